@@ -1,0 +1,11 @@
+"""The approval history of orders."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ApprovalsConfig(AppConfig):
+    """Approval records, append-only."""
+
+    name = "approvals"
+    verbose_name = _("Approvals")

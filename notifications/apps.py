@@ -1,0 +1,11 @@
+"""Mails and the people who get them."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class NotificationsConfig(AppConfig):
+    """Contacts and mails."""
+
+    name = "notifications"
+    verbose_name = _("Notifications")

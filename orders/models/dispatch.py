@@ -1,0 +1,144 @@
+"""The outbox: what is to be sent, when, and every attempt that was made."""
+
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+OPEN_STATES = ["due", "retrying", "sending"]
+
+
+class Dispatch(models.Model):
+    """One step of an order: something to send or to check, exactly once, with its frozen payload.
+
+    A row goes waiting -> due -> sending -> done; `next_try_at` says when a due, retrying or (its lease run out) sending
+    row may be claimed. Payload, key and T never change once the first attempt has begun (contract 3.2).
+    """
+
+    class Channel(models.TextChoices):
+        FILES = "files", _("Info-security files")
+        USAGE = "usage", _("Trial traffic")
+        BILLING = "billing", _("Billing")
+        BPM = "bpm", _("BPM")
+        MAIL = "mail", _("Mail")
+
+    class Step(models.TextChoices):
+        CHECK_FILES = "check_files", _("Check info-security files")
+        FETCH_USAGE = "fetch_usage", _("Fetch trial traffic")
+        CREATE_TRIAL = "create_trial_billing", _("Create trial records")
+        CANCEL_TRIAL = "cancel_trial_billing", _("Cancel trial records")
+        CREATE_BILLING = "create_billing", _("Create commercial records")
+        START_BPM = "start_bpm", _("Start the BPM process")
+        MAIL_SENT = "mail_sent_to_bpm", _("Mail: sent to BPM")
+        MAIL_BILLED = "mail_billed", _("Mail: billing went out")
+        MAIL_REJECTED = "mail_rejected", _("Mail: rejected")
+        MAIL_HELD = "mail_held", _("Mail: held")
+        MAIL_INCIDENT = "mail_incident", _("Mail: incident")
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")  # for the steps before it, an approval or its day
+        DUE = "due", _("Due")  # may be claimed from next_try_at on
+        SENDING = "sending", _("Sending")  # claimed by a worker, until its lease ends
+        RETRYING = "retrying", _("Retrying")  # failed for now, again at next_try_at
+        DONE = "done", _("Done")  # accepted
+        FAILED = "failed", _("Failed")  # refused, or retries used up: an incident says why
+        CLOSED = "closed", _("Closed")  # never begun, and will not be
+        UNDONE = "undone", _("Undone")  # was done, has been compensated
+
+    class Gate(models.TextChoices):
+        NONE = "", _("none")
+        APPROVAL = "approval", _("BPM's approval")
+        START = "start", _("the start day")
+
+    order = models.ForeignKey("Order", models.PROTECT, related_name="dispatches", verbose_name=_("order"))
+    step = models.CharField(_("step"), max_length=32, choices=Step.choices)
+    channel = models.CharField(_("channel"), max_length=8, choices=Channel.choices)
+    position = models.PositiveSmallIntegerField(_("position"))
+    blocking = models.BooleanField(_("holds up later steps"), default=True)
+    gate = models.CharField(_("waits for"), max_length=8, choices=Gate.choices, blank=True, default="")
+    not_before = models.DateTimeField(_("not before"), null=True, blank=True)
+    lane = models.BigIntegerField(
+        _("line"), null=True, blank=True, help_text=_("the trial whose records it touches; one at a time per trial")
+    )
+    records = models.JSONField(_("billing records"), default=list, blank=True)
+    about = models.JSONField(_("what it is about"), default=dict, blank=True)
+
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
+    key = models.UUIDField(_("idempotency key"), default=uuid.uuid4, unique=True, editable=False)
+    payload = models.TextField(_("payload"), blank=True)
+    frozen_at = models.DateTimeField(_("T, first attempted at"), null=True, blank=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    tries_left = models.PositiveSmallIntegerField(_("retries left"), null=True, blank=True)
+    next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    error_code = models.CharField(_("error code"), max_length=32, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    definite = models.BooleanField(_("definitely answered"), default=False)
+    superseded_by = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="replaces", verbose_name=_("superseded by")
+    )
+    created_at = models.DateTimeField(_("created at"))
+    done_at = models.DateTimeField(_("done at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("dispatch")
+        verbose_name_plural = _("dispatches")
+        ordering = ["pk"]
+        indexes = [
+            models.Index(fields=["next_try_at"], name="dispatch_due", condition=models.Q(state__in=OPEN_STATES)),
+            models.Index(fields=["not_before"], name="dispatch_waiting", condition=models.Q(state="waiting")),
+            models.Index(fields=["lane", "id"], name="dispatch_lane", condition=models.Q(lane__isnull=False)),
+            models.Index(fields=["order", "position"], name="dispatch_order"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    state__in=["waiting", "due", "sending", "retrying", "done", "failed", "closed", "undone"]
+                ),
+                name="dispatch_state_known",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=OPEN_STATES) | models.Q(next_try_at__isnull=False),
+                name="dispatch_open_has_next_try",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(attempts=0) | models.Q(frozen_at__isnull=False),
+                name="dispatch_attempted_is_frozen",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.order_id} {self.step}"
+
+
+class Attempt(models.Model):
+    """One call, saved before it goes out; its outcome is written once."""
+
+    class Outcome(models.TextChoices):
+        OPEN = "", _("no answer yet")
+        OK = "ok", _("accepted")
+        RETRY = "retry", _("failed for now")
+        REFUSED = "refused", _("refused for good")
+        HELD = "held", _("not right yet")
+        LOST = "lost", _("the worker died")
+        HANDED_BACK = "handed_back", _("not begun, handed back")
+        LATE = "late", _("came too late to count")
+
+    dispatch = models.ForeignKey("Dispatch", models.PROTECT, related_name="tries", verbose_name=_("dispatch"))
+    number = models.PositiveIntegerField(_("number"))
+    request_id = models.UUIDField(_("request id"), default=uuid.uuid4, editable=False)
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, blank=True, default="")
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
+    answer = models.TextField(_("answer"), blank=True)
+    error = models.TextField(_("error"), blank=True)
+    worker = models.CharField(_("worker"), max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ["pk"]
+
+    def __str__(self):
+        return f"{self.dispatch_id}/{self.number}"

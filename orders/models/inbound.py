@@ -1,0 +1,45 @@
+"""What BBOSS sent us, accepted or refused."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class InboundMessage(models.Model):
+    """One request that could be read as JSON, with what we answered. Append-only; token and signature are masked."""
+
+    received_at = models.DateTimeField(_("received at"))
+    remote_address = models.CharField(_("sender's address"), max_length=64, blank=True)
+    trans_ido = models.CharField(_("caller's transaction number"), max_length=64, blank=True, db_index=True)
+    trans_idh = models.CharField(_("our transaction number"), max_length=32)
+    order_number = models.CharField(_("order number"), max_length=64, blank=True, db_index=True)
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"))
+    rsp_code = models.CharField(_("answer code"), max_length=8)
+    rsp_desc = models.TextField(_("answer"))
+    biz_code = models.CharField(_("business code"), max_length=8, blank=True)
+    hint = models.TextField(_("what was wrong"), blank=True)
+    body = models.TextField(_("message"))
+
+    class Meta:
+        verbose_name = _("inbound message")
+        verbose_name_plural = _("inbound messages")
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["remote_address", "received_at"], name="inbound_rate")]
+
+    def __str__(self):
+        return f"{self.trans_ido} {self.rsp_code}"
+
+
+class AcceptedCall(models.Model):
+    """A transIDO that was answered 00000, and for which content. Kept for good: repeats rely on it (contract 2.3)."""
+
+    trans_ido = models.CharField(_("caller's transaction number"), max_length=64, unique=True)
+    content_hash = models.CharField(_("content hash"), max_length=64)
+    order = models.ForeignKey("Order", models.PROTECT, related_name="calls", verbose_name=_("order"))
+
+    class Meta:
+        verbose_name = _("accepted call")
+        verbose_name_plural = _("accepted calls")
+        ordering = ["-pk"]
+
+    def __str__(self):
+        return self.trans_ido

@@ -1,0 +1,67 @@
+"""Incidents: what needs a person, grouped by its cause."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Incident(models.Model):
+    """One cause (partner or part of ours, step, error code) and every order that it stopped."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        ACKNOWLEDGED = "acknowledged", _("Acknowledged")
+        RESOLVED = "resolved", _("Resolved")
+        IGNORED = "ignored", _("Ignored")
+
+    partner = models.CharField(_("partner"), max_length=16, help_text=_("bigdata, bpm, mail, files or order"))
+    step = models.CharField(_("step"), max_length=32, blank=True)
+    code = models.CharField(_("error code"), max_length=32)
+    state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.OPEN)
+    detail = models.TextField(_("last detail"), blank=True)
+    first_at = models.DateTimeField(_("first at"))
+    last_at = models.DateTimeField(_("last at"))
+    count = models.PositiveIntegerField(_("count"), default=1)
+
+    class Meta:
+        verbose_name = _("incident")
+        verbose_name_plural = _("incidents")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["partner", "step", "code"],
+                condition=models.Q(state__in=["open", "acknowledged"]),
+                name="one_open_incident_per_cause",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["open", "acknowledged", "resolved", "ignored"]),
+                name="incident_state_known",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.partner}/{self.step}/{self.code}"
+
+
+class AffectedOrder(models.Model):
+    """An order that an incident stopped, and when it went on."""
+
+    incident = models.ForeignKey("Incident", models.PROTECT, related_name="affected", verbose_name=_("incident"))
+    order = models.ForeignKey("Order", models.PROTECT, related_name="troubles", verbose_name=_("order"))
+    detail = models.TextField(_("detail"), blank=True)
+    since = models.DateTimeField(_("since"))
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("affected order")
+        verbose_name_plural = _("affected orders")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["incident", "order"],
+                condition=models.Q(closed_at__isnull=True),
+                name="one_open_trouble_per_incident_and_order",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.incident_id} {self.order_id}"

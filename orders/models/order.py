@@ -1,0 +1,183 @@
+"""Orders, their domains, and an activation's claim on its trial."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Order(models.Model):
+    """One order from BBOSS: a trial, a change of a trial, or an activation.
+
+    Only `orders.services` writes `state`, `held_because`, `decision` and `undo_since`.
+    """
+
+    class Kind(models.TextChoices):
+        TRIAL = "trial", _("Trial order")  # a customer tries the CDN, free
+        CHANGE = "change", _("Trial change")  # changes a running trial
+        ACTIVATION = "activation", _("Activation")  # the customer buys
+
+    class State(models.TextChoices):
+        IN_PROGRESS = "in_progress", _("In progress")  # steps are being carried out
+        HELD = "held", _("Held")  # waits for something or somebody, nothing is lost
+        TRIALING = "trialing", _("On trial")  # trial: records made, trial runs
+        CONVERTED = "converted", _("Converted")  # trial: an activation took it over
+        ENDED = "ended", _("Ended")  # trial: its BizEnd has passed
+        APPLIED = "applied", _("Applied")  # change: carried out
+        AWAITING_APPROVAL = "awaiting_approval", _("Awaiting approval")  # activation: BPM decides
+        SCHEDULED = "scheduled", _("Scheduled")  # activation: all sent, start day ahead
+        ACTIVE = "active", _("Active")  # activation: the customer is live and billed
+        REJECTED = "rejected", _("Rejected")  # activation: BPM said no
+        FAILED = "failed", _("Failed")  # an open incident stopped it
+        COMPENSATING = "compensating", _("Compensating")  # what was sent is being undone
+        WITHDRAWN = "withdrawn", _("Withdrawn")  # BBOSS took it back
+
+    class Held(models.TextChoices):
+        NOT = "", _("not held")
+        TRIAL_UNKNOWN = "trial_unknown", _("its trial has not arrived yet")
+        TRIAL_CLOSED = "trial_closed", _("its trial is withdrawn or ended")
+        CLAIM_HELD = "claim_held", _("an activation holds the trial")
+        TRIAL_BUSY = "trial_busy", _("an activation of the trial is being undone")
+        TRIAL_HELD = "trial_held", _("its trial is itself held")
+        ATTRIBUTION_UNKNOWN = "attribution_unknown", _("attribution unknown")
+        DOMAINS_MISSING = "domains_missing", _("domains missing")
+        FILES = "files", _("info-security files are not right")
+
+    class Decision(models.TextChoices):
+        NONE = "", _("none yet")
+        PASS = "pass", _("passed")
+        REJECT = "reject", _("rejected")
+
+    number = models.CharField(_("order number"), max_length=64, unique=True)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.IN_PROGRESS)
+    held_because = models.CharField(_("held because"), max_length=24, choices=Held.choices, blank=True, default="")
+    decision = models.CharField(_("decision"), max_length=8, choices=Decision.choices, blank=True, default="")
+    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    undo_since = models.DateTimeField(_("undo mark since"), null=True, blank=True)
+
+    trial = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="followers", verbose_name=_("trial")
+    )
+    trial_number = models.CharField(_("trial number"), max_length=64, blank=True, db_index=True)
+    first = models.BooleanField(_("first activation"), null=True, blank=True)
+    attribution = models.ForeignKey("Province", models.PROTECT, null=True, blank=True, verbose_name=_("attribution"))
+    service_type = models.ForeignKey("ServiceType", models.PROTECT, null=True, blank=True, verbose_name=_("service"))
+
+    enterprise_id = models.CharField(_("enterprise id"), max_length=64, blank=True)
+    enterprise_name = models.CharField(_("enterprise name"), max_length=255, blank=True)
+    cp_id = models.CharField(_("CP id"), max_length=64, blank=True)
+    user_id = models.CharField(_("user id"), max_length=64, blank=True)
+    oper_user = models.CharField(_("operator"), max_length=128, blank=True)
+    oper_tel = models.CharField(_("operator's phone"), max_length=64, blank=True)
+    oper_mail = models.CharField(_("operator's mail"), max_length=255, blank=True)
+    prod_type = models.CharField(_("product type"), max_length=32, blank=True)
+    product_id = models.CharField(_("product id"), max_length=64, blank=True)
+    billing_method = models.CharField(_("billing method"), max_length=32, blank=True)
+    data_flow = models.CharField(_("data flow"), max_length=64, blank=True)
+    info_security = models.CharField(_("info-security file"), max_length=255, blank=True)
+    info_security_table = models.CharField(_("info-security table"), max_length=255, blank=True)
+    busi_info = models.CharField(_("business information file"), max_length=255, blank=True)
+
+    biz_start = models.DateField(_("start day"), null=True, blank=True)
+    biz_end = models.DateField(_("end day"), null=True, blank=True)
+    start_at = models.DateTimeField(
+        _("later start"), null=True, blank=True, help_text=_("empty: starts as soon as it is carried out")
+    )
+    bpm_process = models.CharField(_("BPM process"), max_length=128, blank=True)
+
+    content = models.JSONField(_("content as received"))
+    content_hash = models.CharField(_("content hash"), max_length=64)
+    trans_idh = models.CharField(_("our transaction number"), max_length=32)
+    received_at = models.DateTimeField(_("received at"))
+    planned_at = models.DateTimeField(_("planned at"), null=True, blank=True)
+    live_at = models.DateTimeField(_("live since"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["state", "-id"], name="order_state"),
+            models.Index(fields=["start_at"], name="order_start", condition=models.Q(state="scheduled")),
+            models.Index(fields=["biz_end"], name="order_trial_end", condition=models.Q(state="trialing")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    state__in=[
+                        "in_progress",
+                        "held",
+                        "trialing",
+                        "converted",
+                        "ended",
+                        "applied",
+                        "awaiting_approval",
+                        "scheduled",
+                        "active",
+                        "rejected",
+                        "failed",
+                        "compensating",
+                        "withdrawn",
+                    ]
+                ),
+                name="order_state_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["trial", "change", "activation"]), name="order_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(decision__in=["", "pass", "reject"]), name="order_decision_known"
+            ),
+            models.CheckConstraint(
+                # held says why, and nothing else is held
+                condition=models.Q(state="held") & ~models.Q(held_because="")
+                | ~models.Q(state="held") & models.Q(held_because=""),
+                name="order_held_says_why",
+            ),
+        ]
+
+    def __str__(self):
+        return self.number
+
+    @property
+    def file_names(self) -> list[str]:
+        """The info-security files that the message names, in the message's order."""
+        return [name for name in (self.info_security, self.info_security_table, self.busi_info) if name]
+
+
+class OrderDomain(models.Model):
+    """A domain of an order, as sent; compared in lower case. A change holds the full list it leads to."""
+
+    order = models.ForeignKey("Order", models.CASCADE, related_name="domains", verbose_name=_("order"))
+    name = models.CharField(_("domain"), max_length=255)
+    key = models.CharField(_("domain in lower case"), max_length=255, db_index=True)
+
+    class Meta:
+        verbose_name = _("domain")
+        verbose_name_plural = _("domains")
+        ordering = ["pk"]  # the order in the message
+        constraints = [models.UniqueConstraint(fields=["order", "key"], name="one_domain_per_order")]
+
+    def __str__(self):
+        return self.name
+
+
+class TrialClaim(models.Model):
+    """The claim of an activation on its trial: who holds it is the first activation (contract 3.9, First claim)."""
+
+    trial = models.ForeignKey("Order", models.PROTECT, related_name="claims", verbose_name=_("trial"))
+    activation = models.ForeignKey("Order", models.PROTECT, related_name="held_claims", verbose_name=_("activation"))
+    taken_at = models.DateTimeField(_("taken at"))
+    released_at = models.DateTimeField(_("released at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("claim")
+        verbose_name_plural = _("claims")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["trial"], condition=models.Q(released_at__isnull=True), name="one_claim_per_trial"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.activation_id} -> {self.trial_id}"

@@ -1,0 +1,21 @@
+"""The project's own app (checks, commands, templates) and its admin site in place of Django's."""
+
+from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
+
+
+class ProjectConfig(AppConfig):
+    """Registers the start-up checks."""
+
+    name = "project"
+    default = True
+
+    def ready(self):
+        from project import checks  # noqa: F401  registering is this import's purpose
+
+
+class DeskAdminConfig(admin_apps.AdminConfig):
+    """django.contrib.admin with our site."""
+
+    default = False
+    default_site = "project.admin_site.DeskAdminSite"

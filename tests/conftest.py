@@ -1,0 +1,29 @@
+"""Fixtures for the whole suite. Nothing here reaches further than this machine's loopback."""
+
+import datetime
+import json
+import pathlib
+
+import pytest
+import time_machine
+
+HERE = pathlib.Path(__file__).parent
+SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
+
+
+def shanghai(text: str) -> datetime.datetime:
+    """`2023-09-20 18:54:36` as an aware time in Asia/Shanghai."""
+    return datetime.datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+@pytest.fixture
+def clock():
+    """The clock stands at case 1's moment; `clock.move_to(...)` and `clock.shift(seconds)` move it."""
+    with time_machine.travel(shanghai("2023-09-20 18:54:36"), tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def case():
+    """`case(1)`: an acceptance case as a dict."""
+    return lambda number: json.loads((HERE / "cases" / f"case{number}.json").read_text())

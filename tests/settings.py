@@ -1,0 +1,31 @@
+"""The project's settings with test values. The database: SQLite in a file (WAL needs one), or DESK_TEST_DATABASE_URL."""
+
+import os
+import tempfile
+
+os.environ.update(
+    SECRET_KEY="test-only",
+    BBOSS_APP_SECRET="test-app-secret",
+    BBOSS_ACCESS_TOKENS="20991231235959" + "a" * 32 + "-1234-1700000000,20991231235959" + "b" * 32 + "-5678-1700000000",
+    BBOSS_RATE="",
+    BPM_CALLBACK_SECRET="test-callback-secret",
+    BPM_BASE_URL="http://127.0.0.1:9/bpm",
+    BIGDATA_BASE_URL="http://127.0.0.1:9/bigdata",
+    DEFAULT_CONTACT_NAME="值班",
+    DEFAULT_CONTACT_MAIL="desk@example.com",
+    DEFAULT_CONTACT_TEL="13700000000",
+    EMAIL_URL="memorymail://",
+)
+if os.environ.get("DESK_TEST_DATABASE_URL"):
+    os.environ["DATABASE_URL"] = os.environ["DESK_TEST_DATABASE_URL"]
+else:
+    os.environ["DATABASE_URL"] = "sqlite:///" + os.path.join(tempfile.gettempdir(), f"desk-{os.getpid()}.sqlite3")
+
+from project.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+DATABASES["default"]["TEST"] = {  # noqa: F405
+    "NAME": os.path.join(tempfile.gettempdir(), f"desk-test-{os.getpid()}.sqlite3")
+    if "sqlite" in DATABASES["default"]["ENGINE"]  # noqa: F405
+    else f"desk_test_{os.getpid()}"
+}
