@@ -1,0 +1,65 @@
+"""Calls to the big-data side (contract 3.3): billing records, and the traffic of trials. Knows no database.
+
+Every function sends `body` (JSON, UTF-8) as it is, under `key` (the dispatch's, the same for every attempt), and raises
+`integrations.http.PartnerError` unless the answer says success.
+"""
+
+import dataclasses
+
+from django.conf import settings
+
+from integrations import wire
+from integrations.http import Answer, PartnerError, check, parse, post
+
+
+def post_product_infos(body: bytes, *, key: str, request_id: str) -> Answer:
+    """Creates or cancels billing records; `body` is `payload.product_infos`."""
+    return _call("/productInfos", body, key, request_id)
+
+
+def delete_product_infos(body: bytes, *, key: str, request_id: str) -> Answer:
+    """Deletes billing records (compensation); `body` is `payload.deletion`."""
+    return _call("/productInfos/delete", body, key, request_id)
+
+
+def query_product_infos(job_id: str, *, key: str, request_id: str) -> list[dict]:
+    """The billing records that the big-data side holds for an order, with its field names."""
+    body = wire.encode({"jobId": job_id}).encode()
+    return _rows(_call("/productInfos/query", body, key, request_id))
+
+
+def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict]:
+    """The traffic of trials: objects with enterpriseId, productId, jobId and dataflow.
+
+    `body` is `payload.trial_flow_query`.
+    """
+    return _rows(_call("/trialFlow/query", body, key, request_id))
+
+
+def _call(path: str, body: bytes, key: str, request_id: str) -> Answer:
+    url = settings.BIGDATA_BASE_URL.rstrip("/") + path
+    outer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    answer = dataclasses.replace(outer, data=_inner(outer.data))
+    check(answer)
+    return answer
+
+
+def _inner(data: dict) -> dict:
+    """The answer proper. It may come encoded twice, as text in `result`; then the inner `code` counts."""
+    result = data.get("result")
+    inner = parse(result) if isinstance(result, str) else result
+    return inner if isinstance(inner, dict) and "code" in inner else data
+
+
+def _rows(answer: Answer) -> list[dict]:
+    rows = answer.data.get("result")
+    if rows is None:
+        return []
+    if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+        return rows
+    raise PartnerError(
+        "answered a result that is not a list of objects",
+        code="bad_result",
+        http_status=answer.http_status,
+        answer=answer.text,
+    )

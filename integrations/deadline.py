@@ -1,0 +1,217 @@
+"""A total time-out for partner calls (contract 3.5): whatever a partner does, a call ends at its deadline.
+
+Time-outs of sockets count from read to read, so a partner that drips bytes would hold a worker for hours. Here one
+thread a process, the reaper, shuts the socket of an overdue call down; the reader then sees the end of the stream.
+A call holds its own duplicate of the socket, so that the number can't have been given to another one meanwhile.
+Only the look-up of a host's name is outside: the system's resolver has its own time-out.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+POOL_SIZE = 32  # connections kept for each host: one for each thread that calls at the same time
+
+_current = threading.local()
+
+
+class Call:
+    """One call in progress: its deadline, what became of it, and the socket that it uses."""
+
+    def __init__(self, timeout: float):
+        self.deadline = time.monotonic() + timeout
+        self.expired = False
+        self.sent = False  # a connection stood and the request began to go out
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def remaining(self) -> float:
+        """Seconds left, never less than a millisecond (0 would make a socket non-blocking)."""
+        return max(self.deadline - time.monotonic(), 0.001)
+
+    @property
+    def overdue(self) -> bool:
+        """Has the deadline passed, whether or not the reaper has come by?"""
+        return time.monotonic() >= self.deadline
+
+    def uses(self, sock: socket.socket) -> None:
+        """From now on the deadline applies to this connection."""
+        with self._lock:
+            self._drop()
+            self._socket = socket.socket(fileno=os.dup(sock.fileno()))
+            if self.expired:
+                self._shut()
+
+    def expire(self) -> None:
+        """The time is up."""
+        with self._lock:
+            self.expired = True
+            self._shut()
+
+    def finish(self) -> None:
+        """The call is over; its socket may be used by the next one."""
+        with self._lock:
+            self._drop()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # already closed by the other side
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _drop(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+class Reaper:
+    """Ends overdue calls. Its thread starts with the first call and sleeps until the earliest deadline."""
+
+    def __init__(self):
+        self._calls: set[Call] = set()
+        self._changed = threading.Condition()
+        self._wakes_at = 0.0  # when the thread looks next; 0: nobody sleeps
+        self._thread: threading.Thread | None = None
+
+    def add(self, call: Call) -> None:
+        with self._changed:
+            self._calls.add(call)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="partner-deadlines", daemon=True)
+                self._thread.start()
+            elif call.deadline < self._wakes_at:
+                self._changed.notify()
+
+    def remove(self, call: Call) -> None:
+        with self._changed:
+            self._calls.discard(call)
+        call.finish()
+
+    def _run(self) -> None:
+        while True:
+            for call in self._overdue():
+                call.expire()
+
+    def _overdue(self) -> list[Call]:
+        """Waits until a deadline has passed or the calls changed; the calls whose time is up."""
+        with self._changed:
+            self._wakes_at = min((call.deadline for call in self._calls), default=float("inf"))
+            pause = self._wakes_at - time.monotonic()
+            if pause > 0:
+                self._changed.wait(min(pause, threading.TIMEOUT_MAX))
+            self._wakes_at = 0.0
+            now = time.monotonic()
+            overdue = [call for call in self._calls if call.deadline <= now]
+            self._calls.difference_update(overdue)
+            return overdue
+
+
+class _Watched:
+    """A connection that tells the current call which socket it uses."""
+
+    def _new_conn(self):
+        try:
+            return _connected(self._dns_host, self.port, _current.call)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"no connection to {self.host}:{self.port} in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"no connection to {self.host}:{self.port}: {error}") from error
+
+    def request(self, *args, **kwargs):
+        call = _current.call
+        if self.sock is None:
+            self.connect()
+        else:
+            call.uses(self.sock)
+        call.sent = True
+        return super().request(*args, **kwargs)
+
+
+def _connected(host: str, port: int, call: Call) -> socket.socket:
+    """A connection to the first of the host's addresses that takes one, all tries within the call's deadline."""
+    problem = OSError("the host has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(call.remaining())
+            sock.connect(address)
+            call.uses(sock)
+            return sock
+        except OSError as error:
+            sock.close()
+            problem = error
+    raise problem
+
+
+class _PlainConnection(_Watched, HTTPConnection):
+    pass
+
+
+class _TLSConnection(_Watched, HTTPSConnection):
+    pass
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """requests' own sender with a deadline. It retries nothing and follows nothing; the outbox has the retry plan."""
+
+    def __init__(self):
+        super().__init__(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
+        self.reaper = Reaper()
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+
+    @contextlib.contextmanager
+    def deadline(self, timeout: float):
+        """`with adapter.deadline(seconds) as call:` — all sending and reading inside ends by then."""
+        call = _current.call = Call(timeout)
+        self.reaper.add(call)
+        try:
+            yield call
+        finally:
+            self.reaper.remove(call)
+
+
+class _Process:
+    """This process's adapter. A forked child makes its own: neither threads nor connections survive a fork."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.adapter: DeadlineAdapter | None = None
+
+
+_process = _Process()
+
+
+def _forget() -> None:
+    global _process
+    _process = _Process()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def adapter() -> DeadlineAdapter:
+    """The adapter of this process, made at the first call."""
+    process = _process
+    with process.lock:
+        if process.adapter is None:
+            process.adapter = DeadlineAdapter()
+        return process.adapter

@@ -1,0 +1,24 @@
+"""How values look on the wire: Asia/Shanghai times in the partners' two formats, and JSON (contract 1)."""
+
+import datetime
+import json
+from zoneinfo import ZoneInfo
+
+ZONE = ZoneInfo("Asia/Shanghai")
+WIRE_FORMAT = "%Y%m%d%H%M%S"
+BPM_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+def wire_time(moment: datetime.datetime) -> str:
+    """An aware time as BBOSS and billing write it: `20230920185436`."""
+    return moment.astimezone(ZONE).strftime(WIRE_FORMAT)
+
+
+def bpm_time(moment: datetime.datetime) -> str:
+    """An aware time as BPM writes it: `2023-09-20 18:54:36`."""
+    return moment.astimezone(ZONE).strftime(BPM_FORMAT)
+
+
+def encode(data: dict) -> str:
+    """Compact JSON, members in the given order, non-ASCII characters as they are. Encode it as UTF-8."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
