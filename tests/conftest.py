@@ -7,6 +7,8 @@ import pathlib
 import pytest
 import time_machine
 
+from tests.fakes import RunningSandbox
+
 HERE = pathlib.Path(__file__).parent
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 
@@ -27,3 +29,19 @@ def clock():
 def case():
     """`case(1)`: an acceptance case as a dict."""
     return lambda number: json.loads((HERE / "cases" / f"case{number}.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def sandbox_server():
+    """One sandbox for the whole run; ask for `sandbox` instead, which is emptied for each test."""
+    with RunningSandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(sandbox_server, settings):
+    """The partners' stand-in, empty, with the settings pointing at it."""
+    sandbox_server.reset()
+    settings.BIGDATA_BASE_URL = sandbox_server.bigdata_url
+    settings.BPM_BASE_URL = sandbox_server.bpm_url
+    return sandbox_server

@@ -1,0 +1,59 @@
+"""`sandbox`: the partners' stand-in, BPM and big data over real HTTP (contract section 5)."""
+
+import signal
+import sqlite3
+import threading
+
+from django.core.management.base import BaseCommand, CommandError
+
+from integrations.sandbox.partners import Partners
+from integrations.sandbox.server import SandboxServer
+
+
+class Command(BaseCommand):
+    help = "Runs the partners' stand-in: BPM at /bpm and big data at /bigdata, with its own store and fault switches."
+    requires_system_checks = []  # it needs no database and no secrets of ours
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
+        parser.add_argument("--port", type=int, default=8090, help="0 takes a free one (default: 8090)")
+        parser.add_argument("--state", metavar="FILE", help="keep what it holds in this SQLite file, over restarts")
+
+    def handle(self, *args, host: str, port: int, state: str | None, **options) -> None:
+        partners = _open(state)
+        server = _listen(host, port, partners)
+        told = _hear_signals()
+        self.stdout.write(f"sandbox listens on {server.url}")
+        self.stdout.flush()
+        _serve_until(told, server)
+
+
+def _open(state: str | None) -> Partners:
+    try:
+        return Partners(state)
+    except sqlite3.Error as error:
+        raise CommandError(f"cannot use the state file {state}: {error}") from error
+
+
+def _listen(host: str, port: int, partners: Partners) -> SandboxServer:
+    try:
+        return SandboxServer(host, port, partners)
+    except (OSError, OverflowError) as error:
+        raise CommandError(f"cannot listen on {host}:{port}: {error}") from error
+
+
+def _hear_signals() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    return told
+
+
+def _serve_until(told: threading.Event, server: SandboxServer) -> None:
+    """Serves in a thread while the main thread waits to be told to stop."""
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    told.wait()
+    server.shutdown()
+    server.server_close()
+    server.partners.close()

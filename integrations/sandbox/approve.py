@@ -1,0 +1,71 @@
+"""Sends a finished approval callback as BPM would (contract section 3.6), to this machine only."""
+
+import hashlib
+import hmac
+from datetime import datetime
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import requests
+from django.conf import settings
+
+from integrations.sandbox.calls import compact
+from integrations.sandbox.shapes import Refusal, one_of, text
+from integrations.sandbox.store import SHANGHAI, Store
+
+TIMEOUT_SECONDS = 30
+
+
+def approve(store: Store, asked: dict) -> dict:
+    """Posts the callback for `{"code": OrderNum, "result": "pass", "url": ...}`.
+
+    Optional: `opinion`, `operator`, `node`, `nodeName`, `finished` (true unless the result is `return`).
+    Gives `{"status", "answer", "sent"}`; raises Refusal for a bad member or an address that is not loopback,
+    requests.RequestException when nobody answers there.
+    """
+    text("code", asked.get("code"))
+    one_of("pass", "reject", "return")("result", asked.get("result"))
+    _check_loopback(asked.get("url"))
+    sent = _callback(store, asked)
+    body = compact(sent).encode()
+    headers = {"Content-Type": "application/json", "X-Signature": _signature(body)}
+    with requests.Session() as session:
+        session.trust_env = False
+        reply = session.post(asked["url"], data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+    return {"status": reply.status_code, "answer": _json_or_text(reply), "sent": sent}
+
+
+def _callback(store: Store, asked: dict) -> dict:
+    return {
+        "recordId": store.next_approval(asked["code"]),
+        "code": asked["code"],
+        "node": asked.get("node", "sa-review"),
+        "nodeName": asked.get("nodeName", "政企SA审批"),
+        "result": asked["result"],
+        "operator": asked.get("operator", "sandbox"),
+        "opinion": asked.get("opinion", "同意" if asked["result"] == "pass" else "不同意"),
+        "time": datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S"),
+        "finished": asked.get("finished", asked["result"] != "return"),
+    }
+
+
+def _signature(body: bytes) -> str:
+    return hmac.new(settings.BPM_CALLBACK_SECRET.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _check_loopback(url: object) -> None:
+    text("url", url)
+    try:
+        parts = urlsplit(url)
+        ours = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        ours = False
+    if not ours or parts.scheme not in ("http", "https"):
+        raise Refusal("url", "只能是本机地址（http://127.0.0.1:端口/…）")
+
+
+def _json_or_text(reply: requests.Response) -> object:
+    try:
+        return reply.json()
+    except ValueError:
+        return reply.text

@@ -1,0 +1,74 @@
+"""The big-data side: billing records and trial traffic (contract section 3.3).
+
+Each of the four answers takes the store, the call and its parsed body, and gives the body of the answer.
+"""
+
+from integrations.sandbox.calls import Call, compact
+from integrations.sandbox.shapes import Check, billing_time, list_of, members, one_of, text
+from integrations.sandbox.store import Store
+
+DONE = {"code": 200, "message": "成功"}
+RECORD = {
+    "billingMethod": text,
+    "businessType": text,
+    "cancelStatus": one_of("1", "2"),
+    "cancelTime": billing_time,
+    "createTime": billing_time,
+    "domain": text,
+    "enterpriseId": text,
+    "enterpriseName": text,
+    "infoType": one_of("1", "2"),
+    "jobId": text,
+    "productId": text,
+    "province": text,
+}
+NAMED = {name: RECORD[name] for name in ("jobId", "productId", "domain", "enterpriseId", "infoType")}
+TRIAL = dict.fromkeys(("enterpriseId", "productId", "jobId"), text)
+
+
+def _entries(shape: dict[str, Check]) -> Check:
+    return members({"productInfos": list_of(members(shape), least=1)})
+
+
+check_put, check_delete, check_flow = _entries(RECORD), _entries(NAMED), _entries(TRIAL)
+check_query = members({"jobId": text})
+
+
+def put(store: Store, call: Call, body: dict) -> dict:
+    """`POST /productInfos`: creates or replaces every entry, or refuses all of them."""
+    check_put("", body)
+    for record in body["productInfos"]:
+        store.put_record(record)
+    return DONE
+
+
+def delete(store: Store, call: Call, body: dict) -> dict:
+    """`POST /productInfos/delete`: removes what is named; what is not there counts as removed."""
+    check_delete("", body)
+    for named in body["productInfos"]:
+        store.delete_record(named)
+    return DONE
+
+
+def query(store: Store, call: Call, body: dict) -> dict:
+    """`POST /productInfos/query`: the records held for a jobId."""
+    check_query("", body)
+    return {**DONE, "result": store.records(body["jobId"])}
+
+
+def trial_flow(store: Store, call: Call, body: dict) -> dict:
+    """`POST /trialFlow/query`: the trials' traffic, encoded twice unless one of them was set to plain."""
+    check_flow("", body)
+    flows = [store.flow(trial["jobId"]) for trial in body["productInfos"]]
+    pairs = zip(body["productInfos"], flows, strict=True)
+    answer = {**DONE, "result": [_with_flow(trial, dataflow) for trial, (dataflow, _) in pairs]}
+    return answer if any(plain for _, plain in flows) else {"result": compact(answer)}
+
+
+def _with_flow(trial: dict, dataflow: float) -> dict:
+    return {
+        "enterpriseId": trial["enterpriseId"],
+        "productId": trial["productId"],
+        "dataflow": dataflow,
+        "jobId": trial["jobId"],
+    }

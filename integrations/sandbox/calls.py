@@ -1,0 +1,46 @@
+"""A call as it arrived, and the answer it gets."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from typing import Literal
+
+Manner = Literal["at_once", "drip", "reset"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One partner call: address, `Idempotency-Key`, `X-Request-Id` and the exact bytes (contract section 3.5)."""
+
+    path: str
+    key: str
+    request_id: str
+    body: bytes
+
+    @cached_property
+    def digest(self) -> str:
+        """The same only for the same bytes at the same address."""
+        return sha256(self.path.encode() + b"\n" + self.body).hexdigest()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """HTTP status, body and how it is sent: at once, byte by byte over `seconds`, or not at all (`reset`)."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json; charset=utf-8"
+    manner: Manner = "at_once"
+    seconds: float = 0
+
+
+def compact(value: object) -> str:
+    """JSON without spaces and with characters unescaped, as partners write it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def json_answer(value: object, status: int = 200, **headers: str) -> Answer:
+    """An answer with a JSON body."""
+    return Answer(status, compact(value).encode(), headers)

@@ -1,0 +1,109 @@
+"""The fault switches: which of the next answers go wrong, and how."""
+
+import threading
+from dataclasses import asdict, dataclass
+from math import isfinite
+
+HTTP_ERRORS = ("500", "503", "429")
+WAITING = ("slow", "slow_drip")
+KINDS = (*HTTP_ERRORS, *WAITING, "reset", "reset_after", "garbage", "refusal")
+ACTED = ("slow", "slow_drip", "reset_after")
+"""The kinds under which the call is carried out all the same; under the others nothing happens."""
+LONGEST_SECONDS = 3600
+
+
+class FaultError(ValueError):
+    """A fault request that makes no sense; the text says which member and why."""
+
+
+@dataclass
+class Fault:
+    """The next `count` answers of `path` (or `*`) show `kind`."""
+
+    path: str
+    kind: str
+    count: int = 1
+    seconds: float = 30
+    retry_after: int | None = None
+    code: int = 400
+    message: str = "沙箱拒绝"
+
+    @property
+    def acts(self) -> bool:
+        """Whether the call is carried out in spite of the fault."""
+        return self.kind in ACTED
+
+
+class Faults:
+    """The faults still to be shown, oldest first. Kept in memory only: a restart heals them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Queues it behind those already set."""
+        with self._lock:
+            self._left.append(fault)
+
+    def take(self, path: str) -> Fault | None:
+        """Uses up one showing of the oldest fault that concerns this address."""
+        if not self._left:
+            return None
+        with self._lock:
+            for fault in self._left:
+                if fault.path in (path, "*"):
+                    fault.count -= 1
+                    if not fault.count:
+                        self._left.remove(fault)
+                    return fault
+        return None
+
+    def left(self) -> list[dict]:
+        """What is still to be shown, `count` being how often."""
+        with self._lock:
+            return [asdict(fault) for fault in self._left]
+
+    def clear(self) -> None:
+        """Forgets them all."""
+        with self._lock:
+            self._left.clear()
+
+
+def parse_fault(asked: dict, paths: tuple[str, ...]) -> Fault:
+    """A fault from the body of `POST /faults`; raises FaultError, which names the member."""
+    unknown = sorted(set(asked) - set(Fault.__dataclass_fields__))
+    if unknown:
+        raise FaultError(f"{unknown[0]}: unknown; known are {', '.join(Fault.__dataclass_fields__)}")
+    if asked.get("path") not in (*paths, "*"):
+        raise FaultError(f"path: must be one of {', '.join(paths)} or *")
+    kind = asked.get("kind")
+    if kind not in KINDS:
+        raise FaultError(f"kind: must be one of {', '.join(KINDS)}")
+    _check_numbers(asked)
+    if not isinstance(asked.get("message", ""), str):
+        raise FaultError("message: must be a string")
+    return Fault(**asked)
+
+
+def _check_numbers(asked: dict) -> None:
+    _check_whole(asked, "count", 1, 1_000_000)
+    _check_whole(asked, "code", 0, 99_999)
+    if asked.get("retry_after") is not None:
+        _check_whole(asked, "retry_after", 0, 86_400)
+    if "seconds" in asked:
+        check_seconds(asked["seconds"])
+
+
+def _check_whole(asked: dict, name: str, least: int, most: int) -> None:
+    value = asked.get(name, least)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise FaultError(f"{name}: must be a whole number from {least} to {most}")
+
+
+def check_seconds(value: object) -> float:
+    """A number of seconds that somebody could wait for; raises FaultError otherwise."""
+    real = isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+    if not real or not 0 <= value <= LONGEST_SECONDS:
+        raise FaultError(f"seconds: must be a number from 0 to {LONGEST_SECONDS}")
+    return float(value)

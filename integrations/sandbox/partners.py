@@ -1,0 +1,103 @@
+"""A partner call from arrival to answer: key, fault, effect, note."""
+
+import threading
+import time
+
+from integrations.sandbox import bigdata, bpm
+from integrations.sandbox.calls import Answer, Call, json_answer
+from integrations.sandbox.faults import HTTP_ERRORS, Fault, Faults
+from integrations.sandbox.shapes import Refusal, parse
+from integrations.sandbox.store import Store
+
+ROUTES = {
+    "/bigdata/productInfos": bigdata.put,
+    "/bigdata/productInfos/delete": bigdata.delete,
+    "/bigdata/productInfos/query": bigdata.query,
+    "/bigdata/trialFlow/query": bigdata.trial_flow,
+    "/bpm/flows/start": bpm.start,
+}
+PATHS = tuple(ROUTES)
+LOOK_UPS = (bigdata.query, bigdata.trial_flow)
+"""They change nothing, so a repeat is answered from what is held now instead of from memory."""
+RESET = Answer(0, manner="reset")
+
+
+class Partners:
+    """BPM and big data together: what they hold, how they misbehave and how long they take."""
+
+    def __init__(self, state_file: str | None = None) -> None:
+        self.store = Store(state_file or ":memory:")
+        self.faults = Faults()
+        self.delay = 0.0
+        self._given_up = threading.Event()
+
+    def answer(self, call: Call) -> Answer:
+        """Carries the call out as far as the faults let it, and notes it."""
+        began = time.perf_counter()
+        number = self.store.arrive(call)
+        same_bytes = not call.key or self.store.claim_key(call)
+        fault = self.faults.take(call.path)
+        answer = self._answer(call, fault, same_bytes)
+        self.store.settle(number, answer, fault=fault and fault.kind, took=time.perf_counter() - began)
+        return answer
+
+    def _answer(self, call: Call, fault: Fault | None, same_bytes: bool) -> Answer:
+        wait = self.delay + (fault.seconds if fault and fault.kind == "slow" else 0)
+        if wait and self._given_up.wait(wait):
+            return RESET  # the sandbox was emptied or stopped meanwhile: this call belongs to what is gone
+        if fault and not fault.acts:
+            return _spoilt(fault)
+        answer = self._act(call, same_bytes)
+        if fault and fault.kind == "reset_after":
+            return RESET
+        if fault and fault.kind == "slow_drip":
+            return Answer(answer.status, answer.body, manner="drip", seconds=fault.seconds)
+        return answer
+
+    def _act(self, call: Call, same_bytes: bool) -> Answer:
+        if not call.key:
+            return json_answer({"code": 400, "message": "缺少请求头 Idempotency-Key"}, status=400)
+        if not same_bytes:
+            return json_answer({"code": 409, "message": "同一个 Idempotency-Key 的内容不同"}, status=409)
+        with self.store.transaction():
+            return json_answer(self._once(call))
+
+    def _once(self, call: Call) -> dict:
+        """The effect under its key: at the first time only, later the stored answer."""
+        known = self.store.answer_under(call.key)
+        effect = ROUTES[call.path]
+        if known is not None:
+            self.store.count("repeats")
+            if effect not in LOOK_UPS:
+                return known
+        try:
+            answer = effect(self.store, call, parse(call.body))
+        except Refusal as refusal:
+            answer = {"code": 400, "message": str(refusal)}
+        self.store.keep_answer(call.key, answer)
+        return answer
+
+    def reset(self) -> None:
+        """Empties everything, ends the waiting calls without acting, and heals faults and delay."""
+        waiting, self._given_up = self._given_up, threading.Event()
+        waiting.set()
+        self.faults.clear()
+        self.delay = 0.0
+        self.store.reset()
+
+    def close(self) -> None:
+        """Ends the waiting calls and the store."""
+        self._given_up.set()
+        self.store.close()
+
+
+def _spoilt(fault: Fault) -> Answer:
+    """The answer of a fault under which nothing is carried out."""
+    if fault.kind in HTTP_ERRORS:
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        return json_answer({"code": int(fault.kind), "message": "沙箱故障"}, int(fault.kind), **headers)
+    if fault.kind == "reset":
+        return RESET
+    if fault.kind == "garbage":
+        return Answer(200, '<html>网关错误 {"code": 200'.encode(), content_type="text/html; charset=utf-8")
+    return json_answer({"code": fault.code, "message": fault.message})

@@ -1,0 +1,22 @@
+-- The sandbox's own store; a state file from an earlier run is taken as it is.
+CREATE TABLE IF NOT EXISTS records (
+  job TEXT NOT NULL, product TEXT NOT NULL, domain TEXT NOT NULL, body TEXT NOT NULL,
+  PRIMARY KEY (job, product, domain)
+);
+CREATE TABLE IF NOT EXISTS processes (
+  n INTEGER PRIMARY KEY, code TEXT NOT NULL, key TEXT NOT NULL, at TEXT NOT NULL, body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS processes_code ON processes (code);
+CREATE TABLE IF NOT EXISTS approvals (
+  process INTEGER NOT NULL, k INTEGER NOT NULL, code TEXT NOT NULL, PRIMARY KEY (process, k)
+);
+CREATE TABLE IF NOT EXISTS flows (job TEXT PRIMARY KEY, dataflow REAL NOT NULL, plain INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, digest TEXT NOT NULL, answer TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calls (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL, took REAL, path TEXT NOT NULL, key TEXT NOT NULL,
+  request_id TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL, status INTEGER, answer TEXT, fault TEXT
+);
+CREATE TABLE IF NOT EXISTS violations (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);

@@ -1,0 +1,126 @@
+"""The HTTP side: a threading server with kept-alive connections, in front of `Partners`."""
+
+import os
+import socket
+import socketserver
+import sqlite3
+import struct
+import sys
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from integrations.sandbox.calls import Answer, Call, json_answer
+from integrations.sandbox.control import control
+from integrations.sandbox.partners import ROUTES, Partners
+
+LARGEST_BODY = 32 * 1024 * 1024
+RST_ON_CLOSE = struct.pack("ii", 1, 0)
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class SandboxServer(ThreadingHTTPServer):
+    """Listens at host and port (0: a free one); `partners` is what it answers from."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self, host: str, port: int, partners: Partners) -> None:
+        self.partners = partners
+        super().__init__((host, port), Handler)
+
+    def server_bind(self) -> None:
+        """Binds without asking a name server for this machine's name."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Shows faults of ours; a broken connection, or a store closed meanwhile, is everyday."""
+        if not isinstance(sys.exception(), (ConnectionError, sqlite3.ProgrammingError)):
+            super().handle_error(request, client_address)
+
+    @property
+    def url(self) -> str:
+        """`http://host:port`."""
+        return f"http://{self.server_name}:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection: reads requests, asks the partners or the control addresses, writes whole answers at once."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: SandboxServer
+
+    def do_POST(self) -> None:
+        """A partner call or a switch."""
+        body = self._body()
+        if body is None:
+            return
+        path, _, query = self.path.partition("?")
+        if path in ROUTES:
+            headers = self.headers
+            call = Call(path, headers.get("Idempotency-Key", ""), headers.get("X-Request-Id", ""), body)
+            self._send(self.server.partners.answer(call))
+        else:
+            self._send(control(self.server.partners, self.command, path, query, body))
+
+    def do_GET(self) -> None:
+        """The page, the state, the switches; a partner's address answers 405."""
+        path, _, query = self.path.partition("?")
+        if path in ROUTES:
+            self._send(json_answer({"code": 405, "message": "只接受 POST"}, status=405, Allow="POST"))
+        else:
+            self._send(control(self.server.partners, self.command, path, query, b""))
+
+    do_DELETE = do_GET
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal():
+            return self._turn_away(411, "Content-Length: missing or not a number")
+        if int(length) > LARGEST_BODY:
+            return self._turn_away(413, f"body: larger than {LARGEST_BODY} bytes")
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True
+            return None
+        return body
+
+    def _turn_away(self, status: int, message: str) -> None:
+        """Answers without reading the body, so the connection cannot be used again."""
+        self.close_connection = True
+        self._send(json_answer({"code": status, "message": message}, status=status, Connection="close"))
+
+    def _send(self, answer: Answer) -> None:
+        if answer.manner == "reset":
+            self._break_off()
+        elif answer.manner == "drip":
+            self._drip(_raw(answer), answer.seconds)
+        else:
+            self.wfile.write(_raw(answer))
+
+    def _drip(self, raw: bytes, seconds: float) -> None:
+        """Sends head and body a byte at a time, so that only a total time-out notices."""
+        for place in range(len(raw)):
+            self.wfile.write(raw[place : place + 1])
+            time.sleep(seconds / len(raw))
+
+    def _break_off(self) -> None:
+        """Closes with RST. The socket is detached, since the server would say goodbye with FIN first."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
+        os.close(self.connection.detach())
+
+    def log_message(self, *args: object) -> None:
+        """Quiet: the calls are in the state."""
+
+
+def _raw(answer: Answer) -> bytes:
+    lines = [
+        f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, '')}",
+        f"Content-Type: {answer.content_type}",
+        f"Content-Length: {len(answer.body)}",
+        *(f"{name}: {value}" for name, value in answer.headers.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + answer.body

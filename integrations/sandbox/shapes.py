@@ -1,0 +1,119 @@
+"""What a partner's JSON must look like: small checks that are put together into shapes, each naming the bad member."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+Check = Callable[[str, object], None]
+
+
+class Refusal(Exception):
+    """A message that the partner does not take: `<member>: <why>`, the why in Chinese."""
+
+    def __init__(self, path: str, why: str) -> None:
+        member = path.rpartition(".")[2]
+        super().__init__(f"{member}: {why}" + (f"（{path}）" if path != member else ""))
+
+
+def parse(body: bytes) -> dict:
+    """The request's body as an object; raises Refusal for anything else, doubled members and NaN included."""
+    try:
+        value = json.loads(body.decode(), object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+        if b"\\u" in body:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise Refusal("body", "不是 UTF-8 编码的 JSON") from error
+    if not isinstance(value, dict):
+        raise Refusal("body", "应为 JSON 对象")
+    return value
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise Refusal(next(name for name in names if names.count(name) > 1), "成员重复")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise Refusal("body", f"不接受 {name}")
+
+
+def words(path: str, value: object) -> None:
+    """A string, empty or not."""
+    if not isinstance(value, str):
+        raise Refusal(path, "应为字符串")
+
+
+def text(path: str, value: object) -> None:
+    """A string that says something."""
+    words(path, value)
+    if not value.strip():
+        raise Refusal(path, "不能为空")
+
+
+def whole(path: str, value: object) -> None:
+    """A whole number, as a number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Refusal(path, "应为整数")
+
+
+def one_of(*allowed: str) -> Check:
+    """A string out of a few."""
+
+    def check(path: str, value: object) -> None:
+        words(path, value)
+        if value not in allowed:
+            raise Refusal(path, f"应为 {'、'.join(allowed)} 之一")
+
+    return check
+
+
+def _moment(pattern: str, form: str) -> Check:
+    def check(path: str, value: object) -> None:
+        words(path, value)
+        found = re.fullmatch(pattern, value, re.ASCII)
+        try:
+            datetime(*map(int, found.groups()))
+        except (AttributeError, ValueError) as error:
+            raise Refusal(path, f"不是 {form} 格式的有效时间") from error
+
+    return check
+
+
+billing_time = _moment(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", "YYYYMMDDHHMMSS")
+bpm_time = _moment(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)", "YYYY-MM-DD HH:MM:SS")
+
+
+def list_of(check_one: Check, *, least: int = 0) -> Check:
+    """A list with at least so many entries, each passing the check."""
+
+    def check(path: str, value: object) -> None:
+        if not isinstance(value, list):
+            raise Refusal(path, "应为列表")
+        if len(value) < least:
+            raise Refusal(path, f"至少要有 {least} 项")
+        for place, entry in enumerate(value):
+            check_one(f"{path}[{place}]", entry)
+
+    return check
+
+
+def members(shape: dict[str, Check]) -> Check:
+    """An object with exactly these members, each passing its check; a key with a space at an end is told apart."""
+
+    def check(path: str, value: object) -> None:
+        if not isinstance(value, dict):
+            raise Refusal(path, "应为对象")
+        dot = f"{path}." if path else ""
+        for name in value:
+            if name not in shape:
+                raise Refusal(f"{dot}{name}", "字段名首尾有空格" if name != name.strip() else "未知字段")
+        for name, check_one in shape.items():
+            if name not in value:
+                raise Refusal(f"{dot}{name}", "缺少")
+            check_one(f"{dot}{name}", value[name])
+
+    return check

@@ -1,0 +1,232 @@
+"""What the sandbox holds: records, processes, calls and keys, in SQLite (in memory, or a file that outlives a kill).
+
+Thread-safe; knows no HTTP. One connection behind one lock: the work under it is some 50 µs a call.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from integrations.sandbox.calls import Answer, Call, compact
+
+KEPT_CALLS = 10_000
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
+TABLES = ("records", "processes", "approvals", "flows", "keys", "calls", "violations", "counters")
+
+
+def now() -> str:
+    """This moment in Asia/Shanghai, ISO 8601 with microseconds and offset."""
+    return datetime.now(SHANGHAI).isoformat(timespec="microseconds")
+
+
+class Store:
+    """Everything the partners remember. Records are told apart by (jobId, productId, domain in lower case)."""
+
+    def __init__(self, file: str = ":memory:") -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        # OFF survives a killed process, not a power cut: enough for a stand-in, and quick.
+        self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {SCHEMA}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, one thread at a time; may be nested, then the outermost decides."""
+        with self._lock:
+            outermost = not self._db.in_transaction
+            if outermost:
+                self._db.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                if outermost:
+                    self._db.execute("ROLLBACK")
+                raise
+            if outermost:
+                self._db.execute("COMMIT")
+
+    def _run(self, sql: str, *values: object) -> sqlite3.Cursor:
+        return self._db.execute(sql, values)
+
+    def _all(self, sql: str, *values: object) -> list[dict]:
+        with self._lock:
+            return [dict(row) for row in self._run(sql, *values)]
+
+    # --- calls and keys
+
+    def arrive(self, call: Call) -> int:
+        """Notes a call before anything is done about it; gives its number."""
+        values = (now(), call.path, call.key, call.request_id, call.digest, call.body.decode(errors="replace"))
+        with self.transaction():
+            number = self._run(
+                "INSERT INTO calls (at, path, key, request_id, digest, body) VALUES (?, ?, ?, ?, ?, ?)", *values
+            ).lastrowid
+            if number % 500 == 0:
+                self._run("DELETE FROM calls WHERE id <= ?", number - KEPT_CALLS)
+        return number
+
+    def settle(self, number: int, answer: Answer, *, fault: str | None, took: float) -> None:
+        """Notes how a call was answered; status and answer stay empty for a connection that was reset."""
+        given = (None, None) if answer.manner == "reset" else (answer.status, answer.body.decode(errors="replace"))
+        with self.transaction():
+            self._run(
+                "UPDATE calls SET status = ?, answer = ?, fault = ?, took = ? WHERE id = ?",
+                *given, fault, round(took, 6), number,
+            )  # fmt: skip
+
+    def claim_key(self, call: Call) -> bool:
+        """Binds a key to the first bytes seen under it; false, and a violation, when these are others."""
+        with self.transaction():
+            self._run("INSERT OR IGNORE INTO keys (key, digest) VALUES (?, ?)", call.key, call.digest)
+            same = self._run("SELECT digest FROM keys WHERE key = ?", call.key).fetchone()["digest"] == call.digest
+            if not same:
+                self.violate("key_reused", f"{call.path}：键 {call.key} 再次出现，内容不同")
+        return same
+
+    def answer_under(self, key: str) -> dict | None:
+        """What was answered under this key before."""
+        kept = self._run("SELECT answer FROM keys WHERE key = ?", key).fetchone()
+        return json.loads(kept["answer"]) if kept and kept["answer"] else None
+
+    def keep_answer(self, key: str, answer: dict) -> None:
+        """Remembers what was answered under this key."""
+        self._run("UPDATE keys SET answer = ? WHERE key = ?", compact(answer), key)
+
+    def violate(self, kind: str, detail: str) -> None:
+        """Notes a broken rule of contract section 3.5."""
+        self._run("INSERT INTO violations (at, kind, detail) VALUES (?, ?, ?)", now(), kind, detail)
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Adds to a counter."""
+        self._run(
+            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            name, by,
+        )  # fmt: skip
+
+    # --- big data
+
+    def put_record(self, record: dict) -> None:
+        """Creates a billing record, or replaces it (cancelling is replacing)."""
+        self._run("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", *_identity(record), compact(record))
+
+    def delete_record(self, named: dict) -> None:
+        """Removes a billing record; no error where there is none."""
+        gone = self._run("DELETE FROM records WHERE job = ? AND product = ? AND domain = ?", *_identity(named)).rowcount
+        self.count("deleted", gone)
+
+    def records(self, job: str | None = None) -> list[dict]:
+        """The billing records held, of one jobId or all."""
+        rows = self._all("SELECT body FROM records WHERE ? IS NULL OR job = ? ORDER BY rowid", job, job)
+        return [json.loads(row["body"]) for row in rows]
+
+    def set_flow(self, job: str, dataflow: float, *, plain: bool) -> None:
+        """Sets a trial's traffic, and whether it is answered plainly instead of encoded twice."""
+        with self.transaction():
+            self._run("INSERT OR REPLACE INTO flows VALUES (?, ?, ?)", job, dataflow, plain)
+
+    def flow(self, job: str) -> tuple[float, bool]:
+        """A trial's traffic and whether it is answered plainly; 0.0 and no unless set."""
+        row = self._run("SELECT dataflow, plain FROM flows WHERE job = ?", job).fetchone()
+        return (row["dataflow"], bool(row["plain"])) if row else (0.0, False)
+
+    # --- BPM
+
+    def start_process(self, code: str, key: str, body: dict) -> str:
+        """Starts a process for an order; a second one for the same order is a violation. Gives its processId."""
+        if self.process_number(code):
+            self.violate("started_twice", f"{code}：又以键 {key} 发起")
+        number = self._run(
+            "INSERT INTO processes (code, key, at, body) VALUES (?, ?, ?, ?)", code, key, now(), compact(body)
+        ).lastrowid
+        return f"bpm-{number}"
+
+    def process_number(self, code: str) -> int:
+        """The number of an order's latest process, 0 where it has none."""
+        return self._run("SELECT COALESCE(MAX(n), 0) AS n FROM processes WHERE code = ?", code).fetchone()["n"]
+
+    def next_approval(self, code: str) -> str:
+        """A fresh recordId `bpm-<process>-<k>` for an order's next approval."""
+        with self.transaction():
+            process = self.process_number(code)
+            place = self._run("SELECT COUNT(*) + 1 AS k FROM approvals WHERE process = ?", process).fetchone()["k"]
+            self._run("INSERT INTO approvals VALUES (?, ?, ?)", process, place, code)
+        return f"bpm-{process}-{place}"
+
+    # --- looking at it
+
+    def calls(self, *, path: str | None = None, order: str | None = None, limit: int = KEPT_CALLS) -> list[dict]:
+        """The last calls, oldest first: of one address, and with this order number as a value in the body."""
+        rows = self._all(
+            "SELECT * FROM calls WHERE (?1 IS NULL OR path = ?1)"
+            " AND (?2 IS NULL OR instr(body, '\"' || ?2 || '\"') > 0) ORDER BY id DESC LIMIT ?3",
+            path, order, limit,
+        )  # fmt: skip
+        return [_call(row) for row in reversed(rows)]
+
+    def processes(self) -> list[dict]:
+        """The BPM processes: processId, code (OrderNum), key, at, body."""
+        rows = self._all("SELECT * FROM processes ORDER BY n")
+        return [{"processId": f"bpm-{row.pop('n')}", **row, "body": json.loads(row["body"])} for row in rows]
+
+    def violations(self) -> list[dict]:
+        """The broken rules: at, kind (`key_reused`, `started_twice`), detail."""
+        return self._all("SELECT at, kind, detail FROM violations ORDER BY id")
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of each: calls ever, repeats, violations, records, cancelled, deleted, processes."""
+        with self._lock:
+            found = dict(self._run(COUNTS).fetchone())
+            counters = {row["name"]: row["value"] for row in self._run("SELECT * FROM counters")}
+        return {**found, "repeats": counters.get("repeats", 0), "deleted": counters.get("deleted", 0)}
+
+    def state(self, *, calls: int = KEPT_CALLS) -> dict:
+        """Everything, from one moment, with so many of the last calls."""
+        with self._lock:
+            return {
+                "records": self.records(),
+                "processes": self.processes(),
+                "flows": self._all("SELECT job AS jobId, dataflow, plain FROM flows ORDER BY job"),
+                "calls": self.calls(limit=calls),
+                "counts": self.counts(),
+                "violations": self.violations(),
+            }
+
+    def reset(self) -> None:
+        """Empties it."""
+        with self.transaction():
+            for table in TABLES:
+                self._run(f"DELETE FROM {table}")
+
+    def close(self) -> None:
+        """Ends the connection to the file."""
+        with self._lock:
+            self._db.close()
+
+
+COUNTS = """SELECT
+  (SELECT COALESCE(MAX(id), 0) FROM calls) AS calls,
+  (SELECT COUNT(*) FROM records) AS records,
+  (SELECT COUNT(*) FROM records WHERE json_extract(body, '$.cancelStatus') = '2') AS cancelled,
+  (SELECT COUNT(*) FROM processes) AS processes,
+  (SELECT COUNT(*) FROM violations) AS violations"""
+
+
+def _identity(record: dict) -> tuple[str, str, str]:
+    return record["jobId"], record["productId"], record["domain"].lower()
+
+
+def _call(row: dict) -> dict:
+    return {**row, "body": _json_or_text(row["body"]), "answer": _json_or_text(row["answer"])}
+
+
+def _json_or_text(text: str | None) -> object:
+    try:
+        return json.loads(text) if text else text
+    except ValueError:
+        return text

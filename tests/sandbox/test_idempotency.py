@@ -1,0 +1,79 @@
+"""One effect per key; what breaks the rule is counted (contract section 3.5)."""
+
+import threading
+
+import requests
+
+from tests.sandbox.bodies import DONE, PUT, QUERY, RECORD, START, post, records
+
+
+def test_the_same_again_gets_the_stored_answer(sandbox, case):
+    body = case(1)["expect"]["bpm"][0]
+    answers = [post(sandbox, START, body, key="k").json()["result"]["processId"] for _ in range(3)]
+    assert answers == ["bpm-1"] * 3
+    state = sandbox.state()
+    assert (len(state["processes"]), state["counts"]["repeats"], state["violations"]) == (1, 2, [])
+
+
+def test_other_bytes_under_a_key_are_a_violation(sandbox):
+    assert post(sandbox, PUT, records(), key="k").json() == DONE
+    answer = post(sandbox, PUT, records({"domain": "b.example.com"}), key="k")
+    assert (answer.status_code, answer.json()["code"]) == (409, 409)
+    state = sandbox.state()
+    assert len(state["records"]) == 1
+    assert [found["kind"] for found in state["violations"]] == ["key_reused"]
+
+
+def test_other_bytes_are_noticed_even_when_the_first_attempt_failed(sandbox):
+    sandbox.fault(PUT, "500")
+    assert post(sandbox, PUT, records(), key="k").status_code == 500
+    assert post(sandbox, PUT, records({"domain": "b.example.com"}), key="k").status_code == 409
+
+
+def test_a_key_belongs_to_its_address(sandbox):
+    post(sandbox, QUERY, {"jobId": "A"}, key="k")
+    assert post(sandbox, PUT, {"jobId": "A"}, key="k").status_code == 409
+
+
+def test_starting_an_order_under_two_keys_is_a_violation(sandbox, case):
+    body = case(1)["expect"]["bpm"][0]
+    for key in "ab":
+        assert post(sandbox, START, body, key=key).json()["code"] == 200
+    assert [found["kind"] for found in sandbox.state()["violations"]] == ["started_twice"]
+    assert sandbox.state()["counts"]["violations"] == 1
+
+
+def test_a_record_made_again_under_another_key_is_fine(sandbox):
+    for key in "ab":
+        assert post(sandbox, PUT, records(), key=key).json() == DONE
+    assert sandbox.state()["violations"] == []
+
+
+def test_a_missing_key_is_a_bad_request(sandbox):
+    answer = requests.post(sandbox.url + PUT, json=records(), timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (400, 400)
+    assert sandbox.state()["records"] == []
+
+
+def test_a_refusal_is_stored_too(sandbox):
+    answers = [post(sandbox, PUT, records({"infoType": "9"}), key="k").json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert sandbox.state()["counts"]["repeats"] == 1
+
+
+def test_a_look_up_again_is_answered_from_what_is_held_now(sandbox):
+    query = {"jobId": RECORD["jobId"]}
+    assert post(sandbox, QUERY, query, key="k").json()["result"] == []
+    post(sandbox, PUT, records())
+    assert post(sandbox, QUERY, query, key="k").json()["result"] == [RECORD]
+
+
+def test_many_at_once_have_one_effect(sandbox, case):
+    body = case(1)["expect"]["bpm"][0]
+    threads = [threading.Thread(target=post, args=(sandbox, START, body), kwargs={"key": "k"}) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    state = sandbox.state()
+    assert (len(state["processes"]), state["counts"]["repeats"]) == (1, 11)
