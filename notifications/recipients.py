@@ -1,0 +1,49 @@
+"""Who answers for an attribution, and who gets mail about it."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from notifications.models import Contact
+
+SHARED = {"JT": "GJ", "GJ": "JT"}  # both are the group-customer SA's (政企 SA), unless each has its own
+
+
+@dataclass(frozen=True)
+class ContactFacts:
+    """A contact as it was at a moment. `mail` may be empty for the default contact only."""
+
+    name: str
+    mail: str
+    tel: str
+
+
+def contacts_for(letters: str) -> list[ContactFacts]:
+    """The active SA contacts of an attribution, in the order in which they were entered.
+
+    JT and GJ stand in for each other where one has none. Nobody at all: the default contact of the settings. Empty
+    only where that isn't set either.
+    """
+    found = _active(letters, Contact.Role.SA)
+    if not found and letters in SHARED:
+        found = _active(SHARED[letters], Contact.Role.SA)
+    return found or _default()
+
+
+def recipients_for(letters: str) -> list[str]:
+    """The addresses that a mail about this attribution goes to: its SA's, then those who get a copy; each once."""
+    copies = _active(letters, Contact.Role.COPY)
+    if not copies and letters in SHARED:
+        copies = _active(SHARED[letters], Contact.Role.COPY)
+    mails = [contact.mail.strip() for contact in [*contacts_for(letters), *copies]]
+    return list({mail.lower(): mail for mail in reversed(mails) if mail}.values())[::-1]
+
+
+def _active(letters: str, role: str) -> list[ContactFacts]:
+    rows = Contact.objects.filter(attribution_id=letters, role=role, active=True).order_by("pk")
+    return [ContactFacts(*row) for row in rows.values_list("name", "mail", "tel")]
+
+
+def _default() -> list[ContactFacts]:
+    contact = ContactFacts(settings.DEFAULT_CONTACT_NAME, settings.DEFAULT_CONTACT_MAIL, settings.DEFAULT_CONTACT_TEL)
+    return [contact] if any((contact.name, contact.mail, contact.tel)) else []
