@@ -1,0 +1,71 @@
+"""The only writer of the approval history. Records are added, never changed or deleted (contract 3.6)."""
+
+import datetime
+
+from django.db import IntegrityError, transaction
+
+from approvals.models import ApprovalRecord
+
+
+class RecordBodyDiffersError(Exception):
+    """This record id is taken by a record with another body, or of another order; nothing was stored."""
+
+
+def add_record(
+    *,
+    order_id: int,
+    record_id: str,
+    node: str,
+    node_name: str,
+    result: str,
+    operator: str,
+    opinion: str,
+    time: datetime.datetime,
+    finished: bool,
+    body_hash: str,
+    now: datetime.datetime,
+    source: str = ApprovalRecord.Source.BPM,
+) -> tuple[ApprovalRecord, bool]:
+    """The record of this id, and whether it was added just now.
+
+    The same id with the same order and `body_hash` again adds nothing. Of several callers at a time one adds it, and
+    inside a transaction nothing else of the others is undone. `result` is one of ApprovalRecord.Result, `time` and
+    `now` are aware. Raises RecordBodyDiffersError.
+    """
+    record = ApprovalRecord(
+        order_id=order_id,
+        record_id=record_id,
+        source=source,
+        node=node,
+        node_name=node_name,
+        result=result,
+        operator=operator,
+        opinion=opinion,
+        time=time,
+        finished=finished,
+        body_hash=body_hash,
+        received_at=now,
+    )
+    known = _known(record_id) or _added(record)
+    if known is None:
+        return record, True
+    if (known.body_hash, known.order_id) != (body_hash, order_id):
+        raise RecordBodyDiffersError(f"record {record_id} exists with another body")
+    return known, False
+
+
+def _known(record_id: str) -> ApprovalRecord | None:
+    return ApprovalRecord.objects.filter(record_id=record_id).first()
+
+
+def _added(record: ApprovalRecord) -> ApprovalRecord | None:
+    """Adds the record; None, or the other one if somebody else was quicker."""
+    try:
+        with transaction.atomic():
+            record.save(force_insert=True)
+    except IntegrityError:
+        other = _known(record.record_id)
+        if other is None:  # it broke another constraint
+            raise
+        return other
+    return None
