@@ -1,0 +1,139 @@
+"""`POST /api/bpm/approvals`: BPM tells what its people decided (contract 3.6).
+
+Every answer is JSON, `{"code": ..., "message": ...}`, with the code as its HTTP status.
+"""
+
+import logging
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from integrations.bboss.strict_json import BadJsonError, parse_bytes
+from integrations.bpm.serializers import AnswerSerializer, ApprovalSerializer
+from integrations.bpm.signature import is_signed
+from orders.canonical import content_hash
+from orders.errors import OrderUnknownError, RecordConflictError
+from orders.services import receive_approval
+
+logger = logging.getLogger(__name__)
+
+LARGEST = 2 * 1024 * 1024
+MEANINGS = {
+    200: "received, or received before",
+    400: "the body is bad; the message names the member",
+    401: "wrong signature",
+    404: "unknown order",
+    405: "request method must be POST",
+    409: "this recordId was received with another body",
+    413: "larger than 2 MiB",
+    503: "our fault; nothing was stored, send again",
+}
+SIGNATURE = OpenApiParameter("X-Signature", str, OpenApiParameter.HEADER, required=True, description="HMAC-SHA256, hex")
+
+
+class RefusedError(Exception):
+    """The call is refused; `status` is one of MEANINGS."""
+
+    def __init__(self, status: int, message: str = ""):
+        super().__init__(message or MEANINGS[status])
+        self.status = status
+
+
+class ApprovalsView(APIView):
+    """Takes BPM's approval records. Never answers 500: what nobody foresaw is 503, so that BPM sends again."""
+
+    http_method_names = ["post"]
+
+    def perform_content_negotiation(self, request, force=False):
+        """JSON whatever the caller says it accepts."""
+        return JSONRenderer(), JSONRenderer.media_type
+
+    @extend_schema(
+        operation_id="bpm_approvals",
+        summary="BPM posts an approval record",
+        tags=["bpm"],
+        auth=[],
+        parameters=[SIGNATURE],
+        request=ApprovalSerializer,
+        responses={status: OpenApiResponse(AnswerSerializer, text) for status, text in MEANINGS.items()},
+    )
+    def post(self, request):
+        """An approval record. The same record again is answered alike and adds nothing."""
+        receive(request._request)
+        return _answer(200, "成功")
+
+    def handle_exception(self, exc):
+        """Our own words in place of DRF's."""
+        if isinstance(exc, RefusedError):
+            return _answer(exc.status, str(exc))
+        if isinstance(exc, MethodNotAllowed):
+            return _answer(405, MEANINGS[405], {"Allow": "POST"})
+        logger.error("an approval could not be received", exc_info=exc)
+        return _answer(503, MEANINGS[503])
+
+
+def receive(request: HttpRequest) -> None:
+    """Checks the call and hands its record to the core. Raises RefusedError."""
+    body = _body(request)
+    if not is_signed(body, request.headers.get("X-Signature", ""), settings.BPM_CALLBACK_SECRET):
+        raise RefusedError(401)
+    members = _members(body)
+    record = _record(members)
+    try:
+        receive_approval(**record, body_hash=content_hash(members))
+    except OrderUnknownError as error:
+        raise RefusedError(404, str(error)) from None
+    except RecordConflictError as error:
+        raise RefusedError(409, str(error)) from None
+
+
+def _answer(code: int, message: str, headers: dict | None = None) -> Response:
+    return Response({"code": code, "message": message}, status=code, headers=headers)
+
+
+def _body(request: HttpRequest) -> bytes:
+    """The raw body, at most 2 MiB of it read. Without a Content-Length the server must say where it ends."""
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    if announced.isdigit() and int(announced) > LARGEST:
+        raise RefusedError(413)
+    endless = not announced and request.META.get("wsgi.input_terminated")
+    try:
+        body = (request.META["wsgi.input"] if endless else request).read(LARGEST + 1)
+    except (UnreadablePostError, OSError):
+        raise RefusedError(400, "the connection broke while the body was read") from None
+    if len(body) > LARGEST:
+        raise RefusedError(413)
+    return body
+
+
+def _members(body: bytes) -> dict:
+    try:
+        members = parse_bytes(body)
+    except BadJsonError as error:
+        raise RefusedError(400, f"body: {error}") from None
+    for name, value in members.items():
+        if _has_nul(name) or _has_nul(value):
+            raise RefusedError(400, f"{name.replace(chr(0), '?')[:80]}: must not contain U+0000")
+    return members
+
+
+def _has_nul(value) -> bool:
+    """Whether U+0000, which PostgreSQL takes in no text, is anywhere in a JSON value."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_has_nul(item) for item in value)
+
+
+def _record(members: dict) -> dict:
+    serializer = ApprovalSerializer(data=members)
+    if not serializer.is_valid():
+        raise RefusedError(400, "; ".join(f"{name}: {why[0]}" for name, why in serializer.errors.items()))
+    return serializer.validated_data

@@ -1,0 +1,118 @@
+"""The members of an approval from BPM, taken as they are: no coercion, no trimming (contract 3.6)."""
+
+import datetime
+import re
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from approvals.models import ApprovalRecord
+from integrations.wire import ZONE
+
+RESULTS = ["pass", "reject", "return"]
+_TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
+_EARLIEST_YEAR = 1970
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class TextField(serializers.Field):
+    """A string of at most `most` characters. A required one must not be blank; null counts as not given."""
+
+    default_error_messages = {
+        "required": "is missing",
+        "null": "must be a string, not null",
+        "type": "must be a string",
+        "blank": "must not be empty",
+        "length": "is longer than {most} characters",
+    }
+
+    def __init__(self, *, most: int | None = None, **kwargs):
+        kwargs.setdefault("allow_null", kwargs.get("required") is False)
+        super().__init__(**kwargs)
+        self.most = most
+
+    def to_internal_value(self, data) -> str:
+        if not isinstance(data, str):
+            self.fail("type")
+        if self.required and not data.strip():
+            self.fail("blank")
+        if self.most is not None and len(data) > self.most:
+            self.fail("length", most=self.most)
+        return data
+
+    def to_representation(self, value) -> str:
+        return value
+
+
+class ResultField(TextField):
+    """pass, reject or return."""
+
+    default_error_messages = {"choice": f"must be one of {', '.join(RESULTS)}"}
+
+    def to_internal_value(self, data) -> str:
+        text = super().to_internal_value(data)
+        return text if text in RESULTS else self.fail("choice")
+
+
+class TimeField(TextField):
+    """`YYYY-MM-DD HH:MM:SS` in Asia/Shanghai; gives an aware time."""
+
+    default_error_messages = {"time": "is not a time YYYY-MM-DD HH:MM:SS"}
+
+    def to_internal_value(self, data) -> datetime.datetime:
+        match = _TIME.fullmatch(super().to_internal_value(data))
+        try:
+            moment = match and datetime.datetime(*map(int, match.groups()), tzinfo=ZONE)
+        except ValueError:
+            moment = None
+        return moment if moment and moment.year >= _EARLIEST_YEAR else self.fail("time")
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class TrueOrFalseField(serializers.Field):
+    """true or false; neither "true" nor 1."""
+
+    default_error_messages = {
+        "required": "is missing",
+        "null": "must be true or false, not null",
+        "type": "must be true or false",
+    }
+
+    def to_internal_value(self, data) -> bool:
+        return data if isinstance(data, bool) else self.fail("type")
+
+    def to_representation(self, value) -> bool:
+        return value
+
+
+def _size(column: str) -> int:
+    """A member is as long as its column in the approval history."""
+    return ApprovalRecord._meta.get_field(column).max_length
+
+
+class ApprovalSerializer(serializers.Serializer):
+    """One record of BPM's. `validated_data` has the names that `orders.services.receive_approval` takes."""
+
+    recordId = TextField(source="record_id", most=_size("record_id"))
+    code = TextField(source="number", help_text="The order's number")
+    node = TextField(required=False, most=_size("node"))
+    nodeName = TextField(source="node_name", required=False, most=_size("node_name"))
+    result = ResultField(help_text=", ".join(RESULTS))
+    operator = TextField(required=False, most=_size("operator"))
+    opinion = TextField(required=False)
+    time = TimeField(help_text="YYYY-MM-DD HH:MM:SS, Asia/Shanghai")
+    finished = TrueOrFalseField()
+
+    def validate(self, attrs: dict) -> dict:
+        if attrs["finished"] and attrs["result"] == "return":
+            raise serializers.ValidationError({"finished": "must be false where result is return"})
+        optional = ("node", "node_name", "operator", "opinion")
+        return {**attrs, **{name: attrs.get(name) or "" for name in optional}}
+
+
+class AnswerSerializer(serializers.Serializer):
+    """What BPM is answered."""
+
+    code = serializers.IntegerField()
+    message = serializers.CharField()

@@ -1,0 +1,17 @@
+"""The signature of BPM's callbacks: HMAC-SHA256 over the raw body, in hex (contract 3.6)."""
+
+import hashlib
+import hmac
+
+
+def sign(body: bytes, secret: str) -> str:
+    """The value of X-Signature for this body."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def is_signed(body: bytes, given: str, secret: str) -> bool:
+    """Whether `given` is this body's signature, in any letter case; compared in constant time.
+
+    Without a secret nothing is: an empty key would let anybody sign.
+    """
+    return bool(secret) and hmac.compare_digest(sign(body, secret).encode(), given.strip().lower().encode())
