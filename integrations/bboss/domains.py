@@ -1,0 +1,69 @@
+"""Which host names a customer can order (contract 2.4): real ones, IDN allowed, no address, no wildcard."""
+
+import re
+from functools import lru_cache
+
+import idna
+
+LONGEST = 253
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# The common case in one step: ASCII, at least two labels, the last not of digits only. xn-- takes the long way.
+_PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")
+
+
+def fault(name: str) -> str | None:
+    """What is wrong with a host name, in words for its sender; None if nothing is. Letter case does not matter."""
+    lower = name.lower()
+    if len(lower) <= LONGEST and _PLAIN.fullmatch(lower) and name.isascii():
+        return None
+    return _fault_of_form(name) or _fault_of_labels(lower)
+
+
+def _fault_of_form(name: str) -> str | None:
+    if len(name) > LONGEST:
+        return f"longer than {LONGEST} characters"
+    if name.lower().isascii() and not name.isascii():
+        return "holds a character that only looks like an ASCII letter"
+    if "*" in name:
+        return "a wildcard is not allowed"
+    if name.endswith("."):
+        return "ends in a dot"
+    if "." not in name:
+        return "has only one label"
+    return "is an address, not a name" if _is_address(name) else None
+
+
+def _is_address(name: str) -> bool:
+    last = name.rpartition(".")[2]
+    return last.isascii() and last.isdigit()
+
+
+def _fault_of_labels(lower: str) -> str | None:
+    labels = lower.split(".")
+    faults = [_label_fault(label) for label in labels]
+    if any(faults):
+        return next(filter(None, faults))
+    wire_length = sum(len(_a_label(label)) + 1 for label in labels) - 1
+    return f"longer than {LONGEST} characters when written in ASCII" if wire_length > LONGEST else None
+
+
+def _label_fault(label: str) -> str | None:
+    if not label:
+        return "has an empty label"
+    try:
+        valid = re.fullmatch(_LABEL, _a_label(label))
+    except (idna.IDNAError, UnicodeError):
+        return "has a label that is no valid internationalized name"
+    if len(_a_label(label)) > 63:
+        return "has a label longer than 63 characters"
+    return None if valid else "may only hold letters, digits and hyphens, no hyphen at an end of a label"
+
+
+@lru_cache(maxsize=4096)
+def _a_label(label: str) -> str:
+    """The label in ASCII. Raises idna.IDNAError for one outside ASCII, or an xn-- one, that IDNA 2008 forbids."""
+    if not label.isascii():
+        return idna.alabel(label).decode()
+    if label.startswith("xn--"):
+        idna.ulabel(label)
+    return label

@@ -1,0 +1,44 @@
+"""What is kept of a request (contract 2.3, last paragraph): masked, and harmless to every database."""
+
+import hashlib
+import re
+
+from integrations.bboss.signature import MASK
+from integrations.wire import encode
+from orders.models import InboundMessage
+
+LONGEST_TRANS_IDO = 64
+_SECRET = {"accesstoken", "sign"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def stored_trans_ido(given: str) -> str:
+    """The caller's number as our columns hold it: itself, or a digest where it is too long or not plain text."""
+    if len(given) <= LONGEST_TRANS_IDO and not _CONTROL.search(given):
+        return given
+    return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
+
+
+def masked_body(members: dict) -> str:
+    """The request as JSON text without its token and signature. JSON escapes U+0000, which PostgreSQL refuses."""
+    return encode({key: MASK if key.lower() in _SECRET else value for key, value in members.items()})
+
+
+def order_number_of(content) -> str:
+    """The order that a message speaks of, if it can be told."""
+    number = content.get("OrderNum") if isinstance(content, dict) else None
+    return number if isinstance(number, str) and _NUMBER.fullmatch(number) else ""
+
+
+def message_of(members: dict, *, address: str, trans_idh: str, received_at) -> InboundMessage:
+    """The unsaved row of a request; its outcome is filled in by `mark`."""
+    given = members.get("transIDO")
+    return InboundMessage(
+        received_at=received_at,
+        remote_address=address,
+        trans_ido=stored_trans_ido(given) if isinstance(given, str) else "",
+        trans_idh=trans_idh,
+        order_number=order_number_of(members.get("content")),
+        body=masked_body(members),
+    )

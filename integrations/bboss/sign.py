@@ -1,0 +1,59 @@
+"""Makes signed envelopes, as BBOSS would: for the commands, the demo and the tests (contract 2.1, 2.2)."""
+
+import datetime
+import uuid
+
+from django.conf import settings
+
+from integrations.bboss.signature import sign
+from integrations.bboss.tokens import expiry
+from integrations.wire import wire_time
+
+
+class SigningError(Exception):
+    """No envelope can be made; the message names the setting that is missing."""
+
+
+def signed_envelope(
+    content: dict | str, *, now: datetime.datetime, trans_ido: str | None = None, overrides: dict | None = None
+) -> dict:
+    """An envelope around `content`, signed with this deployment's settings.
+
+    `overrides` replace or add members before it is signed. A `sign` among them is kept as it is. Raises SigningError.
+    """
+    number = trans_ido or uuid.uuid4().hex
+    members = {
+        "accessToken": current_token(now),
+        "busType": "BBSS",
+        "content": content,
+        "cutOffDay": wire_time(now)[:8],
+        "domain": settings.BBOSS_DOMAIN,
+        "envFlag": settings.BBOSS_ENV_FLAG,
+        "routeType": "00",
+        "routeValue": settings.BBOSS_ROUTE_VALUE,
+        "sessionID": number,
+        "signMethod": "md5",
+        "timeStamp": wire_time(now),
+        "transIDO": number,
+        "userPartyID": _first(settings.BBOSS_PARTY_IDS, "BBOSS_PARTY_IDS"),
+        "version": "1.0.0",
+    } | (overrides or {})
+    secret = _first([settings.BBOSS_APP_SECRET], "BBOSS_APP_SECRET")
+    return {"sign": sign(members, secret)} | members
+
+
+def current_token(now: datetime.datetime) -> str:
+    """The first of BBOSS_ACCESS_TOKENS that has not ended. Raises SigningError."""
+    tokens = [token.strip() for token in settings.BBOSS_ACCESS_TOKENS]
+    _first(tokens, "BBOSS_ACCESS_TOKENS")
+    for token in tokens:
+        ends = expiry(token)
+        if ends and now <= ends:
+            return token
+    raise SigningError("none of BBOSS_ACCESS_TOKENS is well-formed and still valid")
+
+
+def _first(values: list[str], setting: str) -> str:
+    if not values or not values[0]:
+        raise SigningError(f"{setting} is not set")
+    return values[0]

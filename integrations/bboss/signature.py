@@ -1,0 +1,38 @@
+"""The base service platform's signature (contract 2.2)."""
+
+import hashlib
+import hmac
+
+from orders.canonical import canonical_json
+
+MASK = "***"
+
+
+def text_to_sign(members: dict, secret: str) -> str:
+    """The text whose MD5 is the signature: secret, every key with its value in order of keys, secret.
+
+    `sign` is left out. A string enters as it is, any other value as canonical JSON.
+    """
+    parts = [key + _value(members[key]) for key in sorted(members) if key != "sign"]
+    return "".join([secret, *parts, secret])
+
+
+def _value(value) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def sign(members: dict, secret: str) -> str:
+    """The signature: 32 hex digits in upper case."""
+    digest = hashlib.md5(text_to_sign(members, secret).encode(), usedforsecurity=False)
+    return digest.hexdigest().upper()
+
+
+def verify(members: dict, given: str, secret: str) -> bool:
+    """Whether `given` signs the members, in any letter case. Compares in constant time."""
+    return hmac.compare_digest(sign(members, secret).encode(), given.upper().encode())
+
+
+def masked_text(members: dict) -> str:
+    """The text to sign as it may be shown: application secret and access token made unreadable."""
+    shown = members | {"accessToken": MASK} if "accessToken" in members else members
+    return text_to_sign(shown, f"<{MASK} app secret {MASK}>")

@@ -1,0 +1,67 @@
+"""What must hold before there is a message at all: content type, size, caller, a body that is JSON (contract 2.3)."""
+
+import datetime
+
+from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+
+from integrations.bboss import throttle
+from integrations.bboss.codes import Code, Refused
+from integrations.bboss.strict_json import BadJsonError, parse_bytes
+
+LARGEST = 2 * 1024 * 1024
+
+
+def read_members(request: HttpRequest, address: str, now: datetime.datetime) -> dict:
+    """The request's members, after the checks that need no message. Raises Refused (20007 to 20105)."""
+    _check_content_type(request)
+    length = _content_length(request)
+    throttle.check_address(address)
+    throttle.check_rate(address, now)
+    return _parse(_read(request, length))
+
+
+def _check_content_type(request: HttpRequest) -> None:
+    given = request.META.get("CONTENT_TYPE", "").split(";")[0].strip().lower()
+    if given != "application/json":
+        raise Refused(Code.NOT_JSON_TYPE, hint=f"Content-Type: {ascii(given)[:80]} is not application/json")
+
+
+def _content_length(request: HttpRequest) -> int | None:
+    """The announced length; None for a chunked body. A longer one is refused without reading it."""
+    if _is_chunked(request):
+        return None
+    try:
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+    if length > LARGEST:
+        raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
+    return length
+
+
+def _is_chunked(request: HttpRequest) -> bool:
+    """Whether the body comes without a length and the server says where it ends."""
+    chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+    return chunked and bool(request.META.get("wsgi.input_terminated"))
+
+
+def _read(request: HttpRequest, length: int | None) -> bytes:
+    # Django reads nothing without a Content-Length, so a chunked body is taken from the server's own stream.
+    stream = request.META["wsgi.input"] if length is None else request
+    try:
+        body = stream.read(LARGEST + 1)
+    except (UnreadablePostError, OSError):
+        raise Refused(Code.UNREADABLE, hint="the connection broke while the body was read") from None
+    if len(body) > LARGEST:
+        raise Refused(Code.TOO_LARGE, hint="a chunked body")
+    if length is not None and len(body) != length:
+        raise Refused(Code.UNREADABLE, hint=f"{length} bytes were announced, {len(body)} came")
+    return body
+
+
+def _parse(body: bytes) -> dict:
+    try:
+        return parse_bytes(body)
+    except BadJsonError as error:
+        raise Refused(Code.UNREADABLE, hint=str(error)) from None

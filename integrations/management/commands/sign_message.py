@@ -1,0 +1,17 @@
+"""`manage.py sign_message FILE`: prints a signed envelope around a content file, ready for curl (contract 5)."""
+
+from django.core.management.base import BaseCommand
+
+from integrations.bboss.content_file import add_arguments, envelope_of
+from integrations.wire import encode
+
+
+class Command(BaseCommand):
+    help = "Prints a signed envelope around a content file, ready for curl."
+    requires_system_checks = []
+
+    def add_arguments(self, parser):
+        add_arguments(parser)
+
+    def handle(self, **options):
+        self.stdout.write(encode(envelope_of(options)))

@@ -1,0 +1,91 @@
+"""BBOSS as the tests play it: signed envelopes, posted to the real address."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from integrations.bboss.sign import signed_envelope
+from integrations.bboss.signature import sign
+from orders.models import InboundMessage
+
+PATH = "/api/bboss/orders"
+TRIAL = {
+    "OrderType": "1",
+    "OrderNum": "100T1",
+    "EnterpriseID": "100A23100079275183",
+    "EnterpriseName": "北京泽天伟业商贸有限公司",
+    "ProdType": "1",
+    "BusinessType": "1",
+    "BillingMethod": "1",
+    "DataFlow": "1",
+    "BizStart": "20230920",
+    "ProvContent": [{"ProvReq": "a.example.com"}],
+}
+CHANGE = {"OrderType": "2", "OrderNum": "100C1", "BizRequest": "100T1", "DataFlow": "2"}
+ACTIVATION = {
+    "OrderNum": "100A1",
+    "BizRequest": "100T1",
+    "BizStart": "20230920",
+    "ProdType": "1",
+    "ProductID": "61000616304",
+    "BusinessType": "1",
+    "BillingMethod": "1",
+}
+
+
+def without(members: dict, *names: str) -> dict:
+    """The members less the named ones."""
+    return {name: value for name, value in members.items() if name not in names}
+
+
+def envelope(content=TRIAL, *, absent=(), trans_ido="t1", **overrides) -> dict:
+    """A signed envelope, with members replaced or left out before it is signed."""
+    members = signed_envelope(content, now=timezone.now(), trans_ido=trans_ido, overrides=overrides)
+    members = without(members, *absent)
+    if "sign" in absent or "sign" in overrides:
+        return members
+    return members | {"sign": sign(members, settings.BBOSS_APP_SECRET)}
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    body: dict
+
+    @property
+    def code(self) -> str:
+        return self.body["response"]["rspCode"]
+
+    @property
+    def desc(self) -> str:
+        return self.body["response"]["rspDesc"]
+
+    @property
+    def result(self) -> dict:
+        return json.loads(self.body["result"])
+
+
+def answered(response) -> Answer:
+    return Answer(response.status_code, json.loads(response.content))
+
+
+@pytest.fixture
+def post(client, db, clock):
+    """`post(members)`: posts an envelope (a dict, or raw bytes) and gives the answer."""
+
+    def send(members, content_type: str = "application/json", **headers) -> Answer:
+        raw = members if isinstance(members, bytes) else json.dumps(members).encode()
+        return answered(client.generic("POST", PATH, raw, CONTENT_TYPE=content_type, **headers))
+
+    return send
+
+
+@pytest.fixture
+def kept(db):
+    """`kept()`: the inbound messages, oldest first."""
+    return lambda: list(InboundMessage.objects.order_by("pk"))
