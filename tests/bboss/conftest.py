@@ -35,6 +35,10 @@ ACTIVATION = {
     "BillingMethod": "1",
 }
 
+MEMBERS = [
+    "transIDO", "transIDH", "transIDHTime", "cutOffDay", "providePartyID", "response", "result",
+]  # fmt: skip
+
 
 def without(members: dict, *names: str) -> dict:
     """The members less the named ones."""
