@@ -1,0 +1,70 @@
+"""States as text in a chip. Six tones with one meaning each everywhere (a test knows every state)."""
+
+from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import Attempt, BillingRecord, Dispatch, Incident, Order
+
+Words = Order.State | Dispatch.State | BillingRecord.State | Incident.State | Attempt.Outcome
+
+# By word: a state that two models share has one meaning in both.
+TONES: dict[Words, str] = {
+    state: tone
+    for tone, states in {
+        "grey": [  # not begun, or closed
+            Order.State.ENDED,
+            Order.State.WITHDRAWN,
+            Dispatch.State.WAITING,
+            Dispatch.State.CLOSED,
+            Dispatch.State.UNDONE,
+            BillingRecord.State.TO_SEND,
+            BillingRecord.State.CANCELLED,
+            BillingRecord.State.DELETED,
+            Incident.State.IGNORED,
+            Attempt.Outcome.HANDED_BACK,
+            Attempt.Outcome.LATE,
+        ],
+        "blue": [  # under way
+            Order.State.IN_PROGRESS,
+            Order.State.SCHEDULED,
+            Order.State.COMPENSATING,
+            Dispatch.State.DUE,
+            Dispatch.State.SENDING,
+            Attempt.Outcome.OPEN,
+        ],
+        "violet": [Order.State.AWAITING_APPROVAL, Incident.State.ACKNOWLEDGED],  # waits for somebody
+        "amber": [  # held, or tried again
+            Order.State.HELD,
+            Dispatch.State.RETRYING,
+            BillingRecord.State.UNKNOWN,
+            Attempt.Outcome.RETRY,
+            Attempt.Outcome.LOST,
+        ],
+        "red": [Order.State.REJECTED, Order.State.FAILED, Incident.State.OPEN, Attempt.Outcome.REFUSED],  # failed
+        "green": [  # done
+            Order.State.TRIALING,
+            Order.State.CONVERTED,
+            Order.State.APPLIED,
+            Order.State.ACTIVE,
+            Dispatch.State.DONE,
+            BillingRecord.State.LIVE,
+            Incident.State.RESOLVED,
+            Attempt.Outcome.OK,
+        ],
+    }.items()
+    for state in states
+}
+
+
+def chip(state: Words) -> str:
+    """A state's word in its tone."""
+    return format_html('<span class="chip chip-{}">{}</span>', TONES[state], state.label)
+
+
+class StateChip:
+    """A `state_chip` column for a model with a `state`."""
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_chip(self, obj):
+        return chip(obj.State(obj.state))

@@ -1,0 +1,46 @@
+"""The queue's own pages. `func` of a schedule or task is any dotted path: only superusers may write or run one."""
+
+from django.contrib import admin
+from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
+from django_q.models import Failure, OrmQ, Schedule, Success
+
+
+class SuperuserWrites:
+    """Others with the right to view may look, whatever else they were granted."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request):
+        return request.user.is_superuser and super().has_add_permission(request)
+
+    def has_change_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+    def get_actions(self, request):
+        return super().get_actions(request) if request.user.is_superuser else {}
+
+
+admin.site.unregister([Schedule, Success, Failure, OrmQ])
+
+
+@admin.register(Schedule)
+class DeskScheduleAdmin(SuperuserWrites, ScheduleAdmin):
+    pass
+
+
+@admin.register(Success)
+class DeskSuccessAdmin(SuperuserWrites, TaskAdmin):
+    pass
+
+
+@admin.register(Failure)
+class DeskFailureAdmin(SuperuserWrites, FailAdmin):
+    pass
+
+
+@admin.register(OrmQ)
+class DeskQueueAdmin(SuperuserWrites, QueueAdmin):
+    pass

@@ -1,0 +1,23 @@
+"""Every state has a tone."""
+
+import pytest
+
+from approvals.admin import TONES as RESULT_TONES
+from approvals.models import ApprovalRecord
+from orders.admin.chips import TONES, chip
+from orders.models import Attempt, BillingRecord, Dispatch, Incident, Order
+
+WORDS = [Order.State, Dispatch.State, BillingRecord.State, Incident.State, Attempt.Outcome]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__qualname__)
+def test_every_state_has_one_of_six_tones(words):
+    assert {TONES[word] for word in words} <= {"grey", "blue", "violet", "amber", "red", "green"}
+
+
+def test_every_result_has_a_tone():
+    assert set(RESULT_TONES) == set(ApprovalRecord.Result)
+
+
+def test_a_chip_is_a_word():
+    assert chip(Order.State.FAILED) == f'<span class="chip chip-red">{Order.State.FAILED.label}</span>'

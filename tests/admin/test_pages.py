@@ -1,0 +1,181 @@
+"""Every model of ours can be listed and read; nothing but reference data and contacts can be changed."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.urls import reverse
+
+from notifications.models import Contact
+from orders.models import Dispatch, Order, Province, ServiceType
+from tests import factories
+
+OURS = [
+    model for label in ("orders", "approvals", "notifications", "integrations")
+    for model in apps.get_app_config(label).get_models()
+]  # fmt: skip
+EDITABLE = {Contact, Province, ServiceType}
+FACTORIES = {
+    factory._meta.model: factory
+    for factory in vars(factories).values()
+    if isinstance(factory, type)
+    and issubclass(factory, factories.DjangoModelFactory)
+    and factory not in (factories.DjangoModelFactory, factories.TrialFactory)
+}
+
+pytestmark = pytest.mark.django_db
+every_model = pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+
+
+def listing(model):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def page(row):
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def make(model):
+    """A row of the model; those that migrations load are there already."""
+    return FACTORIES[model]() if model in FACTORIES else model.objects.first()
+
+
+def test_every_model_is_registered():
+    assert [model for model in OURS if not admin.site.is_registered(model)] == []
+
+
+@every_model
+def test_list_and_page_open(admin_client, model):
+    row = make(model)
+    assert admin_client.get(listing(model)).status_code == 200
+    assert admin_client.get(page(row)).status_code == 200
+
+
+@every_model
+def test_search_opens(admin_client, model):
+    make(model)
+    assert admin_client.get(listing(model), {"q": "100A230920170000001 示例"}).status_code == 200
+
+
+def count_queries(client, url, captured):
+    with captured() as queries:
+        assert client.get(url).status_code == 200
+    return len(queries)
+
+
+@pytest.fixture
+def captured(django_assert_max_num_queries):
+    return lambda: django_assert_max_num_queries(100)
+
+
+@pytest.mark.parametrize("model", list(FACTORIES), ids=lambda model: model._meta.label)
+def test_a_longer_list_asks_no_more(admin_client, captured, model):
+    make(model)
+    make(model)
+    admin_client.get(listing(model))  # what is asked for once in a process is not counted
+    before = count_queries(admin_client, listing(model), captured)
+    for _ in range(5):
+        make(model)
+    assert count_queries(admin_client, listing(model), captured) == before
+
+
+def fill(order):
+    """A row of everything that an order's page shows."""
+    attempt = factories.AttemptFactory(dispatch__order=order)
+    factories.OrderDomainFactory(order=order)
+    factories.BillingRecordFactory(order=order, dispatch=attempt.dispatch)
+    factories.AffectedOrderFactory(order=order)
+    factories.ApprovalRecordFactory(order=order)
+    factories.OrderEventFactory(order=order)
+
+
+def test_an_order_with_more_to_show_asks_no_more(admin_client, captured):
+    order = factories.OrderFactory()
+    fill(order)
+    admin_client.get(page(order))  # content types are asked for once in a process
+    before = count_queries(admin_client, page(order), captured)
+    for _ in range(3):
+        fill(order)
+    assert count_queries(admin_client, page(order), captured) == before
+
+
+def test_the_order_page_shows_what_it_caused(admin_client):
+    order = factories.OrderFactory(state=Order.State.HELD, held_because=Order.Held.FILES)
+    factories.OrderDomainFactory(order=order, name="Pull.Example.com")
+    factories.DispatchFactory(order=order, state=Dispatch.State.FAILED, error="<b>400</b>")
+    factories.ApprovalRecordFactory(order=order, opinion="同意开通")
+    text = admin_client.get(page(order)).content.decode()
+    assert 'class="chip chip-amber"' in text
+    assert "Pull.Example.com" in text
+    assert 'class="chip chip-red"' in text
+    assert "&lt;b&gt;400" in text
+    assert "同意开通" in text
+
+
+@every_model
+def test_strangers_are_sent_to_the_login(client, model):
+    row = make(model)
+    for url in (listing(model), page(row)):
+        answer = client.get(url)
+        assert answer.status_code == 302
+        assert answer["Location"].startswith(reverse("admin:login"))
+
+
+@every_model
+def test_staff_without_a_permission_are_refused(client, model):
+    client.force_login(User.objects.create_user("new", is_staff=True))
+    row = make(model)
+    assert client.get(listing(model)).status_code == 403
+    assert client.get(page(row)).status_code == 403
+
+
+@every_model
+def test_staff_who_may_view_can_read(client, model):
+    name = f"view_{model._meta.model_name}"
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename=name, content_type__app_label=model._meta.app_label))
+    client.force_login(viewer)
+    assert client.get(page(make(model))).status_code == 200
+
+
+@every_model
+def test_only_reference_data_and_contacts_offer_a_form(admin_client, model):
+    row = make(model)
+    text = admin_client.get(page(row)).content.decode()
+    assert ('name="_save"' in text) == (model in EDITABLE)
+    assert ("deletelink" in text) == (model in EDITABLE)
+    adding = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
+    assert admin_client.get(adding).status_code == (200 if model in EDITABLE else 403)
+
+
+@pytest.mark.parametrize("model", [model for model in OURS if model not in EDITABLE], ids=lambda m: m._meta.label)
+def test_a_forged_write_is_refused(admin_client, model):
+    row = make(model)
+    assert admin_client.post(page(row), {"state": "done", "_save": "1"}).status_code == 403
+    assert admin_client.post(page(row).replace("/change/", "/delete/"), {"post": "yes"}).status_code == 403
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_a_contact_can_be_kept(admin_client):
+    contact = factories.ContactFactory()
+    form = {"name": "王五", "mail": "ww@example.com", "tel": "", "role": "sa", "attribution": "SH", "active": "on"}
+    assert admin_client.post(page(contact), form).status_code == 302
+    contact.refresh_from_db()
+    assert (contact.name, contact.attribution_id) == ("王五", "SH")
+
+
+def test_payloads_are_laid_out(admin_client):
+    row = factories.InboundMessageFactory(body='{"a": "中文", "b": "<script>"}')
+    text = admin_client.get(page(row)).content.decode()
+    assert "{\n  &quot;a&quot;: &quot;中文&quot;,\n  &quot;b&quot;: &quot;&lt;script&gt;&quot;\n}" in text
+
+
+def test_pages_carry_the_desk_s_sheet_and_no_inline_code(admin_client):
+    order = factories.OrderFactory()
+    fill(order)
+    for url in (reverse("admin:index"), listing(Order), page(order)):
+        text = admin_client.get(url).content.decode()
+        assert "desk/desk.css" in text
+        assert "<style" not in text
+        assert " style=" not in text
+        assert " onclick=" not in text

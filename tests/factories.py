@@ -1,0 +1,240 @@
+"""Rows for tests: plain values and sequences, nothing random. Provinces and service types come with the migrations."""
+
+import datetime
+
+import factory
+from factory.django import DjangoModelFactory
+
+from approvals.models import ApprovalRecord
+from integrations.models import Heartbeat, Turn
+from notifications.models import Contact, Mail
+from orders.models import (
+    AcceptedCall,
+    AffectedOrder,
+    Attempt,
+    BillingRecord,
+    Dispatch,
+    InboundMessage,
+    Incident,
+    Order,
+    OrderDomain,
+    OrderEvent,
+    TrialClaim,
+    TrialUsage,
+)
+
+NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
+
+
+class OrderFactory(DjangoModelFactory):
+    """An activation under way. `kind`, `state` and the rest as asked; `held` needs `held_because`."""
+
+    class Meta:
+        model = Order
+
+    number = factory.Sequence(lambda n: f"100A23092017{n:07d}")
+    kind = Order.Kind.ACTIVATION
+    attribution_id = "BJ"
+    service_type_id = "1"
+    enterprise_id = "100A23100079275183"
+    enterprise_name = "北京示例科技有限公司"
+    cp_id = "80171614"
+    user_id = "100A2310"
+    oper_user = "张三"
+    oper_tel = "13700000000"
+    oper_mail = "43"
+    prod_type = "1"
+    product_id = "61000616304"
+    billing_method = "1"
+    data_flow = "1"
+    biz_start = NOW.date()
+    content = factory.LazyAttribute(lambda order: {"OrderNum": order.number})
+    content_hash = factory.Sequence(lambda n: f"{n:064x}")
+    trans_idh = factory.Sequence(lambda n: f"{n:032d}")
+    received_at = NOW
+
+
+class TrialFactory(OrderFactory):
+    """A running trial."""
+
+    kind = Order.Kind.TRIAL
+    state = Order.State.TRIALING
+    product_id = ""
+
+
+class OrderDomainFactory(DjangoModelFactory):
+    class Meta:
+        model = OrderDomain
+
+    order = factory.SubFactory(OrderFactory)
+    name = factory.Sequence(lambda n: f"a{n}.example.com")
+    key = factory.LazyAttribute(lambda domain: domain.name.lower())
+
+
+class TrialClaimFactory(DjangoModelFactory):
+    class Meta:
+        model = TrialClaim
+
+    trial = factory.SubFactory(TrialFactory)
+    activation = factory.SubFactory(OrderFactory)
+    taken_at = NOW
+
+
+class BillingRecordFactory(DjangoModelFactory):
+    class Meta:
+        model = BillingRecord
+
+    order = factory.SubFactory(OrderFactory)
+    info_type = BillingRecord.Type.COMMERCIAL
+    product_id = "61000616304"
+    business_type = "1"
+    domain = factory.Sequence(lambda n: f"a{n}.example.com")
+    domain_key = factory.LazyAttribute(lambda record: record.domain.lower())
+
+
+class TrialUsageFactory(DjangoModelFactory):
+    class Meta:
+        model = TrialUsage
+
+    trial = factory.SubFactory(TrialFactory)
+    product_id = "1"
+    enterprise_id = "100A23100079275183"
+    data_flow = 0.0
+    asked_at = NOW
+
+
+class DispatchFactory(DjangoModelFactory):
+    """A step that is due."""
+
+    class Meta:
+        model = Dispatch
+
+    order = factory.SubFactory(OrderFactory)
+    step = Dispatch.Step.CREATE_BILLING
+    channel = Dispatch.Channel.BILLING
+    position = 1
+    state = Dispatch.State.DUE
+    next_try_at = NOW
+    created_at = NOW
+
+
+class AttemptFactory(DjangoModelFactory):
+    class Meta:
+        model = Attempt
+
+    dispatch = factory.SubFactory(DispatchFactory, attempts=1, frozen_at=NOW, payload='{"productInfos": []}')
+    number = 1
+    started_at = NOW
+    answer = '{"code": 200, "message": "成功"}'
+
+
+class OrderEventFactory(DjangoModelFactory):
+    class Meta:
+        model = OrderEvent
+
+    order = factory.SubFactory(OrderFactory)
+    at = NOW
+    actor = "bboss"
+    kind = "received"
+    data = factory.Dict({"note": "示例"})
+
+
+class InboundMessageFactory(DjangoModelFactory):
+    class Meta:
+        model = InboundMessage
+
+    received_at = NOW
+    remote_address = "127.0.0.1"
+    trans_ido = factory.Sequence(lambda n: f"{n:032x}")
+    trans_idh = factory.Sequence(lambda n: f"{n:032d}")
+    order_number = factory.Sequence(lambda n: f"100A23092017{n:07d}")
+    http_status = 200
+    rsp_code = "00000"
+    rsp_desc = "Success"
+    biz_code = "0000"
+    body = '{"content": {"OrderNum": "100A230920170000001"}}'
+
+
+class AcceptedCallFactory(DjangoModelFactory):
+    class Meta:
+        model = AcceptedCall
+
+    trans_ido = factory.Sequence(lambda n: f"{n:032x}")
+    content_hash = factory.Sequence(lambda n: f"{n:064x}")
+    order = factory.SubFactory(OrderFactory)
+
+
+class IncidentFactory(DjangoModelFactory):
+    class Meta:
+        model = Incident
+
+    partner = "bpm"
+    step = Dispatch.Step.START_BPM
+    code = factory.Sequence(lambda n: str(400 + n))
+    detail = "域名未备案"
+    first_at = NOW
+    last_at = NOW
+
+
+class AffectedOrderFactory(DjangoModelFactory):
+    class Meta:
+        model = AffectedOrder
+
+    incident = factory.SubFactory(IncidentFactory)
+    order = factory.SubFactory(OrderFactory)
+    since = NOW
+
+
+class ApprovalRecordFactory(DjangoModelFactory):
+    class Meta:
+        model = ApprovalRecord
+
+    record_id = factory.Sequence(lambda n: f"bpm-{n}")
+    order = factory.SubFactory(OrderFactory)
+    node = "sa-review"
+    node_name = "政企SA审批"
+    result = ApprovalRecord.Result.PASS
+    operator = "zhangsan"
+    opinion = "同意"
+    time = NOW
+    received_at = NOW
+
+
+class ContactFactory(DjangoModelFactory):
+    class Meta:
+        model = Contact
+
+    name = factory.Sequence(lambda n: f"李四{n}")
+    mail = factory.Sequence(lambda n: f"sa{n}@example.com")
+    tel = "13700000000"
+    attribution_id = "BJ"
+
+
+class MailFactory(DjangoModelFactory):
+    class Meta:
+        model = Mail
+
+    dispatch = factory.SubFactory(DispatchFactory, step=Dispatch.Step.MAIL_SENT, channel=Dispatch.Channel.MAIL)
+    order = factory.SelfAttribute("dispatch.order")
+    kind = Dispatch.Step.MAIL_SENT
+    message_id = factory.Sequence(lambda n: f"<{n}@desk.example.com>")
+    recipients = factory.List(["sa@example.com"])
+    subject = "业务开通工单"
+    body = "您好"
+    written_at = NOW
+
+
+class HeartbeatFactory(DjangoModelFactory):
+    class Meta:
+        model = Heartbeat
+
+    cluster = factory.Sequence(lambda n: f"cluster-{n}")
+    started_at = NOW
+    seen_at = NOW
+
+
+class TurnFactory(DjangoModelFactory):
+    class Meta:
+        model = Turn
+
+    name = factory.Sequence(lambda n: f"turn-{n}")
