@@ -1,0 +1,21 @@
+"""Addresses and networks in settings."""
+
+import ipaddress
+from collections.abc import Iterable
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def parse_network(entry: str) -> Network:
+    """`10.0.0.5` or `10.0.0.0/8`. Raises ValueError for anything else, also for host bits behind the mask."""
+    return ipaddress.ip_network(entry.strip())
+
+
+def is_allowed(address: str, entries: Iterable[str]) -> bool:
+    """Whether the peer's address lies in one of the networks; never for what is no address."""
+    try:
+        peer = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    peer = getattr(peer, "ipv4_mapped", None) or peer  # ::ffff:10.0.0.5 on a dual-stack socket
+    return any(peer in parse_network(entry) for entry in entries)

@@ -1,0 +1,51 @@
+"""Pages for machines: /livez, /readyz, /metrics (contract section 6)."""
+
+import logging
+
+from django.conf import settings
+from django.db import Error
+from django.http import HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from project.addresses import is_allowed
+from project.metrics import exposition
+from project.readiness import readiness
+
+log = logging.getLogger(__name__)
+DATABASE_AWAY = "the database does not answer"
+
+
+@never_cache
+@require_safe
+def livez(request):
+    """This process answers. Touches nothing else."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@never_cache
+@require_safe
+def readyz(request):
+    """200 when all is well, else 503 with the reasons; never 500."""
+    try:
+        state = readiness(timezone.now())
+    except Error as error:
+        log.error("readyz: %s: %s", DATABASE_AWAY, error)
+        state = {"database": "away", "reasons": [DATABASE_AWAY]}
+    ready = not state["reasons"]
+    return JsonResponse({"status": "ready" if ready else "not ready", **state}, status=200 if ready else 503)
+
+
+@never_cache
+@require_safe
+def metrics(request):
+    """Prometheus text for METRICS_ALLOWED_IPS. By the real peer's address: a header can be made up."""
+    if not is_allowed(request.META.get("REMOTE_ADDR", ""), settings.METRICS_ALLOWED_IPS):
+        return HttpResponse("not for this address", status=403, content_type="text/plain")
+    try:
+        return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
+    except Error as error:
+        log.error("metrics: %s: %s", DATABASE_AWAY, error)
+        return HttpResponse(DATABASE_AWAY, status=503, content_type="text/plain")

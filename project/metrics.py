@@ -1,0 +1,70 @@
+"""What /metrics says, in Prometheus' terms. Read from the database at each scrape, so that any web process can tell."""
+
+import datetime
+import itertools
+
+from django.db.models import Count
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from orders.models import Dispatch, Incident, Order
+from orders.models.dispatch import OPEN_STATES
+from project.readiness import heartbeat_age, oldest_due_age
+
+OPEN_INCIDENTS = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
+
+
+def dispatches() -> GaugeMetricFamily:
+    """Open dispatches; a pair without any is told as 0, so that a graph has no holes."""
+    family = GaugeMetricFamily("desk_dispatches", "Dispatches not finished yet", labels=["channel", "state"])
+    rows = Dispatch.objects.filter(state__in=OPEN_STATES).order_by().values_list("channel", "state")
+    counts = {(channel, state): number for channel, state, number in rows.annotate(number=Count("pk"))}
+    for pair in itertools.product(Dispatch.Channel.values, OPEN_STATES):
+        family.add_metric(pair, counts.get(pair, 0))
+    return family
+
+
+def orders() -> GaugeMetricFamily:
+    family = GaugeMetricFamily("desk_orders", "Orders", labels=["state"])
+    counts = dict(Order.objects.order_by().values_list("state").annotate(number=Count("pk")))
+    for state in Order.State.values:
+        family.add_metric([state], counts.get(state, 0))
+    return family
+
+
+def heartbeat(now: datetime.datetime) -> GaugeMetricFamily:
+    """No sample where no worker ever ran: an alert on absence tells that from a young one."""
+    family = GaugeMetricFamily("desk_heartbeat_age_seconds", "Time since a worker's last sign of life")
+    if (age := heartbeat_age(now)) is not None:
+        family.add_metric([], age)
+    return family
+
+
+def oldest_due(now: datetime.datetime) -> GaugeMetricFamily:
+    name, text = "desk_oldest_due_seconds", "How long the oldest due dispatch has been waiting"
+    return GaugeMetricFamily(name, text, value=oldest_due_age(now))
+
+
+def open_incidents() -> GaugeMetricFamily:
+    family = GaugeMetricFamily("desk_open_incidents", "Incidents not over yet", labels=["state"])
+    rows = Incident.objects.filter(state__in=OPEN_INCIDENTS).order_by().values_list("state")
+    counts = dict(rows.annotate(number=Count("pk")))
+    for state in OPEN_INCIDENTS:
+        family.add_metric([state], counts.get(state, 0))
+    return family
+
+
+class DeskCollector:
+    """Collects our gauges at the moment of the scrape."""
+
+    def collect(self):
+        now = timezone.now()
+        return [dispatches(), oldest_due(now), heartbeat(now), orders(), open_incidents()]
+
+
+def exposition() -> bytes:
+    """The gauges as Prometheus text. Raises django.db.Error where the database is away."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(DeskCollector())
+    return generate_latest(registry)

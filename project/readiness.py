@@ -1,0 +1,52 @@
+"""Whether this installation can do its work: database, migrations, a living worker, and how far behind it is."""
+
+import datetime
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Max, Min
+
+from integrations.models import Heartbeat
+from orders.models import Dispatch
+from orders.models.dispatch import OPEN_STATES
+
+HEARTBEAT_LIMIT = datetime.timedelta(minutes=2)
+
+
+def heartbeat_age(now: datetime.datetime) -> float | None:
+    """Seconds since any cluster's last sign of life; None if there never was one."""
+    seen = Heartbeat.objects.aggregate(last=Max("seen_at"))["last"]
+    return None if seen is None else (now - seen).total_seconds()
+
+
+def oldest_due_age(now: datetime.datetime) -> float:
+    """How many seconds ago the longest waiting dispatch could first have been claimed; 0 if nothing is due."""
+    due = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now)
+    first = due.aggregate(first=Min("next_try_at"))["first"]
+    return 0.0 if first is None else (now - first).total_seconds()
+
+
+def missing_migrations() -> list[str]:
+    """The migrations that this code has and the database has not."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _backwards in plan]
+
+
+def readiness(now: datetime.datetime) -> dict:
+    """What /readyz says; `reasons` is empty when all is well. Raises django.db.Error where the database is away.
+
+    The age of the oldest due dispatch is told and never a reason: while a partner is down it grows, and that is no
+    cause to turn BBOSS's orders away.
+    """
+    if missing := missing_migrations():
+        return {"database": "ok", "migrations": missing, "reasons": ["migrations are not applied"]}
+    age = heartbeat_age(now)
+    alive = age is not None and age < HEARTBEAT_LIMIT.total_seconds()
+    return {
+        "database": "ok",
+        "migrations": [],
+        "heartbeat_age_seconds": age,
+        "oldest_due_seconds": oldest_due_age(now),
+        "reasons": [] if alive else ["no worker gave a sign of life within 2 minutes"],
+    }

@@ -1,0 +1,163 @@
+"""Pages for machines: what they say, to whom, and that they never break."""
+
+import datetime
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from orders.models import Dispatch, Incident, Order
+from tests import factories
+
+
+@pytest.fixture
+def beat(db):
+    """A worker showed that it lives `seconds` ago."""
+
+    def make(seconds=0):
+        return factories.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(seconds=seconds))
+
+    return make
+
+
+@pytest.fixture
+def database_away(monkeypatch):
+    """Every query fails as it does without a server."""
+
+    def refuse(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(connection, "cursor", refuse)
+
+
+def test_livez_needs_no_database(client):
+    answer = client.get("/livez")  # no database mark: a query would fail this test
+    assert (answer.status_code, answer.content) == (200, b"ok")
+
+
+def test_ready(client, beat):
+    beat()
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ready"
+    assert answer.json()["reasons"] == []
+    assert answer.json()["oldest_due_seconds"] == 0
+
+
+def test_the_newest_heartbeat_counts(client, clock, beat):
+    beat(600)
+    beat(119)
+    assert client.get("/readyz").json()["heartbeat_age_seconds"] == 119
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [120, 3600])
+def test_a_silent_worker_is_a_reason(client, clock, beat, seconds):
+    beat(seconds)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["no worker gave a sign of life within 2 minutes"]
+
+
+@pytest.mark.django_db
+def test_no_worker_ever_is_a_reason(client):
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["heartbeat_age_seconds"] is None
+
+
+def test_a_missing_migration_is_a_reason(client, beat, monkeypatch):
+    beat()
+    monkeypatch.setattr("project.readiness.missing_migrations", lambda: ["orders.0009_next"])
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["migrations"] == ["orders.0009_next"]
+    assert answer.json()["reasons"] == ["migrations are not applied"]
+
+
+@pytest.mark.django_db
+def test_a_migration_that_was_not_recorded_is_missing(client):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'integrations'")
+    assert client.get("/readyz").json()["migrations"][0] == "integrations.0001_initial"
+
+
+@pytest.mark.django_db
+def test_without_a_database_it_is_503_not_500(client, database_away):
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["the database does not answer"]
+    assert client.get("/metrics").status_code == 503
+
+
+def test_the_oldest_open_dispatch_that_is_due_counts(client, clock, beat):
+    beat()
+    now = timezone.now()
+
+    def at(seconds, state):
+        factories.DispatchFactory(state=state, next_try_at=now + datetime.timedelta(seconds=seconds))
+
+    at(-30, Dispatch.State.RETRYING)
+    at(-90, Dispatch.State.SENDING)
+    at(-60, Dispatch.State.DUE)
+    at(60, Dispatch.State.DUE)
+    at(-900, Dispatch.State.DONE)
+    answer = client.get("/readyz")
+    assert answer.json()["oldest_due_seconds"] == 90
+    assert answer.status_code == 200  # told, but no reason: a partner that is down must not close our door
+
+
+@pytest.mark.parametrize("page", ["/livez", "/readyz", "/metrics"])
+def test_only_reading(client, page):
+    assert client.post(page).status_code == 405
+
+
+def test_metrics(client, clock, beat):
+    beat(5)
+    due = timezone.now() - datetime.timedelta(seconds=42)
+    factories.DispatchFactory(next_try_at=due)
+    factories.DispatchFactory(state=Dispatch.State.DONE)
+    factories.OrderFactory(state=Order.State.ACTIVE)
+    factories.IncidentFactory()
+    factories.IncidentFactory(state=Incident.State.RESOLVED)
+    answer = client.get("/metrics")
+    assert answer["Content-Type"].startswith("text/plain")
+    lines = answer.content.decode().splitlines()
+    assert 'desk_dispatches{channel="billing",state="due"} 1.0' in lines
+    assert 'desk_dispatches{channel="bpm",state="retrying"} 0.0' in lines
+    assert not [line for line in lines if line.startswith("desk_dispatches") and "done" in line]
+    assert "desk_oldest_due_seconds 42.0" in lines
+    assert "desk_heartbeat_age_seconds 5.0" in lines
+    assert 'desk_orders{state="in_progress"} 2.0' in lines
+    assert 'desk_orders{state="active"} 1.0' in lines
+    assert 'desk_open_incidents{state="open"} 1.0' in lines
+    assert 'desk_open_incidents{state="acknowledged"} 0.0' in lines
+
+
+@pytest.mark.django_db
+def test_metrics_before_the_first_worker(client):
+    assert "\ndesk_heartbeat_age_seconds " not in client.get("/metrics").content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "allowed, peer, status",
+    [
+        (["127.0.0.1"], "127.0.0.1", 200),
+        (["127.0.0.1"], "::ffff:127.0.0.1", 200),
+        (["10.1.0.0/16", "fd00::/8"], "10.1.2.3", 200),
+        (["10.1.0.0/16", "fd00::/8"], "fd00::5", 200),
+        (["10.1.0.0/16"], "10.2.0.1", 403),
+        (["127.0.0.1"], "", 403),
+        (["127.0.0.1"], "unix:", 403),
+        ([], "127.0.0.1", 403),
+    ],
+)
+def test_who_may_read_metrics(client, settings, allowed, peer, status):
+    settings.METRICS_ALLOWED_IPS = allowed
+    assert client.get("/metrics", REMOTE_ADDR=peer).status_code == status
+
+
+def test_a_header_cannot_claim_an_address(client):
+    headers = {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_X_REAL_IP": "127.0.0.1"}
+    assert client.get("/metrics", REMOTE_ADDR="203.0.113.9", **headers).status_code == 403

@@ -1,0 +1,38 @@
+"""The front door, and the API's pages, which come from us alone."""
+
+import re
+
+from django.contrib.staticfiles import finders
+
+
+def test_the_root_leads_to_the_admin(client):
+    assert client.get("/")["Location"] == "/admin/"
+
+
+def test_the_schema_names_our_addresses(client):
+    answer = client.get("/api/schema", headers={"accept": "application/vnd.oai.openapi+json"})
+    assert answer.status_code == 200
+    assert {"/api/bboss/orders", "/api/bpm/approvals"} <= set(answer.json()["paths"])
+
+
+def test_the_docs_load_only_files_of_ours(client):
+    text = client.get("/api/docs").content.decode()
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert addresses
+    for address in addresses:
+        assert address.startswith(("/static/", "/api/docs"))
+        if address.startswith("/static/"):
+            assert finders.find(address.removeprefix("/static/")), address
+
+
+def test_the_docs_hold_no_inline_code(client):
+    answer = client.get("/api/docs")
+    assert "<style" not in answer.content.decode()
+    assert "<script>" not in answer.content.decode()
+    assert "unsafe" not in answer["Content-Security-Policy"]
+
+
+def test_the_docs_script_comes_by_itself(client):
+    answer = client.get("/api/docs?script=")
+    assert answer["Content-Type"] == "application/javascript"
+    assert b"SwaggerUIBundle" in answer.content
