@@ -5,13 +5,15 @@ from django.contrib.admin import apps as admin_apps
 
 
 class ProjectConfig(AppConfig):
-    """Registers the start-up checks."""
+    """Registers the start-up checks, and makes the first of them."""
 
     name = "project"
     default = True
 
     def ready(self):
-        from project import checks  # noqa: F401  registering is this import's purpose
+        from project import checks  # registers them; its models need the apps to be ready
+
+        checks.require_database_directory()
 
 
 class DeskAdminConfig(admin_apps.AdminConfig):

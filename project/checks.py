@@ -1,1 +1,125 @@
-"""Start-up checks."""
+"""Start-up checks: a setting that is missing or wrong is named before anything runs (contract section 4).
+
+Every command runs them, the worker too; `project.wsgi` runs them for the web process. Texts stay in English like
+Django's own checks: they are searched for by their id.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from integrations.bboss.throttle import parse_rate
+from integrations.bboss.tokens import expiry
+from project.addresses import parse_network
+
+TAG = "desk"
+LEASE_MARGIN_SECONDS = 5  # contract 3.9, Leases
+SECRETS = {
+    "BBOSS_APP_SECRET": "it signs BBOSS's messages",
+    "BBOSS_ACCESS_TOKENS": "without a token every order is refused (20305)",
+    "BPM_CALLBACK_SECRET": "it signs BPM's approvals",
+}
+
+
+@register(TAG)
+def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
+    """All findings on our settings."""
+    return [*secrets(), *tokens(), *addresses(), *partners(), *rate(), *choices(), *times(), *contact()]
+
+
+def stop_on_errors() -> None:
+    """For processes that are no command: raises ImproperlyConfigured with every error that is not silenced."""
+    grave = [message for message in run_checks(tags=[TAG]) if message.is_serious() and not message.is_silenced()]
+    if grave:
+        raise ImproperlyConfigured("\n".join(str(message) for message in grave))
+
+
+def require_database_directory() -> None:
+    """Raises ImproperlyConfigured where SQLite has no directory for its file.
+
+    No check like the others: Django's own checks open the database, and in no fixed order.
+    """
+    default = settings.DATABASES["default"]
+    name = str(default["NAME"])
+    if default["ENGINE"] != "django.db.backends.sqlite3" or name.startswith((":memory:", "file:")):
+        return
+    if not Path(name).absolute().parent.is_dir():
+        raise ImproperlyConfigured(f"DATABASE_URL: the directory of {name} does not exist")
+
+
+def secrets() -> Iterator[CheckMessage]:
+    kind = Warning if settings.DEBUG else Error
+    for name, use in SECRETS.items():
+        if not getattr(settings, name):
+            yield kind(f"{name} is empty: {use}.", id="desk.001")
+
+
+def tokens() -> Iterator[CheckMessage]:
+    """Tells which one by its place: a token is a secret."""
+    for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
+        if expiry(token.strip()) is None:
+            text = f"BBOSS_ACCESS_TOKENS: token {place} is malformed."
+            yield Error(
+                text, hint="14-digit expiry, 32 hex, -, 4 digits, -, issue time in epoch seconds", id="desk.002"
+            )
+
+
+def addresses() -> Iterator[CheckMessage]:
+    for name in ("BBOSS_ALLOWED_IPS", "METRICS_ALLOWED_IPS"):
+        for entry in getattr(settings, name):
+            try:
+                parse_network(entry)
+            except ValueError as error:
+                yield Error(f"{name}: {error}.", hint="an address such as 10.0.0.5, or 10.0.0.0/8", id="desk.003")
+
+
+def is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def partners() -> Iterator[CheckMessage]:
+    for name in ("BPM_BASE_URL", "BIGDATA_BASE_URL"):
+        if not is_http(getattr(settings, name)):
+            yield Error(f"{name} must be an http or https address, not {getattr(settings, name)!r}.", id="desk.004")
+
+
+def rate() -> Iterator[CheckMessage]:
+    try:
+        parse_rate(settings.BBOSS_RATE)
+    except ValueError as error:
+        text = str(error) if "BBOSS_RATE" in str(error) else f"BBOSS_RATE: {error}"
+        yield Error(text, id="desk.005")
+
+
+def choices() -> Iterator[CheckMessage]:
+    allowed = {"SUBSEQUENT_BILLING": ("after_approval", "at_once"), "BBOSS_ENV_FLAG": ("0", "1")}
+    for name, values in allowed.items():
+        if getattr(settings, name) not in values:
+            yield Error(f"{name} must be {' or '.join(values)}, not {getattr(settings, name)!r}.", id="desk.006")
+
+
+def times() -> Iterator[CheckMessage]:
+    least = settings.PARTNER_TIMEOUT_SECONDS + LEASE_MARGIN_SECONDS
+    lease = settings.DISPATCH_LEASE_SECONDS
+    if lease <= least:
+        yield Error(
+            f"DISPATCH_LEASE_SECONDS ({lease}) must be more than PARTNER_TIMEOUT_SECONDS "
+            f"+ {LEASE_MARGIN_SECONDS} ({least}): no call could ever start within its lease.",
+            id="desk.007",
+        )
+    if any(seconds < 0 for seconds in settings.DISPATCH_RETRY_SECONDS):
+        yield Error("DISPATCH_RETRY_SECONDS must not hold negative numbers.", id="desk.008")
+
+
+def contact() -> Iterator[CheckMessage]:
+    if not settings.DEFAULT_CONTACT_MAIL:
+        text = "DEFAULT_CONTACT_MAIL is empty: where no SA is set for an attribution, nobody gets the mail."
+        yield Warning(text, id="desk.009")

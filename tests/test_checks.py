@@ -1,0 +1,126 @@
+"""A wrong setting is named before anything runs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings as live_settings
+from django.core.checks import ERROR, WARNING, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from project.checks import TAG, require_database_directory, stop_on_errors
+
+ERRORS = [
+    ("BBOSS_APP_SECRET", ""),
+    ("BBOSS_ACCESS_TOKENS", []),
+    ("BBOSS_ACCESS_TOKENS", ["20991231235959-1234-1700000000"]),
+    ("BBOSS_ACCESS_TOKENS", ["20991399235959" + "a" * 32 + "-1234-1700000000"]),
+    ("BPM_CALLBACK_SECRET", ""),
+    ("SUBSEQUENT_BILLING", "later"),
+    ("BBOSS_ENV_FLAG", "2"),
+    ("DISPATCH_LEASE_SECONDS", 15),
+    ("DISPATCH_RETRY_SECONDS", [30, -1]),
+    ("BPM_BASE_URL", "bpm.example.com"),
+    ("BPM_BASE_URL", "ftp://bpm.example.com"),
+    ("BIGDATA_BASE_URL", "http://"),
+    ("BIGDATA_BASE_URL", "http://host:port/"),
+    ("BBOSS_RATE", "many"),
+    ("BBOSS_ALLOWED_IPS", ["10.0.0.300"]),
+    ("BBOSS_ALLOWED_IPS", ["10.0.0.1/8"]),
+    ("METRICS_ALLOWED_IPS", ["localhost"]),
+]
+FINE = [
+    ("BBOSS_ALLOWED_IPS", ["10.0.0.0/8", "fd00::1"]),
+    ("METRICS_ALLOWED_IPS", []),
+    ("DISPATCH_LEASE_SECONDS", 16),
+    ("DISPATCH_RETRY_SECONDS", []),
+    ("BPM_BASE_URL", "https://bpm.example.com:8443/bpm"),
+    ("SUBSEQUENT_BILLING", "at_once"),
+    ("BBOSS_ENV_FLAG", "1"),
+    ("BBOSS_RATE", "10/s"),
+]
+
+
+def found():
+    return run_checks(tags=[TAG])
+
+
+def test_the_test_settings_are_fine():
+    assert found() == []
+
+
+@pytest.mark.parametrize("name, value", ERRORS)
+def test_an_error_names_the_setting(settings, name, value):
+    setattr(settings, name, value)
+    [message] = found()
+    assert message.level == ERROR
+    assert name in message.msg
+
+
+@pytest.mark.parametrize("name, value", FINE)
+def test_what_is_right_passes(settings, name, value):
+    setattr(settings, name, value)
+    assert found() == []
+
+
+@pytest.mark.parametrize("name", ["BBOSS_APP_SECRET", "BBOSS_ACCESS_TOKENS", "BPM_CALLBACK_SECRET"])
+def test_a_development_machine_is_only_warned(settings, name):
+    settings.DEBUG = True
+    setattr(settings, name, "")
+    assert [message.level for message in found()] == [WARNING]
+
+
+def test_nobody_to_mail_is_a_warning(settings):
+    settings.DEFAULT_CONTACT_MAIL = ""
+    [message] = found()
+    assert message.level == WARNING
+    assert "DEFAULT_CONTACT_MAIL" in message.msg
+
+
+def test_a_token_is_not_told(settings):
+    settings.BBOSS_ACCESS_TOKENS = ["very-secret"]
+    assert "very-secret" not in str(found())
+
+
+def test_a_missing_database_directory_is_named(settings, tmp_path):
+    settings.DATABASES = {"default": live_settings.DATABASES["default"] | {"ENGINE": "django.db.backends.sqlite3"}}
+    settings.DATABASES["default"]["NAME"] = tmp_path / "missing" / "db.sqlite3"
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
+        require_database_directory()
+    settings.DATABASES["default"]["NAME"] = tmp_path / "db.sqlite3"
+    require_database_directory()
+
+
+@pytest.mark.django_db
+def test_commands_say_it(settings):
+    settings.BBOSS_APP_SECRET = ""
+    with pytest.raises(SystemCheckError, match="BBOSS_APP_SECRET"):
+        call_command("check")
+    with pytest.raises(SystemCheckError, match="BBOSS_APP_SECRET"):
+        call_command("migrate", skip_checks=False, verbosity=0)
+
+
+def test_the_web_process_stops(settings):
+    stop_on_errors()
+    settings.BBOSS_RATE = "many"
+    settings.BPM_BASE_URL = ""
+    with pytest.raises(ImproperlyConfigured, match=r"(?s)BPM_BASE_URL.*BBOSS_RATE"):
+        stop_on_errors()
+
+
+def test_a_silenced_check_does_not_stop_it(settings):
+    settings.BBOSS_RATE = "many"
+    settings.SILENCED_SYSTEM_CHECKS = ["desk.005"]
+    stop_on_errors()
+
+
+def test_wsgi_asks():
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings", "BBOSS_APP_SECRET": ""}
+    started = subprocess.run(
+        [sys.executable, "-c", "import project.wsgi"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert started.returncode != 0
+    assert "BBOSS_APP_SECRET is empty" in started.stderr
