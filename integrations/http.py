@@ -27,7 +27,7 @@ class PartnerError(Exception):
     """A call did not succeed.
 
     `permanent`: the same request won't ever succeed. `code`: a short word for grouping: `timeout`, `refused` (no
-    connection), `broken` (a connection that broke), `http_503`, `not_json`, `too_large`, `no_code`, `code_400`,
+    connection), `broken` (a connection that broke), `http_503`, `not_json`, `answer_too_large`, `no_code`, `code_400`,
     `bad_result`. `http_status`: None where no answer came. `retry_after`: the seconds that the partner asked to wait,
     at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
@@ -85,7 +85,7 @@ def post(url: str, body: bytes, *, key: str, request_id: str, timeout: float) ->
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
         raise refuse(f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT)
     if len(raw) > ANSWER_BYTES:
-        raise refuse(f"answered more than {ANSWER_BYTES} bytes", code="too_large")
+        raise refuse(f"answered more than {ANSWER_BYTES} bytes", code="answer_too_large")
     data = parse(raw)
     if data is None:
         raise refuse(f"answered HTTP {status} with a body that is not a JSON object", code="not_json")

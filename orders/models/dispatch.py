@@ -29,6 +29,9 @@ class Dispatch(models.Model):
         CANCEL_TRIAL = "cancel_trial_billing", _("Cancel trial records")
         CREATE_BILLING = "create_billing", _("Create commercial records")
         START_BPM = "start_bpm", _("Start the BPM process")
+        DELETE_BILLING = "delete_billing", _("Delete commercial records")
+        VERIFY_DELETED = "verify_deleted", _("Verify that the records are gone")
+        RESTORE_TRIAL = "restore_trial_billing", _("Restore trial records")
         MAIL_SENT = "mail_sent_to_bpm", _("Mail: sent to BPM")
         MAIL_BILLED = "mail_billed", _("Mail: billing went out")
         MAIL_REJECTED = "mail_rejected", _("Mail: rejected")
@@ -55,6 +58,7 @@ class Dispatch(models.Model):
     channel = models.CharField(_("channel"), max_length=8, choices=Channel.choices)
     position = models.PositiveSmallIntegerField(_("position"))
     blocking = models.BooleanField(_("holds up later steps"), default=True)
+    undo = models.BooleanField(_("undoes"), default=False, help_text=_("a step of compensation or withdrawal"))
     gate = models.CharField(_("waits for"), max_length=8, choices=Gate.choices, blank=True, default="")
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)
     lane = models.BigIntegerField(
@@ -74,9 +78,7 @@ class Dispatch(models.Model):
     error_code = models.CharField(_("error code"), max_length=32, blank=True)
     error = models.TextField(_("error"), blank=True)
     definite = models.BooleanField(_("definitely answered"), default=False)
-    superseded_by = models.OneToOneField(
-        "self", models.PROTECT, null=True, blank=True, related_name="replaces", verbose_name=_("superseded by")
-    )
+    superseded = models.BooleanField(_("replaced by a newer one"), default=False)
     created_at = models.DateTimeField(_("created at"))
     done_at = models.DateTimeField(_("done at"), null=True, blank=True)
 

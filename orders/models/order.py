@@ -53,6 +53,10 @@ class Order(models.Model):
     decision = models.CharField(_("decision"), max_length=8, choices=Decision.choices, blank=True, default="")
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     undo_since = models.DateTimeField(_("undo mark since"), null=True, blank=True)
+    undo_to = models.CharField(
+        _("state after undoing"), max_length=20, choices=State.choices, blank=True, default="", editable=False
+    )
+    withdrawal_idh = models.CharField(_("transaction number of the withdrawal"), max_length=32, blank=True)
 
     trial = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="followers", verbose_name=_("trial")

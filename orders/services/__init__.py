@@ -1,0 +1,17 @@
+"""The only writers of orders and of what hangs on them. Verb first, keyword-only, the actor as `by`."""
+
+from orders.services.approvals import receive_approval
+from orders.services.holds import choose_attribution, settle_arrived
+from orders.services.intake import keep_message, receive_order
+from orders.services.trials import end_trials
+from orders.services.withdrawal import withdraw_order
+
+__all__ = [
+    "choose_attribution",
+    "end_trials",
+    "keep_message",
+    "receive_approval",
+    "receive_order",
+    "settle_arrived",
+    "withdraw_order",
+]

@@ -1,0 +1,27 @@
+"""Signs of life of the clusters (contract 3.9, Alive)."""
+
+import datetime
+
+from django.utils import timezone
+
+from integrations.models import Heartbeat
+from integrations.queue import cluster_id
+
+PLAIN = "qcluster"  # a cluster without a watchdog
+OFTEN_ENOUGH = datetime.timedelta(seconds=5)
+
+
+def beat(cluster: str = "") -> None:
+    """Notes that a cluster has just carried out a task; at most every five seconds, since every drain says it."""
+    now = timezone.now()
+    name = cluster or cluster_id() or PLAIN
+    seen = last_seen(name)
+    if seen is None:
+        Heartbeat.objects.get_or_create(cluster=name, defaults={"started_at": now, "seen_at": now})
+    elif seen < now - OFTEN_ENOUGH:
+        Heartbeat.objects.filter(cluster=name).update(seen_at=now)
+
+
+def last_seen(cluster: str) -> datetime.datetime | None:
+    """When this cluster last showed that it lives."""
+    return Heartbeat.objects.filter(cluster=cluster).values_list("seen_at", flat=True).first()

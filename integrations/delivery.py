@@ -1,0 +1,202 @@
+"""Delivers what is due: claim, build, send, record, until nothing is left (contract 3.5, 3.9).
+
+One thread speaks with the database; it claims in batches, hands the calls to threads, and records their results in
+batches. Each partner has threads of its own, eight at a time, so that a slow partner does not hold up the other.
+"""
+
+import datetime
+import os
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.utils import timezone
+
+from integrations.building import build_payloads
+from integrations.sending import send
+from integrations.turns import Turn
+from orders.activation import activate
+from orders.models import Attempt, Dispatch
+from orders.services.leases import Work, claim, next_due
+from orders.services.outcomes import Outcome, record_outcomes
+
+Channel = Dispatch.Channel
+PARTNER_OF = {
+    Channel.BILLING: "bigdata",
+    Channel.USAGE: "bigdata",
+    Channel.BPM: "bpm",
+    Channel.MAIL: "mail",
+    Channel.FILES: "files",
+}
+CALLS_AT_A_TIME = 8
+CLAIMED_AHEAD = 24  # so that a quick partner's threads need not wait for the database
+QUICK = 0.25  # seconds; only then is anything claimed ahead
+LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the partner's time-out
+CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s
+LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
+LOOK_EVERY = 0.5
+
+
+@dataclass
+class Lane:
+    """A partner's threads, and how quickly it answers."""
+
+    partner: str
+    pool: ThreadPoolExecutor
+    in_flight: int = 0
+    slowest: float = 1.0
+
+    def room(self) -> int:
+        """How many more calls may be claimed for it."""
+        ahead = CLAIMED_AHEAD if self.slowest < QUICK else 0
+        return CALLS_AT_A_TIME + ahead - self.in_flight
+
+
+@dataclass
+class Report:
+    """What a drain did. `done` counts accepted steps, `failed` those that failed for good, `tried` all results."""
+
+    tried: int = 0
+    done: int = 0
+    failed: int = 0
+    again: bool = False  # something is left, or due soon: somebody should come again
+
+
+@dataclass
+class Drain:
+    """One run. `seconds`: how long it claims; None: until nothing is due. `on_progress` is told of each batch."""
+
+    seconds: float | None = CLAIM_FOR
+    threads: int = CALLS_AT_A_TIME
+    linger: bool = True
+    on_progress: Callable[[Report], None] = lambda report: None
+    report: Report = field(default_factory=Report)
+
+    def run(self) -> Report:
+        """Delivers, then waits for what is due soon if it is this worker's turn to wait."""
+        self.began = time.monotonic()
+        self.calls: dict[Future, tuple[Lane, Work, list[float]]] = {}
+        self.lanes = {
+            name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}")) for name in set(PARTNER_OF.values())
+        }
+        turn = Turn("linger") if self.linger else None
+        try:
+            while self._round(turn):
+                pass
+        finally:
+            for lane in self.lanes.values():
+                lane.pool.shutdown(wait=False, cancel_futures=True)
+            if turn:
+                turn.give_back()
+        return self.report
+
+    def _round(self, turn: Turn | None) -> bool:
+        """Claims and collects once; False when the run is over."""
+        over = self.seconds is not None and time.monotonic() - self.began > self.seconds
+        claimed = 0 if over else self._fill()
+        if over:
+            self._hand_back()
+        if self.calls:
+            self._collect()
+            return True
+        if over:
+            self.report.again = True
+            return False
+        return bool(claimed) or (turn is not None and self._wait_for_next(turn))
+
+    def _fill(self) -> int:
+        """Claims as much as the partners have room for, and starts the calls."""
+        open_lanes = {
+            lane.partner
+            for lane in self.lanes.values()
+            if lane.room() > (CLAIMED_AHEAD // 2 if lane.in_flight > CALLS_AT_A_TIME else 0)
+        }
+        channels = [channel for channel, partner in PARTNER_OF.items() if partner in open_lanes]
+        limit = sum(self.lanes[name].room() for name in open_lanes)
+        if not channels:
+            return 0
+        work = claim(
+            channels=channels,
+            limit=min(limit, CALLS_AT_A_TIME + CLAIMED_AHEAD),
+            now=timezone.now(),
+            lease=datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS),
+            worker=f"{socket.gethostname()}:{os.getpid()}"[:64],
+            build=build_payloads,
+        )
+        until = time.monotonic() + settings.DISPATCH_LEASE_SECONDS
+        for item in work:
+            lane = self.lanes[PARTNER_OF[item.channel]]
+            took: list[float] = []
+            self.calls[lane.pool.submit(_call, item, until, took)] = (lane, item, took)
+            lane.in_flight += 1
+        return len(work)
+
+    def _hand_back(self) -> None:
+        """Gives back what no thread has begun: the time is up."""
+        handed = []
+        for future, (lane, item, _) in list(self.calls.items()):
+            if future.cancel():
+                del self.calls[future]
+                lane.in_flight -= 1
+                handed.append(_handed_back(item))
+        if handed:
+            record_outcomes(handed, now=timezone.now())
+
+    def _collect(self) -> None:
+        """Waits for a result, takes all that are there, and records them together."""
+        wait(self.calls, timeout=0.2, return_when=FIRST_COMPLETED)
+        finished = [future for future in self.calls if future.done()]
+        outcomes = []
+        for future in finished:
+            lane, _, took = self.calls.pop(future)
+            lane.in_flight -= 1
+            lane.slowest = max(took, default=lane.slowest)
+            outcomes.append(future.result())
+        if outcomes:
+            record_outcomes(outcomes, now=timezone.now())
+            self._count(outcomes)
+
+    def _count(self, outcomes: list[Outcome]) -> None:
+        results = [outcome.result for outcome in outcomes]
+        self.report.tried += len(results)
+        self.report.done += results.count(Attempt.Outcome.OK)
+        self.report.failed += results.count(Attempt.Outcome.REFUSED)
+        self.on_progress(self.report)
+
+    def _wait_for_next(self, turn: Turn) -> bool:
+        """Sleeps until something is due, where something is due soon and nobody else waits for it."""
+        now = timezone.now()
+        soon = next_due(after=now, until=now + LOOK_AHEAD)
+        if soon is None or not turn.take():
+            return False
+        left = CLAIM_FOR - (time.monotonic() - self.began)
+        time.sleep(max(0.0, min((soon - now).total_seconds() + 0.01, LOOK_EVERY, left)))
+        activate(numbers=None, by="worker", now=timezone.now())
+        return True
+
+
+def _call(work: Work, until: float, took: list[float]) -> Outcome:
+    """One call, in a thread. It starts only if its lease outlives the longest call (contract 3.9, Leases)."""
+    began = time.monotonic()
+    if until - began < settings.PARTNER_TIMEOUT_SECONDS + LEASE_RESERVE:
+        return _handed_back(work)
+    outcome = send(work)
+    took.append(time.monotonic() - began)
+    return outcome
+
+
+def _handed_back(work: Work) -> Outcome:
+    return Outcome(
+        dispatch_id=work.dispatch_id,
+        attempt_id=work.attempt_id,
+        token=work.token,
+        result=Attempt.Outcome.HANDED_BACK,
+    )
+
+
+def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> Report:
+    """Delivers what is due now; see Drain."""
+    return Drain(seconds=seconds, linger=linger, **options).run()

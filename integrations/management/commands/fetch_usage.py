@@ -1,0 +1,51 @@
+"""`fetch_usage [ORDER...]`: asks the big-data side for trial traffic (contract section 5)."""
+
+import json
+import uuid
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from integrations.bigdata.client import query_trial_flow
+from integrations.bigdata.payload import trial_flow_query
+from integrations.http import PartnerError
+from orders.models import Order
+from orders.services.planning import latest_shape
+from orders.services.usage import store_usage
+
+
+class Command(BaseCommand):
+    """A question, not a step: nothing waits for it, so it is asked at once and its answer kept."""
+
+    help = "Asks for the traffic of the named trials, or of all that run."
+
+    def add_arguments(self, parser):
+        parser.add_argument("order", nargs="*", help="trial numbers; none: all running trials")
+
+    def handle(self, *args, order, **options):
+        trials = Order.objects.filter(kind=Order.Kind.TRIAL)
+        if order:
+            trials = trials.filter(number__in=order)
+            unknown = sorted(set(order) - set(trials.values_list("number", flat=True)))
+            if unknown:
+                raise CommandError(f"no such trial: {', '.join(unknown)}")
+        else:
+            trials = trials.filter(state=Order.State.TRIALING)
+        failed = sum(not self.ask(trial) for trial in trials.iterator())
+        if failed:
+            raise CommandError(f"{failed} not answered")
+
+    def ask(self, trial: Order) -> bool:
+        """Asks for one trial and prints what came; False if the partner did not answer."""
+        body = trial_flow_query(
+            enterprise_id=trial.enterprise_id, product_id=latest_shape(trial).service_type_id, job_id=trial.number
+        )
+        try:
+            rows = query_trial_flow(json.dumps(body).encode(), key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
+        except PartnerError as error:
+            self.stdout.write(f"{trial.number}: {error.code}: {error.message}")
+            return False
+        kept = store_usage(trial, rows, now=timezone.now())
+        flows = ", ".join(str(row.data_flow) for row in kept) or "no traffic reported"
+        self.stdout.write(f"{trial.number}: {flows}")
+        return True

@@ -1,0 +1,36 @@
+"""What the queue runs. Each task may be lost, run twice or run late: our own tables say what is to be done."""
+
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from integrations.alive import beat
+from integrations.delivery import drain as run_drain
+from orders.activation import activate
+from orders.services import end_trials, settle_arrived
+from orders.services.stepping import release
+
+
+def drain(settle: bool = False) -> str:
+    """Delivers what is due; comes again through the queue while something is left or due soon."""
+    beat()
+    if settle:
+        settle_arrived(now=timezone.now())
+    report = run_drain()
+    if report.again:
+        async_task("integrations.tasks.drain")
+    return f"{report.tried} tried, {report.done} done"
+
+
+def sweep() -> str:
+    """Each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
+    now = timezone.now()
+    settle_arrived(now=now)
+    activate(numbers=None, by="sweep", now=now)
+    end_trials(now=now)
+    release(now=now)
+    return drain()
+
+
+def ping(cluster: str) -> None:
+    """Answers the watchdog of the cluster that carries this out."""
+    beat(cluster)

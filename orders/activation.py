@@ -1,0 +1,39 @@
+"""An activation's start day, whoever notices it: schedule, sweep or command (contract 3.9, One trigger)."""
+
+import datetime
+from collections.abc import Collection
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.models import Order
+from orders.services.locking import lock_orders
+from orders.services.progress import refresh_states
+from orders.services.stepping import release
+from orders.services.wakeup import wake
+
+
+def run_job(number: str) -> str:
+    """The schedule's job for one order; safe to run twice or late. Returns what it did, for the queue's log."""
+    started = activate(numbers=[number], by="schedule", now=timezone.now())
+    return f"{number}: {'started' if started else 'nothing to do'}"
+
+
+def activate(*, numbers: Collection[str] | None, by: str, now: datetime.datetime) -> list[str]:
+    """Starts the orders whose day has come; returns their numbers. `None`: all of them.
+
+    Their start-day steps become due; an order that has none left becomes active.
+    """
+    due = Order.objects.filter(state=Order.State.SCHEDULED, start_at__lte=now, undo_since=None)
+    if numbers is not None:
+        due = due.filter(number__in=numbers)
+    ids = list(due.values_list("pk", flat=True)[:500])
+    if not ids:
+        return []
+    with transaction.atomic():
+        orders = lock_orders(ids)
+        released = release(now=now, order_ids=ids)
+        changed = refresh_states(orders.values(), now=now, by=by)
+        if released:
+            wake()
+    return sorted(order.number for order in (changed if not released else orders.values()))

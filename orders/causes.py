@@ -1,0 +1,111 @@
+"""The error dictionary: for every code that we know, what happened and what to do, in words for staff (gettext)."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True)
+class Cause:
+    """`what` happened and what to do `next`; both are translated when they are shown."""
+
+    what: str | Promise
+    next: str | Promise
+
+
+RESEND = _("Clear it up with the partner, then resend the order.")
+WAIT = _("Nothing to do: it goes on by itself.")
+
+CAUSES = {
+    # holds
+    "trial_unknown": Cause(
+        _("The trial that the order names has not arrived yet."),
+        _("Ask BBOSS for the trial. It goes on by itself when the trial arrives."),
+    ),
+    "trial_closed": Cause(
+        _("The trial that the order names is withdrawn or has ended."),
+        _("Ask the customer manager; let BBOSS withdraw the order and send a right one."),
+    ),
+    "trial_held": Cause(
+        _("The trial that the order names is held itself."), _("Set the trial going; this order follows by itself.")
+    ),
+    "trial_busy": Cause(_("An activation of this trial is being undone."), WAIT),
+    "claim_held": Cause(
+        _("An activation holds the trial, so it can't be changed."),
+        _("Nothing to do unless the activation is withdrawn."),
+    ),
+    "attribution_unknown": Cause(
+        _("The attribution can't be told from the enterprise's number."), _("Choose the attribution.")
+    ),
+    "domains_missing": Cause(
+        _("It is a subsequent activation and names no domains."),
+        _("Ask BBOSS to withdraw it and to send it again with domains."),
+    ),
+    "files": Cause(
+        _("The info-security files are not right."), _("Put the right files in place, or waive the finding.")
+    ),
+    "missing": Cause(_("An info-security file is missing."), _("Ask for the file; it is looked for every 5 minutes.")),
+    "bad_name": Cause(
+        _("An info-security file's name does not fit the order."),
+        _("Ask BBOSS which file is meant, or waive the finding."),
+    ),
+    "too_large": Cause(_("An info-security file is too large."), _("Ask for a smaller file, or waive the finding.")),
+    "not_xlsx": Cause(
+        _("An info-security file is not a plain xlsx workbook."), _("Ask for the file as xlsx without macros.")
+    ),
+    "encrypted": Cause(
+        _("An info-security file is protected by a password."), _("Ask for the file without a password.")
+    ),
+    "empty": Cause(_("An info-security file holds no data."), _("Ask for the filled-in file.")),
+    # partners
+    "timeout": Cause(
+        _("The partner did not answer in time."), _("It is tried again by itself; if it goes on, call the partner.")
+    ),
+    "refused": Cause(_("No connection to the partner."), _("Check whether the partner is up and the network open.")),
+    "broken": Cause(
+        _("The connection broke before the answer was complete."), _("It is tried again by itself, under the same key.")
+    ),
+    "not_json": Cause(
+        _("The partner's answer could not be read."), _("Show the raw answer to the partner's engineers.")
+    ),
+    "no_code": Cause(_("The partner's answer has no code."), _("Show the raw answer to the partner's engineers.")),
+    "answer_too_large": Cause(_("The partner's answer is too large."), _("Show it to the partner's engineers.")),
+    "bad_result": Cause(
+        _("The partner's answer has an unexpected form."), _("Show the raw answer to the partner's engineers.")
+    ),
+    "internal": Cause(_("An error of our own."), _("Call the engineer on duty; the log has the details.")),
+    "payload": Cause(
+        _("What should be sent could not be put together."), _("Call the engineer on duty; the log has the details.")
+    ),
+    # approvals
+    "early": Cause(_("BPM decided before the order was sent to it."), WAIT),
+    "second": Cause(
+        _("BPM decided twice, differently; the first decision stands."), _("Clear it up with BPM, then decide.")
+    ),
+    "again": Cause(_("BPM finished the order a second time; nothing was changed."), _("Clear it up with BPM.")),
+    "change_built_upon": Cause(
+        _("The withdrawn change is what later orders rest on; its records were left."),
+        _("Check the billing records and put them right by hand."),
+    ),
+    # mail
+    "no_recipients": Cause(
+        _("Nobody is set to get this mail."), _("Add a contact for the attribution, or set the default contact.")
+    ),
+}
+
+
+def cause_of(code: str) -> Cause:
+    """What a code means. HTTP statuses and partners' own codes are explained by their class."""
+    if code in CAUSES:
+        return CAUSES[code]
+    if code.startswith(("http_5", "code_5")):
+        return Cause(
+            _("The partner reports a fault of its own."),
+            _("It is tried again by itself; if it goes on, call the partner."),
+        )
+    if code in {"http_401", "http_403"}:
+        return Cause(_("The partner does not let us in."), _("Check our credentials and address with the partner."))
+    if code == "http_429":
+        return Cause(_("The partner asks us to slow down."), WAIT)
+    return Cause(_("The partner refused the request."), RESEND)

@@ -1,0 +1,49 @@
+"""`activate [ORDER...] [--due]`: runs activation jobs whose start has passed (contract section 5)."""
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.activation import activate
+from orders.models import Order
+
+
+class Command(BaseCommand):
+    """Does by hand what the start-day schedule does."""
+
+    help = "Starts the named orders, or with --due all, whose start day has come."
+
+    def add_arguments(self, parser):
+        parser.add_argument("order", nargs="*", help="order numbers")
+        parser.add_argument("--due", action="store_true", help="all whose start has passed")
+
+    def handle(self, *args, order, due, **options):
+        if bool(order) == due:
+            raise CommandError("name orders, or give --due for all whose start has passed")
+        self.check_known(order)
+        now = timezone.now()
+        started = activate(numbers=None if due else order, by="command:activate", now=now)
+        for number in started:
+            self.stdout.write(f"{number}: started")
+        refused = sorted(set(order) - set(started))
+        for number in refused:
+            self.stdout.write(f"{number}: {self.why_not(number, now)}")
+        if not started and not refused:
+            self.stdout.write("nothing to start")
+        if refused:
+            raise CommandError(f"{len(refused)} not started")
+
+    def check_known(self, numbers: list[str]) -> None:
+        """One clear line for a wrong number, before anything is done."""
+        known = set(Order.objects.filter(number__in=numbers).values_list("number", flat=True))
+        unknown = [number for number in numbers if number not in known]
+        if unknown:
+            raise CommandError(f"unknown: {', '.join(unknown)}")
+
+    def why_not(self, number: str, now) -> str:
+        """What keeps this order from starting."""
+        found = Order.objects.get(number=number)
+        if found.start_at is None:
+            return f"not started: it has no later start (state {found.state})"
+        if found.start_at > now:
+            return f"not started: its start is {found.start_at:%Y-%m-%d %H:%M} UTC"
+        return f"not started: state {found.state}"

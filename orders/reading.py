@@ -1,0 +1,86 @@
+"""Where an order stands, as plain data: what `show`, mails and pages tell (contract section 5, `show`)."""
+
+import datetime
+
+from orders.models import AffectedOrder, Dispatch, Order
+from orders.services.schedules import find_schedule
+
+
+def standing(order: Order) -> dict:
+    """All that a reader asks about an order, JSON-able; times in ISO 8601 of Asia/Shanghai (contract section 5)."""
+    return {
+        "order": order.number,
+        "kind": order.kind,
+        "state": order.state,
+        "first": order.first,
+        "attribution": order.attribution_id,
+        "start": _time(order.start_at) or (order.biz_start.isoformat() if order.biz_start else None),
+        "held_because": order.held_because or None,
+        "steps": [_step(row) for row in steps_of(order)],
+        "billing": [_record(row) for row in order.billing_records.select_related("order")],
+        "bpm_process": order.bpm_process or None,
+        "incidents": [_trouble(row) for row in order.troubles.filter(closed_at=None).select_related("incident")],
+        "approvals": [_approval(row) for row in order.approvals.all()],
+        "schedule": _schedule(order),
+    }
+
+
+def steps_of(order: Order) -> list[Dispatch]:
+    """The order's steps that count, in the order in which they are carried out."""
+    return list(order.dispatches.filter(superseded=False).order_by("position", "pk").defer("payload"))
+
+
+def _time(moment: datetime.datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.astimezone(datetime.timezone(datetime.timedelta(hours=8))).isoformat(timespec="seconds")
+
+
+def _step(row: Dispatch) -> dict:
+    return {
+        "name": row.step,
+        "channel": row.channel,
+        "status": row.state,
+        "attempts": row.attempts,
+        "next_try": _time(row.next_try_at),
+        "error": f"{row.error_code}: {row.error}" if row.error_code else None,
+    }
+
+
+def _record(row) -> dict:
+    return {
+        "jobId": row.order.number,
+        "productId": row.product_id,
+        "domain": row.domain,
+        "infoType": row.info_type,
+        "state": row.state,
+    }
+
+
+def _trouble(row: AffectedOrder) -> dict:
+    cause = row.incident
+    return {
+        "partner": cause.partner,
+        "step": cause.step,
+        "code": cause.code,
+        "detail": row.detail,
+        "state": cause.state,
+        "since": _time(row.since),
+    }
+
+
+def _approval(row) -> dict:
+    return {
+        "recordId": row.record_id,
+        "node": row.node_name or row.node,
+        "result": row.result,
+        "operator": row.operator,
+        "opinion": row.opinion,
+        "time": _time(row.time),
+        "finished": row.finished,
+    }
+
+
+def _schedule(order: Order) -> dict | None:
+    found = find_schedule(order)
+    return {"name": found.name, "next_run": _time(found.next_run)} if found else None

@@ -1,0 +1,104 @@
+"""What BPM's people decided, and what follows for the order (contract 3.6, 3.9 Callback before the answer, 3.10)."""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.utils import timezone
+
+from approvals.models import ApprovalRecord
+from approvals.services import RecordBodyDiffersError, add_record
+from orders.errors import RecordConflictError
+from orders.models import Dispatch, Order
+from orders.services.events import add_event
+from orders.services.incidents import close_troubles, open_incident
+from orders.services.locking import lock_order
+from orders.services.mails import queue_mail
+from orders.services.progress import refresh_states
+from orders.services.stepping import release
+from orders.services.undo import begin_undo
+from orders.services.undone import finish_undo
+from orders.services.wakeup import wake
+
+Decision, State, Step = Order.Decision, Dispatch.State, Dispatch.Step
+BEGUN = [State.SENDING, State.RETRYING, State.FAILED]
+
+
+def receive_approval(
+    *, number: str, record_id: str, node: str, node_name: str, result: str, operator: str, opinion: str,
+    time: datetime.datetime, finished: bool, body_hash: str,
+) -> bool:  # fmt: skip
+    """Keeps a record from BPM and acts upon a finished pass or reject; True if it was new.
+
+    Raises OrderUnknownError (404), RecordConflictError (409); nothing is stored then.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        order = lock_order(number)
+        try:
+            record, new = add_record(
+                order_id=order.pk, record_id=record_id, node=node, node_name=node_name, result=result,
+                operator=operator, opinion=opinion, time=time, finished=finished, body_hash=body_hash, now=now,
+            )  # fmt: skip
+        except RecordBodyDiffersError as error:
+            raise RecordConflictError(f"recordId {record_id} was received before with another body") from error
+        if new:
+            add_event(order, "approval", by="bpm", now=now, record=record_id, result=result, finished=finished)
+            if finished:
+                act_on(order, record, now=now)
+    return new
+
+
+def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
+    """A finished decision: settles the BPM step, and the first one decides the order."""
+    bpm = Dispatch.objects.filter(order=order, step=Step.START_BPM, superseded=False).first()
+    if order.undo_since:
+        add_event(order, "approval_ignored", by="bpm", now=now, record=record.record_id, why="undone")
+    elif bpm is None or bpm.attempts == 0:
+        open_incident(order, partner="bpm", step="approval", code="early", detail=record.record_id, now=now)
+    elif order.decision:
+        if order.decision != record.result:
+            open_incident(order, partner="bpm", step="approval", code="second", detail=record.record_id, now=now)
+        else:
+            open_incident(order, partner="bpm", step="approval", code="again", detail=record.record_id, now=now)
+    else:
+        _settle_bpm_step(order, bpm, now)
+        decide(order, record, now=now)
+
+
+def _settle_bpm_step(order: Order, bpm: Dispatch, now: datetime.datetime) -> None:
+    """BPM has it, whatever became of our call: the step is done, a later time-out or refusal is only logged."""
+    changed = Dispatch.objects.filter(pk=bpm.pk, state__in=BEGUN).update(
+        state=State.DONE, done_at=now, lease_token=None, next_try_at=None, definite=True, error_code="", error=""
+    )
+    if changed:
+        add_event(order, "step_done", by="bpm", now=now, step=bpm.step, why="callback")
+        close_troubles(order, step=bpm.step, now=now, by="bpm")
+
+
+def decide(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
+    """The order's decision, for good. A pass lets billing go out; a reject stops the order."""
+    order.decision, order.decided_at = record.result, now
+    order.save(update_fields=["decision", "decided_at"])
+    if order.decision == Decision.REJECT:
+        reject(order, record, now=now)
+    else:
+        release(now=now, order_ids=[order.pk])
+        refresh_states([order], now=now, by="bpm")
+    wake()
+
+
+def reject(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
+    """Stops a rejected order; what it sent is undone."""
+    queue_mail(order, Step.MAIL_REJECTED, now=now, detail=record.opinion, operator=record.operator)
+    begin_undo(order, ending=Order.State.REJECTED, why="rejected", by="bpm", now=now)
+    finish_undo(order, now=now, by="bpm")
+
+
+def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) -> None:
+    """Applies decisions that came before the BPM step was attempted, now that it is done."""
+    for order in orders:
+        early = order.approvals.filter(finished=True, source="bpm").order_by("pk").first()
+        if early and not order.decision:
+            close_troubles(order, step="approval", code="early", now=now, by="bpm")
+            decide(order, early, now=now)

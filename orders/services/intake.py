@@ -1,0 +1,118 @@
+"""Receives orders: accepted means kept (contract 2.3, 3.9 First claim)."""
+
+import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from orders.canonical import content_hash
+from orders.content import OrderContent, Receipt
+from orders.errors import ContentError, OrderConflictError, RepeatCallError
+from orders.models import AcceptedCall, InboundMessage, Order, OrderEvent
+from orders.services.carrying import carry_out
+from orders.services.holds import note_hold, settle_followers
+from orders.services.planning import open_claim, settle
+from orders.services.wakeup import wake
+
+COPIED = [
+    "biz_start", "biz_end", "enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel",
+    "oper_mail", "prod_type", "product_id", "billing_method", "data_flow", "info_security", "info_security_table",
+    "busi_info",
+]  # fmt: skip
+
+
+def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
+    """Keeps a new order with its plan, in one transaction with `message`; or answers for one that is known.
+
+    The database's constraints decide who was first, so that the same order fifty times at once is one order. Only when
+    they object is it looked up what is there.
+    Raises ContentError (20505), RepeatCallError (20002), OrderConflictError (3001); nothing is stored then.
+    """
+    digest = content_hash(raw)
+    for _ in range(3):
+        try:
+            with transaction.atomic():
+                return _accept(content, raw, digest, trans_ido, message)
+        except (IntegrityError, ContentError) as error:
+            receipt = _answer_known(content.number, digest, trans_ido, message)
+            if receipt:
+                return receipt
+            if isinstance(error, ContentError):
+                raise
+            last = error
+    raise last
+
+
+def keep_message(message: InboundMessage) -> None:
+    """Keeps a refused message with what we answered."""
+    message.save(force_insert=True)
+
+
+def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, message: InboundMessage) -> Receipt:
+    now = timezone.now()
+    trial = _locked_trial(content.trial_number)
+    order = _new_order(content, raw, digest, trial, message, now)
+    decision = settle(order, domains=list(content.domains or ()), claim=open_claim(trial), now=now)
+    order.save(force_insert=True)
+    AcceptedCall.objects.create(trans_ido=trans_ido, content_hash=digest, order=order)
+    carry_out(order, decision, now=now)
+    message.save(force_insert=True)
+    OrderEvent.objects.create(
+        order=order, kind="received", actor="bboss", at=now, data={"transIDO": trans_ido, "state": order.state}
+    )
+    if decision.held:
+        note_hold(order, now=now, by="bboss")
+    if order.kind == Order.Kind.TRIAL:
+        settle_followers(order, now=now, by="bboss")
+    wake(settle=order.kind == Order.Kind.TRIAL or bool(decision.held))
+    return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)
+
+
+def _locked_trial(number: str) -> Order | None:
+    if not number:
+        return None
+    trials = Order.objects.filter(number=number, kind=Order.Kind.TRIAL)
+    return trials.select_for_update(no_key=True).first()
+
+
+def _new_order(
+    content: OrderContent, raw: dict, digest: str, trial: Order | None, message: InboundMessage, now: datetime.datetime
+) -> Order:
+    order = Order(
+        number=content.number,
+        kind=content.kind,
+        trial=trial,
+        trial_number=content.trial_number,
+        attribution_id=content.attribution or None,
+        service_type_id=content.service_type or None,
+        content=raw,
+        content_hash=digest,
+        trans_idh=message.trans_idh,
+        received_at=now,
+    )
+    for name in COPIED:
+        setattr(order, name, getattr(content, name))
+    return order
+
+
+def _answer_known(number: str, digest: str, trans_ido: str, message: InboundMessage) -> Receipt | None:
+    """The answer for an order or a transIDO that we have; None where we have neither."""
+    call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
+    if call and call.content_hash != digest:
+        raise RepeatCallError("this transIDO was accepted before with other content")
+    order = Order.objects.filter(number=number).first()
+    if order is None:
+        return None
+    if order.content_hash != digest:
+        raise OrderConflictError(f"order {number} exists with other content")
+    return answer_again(order, digest, trans_ido, message, known=call is not None)
+
+
+def answer_again(order: Order, digest: str, trans_ido: str, message: InboundMessage, *, known: bool) -> Receipt:
+    """The first answer once more; only the message is kept, and the transIDO where it is new."""
+    message.trans_idh = order.trans_idh
+    with transaction.atomic():
+        if not known:
+            AcceptedCall.objects.get_or_create(trans_ido=trans_ido, defaults={"content_hash": digest, "order": order})
+        message.save(force_insert=True)
+    return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=True)

@@ -1,0 +1,164 @@
+"""Claims what is due for one worker: at most one sender at a time (contract 3.9, Leases and What is frozen when)."""
+
+import datetime
+import logging
+import uuid
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from orders.models import Attempt, BillingRecord, Dispatch, Order
+from orders.models.dispatch import OPEN_STATES
+from orders.services.mails import AFTER_THE_PLAN as MAILS
+
+logger = logging.getLogger(__name__)
+State, Step = Dispatch.State, Dispatch.Step
+CLAIMED = ["state", "lease_token", "next_try_at", "attempts", "payload", "frozen_at"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One claimed dispatch: what to send, under which key, and until when it is ours."""
+
+    dispatch_id: int
+    attempt_id: int
+    token: uuid.UUID
+    channel: str
+    step: str
+    key: str
+    request_id: str
+    payload: str
+    lease_until: datetime.datetime
+
+
+# Builds the payload of dispatches at their first attempt: {dispatch id: text}; a failure is an Exception in its place.
+Builder = Callable[[list[Dispatch], datetime.datetime], dict[int, str | Exception]]
+
+
+def claim(
+    *, channels: Collection[str], limit: int, now: datetime.datetime, lease: datetime.timedelta, worker: str,
+    build: Builder,
+) -> list[Work]:  # fmt: skip
+    """Takes at most `limit` due dispatches, those longest due first, and saves an attempt for each.
+
+    A first attempt freezes T (`now`) and the payload that `build` makes; every later one sends the same bytes. A row
+    whose worker died is due again when its lease has run out; its open attempt is closed as lost.
+    """
+    with transaction.atomic():
+        rows = _due(channels, now, limit)
+        if not rows:
+            return []
+        rows = _freeze(rows, now, build)
+        _close_lost([row.pk for row in rows if row.state == State.SENDING], now)
+        token, until = uuid.uuid4(), now + lease
+        for row in rows:
+            row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1
+        Dispatch.objects.bulk_update(rows, CLAIMED)
+        attempts = Attempt.objects.bulk_create(
+            Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows
+        )
+    return [_work(row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
+
+
+def _due(channels: Collection[str], now: datetime.datetime, limit: int) -> list[Dispatch]:
+    going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
+    # Under an undo mark only its own steps go out, and billing calls whose outcome must be made sure of.
+    allowed = (
+        Q(undo=True) | Q(channel=Dispatch.Channel.BILLING, attempts__gt=0) | Q(position__gte=MAILS) | Exists(going)
+    )
+    rows = Dispatch.objects.filter(allowed, state__in=OPEN_STATES, next_try_at__lte=now, channel__in=channels)
+    rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial")
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True, of=("self",))
+    return list(rows.order_by("next_try_at", "pk")[:limit])
+
+
+def _freeze(rows: list[Dispatch], now: datetime.datetime, build: Builder) -> list[Dispatch]:
+    """Gives fresh rows their T and payload. One that can't be built fails alone; the others go on."""
+    fresh = [row for row in rows if row.frozen_at is None]
+    if not fresh:
+        return rows
+    for row in fresh:
+        row.frozen_at = now
+    _set_record_times(fresh)
+    payloads = build(fresh, now)
+    for row in fresh:
+        payload = payloads[row.pk]
+        if isinstance(payload, Exception):
+            logger.error("dispatch %s can't be built", row.pk, exc_info=payload)
+            row.payload = ""
+        else:
+            row.payload = payload
+    return rows
+
+
+def _set_record_times(fresh: list[Dispatch]) -> None:
+    """Writes createTime, cancelTime and the time of cancelling as T decides them (contract 3.3)."""
+    ids = [pk for row in fresh for pk in row.records]
+    if not ids:
+        return
+    records = BillingRecord.objects.in_bulk(ids)
+    for row in fresh:
+        for pk in row.records:
+            _set_times(records[pk], row)
+    BillingRecord.objects.bulk_update(records.values(), ["create_time", "cancel_time", "cancelled_at"], batch_size=500)
+
+
+def _set_times(record: BillingRecord, row: Dispatch) -> None:
+    t = row.frozen_at
+    if row.step == Step.CANCEL_TRIAL:
+        record.cancelled_at = t
+    if row.step not in {Step.CREATE_TRIAL, Step.CREATE_BILLING}:
+        return
+    record.cancelled_at = None
+    record.create_time = record.create_time or row.order.start_at or t
+    record.cancel_time = _end_of(row.order) or in_ten_years(t)
+
+
+def _end_of(order: Order) -> datetime.datetime | None:
+    """BizEnd 23:59:59 of a trial or change; commercial records run for ten years."""
+    if order.kind == Order.Kind.ACTIVATION or order.biz_end is None:
+        return None
+    zone = datetime.timezone(datetime.timedelta(hours=8))
+    return datetime.datetime.combine(order.biz_end, datetime.time(23, 59, 59), zone)
+
+
+def in_ten_years(t: datetime.datetime) -> datetime.datetime:
+    """T + 10 years on the wall clock of Asia/Shanghai; 29 February becomes the 28th."""
+    local = t.astimezone(datetime.timezone(datetime.timedelta(hours=8)))
+    day = 28 if (local.month, local.day) == (2, 29) else local.day
+    return local.replace(year=local.year + 10, day=day)
+
+
+def _close_lost(dispatch_ids: list[int], now: datetime.datetime) -> None:
+    if dispatch_ids:
+        Attempt.objects.filter(dispatch__in=dispatch_ids, outcome=Attempt.Outcome.OPEN).update(
+            outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died or lost its lease"
+        )
+
+
+def _work(row: Dispatch, attempt: Attempt) -> Work:
+    return Work(
+        dispatch_id=row.pk,
+        attempt_id=attempt.pk,
+        token=row.lease_token,
+        channel=row.channel,
+        step=row.step,
+        key=str(row.key),
+        request_id=attempt.request_id.hex,
+        payload=row.payload,
+        lease_until=row.next_try_at,
+    )
+
+
+def next_due(*, after: datetime.datetime, until: datetime.datetime) -> datetime.datetime | None:
+    """The nearest moment, later than `after` and up to `until`, at which something can be claimed or a day begins."""
+    tries = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__gt=after, next_try_at__lte=until)
+    starts = Dispatch.objects.filter(state=State.WAITING, not_before__gt=after, not_before__lte=until)
+    times = [
+        tries.order_by("next_try_at").values_list("next_try_at", flat=True).first(),
+        starts.order_by("not_before").values_list("not_before", flat=True).first(),
+    ]
+    return min((time for time in times if time), default=None)

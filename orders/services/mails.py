@@ -1,0 +1,22 @@
+"""Queues mails in the outbox; who gets them and what they say is read when they are first tried."""
+
+import datetime
+
+from orders.models import Dispatch, Order
+
+AFTER_THE_PLAN = 900  # mails about what happens to an order stand behind the steps of its plan
+
+
+def queue_mail(order: Order, step: str, *, now: datetime.datetime, **about) -> Dispatch:
+    """Adds a mail step that is due at once and holds up nothing. `about` goes into its text."""
+    return Dispatch.objects.create(
+        order=order,
+        step=step,
+        channel=Dispatch.Channel.MAIL,
+        position=AFTER_THE_PLAN,
+        blocking=False,
+        about=about,
+        state=Dispatch.State.DUE,
+        next_try_at=now,
+        created_at=now,
+    )

@@ -1,0 +1,213 @@
+"""Plans an order, or holds it and says why (contract 3.2, 3.9 First claim and What is frozen when, 3.10).
+
+Everything here runs inside the caller's transaction, with the trial locked: planning is one at a time per trial.
+"""
+
+import datetime
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.utils import timezone
+
+from orders.errors import ContentError
+from orders.models import BillingRecord, Order, Province, TrialClaim
+from orders.plan import PlanFacts, PlannedStep, build_plan
+
+Held, Kind, State = Order.Held, Order.Kind, Order.State
+CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
+FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
+
+
+@dataclass
+class Settlement:
+    """What was decided about an order; nothing is saved yet except through `carry_out`.
+
+    `old` are trial records that exist and will be cancelled, `new` records that will be made, `domains` the names of
+    the order's own list, `claim` whether it takes the claim.
+    """
+
+    held: str = Held.NOT
+    domains: list[str] = field(default_factory=list)
+    steps: list[PlannedStep] = field(default_factory=list)
+    old: list[BillingRecord] = field(default_factory=list)
+    new: list[BillingRecord] = field(default_factory=list)
+    claim: bool = False
+
+
+def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: datetime.datetime) -> Settlement:
+    """Decides about an order that was just received or was held; fills the order's fields, saves nothing.
+
+    `domains`: what the message gave. `claim`: the claim that is open on its trial (the trial is locked).
+    Raises ContentError for an activation that is found to be a subsequent one without ProvContent.
+    """
+    decide = {Kind.TRIAL: _settle_trial, Kind.CHANGE: _settle_change, Kind.ACTIVATION: _settle_activation}
+    decision = Settlement(domains=domains)
+    decision.held = decide[order.kind](order, decision, claim, now)
+    order.held_because = decision.held
+    if decision.held:
+        order.state = State.HELD
+    else:
+        order.state, order.planned_at = State.IN_PROGRESS, now
+    return decision
+
+
+def _settle_trial(order: Order, decision: Settlement, claim, now: datetime.datetime) -> str:
+    if order.attribution_id is None:
+        order.attribution = _attribution_of(order.enterprise_id)
+    if order.attribution_id is None:
+        return Held.ATTRIBUTION_UNKNOWN
+    decision.steps = build_plan(PlanFacts(kind=order.kind))
+    decision.new = [_trial_record(order, order.service_type_id, name) for name in decision.domains]
+    return Held.NOT
+
+
+def _attribution_of(enterprise_id: str) -> Province | None:
+    """The attribution whose code the enterprise's id begins with (contract 2.4)."""
+    return Province.objects.filter(code=enterprise_id[:3]).first()
+
+
+def _trial_trouble(trial: Order | None, now: datetime.datetime) -> str:
+    """Why nothing can be planned upon this trial now, if so."""
+    if trial is None:
+        return Held.TRIAL_UNKNOWN
+    if trial.state in CLOSED_TRIAL or trial.undo_since:
+        return Held.TRIAL_CLOSED
+    return Held.NOT
+
+
+def _settle_change(order: Order, decision: Settlement, claim: TrialClaim | None, now: datetime.datetime) -> str:
+    trial = order.trial
+    if trouble := _trial_trouble(trial, now):
+        return trouble
+    if claim and (claim.activation_id < (order.pk or claim.activation_id + 1) or claim.activation.planned_at):
+        return Held.CLAIM_HELD
+    if trial.planned_at is None:
+        return Held.TRIAL_HELD
+    before = latest_shape(trial)
+    if ended(before, now):
+        return Held.TRIAL_CLOSED
+    _plan_change(order, decision, before)
+    return Held.NOT
+
+
+def _plan_change(order: Order, decision: Settlement, before: Order) -> None:
+    """Resolves what the change leads to, and which records go and come."""
+    copy_from(order, before, (*FROM_TRIAL, "attribution", "prod_type", "billing_method"))
+    order.service_type_id = order.service_type_id or before.service_type_id
+    order.data_flow = order.data_flow or before.data_flow
+    order.biz_end = order.biz_end or before.biz_end
+    had = {row.key: row.name for row in before.domains.all()}
+    decision.domains = decision.domains or list(had.values())
+    wanted = {name.lower(): name for name in decision.domains}
+    other_service = order.service_type_id != before.service_type_id
+    gone = had.keys() if other_service else had.keys() - wanted.keys()
+    come = [name for key, name in wanted.items() if other_service or key not in had]
+    decision.old = trial_records(order.trial, before.service_type_id, gone)
+    decision.new = [_trial_record(order.trial, order.service_type_id, name) for name in come]
+    decision.steps = build_plan(PlanFacts(kind=order.kind, removed=bool(decision.old), added=bool(come)))
+
+
+def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | None, now: datetime.datetime) -> str:
+    trial = order.trial
+    if trouble := _trial_trouble(trial, now):
+        return trouble
+    if order.first is None:
+        if claim and claim.activation.undo_since:
+            return Held.TRIAL_BUSY
+        shape = latest_shape(trial)
+        if not claim and ended(shape, now):
+            return Held.TRIAL_CLOSED
+        order.first = decision.claim = claim is None
+    if trial.planned_at is None:
+        return Held.TRIAL_HELD
+    before = latest_shape(trial)
+    copy_from(order, before, FROM_TRIAL)
+    order.attribution = order.attribution or before.attribution
+    if not order.first and not decision.domains:
+        if order.pk is None:
+            raise ContentError("ProvContent", "required: the trial has been activated already, name the new domains")
+        return Held.DOMAINS_MISSING
+    _plan_activation(order, decision, before, now)
+    return Held.NOT
+
+
+def _plan_activation(order: Order, decision: Settlement, before: Order, now: datetime.datetime) -> None:
+    names = [row.name for row in before.domains.all()]
+    decision.domains = decision.domains or names
+    order.start_at = later_start(order.biz_start, now)
+    if order.first:
+        decision.old = trial_records(order.trial, before.service_type_id, [name.lower() for name in names])
+    decision.new = [_commercial_record(order, name) for name in decision.domains]
+    decision.steps = build_plan(
+        PlanFacts(
+            kind=order.kind,
+            first=order.first,
+            later=order.start_at is not None,
+            files=bool(order.file_names),
+            billing_at_once=settings.SUBSEQUENT_BILLING == "at_once",
+        )
+    )
+
+
+def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:
+    """BizStart 00:00:00 where that day lies ahead, else None: it starts when it is carried out."""
+    zone = timezone.get_default_timezone()
+    if day <= now.astimezone(zone).date():
+        return None
+    return datetime.datetime.combine(day, datetime.time(), zone)
+
+
+def ended(shape: Order, now: datetime.datetime) -> bool:
+    """Whether the trial's BizEnd has passed."""
+    today = now.astimezone(timezone.get_default_timezone()).date()
+    return shape.biz_end is not None and shape.biz_end < today
+
+
+def latest_shape(trial: Order) -> Order:
+    """What the trial looks like now: its last planned change that stands, or the trial itself.
+
+    Every change holds the full result: domains, service type, data flow, end day, customer.
+    """
+    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, planned_at__isnull=False, undo_since=None)
+    return changes.exclude(state=State.WITHDRAWN).order_by("-planned_at", "-pk").first() or trial
+
+
+def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
+    """Takes over what the message does not carry."""
+    for name in names:
+        setattr(order, name, getattr(source, name))
+
+
+def trial_records(trial: Order, product_id: str, keys) -> list[BillingRecord]:
+    """The trial's records of these domains (lower case), in the order in which they were made."""
+    rows = BillingRecord.objects.filter(order=trial, product_id=product_id, domain_key__in=list(keys))
+    return list(rows.order_by("pk"))
+
+
+def _trial_record(trial: Order, service_type: str, name: str) -> BillingRecord:
+    return BillingRecord(
+        order=trial,
+        info_type=BillingRecord.Type.TRIAL,
+        product_id=service_type,
+        business_type=service_type,
+        domain=name,
+        domain_key=name.lower(),
+    )
+
+
+def _commercial_record(order: Order, name: str) -> BillingRecord:
+    return BillingRecord(
+        order=order,
+        info_type=BillingRecord.Type.COMMERCIAL,
+        product_id=order.product_id,
+        business_type=order.service_type_id,
+        domain=name,
+        domain_key=name.lower(),
+    )
+
+
+def open_claim(trial: Order | None) -> TrialClaim | None:
+    """The claim that stands on a trial now, with its activation."""
+    if trial is None or trial.pk is None:
+        return None
+    return TrialClaim.objects.filter(trial=trial, released_at=None).select_related("activation").first()

@@ -1,0 +1,51 @@
+"""Keeps an order's state in step with its steps."""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable
+
+from orders.models import Dispatch, Order, OrderEvent, TrialClaim
+from orders.services.events import event
+from orders.states import StepFacts, derive_state
+
+State = Order.State
+
+
+def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
+    """Derives the state of each (locked) order from its steps, saves what changed with an event; returns those."""
+    orders = [order for order in orders if order.planned_at or order.held_because]
+    steps = _steps_of(orders)
+    moved = []
+    for order in orders:
+        new = derive_state(order, steps[order.pk], now=now)
+        if new != order.state:
+            moved.append((order, order.state, new))
+    if moved:
+        _save(moved, now, by)
+    return [order for order, _, _ in moved]
+
+
+def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
+    facts = defaultdict(list)
+    rows = Dispatch.objects.filter(order__in=orders, superseded=False).order_by("position")
+    for order_id, state, blocking, gate in rows.values_list("order_id", "state", "blocking", "gate"):
+        facts[order_id].append(StepFacts(state, blocking, gate))
+    return facts
+
+
+def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) -> None:
+    for order, _, new in moved:
+        order.state = new
+        if new == State.ACTIVE and not order.live_at:
+            order.live_at = now
+    Order.objects.bulk_update([order for order, _, _ in moved], ["state", "held_because", "live_at"])
+    OrderEvent.objects.bulk_create(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)
+
+
+def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """Marks the trials whose records an activation has cancelled as taken over."""
+    ids = {row.lane for row in cancelled if row.order.kind == Order.Kind.ACTIVATION}
+    claimed = TrialClaim.objects.filter(trial__in=ids, released_at=None).values("trial")
+    trials = list(Order.objects.filter(pk__in=claimed, state__in=[State.TRIALING, State.IN_PROGRESS, State.FAILED]))
+    if trials:
+        _save([(trial, trial.state, State.CONVERTED) for trial in trials], now, by)

@@ -1,0 +1,30 @@
+"""The named one-time schedule of an activation that starts later (contract 3.2)."""
+
+import datetime
+
+from django_q.models import Schedule
+
+from orders.models import Order
+
+JOB = "orders.activation.run_job"
+
+
+def schedule_name(order: Order) -> str:
+    """`BBossOrderJob_<OrderNum>_<start in UTC, YYYYMMDDHHMMSS>`. The order must have a later start."""
+    return f"BBossOrderJob_{order.number}_{order.start_at.astimezone(datetime.UTC):%Y%m%d%H%M%S}"
+
+
+def make_schedule(order: Order) -> None:
+    """Adds the schedule that wakes the order on its start day. Its loss only delays: the sweep looks for the day."""
+    Schedule.objects.create(
+        name=schedule_name(order),
+        func=JOB,
+        args=repr((order.number,)),
+        schedule_type=Schedule.ONCE,
+        next_run=order.start_at.astimezone(datetime.UTC),
+    )
+
+
+def find_schedule(order: Order) -> Schedule | None:
+    """The schedule that is still to come, if there is one."""
+    return Schedule.objects.filter(name=schedule_name(order)).first() if order.start_at else None

@@ -1,0 +1,57 @@
+"""One trigger: the only place where a waiting step becomes due (contract 3.9, One trigger and One line per trial)."""
+
+import datetime
+from collections.abc import Collection
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from orders.models import Dispatch, Order
+
+State, Gate = Dispatch.State, Dispatch.Gate
+NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
+
+
+def release(*, now: datetime.datetime, order_ids: Collection[int] | None = None, lanes: Collection[int] = ()) -> int:
+    """Makes due every waiting step that may begin now; returns how many. `None` for all orders.
+
+    A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
+    gate (approval, start day) is open and the order bears no undo mark. One conditional UPDATE on the step's own row:
+    schedule, sweep, command and a finished step may all call it at once.
+    """
+    return _ready(now, order_ids, lanes).update(state=State.DUE, next_try_at=Coalesce(F("next_try_at"), now))
+
+
+def _ready(now: datetime.datetime, order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
+    waiting = Dispatch.objects.filter(state=State.WAITING)
+    if order_ids is not None:
+        waiting = waiting.filter(Q(order_id__in=order_ids) | Q(lane__in=lanes) if lanes else Q(order_id__in=order_ids))
+    return waiting.filter(
+        Q(gate=Gate.NONE)
+        | Q(gate=Gate.START, not_before__lte=now)
+        | Q(gate=Gate.APPROVAL) & Exists(_order().filter(decision=Order.Decision.PASS)),
+        Q(undo=True) | Exists(_order().filter(undo_since=None)),
+        ~Exists(_before_in_order()),
+        ~Exists(_before_in_line()),
+    )
+
+
+def _order() -> QuerySet[Order]:
+    return Order.objects.filter(pk=OuterRef("order_id"))
+
+
+def _before_in_order() -> QuerySet[Dispatch]:
+    """Unfinished blocking steps of the same order in front of the row in question."""
+    return _unfinished().filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
+
+
+def _before_in_line() -> QuerySet[Dispatch]:
+    """Unfinished steps in front of the row in its trial's line. Lines are filled under the trial's lock, so ids rise
+    in the order of acceptance."""
+    return _unfinished().filter(lane=OuterRef("lane"), pk__lt=OuterRef("pk"))
+
+
+def _unfinished() -> QuerySet[Dispatch]:
+    """What others wait for. A forward step that failed holds up nobody once its order is being undone."""
+    given_up = Q(state=State.FAILED, undo=False, order__undo_since__isnull=False)
+    return Dispatch.objects.filter(~given_up, superseded=False, state__in=NOT_FINISHED)

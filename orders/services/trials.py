@@ -1,0 +1,32 @@
+"""The end of trials (contract 3.8)."""
+
+import datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from orders.models import Order
+from orders.services.events import add_event
+from orders.services.locking import lock_orders
+from orders.services.planning import ended, latest_shape, open_claim
+
+
+def end_trials(*, now: datetime.datetime) -> int:
+    """Marks running trials whose BizEnd has passed, and that nobody activated, as ended; returns how many."""
+    today = now.astimezone(timezone.get_default_timezone()).date()
+    changes = Order.objects.filter(trial=OuterRef("pk"), kind=Order.Kind.CHANGE, biz_end__lt=today)
+    running = Order.objects.filter(kind=Order.Kind.TRIAL, state=Order.State.TRIALING)
+    ids = running.filter(Q(biz_end__lt=today) | Exists(changes)).values_list("pk", flat=True)[:500]
+    return sum(_end(pk, now) for pk in list(ids))
+
+
+def _end(pk: int, now: datetime.datetime) -> bool:
+    with transaction.atomic():
+        trial = lock_orders([pk])[pk]
+        if trial.state != Order.State.TRIALING or open_claim(trial) or not ended(latest_shape(trial), now):
+            return False
+        trial.state = Order.State.ENDED
+        trial.save(update_fields=["state"])
+        add_event(trial, "state", by="sweep", now=now, old=Order.State.TRIALING, new=trial.state)
+    return True

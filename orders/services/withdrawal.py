@@ -1,0 +1,96 @@
+"""Withdrawals by BBOSS: BackFlag 1 (contract 3.10)."""
+
+import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.canonical import content_hash
+from orders.content import Receipt
+from orders.errors import RepeatCallError, TrialClaimedError
+from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
+from orders.services.events import add_event
+from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
+from orders.services.incidents import open_incident
+from orders.services.locking import lock_order
+from orders.services.planning import latest_shape, open_claim
+from orders.services.undo import begin_undo
+from orders.services.undone import finish_undo
+
+Kind, State = Order.Kind, Order.State
+
+
+def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
+    """Withdraws an order of any kind: forward steps stop, what was sent is undone. Again: the first answer once more.
+
+    Raises OrderUnknownError (3004), TrialClaimedError (3005), RepeatCallError (20002); nothing is stored then.
+    """
+    digest = content_hash(raw)
+    with transaction.atomic():
+        order = lock_order(number)
+        known = _known_call(trans_ido, digest)
+        again = bool(order.withdrawal_idh)
+        if not again:
+            withdraw(order, by="bboss", now=timezone.now(), reason="", idh=message.trans_idh)
+        message.trans_idh = order.withdrawal_idh
+        if not known:
+            AcceptedCall.objects.create(trans_ido=trans_ido, content_hash=digest, order=order)
+        message.save(force_insert=True)
+    return Receipt(order_number=order.number, trans_idh=order.withdrawal_idh, repeated=again)
+
+
+def _known_call(trans_ido: str, digest: str) -> bool:
+    call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
+    if call and call.content_hash != digest:
+        raise RepeatCallError("this transIDO was accepted before with other content")
+    return call is not None
+
+
+def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh: str) -> None:
+    """The act itself, on a locked order. Raises TrialClaimedError for a trial that an activation holds."""
+    if order.kind == Kind.TRIAL and open_claim(order):
+        raise TrialClaimedError(f"an activation holds trial {order.number}: withdraw that first")
+    order.withdrawal_idh = idh
+    order.save(update_fields=["withdrawal_idh"])
+    add_event(order, "withdrawn", by=by, now=now, reason=reason)
+    if order.kind == Kind.CHANGE and _must_stay(order):
+        _leave_to_staff(order, by=by, now=now)
+        return
+    begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now)
+    finish_undo(order, now=now, by=by)
+    if order.kind == Kind.TRIAL:
+        _withdraw_followers(order, by=by, now=now)
+
+
+def _must_stay(change: Order) -> bool:
+    """A change under which others have been planned can't be undone by itself: their records rest on it."""
+    return change.planned_at is not None and bool(
+        open_claim(change.trial) or latest_shape(change.trial).pk != change.pk
+    )
+
+
+def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
+    """Withdrawn, its records left as they are, with an incident: later orders rest on them."""
+    change.dispatches.filter(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempts=0).update(
+        state=Dispatch.State.CLOSED, next_try_at=None
+    )
+    add_event(change, "state", by=by, now=now, old=change.state, new=State.WITHDRAWN)
+    change.state, change.held_because, change.undo_since = State.WITHDRAWN, Order.Held.NOT, now
+    change.save(update_fields=["state", "held_because", "undo_since"])
+    open_incident(change, partner="order", step="", code="change_built_upon", detail="later orders rest on it", now=now)
+
+
+def _withdraw_followers(trial: Order, *, by: str, now: datetime.datetime) -> None:
+    """A withdrawn trial takes its changes with it; activations that wait for it are held anew, for staff."""
+    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, withdrawal_idh="", undo_since=None)
+    for change in changes.order_by("pk").select_for_update(no_key=True):
+        change.trial = trial
+        change.withdrawal_idh = trial.withdrawal_idh
+        change.undo_since, change.held_because = now, Order.Held.NOT
+        add_event(change, "state", by=by, now=now, old=change.state, new=State.WITHDRAWN)
+        change.state = State.WITHDRAWN
+        change.save(update_fields=["withdrawal_idh", "undo_since", "held_because", "state"])
+        change.dispatches.filter(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempts=0).update(
+            state=Dispatch.State.CLOSED, next_try_at=None
+        )
+    settle_followers(trial, now=now, by=by, held=WAITS_FOR_TRIAL)

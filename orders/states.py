@@ -1,0 +1,104 @@
+"""Which states there are to move between, and how an order's state follows from its steps (contract 3.8). Pure."""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from orders.models import Dispatch, Order
+
+S, D = Order.State, Dispatch.State
+
+# Only services undo or close an order; steps alone never move it out of these.
+SETTLED = frozenset({S.CONVERTED, S.ENDED, S.REJECTED, S.COMPENSATING, S.WITHDRAWN})
+
+COMMON = {
+    S.IN_PROGRESS: {S.HELD, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
+    S.HELD: {S.IN_PROGRESS, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
+    S.FAILED: {S.IN_PROGRESS, S.HELD, S.COMPENSATING, S.WITHDRAWN},
+    S.COMPENSATING: {S.WITHDRAWN, S.FAILED, S.REJECTED},
+    S.WITHDRAWN: set(),
+}
+MOVES = {
+    Order.Kind.TRIAL: COMMON
+    | {
+        S.IN_PROGRESS: COMMON[S.IN_PROGRESS] | {S.TRIALING, S.CONVERTED},
+        S.HELD: COMMON[S.HELD] | {S.TRIALING},
+        S.FAILED: COMMON[S.FAILED] | {S.TRIALING, S.CONVERTED},
+        S.TRIALING: {S.IN_PROGRESS, S.CONVERTED, S.ENDED, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
+        S.CONVERTED: {S.TRIALING, S.ENDED},
+        S.ENDED: {S.WITHDRAWN},
+    },
+    Order.Kind.CHANGE: COMMON
+    | {
+        S.IN_PROGRESS: COMMON[S.IN_PROGRESS] | {S.APPLIED},
+        S.HELD: COMMON[S.HELD] | {S.APPLIED},
+        S.FAILED: COMMON[S.FAILED] | {S.APPLIED},
+        S.APPLIED: {S.IN_PROGRESS, S.COMPENSATING, S.WITHDRAWN},
+    },
+    Order.Kind.ACTIVATION: COMMON
+    | {
+        start: COMMON.get(start, set())
+        | {
+            S.IN_PROGRESS,
+            S.HELD,
+            S.AWAITING_APPROVAL,
+            S.SCHEDULED,
+            S.ACTIVE,
+            S.REJECTED,
+            S.FAILED,
+            S.COMPENSATING,
+            S.WITHDRAWN,
+        }
+        - {start}
+        for start in (S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED)
+    }
+    | {
+        S.ACTIVE: {S.IN_PROGRESS, S.FAILED, S.REJECTED, S.COMPENSATING, S.WITHDRAWN},
+        S.REJECTED: {S.COMPENSATING, S.WITHDRAWN},
+    },
+}
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """What the state of an order depends on, of one step that still counts."""
+
+    state: str
+    blocking: bool
+    gate: str
+
+
+def may_move(kind: str, old: str, new: str) -> bool:
+    """Whether an order of this kind may go from one state to the other."""
+    return new in MOVES[kind].get(old, set())
+
+
+def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.datetime) -> str:
+    """The state that an order is in, given its steps. Settled states stay (see SETTLED)."""
+    if order.state in SETTLED:
+        return order.state
+    if order.held_because:
+        return S.HELD
+    blocking = [step for step in steps if step.blocking]
+    if any(step.state == D.FAILED for step in blocking):
+        return S.FAILED
+    if order.kind == Order.Kind.ACTIVATION:
+        return _activation_state(order, blocking, now)
+    if any(step.state != D.DONE for step in blocking):
+        return S.IN_PROGRESS
+    return S.TRIALING if order.kind == Order.Kind.TRIAL else S.APPLIED
+
+
+def _activation_state(order: Order, blocking: list[StepFacts], now: datetime.datetime) -> str:
+    """An activation: sent, approved where it must be, and its day has been carried out."""
+    pending = [step for step in blocking if step.state != D.DONE]
+    if any(step.gate == Dispatch.Gate.NONE or step.state != D.WAITING for step in pending):
+        # a start-day step under way leaves the order scheduled: contract 3.8, "until its start has been carried out"
+        return S.SCHEDULED if all(step.gate == Dispatch.Gate.START for step in pending) else S.IN_PROGRESS
+    if order.first is False and order.decision != Order.Decision.PASS:
+        return S.AWAITING_APPROVAL
+    if any(step.gate == Dispatch.Gate.APPROVAL for step in pending):
+        return S.IN_PROGRESS
+    if pending or (order.start_at and order.start_at > now):
+        return S.SCHEDULED
+    return S.ACTIVE

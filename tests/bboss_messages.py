@@ -1,0 +1,24 @@
+"""Messages as BBOSS sends them, for the tests that speak to our endpoint."""
+
+import json
+import uuid
+
+from django.utils import timezone
+
+from integrations.bboss.sign import signed_envelope
+
+URL = "/api/bboss/orders"
+
+
+def post_order(client, content: dict, *, trans_ido: str | None = None, **overrides):
+    """Posts a signed envelope around `content` through Django's test client; the reply as a dict."""
+    envelope = signed_envelope(
+        content, now=timezone.now(), trans_ido=trans_ido or uuid.uuid4().hex, overrides=overrides or None
+    )
+    response = client.post(URL, json.dumps(envelope, ensure_ascii=False).encode(), content_type="application/json")
+    return response.json()
+
+
+def accepted(reply: dict) -> bool:
+    """Whether the reply says 00000."""
+    return reply["response"]["rspCode"] == "00000"

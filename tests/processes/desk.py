@@ -1,0 +1,223 @@
+"""A whole desk of real processes: sandbox, web (gunicorn), worker; on a database of its own, with its own clock."""
+
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+
+import psycopg
+import requests
+
+from integrations.bboss.sign import signed_envelope
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+SECRETS = {
+    "SECRET_KEY": "process-tests-only",
+    "BBOSS_APP_SECRET": "test-app-secret",
+    "BBOSS_ACCESS_TOKENS": "20991231235959" + "a" * 32 + "-1234-1700000000",
+    "BBOSS_RATE": "",
+    "BPM_CALLBACK_SECRET": "test-callback-secret",
+    "DEFAULT_CONTACT_MAIL": "desk@example.com",
+    "EMAIL_URL": "dummymail://",
+    "DISPATCH_RETRY_SECONDS": "1,1,2,2,3,3",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class ProcessDesk:
+    """`with ProcessDesk(folder, database=None or a PostgreSQL URL, clock="...") as desk:`"""
+
+    def __init__(self, folder: pathlib.Path, *, postgres: str = "", clock: str = "", **settings: str):
+        self.folder, self.postgres, self.settings = folder, postgres, settings
+        self.clock_file = folder / "clock" if clock else None
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.ports = {"sandbox": free_port(), "web": free_port()}
+        if clock:
+            self.at(clock)
+
+    def __enter__(self) -> "ProcessDesk":
+        self.name = f"desk_p_{uuid.uuid4().hex[:10]}"
+        if self.postgres:
+            self.sql(f"CREATE DATABASE {self.name}")
+        (self.folder / "attachments").mkdir(exist_ok=True)
+        self.manage("migrate", "-v0")
+        self.start_sandbox()
+        self.start_web()
+        return self
+
+    def __exit__(self, *exc):
+        for name in list(self.processes):
+            self.stop(name)
+        if self.postgres:
+            self.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
+
+    def sql(self, statement: str) -> None:
+        with psycopg.connect(self.postgres, autocommit=True) as connection:
+            connection.execute(statement)
+
+    @property
+    def database_url(self) -> str:
+        if self.postgres:
+            return self.postgres.rsplit("/", 1)[0] + "/" + self.name
+        return f"sqlite:///{self.folder / 'desk.sqlite3'}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        mine = {
+            "DJANGO_SETTINGS_MODULE": "project.settings",
+            "DATABASE_URL": self.database_url,
+            "ATTACHMENT_DIR": str(self.folder / "attachments"),
+            "BPM_BASE_URL": f"{self.sandbox_url}/bpm",
+            "BIGDATA_BASE_URL": f"{self.sandbox_url}/bigdata",
+            "PYTHONUNBUFFERED": "1",
+        }
+        if self.clock_file:
+            mine |= {"TEST_CLOCK_FILE": str(self.clock_file), "PYTHONPATH": str(ROOT / "tests" / "clock_site")}
+        return os.environ | SECRETS | mine | self.settings
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['sandbox']}"
+
+    @property
+    def web_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['web']}"
+
+    # --- the clock
+
+    def at(self, text: str) -> None:
+        """Sets the processes' clock (ISO with zone)."""
+        part = self.clock_file.with_suffix(".part")
+        part.write_text(text)
+        part.rename(self.clock_file)
+
+    def now(self) -> datetime.datetime:
+        if self.clock_file:
+            return datetime.datetime.fromisoformat(self.clock_file.read_text())
+        return datetime.datetime.now(datetime.UTC)
+
+    # --- processes
+
+    def manage(self, *words: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT, env=self.environment, check=check, timeout=timeout, capture_output=True, text=True,
+        )  # fmt: skip
+
+    def start(self, name: str, *words: str, **more) -> subprocess.Popen:
+        log = open(self.folder / f"{name}.log", "ab")  # noqa: SIM115  the process keeps it
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, *words], cwd=ROOT, env=self.environment | more, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+        log.close()
+        return self.processes[name]
+
+    def start_sandbox(self) -> None:
+        self.start(
+            "sandbox",
+            "manage.py",
+            "sandbox",
+            "--port",
+            str(self.ports["sandbox"]),
+            "--state",
+            str(self.folder / "partners.sqlite3"),
+        )
+        self.until(lambda: requests.get(f"{self.sandbox_url}/state", timeout=2).ok)
+
+    def start_web(self) -> None:
+        words = [
+            "-m",
+            "gunicorn",
+            "project.wsgi",
+            "-w",
+            "2",
+            "-k",
+            "gthread",
+            "--threads",
+            "4",
+            "-b",
+            f"127.0.0.1:{self.ports['web']}",
+        ]
+        self.start("web", *words)
+        self.until(lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
+
+    def start_worker(self, name: str = "worker") -> subprocess.Popen:
+        return self.start(name, "manage.py", "worker")
+
+    def stop(self, name: str) -> int:
+        """SIGTERM, and SIGKILL to what is left of its session after half a minute."""
+        process = self.processes.pop(name)
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to one process and its session."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def until(self, true, *, seconds: float = 60, every: float = 0.05):
+        """Waits until `true()` is; a connection that is refused is no yet."""
+        end, last = time.monotonic() + seconds, None
+        while time.monotonic() < end:
+            try:
+                last = true()
+                if last:
+                    return last
+            except requests.ConnectionError as error:
+                last = error
+            time.sleep(every)
+        raise AssertionError(f"not within {seconds} s; last: {last!r}\n{self.logs()}")
+
+    def logs(self) -> str:
+        """The ends of all logs, for a failure's report."""
+        return "\n".join(
+            f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in self.folder.glob("*.log")
+        )
+
+    # --- what one does with it
+
+    def post(self, content: dict, **overrides) -> dict:
+        envelope = signed_envelope(content, now=self.now(), overrides=overrides or None)
+        return requests.post(f"{self.web_url}/api/bboss/orders", json=envelope, timeout=30).json()
+
+    def show(self, number: str) -> dict:
+        return json.loads(self.manage("show", number, "--json").stdout)
+
+    def until_state(self, number: str, *states: str, seconds: float = 60) -> dict:
+        """Waits until the order is in one of these states and none of its steps is under way."""
+
+        def there():
+            found = self.show(number)
+            busy = [step for step in found["steps"] if step["status"] in {"due", "sending", "retrying"}]
+            return found if found["state"] in states and not busy else None
+
+        return self.until(there, seconds=seconds, every=0.2)
+
+    def partners(self) -> dict:
+        return requests.get(f"{self.sandbox_url}/state", timeout=10).json()
+
+    def sent(self, path: str) -> list[dict]:
+        calls = requests.get(f"{self.sandbox_url}/calls", params={"path": path}, timeout=10).json()
+        return [call["body"] for call in (calls["calls"] if isinstance(calls, dict) else calls)]
+
+    def fault(self, **fault) -> None:
+        requests.post(f"{self.sandbox_url}/faults", json=fault, timeout=10).raise_for_status()
