@@ -1,8 +1,11 @@
 """Who answers for an attribution, and who gets mail about it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 from notifications.models import Contact
 
@@ -35,8 +38,23 @@ def recipients_for(letters: str) -> list[str]:
     copies = _active(letters, Contact.Role.COPY)
     if not copies and letters in SHARED:
         copies = _active(SHARED[letters], Contact.Role.COPY)
-    mails = [contact.mail.strip() for contact in [*contacts_for(letters), *copies]]
-    return list({mail.lower(): mail for mail in reversed(mails) if mail}.values())[::-1]
+    return _distinct(contact.mail.strip() for contact in [*contacts_for(letters), *copies])
+
+
+def _distinct(mails: Iterable[str]) -> list[str]:
+    """Each address once, in the given order. One that is none is left out: it would keep the mail from the others."""
+    found = {}
+    for mail in filter(_is_address, mails):
+        found.setdefault(mail.lower(), mail)
+    return list(found.values())
+
+
+def _is_address(mail: str) -> bool:
+    try:
+        validate_email(mail)
+    except ValidationError:
+        return False
+    return True
 
 
 def _active(letters: str, role: str) -> list[ContactFacts]:

@@ -1,0 +1,47 @@
+"""What a mail tells about an order: plain values, read by the caller from the database."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+DOMAINS_NAMED = 20
+LONGEST_TEXT = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailFacts:
+    """One order as its SA shall read it. Labels may be lazily translated; an empty value leaves its line out or blank.
+
+    `domains`: all of them. `start`: an aware time. `cause` and `next_step`: sentences. `admin_path`: where to look.
+    """
+
+    order_number: str
+    kind_label: str
+    state_label: str
+    enterprise_name: str = ""
+    attribution: str = ""
+    domains: Sequence[str] = ()
+    start: datetime.datetime | None = None
+    cause: str = ""
+    next_step: str = ""
+    admin_path: str = ""
+
+    def for_template(self) -> dict:
+        """The values that the templates name, each on one line: no value can begin a line of its own."""
+        texts = ("order_number", "kind_label", "state_label", "enterprise_name", "attribution")
+        more = ("cause", "next_step", "admin_path")
+        return {
+            **{name: one_line(getattr(self, name)) for name in texts + more},
+            "start": f"{timezone.localtime(self.start):%Y-%m-%d %H:%M:%S}" if self.start else "",
+            "domains": [one_line(name) for name in self.domains[:DOMAINS_NAMED]],
+            "domain_count": len(self.domains),
+            "domains_left_out": max(len(self.domains) - DOMAINS_NAMED, 0),
+        }
+
+
+def one_line(value: object) -> str:
+    """The text without line breaks and other control characters, at most LONGEST_TEXT characters."""
+    text = "".join(character if character.isprintable() else " " for character in str(value))
+    return " ".join(text.split())[:LONGEST_TEXT]

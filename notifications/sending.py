@@ -1,0 +1,83 @@
+"""Hands one written mail to the mail server (contract 3.9, Mail). Knows no database, so threads may send."""
+
+import smtplib
+
+import requests
+from anymail.exceptions import AnymailAPIError, AnymailError
+from django.core.mail import EmailMessage
+
+FOR_NOW_STATUSES = {401, 403, 408, 429}  # a mail provider's HTTP answers that say nothing about the mail
+# Faults of the connection or of our login, not of the mail: it goes out once they are mended.
+NOT_THE_MAILS_FAULT = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
+
+
+class MailError(Exception):
+    """The mail was not sent. `permanent`: this mail won't ever be taken. `code`: a short word for grouping."""
+
+    def __init__(self, message: str, *, permanent: bool, code: str):
+        super().__init__(message)
+        self.permanent = permanent
+        self.code = code
+
+
+def send(payload: dict) -> None:
+    """Sends one mail to all its recipients; `payload` is `notifications.services.mail_payload`.
+
+    A repeat carries the same Message-ID. Raises MailError: for now after connection trouble, a time-out, a failed login
+    or SMTP 4xx; permanent after SMTP 5xx, if all recipients are refused for good, and if there are none. A server that
+    takes the mail for some of the recipients has taken it.
+    """
+    if not payload["to"]:
+        raise MailError("nobody to send to: no contact has a mail address", permanent=True, code="no_recipients")
+    try:
+        _message(payload).send()
+    except smtplib.SMTPRecipientsRefused as error:
+        raise _recipients_refused(error) from error
+    except smtplib.SMTPResponseException as error:
+        raise _answered(error) from error
+    except AnymailError as error:
+        raise _provider(error) from error
+    except (smtplib.SMTPException, requests.RequestException, OSError) as error:
+        raise MailError(f"mail server: {_words(error)}", permanent=False, code=_trouble(error)) from error
+    except ValueError as error:  # an address or header that can't be written, BadHeaderError among them
+        raise MailError(f"the mail can't be written: {_words(error)}", permanent=True, code="bad_mail") from error
+
+
+def _message(payload: dict) -> EmailMessage:
+    return EmailMessage(
+        subject=payload["subject"],
+        body=payload["body"],
+        from_email=payload["from"],
+        to=payload["to"],
+        headers={"Message-ID": payload["message_id"]},
+    )
+
+
+def _recipients_refused(error: smtplib.SMTPRecipientsRefused) -> MailError:
+    codes = sorted(code for code, _ in error.recipients.values())
+    permanent = bool(codes) and codes[0] >= 500
+    return MailError(f"all recipients refused: {_words(error)}", permanent=permanent, code="recipients_refused")
+
+
+def _answered(error: smtplib.SMTPResponseException) -> MailError:
+    permanent = error.smtp_code >= 500 and not isinstance(error, NOT_THE_MAILS_FAULT)
+    return MailError(f"mail server: {_words(error)}", permanent=permanent, code=f"smtp_{error.smtp_code}")
+
+
+def _provider(error: AnymailError) -> MailError:
+    """A mail provider behind anymail: HTTP answers, or a mail that it can't take."""
+    status = getattr(error, "status_code", None)
+    if isinstance(error, AnymailAPIError):
+        permanent = status is not None and 400 <= status < 500 and status not in FOR_NOW_STATUSES
+        return MailError(f"mail provider: {_words(error)}", permanent=permanent, code=f"provider_{status or 'trouble'}")
+    return MailError(f"mail provider: {_words(error)}", permanent=True, code="provider_refused")
+
+
+def _trouble(error: Exception) -> str:
+    """smtplib turns a time-out while reading into a lost connection, with the time-out as its context."""
+    slow = (TimeoutError, requests.Timeout)
+    return "timeout" if isinstance(error, slow) or isinstance(error.__context__, slow) else "connection"
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__} {error}"[:300].replace("\0", "?")

@@ -1,0 +1,161 @@
+"""A mail goes out over real SMTP, once to all; what the server answers decides whether it is tried again."""
+
+import email
+import email.policy
+import socket
+
+import pytest
+import requests
+from aiosmtpd.controller import Controller
+from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused, AnymailRequestsAPIError
+
+from notifications import sending
+from notifications.services import MailError, send
+
+PAYLOAD = {
+    "subject": "[订单台] 挂起: 100A230920170127001 北京泽天伟业商贸有限公司",
+    "body": "订单号: 100A230920170127001\n" + "很长的一行" * 300 + "\n",
+    "to": ["sa@example.com", "copy@example.com"],
+    "message_id": "<00000000-0000-0000-0000-000000000007@ibs-order-desk>",
+    "from": "IBS 订单台 <desk@example.com>",
+}
+
+
+class Server:
+    """Keeps what it takes; `answers` maps `RCPT` or `DATA` to the reply it gives instead."""
+
+    def __init__(self):
+        self.taken = []
+        self.answers = {}
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        refusal = self.answers.get(address) or self.answers.get("RCPT")
+        if refusal:
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        if "DATA" in self.answers:
+            return self.answers["DATA"]
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        self.taken.append((envelope.rcpt_tos, message))
+        return "250 OK"
+
+
+@pytest.fixture
+def server(settings):
+    handler = Server()
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", controller.port, 2
+    yield handler
+    controller.stop()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def refusal(payload=PAYLOAD) -> MailError:
+    with pytest.raises(MailError) as caught:
+        send(payload)
+    return caught.value
+
+
+def test_one_mail_goes_to_all(server):
+    send(PAYLOAD)
+    [(recipients, message)] = server.taken
+    assert recipients == PAYLOAD["to"]
+    assert message["To"] == "sa@example.com, copy@example.com"
+    assert message["Subject"].strip() == PAYLOAD["subject"]  # folded before its first word
+    assert message["From"] == PAYLOAD["from"]
+    assert message.get_content().replace("\r\n", "\n") == PAYLOAD["body"]
+
+
+def test_a_repeat_carries_the_same_message_id(server):
+    send(PAYLOAD)
+    send(PAYLOAD)
+    assert [message["Message-ID"] for _, message in server.taken] == [PAYLOAD["message_id"]] * 2
+
+
+@pytest.mark.parametrize("at", ["RCPT", "DATA"])
+@pytest.mark.parametrize("answer, permanent", [("451 later", False), ("421 busy", False), ("554 never", True)])
+def test_the_servers_answer_decides(server, at, answer, permanent):
+    server.answers[at] = answer
+    error = refusal()
+    assert error.permanent == permanent
+    assert answer.split()[1] in str(error)
+    assert len(error.code) <= 32
+    assert server.taken == []
+
+
+def test_all_refused_one_of_them_for_now_is_for_now(server):
+    server.answers = {"sa@example.com": "550 unknown", "copy@example.com": "450 later"}
+    assert not refusal().permanent
+
+
+def test_a_server_that_takes_it_for_some_has_taken_it(server):
+    server.answers = {"sa@example.com": "550 unknown"}
+    send(PAYLOAD)
+    assert [recipients for recipients, _ in server.taken] == [["copy@example.com"]]
+
+
+def test_a_failed_login_is_not_the_mails_fault(server, settings):
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "desk", "wrong"
+    assert not refusal().permanent
+
+
+def test_no_server_is_for_now(server, settings):
+    settings.EMAIL_PORT = free_port()
+    error = refusal()
+    assert (error.permanent, error.code) == (False, "connection")
+
+
+def test_a_silent_server_is_for_now(server, settings):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = silent.getsockname()[1], 0.3
+        error = refusal()
+    assert (error.permanent, error.code) == (False, "timeout")
+
+
+def test_nobody_to_send_to_is_permanent(server):
+    error = refusal({**PAYLOAD, "to": []})
+    assert (error.permanent, error.code) == (True, "no_recipients")
+
+
+@pytest.mark.parametrize("member", ["subject", "from", "message_id"])
+def test_a_header_can_not_be_added(server, member):
+    error = refusal({**PAYLOAD, member: "a@example.com\nBcc: victim@example.com"})
+    assert (error.permanent, error.code) == (True, "bad_mail")
+    assert server.taken == []
+
+
+def test_an_address_can_not_add_a_header(server):
+    assert refusal({**PAYLOAD, "to": ["a@example.com\nBcc: victim@example.com"]}).permanent
+    assert server.taken == []
+
+
+@pytest.mark.parametrize(
+    "error, permanent",
+    [(AnymailRecipientsRefused(), True), (AnymailAPIError("no connection"), False)],
+)
+def test_a_mail_providers_refusals(monkeypatch, error, permanent):
+    assert provider_refusal(monkeypatch, error).permanent == permanent
+
+
+@pytest.mark.parametrize("status, permanent", [(400, True), (422, True), (401, False), (429, False), (503, False)])
+def test_a_mail_providers_answers(monkeypatch, status, permanent):
+    response = requests.Response()
+    response.status_code, response.reason = status, "answered"
+    assert provider_refusal(monkeypatch, AnymailRequestsAPIError(response=response)).permanent == permanent
+
+
+def provider_refusal(monkeypatch, error) -> MailError:
+    def send_it(self):
+        raise error
+
+    monkeypatch.setattr(sending.EmailMessage, "send", send_it)
+    return refusal()

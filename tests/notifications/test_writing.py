@@ -1,0 +1,139 @@
+"""What a mail says, and that it is written once."""
+
+import json
+import uuid
+
+import pytest
+from django.template import TemplateDoesNotExist
+from django.utils import translation
+
+from notifications.facts import MailFacts
+from notifications.models import Mail
+from notifications.services import mail_payload, write_mail
+from orders.models import Dispatch
+from tests.conftest import shanghai
+from tests.factories import DispatchFactory
+
+pytestmark = pytest.mark.django_db
+KINDS = [step for step in Dispatch.Step if step.startswith("mail_")]
+NOW = shanghai("2023-09-20 19:13:12")
+
+
+def facts(**changes) -> MailFacts:
+    given = {
+        "order_number": "100A230920170127001",
+        "kind_label": "开通单",
+        "state_label": "处理中",
+        "enterprise_name": "北京泽天伟业商贸有限公司",
+        "attribution": "BJ 北京",
+        "domains": ["pull.api-easss-3.li.com"],
+        "start": shanghai("2023-09-30 00:00:00"),
+        "cause": "信安文件缺失",
+        "next_step": "补齐文件",
+        "admin_path": "/admin/orders/order/7/change/",
+    }
+    return MailFacts(**{**given, **changes})
+
+
+@pytest.fixture
+def write(db):
+    """`write(kind, facts)`: the mail of a new dispatch, or of `dispatch`."""
+
+    def write(kind="mail_held", told=None, dispatch=None):
+        dispatch = dispatch or DispatchFactory(step=kind, channel="mail")
+        return write_mail(
+            dispatch_id=dispatch.pk,
+            dispatch_key=dispatch.key,
+            order_id=dispatch.order_id,
+            kind=kind,
+            facts=told or facts(),
+            letters="BJ",
+            now=NOW,
+        )
+
+    return write
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_mail_tells_all_that_is_known(write, kind):
+    mail = write(kind)
+    told = facts()
+    assert told.order_number in mail.subject
+    assert told.enterprise_name in mail.subject
+    for value in (told.order_number, told.kind_label, told.state_label, told.enterprise_name, told.attribution):
+        assert value in mail.body
+    for value in (*told.domains, "2023-09-30 00:00:00", told.cause, told.next_step, told.admin_path):
+        assert value in mail.body
+    assert "{" not in mail.subject + mail.body
+    assert (mail.kind, mail.recipients, mail.written_at) == (kind, ["desk@example.com"], NOW)
+
+
+def test_every_kind_has_its_own_subject(write):
+    assert len({write(kind).subject for kind in KINDS}) == len(KINDS)
+
+
+def test_the_language_is_chinese_whoever_writes(write):
+    with translation.override("en"):
+        english = write().subject
+    assert english == write().subject
+
+
+def test_what_is_empty_is_left_out(write):
+    body = write(told=facts(cause="", next_step="", start=None, admin_path="", domains=[])).body
+    assert "/admin/" not in body
+    assert "2023" not in body.replace("100A230920170127001", "")
+
+
+def test_many_domains_are_counted_and_the_first_named(write):
+    body = write(told=facts(domains=[f"d{number}.example.com" for number in range(25)])).body
+    assert "25" in body
+    assert "d19.example.com" in body
+    assert "d20.example.com" not in body
+    assert "5" in body.split("d19.example.com")[1].splitlines()[1]
+
+
+def test_text_is_no_html(write):
+    assert "A&B <公司> 'x'" in write(told=facts(enterprise_name="A&B <公司> 'x'")).body
+
+
+def test_a_name_can_not_break_out_of_its_line(write):
+    mail = write(told=facts(enterprise_name="公司\r\nBcc: victim@example.com\u2028x\0", cause="a\nb"))
+    assert "公司 Bcc: victim@example.com x" in mail.subject
+    assert len(mail.subject.splitlines()) == 1
+    assert "a b" in mail.body
+
+
+def test_a_long_name_is_cut(write):
+    assert len(write(told=facts(enterprise_name="长" * 255)).subject) <= 255
+
+
+def test_a_mail_is_written_once(write, contact):
+    dispatch = DispatchFactory(step="mail_held", channel="mail")
+    first = write(dispatch=dispatch)
+    contact("BJ", "late@example.com")
+    again = write(told=facts(cause="anders"), dispatch=dispatch)
+    assert again == first
+    assert (again.body, again.recipients) == (first.body, ["desk@example.com"])
+    assert Mail.objects.count() == 1
+
+
+def test_the_message_id_is_the_dispatchs_for_good(write):
+    dispatch = DispatchFactory(step="mail_held", channel="mail", key=uuid.UUID(int=7))
+    assert write(dispatch=dispatch).message_id == "<00000000-0000-0000-0000-000000000007@ibs-order-desk>"
+
+
+def test_the_payload_is_json(write, settings):
+    settings.DEFAULT_FROM_EMAIL = "desk@example.com"
+    mail = write()
+    assert json.loads(json.dumps(mail_payload(mail))) == {
+        "subject": mail.subject,
+        "body": mail.body,
+        "to": ["desk@example.com"],
+        "message_id": mail.message_id,
+        "from": "desk@example.com",
+    }
+
+
+def test_an_unknown_kind_is_an_error(write):
+    with pytest.raises(TemplateDoesNotExist):
+        write("mail_nothing")
