@@ -1,5 +1,6 @@
 """`POST /api/bpm/approvals`: who is believed, what is refused and in which words, what a record does (contract 3.6)."""
 
+import io
 import json
 
 import pytest
@@ -185,6 +186,15 @@ def test_a_body_larger_than_2_mib_is_413(core):
     assert len(raw) == 2 * 1024 * 1024
     assert call(raw).status_code == 200
     refused(call(raw + b" "), 413)
+
+
+@pytest.mark.parametrize("size, status", [(0, 200), (2 * 1024 * 1024, 413)])
+def test_a_body_without_a_length_is_read_to_its_end(core, size, status):
+    raw = json.dumps({**RECORD, "opinion": "x" * size}).encode()
+    stream = {"CONTENT_LENGTH": "", "wsgi.input": io.BytesIO(raw), "wsgi.input_terminated": True}
+    headers = {"X-Signature": sign(raw, SECRET)}
+    response = Client().generic("POST", "/api/bpm/approvals", b"", "application/json", headers=headers, **stream)
+    assert response.status_code == status
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
