@@ -1,10 +1,8 @@
-"""Builds the payload of a dispatch at its first attempt: facts from the database, the form from the partner's folder."""
+"""Builds a dispatch's payload at its first attempt: facts from the database, the form from the partner's folder."""
 
 import datetime
 import json
 from collections.abc import Callable
-
-from notifications.services import mail_payload, write_mail
 
 from integrations.bigdata import payload as bigdata
 from integrations.bigdata.payload import RecordFacts
@@ -13,6 +11,7 @@ from integrations.bpm.payload import FlowFacts
 from integrations.mail_facts import mail_facts
 from integrations.wire import encode
 from notifications.recipients import contacts_for
+from notifications.services import mail_payload, write_mail
 from orders.models import BillingRecord, Dispatch, OrderDomain
 from orders.services.planning import latest_shape
 

@@ -34,3 +34,22 @@ class Turn(models.Model):
 
     def __str__(self):
         return self.name
+
+
+class Breaker(models.Model):
+    """What all workers together know about a partner's health (contract 3.5)."""
+
+    partner = models.CharField(_("partner"), max_length=16, primary_key=True)
+    failures = models.PositiveIntegerField(_("transport failures in a row"), default=0)
+    dispatches = models.JSONField(_("dispatches that failed"), default=list)
+    opened_at = models.DateTimeField(_("open since"), null=True, blank=True)
+    probe_at = models.DateTimeField(_("next probe"), null=True, blank=True)
+    last_error = models.TextField(_("last error"), blank=True)
+
+    class Meta:
+        verbose_name = _("breaker")
+        verbose_name_plural = _("breakers")
+        ordering = ["partner"]
+
+    def __str__(self):
+        return self.partner

@@ -37,6 +37,10 @@ class Dispatch(models.Model):
         MAIL_REJECTED = "mail_rejected", _("Mail: rejected")
         MAIL_HELD = "mail_held", _("Mail: held")
         MAIL_INCIDENT = "mail_incident", _("Mail: incident")
+        MAIL_OVER = "mail_incident_over", _("Mail: incident over")
+        MAIL_RECONCILED = "mail_reconciled", _("Mail: reconciliation")
+        FIX_CREATE = "fix_create_billing", _("Reconciliation: send records again")
+        FIX_DELETE = "fix_delete_billing", _("Reconciliation: delete records")
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")  # for the steps before it, an approval or its day

@@ -1,5 +1,6 @@
 """Incidents: what needs a person, grouped by its cause."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +22,10 @@ class Incident(models.Model):
     first_at = models.DateTimeField(_("first at"))
     last_at = models.DateTimeField(_("last at"))
     count = models.PositiveIntegerField(_("count"), default=1)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("owner")
+    )
+    note = models.TextField(_("note"), blank=True)
 
     class Meta:
         verbose_name = _("incident")

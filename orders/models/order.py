@@ -99,6 +99,17 @@ class Order(models.Model):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         ordering = ["-pk"]
+        permissions = [
+            ("see_personal_data", "Can see phones, mails and names of people"),
+            ("resend_order", "Can resend failed steps"),
+            ("compensate_order", "Can compensate an order"),
+            ("withdraw_order", "Can withdraw an order"),
+            ("waive_finding", "Can waive an info-security finding"),
+            ("choose_attribution", "Can choose an attribution"),
+            ("run_activation", "Can run or call off a start day"),
+            ("fetch_usage", "Can ask for trial traffic"),
+            ("add_note", "Can add a note"),
+        ]
         indexes = [
             models.Index(fields=["state", "-id"], name="order_state"),
             models.Index(fields=["start_at"], name="order_start", condition=models.Q(state="scheduled")),

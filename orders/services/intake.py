@@ -30,6 +30,7 @@ def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: 
     """
     digest = content_hash(raw)
     for _ in range(3):
+        message.pk = None  # a try that was rolled back has given it one
         try:
             with transaction.atomic():
                 return _accept(content, raw, digest, trans_ido, message)
@@ -110,7 +111,7 @@ def _answer_known(number: str, digest: str, trans_ido: str, message: InboundMess
 
 def answer_again(order: Order, digest: str, trans_ido: str, message: InboundMessage, *, known: bool) -> Receipt:
     """The first answer once more; only the message is kept, and the transIDO where it is new."""
-    message.trans_idh = order.trans_idh
+    message.trans_idh, message.pk = order.trans_idh, None
     with transaction.atomic():
         if not known:
             AcceptedCall.objects.get_or_create(trans_ido=trans_ido, defaults={"content_hash": digest, "order": order})

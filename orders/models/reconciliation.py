@@ -1,0 +1,55 @@
+"""Reconciliations: our billing records held against the big-data side's."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Reconciliation(models.Model):
+    """One comparison. Kept even when it found nothing, so that its absence is noticed."""
+
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    by = models.CharField(_("by"), max_length=160)
+    orders = models.PositiveIntegerField(_("orders compared"), default=0)
+    records = models.PositiveIntegerField(_("records compared"), default=0)
+    differences = models.PositiveIntegerField(_("differences"), default=0)
+    fixed = models.PositiveIntegerField(_("fixed"), default=0)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("reconciliation")
+        verbose_name_plural = _("reconciliations")
+        ordering = ["-pk"]
+
+    def __str__(self):
+        return f"{self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Difference(models.Model):
+    """One thing that differed, and what was done about it."""
+
+    class Kind(models.TextChoices):
+        NOT_BILLED = "not_billed", _("Live order, not billed")  # ours is live, theirs is missing
+        NOT_OURS = "not_ours", _("Billed, no live order")  # theirs is live, ours is not
+        FIELDS = "fields", _("Fields differ")
+
+    reconciliation = models.ForeignKey(
+        "Reconciliation", models.CASCADE, related_name="found", verbose_name=_("reconciliation")
+    )
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    order = models.ForeignKey("Order", models.PROTECT, null=True, related_name="differences", verbose_name=_("order"))
+    job_id = models.CharField(_("jobId"), max_length=64)
+    product_id = models.CharField(_("productId"), max_length=64)
+    domain = models.CharField(_("domain"), max_length=255)
+    detail = models.JSONField(_("details"), default=dict)
+    fix = models.ForeignKey(
+        "Dispatch", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("fixed by")
+    )
+
+    class Meta:
+        verbose_name = _("difference")
+        verbose_name_plural = _("differences")
+        ordering = ["pk"]
+
+    def __str__(self):
+        return f"{self.kind} {self.job_id} {self.domain}"
