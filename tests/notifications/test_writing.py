@@ -76,6 +76,7 @@ def test_the_language_is_chinese_whoever_writes(write):
     with translation.override("en"):
         english = write().subject
     assert english == write().subject
+    assert english.startswith("【IBS 订单台】")
 
 
 def test_what_is_empty_is_left_out(write):

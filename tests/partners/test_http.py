@@ -140,7 +140,7 @@ def test_a_long_answer_is_kept_cut(httpserver):
 
 def test_a_huge_answer_is_not_read_to_its_end(httpserver):
     error = refusal(answering(httpserver, b'{"code": 200, "a": "' + b"x" * http.ANSWER_BYTES + b'"}'), timeout=10)
-    assert (error.code, error.permanent, error.unknown) == ("too_large", False, True)
+    assert (error.code, error.permanent, error.unknown) == ("answer_too_large", False, True)
 
 
 @pytest.mark.parametrize("status, body", [(429, "{}"), (503, ""), (200, {"code": 503}), (200, "x")])
