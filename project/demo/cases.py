@@ -1,0 +1,60 @@
+"""The three acceptance cases (tests/cases), moved so that their first day is today."""
+
+import datetime
+import json
+import re
+from pathlib import Path
+
+import openpyxl
+
+from project.demo.environment import ROOT
+
+CASES = ROOT / "tests" / "cases"
+FIRST_DAY = datetime.date(2023, 9, 20)
+SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
+FORMATS = {
+    "BizStart": "%Y%m%d",
+    "BizEnd": "%Y%m%d",
+    "createTime": "%Y%m%d%H%M%S",
+    "businessStartTime": "%Y-%m-%d %H:%M:%S",
+}
+SCHEDULE_NAME = re.compile(r"(BBossOrderJob_.+_)(\d{14})")
+
+
+def load_cases(today: datetime.date | None = None) -> list[dict]:
+    """The cases in their order, each with its number, as if their first day were today in Shanghai.
+
+    The numbers of orders and the names of files stay as they are: they are names, not days.
+    """
+    days = (today or datetime.datetime.now(SHANGHAI).date()) - FIRST_DAY
+    texts = [path.read_text(encoding="utf-8") for path in sorted(CASES.glob("case*.json"))]
+    return [{"number": number} | shifted(json.loads(text), days) for number, text in enumerate(texts, 1)]
+
+
+def shifted(value: object, days: datetime.timedelta, name: str = "") -> object:
+    """The same with every day that the demo compares moved; `name` is the member that holds the value."""
+    if isinstance(value, dict):
+        return {key: shifted(inner, days, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shifted(inner, days) for inner in value]
+    if name in FORMATS:
+        return _moved(value, FORMATS[name], days)
+    if name == "name" and (found := SCHEDULE_NAME.fullmatch(value)):
+        return found[1] + _moved(found[2], "%Y%m%d%H%M%S", days)
+    return value
+
+
+def _moved(text: str, form: str, days: datetime.timedelta) -> str:
+    """Text that is no time of this form (a remark in the case) stays."""
+    try:
+        return (datetime.datetime.strptime(text, form) + days).strftime(form)
+    except ValueError:
+        return text
+
+
+def make_file(path: Path) -> None:
+    """A real xlsx with a heading and one data row."""
+    book = openpyxl.Workbook()
+    book.active.append(["序号", "域名", "备案号"])
+    book.active.append([1, "pull.api-easss-3.li.com", "京ICP备00000000号"])
+    book.save(path)

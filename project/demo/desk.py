@@ -1,0 +1,106 @@
+"""The running desk as it is seen from outside: its addresses, its commands and the partners' sandbox."""
+
+import json
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from project.demo.environment import partner_addresses
+from project.demo.processes import Children
+from project.demo.report import done
+
+STARTED_WITHIN = 60
+GUNICORN = ["-m", "gunicorn", "project.wsgi", "--workers", "2", "--threads", "4", "--no-control-socket"]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Web address, sandbox address, and the processes behind them."""
+
+    web: str
+    sandbox: str
+    children: Children
+
+    def send(self, content: dict) -> None:
+        """Signs a message and posts it, as BBOSS does. Raises DemoError unless 00000 came back."""
+        file = self.children.folder / f"{content['OrderNum']}.json"
+        file.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        self.children.manage("send_order", str(file), "--url", f"{self.web}/api/bboss/orders")
+
+    def standing(self, number: str) -> dict:
+        """Where an order stands: `show ORDER --json`."""
+        return json.loads(self.children.manage("show", number, "--json"))
+
+    def partners(self) -> dict:
+        """What the partners hold."""
+        return ask("GET", f"{self.sandbox}/state").json()
+
+    def approve(self, number: str) -> None:
+        """Has BPM approve an order."""
+        asked = {"code": number, "result": "pass", "url": f"{self.web}/api/bpm/approvals"}
+        ask("POST", f"{self.sandbox}/approve", json=asked).raise_for_status()
+
+    def add_contact(self, contact: dict) -> None:
+        """A person who answers for an attribution."""
+        file = self.children.folder / "contacts.json"
+        file.write_text(json.dumps([{"model": "notifications.contact", "fields": contact}]), encoding="utf-8")
+        self.children.manage("loaddata", str(file))
+
+    @property
+    def attachments(self) -> Path:
+        """Where info-security files are looked for."""
+        return self.children.folder / "attachments"
+
+
+def start_desk(children: Children) -> Desk:
+    """Sandbox, database, web and worker, each on a free loopback port. Raises DemoError."""
+    sandbox = start_sandbox(children)
+    done(f"partners' sandbox at {sandbox}")
+    children.environment |= partner_addresses(sandbox)
+    children.manage("migrate", "--verbosity", "0")
+    children.manage("createsuperuser", "--noinput")
+    done(f"database made in {children.folder}")
+    web = start_web(children)
+    done(f"web at {web}")
+    children.start("worker", ["manage.py", "worker"])
+    children.wait_until(lambda: answers(f"{web}/readyz"), what="a worker's sign of life", seconds=STARTED_WITHIN)
+    done("worker runs")
+    return Desk(web, sandbox, children)
+
+
+def start_sandbox(children: Children) -> str:
+    """It takes a free port itself and tells its address."""
+    log = children.start("sandbox", ["manage.py", "sandbox", "--port", "0"])
+    told = children.wait_until(
+        lambda: re.search(r"http://\S+", log.read_text()), what="the sandbox's address", seconds=STARTED_WITHIN
+    )
+    return told.group()
+
+
+def start_web(children: Children) -> str:
+    """gunicorn gets a socket that is bound already: nobody can take the port in between."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        number = listener.fileno()
+        children.start("web", [*GUNICORN, "--bind", f"fd://{number}"], keep_open=(number,))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    children.wait_until(lambda: answers(f"{url}/livez"), what="an answer from the web process", seconds=STARTED_WITHIN)
+    return url
+
+
+def answers(url: str) -> bool:
+    """Whether it answers 200."""
+    try:
+        return ask("GET", url).ok
+    except requests.RequestException:
+        return False
+
+
+def ask(method: str, url: str, **more) -> requests.Response:
+    """One call on this machine, past any proxy."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.request(method, url, timeout=30, **more)

@@ -1,0 +1,94 @@
+"""Where the demo keeps its things, and the settings it runs with: all made up for this one run."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+USER = "demo"
+# Every other setting too: neither a .env nor the caller's environment is to change what the demo shows.
+DEFAULTS = {
+    "DJANGO_SETTINGS_MODULE": "project.settings",
+    "DEBUG": "false",
+    "HTTPS_ONLY": "false",
+    "ALLOWED_HOSTS": "127.0.0.1,localhost",
+    "CSRF_TRUSTED_ORIGINS": "",
+    "TRUSTED_PROXY_COUNT": "0",
+    "METRICS_ALLOWED_IPS": "127.0.0.1",
+    "LOG_LEVEL": "INFO",
+    "BBOSS_DOMAIN": "CDNP",
+    "BBOSS_ROUTE_VALUE": "995",
+    "BBOSS_PARTY_IDS": "BBSS9980",
+    "BBOSS_ENV_FLAG": "0",
+    "BBOSS_TIMESTAMP_SKEW_SECONDS": "600",
+    "BBOSS_ALLOWED_IPS": "",
+    "BBOSS_RATE": "600/min",
+    "PARTNER_TIMEOUT_SECONDS": "10",
+    "DISPATCH_RETRY_SECONDS": "30,120,600,1800,7200,21600",
+    "DISPATCH_LEASE_SECONDS": "60",
+    "BREAKER_FAILURES": "20",
+    "BREAKER_PROBE_SECONDS": "15",
+    "SUBSEQUENT_BILLING": "after_approval",
+    "EMAIL_URL": "consolemail://",  # into the worker's log
+    "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend",
+    "DEFAULT_FROM_EMAIL": "ibs-order-desk@example.com",
+    "DEFAULT_CONTACT_NAME": "demo-sa",
+    "DEFAULT_CONTACT_MAIL": "sa@example.com",
+    "DEFAULT_CONTACT_TEL": "13700000000",
+    "NO_PROXY": "127.0.0.1,localhost",
+    "no_proxy": "127.0.0.1,localhost",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@contextlib.contextmanager
+def take_folder() -> Iterator[Path]:
+    """An empty folder for one run: the first of .demo/1, .demo/2, ... that no other running demo holds."""
+    (ROOT / ".demo").mkdir(exist_ok=True)
+    for number in count(1):
+        folder = ROOT / ".demo" / str(number)
+        with open(f"{folder}.lock", "w") as lock:
+            if not _lock(lock):
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / "attachments").mkdir(parents=True)
+            yield folder
+            return
+
+
+def _lock(file) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def make_environment(folder: Path) -> dict[str, str]:
+    """The environment of all processes, with fresh secrets; the partners' addresses are added when they are known."""
+    return (
+        dict(os.environ)
+        | DEFAULTS
+        | {
+            "DATABASE_URL": f"sqlite:///{folder / 'desk.sqlite3'}",
+            "ATTACHMENT_DIR": str(folder / "attachments"),
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "BBOSS_APP_SECRET": secrets.token_hex(16),
+            "BBOSS_ACCESS_TOKENS": f"20991231235959{secrets.token_hex(16)}-1234-{int(time.time())}",
+            "BPM_CALLBACK_SECRET": secrets.token_hex(32),
+            "DJANGO_SUPERUSER_USERNAME": USER,
+            "DJANGO_SUPERUSER_EMAIL": "demo@example.com",
+            "DJANGO_SUPERUSER_PASSWORD": secrets.token_urlsafe(12),
+        }
+    )
+
+
+def partner_addresses(sandbox: str) -> dict[str, str]:
+    """The settings that point at the sandbox."""
+    return {"BPM_BASE_URL": f"{sandbox}/bpm", "BIGDATA_BASE_URL": f"{sandbox}/bigdata"}

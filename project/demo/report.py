@@ -1,0 +1,80 @@
+"""What the demo prints: a line for each thing done, then what each order caused."""
+
+import sys
+
+
+def done(text: str, *, seconds: float | None = None) -> None:
+    """One line of progress."""
+    clear()
+    print(text if seconds is None else f"{text} ({seconds:.1f} s)")
+
+
+def waiting(what: str, seconds: float) -> None:
+    """What is waited for, on a terminal only; the next line takes its place."""
+    if sys.stdout.isatty():
+        print(f"\r\033[K  ... {what} ({seconds:.0f} s)", end="", flush=True)
+
+
+def clear() -> None:
+    """Takes what is waited for off the terminal."""
+    if sys.stdout.isatty():
+        print("\r\033[K", end="", flush=True)
+
+
+def tell(result) -> None:
+    """A case: its orders with records, BPM process and schedule, then the verdict."""
+    print(f"\n== case {result.case['number']}: {result.case['title']}")
+    for standing in result.standings:
+        for line in order_lines(standing, result.partners):
+            print(line)
+    for line in result.differences or ["as expected"]:
+        print(f"   {line if line == 'as expected' else 'NOT AS EXPECTED: ' + line}")
+
+
+def order_lines(standing: dict, partners: dict) -> list[str]:
+    """An order and what it caused."""
+    role = {True: " (first)", False: " (subsequent)", None: ""}[standing["first"]]
+    lines = [f"   {standing['order']}  {standing['kind']}{role}  {standing['state']}"]
+    lines += [record_line(row, partners["records"]) for row in standing["billing"]]
+    lines += [process_line(row) for row in partners["processes"] if row["code"] == standing["order"]]
+    lines += [f"      approval  {row['node']} {row['result']} by {row['operator']}" for row in standing["approvals"]]
+    if standing["schedule"]:
+        lines.append(f"      schedule  {standing['schedule']['name']} at {standing['schedule']['next_run']}")
+    return lines
+
+
+def record_line(row: dict, records: list[dict]) -> str:
+    """A billing record as we know it, with the times that the big-data side holds."""
+    names = ("jobId", "productId", "domain")
+    held = next((record for record in records if all(record[name] == row[name] for name in names)), None)
+    times = f"createTime {held['createTime']}, cancelTime {held['cancelTime']}" if held else "not at the big-data side"
+    kind = {"1": "trial", "2": "commercial"}[row["infoType"]]
+    return f"      billing   {row['state']:9} {kind:10} {row['domain']}, product {row['productId']}, {times}"
+
+
+def process_line(process: dict) -> str:
+    """A BPM process with what matters of its message."""
+    body = process["body"]
+    data = body["data"].get("tyywrwlcdx", body["data"])
+    flow = body.get("flowKey") or f"process type {body['processType']}"
+    province = data.get("province") or body["province"]
+    return (
+        f"      BPM       {process['processId']} {flow}, {data['cdn_type']}, {province}, {', '.join(data['domains'])}"
+    )
+
+
+def summarize(results: list) -> bool:
+    """The verdict over all cases; true if all came out as expected."""
+    good = sum(not result.differences for result in results)
+    print(f"\n{good} of {len(results)} cases came out as expected")
+    return good == len(results)
+
+
+def tell_addresses(desk) -> None:
+    """Where to look further."""
+    environment = desk.children.environment
+    user, password = environment["DJANGO_SUPERUSER_USERNAME"], environment["DJANGO_SUPERUSER_PASSWORD"]
+    print(f"\nadmin     {desk.web}/admin/   user {user}, password {password}")
+    print(f"API       {desk.web}/api/docs")
+    print(f"partners  {desk.sandbox}/   (what BPM and big data hold, fault switches)")
+    print(f"logs      {desk.children.folder}/*.log   (mails are in worker.log)")

@@ -1,0 +1,160 @@
+"""`make test`: runs pytest on SQLite, and on PostgreSQL where one answers, both at the same time.
+
+TEST_DATABASE_URL names a PostgreSQL; without it the one at 127.0.0.1:5432 is tried. Arguments go to pytest.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import psycopg
+
+LOCAL = "127.0.0.1:5432"
+USERS = ("root", "postgres")
+PYTEST = [sys.executable, "-m", "pytest"]
+END_WITHIN = 30  # pytest takes its fixtures down after Ctrl-C: processes, test database
+LOOK_EVERY = 0.2
+
+
+class Server(NamedTuple):
+    """A PostgreSQL that answers."""
+
+    url: str
+    name: str
+
+
+class NoDatabaseError(Exception):
+    """TEST_DATABASE_URL does not answer."""
+
+
+class Run:
+    """pytest on one database. Its output goes to a file, to be shown later, or straight to the terminal."""
+
+    def __init__(self, name: str, arguments: list[str], *, url: str = "", output: IO[bytes] | None = None) -> None:
+        self.name, self.url, self.output = name, url, output
+        environment = os.environ | {"DESK_TEST_DATABASE_URL": url}
+        cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}"
+        command = [*PYTEST, "-o", cache, *arguments]
+        self.began = time.monotonic()
+        self.seconds = 0.0
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=self.output, stderr=self.output, start_new_session=True
+        )
+
+    def ended(self) -> bool:
+        """Whether it has ended; notes how long it took."""
+        if self.process.poll() is None:
+            return False
+        self.seconds = self.seconds or time.monotonic() - self.began
+        return True
+
+    def show(self) -> None:
+        """Prints what it wrote meanwhile."""
+        if self.output:
+            print(f"\n{'=' * 30} {self.name} {'=' * 30}", flush=True)
+            self.output.seek(0)
+            sys.stdout.buffer.write(self.output.read())
+            sys.stdout.flush()
+
+    def verdict(self) -> str:
+        """One line."""
+        code = self.process.returncode
+        return f"{self.name}: {'passed' if code == 0 else f'FAILED (exit code {code})'} in {self.seconds:.0f} s"
+
+    def end(self) -> None:
+        """Leaves nothing behind: no process, no test database, whether it ended by itself or not."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_WITHIN)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._drop_database()
+
+    def _drop_database(self) -> None:
+        """pytest drops it itself unless it was killed. The name is given in tests/settings.py."""
+        number = self.process.pid
+        for file in Path(tempfile.gettempdir()).glob(f"desk*-{number}.sqlite3*"):
+            file.unlink(missing_ok=True)
+        if self.url:
+            with contextlib.suppress(psycopg.Error), connect(self.url) as connection:
+                connection.execute(f"DROP DATABASE IF EXISTS desk_test_{number} WITH (FORCE)")
+
+
+def connect(url: str) -> psycopg.Connection:
+    """A connection outside any transaction. Raises psycopg.Error."""
+    return psycopg.connect(url, connect_timeout=2, autocommit=True)
+
+
+def find_server() -> Server | None:
+    """The PostgreSQL to test on. Raises NoDatabaseError where one was asked for and does not answer."""
+    asked = os.environ.get("TEST_DATABASE_URL", "")
+    for url in [asked] if asked else [f"postgres://{user}@{LOCAL}/postgres" for user in USERS]:
+        try:
+            with connect(url) as connection:
+                return Server(url, describe(connection.info))
+        except psycopg.Error as error:
+            if asked:
+                raise NoDatabaseError(f"TEST_DATABASE_URL does not answer: {error}") from error
+    return None
+
+
+def describe(info: psycopg.ConnectionInfo) -> str:
+    """`PostgreSQL 15.20 at 127.0.0.1:5432`."""
+    major, minor = divmod(info.server_version, 10000)
+    return f"PostgreSQL {major}.{minor} at {info.host}:{info.port}"
+
+
+def run_all(server: Server | None, arguments: list[str], stopping: threading.Event) -> list[Run]:
+    """Runs pytest on each database and shows what it wrote; no process is left when this returns."""
+    runs: list[Run] = []
+    with tempfile.TemporaryFile() as later:
+        try:
+            runs.append(Run("SQLite", arguments))
+            if server:
+                runs.append(Run(server.name, arguments, url=server.url, output=later))
+            while not stopping.is_set() and [run for run in runs if not run.ended()]:
+                stopping.wait(LOOK_EVERY)
+        finally:
+            for run in runs:
+                run.end()
+        for run in runs:
+            run.show()
+    return runs
+
+
+def listen_for_end() -> threading.Event:
+    """An event that Ctrl-C and SIGTERM set."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def main(arguments: list[str]) -> int:
+    """Gives the exit code: 0 if all passed."""
+    try:
+        server = find_server()
+    except NoDatabaseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    alone = f"SQLite alone (no PostgreSQL answers on {LOCAL} and TEST_DATABASE_URL is not set)"
+    print(f"databases: {f'SQLite and {server.name}' if server else alone}", flush=True)
+    stopping = listen_for_end()
+    runs = run_all(server, arguments, stopping)
+    print()
+    for run in runs:
+        print(run.verdict())
+    return 1 if stopping.is_set() or any(run.process.returncode for run in runs) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
