@@ -1,8 +1,8 @@
 # What is done with a checkout. `make` alone tells the targets.
 
 PYTHON ?= python3
-VENV := .venv
-PY := $(VENV)/bin/python
+override VENV := .venv
+override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
