@@ -1,6 +1,7 @@
 """The only writers of orders and of what hangs on them. Verb first, keyword-only, the actor as `by`."""
 
 from orders.services.approvals import receive_approval
+from orders.services.files import recheck_files, waive_files
 from orders.services.holds import choose_attribution, settle_arrived
 from orders.services.intake import keep_message, receive_order
 from orders.services.trials import end_trials
@@ -12,6 +13,8 @@ __all__ = [
     "keep_message",
     "receive_approval",
     "receive_order",
+    "recheck_files",
     "settle_arrived",
+    "waive_files",
     "withdraw_order",
 ]

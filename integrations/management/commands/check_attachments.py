@@ -1,0 +1,52 @@
+"""`check_attachments [ORDER...]`: looks at held info-security files again (contract 3.7, 5)."""
+
+import json
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.attachments import ProbeError, check_files
+from orders.models import Dispatch, Order
+from orders.services import recheck_files
+
+
+class Command(BaseCommand):
+    """Tells at once what is wrong with the files, and has a worker look too, so that orders with right ones go on."""
+
+    help = "Looks now, not only in five minutes, at the files of orders that are held for them (all, or those named)."
+
+    def add_arguments(self, parser):
+        parser.add_argument("order", nargs="*", help="order numbers")
+
+    def handle(self, *args, order, **options):
+        self.check_held(order)
+        rows = self.held_checks(order)
+        for row in rows:
+            self.stdout.write(f"{row.order.number}: {self.finding(row)}")
+        queued = recheck_files(numbers=[row.order.number for row in rows], now=timezone.now())
+        self.stdout.write(f"{len(rows)} looked at, {len(queued)} queued for the worker")
+
+    def check_held(self, numbers: list[str]) -> None:
+        """One clear line for a number that is wrong, before anything is done."""
+        known = Order.objects.in_bulk(numbers, field_name="number")
+        for number in numbers:
+            if number not in known:
+                raise CommandError(f"order {number} is unknown")
+            if known[number].held_because != Order.Held.FILES:
+                raise CommandError(f"order {number} is not held for its files (state {known[number].state})")
+
+    def held_checks(self, numbers: list[str]) -> list[Dispatch]:
+        """The checks that hold orders, the longest held first."""
+        rows = Dispatch.objects.filter(
+            step=Dispatch.Step.CHECK_FILES, superseded=False, order__held_because=Order.Held.FILES
+        )
+        rows = rows.filter(order__number__in=numbers) if numbers else rows
+        return list(rows.select_related("order").order_by("pk"))
+
+    def finding(self, row: Dispatch) -> str:
+        """`right`, or what is wrong. The payload is the very question that the worker asks."""
+        try:
+            found = check_files(**json.loads(row.payload))
+        except ProbeError as error:
+            raise CommandError(f"{row.order.number}: the files can't be looked at: {error}") from error
+        return f"{found.code}: {found.file}: {found.message}" if found else "right"

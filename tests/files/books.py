@@ -1,0 +1,129 @@
+"""Workbooks for tests: good ones by openpyxl, hostile ones made of it part by part."""
+
+import io
+import pathlib
+import zipfile
+from collections.abc import Callable
+
+import openpyxl
+
+MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+SHEET, STRINGS, TYPES = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "[Content_Types].xml"
+MACRO_TYPE = b"application/vnd.ms-excel.sheet.macroEnabled.main+xml"
+PLAIN_TYPE = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+STRINGS_TYPE = (
+    '<Override PartName="/xl/sharedStrings.xml"'
+    ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/>'
+)
+HEADING, DATA = '<row r="1"><c r="A1"><v>1</v></c></row>', '<row r="9"><c r="A9"><v>2</v></c></row>'
+
+
+def book(*rows: list) -> bytes:
+    """A workbook with these rows in its first sheet; a heading and one row of data unless given."""
+    workbook = openpyxl.Workbook()
+    for row in rows or (["域名", "备案号"], ["a.example.com", "京ICP备1号"]):
+        workbook.active.append(row)
+    buffer = io.BytesIO()
+    workbook.save(buffer)
+    return buffer.getvalue()
+
+
+def parts(data: bytes) -> dict[str, bytes]:
+    """A package's parts by name."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def packed(content: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip of these parts."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method, compresslevel=1) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def changed(more: dict[str, bytes]) -> bytes:
+    """The good workbook with parts added or replaced."""
+    return packed(parts(book()) | more)
+
+
+def sheet(rows: str, before: str = "") -> bytes:
+    """The good workbook whose first sheet holds these rows as XML."""
+    return changed({SHEET: f"{before}<worksheet {MAIN}><sheetData>{rows}</sheetData></worksheet>".encode()})
+
+
+def shared(texts: list[str], rows: str) -> bytes:
+    """Rows that may point at these shared strings."""
+    items = "".join(f"<si><t xml:space='preserve'>{text}</t></si>" for text in texts)
+    return changed(
+        {
+            SHEET: f"<worksheet {MAIN}><sheetData>{rows}</sheetData></worksheet>".encode(),
+            STRINGS: f"<sst {MAIN}>{items}</sst>".encode(),
+            TYPES: parts(book())[TYPES].replace(b"</Types>", f"{STRINGS_TYPE}</Types>".encode()),
+        }
+    )
+
+
+def macro_by_type() -> bytes:
+    """A workbook that says it holds macros."""
+    types = parts(book())[TYPES]
+    assert PLAIN_TYPE in types
+    return changed({TYPES: types.replace(PLAIN_TYPE, MACRO_TYPE)})
+
+
+def edited_directory(data: bytes, edit: Callable[[bytearray, int], None]) -> bytes:
+    """A package whose zip directory was edited: `edit(all, offset)` for each entry's directory record."""
+    everything, place = bytearray(data), 0
+    while (place := everything.find(b"PK\x01\x02", place)) >= 0:
+        edit(everything, place)
+        place += 4
+    return bytes(everything)
+
+
+def mark_encrypted(everything: bytearray, place: int) -> None:
+    """Sets the flag of an encrypted entry."""
+    everything[place + 8] |= 1
+
+
+def claim_small(everything: bytearray, place: int) -> None:
+    """The directory says that the big part unpacks to one byte."""
+    size = int.from_bytes(everything[place + 24 : place + 28], "little")
+    if size > 1_000_000:
+        everything[place + 24 : place + 28] = (1).to_bytes(4, "little")
+
+
+def unsupported_method(everything: bytearray, place: int) -> None:
+    """Packed by a method that the format does not allow."""
+    everything[place + 10 : place + 12] = (12).to_bytes(2, "little")
+
+
+def with_external_link() -> bytes:
+    """A workbook with a link to another file, as a formula that refers to another workbook makes it."""
+    found = parts(book())
+    rels = "xl/_rels/workbook.xml.rels"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    relation = f'<Relationship Id="rIdX" Type="{office}/externalLink" Target="externalLinks/externalLink1.xml"/>'
+    link = f'<externalLink {MAIN}><externalBook xmlns:r="{office}" r:id="rId1"/></externalLink>'
+    target = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        f'<Relationship Id="rId1" Type="{office}/externalLinkPath" Target="http://127.0.0.1:9/x.xlsx"'
+        ' TargetMode="External"/></Relationships>'
+    )
+    references = f'<externalReferences xmlns:r="{office}"><externalReference r:id="rIdX"/></externalReferences>'
+    return packed(
+        found
+        | {
+            rels: found[rels].replace(b"</Relationships>", f"{relation}</Relationships>".encode()),
+            "xl/workbook.xml": found["xl/workbook.xml"].replace(b"</sheets>", f"</sheets>{references}".encode()),
+            "xl/externalLinks/externalLink1.xml": link.encode(),
+            "xl/externalLinks/_rels/externalLink1.xml.rels": target.encode(),
+        }
+    )
+
+
+def write(folder: pathlib.Path, name: str, data: bytes) -> pathlib.Path:
+    """Puts a file into the folder."""
+    path = folder / name
+    path.write_bytes(data)
+    return path

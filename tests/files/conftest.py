@@ -1,0 +1,62 @@
+"""An attachment folder of its own for each test, and orders that are held for their files."""
+
+import datetime
+import uuid
+
+import pytest
+from django.utils import timezone
+
+from integrations.bboss.content import read_order
+from orders.models import Dispatch, InboundMessage, Order
+from orders.services import receive_order
+from tests.factories import NOW, AffectedOrderFactory, DispatchFactory, IncidentFactory, OrderFactory
+
+FILE = "{}_50004020027_20230920170126.xlsx"
+
+
+@pytest.fixture
+def folder(tmp_path, settings):
+    """ATTACHMENT_DIR, empty."""
+    settings.ATTACHMENT_DIR = tmp_path / "attachments"
+    settings.ATTACHMENT_DIR.mkdir()
+    return settings.ATTACHMENT_DIR
+
+
+@pytest.fixture
+def held(db, folder):
+    """`held()`: an activation whose only file is missing; its next look is due at NOW + 5 minutes, billing waits."""
+    return _held_order
+
+
+def _held_order(**fields) -> Order:
+    order = OrderFactory(state="held", held_because="files", planned_at=NOW, **fields)
+    order.info_security = FILE.format(order.number)
+    order.save()
+    check = {"step": "check_files", "channel": "files", "state": "retrying", "attempts": 1, "frozen_at": NOW}
+    payload = f'{{"order_number": "{order.number}", "files": {{"info_security": "{order.info_security}"}}}}'
+    DispatchFactory(order=order, payload=payload, next_try_at=NOW + datetime.timedelta(minutes=5), **check)
+    DispatchFactory(order=order, position=2, state="waiting", next_try_at=None)
+    incident = IncidentFactory(partner="files", step="check_files", code=f"missing-{order.pk}")
+    AffectedOrderFactory(order=order, incident=incident)
+    return order
+
+
+def check_of(order: Order) -> Dispatch:
+    """The order's look at its files, as it is now."""
+    return order.dispatches.get(step="check_files")
+
+
+def receive(content: dict) -> Order:
+    """Takes an order in as the endpoint does, the envelope aside."""
+    message = InboundMessage(
+        received_at=timezone.now(),
+        trans_ido=content["OrderNum"],
+        trans_idh=uuid.uuid4().hex,
+        order_number=content["OrderNum"],
+        http_status=200,
+        rsp_code="00000",
+        rsp_desc="Success",
+        body="{}",
+    )
+    receive_order(read_order(content), raw=content, trans_ido=content["OrderNum"], message=message)
+    return Order.objects.get(number=content["OrderNum"])

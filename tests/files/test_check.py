@@ -1,0 +1,221 @@
+"""What the check says about good, wrong and hostile files (contract 3.7)."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from orders.attachments import Finding, ProbeError, check_files
+from tests.files import books
+
+ORDER = "100A230920170126001"
+NAME = f"{ORDER}_50004020027_20230920170126.xlsx"
+TABLE = f"{ORDER}_50004020028_20230920170126.xlsx"
+BUSI = f"{ORDER}_50004020030_20230920170126.xlsx"
+CELLS = '<row r="{0}"><c r="A{0}" t="s"><v>{1}</v></c></row>'
+ENTITIES = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+
+
+def code_of(name=NAME, kind="info_security"):
+    finding = check_files(order_number=ORDER, files={kind: name})
+    return finding.code if finding else "right"
+
+
+def judged(folder, data):
+    books.write(folder, NAME, data)
+    return code_of()
+
+
+CONTENTS = {
+    "a good file": (books.book, "right"),
+    "data far below": (lambda: books.book(["域名"], *[[None]] * 500, ["a.example.com"]), "right"),
+    "a link to another file": (books.with_external_link, "right"),
+    "values in place": (lambda: books.sheet('<row><c t="inlineStr"><is><t>a</t></is></c></row>' * 2), "right"),
+    "a formula without a value": (lambda: books.sheet(books.HEADING + "<row><c><f>A1+1</f></c></row>"), "right"),
+    "shared strings": (lambda: books.shared(["a", "b"], CELLS.format(1, 0) + CELLS.format(2, 1)), "right"),
+    "stored, not packed": (lambda: books.packed(books.parts(books.book()), 0), "right"),
+    "only a heading": (lambda: books.book(["域名", "备案号"]), "empty"),
+    "nothing": (lambda: books.book([None]), "empty"),
+    "a heading and blanks": (lambda: books.shared(["a", "  ", ""], CELLS.format(1, 0) + CELLS.format(2, 1)), "empty"),
+    "blank at the very end": (lambda: books.shared(["a", ""], CELLS.format(1, 0) + CELLS.format(2, 1)), "empty"),
+    "rows with white space": (lambda: books.book(["域名"], [" "], ["\t"]), "empty"),
+    "a million empty rows": (lambda: books.sheet(books.HEADING + "<row/>" * 1_000_000), "empty"),
+    "data after a million": (lambda: books.sheet(books.HEADING + "<row/>" * 1_000_000 + books.DATA), "right"),
+    "two million rows": (lambda: books.sheet('<row r="1"><c r="A1"/></row>' * 2_000_000), "empty"),
+    "no bytes": (lambda: b"", "not_xlsx"),
+    "text": (lambda: b"hello, this is no workbook", "not_xlsx"),
+    "half a file": (lambda: books.book()[:2000], "not_xlsx"),
+    "its last byte missing": (lambda: books.book()[:-1], "not_xlsx"),
+    "some other zip": (lambda: books.packed({"readme.txt": b"hello"}), "not_xlsx"),
+    "an empty zip": (lambda: books.packed({}), "not_xlsx"),
+    "no workbook in it": (lambda: books.packed({books.TYPES: b"<Types/>"}), "not_xlsx"),
+    "no sheet": (lambda: books.changed({"xl/workbook.xml": f"<workbook {books.MAIN}/>".encode()}), "not_xlsx"),
+    "a broken sheet": (lambda: books.changed({books.SHEET: b"<worksheet><sheetData>"}), "not_xlsx"),
+    "a broken part": (lambda: books.changed({"xl/workbook.xml": b"<workbook"}), "not_xlsx"),
+    "damaged": (lambda: books.book().replace(b"PK\x03\x04", b"PK\x03\x05", 2), "not_xlsx"),
+    "a macro": (lambda: books.changed({"xl/vbaProject.bin": b"x"}), "not_xlsx"),
+    "a macro's content type": (books.macro_by_type, "not_xlsx"),
+    "an entity bomb in the sheet": (lambda: books.sheet("<row><c><v>&b;</v></c></row>", ENTITIES), "not_xlsx"),
+    "a strange packing": (lambda: books.edited_directory(books.book(), books.unsupported_method), "not_xlsx"),
+    "password (office)": (lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000), "encrypted"),
+    "password (zip)": (lambda: books.edited_directory(books.book(), books.mark_encrypted), "encrypted"),
+    "a bomb": (lambda: books.changed({"xl/media/a.png": bytes(101 * 1024 * 1024)}), "too_large"),
+    "a bomb in many parts": (
+        lambda: books.changed({f"xl/media/{n}.png": bytes(21 * 1024 * 1024) for n in range(5)}),
+        "too_large",
+    ),
+    "a bomb that lies": (
+        lambda: books.edited_directory(books.changed({"xl/a.bin": bytes(150 * 1024 * 1024)}), books.claim_small),
+        "too_large",
+    ),
+    "a small lie": (
+        lambda: books.edited_directory(books.changed({"xl/a.bin": bytes(2 * 1024 * 1024)}), books.claim_small),
+        "too_large",
+    ),
+    "thousands of parts": (lambda: books.changed({f"xl/{n}": b"" for n in range(6000)}), "too_large"),
+    "a part that eats memory": (
+        lambda: books.changed({"xl/workbook.xml": b"<workbook>" + b"<a/>" * 20_000_000 + b"</workbook>"}),
+        "too_large",
+    ),
+}
+
+
+@pytest.mark.parametrize("make, code", CONTENTS.values(), ids=CONTENTS)
+def test_contents(folder, make, code):
+    data = make()
+    began = time.monotonic()
+    assert judged(folder, data) == code
+    assert time.monotonic() - began < 12
+
+
+def test_huge_shared_strings_are_read_in_pieces(folder):
+    rows = CELLS.format(1, 0) + CELLS.format(2, 1)
+    data = books.shared(["x" * 30_000_000, "y" * 30_000_000, *["z"] * 500_000], rows)
+    assert judged(folder, data) == "right"
+
+
+def test_too_many_bytes(folder):
+    path = books.write(folder, NAME, books.book())
+    os.truncate(path, 20 * 1024 * 1024 + 1)
+    assert code_of() == "too_large"
+
+
+def test_twenty_mib_are_allowed(folder):
+    noise = os.urandom(20 * 1024 * 1024 - 20_000)
+    assert judged(folder, books.changed({"xl/media/a.png": noise})) == "right"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "信安.xlsx",
+        TABLE,
+        NAME.replace(ORDER, "100A230920170126002"),
+        NAME.replace("20230920170126", "20230931170126"),
+        NAME.replace("20230920170126", "20230920246060"),
+        NAME.replace("20230920170126", "2023092017012"),
+        NAME.replace("20230920170126", "２０２３０９２０１７０１２６"),
+        NAME.replace(".xlsx", ".xls"),
+        NAME.replace(".xlsx", ".XLSX"),
+        NAME + "\n",
+        NAME + "\0",
+        f"../{NAME}",
+        f"/etc/{NAME}",
+        f"sub/{NAME}",
+        f"..\\{NAME}",
+        "..",
+    ],
+)
+def test_bad_names(folder, name):
+    (folder / "sub").mkdir()
+    for place in (folder, folder.parent, folder / "sub"):
+        books.write(place, NAME, books.book())
+    books.write(folder, TABLE, books.book())
+    assert code_of(name) == "bad_name"
+
+
+def test_an_order_number_is_no_pattern(folder):
+    finding = check_files(order_number="1.0", files={"info_security": "1x0_50004020027_20230920170126.xlsx"})
+    assert finding.code == "bad_name"
+
+
+def test_missing(folder):
+    assert check_files(order_number=ORDER, files={"info_security": NAME}) == Finding(
+        "missing", NAME, "no such file in the attachment folder"
+    )
+
+
+def test_no_folder(folder):
+    folder.rmdir()
+    assert code_of() == "missing"
+
+
+def test_no_files_named(folder):
+    assert check_files(order_number=ORDER, files={}) is None
+    assert check_files(order_number=ORDER, files={"info_security": ""}) is None
+
+
+@pytest.mark.parametrize("target", ["outside.xlsx", "attachments/inside.xlsx", "nowhere.xlsx"])
+def test_links_are_not_followed(folder, target):
+    books.write(folder.parent, "outside.xlsx", books.book())
+    books.write(folder, "inside.xlsx", books.book())
+    (folder / NAME).symlink_to(folder.parent / target)
+    assert code_of() == "bad_name"
+
+
+def test_the_folder_itself_may_be_a_link(folder, settings):
+    books.write(folder, NAME, books.book())
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    settings.ATTACHMENT_DIR = link
+    assert code_of() == "right"
+
+
+def test_a_folder_of_that_name(folder):
+    (folder / NAME).mkdir()
+    assert code_of() == "not_xlsx"
+
+
+def test_a_pipe_is_not_waited_for(folder):
+    os.mkfifo(folder / NAME)
+    assert code_of() == "not_xlsx"
+
+
+def test_the_first_finding_in_the_messages_order(folder):
+    books.write(folder, NAME, books.book())
+    books.write(folder, BUSI, books.book(["域名"]))
+    files = {"busi_info": BUSI, "info_security_table": TABLE, "info_security": NAME}
+    assert check_files(order_number=ORDER, files=files).file == TABLE
+    books.write(folder, TABLE, books.book())
+    assert check_files(order_number=ORDER, files=files).code == "empty"
+    books.write(folder, BUSI, books.book())
+    assert check_files(order_number=ORDER, files=files) is None
+
+
+def test_a_probe_that_takes_too_long(folder, monkeypatch):
+    books.write(folder, NAME, books.book())
+    monkeypatch.setattr("orders.attachments.SECONDS", 0.01)
+    assert code_of() == "too_large"
+
+
+@pytest.mark.parametrize("ending, code", [(-9, "too_large"), (-24, "too_large")])
+def test_a_probe_that_is_killed(folder, monkeypatch, ending, code):
+    books.write(folder, NAME, books.book())
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, ending, "", ""))
+    assert code_of() == code
+
+
+def test_a_probe_that_breaks_says_nothing_about_the_file(folder, monkeypatch):
+    books.write(folder, NAME, books.book())
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, "", "ImportError"))
+    with pytest.raises(ProbeError, match="ImportError"):
+        code_of()
+
+
+def test_no_descriptor_is_left_open(folder):
+    books.write(folder, NAME, books.book(["域名"]))
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        code_of()
+    assert len(os.listdir("/dev/fd")) == before

@@ -1,0 +1,139 @@
+"""`check_attachments`, `waive` and `attribute`: what they do, say and refuse (contract 5)."""
+
+import getpass
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from approvals.models import ApprovalRecord
+from orders.attachments import ProbeError
+from orders.models import Order
+from tests.bboss.conftest import TRIAL
+from tests.factories import NOW, OrderFactory
+from tests.files import books
+from tests.files.conftest import check_of, receive
+
+LOST = TRIAL | {"EnterpriseID": "000A23100079275183"}
+
+
+def said(capsys):
+    return capsys.readouterr().out.splitlines()
+
+
+def test_check_tells_what_is_wrong(held, capsys):
+    order = held()
+    call_command("check_attachments")
+    assert said(capsys) == [
+        f"{order.number}: missing: {order.info_security}: no such file in the attachment folder",
+        "1 looked at, 1 queued for the worker",
+    ]
+    assert NOW < check_of(order).next_try_at <= timezone.now()
+
+
+def test_check_tells_what_is_right(held, folder, capsys):
+    order, other = held(), held()
+    books.write(folder, order.info_security, books.book())
+    call_command("check_attachments", order.number)
+    assert said(capsys) == [f"{order.number}: right", "1 looked at, 1 queued for the worker"]
+    assert check_of(other).next_try_at < timezone.now()
+
+
+def test_check_without_held_orders(db, capsys):
+    call_command("check_attachments")
+    assert said(capsys) == ["0 looked at, 0 queued for the worker"]
+
+
+def test_check_refuses_before_it_does_anything(held):
+    order, other = held(), OrderFactory()
+    before = check_of(order).next_try_at
+    with pytest.raises(CommandError, match="order nobody is unknown"):
+        call_command("check_attachments", order.number, "nobody")
+    with pytest.raises(CommandError, match=f"order {other.number} is not held for its files"):
+        call_command("check_attachments", order.number, other.number)
+    assert check_of(order).next_try_at == before
+
+
+def test_check_that_can_not_look(held, monkeypatch):
+    order = held()
+
+    def broken(**question):
+        raise ProbeError("no verdict")
+
+    monkeypatch.setattr("integrations.management.commands.check_attachments.check_files", broken)
+    with pytest.raises(CommandError, match=f"{order.number}: the files can't be looked at: no verdict"):
+        call_command("check_attachments")
+
+
+def test_waive(held, capsys):
+    order = held()
+    call_command("waive", order.number, "--reason", "已线下审核")
+    who = f"command:{getpass.getuser()}"
+    assert said(capsys) == [f"{order.number}: finding waived by {who}, the order goes on (state in_progress)"]
+    assert ApprovalRecord.objects.get().operator == who
+
+
+def test_waive_by_somebody(held):
+    order = held()
+    call_command("waive", order.number, "--reason", "已线下审核", "--by", "lisi")
+    assert order.events.get(kind="waived").actor == "command:lisi"
+
+
+def test_waive_where_the_machine_knows_no_name(held, monkeypatch):
+    def nameless():
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    order = held()
+    call_command("waive", order.number, "--reason", "已线下审核")
+    assert order.events.get(kind="waived").actor == "command:unknown"
+
+
+@pytest.mark.parametrize(
+    "arguments, why",
+    [
+        (["nobody", "--reason", "x"], "order nobody is unknown"),
+        (["{order}", "--reason", "x"], "is not held for its files"),
+        (["{order}", "--reason", " "], "a waiver needs a reason"),
+        (["{order}"], "--reason"),
+        ([], "order"),
+    ],
+)
+def test_waive_refuses(db, arguments, why):
+    order = OrderFactory()
+    with pytest.raises(CommandError, match=why):
+        call_command("waive", *[argument.format(order=order.number) for argument in arguments])
+
+
+@pytest.mark.parametrize("letters", ["BJ", "bj"])
+def test_attribute(db, capsys, letters):
+    order = receive(LOST)
+    assert order.held_because == "attribution_unknown"
+    call_command("attribute", order.number, letters, "--reason", "客户在北京", "--by", "lisi")
+    assert said(capsys) == ["100T1: attribution BJ chosen by command:lisi, the order goes on (state in_progress)"]
+    order.refresh_from_db()
+    assert (order.state, order.attribution_id) == ("in_progress", "BJ")
+    event = order.events.get(kind="attribution_chosen")
+    assert (event.actor, event.data) == ("command:lisi", {"letters": "BJ", "reason": "客户在北京"})
+
+
+@pytest.mark.parametrize(
+    "arguments, why",
+    [
+        (["nobody", "BJ", "--reason", "x"], "order nobody is unknown"),
+        (["100T1", "XX", "--reason", "x"], "attribution 'XX' is unknown"),
+        (["100T1", "BJ", "--reason", " "], "a choice needs a reason"),
+        (["100T1", "BJ"], "--reason"),
+    ],
+)
+def test_attribute_refuses(db, arguments, why):
+    receive(LOST)
+    with pytest.raises(CommandError, match=why):
+        call_command("attribute", *arguments)
+    assert Order.objects.get().held_because == "attribution_unknown"
+
+
+def test_attribute_of_an_order_that_has_one(db):
+    receive(TRIAL)
+    with pytest.raises(CommandError, match="is not held for its attribution"):
+        call_command("attribute", "100T1", "GD", "--reason", "x")

@@ -1,0 +1,100 @@
+"""Through real delivery: held before anything is sent, and going on by right files or a waiver (contract 3.7)."""
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.utils import timezone
+
+from approvals.models import ApprovalRecord
+from integrations.delivery import drain
+from orders.models import Incident
+from orders.services import recheck_files, waive_files
+from tests.bboss.conftest import ACTIVATION, TRIAL
+from tests.files import books
+from tests.files.conftest import FILE, check_of, receive
+
+NAME = FILE.format("100A1")
+FLOWS = "/bpm/flows/start"
+
+
+def deliver():
+    """Until nothing is due; several times, since a step becomes due by another."""
+    while drain(seconds=None, linger=False).tried:
+        pass
+
+
+@pytest.fixture
+def order(db, folder, sandbox):
+    """An activation whose file is missing, looked at once; its trial runs."""
+    receive(TRIAL)
+    deliver()
+    sandbox.before = len(sandbox.calls())
+    order = receive(ACTIVATION | {"InfoSecurity": NAME})
+    deliver()
+    order.refresh_from_db()
+    return order
+
+
+def look_again():
+    recheck_files(numbers=None, now=timezone.now())
+    deliver()
+
+
+def test_held_before_anything_is_sent(order, sandbox):
+    assert (order.state, order.held_because) == ("held", "files")
+    assert len(sandbox.calls()) == sandbox.before
+    assert Incident.objects.get().code == "missing"
+    assert NAME in order.troubles.get().detail
+    assert len(mail.outbox) == 1
+    waits = check_of(order).next_try_at - timezone.now()
+    assert 290 < waits.total_seconds() <= 300
+
+
+def test_the_same_finding_again_is_told_once(order):
+    look_again()
+    order.refresh_from_db()
+    assert (order.state, check_of(order).attempts, len(mail.outbox)) == ("held", 2, 1)
+    assert order.events.filter(kind="held").count() == 1
+
+
+def test_another_finding_is_told(order, folder):
+    books.write(folder, NAME, books.book()[:3000])
+    look_again()
+    order.refresh_from_db()
+    assert (order.state, len(mail.outbox)) == ("held", 2)
+    assert order.troubles.get(closed_at=None).incident.code == "not_xlsx"
+
+
+def test_right_files_let_it_go_on(order, folder, sandbox):
+    books.write(folder, NAME, books.book())
+    look_again()
+    order.refresh_from_db()
+    assert (order.state, order.held_because) == ("active", "")
+    assert len(sandbox.calls(FLOWS)) == 1
+    assert not Incident.objects.exclude(state="resolved").exists()
+
+
+def test_the_command_lets_it_go_on(order, folder):
+    books.write(folder, NAME, books.book())
+    call_command("check_attachments")
+    deliver()
+    order.refresh_from_db()
+    assert order.state == "active"
+
+
+def test_a_waiver_lets_it_go_on(order, sandbox):
+    waive_files(number="100A1", reason="已线下审核", by="staff:lisi", now=timezone.now())
+    deliver()
+    order.refresh_from_db()
+    assert order.state == "active"
+    assert len(sandbox.calls(FLOWS)) == 1
+    assert (ApprovalRecord.objects.get().result, ApprovalRecord.objects.get().opinion) == ("waive", "已线下审核")
+
+
+def test_no_files_named(db, folder, sandbox):
+    receive(TRIAL)
+    deliver()
+    order = receive(ACTIVATION)
+    deliver()
+    order.refresh_from_db()
+    assert order.state == "active"

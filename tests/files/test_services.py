@@ -1,0 +1,119 @@
+"""Waiving a finding, and looking again at once."""
+
+import datetime
+import uuid
+
+import pytest
+from django_q.models import OrmQ
+
+from approvals.models import ApprovalRecord
+from orders.errors import NotAllowedError, OrderUnknownError
+from orders.models import Attempt, Order
+from orders.services import recheck_files, waive_files
+from orders.services.outcomes import Outcome, record_outcomes
+from tests.factories import NOW, AttemptFactory, OrderFactory
+from tests.files.conftest import check_of
+
+LATER = NOW + datetime.timedelta(seconds=30)
+
+
+def waive(order, **changes):
+    arguments = {"number": order.number, "reason": "已线下审核", "by": "staff:lisi", "now": LATER} | changes
+    return waive_files(**arguments)
+
+
+def test_a_waived_order_goes_on(held):
+    order = held()
+    found = waive(order, reason="  已线下审核 ")
+    assert (found.state, found.held_because) == ("in_progress", "")
+    order.refresh_from_db()
+    assert (order.state, order.held_because) == ("in_progress", "")
+    check = check_of(order)
+    assert (check.state, check.definite, check.done_at, check.next_try_at) == ("done", True, LATER, None)
+    assert order.dispatches.get(position=2).state == "due"
+    assert OrmQ.objects.count() == 1
+
+
+def test_a_waiver_enters_the_histories(held):
+    order = held()
+    waive(order)
+    record = ApprovalRecord.objects.get()
+    assert record.record_id.startswith("waive-")
+    assert (record.order_id, record.source, record.result, record.node) == (order.pk, "staff", "waive", "files")
+    assert (record.operator, record.opinion, record.finished) == ("staff:lisi", "已线下审核", False)
+    assert (record.time, record.received_at) == (LATER, LATER)
+    assert len(record.body_hash) == 64
+    event = order.events.get(kind="waived")
+    assert (event.actor, event.data["reason"]) == ("staff:lisi", "已线下审核")
+    assert not order.troubles.filter(closed_at=None).exists()
+    assert order.troubles.get().incident.state == "resolved"
+
+
+def test_a_look_under_way_comes_too_late(held):
+    order = held()
+    check = check_of(order)
+    check.state, check.lease_token = "sending", uuid.uuid4()
+    check.save()
+    attempt = AttemptFactory(dispatch=check, number=2)
+    waive(order)
+    outcome = Outcome(
+        dispatch_id=check.pk, attempt_id=attempt.pk, token=check.lease_token, result=Attempt.Outcome.HELD,
+        code="missing", message="no such file",
+    )  # fmt: skip
+    record_outcomes([outcome], now=LATER)
+    assert check_of(order).state == "done"
+    assert Order.objects.get(pk=order.pk).state == "in_progress"
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\n\t"])
+def test_a_waiver_needs_a_reason(held, reason):
+    order = held()
+    with pytest.raises(NotAllowedError, match="needs a reason"):
+        waive(order, reason=reason)
+    assert check_of(order).state == "retrying"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"state": "in_progress"}, {"state": "held", "held_because": "trial_unknown"}, {"state": "withdrawn"}]
+)
+def test_only_what_is_held_for_its_files_is_waived(db, fields):
+    order = OrderFactory(**fields)
+    with pytest.raises(NotAllowedError, match=f"not held for its files .state {fields['state']}"):
+        waive(order)
+    assert not ApprovalRecord.objects.exists()
+
+
+def test_a_second_waiver_is_refused(held):
+    order = held()
+    waive(order)
+    with pytest.raises(NotAllowedError):
+        waive(order)
+    assert ApprovalRecord.objects.count() == 1
+
+
+def test_an_unknown_order(db):
+    with pytest.raises(OrderUnknownError):
+        waive_files(number="nobody", reason="x", by="staff:lisi", now=NOW)
+
+
+def test_all_are_looked_at_again(held):
+    orders = [held(), held()]
+    OrderFactory()
+    assert recheck_files(numbers=None, now=LATER) == sorted(order.number for order in orders)
+    assert [check_of(order).next_try_at for order in orders] == [LATER, LATER]
+    assert [check_of(order).state for order in orders] == ["retrying", "retrying"]
+    assert OrmQ.objects.count() == 1
+
+
+def test_only_the_named_are_looked_at_again(held):
+    named, other = held(), held()
+    assert recheck_files(numbers=[named.number, "nobody"], now=LATER) == [named.number]
+    assert check_of(other).next_try_at > LATER
+
+
+def test_a_look_under_way_is_left_alone(held):
+    order = held()
+    order.dispatches.filter(step="check_files").update(state="sending")
+    assert recheck_files(numbers=None, now=LATER) == []
+    assert check_of(order).next_try_at > LATER
+    assert OrmQ.objects.count() == 0
