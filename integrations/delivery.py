@@ -10,27 +10,23 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.utils import timezone
 
+from integrations.breaker import OpenBreakers, may_probe, next_probe, note_outcomes
 from integrations.building import build_payloads
 from integrations.sending import send
 from integrations.turns import Turn
 from orders.activation import activate
-from orders.models import Attempt, Dispatch
+from orders.models import Attempt
+from orders.services.incidents import PARTNERS
 from orders.services.leases import Work, claim, next_due
-from orders.services.outcomes import Outcome, record_outcomes
+from orders.services.outcome import Outcome
+from orders.services.outcomes import record_outcomes
+from orders.services.stepping import release
 
-Channel = Dispatch.Channel
-PARTNER_OF = {
-    Channel.BILLING: "bigdata",
-    Channel.USAGE: "bigdata",
-    Channel.BPM: "bpm",
-    Channel.MAIL: "mail",
-    Channel.FILES: "files",
-}
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 24  # so that a quick partner's threads need not wait for the database
 QUICK = 0.25  # seconds; only then is anything claimed ahead
@@ -38,6 +34,7 @@ LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the partner's 
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s
 LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
 LOOK_EVERY = 0.5
+WORKER = socket.gethostname()[:48]
 
 
 @dataclass
@@ -46,13 +43,14 @@ class Lane:
 
     partner: str
     pool: ThreadPoolExecutor
+    threads: int
     in_flight: int = 0
     slowest: float = 1.0
 
     def room(self) -> int:
         """How many more calls may be claimed for it."""
         ahead = CLAIMED_AHEAD if self.slowest < QUICK else 0
-        return CALLS_AT_A_TIME + ahead - self.in_flight
+        return self.threads + ahead - self.in_flight
 
 
 @dataclass
@@ -79,8 +77,10 @@ class Drain:
         """Delivers, then waits for what is due soon if it is this worker's turn to wait."""
         self.began = time.monotonic()
         self.calls: dict[Future, tuple[Lane, Work, list[float]]] = {}
+        self.breakers = OpenBreakers()
         self.lanes = {
-            name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}")) for name in set(PARTNER_OF.values())
+            name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads)
+            for name in set(PARTNERS.values())
         }
         turn = Turn("linger") if self.linger else None
         try:
@@ -109,30 +109,33 @@ class Drain:
 
     def _fill(self) -> int:
         """Claims as much as the partners have room for, and starts the calls."""
-        open_lanes = {
-            lane.partner
-            for lane in self.lanes.values()
-            if lane.room() > (CLAIMED_AHEAD // 2 if lane.in_flight > CALLS_AT_A_TIME else 0)
-        }
-        channels = [channel for channel, partner in PARTNER_OF.items() if partner in open_lanes]
-        limit = sum(self.lanes[name].room() for name in open_lanes)
-        if not channels:
+        rooms = self._rooms()
+        if not rooms:
             return 0
-        work = claim(
-            channels=channels,
-            limit=min(limit, CALLS_AT_A_TIME + CLAIMED_AHEAD),
-            now=timezone.now(),
-            lease=datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS),
-            worker=f"{socket.gethostname()}:{os.getpid()}"[:64],
-            build=build_payloads,
-        )
+        now = timezone.now()
+        lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
+        work = claim(rooms=rooms, now=now, lease=lease, worker=f"{WORKER}:{os.getpid()}", build=build_payloads)
         until = time.monotonic() + settings.DISPATCH_LEASE_SECONDS
         for item in work:
-            lane = self.lanes[PARTNER_OF[item.channel]]
+            lane = self.lanes[PARTNERS[item.channel]]
             took: list[float] = []
             self.calls[lane.pool.submit(_call, item, until, took)] = (lane, item, took)
             lane.in_flight += 1
         return len(work)
+
+    def _rooms(self) -> dict[str, int]:
+        """How many calls may be claimed for each partner. Where a breaker is open: a probe, if it is time for one.
+
+        A busy partner is filled up only when half of what may wait has been used, so that claims come in batches.
+        """
+        rooms = {}
+        for lane in self.lanes.values():
+            enough = CLAIMED_AHEAD // 2 if lane.in_flight > self.threads else 0
+            if lane.room() > enough:
+                rooms[lane.partner] = lane.room()
+        for partner in self.breakers.open() & rooms.keys():
+            rooms[partner] = 1 if may_probe(partner, now=timezone.now()) else 0
+        return {partner: room for partner, room in rooms.items() if room}
 
     def _hand_back(self) -> None:
         """Gives back what no thread has begun: the time is up."""
@@ -156,8 +159,18 @@ class Drain:
             lane.slowest = max(took, default=lane.slowest)
             outcomes.append(future.result())
         if outcomes:
+            outcomes = self._guarded(outcomes)
             record_outcomes(outcomes, now=timezone.now())
             self._count(outcomes)
+
+    def _guarded(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Tells the breakers; failures of a partner whose breaker is open (now) cost no attempt."""
+        if note_outcomes(outcomes, now=timezone.now()):
+            self.breakers.forget()
+        shut = self.breakers.open()
+        if not shut:
+            return outcomes
+        return [replace(row, free=row.transport and PARTNERS[row.channel] in shut) for row in outcomes]
 
     def _count(self, outcomes: list[Outcome]) -> None:
         results = [outcome.result for outcome in outcomes]
@@ -169,12 +182,13 @@ class Drain:
     def _wait_for_next(self, turn: Turn) -> bool:
         """Sleeps until something is due, where something is due soon and nobody else waits for it."""
         now = timezone.now()
-        soon = next_due(after=now, until=now + LOOK_AHEAD)
+        soon = min(filter(None, (next_due(after=now, until=now + LOOK_AHEAD), next_probe(after=now))), default=None)
         if soon is None or not turn.take():
             return False
         left = CLAIM_FOR - (time.monotonic() - self.began)
         time.sleep(max(0.0, min((soon - now).total_seconds() + 0.01, LOOK_EVERY, left)))
         activate(numbers=None, by="worker", now=timezone.now())
+        release(now=timezone.now(), dated=True)
         return True
 
 
@@ -193,6 +207,7 @@ def _handed_back(work: Work) -> Outcome:
         dispatch_id=work.dispatch_id,
         attempt_id=work.attempt_id,
         token=work.token,
+        channel=work.channel,
         result=Attempt.Outcome.HANDED_BACK,
     )
 

@@ -5,12 +5,11 @@ import logging
 import uuid
 from collections.abc import Callable
 
-from orders.attachments import check_files
-
 from integrations.bigdata import client as bigdata
 from integrations.bpm import client as bpm
 from integrations.http import PartnerError
 from notifications import services as mail
+from orders.attachments import check_files
 from orders.models import Attempt, Dispatch
 from orders.services.leases import Work
 from orders.services.outcome import Outcome
@@ -36,7 +35,14 @@ def send(work: Work) -> Outcome:
 
 
 def _outcome(work: Work, result: str, **more) -> Outcome:
-    return Outcome(dispatch_id=work.dispatch_id, attempt_id=work.attempt_id, token=work.token, result=result, **more)
+    return Outcome(
+        dispatch_id=work.dispatch_id,
+        attempt_id=work.attempt_id,
+        token=work.token,
+        channel=work.channel,
+        result=result,
+        **more,
+    )
 
 
 def _failure(work: Work, error: PartnerError) -> Outcome:
@@ -48,6 +54,7 @@ def _failure(work: Work, error: PartnerError) -> Outcome:
         http_status=error.http_status,
         answer=error.answer,
         unknown=error.unknown,
+        transport=error.transport,
         retry_after=error.retry_after,
     )
 

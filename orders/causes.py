@@ -78,6 +78,10 @@ CAUSES = {
     "payload": Cause(
         _("What should be sent could not be put together."), _("Call the engineer on duty; the log has the details.")
     ),
+    "breaker_open": Cause(
+        _("The partner has not answered for a while; its calls wait."),
+        _("Call the partner. Everything goes out by itself when it is back."),
+    ),
     # approvals
     "early": Cause(_("BPM decided before the order was sent to it."), WAIT),
     "second": Cause(

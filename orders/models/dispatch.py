@@ -68,6 +68,9 @@ class Dispatch(models.Model):
     lane = models.BigIntegerField(
         _("line"), null=True, blank=True, help_text=_("the trial whose records it touches; one at a time per trial")
     )
+    place = models.BigIntegerField(
+        _("place in the line"), null=True, blank=True, help_text=_("of the dispatch that it replaces; else its own id")
+    )
     records = models.JSONField(_("billing records"), default=list, blank=True)
     about = models.JSONField(_("what it is about"), default=dict, blank=True)
 

@@ -6,21 +6,14 @@ from collections.abc import Iterable
 from orders.models import Attempt, Dispatch, Order
 from orders.services.approvals import apply_early_decisions
 from orders.services.files import end_files_hold, hold_for_files
-from orders.services.incidents import close_troubles, open_incident
+from orders.services.incidents import PARTNERS, close_troubles, open_incident
 from orders.services.outcome import Outcome
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
 from orders.services.undo import begin_undo
 from orders.services.undone import finish_undo, note_undone
 
-State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
-PARTNERS = {
-    Channel.BILLING: "bigdata",
-    Channel.USAGE: "bigdata",
-    Channel.BPM: "bpm",
-    Channel.MAIL: "mail",
-    Channel.FILES: "files",
-}
+State, Step = Dispatch.State, Dispatch.Step
 COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
 
 

@@ -5,10 +5,17 @@ import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from orders.models import AffectedOrder, Incident, Order
+from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.services.events import add_event
 from orders.services.mails import queue_mail
 
+PARTNERS = {
+    Dispatch.Channel.BILLING: "bigdata",
+    Dispatch.Channel.USAGE: "bigdata",
+    Dispatch.Channel.BPM: "bpm",
+    Dispatch.Channel.MAIL: "mail",
+    Dispatch.Channel.FILES: "files",
+}
 OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 
 

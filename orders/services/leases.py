@@ -3,7 +3,7 @@
 import datetime
 import logging
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.services.incidents import PARTNERS
 from orders.services.mails import AFTER_THE_PLAN as MAILS
 
 logger = logging.getLogger(__name__)
@@ -38,16 +39,17 @@ Builder = Callable[[list[Dispatch], datetime.datetime], dict[int, str | Exceptio
 
 
 def claim(
-    *, channels: Collection[str], limit: int, now: datetime.datetime, lease: datetime.timedelta, worker: str,
-    build: Builder,
-) -> list[Work]:  # fmt: skip
-    """Takes at most `limit` due dispatches, those longest due first, and saves an attempt for each.
+    *, rooms: dict[str, int], now: datetime.datetime, lease: datetime.timedelta, worker: str, build: Builder
+) -> list[Work]:
+    """Takes due dispatches, those longest due first, and saves an attempt for each.
+
+    `rooms`: how many at most for each partner (bigdata, bpm, mail, files).
 
     A first attempt freezes T (`now`) and the payload that `build` makes; every later one sends the same bytes. A row
     whose worker died is due again when its lease has run out; its open attempt is closed as lost.
     """
     with transaction.atomic():
-        rows = _due(channels, now, limit)
+        rows = _due(rooms, now)
         if not rows:
             return []
         rows = _freeze(rows, now, build)
@@ -62,17 +64,29 @@ def claim(
     return [_work(row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
 
 
-def _due(channels: Collection[str], now: datetime.datetime, limit: int) -> list[Dispatch]:
+def _due(rooms: dict[str, int], now: datetime.datetime) -> list[Dispatch]:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
     # Under an undo mark only its own steps go out, and billing calls whose outcome must be made sure of.
     allowed = (
         Q(undo=True) | Q(channel=Dispatch.Channel.BILLING, attempts__gt=0) | Q(position__gte=MAILS) | Exists(going)
     )
+    channels = [channel for channel, partner in PARTNERS.items() if rooms.get(partner)]
     rows = Dispatch.objects.filter(allowed, state__in=OPEN_STATES, next_try_at__lte=now, channel__in=channels)
     rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True, of=("self",))
-    return list(rows.order_by("next_try_at", "pk")[:limit])
+    return _within(rooms, rows.order_by("next_try_at", "pk")[: sum(rooms.values())])
+
+
+def _within(rooms: dict[str, int], rows: Iterable[Dispatch]) -> list[Dispatch]:
+    """The first rows of each partner, as many as it has room for; the others stay due."""
+    left, taken = dict(rooms), []
+    for row in rows:
+        partner = PARTNERS[row.channel]
+        if left[partner]:
+            left[partner] -= 1
+            taken.append(row)
+    return taken
 
 
 def _freeze(rows: list[Dispatch], now: datetime.datetime, build: Builder) -> list[Dispatch]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 class Outcome:
     """How one attempt ended. `result` is one of Attempt.Outcome; `unknown`: it was sent, and may have acted.
 
+    `transport`: it says something about the partner, not the request. `free`: the partner's breaker is open, so a
+    failure costs no attempt.
+
     `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic). `retry_after` in seconds.
     """
 
@@ -15,10 +18,13 @@ class Outcome:
     attempt_id: int
     token: uuid.UUID
     result: str
+    channel: str = ""
     code: str = ""
     message: str = ""
     http_status: int | None = None
     answer: str = ""
     unknown: bool = False
+    transport: bool = False
+    free: bool = False
     retry_after: float | None = None
     data: dict = field(default_factory=dict)

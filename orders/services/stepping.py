@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Collection
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from orders.models import Dispatch, Order
@@ -12,14 +12,24 @@ State, Gate = Dispatch.State, Dispatch.Gate
 NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
 
 
-def release(*, now: datetime.datetime, order_ids: Collection[int] | None = None, lanes: Collection[int] = ()) -> int:
-    """Makes due every waiting step that may begin now; returns how many. `None` for all orders.
+def release(
+    *,
+    now: datetime.datetime,
+    order_ids: Collection[int] | None = None,
+    lanes: Collection[int] = (),
+    dated: bool = False,
+) -> int:
+    """Makes due every waiting step that may begin now; returns how many. `None` for all orders; `dated`: only those
+    that wait for a moment.
 
     A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
     gate (approval, start day) is open and the order bears no undo mark. One conditional UPDATE on the step's own row:
     schedule, sweep, command and a finished step may all call it at once.
     """
-    return _ready(now, order_ids, lanes).update(state=State.DUE, next_try_at=Coalesce(F("next_try_at"), now))
+    ready = _ready(now, order_ids, lanes)
+    if dated:
+        ready = ready.filter(not_before__lte=now)
+    return ready.update(state=State.DUE, next_try_at=Coalesce(F("next_try_at"), now))
 
 
 def _ready(now: datetime.datetime, order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
@@ -48,7 +58,10 @@ def _before_in_order() -> QuerySet[Dispatch]:
 def _before_in_line() -> QuerySet[Dispatch]:
     """Unfinished steps in front of the row in its trial's line. Lines are filled under the trial's lock, so ids rise
     in the order of acceptance."""
-    return _unfinished().filter(lane=OuterRef("lane"), pk__lt=OuterRef("pk"))
+    number = BigIntegerField()
+    mine = Coalesce(OuterRef("place"), OuterRef("pk"), output_field=number)
+    line = _unfinished().filter(lane=OuterRef("lane"))
+    return line.annotate(turn=Coalesce("place", "pk", output_field=number)).filter(turn__lt=mine)
 
 
 def _unfinished() -> QuerySet[Dispatch]:

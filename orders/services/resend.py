@@ -1,0 +1,209 @@
+"""One engine for every resend, by command and by page (contract 3.9, Resend; section 5).
+
+First it is judged, step by step, what would happen; that is the dry run. Then the same judgement is acted upon, order
+by order, each in a transaction of its own, with an event for each order and one for the whole act.
+"""
+
+import datetime
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from orders.models import Dispatch, Order
+from orders.services.events import add_event
+from orders.services.incidents import PARTNERS
+from orders.services.locking import lock_order
+from orders.services.progress import refresh_states
+from orders.services.reopening import reopen, why_not_reopen
+from orders.services.stepping import release
+from orders.services.wakeup import wake
+
+State = Dispatch.State
+SAME, NEW, AGAIN, ACCEPTED, BLOCKED, REFUSED = "same", "new", "again", "accepted", "blocked", "refused"
+WILL_SEND = {SAME, NEW, AGAIN, BLOCKED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which steps are meant. Without `failed` and `channel`: an order's failed steps, or all where none failed.
+
+    `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files.
+    """
+
+    numbers: tuple[str, ...] = ()
+    channel: str = ""
+    failed: bool = False
+    since: datetime.date | None = None
+    partner: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What would become of one step (or, for a compensated order, of the whole order: `step` is "all").
+
+    `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is sent anew), `blocked`
+    (queued, but the partner's breaker is open), `accepted` (it succeeded), `refused` (not allowed; `why` says why).
+    """
+
+    order: str
+    step: str
+    verdict: str
+    why: str = ""
+    dispatch_id: int | None = None
+
+    @property
+    def sends(self) -> bool:
+        """Whether acting upon it queues something."""
+        return self.verdict in WILL_SEND
+
+
+@dataclass
+class Report:
+    """What a resend did: judgements as acted upon."""
+
+    judgements: list[Judgement] = field(default_factory=list)
+
+    @property
+    def refused(self) -> list[Judgement]:
+        return [row for row in self.judgements if not row.sends]
+
+
+def judge(selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()) -> list[Judgement]:
+    """The dry run: what would happen to each selected step. Reads only."""
+    judged = []
+    for order in _orders(selection):
+        judged += judge_order(order, selection, force=force, open_partners=open_partners)
+    return judged
+
+
+def judge_order(
+    order: Order, selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
+) -> list[Judgement]:
+    """The same for one order."""
+    if order.undo_since and order.state != Order.State.COMPENSATING:
+        why = why_not_reopen(order)
+        return [Judgement(order.number, "all", REFUSED if why else AGAIN, why)]
+    rows = list(_steps(order, selection))
+    if not rows:
+        return [Judgement(order.number, "-", REFUSED, "no such step")]
+    return [_judge_step(row, order, force, open_partners) for row in rows]
+
+
+def _judge_step(row: Dispatch, order: Order, force: bool, open_partners: Collection[str]) -> Judgement:
+    verdict, why = _verdict(row, force)
+    if verdict in WILL_SEND and PARTNERS[row.channel] in open_partners:
+        why, verdict = f"the breaker of {PARTNERS[row.channel]} is open; it goes out when the partner is back", BLOCKED
+    return Judgement(order.number, row.step, verdict, why, row.pk)
+
+
+def _verdict(row: Dispatch, force: bool) -> tuple[str, str]:
+    if row.state == State.FAILED:
+        return (NEW, "it was refused for good: a new key") if row.definite else (SAME, "the same key and bytes")
+    if row.state == State.RETRYING:
+        return SAME, "it is being retried: at once instead of later"
+    if row.state == State.DONE:
+        return (NEW, "forced: a new key") if force else (ACCEPTED, "it was accepted; --force sends it once more")
+    reasons = {
+        State.WAITING: "it waits for the steps before it",
+        State.DUE: "it is about to be sent",
+        State.SENDING: "it is being sent",
+        State.CLOSED: "it was closed with its order",
+        State.UNDONE: "it was undone",
+    }
+    return REFUSED, f"not allowed, because {reasons[row.state]}"
+
+
+def _orders(selection: Selection) -> QuerySet[Order]:
+    if selection.numbers:
+        return Order.objects.filter(number__in=selection.numbers).order_by("pk")
+    steps = _matching(Dispatch.objects.filter(superseded=False, state=State.FAILED), selection)
+    return Order.objects.filter(pk__in=steps.values("order_id")).order_by("pk")
+
+
+def _steps(order: Order, selection: Selection) -> Iterable[Dispatch]:
+    rows = _matching(order.dispatches.filter(superseded=False), selection).order_by("position", "pk").defer("payload")
+    failed = rows.filter(state__in=[State.FAILED, State.RETRYING])
+    if selection.failed or (not selection.channel and failed.exists()):
+        return failed
+    return rows
+
+
+def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispatch]:
+    channels = [channel for channel, partner in PARTNERS.items() if partner == selection.partner]
+    wanted = Q()
+    if selection.channel:
+        wanted &= Q(channel=selection.channel)
+    if selection.partner:
+        wanted &= Q(channel__in=channels)
+    if selection.since:
+        start = datetime.datetime.combine(selection.since, datetime.time(), timezone.get_default_timezone())
+        wanted &= Q(created_at__gte=start)
+    return rows.filter(wanted)
+
+
+def resend(
+    selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
+    open_partners: Collection[str] = (),
+) -> Report:  # fmt: skip
+    """Queues the selected steps again, order by order; returns what was done and what refused.
+
+    Each order is judged anew under its lock: what changed since a dry run counts.
+    """
+    report = Report()
+    for number in _orders(selection).values_list("number", flat=True):
+        with transaction.atomic():
+            order = lock_order(number)
+            judged = judge_order(order, selection, force=force, open_partners=open_partners)
+            _act(order, judged, by=by, reason=reason, now=now)
+        report.judgements += judged
+    data = {"sent": sum(row.sends for row in report.judgements), "refused": len(report.refused), "reason": reason}
+    add_event(None, "resend", by=by, now=now, orders=sorted({row.order for row in report.judgements})[:100], **data)
+    return report
+
+
+def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: datetime.datetime) -> None:
+    sent = [row for row in judged if row.sends]
+    if not sent:
+        return
+    add_event(order, "resend", by=by, now=now, steps=[row.step for row in sent], reason=reason)
+    for row in sent:
+        if row.step == "all":
+            reopen(order, now=now, by=by)
+        else:
+            _queue_again(Dispatch.objects.get(pk=row.dispatch_id), now)
+    release(now=now, order_ids=[order.pk])
+    refresh_states([order], now=now, by=by)
+    wake()
+
+
+def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
+    """The same dispatch where its outcome is open, a new one where it was answered definitely."""
+    if row.definite:
+        replace(row, now)
+        return
+    Dispatch.objects.filter(pk=row.pk, state__in=[State.FAILED, State.RETRYING]).update(
+        state=State.DUE, next_try_at=now, tries_left=None
+    )
+
+
+def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
+    """A new dispatch in the place of a definitely answered one: new key, new T, the same place in its trial's line."""
+    Dispatch.objects.filter(pk=row.pk).update(superseded=True)
+    return Dispatch.objects.create(
+        order_id=row.order_id,
+        step=row.step,
+        channel=row.channel,
+        position=row.position,
+        blocking=row.blocking,
+        undo=row.undo,
+        gate=row.gate,
+        not_before=row.not_before,
+        lane=row.lane,
+        place=row.place or row.pk,
+        records=row.records,
+        about=row.about,
+        created_at=now,
+    )
