@@ -1,11 +1,16 @@
 """The recurring schedules (contract section 5, `setup_schedules`)."""
 
+import datetime
+
 from django.utils import timezone
 from django_q.models import Schedule
 
 RECURRING = {
     "desk-sweep": {"func": "integrations.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},
+    "desk-files": {"func": "integrations.tasks.look_at_files", "schedule_type": Schedule.MINUTES, "minutes": 5},
+    "desk-usage": {"func": "integrations.tasks.nightly_usage", "schedule_type": Schedule.DAILY},
 }
+NIGHTLY_AT = datetime.time(2, 10)  # Asia/Shanghai
 
 
 def make_schedules() -> list[str]:
@@ -19,5 +24,14 @@ def _make(name: str, wanted: dict) -> bool:
     extra = rows.exclude(pk=right.pk) if right else rows
     removed, _ = extra.delete()
     if right is None:
-        Schedule.objects.create(name=name, next_run=timezone.now(), repeats=-1, **wanted)
+        Schedule.objects.create(name=name, next_run=_first_run(wanted["schedule_type"]), repeats=-1, **wanted)
     return right is None or bool(removed)
+
+
+def _first_run(schedule_type: str) -> datetime.datetime:
+    """At once; what runs each night begins with the next night."""
+    now = timezone.localtime()
+    if schedule_type != Schedule.DAILY:
+        return now
+    tonight = datetime.datetime.combine(now.date(), NIGHTLY_AT, now.tzinfo)
+    return tonight if tonight > now else tonight + datetime.timedelta(days=1)

@@ -6,8 +6,9 @@ from django_q.tasks import async_task
 from integrations.alive import beat
 from integrations.delivery import drain as run_drain
 from orders.activation import activate
-from orders.services import end_trials, settle_arrived
+from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.stepping import release
+from orders.services.usage import ask_for_usage
 
 
 def drain(settle: bool = False) -> str:
@@ -34,3 +35,13 @@ def sweep() -> str:
 def ping(cluster: str) -> None:
     """Answers the watchdog of the cluster that carries this out."""
     beat(cluster)
+
+
+def look_at_files() -> str:
+    """Every five minutes: held info-security files are looked at again (contract 3.7)."""
+    return f"{len(recheck_files(numbers=None, now=timezone.now()))} orders looked at again"
+
+
+def nightly_usage() -> str:
+    """Each night: asks for the traffic of all running trials (contract section 5)."""
+    return f"{ask_for_usage(by='schedule', now=timezone.now())} trials asked for"

@@ -2,9 +2,14 @@
 
 import datetime
 
-from orders.models import Order, TrialUsage
+from orders.models import Dispatch, Order, OrderEvent, TrialUsage
+from orders.models.dispatch import OPEN_STATES
+from orders.services.events import event
+from orders.services.mails import AFTER_THE_PLAN
+from orders.services.wakeup import wake
 
 LIMIT = 1e300
+BATCH = 500
 
 
 def usage_rows(trial_id: int, rows: list[dict], now: datetime.datetime) -> list[TrialUsage]:
@@ -29,3 +34,37 @@ def _is_number(value: object) -> bool:
 def store_usage(trial: Order, rows: list[dict], *, now: datetime.datetime) -> list[TrialUsage]:
     """Saves what the big-data side answered about a trial; returns the rows kept."""
     return TrialUsage.objects.bulk_create(usage_rows(trial.pk, rows, now))
+
+
+def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None = None) -> int:
+    """Queues the question for the traffic of these trials, or of all that run; returns how many are asked for.
+
+    It stands behind the plan and holds up nothing; a trial with a question still open is passed over.
+    """
+    trials = Order.objects.filter(kind=Order.Kind.TRIAL)
+    trials = trials.filter(state=Order.State.TRIALING) if numbers is None else trials.filter(number__in=numbers)
+    step = Dispatch.Step.FETCH_USAGE
+    busy = Dispatch.objects.filter(step=step, state__in=OPEN_STATES)
+    asked = 0
+    waiting = list(trials.exclude(pk__in=busy.values("order_id")))
+    for start in range(0, len(waiting), BATCH):
+        batch = waiting[start : start + BATCH]
+        Dispatch.objects.bulk_create(_question(trial, now) for trial in batch)
+        OrderEvent.objects.bulk_create(event(trial, "usage_asked", by=by, now=now) for trial in batch)
+        asked += len(batch)
+    if asked:
+        wake()
+    return asked
+
+
+def _question(trial: Order, now: datetime.datetime) -> Dispatch:
+    return Dispatch(
+        order=trial,
+        step=Dispatch.Step.FETCH_USAGE,
+        channel=Dispatch.Channel.USAGE,
+        position=AFTER_THE_PLAN,
+        blocking=False,
+        state=Dispatch.State.DUE,
+        next_try_at=now,
+        created_at=now,
+    )

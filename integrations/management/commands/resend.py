@@ -1,0 +1,99 @@
+"""`resend`: queues failed steps again (contract section 5; 3.9, Resend)."""
+
+import datetime
+import time
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from integrations.breaker import open_partners
+from orders.management.actor import actor, add_by
+from orders.models import Dispatch, Order
+from orders.services.resend import Judgement, Selection, judge, resend
+
+WORDS = {
+    "same": "will send",
+    "new": "will send",
+    "again": "will send",
+    "blocked": "blocked by breaker",
+    "accepted": "already accepted",
+    "refused": "not allowed",
+}
+WAIT_AT_MOST = 120.0
+
+
+class Command(BaseCommand):
+    """The engine is orders.services.resend; this is its voice at the terminal."""
+
+    help = "Queues failed steps again; refuses what already succeeded unless --force."
+
+    def add_arguments(self, parser):
+        parser.add_argument("order", nargs="*", help="order numbers; none: a filter must say which")
+        parser.add_argument("--channel", choices=["billing", "bpm", "mail"], default="")
+        parser.add_argument("--failed", action="store_true", help="only steps that failed")
+        parser.add_argument("--since", type=_day, help="only steps made on this day or later, YYYY-MM-DD")
+        parser.add_argument("--partner", choices=["bigdata", "bpm", "mail", "files"], default="")
+        parser.add_argument("--force", action="store_true", help="also what was accepted already, under a new key")
+        parser.add_argument("--dry-run", action="store_true", help="says what would happen, and does nothing")
+        parser.add_argument("--wait", action="store_true", help="waits for the result")
+        parser.add_argument("--reason", default="command line")
+        add_by(parser)
+
+    def handle(self, *args, order, dry_run, force, wait, by, reason, **options):
+        selection = self.selection(order, options)
+        shut = open_partners()
+        if dry_run:
+            judged = judge(selection, force=force, open_partners=shut)
+        else:
+            now = timezone.now()
+            judged = resend(selection, by=actor(by), reason=reason, now=now, force=force, open_partners=shut).judgements
+        for row in judged:
+            self.stdout.write(f"{row.order} {row.step}: {WORDS[row.verdict]}{f' ({row.why})' if row.why else ''}")
+        if not judged:
+            self.stdout.write("nothing failed that fits")
+        sent = [row for row in judged if row.sends]
+        self.stdout.write(
+            f"{len(sent)} {'would be queued' if dry_run else 'queued'}, {len(judged) - len(sent)} refused"
+        )
+        failed = self.wait(sent) if wait and not dry_run else 0
+        if failed or len(sent) < len(judged):
+            raise CommandError(f"{len(judged) - len(sent)} refused, {failed} failed again")
+
+    def selection(self, numbers: list[str], options: dict) -> Selection:
+        """What is meant; one clear line where that can't be told."""
+        filters = {name: options[name] for name in ("channel", "failed", "since", "partner")}
+        if not numbers and not any(filters.values()):
+            raise CommandError("name orders, or give a filter: --failed, --channel, --partner, --since")
+        known = set(Order.objects.filter(number__in=numbers).values_list("number", flat=True))
+        unknown = [number for number in numbers if number not in known]
+        if unknown:
+            raise CommandError(f"unknown: {', '.join(unknown)}")
+        return Selection(numbers=tuple(numbers), **filters)
+
+    def wait(self, sent: list[Judgement]) -> int:
+        """Watches the orders' failing steps until they settle; prints an honest result; returns how many failed."""
+        end, numbers = time.monotonic() + WAIT_AT_MOST, {row.order for row in sent}
+        results = self.results(numbers)
+        while any(word == "waiting" for word in results.values()) and time.monotonic() < end:
+            time.sleep(0.5)
+            results = self.results(numbers)
+        for number, word in sorted(results.items()):
+            self.stdout.write(f"{number}: {word}")
+        return sum(word == "failed again" for word in results.values())
+
+    def results(self, numbers: set[str]) -> dict[str, str]:
+        """{order: fixed, failed again or waiting}."""
+        found = {}
+        for number in numbers:
+            rows = Dispatch.objects.filter(order__number=number, superseded=False).exclude(state="waiting")
+            states = set(rows.values_list("state", flat=True))
+            busy = states & {"due", "sending", "retrying"}
+            found[number] = "failed again" if "failed" in states else "waiting" if busy else "fixed"
+        return found
+
+
+def _day(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(f"--since takes a day as YYYY-MM-DD, not {text!r}") from error
