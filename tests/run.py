@@ -43,7 +43,7 @@ class Run:
         cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}"
         command = [*PYTEST, "-o", cache, *arguments]
         self.began = time.monotonic()
-        self.seconds = 0.0
+        self.seconds = 0.0  # until it ended by itself
         self.process = subprocess.Popen(
             command, env=environment, stdout=self.output, stderr=self.output, start_new_session=True
         )
@@ -65,6 +65,8 @@ class Run:
 
     def verdict(self) -> str:
         """One line."""
+        if not self.seconds:
+            return f"{self.name}: stopped before its end"
         code = self.process.returncode
         return f"{self.name}: {'passed' if code == 0 else f'FAILED (exit code {code})'} in {self.seconds:.0f} s"
 
