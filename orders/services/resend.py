@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from orders.models import Dispatch, Order
+from orders.models import BillingRecord, Dispatch, Order
 from orders.services.events import add_event
 from orders.services.incidents import PARTNERS
 from orders.services.locking import lock_order
@@ -190,8 +190,13 @@ def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
-    """A new dispatch in the place of a definitely answered one: new key, new T, the same place in its trial's line."""
+    """A new dispatch in the place of a definitely answered one: new key, new T, the same place in its trial's line.
+
+    Records that were never made get their createTime from the new T.
+    """
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
+    never_made = BillingRecord.objects.filter(pk__in=row.records, state=BillingRecord.State.TO_SEND)
+    never_made.update(create_time=None, cancel_time=None)
     return Dispatch.objects.create(
         order_id=row.order_id,
         step=row.step,

@@ -1,0 +1,107 @@
+"""A partner that is down: its calls wait, cost no attempt, and the other partner is not slowed (contract 3.5)."""
+
+import pytest
+
+from integrations.breaker import open_partners
+from integrations.models import Breaker
+from orders.models import Dispatch, Incident, OrderEvent
+
+BILLING = "/bigdata/productInfos"
+
+
+@pytest.fixture
+def quick_breaker(settings):
+    settings.BREAKER_FAILURES = 4
+    settings.BREAKER_PROBE_SECONDS = 15
+    settings.DISPATCH_RETRY_SECONDS = [1, 1, 1]
+
+
+def trial(number: str) -> dict:
+    return {
+        "OrderType": "1", "OrderNum": number, "EnterpriseID": "100A1", "EnterpriseName": "某公司", "ProdType": "1",
+        "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20230920",
+        "ProvContent": [{"ProvReq": f"{number.lower()}.example.com"}],
+    }  # fmt: skip
+
+
+def fail_until_open(desk, orders: int = 4) -> None:
+    desk.sandbox.fault(path=BILLING, kind="503", count=1000)
+    for number in range(orders):
+        desk.post(trial(f"T{number}"))
+    desk.deliver()
+
+
+def test_it_opens_after_enough_failures_over_three_dispatches(desk, quick_breaker):
+    fail_until_open(desk)
+    assert open_partners() == {"bigdata"}
+    assert Incident.objects.get(code="breaker_open").state == "open"
+    assert OrderEvent.objects.filter(kind="breaker_opened").count() == 1
+
+
+def test_one_dispatch_alone_never_opens_it(desk, quick_breaker):
+    desk.sandbox.fault(path=BILLING, kind="503", count=1000)
+    desk.post(trial("T1"))
+    for _ in range(3):
+        desk.deliver()
+        desk.clock.shift(2)
+    assert open_partners() == set()
+
+
+def test_an_answer_in_between_starts_the_count_anew(desk, quick_breaker):
+    for number in range(6):
+        if number != 3:
+            desk.sandbox.fault(path=BILLING, kind="503", count=1)
+        desk.post(trial(f"T{number}"))
+        Dispatch.objects.filter(state="retrying").update(next_try_at="2030-01-01T00:00Z")
+        desk.deliver()
+    assert open_partners() == set()
+
+
+def test_waiting_costs_no_attempt_and_one_probe_goes_out_each_time(desk, quick_breaker):
+    fail_until_open(desk)
+    calls = len(desk.sandbox.calls(path=BILLING))
+    tries = dict(Dispatch.objects.filter(channel="billing").values_list("pk", "tries_left"))
+    for _ in range(10):
+        desk.clock.shift(16)
+        desk.deliver()
+    assert len(desk.sandbox.calls(path=BILLING)) == calls + 10
+    assert dict(Dispatch.objects.filter(channel="billing").values_list("pk", "tries_left")) == tries
+    assert not Dispatch.objects.filter(channel="billing", state="failed").exists()
+
+
+def test_it_closes_with_the_first_answer_and_everything_goes_out(desk, quick_breaker):
+    fail_until_open(desk)
+    desk.sandbox.reset()
+    desk.clock.shift(16)
+    desk.deliver()
+    desk.clock.shift(60)
+    desk.deliver()
+    assert open_partners() == set()
+    assert {desk.order(f"T{number}").state for number in range(4)} == {"trialing"}
+    assert Incident.objects.get(code="breaker_open").state == "resolved"
+
+
+def test_the_other_partner_is_not_held_up(desk, quick_breaker, case):
+    desk.play_case(case(1))
+    desk.at("2023-09-20 19:00:00")
+    desk.sandbox.fault(path="/bpm/flows/start", kind="503", count=1000)
+    for number in range(4):
+        content = case(1)["content"] | {
+            "OrderNum": f"S{number}",
+            "ProvContent": [{"ProvReq": f"s{number}.example.com"}],
+        }
+        desk.post(content)
+    desk.deliver()
+    assert open_partners() == {"bpm"}
+    desk.post(trial("T9"))
+    desk.deliver()
+    assert desk.order("T9").state == "trialing"
+
+
+def test_a_refusal_is_an_answer(desk, quick_breaker):
+    fail_until_open(desk)
+    desk.sandbox.reset()
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
+    desk.clock.shift(16)
+    desk.deliver()
+    assert Breaker.objects.get(partner="bigdata").failures == 0

@@ -1,0 +1,188 @@
+"""One resend engine: judged first, acted upon under the lock, the same key or a new one (contract 3.9, Resend)."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from integrations.breaker import open_partners
+from orders.models import Dispatch, OrderEvent, TrialClaim
+from orders.services.resend import Selection, judge, resend
+from tests.flows.test_breaker import trial
+
+BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
+
+
+def run(capsys, *words) -> tuple[int, str]:
+    """A `resend` call: exit code and what it printed."""
+    try:
+        call_command("resend", *words)
+        code = 0
+    except CommandError as error:
+        code = error.returncode
+    return code, capsys.readouterr().out
+
+
+def keys(desk, path: str) -> list[str]:
+    return [call["key"] for call in desk.sandbox.calls(path=path)]
+
+
+def bodies(desk, path: str) -> list[dict]:
+    return [call["body"] for call in desk.sandbox.calls(path=path)]
+
+
+def exhaust(desk, settings, kind: str = "503") -> None:
+    settings.DISPATCH_RETRY_SECONDS = [1]
+    desk.sandbox.fault(path=BILLING, kind=kind, count=2)
+    desk.post(trial("T1"))
+    desk.deliver()
+    desk.clock.shift(5)
+    desk.deliver()
+    assert desk.order("T1").state == "failed"
+
+
+def test_used_up_retries_go_out_again_with_the_same_key_and_bytes(desk, settings, capsys):
+    exhaust(desk, settings)
+    desk.clock.shift(86400)
+    assert run(capsys, "T1")[0] == 0
+    desk.deliver()
+    assert len(set(keys(desk, BILLING))) == 1
+    assert all(body == bodies(desk, BILLING)[0] for body in bodies(desk, BILLING))
+    assert desk.order("T1").state == "trialing"
+
+
+def test_a_refused_step_goes_out_under_a_new_key_with_a_new_time(desk, capsys):
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
+    desk.post(trial("T1"))
+    desk.deliver()
+    assert desk.order("T1").state == "failed"
+    desk.clock.shift(60)
+    assert run(capsys, "T1")[0] == 0
+    desk.deliver()
+    first, second = bodies(desk, BILLING)
+    assert len(set(keys(desk, BILLING))) == 2
+    assert first["productInfos"][0]["createTime"] == "20230920185436"
+    assert second["productInfos"][0]["createTime"] == "20230920185536"
+    assert desk.order("T1").state == "trialing"
+    assert [step["status"] for step in desk.standing("T1")["steps"] if step["channel"] == "billing"] == ["done"]
+
+
+def test_a_replaced_step_keeps_its_place_in_the_trials_line(desk, capsys):
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
+    desk.post(trial("T1"))
+    desk.deliver()
+    change = {"OrderType": "2", "OrderNum": "C1", "BizRequest": "T1", "ProvContent": [{"ProvReq": "new.example.com"}]}
+    desk.post(change)
+    desk.deliver()
+    assert len(desk.sandbox.calls(path=BILLING)) == 1
+    run(capsys, "T1")
+    desk.deliver()
+    sent = [entry["domain"] for body in bodies(desk, BILLING)[1:] for entry in body["productInfos"]]
+    assert sent == ["t1.example.com", "t1.example.com", "new.example.com"]
+    assert desk.order("C1").state == "applied"
+
+
+def test_what_succeeded_is_refused_unless_forced(desk, capsys):
+    desk.post(trial("T1"))
+    desk.deliver()
+    code, out = run(capsys, "T1")
+    assert code == 1
+    assert "already accepted" in out
+    assert run(capsys, "T1", "--force")[0] == 0
+    desk.deliver()
+    assert len(set(keys(desk, BILLING))) == 2
+    assert desk.order("T1").state == "trialing"
+
+
+def test_a_dry_run_says_what_would_happen_and_does_nothing(desk, settings, capsys):
+    exhaust(desk, settings)
+    events = OrderEvent.objects.count()
+    code, out = run(capsys, "T1", "--dry-run")
+    assert code == 0
+    assert "will send (the same key and bytes)" in out
+    assert OrderEvent.objects.count() == events
+    assert Dispatch.objects.get(step="create_trial_billing").state == "failed"
+
+
+def test_by_filter(desk, capsys):
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
+    for number in ("T1", "T2", "T3"):
+        desk.post(trial(number))
+    desk.deliver()
+    failed = {order for order in ("T1", "T2", "T3") if desk.order(order).state == "failed"}
+    assert len(failed) == 2
+    assert run(capsys, "--failed", "--partner", "bpm")[1].startswith("nothing failed")
+    assert run(capsys, "--failed", "--since", "2023-09-21")[1].startswith("nothing failed")
+    code, out = run(capsys, "--failed", "--partner", "bigdata", "--channel", "billing", "--since", "2023-09-20")
+    assert (code, {line.split()[0] for line in out.splitlines()[:2]}) == (0, failed)
+    desk.deliver()
+    assert {desk.order(number).state for number in ("T1", "T2", "T3")} == {"trialing"}
+
+
+def test_the_act_and_each_order_leave_one_event(desk, settings, capsys):
+    exhaust(desk, settings)
+    run(capsys, "T1", "--by", "li", "--reason", "ticket 1")
+    act, order = (
+        OrderEvent.objects.filter(kind="resend", order=None),
+        OrderEvent.objects.filter(kind="resend", order__number="T1"),
+    )
+    assert [(row.actor, row.data["reason"]) for row in act] == [("command:li", "ticket 1")]
+    assert [(row.actor, row.data["reason"]) for row in order] == [("command:li", "ticket 1")]
+
+
+def test_an_open_breaker_lets_it_wait(desk, settings):
+    exhaust(desk, settings)
+    judged = judge(Selection(numbers=("T1",)), open_partners={"bigdata"})
+    assert [(row.verdict, row.sends) for row in judged] == [("blocked", True)]
+    assert open_partners() == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["NOBODY"], ["T1", "--since", "yesterday"], ["T1", "--channel", "pigeon"]],
+    ids=["nothing named", "unknown", "no day", "no channel"],
+)
+def test_a_wrong_argument_is_one_line(desk, words):
+    desk.post(trial("T1"))
+    with pytest.raises(CommandError):
+        call_command("resend", *words)
+
+
+def refuse_bpm(desk, case) -> str:
+    """Case 1 with BPM refusing: everything is undone, the order has failed."""
+    desk.sandbox.fault(path=BPM, kind="refusal", count=1)
+    desk.play_case(case(1))
+    number = case(1)["content"]["OrderNum"]
+    assert desk.order(number).state == "failed"
+    return number
+
+
+def test_a_compensated_first_activation_takes_its_claim_again(desk, case, capsys):
+    number = refuse_bpm(desk, case)
+    desk.clock.shift(3600)
+    assert run(capsys, number)[0] == 0
+    desk.deliver()
+    assert desk.order(number).state == "active"
+    assert TrialClaim.objects.filter(released_at=None).get().activation.number == number
+    assert desk.order(case(1)["content"]["BizRequest"]).state == "converted"
+    live = [row for row in desk.sandbox.state()["records"] if row["cancelStatus"] == "1"]
+    assert [(row["jobId"], row["createTime"]) for row in live] == [(number, "20230920195436")]
+    assert desk.sandbox.state()["violations"] == [] or all(
+        row["kind"] != "key_reused" for row in desk.sandbox.state()["violations"]
+    )
+
+
+def test_it_says_who_is_first_meanwhile(desk, case, capsys):
+    number = refuse_bpm(desk, case)
+    desk.post(case(1)["content"] | {"OrderNum": "OTHER1"})
+    desk.deliver()
+    code, out = run(capsys, number)
+    assert code == 1
+    assert "not allowed, because OTHER1 is first" in out
+
+
+def test_a_withdrawn_order_is_not_sent_anew(desk, case):
+    number = refuse_bpm(desk, case)
+    desk.post({"OrderNum": number, "BackFlag": "1"})
+    desk.deliver()
+    report = resend(Selection(numbers=(number,)), by="test", reason="", now=timezone.now())
+    assert [row.verdict for row in report.judgements] == ["refused"]
