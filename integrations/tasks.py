@@ -8,6 +8,7 @@ from integrations.delivery import drain as run_drain
 from orders.activation import activate
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.stepping import release
+from orders.services.undo import close_abandoned
 from orders.services.usage import ask_for_usage
 
 
@@ -28,6 +29,7 @@ def sweep() -> str:
     settle_arrived(now=now)
     activate(numbers=None, by="sweep", now=now)
     end_trials(now=now)
+    close_abandoned(now=now)
     release(now=now)
     return drain()
 

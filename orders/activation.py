@@ -6,7 +6,7 @@ from collections.abc import Collection
 from django.db import transaction
 from django.utils import timezone
 
-from orders.models import Order
+from orders.models import Dispatch, Order
 from orders.services.locking import lock_orders
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
@@ -32,8 +32,16 @@ def activate(*, numbers: Collection[str] | None, by: str, now: datetime.datetime
         return []
     with transaction.atomic():
         orders = lock_orders(ids)
-        released = release(now=now, order_ids=ids)
+        waited = _waiting_for_their_day(ids)
+        release(now=now, order_ids=ids)
+        begun = waited - _waiting_for_their_day(ids)
         changed = refresh_states(orders.values(), now=now, by=by)
-        if released:
+        if begun:
             wake()
-    return sorted(order.number for order in (changed if not released else orders.values()))
+    return sorted({orders[pk].number for pk in begun} | {order.number for order in changed})
+
+
+def _waiting_for_their_day(ids: Collection[int]) -> set[int]:
+    """Those of the orders that have a start-day step which is not due yet."""
+    rows = Dispatch.objects.filter(order__in=ids, state=Dispatch.State.WAITING, gate=Dispatch.Gate.START, undo=False)
+    return set(rows.values_list("order_id", flat=True))

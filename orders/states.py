@@ -26,7 +26,7 @@ MOVES = {
         S.FAILED: COMMON[S.FAILED] | {S.TRIALING, S.CONVERTED},
         S.TRIALING: {S.IN_PROGRESS, S.CONVERTED, S.ENDED, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
         S.CONVERTED: {S.TRIALING, S.ENDED},
-        S.ENDED: {S.WITHDRAWN},
+        S.ENDED: {S.COMPENSATING, S.WITHDRAWN},
     },
     Order.Kind.CHANGE: COMMON
     | {
@@ -74,8 +74,9 @@ def may_move(kind: str, old: str, new: str) -> bool:
 
 
 def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.datetime) -> str:
-    """The state that an order is in, given its steps. Settled states stay (see SETTLED)."""
-    if order.state in SETTLED:
+    """The state that an order is in, given its steps. Settled states stay (see SETTLED), and so does the ending that
+    an undone order was given."""
+    if order.state in SETTLED or order.undo_since:
         return order.state
     if order.held_because:
         return S.HELD

@@ -57,13 +57,16 @@ def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> N
     elif bpm is None or bpm.attempts == 0:
         open_incident(order, partner="bpm", step="approval", code="early", detail=record.record_id, now=now)
     elif order.decision:
-        if order.decision != record.result:
-            open_incident(order, partner="bpm", step="approval", code="second", detail=record.record_id, now=now)
-        else:
-            open_incident(order, partner="bpm", step="approval", code="again", detail=record.record_id, now=now)
+        _note_another(order, record, now)
     else:
         _settle_bpm_step(order, bpm, now)
-        decide(order, record, now=now)
+        apply_decisions(order, now=now)
+
+
+def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) -> None:
+    """A finished decision after the first: staff look at it."""
+    code = "again" if order.decision == record.result else "second"
+    open_incident(order, partner="bpm", step="approval", code=code, detail=record.record_id, now=now)
 
 
 def _settle_bpm_step(order: Order, bpm: Dispatch, now: datetime.datetime) -> None:
@@ -95,10 +98,18 @@ def reject(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> N
     finish_undo(order, now=now, by="bpm")
 
 
+def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
+    """The first finished decision that came decides a (locked) order whose BPM step is done; others are noted."""
+    records = list(order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM).order_by("pk"))
+    if not records or order.decision or order.undo_since:
+        return
+    close_troubles(order, step="approval", code="early", now=now, by="bpm")
+    decide(order, records[0], now=now)
+    for record in records[1:]:
+        _note_another(order, record, now)
+
+
 def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) -> None:
     """Applies decisions that came before the BPM step was attempted, now that it is done."""
     for order in orders:
-        early = order.approvals.filter(finished=True, source="bpm").order_by("pk").first()
-        if early and not order.decision:
-            close_troubles(order, step="approval", code="early", now=now, by="bpm")
-            decide(order, early, now=now)
+        apply_decisions(order, now=now)

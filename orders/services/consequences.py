@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Iterable
 
-from orders.models import Attempt, Dispatch, Order
+from orders.models import AffectedOrder, Attempt, Dispatch, Order
 from orders.services.approvals import apply_early_decisions
 from orders.services.files import end_files_hold, hold_for_files
 from orders.services.incidents import PARTNERS, close_troubles, open_incident
@@ -11,36 +11,49 @@ from orders.services.outcome import Outcome
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
 from orders.services.undo import begin_undo
-from orders.services.undone import finish_undo, note_undone
+from orders.services.undone import finish_undo, leave_out_needless, note_undone
 
-State, Step = Dispatch.State, Dispatch.Step
+State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+ENDED = {State.DONE, State.FAILED, State.CLOSED}
 COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
 
 
 def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
-    """Acts upon steps that ended (their orders locked); returns how many steps became due by it."""
+    """Acts upon steps that ended (their orders and trials locked); returns how many steps became due by it."""
+    orders = {row.order_id: row.order for row in rows}
     done = [row for row in rows if row.state == State.DONE]
     for row in rows:
         if outcomes[row.pk].result == Attempt.Outcome.HELD:
             hold_for_files(row, outcomes[row.pk], now=now, by=by)
         elif row.state == State.FAILED:
             _note_failure(row, now, by)
+    needless = leave_out_needless(row for row in rows if _did_nothing(row))
+    orders |= {order.pk: order for order in needless}
     _end_troubles(done, now, by)
     apply_early_decisions([row.order for row in done if row.step == Step.START_BPM], now=now)
-    lanes = {row.lane for row in rows if row.lane and row.state in {State.DONE, State.FAILED}}
-    ended = {row.order_id for row in rows if row.state in {State.DONE, State.FAILED}}
-    released = release(now=now, order_ids=ended, lanes=lanes) if ended else 0
-    note_undone([row for row in done if row.undo], now=now, by=by)
-    orders = {row.order_id: row.order for row in rows}
+    ended = [row for row in rows if row.state in ENDED]
+    lanes = {row.lane for row in ended if row.lane} | {order.trial_id or order.pk for order in needless}
+    touched = {row.order_id for row in ended} | {order.pk for order in needless}
+    released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
+    note_undone([row for row in done if row.undo], now=now)
     for order in orders.values():
-        if order.state == Order.State.COMPENSATING:
-            finish_undo(order, now=now, by=by)
+        finish_undo(order, now=now, by=by)
     refresh_states(orders.values(), now=now, by=by)
     return released
 
 
+def _did_nothing(row: Dispatch) -> bool:
+    """Ended, and the partner has certainly not carried it out."""
+    return row.state == State.CLOSED or (row.state == State.FAILED and row.definite)
+
+
 def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
-    """An incident, and compensation where the contract names the step (3.9, Compensation's reach)."""
+    """An incident, and compensation where the contract names the step (3.9, Compensation's reach).
+
+    What an order that is being undone still had in the air troubles nobody, except billing: somebody's money.
+    """
+    if row.order.undo_since and row.channel in {Channel.BPM, Channel.USAGE, Channel.FILES}:
+        return
     open_incident(
         row.order, partner=PARTNERS[row.channel], step=row.step, code=row.error_code, detail=row.error, now=now
     )
@@ -50,8 +63,12 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
 
 def _end_troubles(done: list[Dispatch], now: datetime.datetime, by: str) -> None:
+    """Closes what stood against steps that are done now, and the hold for files."""
     for row in done:
         if row.step == Step.CHECK_FILES:
             end_files_hold(row.order)
-        if row.attempts > 1 or row.step == Step.CHECK_FILES:
+    open_ones = AffectedOrder.objects.filter(order__in=[row.order_id for row in done], closed_at=None)
+    troubled = set(open_ones.values_list("order_id", "incident__step")) if done else set()
+    for row in done:
+        if (row.order_id, row.step) in troubled:
             close_troubles(row.order, step=row.step, now=now, by=by)

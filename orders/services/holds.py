@@ -51,6 +51,7 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
         note_hold(order, now=now, by=by)
         return False
     add_event(order, "went_on", by=by, now=now, was=was)
+    add_event(order, "state", by=by, now=now, old=State.HELD, new=order.state)
     refresh_states([order], now=now, by=by)
     if order.kind == Order.Kind.TRIAL:
         settle_followers(order, now=now, by=by)

@@ -12,6 +12,7 @@ from orders.models import AcceptedCall, InboundMessage, Order, OrderEvent
 from orders.services.carrying import carry_out
 from orders.services.holds import note_hold, settle_followers
 from orders.services.planning import open_claim, settle
+from orders.services.progress import refresh_states
 from orders.services.wakeup import wake
 
 COPIED = [
@@ -63,6 +64,8 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
     )
     if decision.held:
         note_hold(order, now=now, by="bboss")
+    elif not decision.steps:  # a change that sends nothing is carried out
+        refresh_states([order], now=now, by="bboss")
     if order.kind == Order.Kind.TRIAL:
         settle_followers(order, now=now, by="bboss")
     wake(settle=order.kind == Order.Kind.TRIAL or bool(decision.held))

@@ -124,6 +124,8 @@ def _set_times(record: BillingRecord, row: Dispatch) -> None:
     t = row.frozen_at
     if row.step == Step.CANCEL_TRIAL:
         record.cancelled_at = t
+    if row.step == Step.RESTORE_TRIAL:
+        record.cancelled_at = None
     if row.step not in {Step.CREATE_TRIAL, Step.CREATE_BILLING}:
         return
     record.cancelled_at = None

@@ -1,11 +1,12 @@
 """Writes down how attempts ended and lets the next steps begin (contract 3.5, 3.9)."""
 
 import datetime
+import logging
 import random
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from orders.models import Attempt, Dispatch, Order, OrderEvent
 from orders.services.consequences import move_on
@@ -15,7 +16,9 @@ from orders.services.mails import AFTER_THE_PLAN
 from orders.services.outcome import Outcome
 from orders.services.results import write_results
 
+logger = logging.getLogger(__name__)
 State, Channel, Result = Dispatch.State, Dispatch.Channel, Attempt.Outcome
+TRIES = 3
 FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
 ROW = ["state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at"]
 
@@ -24,8 +27,20 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
     """Saves a batch of outcomes in one transaction; returns how many steps became due by it.
 
     An outcome whose lease is no longer ours (fencing) is written to its attempt as late and changes nothing else.
+    A transaction that the database broke off (a deadlock, a long lock) is begun anew, since a partner has acted.
     """
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
+    for _ in range(TRIES - 1):
+        try:
+            return _record(outcomes, now, by)
+        except OperationalError:
+            if connection.in_atomic_block:
+                raise
+            logger.warning("recording outcomes once more", exc_info=True)
+    return _record(outcomes, now, by)
+
+
+def _record(outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
     with transaction.atomic():
         rows = _locked_rows(outcomes)
         ours, late = {}, []
@@ -47,7 +62,6 @@ def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
     found = {}
     for row in rows.defer("payload"):
         row.order = orders[row.order_id]
-        row.order.trial = orders.get(row.order.trial_id)
         found[row.pk] = row
     return found
 

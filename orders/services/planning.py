@@ -118,15 +118,15 @@ def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | N
         if not claim and ended(shape, now):
             return Held.TRIAL_CLOSED
         order.first = decision.claim = claim is None
+    if not order.first and not decision.domains:
+        if order.pk is None:
+            raise ContentError("ProvContent", "required: the trial has been activated already, name the new domains")
+        return Held.DOMAINS_MISSING
     if trial.planned_at is None:
         return Held.TRIAL_HELD
     before = latest_shape(trial)
     copy_from(order, before, FROM_TRIAL)
     order.attribution = order.attribution or before.attribution
-    if not order.first and not decision.domains:
-        if order.pk is None:
-            raise ContentError("ProvContent", "required: the trial has been activated already, name the new domains")
-        return Held.DOMAINS_MISSING
     _plan_activation(order, decision, before, now)
     return Held.NOT
 
@@ -166,10 +166,11 @@ def ended(shape: Order, now: datetime.datetime) -> bool:
 def latest_shape(trial: Order) -> Order:
     """What the trial looks like now: its last planned change that stands, or the trial itself.
 
-    Every change holds the full result: domains, service type, data flow, end day, customer.
+    Every change holds the full result: domains, service type, data flow, end day, customer. A withdrawn change that
+    later orders rest on bears no undo mark and still counts: its records are there.
     """
     changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, planned_at__isnull=False, undo_since=None)
-    return changes.exclude(state=State.WITHDRAWN).order_by("-planned_at", "-pk").first() or trial
+    return changes.order_by("-planned_at", "-pk").first() or trial
 
 
 def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:

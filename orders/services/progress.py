@@ -43,9 +43,11 @@ def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) 
 
 
 def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Marks the trials whose records an activation has cancelled as taken over."""
-    ids = {row.lane for row in cancelled if row.order.kind == Order.Kind.ACTIVATION}
-    claimed = TrialClaim.objects.filter(trial__in=ids, released_at=None).values("trial")
-    trials = list(Order.objects.filter(pk__in=claimed, state__in=[State.TRIALING, State.IN_PROGRESS, State.FAILED]))
-    if trials:
-        _save([(trial, trial.state, State.CONVERTED) for trial in trials], now, by)
+    """Marks the (locked) trials whose records an activation has cancelled as taken over."""
+    trials = {row.order.trial_id: row.order.trial for row in cancelled if row.order.kind == Order.Kind.ACTIVATION}
+    if not trials:
+        return
+    claimed = TrialClaim.objects.filter(trial__in=trials, released_at=None).values_list("trial_id", flat=True)
+    running = [trials[pk] for pk in claimed if trials[pk].state in {State.TRIALING, State.IN_PROGRESS, State.FAILED}]
+    if running:
+        _save([(trial, trial.state, State.CONVERTED) for trial in running], now, by)

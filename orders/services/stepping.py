@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Collection
 
+from django.db import connection, transaction
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
@@ -12,6 +13,7 @@ State, Gate = Dispatch.State, Dispatch.Gate
 NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
 
 
+@transaction.atomic
 def release(
     *,
     now: datetime.datetime,
@@ -26,9 +28,12 @@ def release(
     gate (approval, start day) is open and the order bears no undo mark. One conditional UPDATE on the step's own row:
     schedule, sweep, command and a finished step may all call it at once.
     """
-    ready = _ready(now, order_ids, lanes)
+    ready = _ready(now, order_ids, lanes).order_by()
     if dated:
         ready = ready.filter(not_before__lte=now)
+    if connection.features.has_select_for_update_skip_locked:
+        # Who holds a waiting row is about to make it due or to close it; two of us waiting for each other helps nobody.
+        ready = Dispatch.objects.filter(pk__in=ready.select_for_update(skip_locked=True, no_key=True).values("pk"))
     return ready.update(state=State.DUE, next_try_at=Coalesce(F("next_try_at"), now))
 
 

@@ -3,10 +3,11 @@
 import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from orders.models import Order
+from orders.models import Order, TrialClaim
 from orders.services.events import add_event
 from orders.services.locking import lock_orders
 from orders.services.planning import ended, latest_shape, open_claim
@@ -15,10 +16,12 @@ from orders.services.planning import ended, latest_shape, open_claim
 def end_trials(*, now: datetime.datetime) -> int:
     """Marks running trials whose BizEnd has passed, and that nobody activated, as ended; returns how many."""
     today = now.astimezone(timezone.get_default_timezone()).date()
-    changes = Order.objects.filter(trial=OuterRef("pk"), kind=Order.Kind.CHANGE, biz_end__lt=today)
-    running = Order.objects.filter(kind=Order.Kind.TRIAL, state=Order.State.TRIALING)
-    ids = running.filter(Q(biz_end__lt=today) | Exists(changes)).values_list("pk", flat=True)[:500]
-    return sum(_end(pk, now) for pk in list(ids))
+    changes = Order.objects.filter(trial=OuterRef("pk"), kind=Order.Kind.CHANGE, planned_at__isnull=False)
+    latest = changes.filter(undo_since=None).order_by("-planned_at", "-pk").values("biz_end")[:1]  # as latest_shape
+    claims = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None)
+    running = Order.objects.filter(~Exists(claims), kind=Order.Kind.TRIAL, state=Order.State.TRIALING)
+    over = running.annotate(last_day=Coalesce(Subquery(latest), "biz_end")).filter(last_day__lt=today)
+    return sum(_end(pk, now) for pk in list(over.values_list("pk", flat=True)[:500]))
 
 
 def _end(pk: int, now: datetime.datetime) -> bool:

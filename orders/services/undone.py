@@ -6,25 +6,48 @@ from collections.abc import Iterable
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
-from orders.services.incidents import close_troubles
 from orders.services.planning import ended, latest_shape
-from orders.services.undo import LOOK_AGAIN
+from orders.services.undo import give_ending
+from orders.services.undo_plan import LOOK_AGAIN
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
 
 
-def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Writes what undo steps that are done brought about, and finishes the orders that have none left."""
-    orders = {}
+def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
+    """Forward steps that ended without having acted, on orders that are being undone: what they did not make or cancel
+    need not be undone. Returns the (locked) orders of which an undo step was closed by it."""
+    touched = []
     for row in rows:
-        orders[row.order_id] = row.order
+        if row.undo or not row.records or not row.order.undo_since:
+            continue
+        mirror = [Step.RESTORE_TRIAL] if row.step == Step.CANCEL_TRIAL else [Step.DELETE_BILLING, Step.VERIFY_DELETED]
+        if row.step == Step.CREATE_TRIAL:
+            mirror = [Step.CANCEL_TRIAL]
+        for order in filter(None, (row.order, row.order.trial)):
+            if _leave_out(order, mirror, set(row.records)):
+                touched.append(order)
+    return touched
+
+
+def _leave_out(order: Order, steps: list[str], records: set[int]) -> int:
+    undoing = order.dispatches.filter(undo=True, step__in=steps, state=State.WAITING, attempts=0, superseded=False)
+    closed = 0
+    for row in undoing.defer("payload"):
+        row.records = [pk for pk in row.records if pk not in records]
+        if not row.records:
+            row.state, closed = State.CLOSED, closed + 1
+        row.save(update_fields=["records", "state"])
+    return closed
+
+
+def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
+    """Writes what undo steps that are done brought about at the big-data side."""
+    for row in rows:
         if row.step == Step.DELETE_BILLING:
             _after_delete(row, now)
         elif row.step == Step.VERIFY_DELETED and row.about.get("last"):
             BillingRecord.objects.filter(pk__in=row.records).update(state=Record.DELETED, dispatch=row)
-    for order in orders.values():
-        finish_undo(order, now=now, by=by)
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
@@ -41,11 +64,7 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
         return False
     undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, superseded=False)
     undone.update(state=State.UNDONE)
-    order.state, order.undo_to = order.undo_to, ""
-    order.save(update_fields=["state", "undo_to"])
-    add_event(order, "state", by=by, now=now, old=Order.State.COMPENSATING, new=order.state)
-    if order.state == Order.State.WITHDRAWN:
-        close_troubles(order, now=now, by=by)
+    give_ending(order, order.undo_to, now=now, by=by)
     _release_claim(order, now, by)
     return True
 
@@ -61,7 +80,7 @@ def _release_claim(order: Order, now: datetime.datetime, by: str) -> None:
     """The trial is free again: it runs on (or has ended), and orders that waited for it are decided about."""
     if not TrialClaim.objects.filter(activation=order, released_at=None).update(released_at=now):
         return
-    trial = Order.objects.get(pk=order.trial_id)
+    trial = order.trial
     add_event(trial, "claim_released", by=by, now=now, activation=order.number)
     new = Order.State.ENDED if ended(latest_shape(trial), now) else Order.State.TRIALING
     if trial.state == Order.State.CONVERTED:

@@ -8,13 +8,13 @@ from django.utils import timezone
 from orders.canonical import content_hash
 from orders.content import Receipt
 from orders.errors import RepeatCallError, TrialClaimedError
-from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
+from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.events import add_event
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
 from orders.services.incidents import open_incident
 from orders.services.locking import lock_order
 from orders.services.planning import latest_shape, open_claim
-from orders.services.undo import begin_undo
+from orders.services.undo import begin_undo, close_never_begun, give_ending
 from orders.services.undone import finish_undo
 
 Kind, State = Order.Kind, Order.State
@@ -56,41 +56,37 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if order.kind == Kind.CHANGE and _must_stay(order):
         _leave_to_staff(order, by=by, now=now)
         return
+    if order.kind == Kind.TRIAL:
+        _withdraw_changes(order, by=by, now=now)
     begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now)
     finish_undo(order, now=now, by=by)
-    if order.kind == Kind.TRIAL:
-        _withdraw_followers(order, by=by, now=now)
+    if order.kind == Kind.TRIAL:  # activations that waited for it are held anew, for staff
+        settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
 
 
 def _must_stay(change: Order) -> bool:
     """A change under which others have been planned can't be undone by itself: their records rest on it."""
-    return change.planned_at is not None and bool(
-        open_claim(change.trial) or latest_shape(change.trial).pk != change.pk
-    )
+    if change.planned_at is None or change.undo_since:
+        return False
+    return bool(open_claim(change.trial)) or latest_shape(change.trial).pk != change.pk
 
 
 def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
-    """Withdrawn, its records left as they are, with an incident: later orders rest on them."""
-    change.dispatches.filter(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempts=0).update(
-        state=Dispatch.State.CLOSED, next_try_at=None
-    )
+    """Withdrawn, but its steps and records stay, with an incident: later orders were planned upon them, and would
+    cancel records that were never made."""
     add_event(change, "state", by=by, now=now, old=change.state, new=State.WITHDRAWN)
-    change.state, change.held_because, change.undo_since = State.WITHDRAWN, Order.Held.NOT, now
-    change.save(update_fields=["state", "held_because", "undo_since"])
-    open_incident(change, partner="order", step="", code="change_built_upon", detail="later orders rest on it", now=now)
+    change.state, change.held_because = State.WITHDRAWN, Order.Held.NOT
+    change.save(update_fields=["state", "held_because"])
+    detail = f"{change.number}: later orders rest on it"
+    open_incident(change, partner="order", step="", code="change_built_upon", detail=detail, now=now)
 
 
-def _withdraw_followers(trial: Order, *, by: str, now: datetime.datetime) -> None:
-    """A withdrawn trial takes its changes with it; activations that wait for it are held anew, for staff."""
-    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, withdrawal_idh="", undo_since=None)
+def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
+    """A withdrawn trial takes its changes with it. What they had in the air is made sure of; the trial's own undoing
+    then cancels what is live, so this comes before it."""
+    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, undo_since=None)
     for change in changes.order_by("pk").select_for_update(no_key=True):
-        change.trial = trial
-        change.withdrawal_idh = trial.withdrawal_idh
-        change.undo_since, change.held_because = now, Order.Held.NOT
-        add_event(change, "state", by=by, now=now, old=change.state, new=State.WITHDRAWN)
-        change.state = State.WITHDRAWN
-        change.save(update_fields=["withdrawal_idh", "undo_since", "held_because", "state"])
-        change.dispatches.filter(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempts=0).update(
-            state=Dispatch.State.CLOSED, next_try_at=None
-        )
-    settle_followers(trial, now=now, by=by, held=WAITS_FOR_TRIAL)
+        change.trial, change.undo_since = trial, now
+        closed = close_never_begun(change)
+        add_event(change, "undo_mark", by=by, now=now, why=f"trial {trial.number} withdrawn", closed=closed, steps=[])
+        give_ending(change, State.WITHDRAWN, now=now, by=by)
