@@ -1,0 +1,94 @@
+"""Phones, mails and names of people: masked, until somebody who may opens them; each opening enters the history.
+
+A page shows them after `?personal=1`, which needs `orders.see_personal_data`. In lists they are always masked.
+"""
+
+import json
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from notifications.personal import mask_mail, mask_name, mask_phone, mask_text
+from orders.admin.json_block import json_block
+from orders.models import Order
+from orders.services.events import add_event
+
+PERMISSION = "orders.see_personal_data"
+MASKS = {
+    "operuser": mask_name,
+    "username": mask_name,
+    "opertel": mask_phone,
+    "usertel": mask_phone,
+    "opermail": mask_mail,
+    "usermail": mask_mail,
+}
+
+
+def masked(value, key: str = ""):
+    """A JSON value with people's data masked by the members' names; a text that holds JSON is looked into."""
+    if isinstance(value, dict):
+        return {name: masked(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [masked(inner, key) for inner in value]
+    if not isinstance(value, str):
+        return value
+    return MASKS.get(key.lower(), mask_text)(value)
+
+
+def masked_json(text) -> object:
+    """The same for a text that may be JSON."""
+    if not isinstance(text, str):
+        return masked(text)
+    try:
+        return masked(json.loads(text))
+    except ValueError:
+        return mask_text(text)
+
+
+def asks_to_see(request) -> bool:
+    """Whether this request opens people's data, and may."""
+    return "personal" in request.GET and request.user.has_perm(PERMISSION)
+
+
+def note_seen(request, order: Order | None, where: str) -> None:
+    """Writes into the history that somebody opened people's data."""
+    by = f"staff:{request.user.get_username()}"
+    add_event(order, "personal_data_seen", by=by, now=timezone.now(), where=where)
+
+
+def invitation(row) -> str:
+    """Says that something is masked, and how to open it."""
+    if getattr(row, "personal_shown", False):
+        return format_html('<p class="quiet">{}</p>', _("People's data are shown; that you opened them was noted."))
+    if not getattr(row, "personal_allowed", False):
+        return format_html('<p class="quiet">{}</p>', _("Phones, mails and names of people are masked."))
+    text, link = _("Phones, mails and names of people are masked."), _("Show them (it is noted)")
+    return format_html('<p class="quiet">{} <a href="?personal=1">{}</a></p>', text, link)
+
+
+def personal_block(value, row) -> str:
+    """A JSON block, masked unless the page was opened with people's data."""
+    if not value:
+        return "-"
+    shown = value if getattr(row, "personal_shown", False) else masked_json(value)
+    return format_html("{}{}", json_block(shown), invitation(row))
+
+
+class PersonalData:
+    """A ModelAdmin whose page may show people's data; `order_of` tells whose history notes it."""
+
+    def order_of(self, obj) -> Order | None:
+        return obj.order
+
+    def get_object(self, request, object_id, from_field=None):
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None:
+            obj.personal_allowed = request.user.has_perm(PERMISSION)
+            obj.personal_shown = asks_to_see(request)
+        return obj
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj is not None and getattr(obj, "personal_shown", False):
+            note_seen(request, self.order_of(obj), f"{obj._meta.model_name} {obj.pk}")
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
