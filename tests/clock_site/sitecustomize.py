@@ -1,7 +1,8 @@
 """Gives the processes of a test a clock of their own. On PYTHONPATH of those processes only.
 
-TEST_CLOCK_FILE holds an ISO time. From the moment it was written it creeps on, a thousand times slower than the real
-clock: it stands, for what is on the wire, and still no two readings are equal (django-q2's queue needs that).
+TEST_CLOCK_FILE holds an ISO time: from the moment it was written the clock creeps on, a thousand times slower than the
+real one. It stands, for what is on the wire, and still no two readings are equal (django-q2's queue needs that).
+Or it holds `+SECONDS`: the real clock, that much later.
 """
 
 import datetime
@@ -13,7 +14,10 @@ CREEP = 0.001
 
 def _now() -> datetime.datetime:
     with open(PATH) as file:
-        base = datetime.datetime.fromisoformat(file.read().strip())
+        text = file.read().strip()
+    if text.startswith("+"):
+        return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=float(text))
+    base = datetime.datetime.fromisoformat(text)
     real = datetime.datetime.now(datetime.UTC).timestamp() - os.stat(PATH).st_mtime
     return (base + datetime.timedelta(seconds=max(real, 0) * CREEP)).astimezone(datetime.UTC)
 

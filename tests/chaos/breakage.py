@@ -1,0 +1,103 @@
+"""What breaks in a run: processes, partners, the database."""
+
+import contextlib
+import os
+import pathlib
+import random
+import signal
+from dataclasses import dataclass
+
+import requests
+
+from tests.chaos.postgres import PrivatePostgres
+from tests.processes.desk import ProcessDesk
+
+PATHS = [
+    "/bigdata/productInfos",
+    "/bigdata/productInfos/delete",
+    "/bigdata/productInfos/query",
+    "/bigdata/trialFlow/query",
+    "/bpm/flows/start",
+]
+KINDS = ["500", "503", "429", "slow", "reset", "reset_after", "garbage", "refusal"]
+
+
+@dataclass
+class Breakage:
+    """Breaks something by chance; what dies is started again, as a service manager would."""
+
+    random: random.Random
+    desk: ProcessDesk
+    server: PrivatePostgres | None
+
+    def strike(self) -> str:
+        """Does one bad thing and says which."""
+        acts = [self.fault, self.kill_child, self.kill_main, self.kill_worker, self.kill_web, self.kill_sandbox]
+        weights = [12, 4, 1, 1, 1, 1]
+        if self.server:
+            acts, weights = [*acts, self.restart_database], [*weights, 1]
+        return self.random.choices(acts, weights)[0]()
+
+    def fault(self) -> str:
+        kind = self.random.choices(KINDS, [4, 4, 1, 2, 4, 4, 2, 1])[0]
+        path = self.random.choice(PATHS)
+        count = self.random.randint(1, 1 if kind == "refusal" else 6)
+        with contextlib.suppress(requests.RequestException):
+            self.desk.fault(path=path, kind=kind, count=count, seconds=4, code=400, message="域名未备案")
+        return f"fault {kind} x{count} at {path}"
+
+    def kill_child(self) -> str:
+        """A process of the cluster: worker, pusher, monitor or sentinel."""
+        victims = descendants(self.desk.processes["worker"].pid)[1:]
+        if not victims:
+            return "no child to kill"
+        victim = self.random.choice(victims)
+        _kill(victim)
+        return f"killed a cluster process {victim}"
+
+    def kill_main(self) -> str:
+        victims = descendants(self.desk.processes["worker"].pid)[:1]
+        for victim in victims:
+            _kill(victim)
+        return "killed the cluster's main process"
+
+    def kill_worker(self) -> str:
+        """The watchdog dies; its cluster has to end by itself."""
+        self.desk.kill("worker")
+        self.desk.start_worker()
+        return "killed the watchdog, started another worker"
+
+    def kill_web(self) -> str:
+        self.desk.kill("web")
+        self.desk.start_web()
+        return "killed the web process"
+
+    def kill_sandbox(self) -> str:
+        self.desk.kill("sandbox")
+        self.desk.start_sandbox()
+        return "killed the partners"
+
+    def restart_database(self) -> str:
+        self.server.restart()
+        return "restarted the database"
+
+
+def descendants(pid: int) -> list[int]:
+    """All children of a process and theirs, the nearest first."""
+    found, level = [], [pid]
+    while level:
+        level = [child for parent in level for child in _children(parent)]
+        found += level
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+        return [int(word) for task in tasks for word in (task / "children").read_text().split()]
+    return []
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

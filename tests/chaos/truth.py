@@ -1,0 +1,77 @@
+"""What must be true at the end of a run. Each function yields what is wrong; nothing wrong means that it passed."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
+
+D, R = Dispatch.State, BillingRecord.State
+AT_PARTNER = {R.LIVE: "1", R.CANCELLED: "2", R.DELETED: None, R.TO_SEND: None}
+
+
+def all_wrong(accepted: dict[str, str], partners: dict) -> list[str]:
+    """`accepted`: {order number: the transIDH that 00000 gave}; `partners`: the sandbox's state."""
+    return [*lost_orders(accepted), *open_steps(), *different_records(partners["records"]), *doubled(partners)]
+
+
+def summary() -> str:
+    """What there was to judge, on one line."""
+    states = Counter(Order.objects.values_list("kind", "state"))
+    orders = ", ".join(f"{count} {kind} {state}" for (kind, state), count in sorted(states.items()))
+    records = Counter(BillingRecord.objects.values_list("state", flat=True))
+    return f"orders: {orders}; records: {dict(records)}; attempts: {Attempt.objects.count()}"
+
+
+def lost_orders(accepted: dict[str, str]) -> Iterator[str]:
+    """Accepted means kept."""
+    kept = dict(Order.objects.values_list("number", "trans_idh"))
+    for number, idh in accepted.items():
+        if kept.get(number) != idh:
+            yield f"{number}: answered 00000 with {idh}, kept {kept.get(number)}"
+
+
+def open_steps() -> Iterator[str]:
+    """Every step is done, undone, closed, or in an open incident; it waits only for what is still to come."""
+    troubled = set(AffectedOrder.objects.filter(closed_at=None).values_list("order_id", flat=True))
+    rows = Dispatch.objects.filter(superseded=False).select_related("order")
+    for row in rows.exclude(state__in=[D.DONE, D.UNDONE, D.CLOSED]):
+        fine = row.state == D.FAILED and row.order_id in troubled
+        if not fine and not (row.state == D.WAITING and _may_wait(row, troubled)):
+            yield f"{row.order.number} ({row.order.state}) {row.step}: {row.state} {row.error_code}"
+
+
+def _may_wait(row: Dispatch, troubled: set[int]) -> bool:
+    """For BPM's decision, behind a failed step of its own, or behind one in its trial's line."""
+    if row.order_id in troubled or row.order.state == Order.State.AWAITING_APPROVAL:
+        return True
+    line = Dispatch.objects.filter(lane=row.lane, state=D.FAILED, superseded=False) if row.lane else []
+    blocked = {ahead.order_id for ahead in line}
+    mates = Dispatch.objects.filter(order=row.order, state=D.WAITING, position__lt=row.position, lane__isnull=False)
+    return bool(blocked & troubled) or any(_may_wait(mate, troubled) for mate in mates)
+
+
+def different_records(held: list[dict]) -> Iterator[str]:
+    """The big-data side holds exactly what our rows say."""
+    theirs = {(row["jobId"], row["productId"], row["domain"].lower()): row["cancelStatus"] for row in held}
+    for row in BillingRecord.objects.select_related("order", "dispatch"):
+        key = (row.order.number, row.product_id, row.domain_key)
+        status = theirs.pop(key, None)
+        if row.state == R.UNKNOWN:
+            if not AffectedOrder.objects.filter(closed_at=None, order=row.dispatch.order).exists():
+                yield f"{key}: unknown without an open incident"
+        elif status != AT_PARTNER[row.state]:
+            yield f"{key}: ours {row.state}, theirs {status}"
+    for key, status in theirs.items():
+        yield f"{key}: theirs {status}, unknown to us"
+
+
+def doubled(partners: dict) -> Iterator[str]:
+    """Sent means sent once: no key with other bytes, no process started twice, no step done under two keys."""
+    for violation in partners["violations"]:
+        yield f"violation {violation}"
+    done = Dispatch.objects.filter(state=D.DONE, undo=False, position__lt=500).values_list(
+        "order__number", "step", "position"
+    )
+    for step, count in Counter(done).items():
+        if count > 1:
+            yield f"{step} done {count} times"
