@@ -1,6 +1,6 @@
 """What a mail about an order tells: read from the database when the mail is first tried."""
 
-from django.utils.translation import override
+from django.utils.translation import ngettext, override
 
 from notifications.facts import MailFacts
 from orders.causes import cause_of
@@ -13,8 +13,9 @@ def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
     """The facts of a mail step. Its `about` says what happened: `code` or `because`, and `detail`."""
     order: Order = row.order
     code = row.about.get("code") or row.about.get("because") or ""
-    detail = row.about.get("detail", "")
+    over = row.step == Dispatch.Step.MAIL_OVER
     with override(LANGUAGE):
+        detail = _orders(row.about.get("orders", 1)) if over else row.about.get("detail", "")
         cause = cause_of(code) if code else None
         said = f"{cause.what} ({code}: {detail})" if cause and detail else str(cause.what) if cause else detail
         return MailFacts(
@@ -26,6 +27,16 @@ def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
             domains=domains,
             start=order.start_at,
             cause=said,
-            next_step=str(cause.next) if cause else "",
-            admin_path=f"/admin/orders/order/{order.pk}/change/",
+            next_step=str(cause.next) if cause and not over else "",
+            admin_path=_page(row),
         )
+
+
+def _orders(number: int) -> str:
+    return ngettext("%(number)d order was affected", "%(number)d orders were affected", number) % {"number": number}
+
+
+def _page(row: Dispatch) -> str:
+    """Where the reader can see more: the incident that the mail is about, or else its order."""
+    incident = row.about.get("incident")
+    return f"/admin/orders/incident/{incident}/change/" if incident else f"/admin/orders/order/{row.order_id}/change/"

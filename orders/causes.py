@@ -1,5 +1,6 @@
 """The error dictionary: for every code that we know, what happened and what to do, in words for staff (gettext)."""
 
+import re
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
@@ -16,6 +17,8 @@ class Cause:
 
 RESEND = _("Clear it up with the partner, then resend the order.")
 WAIT = _("Nothing to do: it goes on by itself.")
+MAIL_SERVER = _("Show the details to whoever runs the mail server, then resend the mail.")
+NOT_LET_IN = Cause(_("The partner does not let us in."), _("Check our credentials and address with the partner."))
 
 CAUSES = {
     # holds
@@ -96,20 +99,62 @@ CAUSES = {
     "no_recipients": Cause(
         _("Nobody is set to get this mail."), _("Add a contact for the attribution, or set the default contact.")
     ),
+    "recipients_refused": Cause(
+        _("The mail server refuses every recipient of this mail."), _("Check the contacts' mail addresses.")
+    ),
+    "bad_mail": Cause(
+        _("The mail can't be written: an address or a heading is not allowed in a mail."),
+        _("Check the contacts' mail addresses."),
+    ),
+    "connection": Cause(_("No connection to the mail server, or it broke off."), MAIL_SERVER),
+    "provider_refused": Cause(_("The mail provider refuses this mail."), MAIL_SERVER),
+    "provider_trouble": Cause(_("The mail provider could not be reached, or its answer not be read."), MAIL_SERVER),
+    # partners' answers that need other words than their class
+    "code_400": Cause(
+        _("The partner finds something in the order wrong; its words are in the details."),
+        _("Do what the partner's words ask for (a domain without ICP filing, for instance), then resend the order."),
+    ),
+    "code_404": Cause(_("The partner does not know what was asked for."), RESEND),
+    "http_404": Cause(_("The partner has no such address."), _("Check the partner's base URL in our settings.")),
+    "code_409": Cause(
+        _("The partner has seen this request's key with other content."),
+        _("Call the engineer on duty; the log has the details."),
+    ),
+    "http_408": Cause(_("The partner gave up waiting for our request."), WAIT),
+    "http_429": Cause(_("The partner asks us to slow down."), WAIT),
+    "http_401": NOT_LET_IN,
+    "http_403": NOT_LET_IN,
+    "code_401": NOT_LET_IN,
+    "code_403": NOT_LET_IN,
 }
+
+CLASSES = [
+    (
+        r"(http|code)_[5-9]\d\d.*|code_\d{4,}",
+        Cause(
+            _("The partner reports a fault of its own."),
+            _("It is tried again by itself; if it goes on, call the partner."),
+        ),
+    ),
+    (
+        r"http_[123]\d\d",
+        Cause(_("The partner answers from another address."), _("Check the partner's base URL in our settings.")),
+    ),
+    (r"http_4\d\d|code_.*", Cause(_("The partner refused the request."), RESEND)),
+    (r"smtp_4\d\d", Cause(_("The mail server does not take the mail for now."), WAIT)),
+    (r"smtp_.*", Cause(_("The mail server refuses this mail."), MAIL_SERVER)),
+    (r"provider_(401|403|408|429|5\d\d)", Cause(_("The mail provider does not take the mail for now."), WAIT)),
+    (r"provider_\d+", Cause(_("The mail provider refuses this mail."), MAIL_SERVER)),
+]
+"""What codes mean that a partner or a mail server chose: the first rule that fits the whole code."""
+
+UNKNOWN = Cause(
+    _("An error that the dictionary does not know."), _("Call the engineer on duty; the log has the details.")
+)
 
 
 def cause_of(code: str) -> Cause:
     """What a code means. HTTP statuses and partners' own codes are explained by their class."""
     if code in CAUSES:
         return CAUSES[code]
-    if code.startswith(("http_5", "code_5")):
-        return Cause(
-            _("The partner reports a fault of its own."),
-            _("It is tried again by itself; if it goes on, call the partner."),
-        )
-    if code in {"http_401", "http_403"}:
-        return Cause(_("The partner does not let us in."), _("Check our credentials and address with the partner."))
-    if code == "http_429":
-        return Cause(_("The partner asks us to slow down."), WAIT)
-    return Cause(_("The partner refused the request."), RESEND)
+    return next((cause for rule, cause in CLASSES if re.fullmatch(rule, code, re.DOTALL)), UNKNOWN)

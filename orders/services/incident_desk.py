@@ -1,0 +1,89 @@
+"""What staff do about an incident: take it, ignore it, resolve it, write a note. Each act leaves an event."""
+
+import datetime
+from collections.abc import Collection
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.errors import NotAllowedError
+from orders.models import Incident
+from orders.services.events import add_event
+from orders.services.incidents import OPEN, about, end_incidents, lock_incidents
+from orders.services.wakeup import wake
+
+State = Incident.State
+NOT_OVER = [*OPEN, State.IGNORED]
+
+
+@transaction.atomic
+def acknowledge_incident(
+    *, incident_id: int, by: str, now: datetime.datetime, note: str = "", owner_id: int | None = None
+) -> Incident:
+    """Somebody has taken it up: `owner_id`, where it is a person with an account. It ends by itself as before.
+
+    Raises NotAllowedError (it is over, ignored or unknown).
+    """
+    incident = _locked(incident_id, OPEN, "acknowledged")
+    incident.state = State.ACKNOWLEDGED
+    incident.owner_id = owner_id or incident.owner_id
+    return _save(incident, "incident_acknowledged", by=by, now=now, note=note)
+
+
+@transaction.atomic
+def ignore_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str = "") -> Incident:
+    """Nobody needs to look at it, and no mail tells of its end. It stays ignored for the orders that it has, however
+    often they fail in this way; another order with this cause opens a new one. Raises NotAllowedError."""
+    incident = _locked(incident_id, OPEN, "ignored")
+    incident.state = State.IGNORED
+    return _save(incident, "incident_ignored", by=by, now=now, note=note)
+
+
+@transaction.atomic
+def resolve_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str = "") -> Incident:
+    """Staff say that it is over, for all orders that it has; its closing is mailed like any other. The orders' steps
+    stay what they are: a failed one is resent, not resolved. Raises NotAllowedError."""
+    incident = _locked(incident_id, NOT_OVER, "resolved")
+    mail = incident.state != State.IGNORED
+    _save(incident, "incident_resolved", by=by, now=now, note=note)
+    end_incidents([incident], now=now, mail=mail)
+    wake()
+    incident.refresh_from_db()
+    return incident
+
+
+@transaction.atomic
+def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str) -> Incident:
+    """Adds a line to its note, whatever its state. Raises NotAllowedError (unknown, or an empty note)."""
+    if not note.strip():
+        raise NotAllowedError("the note is empty")
+    incident = _locked(incident_id, State.values, "noted")
+    return _save(incident, "incident_noted", by=by, now=now, note=note)
+
+
+@transaction.atomic
+def hand_over_incident(*, incident_id: int, owner_id: int | None, by: str, now: datetime.datetime) -> Incident:
+    """Gives it to somebody else, or (None) to nobody. Raises NotAllowedError."""
+    incident = _locked(incident_id, NOT_OVER, "handed over")
+    incident.owner_id = owner_id
+    return _save(incident, "incident_handed_over", by=by, now=now, note="", owner=owner_id)
+
+
+def _locked(incident_id: int, states: Collection[str], act: str) -> Incident:
+    lock_incidents()
+    incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
+    if incident is None:
+        raise NotAllowedError(f"incident {incident_id} is unknown")
+    if incident.state not in states:
+        raise NotAllowedError(f"incident {incident_id} can't be {act}: it is {incident.state}")
+    return incident
+
+
+def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, note: str, **more) -> Incident:
+    """Saves state, owner and note, with an event. A note is added to those before it, with its time and author."""
+    note = note.strip()
+    if note:
+        incident.note = f"{incident.note}{timezone.localtime(now):%Y-%m-%d %H:%M} {by}: {note}\n"
+    incident.save(update_fields=["state", "owner", "note"])
+    add_event(None, kind, by=by, now=now, note=note, **about(incident), **more)
+    return incident

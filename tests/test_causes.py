@@ -1,0 +1,89 @@
+"""The error dictionary knows every code that can occur."""
+
+import ast
+import pathlib
+
+import pytest
+from django.utils.translation import override
+
+from orders.attachments import MESSAGES
+from orders.causes import CAUSES, UNKNOWN, cause_of
+from orders.models import Order
+
+ROOT = pathlib.Path(__file__).parent.parent
+MODULES = [
+    *(path for name in ("bigdata", "bpm") for path in (ROOT / "integrations" / name).glob("*.py")),
+    *(ROOT / "integrations" / name for name in ("http.py", "sending.py", "building.py")),
+    *(ROOT / "notifications").glob("*.py"),
+    *(ROOT / "orders" / "services").glob("*.py"),
+    ROOT / "orders" / "attachments.py",
+]
+RETURNED = {("notifications/sending.py", "_trouble"), ("integrations/http.py", "_broken")}
+SHOWN = [
+    *(f"http_{status}" for status in (*range(300, 309), *range(400, 432), 451, *range(500, 512), 599)),
+    *(
+        f"code_{code}"
+        for code in (0, 1, 201, 400, 401, 403, 404, 409, 422, 499, 500, 503, 999, 1001, "E01", "失败", -1)
+    ),
+    *(f"smtp_{code}" for code in (421, 450, 451, 452, 500, 535, 550, 552, 554)),
+    *(f"provider_{code}" for code in (400, 401, 403, 408, 422, 429, 500, 503, "trouble")),
+]
+
+
+def written_codes() -> set[str]:
+    """Codes that our sources give as plain words: `code="..."`, and what two functions choose between."""
+    found = set()
+    for path in MODULES:
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
+                found.add(node.value.value)
+            named = isinstance(node, ast.FunctionDef) and (path.relative_to(ROOT).as_posix(), node.name) in RETURNED
+            if named:
+                words = [inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant)]
+                found |= {word for word in words if isinstance(word, str) and word.isidentifier()}
+    return found
+
+
+def test_the_sources_are_read():
+    assert {"not_json", "timeout", "refused", "broken", "connection", "no_recipients", "payload"} <= written_codes()
+
+
+@pytest.mark.parametrize("code", sorted(written_codes() | set(MESSAGES) | {"missing", "bad_name", "breaker_open"}))
+def test_every_code_of_ours_has_an_entry(code):
+    assert code in CAUSES
+
+
+@pytest.mark.parametrize("held", [held for held in Order.Held if held])
+def test_every_hold_has_an_entry(held):
+    assert held in CAUSES
+
+
+@pytest.mark.parametrize("code", SHOWN)
+def test_partners_codes_are_explained_by_their_class(code):
+    assert cause_of(code[:32]) is not UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "code, words",
+    [
+        ("http_503", "It is tried again"),
+        ("code_500", "It is tried again"),
+        ("code_422", "Clear it up with the partner"),
+        ("http_429", "Nothing to do"),
+        ("smtp_451", "Nothing to do"),
+        ("smtp_550", "mail server"),
+        ("code_400", "the partner's words"),
+        ("whatever", "engineer on duty"),
+    ],
+)
+def test_what_to_do_fits_the_code(code, words):
+    with override("en"):
+        assert words in str(cause_of(code).next)
+
+
+def test_cause_and_next_step_are_chinese():
+    causes = [*CAUSES.values(), *(cause_of(code) for code in SHOWN), UNKNOWN]
+    with override("zh-hans"):
+        plain = [str(text) for cause in causes for text in (cause.what, cause.next) if str(text).isascii()]
+    assert plain == []
