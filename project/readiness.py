@@ -6,6 +6,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Max, Min
 
+from integrations.breaker import open_partners
 from integrations.models import Heartbeat
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
@@ -36,8 +37,8 @@ def missing_migrations() -> list[str]:
 def readiness(now: datetime.datetime) -> dict:
     """What /readyz says; `reasons` is empty when all is well. Raises django.db.Error where the database is away.
 
-    The age of the oldest due dispatch is told and never a reason: while a partner is down it grows, and that is no
-    cause to turn BBOSS's orders away.
+    The age of the oldest due dispatch and open breakers are told and never a reason: a partner that is down is no cause
+    to turn BBOSS's orders away.
     """
     if missing := missing_migrations():
         return {"database": "ok", "migrations": missing, "reasons": ["migrations are not applied"]}
@@ -48,5 +49,6 @@ def readiness(now: datetime.datetime) -> dict:
         "migrations": [],
         "heartbeat_age_seconds": age,
         "oldest_due_seconds": oldest_due_age(now),
+        "open_breakers": sorted(open_partners()),
         "reasons": [] if alive else ["no worker gave a sign of life within 2 minutes"],
     }

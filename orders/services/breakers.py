@@ -7,6 +7,11 @@ from orders.services.events import add_event
 from orders.services.incidents import BREAKER_OPEN, OPEN, end_incidents, lock_incidents, open_incident
 
 
+def partners_down() -> set[str]:
+    """The partners whose breaker is open, as their incidents tell."""
+    return set(Incident.objects.filter(code=BREAKER_OPEN, state__in=OPEN).values_list("partner", flat=True))
+
+
 def note_partner_down(partner: str, error: str, *, dispatch_id: int, now: datetime.datetime) -> None:
     """The partner does not answer: one incident for it, one mail, through the order that showed it."""
     add_event(None, "breaker_opened", by="worker", now=now, partner=partner, error=error)

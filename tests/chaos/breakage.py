@@ -39,7 +39,7 @@ class Breakage:
         return self.random.choices(acts, weights)[0]()
 
     def fault(self) -> str:
-        kind = self.random.choices(KINDS, [4, 4, 1, 2, 4, 4, 2, 1])[0]
+        kind = self.random.choices(KINDS, [4, 4, 1, 2, 4, 5, 2, 5])[0]
         path = self.random.choice(PATHS)
         count = self.random.randint(1, 1 if kind == "refusal" else 6)
         with contextlib.suppress(requests.RequestException):

@@ -7,6 +7,8 @@ from django.utils.translation import override
 
 from orders.models import Dispatch, Order
 from orders.reading import standing
+from orders.services.breakers import partners_down
+from orders.services.incidents import PARTNERS
 
 
 class Command(BaseCommand):
@@ -42,6 +44,8 @@ class Command(BaseCommand):
         lines += [
             f"  incident {row['partner']} {row['step']} {row['code']}: {row['detail']}" for row in facts["incidents"]
         ]
+        waiting = {PARTNERS[row["channel"]] for row in facts["steps"] if row["status"] in {"due", "retrying"}}
+        lines += [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
         lines += [self.step(row) for row in facts["steps"]]
         lines += [f"  record  {row['infoType']} {row['domain']:40} {row['state']}" for row in facts["billing"][:20]]
         if len(facts["billing"]) > 20:
