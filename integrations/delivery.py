@@ -17,14 +17,16 @@ from django.utils import timezone
 
 from integrations.breaker import OpenBreakers, may_probe, next_probe, note_outcomes
 from integrations.building import build_payloads
+from integrations.recording import patiently, record_safely
 from integrations.sending import send
+from integrations.tie import ending
 from integrations.turns import Turn
 from orders.activation import activate
-from orders.models import Attempt
+from orders.models import Attempt, Dispatch
+from orders.models.dispatch import OPEN_STATES
 from orders.services.incidents import PARTNERS
 from orders.services.leases import Work, claim, next_due
 from orders.services.outcome import Outcome
-from orders.services.outcomes import record_outcomes
 from orders.services.stepping import release
 
 CALLS_AT_A_TIME = 8
@@ -86,6 +88,9 @@ class Drain:
         try:
             while self._round(turn):
                 pass
+        except Exception:
+            self._bring_home()
+            raise
         finally:
             for lane in self.lanes.values():
                 lane.pool.shutdown(wait=False, cancel_futures=True)
@@ -95,7 +100,7 @@ class Drain:
 
     def _round(self, turn: Turn | None) -> bool:
         """Claims and collects once; False when the run is over."""
-        over = self.seconds is not None and time.monotonic() - self.began > self.seconds
+        over = ending.is_set() or (self.seconds is not None and time.monotonic() - self.began > self.seconds)
         claimed = 0 if over else self._fill()
         if over:
             self._hand_back()
@@ -109,10 +114,12 @@ class Drain:
 
     def _fill(self) -> int:
         """Claims as much as the partners have room for, and starts the calls."""
+        now = timezone.now()
+        if not self.calls and not is_due(now=now):
+            return 0
         rooms = self._rooms()
         if not rooms:
             return 0
-        now = timezone.now()
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
         work = claim(rooms=rooms, now=now, lease=lease, worker=f"{WORKER}:{os.getpid()}", build=build_payloads)
         until = time.monotonic() + settings.DISPATCH_LEASE_SECONDS
@@ -146,7 +153,13 @@ class Drain:
                 lane.in_flight -= 1
                 handed.append(_handed_back(item))
         if handed:
-            record_outcomes(handed, now=timezone.now())
+            record_safely(handed)
+
+    def _bring_home(self) -> None:
+        """A claim went wrong: what was sent before is written down all the same."""
+        self._hand_back()
+        while self.calls:
+            self._collect()
 
     def _collect(self) -> None:
         """Waits for a result, takes all that are there, and records them together."""
@@ -159,8 +172,7 @@ class Drain:
             lane.slowest = max(took, default=lane.slowest)
             outcomes.append(future.result())
         if outcomes:
-            outcomes = self._guarded(outcomes)
-            record_outcomes(outcomes, now=timezone.now())
+            record_safely(patiently(lambda: self._guarded(outcomes)))
             self._count(outcomes)
 
     def _guarded(self, outcomes: list[Outcome]) -> list[Outcome]:
@@ -181,6 +193,8 @@ class Drain:
 
     def _wait_for_next(self, turn: Turn) -> bool:
         """Sleeps until something is due, where something is due soon and nobody else waits for it."""
+        if not turn.is_free():
+            return False
         now = timezone.now()
         soon = min(filter(None, (next_due(after=now, until=now + LOOK_AHEAD), next_probe(after=now))), default=None)
         if soon is None or not turn.take():
@@ -190,6 +204,11 @@ class Drain:
         activate(numbers=None, by="worker", now=timezone.now())
         release(now=timezone.now(), dated=True)
         return True
+
+
+def is_due(*, now: datetime.datetime) -> bool:
+    """Whether there may be something to claim. A look costs no lock: most drains find that another has done it all."""
+    return Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).exists()
 
 
 def _call(work: Work, until: float, took: list[float]) -> Outcome:

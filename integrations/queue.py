@@ -1,15 +1,27 @@
-"""The queue's broker: django-q2's ORM broker, with a private key per cluster for the watchdog's pings.
+"""The queue's broker: django-q2's ORM broker, with two more keys than the common one.
 
-Any cluster may take a task from the common queue, so a ping there would be answered by a neighbour and a hung cluster
-would go unnoticed. A ping is therefore put under the key of the one cluster that it asks (contract 3.9, Alive).
+A private key per cluster, for the watchdog's pings: any cluster may take a task from the common queue, so a ping there
+would be answered by a neighbour and a hung cluster would go unnoticed (contract 3.9, Alive).
+
+A key for wake-ups: a thousand orders leave a thousand of them, and one drain does the work of all. So whoever takes
+one throws the others away.
 """
 
+import logging
 import os
 from time import sleep
 
+from django.db import Error, connections, transaction
+from django.db.models import Case, Value, When
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
+
+from orders.services.wakeup import WAKE_KEY
+
+logger = logging.getLogger(__name__)
+AWAY = 1.0  # seconds between two questions to a database that does not answer
+AT_ONCE = 1000
 
 
 def cluster_id() -> str:
@@ -18,19 +30,66 @@ def cluster_id() -> str:
 
 
 class DeskBroker(ORM):
-    """Takes from the common queue and from this cluster's own, oldest first."""
+    """Takes pings of its own cluster first, then wake-ups and the common queue, oldest first.
+
+    A database error is waited out here: django-q2's pusher would sleep ten seconds and die of it, its monitor at once.
+    """
+
+    answered = True
 
     def dequeue(self):
-        """A list of (receipt, payload), or None after a short sleep. Compare-and-set on the lock: one taker a task."""
-        keys = [key for key in (self.list_key, cluster_id()) if key]
-        now = timezone.now()
-        candidates = list(self.get_connection().filter(key__in=keys, lock__lt=now).order_by("pk")[: Conf.BULK])
-        if not candidates:
-            sleep(Conf.POLL)
+        """A list of (receipt, payload), or None after a short sleep."""
+        try:
+            taken = self._take()
+            self.answered = True
+        except Error as error:
+            self._note_away(error)
             return None
-        mine = self.get_connection()
-        return [
-            (task.pk, task.payload)
-            for task in candidates
-            if mine.filter(pk=task.pk, lock=task.lock).update(lock=self.timeout(task))
-        ]
+        if not taken:
+            sleep(Conf.POLL)
+        return taken or None
+
+    def _take(self) -> list[tuple[int, str]]:
+        """Compare-and-set on the lock: one taker a task."""
+        taken = []
+        for task in self._candidates():
+            mine = self.get_connection().filter(pk=task.pk, lock=task.lock)
+            if mine.update(lock=self.timeout(task)):
+                taken.append((task.pk, task.payload))
+                if task.key == WAKE_KEY:
+                    self._drop_doubles()
+        return taken
+
+    def _candidates(self) -> list:
+        own = cluster_id()
+        keys = [key for key in (own, WAKE_KEY, self.list_key) if key]
+        free = self.get_connection().filter(key__in=keys, lock__lt=timezone.now())
+        own_first = Case(When(key=own, then=Value(0)), default=Value(1))
+        return list(free.order_by(own_first, "pk")[: Conf.BULK])
+
+    def _drop_doubles(self) -> None:
+        """All wake-ups but the newest: what they stand for is committed, so the drain that follows will see it. The
+        newest stays for another worker."""
+        free = self.get_connection().filter(key=WAKE_KEY, lock__lt=timezone.now())
+        if free.count() < 2:
+            return
+        with transaction.atomic(using=Conf.ORM):
+            rows = free.order_by("-pk").select_for_update(skip_locked=True)
+            pks = list(rows.values_list("pk", flat=True)[1:AT_ONCE])
+            self.get_connection().filter(pk__in=pks).delete()
+
+    def _note_away(self, error: Error) -> None:
+        """One line for each time that the database goes away."""
+        if self.answered:
+            logger.error("the queue can't be read: %s", error)
+        self.answered = False
+        connections[Conf.ORM].close()
+        sleep(AWAY)
+
+    def delete(self, task_id):
+        """Acknowledges a task. One that can't be now comes again after `retry`: every task may run twice."""
+        try:
+            super().delete(task_id)
+        except Error as error:
+            logger.error("a task can't be acknowledged: %s", error)
+            connections[Conf.ORM].close()

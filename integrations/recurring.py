@@ -8,6 +8,7 @@ from django_q.models import Schedule
 RECURRING = {
     "desk-sweep": {"func": "integrations.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},
     "desk-files": {"func": "integrations.tasks.look_at_files", "schedule_type": Schedule.MINUTES, "minutes": 5},
+    "desk-tidy": {"func": "integrations.tasks.tidy", "schedule_type": Schedule.HOURLY},
     "desk-usage": {"func": "integrations.tasks.nightly_usage", "schedule_type": Schedule.DAILY},
 }
 NIGHTLY_AT = datetime.time(2, 10)  # Asia/Shanghai

@@ -1,25 +1,33 @@
 """What the queue runs. Each task may be lost, run twice or run late: our own tables say what is to be done."""
 
-from django.utils import timezone
-from django_q.tasks import async_task
+import datetime
 
-from integrations.alive import beat
+from django.utils import timezone
+from django_q.models import Failure
+
+from integrations.alive import beat, forget_dead
 from integrations.delivery import drain as run_drain
+from integrations.tie import ending
 from orders.activation import activate
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.stepping import release
 from orders.services.undo import close_abandoned
 from orders.services.usage import ask_for_usage
+from orders.services.wakeup import wake
+
+FAILURES_KEPT = datetime.timedelta(days=30)
 
 
 def drain(settle: bool = False) -> str:
     """Delivers what is due; comes again through the queue while something is left or due soon."""
+    if ending.is_set():
+        return "this cluster ends"
     beat()
     if settle:
         settle_arrived(now=timezone.now())
     report = run_drain()
     if report.again:
-        async_task("integrations.tasks.drain")
+        wake()
     return f"{report.tried} tried, {report.done} done"
 
 
@@ -36,7 +44,7 @@ def sweep() -> str:
 
 def ping(cluster: str) -> None:
     """Answers the watchdog of the cluster that carries this out."""
-    beat(cluster)
+    beat(cluster, often_enough=datetime.timedelta())
 
 
 def look_at_files() -> str:
@@ -47,3 +55,11 @@ def look_at_files() -> str:
 def nightly_usage() -> str:
     """Each night: asks for the traffic of all running trials (contract section 5)."""
     return f"{ask_for_usage(by='schedule', now=timezone.now())} trials asked for"
+
+
+def tidy() -> str:
+    """Each hour: forgets dead clusters, and what the queue noted about tasks that failed long ago."""
+    now = timezone.now()
+    dead = forget_dead(now=now)
+    failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
+    return f"{dead} dead clusters, {failures} old failures"

@@ -22,6 +22,13 @@ class Turn:
         self.mine = False
         self.renew_at: datetime.datetime | None = None
 
+    def is_free(self) -> bool:
+        """Whether `take()` is worth a try: a look costs no write."""
+        if self.mine:
+            return True
+        row = models.Turn.objects.filter(name=self.name).first()
+        return row is None or row.holder is None or row.until < timezone.now()
+
     def take(self) -> bool:
         """Takes or keeps the turn."""
         now = timezone.now()

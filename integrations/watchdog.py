@@ -2,8 +2,7 @@
 
 django-q2's cluster can hang without a sign: a killed idle worker takes the queue's read lock with it, and the cluster's
 own statistics go on saying that it works. So somebody outside asks it: every 15 s a ping goes through the queue to this
-very cluster, and a cluster that has not answered for 60 s is killed, with all its processes, and replaced. The cluster
-for its part holds a pipe from the watchdog; when that closes, the watchdog is dead, and the cluster ends itself.
+very cluster, and a cluster that has not answered for 60 s is killed, with all its processes, and replaced.
 """
 
 import contextlib
@@ -17,35 +16,42 @@ import threading
 import time
 import uuid
 
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
+from django.db.models import F
 from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from integrations.alive import beat, last_seen
+from integrations.alive import last_seen
 from integrations.models import Heartbeat
 from integrations.queue import DeskBroker
+from integrations.tie import STOP_WITHIN
 from orders.services.events import add_event
+from orders.services.wakeup import wake
 
 logger = logging.getLogger(__name__)
 PING_EVERY = 15.0
 PATIENCE = 60.0
-STOP_WITHIN = 25.0  # a drain ends within 20 s
 LOOK_EVERY = 0.5
+LONGEST_BACK_OFF = 60.0  # seconds between two starts of a cluster that never answers
+UNACKNOWLEDGED = 3  # times the patience: a cluster that carries out its tasks, but can't say so any more
 
 
 class Watchdog:
     """Starts a cluster, asks it, replaces it. `run()` returns when it was told to stop."""
 
-    def __init__(self):
+    def __init__(self, *, ping_every: float = PING_EVERY, patience: float = PATIENCE):
         self.name = f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:8]}"
+        self.ping_every, self.patience = ping_every, patience
         self.stopping = threading.Event()
+        self.process: subprocess.Popen | None = None
+        self.seen = None
+        self.failed_starts = 0
 
     def run(self) -> None:
         """Runs until SIGTERM or SIGINT; then lets the cluster finish what it is doing."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
-        beat(self.name)
         self.start()
         try:
             while not self.stopping.wait(LOOK_EVERY):
@@ -54,86 +60,96 @@ class Watchdog:
             self.stop()
 
     def start(self) -> None:
-        """A new cluster in a process group of its own, tied to us by a pipe."""
+        """A new cluster in a session of its own, tied to us by a pipe. The first ping is due at once."""
         theirs, self.tie = os.pipe()
         command = [sys.executable, sys.argv[0], "worker", "--tied-to", str(theirs)]
         environment = os.environ | {"DESK_CLUSTER": self.name}
         self.process = subprocess.Popen(command, pass_fds=[theirs], env=environment, start_new_session=True)
         os.close(theirs)
-        self.asked_at = self.answered_at = time.monotonic()
-        self.seen = None
+        self.asked_at, self.unanswered = float("-inf"), 0
+        with contextlib.suppress(Error):
+            wake()  # for what was left
 
     def look(self) -> None:
         """Asks when it is time to; replaces a cluster that ended or does not answer."""
         if self.process.poll() is not None:
             self.replace(f"it ended with code {self.process.returncode}")
-        elif time.monotonic() - self.asked_at >= PING_EVERY:
-            self.ask()
-            if time.monotonic() - self.answered_at >= PATIENCE:
-                self.replace(f"no answer for {PATIENCE:.0f} s")
+        elif time.monotonic() - self.asked_at >= self.ping_every:
+            self.asked_at = time.monotonic()
+            if why := self.ask():
+                self.replace(why)
 
-    def ask(self) -> None:
-        """Sends a ping and looks whether there was a sign of life since the last one. A database that is away is no
-        fault of the cluster's: nobody could answer, so the clock starts anew."""
-        self.asked_at = time.monotonic()
+    def ask(self) -> str:
+        """Sends a ping, or says why the cluster must be replaced: so many pings stayed without a sign of life.
+
+        Pings are counted, not seconds, so that a watchdog that was itself stopped for a while does not blame the
+        cluster. A database that is away is no fault of the cluster's: nobody could answer, so it is counted anew.
+        """
         close_old_connections()
         try:
-            seen = last_seen(self.name)
-            if seen != self.seen:
-                self.seen, self.answered_at = seen, time.monotonic()
-            broker = DeskBroker(list_key=self.name)
-            if not OrmQ.objects.filter(key=self.name).exists():
-                async_task("integrations.tasks.ping", self.name, broker=broker)
-        except DatabaseError:
+            self.note_sign()
+            if self.unanswered * self.ping_every >= self.patience:
+                return f"no answer for {self.patience:g} s"
+            return self.ping()
+        except Error:
             logger.exception("the database did not answer the watchdog")
-            self.answered_at = time.monotonic()
+            self.unanswered = 0
+        return ""
+
+    def note_sign(self) -> None:
+        """Whatever this cluster carried out since the last ping is a sign of life."""
+        seen = last_seen(self.name)
+        if seen != self.seen:
+            self.seen, self.unanswered, self.failed_starts = seen, 0, 0
+
+    def ping(self) -> str:
+        """Puts a ping under the cluster's own key. One that nobody took yet is enough; those taken stay until their
+        results are noted, so if they pile up, that has stopped."""
+        pings = OrmQ.objects.filter(key=self.name)
+        if pings.count() * self.ping_every >= UNACKNOWLEDGED * self.patience:
+            return "it carries out tasks, but notes no results"
+        if not pings.filter(lock__lte=timezone.now()).exists():
+            async_task("integrations.tasks.ping", self.name, broker=DeskBroker(list_key=self.name))
+        self.unanswered += 1
+        return ""
 
     def replace(self, why: str) -> None:
-        """Kills the cluster with all its processes and starts another, with an event that says so."""
+        """Kills the cluster with all its processes and starts another, with an event that says so.
+
+        While none answers, each start waits longer than the one before.
+        """
         logger.error("cluster %s is replaced: %s", self.name, why)
-        self.kill(signal.SIGKILL)
-        self.process.wait()
-        os.close(self.tie)
-        with contextlib.suppress(DatabaseError):
-            close_old_connections()
-            OrmQ.objects.filter(key=self.name).delete()
-            replaced = Heartbeat.objects.filter(cluster=self.name).values_list("replaced", flat=True).first() or 0
-            Heartbeat.objects.filter(cluster=self.name).update(replaced=replaced + 1)
-            add_event(None, "cluster_replaced", by="watchdog", now=timezone.now(), cluster=self.name, why=why)
-        self.stopping.wait(1.0)  # a cluster that ends at once must not spin
-        self.start()
+        self.end(orderly=False)
+        with contextlib.suppress(Error):
+            self.note_replaced(why)
+        back_off = min(2.0**self.failed_starts, LONGEST_BACK_OFF)
+        self.failed_starts += 1
+        if not self.stopping.wait(back_off):
+            self.start()
+
+    def note_replaced(self, why: str) -> None:
+        """The event and the count; pings of the dead cluster are of no use to the next."""
+        close_old_connections()
+        OrmQ.objects.filter(key=self.name).delete()
+        Heartbeat.objects.filter(cluster=self.name).update(replaced=F("replaced") + 1)
+        add_event(None, "cluster_replaced", by="watchdog", now=timezone.now(), cluster=self.name, why=why)
 
     def stop(self) -> None:
-        """Lets the cluster end; kills what is left after a while."""
-        self.signal_main()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(STOP_WITHIN)
-        self.kill(signal.SIGKILL)
-        self.process.wait()
-        with contextlib.suppress(DatabaseError):
+        """Lets the cluster finish; kills what is left after a while, and takes back its name."""
+        if self.process:
+            self.end(orderly=True)
+        with contextlib.suppress(Error):
+            close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
             Heartbeat.objects.filter(cluster=self.name).delete()
 
-    def signal_main(self) -> None:
-        """Asks the cluster's main process to end; its children must not get the signal, they finish their work."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
-
-    def kill(self, number: int) -> None:
-        """To the whole process group: orphans of a killed cluster would go on unseen."""
+    def end(self, *, orderly: bool) -> None:
+        """Lets go of the tie, waits if it is to be orderly, and kills the process group: orphans would go on unseen."""
+        os.close(self.tie)
+        if orderly:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_WITHIN)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
-
-
-def end_with(tie: int) -> None:
-    """In the cluster: waits, in a thread, for the watchdog's end of the pipe to close, then ends this process group."""
-    threading.Thread(target=_wait_for_end, args=(tie,), name="tie", daemon=True).start()
-
-
-def _wait_for_end(tie: int) -> None:
-    with contextlib.suppress(OSError):
-        os.read(tie, 1)
-    logger.error("the watchdog is gone: this cluster ends")
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOP_WITHIN)
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None

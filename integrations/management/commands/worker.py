@@ -1,10 +1,14 @@
 """`worker`: the process that does the work (contract section 5)."""
 
+import argparse
+
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 
 from integrations.recurring import make_schedules
-from integrations.watchdog import Watchdog, end_with
+from integrations.tie import hold
+from integrations.watchdog import PATIENCE, PING_EVERY, Watchdog
 
 
 class Command(BaseCommand):
@@ -13,15 +17,21 @@ class Command(BaseCommand):
     help = "Carries out what is due: runs qcluster with a watchdog. Ends on SIGTERM and Ctrl-C."
 
     def add_arguments(self, parser):
-        parser.add_argument("--tied-to", type=int, help="used by the watchdog itself: the pipe that the cluster holds")
+        hidden = argparse.SUPPRESS
+        parser.add_argument("--tied-to", type=int, help=hidden)  # for the watchdog itself: the pipe to hold
+        parser.add_argument("--ping-every", type=float, default=PING_EVERY, help=hidden)  # for tests, as the next
+        parser.add_argument("--patience", type=float, default=PATIENCE, help=hidden)
 
-    def handle(self, *args, tied_to, **options):
+    def handle(self, *args, tied_to, ping_every, patience, **options):
         if tied_to is not None:
-            end_with(tied_to)
+            hold(tied_to)
             call_command("qcluster")
             return
-        make_schedules()
+        try:
+            make_schedules()
+        except Error as error:
+            raise CommandError(f"the database does not answer, or lacks its migrations: {error}") from error
         self.stdout.write("worker runs; Ctrl-C ends it")
         self.stdout.flush()
-        Watchdog().run()
+        Watchdog(ping_every=ping_every, patience=patience).run()
         self.stdout.write("worker has stopped")

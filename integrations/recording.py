@@ -1,0 +1,66 @@
+"""Writes down what came of the calls, whatever the database does meanwhile: a result in hand must not be lost.
+
+If it is lost all the same (the process dies), the lease runs out and the same bytes go out again under the same key.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.utils import timezone
+
+from orders.models import Attempt
+from orders.services.outcome import Outcome
+from orders.services.outcomes import record_outcomes
+
+logger = logging.getLogger(__name__)
+WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds: a database that is restarted is back by then
+Given = TypeVar("Given")
+
+
+def record_safely(outcomes: list[Outcome]) -> None:
+    """Records a batch; if one outcome can't be written, the others are all the same.
+
+    Raises django.db.OperationalError or InterfaceError if the database stays away.
+    """
+    try:
+        patiently(lambda: record_outcomes(outcomes, now=timezone.now()))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("%s outcomes can't be recorded together", len(outcomes))
+        for outcome in outcomes:
+            _record_alone(outcome)
+
+
+def _record_alone(outcome: Outcome) -> None:
+    """What can't be written counts as a fault of ours, to be tried again: then it ends as an incident at the latest."""
+    fault = f"the answer ({outcome.result}) could not be recorded; see the log"
+    bare = replace(
+        outcome, result=Attempt.Outcome.RETRY, code="internal", message=fault, answer="", data={}, unknown=True
+    )
+    for attempt in (outcome, bare):
+        try:
+            return patiently(lambda: record_outcomes([attempt], now=timezone.now()))  # noqa: B023  called at once
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("the outcome of dispatch %s can't be recorded", outcome.dispatch_id)
+
+
+def patiently(act: Callable[[], Given]) -> Given:
+    """Does it again while the database is away, locked or chose it to end a deadlock; raises after some seconds.
+
+    `act` must be one transaction, or harmless when done twice.
+    """
+    for wait in WAITS:
+        try:
+            return act()
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("the database failed, again in %s s: %s", wait, error)
+            time.sleep(wait)
+            close_old_connections()
+    return act()

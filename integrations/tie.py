@@ -1,0 +1,38 @@
+"""The tie between a watchdog and its cluster: a pipe that all processes of the cluster hold (contract 3.9, Alive).
+
+The watchdog lets go of it to have the cluster end; when the watchdog is killed, the system lets go of it. Either way
+every process of the cluster notices by itself, even where the others are dead or hang, and none is left behind.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+
+logger = logging.getLogger(__name__)
+STOP_WITHIN = 25.0  # seconds; a call to a partner takes 10 at the most
+ending = threading.Event()  # in the cluster's processes: begin nothing new, what runs may end
+
+
+def hold(tie: int) -> None:
+    """In the cluster's main process, before it has children: watches the pipe, here and in every process to come."""
+    _watch(tie)
+    os.register_at_fork(after_in_child=lambda: _watch(tie))
+
+
+def _watch(tie: int) -> None:
+    threading.Thread(target=_wait_for_end, args=(tie,), name="tie", daemon=True).start()
+
+
+def _wait_for_end(tie: int) -> None:
+    """Ends the cluster in an orderly way: its main process asks the others. What is left after a while is killed."""
+    with contextlib.suppress(OSError):
+        os.read(tie, 1)
+    ending.set()
+    if os.getpid() == os.getpgid(0):
+        logger.info("the watchdog let go: this cluster ends")
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(STOP_WITHIN)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
