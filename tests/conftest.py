@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from tests.fakes import RunningSandbox
-from tests.flushing import flush_passes_the_guard  # noqa: F401  for the whole suite
+from tests.flushing import flush_passes_the_guard, reference_data_after_a_flush  # noqa: F401  for the whole suite
 
 HERE = pathlib.Path(__file__).parent
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))

@@ -4,7 +4,10 @@ SQLite flushes by DELETE, which the guard of approvals.append_only refuses. The 
 the flush's own transaction, so every test runs with it. Production code has no such way.
 """
 
+import importlib
+
 import pytest
+from django.apps import apps
 from django.db.backends.sqlite3.base import DatabaseOperations
 
 from approvals import append_only
@@ -23,3 +26,13 @@ def flush_passes_the_guard():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", unguarded)
         yield
+
+
+@pytest.fixture(autouse=True)
+def reference_data_after_a_flush(request):
+    """Provinces and service types come with a migration, and the flush after a test with real transactions takes them
+    away. The next such test has them again; all others run before."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker and marker.kwargs.get("transaction"):
+        request.getfixturevalue("transactional_db")
+        importlib.import_module("orders.migrations.0002_reference_data").load(apps, None)

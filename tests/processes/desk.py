@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import psycopg
 import requests
 
 from integrations.bboss.sign import signed_envelope
+from tests.processes.proc import Cluster, processes_of
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 SECRETS = {
@@ -60,12 +62,25 @@ class ProcessDesk:
     def __exit__(self, *exc):
         for name in list(self.processes):
             self.stop(name)
+        left = self.alive()
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         if self.postgres:
             self.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
+        assert not left, f"left behind: {left}\n{self.logs()}"
 
     def sql(self, statement: str) -> None:
         with psycopg.connect(self.postgres, autocommit=True) as connection:
             connection.execute(statement)
+
+    def rows(self, statement: str) -> list[tuple]:
+        """What a SELECT upon the desk's database gives."""
+        if self.postgres:
+            with psycopg.connect(self.database_url, autocommit=True) as connection:
+                return connection.execute(statement).fetchall()
+        with contextlib.closing(sqlite3.connect(self.folder / "desk.sqlite3", timeout=20)) as connection:
+            return connection.execute(statement).fetchall()
 
     @property
     def database_url(self) -> str:
@@ -82,6 +97,7 @@ class ProcessDesk:
             "BPM_BASE_URL": f"{self.sandbox_url}/bpm",
             "BIGDATA_BASE_URL": f"{self.sandbox_url}/bigdata",
             "PYTHONUNBUFFERED": "1",
+            "TEST_DESK": self.name,
         }
         if self.clock_file:
             mine |= {"TEST_CLOCK_FILE": str(self.clock_file), "PYTHONPATH": str(ROOT / "tests" / "clock_site")}
@@ -157,8 +173,33 @@ class ProcessDesk:
         self.start("web", *words)
         self.until(lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
 
-    def start_worker(self, name: str = "worker") -> subprocess.Popen:
-        return self.start(name, "manage.py", "worker")
+    def start_worker(self, name: str = "worker", *, ping_every: float = 15, patience: float = 60) -> subprocess.Popen:
+        self.worker_since = datetime.datetime.now(datetime.UTC)
+        words = ["--ping-every", str(ping_every), "--patience", str(patience)]
+        return self.start(name, "manage.py", "worker", *words)
+
+    def alive(self) -> list:
+        """All living processes of this desk, wherever they belong by now."""
+        return processes_of(f"TEST_DESK={self.name}")
+
+    def cluster(self, name: str = "worker") -> Cluster:
+        """The parts of the worker's cluster, as soon as it is complete and has answered its watchdog."""
+
+        def complete():
+            with contextlib.suppress(ValueError):  # not all are there yet
+                found = Cluster(f"TEST_DESK={self.name}", self.processes[name].pid)
+                return found if len(found.workers) == 2 and self.heartbeats(since=self.worker_since) else None
+
+        return self.until(complete, seconds=120)
+
+    def heartbeats(self, since: datetime.datetime = datetime.datetime(2000, 1, 1)) -> set[str]:
+        """The names of the clusters that gave a sign of life since then (UTC)."""
+        moment = f"{since:%Y-%m-%d %H:%M:%S.%f}" + ("+00" if self.postgres else "")
+        return {name for (name,) in self.rows(f"SELECT cluster FROM integrations_heartbeat WHERE seen_at > '{moment}'")}
+
+    def replacements(self) -> int:
+        """How often a cluster was replaced, by the events."""
+        return self.rows("SELECT count(*) FROM orders_orderevent WHERE kind = 'cluster_replaced'")[0][0]
 
     def stop(self, name: str) -> int:
         """SIGTERM, and SIGKILL to what is left of its session after half a minute."""
@@ -172,29 +213,36 @@ class ProcessDesk:
         return process.wait()
 
     def kill(self, name: str) -> None:
-        """SIGKILL to one process and its session."""
+        """SIGKILL to one process and its process group."""
         process = self.processes.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def until(self, true, *, seconds: float = 60, every: float = 0.05):
-        """Waits until `true()` is; a connection that is refused is no yet."""
+        """Waits until `true()` is; a request that fails is no yet."""
         end, last = time.monotonic() + seconds, None
         while time.monotonic() < end:
             try:
                 last = true()
                 if last:
                     return last
-            except requests.ConnectionError as error:
+            except requests.RequestException as error:
                 last = error
             time.sleep(every)
         raise AssertionError(f"not within {seconds} s; last: {last!r}\n{self.logs()}")
 
     def logs(self) -> str:
         """The ends of all logs, for a failure's report."""
-        return "\n".join(
-            f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in self.folder.glob("*.log")
-        )
+        return "\n".join(f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in self._logs())
+
+    def all_logs(self) -> str:
+        return "".join(path.read_text(errors="replace") for path in self._logs())
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def _logs(self) -> list[pathlib.Path]:
+        return sorted(self.folder.glob("*.log"))
 
     # --- what one does with it
 
@@ -219,8 +267,11 @@ class ProcessDesk:
         return requests.get(f"{self.sandbox_url}/state", timeout=10).json()
 
     def sent(self, path: str) -> list[dict]:
-        calls = requests.get(f"{self.sandbox_url}/calls", params={"path": path}, timeout=10).json()
-        return [call["body"] for call in (calls["calls"] if isinstance(calls, dict) else calls)]
+        return [call["body"] for call in self.calls(path=path)]
+
+    def calls(self, **wanted: str) -> list[dict]:
+        """The calls that the sandbox saw: at, path, key, digest, body, status and more; by `path` or `order`."""
+        return requests.get(f"{self.sandbox_url}/calls", params=wanted, timeout=10).json()["calls"]
 
     def fault(self, **fault) -> None:
         requests.post(f"{self.sandbox_url}/faults", json=fault, timeout=10).raise_for_status()

@@ -77,5 +77,5 @@ def billing(desk: ProcessDesk) -> list[list[dict]]:
 
 def add_contact(desk: ProcessDesk, contact: dict) -> None:
     fields = {**contact}
-    code = f"from notifications.models import Contact; Contact.objects.create(attribution_id={fields.pop('attribution')!r}, **{fields!r})"
-    desk.manage("shell", "-c", code)
+    create = f"Contact.objects.create(attribution_id={fields.pop('attribution')!r}, **{fields!r})"
+    desk.manage("shell", "-c", f"from notifications.models import Contact; {create}")

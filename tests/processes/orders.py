@@ -1,0 +1,79 @@
+"""Orders for the process tests, and what must hold of them however often something was killed."""
+
+from collections import defaultdict
+
+from tests.bboss_messages import accepted
+from tests.processes.desk import ProcessDesk
+
+
+def trial(n: int, **more) -> dict:
+    return {
+        "OrderType": "1",
+        "OrderNum": f"100T{n:04d}",
+        "EnterpriseID": "100A23100079275183",
+        "EnterpriseName": "北京示例科技有限公司",
+        "ProdType": "1",
+        "BusinessType": "1",
+        "BillingMethod": "1",
+        "DataFlow": "1",
+        "BizStart": "20230920",
+        "ProvContent": [{"ProvReq": f"t{n}.example.com"}],
+        **more,
+    }
+
+
+def activation(n: int, trial: int | None = None, **more) -> dict:
+    return {
+        "OrderNum": f"100A{n:04d}",
+        "BizRequest": f"100T{n if trial is None else trial:04d}",
+        "BizStart": "20230920",
+        "ProdType": "1",
+        "ProductID": "61000616304",
+        "BusinessType": "1",
+        "BillingMethod": "1",
+        "DataFlow": "1",
+        **more,
+    }
+
+
+def post_all(desk: ProcessDesk, contents: list[dict]) -> dict[str, str]:
+    """Posts them one after the other; the transIDH of each, by number."""
+    replies = {content["OrderNum"]: desk.post(content) for content in contents}
+    assert all(accepted(reply) for reply in replies.values()), replies
+    return {number: reply["transIDH"] for number, reply in replies.items()}
+
+
+def states(desk: ProcessDesk, first: int, last: int, letter: str = "A") -> dict[str, str]:
+    """{number: state} of the orders of these numbers."""
+    between = f"number BETWEEN '100{letter}{first:04d}' AND '100{letter}{last:04d}'"
+    return dict(desk.rows(f"SELECT number, state FROM orders_order WHERE {between}"))
+
+
+def until_active(desk: ProcessDesk, first: int, last: int, *, seconds: float = 120) -> None:
+    """Waits until these activations are active and none of their steps is open."""
+    open_steps = "SELECT count(*) FROM orders_dispatch WHERE state IN ('due', 'sending', 'retrying')"
+
+    def there():
+        found = states(desk, first, last)
+        complete = len(found) == last - first + 1 and set(found.values()) == {"active"}
+        return complete and desk.rows(open_steps)[0][0] == 0
+
+    desk.until(there, seconds=seconds, every=0.3)
+
+
+def check_calls(desk: ProcessDesk) -> None:
+    """Every step went out under one key of its own, with the same bytes each time; nothing was asked for twice."""
+    state = desk.partners()
+    assert state["violations"] == []
+    digests, keys = defaultdict(set), defaultdict(set)
+    for call in desk.calls():
+        digests[call["key"]].add(call["digest"])
+        keys[call["digest"]].add(call["key"])
+    assert all(len(found) == 1 for found in digests.values()), "a key with two bodies"
+    looks = {call["digest"] for call in desk.calls() if call["path"].endswith("/query")}
+    assert all(len(found) == 1 for digest, found in keys.items() if digest not in looks), "a step with two keys"
+    codes = [process["code"] for process in state["processes"]]
+    assert len(codes) == len(set(codes)), "an order with two BPM processes"
+    assert "Traceback" not in desk.log("web"), desk.log("web")
+    assert "database is locked" not in desk.all_logs()
+    assert "deadlock" not in desk.all_logs()

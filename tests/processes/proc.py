@@ -1,0 +1,56 @@
+"""Looks at processes in /proc: who belongs to a desk, and which part of a cluster each one is."""
+
+import contextlib
+import os
+import pathlib
+import signal
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Process:
+    """A living process; `began` in clock ticks since the system's start."""
+
+    pid: int
+    parent: int
+    state: str
+    began: int
+
+
+def processes_of(mark: str) -> list[Process]:
+    """All living processes that have this text in their environment, orphans too, in the order of their start."""
+    found = []
+    for folder in pathlib.Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(_read(folder))
+    return sorted((row for row in found if row.state not in "ZX"), key=lambda row: (row.began, row.pid))
+
+
+def _read(folder: pathlib.Path) -> Process:
+    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    return Process(pid=int(folder.name), parent=int(fields[1]), state=fields[0], began=int(fields[19]))
+
+
+class Cluster:
+    """The parts of the cluster that a watchdog (by its pid) runs now. django-q2 starts the workers, then the monitor,
+    then the pusher; all are the sentinel's children."""
+
+    def __init__(self, mark: str, watchdog: int):
+        rows = processes_of(mark)
+        (self.main,) = children(rows, watchdog)
+        (self.sentinel,) = children(rows, self.main)
+        *self.workers, self.monitor, self.pusher = children(rows, self.sentinel)
+
+    def all(self) -> list[int]:
+        return [self.main, self.sentinel, *self.workers, self.monitor, self.pusher]
+
+
+def children(rows: list[Process], parent: int) -> list[int]:
+    return [row.pid for row in rows if row.parent == parent]
+
+
+def kill(*pids: int) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,96 @@
+"""Kills and stops that every run of the suite tries; test_more_kills.py has the rest."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+import requests
+
+from tests.processes.orders import activation, check_calls, post_all, trial, until_active
+from tests.processes.proc import kill
+
+pytestmark = pytest.mark.processes
+BILLING = "/bigdata/productInfos"
+
+
+def test_the_death_of_idle_workers_is_noticed(desk):
+    """It hangs django-q2's cluster: the dead one took the queue's lock with it. The watchdog must see that."""
+    desk.start_worker(ping_every=1, patience=6)
+    before = desk.cluster()
+    kill(*before.workers)
+    numbers = post_all(desk, [trial(1), activation(1)])
+    assert len(numbers) == 2
+    desk.until(lambda: desk.replacements() == 1, seconds=60)
+    until_active(desk, 1, 1)
+    after = desk.cluster()
+    assert not set(after.all()) & set(before.all())
+    assert not {row.pid for row in desk.alive()} & set(before.all())
+    check_calls(desk)
+
+
+def test_a_killed_desk_goes_on_where_it_was(desk):
+    """SIGKILL to everything in the middle of intake and delivery: what was answered 00000 is there and is done."""
+    desk.start_worker(ping_every=1, patience=6)
+    desk.cluster()
+    desk.fault(path=BILLING, kind="slow", count=3, seconds=2)
+    answered = post_while_killed(desk, first=100, last=139, kill_after=12)
+    kill_all_workers(desk)
+    desk.start_web()
+    assert len(answered) >= 12
+    for number, trans_idh in answered.items():
+        content = trial(int(number[4:])) if number[3] == "T" else activation(int(number[4:]))
+        assert desk.post(content)["transIDH"] == trans_idh
+    post_all(desk, [make(n) for n in range(100, 140) for make in (trial, activation)])
+    desk.start_worker(ping_every=1, patience=6)
+    until_active(desk, 100, 139)
+    check_calls(desk)
+
+
+def post_while_killed(desk, *, first: int, last: int, kill_after: int) -> dict[str, str]:
+    """Posts orders; the web is killed meanwhile, so an answer may fail to come. Returns those that came, all 00000."""
+    answered: dict[str, str] = {}
+
+    def post():
+        for n in range(first, last + 1):
+            for content in (trial(n), activation(n)):
+                try:
+                    reply = desk.post(content)
+                except requests.RequestException:
+                    return
+                assert reply["response"]["rspCode"] == "00000"
+                answered[content["OrderNum"]] = reply["transIDH"]
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    desk.until(lambda: len(answered) >= kill_after)
+    desk.kill("web")
+    thread.join(60)
+    return answered
+
+
+def kill_all_workers(desk) -> None:
+    """The watchdog and every process of its cluster, at once."""
+    worker = desk.processes.pop("worker")
+    outside = {desk.processes["sandbox"].pid}
+    kill(*[row.pid for row in desk.alive() if row.pid not in outside])
+    worker.wait()
+
+
+def test_a_stopped_worker_ends_its_calls_and_nothing_is_left(desk):
+    """SIGTERM in the middle of calls: they are ended and written down, within the 20 s of the contract."""
+    known = desk.heartbeats()
+    worker = desk.start_worker()
+    cluster = desk.cluster()
+    desk.fault(path=BILLING, kind="slow", count=4, seconds=2)
+    post_all(desk, [trial(n) for n in range(200, 230)])
+    desk.until(lambda: desk.rows("SELECT count(*) FROM orders_dispatch WHERE state = 'sending'")[0][0])
+    began = time.monotonic()
+    os.kill(worker.pid, signal.SIGTERM)
+    assert worker.wait(30) == 0
+    assert time.monotonic() - began < 20
+    assert not {row.pid for row in desk.alive()} & {worker.pid, *cluster.all()}
+    assert desk.rows("SELECT count(*) FROM orders_dispatch WHERE state = 'sending'") == [(0,)]
+    assert desk.heartbeats() == known
+    check_calls(desk)

@@ -1,0 +1,174 @@
+"""Every process of a worker killed in turn, and what else may befall it. Takes minutes: `-m kills`."""
+
+import datetime
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.processes.orders import activation, check_calls, post_all, trial, until_active
+from tests.processes.proc import kill
+
+pytestmark = pytest.mark.kills
+BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
+QUICK = {"ping_every": 1, "patience": 6}
+
+
+@pytest.fixture
+def numbers(request, shared_desk):
+    """(first, last): numbers of orders that no other test uses."""
+    used = shared_desk.rows("SELECT count(*) FROM orders_order")[0][0]
+    return 1000 + used, 1000 + used + 7
+
+
+def post_pairs(desk, numbers) -> None:
+    first, last = numbers
+    post_all(desk, [make(n) for n in range(first, last + 1) for make in (trial, activation)])
+
+
+@pytest.mark.parametrize("part", ["workers", "monitor", "pusher", "sentinel", "main", "all"])
+def test_any_part_of_an_idle_cluster_may_die(desk, numbers, part):
+    """The desk goes on within two minutes, whether django-q2 mends itself or the watchdog must."""
+    desk.start_worker(**QUICK)
+    before = desk.cluster()
+    found = before.all() if part == "all" else getattr(before, part)
+    kill(*(found if isinstance(found, list) else [found]))
+    post_pairs(desk, numbers)
+    until_active(desk, *numbers)
+    check_calls(desk)
+
+
+def test_results_that_nobody_notes_are_noticed(desk, numbers):
+    """A monitor that dies idle takes a lock along: tasks are carried out, but stay in the queue for ever."""
+    replaced = desk.replacements()
+    desk.start_worker(**QUICK)
+    kill(desk.cluster().monitor)
+    desk.until(lambda: desk.replacements() > replaced, seconds=90)
+    post_pairs(desk, numbers)
+    until_active(desk, *numbers)
+
+
+def test_a_busy_worker_may_die(desk, numbers):
+    """Its calls have no known outcome: the same bytes go out again under the same keys."""
+    desk.start_worker(**QUICK)
+    desk.cluster()
+    desk.fault(path=BILLING, kind="slow", count=6, seconds=2)
+    post_all(desk, [trial(n) for n in range(numbers[0], numbers[1] + 1)])
+    open_attempts = "SELECT worker FROM orders_attempt WHERE outcome = '' AND worker <> ''"
+    (worker,) = desk.until(lambda: desk.rows(open_attempts))[0]
+    time.sleep(0.5)  # the calls are on their way
+    kill(int(worker.rpartition(":")[2]))
+    post_all(desk, [activation(n) for n in range(numbers[0], numbers[1] + 1)])
+    until_active(desk, *numbers)
+    assert desk.rows("SELECT count(*) FROM orders_attempt WHERE outcome = 'lost'")[0][0] > 0
+    check_calls(desk)
+
+
+@pytest.mark.parametrize("with_main", [False, True])
+def test_a_cluster_without_its_watchdog_ends_itself(desk, numbers, with_main):
+    """Even where its main process died with the watchdog: no orphan goes on."""
+    worker = desk.start_worker()
+    cluster = desk.cluster()
+    kill(worker.pid, *([cluster.main] if with_main else []))
+    worker.wait()
+    del desk.processes["worker"]
+    desk.until(lambda: not {row.pid for row in desk.alive()} & set(cluster.all()), seconds=60)
+    post_pairs(desk, numbers)
+    desk.start_worker()
+    until_active(desk, *numbers)
+    check_calls(desk)
+
+
+def test_a_plain_qcluster_does_all_the_work(desk, numbers):
+    """Without the watchdog, after setup_schedules: it shows that it lives, and the sweep runs."""
+    desk.manage("setup_schedules")
+    process = desk.start("worker-plain", "manage.py", "qcluster")
+    post_pairs(desk, numbers)
+    until_active(desk, *numbers)
+    desk.until(lambda: "qcluster" in desk.heartbeats(since=desk.now()), seconds=120)  # the sweep's
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    check_calls(desk)
+
+
+def test_two_workers_share_the_work(desk, numbers):
+    """Each with a cluster and a watchdog of its own; a ping is answered by the cluster that it asks."""
+    desk.start_worker("worker-one", **QUICK)
+    desk.start_worker("worker-two", **QUICK)
+    first, second = desk.cluster("worker-one"), desk.cluster("worker-two")
+    replaced = desk.replacements()
+    kill(*first.workers)
+    desk.until(lambda: desk.replacements() == replaced + 1, seconds=60)
+    assert desk.cluster("worker-two").main == second.main
+    post_pairs(desk, numbers)
+    until_active(desk, *numbers)
+    check_calls(desk)
+
+
+def test_retries_are_not_late(tmp_path, postgres):
+    """The contract's promise (3.5): with a healthy worker no attempt is more than 10 s late."""
+    from tests.processes.desk import ProcessDesk
+
+    with ProcessDesk(tmp_path, postgres=postgres, DISPATCH_RETRY_SECONDS="15,15") as desk:
+        desk.start_worker()
+        desk.cluster()
+        desk.fault(path=BILLING, kind="503", count=1)
+        post_all(desk, [trial(1)])
+        due_at = desk.until(lambda: desk.rows("SELECT next_try_at FROM orders_dispatch WHERE state = 'retrying'"))
+        second = "SELECT started_at FROM orders_attempt WHERE number = 2"
+        started = desk.until(lambda: desk.rows(second), seconds=60)
+        late = (moment(started) - moment(due_at)).total_seconds()
+        assert 0 <= late < 10
+
+
+def moment(rows) -> datetime.datetime:
+    value = rows[0][0]
+    return datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def test_the_full_times_of_the_contract(desk, numbers):
+    """15 s and 60 s, as in production: a hung cluster is replaced within two minutes."""
+    replaced = desk.replacements()
+    desk.start_worker()
+    kill(*desk.cluster().workers)
+    desk.until(lambda: desk.replacements() > replaced, seconds=120)
+    post_pairs(desk, numbers)
+    until_active(desk, *numbers)
+
+
+def test_a_database_that_is_away_is_waited_for(desk, numbers, postgres):
+    """As when PostgreSQL is restarted: nobody is blamed, and all goes on when it is back."""
+    if not postgres:
+        pytest.skip("SQLite is a file: it does not go away")
+    replaced = desk.replacements()
+    desk.start_worker(**QUICK)
+    cluster = desk.cluster()
+    desk.fault(path=BILLING, kind="slow", count=4, seconds=1)
+    post_pairs(desk, numbers)
+    desk.sql(f"ALTER DATABASE {desk.name} ALLOW_CONNECTIONS false")
+    desk.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{desk.name}'")
+    time.sleep(8)
+    desk.sql(f"ALTER DATABASE {desk.name} ALLOW_CONNECTIONS true")
+    until_active(desk, *numbers)
+    assert desk.replacements() == replaced
+    assert desk.cluster().main == cluster.main
+    check_calls(desk)
+
+
+def test_many_orders_at_once_and_a_crowd_of_wake_ups(desk, numbers):
+    """Posted by many at a time while two workers deliver: no lock of the database is ever seen, nothing goes twice."""
+    desk.start_worker()
+    desk.cluster()
+    first = numbers[0]
+    threads = [
+        threading.Thread(target=post_pairs, args=(desk, (first + 25 * part, first + 25 * part + 24)))
+        for part in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    until_active(desk, first, first + 99, seconds=180)
+    desk.until(lambda: desk.rows("SELECT count(*) FROM django_q_ormq WHERE key = 'wake-up'")[0][0] <= 2)
+    check_calls(desk)
