@@ -1,0 +1,141 @@
+"""Mail through the outbox to a real SMTP server: at least once, one for all, never in the way (contract 3.9, Mail)."""
+
+import datetime
+import email
+import email.policy
+import threading
+
+import pytest
+from aiosmtpd.controller import Controller
+from django.utils import timezone
+
+from integrations.building import build_payloads
+from integrations.sending import send
+from notifications.models import Contact, Mail
+from orders.models import AffectedOrder, Attempt, Dispatch
+from orders.services.leases import claim
+from tests.flows.test_cases import approve
+from tests.processes.desk import free_port
+
+
+class Server:
+    """An SMTP server in this process. `answers`: what the next DATA commands are answered; then 250."""
+
+    def __init__(self):
+        self.port, self.got, self.answers, self.lock = free_port(), [], [], threading.Lock()
+        self.controller = None
+
+    def start(self) -> None:
+        self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self.controller.start()
+
+    def stop(self) -> None:
+        if self.controller:
+            self.controller.stop()
+            self.controller = None
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802  aiosmtpd's name
+        with self.lock:
+            answer = self.answers.pop(0) if self.answers else "250 OK"
+            if answer.startswith("250"):
+                message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+                self.got.append((envelope.rcpt_tos, message))
+        return answer
+
+
+@pytest.fixture
+def smtp(settings):
+    server = Server()
+    server.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+    settings.DISPATCH_RETRY_SECONDS = [10, 10]
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def beijing(db):
+    for name, role in (("sa-one", "sa"), ("sa-two", "sa"), ("manager", "copy")):
+        Contact.objects.create(attribution_id="BJ", name=name, mail=f"{name}@example.com", tel="1", role=role)
+
+
+def test_an_activation_sent_to_bpm_is_one_mail_to_all(desk, smtp, beijing, case):
+    desk.play_case(case(1))
+    [(recipients, message)] = smtp.got
+    assert recipients == ["sa-one@example.com", "sa-two@example.com", "manager@example.com"]
+    assert case(1)["content"]["OrderNum"] in message["Subject"]
+    assert "北京泽天伟业商贸有限公司" in message["Subject"]
+    assert "pull.api-eas-3.li.com" in message.get_content()
+    assert message["Message-ID"] == Mail.objects.get().message_id
+
+
+def test_without_a_contact_the_default_one_gets_it(desk, smtp, case):
+    desk.play_case(case(1))
+    assert [recipients for recipients, _ in smtp.got] == [["desk@example.com"]]
+
+
+def test_a_server_that_is_away_delays_the_mail_and_nothing_else(desk, smtp, case):
+    smtp.stop()
+    desk.play_case(case(1))
+    assert desk.order(case(1)["content"]["OrderNum"]).state == "active"
+    assert Dispatch.objects.get(channel="mail").state == "retrying"
+    smtp.start()
+    desk.clock.shift(15)
+    desk.deliver()
+    assert len(smtp.got) == 1
+    assert Dispatch.objects.get(channel="mail").state == "done"
+
+
+def test_a_temporary_refusal_is_tried_again_with_the_same_message_id(desk, smtp, case):
+    smtp.answers = ["451 try later"]
+    desk.play_case(case(1))
+    assert smtp.got == []
+    first = Mail.objects.get().message_id
+    desk.clock.shift(15)
+    desk.deliver()
+    assert [message["Message-ID"] for _, message in smtp.got] == [first]
+
+
+def test_a_refusal_for_good_is_an_incident_and_the_order_goes_on(desk, smtp, case):
+    smtp.answers = ["554 no"]
+    desk.play_case(case(1))
+    number = case(1)["content"]["OrderNum"]
+    assert desk.order(number).state == "active"
+    assert Dispatch.objects.get(channel="mail").state == "failed"
+    trouble = AffectedOrder.objects.get(order__number=number, closed_at=None)
+    assert trouble.incident.partner == "mail"
+    desk.deliver()
+    assert smtp.got == []  # no mail about a mail that could not be sent
+
+
+def test_a_worker_that_died_after_sending_leads_to_the_same_message_id(desk, smtp, case):
+    """The server took it, and we do not know (contract 3.9, 12)."""
+    smtp.answers = ["451 try later"]
+    desk.play_case(case(1))
+    desk.clock.shift(15)
+    lease = datetime.timedelta(seconds=60)
+    [work] = claim(rooms={"mail": 1}, now=timezone.now(), lease=lease, worker="dies", build=build_payloads)
+    send(work)  # its outcome is lost
+    desk.clock.shift(61)
+    desk.deliver()
+    assert len(smtp.got) == 2
+    assert len({message["Message-ID"] for _, message in smtp.got}) == 1
+    outcomes = Attempt.objects.filter(dispatch__channel="mail").order_by("pk").values_list("outcome", flat=True)
+    assert list(outcomes) == ["retry", "lost", "ok"]
+
+
+def test_a_rejection_and_a_billed_subsequent_activation_are_mailed(desk, smtp, case):
+    desk.play_case(case(1))
+    for number, result in (("S1", "pass"), ("S2", "reject")):
+        desk.post(
+            case(1)["content"] | {"OrderNum": number, "ProvContent": [{"ProvReq": f"{number.lower()}.example.com"}]}
+        )
+        desk.deliver()
+        approve(desk, case(2)["expect"]["approval"] | {"code": number, "recordId": number, "result": result})
+        desk.deliver()
+    kinds = list(Mail.objects.filter(order__number__in=["S1", "S2"]).order_by("pk").values_list("kind", flat=True))
+    assert kinds == ["mail_sent_to_bpm", "mail_billed", "mail_sent_to_bpm", "mail_rejected"]
+    assert len(smtp.got) == 5
