@@ -36,7 +36,7 @@ def store_usage(trial: Order, rows: list[dict], *, now: datetime.datetime) -> li
     return TrialUsage.objects.bulk_create(usage_rows(trial.pk, rows, now))
 
 
-def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None = None) -> int:
+def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None = None, reason: str = "") -> int:
     """Queues the question for the traffic of these trials, or of all that run; returns how many are asked for.
 
     It stands behind the plan and holds up nothing; a trial with a question still open is passed over.
@@ -45,12 +45,13 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
     trials = trials.filter(state=Order.State.TRIALING) if numbers is None else trials.filter(number__in=numbers)
     step = Dispatch.Step.FETCH_USAGE
     busy = Dispatch.objects.filter(step=step, state__in=OPEN_STATES)
+    about = {"reason": reason} if reason else {}
     asked = 0
     waiting = list(trials.exclude(pk__in=busy.values("order_id")))
     for start in range(0, len(waiting), BATCH):
         batch = waiting[start : start + BATCH]
         Dispatch.objects.bulk_create(_question(trial, now) for trial in batch)
-        OrderEvent.objects.bulk_create(event(trial, "usage_asked", by=by, now=now) for trial in batch)
+        OrderEvent.objects.bulk_create(event(trial, "usage_asked", by=by, now=now, **about) for trial in batch)
         asked += len(batch)
     if asked:
         wake()

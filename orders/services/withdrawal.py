@@ -1,13 +1,14 @@
 """Withdrawals by BBOSS: BackFlag 1 (contract 3.10)."""
 
 import datetime
+import uuid
 
 from django.db import transaction
 from django.utils import timezone
 
 from orders.canonical import content_hash
 from orders.content import Receipt
-from orders.errors import RepeatCallError, TrialClaimedError
+from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.events import add_event
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
@@ -90,3 +91,18 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
         closed = close_never_begun(change)
         add_event(change, "undo_mark", by=by, now=now, why=f"trial {trial.number} withdrawn", closed=closed, steps=[])
         give_ending(change, State.WITHDRAWN, now=now, by=by)
+
+
+def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
+    """The same act by a member of staff; a later withdrawal by BBOSS is answered as a repetition of it.
+
+    Raises OrderUnknownError, NotAllowedError (withdrawn already, or a blank reason), TrialClaimedError.
+    """
+    if not reason.strip():
+        raise NotAllowedError("a withdrawal needs a reason")
+    with transaction.atomic():
+        order = lock_order(number)
+        if order.withdrawal_idh or order.state == State.WITHDRAWN:
+            raise NotAllowedError(f"order {number} is withdrawn already")
+        withdraw(order, by=by, now=now, reason=reason.strip(), idh=uuid.uuid4().hex)
+    return order

@@ -1,0 +1,35 @@
+"""Notes what people looked at: phones, mails and names opened, files downloaded, and what they wrote down."""
+
+import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.errors import NotAllowedError
+from orders.models import Order
+from orders.services.events import add_event
+from orders.services.locking import lock_order
+
+
+def note_personal_data_seen(order: Order, *, by: str, where: str, now: datetime.datetime) -> bool:
+    """Once for each person, order and day (of Asia/Shanghai); True if it was noted now."""
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    if order.events.filter(kind="personal_data_seen", actor=by[:160], at__gte=midnight).exists():
+        return False
+    add_event(order, "personal_data_seen", by=by, now=now, where=where)
+    return True
+
+
+def note_download(order: Order, *, file: str, by: str, now: datetime.datetime) -> None:
+    """Each download of an info-security file."""
+    add_event(order, "attachment_downloaded", by=by, now=now, file=file)
+
+
+def add_note(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
+    """A person's remark on an order. Raises OrderUnknownError, NotAllowedError (nothing written)."""
+    if not reason.strip():
+        raise NotAllowedError("a note needs a text")
+    with transaction.atomic():
+        order = lock_order(number)
+        add_event(order, "note", by=by, now=now, reason=reason.strip())
+    return order
