@@ -1,0 +1,40 @@
+"""The family of an order: its trial, with the changes and activations that grew from it."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from orders.models import Order
+
+MOST = 60
+
+
+@dataclass(frozen=True)
+class Member:
+    """One order of the family; `here`: the one whose page this is."""
+
+    order: Order
+    here: bool
+    root: bool
+
+
+@dataclass(frozen=True)
+class Family:
+    """The trial first, then the others in order of arrival. `missing`: the trial's number, while it is unknown."""
+
+    members: list[Member]
+    missing: str = ""
+    more: bool = False
+
+
+def family_of(order: Order, orders: QuerySet[Order]) -> Family:
+    """One query, among the orders that the reader may see. At most MOST members; `more`: there are others."""
+    root = order.number if order.kind == Order.Kind.TRIAL else order.trial_number
+    rows = orders.filter(Q(number=root) | Q(trial_number=root)).order_by("pk").select_related(None)
+    rows = list(
+        rows.only("number", "kind", "state", "first", "received_at", "held_because", "trial_number")[: MOST + 1]
+    )
+    rows.sort(key=lambda row: (row.number != root, row.pk))
+    members = [Member(row, row.pk == order.pk, row.number == root) for row in rows[:MOST]]
+    known = any(member.root for member in members)
+    return Family(members, "" if known else root, len(rows) > MOST)

@@ -1,0 +1,194 @@
+"""The rungs that follow from an order's steps: received, stored, files, billing, BPM. Pure."""
+
+import datetime
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from orders.causes import CAUSES, Cause, cause_of
+from orders.models import Dispatch, Order
+from orders.services.incidents import PARTNERS
+
+State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
+Text = str | Promise
+BY_URGENCY = (State.FAILED, State.RETRYING, State.SENDING, State.DUE, State.WAITING)
+ON_HOLD = {Held.ATTRIBUTION_UNKNOWN: "attribute", Held.TRIAL_CLOSED: "withdraw", Held.DOMAINS_MISSING: "withdraw"}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An open incident that stops the order."""
+
+    code: str
+    step: str = ""
+    partner: str = ""
+    detail: str = ""
+    since: datetime.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open."""
+
+    order: Order
+    steps: Collection[Dispatch]
+    now: datetime.datetime
+    troubles: Collection[Trouble] = ()
+    shut: Collection[str] = ()
+    opinion: str = ""
+
+    def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
+        return [row for row in self.steps if wanted(row)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """One rung. `tone`: one of the six, or `none` where the rung does not apply. `action`: the right decision's key.
+
+    `result` is a word or two; `note` a sentence where there is no cause. `cause` says what is wrong and what to do,
+    `code` and `detail` are what the partner said.
+    """
+
+    key: str
+    title: Text
+    tone: str = "grey"
+    icon: str = "dot"
+    result: Text = ""
+    at: datetime.datetime | None = None
+    note: Text = ""
+    cause: Cause | None = None
+    code: str = ""
+    detail: str = ""
+    tries: int = 0
+    next_try: datetime.datetime | None = None
+    action: str = ""
+    current: bool = False
+
+
+def received(facts: Facts) -> Rung:
+    """BBOSS was answered 00000."""
+    note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
+    return Rung(
+        key="received", title=_("Received"), tone="green", icon="check", result=_("From BBOSS"),
+        at=facts.order.received_at, note=note,
+    )  # fmt: skip
+
+
+def stored(facts: Facts) -> Rung:
+    """Planned, or held before anything could be planned."""
+    order = facts.order
+    base = {"key": "stored", "title": _("Stored")}
+    if order.held_because and order.held_because != Held.FILES:
+        trouble = next((row for row in facts.troubles if row.code == order.held_because), None)
+        return Rung(
+            **base, tone="amber", icon="pause", result=_("Held"), at=trouble.since if trouble else order.received_at,
+            cause=cause_of(order.held_because), detail=trouble.detail if trouble else "",
+            action=ON_HOLD.get(order.held_because, ""),
+        )  # fmt: skip
+    if order.planned_at is None:
+        return Rung(**base, result=_("Not planned"), icon="dot", note=_("The order's steps were never laid out."))
+    return Rung(
+        **base, tone="green", icon="check", result=_("Plan made"), at=order.planned_at,
+        note=_("The order's steps are laid out, and its billing records noted."),
+    )  # fmt: skip
+
+
+def files(facts: Facts) -> Rung:
+    """The info-security check."""
+    rows = facts.of(lambda row: row.step == Step.CHECK_FILES)
+    title = _("Files")
+    if not facts.order.file_names:
+        return Rung(key="files", title=title, tone="none", icon="dash", result=_("None named"),
+                    note=_("The order names no info-security files, so there is nothing to check."))  # fmt: skip
+    if facts.order.held_because == Held.FILES:
+        return _held_for_files(facts, rows)
+    return from_steps("files", title, rows, facts, done=_("All right"))
+
+
+def _held_for_files(facts: Facts, rows: list[Dispatch]) -> Rung:
+    row = rows[0] if rows else Dispatch(next_try_at=None)
+    trouble = next((found for found in facts.troubles if found.partner == "files"), Trouble(code=row.error_code))
+    code = trouble.code or row.error_code or Held.FILES
+    return Rung(
+        key="files", title=_("Files"), tone="amber", icon="pause", result=_("Held"), at=trouble.since,
+        cause=cause_of(code), code=code, detail=trouble.detail or row.error, tries=row.attempts,
+        next_try=row.next_try_at, action="waive",
+    )  # fmt: skip
+
+
+def billing(facts: Facts) -> Rung:
+    """The billing calls of the plan, without the start day's and without what undoes."""
+    rows = facts.of(lambda row: row.channel == "billing" and row.gate != "start" and not row.undo)
+    title = _("Billing") if facts.order.kind == Order.Kind.ACTIVATION else _("Trial billing")
+    return from_steps("billing", title, rows, facts, done=_("Accepted"))
+
+
+def bpm(facts: Facts) -> Rung:
+    """The BPM process."""
+    rows = facts.of(lambda row: row.channel == "bpm")
+    return from_steps("bpm", _("BPM"), rows, facts, done=_("Process started"))
+
+
+def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, done: Text) -> Rung:
+    """A rung that stands for some steps: the most urgent one speaks."""
+    base = {"key": key, "title": title}
+    if not rows:
+        return Rung(**base, result=_("Not begun"), note=_("It has not come to this yet."))
+    row = next((row for state in BY_URGENCY for row in rows if row.state == state), None)
+    if row is None:
+        return _over(base, rows, done)
+    shut = PARTNERS[row.channel] in facts.shut
+    if row.state == State.FAILED:
+        return _failed(base, row, facts)
+    if row.state in {State.RETRYING, State.DUE} and shut:
+        return Rung(
+            **base, tone="amber", icon="pause", result=_("Partner is down"), cause=CAUSES["breaker_open"],
+            code=row.error_code, detail=row.error, tries=row.attempts,
+        )  # fmt: skip
+    if row.state == State.RETRYING:
+        return Rung(
+            **base, tone="amber", icon="retry", result=_("Trying again"), cause=cause_of(row.error_code),
+            code=row.error_code, detail=row.error, tries=row.attempts, next_try=row.next_try_at, action="resend",
+        )  # fmt: skip
+    if row.state == State.WAITING:
+        return _waiting(base, row, rows, facts)
+    word = _("Being sent") if row.state == State.SENDING else _("About to be sent")
+    return Rung(**base, tone="blue", icon="arrow", result=word, tries=row.attempts, note=_("It is under way."))
+
+
+def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
+    busy = facts.order.state == Order.State.COMPENSATING and not row.undo
+    return Rung(
+        **base, tone="red", icon="cross", result=_("Refused") if row.definite else _("Failed"),
+        at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=row.error, tries=row.attempts,
+        action="" if busy or facts.order.state in {"withdrawn", "rejected"} else "resend",
+    )  # fmt: skip
+
+
+def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> Rung:
+    """Not its turn yet; where nothing of the order stands in front of it, others of the trial do."""
+    if facts.order.undo_since and not row.undo:
+        return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+    before = facts.of(lambda other: other.blocking and other.position < row.position and not other.undo)
+    free = all(other.state == State.DONE for other in before) and not row.gate
+    if free and row.lane and not facts.order.held_because:
+        note = _("Orders on the same trial are carried out one at a time; this one is next in line.")
+        return Rung(**base, tone="blue", icon="clock", result=_("In line"), note=note)
+    if any(other.state == State.DONE for other in rows):
+        return Rung(**base, tone="blue", icon="arrow", result=_("Under way"), note=_("It is under way."))
+    return Rung(**base, icon="dot", result=_("Not begun"), note=_("It begins when the steps before it are done."))
+
+
+def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
+    """Nothing of it is open any more."""
+    at = max((row.done_at for row in rows if row.done_at), default=None)
+    tries = max(row.attempts for row in rows)
+    if all(row.state == State.DONE for row in rows):
+        return Rung(**base, tone="green", icon="check", result=done, at=at, tries=tries)
+    if any(row.state == State.UNDONE for row in rows):
+        return Rung(**base, icon="undo", result=_("Undone"), at=at, tries=tries, note=_("It was done, and taken back."))
+    if any(row.state == State.DONE for row in rows):
+        return Rung(**base, icon="undo", result=_("Broken off"), at=at, tries=tries)
+    return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
