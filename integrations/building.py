@@ -13,6 +13,7 @@ from integrations.wire import encode
 from notifications.recipients import contacts_for
 from notifications.services import mail_payload, write_mail
 from orders.models import BillingRecord, Dispatch, OrderDomain
+from orders.models.dispatch import FIXES
 from orders.services.planning import latest_shape
 
 Step, Channel = Dispatch.Step, Dispatch.Channel
@@ -32,7 +33,7 @@ def build_payloads(rows: list[Dispatch], now: datetime.datetime) -> dict[int, st
 
 
 def _records_of(rows: list[Dispatch]) -> dict[int, BillingRecord]:
-    ids = [pk for row in rows for pk in row.records]
+    ids = [pk for row in rows for pk in [*row.records, *row.about.get("fixes", [])]]
     if not ids:
         return {}
     found = BillingRecord.objects.select_related("order", "order__attribution").in_bulk(ids)
@@ -51,15 +52,34 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 
 
 def _billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    facts = [_record_facts(records[pk], row) for pk in row.records]
+    if row.step in FIXES:
+        return encode(_fix(row, records))
+    cancelled = row.step == Step.CANCEL_TRIAL
+    facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
         return encode({"jobId": row.order.number, "delete": bigdata.deletion(facts)})
     return encode((bigdata.deletion if row.step == Step.DELETE_BILLING else bigdata.product_infos)(facts))
 
 
-def _record_facts(record: BillingRecord, row: Dispatch) -> RecordFacts:
-    """A record as this dispatch wants it. The customer is the record's own order's: a trial's stays the trial's."""
-    cancelled = row.step == Step.CANCEL_TRIAL
+def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
+    """What a reconciliation found, as far as it is still so: only what we hold for live or cancelled is sent again, and
+    never deleted."""
+    stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
+    if row.step == Step.FIX_DELETE:
+        ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
+        named = [one for one in row.about["named"] if (one["productId"], one["domain"].lower()) not in ours]
+        fixed = {"productInfos": named}
+    else:
+        mine = [records[pk] for pk in row.about["fixes"] if records[pk].state in stand]
+        cancelled = BillingRecord.State.CANCELLED
+        fixed = bigdata.product_infos(record_facts(record, cancelled=record.state == cancelled) for record in mine)
+    if not fixed["productInfos"]:
+        raise ValueError("what the comparison found is not so any more")
+    return fixed
+
+
+def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
+    """A record as it shall be. The customer is the record's own order's: a trial's stays the trial's."""
     owner = record.order
     return RecordFacts(
         job_id=owner.number,
@@ -127,10 +147,15 @@ def _mail(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -
         order_id=row.order_id,
         kind=row.step,
         facts=mail_facts(row, domains[row.order_id]),
-        letters=row.order.attribution_id or "",
+        letters=_letters(row),
         now=now,
     )
     return encode(mail_payload(mail))
+
+
+def _letters(row: Dispatch) -> str:
+    """Whose mail it is; a reconciliation's is nobody's in particular."""
+    return "" if row.step == Step.MAIL_RECONCILED else row.order.attribution_id or ""
 
 
 _BUILDERS: dict[str, Callable[[Dispatch, datetime.datetime, dict, dict], str]] = {

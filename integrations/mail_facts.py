@@ -1,16 +1,21 @@
 """What a mail about an order tells: read from the database when the mail is first tried."""
 
-from django.utils.translation import ngettext, override
+from django.utils.translation import gettext, gettext_noop, ngettext, override
 
 from notifications.facts import MailFacts
 from orders.causes import cause_of
 from orders.models import Dispatch, Order
 
 LANGUAGE = "zh-hans"
+COMPARED = gettext_noop(
+    "%(orders)d orders and %(records)d records compared, %(differences)d differences, %(fixed)d put right"
+)
 
 
 def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
     """The facts of a mail step. Its `about` says what happened: `code` or `because`, and `detail`."""
+    if row.step == Dispatch.Step.MAIL_RECONCILED:
+        return _reconciliation_facts(row.about)
     order: Order = row.order
     code = row.about.get("code") or row.about.get("because") or ""
     over = row.step == Dispatch.Step.MAIL_OVER
@@ -29,6 +34,25 @@ def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
             cause=said,
             next_step=str(cause.next) if cause and not over else "",
             admin_path=_page(row),
+        )
+
+
+def _reconciliation_facts(about: dict) -> MailFacts:
+    """A comparison's mail is about no order: what was compared, what differed, what happens now."""
+    with override(LANGUAGE):
+        if not about["differences"]:
+            do = gettext("Nothing needs to be done.")
+        elif about["fixed"] == about["differences"]:
+            do = gettext("Nothing to do: it goes on by itself.")
+        else:
+            do = gettext("Look at the differences, then have them put right: reconcile --fix.")
+        return MailFacts(
+            order_number="",
+            kind_label="",
+            state_label=about["error"],
+            cause=gettext(COMPARED) % about,
+            next_step=do,
+            admin_path=f"/admin/orders/reconciliation/{about['reconciliation']}/change/",
         )
 
 

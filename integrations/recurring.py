@@ -10,8 +10,9 @@ RECURRING = {
     "desk-files": {"func": "integrations.tasks.look_at_files", "schedule_type": Schedule.MINUTES, "minutes": 5},
     "desk-tidy": {"func": "integrations.tasks.tidy", "schedule_type": Schedule.HOURLY},
     "desk-usage": {"func": "integrations.tasks.nightly_usage", "schedule_type": Schedule.DAILY},
+    "desk-reconcile": {"func": "integrations.tasks.reconcile", "schedule_type": Schedule.DAILY},
 }
-NIGHTLY_AT = datetime.time(2, 10)  # Asia/Shanghai
+NIGHTLY_AT = {"desk-usage": datetime.time(2, 10), "desk-reconcile": datetime.time(3, 10)}  # Asia/Shanghai
 
 
 def make_schedules() -> list[str]:
@@ -25,14 +26,14 @@ def _make(name: str, wanted: dict) -> bool:
     extra = rows.exclude(pk=right.pk) if right else rows
     removed, _ = extra.delete()
     if right is None:
-        Schedule.objects.create(name=name, next_run=_first_run(wanted["schedule_type"]), repeats=-1, **wanted)
+        Schedule.objects.create(name=name, next_run=_first_run(name), repeats=-1, **wanted)
     return right is None or bool(removed)
 
 
-def _first_run(schedule_type: str) -> datetime.datetime:
+def _first_run(name: str) -> datetime.datetime:
     """At once; what runs each night begins with the next night."""
     now = timezone.localtime()
-    if schedule_type != Schedule.DAILY:
+    if name not in NIGHTLY_AT:
         return now
-    tonight = datetime.datetime.combine(now.date(), NIGHTLY_AT, now.tzinfo)
+    tonight = datetime.datetime.combine(now.date(), NIGHTLY_AT[name], now.tzinfo)
     return tonight if tonight > now else tonight + datetime.timedelta(days=1)

@@ -15,6 +15,7 @@ from orders.services.leases import Work
 from orders.services.outcome import Outcome
 
 logger = logging.getLogger(__name__)
+DELETIONS = {Dispatch.Step.DELETE_BILLING, Dispatch.Step.FIX_DELETE}
 Step, Channel, Result = Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 
 
@@ -63,7 +64,7 @@ def _billing(work: Work) -> Outcome:
     call = {"key": work.key, "request_id": work.request_id}
     if work.step == Step.VERIFY_DELETED:
         return _verify_deleted(work, call)
-    post = bigdata.delete_product_infos if work.step == Step.DELETE_BILLING else bigdata.post_product_infos
+    post = bigdata.delete_product_infos if work.step in DELETIONS else bigdata.post_product_infos
     answer = post(work.payload.encode(), **call)
     return _outcome(work, Result.OK, http_status=answer.http_status, answer=answer.text)
 

@@ -4,11 +4,14 @@ import datetime
 
 from django.utils import timezone
 from django_q.models import Failure
+from django_q.tasks import async_task
 
 from integrations.alive import beat, forget_dead
 from integrations.delivery import drain as run_drain
+from integrations.reconciliation import Comparison, Scope
 from integrations.tie import ending
 from orders.activation import activate
+from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.stepping import release
 from orders.services.undo import close_abandoned
@@ -16,6 +19,7 @@ from orders.services.usage import ask_for_usage
 from orders.services.wakeup import wake
 
 FAILURES_KEPT = datetime.timedelta(days=30)
+PART_SECONDS = 60.0  # of the queue's 120 for one task
 
 
 def drain(settle: bool = False) -> str:
@@ -55,6 +59,17 @@ def look_at_files() -> str:
 def nightly_usage() -> str:
     """Each night: asks for the traffic of all running trials (contract section 5)."""
     return f"{ask_for_usage(by='schedule', now=timezone.now())} trials asked for"
+
+
+def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
+    """Each night: compares all billing records with the big-data side's, a minute at a time, since a task may not take
+    long; each part queues the next one."""
+    row = Reconciliation.objects.get(pk=reconciliation) if reconciliation else None
+    run = Comparison(Scope(), by="schedule", seconds=PART_SECONDS, row=row, after=after)
+    row = run.run()
+    if run.after is not None:
+        async_task("integrations.tasks.reconcile", row.pk, run.after)
+    return f"{row.orders} orders, {row.differences} differences"
 
 
 def tidy() -> str:

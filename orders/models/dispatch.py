@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 OPEN_STATES = ["due", "retrying", "sending"]
+FIXES = ["fix_create_billing", "fix_delete_billing"]  # steps that only a reconciliation plans
 
 
 class Dispatch(models.Model):

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
+from orders.models.dispatch import FIXES
 from orders.services.events import event
 from orders.states import StepFacts, derive_state
 
@@ -27,7 +28,7 @@ def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) 
 
 def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
     facts = defaultdict(list)
-    rows = Dispatch.objects.filter(order__in=orders, superseded=False).order_by("position")
+    rows = Dispatch.objects.filter(order__in=orders, superseded=False).exclude(step__in=FIXES).order_by("position")
     for order_id, state, blocking, gate in rows.values_list("order_id", "state", "blocking", "gate"):
         facts[order_id].append(StepFacts(state, blocking, gate))
     return facts

@@ -3,6 +3,7 @@
 import datetime
 
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
+from orders.models.dispatch import FIXES
 from orders.services.events import add_event
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.planning import CLOSED_TRIAL, open_claim
@@ -37,7 +38,7 @@ def reopen(order: Order, *, now: datetime.datetime, by: str) -> None:
     BillingRecord.objects.filter(order=order).update(
         state=BillingRecord.State.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None
     )
-    Dispatch.objects.bulk_create(_anew(row, now) for row in again if not row.undo)
+    Dispatch.objects.bulk_create(_anew(row, now) for row in again if not row.undo and row.step not in FIXES)
     old_state, order.state = order.state, Order.State.IN_PROGRESS
     order.undo_since, order.undo_to = None, ""
     order.save(update_fields=["state", "undo_since", "undo_to"])

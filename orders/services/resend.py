@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orders.models import BillingRecord, Dispatch, Order
+from orders.models.dispatch import FIXES
 from orders.services.events import add_event
 from orders.services.incidents import PARTNERS
 from orders.services.locking import lock_order
@@ -100,6 +101,8 @@ def _judge_step(row: Dispatch, order: Order, force: bool, open_partners: Collect
 
 
 def _verdict(row: Dispatch, force: bool) -> tuple[str, str]:
+    if row.step in FIXES and row.state in {State.FAILED, State.DONE}:
+        return REFUSED, "not allowed, because it was right at its time only: compare again (reconcile --fix)"
     if row.state == State.FAILED:
         return (NEW, "it was refused for good: a new key") if row.definite else (SAME, "the same key and bytes")
     if row.state == State.RETRYING:

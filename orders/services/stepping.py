@@ -8,6 +8,7 @@ from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from orders.models import Dispatch, Order
+from orders.models.dispatch import FIXES
 
 State, Gate = Dispatch.State, Dispatch.Gate
 NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
@@ -70,6 +71,7 @@ def _before_in_line() -> QuerySet[Dispatch]:
 
 
 def _unfinished() -> QuerySet[Dispatch]:
-    """What others wait for. A forward step that failed holds up nobody once its order is being undone."""
-    given_up = Q(state=State.FAILED, undo=False, order__undo_since__isnull=False)
+    """What others wait for. A forward step that failed holds up nobody once its order is being undone; a fix that
+    failed never does: the next comparison looks again."""
+    given_up = Q(state=State.FAILED) & (Q(undo=False, order__undo_since__isnull=False) | Q(step__in=FIXES))
     return Dispatch.objects.filter(~given_up, superseded=False, state__in=NOT_FINISHED)

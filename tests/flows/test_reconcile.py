@@ -1,0 +1,295 @@
+"""`reconcile`: our billing records against the big-data side's, both ways, and what puts them right (contract 5)."""
+
+import re
+
+import pytest
+from django.core import mail
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+
+from integrations import tasks
+from integrations.reconciliation import Comparison, Scope
+from integrations.recurring import make_schedules
+from orders.models import BillingRecord, Difference, Dispatch, OrderEvent, Reconciliation
+from orders.services.compensation import compensate
+from orders.services.resend import Selection, judge
+from tests.bboss.conftest import ACTIVATION, TRIAL
+
+BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bigdata/productInfos/query"
+
+
+@pytest.fixture
+def store(desk):
+    """The sandbox's store, so that a test can put the big-data side wrong. An activation is live there."""
+    desk.post(TRIAL)
+    desk.deliver()
+    desk.post(ACTIVATION)
+    desk.deliver()
+    assert desk.order("100A1").state == "active"
+    mail.outbox.clear()
+    return desk.sandbox.partners.store
+
+
+def reconcile(capsys, *words, by="test") -> tuple[int, str]:
+    """Exit code and what was printed."""
+    try:
+        call_command("reconcile", *words, by=by)
+        code = 0
+    except CommandError as error:
+        code = error.returncode
+    return code, capsys.readouterr().out
+
+
+def held(store, job: str) -> dict:
+    (record,) = store.records(job)
+    return record
+
+
+def put(store, job: str, **changes):
+    """Changes what they hold for an order."""
+    record = held(store, job)
+    store.delete_record(record)
+    store.put_record(record | changes)
+
+
+def fix(desk, capsys) -> tuple[int, str]:
+    told = reconcile(capsys, "--fix")
+    desk.deliver()
+    return told
+
+
+def test_nothing_differs(desk, store, capsys):
+    assert reconcile(capsys) == (
+        0,
+        "2 orders, 2 records: 0 differences, 0 put right, 0 orders left out with steps under way\n",
+    )
+    row = Reconciliation.objects.get()
+    assert (row.orders, row.records, row.differences, row.by, row.error) == (2, 2, 0, "command:test", "")
+    assert row.finished_at
+    assert OrderEvent.objects.filter(kind="reconciled").count() == 1
+
+
+def test_it_is_mailed_even_when_nothing_differs(desk, store, capsys):
+    reconcile(capsys)
+    desk.deliver()
+    (message,) = mail.outbox
+    assert message.to == ["desk@example.com"]
+    assert message.subject == "【IBS 订单台】话单对账：共比对订单 2 单、话单 2 条，差异 0 条，已处理 0 条"
+    assert "无需处理" in message.body
+    assert "/admin/orders/reconciliation/" in message.body
+    assert desk.order("100A1").state == "active"
+
+
+def test_a_missing_record_is_sent_again(desk, store, capsys):
+    before = held(store, "100A1")
+    store.delete_record(before)
+    desk.clock.shift(3600)
+    code, out = reconcile(capsys)
+    assert (code, out.splitlines()[0]) == (
+        1, "100A1 61000616304 a.example.com: Live order, not billed: ours live, theirs missing",
+    )  # fmt: skip
+    assert store.records("100A1") == []
+
+    code, out = fix(desk, capsys)
+    assert (code, "queued: fix_create_billing" in out) == (1, True)
+    assert held(store, "100A1") == before
+    assert desk.order("100A1").state == "active"
+    assert OrderEvent.objects.get(kind="reconciliation_fix").actor == "command:test"
+    assert Difference.objects.last().fix.state == "done"
+    assert reconcile(capsys)[0] == 0
+
+
+def test_a_cancelled_record_is_cancelled_again(desk, store, capsys):
+    before = held(store, "100T1")
+    assert before["cancelStatus"] == "2"
+    put(store, "100T1", cancelStatus="1", cancelTime="20330920185436")
+    assert "Billed, no live order: ours cancelled, theirs live" in fix(desk, capsys)[1]
+    assert held(store, "100T1") == before
+    assert desk.order("100T1").state == "converted"
+
+
+def test_fields_that_differ_are_named_and_put_right(desk, store, capsys):
+    before = held(store, "100A1")
+    put(store, "100A1", province="200", enterpriseName="别人")
+    _, out = fix(desk, capsys)
+    assert "province: ours 100, theirs 200" in out
+    assert held(store, "100A1") == before
+    assert Difference.objects.get().detail["fields"]["province"] == ["100", "200"]
+
+
+def test_what_is_not_ours_is_deleted(desk, store, capsys):
+    store.put_record(held(store, "100A1") | {"domain": "x.example.com"})
+    code, out = fix(desk, capsys)
+    assert (code, "Billed, no live order: ours none, theirs live" in out) == (1, True)
+    assert [row["domain"] for row in store.records("100A1")] == ["a.example.com"]
+    assert desk.sent(DELETE)[0]["productInfos"][0]["domain"] == "x.example.com"
+
+
+def test_what_was_compensated_is_deleted_again(desk, store, capsys):
+    record = held(store, "100A1")
+    compensate(number="100A1", reason="客户取消", by="staff:lisi", now=timezone.now())
+    desk.deliver()
+    assert store.records("100A1") == []
+    store.put_record(record)
+    fix(desk, capsys)
+    assert store.records("100A1") == []
+    assert desk.order("100A1").state == "failed"
+    assert reconcile(capsys)[0] == 0
+
+
+@pytest.mark.parametrize("there, state", [(True, "live"), (False, "deleted")])
+def test_the_question_settles_what_was_unknown(desk, store, capsys, there, state):
+    record = BillingRecord.objects.get(order__number="100A1")
+    record.state = "unknown"
+    record.save()
+    if not there:
+        store.delete_record(held(store, "100A1"))
+    assert "ours unknown" in reconcile(capsys)[1]
+    record.refresh_from_db()
+    assert record.state == "unknown"
+    fix(desk, capsys)
+    record.refresh_from_db()
+    assert (record.state, Dispatch.objects.filter(step__startswith="fix").count()) == (state, 0)
+    assert Reconciliation.objects.first().fixed == 1
+
+
+def test_an_order_with_a_step_under_way_is_left_out(desk, store, capsys):
+    desk.sandbox.fault(path=BILLING, kind="503", count=1)
+    desk.post(TRIAL | {"OrderNum": "100T2"})
+    desk.deliver()
+    assert "2 orders, 2 records: 0 differences, 0 put right, 1 orders left out" in reconcile(capsys)[1]
+
+
+def test_an_order_that_is_being_undone_is_left_alone(desk, store, capsys):
+    store.put_record(held(store, "100A1") | {"domain": "x.example.com"})
+    compensate(number="100A1", reason="客户取消", by="staff:lisi", now=timezone.now())
+    reconcile(capsys, "--fix")
+    assert not Dispatch.objects.filter(step__startswith="fix").exists()
+
+
+def test_a_step_that_acts_meanwhile_counts(desk, store, capsys, monkeypatch):
+    """Between our reading and their answer a step acts: nothing is reported that was never wrong."""
+    store.delete_record(held(store, "100A1"))
+
+    def ask(job, **call):
+        BillingRecord.objects.filter(order__number=job).update(dispatch=Dispatch.objects.last())
+        return []
+
+    monkeypatch.setattr("integrations.reconciliation.ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr("integrations.reconciliation.query_product_infos", ask)
+    code, out = reconcile(capsys, "--fix")
+    assert (code, "2 orders left out" in out) == (0, True)
+
+
+class AtOnce:
+    """A pool that works in the caller's thread."""
+
+    def __init__(self, *args): ...
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error): ...
+
+    def submit(self, function, *args):
+        outcome = function(*args)
+        return type("Done", (), {"result": staticmethod(lambda: outcome)})
+
+
+def test_a_later_step_waits_for_the_fix(desk, store, capsys):
+    """A deletion that is still being tried must not overtake the making of the same record."""
+    desk.post(ACTIVATION | {"OrderNum": "100A2", "ProductID": "9", "ProvContent": [{"ProvReq": "b.example.com"}]})
+    desk.deliver()
+    assert desk.order("100A2").state == "awaiting_approval"
+    store.put_record(held(store, "100A1") | {"jobId": "100A2", "productId": "9", "domain": "b.example.com"})
+    desk.sandbox.fault(path=DELETE, kind="503", count=1)
+    fix(desk, capsys)
+    order = desk.order("100A2")
+    order.decision = "pass"
+    order.save()
+    tasks.release(now=timezone.now())
+    desk.deliver()
+    assert order.dispatches.get(step="create_billing").state == "waiting"
+    assert desk.order("100A2").state != "failed"
+    desk.clock.shift(120)
+    desk.deliver()
+    assert order.dispatches.get(step="create_billing").state == "done"
+    assert len(store.records("100A2")) == 1
+
+
+def test_a_fix_that_fails_is_an_incident_and_holds_up_nobody(desk, store, capsys):
+    store.delete_record(held(store, "100A1"))
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
+    fix(desk, capsys)
+    order = desk.order("100A1")
+    assert (order.state, order.troubles.get(closed_at=None).incident.step) == ("active", "fix_create_billing")
+    assert BillingRecord.objects.get(order=order).state == "live"
+    judged = judge(Selection(numbers=("100A1",), failed=True), force=True)
+    assert [(row.verdict, "reconcile --fix" in row.why) for row in judged] == [("refused", True)]
+    fix(desk, capsys)
+    assert len(store.records("100A1")) == 1
+    assert not order.troubles.filter(closed_at=None).exists()
+
+
+def test_named_orders_and_days(desk, store, capsys):
+    assert reconcile(capsys, "100A1")[1].startswith("1 orders, 1 records")
+    assert reconcile(capsys, "--since", "2023-09-20")[1].startswith("2 orders")
+    assert reconcile(capsys, "--since", "2023-09-21")[1].startswith("0 orders")
+
+
+@pytest.mark.parametrize(
+    "words, complaint",
+    [
+        (["100X"], "unknown: 100X"),
+        (["100C1"], "name its trial: 100C1"),
+        (["--since", "yesterday"], "is no day"),
+    ],
+)
+def test_wrong_arguments(desk, store, words, complaint):
+    desk.post({"OrderType": "2", "OrderNum": "100C1", "BizRequest": "100T1", "DataFlow": "2"})
+    with pytest.raises(CommandError, match=re.escape(complaint)):
+        call_command("reconcile", *words)
+    assert not Reconciliation.objects.exists()
+
+
+def test_silence_is_told_and_is_no_difference(desk, store, capsys):
+    desk.sandbox.fault(path=QUERY, kind="503", count=2)
+    with pytest.raises(CommandError, match="1 orders not answered; .*http_503"):
+        call_command("reconcile", "100A1")
+    assert Reconciliation.objects.get().differences == 0
+    desk.deliver()
+    assert "1 orders not answered" in mail.outbox[0].body
+
+
+def test_a_partner_that_is_away_is_not_asked_for_ever(desk, store, settings, capsys):
+    for number in range(30):
+        desk.post(TRIAL | {"OrderNum": f"100T9{number}"})
+    desk.deliver()
+    settings.BIGDATA_BASE_URL = "http://127.0.0.1:9/bigdata"
+    with pytest.raises(CommandError, match="20 orders not answered; gave up: .*refused"):
+        call_command("reconcile")
+
+
+def test_each_night_in_parts(desk, store, monkeypatch):
+    make_schedules()
+    schedule = Schedule.objects.get(name="desk-reconcile")
+    assert timezone.localtime(schedule.next_run).strftime("%H:%M") == "03:10"
+    assert schedule.func == "integrations.tasks.reconcile"
+    monkeypatch.setattr("integrations.reconciliation.BATCH", 1)
+    monkeypatch.setattr(tasks, "PART_SECONDS", 0)
+    OrmQ.objects.all().delete()
+    assert tasks.reconcile() == "1 orders, 0 differences"
+    row = Reconciliation.objects.get()
+    assert (row.finished_at, OrmQ.objects.count()) == (None, 1)
+    for _ in range(2):
+        part = OrmQ.objects.order_by("pk").last().task
+        assert (part["func"], part["args"][0]) == ("integrations.tasks.reconcile", row.pk)
+        tasks.reconcile(*part["args"])
+    row.refresh_from_db()
+    assert (row.orders, row.by, bool(row.finished_at)) == (2, "schedule", True)
+
+
+def test_without_any_order(desk, capsys):
+    run = Comparison(Scope(), by="test")
+    assert (run.run().orders, run.after, Dispatch.objects.count()) == (0, None, 0)
