@@ -449,4 +449,60 @@ class Migration(migrations.Migration):
             model_name='trialclaim',
             constraint=models.UniqueConstraint(condition=models.Q(('released_at__isnull', True)), fields=('trial',), name='one_claim_per_trial'),
         ),
+        migrations.CreateModel(
+            name='BillingDispatch',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'billing dispatch',
+                'verbose_name_plural': 'billing dispatches',
+                'proxy': True,
+                'default_permissions': ['view'],
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('orders.dispatch',),
+        ),
+        migrations.CreateModel(
+            name='BpmDispatch',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'BPM dispatch',
+                'verbose_name_plural': 'BPM dispatches',
+                'proxy': True,
+                'default_permissions': ['view'],
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('orders.dispatch',),
+        ),
+        migrations.CreateModel(
+            name='Conflict',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'conflict',
+                'verbose_name_plural': 'conflicts',
+                'proxy': True,
+                'default_permissions': ['view'],
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('orders.inboundmessage',),
+        ),
+        migrations.CreateModel(
+            name='OrderFiles',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'attachment',
+                'verbose_name_plural': 'attachments',
+                'proxy': True,
+                'default_permissions': ['view'],
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('orders.order',),
+        ),
     ]

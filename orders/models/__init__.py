@@ -9,12 +9,16 @@ from orders.models.order import Order, OrderDomain, TrialClaim
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
 from orders.models.scope import StaffScope
+from orders.models.views import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 
 __all__ = [
     "AcceptedCall",
     "AffectedOrder",
     "Attempt",
+    "BillingDispatch",
     "BillingRecord",
+    "BpmDispatch",
+    "Conflict",
     "Difference",
     "Dispatch",
     "InboundMessage",
@@ -22,6 +26,7 @@ __all__ = [
     "Order",
     "OrderDomain",
     "OrderEvent",
+    "OrderFiles",
     "Province",
     "Reconciliation",
     "ServiceType",
