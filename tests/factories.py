@@ -3,22 +3,30 @@
 import datetime
 
 import factory
+from django.contrib.auth.models import User
 from factory.django import DjangoModelFactory
 
 from approvals.models import ApprovalRecord
-from integrations.models import Heartbeat, Turn
+from integrations.models import Breaker, Heartbeat, Turn
 from notifications.models import Contact, Mail
 from orders.models import (
     AcceptedCall,
     AffectedOrder,
     Attempt,
+    BillingDispatch,
     BillingRecord,
+    BpmDispatch,
+    Conflict,
+    Difference,
     Dispatch,
     InboundMessage,
     Incident,
     Order,
     OrderDomain,
     OrderEvent,
+    OrderFiles,
+    Reconciliation,
+    StaffScope,
     TrialClaim,
     TrialUsage,
 )
@@ -60,6 +68,15 @@ class TrialFactory(OrderFactory):
     kind = Order.Kind.TRIAL
     state = Order.State.TRIALING
     product_id = ""
+
+
+class OrderFilesFactory(OrderFactory):
+    """An order that names a file."""
+
+    class Meta:
+        model = OrderFiles
+
+    info_security = factory.LazyAttribute(lambda order: f"{order.number}_50004020027_20230920170126.xlsx")
 
 
 class OrderDomainFactory(DjangoModelFactory):
@@ -118,6 +135,19 @@ class DispatchFactory(DjangoModelFactory):
     created_at = NOW
 
 
+class BillingDispatchFactory(DispatchFactory):
+    class Meta:
+        model = BillingDispatch
+
+
+class BpmDispatchFactory(DispatchFactory):
+    class Meta:
+        model = BpmDispatch
+
+    step = Dispatch.Step.START_BPM
+    channel = Dispatch.Channel.BPM
+
+
 class AttemptFactory(DjangoModelFactory):
     class Meta:
         model = Attempt
@@ -153,6 +183,17 @@ class InboundMessageFactory(DjangoModelFactory):
     rsp_desc = "Success"
     biz_code = "0000"
     body = '{"content": {"OrderNum": "100A230920170000001"}}'
+
+
+class ConflictFactory(InboundMessageFactory):
+    """The number of an order that we have, with other content."""
+
+    class Meta:
+        model = Conflict
+
+    rsp_code = "30000"
+    rsp_desc = "business failure"
+    biz_code = "3001"
 
 
 class AcceptedCallFactory(DjangoModelFactory):
@@ -238,3 +279,56 @@ class TurnFactory(DjangoModelFactory):
         model = Turn
 
     name = factory.Sequence(lambda n: f"turn-{n}")
+
+
+class BreakerFactory(DjangoModelFactory):
+    """Closed; `opened_at` opens it."""
+
+    class Meta:
+        model = Breaker
+
+    partner = factory.Sequence(lambda n: f"partner-{n}")
+
+
+class ReconciliationFactory(DjangoModelFactory):
+    class Meta:
+        model = Reconciliation
+
+    started_at = NOW
+    by = "command:reconcile"
+
+
+class DifferenceFactory(DjangoModelFactory):
+    class Meta:
+        model = Difference
+
+    reconciliation = factory.SubFactory(ReconciliationFactory)
+    order = factory.SubFactory(OrderFactory)
+    kind = Difference.Kind.NOT_BILLED
+    job_id = factory.SelfAttribute("order.number")
+    product_id = "61000616304"
+    domain = factory.Sequence(lambda n: f"a{n}.example.com")
+
+
+class UserFactory(DjangoModelFactory):
+    """A member of staff without any right."""
+
+    class Meta:
+        model = User
+
+    username = factory.Sequence(lambda n: f"staff{n}")
+    is_staff = True
+
+
+class StaffScopeFactory(DjangoModelFactory):
+    """Sees nothing, until attributions are added: `StaffScopeFactory(letters=["BJ"])`."""
+
+    class Meta:
+        model = StaffScope
+        skip_postgeneration_save = True
+
+    user = factory.SubFactory(UserFactory)
+
+    @factory.post_generation
+    def letters(self, create, extracted, **kwargs):
+        self.attributions.set(extracted or [])

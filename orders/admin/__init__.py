@@ -1,5 +1,29 @@
 """The staff's pages on orders: everything readable, history untouchable, reference data editable."""
 
-from orders.admin import billing, dispatch, event, inbound, incident, order, reference  # registering is the purpose
+from orders.admin import (  # registering is the purpose
+    billing,
+    conflict,
+    dispatch,
+    event,
+    files,
+    inbound,
+    incident,
+    order,
+    reconciliation,
+    reference,
+    staff,
+)
 
-__all__ = ["billing", "dispatch", "event", "inbound", "incident", "order", "reference"]
+__all__ = [
+    "billing",
+    "conflict",
+    "dispatch",
+    "event",
+    "files",
+    "inbound",
+    "incident",
+    "order",
+    "reconciliation",
+    "reference",
+    "staff",
+]

@@ -5,16 +5,19 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip
 from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import Scoped
+from orders.admin.search import OrderSearch
 from orders.models import BillingRecord, TrialUsage
 
 
 @admin.register(BillingRecord)
-class BillingRecordAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["domain", "order", "state_chip", "info_type", "product_id", "create_time", "cancel_time"]
     list_filter = ["state", "info_type"]
     list_select_related = ["order"]
-    search_fields = ["order__number__exact", "domain_key__exact"]
-    search_help_text = _("the whole order number, or the whole domain in lower case")
+    search_domain = "domain_key"
+    search_help_text = _("order number or domain: whole, or how it begins")
+    sortable_by = []
     readonly_fields = ["state_chip"]
     fields = [
         "order",
@@ -31,8 +34,9 @@ class BillingRecordAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
 
 @admin.register(TrialUsage)
-class TrialUsageAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    attribution_path = "trial__attribution"
+    search_path = "trial"
     list_display = ["trial", "product_id", "enterprise_id", "data_flow", "asked_at"]
     list_select_related = ["trial"]
-    search_fields = ["trial__number__exact", "enterprise_id__exact"]
-    search_help_text = _("the whole order number or enterprise id")
+    search_help_text = _("order number: whole, or how it begins")

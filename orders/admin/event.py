@@ -3,21 +3,24 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.json_block import json_block
+from orders.admin.filters import day_filter
+from orders.admin.personal import PersonalData, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import Scoped
+from orders.admin.search import OrderSearch
 from orders.models import OrderEvent
 
 
 @admin.register(OrderEvent)
-class OrderEventAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["at", "order", "kind", "actor"]
-    list_filter = ["kind"]
+    list_filter = [day_filter("at", _("at"))]
+    sortable_by = []
     list_select_related = ["order"]
-    search_fields = ["order__number__exact", "actor__exact"]
-    search_help_text = _("the whole order number or actor")
+    search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["data_block"]
     fields = ["order", "at", "actor", "kind", "data_block"]
 
     @admin.display(description=_("details"))
     def data_block(self, obj):
-        return json_block(obj.data)
+        return personal_block(obj.data, obj)

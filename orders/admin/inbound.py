@@ -1,14 +1,30 @@
-"""What BBOSS sent us, accepted or refused."""
+"""What BBOSS sent us, accepted or refused, and why."""
 
 from django.contrib import admin
+from django.db.models import Q
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.answers import why_refused
+from orders.admin.filters import day_filter, word_filter
 from orders.admin.json_block import json_block
+from orders.admin.moments import ago
+from orders.admin.personal import PersonalData, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.models import AcceptedCall, InboundMessage
+from orders.admin.scope import Scoped, ScopedByNumber
+from orders.admin.search import OrderSearch
+from orders.models import AcceptedCall, InboundMessage, Order
 
 ACCEPTED = "00000"
+AnswerFilter = word_filter("answer", _("answer"), {
+    "accepted": (_("Accepted"), Q(rsp_code=ACCEPTED)),
+    "refused": (_("Refused"), ~Q(rsp_code=ACCEPTED)),
+    "signature": (_("Wrong signature"), Q(rsp_code="20208")),
+    "token": (_("Token unknown or expired"), Q(rsp_code__in=["20305", "20311"])),
+    "clock": (_("Time too far off"), Q(rsp_code__in=["20209", "20210"])),
+    "content": (_("Bad content"), Q(rsp_code="20505")),
+    "business": (_("Business failure"), Q(rsp_code="30000")),
+})  # fmt: skip
 
 
 def tone(rsp_code: str) -> str:
@@ -16,27 +32,68 @@ def tone(rsp_code: str) -> str:
     return "green" if rsp_code == ACCEPTED else "red"
 
 
-@admin.register(InboundMessage)
-class InboundMessageAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["trans_ido", "order_number", "answer_chip", "rsp_desc", "biz_code", "remote_address", "received_at"]
-    list_filter = ["rsp_code"]
-    search_fields = ["order_number__exact", "trans_ido__exact"]
-    search_help_text = _("the whole order number or transaction number")
-    exclude = ["body"]
-    readonly_fields = ["body_block"]
+def order_named(message: InboundMessage) -> Order | None:
+    """The order that the message speaks of, if we have it."""
+    return Order.objects.filter(number=message.order_number).first() if message.order_number else None
 
-    @admin.display(description=_("answer code"), ordering="rsp_code")
+
+class InboundList:
+    """Search, scope and columns that all lists of messages share."""
+
+    sortable_by = []
+    list_per_page = 50
+    search_fields = ["order_number__startswith", "trans_ido__startswith"]
+    search_help_text = _("order number or transaction number: whole, or how it begins")
+
+    def order_of(self, obj):
+        return order_named(obj)
+
+    @admin.display(description=_("answer code"))
     def answer_chip(self, obj):
         return format_html('<span class="chip chip-{}">{}</span>', tone(obj.rsp_code), obj.rsp_code)
 
+    @admin.display(description=_("answer"))
+    def answer_text(self, obj):
+        return format_html('<span class="cut" title="{0}">{0}</span>', obj.rsp_desc)
+
+    @admin.display(description=_("received at"))
+    def received(self, obj):
+        return ago(obj.received_at)
+
     @admin.display(description=_("message"))
     def body_block(self, obj):
-        return json_block(obj.body)
+        return personal_block(obj.body, obj)
+
+
+@admin.register(InboundMessage)
+class InboundMessageAdmin(PersonalData, InboundList, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["trans_ido", "order_number", "answer_chip", "answer_text", "biz_code", "remote_address", "received"]
+    list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received")]
+    readonly_fields = ["answer_chip", "why", "next_step", "hint_block", "body_block"]
+    fieldsets = [
+        (None, {"fields": ["answer_chip", "rsp_desc", "why", "next_step", "hint_block"]}),
+        (_("Call"), {"fields": [
+            "received_at", "remote_address", "trans_ido", "trans_idh", "order_number", "http_status", "biz_code",
+        ]}),
+        (_("Message"), {"fields": ["body_block"]}),
+    ]  # fmt: skip
+
+    @admin.display(description=_("why"))
+    def why(self, obj):
+        return why_refused(obj).what
+
+    @admin.display(description=_("what to do"))
+    def next_step(self, obj):
+        return why_refused(obj).next
+
+    @admin.display(description=_("what was wrong"))
+    def hint_block(self, obj):
+        return json_block(obj.hint)
 
 
 @admin.register(AcceptedCall)
-class AcceptedCallAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["trans_ido", "order", "content_hash"]
     list_select_related = ["order"]
-    search_fields = ["trans_ido__exact", "order__number__exact"]
-    search_help_text = _("the whole order number or transaction number")
+    sortable_by = []
+    search_help_text = _("order number: whole, or how it begins")

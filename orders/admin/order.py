@@ -6,7 +6,10 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import ApprovalRecord
 from orders.admin.chips import StateChip
 from orders.admin.json_block import json_block
+from orders.admin.order_list import OrderList
 from orders.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from orders.admin.scope import Scoped
+from orders.admin.search import OrderSearch
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order, OrderDomain, OrderEvent, TrialClaim
 
 
@@ -45,22 +48,8 @@ class EventInline(ReadOnlyInline):
 
 
 @admin.register(Order)
-class OrderAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = [
-        "number",
-        "kind",
-        "state_chip",
-        "held_because",
-        "enterprise_name",
-        "attribution",
-        "service_type",
-        "biz_start",
-        "received_at",
-    ]
-    list_filter = ["state", "held_because", "kind", "first", "attribution"]
-    list_select_related = ["attribution", "service_type"]
-    search_fields = ["number__exact", "trial_number__exact", "enterprise_id__exact", "product_id__exact"]
-    search_help_text = _("the whole order number, trial number, enterprise id or product id")
+class OrderAdmin(OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    attribution_path = "attribution"
     inlines = [DomainInline, TroubleInline, DispatchInline, BillingInline, ApprovalInline, EventInline]
     readonly_fields = ["state_chip", "undo_to", "content_block"]
     fieldsets = [
@@ -95,15 +84,16 @@ class OrderAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
 
 @admin.register(OrderDomain)
-class OrderDomainAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["name", "order"]
     list_select_related = ["order"]
-    search_fields = ["key__exact"]
-    search_help_text = _("the whole domain, in lower case")
+    search_domain = "key"
+    search_help_text = _("order number or domain: whole, or how it begins")
 
 
 @admin.register(TrialClaim)
-class TrialClaimAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    attribution_path = "activation__attribution"
     list_display = ["activation", "trial", "taken_at", "released_at"]
     list_select_related = ["activation", "trial"]
     list_filter = [("released_at", admin.EmptyFieldListFilter)]

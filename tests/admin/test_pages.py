@@ -7,20 +7,20 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from notifications.models import Contact
-from orders.models import Dispatch, Order, Province, ServiceType
+from orders.models import Dispatch, Order, Province, ServiceType, StaffScope
 from tests import factories
 
 OURS = [
     model for label in ("orders", "approvals", "notifications", "integrations")
     for model in apps.get_app_config(label).get_models()
 ]  # fmt: skip
-EDITABLE = {Contact, Province, ServiceType}
+EDITABLE = {Contact, Province, ServiceType, StaffScope}
 FACTORIES = {
     factory._meta.model: factory
     for factory in vars(factories).values()
     if isinstance(factory, type)
     and issubclass(factory, factories.DjangoModelFactory)
-    and factory not in (factories.DjangoModelFactory, factories.TrialFactory)
+    and factory not in (factories.DjangoModelFactory, factories.TrialFactory, factories.UserFactory)
 }
 
 pytestmark = pytest.mark.django_db

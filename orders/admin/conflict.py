@@ -1,0 +1,95 @@
+"""Conflicts: the same number came with other content. Both contents side by side; who sent which, and when."""
+
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.inbound import ACCEPTED, InboundList, order_named
+from orders.admin.personal import PersonalData, masked
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import ScopedByNumber
+from orders.admin.members import members_of
+from orders.models import Conflict, InboundMessage, Order
+
+ABSENT = "—"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A member of both contents."""
+
+    name: str
+    ours: str
+    theirs: str
+
+    @property
+    def differs(self) -> bool:
+        return self.ours != self.theirs
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sent a message, and when."""
+
+    at: object
+    address: str
+    party: str
+    trans_ido: str
+    trans_idh: str
+
+
+def compare(ours: dict, theirs: dict) -> list[Row]:
+    """Member by member, those that differ first."""
+    names = [*ours, *(name for name in theirs if name not in ours)]
+    rows = [Row(name, text_of(ours, name), text_of(theirs, name)) for name in names]
+    return sorted(rows, key=lambda row: not row.differs)
+
+
+def text_of(content: dict, name: str) -> str:
+    """A member as people read it: lists of domains one to a line."""
+    if name not in content:
+        return ABSENT
+    value = content[name]
+    if isinstance(value, list):
+        return "\n".join(str(one.get("ProvReq", one)) if isinstance(one, dict) else str(one) for one in value)
+    return value if isinstance(value, str) else str(value)
+
+
+def sender_of(message: InboundMessage) -> Sender:
+    party = members_of(message.body).get("userPartyID", "")
+    return Sender(message.received_at, message.remote_address, str(party), message.trans_ido, message.trans_idh)
+
+
+def first_sender(order: Order) -> Sender:
+    """Who sent the order that we have. Its message may have been pruned; then the order itself tells when."""
+    kept = InboundMessage.objects.filter(order_number=order.number, rsp_code=ACCEPTED).order_by("pk").first()
+    if kept:
+        return sender_of(kept)
+    call = order.calls.order_by("pk").first()
+    return Sender(order.received_at, "", "", call.trans_ido if call else "", order.trans_idh)
+
+
+@admin.register(Conflict)
+class ConflictAdmin(PersonalData, InboundList, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["order_number", "trans_ido", "remote_address", "received"]
+    change_form_template = "admin/orders/conflict.html"
+    fields = []
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        context["conflict"] = self.facts(obj)
+        context["title"] = _("Conflict: %(number)s") % {"number": obj.order_number}
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def facts(self, obj: Conflict) -> dict:
+        """What the page shows; people's data masked unless they were opened."""
+        order = order_named(obj)
+        ours, theirs = (order.content if order else {}), members_of(members_of(obj.body).get("content", {}))
+        if not obj.personal_shown:
+            ours, theirs = masked(ours), masked(theirs)
+        return {
+            "order": order,
+            "rows": compare(ours, theirs),
+            "first": first_sender(order) if order else None,
+            "second": sender_of(obj),
+        }

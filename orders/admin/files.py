@@ -1,0 +1,73 @@
+"""The info-security files that orders name, and what the check found."""
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.chips import StateChip, chip
+from orders.admin.filters import OwnAttributions, day_filter
+from orders.admin.moments import ago
+from orders.admin.order_list import StuckFilter
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import Scoped
+from orders.admin.search import search_orders
+from orders.causes import cause_of
+from orders.models import Dispatch, OrderFiles
+
+
+class FilesChangeList(ChangeList):
+    """Looks up, in one query for the page, what became of each order's check."""
+
+    def get_results(self, request):
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        ids = [order.pk for order in self.result_list]
+        rows = Dispatch.objects.filter(order__in=ids, step=Dispatch.Step.CHECK_FILES).order_by("pk").defer("payload")
+        checks = {row.order_id: row for row in rows}
+        for order in self.result_list:
+            order.check_row = checks.get(order.pk)
+
+
+@admin.register(OrderFiles)
+class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    attribution_path = "attribution"
+    list_display = ["number", "files", "check_chip", "finding", "state_chip", "attribution", "received"]
+    list_filter = ["state", StuckFilter, ("attribution", OwnAttributions), day_filter("received_at", _("received"))]
+    list_select_related = ["attribution"]
+    list_per_page = 50
+    sortable_by = []
+    search_fields = ["number"]
+    search_help_text = _("order, trial, product id, enterprise or domain: whole, or how it begins")
+    readonly_fields = ["order_link", "files", "state_chip"]
+    fields = ["order_link", "files", "state_chip", "held_because"]
+
+    def get_changelist(self, request, **kwargs):
+        return FilesChangeList
+
+    def get_search_results(self, request, queryset, search_term):
+        return search_orders(queryset, search_term), False
+
+    @admin.display(description=_("files"))
+    def files(self, order):
+        return format_html_join("", '<div class="mono">{}</div>', ((name,) for name in order.file_names))
+
+    @admin.display(description=_("check"), empty_value="-")
+    def check_chip(self, order):
+        row = getattr(order, "check_row", None)
+        return row and chip(Dispatch.State(row.state))
+
+    @admin.display(description=_("finding"), empty_value="")
+    def finding(self, order):
+        row = getattr(order, "check_row", None)
+        return cause_of(row.error_code).what if row and row.error_code else None
+
+    @admin.display(description=_("order"))
+    def order_link(self, order):
+        url = reverse("admin:orders_order_change", args=[order.pk])
+        return format_html('<a href="{}">{}</a>', url, order.number)
+
+    @admin.display(description=_("received"))
+    def received(self, order):
+        return ago(order.received_at)

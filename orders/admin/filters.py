@@ -1,0 +1,95 @@
+"""Filters of the desk's lists. Their values are words and days, so that a link means the same tomorrow to a colleague."""
+
+import datetime
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.filters import RelatedFieldListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import DateTimeField
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.scope import attributions_of
+
+DAY = datetime.timedelta(days=1)
+PAST = {"today": (_("Today"), 0, 0), "yesterday": (_("Yesterday"), -1, -1), "7d": (_("Last 7 days"), -6, 0),
+        "14d": (_("Last 14 days"), -13, 0), "30d": (_("Last 30 days"), -29, 0)}  # fmt: skip
+AHEAD = {"today": (_("Today"), 0, 0), "tomorrow": (_("Tomorrow"), 1, 1), "7d": (_("Next 7 days"), 0, 6),
+         "14d": (_("Next 14 days"), 0, 13)}  # fmt: skip
+
+
+class DayFilter(SimpleListFilter):
+    """A stretch of days of `field`: a word of `words`, or any day as `2026-11-25`."""
+
+    field = ""
+    words = PAST
+
+    def lookups(self, request, model_admin):
+        given = self.value()
+        shown = [(word, entry[0]) for word, entry in self.words.items()]
+        return shown if given is None or given in self.words else [*shown, (given, given)]
+
+    def queryset(self, request, queryset):
+        return queryset if self.value() is None else queryset.filter(**self.bounds(queryset.model))
+
+    def bounds(self, model) -> dict:
+        """The lookups of the stretch, its last day included."""
+        first, last = self.days()
+        if isinstance(model._meta.get_field(self.field), DateTimeField):
+            return {f"{self.field}__gte": midnight(first), f"{self.field}__lt": midnight(last + DAY)}
+        return {f"{self.field}__gte": first, f"{self.field}__lte": last}
+
+    def days(self) -> tuple[datetime.date, datetime.date]:
+        """First and last day. Raises IncorrectLookupParameters."""
+        value, today = self.value(), timezone.localdate()
+        if value in self.words:
+            _word, first, last = self.words[value]
+            return today + first * DAY, today + last * DAY
+        try:
+            day = datetime.date.fromisoformat(value)
+        except ValueError as error:
+            raise IncorrectLookupParameters(error) from error
+        return day, day
+
+
+def midnight(day: datetime.date) -> datetime.datetime:
+    """The day's first moment in Asia/Shanghai."""
+    return timezone.make_aware(datetime.datetime.combine(day, datetime.time()))
+
+
+def day_filter(name: str, label, *, parameter: str = "", choices: dict = PAST) -> type[DayFilter]:
+    """A DayFilter for the field `name`; its parameter in the address is `parameter`, or the field's name."""
+    facts = {"field": name, "title": label, "parameter_name": parameter or name, "words": choices}
+    return type(f"{name.title()}Filter", (DayFilter,), facts)
+
+
+class OwnAttributions(RelatedFieldListFilter):
+    """Offers only the attributions that the person may see."""
+
+    def field_choices(self, field, request, model_admin):
+        letters = attributions_of(request.user)
+        choices = super().field_choices(field, request, model_admin)
+        return choices if letters is None else [choice for choice in choices if choice[0] in letters]
+
+
+class WordFilter(SimpleListFilter):
+    """One of a few words, each standing for a condition: `conditions` maps a word to its label and a Q."""
+
+    conditions: dict = {}
+
+    def lookups(self, request, model_admin):
+        return [(word, label) for word, (label, _condition) in self.conditions.items()]
+
+    def queryset(self, request, queryset):
+        value = self.value()
+        if value is None:
+            return queryset
+        if value not in self.conditions:
+            raise IncorrectLookupParameters(value)
+        return queryset.filter(self.conditions[value][1])
+
+
+def word_filter(parameter: str, label, conditions: dict) -> type[WordFilter]:
+    """A WordFilter."""
+    facts = {"title": label, "parameter_name": parameter, "conditions": conditions}
+    return type(f"{parameter.title()}Filter", (WordFilter,), facts)

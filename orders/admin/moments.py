@@ -1,0 +1,20 @@
+"""A moment in a list: `3 minutes ago`, the exact time on hover and for machines."""
+
+import datetime
+
+from django.utils import timezone
+from django.utils.html import format_html
+
+from orders.pages.times import relative
+
+RECENT = datetime.timedelta(days=2)
+
+
+def ago(moment: datetime.datetime | None) -> str:
+    """Within two days in words, else the date."""
+    if moment is None:
+        return "-"
+    local, now = timezone.localtime(moment), timezone.now()
+    exact = f"{local:%Y-%m-%d %H:%M:%S}"
+    words = relative(moment, now) if abs(now - moment) < RECENT else f"{local:%Y-%m-%d %H:%M}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, words)

@@ -1,0 +1,129 @@
+"""The list of orders: what needs me? Filters live in the address; every search and filter has its index."""
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.filters import AHEAD, OwnAttributions, WordFilter, day_filter, word_filter
+from orders.admin.moments import ago
+from orders.admin.search import search_orders
+from orders.causes import cause_of
+from orders.models import Dispatch, Order
+
+S, State = Order.State, Dispatch.State
+STOPPED = [State.FAILED, State.RETRYING]
+NEEDS_SOMEBODY = [S.HELD, S.FAILED]
+NOT_LIVE = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED]  # of an activation
+
+
+class StartFilter(day_filter("biz_start", _("start day"), parameter="start", choices=AHEAD)):
+    """A stretch of start days; `overdue`: activations whose day has come and gone, and they are not live."""
+
+    OVERDUE = "overdue"
+
+    def lookups(self, request, model_admin):
+        rest = [pair for pair in super().lookups(request, model_admin) if pair[0] != self.OVERDUE]
+        return [(self.OVERDUE, _("Overdue")), *rest]
+
+    def queryset(self, request, queryset):
+        if self.value() == self.OVERDUE:
+            return queryset.filter(overdue())
+        return super().queryset(request, queryset)
+
+
+def overdue() -> Q:
+    """Activations that should be live since yesterday or longer."""
+    return Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE, biz_start__lt=timezone.localdate())
+
+
+NeedsFilter = word_filter("needs", _("needs"), {
+    "somebody": (_("Somebody: held or failed"), Q(state__in=NEEDS_SOMEBODY)),
+    "start": (_("Its start day"), Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE)),
+})  # fmt: skip
+
+
+class StuckFilter(WordFilter):
+    """Orders with a step on this channel that failed or is tried again."""
+
+    title, parameter_name = _("stuck at"), "stuck"
+    conditions = {channel: (label, channel) for channel, label in Dispatch.Channel.choices}
+
+    def queryset(self, request, queryset):
+        channel = self.value()
+        if channel not in self.conditions:
+            return super().queryset(request, queryset)
+        steps = Dispatch.objects.filter(state__in=STOPPED, channel=channel, superseded=False)
+        return queryset.filter(pk__in=steps.values("order_id"))
+
+
+class OrderChangeList(ChangeList):
+    """Looks up, in one query for the page, at which step each order is stuck."""
+
+    def get_results(self, request):
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        stuck = stuck_steps([order.pk for order in self.result_list])
+        for order in self.result_list:
+            order.stuck_step = stuck.get(order.pk)
+
+
+def stuck_steps(order_ids: list[int]) -> dict[int, Dispatch]:
+    """By order: the first step that failed, else the first that is tried again; one that holds up others goes before."""
+    rows = Dispatch.objects.filter(order__in=order_ids, state__in=STOPPED, superseded=False)
+    rows = rows.only("order_id", "step", "state", "error_code", "position", "blocking")
+    worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))
+    return {row.order_id: row for row in worst_last}
+
+
+class OrderList:
+    """The list's part of the orders' ModelAdmin."""
+
+    list_display = [
+        "number", "kind", "customer", "attribution_name", "service_name", "state_chip", "stuck_at", "biz_start",
+        "received",
+    ]  # fmt: skip
+    list_filter = [
+        NeedsFilter, "state", "held_because", StuckFilter, "kind", "first", ("attribution", OwnAttributions),
+        "service_type", StartFilter, day_filter("received_at", _("received"), parameter="received"),
+    ]  # fmt: skip
+    list_select_related = ["attribution", "service_type"]
+    list_per_page = 50
+    sortable_by = ["number", "biz_start", "received"]
+    search_fields = ["number"]  # shows the box; search_orders says what is looked for
+    search_help_text = _("order, trial, product id, enterprise or domain: whole, or how it begins")
+
+    def get_changelist(self, request, **kwargs):
+        return OrderChangeList
+
+    def get_search_results(self, request, queryset, search_term):
+        return search_orders(queryset, search_term), False
+
+    @admin.display(description=_("customer"))
+    def customer(self, order):
+        return format_html('<span class="cut" title="{0}">{0}</span>', order.enterprise_name or order.enterprise_id)
+
+    @admin.display(description=_("attribution"), empty_value="-")
+    def attribution_name(self, order):
+        return order.attribution and order.attribution.name
+
+    @admin.display(description=_("service"), empty_value="-")
+    def service_name(self, order):
+        return order.service_type and order.service_type.cdn_type
+
+    @admin.display(description=_("stuck at"), empty_value="")
+    def stuck_at(self, order):
+        if order.held_because:
+            return format_html('<span class="cut" title="{0}">{0}</span>', order.get_held_because_display())
+        step = getattr(order, "stuck_step", None)
+        if step is None or order.state == S.WITHDRAWN:
+            return None
+        why = cause_of(step.error_code).what if step.error_code else ""
+        text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
+        return format_html('<span class="cut" title="{0}">{0}</span>', text)
+
+    @admin.display(description=_("received"), ordering="received_at")
+    def received(self, order):
+        return ago(order.received_at)
