@@ -1,12 +1,35 @@
 """The staff's site (contract section 6, `/admin/`)."""
 
 from django.contrib.admin import AdminSite
+from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+
+from project.navigation import sections_of
+from project.paging import CappedPaginator
+
+DASHBOARD = "project.dashboard.page.dashboard"  # by name: it builds upon the apps' admin, which registers here first
 
 
 class DeskAdminSite(AdminSite):
-    """Django's admin under the desk's name."""
+    """Django's admin under the desk's name: its dashboard, its menu, and lists that count only so far."""
 
     site_header = _("IBS Order Desk")
     site_title = _("IBS Order Desk")
-    index_title = _("What needs me today?")
+    index_title = _("Is today all right?")
+    site_url = None
+
+    def register(self, model_or_iterable, admin_class=None, **options):
+        """Every list of the site counts its rows up to a limit, and once."""
+        super().register(model_or_iterable, admin_class, **options)
+        for model_admin in self._registry.values():
+            model_admin.paginator = CappedPaginator
+            model_admin.show_full_result_count = False
+
+    def get_app_list(self, request, app_label=None):
+        apps = super().get_app_list(request, app_label)
+        return apps if app_label else sections_of(apps)
+
+    def index(self, request, extra_context=None):
+        figures = import_string(DASHBOARD)(request.user, now=timezone.now())
+        return super().index(request, {"desk": figures, **(extra_context or {})})

@@ -1,0 +1,1 @@
+"""The dashboard: is today all right? Few queries, each with its index; every number leads to the list behind it."""

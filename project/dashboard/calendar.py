@@ -1,0 +1,54 @@
+"""The start days of the next two weeks: due, done, overdue. Pure."""
+
+import datetime
+from dataclasses import dataclass
+
+from orders.admin.order_list import NOT_LIVE
+from orders.models import Order
+from project.dashboard.figures import OVERDUE
+from project.dashboard.links import orders
+
+DAYS = 14
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day: how many activations are due and how many are live, with the lists behind the numbers."""
+
+    day: datetime.date
+    today: bool
+    due: int
+    done: int
+
+    @property
+    def due_url(self) -> str:
+        return orders(start=self.day.isoformat(), needs="start")
+
+    @property
+    def done_url(self) -> str:
+        return orders(start=self.day.isoformat(), kind__exact="activation", state__exact=Order.State.ACTIVE.value)
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Two weeks from today, and those whose day has gone by."""
+
+    days: list[Day]
+    overdue: int
+
+    @property
+    def overdue_url(self) -> str:
+        return orders(start=OVERDUE)
+
+
+def calendar_of(rows: list[tuple], today: datetime.date) -> Calendar:
+    """From the rows of `figures.starts`."""
+    days = [today + datetime.timedelta(days=ahead) for ahead in range(DAYS)]
+    due, done = dict.fromkeys(days, 0), dict.fromkeys(days, 0)
+    late = sum(number for _day, word, number in rows if word == OVERDUE)
+    for day, word, number in rows:
+        if word in NOT_LIVE:
+            due[day] += number
+        elif word == Order.State.ACTIVE:
+            done[day] += number
+    return Calendar([Day(day, day == today, due[day], done[day]) for day in days], late)

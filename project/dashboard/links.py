@@ -1,0 +1,16 @@
+"""Addresses of the lists behind the dashboard's numbers."""
+
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+
+def listing(model: str, **filters) -> str:
+    """The list of a model (`orders_order`) with these filters."""
+    url = reverse(f"admin:{model}_changelist")
+    return f"{url}?{urlencode(filters)}" if filters else url
+
+
+def orders(**filters) -> str:
+    """The list of orders with these filters."""
+    return listing("orders_order", **filters)

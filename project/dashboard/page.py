@@ -1,0 +1,101 @@
+"""What the dashboard shows a person: blocks whose lists they may see, and the answer on top."""
+
+import datetime
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from orders.causes import cause_of
+from orders.models import Incident
+from project.dashboard import figures
+from project.dashboard.calendar import DAYS as DAYS_AHEAD
+from project.dashboard.calendar import Calendar, calendar_of
+from project.dashboard.chart import DAYS, Column, columns_of
+from project.dashboard.health import Partner, Worker, partners_of, worker_of
+from project.dashboard.links import listing, orders
+from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
+
+DAY = datetime.timedelta(days=1)
+MOST_INCIDENTS = 8
+
+
+@dataclass
+class Dashboard:
+    """The blocks; an empty one is not for this person."""
+
+    now: datetime.datetime
+    today: datetime.date
+    kinds: list[KindRow] | None = None
+    needing: list[Number] | None = None
+    chart: list[Column] | None = None
+    calendar: Calendar | None = None
+    incidents: list[Incident] | None = None
+    partners: list[Partner] | None = None
+    worker: Worker | None = None
+
+    @property
+    def shown_incidents(self) -> list[Incident]:
+        return (self.incidents or [])[:MOST_INCIDENTS]
+
+    @property
+    def incidents_url(self) -> str:
+        return listing("orders_incident", open="yes")
+
+    @property
+    def chart_is_empty(self) -> bool:
+        return not any(column.received.number or column.stopped.number for column in self.chart or [])
+
+    @property
+    def worries(self) -> list[Number]:
+        """What keeps today from being all right, the worst first."""
+        return [worry for worry in (*self._engine_worries(), *self._order_worries()) if worry.number]
+
+    def _engine_worries(self) -> list[Number]:
+        found = []
+        if self.worker and not self.worker.alive:
+            found.append(Number(_("No worker has given a sign of life for two minutes"), 1, self.worker.url, "red"))
+        for partner in self.partners or []:
+            if partner.breaker:
+                text = _("%(partner)s does not answer; its calls wait") % {"partner": partner.name}
+                found.append(Number(text, 1, partner.breaker_url, "red"))
+        return found
+
+    def _order_worries(self) -> list[Number]:
+        waiting = sum(row.number for row in self.needing or [])
+        late = self.calendar.overdue if self.calendar else 0
+        number = len(self.incidents or [])
+        late_url = self.calendar.overdue_url if self.calendar else ""
+        words = [
+            ("red", number, ngettext("%(n)d open incident", "%(n)d open incidents", number), self.incidents_url),
+            ("red", late, ngettext("%(n)d start day missed", "%(n)d start days missed", late), late_url),
+            ("amber", waiting, ngettext("%(n)d order held or failed", "%(n)d orders held or failed", waiting),
+             orders(needs="somebody")),
+        ]  # fmt: skip
+        return [Number(text % {"n": count}, count, url, tone) for tone, count, text, url in words]
+
+
+def dashboard(user, *, now: datetime.datetime) -> Dashboard:
+    """At most seven queries besides those that tell who the person is and what they may see."""
+    today = timezone.localdate(now)
+    page = Dashboard(now, today)
+    if user.has_perm("orders.view_order"):
+        _fill_orders(page, user, today)
+    if user.has_perm("orders.view_incident"):
+        page.incidents = figures.open_incidents(user)
+        for incident in page.incidents:
+            incident.what = cause_of(incident.code).what
+            incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
+    if user.has_perm("orders.view_dispatch"):
+        page.partners = partners_of(figures.backlog(user, now=now), figures.breakers())
+    if user.has_perm("integrations.view_heartbeat"):
+        page.worker = worker_of(figures.heartbeats(), now)
+    return page
+
+
+def _fill_orders(page: Dashboard, user, today: datetime.date) -> None:
+    rows = figures.per_day(user, first=today - (DAYS - 1) * DAY)
+    page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
+    page.needing = needing_rows(figures.needing(user))
+    page.calendar = calendar_of(figures.starts(user, first=today, last=today + (DAYS_AHEAD - 1) * DAY), today)

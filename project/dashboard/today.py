@@ -1,0 +1,63 @@
+"""Today's orders by kind and state; held and failed ones with the reason. Pure."""
+
+import datetime
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from orders.admin.chips import TONES
+from orders.models import Order
+from project.dashboard.figures import STOPPED
+from project.dashboard.links import orders
+
+State = Order.State
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number with its words, its tone (where it is a state) and the list behind it."""
+
+    label: str
+    number: int
+    url: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class KindRow:
+    """One kind of order: all of today's, and by state."""
+
+    total: Number
+    states: list[Number]
+
+
+def kind_rows(rows: list[tuple], today: datetime.date) -> list[KindRow]:
+    """Today's orders, a row for each kind."""
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for day, kind, state, number in rows:
+        if day == today and kind != STOPPED:
+            counts[kind][state] = number
+    return [_kind_row(kind, counts[kind]) for kind in Order.Kind]
+
+
+def _kind_row(kind: Order.Kind, counts: dict[str, int]) -> KindRow:
+    here = {"received": "today", "kind__exact": kind.value}
+    states = [
+        Number(state.label, counts[state], orders(**here, state__exact=state.value), TONES[state])
+        for state in State
+        if state in counts
+    ]
+    return KindRow(Number(kind.label, sum(counts.values()), orders(**here)), states)
+
+
+def needing_rows(rows: list[tuple]) -> list[Number]:
+    """Failed ones, then held ones by their reason, the most first."""
+    return [_needing(*row) for row in sorted(rows, key=lambda row: (row[0] != State.FAILED, -row[2]))]
+
+
+def _needing(state: str, because: str, number: int) -> Number:
+    if state == State.FAILED:
+        return Number(_("Failed: an incident stopped them"), number, orders(state__exact=state), "red")
+    label = _("Held: %(why)s") % {"why": Order.Held(because).label}
+    return Number(label, number, orders(held_because__exact=because), "amber")

@@ -1,0 +1,26 @@
+"""The desk's menu: by what people look for, not by which app a table lies in."""
+
+from django.utils.translation import gettext_lazy as _
+
+SECTIONS = [
+    ("desk", _("Orders"), ["Order", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles"]),
+    ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Dispatch", "Attempt"]),
+    ("money", _("Billing"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),
+    ("trace", _("Traces"), ["InboundMessage", "OrderEvent", "OrderDomain", "TrialClaim", "AcceptedCall"]),
+    ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "StaffScope", "User", "Group"]),
+    ("engine", _("Engine room"), ["Heartbeat", "Breaker", "Turn", "Schedule", "OrmQ", "Success", "Failure"]),
+]
+
+
+def sections_of(apps: list[dict]) -> list[dict]:
+    """Django's app list as the menu's sections; what is in no section stays in its app, at the end."""
+    models = {model["object_name"]: model for app in apps for model in app["models"]}
+    found = []
+    for label, name, members in SECTIONS:
+        own = [models.pop(member) for member in members if member in models]
+        if own:
+            found.append({"name": name, "app_label": label, "app_url": "", "has_module_perms": True, "models": own})
+    for app in apps:
+        rest = [model for model in app["models"] if model["object_name"] in models]
+        found += [app | {"models": rest}] if rest else []
+    return found

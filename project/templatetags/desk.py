@@ -1,0 +1,31 @@
+"""Tags of the desk's own admin templates."""
+
+from django import template
+from django.utils.translation import gettext as _
+
+from orders.admin.moments import ago
+from project.paging import MOST
+
+register = template.Library()
+
+
+@register.simple_tag
+def rows_of(changelist) -> str:
+    """`12 orders`; beyond the limit of counting `More than 10,000 orders`."""
+    number, opts = changelist.result_count, changelist.opts
+    if number > MOST:
+        return _("More than %(number)s %(name)s") % {"number": f"{MOST:,}", "name": opts.verbose_name_plural}
+    name = opts.verbose_name if number == 1 else opts.verbose_name_plural
+    return _("%(number)s %(name)s") % {"number": f"{number:,}", "name": name}
+
+
+@register.simple_tag
+def chosen(choices) -> dict | None:
+    """The choice of a filter that is set; None for `All`, which comes first."""
+    return next((choice for choice in choices[1:] if choice["selected"]), None)
+
+
+@register.simple_tag(name="ago")
+def ago_tag(moment) -> str:
+    """A moment as people say it, the exact time on hover."""
+    return ago(moment)
