@@ -1,0 +1,41 @@
+"""`prune --older-than DAYS [--by NAME]`: removes old messages and attempts (contract section 5)."""
+
+import datetime
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.management.actor import actor, add_by
+from orders.services.pruning import LEAST_DAYS, Pruned, prune
+
+EVERY = 100_000
+LONGEST_DAYS = 36_500
+
+
+class Command(BaseCommand):
+    """Small batches: it may run while orders come in, be stopped at any moment, and be run again."""
+
+    help = (
+        "Removes inbound messages, and attempts of finished orders, that are older; never orders, events or approvals."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("--older-than", type=int, required=True, metavar="DAYS", help=f"at least {LEAST_DAYS}")
+        add_by(parser)
+
+    def handle(self, *args, older_than, by, **options):
+        if not LEAST_DAYS <= older_than <= LONGEST_DAYS:
+            raise CommandError(f"--older-than must be between {LEAST_DAYS} and {LONGEST_DAYS} days, not {older_than}")
+        now = timezone.now()
+        self.told = 0
+        pruned = prune(
+            before=now - datetime.timedelta(days=older_than), by=actor(by), now=now, on_progress=self.progress
+        )
+        self.stdout.write(f"removed {pruned.messages} inbound messages and {pruned.attempts} attempts")
+
+    def progress(self, pruned: Pruned) -> None:
+        """A line every hundred thousand rows."""
+        removed = pruned.messages + pruned.attempts
+        if removed - self.told >= EVERY:
+            self.told = removed
+            self.stdout.write(f"{removed} rows removed so far")

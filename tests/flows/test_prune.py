@@ -1,0 +1,148 @@
+"""`prune`: old messages and attempts go, and what a repeat of an order needs stays for good (contract 2.3, 5)."""
+
+import datetime
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from approvals.models import ApprovalRecord
+from orders.models import AcceptedCall, Attempt, BillingRecord, Dispatch, InboundMessage, Order, OrderEvent
+from orders.services import pruning
+from orders.services.pruning import prune
+from tests.bboss.conftest import ACTIVATION, TRIAL
+from tests.bboss_messages import post_order
+from tests.factories import (
+    NOW,
+    AffectedOrderFactory,
+    ApprovalRecordFactory,
+    AttemptFactory,
+    DispatchFactory,
+    InboundMessageFactory,
+    OrderFactory,
+)
+
+OLD = NOW - datetime.timedelta(days=100)
+KEPT = [Order, OrderEvent, Dispatch, BillingRecord, ApprovalRecord, AcceptedCall]
+
+
+def answer(desk, content: dict, trans_ido: str) -> tuple[str, str]:
+    reply = post_order(desk.client, content, trans_ido=trans_ido)
+    return reply["response"]["rspCode"], reply["transIDH"]
+
+
+def old_order(**fields) -> Attempt:
+    """An order with one attempt of a hundred days ago."""
+    order = OrderFactory(**{"state": "active"} | fields)
+    step = DispatchFactory(order=order, state="done", attempts=1, frozen_at=OLD)
+    return AttemptFactory(dispatch=step, started_at=OLD, finished_at=OLD, outcome="ok")
+
+
+def test_repeats_are_answered_as_before(desk, capsys):
+    desk.post(
+        TRIAL,
+    )
+    desk.deliver()
+    first = answer(desk, ACTIVATION, "ido-1")
+    desk.deliver()
+    ApprovalRecordFactory(order=desk.order("100A1"))
+    assert Attempt.objects.filter(dispatch__order__number="100A1").count() > 2
+    desk.clock.shift(100 * 86400)
+    before = {model: model.objects.count() for model in KEPT}
+    call_command("prune", older_than=90, by="lisi")
+    assert "removed 2 inbound messages and" in capsys.readouterr().out
+    assert (InboundMessage.objects.count(), Attempt.objects.count()) == (0, 0)
+    pruned = OrderEvent.objects.get(kind="pruned")
+    assert (pruned.actor, pruned.data["messages"]) == ("command:lisi", 2)
+    assert {model: model.objects.count() for model in KEPT} == before | {OrderEvent: before[OrderEvent] + 1}
+
+    calls = len(desk.sandbox.calls())
+    assert answer(desk, ACTIVATION, "ido-1") == ("00000", first[1])
+    assert answer(desk, ACTIVATION, "ido-2") == ("00000", first[1])
+    assert answer(desk, ACTIVATION | {"DataFlow": "2"}, "ido-1")[0] == "20002"
+    assert answer(desk, ACTIVATION | {"DataFlow": "2"}, "ido-3")[0] == "30000"
+    desk.deliver()
+    assert len(desk.sandbox.calls()) == calls
+
+
+@pytest.mark.django_db
+def test_what_is_young_stays():
+    young = NOW - datetime.timedelta(days=89)
+    InboundMessageFactory(received_at=OLD)
+    kept = InboundMessageFactory(received_at=young)
+    prune(before=NOW - datetime.timedelta(days=90), by="test", now=NOW)
+    assert list(InboundMessage.objects.all()) == [kept]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", ["active", "converted", "ended", "applied", "rejected", "withdrawn"])
+def test_attempts_of_finished_orders_go(state):
+    old_order(state=state)
+    assert prune(before=NOW, by="test", now=NOW).attempts == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "state", ["in_progress", "trialing", "awaiting_approval", "scheduled", "failed", "compensating"]
+)
+def test_attempts_of_others_stay(state):
+    old_order(state=state)
+    old_order(state="held", held_because="files")
+    assert prune(before=NOW, by="test", now=NOW).attempts == 0
+
+
+@pytest.mark.django_db
+def test_attempts_stay_while_something_is_open():
+    AffectedOrderFactory(order=old_order().dispatch.order)
+    for number, state in enumerate(("failed", "due", "waiting")):
+        order = old_order().dispatch.order
+        DispatchFactory(order=order, position=5 + number, state=state)
+    assert prune(before=NOW, by="test", now=NOW).attempts == 0
+    AffectedOrderFactory(order=old_order().dispatch.order, closed_at=NOW)
+    DispatchFactory(order=old_order().dispatch.order, position=9, state="failed", superseded=True)
+    assert prune(before=NOW, by="test", now=NOW).attempts == 2
+
+
+@pytest.mark.django_db
+def test_batches_go_past_what_stays(monkeypatch):
+    monkeypatch.setattr(pruning, "BATCH", 2)
+    for number in range(9):
+        old_order(state="failed" if number in {0, 1, 5} else "active")
+        InboundMessageFactory(received_at=OLD)
+    AttemptFactory(dispatch=old_order().dispatch, number=2, started_at=NOW)
+    told = []
+    pruned = prune(
+        before=NOW, by="test", now=NOW, on_progress=lambda so_far: told.append(so_far.messages + so_far.attempts)
+    )
+    assert (pruned.messages, pruned.attempts, told[-1]) == (9, 7, 16)
+    assert Attempt.objects.count() == 4
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "words, complaint",
+    [
+        (["--older-than", "29"], "between 30 and"),
+        (["--older-than", "-1"], "between 30 and"),
+        (["--older-than", "99999999"], "between 30 and"),
+        (["--older-than", "soon"], "invalid int value"),
+        ([], "older-than"),
+    ],
+)
+def test_wrong_arguments(words, complaint):
+    InboundMessageFactory(received_at=OLD)
+    with pytest.raises(CommandError, match=complaint):
+        call_command("prune", *words)
+    assert InboundMessage.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_it_tells_how_far_it_is(capsys, monkeypatch):
+    monkeypatch.setattr("orders.management.commands.prune.EVERY", 2)
+    monkeypatch.setattr(pruning, "BATCH", 2)
+    for _ in range(4):
+        InboundMessageFactory(received_at=timezone.now() - datetime.timedelta(days=31))
+    call_command("prune", older_than=30)
+    assert capsys.readouterr().out.splitlines() == [
+        "2 rows removed so far", "4 rows removed so far", "removed 4 inbound messages and 0 attempts",
+    ]  # fmt: skip
