@@ -1,5 +1,8 @@
 """`deliver`: delivers what is due, in the foreground (contract section 5)."""
 
+import datetime
+import time
+
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -8,36 +11,58 @@ from orders.activation import activate
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
 from orders.services import settle_arrived
+from orders.services.leases import next_due
 from orders.services.stepping import release
+
+ABOUT_TO_BE = datetime.timedelta(seconds=5)
 
 
 class Command(BaseCommand):
     """Does what the worker does, once, with a progress line."""
 
-    help = "Delivers all that is due now; --until-idle goes on while steps become due by it."
+    help = "Delivers all that is due now; --until-idle also waits for what is due within the next seconds."
 
     def add_arguments(self, parser):
-        parser.add_argument("--until-idle", action="store_true", help="until nothing is due any more")
+        parser.add_argument("--until-idle", action="store_true", help="until nothing is due or about to be")
         parser.add_argument("--workers", type=int, default=CALLS_AT_A_TIME, help="calls at a time for each partner")
 
     def handle(self, *args, until_idle, workers, **options):
         if not 1 <= workers <= 64:
             raise CommandError("--workers must be between 1 and 64")
+        self.tried = self.done = self.failed = 0
+        self.deliver(workers)
+        while until_idle and (soon := self.next_due()):
+            time.sleep(max(0.0, (soon - timezone.now()).total_seconds()))
+            if timezone.now() < soon:  # a clock that stands still would keep us here for ever
+                break
+            self.deliver(workers)
+        if self.stderr.isatty():
+            self.stderr.write("")
+        self.stdout.write(f"{self.tried} attempts, {self.done} steps done, {self.failed} refused")
+
+    def next_due(self) -> datetime.datetime | None:
+        """When the next step is due, if that is within a few seconds."""
+        now = timezone.now()
+        return next_due(after=now, until=now + ABOUT_TO_BE)
+
+    def deliver(self, workers: int) -> None:
+        """One drain, and before it what the sweep would look for."""
         now = timezone.now()
         settle_arrived(now=now)
         activate(numbers=None, by="command:deliver", now=now)
         release(now=now)
-        self.total = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).count()
-        report = drain(seconds=None if until_idle else 8.0, linger=False, threads=workers, on_progress=self.progress)
-        if self.stderr.isatty():
-            self.stderr.write("")
-        self.stdout.write(f"{report.tried} attempts, {report.done} steps done, {report.failed} refused")
+        self.total = self.tried + Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).count()
+        report = drain(seconds=None, linger=False, threads=workers, on_progress=self.progress)
+        self.tried += report.tried
+        self.done += report.done
+        self.failed += report.failed
 
     def progress(self, report: Report) -> None:
         """A bar on one line of a terminal; nothing where the output is kept."""
         if not self.stderr.isatty():
             return
-        total = max(self.total, report.tried)
-        filled = 30 * report.tried // max(total, 1)
-        self.stderr.write(f"\r[{'#' * filled:30}] {report.tried}/{total}", ending="")
+        tried = self.tried + report.tried
+        total = max(self.total, tried)
+        filled = 30 * tried // max(total, 1)
+        self.stderr.write(f"\r[{'#' * filled:30}] {tried}/{total}", ending="")
         self.stderr.flush()

@@ -1,0 +1,81 @@
+"""The commands that do work: deliver, activate, fetch_usage, setup_schedules (contract section 5)."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django_q.models import Schedule
+
+from orders.models import TrialUsage
+from tests.flows.conftest import desk  # noqa: F401  a fixture
+from tests.flows.test_breaker import trial
+
+
+def run(capsys, *words) -> tuple[int, str]:
+    """A command's exit code and what it printed, the error's line too."""
+    try:
+        call_command(*words)
+        return 0, capsys.readouterr().out
+    except CommandError as error:
+        return error.returncode, f"{capsys.readouterr().out}{error}"
+
+
+def test_deliver_does_all_that_is_due(desk, capsys):  # noqa: F811
+    for number in range(12):
+        desk.post(trial(f"T{number}"))
+    assert run(capsys, "deliver") == (0, "12 attempts, 12 steps done, 0 refused\n")
+    assert run(capsys, "deliver") == (0, "0 attempts, 0 steps done, 0 refused\n")
+
+
+@pytest.mark.parametrize("workers", ["0", "65"])
+def test_deliver_refuses_a_silly_number_of_workers(db, workers):
+    with pytest.raises(CommandError, match="--workers"):
+        call_command("deliver", "--workers", workers)
+
+
+def test_activate_starts_what_has_come(desk, case, capsys):  # noqa: F811
+    desk.play_case(case(3))
+    number = case(3)["content"]["OrderNum"]
+    code, out = run(capsys, "activate", number)
+    assert code == 1
+    assert f"{number}: not started: its start is 2023-09-29 16:00 UTC" in out
+    assert run(capsys, "activate", "--due") == (0, "nothing to start\n")
+    desk.at("2023-09-30 00:00:05")
+    assert run(capsys, "activate", "--due") == (0, f"{number}: started\n")
+    desk.deliver()
+    assert desk.order(number).state == "active"
+    code, out = run(capsys, "activate", number)
+    assert (code, f"{number}: not started: state active" in out) == (1, True)
+
+
+@pytest.mark.parametrize("words", [["activate"], ["activate", "X", "--due"], ["activate", "NOBODY"]])
+def test_activate_wants_to_know_whom(db, words):
+    with pytest.raises(CommandError):
+        call_command(*words)
+
+
+def test_fetch_usage_asks_and_keeps_the_answer(desk, capsys):  # noqa: F811
+    desk.post(trial("T1"))
+    desk.deliver()
+    desk.sandbox.flow("T1", 12.5)
+    assert run(capsys, "fetch_usage", "T1") == (0, "T1: 12.5\n")
+    assert TrialUsage.objects.get().data_flow == 12.5
+    assert run(capsys, "fetch_usage")[0] == 0
+    desk.sandbox.fault(path="/bigdata/trialFlow/query", kind="503", count=1)
+    code, out = run(capsys, "fetch_usage", "T1")
+    assert code == 1
+    assert "http_503" in out
+
+
+def test_fetch_usage_of_what_is_no_trial(db):
+    with pytest.raises(CommandError, match="no such trial: NOBODY"):
+        call_command("fetch_usage", "NOBODY")
+
+
+def test_setup_schedules_is_idempotent_and_mends(db, capsys):
+    call_command("setup_schedules")
+    names = sorted(Schedule.objects.values_list("name", flat=True))
+    Schedule.objects.filter(name="desk-sweep").update(func="os.getcwd")
+    Schedule.objects.create(name="desk-sweep", func="integrations.tasks.sweep")
+    call_command("setup_schedules")
+    call_command("setup_schedules")
+    assert sorted(Schedule.objects.values_list("name", flat=True)) == names
+    assert Schedule.objects.get(name="desk-sweep").func == "integrations.tasks.sweep"
