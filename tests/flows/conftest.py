@@ -1,12 +1,31 @@
 """A desk in one process: the real endpoint, the real delivery, the sandbox over real HTTP; the clock stands."""
 
-import pytest
+import datetime
+import hashlib
+import hmac
+import json
 
+import pytest
+from django.utils import timezone
+
+from integrations.building import build_payloads
 from integrations.delivery import drain
-from orders.models import Order
+from orders.activation import activate
+from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
+from orders.models.dispatch import OPEN_STATES
 from orders.reading import standing
+from orders.services import end_trials, settle_arrived
+from orders.services.leases import Work, claim
+from orders.services.outcome import Outcome
+from orders.services.outcomes import record_outcomes
+from orders.services.stepping import release
+from orders.services.undo import close_abandoned
+from orders.states import may_move
 from tests.bboss_messages import accepted, post_order
 from tests.conftest import shanghai
+
+BILLING, DELETE = "/bigdata/productInfos", "/bigdata/productInfos/delete"
+QUERY, USAGE, BPM = "/bigdata/productInfos/query", "/bigdata/trialFlow/query", "/bpm/flows/start"
 
 
 class Desk:
@@ -28,6 +47,120 @@ class Desk:
     def at(self, text: str):
         """Moves the clock to a wall-clock time of Shanghai, or to an ISO time with its zone."""
         self.clock.move_to(shanghai(text) if "+" not in text else text)
+
+    def play(self, *contents: dict):
+        """Posts each and delivers what it causes."""
+        for content in contents:
+            self.post(content)
+            self.deliver()
+
+    def refused(self, content: dict, **overrides) -> tuple[str, str]:
+        """Posts and expects no 00000; (rspCode, BizCode)."""
+        reply = post_order(self.client, content, **overrides)
+        assert not accepted(reply), reply
+        result = json.loads(reply["result"]) if reply["result"] else {}
+        return reply["response"]["rspCode"], result.get("BizCode", "")
+
+    def sweep(self):
+        """What the sweep does each minute, and a delivery."""
+        now = timezone.now()
+        settle_arrived(now=now)
+        activate(numbers=None, by="sweep", now=now)
+        end_trials(now=now)
+        close_abandoned(now=now)
+        release(now=now)
+        self.deliver()
+
+    def wait(self) -> bool:
+        """Moves the clock to the next try or look, and delivers; False if nothing is to come (start days apart)."""
+        now = timezone.now()
+        tries = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__gt=now).values_list("next_try_at", flat=True)
+        looks = Dispatch.objects.filter(state="waiting", undo=True, not_before__gt=now).values_list(
+            "not_before", flat=True
+        )
+        moments = [*tries, *looks]
+        if not moments:
+            return False
+        self.clock.move_to(min(moments))
+        release(now=timezone.now(), dated=True)
+        self.deliver()
+        return True
+
+    def wait_out(self):
+        """Waits until nothing is to come."""
+        for _ in range(60):
+            if not self.wait():
+                return
+        raise AssertionError("it never ends")
+
+    def claim(self, *partners: str, lease: float = 60) -> list[Work]:
+        """Claims by hand all that is due for these partners (bigdata unless named), as a worker does."""
+        rooms = dict.fromkeys(partners or ["bigdata"], 50)
+        kept = datetime.timedelta(seconds=lease)
+        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads)
+
+    def end(self, work: Work, result: str = "ok", **more):
+        """Records how a call claimed by hand ended."""
+        ids = {"dispatch_id": work.dispatch_id, "attempt_id": work.attempt_id, "token": work.token}
+        record_outcomes([Outcome(**ids, channel=work.channel, result=result, **more)], now=timezone.now())
+
+    def approve(self, number: str, result: str = "pass", record: str = "bpm-1-1", *, finished: bool = True, **more):
+        """BPM calls back; the answer's HTTP status."""
+        body = {
+            "recordId": record, "code": number, "node": "sa-review", "nodeName": "政企SA审批", "result": result,
+            "operator": "zhangsan", "opinion": "同意", "time": "2023-09-20 19:19:10", "finished": finished,
+        } | more  # fmt: skip
+        raw = json.dumps(body, ensure_ascii=False).encode()
+        headers = {"X-Signature": hmac.new(b"test-callback-secret", raw, hashlib.sha256).hexdigest()}
+        url = "/api/bpm/approvals"
+        return self.client.post(url, raw, content_type="application/json", headers=headers).status_code
+
+    def state(self, number: str) -> str:
+        return self.order(number).state
+
+    def step(self, number: str, name: str, *, undo: bool = False) -> Dispatch:
+        """The step of this name that counts (the last of them)."""
+        rows = Dispatch.objects.filter(order__number=number, step=name, superseded=False, undo=undo)
+        return rows.order_by("position", "pk").last()
+
+    def steps(self, number: str, *, mails: bool = False) -> list[str]:
+        """`name:state` of each step that counts, in order."""
+        rows = Dispatch.objects.filter(order__number=number, superseded=False).order_by("position", "pk")
+        return [f"{row.step}:{row.state}" for row in rows if mails or row.channel != "mail"]
+
+    def troubles(self, number: str) -> list[str]:
+        """The codes of the incidents that stop the order now."""
+        rows = AffectedOrder.objects.filter(order__number=number, closed_at=None).order_by("pk")
+        return list(rows.values_list("incident__code", flat=True))
+
+    def mails(self, number: str, step: str) -> int:
+        return Dispatch.objects.filter(order__number=number, step=step).count()
+
+    def events(self, number: str, kind: str) -> list[dict]:
+        return [row.data for row in OrderEvent.objects.filter(order__number=number, kind=kind).order_by("pk")]
+
+    def records(self, number: str) -> dict[str, str]:
+        """Our billing records of a jobId: {domain: state}."""
+        return {row.domain: row.state for row in self.order(number).billing_records.order_by("pk")}
+
+    def held_there(self, number: str) -> dict[str, dict]:
+        """What the big-data side holds for a jobId: {domain: record}."""
+        return {row["domain"]: row for row in self.sandbox.partners.store.records(number)}
+
+    def alive_there(self, number: str) -> list[str]:
+        """The domains of which it holds a live record."""
+        return sorted(name for name, row in self.held_there(number).items() if row["cancelStatus"] == "1")
+
+    def billed(self) -> list[tuple[str, str, list[str]]]:
+        """What came to the big-data side's records, in order: (verb, jobId, domains)."""
+        verbs = {BILLING: {"1": "create", "2": "cancel"}, DELETE: {}}
+        found = []
+        for call in self.sandbox.calls():
+            if call["path"] in verbs:
+                rows = call["body"]["productInfos"]
+                verb = verbs[call["path"]].get(rows[0].get("cancelStatus"), "delete")
+                found.append((verb, rows[0]["jobId"], [row["domain"] for row in rows]))
+        return found
 
     def order(self, number: str) -> Order:
         return Order.objects.get(number=number)
@@ -54,4 +187,23 @@ class Desk:
 @pytest.fixture
 def desk(client, clock, sandbox, db, settings, tmp_path):
     settings.ATTACHMENT_DIR = tmp_path
-    return Desk(client, clock, sandbox)
+    desk = Desk(client, clock, sandbox)
+    yield desk
+    check_history()
+    assert sandbox.state()["violations"] == []
+
+
+def check_history():
+    """Every change of a state was allowed and is in the history: nothing was moved behind its back."""
+    for order in Order.objects.all():
+        events = OrderEvent.objects.filter(order=order, kind__in=["received", "state"]).order_by("pk")
+        state = None
+        for event in events:
+            if event.kind == "received":
+                state = event.data["state"]
+                continue
+            old, new = event.data["old"], event.data["new"]
+            assert state in {None, old}, f"{order.number}: {old} -> {new}, but it was {state}"
+            assert may_move(order.kind, old, new), f"{order.number} must not go from {old} to {new}"
+            state = new
+        assert state in {None, order.state}, f"{order.number} is {order.state}, its history says {state}"

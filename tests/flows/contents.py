@@ -1,0 +1,34 @@
+"""Contents of BBOSS's messages, short: a trial, its changes, activations, withdrawals (contract 2.4)."""
+
+
+def domains(*names: str) -> list[dict]:
+    return [{"ProvReq": name} for name in names]
+
+
+def trial(number: str = "T1", *names: str, **more) -> dict:
+    """A trial of `a.example.com` unless other domains are named."""
+    return {
+        "OrderType": "1", "OrderNum": number, "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技",
+        "CpID": "80171614", "UserID": "1458", "OperUser": "张三", "OperTel": "13800000000", "OperMail": "43",
+        "ProdType": "1", "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20230920",
+        "ProvContent": domains(*(names or ("a.example.com",))),
+    } | more  # fmt: skip
+
+
+def change(number: str, *names: str, of: str = "T1", **more) -> dict:
+    """A change of a trial; without domains it must carry something else."""
+    content = {"OrderType": "2", "OrderNum": number, "BizRequest": of} | more
+    return content | {"ProvContent": domains(*names)} if names else content
+
+
+def activation(number: str = "A1", *names: str, of: str = "T1", start: str = "20230920", **more) -> dict:
+    """An activation starting today; without domains it takes the trial's."""
+    content = {
+        "OrderNum": number, "BizRequest": of, "BizStart": start, "ProdType": "1", "ProductID": f"P-{number}",
+        "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BackFlag": "0",
+    } | more  # fmt: skip
+    return content | {"ProvContent": domains(*names)} if names else content
+
+
+def withdrawal(number: str, **more) -> dict:
+    return {"OrderNum": number, "BackFlag": "1"} | more

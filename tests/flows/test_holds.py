@@ -1,0 +1,218 @@
+"""Orders that wait: nothing is lost, and they go on by themselves or when staff choose (contract 2.4, 3.10)."""
+
+import pytest
+from django.utils import timezone
+
+from orders.errors import NotAllowedError
+from orders.models import Incident, TrialClaim
+from orders.services import choose_attribution, intake
+from tests.flows.conftest import BPM
+from tests.flows.contents import activation, change, trial, withdrawal
+
+UNKNOWN = {"EnterpriseID": "000A23100079275183"}
+
+
+def assert_held(desk, number: str, because: str, *, mails: int = 1):
+    order = desk.order(number)
+    assert (order.state, order.held_because) == ("held", because)
+    assert desk.troubles(number) == [because]
+    assert desk.mails(number, "mail_held") == mails
+    assert desk.steps(number) == []
+
+
+def choose(number: str, letters: str = "BJ"):
+    return choose_attribution(number=number, letters=letters, reason="known", by="staff:x", now=timezone.now())
+
+
+def assert_no_trouble_left(desk, *numbers: str):
+    for number in numbers:
+        assert desk.troubles(number) == []
+    assert not Incident.objects.filter(state="open").exists()
+
+
+def test_an_activation_before_its_trial_waits_and_goes_on(desk):
+    desk.play(activation())
+    assert_held(desk, "A1", "trial_unknown")
+    assert desk.sandbox.calls() == []
+    desk.play(trial())
+    assert desk.state("A1") == "active"
+    assert desk.order("A1").first is True
+    assert desk.state("T1") == "converted"
+    assert [row[:2] for row in desk.billed()] == [("create", "T1"), ("cancel", "T1"), ("create", "A1")]
+    assert_no_trouble_left(desk, "A1", "T1")
+    assert desk.mails("A1", "mail_held") == 1
+
+
+def test_those_who_came_before_the_trial_go_on_in_order_of_arrival(desk):
+    """3.9 (1) First claim: for those that waited, when the trial arrives, in order of arrival."""
+    desk.play(change("C1", "a.example.com", "b.example.com"))
+    desk.play(activation("A1", "x.example.com"), activation("A2", "y.example.com"), change("C2", "z.example.com"))
+    desk.play(trial())
+    assert desk.state("C1") == "applied"
+    assert (desk.order("A1").first, desk.order("A2").first) == (True, False)
+    assert desk.order("C2").held_because == "claim_held"
+    billed = [(verb, job, sorted(names)) for verb, job, names in desk.billed()]
+    assert [row for row in billed if row[1] == "T1"] == [
+        ("create", "T1", ["a.example.com"]),
+        ("create", "T1", ["b.example.com"]),
+        ("cancel", "T1", ["a.example.com", "b.example.com"]),
+    ]
+    assert desk.state("A2") == "awaiting_approval"
+
+
+def test_both_in_the_same_moment_are_brought_together_by_the_sweep(desk, monkeypatch):
+    """The trial's transaction did not see the activation, nor the other way round."""
+    desk.post(activation())
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "settle_followers", lambda *args, **kwargs: None)
+        desk.post(trial())
+    desk.deliver()
+    assert desk.order("A1").held_because == "trial_unknown"
+    desk.sweep()
+    assert desk.state("A1") == "active"
+
+
+def test_a_trial_whose_attribution_is_unknown_waits_and_its_followers_with_it(desk):
+    desk.play(activation("A1"), change("C0", "c.example.com"))
+    desk.play(trial("T1", **UNKNOWN), activation("A2", "x.example.com"), change("C1", "b.example.com"))
+    assert_held(desk, "T1", "attribution_unknown")
+    assert_held(desk, "A1", "trial_held", mails=2)  # it waited for the trial before
+    assert_held(desk, "A2", "trial_held")
+    assert_held(desk, "C1", "claim_held")
+    assert TrialClaim.objects.get().activation.number == "A1"
+    assert desk.sandbox.calls() == []
+
+
+def test_staff_choose_the_attribution_and_all_go_on(desk):
+    desk.play(trial("T1", **UNKNOWN), change("C1", "a.example.com", "b.example.com"), activation("A1"))
+    choose("T1", "GD")
+    desk.deliver()
+    assert (desk.state("T1"), desk.state("C1"), desk.state("A1")) == ("converted", "applied", "active")
+    assert desk.held_there("A1")["b.example.com"]["province"] == "200"
+    assert desk.sent(BPM)[0]["data"]["tyywrwlcdx"]["province"] == "GD"
+    assert desk.events("T1", "attribution_chosen") == [{"letters": "GD", "reason": "known"}]
+    assert_no_trouble_left(desk, "T1", "C1", "A1")
+
+
+def test_an_explicit_attribution_decides(desk):
+    desk.play(trial("T1", **UNKNOWN, Attribution="JT"), activation())
+    assert desk.held_there("A1")["a.example.com"]["province"] == "998"
+
+
+@pytest.mark.parametrize("number, letters", [("T1", "XX"), ("T2", "BJ")])
+def test_an_attribution_is_chosen_only_from_the_list_and_only_where_it_is_asked_for(desk, number, letters):
+    desk.play(trial("T1", **UNKNOWN), trial("T2"))
+    with pytest.raises(NotAllowedError):
+        choose(number, letters)
+    assert desk.order("T1").held_because == "attribution_unknown"
+
+
+def test_a_subsequent_activation_without_domains_is_refused_where_that_is_known(desk):
+    """2.4: 20505 where it is known at receipt."""
+    desk.play(trial(), activation("A1"))
+    assert desk.refused(activation("A2"))[0] == "20505"
+    desk.play(trial("T2", **UNKNOWN), activation("B1", of="T2"))
+    assert desk.refused(activation("B2", of="T2"))[0] == "20505"  # the claim is held, though the trial is held as well
+
+
+def test_a_subsequent_activation_without_domains_that_waited_is_held(desk):
+    desk.play(activation("A1"), activation("A2"), trial())
+    assert_held(desk, "A2", "domains_missing", mails=2)
+    assert desk.order("A2").first is False
+    assert desk.state("A1") == "active"
+
+
+def test_a_repeat_of_a_first_activation_without_domains_is_answered_as_before(desk):
+    """2.3: the same order again answers 00000 with the first transIDH, although another would be refused by now."""
+    desk.play(trial())
+    first = desk.post(activation())["transIDH"]
+    desk.deliver()
+    assert desk.post(activation())["transIDH"] == first
+    desk.post(withdrawal("A1"))
+    desk.deliver()
+    assert desk.post(activation())["transIDH"] == first
+    assert desk.state("A1") == "withdrawn"
+
+
+@pytest.mark.parametrize("close", ["withdrawn", "ended", "ended, not swept yet"])
+@pytest.mark.parametrize("follower", ["activation", "change"])
+def test_who_names_a_closed_trial_is_held_for_staff(desk, close, follower):
+    desk.play(trial(BizEnd="20230925"))
+    if close == "withdrawn":
+        desk.play(withdrawal("T1"))
+    else:
+        desk.at("2023-09-26 00:00:00")
+    if close == "ended":
+        desk.sweep()
+        assert desk.state("T1") == "ended"
+    before = len(desk.billed())
+    desk.play(activation("F", start="20230926") if follower == "activation" else change("F", "b.example.com"))
+    assert_held(desk, "F", "trial_closed")
+    desk.sweep()
+    assert_held(desk, "F", "trial_closed")
+    assert len(desk.billed()) == before
+    assert not TrialClaim.objects.exists()
+
+
+def test_a_trial_runs_through_its_last_day_and_an_activated_one_does_not_end(desk):
+    desk.play(trial("T1", BizEnd="20230925"), trial("T2", BizEnd="20230925"), activation(of="T2", start="20230930"))
+    desk.at("2023-09-25 23:59:59")
+    desk.sweep()
+    assert desk.state("T1") == "trialing"
+    desk.at("2023-09-26 00:00:00")
+    desk.sweep()
+    assert (desk.state("T1"), desk.state("T2")) == ("ended", "trialing")
+
+
+@pytest.mark.parametrize("end, state", [("20230930", "trialing"), ("20230921", "ended")])
+def test_a_trial_ends_on_the_day_that_its_last_change_says(desk, end, state):
+    desk.play(trial(BizEnd="20230925"), change("C1", BizEnd=end))
+    desk.at("2023-09-27 00:00:00")
+    desk.sweep()
+    assert desk.state("T1") == state
+
+
+def test_a_change_is_held_while_an_activation_holds_the_claim(desk):
+    """3.9 (2) One line per trial; 3.10."""
+    desk.play(trial(), activation("A1", start="20230930"), change("C1", "b.example.com"))
+    assert_held(desk, "C1", "claim_held")
+    assert desk.alive_there("T1") == ["a.example.com"]
+    desk.play(withdrawal("A1"))
+    assert desk.state("C1") == "applied"
+    assert desk.alive_there("T1") == ["b.example.com"]
+    assert_no_trouble_left(desk, "C1")
+    assert desk.mails("C1", "mail_held") == 1
+
+
+def test_an_activation_that_arrives_while_the_trial_is_being_compensated_waits_and_is_first(desk):
+    """3.9 (2): planned after it; 3.10: nobody is subsequent to an activation that is undone."""
+    desk.play(trial(), activation("A1"))
+    desk.post(withdrawal("A1"))
+    desk.post(activation("A2"))
+    assert_held(desk, "A2", "trial_busy")
+    desk.post(activation("A3", "x.example.com"))
+    desk.deliver()
+    assert (desk.state("A1"), desk.state("A2"), desk.order("A2").first) == ("withdrawn", "active", True)
+    assert (desk.state("A3"), desk.order("A3").first) == ("awaiting_approval", False)
+    assert [row[:2] for row in desk.billed()][-4:] == [
+        ("delete", "A1"), ("create", "T1"), ("cancel", "T1"), ("create", "A2"),
+    ]  # fmt: skip
+    assert_no_trouble_left(desk, "A2", "A3")
+
+
+def test_an_incident_of_a_hold_stays_open_while_it_stops_another_order(desk):
+    desk.play(activation("A1", of="T1"), activation("A2", of="T2"))
+    assert Incident.objects.filter(code="trial_unknown", state="open").count() == 1
+    desk.play(trial("T1"))
+    assert Incident.objects.filter(code="trial_unknown", state="open").count() == 1
+    assert desk.troubles("A2") == ["trial_unknown"]
+    desk.play(trial("T2"))
+    assert not Incident.objects.filter(state="open").exists()
+
+
+def test_a_hold_is_in_the_history_with_its_end(desk):
+    desk.play(activation(), trial())
+    assert [event["because"] for event in desk.events("A1", "held")] == ["trial_unknown"]
+    assert [event["was"] for event in desk.events("A1", "went_on")] == ["trial_unknown"]
+    states = [(event["old"], event["new"]) for event in desk.events("A1", "state")]
+    assert states == [("held", "in_progress"), ("in_progress", "active")]
