@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -39,7 +40,8 @@ class Run:
 
     def __init__(self, name: str, arguments: list[str], *, url: str = "", output: IO[bytes] | None = None) -> None:
         self.name, self.url, self.output = name, url, output
-        environment = os.environ | {"DESK_TEST_DATABASE_URL": url}
+        self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # all that the run starts inherits it
+        environment = os.environ | {"DESK_TEST_DATABASE_URL": url} | dict([self.mark.split("=")])
         cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}"
         command = [*PYTEST, "-o", cache, *arguments]
         self.began = time.monotonic()
@@ -76,8 +78,9 @@ class Run:
             self.process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(END_WITHIN)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        for number in marked(self.mark):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
         self.process.wait()
         self._drop_database()
 
@@ -89,6 +92,16 @@ class Run:
         if self.url:
             with contextlib.suppress(psycopg.Error), connect(self.url) as connection:
                 connection.execute(f"DROP DATABASE IF EXISTS desk_test_{number} WITH (FORCE)")
+
+
+def marked(mark: str) -> list[int]:
+    """The processes with this in their environment, wherever they belong by now."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
 
 
 def connect(url: str) -> psycopg.Connection:
