@@ -1,0 +1,10 @@
+"""The indexes behind the staff's lists, search and dashboard; see orders.list_indexes."""
+
+from django.db import migrations
+
+from orders.list_indexes import install, remove
+
+
+class Migration(migrations.Migration):
+    dependencies = [("orders", "0002_reference_data")]
+    operations = [migrations.RunPython(install, remove)]
