@@ -4,11 +4,15 @@ from django.contrib import admin
 from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
+from orders.admin.scope import UnlimitedOnly
+from project import people
 
-class SuperuserWrites:
-    """Others with the right to view may look, whatever else they were granted."""
+__all__ = ["people"]  # registers the accounts' pages
 
-    show_full_result_count = False
+
+class SuperuserWrites(UnlimitedOnly):
+    """Others with the right to view may look, whatever else they were granted, unless they are limited to attributions:
+    names and arguments tell order numbers."""
 
     def has_add_permission(self, request):
         return request.user.is_superuser and super().has_add_permission(request)

@@ -1,0 +1,1 @@
+"""Migrations that concern all apps."""
