@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 SECTIONS = [
     ("desk", _("Orders"), ["Order", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles"]),
     ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Dispatch", "Attempt"]),
-    ("money", _("Billing"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),
+    ("money", _("Billing and reconciliation"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),
     ("trace", _("Traces"), ["InboundMessage", "OrderEvent", "OrderDomain", "TrialClaim", "AcceptedCall"]),
     ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "StaffScope", "User", "Group"]),
     ("engine", _("Engine room"), ["Heartbeat", "Breaker", "Turn", "Schedule", "OrmQ", "Success", "Failure"]),

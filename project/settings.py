@@ -123,6 +123,7 @@ LOCALE_PATHS = [BASE_DIR / "project" / "locale"]
 TIME_ZONE = "Asia/Shanghai"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["project.formats"]  # 2026-11-25 09:10:00, not 2026年11月25日 09:10
 
 # --- Static files, served by ourselves
 

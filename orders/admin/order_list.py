@@ -82,7 +82,7 @@ class OrderList:
     """The list's part of the orders' ModelAdmin."""
 
     list_display = [
-        "number", "kind", "customer", "attribution_name", "service_name", "state_chip", "stuck_at", "biz_start",
+        "number", "kind", "customer", "attribution_name", "service_name", "state_chip", "stuck_at", "start_day",
         "received",
     ]  # fmt: skip
     list_filter = [
@@ -91,7 +91,7 @@ class OrderList:
     ]  # fmt: skip
     list_select_related = ["attribution", "service_type"]
     list_per_page = 50
-    sortable_by = ["number", "biz_start", "received"]
+    sortable_by = ["number", "start_day", "received"]
     search_fields = ["number"]  # shows the box; search_orders says what is looked for
     search_help_text = _("order, trial, product id, enterprise or domain: whole, or how it begins")
 
@@ -123,6 +123,10 @@ class OrderList:
         why = cause_of(step.error_code).what if step.error_code else ""
         text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
         return format_html('<span class="cut" title="{0}">{0}</span>', text)
+
+    @admin.display(description=_("start day"), ordering="biz_start", empty_value="-")
+    def start_day(self, order):
+        return order.biz_start and order.biz_start.isoformat()
 
     @admin.display(description=_("received"), ordering="received_at")
     def received(self, order):

@@ -3,12 +3,23 @@
 import datetime
 from dataclasses import dataclass
 
+from django.utils.translation import pgettext_lazy
+
 from orders.admin.order_list import NOT_LIVE
 from orders.models import Order
 from project.dashboard.figures import OVERDUE
 from project.dashboard.links import orders
 
 DAYS = 14
+WEEKDAYS = [
+    pgettext_lazy("calendar", "Mon"),
+    pgettext_lazy("calendar", "Tue"),
+    pgettext_lazy("calendar", "Wed"),
+    pgettext_lazy("calendar", "Thu"),
+    pgettext_lazy("calendar", "Fri"),
+    pgettext_lazy("calendar", "Sat"),
+    pgettext_lazy("calendar", "Sun"),
+]
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,10 @@ class Day:
     today: bool
     due: int
     done: int
+
+    @property
+    def weekday(self):
+        return WEEKDAYS[self.day.weekday()]
 
     @property
     def due_url(self) -> str:

@@ -19,19 +19,34 @@ document.addEventListener("keydown", (event) => {
     open.querySelector("summary").focus();
 });
 
+const SHAPES = {
+    copy: "M5.5 5.5V3A1.5 1.5 0 0 1 7 1.5h6A1.5 1.5 0 0 1 14.5 3v6a1.5 1.5 0 0 1-1.5 1.5h-2.5M3 5.5h6A1.5 1.5 0 0 1 10.5 7v6A1.5 1.5 0 0 1 9 14.5H3A1.5 1.5 0 0 1 1.5 13V7A1.5 1.5 0 0 1 3 5.5z",
+    done: "M2 8.5l4 4 8-9",
+};
+
+function icon(shape) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", "0 0 16 16");
+    svg.setAttribute("aria-hidden", "true");
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", SHAPES[shape]);
+    svg.append(path);
+    return svg;
+}
+
 function offerCopy(cell) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "⧉";
+    button.append(icon("copy"));
     const number = cell.textContent.trim();
     button.setAttribute("aria-label", `${COPY} ${number}`);
     button.title = COPY;
     button.addEventListener("click", async () => {
         await navigator.clipboard.writeText(number);
-        button.textContent = "✓";
+        button.replaceChildren(icon("done"));
         button.classList.add("copied");
-        setTimeout(() => { button.textContent = "⧉"; button.classList.remove("copied"); }, 1500);
+        setTimeout(() => { button.replaceChildren(icon("copy")); button.classList.remove("copied"); }, 1500);
     });
     cell.append(button);
 }

@@ -1,0 +1,1 @@
+"""How days and times are written: short, and sortable by eye."""

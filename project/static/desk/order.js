@@ -1,0 +1,45 @@
+/* Conveniences of the order's page: copying, closing the menu, and drafts that outlive a lost log-in. */
+"use strict";
+
+function copyText(button) {
+    const from = button.dataset.copyFrom;
+    return from ? document.getElementById(from).textContent : button.dataset.copy;
+}
+
+if (navigator.clipboard) {
+    document.querySelectorAll("button.copy[data-copy], button.copy[data-copy-from]").forEach((button) => {
+        const word = button.textContent;
+        button.hidden = false;
+        button.addEventListener("click", async () => {
+            await navigator.clipboard.writeText(copyText(button));
+            button.textContent = "✓";
+            setTimeout(() => { button.textContent = word; }, 1500);
+        });
+    });
+}
+
+document.addEventListener("click", (event) => {
+    document.querySelectorAll(".order-menu[open]").forEach((menu) => {
+        if (!menu.contains(event.target)) menu.open = false;
+    });
+});
+
+document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    document.querySelectorAll(".order-menu[open]").forEach((menu) => {
+        menu.open = false;
+        menu.querySelector("summary").focus();
+    });
+});
+
+/* What was written stays in this tab until the form is taken: a log-in may end while it is open. */
+document.querySelectorAll("textarea[data-draft]").forEach((field) => {
+    const key = `draft:${location.pathname}`;
+    if (!field.value) field.value = sessionStorage.getItem(key) || "";
+    field.addEventListener("input", () => sessionStorage.setItem(key, field.value));
+});
+
+if (document.querySelector(".order-head")) {
+    const done = document.querySelector(".messagelist .success");
+    if (done) Object.keys(sessionStorage).filter((key) => key.startsWith("draft:")).forEach((key) => sessionStorage.removeItem(key));
+}
