@@ -5,7 +5,7 @@ import datetime
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialClaim
 from orders.services.planning import Settlement
 from orders.services.schedules import make_schedule
-from orders.services.stepping import release
+from orders.services.stepping import line_is_free, release, start_plan
 
 Step = Dispatch.Step
 
@@ -21,7 +21,7 @@ def carry_out(order: Order, decision: Settlement, *, now: datetime.datetime, aga
     if decision.held:
         return
     new = _write_records(decision.new)
-    _write_dispatches(order, decision, new, now)
+    _write_dispatches(order, decision, new, now, again)
     if order.start_at:
         make_schedule(order)
 
@@ -45,7 +45,9 @@ def _write_records(records: list[BillingRecord]) -> list[BillingRecord]:
     return [known.get(row.domain_key, row) for row in records]
 
 
-def _write_dispatches(order: Order, decision: Settlement, new: list[BillingRecord], now: datetime.datetime) -> None:
+def _write_dispatches(
+    order: Order, decision: Settlement, new: list[BillingRecord], now: datetime.datetime, again: bool
+) -> None:
     trial_id = order.trial_id or order.pk
     rows = []
     for position, step in enumerate(decision.steps, start=1):
@@ -64,5 +66,9 @@ def _write_dispatches(order: Order, decision: Settlement, new: list[BillingRecor
                 created_at=now,
             )
         )
+    free = not again and line_is_free(trial_id)
+    if free:
+        start_plan(rows, now=now)
     Dispatch.objects.bulk_create(rows)
-    release(now=now, order_ids=[order.pk])
+    if not free:
+        release(now=now, order_ids=[order.pk])

@@ -92,7 +92,7 @@ def _settle_change(order: Order, decision: Settlement, claim: TrialClaim | None,
 
 def _plan_change(order: Order, decision: Settlement, before: Order) -> None:
     """Resolves what the change leads to, and which records go and come."""
-    copy_from(order, before, (*FROM_TRIAL, "attribution", "prod_type", "billing_method"))
+    copy_from(order, before, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
     order.service_type_id = order.service_type_id or before.service_type_id
     order.data_flow = order.data_flow or before.data_flow
     order.biz_end = order.biz_end or before.biz_end
@@ -111,11 +111,11 @@ def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | N
     trial = order.trial
     if trouble := _trial_trouble(trial, now):
         return trouble
+    if order.first is None and claim and claim.activation.undo_since:
+        return Held.TRIAL_BUSY
+    before = latest_shape(trial)
     if order.first is None:
-        if claim and claim.activation.undo_since:
-            return Held.TRIAL_BUSY
-        shape = latest_shape(trial)
-        if not claim and ended(shape, now):
+        if not claim and ended(before, now):
             return Held.TRIAL_CLOSED
         order.first = decision.claim = claim is None
     if not order.first and not decision.domains:
@@ -124,9 +124,8 @@ def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | N
         return Held.DOMAINS_MISSING
     if trial.planned_at is None:
         return Held.TRIAL_HELD
-    before = latest_shape(trial)
     copy_from(order, before, FROM_TRIAL)
-    order.attribution = order.attribution or before.attribution
+    order.attribution_id = order.attribution_id or before.attribution_id
     _plan_activation(order, decision, before, now)
     return Held.NOT
 
@@ -170,7 +169,8 @@ def latest_shape(trial: Order) -> Order:
     later orders rest on bears no undo mark and still counts: its records are there.
     """
     changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, planned_at__isnull=False, undo_since=None)
-    return changes.order_by("-planned_at", "-pk").first() or trial
+    last = changes.order_by("-planned_at", "-pk").values_list("pk", flat=True).first()  # most trials have none
+    return Order.objects.get(pk=last) if last else trial
 
 
 def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
@@ -208,7 +208,7 @@ def _commercial_record(order: Order, name: str) -> BillingRecord:
 
 
 def open_claim(trial: Order | None) -> TrialClaim | None:
-    """The claim that stands on a trial now, with its activation."""
+    """The claim that stands on a trial now."""
     if trial is None or trial.pk is None:
         return None
-    return TrialClaim.objects.filter(trial=trial, released_at=None).select_related("activation").first()
+    return TrialClaim.objects.filter(trial=trial, released_at=None).first()

@@ -38,6 +38,21 @@ def release(
     return ready.update(state=State.DUE, next_try_at=Coalesce(F("next_try_at"), now))
 
 
+def line_is_free(lane: int) -> bool:
+    """Whether nothing at all is unfinished in a trial's line (the trial is locked)."""
+    return not Dispatch.objects.filter(lane=lane, superseded=False, state__in=NOT_FINISHED).exists()
+
+
+def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
+    """What `release` would do for the steps of a new order whose line is free, before they are saved: due are those up
+    to the first that blocks, unless they wait for a gate. `rows` in order of their positions."""
+    for row in rows:
+        if row.gate == Gate.NONE:
+            row.state, row.next_try_at = State.DUE, now
+        if row.blocking:
+            return
+
+
 def _ready(now: datetime.datetime, order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
     waiting = Dispatch.objects.filter(state=State.WAITING)
     if order_ids is not None:
