@@ -3,11 +3,11 @@
 import datetime
 
 from django.http import HttpRequest
-from django.http.request import UnreadablePostError
 
 from integrations.bboss import throttle
 from integrations.bboss.codes import Code, Refused
 from integrations.bboss.strict_json import BadJsonError, parse_bytes
+from integrations.body import BodyBrokenError, read_body
 
 LARGEST = 2 * 1024 * 1024
 
@@ -47,12 +47,10 @@ def _is_chunked(request: HttpRequest) -> bool:
 
 
 def _read(request: HttpRequest, length: int | None) -> bytes:
-    # Django reads nothing without a Content-Length, so a chunked body is taken from the server's own stream.
-    stream = request.META["wsgi.input"] if length is None else request
     try:
-        body = stream.read(LARGEST + 1)
-    except (UnreadablePostError, OSError):
-        raise Refused(Code.UNREADABLE, hint="the connection broke while the body was read") from None
+        body = read_body(request, LARGEST + 1, endless=length is None)
+    except BodyBrokenError as error:
+        raise Refused(Code.UNREADABLE, hint=str(error)) from None
     if len(body) > LARGEST:
         raise Refused(Code.TOO_LARGE, hint="a chunked body")
     if length is not None and len(body) != length:

@@ -7,7 +7,6 @@ import logging
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.http.request import UnreadablePostError
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.renderers import JSONRenderer
@@ -15,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from integrations.bboss.strict_json import BadJsonError, parse_bytes
+from integrations.body import BodyBrokenError, read_body
 from integrations.bpm.serializers import AnswerSerializer, ApprovalSerializer
 from integrations.bpm.signature import is_signed
 from orders.canonical import content_hash
@@ -24,6 +24,7 @@ from orders.services import receive_approval
 logger = logging.getLogger(__name__)
 
 LARGEST = 2 * 1024 * 1024
+LONGEST_MESSAGE = 500  # it may quote what was sent
 MEANINGS = {
     200: "received, or received before",
     400: "the body is bad; the message names the member",
@@ -94,22 +95,30 @@ def receive(request: HttpRequest) -> None:
 
 
 def _answer(code: int, message: str, headers: dict | None = None) -> Response:
-    return Response({"code": code, "message": message}, status=code, headers=headers)
+    return Response({"code": code, "message": message[:LONGEST_MESSAGE]}, status=code, headers=headers)
 
 
 def _body(request: HttpRequest) -> bytes:
     """The raw body, at most 2 MiB of it read. Without a Content-Length the server must say where it ends."""
     announced = request.META.get("CONTENT_LENGTH") or ""
-    if announced.isdigit() and int(announced) > LARGEST:
+    if _is_too_long(announced):
         raise RefusedError(413)
-    endless = not announced and request.META.get("wsgi.input_terminated")
+    endless = not announced and bool(request.META.get("wsgi.input_terminated"))
     try:
-        body = (request.META["wsgi.input"] if endless else request).read(LARGEST + 1)
-    except (UnreadablePostError, OSError):
-        raise RefusedError(400, "the connection broke while the body was read") from None
+        body = read_body(request, LARGEST + 1, endless=endless)
+    except BodyBrokenError as error:
+        raise RefusedError(400, str(error)) from None
     if len(body) > LARGEST:
         raise RefusedError(413)
     return body
+
+
+def _is_too_long(announced: str) -> bool:
+    """Whether this Content-Length is more than we take. What is no number reads as an empty body."""
+    try:
+        return int(announced or 0) > LARGEST
+    except ValueError:
+        return False
 
 
 def _members(body: bytes) -> dict:

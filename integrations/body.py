@@ -1,0 +1,40 @@
+"""Reads the body of a call to one of our addresses. A caller that falls silent does not keep a thread for ever."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.http import HttpRequest
+
+SILENT_SECONDS = 10
+
+
+class BodyBrokenError(Exception):
+    """The body did not come whole: the connection broke or fell silent, or its chunks are none."""
+
+
+def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
+    """At most `most` bytes of the body. `endless`: it comes without a length, the server says where it ends.
+
+    Raises BodyBrokenError.
+    """
+    # Django reads nothing without a Content-Length, so such a body is taken from the server's own stream.
+    stream = request.META["wsgi.input"] if endless else request
+    try:
+        with _not_for_ever(request.META.get("gunicorn.socket")):
+            return stream.read(most)
+    except Exception as error:  # Django's, the socket's, and the server's own for bad chunks: no common base
+        raise BodyBrokenError(f"the body could not be read: {type(error).__name__}") from error
+
+
+@contextmanager
+def _not_for_ever(connection: socket.socket | None) -> Iterator[None]:
+    """Gives up a caller that sends nothing for SILENT_SECONDS: eight of them would hold all threads of a small site."""
+    if connection is None:
+        yield
+        return
+    connection.settimeout(SILENT_SECONDS)
+    try:
+        yield
+    finally:
+        connection.settimeout(None)
