@@ -3,26 +3,38 @@
 import hashlib
 import re
 
-from integrations.bboss.signature import MASK
+from integrations.bboss.signature import MASK, SECRET_NAMES
+from integrations.bboss.tokens import TOKEN
 from integrations.wire import encode
 from orders.models import InboundMessage
 
 LONGEST_TRANS_IDO = 64
-_SECRET = {"accesstoken", "sign"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def stored_trans_ido(given: str) -> str:
-    """The caller's number as our columns hold it: itself, or a digest where it is too long or not plain text."""
-    if len(given) <= LONGEST_TRANS_IDO and not _CONTROL.search(given):
+    """The caller's number as our columns hold it: itself, or a digest where it is too long, a token, not plain text."""
+    if len(given) <= LONGEST_TRANS_IDO and not _CONTROL.search(given) and not TOKEN.search(given):
         return given
     return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
 
 
 def masked_body(members: dict) -> str:
     """The request as JSON text without its token and signature. JSON escapes U+0000, which PostgreSQL refuses."""
-    return encode({key: MASK if key.lower() in _SECRET else value for key, value in members.items()})
+    return TOKEN.sub(MASK, encode(_masked(members)))
+
+
+def storable_hint(hint: str) -> str:
+    """What was wrong, as every database takes it and without what looks like a token."""
+    return TOKEN.sub(MASK, hint).replace("\0", "\\u0000")
+
+
+def _masked(value):
+    """A JSON value with tokens and signatures masked at any depth: an envelope may come wrapped in another object."""
+    if isinstance(value, dict):
+        return {key: MASK if key.lower() in SECRET_NAMES else _masked(inner) for key, inner in value.items()}
+    return [_masked(inner) for inner in value] if isinstance(value, list) else value
 
 
 def order_number_of(content) -> str:

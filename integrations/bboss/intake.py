@@ -9,7 +9,7 @@ from django.utils import timezone
 from integrations.bboss.codes import BizCode, Code, Refused
 from integrations.bboss.content import bad, content_of, is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.envelope import check_envelope
-from integrations.bboss.inbound import message_of, order_number_of, stored_trans_ido
+from integrations.bboss.inbound import message_of, order_number_of, storable_hint, stored_trans_ido
 from integrations.bboss.reply import Call, Reply, reply, result_text
 from integrations.bboss.throttle import caller_address
 from integrations.bboss.transport import read_members
@@ -98,7 +98,7 @@ def _refusal(error: OrderError) -> Refused:
 
 def _keep_refused(call: Call, message: InboundMessage, refusal: Refused) -> Reply:
     _mark(message, refusal.code, refusal.desc, refusal.biz)
-    message.hint = refusal.hint
+    message.hint = storable_hint(refusal.hint)
     # The core may have tried to save it in a transaction that was rolled back, and given it its number.
     message.pk, message.trans_idh = None, call.trans_idh
     keep_message(message)

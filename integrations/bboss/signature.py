@@ -6,6 +6,7 @@ import hmac
 from orders.canonical import canonical_json
 
 MASK = "***"
+SECRET_NAMES = {"accesstoken", "sign"}  # in lower case
 
 
 def text_to_sign(members: dict, secret: str) -> str:
@@ -34,5 +35,5 @@ def verify(members: dict, given: str, secret: str) -> bool:
 
 def masked_text(members: dict) -> str:
     """The text to sign as it may be shown: application secret and access token made unreadable."""
-    shown = members | {"accessToken": MASK} if "accessToken" in members else members
+    shown = {key: MASK if key.lower() in SECRET_NAMES else value for key, value in members.items()}
     return text_to_sign(shown, f"<{MASK} app secret {MASK}>")

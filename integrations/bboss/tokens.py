@@ -9,12 +9,12 @@ from integrations.bboss.codes import Code, Refused
 from integrations.bboss.times import parse_time
 from integrations.wire import wire_time
 
-_FORM = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
+TOKEN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
 
 
 def expiry(token: str) -> datetime.datetime | None:
     """When the token ends (Asia/Shanghai); None if it does not have a token's form."""
-    match = _FORM.fullmatch(token)
+    match = TOKEN.fullmatch(token)
     return match and parse_time(match.group(1))
 
 
