@@ -45,9 +45,10 @@ def read_withdrawal(content: dict) -> str:
 
 def read_order(content: dict) -> OrderContent:
     """The order that the content describes. Raises Refused 20505. One look at the database."""
-    for path, value in _texts("", content):
+    for path, value in _texts((), content):
         if match := _CONTROL.search(value):
-            raise bad(ascii(path or value)[1:-1][:80], f"holds the control character U+{ord(match.group()):04X}")
+            place = ascii(".".join(path) or value)[1:-1][:80]
+            raise bad(place, f"holds the control character U+{ord(match.group()):04X}")
     kind, serializer = KINDS[_choice(content, "OrderType", tuple(KINDS), absent="3")]
     values = _validated(serializer, content)
     _check_reference(values.get("service_type", ""), values.get("attribution", ""))
@@ -91,14 +92,17 @@ def _check_reference(service_type: str, letters: str) -> None:
         raise bad("Attribution", f"{shown(letters)} is not JT, GJ or a province's letters")
 
 
-def _texts(path: str, value) -> Iterator[tuple[str, str]]:
-    """Every string in a value at any depth with where it stands, keys as well (those under their parent's path)."""
+def _texts(path: tuple[str, ...], value) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every string in a value at any depth with where it stands, keys as well (those under their parent's path).
+
+    The path is only joined where it is shown: a name of a megabyte above many values would be copied for each.
+    """
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield path, key
-            yield from _texts(f"{path}.{key}" if path else key, inner)
+            yield from _texts((*path, key), inner)
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(path, inner)

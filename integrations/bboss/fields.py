@@ -10,6 +10,7 @@ from integrations.bboss import domains
 from integrations.bboss.envelope import shown
 from integrations.bboss.times import parse_day
 
+EARLIEST_YEAR = 1970
 _NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -59,15 +60,19 @@ class NumberField(StringField):
 
 
 class DayField(StringField):
-    """A real date YYYYMMDD."""
+    """A real date YYYYMMDD, from 1970 on: a year below 1000 would leave us without its leading zeros."""
 
-    default_error_messages = {"day": "{given} is not a date YYYYMMDD"}
+    default_error_messages = {
+        "day": "{given} is not a date YYYYMMDD",
+        "early": f"{{given}} lies before {EARLIEST_YEAR}",
+    }
 
     def when_empty(self):
         return None
 
     def read(self, text: str):
-        return parse_day(text) or self.fail("day", given=shown(text))
+        day = parse_day(text) or self.fail("day", given=shown(text))
+        return day if day.year >= EARLIEST_YEAR else self.fail("early", given=shown(text))
 
 
 class FileNameField(StringField):
