@@ -1,0 +1,110 @@
+"""The desk in this process: takes a hostile request, says what broke, and forgets what was stored."""
+
+import io
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from wsgiref.util import setup_testing_defaults
+
+from django.core import signals
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import close_old_connections, transaction
+from django.http import HttpResponse
+
+from project.logs import LineFormatter, MaskFilter
+from tests.hostile.promises import Answer, Counts, broken
+from tests.hostile.wire import Request
+
+ENDS = (signals.request_started, signals.request_finished)
+
+
+class Desk:
+    """`with Desk() as desk: desk.faults(request)`. Each request finds the database as it was when the desk was made.
+
+    `log`: what was logged for the last request. `seen`: every code that was answered.
+    """
+
+    def __init__(self):
+        self.application = WSGIHandler()  # not the test client, which keeps something of each request
+        self.before = Counts.now()
+        self.log, self.seen = "", set()
+
+    def __enter__(self) -> "Desk":
+        """Requests leave the connection open, since they run in our transaction."""
+        for signal in ENDS:
+            signal.disconnect(close_old_connections)
+        return self
+
+    def __exit__(self, *error) -> None:
+        for signal in ENDS:
+            signal.connect(close_old_connections)
+
+    def faults(self, request: Request) -> list[str]:
+        """The promises that this request breaks; nothing that it stored is left."""
+        try:
+            with transaction.atomic():
+                faults = broken(request, self.answer(request))
+                transaction.set_rollback(True)
+        except Exception as error:  # a broken transaction, an answer that is not what it says: faults as well
+            return [f"{type(error).__name__}: {str(error)[:300]}"]
+        return faults
+
+    def answer(self, request: Request) -> Answer:
+        """What comes back."""
+        began, idle = time.perf_counter(), time.thread_time()
+        with self._own_log():
+            response = self._call(environ(request))
+        worked, seconds = time.thread_time() - idle, time.perf_counter() - began
+        self.seen.add(_code(response.content))
+        return Answer(
+            status=response.status_code,
+            content_type=response.get("Content-Type", ""),
+            content=response.content,
+            worked=worked,
+            seconds=seconds,
+            stored=Counts.now().since(self.before),
+            log=self.log,
+        )
+
+    def _call(self, environ: dict) -> HttpResponse:
+        response = self.application(environ, lambda status, headers: None)
+        response.close()
+        return response
+
+    @contextmanager
+    def _own_log(self) -> Iterator[None]:
+        """The project's log lines, in `log` and nowhere else."""
+        root, handler = logging.getLogger(), logging.StreamHandler(io.StringIO())
+        handler.addFilter(MaskFilter())
+        handler.setFormatter(LineFormatter())
+        handlers, root.handlers = root.handlers, [handler]
+        try:
+            yield
+        finally:
+            root.handlers, self.log = handlers, handler.stream.getvalue()
+
+
+def _code(content: bytes) -> str | int | None:
+    """rspCode, or BPM's code; None for an answer of neither form."""
+    try:
+        body = json.loads(content)
+        return body["response"]["rspCode"] if "response" in body else body["code"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def environ(request: Request) -> dict:
+    """The WSGI environment of this request: a body that ends where it ends, whatever its length is said to be."""
+    values = {
+        "REQUEST_METHOD": request.method.upper(),
+        "PATH_INFO": request.path,
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_TYPE": request.content_type,
+        "CONTENT_LENGTH": str(len(request.body)),
+        "wsgi.input": io.BytesIO(request.body),
+        **request.meta,
+    }
+    setup_testing_defaults(values)
+    return values

@@ -1,0 +1,134 @@
+"""`python -m tests.hostile.fuzz --count N --seed S [--database URL]`: hostile input in bulk, without pytest.
+
+On a fresh SQLite, or on a database of its own beside the one that the URL names. What breaks a promise is written to a
+file, one JSON object a line; `--only NUMBER` plays a single input of a seed again.
+"""
+
+import argparse
+import base64
+import json
+import os
+import pathlib
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+from tests.hostile.memory import held
+
+WARM, GROWTH = 2000, 64 * 1024 * 1024  # after that many inputs memory may grow by so much and no more
+EVERY = 200
+FAILURES = pathlib.Path(tempfile.gettempdir(), "ibs-fuzz-failures.jsonl")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.hostile.fuzz", description="Hostile input in bulk.")
+    parser.add_argument("--count", type=int, default=100_000, help="how many inputs, half of them for each address")
+    parser.add_argument("--seed", type=int, help="a run's number; a random one unless given")
+    parser.add_argument("--database", default="", help="a PostgreSQL URL; a fresh SQLite unless given")
+    parser.add_argument("--only", type=int, help="plays the input of this number alone")
+    parser.add_argument("--failures", type=pathlib.Path, default=FAILURES, help="where failing inputs go")
+    return parser.parse_args()
+
+
+@contextmanager
+def fresh_database(url: str) -> Iterator[None]:
+    """Django, set up with the tests' settings on an empty database, which is gone afterwards."""
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.settings", "DESK_TEST_DATABASE_URL": url}
+    import django
+
+    django.setup()
+    from django.db import connection
+
+    name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    try:
+        yield
+    finally:
+        connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plays the inputs; gives the number of those that broke a promise."""
+    from tests.hostile import valid
+    from tests.hostile.desk import Desk
+
+    valid.make_orders()
+    numbers = range(options.count) if options.only is None else [options.only]
+    progress = Progress(len(numbers))
+    with mock.patch("django.utils.timezone.now", new=valid.now), Desk() as desk:
+        for number in numbers:
+            progress.step(failed=play(desk, number, options))
+    return progress.end()
+
+
+def play(desk, number: int, options: argparse.Namespace) -> bool:
+    """Whether the input of this number broke a promise; it is written down then."""
+    from tests.hostile.mutations import BBOSS, BPM, hostile_request
+
+    request = hostile_request((BBOSS, BPM)[number % 2], options.seed, number)
+    faults = desk.faults(request)
+    if faults:
+        write(options, number, request, faults, desk.log)
+    return bool(faults)
+
+
+def write(options: argparse.Namespace, number: int, request, faults: list[str], log: str) -> None:
+    """One line: how to play it again, how it was made, what it is."""
+    row = vars(request) | {
+        "again": f"--seed {options.seed} --only {number}",
+        "faults": faults,
+        "body": base64.b64encode(request.body).decode(),
+        "log": log[-4000:],
+    }
+    row["meta"] = {name: value for name, value in request.meta.items() if isinstance(value, str)}
+    with options.failures.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    print(f"\n{row['again']}: {'; '.join(faults)[:300]} (made by: {', '.join(request.made)[:200]})", flush=True)
+
+
+class Progress:
+    """A line that says how far it is; notes memory once the run is warm."""
+
+    def __init__(self, count: int):
+        self.count, self.done, self.failed, self.warm = count, 0, 0, 0
+        self.began = time.monotonic()
+
+    def step(self, *, failed: bool) -> None:
+        self.done, self.failed = self.done + 1, self.failed + failed
+        if self.done == WARM:
+            self.warm = held()
+        if self.done % EVERY == 0 or self.done == self.count:
+            self.show()
+
+    def show(self) -> None:
+        rate = self.done / (time.monotonic() - self.began)
+        left = (self.count - self.done) / rate
+        line = f"{self.done}/{self.count}  {self.failed} failed  {rate:.0f}/s  {left:.0f} s left  {held() >> 20} MiB"
+        print(f"\r{line}    ", end="", flush=True)
+
+    def end(self) -> int:
+        """The number of failures; memory that grew is one more."""
+        print()
+        grown = held() - self.warm if self.warm else 0
+        if grown > GROWTH:
+            print(f"memory grew by {grown >> 20} MiB since input {WARM}")
+        return self.failed + (grown > GROWTH)
+
+
+def main() -> int:
+    options = arguments()
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(10**9)
+    print(f"seed {options.seed}, {options.count} inputs, on {options.database or 'SQLite'}", flush=True)
+    with fresh_database(options.database):
+        failed = run(options)
+    print(f"{failed} failed; they are in {options.failures}" if failed else "no promise was broken")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

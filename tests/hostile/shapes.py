@@ -1,0 +1,86 @@
+"""Mutations of a JSON object's structure: types swapped, members removed, renamed, added, moved."""
+
+import random
+
+from tests.hostile import values
+
+
+def mutate(members: dict, chance: random.Random, names: list[str]) -> str:
+    """One mutation, in place, of the object or of one inside it; says what was done."""
+    inner = [value for value in members.values() if isinstance(value, dict)]
+    if inner and chance.random() < 0.3:
+        return mutate(chance.choice(inner), chance, names)
+    act = chance.choice(ACTS)
+    return f"{act.__name__} {ascii(act(members, chance, names))[1:40]}"
+
+
+def swap(members: dict, chance: random.Random, names: list[str]) -> str:
+    """Another value for a member."""
+    name = _member(members, chance)
+    members[name] = values.hostile(chance)
+    return name
+
+
+def date(members: dict, chance: random.Random, names: list[str]) -> str:
+    """A date or time that does not exist, or lies at the end of time, where a date belongs."""
+    places = [name for name in ("BizStart", "BizEnd", "timeStamp", "cutOffDay", "time") if name in members]
+    name = chance.choice(places or names)
+    members[name] = values.day(chance) if name.startswith(("Biz", "cut")) else values.moment(chance)
+    return name
+
+
+def list_of(members: dict, chance: random.Random, names: list[str]) -> str:
+    """Many domains."""
+    name = "ProvContent" if "OrderNum" in members else _member(members, chance)
+    members[name] = values.domains(chance)
+    return name
+
+
+def remove(members: dict, chance: random.Random, names: list[str]) -> str:
+    name = _member(members, chance)
+    members.pop(name, None)
+    return name
+
+
+def rename(members: dict, chance: random.Random, names: list[str]) -> str:
+    """Another letter case, a trailing space, a strange or huge name."""
+    name = _member(members, chance)
+    strange = [name.upper(), name + " ", name + "\0", values.text(chance), values.huge_text(chance)]
+    new = chance.choice(strange)
+    members[new] = members.pop(name, 1)
+    return name
+
+
+def add(members: dict, chance: random.Random, names: list[str]) -> str:
+    """A member that another kind knows, or nobody."""
+    name = chance.choice([*names, values.text(chance)])
+    members[name] = values.hostile(chance)
+    return name
+
+
+def copy_over(members: dict, chance: random.Random, names: list[str]) -> str:
+    """A member's value in another member."""
+    name, other = _member(members, chance), _member(members, chance)
+    members[other] = members.get(name)
+    return f"{name} to {other}"
+
+
+def many_members(members: dict, chance: random.Random, names: list[str]) -> str:
+    """Thousands of members."""
+    count = values.size(chance, [10, 100, 500], 20_000)
+    members.update({f"m{place}": "" for place in range(count)})
+    return str(count)
+
+
+def wide_tree(members: dict, chance: random.Random, names: list[str]) -> str:
+    """A long name above many values: costly for who repeats the name for each."""
+    size = values.size(chance, [10, 100, 1000], 60_000)
+    members["n" * (size * 8)] = dict.fromkeys(map(str, range(size)), "v")
+    return str(size)
+
+
+def _member(members: dict, chance: random.Random) -> str:
+    return chance.choice(list(members) or ["x"])
+
+
+ACTS = [swap, swap, swap, swap, remove, rename, add, copy_over, many_members, wide_tree, date, list_of]
