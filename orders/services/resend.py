@@ -17,6 +17,7 @@ from orders.models.dispatch import FIXES
 from orders.services.events import add_event
 from orders.services.incidents import PARTNERS
 from orders.services.locking import lock_order
+from orders.services.mails import AFTER_THE_PLAN
 from orders.services.progress import refresh_states
 from orders.services.reopening import reopen, why_not_reopen
 from orders.services.stepping import release
@@ -128,6 +129,8 @@ def _orders(selection: Selection) -> QuerySet[Order]:
 
 def _steps(order: Order, selection: Selection) -> Iterable[Dispatch]:
     rows = _matching(order.dispatches.filter(superseded=False), selection).order_by("position", "pk").defer("payload")
+    if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
+        rows = rows.filter(Q(undo=True) | Q(position__gte=AFTER_THE_PLAN))
     failed = rows.filter(state__in=[State.FAILED, State.RETRYING])
     if selection.failed or (not selection.channel and failed.exists()):
         return failed

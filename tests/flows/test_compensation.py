@@ -1,0 +1,267 @@
+"""Which failures undo an activation, and in which order it is undone (contract 3.9, rules 4 and 5)."""
+
+import pytest
+from django.utils import timezone
+
+from orders.models import BillingRecord, Order, TrialClaim
+from orders.services.locking import lock_order
+from orders.services.resend import Selection, resend
+from orders.services.schedules import find_schedule
+from orders.services.undo import begin_undo
+from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
+from tests.flows.contents import activation, change, trial
+
+A, B, X = "a.example.com", "b.example.com", "x.example.com"
+PASSED_BY = {"kind": "slow", "seconds": 0}  # a fault that does no harm: it lets one call pass
+LATER = "20230930"
+
+
+def fail(desk, path: str, *, after: int = 0, kind: str = "refusal", count: int = 1):
+    """The calls to `path` after the next `after` ones go wrong."""
+    if after:
+        desk.sandbox.fault(path=path, count=after, **PASSED_BY)
+    desk.sandbox.fault(path=path, kind=kind, count=count)
+
+
+def queue_again(number: str):
+    resend(Selection(numbers=(number,)), by="staff:x", reason="test", now=timezone.now())
+
+
+def claimed() -> list[str]:
+    return list(TrialClaim.objects.filter(released_at=None).values_list("activation__number", flat=True))
+
+
+@pytest.mark.parametrize("kind", ["refusal", "503"])
+@pytest.mark.parametrize(
+    "path, after, undone",
+    [
+        (BILLING, 0, {"refusal": [], "503": [("create", "T1")]}),  # the trial's cancel
+        (BILLING, 1, {"refusal": [("create", "T1")], "503": [("delete", "A1"), ("create", "T1")]}),
+        (BPM, 0, {"refusal": [("delete", "A1"), ("create", "T1")], "503": [("delete", "A1"), ("create", "T1")]}),
+    ],
+    ids=["cancel", "create", "bpm"],
+)
+def test_an_activations_cancel_create_and_bpm_step_compensate(desk, settings, path, after, undone, kind):
+    """3.9 (4) Compensation's reach: refused or retries used up."""
+    settings.DISPATCH_RETRY_SECONDS = [30]
+    desk.play(trial("T1", A))
+    fail(desk, path, after=after, kind=kind, count=1 if kind == "refusal" else 2)
+    desk.play(activation("A1"))
+    tried = 1 + after if path == BILLING else 2
+    desk.wait_out()
+    tried += 1 if path == BILLING and kind == "503" else 0
+    assert [row[:2] for row in desk.billed()][1 + tried :] == undone[kind]
+    assert desk.state("A1") == "failed"
+    assert desk.troubles("A1") == ["code_400" if kind == "refusal" else "http_503"]
+    assert desk.alive_there("T1") == [A]
+    assert desk.alive_there("A1") == []
+    assert (desk.state("T1"), claimed()) == ("trialing", [])
+    assert not BillingRecord.objects.filter(state="unknown").exists()
+
+
+@pytest.mark.parametrize("content", [trial("F", B), change("F", B)], ids=["trial", "change"])
+def test_a_trial_or_change_that_fails_is_not_compensated(desk, content):
+    """3.9 (4): only an activation's."""
+    desk.play(trial("T1", A))
+    fail(desk, BILLING)
+    desk.play(content)
+    assert desk.state("F") == "failed"
+    assert desk.events("F", "undo_mark") == []
+    assert len(desk.billed()) == 2
+    assert not desk.wait()
+
+
+@pytest.mark.parametrize("kind", ["refusal", "503"])
+def test_the_cancel_on_the_start_day_only_opens_an_incident(desk, settings, kind):
+    """3.9 (4): the cancel on the start day is not in compensation's reach."""
+    settings.DISPATCH_RETRY_SECONDS = [30]
+    desk.play(trial("T1", A), activation("A1", start=LATER))
+    fail(desk, BILLING, kind=kind, count=2)
+    desk.at("2023-09-30 00:00:00")
+    desk.sweep()
+    desk.wait_out()
+    assert (desk.state("A1"), len(desk.troubles("A1"))) == ("failed", 1)
+    assert desk.alive_there("A1") == [A]
+    assert claimed() == ["A1"]
+    desk.sandbox.partners.faults.clear()
+    queue_again("A1")
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1"), desk.state("T1")) == ("active", [], "converted")
+
+
+def test_the_undoing_deletes_first_and_then_restores_the_trials_record_as_it_was(desk):
+    """3.9 (5) Compensation's order: same createTime and cancelTime."""
+    desk.play(trial("T1", A, B, BizEnd="20231231"))
+    before = desk.held_there("T1")
+    desk.clock.shift(3600)
+    fail(desk, BPM)
+    desk.play(activation("A1"))
+    assert desk.billed()[3:] == [("delete", "A1", [A, B]), ("create", "T1", [A, B])]
+    assert desk.held_there("T1") == before
+    assert desk.held_there("A1") == {}
+    assert desk.sent(DELETE)[0]["productInfos"][0] == {
+        "jobId": "A1", "productId": "P-A1", "domain": A, "enterpriseId": "100A23100079275183", "infoType": "2",
+    }  # fmt: skip
+    assert desk.records("T1") == {A: "live", B: "live"}
+    assert desk.records("A1") == {A: "deleted", B: "deleted"}
+    assert not BillingRecord.objects.exclude(cancelled_at=None).exists()
+
+
+def test_steps_never_begun_are_closed_and_billing_steps_are_undone(desk):
+    """3.9 (5)"""
+    desk.play(trial("T1", A))
+    fail(desk, BPM)
+    desk.play(activation("A1"))
+    assert desk.steps("A1") == [
+        "fetch_usage:done", "cancel_trial_billing:undone", "create_billing:undone", "start_bpm:failed",
+        "delete_billing:done", "restore_trial_billing:done",
+    ]  # fmt: skip
+    assert desk.step("A1", "mail_sent_to_bpm").state == "closed"
+    assert desk.mails("A1", "mail_incident") == 1
+
+
+def test_what_was_never_made_is_not_deleted(desk):
+    desk.play(trial("T1", A))
+    fail(desk, BILLING, after=1)
+    desk.play(activation("A1"))
+    assert desk.sent(DELETE) == []
+    assert desk.records("A1") == {A: "to_send"}
+    assert desk.steps("A1")[1:] == [
+        "cancel_trial_billing:undone", "create_billing:failed", "start_bpm:closed", "restore_trial_billing:done",
+    ]  # fmt: skip
+
+
+def test_the_trials_record_is_not_restored_when_its_end_has_passed(desk, settings):
+    """3.9 (5): unless BizEnd has passed; 3.10: then the trial has ended."""
+    settings.DISPATCH_RETRY_SECONDS = [30]
+    desk.play(trial("T1", A, BizEnd="20230920"))
+    desk.sandbox.fault(path=BPM, kind="503", count=1, retry_after=6 * 3600)
+    desk.sandbox.fault(path=BPM, kind="503", count=1)
+    desk.play(activation("A1"))
+    assert desk.state("T1") == "converted"
+    desk.wait_out()
+    assert desk.billed()[-1] == ("delete", "A1", [A])
+    assert (desk.state("A1"), desk.state("T1"), claimed()) == ("failed", "ended", [])
+
+
+def test_a_later_start_that_fails_loses_its_schedule_and_the_trial_was_never_touched(desk):
+    desk.play(trial("T1", A))
+    desk.post(activation("A1", start=LATER))
+    assert find_schedule(desk.order("A1"))
+    fail(desk, BPM)
+    desk.deliver()
+    assert desk.state("A1") == "failed"
+    assert desk.standing("A1")["schedule"] is None
+    assert desk.billed()[1:] == [("create", "A1", [A]), ("delete", "A1", [A])]
+    assert desk.step("A1", "cancel_trial_billing").state == "closed"
+    desk.at("2023-09-30 08:00:00")
+    desk.sweep()
+    assert desk.alive_there("T1") == [A]
+    assert desk.state("A1") == "failed"
+
+
+@pytest.mark.parametrize("kind, undone", [("refusal", []), ("503", [("delete", "A2")])])
+def test_a_subsequent_activations_billing_after_approval_compensates_too(desk, settings, kind, undone):
+    settings.DISPATCH_RETRY_SECONDS = [30]
+    desk.play(trial("T1", A), activation("A1"), activation("A2", X))
+    before = len(desk.billed())
+    fail(desk, BILLING, kind=kind, count=1 if kind == "refusal" else 2)
+    desk.approve("A2")
+    desk.deliver()
+    desk.wait_out()
+    assert desk.state("A2") == "failed"
+    assert [row[:2] for row in desk.billed()[before:] if row[0] != "create"] == undone
+    assert (desk.state("A1"), desk.state("T1"), claimed()) == ("active", "converted", ["A1"])
+
+
+def test_a_subsequent_activation_that_bpm_refuses_has_nothing_to_undo(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    before = len(desk.billed())
+    fail(desk, BPM)
+    desk.play(activation("A2", X))
+    assert (desk.state("A2"), desk.troubles("A2")) == ("failed", ["code_400"])
+    assert len(desk.billed()) == before
+
+
+@pytest.mark.parametrize("path, step", [(DELETE, "delete_billing"), (BILLING, "restore_trial_billing")])
+@pytest.mark.parametrize("kind", ["refusal", "503"])
+def test_a_step_of_compensation_that_fails_keeps_it_open_until_it_is_resent(desk, settings, path, step, kind):
+    """3.9 (4): compensation's own steps only open an incident. The claim stays until they are done."""
+    settings.DISPATCH_RETRY_SECONDS = [30]
+    desk.play(trial("T1", A))
+    fail(desk, BPM)
+    fail(desk, path, after=2 if path == BILLING else 0, kind=kind, count=1 if kind == "refusal" else 2)
+    desk.play(activation("A1"))
+    desk.wait_out()
+    assert desk.state("A1") == "compensating"
+    assert desk.step("A1", step, undo=True).state == "failed"
+    assert len(desk.troubles("A1")) == 2  # BPM's refusal, and this
+    assert claimed() == ["A1"]
+    desk.play(activation("A2"))
+    assert desk.order("A2").held_because == "trial_busy"
+    queue_again("A1")
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["code_400"])
+    assert (desk.state("A2"), claimed()) == ("active", ["A2"])
+
+
+def test_those_who_waited_for_the_claim_are_planned_in_order_of_arrival(desk):
+    """3.9 (1), (2)"""
+    desk.play(trial("T1", A))
+    fail(desk, BPM)
+    fail(desk, DELETE)
+    desk.post(activation("A1"))
+    desk.post(change("C1", A, B))
+    desk.deliver()
+    desk.play(activation("A2"), change("C2", X))
+    queue_again("A1")
+    desk.deliver()
+    assert (desk.state("C1"), desk.state("A2"), desk.order("A2").first) == ("applied", "active", True)
+    assert (desk.order("C2").held_because, desk.mails("C2", "mail_held")) == ("claim_held", 1)
+    assert desk.billed()[-4:] == [
+        ("create", "T1", [A]), ("create", "T1", [B]), ("cancel", "T1", [A, B]), ("create", "A2", [A, B]),
+    ]  # fmt: skip
+
+
+def test_an_undo_mark_stops_every_forward_step(desk):
+    """3.9 (5): from then on no forward step is claimed."""
+    desk.play(trial("T1", A))
+    desk.post(activation("A1"))
+    begin(desk, "A1")
+    assert desk.claim("bigdata", "bpm", "files") == []
+    desk.sweep()
+    assert desk.sent(BPM) == []
+
+
+def test_begun_twice_it_is_undone_once(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    begin(desk, "A1")
+    begin(desk, "A1")
+    assert [row for row in desk.steps("A1") if row.endswith(("due", "waiting"))] == [
+        "delete_billing:due", "restore_trial_billing:waiting",
+    ]  # fmt: skip
+    desk.deliver()
+    assert desk.billed()[3:] == [("delete", "A1", [A]), ("create", "T1", [A])]
+    begin(desk, "A1")
+    desk.deliver()
+    assert len(desk.billed()) == 5
+
+
+def begin(desk, number: str):
+    begin_undo(lock_order(number), ending=Order.State.FAILED, why="test", by="test", now=timezone.now())
+
+
+def test_a_compensated_order_is_sent_anew_under_new_keys_and_a_new_time(desk):
+    """3.9 (1), (7): it takes the claim again."""
+    desk.play(trial("T1", A))
+    fail(desk, BPM)
+    desk.play(activation("A1"))
+    desk.clock.shift(3600)
+    queue_again("A1")
+    desk.deliver()
+    assert (desk.state("A1"), desk.state("T1"), claimed()) == ("active", "converted", ["A1"])
+    assert desk.troubles("A1") == []
+    assert desk.held_there("A1")[A]["createTime"] == "20230920195436"
+    keys = [call["key"] for call in desk.sandbox.calls()]
+    assert len(keys) == len(set(keys))
+    assert desk.sent(QUERY) == []
