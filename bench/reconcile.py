@@ -1,0 +1,146 @@
+"""Time and memory of `reconcile`: `python -m bench.reconcile [--records 100000] [--domains 5] [--rounds 3]`.
+
+The command runs in a process of its own against the sandbox in another; a few records are missing there on purpose.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+from django.utils import timezone
+
+from bench import environment  # noqa: F401  sets Django up
+from bench.desk import ROOT, Desk, free_port
+from bench.results import append, spread
+from integrations.bigdata.payload import product_infos
+from integrations.building import record_facts
+from integrations.sandbox.store import Store
+from orders.models import BillingRecord, Order
+
+BATCH = 2000
+MISSING_EVERY = 10_000
+MOST_SECONDS, MOST_MIB = 60, 200
+
+
+def main() -> None:
+    """Makes the records on both sides, compares, and appends what it took."""
+    options = _options()
+    orders = options.records // options.domains
+    with Desk() as desk:
+        state = desk.folder / "sandbox.sqlite3"
+        missing = _fill(orders, options.domains, state)
+        port = free_port()
+        desk.start("sandbox", "manage.py", "sandbox", "--port", str(port), "--state", str(state))
+        desk.until(lambda: "listens" in (desk.folder / "sandbox.log").read_text(), what="the sandbox")
+        runs = [_run(f"http://127.0.0.1:{port}/bigdata", missing) for _ in range(options.rounds)]
+        append("reconcile", _report(orders, options, missing, runs))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--domains", type=int, default=5, help="records of one order")
+    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
+    return parser.parse_args()
+
+
+def _fill(orders: int, domains: int, state: pathlib.Path) -> int:
+    """Activations with live records, and the same at the big-data side but for a few; gives how many are missing."""
+    store, missing = Store(str(state)), 0
+    for first in range(0, orders, BATCH):
+        records = _make(range(first, min(first + BATCH, orders)), domains)
+        kept = [record for record in records if record.pk % MISSING_EVERY]
+        missing += len(records) - len(kept)
+        facts = (record_facts(record, cancelled=False) for record in kept)
+        with store.transaction():
+            for record in product_infos(facts)["productInfos"]:
+                store.put_record(record)
+    store.close()
+    return missing
+
+
+def _make(numbers: range, domains: int) -> list[BillingRecord]:
+    orders = Order.objects.bulk_create(_order(number) for number in numbers)
+    records = [_record(order, domain) for order in orders for domain in range(domains)]
+    return BillingRecord.objects.bulk_create(records, batch_size=BATCH)
+
+
+def _order(number: int) -> Order:
+    now = timezone.now()
+    return Order(
+        number=f"100A23092017{number:07d}",
+        kind=Order.Kind.ACTIVATION,
+        state=Order.State.ACTIVE,
+        first=True,
+        attribution_id="BJ",
+        service_type_id="1",
+        enterprise_id="100A23100079275183",
+        enterprise_name="北京示例科技有限公司",
+        product_id="61000616304",
+        billing_method="1",
+        content={},
+        content_hash=f"{number:064x}",
+        trans_idh=f"{number:032x}",
+        received_at=now,
+        planned_at=now,
+        live_at=now,
+    )
+
+
+def _record(order: Order, domain: int) -> BillingRecord:
+    name = f"www{domain}.{order.number.lower()}.example.com"
+    return BillingRecord(
+        order=order,
+        info_type=BillingRecord.Type.COMMERCIAL,
+        product_id=order.product_id,
+        business_type="1",
+        domain=name,
+        domain_key=name,
+        state=BillingRecord.State.LIVE,
+        create_time=order.live_at,
+        cancel_time=order.live_at.replace(year=order.live_at.year + 10, day=1),
+    )
+
+
+def _run(url: str, missing: int) -> tuple[float, float]:
+    """Seconds and MiB (the largest resident size of the command's process). Raises if it found anything else."""
+    began, most = time.monotonic(), 0.0
+    words = [sys.executable, "manage.py", "reconcile"]
+    environ = os.environ | {"BIGDATA_BASE_URL": url}
+    with subprocess.Popen(words, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as command:
+        while command.poll() is None:
+            most = max(most, _largest_size(command.pid))
+            time.sleep(0.05)
+        seconds, out = time.monotonic() - began, command.stdout.read().decode()
+    print(f"{out.splitlines()[-1]} in {seconds:.1f} s", flush=True)
+    if f": {missing} differences" not in out:
+        raise RuntimeError(f"not {missing} differences: {out[-1000:]}")
+    return seconds, most
+
+
+def _largest_size(pid: int) -> float:
+    """MiB so far; 0 where the process has just ended. `ru_maxrss` would count the parent's size before exec."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def _report(orders: int, options: argparse.Namespace, missing: int, runs: list[tuple[float, float]]) -> list[str]:
+    seconds, mebibytes = zip(*runs, strict=True)
+    reached = "reached" if max(seconds) < MOST_SECONDS and max(mebibytes) < MOST_MIB else "not reached"
+    return [
+        f"{options.records} records of {orders} orders, one question each; {missing} missing there, all found.",
+        "",
+        "| seconds | largest resident size, MiB |",
+        "| --- | --- |",
+        f"| {spread(list(seconds), 1)} | {spread(list(mebibytes))} |",
+        "",
+        f"under {MOST_SECONDS} s and {MOST_MIB} MiB for 100000 records: {reached}",
+    ]
+
+
+if __name__ == "__main__":
+    main()
