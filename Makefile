@@ -6,11 +6,14 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint lock clean
+.PHONY: help venv demo test kills chaos fuzz lint lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
 	@echo "make test    all tests, on SQLite and on PostgreSQL where one answers (ARGS=\"-k name\" goes to pytest)"
+	@echo "make kills   kills each process of a desk in turn, on both databases (minutes)"
+	@echo "make chaos   everything fails at random; ARGS=\"--seed 7 --database postgres --seconds 1800 --orders 9000\""
+	@echo "make fuzz    100,000 hostile inputs; ARGS=\"--count 5000 --seed 7\""
 	@echo "make lint    ruff: rules and format"
 	@echo "make venv    the virtual environment in $(VENV), from the lock files"
 	@echo "make lock    compile requirements*.in into lock files (ARGS=--upgrade takes newer versions)"
@@ -33,6 +36,15 @@ demo: $(VENV)/stamp
 
 test: $(VENV)/stamp
 	@$(PY) -m tests.run $(ARGS)
+
+kills: $(VENV)/stamp
+	@$(PY) -m tests.run -m kills tests/processes $(ARGS)
+
+chaos: $(VENV)/stamp
+	@$(PY) -m tests.chaos.run $(ARGS)
+
+fuzz: $(VENV)/stamp
+	@$(PY) -m tests.hostile.fuzz --count 100000 $(ARGS)
 
 lint: $(VENV)/stamp
 	$(VENV)/bin/ruff check .
