@@ -27,7 +27,8 @@ class Contact(models.Model):
         ]
 
     def __str__(self):
-        return self.name
+        """Titles and logs show this, so it names nobody."""
+        return f"{self.attribution_id} {self.get_role_display()} {self.pk}"
 
 
 class Mail(models.Model):

@@ -3,6 +3,7 @@
 import re
 
 MAIL = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+-]*@([A-Za-z0-9.-]+)")
+MOBILE = re.compile(r"(?<![0-9A-Za-z])(1[0-9]{2})[0-9]{6}([0-9]{2})(?![0-9A-Za-z])")
 PHONE = re.compile(r"(?<![0-9A-Za-z])(\+?[0-9]{3})[0-9-]{3,}([0-9]{2})(?![0-9A-Za-z])")
 
 
@@ -25,4 +26,4 @@ def mask_mail(mail: str) -> str:
 
 def mask_text(text: str) -> str:
     """Mails, and mainland mobile numbers, in running text."""
-    return re.sub(r"(?<![0-9A-Za-z])(1[0-9]{2})[0-9]{6}([0-9]{2})(?![0-9A-Za-z])", r"\1***\2", MAIL.sub(r"\1***@\2", text))
+    return MOBILE.sub(r"\1***\2", MAIL.sub(r"\1***@\2", text))

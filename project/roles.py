@@ -55,7 +55,14 @@ ADMINISTRATOR = [
 ROLES = {
     "业务人员": [*READ, *BUSINESS],
     "工程师": [*READ, *ENGINE_ROOM, *ENGINEER],
-    "审计员": [*READ, *ENGINE_ROOM, "orders.view_staffscope", "auth.view_user", "auth.view_group", "admin.view_logentry"],
+    "审计员": [
+        *READ,
+        *ENGINE_ROOM,
+        "orders.view_staffscope",
+        "auth.view_user",
+        "auth.view_group",
+        "admin.view_logentry",
+    ],
     "管理员": [*READ, *ENGINE_ROOM, *BUSINESS, *ADMINISTRATOR],
 }
 APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations", "django_q"]

@@ -6,7 +6,9 @@ from orders.causes import Cause
 from orders.models import InboundMessage
 
 ASK = _("Show the message below to BBOSS's engineers.")
-CLOCK = _("Compare both clocks (NTP). The time is Asia/Shanghai, YYYYMMDDHHMMSS; some minutes of difference are allowed.")
+CLOCK = _(
+    "Compare both clocks (NTP). The time is Asia/Shanghai, YYYYMMDDHHMMSS; some minutes of difference are allowed."
+)
 ADDRESS = _("Tell BBOSS's engineers which domain, node and party numbers are ours.")
 
 ANSWERS = {
@@ -31,7 +33,9 @@ ANSWERS = {
     "21000": Cause(
         _("Test data came to production, or production data to a test system."), _("Ask BBOSS which one was meant.")
     ),
-    "20505": Cause(_("A member of its content is wrong."), _("The answer names the member; BBOSS sends it again, put right.")),
+    "20505": Cause(
+        _("A member of its content is wrong."), _("The answer names the member; BBOSS sends it again, put right.")
+    ),
     "20002": Cause(
         _("Its transaction number was accepted before, with other content."),
         _("BBOSS must give every call its own transaction number."),

@@ -6,10 +6,10 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
+from orders.admin.members import members_of
 from orders.admin.personal import PersonalData, masked
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
-from orders.admin.members import members_of
 from orders.models import Conflict, InboundMessage, Order
 
 ABSENT = "—"
@@ -71,7 +71,7 @@ def first_sender(order: Order) -> Sender:
 
 
 @admin.register(Conflict)
-class ConflictAdmin(PersonalData, InboundList, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["order_number", "trans_ido", "remote_address", "received"]
     change_form_template = "admin/orders/conflict.html"
     fields = []

@@ -1,4 +1,4 @@
-"""Filters of the desk's lists. Their values are words and days, so that a link means the same tomorrow to a colleague."""
+"""Filters of the desk's lists. Their values are words and days, so that a link means the same to a colleague."""
 
 import datetime
 

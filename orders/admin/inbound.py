@@ -66,7 +66,7 @@ class InboundList:
 
 
 @admin.register(InboundMessage)
-class InboundMessageAdmin(PersonalData, InboundList, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["trans_ido", "order_number", "answer_chip", "answer_text", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received")]
     readonly_fields = ["answer_chip", "why", "next_step", "hint_block", "body_block"]

@@ -16,5 +16,5 @@ def ago(moment: datetime.datetime | None) -> str:
         return "-"
     local, now = timezone.localtime(moment), timezone.now()
     exact = f"{local:%Y-%m-%d %H:%M:%S}"
-    words = relative(moment, now) if abs(now - moment) < RECENT else f"{local:%Y-%m-%d %H:%M}"
+    words = relative(moment, now) if abs(now - moment) < RECENT else f"{local:%Y-%m-%d}"
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, words)

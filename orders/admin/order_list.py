@@ -71,7 +71,7 @@ class OrderChangeList(ChangeList):
 
 
 def stuck_steps(order_ids: list[int]) -> dict[int, Dispatch]:
-    """By order: the first step that failed, else the first that is tried again; one that holds up others goes before."""
+    """By order: the first step that failed, else the first being retried; one that holds up others goes before."""
     rows = Dispatch.objects.filter(order__in=order_ids, state__in=STOPPED, superseded=False)
     rows = rows.only("order_id", "step", "state", "error_code", "position", "blocking")
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))

@@ -49,7 +49,9 @@ class ScopedByAffected:
         rows, letters = super().get_queryset(request), attributions_of(request.user)
         if letters is None:
             return rows
-        return rows.filter(Exists(AffectedOrder.objects.filter(incident=OuterRef("pk"), order__attribution__in=letters)))
+        return rows.filter(
+            Exists(AffectedOrder.objects.filter(incident=OuterRef("pk"), order__attribution__in=letters))
+        )
 
 
 class UnlimitedOnly:

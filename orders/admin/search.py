@@ -44,7 +44,7 @@ def _with_domain(term: str):
 
 
 def search_by_order(rows, term: str, *, order: str = "order", domain: str = ""):
-    """Rows of the orders whose number begins with the term; `domain` names a field that holds a domain in lower case."""
+    """Rows of the orders whose number begins with the term; `domain` names a field with a domain in lower case."""
     term = term.strip()
     if not term:
         return rows

@@ -1,0 +1,119 @@
+"""The dashboard: few queries, and every number leads to a list of exactly that many rows."""
+
+import datetime
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.models import Dispatch, Order
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+S, DAY = Order.State, datetime.timedelta(days=1)
+
+
+@pytest.fixture
+def busy():
+    """A desk with something in every block."""
+    now = timezone.now()
+    today = timezone.localdate(now)
+    for state, start in [(S.ACTIVE, 0), (S.SCHEDULED, 3), (S.SCHEDULED, 13), (S.AWAITING_APPROVAL, 0), (S.FAILED, -2)]:
+        order = make.OrderFactory(state=state, biz_start=today + start * DAY, received_at=now)
+        make.DispatchFactory(order=order, next_try_at=now - DAY, created_at=now - DAY)
+    make.TrialFactory(received_at=now)
+    make.TrialFactory(received_at=now - 3 * DAY)
+    make.OrderFactory(state=S.HELD, held_because=Order.Held.FILES, received_at=now, biz_start=today - DAY)
+    make.OrderFactory(state=S.SCHEDULED, biz_start=today + 20 * DAY, received_at=now - 30 * DAY)
+    incident = make.IncidentFactory()
+    for back in (0, 0, 2):
+        make.AffectedOrderFactory(incident=incident, since=now - back * DAY)
+    make.AffectedOrderFactory(incident=incident, since=now, closed_at=now)
+    make.IncidentFactory(state="resolved")
+    make.DispatchFactory(state=Dispatch.State.RETRYING, channel="bpm", next_try_at=now + DAY)
+    make.BreakerFactory(partner="bpm", opened_at=now)
+    make.HeartbeatFactory(seen_at=now)
+
+
+def numbers_of(desk):
+    """Every number of the page that stands for rows of a list, with its address."""
+    for row in desk.kinds:
+        yield row.total.number, row.total.url
+        yield from ((state.number, state.url) for state in row.states)
+    yield from ((row.number, row.url) for row in desk.needing)
+    yield len(desk.incidents), desk.incidents_url
+    yield from ((incident.still, incident.url) for incident in desk.incidents)
+    yield from ((partner.number, partner.url) for partner in desk.partners)
+    yield desk.calendar.overdue, desk.calendar.overdue_url
+    for day in desk.calendar.days:
+        yield day.due, day.due_url
+        yield day.done, day.done_url
+    for column in desk.chart:
+        yield column.received.number, column.received.url
+        yield column.stopped.number, column.stopped.url
+
+
+@pytest.mark.parametrize("letters", [None, ["BJ"], ["SH"]], ids=["all", "BJ", "SH"])
+def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
+    make.OrderFactory(attribution_id="SH", received_at=timezone.now(), biz_start=timezone.localdate() + DAY)
+    staff = member("工程师", letters=letters)
+    told = list(numbers_of(staff.get(reverse("admin:index")).context["desk"]))
+    assert letters == ["SH"] or sum(number for number, _url in told) > 30
+    found = [(staff.get(url).context["cl"].result_count, url) for _number, url in told]
+    assert found == told
+
+
+def test_every_number_is_a_link_on_the_page(member, busy):
+    answer = member("工程师").get(reverse("admin:index"))
+    text = answer.content.decode().replace("&amp;", "&")
+    shown = {url for number, url in numbers_of(answer.context["desk"]) if number}
+    assert [url for url in shown if f'href="{url}"' not in text] == []
+
+
+@pytest.mark.parametrize("role", ["业务人员", "工程师", "审计员", "管理员"])
+def test_at_most_twelve_queries(member, busy, django_assert_max_num_queries, role):
+    staff = member(role, letters=["BJ"])
+    with django_assert_max_num_queries(12):
+        staff.get(reverse("admin:index"))
+
+
+def test_the_answer_on_top_names_what_is_wrong(member, busy):
+    worries = [str(worry.label) for worry in member("工程师").get(reverse("admin:index")).context["desk"].worries]
+    assert len(worries) == 4  # breaker, incident, start days, held or failed
+
+
+def test_a_silent_worker_is_a_worry(member):
+    make.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(minutes=3))
+    desk = member("工程师").get(reverse("admin:index")).context["desk"]
+    assert not desk.worker.alive
+    assert [worry.tone for worry in desk.worries] == ["red"]
+
+
+def test_a_quiet_desk_says_so(member):
+    make.HeartbeatFactory(seen_at=timezone.now())
+    answer = member("工程师").get(reverse("admin:index"))
+    assert answer.context["desk"].worries == []
+    assert "worry-green" in answer.content.decode()
+
+
+def test_without_rights_there_are_no_numbers(client, busy):
+    client.force_login(make.UserFactory())
+    answer = client.get(reverse("admin:index"))
+    assert answer.status_code == 200
+    desk = answer.context["desk"]
+    assert (desk.kinds, desk.incidents, desk.partners, desk.worker, desk.worries) == (None, None, None, None, [])
+
+
+def test_the_chart_s_bars_stay_inside(member, busy):
+    text = member("工程师").get(reverse("admin:index")).content.decode()
+    tops = [int(y) for y in re.findall(r'<rect[^>]* y="(-?\d+)"', text)]
+    assert tops
+    assert all(14 <= y < 114 for y in tops)
+
+
+def test_only_the_newest_incidents_are_spelt_out(member):
+    for _ in range(12):
+        make.IncidentFactory()
+    desk = member("工程师").get(reverse("admin:index")).context["desk"]
+    assert (len(desk.incidents), len(desk.shown_incidents)) == (12, 8)

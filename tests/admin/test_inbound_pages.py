@@ -1,0 +1,115 @@
+"""Refused messages say why; conflicts show both contents; people's data stay masked until they are opened."""
+
+import json
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from orders.admin.answers import ANSWERS, UNKNOWN, why_refused
+from orders.models import OrderEvent
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+BODY = {"userPartyID": "BBSS9980"}
+
+
+def page(client, row, **query):
+    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return client.get(reverse(name, args=[row.pk]), query).content.decode()
+
+
+@pytest.mark.parametrize("code", ["20208", "20305", "20311", "20209", "20210"])
+def test_a_refused_message_tells_why_and_what_to_do(member, code):
+    row = make.InboundMessageFactory(rsp_code=code, biz_code="", hint="accessToken: ended 20261101000000")
+    text = page(member("工程师"), row)
+    assert str(ANSWERS[code].what) in text
+    assert "ended 20261101000000" in text
+
+
+def test_every_code_of_a_kept_message_is_explained():
+    from integrations.bboss.codes import Code
+
+    never_kept = {"11002", "20007", "20215", "20303", "20308", "20105", "20000"}
+    kept = {code.value.number for code in Code} - never_kept - {"30000"}
+    assert kept == set(ANSWERS)
+    for biz in ("3001", "3004", "3005"):
+        assert why_refused(make.InboundMessageFactory(rsp_code="30000", biz_code=biz)) is not UNKNOWN
+
+
+@pytest.fixture
+def conflict():
+    """The order, and a second message with its number."""
+    content = {
+        "OrderNum": "100A1",
+        "DataFlow": "1",
+        "OperTel": "13700001234",
+        "ProvContent": [{"ProvReq": "a.example.com"}],
+    }
+    order = make.OrderFactory(number="100A1", content=content)
+    make.InboundMessageFactory(
+        order_number="100A1", remote_address="10.0.0.1", body=json.dumps({"userPartyID": "FIRST", "content": content})
+    )
+    other = content | {"DataFlow": "500", "ProvContent": [{"ProvReq": "b.example.com"}]}
+    row = make.ConflictFactory(
+        order_number=order.number, remote_address="10.0.0.2",
+        body=json.dumps({"userPartyID": "SECOND", "content": json.dumps(other)}),
+    )  # fmt: skip
+    return row
+
+
+def test_a_conflict_shows_both_and_who_sent_them(member, conflict):
+    answer = member("审计员").get(reverse("admin:orders_conflict_change", args=[conflict.pk]))
+    facts = answer.context["conflict"]
+    assert [row.name for row in facts["rows"] if row.differs] == ["DataFlow", "ProvContent"]
+    assert (facts["rows"][0].ours, facts["rows"][0].theirs) == ("1", "500")
+    assert (facts["first"].party, facts["first"].address) == ("FIRST", "10.0.0.1")
+    assert (facts["second"].party, facts["second"].address) == ("SECOND", "10.0.0.2")
+    assert "b.example.com" in answer.content.decode()
+
+
+def test_a_conflict_without_the_first_message_or_a_readable_body(member, conflict):
+    pruned = make.ConflictFactory(order_number=make.OrderFactory().number, body="{cut")
+    unknown = make.ConflictFactory(order_number="gone")
+    staff = member("审计员")
+    for row in (pruned, unknown):
+        assert staff.get(reverse("admin:orders_conflict_change", args=[row.pk])).status_code == 200
+
+
+def test_people_s_data_are_masked_until_opened_and_opening_is_noted(member, conflict):
+    staff = member("业务人员")
+    assert "13700001234" not in page(staff, conflict)
+    assert not OrderEvent.objects.filter(kind="personal_data_seen").exists()
+    assert "13700001234" in page(staff, conflict, personal="1")
+    event = OrderEvent.objects.get(kind="personal_data_seen")
+    assert (event.order.number, event.actor) == ("100A1", f"staff:{staff.person.username}")
+
+
+@pytest.mark.parametrize("role", ["审计员", "工程师"])
+def test_without_the_right_they_stay_masked(member, conflict, role):
+    staff = member(role)
+    dispatch = make.DispatchFactory(payload='{"operUser": "张三丰", "userMail": "sa@example.com", "n": "13700001234"}')
+    for row in (conflict, make.InboundMessageFactory(body='{"OperTel": "13700001234"}'), dispatch):
+        text = page(staff, row, personal="1")
+        assert "13700001234" not in text
+        assert "张三丰" not in text
+        assert ">sa@" not in text
+    assert not OrderEvent.objects.filter(kind="personal_data_seen").exists()
+
+
+def test_mails_and_contacts_are_masked(member):
+    mail = make.MailFactory(recipients=["sa@example.com"], body="联系人 13700001234，zs@example.com")
+    contact = make.ContactFactory(name="李四", mail="lisi@example.com", tel="13700001234")
+    staff = member("审计员")
+    for text in (page(staff, mail, personal="1"), page(staff, contact),
+                 staff.get(reverse("admin:notifications_contact_changelist")).content.decode()):  # fmt: skip
+        for secret in ("13700001234", "lisi@", "sa@", "zs@", "李四"):
+            assert secret not in text
+
+
+def test_opening_a_mail_or_a_contact_is_logged(member):
+    staff = member("管理员")
+    mail, contact = make.MailFactory(body="13700001234"), make.ContactFactory(tel="13700001234")
+    assert "13700001234" in page(staff, mail, personal="1")
+    assert "13700001234" in page(staff, contact)
+    assert LogEntry.objects.filter(user=staff.person).count() == 2

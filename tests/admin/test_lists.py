@@ -1,0 +1,146 @@
+"""The lists: search exact and by prefix, filters as links, counts that stop, columns that tell why."""
+
+import datetime
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.models import Dispatch, Order
+from project import paging
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+S = Order.State
+ORDERS = "/admin/orders/order/"
+DAY = datetime.timedelta(days=1)
+
+
+def numbers(client, **query):
+    """The order numbers that the list shows."""
+    answer = client.get(ORDERS, query)
+    assert answer.status_code == 200, answer
+    return {order.number for order in answer.context["cl"].result_list}
+
+
+@pytest.fixture
+def two():
+    """The order that is looked for, and one that must not be found."""
+    order = make.OrderFactory(
+        number="100A777",
+        trial_number="100T888",
+        product_id="6100999",
+        enterprise_id="E-55",
+        enterprise_name="云帆网络科技",
+    )
+    make.OrderDomainFactory(order=order, name="Pull.Site.example.com")
+    make.OrderFactory(number="200B", trial_number="", product_id="5", enterprise_id="F", enterprise_name="启明信息")
+    return order
+
+
+@pytest.mark.parametrize("term", [
+    "100A777", "100A7", "100T888", "100T", "6100999", "6100", "E-55", "E-5", "云帆网络科技", "云帆", "云",
+    "网络科技", "pull.site.example.com", "PULL.site", " 100A777 ",
+])  # fmt: skip
+def test_search_finds_by_the_whole_and_by_the_beginning(admin_client, two, term):
+    assert numbers(admin_client, q=term) == {"100A777"}
+
+
+@pytest.mark.parametrize("term", ["0A777", "888", "example.com", "%", "_", "100_777", "帆网", "nothing"])
+def test_search_finds_no_middles_and_no_wildcards(admin_client, two, term):
+    assert numbers(admin_client, q=term) == set()
+
+
+def test_many_domains_with_one_beginning(admin_client):
+    for place in range(5):
+        make.OrderDomainFactory(name=f"cdn{place}.example.com")
+    assert len(numbers(admin_client, q="cdn")) == 5
+
+
+@pytest.mark.parametrize("query, found", [
+    ({"needs": "somebody"}, {"held", "failed"}),
+    ({"state__exact": "active"}, {"live"}),
+    ({"held_because__exact": "files"}, {"held"}),
+    ({"stuck": "bpm"}, {"failed"}),
+    ({"kind__exact": "trial"}, {"trial"}),
+    ({"attribution__letters__exact": "SH"}, {"live"}),
+    ({"service_type__code__exact": "4"}, {"trial"}),
+    ({"start": "overdue"}, {"failed"}),
+    ({"start": "tomorrow"}, {"held"}),
+    ({"received": "today", "kind__exact": "activation"}, {"held", "live"}),
+    ({"needs": "somebody", "q": "held"}, {"held"}),
+])  # fmt: skip
+def test_filters_live_in_the_address(admin_client, query, found):
+    now, today = timezone.now(), timezone.localdate()
+    make.OrderFactory(number="held", state=S.HELD, held_because="files", received_at=now, biz_start=today + DAY)
+    failed = make.OrderFactory(number="failed", state=S.FAILED, received_at=now - 9 * DAY, biz_start=today - DAY)
+    make.DispatchFactory(order=failed, channel="bpm", state=Dispatch.State.FAILED)
+    make.OrderFactory(number="live", state=S.ACTIVE, attribution_id="SH", received_at=now, biz_start=today)
+    make.TrialFactory(number="trial", service_type_id="4", received_at=now, biz_start=today)
+    assert numbers(admin_client, **query) == found
+
+
+@pytest.mark.parametrize("query", [{"received": "soon"}, {"needs": "me"}, {"stuck": "x"}, {"start": "2026-13-01"}])
+def test_a_filter_of_nonsense_leads_back_to_the_list(admin_client, query):
+    answer = admin_client.get(ORDERS, query)
+    assert (answer.status_code, answer["Location"]) == (302, ORDERS + "?e=1")
+
+
+def test_search_keeps_the_filters(admin_client):
+    make.OrderFactory(state=S.ACTIVE)
+    text = admin_client.get(ORDERS, {"state__exact": "active"}).content.decode()
+    assert '<input type="hidden" name="state__exact" value="active">' in text
+    assert '<details class="filter filter-on"' in text
+
+
+def test_counting_stops(admin_client, monkeypatch):
+    monkeypatch.setattr(paging, "MOST", 3)
+    monkeypatch.setattr("project.templatetags.desk.MOST", 3)
+    for _ in range(7):
+        make.OrderFactory()
+    answer = admin_client.get(ORDERS)
+    assert answer.context["cl"].result_count == 4
+    assert "3" in answer.content.decode().split('class="count">')[1].split("<")[0]
+
+
+@pytest.mark.parametrize("model", ["orders_order", "orders_dispatch", "approvals_approvalrecord", "notifications_mail",
+                                   "integrations_heartbeat", "django_q_ormq", "auth_user"])  # fmt: skip
+def test_every_list_of_the_site_counts_so(admin_client, model):
+    cl = admin_client.get(reverse(f"admin:{model}_changelist")).context["cl"]
+    assert isinstance(cl.paginator, paging.CappedPaginator)
+    assert not cl.show_full_result_count
+
+
+def test_the_list_tells_where_an_order_is_stuck(admin_client):
+    order = make.OrderFactory(state=S.FAILED)
+    step = Dispatch.Step
+    make.DispatchFactory(order=order, step=step.MAIL_SENT, channel="mail", state="failed", blocking=False, position=1)
+    make.DispatchFactory(order=order, step=step.START_BPM, channel="bpm", state="failed", position=2)
+    make.DispatchFactory(order=order, step=step.CREATE_BILLING, state="failed", position=3, superseded=True)
+    shown = admin_client.get(ORDERS).context["cl"].result_list[0]
+    assert shown.stuck_step.step == step.START_BPM
+
+
+def test_a_full_page_of_orders_takes_nine_queries(admin_client, django_assert_max_num_queries):
+    for place in range(50):
+        order = make.OrderFactory(state=S.FAILED)
+        make.DispatchFactory(order=order, state="failed", error_code="400", position=place)
+    admin_client.get(ORDERS)
+    with django_assert_max_num_queries(9):
+        admin_client.get(ORDERS)
+
+
+def test_empty_lists_say_so(admin_client):
+    make.OrderFactory()
+    assert 'class="nothing"' in admin_client.get(ORDERS, {"q": "none"}).content.decode()
+    assert 'class="nothing"' not in admin_client.get(ORDERS).content.decode()
+
+
+def test_approvals_filter_by_node_result_operator_and_time(admin_client):
+    wanted = make.ApprovalRecordFactory(node_name="主管审批", operator="lisi", result="return", time=timezone.now())
+    make.ApprovalRecordFactory(time=timezone.now() - 40 * DAY)
+    url = reverse("admin:approvals_approvalrecord_changelist")
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    for query in ({"node_name": "主管审批"}, {"operator": "lisi"}, {"result__exact": "return"},
+                  {"time__gte": midnight.isoformat(), "time__lt": (midnight + DAY).isoformat()}):  # fmt: skip
+        assert [row.pk for row in admin_client.get(url, query).context["cl"].result_list] == [wanted.pk], query

@@ -1,0 +1,115 @@
+"""The four roles hold exactly what is written here, by hand and apart from the code."""
+
+import importlib
+from types import SimpleNamespace
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.urls import reverse
+
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+EVERYBODY_SEES = {
+    "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
+    "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
+    "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
+    "heartbeat", "breaker",
+}  # fmt: skip
+ENGINE_ROOM = {"turn", "schedule", "success", "failure", "ormq"}
+ACTS = {
+    #                         业务 工程 审计 管理
+    "see_personal_data":     "yes no  no  yes",
+    "resend_order":          "yes yes no  yes",
+    "compensate_order":      "no  yes no  yes",
+    "withdraw_order":        "no  no  no  yes",
+    "waive_finding":         "yes no  no  yes",
+    "choose_attribution":    "yes no  no  yes",
+    "run_activation":        "yes yes no  yes",
+    "fetch_usage":           "yes yes no  yes",
+    "add_note":              "yes yes no  yes",
+    "change_incident":       "yes yes no  yes",
+    "add_contact":           "no  no  no  yes",
+    "change_contact":        "no  no  no  yes",
+    "delete_contact":        "no  no  no  yes",
+    "add_province":          "no  no  no  yes",
+    "change_province":       "no  no  no  yes",
+    "add_servicetype":       "no  no  no  yes",
+    "change_servicetype":    "no  no  no  yes",
+    "view_staffscope":       "no  no  yes yes",
+    "add_staffscope":        "no  no  no  yes",
+    "change_staffscope":     "no  no  no  yes",
+    "delete_staffscope":     "no  no  no  yes",
+    "view_user":             "no  no  yes yes",
+    "add_user":              "no  no  no  yes",
+    "change_user":           "no  no  no  yes",
+    "view_group":            "no  no  yes yes",
+    "view_logentry":         "no  no  yes yes",
+}  # fmt: skip
+ROLES = ["业务人员", "工程师", "审计员", "管理员"]
+
+
+def wanted(role):
+    place = ROLES.index(role)
+    acts = {act for act, row in ACTS.items() if row.split()[place] == "yes"}
+    engine = set() if role == "业务人员" else ENGINE_ROOM
+    return acts | {f"view_{model}" for model in EVERYBODY_SEES | engine}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_holds_exactly_this(role):
+    held = set(Group.objects.get(name=role).permissions.values_list("codename", flat=True))
+    assert held == wanted(role)
+
+
+def test_making_the_roles_again_adds_what_is_missing_and_takes_nothing():
+    group = Group.objects.get(name="审计员")
+    lost, own = group.permissions.first(), Permission.objects.get(codename="add_note")
+    group.permissions.remove(lost)
+    group.permissions.add(own)
+    migration = importlib.import_module("project.migrations.0001_roles")
+    migration.make_roles(apps, SimpleNamespace(connection=connection))
+    assert {lost, own} <= set(group.permissions.all())
+    assert Group.objects.filter(name__in=ROLES).count() == 4
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_opens_the_dashboard_and_the_orders(member, role):
+    staff = member(role)
+    assert staff.get(reverse("admin:index")).status_code == 200
+    assert staff.get(reverse("admin:orders_order_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("role, status", [("业务人员", 403), ("工程师", 200), ("审计员", 200), ("管理员", 200)])
+def test_the_queue_is_not_for_business_staff(member, role, status):
+    assert member(role).get(reverse("admin:django_q_schedule_changelist")).status_code == status
+
+
+def test_an_administrator_cannot_make_a_superuser(member):
+    admin, other = member("管理员"), factories.UserFactory()
+    url = reverse("admin:auth_user_change", args=[other.pk])
+    text = admin.get(url).content.decode()
+    assert 'name="is_superuser"' not in text
+    assert 'name="user_permissions"' not in text
+    admin.post(url, {"username": other.username, "is_superuser": "on", "is_staff": "on", "groups": [],
+                     "date_joined_0": "2026-11-25", "date_joined_1": "09:00:00"})  # fmt: skip
+    other.refresh_from_db()
+    assert not other.is_superuser
+
+
+def test_an_administrator_cannot_touch_a_superuser(member):
+    root = User.objects.create_superuser("root", password="x")
+    admin = member("管理员")
+    assert admin.post(reverse("admin:auth_user_change", args=[root.pk]), {"username": "x"}).status_code == 403
+    assert admin.post(reverse("admin:auth_user_password_change", args=[root.pk]), {}).status_code == 403
+    assert admin.post(reverse("admin:auth_group_change", args=[Group.objects.first().pk]), {}).status_code == 403
+
+
+def test_nobody_lifts_their_own_limit(member):
+    admin = member("管理员", letters=["BJ"])
+    url = reverse("admin:orders_staffscope_change", args=[admin.person.scope.pk])
+    assert admin.get(url).status_code == 200
+    assert admin.post(url, {"user": admin.person.pk, "attributions": ["BJ", "SH"]}).status_code == 403
+    assert admin.post(url.replace("change", "delete"), {"post": "yes"}).status_code == 403

@@ -1,0 +1,147 @@
+"""A person limited to attributions sees those of their orders alone: lists, pages, search, counts, autocomplete."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import Schedule
+
+from orders.models import BillingRecord, Dispatch
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+ROLE = "管理员"  # sees every list, so that only the limit keeps anything back
+
+
+def of_order(order):
+    """A row of each kind that hangs on an order, by its admin's name."""
+    dispatch = make.DispatchFactory(order=order)
+    return {
+        "orders_order": order,
+        "orders_orderfiles": make.OrderFilesFactory(attribution_id=order.attribution_id),
+        "orders_orderdomain": make.OrderDomainFactory(order=order),
+        "orders_trialclaim": make.TrialClaimFactory(activation=order),
+        "orders_billingrecord": make.BillingRecordFactory(order=order, state=BillingRecord.State.UNKNOWN),
+        "orders_trialusage": make.TrialUsageFactory(trial=order),
+        "orders_dispatch": dispatch,
+        "orders_billingdispatch": make.BillingDispatchFactory(order=order),
+        "orders_bpmdispatch": make.BpmDispatchFactory(order=order),
+        "orders_attempt": make.AttemptFactory(dispatch__order=order),
+        "orders_orderevent": make.OrderEventFactory(order=order),
+        "orders_incident": make.AffectedOrderFactory(order=order).incident,
+        "orders_affectedorder": make.AffectedOrderFactory(order=order),
+        "orders_inboundmessage": make.InboundMessageFactory(order_number=order.number),
+        "orders_conflict": make.ConflictFactory(order_number=order.number),
+        "orders_acceptedcall": make.AcceptedCallFactory(order=order),
+        "orders_difference": make.DifferenceFactory(order=order),
+        "approvals_approvalrecord": make.ApprovalRecordFactory(order=order),
+        "notifications_mail": make.MailFactory(dispatch__order=order, order=order),
+        "notifications_contact": make.ContactFactory(attribution_id=order.attribution_id or "SH"),
+    }
+
+
+NAMES = [
+    "orders_order", "orders_orderfiles", "orders_orderdomain", "orders_trialclaim", "orders_billingrecord",
+    "orders_trialusage", "orders_dispatch", "orders_billingdispatch", "orders_bpmdispatch", "orders_attempt",
+    "orders_orderevent", "orders_incident", "orders_affectedorder", "orders_inboundmessage", "orders_conflict",
+    "orders_acceptedcall", "orders_difference", "approvals_approvalrecord", "notifications_mail",
+    "notifications_contact",
+]  # fmt: skip
+every_list = pytest.mark.parametrize("name", NAMES)
+
+
+def listed(client, name, **query):
+    """The keys of the rows that a list shows, and the number that it tells."""
+    changelist = client.get(reverse(f"admin:{name}_changelist"), query).context["cl"]
+    return {row.pk for row in changelist.result_list}, changelist.result_count
+
+
+@every_list
+def test_lists_and_counts_keep_to_the_scope(member, name):
+    own = of_order(make.OrderFactory(attribution_id="BJ"))[name]
+    of_order(make.OrderFactory(attribution_id="SH"))
+    of_order(make.OrderFactory(attribution_id=None))
+    rows, number = listed(member(ROLE, letters=["BJ"]), name)
+    assert own.pk in rows
+    assert number == len(rows)
+    everything, _number = listed(member(ROLE), name)
+    assert everything > rows
+
+
+@every_list
+def test_a_direct_address_leads_nowhere(member, name):
+    own, other = (of_order(make.OrderFactory(attribution_id=letters))[name] for letters in ("BJ", "SH"))
+    staff = member(ROLE, letters=["BJ"])
+    for page in ("change", "history", "delete"):
+        answer = staff.get(reverse(f"admin:{name}_{page}", args=[other.pk]))
+        assert answer.status_code in (302, 403, 404), page
+        assert str(other) not in answer.content.decode()
+    assert staff.get(reverse(f"admin:{name}_change", args=[own.pk])).status_code == 200
+
+
+@every_list
+def test_a_scope_without_attributions_sees_nothing(member, name):
+    of_order(make.OrderFactory(attribution_id="BJ"))
+    of_order(make.OrderFactory(attribution_id=None))
+    assert listed(member(ROLE, letters=[]), name) == (set(), 0)
+
+
+@pytest.mark.parametrize("name", ["orders_order", "orders_dispatch", "orders_billingrecord", "orders_inboundmessage",
+                                  "approvals_approvalrecord", "notifications_mail"])  # fmt: skip
+def test_search_keeps_to_the_scope(member, name):
+    other = make.OrderFactory(attribution_id="SH")
+    of_order(other)
+    assert listed(member(ROLE, letters=["BJ"]), name, q=other.number) == (set(), 0)
+    assert listed(member(ROLE, letters=["SH"]), name, q=other.number)[1] > 0
+
+
+def test_an_incident_counts_only_the_orders_in_scope(member):
+    incident = make.IncidentFactory()
+    for letters in ("BJ", "SH", "SH"):
+        make.AffectedOrderFactory(incident=incident, order=make.OrderFactory(attribution_id=letters))
+    staff = member(ROLE, letters=["BJ"])
+    row = staff.get(reverse("admin:orders_incident_changelist")).context["cl"].result_list[0]
+    assert row.still == 1
+    text = staff.get(reverse("admin:orders_incident_change", args=[incident.pk])).content.decode()
+    assert text.count('class="field-order"') == 1
+
+
+def test_filters_offer_own_attributions_only(member):
+    make.OrderFactory(attribution_id="BJ")
+    text = member(ROLE, letters=["BJ", "SH"]).get(reverse("admin:orders_order_changelist")).content.decode()
+    assert "attribution__letters__exact=SH" in text
+    assert "attribution__letters__exact=GD" not in text
+
+
+def test_probing_by_relations_is_refused(member):
+    other = make.OrderFactory(attribution_id="SH", state="held", held_because="files")
+    make.OrderFactory(attribution_id="BJ", trial=other)
+    url = reverse("admin:orders_order_changelist")
+    answer = member(ROLE, letters=["BJ"]).get(url, {"trial__enterprise_name__startswith": "北"})
+    assert answer.status_code in (302, 400)
+
+
+def test_what_belongs_to_no_attribution_is_for_those_who_see_all(member):
+    make.ReconciliationFactory()
+    Schedule.objects.create(name="BBossOrderJob_100A_1", func="os.getpid", next_run=timezone.now())
+    staff = member(ROLE, letters=["BJ"])
+    for name in ("orders_reconciliation", "django_q_schedule"):
+        assert listed(staff, name) == (set(), 0)
+
+
+def test_a_limited_person_gives_contacts_only_to_their_own(member):
+    contact = make.ContactFactory(attribution_id="BJ")
+    staff = member(ROLE, letters=["BJ"])
+    form = {"name": "王五", "mail": "ww@example.com", "tel": "", "role": "sa", "attribution": "SH", "active": "on"}
+    assert staff.post(reverse("admin:notifications_contact_change", args=[contact.pk]), form).status_code == 200
+    contact.refresh_from_db()
+    assert contact.attribution_id == "BJ"
+
+
+def test_the_dashboard_counts_only_the_scope(member):
+    for letters in ("BJ", "SH"):
+        order = make.OrderFactory(attribution_id=letters, received_at=timezone.now(), state="failed")
+        make.DispatchFactory(order=order, state=Dispatch.State.DUE)
+    desk = member(ROLE, letters=["BJ"]).get(reverse("admin:index")).context["desk"]
+    assert sum(row.total.number for row in desk.kinds) == 1
+    assert [row.number for row in desk.needing] == [1]
+    assert sum(partner.number for partner in desk.partners) == 1
