@@ -86,7 +86,9 @@ def _before_in_line() -> QuerySet[Dispatch]:
 
 
 def _unfinished() -> QuerySet[Dispatch]:
-    """What others wait for. A forward step that failed holds up nobody once its order is being undone; a fix that
-    failed never does: the next comparison looks again."""
-    given_up = Q(state=State.FAILED) & (Q(undo=False, order__undo_since__isnull=False) | Q(step__in=FIXES))
+    """What others wait for. Once an order is being undone, only billing calls whose outcome is open count of its forward
+    steps: one that failed holds up nobody, nor does a call to BPM that is still in the air. A fix that failed never
+    does: the next comparison looks again."""
+    no_more = Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
+    given_up = no_more & Q(undo=False, order__undo_since__isnull=False) | Q(state=State.FAILED, step__in=FIXES)
     return Dispatch.objects.filter(~given_up, superseded=False, state__in=NOT_FINISHED)

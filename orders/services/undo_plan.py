@@ -27,7 +27,7 @@ def plan_undo(order: Order, now: datetime.datetime) -> list[Dispatch]:
     cancelled = [pk for row in sent if row.step == Step.CANCEL_TRIAL for pk in row.records]
     if order.kind == Kind.CHANGE:
         return _number(order, now, [*_cancellation(made), *_restoration(order, cancelled, now)])
-    unsure = any(row.state != State.DONE for row in sent if row.step == Step.CREATE_BILLING)
+    unsure = any(row.state != State.DONE for row in sent if row.step != Step.CANCEL_TRIAL)
     return _number(order, now, [*_deletion(made, unsure, now), *_restoration(order, cancelled, now)])
 
 

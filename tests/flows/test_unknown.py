@@ -1,0 +1,224 @@
+"""What becomes of records and calls whose fate is not known (contract 3.9, rules 5 and 6)."""
+
+import pytest
+from django.utils import timezone
+
+from orders.models import Dispatch, TrialClaim
+from orders.services import compensate
+from orders.services.undo import close_abandoned
+from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
+from tests.flows.contents import activation, change, trial, withdrawal
+
+A, B = "a.example.com", "b.example.com"
+
+
+@pytest.fixture
+def uncertain(desk, settings):
+    """An activation whose create was carried out each time, though its answer never came."""
+    settings.DISPATCH_RETRY_SECONDS = [30]
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
+    desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
+    desk.play(activation("A1"))
+    assert desk.records("A1") == {A: "to_send"}  # it is being tried: nothing is decided
+    return desk
+
+
+def test_a_record_is_unknown_until_it_was_deleted_and_looked_for_twice(uncertain):
+    """3.9 (6) Unknown: queried at once and after 10 minutes."""
+    desk = uncertain
+    desk.wait()
+    gave_up = timezone.now()
+    assert desk.records("A1") == {A: "unknown"}
+    assert [call["path"] for call in desk.sandbox.calls()][-3:] == [DELETE, QUERY, BILLING]
+    assert desk.alive_there("T1") == [A]
+    assert (desk.state("A1"), desk.troubles("A1")) == ("compensating", ["broken"])
+    assert TrialClaim.objects.filter(released_at=None).exists()
+    desk.wait()
+    assert (timezone.now() - gave_up).total_seconds() == 600
+    assert desk.sent(QUERY) == [{"jobId": "A1"}] * 2
+    assert len(desk.sent(DELETE)) == 1
+    assert desk.records("A1") == {A: "deleted"}
+    assert desk.state("A1") == "failed"
+    assert not TrialClaim.objects.filter(released_at=None).exists()
+    assert not desk.wait()
+
+
+def test_what_is_there_after_all_is_deleted_again(uncertain):
+    """3.9 (6): the slow partner carried the create out after the delete."""
+    desk = uncertain
+    late = desk.held_there("A1")[A]
+    desk.wait()
+    assert desk.held_there("A1") == {}
+    desk.sandbox.partners.store.put_record(late)
+    desk.wait()
+    assert desk.held_there("A1") == {}
+    assert len(desk.sent(DELETE)) == 2
+    assert len({call["key"] for call in desk.sandbox.calls(path=DELETE)}) == 2
+    assert (desk.records("A1"), desk.state("A1")) == ({A: "deleted"}, "failed")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_as_long_as_nobody_answers_the_question_the_claim_is_kept(uncertain, which):
+    """3.9 (6): while any is unknown, the incident stays open and the claim is not released."""
+    desk = uncertain
+    if which:
+        desk.wait()
+    desk.sandbox.fault(path=QUERY, kind="503", count=2)
+    for _ in range(6):
+        desk.wait()
+    assert desk.step("A1", "verify_deleted", undo=True).state in {"failed", "waiting"}
+    assert (desk.state("A1"), desk.records("A1")) == ("compensating", {A: "unknown"})
+    assert set(desk.troubles("A1")) == {"broken", "http_503"}
+    desk.play(activation("A2"))
+    assert desk.order("A2").held_because == "trial_busy"
+
+
+def test_the_first_look_back_counts_from_the_delete(uncertain):
+    """The ten minutes begin when the delete was answered, not when it was planned."""
+    desk = uncertain
+    desk.sandbox.fault(path=DELETE, kind="503", retry_after=1800)
+    desk.wait()
+    while desk.step("A1", "delete_billing", undo=True).state != "done":
+        desk.wait()
+    deleted = timezone.now()
+    assert len(desk.sent(QUERY)) == 1
+    desk.wait()
+    assert (timezone.now() - deleted).total_seconds() == 600
+    assert desk.state("A1") == "failed"
+
+
+def test_an_uncertain_cancel_is_restored(desk, settings):
+    settings.DISPATCH_RETRY_SECONDS = [30]
+    desk.play(trial("T1", A))
+    before = desk.held_there("T1")
+    desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
+    desk.play(activation("A1"))
+    desk.wait_out()
+    assert desk.held_there("T1") == before
+    assert (desk.records("T1"), desk.state("T1"), desk.state("A1")) == ({A: "live"}, "trialing", "failed")
+    assert desk.sent(DELETE) == []
+
+
+def in_the_air(desk):
+    """An activation whose create is a call without an answer yet; somebody compensates it."""
+    desk.play(trial("T1", A))
+    desk.post(activation("A1"))
+    for earlier in desk.claim():  # traffic, and the trial's cancel
+        desk.end(earlier)
+    [work] = desk.claim()
+    assert work.step == "create_billing"
+    compensate(number="A1", reason="wrong customer", by="staff:x", now=timezone.now())
+    desk.deliver()
+    return work
+
+
+@pytest.mark.parametrize("result, undone", [("ok", ["delete", "create"]), ("refused", ["create"])])
+def test_a_delete_waits_for_the_answer_of_the_call_in_the_air(desk, result, undone):
+    """3.9 (5): a delete is due only when no live lease touches its records."""
+    work = in_the_air(desk)
+    before = len(desk.billed())
+    assert desk.sent(DELETE) == []
+    assert desk.state("A1") == "compensating"
+    desk.end(work, result, code="" if result == "ok" else "code_400")
+    desk.deliver()
+    desk.wait_out()
+    assert [row[0] for row in desk.billed()[before:]] == undone
+    assert desk.state("A1") == "failed"
+    assert desk.alive_there("A1") == []
+
+
+@pytest.mark.parametrize("how", ["retry", "dead"])
+def test_an_unknown_outcome_is_repeated_under_the_same_key_before_the_delete(desk, how):
+    """3.9 (5): unknown outcomes were repeated under the same key."""
+    work = in_the_air(desk)
+    if how == "retry":
+        desk.end(work, "retry", code="timeout", unknown=True)
+    assert desk.wait()
+    call = desk.sandbox.calls(path=BILLING)[1]
+    assert (call["key"], call["body"]["productInfos"][0]["jobId"]) == (work.key, "A1")
+    desk.wait_out()
+    assert (desk.held_there("A1"), desk.state("A1")) == ({}, "failed")
+
+
+def test_a_call_that_was_not_begun_is_left_out(desk):
+    work = in_the_air(desk)
+    desk.end(work, "handed_back")
+    desk.deliver()
+    assert desk.step("A1", "create_billing").state == "closed"
+    assert desk.sent(DELETE) == []
+    assert desk.state("A1") == "failed"
+    assert not desk.wait()
+
+
+def test_a_bpm_call_in_the_air_holds_up_no_undoing_and_its_answer_is_kept(desk):
+    desk.play(trial("T1", A))
+    desk.post(activation("A1"))
+    while not (works := desk.claim("bpm")):
+        for work in desk.claim():
+            desk.end(work)
+    desk.post(withdrawal("A1"))
+    desk.deliver()
+    assert desk.state("A1") == "withdrawn"
+    desk.end(works[0], "ok", data={"process": "bpm-77"})
+    assert (desk.state("A1"), desk.order("A1").bpm_process) == ("withdrawn", "bpm-77")
+    desk.deliver()
+    assert desk.sent(BPM) == []
+    assert desk.troubles("A1") == []
+
+
+@pytest.mark.parametrize("result", ["retry", "refused"])
+def test_a_bpm_call_that_fails_after_the_undo_mark_troubles_nobody(desk, result):
+    desk.play(trial("T1", A))
+    desk.post(activation("A1"))
+    while not (works := desk.claim("bpm")):
+        for work in desk.claim():
+            desk.end(work)
+    desk.post(withdrawal("A1"))
+    desk.deliver()
+    desk.end(works[0], result, code="http_503")
+    assert desk.step("A1", "start_bpm").state == ("closed" if result == "retry" else "failed")
+    assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", [])
+
+
+def test_a_dead_workers_bpm_call_of_an_undone_order_is_closed_by_the_sweep(desk):
+    desk.play(trial("T1", A))
+    desk.post(activation("A1", start="20230930"))
+    while not (desk.claim("bpm")):
+        for work in desk.claim():
+            desk.end(work)
+    desk.post(withdrawal("A1"))
+    assert close_abandoned(now=timezone.now()) == 0  # its lease is good
+    desk.clock.shift(61)
+    desk.sweep()
+    row = desk.step("A1", "start_bpm")
+    assert (row.state, list(row.tries.values_list("outcome", flat=True))) == ("closed", ["lost"])
+    assert desk.sent(BPM) == []
+    assert not Dispatch.objects.filter(state="sending").exists()
+
+
+@pytest.mark.parametrize("result", ["ok", "retry"])
+def test_a_mail_in_flight_does_no_harm(desk, result):
+    desk.play(trial("T1", A))
+    desk.post(activation("A1"))
+    while not (works := desk.claim("mail")):
+        for work in desk.claim("bigdata", "bpm"):
+            desk.end(work)
+    compensate(number="A1", reason="wrong", by="staff:x", now=timezone.now())
+    desk.deliver()
+    assert desk.state("A1") == "failed"
+    desk.end(works[0], result, code="" if result == "ok" else "smtp_451")
+    assert desk.step("A1", "mail_sent_to_bpm").state == ("done" if result == "ok" else "closed")
+    assert desk.state("A1") == "failed"
+    assert not desk.wait()
+
+
+def test_an_uncertain_change_is_made_sure_of_before_it_is_undone(desk):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="reset_after")
+    desk.play(change("C1", A, B))
+    desk.play(withdrawal("C1"))
+    assert desk.state("C1") == "compensating"
+    desk.wait_out()
+    assert [row[0] for row in desk.billed()] == ["create", "create", "create", "cancel"]
+    assert (desk.state("C1"), desk.alive_there("T1")) == ("withdrawn", [A])
