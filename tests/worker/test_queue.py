@@ -1,0 +1,135 @@
+"""The queue's broker: pings, wake-ups, and a database that is away."""
+
+import datetime
+from types import SimpleNamespace
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+from django_q.brokers import get_broker
+from django_q.conf import Conf
+from django_q.models import Failure, OrmQ
+from django_q.signing import SignedPackage
+from django_q.tasks import async_task
+
+from integrations import queue, tasks
+from integrations.alive import FORGOTTEN_AFTER, last_seen
+from integrations.models import Heartbeat
+from integrations.queue import DeskBroker
+from integrations.recurring import RECURRING, make_schedules
+from integrations.turns import Turn
+from orders.services.wakeup import WAKE_KEY, wake
+from tests.factories import HeartbeatFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    monkeypatch.setenv("DESK_CLUSTER", "mine")
+    monkeypatch.setattr(Conf, "POLL", 0)
+    return get_broker()
+
+
+def taken(broker) -> str | None:
+    """The next task's function, if there is one."""
+    found = broker.dequeue()
+    return SignedPackage.loads(found[0][1])["func"].rpartition(".")[2] if found else None
+
+
+def test_pings_of_this_cluster_come_first_and_others_not_at_all(broker):
+    async_task("integrations.tasks.sweep")
+    async_task("integrations.tasks.ping", "other", broker=DeskBroker(list_key="other"))
+    async_task("integrations.tasks.ping", "mine", broker=DeskBroker(list_key="mine"))
+    assert [taken(broker) for _ in range(3)] == ["ping", "sweep", None]
+
+
+def test_a_crowd_of_wake_ups_is_two_drains(broker):
+    """One for whoever takes it, one for another worker; other tasks stay."""
+    for _ in range(50):
+        wake()
+    wake(settle=True)
+    async_task("integrations.tasks.sweep")
+    assert [taken(broker) for _ in range(5)] == ["drain", "drain", "drain", "sweep", None]
+    assert OrmQ.objects.filter(key=WAKE_KEY).count() == 2
+
+
+def test_a_wake_up_that_comes_later_is_kept(broker):
+    wake()
+    assert taken(broker) == "drain"
+    wake()
+    assert taken(broker) == "drain"
+
+
+def test_a_taken_task_is_acknowledged_by_its_receipt(broker):
+    wake()
+    ((receipt, _),) = broker.dequeue()
+    assert broker.dequeue() is None
+    broker.acknowledge(receipt)
+    assert not OrmQ.objects.exists()
+
+
+def test_a_database_that_is_away_is_noted_once_and_waited_for(broker, monkeypatch, caplog):
+    def away(*args):
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(queue, "AWAY", 0)
+    monkeypatch.setattr(queue, "connections", {Conf.ORM: SimpleNamespace(close=lambda: None)})
+    wake()
+    with monkeypatch.context() as patch:
+        patch.setattr(DeskBroker, "get_connection", away)
+        assert [broker.dequeue() for _ in range(3)] == [None, None, None]
+        broker.acknowledge(1)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "the queue can't be read: gone",
+        "a task can't be acknowledged: gone",
+    ]
+    assert taken(broker) == "drain"
+
+
+def test_dead_clusters_and_old_failures_are_forgotten(clock):
+    HeartbeatFactory(cluster="dead", seen_at=timezone.now() - FORGOTTEN_AFTER - datetime.timedelta(seconds=1))
+    HeartbeatFactory(cluster="living", seen_at=timezone.now() - datetime.timedelta(hours=23))
+    for name in ("dead", "living"):
+        async_task("integrations.tasks.ping", name, broker=DeskBroker(list_key=name))
+    for days in (1, 31):
+        stopped = timezone.now() - datetime.timedelta(days=days)
+        Failure.objects.create(id=f"{days}", name="x", func="x", started=stopped, stopped=stopped, success=False)
+    assert tasks.tidy() == "1 dead clusters, 1 old failures"
+    assert list(Heartbeat.objects.values_list("cluster", flat=True)) == ["living"]
+    assert list(OrmQ.objects.values_list("key", flat=True)) == ["living"]
+
+
+def test_a_ping_is_always_noted_and_other_signs_now_and_then(clock):
+    tasks.ping("mine")
+    clock.shift(1)
+    tasks.ping("mine")
+    assert last_seen("mine") == timezone.now()
+
+
+def test_the_schedules_are_made_once():
+    assert set(make_schedules()) == set(RECURRING)
+    assert make_schedules() == []
+
+
+def test_a_turn_is_one_holders_until_it_lapses(clock):
+    mine, other = Turn("linger"), Turn("linger")
+    assert other.is_free()
+    assert mine.take()
+    assert mine.is_free()
+    assert not other.is_free()
+    assert not other.take()
+    clock.shift(6)
+    assert other.is_free()
+    assert other.take()
+    other.give_back()
+    assert mine.take()
+
+
+def test_what_the_sweep_cannot_cope_with_keeps_nothing_from_being_delivered(monkeypatch, caplog):
+    def broken(*, now):
+        raise ValueError("an order that nobody foresaw")
+
+    monkeypatch.setattr(tasks, "end_trials", broken)
+    assert tasks.sweep() == "0 tried, 0 done"
+    assert "the sweep's broken failed" in caplog.text

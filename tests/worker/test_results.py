@@ -1,0 +1,95 @@
+"""A result in hand is not lost, whatever the database does (contract 3.5, 3.9 Leases)."""
+
+import uuid
+
+import pytest
+from django.db import DataError, OperationalError
+
+from integrations import delivery, recording
+from integrations.recording import record_safely
+from integrations.tie import ending
+from orders.models import Attempt, Dispatch
+from orders.services.outcome import Outcome
+from orders.services.outcomes import record_outcomes
+from tests.factories import NOW, AttemptFactory, DispatchFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(recording, "WAITS", (0, 0, 0))
+    monkeypatch.setattr(recording, "close_old_connections", lambda: None)  # the test's transaction must stay
+    monkeypatch.setattr(delivery, "is_due", lambda now: True)
+
+
+def under_way(answer: str = "") -> Outcome:
+    """A call that has just come back accepted."""
+    row = DispatchFactory(
+        channel="mail", step="mail_sent_to_bpm", position=900, state="sending", attempts=1, frozen_at=NOW,
+        lease_token=uuid.uuid4(),
+    )  # fmt: skip
+    attempt = AttemptFactory(dispatch=row, outcome="", answer="")
+    about = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.lease_token, "channel": "mail"}
+    return Outcome(**about, result="ok", answer=answer)
+
+
+def test_an_answer_that_cannot_be_written_takes_no_other_with_it(monkeypatch):
+    def picky(outcomes, **more):
+        if any(outcome.answer == "poison" for outcome in outcomes):
+            raise DataError("no such character")
+        return record_outcomes(outcomes, **more)
+
+    monkeypatch.setattr(recording, "record_outcomes", picky)
+    good, bad, better = under_way(), under_way("poison"), under_way()
+    record_safely([good, bad, better])
+    states = [Dispatch.objects.get(pk=outcome.dispatch_id).state for outcome in (good, bad, better)]
+    assert states == ["done", "retrying", "done"]
+    assert Dispatch.objects.get(pk=bad.dispatch_id).error_code == "internal"
+
+
+def test_a_database_that_comes_back_is_waited_for(monkeypatch):
+    calls = []
+
+    def restarted(outcomes, **more):
+        calls.append(outcomes)
+        if len(calls) < 3:
+            raise OperationalError("the server is starting up")
+        return record_outcomes(outcomes, **more)
+
+    monkeypatch.setattr(recording, "record_outcomes", restarted)
+    outcome = under_way()
+    record_safely([outcome])
+    assert Dispatch.objects.get(pk=outcome.dispatch_id).state == "done"
+
+
+def test_one_that_stays_away_ends_the_task(monkeypatch):
+    def gone(outcomes, **more):
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(recording, "record_outcomes", gone)
+    with pytest.raises(OperationalError):
+        record_safely([under_way()])
+
+
+def test_when_a_claim_fails_the_calls_before_it_are_written_down(monkeypatch):
+    outcome, claims = under_way(), []
+    work = type("Work", (), {**vars(outcome), "lease_until": NOW})
+
+    def claim(**more):
+        claims.append(more)
+        if len(claims) > 1:
+            raise OperationalError("gone")
+        return [work]
+
+    monkeypatch.setattr(delivery, "claim", claim)
+    monkeypatch.setattr(delivery, "send", lambda item: outcome)
+    with pytest.raises(OperationalError):
+        delivery.drain(seconds=None, linger=False)
+    assert Attempt.objects.get(pk=outcome.attempt_id).outcome == "ok"
+
+
+def test_a_cluster_that_ends_claims_nothing_more(monkeypatch):
+    monkeypatch.setattr(delivery, "claim", lambda **more: pytest.fail("claimed"))
+    monkeypatch.setattr(ending, "is_set", lambda: True)
+    assert delivery.drain(seconds=None, linger=False).again

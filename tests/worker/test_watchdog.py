@@ -1,0 +1,117 @@
+"""When a cluster is asked, blamed and started again, without real clusters (contract 3.9, Alive)."""
+
+import datetime
+import sys
+
+import pytest
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from integrations import watchdog
+from integrations.alive import beat
+from integrations.models import Heartbeat
+from integrations.watchdog import Watchdog
+from orders.models import OrderEvent
+from tests.factories import HeartbeatFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def one_transaction(monkeypatch):
+    """The test's own: its connection must stay."""
+    monkeypatch.setattr(watchdog, "close_old_connections", lambda: None)
+
+
+@pytest.fixture
+def dog(clock):
+    """15 s and 60 s, as in production, on a clock that stands still between the asks."""
+    found = Watchdog()
+    found.unanswered = 0
+    return found
+
+
+def take_pings(dog) -> None:
+    """As a cluster does that takes its pings and never says that they are done."""
+    OrmQ.objects.filter(key=dog.name).update(lock=timezone.now() + datetime.timedelta(minutes=3))
+
+
+def test_a_cluster_that_answers_is_asked_for_ever(dog, clock):
+    for _ in range(20):
+        assert dog.ask() == ""
+        clock.shift(15)
+        OrmQ.objects.all().delete()
+        beat(dog.name)
+
+
+def test_one_that_does_not_is_replaced_after_a_minute(dog):
+    assert [dog.ask() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
+    assert OrmQ.objects.filter(key=dog.name).count() == 1  # one that nobody took is enough
+
+
+def test_any_task_carried_out_is_a_sign(dog, clock):
+    for _ in range(3):
+        dog.ask()
+    clock.shift(45)
+    beat(dog.name)
+    assert [dog.ask() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
+
+
+def test_a_ping_that_was_taken_and_lost_is_sent_again(dog):
+    dog.ask()
+    take_pings(dog)
+    dog.ask()
+    assert OrmQ.objects.filter(key=dog.name).count() == 2
+
+
+def test_signs_of_life_without_results_are_not_believed_for_ever(dog, clock):
+    answers = []
+    for _ in range(13):
+        answers.append(dog.ask())
+        take_pings(dog)
+        clock.shift(15)
+        beat(dog.name)
+    assert answers[:12] == [""] * 12
+    assert answers[12] == "it carries out tasks, but notes no results"
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_nobodys_fault(dog, monkeypatch, error):
+    def away(name):
+        raise error("gone")
+
+    for _ in range(4):
+        dog.ask()
+    with monkeypatch.context() as patch:
+        patch.setattr(watchdog, "last_seen", away)
+        assert dog.ask() == ""
+    assert [dog.ask() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
+
+
+def test_one_that_ends_again_and_again_is_started_ever_more_seldom(monkeypatch):
+    dog, waits = Watchdog(), []
+    HeartbeatFactory(cluster=dog.name)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(dog.stopping, "wait", lambda seconds: waits.append(seconds))
+    dog.start()
+    for _ in range(8):
+        dog.process.wait()
+        dog.look()
+    dog.stop()
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+    events = OrderEvent.objects.filter(kind="cluster_replaced", actor="watchdog")
+    assert events.first().data == {"cluster": dog.name, "why": "it ended with code 1"}
+    assert events.count() == 8
+    assert not Heartbeat.objects.exists()
+
+
+def test_a_stop_while_it_waits_starts_nothing(monkeypatch):
+    dog = Watchdog()
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    dog.start()
+    dog.process.wait()
+    dog.stopping.set()
+    dog.look()
+    assert dog.process is None
+    dog.stop()
