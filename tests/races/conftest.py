@@ -1,0 +1,89 @@
+"""Many at once, each in a thread with a connection of its own: callers of the endpoint, drains, staff."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from integrations.delivery import drain
+from orders.models import Attempt, Order
+from orders.services import settle_arrived
+from tests.bboss_messages import accepted, post_order
+
+LIMIT = 120  # seconds; generous, since the machine may be slow
+
+
+def at_once(*acts: Callable) -> list:
+    """What each act gives, all begun together. The first exception is raised."""
+    barrier = threading.Barrier(len(acts))
+
+    def run(act: Callable):
+        try:
+            barrier.wait(LIMIT)
+            return act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return [future.result(LIMIT) for future in [pool.submit(run, act) for act in acts]]
+
+
+class Desk:
+    """Posts, delivers, looks; every method may be called from any thread."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+
+    def post(self, content: dict, **more) -> dict:
+        return post_order(Client(), content, **more)
+
+    def accept(self, *contents: dict) -> None:
+        for content in contents:
+            reply = self.post(content)
+            assert accepted(reply), reply
+
+    def deliver(self) -> None:
+        """As a worker does it: held orders, then all that is due, until nothing is left."""
+        settle_arrived(now=timezone.now())
+        drain(seconds=None, linger=False)
+
+    def approve(self, number: str, result: str, record: str = "bpm-1-1"):
+        members = {
+            "recordId": record, "code": number, "node": "sa-review", "nodeName": "政企SA审批", "result": result,
+            "operator": "zhangsan", "opinion": "同意", "time": "2023-09-20 19:19:10", "finished": True,
+        }  # fmt: skip
+        body = json.dumps(members).encode()
+        signature = hmac.new(b"test-callback-secret", body, hashlib.sha256).hexdigest()
+        headers = {"X-Signature": signature}
+        return Client().post("/api/bpm/approvals", body, content_type="application/json", headers=headers)
+
+    def state(self, number: str) -> str:
+        return Order.objects.get(number=number).state
+
+    def sent(self, path: str) -> list[dict]:
+        return [call["body"] for call in self.sandbox.calls(path=path)]
+
+    def each_was_sent_once(self) -> None:
+        """One attempt a dispatch, one call a key."""
+        assert self.sandbox.state()["violations"] == []
+        keys = [call["key"] for call in self.sandbox.calls()]
+        assert len(keys) == len(set(keys))
+        assert not Attempt.objects.filter(number__gt=1).exists()
+        assert not Attempt.objects.exclude(outcome="ok").exists()
+
+
+@pytest.fixture
+def desk(sandbox, transactional_db, settings, tmp_path, caplog):
+    """No deadlock and no lock that was waited for in vain may show in the log, even where it was mended."""
+    settings.ATTACHMENT_DIR = tmp_path
+    yield Desk(sandbox)
+    assert "deadlock" not in caplog.text
+    assert "database is locked" not in caplog.text
+    assert "the database failed" not in caplog.text

@@ -1,0 +1,165 @@
+"""Several workers over one database, and what comes in while they deliver (contract 3.9)."""
+
+import threading
+import time
+from functools import partial
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from orders.activation import activate, run_job
+from orders.models import Dispatch, Order, OrderEvent, TrialClaim
+from orders.services.stepping import release
+from tests.processes.orders import activation, trial
+from tests.races.conftest import LIMIT, at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
+
+
+class Meanwhile:
+    """`with Meanwhile(act):` runs it in a thread with a connection of its own, and waits for it at the end."""
+
+    def __init__(self, act):
+        self.act, self.error = act, None
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        try:
+            self.act()
+        except Exception as error:
+            self.error = error
+        finally:
+            connection.close()
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *exc):
+        self.thread.join(LIMIT)
+        assert self.error is None, self.error
+
+
+def until(true) -> None:
+    end = time.monotonic() + LIMIT
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_three_workers_send_each_step_once(desk):
+    """Two hundred orders: trials and their activations."""
+    desk.accept(*[make(n) for n in range(100) for make in (trial, activation)])
+    at_once(desk.deliver, desk.deliver, desk.deliver)
+    desk.deliver()
+    assert set(Order.objects.filter(kind="activation").values_list("state", flat=True)) == {"active"}
+    assert not Dispatch.objects.exclude(state="done").exists()
+    desk.each_was_sent_once()
+    assert len(desk.sent(BPM)) == 100
+    assert len(desk.sent(BILLING)) == 300
+
+
+def test_schedule_sweep_and_command_at_once_send_one_cancel(desk, clock):
+    desk.accept(trial(1), activation(1, BizStart="20230930"))
+    desk.deliver()
+    assert desk.state("100A0001") == "scheduled"
+    sent = len(desk.sent(BILLING))
+    clock.move_to("2023-09-30T00:00:01+08:00")
+    now = timezone.now()
+    at_once(
+        partial(run_job, "100A0001"), partial(run_job, "100A0001"), partial(release, now=now),
+        partial(activate, numbers=None, by="sweep", now=now),
+        partial(activate, numbers=["100A0001"], by="command:activate", now=now),
+        desk.deliver, desk.deliver,
+    )  # fmt: skip
+    at_once(desk.deliver, desk.deliver, desk.deliver)
+    assert len(desk.sent(BILLING)) == sent + 1
+    assert desk.state("100A0001") == "active"
+    assert OrderEvent.objects.filter(order__number="100A0001", kind="state", data__new="active").count() == 1
+    desk.each_was_sent_once()
+
+
+@pytest.mark.parametrize("result, state", [("pass", "active"), ("reject", "rejected")])
+def test_a_callback_may_come_before_the_answer(desk, result, state):
+    """BPM works on it before its answer is through: the callback settles the step, the answer is only logged."""
+    desk.accept(trial(1), activation(1))
+    desk.sandbox.fault(path=BPM, kind="slow", seconds=1.5)
+    with Meanwhile(desk.deliver):
+        until(lambda: desk.sandbox.calls(path=BPM))
+        assert desk.approve("100A0001", result).status_code == 200
+        assert Dispatch.objects.get(step="start_bpm").state in {"done", "undone"}
+    desk.deliver()
+    assert desk.state("100A0001") == state
+    assert len(desk.sent(BPM)) == 1
+    assert OrderEvent.objects.filter(kind="late_answer").count() == 1
+    assert live_commercial(desk) == (["100A0001"] if result == "pass" else [])
+    assert desk.sandbox.state()["violations"] == []
+
+
+def live_commercial(desk) -> list[str]:
+    """The activations of which the big-data side holds a live record."""
+    records = desk.sandbox.state()["records"]
+    return sorted(row["jobId"] for row in records if row["infoType"] == "2" and row["cancelStatus"] == "1")
+
+
+def test_a_withdrawal_while_delivery_runs(desk):
+    """In the middle of a call: its outcome is written down, then undone; the trial is as it was."""
+    desk.accept(trial(1))
+    desk.deliver()
+    desk.accept(activation(1))
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=1)
+    with Meanwhile(desk.deliver):
+        until(lambda: len(desk.sandbox.calls(path=BILLING)) > 1)
+        desk.accept({"OrderNum": "100A0001", "BackFlag": "1"})
+    desk.deliver()
+    assert desk.state("100A0001") == "withdrawn"
+    assert desk.state("100T0001") == "trialing"
+    assert live_commercial(desk) == []
+    assert not TrialClaim.objects.filter(released_at=None).exists()
+    assert desk.sandbox.state()["violations"] == []
+
+
+def test_withdrawals_in_a_storm(desk):
+    """Thirty activations, half of them withdrawn while three workers deliver and the sweep looks around."""
+    desk.accept(*[make(n) for n in range(30) for make in (trial, activation)])
+    desk.sandbox.delay(0.01)
+
+    def withdraw(part: int):
+        for n in range(part, 30, 4):
+            desk.accept({"OrderNum": f"100A{n:04d}", "BackFlag": "1"})
+
+    def sweep():
+        for _ in range(20):
+            release(now=timezone.now())
+            activate(numbers=None, by="sweep", now=timezone.now())
+
+    at_once(desk.deliver, desk.deliver, desk.deliver, sweep, partial(withdraw, 0), partial(withdraw, 2))
+    desk.deliver()
+    look_again_now(desk)
+    states = {n: desk.state(f"100A{n:04d}") for n in range(30)}
+    assert states == {n: "active" if n % 2 else "withdrawn" for n in range(30)}
+    assert live_commercial(desk) == [f"100A{n:04d}" for n in range(1, 30, 2)]
+    assert desk.sandbox.state()["violations"] == []
+
+
+def look_again_now(desk) -> None:
+    """Where a withdrawal met its order's call in the air, it is looked at again after ten minutes: those are over."""
+    Dispatch.objects.filter(step="verify_deleted", state="waiting").update(not_before=timezone.now())
+    release(now=timezone.now())
+    desk.deliver()
+
+
+def test_approvals_and_subsequent_activations_of_one_trial_at_once(desk):
+    """All touch the trial's line: nobody waits for another for ever, and each is billed once."""
+    desk.accept(trial(1), activation(1))
+    desk.deliver()
+    numbers = range(2, 12)
+    desk.accept(*[activation(n, trial=1, ProvContent=[{"ProvReq": f"s{n}.example.com"}]) for n in numbers])
+    desk.deliver()
+    approvals = [partial(desk.approve, f"100A{n:04d}", "pass", f"bpm-{n}") for n in numbers for _ in range(2)]
+    answers = at_once(desk.deliver, desk.deliver, *approvals)
+    assert {answer.status_code for answer in answers if answer} == {200}
+    desk.deliver()
+    assert {desk.state(f"100A{n:04d}") for n in numbers} == {"active"}
+    desk.each_was_sent_once()
