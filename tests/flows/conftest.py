@@ -74,11 +74,9 @@ class Desk:
     def wait(self) -> bool:
         """Moves the clock to the next try or look, and delivers; False if nothing is to come (start days apart)."""
         now = timezone.now()
-        tries = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__gt=now).values_list("next_try_at", flat=True)
-        looks = Dispatch.objects.filter(state="waiting", undo=True, not_before__gt=now).values_list(
-            "not_before", flat=True
-        )
-        moments = [*tries, *looks]
+        tries = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__gt=now)
+        looks = Dispatch.objects.filter(state="waiting", undo=True, not_before__gt=now)
+        moments = [*tries.values_list("next_try_at", flat=True), *looks.values_list("not_before", flat=True)]
         if not moments:
             return False
         self.clock.move_to(min(moments))

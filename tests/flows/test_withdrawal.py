@@ -1,0 +1,190 @@
+"""Withdrawals of activations, and what comes before and after them (contract 3.10)."""
+
+import pytest
+
+from orders.models import TrialClaim
+from orders.services.resend import Selection, judge
+from tests.flows.conftest import BILLING, BPM, DELETE
+from tests.flows.contents import activation, change, trial, withdrawal
+
+A, B, X = "a.example.com", "b.example.com", "x.example.com"
+FILE = "A1_50004020027_20230920185436.xlsx"  # nobody put it there
+
+
+def failed_on_its_day(desk):
+    desk.play(trial("T1", A), activation("A1", start="20230921"))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.at("2023-09-21 00:00:00")
+    desk.sweep()
+
+
+def compensated(desk):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"))
+
+
+def stuck(desk):
+    desk.sandbox.fault(path=DELETE, kind="503")
+    compensated(desk)
+
+
+def rejected(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.approve("A1", "reject")
+    desk.deliver()
+
+
+def retrying(desk):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="503")
+    desk.play(activation("A1"))
+
+
+def approved(desk):
+    desk.play(trial("T1", A), activation("A0"), activation("A1", X))
+    desk.approve("A1")
+    desk.deliver()
+
+
+SITUATIONS = {
+    "held for its trial": (lambda desk: desk.play(activation("A1")), "held", 0),
+    "held for its files": (
+        lambda desk: desk.play(trial("T1", A), activation("A1", InfoSecurity=FILE)), "held", 0,
+    ),
+    "nothing sent": (lambda desk: (desk.play(trial("T1", A)), desk.post(activation("A1"))), "in_progress", 0),
+    "BPM being tried again": (retrying, "in_progress", 1),
+    "awaiting approval": (
+        lambda desk: desk.play(trial("T1", A), activation("A0"), activation("A1", X)), "awaiting_approval", 0,
+    ),
+    "approved and billed": (approved, "active", 1),
+    "scheduled": (lambda desk: desk.play(trial("T1", A), activation("A1", start="20230930")), "scheduled", 1),
+    "active": (lambda desk: desk.play(trial("T1", A), activation("A1")), "active", 1),
+    "failed on its start day": (failed_on_its_day, "failed", 1),
+    "compensated": (compensated, "failed", 1),
+    "compensating": (stuck, "compensating", 1),
+    "rejected": (rejected, "rejected", 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_an_activation_is_withdrawn_in_every_state(desk, situation):
+    """3.10: forward steps stop, schedule removed, what was sent is compensated."""
+    arrange, state, deletions = SITUATIONS[situation]
+    arrange(desk)
+    assert desk.state("A1") == state
+    desk.play(withdrawal("A1"))
+    desk.wait_out()
+    assert desk.state("A1") == "withdrawn"
+    assert len(desk.sent(DELETE)) == deletions + (situation == "compensating")  # there: once more under the same key
+    assert desk.alive_there("A1") == []
+    assert desk.troubles("A1") == []
+    assert desk.standing("A1")["schedule"] is None
+    assert not TrialClaim.objects.filter(activation__number="A1", released_at=None).exists()
+    calls = len(desk.sandbox.calls())
+    desk.at("2023-10-01 08:00:00")
+    desk.sweep()
+    assert (desk.state("A1"), len(desk.sandbox.calls())) == ("withdrawn", calls)
+
+
+@pytest.mark.parametrize("situation", ["nothing sent", "scheduled", "active", "failed on its start day"])
+def test_the_trial_of_a_withdrawn_first_activation_runs_on(desk, situation):
+    """3.10: its trial is `trialing` again, unless it ended."""
+    SITUATIONS[situation][0](desk)
+    desk.play(withdrawal("A1"))
+    assert desk.state("T1") == "trialing"
+    assert desk.alive_there("T1") == [A]
+    desk.play(activation("A2"))
+    assert (desk.state("A2"), desk.order("A2").first) == ("active", True)
+
+
+def test_a_second_first_activation_is_a_subsequent_one(desk):
+    """3.10; 3.9 (1): who was subsequent stays so."""
+    desk.play(trial("T1", A), activation("A1"), activation("A2", X))
+    assert desk.order("A2").first is False
+    desk.play(withdrawal("A1"))
+    assert desk.order("A2").first is False
+    assert desk.state("A2") == "awaiting_approval"
+    desk.approve("A2")
+    desk.deliver()
+    assert desk.alive_there("A2") == [X]
+    assert desk.state("T1") == "trialing"
+
+
+def test_again_it_answers_with_the_withdrawals_first_number(desk):
+    """3.10: again: the withdrawal's first transIDH."""
+    desk.play(trial("T1", A))
+    original = desk.post(activation("A1"))["transIDH"]
+    first = desk.post(withdrawal("A1"))["transIDH"]
+    assert first != original
+    assert desk.post(withdrawal("A1"))["transIDH"] == first
+    assert desk.post(withdrawal("A1", BizRequest="whatever"))["transIDH"] == first
+    desk.deliver()
+    assert desk.post(withdrawal("A1"))["transIDH"] == first
+    assert len(desk.events("A1", "withdrawn")) == 1
+
+
+def test_the_original_message_after_its_withdrawal_changes_nothing(desk):
+    """3.10: 00000 with its first transIDH; stays withdrawn."""
+    desk.play(trial("T1", A))
+    original = desk.post(activation("A1"))["transIDH"]
+    desk.deliver()
+    desk.play(withdrawal("A1"))
+    calls = len(desk.sandbox.calls())
+    assert desk.post(activation("A1"))["transIDH"] == original
+    desk.sweep()
+    assert (desk.state("A1"), len(desk.sandbox.calls())) == ("withdrawn", calls)
+
+
+def test_the_withdrawals_transido_with_other_content_is_a_repeat_call(desk):
+    desk.play(trial("T1", A), activation("A1"), activation("A2", X))
+    desk.post(withdrawal("A1"), trans_ido="w" * 32)
+    assert desk.refused(withdrawal("A2"), trans_ido="w" * 32) == ("20002", "")
+    assert desk.state("A2") == "awaiting_approval"
+
+
+def test_only_the_number_is_looked_at(desk):
+    desk.play(trial("T1", A))
+    desk.post(activation("A1"))
+    desk.post(withdrawal("A1", BizStart="99999999", ProvContent="?", OrderType="1", BusinessType=7))
+    assert desk.state("A1") == "withdrawn"
+
+
+def test_an_unknown_number_is_3004(desk):
+    assert desk.refused(withdrawal("A1")) == ("30000", "3004")
+    desk.play(trial("T1", A), activation("A1"))  # it may come afterwards
+    assert desk.state("A1") == "active"
+
+
+@pytest.mark.parametrize(
+    "result, undone", [("ok", ["delete", "create"]), ("retry", ["create", "delete", "create"]), ("refused", ["create"])]
+)
+def test_with_a_call_in_the_air_it_waits_for_the_answer(desk, result, undone):
+    """3.9 (5): unknown outcomes are repeated under the same key, and only then is anything deleted."""
+    desk.play(trial("T1", A))
+    desk.post(activation("A1"))
+    for work in desk.claim():
+        desk.end(work)
+    [create] = desk.claim()
+    desk.post(withdrawal("A1"))
+    desk.deliver()
+    before = len(desk.billed())
+    assert desk.state("A1") == "compensating"
+    desk.end(create, result, code="" if result == "ok" else "x")
+    desk.deliver()
+    desk.wait_out()
+    assert [row[0] for row in desk.billed()[before:]] == undone
+    assert (desk.state("A1"), desk.state("T1")) == ("withdrawn", "trialing")
+    assert (desk.alive_there("A1"), desk.alive_there("T1")) == ([], [A])
+    assert desk.troubles("A1") == []
+
+
+def test_a_change_that_waited_for_the_claim_goes_on(desk):
+    desk.play(trial("T1", A), activation("A1"), change("C1", A, B), withdrawal("A1"))
+    assert desk.state("C1") == "applied"
+    assert desk.alive_there("T1") == [A, B]
+
+
+def test_a_withdrawn_order_cannot_be_resent(desk):
+    desk.play(trial("T1", A), activation("A1"), withdrawal("A1"))
+    assert [row.sends for row in judge(Selection(numbers=("A1",)))] == [False]

@@ -1,0 +1,187 @@
+"""Withdrawals of trials and of their changes (contract 3.10)."""
+
+import pytest
+from django.utils import timezone
+
+from orders.services import choose_attribution
+from tests.flows.conftest import BILLING
+from tests.flows.contents import activation, change, trial, withdrawal
+
+A, B, C = "a.example.com", "b.example.com", "c.example.com"
+
+
+def test_the_live_records_of_a_trial_are_cancelled_and_its_changes_go_with_it(desk):
+    desk.play(trial("T1", A), change("C1", A, B), change("C2", B, C))
+    desk.clock.shift(60)
+    desk.play(withdrawal("T1"))
+    assert [desk.state(number) for number in ("T1", "C1", "C2")] == ["withdrawn"] * 3
+    assert desk.billed()[-1] == ("cancel", "T1", [B, C])
+    assert desk.alive_there("T1") == []
+    assert desk.held_there("T1")[B]["cancelTime"] == "20230920185536"
+    assert set(desk.records("T1").values()) == {"cancelled"}
+
+
+def test_a_trial_that_an_activation_holds_cannot_be_withdrawn(desk):
+    """3.10: 30000, BizCode 3005."""
+    desk.play(trial("T1", A), activation("A1"))
+    assert desk.refused(withdrawal("T1")) == ("30000", "3005")
+    desk.post(withdrawal("A1"))
+    assert desk.refused(withdrawal("T1")) == ("30000", "3005")  # until the activation's withdrawal has finished
+    desk.deliver()
+    desk.play(withdrawal("T1"))
+    assert (desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", [])
+
+
+@pytest.mark.parametrize("arrange", ["not delivered", "refused", "held"])
+def test_a_trial_of_which_nothing_is_there_is_withdrawn_without_a_call(desk, arrange):
+    if arrange == "refused":
+        desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.post(trial("T1", A, **({"EnterpriseID": "000"} if arrange == "held" else {})))
+    if arrange == "refused":
+        desk.deliver()
+    calls = len(desk.sandbox.calls())
+    desk.play(withdrawal("T1"))
+    assert (desk.state("T1"), desk.troubles("T1"), len(desk.sandbox.calls())) == ("withdrawn", [], calls)
+
+
+def test_a_trial_whose_making_is_unknown_is_cancelled(desk, settings):
+    settings.DISPATCH_RETRY_SECONDS = [30]
+    desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
+    desk.play(trial("T1", A))
+    desk.wait_out()
+    assert desk.state("T1") == "failed"
+    desk.play(withdrawal("T1"))
+    assert (desk.state("T1"), desk.alive_there("T1"), desk.records("T1")) == ("withdrawn", [], {A: "cancelled"})
+
+
+@pytest.mark.parametrize(
+    "result, sent",
+    [("ok", [("cancel", [A])]), ("retry", [("create", [A]), ("cancel", [A])]), ("refused", [])],
+)
+def test_a_trial_is_withdrawn_while_its_making_is_in_the_air(desk, result, sent):
+    desk.post(trial("T1", A))
+    [work] = desk.claim()
+    desk.post(withdrawal("T1"))
+    desk.deliver()
+    assert (desk.state("T1"), desk.billed()) == ("compensating", [])
+    desk.end(work, result, code="" if result == "ok" else "x")
+    desk.deliver()
+    desk.wait_out()
+    assert [(verb, names) for verb, _, names in desk.billed()] == sent
+    assert desk.state("T1") == "withdrawn"
+
+
+@pytest.mark.parametrize(
+    "result, sent",
+    [("ok", [("cancel", [A, B])]), ("retry", [("create", [B]), ("cancel", [A, B])]), ("refused", [("cancel", [A])])],
+)
+def test_a_trial_is_withdrawn_while_a_change_is_in_the_air(desk, result, sent):
+    desk.play(trial("T1", A))
+    desk.post(change("C1", A, B))
+    [work] = desk.claim()
+    desk.post(withdrawal("T1"))
+    desk.deliver()
+    assert (desk.state("T1"), desk.state("C1")) == ("compensating", "withdrawn")
+    desk.end(work, result, code="" if result == "ok" else "x")
+    desk.deliver()
+    desk.wait_out()
+    assert [(verb, names) for verb, _, names in desk.billed()][1:] == sent
+    assert (desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", [])
+
+
+def test_a_change_that_was_being_withdrawn_brings_nothing_back(desk):
+    """The domain that its undoing restores is cancelled as well."""
+    desk.play(trial("T1", A, B), change("C1", A))
+    desk.post(withdrawal("C1"))
+    desk.post(withdrawal("T1"))
+    desk.deliver()
+    assert desk.billed()[2:] == [("create", "T1", [B]), ("cancel", "T1", [A, B])]
+    assert (desk.state("C1"), desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", "withdrawn", [])
+
+
+def test_held_followers_of_a_withdrawn_trial(desk):
+    desk.play(trial("T1", A, EnterpriseID="000"), change("C1", B), activation("A1"))
+    assert desk.refused(withdrawal("T1")) == ("30000", "3005")
+    desk.play(withdrawal("A1"), activation("A2", of="T2"), withdrawal("T1"))
+    assert (desk.state("T1"), desk.state("C1"), desk.troubles("C1")) == ("withdrawn", "withdrawn", [])
+    assert desk.order("A2").held_because == "trial_unknown"
+    desk.play(activation("A3"))
+    assert desk.order("A3").held_because == "trial_closed"
+    assert desk.sandbox.calls() == []
+
+
+def test_a_change_is_undone_record_by_record(desk):
+    desk.play(trial("T1", A, B))
+    before = desk.held_there("T1")
+    desk.clock.shift(60)
+    desk.play(change("C1", B, C), withdrawal("C1"))
+    assert desk.billed()[3:] == [("cancel", "T1", [C]), ("create", "T1", [A])]
+    after = desk.held_there("T1")
+    assert {name: after[name] for name in before} == before
+    assert (desk.state("C1"), desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", "trialing", [A, B])
+    desk.play(activation("A1"))
+    assert desk.held_there("A1").keys() == {A, B}
+
+
+def test_a_change_of_which_nothing_was_sent_is_just_closed(desk):
+    desk.play(trial("T1", A))
+    desk.post(change("C1", B))
+    desk.play(withdrawal("C1"))
+    assert (desk.state("C1"), desk.billed()) == ("withdrawn", [("create", "T1", [A])])
+    desk.play(change("C2", A, C))
+    assert desk.alive_there("T1") == [A, C]
+
+
+def test_a_held_change_is_withdrawn(desk):
+    desk.play(change("C1", B), withdrawal("C1"), trial("T1", A))
+    assert (desk.state("C1"), desk.troubles("C1"), desk.alive_there("T1")) == ("withdrawn", [], [A])
+
+
+def test_a_change_that_another_was_built_upon_stays_as_it_is_and_staff_are_told(desk):
+    desk.play(trial("T1", A), change("C1", A, B), change("C2", B, C))
+    calls = len(desk.billed())
+    desk.play(withdrawal("C1"))
+    assert (desk.state("C1"), desk.troubles("C1")) == ("withdrawn", ["change_built_upon"])
+    assert len(desk.billed()) == calls
+    assert desk.alive_there("T1") == [B, C]
+
+
+def test_a_change_that_an_activation_was_built_upon_is_still_carried_out(desk):
+    """Or the activation would cancel a record that was never made."""
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.play(trial("T1", A), change("C1", A, B), activation("A1"))
+    desk.play(withdrawal("C1"))
+    desk.wait_out()
+    assert (desk.state("C1"), desk.state("A1"), desk.state("T1")) == ("withdrawn", "active", "converted")
+    assert (desk.alive_there("T1"), desk.alive_there("A1")) == ([], [A, B])
+    desk.play(withdrawal("A1"))
+    assert desk.alive_there("T1") == [A, B]  # no record is forgotten
+    desk.play(withdrawal("T1"))
+    assert desk.alive_there("T1") == []
+    assert (desk.state("C1"), desk.state("T1")) == ("withdrawn", "withdrawn")
+
+
+def test_a_change_withdrawn_with_its_trial_answers_its_own_withdrawal(desk):
+    desk.play(trial("T1", A), change("C1", A, B))
+    first = desk.post(withdrawal("T1"))["transIDH"]
+    desk.deliver()
+    own = desk.post(withdrawal("C1"))["transIDH"]
+    assert own != first
+    assert desk.post(withdrawal("C1"))["transIDH"] == own
+    desk.deliver()
+    assert (desk.state("C1"), len(desk.billed())) == ("withdrawn", 3)
+
+
+def test_an_ended_trial_can_be_withdrawn(desk):
+    desk.play(trial("T1", A, BizEnd="20230920"))
+    desk.at("2023-09-21 00:00:00")
+    desk.sweep()
+    assert desk.state("T1") == "ended"
+    desk.play(withdrawal("T1"))
+    assert desk.state("T1") == "withdrawn"
+
+
+def test_the_attribution_of_a_withdrawn_trial_is_no_longer_asked_for(desk):
+    desk.play(trial("T1", A, EnterpriseID="000"), withdrawal("T1"))
+    with pytest.raises(Exception, match="not held for its attribution"):
+        choose_attribution(number="T1", letters="BJ", reason="x", by="staff:x", now=timezone.now())
