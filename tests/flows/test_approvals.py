@@ -1,0 +1,271 @@
+"""What BPM's decisions do to an order (contract 3.6; 3.9 (8) Callback before the answer; 3.10)."""
+
+import pytest
+
+from approvals.models import ApprovalRecord
+from tests.flows.conftest import BILLING, BPM, DELETE
+from tests.flows.contents import activation, trial, withdrawal
+
+A, X = "a.example.com", "x.example.com"
+
+
+def subsequent(desk):
+    """A2 waits for its approval."""
+    desk.play(trial("T1", A), activation("A1"), activation("A2", X))
+    assert desk.state("A2") == "awaiting_approval"
+
+
+def sending(desk, number: str = "A2"):
+    """BPM has been called for the order and has not answered yet; the call's work."""
+    if number == "A2":
+        desk.play(trial("T1", A), activation("A1"))
+        desk.post(activation("A2", X))
+    else:
+        desk.play(trial("T1", A))
+        desk.post(activation("A1"))
+    while not (works := desk.claim("bpm")):
+        for work in desk.claim():
+            desk.end(work)
+    return works[0]
+
+
+def records(number: str) -> list[str]:
+    rows = ApprovalRecord.objects.filter(order__number=number).order_by("pk")
+    return [f"{row.record_id}:{row.result}" for row in rows]
+
+
+def test_a_pass_lets_billing_go_out(desk):
+    subsequent(desk)
+    assert desk.approve("A2") == 200
+    assert desk.state("A2") == "in_progress"
+    desk.deliver()
+    assert (desk.state("A2"), desk.alive_there("A2")) == ("active", [X])
+    assert desk.mails("A2", "mail_billed") == 1
+    assert desk.order("A2").decision == "pass"
+
+
+def test_a_reject_before_billing_undoes_nothing(desk):
+    subsequent(desk)
+    assert desk.approve("A2", "reject", opinion="资料不全") == 200
+    desk.deliver()
+    assert desk.state("A2") == "rejected"
+    assert (desk.sent(DELETE), desk.held_there("A2")) == ([], {})
+    assert desk.step("A2", "create_billing").state == "closed"
+    assert desk.mails("A2", "mail_rejected") == 1
+    assert (desk.state("A1"), desk.state("T1")) == ("active", "converted")
+
+
+@pytest.mark.parametrize("setting", ["at_once", "first"])
+def test_a_reject_after_billing_went_out_compensates(desk, settings, setting):
+    """3.10: finished reject after billing went out, no finished pass before."""
+    number = "A1" if setting == "first" else "A2"
+    if setting == "at_once":
+        settings.SUBSEQUENT_BILLING = "at_once"
+        subsequent(desk)
+    else:
+        desk.play(trial("T1", A), activation("A1"))
+    assert desk.alive_there(number)
+    assert desk.approve(number, "reject") == 200
+    assert desk.state(number) == "compensating"
+    desk.deliver()
+    assert (desk.state(number), desk.alive_there(number)) == ("rejected", [])
+    assert len(desk.sent(DELETE)) == 1
+    assert desk.mails(number, "mail_rejected") == 1
+    if setting == "first":
+        assert (desk.state("T1"), desk.alive_there("T1")) == ("trialing", [A])
+
+
+def test_a_reject_of_a_scheduled_first_activation_removes_its_schedule(desk):
+    desk.play(trial("T1", A), activation("A1", start="20230930"))
+    desk.approve("A1", "reject")
+    desk.deliver()
+    assert (desk.state("A1"), desk.standing("A1")["schedule"]) == ("rejected", None)
+    assert (desk.alive_there("A1"), desk.alive_there("T1")) == ([], [A])
+
+
+@pytest.mark.parametrize("start, state", [("20230920", "active"), ("20230930", "scheduled")])
+def test_a_pass_of_a_first_activation_is_recorded_and_changes_nothing(desk, start, state):
+    desk.play(trial("T1", A), activation("A1", start=start))
+    calls = len(desk.sandbox.calls())
+    assert desk.approve("A1") == 200
+    desk.deliver()
+    assert (desk.state("A1"), desk.order("A1").decision) == (state, "pass")
+    assert len(desk.sandbox.calls()) == calls
+    assert desk.troubles("A1") == []
+
+
+@pytest.mark.parametrize("more", [{"result": "return"}, {"result": "pass"}, {"result": "reject"}])
+def test_what_is_not_finished_is_only_recorded(desk, more):
+    subsequent(desk)
+    assert desk.approve("A2", record="bpm-1-1", finished=False, **more) == 200
+    desk.deliver()
+    assert (desk.state("A2"), desk.order("A2").decision) == ("awaiting_approval", "")
+    assert records("A2") == [f"bpm-1-1:{more['result']}"]
+    desk.approve("A2", record="bpm-1-2")
+    desk.deliver()
+    assert desk.state("A2") == "active"
+
+
+@pytest.mark.parametrize(
+    "first, then, code",
+    [("pass", "reject", "second"), ("pass", "pass", "again"), ("reject", "pass", None), ("reject", "reject", None)],
+)
+def test_the_first_finished_decision_wins(desk, first, then, code):
+    """3.10: finished pass or reject after the other: recorded with an incident. A rejected order is undone: 3.10's
+    callback for a compensated order, recorded, changes nothing."""
+    subsequent(desk)
+    desk.approve("A2", first, "bpm-1-1")
+    desk.deliver()
+    state = desk.state("A2")
+    assert desk.approve("A2", then, "bpm-1-2") == 200
+    desk.deliver()
+    assert (desk.state("A2"), desk.order("A2").decision) == (state, first)
+    assert records("A2") == [f"bpm-1-1:{first}", f"bpm-1-2:{then}"]
+    assert desk.troubles("A2") == ([code] if code else [])
+
+
+def test_the_same_record_again_adds_nothing(desk):
+    subsequent(desk)
+    assert (desk.approve("A2"), desk.approve("A2")) == (200, 200)
+    assert records("A2") == ["bpm-1-1:pass"]
+    assert len(desk.events("A2", "approval")) == 1
+    assert desk.troubles("A2") == []
+
+
+@pytest.mark.parametrize(
+    "late", [{"result": "retry", "code": "timeout", "unknown": True}, {"result": "refused", "code": "code_400"}]
+)
+@pytest.mark.parametrize("decision, state", [("pass", "active"), ("reject", "rejected")])
+def test_a_callback_before_the_answer_settles_the_step(desk, decision, state, late):
+    """3.9 (8): a later time-out or refusal is only logged."""
+    work = sending(desk)
+    assert desk.approve("A2", decision) == 200
+    assert desk.step("A2", "start_bpm").state == "done"
+    desk.deliver()
+    assert desk.state("A2") == state
+    desk.end(work, **late)
+    desk.deliver()
+    assert (desk.state("A2"), desk.step("A2", "start_bpm").state) == (state, "done")
+    assert desk.troubles("A2") == []
+    assert [event["code"] for event in desk.events("A2", "late_answer")] == [late["code"]]
+    assert len(desk.sent(BPM)) == 1  # A1's
+
+
+def test_the_process_of_a_late_answer_is_kept(desk):
+    work = sending(desk)
+    desk.approve("A2")
+    desk.end(work, "ok", data={"process": "bpm-9"})
+    assert desk.order("A2").bpm_process == "bpm-9"
+
+
+def test_a_callback_while_bpm_is_being_tried_again_ends_the_trying(desk):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="reset_after")
+    desk.play(activation("A1"))
+    assert desk.step("A1", "start_bpm").state == "retrying"
+    desk.approve("A1")
+    desk.deliver()
+    assert desk.state("A1") == "active"
+    assert not desk.wait()
+    assert len(desk.sent(BPM)) == 1
+
+
+def test_the_last_try_fails_after_a_callback_and_nothing_is_compensated(desk, settings):
+    """3.9 (8)"""
+    settings.DISPATCH_RETRY_SECONDS = []
+    work = sending(desk, "A1")
+    desk.approve("A1")
+    desk.end(work, "retry", code="timeout", unknown=True)
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("A1")) == ("active", [])  # nothing reached the sandbox: by hand
+    assert desk.events("A1", "undo_mark") == []
+
+
+@pytest.mark.parametrize("decision, state", [("pass", "active"), ("reject", "rejected")])
+def test_a_callback_before_the_step_was_attempted_is_applied_after_it(desk, decision, state):
+    """3.9 (8): recorded, incident, applied after it is done."""
+    desk.play(trial("T1", A), activation("A1"))
+    desk.post(activation("A2", X))
+    assert desk.approve("A2", decision) == 200
+    assert (desk.order("A2").decision, desk.troubles("A2")) == ("", ["early"])
+    desk.deliver()
+    assert (desk.state("A2"), desk.troubles("A2")) == (state, [])
+    assert len(desk.sent(BPM)) == 2
+
+
+def test_of_several_early_decisions_the_first_wins(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.post(activation("A2", X))
+    desk.approve("A2", "pass", "bpm-1-1")
+    desk.approve("A2", "reject", "bpm-1-2")
+    desk.deliver()
+    assert (desk.state("A2"), desk.order("A2").decision) == ("active", "pass")
+    assert desk.troubles("A2") == ["second"]
+
+
+def test_an_early_decision_wins_over_one_that_comes_while_bpm_is_called(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.post(activation("A2", X))
+    desk.approve("A2", "pass", "bpm-1-1")
+    [work] = desk.claim("bpm")
+    desk.approve("A2", "reject", "bpm-1-2")
+    assert (desk.order("A2").decision, desk.troubles("A2")) == ("pass", ["second"])
+    desk.end(work)
+    desk.deliver()
+    assert desk.state("A2") == "active"
+
+
+def test_an_early_decision_of_a_held_order_waits_with_it(desk):
+    desk.play(activation("A1"))
+    assert desk.approve("A1", "reject") == 200
+    assert set(desk.troubles("A1")) == {"trial_unknown", "early"}
+    desk.play(trial("T1", A))
+    assert (desk.state("A1"), desk.troubles("A1"), desk.state("T1")) == ("rejected", [], "trialing")
+    assert desk.alive_there("T1") == [A]
+
+
+def test_an_early_decision_counts_for_nothing_once_the_order_is_undone(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.post(activation("A2", X))
+    desk.approve("A2")
+    [work] = desk.claim("bpm")
+    desk.post(withdrawal("A2"))
+    desk.end(work)
+    desk.deliver()
+    assert (desk.state("A2"), desk.order("A2").decision, desk.held_there("A2")) == ("withdrawn", "", {})
+
+
+@pytest.mark.parametrize("decision", ["pass", "reject"])
+@pytest.mark.parametrize("how", ["withdrawn", "failed", "compensating"])
+def test_a_callback_for_a_withdrawn_or_compensated_order_changes_nothing(desk, how, decision):
+    """3.10: recorded, changes nothing."""
+    desk.play(trial("T1", A))
+    if how != "withdrawn":
+        desk.sandbox.fault(path=BPM, kind="refusal")
+    if how == "compensating":
+        desk.sandbox.fault(path=DELETE, kind="503")
+    desk.play(activation("A1"))
+    if how == "withdrawn":
+        desk.play(withdrawal("A1"))
+    assert desk.state("A1") == how
+    before = (desk.steps("A1"), desk.troubles("A1"), len(desk.sandbox.calls()))
+    assert desk.approve("A1", decision) == 200
+    desk.deliver()
+    assert (desk.state("A1"), desk.order("A1").decision) == (how, "")
+    assert (desk.steps("A1"), desk.troubles("A1"), len(desk.sandbox.calls())) == before
+    assert records("A1") == [f"bpm-1-1:{decision}"]
+    assert len(desk.events("A1", "approval_ignored")) == 1
+    assert desk.mails("A1", "mail_rejected") == 0
+
+
+def test_a_reject_while_billing_is_in_the_air_deletes_what_it_made(desk, settings):
+    settings.SUBSEQUENT_BILLING = "at_once"
+    desk.play(trial("T1", A), activation("A1"))
+    desk.sandbox.fault(path=BILLING, kind="reset_after")
+    desk.play(activation("A2", X))
+    assert desk.step("A2", "create_billing").state == "retrying"
+    desk.approve("A2", "reject")
+    desk.deliver()
+    assert desk.state("A2") == "compensating"
+    desk.wait_out()
+    assert (desk.state("A2"), desk.held_there("A2")) == ("rejected", {})

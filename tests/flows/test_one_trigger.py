@@ -1,0 +1,126 @@
+"""Whoever notices a start day, its step becomes due once (contract 3.9 (9) One trigger)."""
+
+from itertools import permutations
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from orders.activation import activate, run_job
+from orders.models import Attempt
+from orders.services.stepping import release
+from tests.flows.contents import activation, trial, withdrawal
+
+A, X = "a.example.com", "x.example.com"
+START = "2023-09-30 00:00:00"
+
+
+def by_schedule(desk):
+    run_job("A1")
+
+
+def by_sweep(desk):
+    activate(numbers=None, by="sweep", now=timezone.now())
+    release(now=timezone.now())
+
+
+def by_command(desk):
+    try:
+        call_command("activate", "A1")
+    except CommandError:
+        pass  # not started: somebody else was quicker
+
+
+@pytest.fixture
+def scheduled(desk):
+    desk.play(trial("T1", A), activation("A1", start="20230930"))
+    assert desk.state("A1") == "scheduled"
+    return desk
+
+
+@pytest.mark.parametrize(
+    "order",
+    list(permutations([by_schedule, by_sweep, by_command])),
+    ids=lambda row: "-".join(trigger.__name__[3:] for trigger in row),
+)
+@pytest.mark.parametrize("deliver_between", [True, False])
+def test_schedule_sweep_and_command_in_any_order_make_it_due_once(scheduled, order, deliver_between):
+    desk = scheduled
+    desk.at(START)
+    for trigger in order:
+        trigger(desk)
+        if deliver_between:
+            desk.deliver()
+    desk.deliver()
+    row = desk.step("A1", "cancel_trial_billing")
+    assert (row.state, Attempt.objects.filter(dispatch=row).count()) == ("done", 1)
+    assert desk.billed()[2:] == [("cancel", "T1", [A])]
+    assert (desk.state("A1"), desk.state("T1")) == ("active", "converted")
+
+
+@pytest.mark.parametrize("trigger", [by_schedule, by_sweep, by_command])
+def test_nothing_starts_before_its_day(scheduled, trigger):
+    desk = scheduled
+    desk.at("2023-09-29 23:59:59")
+    trigger(desk)
+    desk.deliver()
+    assert (desk.state("A1"), desk.step("A1", "cancel_trial_billing").state) == ("scheduled", "waiting")
+
+
+@pytest.mark.parametrize("trigger", [by_schedule, by_sweep, by_command])
+def test_nothing_starts_that_bears_an_undo_mark(scheduled, trigger):
+    desk = scheduled
+    desk.post(withdrawal("A1"))
+    desk.at(START)
+    trigger(desk)
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("T1")) == ("withdrawn", [A])
+
+
+@pytest.mark.parametrize("trigger", [by_schedule, by_sweep, by_command])
+def test_nothing_starts_before_the_steps_in_front_of_it(desk, trigger):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path="/bpm/flows/start", kind="503", retry_after=6 * 3600)
+    desk.at("2023-09-29 20:00:00")
+    desk.play(activation("A1", start="20230930"))
+    desk.at(START)
+    trigger(desk)
+    desk.deliver()
+    assert (desk.state("A1"), desk.step("A1", "cancel_trial_billing").state) == ("in_progress", "waiting")
+    desk.wait_out()
+    assert (desk.state("A1"), desk.state("T1")) == ("active", "converted")
+
+
+def test_an_order_without_a_step_on_its_day_becomes_live_once(desk):
+    desk.play(trial("T1", A), activation("A0"), activation("A1", X, start="20230930"))
+    desk.approve("A1")
+    desk.deliver()
+    desk.at(START)
+    assert activate(numbers=None, by="sweep", now=timezone.now()) == ["A1"]
+    assert activate(numbers=["A1"], by="sweep", now=timezone.now()) == []
+    assert [event["new"] for event in desk.events("A1", "state")][-1] == "active"
+    assert desk.order("A1").live_at == timezone.now()
+
+
+def test_only_what_was_started_is_said_to_be_started(scheduled):
+    """An order whose trial's line is busy is not."""
+    desk = scheduled
+    desk.at("2023-09-29 20:00:00")
+    desk.sandbox.fault(path="/bigdata/productInfos", kind="503", retry_after=6 * 3600)
+    desk.play(trial("T2", A), activation("A2", of="T2", start="20230930"))
+    assert desk.state("A2") == "scheduled"
+    desk.at(START)
+    assert activate(numbers=None, by="sweep", now=timezone.now()) == ["A1"]
+    desk.deliver()
+    desk.wait_out()
+    assert (desk.state("A1"), desk.state("A2"), desk.state("T2")) == ("active", "active", "converted")
+
+
+def test_an_order_whose_step_failed_on_its_day_is_not_started_again(scheduled):
+    desk = scheduled
+    desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal")
+    desk.at(START)
+    desk.sweep()
+    assert desk.state("A1") == "failed"
+    desk.sweep()
+    assert len(desk.billed()) == 3
