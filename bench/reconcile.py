@@ -113,7 +113,7 @@ def _run(url: str, missing: int) -> tuple[float, float]:
     environ = os.environ | {"BIGDATA_BASE_URL": url}
     with subprocess.Popen(words, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as command:
         while command.poll() is None:
-            most = max(most, _largest_size(command.pid))
+            most = max(most, largest_size(command.pid))
             time.sleep(0.05)
         seconds, out = time.monotonic() - began, command.stdout.read().decode()
     print(f"{out.splitlines()[-1]} in {seconds:.1f} s", flush=True)
@@ -122,7 +122,7 @@ def _run(url: str, missing: int) -> tuple[float, float]:
     return seconds, most
 
 
-def _largest_size(pid: int) -> float:
+def largest_size(pid: int) -> float:
     """MiB so far; 0 where the process has just ended. `ru_maxrss` would count the parent's size before exec."""
     found = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0

@@ -1,0 +1,140 @@
+"""`prune` on many rows while orders come in: `python -m bench.prune [--rows 1000000] [--seconds 15]`.
+
+PostgreSQL; two thirds of the rows are inbound messages, one third attempts of finished orders, all 200 days old, and a
+tenth of the attempts belongs to orders that are not finished and must stay.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+from django.db import connection
+
+from bench import environment  # noqa: F401  sets Django up
+from bench.desk import ROOT, Desk
+from bench.ingest import WARM_UP, post_all
+from bench.orders import make_trials, write_bodies
+from bench.reconcile import largest_size
+from bench.results import append
+from orders.models import Attempt, InboundMessage
+
+OLD = "now() - interval '200 days'"
+UNFINISHED = 10  # of so many attempts one stays
+MESSAGES = f"""
+INSERT INTO orders_inboundmessage (received_at, remote_address, trans_ido, trans_idh, order_number, http_status,
+  rsp_code, rsp_desc, biz_code, hint, body)
+SELECT {OLD} + n * interval '1 second' / 10, '10.0.0.1', md5(n::text), md5(n::text), 'X' || n, 200, '00000', 'Success',
+  '0000', '', repeat('{{"OrderNum": "100A230920170126001"}}', 30)
+FROM generate_series(1, %s) AS n"""
+ATTEMPTS = f"""
+INSERT INTO orders_attempt (dispatch_id, number, request_id, started_at, finished_at, outcome, http_status, answer,
+  error, worker)
+SELECT d.ids[1 + n %% cardinality(d.ids)], n, gen_random_uuid(), {OLD}, {OLD}, 'ok', 200,
+  '{{"code": 200, "message": "成功"}}', '', 'bench'
+FROM generate_series(1, %s) AS n, (SELECT array_agg(id ORDER BY id) AS ids FROM orders_dispatch) AS d"""
+FINISH = "UPDATE orders_order SET state = 'converted' WHERE id %% %s > 0"
+MOST_PER_SECOND = 600  # so many messages are prepared
+PASTS = 30_000  # orders that the attempts belong to
+
+
+def main() -> None:
+    """Posts orders without and with a prune beside them, and appends what both did."""
+    options = _options()
+    with Desk() as desk:
+        messages, attempts = _fill(options.rows)
+        url = desk.start_web("desk", "project.wsgi")
+        count = options.seconds * MOST_PER_SECOND
+        bodies = _prepare(desk.folder, {"warm": WARM_UP, "alone": count, "beside": count})
+        post_all(bodies["warm"], url, seconds=30)
+        alone = post_all(bodies["alone"], url, seconds=options.seconds)
+        pruning = Prune()
+        beside = post_all(bodies["beside"], url, seconds=options.seconds)
+        still = pruning.process.poll() is None
+        pruning.wait()
+        left = InboundMessage.objects.filter(remote_address="10.0.0.1").count(), Attempt.objects.count()
+        _check(left, attempts, still)
+        append("prune", _report(messages, attempts, left, pruning, [alone, beside]))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=int, default=15, choices=range(1, 61), metavar="1-60", help="of posting")
+    return parser.parse_args()
+
+
+def _fill(rows: int) -> tuple[int, int]:
+    """Old orders, their attempts, and messages; gives how many of the last two."""
+    attempts = rows // 3
+    make_trials(0, PASTS)
+    with connection.cursor() as cursor:
+        cursor.execute(FINISH, [UNFINISHED])
+        cursor.execute(MESSAGES, [rows - attempts])
+        cursor.execute(ATTEMPTS, [attempts])
+        cursor.execute("ANALYZE")
+    return rows - attempts, attempts
+
+
+def _prepare(folder: pathlib.Path, counts: dict[str, int]) -> dict[str, pathlib.Path]:
+    """Trials, and files of messages that activate them."""
+    first, files = PASTS, {}
+    for name, count in counts.items():
+        make_trials(first, count)
+        write_bodies(folder / name, first, count)
+        files[name], first = folder / name, first + count
+    return files
+
+
+class Prune:
+    """The command in a process of its own, begun when this is made."""
+
+    def __init__(self):
+        self.began, self.seconds, self.most = time.monotonic(), 0.0, 0.0
+        words = [sys.executable, "manage.py", "prune", "--older-than", "90"]
+        self.process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self.watch = threading.Thread(target=self._look)
+        self.watch.start()
+
+    def _look(self) -> None:
+        while self.process.poll() is None:
+            self.most = max(self.most, largest_size(self.process.pid))
+            time.sleep(0.05)
+        self.seconds = time.monotonic() - self.began
+
+    def wait(self) -> None:
+        """Until it has ended. Raises if it failed."""
+        self.watch.join()
+        print(self.process.stdout.read(), flush=True)
+        if self.process.returncode:
+            raise RuntimeError(f"prune ended with {self.process.returncode}")
+
+
+def _check(left: tuple[int, int], attempts: int, still: bool) -> None:
+    """No old message is left, and just the attempts of orders that are not finished."""
+    if not still:
+        raise RuntimeError("prune ended before the posting: more --rows or fewer --seconds")
+    if left[0] or not 0 < left[1] < attempts // 5:
+        raise RuntimeError(f"{left[0]} messages and {left[1]} attempts are left")
+
+
+def _report(messages: int, attempts: int, left: tuple[int, int], pruning: Prune, rounds: list[dict]) -> list[str]:
+    removed = messages + attempts - sum(left)
+    lines = [
+        f"{messages} messages and {attempts} attempts, all old; {left[1]} attempts of unfinished orders stayed.",
+        "",
+        f"{removed} rows removed in {pruning.seconds:.1f} s ({removed / pruning.seconds:.0f} rows/s), "
+        f"largest resident size {pruning.most:.0f} MiB. Orders posted by 8 clients meanwhile, all accepted:",
+        "",
+        "| orders | orders/s | p50 ms | p99 ms |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, one in zip(("alone", "beside prune"), rounds, strict=True):
+        lines.append(f"| {name} | {one['accepted'] / one['seconds']:.0f} | {one['p50']:.1f} | {one['p99']:.1f} |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
