@@ -42,9 +42,16 @@ class Cluster:
         (self.main,) = children(rows, watchdog)
         (self.sentinel,) = children(rows, self.main)
         *self.workers, self.monitor, self.pusher = children(rows, self.sentinel)
+        self.name = variable(self.main, "DESK_CLUSTER")
 
     def all(self) -> list[int]:
         return [self.main, self.sentinel, *self.workers, self.monitor, self.pusher]
+
+
+def variable(pid: int, name: str) -> str:
+    """A variable of a process's environment."""
+    pairs = pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)[name]
 
 
 def children(rows: list[Process], parent: int) -> list[int]:
