@@ -7,15 +7,16 @@ import logging
 
 from django.conf import settings
 from django.http import HttpRequest
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from integrations.bboss.strict_json import BadJsonError, parse_bytes
 from integrations.body import BodyBrokenError, read_body
-from integrations.bpm.serializers import AnswerSerializer, ApprovalSerializer
+from integrations.bpm.schema import MEANINGS, RECEIVED, documented
+from integrations.bpm.serializers import ApprovalSerializer
 from integrations.bpm.signature import is_signed
 from orders.canonical import content_hash
 from orders.errors import OrderUnknownError, RecordConflictError
@@ -25,17 +26,6 @@ logger = logging.getLogger(__name__)
 
 LARGEST = 2 * 1024 * 1024
 LONGEST_MESSAGE = 500  # it may quote what was sent
-MEANINGS = {
-    200: "received, or received before",
-    400: "the body is bad; the message names the member",
-    401: "wrong signature",
-    404: "unknown order",
-    405: "request method must be POST",
-    409: "this recordId was received with another body",
-    413: "larger than 2 MiB",
-    503: "our fault; nothing was stored, send again",
-}
-SIGNATURE = OpenApiParameter("X-Signature", str, OpenApiParameter.HEADER, required=True, description="HMAC-SHA256, hex")
 
 
 class RefusedError(Exception):
@@ -50,24 +40,17 @@ class ApprovalsView(APIView):
     """Takes BPM's approval records. Never answers 500: what nobody foresaw is 503, so that BPM sends again."""
 
     http_method_names = ["post"]
+    parser_classes = [JSONParser]  # for the schema: the body is read here
 
     def perform_content_negotiation(self, request, force=False):
         """JSON whatever the caller says it accepts."""
         return JSONRenderer(), JSONRenderer.media_type
 
-    @extend_schema(
-        operation_id="bpm_approvals",
-        summary="BPM posts an approval record",
-        tags=["bpm"],
-        auth=[],
-        parameters=[SIGNATURE],
-        request=ApprovalSerializer,
-        responses={status: OpenApiResponse(AnswerSerializer, text) for status, text in MEANINGS.items()},
-    )
+    @documented
     def post(self, request):
         """An approval record. The same record again is answered alike and adds nothing."""
         receive(request._request)
-        return _answer(200, "成功")
+        return _answer(200, RECEIVED)
 
     def handle_exception(self, exc):
         """Our own words in place of DRF's."""
