@@ -20,8 +20,20 @@ from tests.hostile.wire import Request
 ENDS = (signals.request_started, signals.request_finished)
 
 
+@contextmanager
+def connection_stays_open() -> Iterator[None]:
+    """Requests leave the database connection open meanwhile, since they run in our transaction."""
+    for signal in ENDS:
+        signal.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for signal in ENDS:
+            signal.connect(close_old_connections)
+
+
 class Desk:
-    """`with Desk() as desk: desk.faults(request)`. Each request finds the database as it was when the desk was made.
+    """`with connection_stays_open(): Desk().faults(request)`. Each request finds the database as it was at first.
 
     `log`: what was logged for the last request. `seen`: every code that was answered.
     """
@@ -30,16 +42,6 @@ class Desk:
         self.application = WSGIHandler()  # not the test client, which keeps something of each request
         self.before = Counts.now()
         self.log, self.seen = "", set()
-
-    def __enter__(self) -> "Desk":
-        """Requests leave the connection open, since they run in our transaction."""
-        for signal in ENDS:
-            signal.disconnect(close_old_connections)
-        return self
-
-    def __exit__(self, *error) -> None:
-        for signal in ENDS:
-            signal.connect(close_old_connections)
 
     def faults(self, request: Request) -> list[str]:
         """The promises that this request breaks; nothing that it stored is left."""

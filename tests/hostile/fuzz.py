@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -54,12 +55,12 @@ def fresh_database(url: str) -> Iterator[None]:
 def run(options: argparse.Namespace) -> int:
     """Plays the inputs; gives the number of those that broke a promise."""
     from tests.hostile import valid
-    from tests.hostile.desk import Desk
+    from tests.hostile.desk import Desk, connection_stays_open
 
     valid.make_orders()
     numbers = range(options.count) if options.only is None else [options.only]
-    progress = Progress(len(numbers))
-    with mock.patch("django.utils.timezone.now", new=valid.now), Desk() as desk:
+    desk, progress = Desk(), Progress(len(numbers))
+    with mock.patch("django.utils.timezone.now", new=valid.now), connection_stays_open():
         for number in numbers:
             progress.step(failed=play(desk, number, options))
     return progress.end()
@@ -120,6 +121,7 @@ class Progress:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its database goes with it
     options = arguments()
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**9)

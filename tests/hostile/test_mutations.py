@@ -3,7 +3,7 @@
 import pytest
 
 from tests.hostile import valid
-from tests.hostile.desk import Desk
+from tests.hostile.desk import Desk, connection_stays_open
 from tests.hostile.memory import held, objects
 from tests.hostile.mutations import BBOSS, BPM, hostile_request
 
@@ -17,8 +17,8 @@ REACHED = {
 @pytest.fixture
 def desk(db, clock):
     valid.make_orders()
-    with Desk() as desk:
-        yield desk
+    with connection_stays_open():
+        yield Desk()
 
 
 @pytest.mark.parametrize("path", [BBOSS, BPM])

@@ -1,0 +1,123 @@
+"""Both addresses keep to the OpenAPI schema that we publish, and the schema tells every answer."""
+
+import json
+
+import pytest
+import schemathesis
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as examples
+from schemathesis.checks import not_a_server_error
+from schemathesis.core import NotSet
+from schemathesis.specs.openapi import checks
+
+from integrations.bboss.codes import Code
+from integrations.bboss.sign import signed_envelope
+from integrations.bpm.signature import sign
+from project.wsgi import application
+from tests.hostile import valid
+from tests.hostile.desk import connection_stays_open
+from tests.hostile.mutations import BBOSS, BPM
+
+STATUSES = {
+    BBOSS: {"200", "400", "403", "405", "413", "415", "429", "503"},
+    BPM: {"200", "400", "401", "404", "405", "409", "413", "503"},
+}
+# Without those that expect a bad body to be 4xx, and a good one 2xx: the contract says 200 with a code, and both want
+# a signature.
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.unsupported_method,
+    checks.allow_header_conformance,
+]
+BOUNDED = examples(
+    max_examples=100,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+schema = schemathesis.openapi.from_wsgi("/api/schema?format=json", application)
+pytestmark = pytest.mark.usefixtures("orders")
+
+
+@pytest.fixture
+def orders(db, clock):
+    """The orders that calls may speak of."""
+    valid.make_orders()
+    with connection_stays_open():
+        yield
+
+
+@schema.parametrize()
+@BOUNDED
+def test_answers_conform_to_the_schema(case):
+    case.validate_response(case.call(), checks=CHECKS)
+
+
+@schema.include(method="POST").parametrize()
+@BOUNDED
+def test_answers_to_signed_calls_conform_to_the_schema(case):
+    """Signed, what the schema generates reaches the checks of the content."""
+    case.validate_response(case.call(**signed(case)), checks=CHECKS)
+
+
+def signed(case) -> dict:
+    """Body and headers of the case as a partner with the secret would send them; a case without a body as it is."""
+    if isinstance(case.body, NotSet):
+        return {}
+    raw = case.body if isinstance(case.body, bytes) else json_of(case)
+    return {"data": raw, "headers": {"X-Signature": sign(raw, "test-callback-secret")}}
+
+
+def json_of(case) -> bytes:
+    """The body as JSON; to BBOSS's address a right envelope with the generated content in it."""
+    body = case.body
+    if case.path == BBOSS:
+        content = body.get("content") if isinstance(body, dict) else body
+        body = signed_envelope(content, now=valid.NOW)
+    return json.dumps(body).encode()
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """`answers(path)`: the responses that the schema documents for its POST, by status."""
+    paths = SchemaGenerator().get_schema(public=True)["paths"]
+    return lambda path: paths[path]["post"]["responses"]
+
+
+def documented(response: dict) -> list[dict]:
+    """The example bodies of a response."""
+    return [example["value"] for example in response["content"]["application/json"]["examples"].values()]
+
+
+@pytest.mark.parametrize("path", [BBOSS, BPM])
+def test_every_status_is_documented_with_an_example(answers, path):
+    assert answers(path).keys() == STATUSES[path]
+    assert all(map(documented, answers(path).values()))
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_of_the_table_has_an_example(answers, code):
+    row = code.value
+    examples = documented(answers(BBOSS)[str(row.http)])
+    said = [example["response"] for example in examples]
+    assert {"rspCode": row.number, "rspDesc": row.desc} in said
+
+
+def test_every_answer_to_bpm_has_an_example(answers):
+    for status, response in answers(BPM).items():
+        assert [example["code"] for example in documented(response)] == [int(status)]
+
+
+@pytest.mark.parametrize("path", [BBOSS, BPM])
+def test_the_body_is_json_and_nothing_else(path):
+    body = SchemaGenerator().get_schema(public=True)["paths"][path]["post"]["requestBody"]
+    assert list(body["content"]) == ["application/json"]
