@@ -4,6 +4,7 @@ A page shows them after `?personal=1`, which needs `orders.see_personal_data`. I
 """
 
 import json
+import re
 
 from django.utils import timezone
 from django.utils.html import format_html
@@ -13,6 +14,7 @@ from notifications.personal import mask_mail, mask_name, mask_phone, mask_text
 from orders.admin.json_block import json_block
 from orders.models import Order
 from orders.services.events import add_event
+from orders.services.viewing import note_personal_data_seen
 
 PERMISSION = "orders.see_personal_data"
 MASKS = {
@@ -25,25 +27,43 @@ MASKS = {
 }
 
 
+IN_A_CUT_TEXT = re.compile(rf'("({"|".join(MASKS)})"\s*:\s*")((?:[^"\\]|\\.)*)', re.IGNORECASE)
+
+
 def masked(value, key: str = ""):
     """A JSON value with people's data masked by the members' names; a text that holds JSON is looked into."""
     if isinstance(value, dict):
         return {name: masked(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [masked(inner, key) for inner in value]
+    if isinstance(value, int | float) and not isinstance(value, bool) and key.lower() in MASKS:
+        return MASKS[key.lower()](str(value))
     if not isinstance(value, str):
         return value
-    return MASKS.get(key.lower(), mask_text)(value)
+    mask = MASKS.get(key.lower())
+    return mask(value) if mask else masked_text(value)
 
 
 def masked_json(text) -> object:
-    """The same for a text that may be JSON."""
+    """The same for a text that may be a JSON object or list; what else it is stays a text."""
     if not isinstance(text, str):
         return masked(text)
     try:
-        return masked(json.loads(text))
+        value = json.loads(text)
     except ValueError:
-        return mask_text(text)
+        value = None
+    return masked(value) if isinstance(value, dict | list) else _masked_plain(text)
+
+
+def masked_text(text: str) -> str:
+    """The same, as a text again."""
+    found = masked_json(text)
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def _masked_plain(text: str) -> str:
+    """Mails and phones anywhere; names too where a cut JSON still tells the member."""
+    return mask_text(IN_A_CUT_TEXT.sub(lambda found: found[1] + MASKS[found[2].lower()](found[3]), text))
 
 
 def asks_to_see(request) -> bool:
@@ -52,9 +72,12 @@ def asks_to_see(request) -> bool:
 
 
 def note_seen(request, order: Order | None, where: str) -> None:
-    """Writes into the history that somebody opened people's data."""
-    by = f"staff:{request.user.get_username()}"
-    add_event(order, "personal_data_seen", by=by, now=timezone.now(), where=where)
+    """Writes into the history that somebody opened people's data: once for each person, order and day."""
+    by, now = f"staff:{request.user.get_username()}", timezone.now()
+    if order is None:
+        add_event(None, "personal_data_seen", by=by, now=now, where=where)
+    else:
+        note_personal_data_seen(order, by=by, where=where, now=now)
 
 
 def invitation(row) -> str:
