@@ -32,18 +32,29 @@ def approval(facts: Facts) -> Rung:
         return _decided(base, facts)
     if order.first:
         note = _("The first activation of a trial does not wait for an approval; a rejection would still stop it.")
-        return Rung(**base, tone="none", icon="dash", result=_("Not waited for"), note=note)
+        return Rung(**base, tone="none", icon="dash", result=_("Not waited for"), note=note, detail=facts.opinion)
     if order.state == State.AWAITING_APPROVAL:
         sent = max((row.done_at for row in facts.steps if row.channel == "bpm" and row.done_at), default=None)
         note = _("BPM's people decide. It goes on by itself; if it takes long, ask the person there.")
-        return Rung(**base, tone="violet", icon="person", result=_("Waits for BPM"), at=sent, note=note)
-    return Rung(**base, result=_("Not begun"), note=_("BPM's people are asked when the work order is there."))
+        return Rung(
+            **base, tone="violet", icon="person", result=_("Waits for BPM"), at=sent, note=note, detail=facts.opinion
+        )
+    note = _("BPM's people are asked when the work order is there.")
+    return Rung(**base, result=_("Not begun"), note=note, detail=facts.opinion)
 
 
 def _decided(base: dict, facts: Facts) -> Rung:
     order = facts.order
     if order.decision == Order.Decision.PASS:
-        return Rung(**base, tone="green", icon="check", result=_("Approved"), at=order.decided_at, note=facts.opinion)
+        return Rung(
+            **base,
+            tone="green",
+            icon="check",
+            result=_("Approved"),
+            at=order.decided_at,
+            note=_("BPM's people approved the order."),
+            detail=facts.opinion,
+        )
     return Rung(**base, tone="red", icon="cross", result=_("Rejected"), at=order.decided_at,
                 cause=REJECTED, detail=facts.opinion)  # fmt: skip
 
@@ -89,13 +100,15 @@ def _come(base: dict, facts: Facts) -> Rung:
 def live(facts: Facts) -> Rung:
     """What the order is for."""
     order = facts.order
-    titles = {Kind.TRIAL: _("On trial"), Kind.CHANGE: _("Applied"), Kind.ACTIVATION: _("Live")}
+    titles = {Kind.TRIAL: _("Trial runs"), Kind.CHANGE: _("The change"), Kind.ACTIVATION: _("Live")}
     base = {"key": "live", "title": titles[order.kind]}
     if order.state in WENT_LIVE:
         word, note = LIVE_WORDS[order.state]
         return Rung(**base, tone="green", icon="check", result=word, at=order.live_at or _last(facts), note=note)
     if order.state == State.ENDED:
         return Rung(**base, tone="none", icon="check", result=_("Ended"), note=_("The trial's last day has passed."))
+    if order.live_at:
+        return Rung(**base, icon="undo", result=_("Was live"), at=order.live_at, note=_("It was live, and is no more."))
     return Rung(**base, icon="dot", result=_("Not yet"), note=_("It has not come to this yet."))
 
 

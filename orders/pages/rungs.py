@@ -1,6 +1,7 @@
 """The rungs that follow from an order's steps: received, stored, files, billing, BPM. Pure."""
 
 import datetime
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.causes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order
+from orders.models.dispatch import FIXES
 from orders.services.incidents import PARTNERS
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
@@ -26,6 +28,11 @@ class Trouble:
     partner: str = ""
     detail: str = ""
     since: datetime.datetime | None = None
+    incident_id: int | None = None
+
+    @property
+    def cause(self) -> Cause:
+        return cause_of(self.code)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,11 @@ class Rung:
     next_try: datetime.datetime | None = None
     action: str = ""
     current: bool = False
+
+
+def said(error: str) -> str:
+    """The partner's own words, without what our client puts in front of them; the code stands beside them anyway."""
+    return re.sub(r"^answered HTTP \d+(, code [^:]*)?(: |$)", "", error)
 
 
 def received(facts: Facts) -> Rung:
@@ -113,14 +125,21 @@ def _held_for_files(facts: Facts, rows: list[Dispatch]) -> Rung:
     code = trouble.code or row.error_code or Held.FILES
     return Rung(
         key="files", title=_("Files"), tone="amber", icon="pause", result=_("Held"), at=trouble.since,
-        cause=cause_of(code), code=code, detail=trouble.detail or row.error, tries=row.attempts,
+        cause=cause_of(code), code=code, detail=_file_of(code, trouble.detail or row.error), tries=row.attempts,
         next_try=row.next_try_at, action="waive",
     )  # fmt: skip
 
 
+def _file_of(code: str, detail: str) -> str:
+    """The file's name; what is wrong with it only where the cause does not say it all."""
+    return detail if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
+
+
 def billing(facts: Facts) -> Rung:
     """The billing calls of the plan, without the start day's and without what undoes."""
-    rows = facts.of(lambda row: row.channel == "billing" and row.gate != "start" and not row.undo)
+    rows = facts.of(
+        lambda row: row.channel == "billing" and row.gate != "start" and not (row.undo or row.step in FIXES)
+    )
     title = _("Billing") if facts.order.kind == Order.Kind.ACTIVATION else _("Trial billing")
     return from_steps("billing", title, rows, facts, done=_("Accepted"))
 
@@ -145,12 +164,12 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
     if row.state in {State.RETRYING, State.DUE} and shut:
         return Rung(
             **base, tone="amber", icon="pause", result=_("Partner is down"), cause=CAUSES["breaker_open"],
-            code=row.error_code, detail=row.error, tries=row.attempts,
+            code=row.error_code, detail=said(row.error), tries=row.attempts,
         )  # fmt: skip
     if row.state == State.RETRYING:
         return Rung(
             **base, tone="amber", icon="retry", result=_("Trying again"), cause=cause_of(row.error_code),
-            code=row.error_code, detail=row.error, tries=row.attempts, next_try=row.next_try_at, action="resend",
+            code=row.error_code, detail=said(row.error), tries=row.attempts, next_try=row.next_try_at, action="resend",
         )  # fmt: skip
     if row.state == State.WAITING:
         return _waiting(base, row, rows, facts)
@@ -162,7 +181,7 @@ def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     busy = facts.order.state == Order.State.COMPENSATING and not row.undo
     return Rung(
         **base, tone="red", icon="cross", result=_("Refused") if row.definite else _("Failed"),
-        at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=row.error, tries=row.attempts,
+        at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=said(row.error), tries=row.attempts,
         action="" if busy or facts.order.state in {"withdrawn", "rejected"} else "resend",
     )  # fmt: skip
 

@@ -54,7 +54,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     order.withdrawal_idh = idh
     order.save(update_fields=["withdrawal_idh"])
     add_event(order, "withdrawn", by=by, now=now, reason=reason)
-    if order.kind == Kind.CHANGE and _must_stay(order):
+    if order.kind == Kind.CHANGE and must_stay(order):
         _leave_to_staff(order, by=by, now=now)
         return
     if order.kind == Kind.TRIAL:
@@ -65,7 +65,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
 
 
-def _must_stay(change: Order) -> bool:
+def must_stay(change: Order) -> bool:
     """A change under which others have been planned can't be undone by itself: their records rest on it."""
     if change.planned_at is None or change.undo_since:
         return False

@@ -1,0 +1,50 @@
+"""Each decision's one service call."""
+
+from collections.abc import Callable
+
+from django.utils.translation import gettext as _
+
+from orders.errors import NotAllowedError
+from orders.pages.outlook import resending, say_judgement
+from orders.pages.rungs import Facts
+from orders.services.compensation import compensate
+from orders.services.files import waive_files
+from orders.services.holds import choose_attribution
+from orders.services.resend import resend
+from orders.services.start_day import call_off_start_day, run_start_day
+from orders.services.usage import ask_for_usage
+from orders.services.viewing import add_note
+from orders.services.withdrawal import withdraw_by_staff
+
+
+def _by_number(service: Callable) -> Callable:
+    """A service that takes the order's number, actor, reason and time."""
+
+    def act(facts: Facts, *, by: str, reason: str, **more: str) -> None:
+        service(number=facts.order.number, by=by, reason=reason, now=facts.now, **more)
+
+    return act
+
+
+def _resend(facts: Facts, *, by: str, reason: str) -> None:
+    report = resend(resending(facts.order), by=by, reason=reason, now=facts.now, open_partners=facts.shut)
+    if not any(row.sends for row in report.judgements):
+        raise NotAllowedError(" ".join(say_judgement(row) for row in report.judgements))
+
+
+def _fetch_usage(facts: Facts, *, by: str, reason: str) -> None:
+    if not ask_for_usage(by=by, now=facts.now, numbers=[facts.order.number], reason=reason):
+        raise NotAllowedError(_("It is being asked for already."))
+
+
+ACTS: dict[str, Callable[..., None]] = {
+    "resend": _resend,
+    "waive": _by_number(waive_files),
+    "attribute": _by_number(choose_attribution),
+    "activate": _by_number(run_start_day),
+    "call_off": _by_number(call_off_start_day),
+    "usage": _fetch_usage,
+    "note": _by_number(add_note),
+    "compensate": _by_number(compensate),
+    "withdraw": _by_number(withdraw_by_staff),
+}

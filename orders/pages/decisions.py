@@ -1,0 +1,120 @@
+"""What staff may decide about an order: who may, when, what it will do, and the one service that does it."""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from orders.errors import NotAllowedError
+from orders.models import Order, OrderEvent
+from orders.pages import outlook
+from orders.pages.acts import ACTS
+from orders.pages.facts import facts_of
+from orders.pages.history import news_since
+from orders.pages.rungs import Facts
+from orders.pages.whynot import WHY_NOT
+from orders.services.locking import lock_order
+
+Text = str | Promise
+
+
+class ChangedMeanwhileError(Exception):
+    """Something happened to the order between the page and the click; `news` are the events."""
+
+    def __init__(self, news: list[OrderEvent]):
+        super().__init__("the order changed meanwhile")
+        self.news = news
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """`label` stands on the button, `done` is said afterwards. `danger`: it takes something away."""
+
+    key: str
+    permission: str
+    label: Text
+    done: Text
+    will: Callable[[Facts], list[str]]
+    danger: bool = False
+    guarded: bool = True
+
+    def why_not(self, facts: Facts) -> Text:
+        """Why the order's present state does not allow it; empty if it does. Asks the database nothing."""
+        return WHY_NOT[self.key](facts)
+
+
+ALL = [
+    Decision(
+        key="resend", permission="orders.resend_order", label=_("Resend"), will=outlook.will_resend,
+        done=_("Queued again. The result shows here within seconds."),
+    ),
+    Decision(
+        key="waive", permission="orders.waive_finding", label=_("Waive the finding"),
+        will=outlook.always(
+            _("The order goes on although its info-security files are not right."),
+            _("The reason enters the approval history, for good."),
+        ),
+        done=_("The finding is waived; the order goes on."),
+    ),
+    Decision(
+        key="attribute", permission="orders.choose_attribution", label=_("Choose the attribution"),
+        will=outlook.always(_("The order gets this attribution and goes on.")),
+        done=_("The attribution is chosen; the order goes on."),
+    ),
+    Decision(
+        key="activate", permission="orders.run_activation", label=_("Run the start day now"),
+        will=outlook.always(_("The steps that wait for the start day are carried out at once.")),
+        done=_("The start day is under way."),
+    ),
+    Decision(
+        key="call_off", permission="orders.run_activation", label=_("Call off the start day"), danger=True,
+        will=outlook.will_call_off, done=_("Called off. What was sent is being taken back."),
+    ),
+    Decision(
+        key="usage", permission="orders.fetch_usage", label=_("Fetch trial traffic"),
+        will=outlook.always(_("The big-data side is asked for this trial's traffic; it holds up nothing.")),
+        done=_("Asked. The answer shows under trial traffic."),
+    ),
+    Decision(
+        key="note", permission="orders.add_note", label=_("Write a note"), guarded=False,
+        will=outlook.always(_("The note stands in the order's events, with your name, for good.")),
+        done=_("The note is kept."),
+    ),
+    Decision(
+        key="compensate", permission="orders.compensate_order", label=_("Compensate"), danger=True,
+        will=outlook.will_compensate, done=_("What was sent is being taken back."),
+    ),
+    Decision(
+        key="withdraw", permission="orders.withdraw_order", label=_("Withdraw"), danger=True,
+        will=outlook.will_withdraw, done=_("Withdrawn. What was sent is being taken back."),
+    ),
+]  # fmt: skip
+DECISIONS = {decision.key: decision for decision in ALL}
+
+
+def offered(facts: Facts, has_perm: Callable[[str], bool]) -> list[Decision]:
+    """The decisions that the state and the person's permissions allow, in the menu's order."""
+    return [row for row in ALL if has_perm(row.permission) and not row.why_not(facts)]
+
+
+def decide(
+    decision: Decision, *, number: str, seen: int, by: str, reason: str, now: datetime.datetime, **more: str
+) -> Order:
+    """Takes a decision, judged anew under the order's lock.
+
+    `seen`: the newest event that the person knew of. `more`: what the form asks besides the reason. Raises
+    ChangedMeanwhileError, NotAllowedError and the service's own errors; nothing is changed then.
+    """
+    with transaction.atomic():
+        order = lock_order(number)
+        news = news_since(order, seen) if decision.guarded else []
+        if news:
+            raise ChangedMeanwhileError(news)
+        facts = facts_of(order, now=now)
+        if why := decision.why_not(facts):
+            raise NotAllowedError(str(why))
+        ACTS[decision.key](facts, by=by, reason=reason, **more)
+    return order

@@ -1,0 +1,1 @@
+"""What the order's page needs in its templates."""

@@ -1,0 +1,53 @@
+"""Chips, moments and icons for the order's page."""
+
+from django import template
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from approvals.admin import TONES as RESULT_TONES
+from orders.admin import moments
+from orders.admin.chips import chip
+from orders.models import Attempt
+from orders.pages.rungs import said
+
+register = template.Library()
+register.filter("ago", moments.ago)
+register.filter("said", said)
+
+
+@register.filter
+def ahead(moment) -> str:
+    """A moment to come; one that has passed is due now."""
+    return moments.ago(moment) if moment > timezone.now() else _("at once")
+
+
+@register.filter
+def state_chip(row) -> str:
+    """The row's state as a chip."""
+    return chip(row.State(row.state))
+
+
+@register.filter
+def outcome_chip(attempt) -> str:
+    """An attempt's outcome as a chip."""
+    return chip(Attempt.Outcome(attempt.outcome))
+
+
+@register.filter
+def result_tone(record) -> str:
+    """The tone of an approval record's result."""
+    return RESULT_TONES[record.result]
+
+
+@register.filter
+def took(attempt) -> str:
+    """How long an attempt took; empty while it has no end."""
+    if attempt.finished_at is None:
+        return ""
+    return f"{(attempt.finished_at - attempt.started_at).total_seconds():.1f} s"
+
+
+@register.filter
+def page_links(page) -> list:
+    """The numbers to show for a page: the first, the last and those near."""
+    return list(page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1))
