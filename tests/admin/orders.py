@@ -1,0 +1,116 @@
+"""Orders in the states that the pages' tests need, and people with some permissions."""
+
+import datetime
+
+from django.contrib.auth.models import Permission, User
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.models import Order
+from tests import factories
+
+S = Order.State
+DAY = datetime.timedelta(days=1)
+PERMISSIONS = {
+    "resend": "resend_order",
+    "waive": "waive_finding",
+    "attribute": "choose_attribution",
+    "activate": "run_activation",
+    "call_off": "run_activation",
+    "usage": "fetch_usage",
+    "note": "add_note",
+    "compensate": "compensate_order",
+    "withdraw": "withdraw_order",
+}
+
+
+def page(order, query=""):
+    return reverse("admin:orders_order_change", args=[order.pk]) + query
+
+
+def deciding(order, key):
+    return reverse("admin:orders_order_decide", args=[order.pk, key])
+
+
+def staff(*permissions, name="wang"):
+    """A member of staff who may see orders, and these."""
+    user = User.objects.create_user(name, is_staff=True)
+    rows = Permission.objects.filter(codename__in=["view_order", *permissions], content_type__app_label="orders")
+    user.user_permissions.set(rows)
+    return user
+
+
+def step(order, name="create_billing", state="done", **fields):
+    channel = {"check_files": "files", "start_bpm": "bpm"}.get(name, "billing")
+    at = timezone.now()
+    open_ = {"next_try_at": at} if state in {"due", "retrying", "sending"} else {"next_try_at": None}
+    begun = {"attempts": 1, "frozen_at": at} if state in {"done", "failed", "retrying", "sending"} else {}
+    base = {"order": order, "step": name, "channel": channel, "state": state, "created_at": at}
+    return factories.DispatchFactory(**(base | open_ | begun | fields))
+
+
+def planned(state, **fields):
+    return factories.OrderFactory(state=state, planned_at=timezone.now(), **fields)
+
+
+def failed():
+    """A first activation that BPM's time-outs have stopped."""
+    trial = factories.TrialFactory(planned_at=timezone.now())
+    order = planned(S.FAILED, first=True, trial=trial, trial_number=trial.number)
+    step(order, "start_bpm", "failed", error_code="timeout", error="no answer")
+    return order
+
+
+def billed():
+    """An active first activation with one billing record at the big-data side."""
+    trial = factories.TrialFactory(planned_at=timezone.now(), state=S.CONVERTED)
+    order = planned(S.ACTIVE, first=True, trial=trial, trial_number=trial.number, live_at=timezone.now())
+    factories.TrialClaimFactory(trial=trial, activation=order)
+    record = factories.BillingRecordFactory(order=order, state="live", create_time=timezone.now())
+    step(order, records=[record.pk])
+    return order
+
+
+def held_for_files():
+    name = "x_50004020027_20230920191212.xlsx"
+    order = planned(S.HELD, held_because="files", first=False, trial=factories.TrialFactory(), info_security=name)
+    step(order, "check_files", "retrying", error_code="missing", error=f"{name}: no such file")
+    return order
+
+
+def held_for_attribution():
+    return factories.OrderFactory(kind="trial", state=S.HELD, held_because="attribution_unknown", attribution=None)
+
+
+def scheduled(*, days):
+    """A first activation whose day comes in so many days, or has come."""
+    trial = factories.TrialFactory(planned_at=timezone.now())
+    at = timezone.now() + days * DAY
+    order = planned(S.SCHEDULED, first=True, trial=trial, trial_number=trial.number, start_at=at)
+    factories.TrialClaimFactory(trial=trial, activation=order)
+    step(order, records=[])
+    step(order, "cancel_trial_billing", "waiting", gate="start", not_before=at, position=5, lane=trial.pk)
+    return order
+
+
+ALLOWED = {
+    "resend": failed,
+    "waive": held_for_files,
+    "attribute": held_for_attribution,
+    "activate": lambda: scheduled(days=-1),
+    "call_off": lambda: scheduled(days=3),
+    "usage": lambda: factories.TrialFactory(planned_at=timezone.now()),
+    "note": billed,
+    "compensate": billed,
+    "withdraw": billed,
+}
+NOT_ALLOWED = {
+    "resend": billed,
+    "waive": billed,
+    "attribute": billed,
+    "activate": lambda: scheduled(days=3),
+    "call_off": lambda: scheduled(days=-1),
+    "usage": billed,
+    "compensate": held_for_files,
+    "withdraw": lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),
+}

@@ -1,0 +1,238 @@
+"""The page of one order: where it stands, its tabs, how much it asks the database, what it hides."""
+
+import datetime
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.models import Attempt, Order, OrderEvent, StaffScope
+from orders.pages.tabs import TABS
+from tests import factories
+from tests.admin.orders import billed, failed, held_for_files, page, scheduled, staff, step
+from tests.factories import NOW
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 20
+every_tab = pytest.mark.parametrize("tab", [tab.key for tab in TABS])
+HOSTILE = "<script>alert(1)</script>"
+
+
+def text_of(client, order, query=""):
+    answer = client.get(page(order, query))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+@pytest.fixture
+def busy(db):
+    """An order with a long history: 5,000 attempts, 5,000 events, hundreds of everything else."""
+    order = failed()
+    bpm = order.dispatches.get()
+    billing = step(order, position=2, payload='{"productInfos": []}')
+    for row in (bpm, billing):
+        Attempt.objects.bulk_create(
+            Attempt(dispatch=row, number=n, started_at=NOW, outcome="retry", answer="{}", error="503")
+            for n in range(1, 2501)
+        )
+    OrderEvent.objects.bulk_create(
+        OrderEvent(order=order, at=NOW, actor="worker", kind="step_retrying", data={}) for _ in range(5000)
+    )
+    for _ in range(120):
+        factories.ApprovalRecordFactory(order=order)
+        factories.OrderDomainFactory(order=order)
+        factories.BillingRecordFactory(order=order, dispatch=billing)
+        factories.MailFactory(dispatch__order=order)
+        factories.AffectedOrderFactory(order=order)
+        factories.InboundMessageFactory(order_number=order.number)
+        factories.OrderFactory(trial=order.trial, trial_number=order.trial_number)
+        factories.TrialUsageFactory(trial=order.trial)
+    return order
+
+
+def test_no_tab_asks_more_than_twenty_queries(client, busy, django_assert_max_num_queries):
+    client.force_login(staff("see_personal_data", "resend_order"))
+    for query in [f"?tab={tab.key}{more}" for tab in TABS for more in ("", "&page=2&calls=200&personal=1")]:
+        with django_assert_max_num_queries(MOST_QUERIES):
+            text_of(client, busy, query)
+
+
+def test_a_page_shows_a_part_of_a_long_history(admin_client, busy):
+    answer = admin_client.get(page(busy, "?tab=events&page=2"))
+    assert len(answer.context["told"]) == 50
+    answer = admin_client.get(page(busy, "?tab=bpm&calls=3"))
+    assert [row.number for row in answer.context["attempts"]] == list(range(2480, 2470, -1))
+
+
+@every_tab
+def test_every_tab_opens_empty_and_full(admin_client, tab):
+    for order in (factories.OrderFactory(), failed(), billed(), held_for_files(), scheduled(days=2)):
+        text_of(admin_client, order, f"?tab={tab}")
+
+
+@pytest.mark.parametrize("query", ["?tab=nonsense", "?tab=events&page=zz&who=zz", "?tab=bpm&calls=-1", "?page=99"])
+def test_nonsense_in_the_address_does_no_harm(admin_client, query):
+    text_of(admin_client, failed(), query)
+
+
+def test_tabs_fit_the_kind(admin_client):
+    keys = [tab.key for tab in admin_client.get(page(factories.TrialFactory())).context["tabs"]]
+    assert keys == ["overview", "domains", "billing", "mails", "usage", "events", "raw"]
+
+
+def test_it_says_where_the_order_stands_and_offers_the_right_act(admin_client):
+    order = failed()
+    answer = admin_client.get(page(order))
+    assert (answer.context["here"].key, answer.context["right"].key) == ("bpm", "resend")
+    assert "resend" not in [row.key for row in answer.context["menu"]]
+    text = answer.content.decode()
+    assert "对方未及时应答" in text or str(answer.context["here"].cause.what) in text
+    assert text.count('aria-current="step"') == 1
+
+
+def test_one_without_the_permission_gets_no_button(client):
+    client.force_login(staff())
+    answer = client.get(page(failed()))
+    assert answer.context["right"] is None
+    assert answer.context["menu"] == []
+    assert "order-menu" not in answer.content.decode()
+
+
+def test_a_partner_that_is_down_shows_and_offers_nothing(admin_client):
+    order = failed()
+    step(order, "create_billing", "retrying", position=1, error_code="http_503")
+    order.dispatches.filter(step="start_bpm").delete()
+    factories.IncidentFactory(partner="bigdata", step="", code="breaker_open")
+    answer = admin_client.get(page(order))
+    assert answer.context["here"].tone == "amber"
+    assert answer.context["right"] is None
+
+
+def test_an_incident_beside_the_ladder_is_told(admin_client):
+    order = billed()
+    incident = factories.IncidentFactory(partner="mail", step="mail_billed", code="no_recipients")
+    factories.AffectedOrderFactory(order=order, incident=incident)
+    assert [row.code for row in admin_client.get(page(order)).context["others"]] == ["no_recipients"]
+
+
+def test_the_family_is_a_tree_with_the_trial_at_its_root(admin_client):
+    order = failed()
+    change = factories.OrderFactory(kind="change", trial=order.trial, trial_number=order.trial_number)
+    members = admin_client.get(page(change)).context["family"].members
+    assert [(row.order.number, row.root, row.here) for row in members] == [
+        (order.trial_number, True, False),
+        (order.number, False, False),
+        (change.number, False, True),
+    ]
+
+
+def test_a_trial_that_has_not_come_is_named(admin_client):
+    order = factories.OrderFactory(state="held", held_because="trial_unknown", trial_number="T-1")
+    assert "T-1" in text_of(admin_client, order)
+
+
+def test_events_can_be_filtered(admin_client):
+    order = failed()
+    for actor, kind, data in [
+        ("worker", "step_done", {"step": "start_bpm"}),
+        ("staff:li", "note", {"reason": "等客户"}),
+        ("system", "incident", {"code": "timeout", "detail": "x"}),
+        ("worker", "step_done", {"step": "mail_billed"}),
+    ]:
+        factories.OrderEventFactory(order=order, actor=actor, kind=kind, data=data)
+
+    def kinds(who):
+        return [one.row.kind for one in admin_client.get(page(order, f"?tab=events&who={who}")).context["told"]]
+
+    assert kinds("people") == ["note"]
+    assert kinds("errors") == ["incident"]
+    assert kinds("mail") == ["step_done"]
+    assert kinds("system") == ["step_done", "incident", "step_done"]
+    assert len(kinds("")) == 4
+
+
+@every_tab
+def test_names_with_html_in_them_stay_text(admin_client, tab):
+    trial = factories.TrialFactory(enterprise_name=HOSTILE)
+    order = factories.OrderFactory(
+        trial=trial, trial_number=trial.number, enterprise_name=HOSTILE, oper_user=HOSTILE, content={"a": HOSTILE},
+        bpm_process=HOSTILE, first=False, info_security=HOSTILE, enterprise_id=HOSTILE[:20],
+    )  # fmt: skip
+    row = step(order, "start_bpm", "failed", error_code="code_400", error=HOSTILE, payload=f'{{"a": "{HOSTILE}"}}')
+    factories.AttemptFactory(dispatch=row, answer=HOSTILE, error=HOSTILE)
+    factories.OrderDomainFactory(order=order, name=HOSTILE)
+    factories.BillingRecordFactory(order=order, domain=HOSTILE)
+    factories.ApprovalRecordFactory(order=order, opinion=HOSTILE, operator=HOSTILE, node_name=HOSTILE)
+    factories.MailFactory(dispatch__order=order, subject=HOSTILE, body=HOSTILE, recipients=[HOSTILE])
+    factories.OrderEventFactory(order=order, actor=f"staff:{HOSTILE}", kind=HOSTILE[:32], data={"reason": HOSTILE})
+    factories.InboundMessageFactory(order_number=order.number, body=HOSTILE, rsp_desc=HOSTILE, trans_ido=HOSTILE)
+    assert "<script>alert" not in text_of(admin_client, order, f"?tab={tab}")
+
+
+@every_tab
+def test_no_page_carries_inline_code(admin_client, tab):
+    order = failed()
+    row = order.dispatches.get()
+    factories.AttemptFactory(dispatch=row)
+    answer = admin_client.get(page(order, f"?tab={tab}"))
+    text = answer.content.decode()
+    for wrong in ("<style", " style=", " onclick=", " onload=", "javascript:", "<script>"):
+        assert wrong not in text
+    assert "default-src 'self'" in answer["Content-Security-Policy"]
+
+
+def test_curl_carries_key_and_payload_but_no_secret(admin_client, settings):
+    order = failed()
+    row = order.dispatches.get()
+    type(row).objects.filter(pk=row.pk).update(payload='{"code": "it\'s"}')
+    call = admin_client.get(page(order, "?tab=bpm")).context["calls"][0]
+    assert call.curl.startswith('curl -X POST "$BPM_BASE_URL/flows/start"')
+    assert f"Idempotency-Key: {row.key}" in call.curl
+    assert settings.BPM_BASE_URL not in call.curl
+    assert "oken" not in call.curl
+
+
+def test_a_long_payload_is_cut(admin_client):
+    order = failed()
+    order.dispatches.update(payload='{"domains": "' + "x" * 100_000 + '"}')
+    answer = admin_client.get(page(order, "?tab=bpm"))
+    assert len(answer.content) < 200_000
+    assert answer.context["calls"][0].cut
+
+
+def test_a_deletion_shows_its_receipt(admin_client):
+    order = billed()
+    row = step(order, "delete_billing", undo=True, position=500, done_at=timezone.now())
+    factories.AttemptFactory(
+        dispatch=row, outcome="ok", http_status=200, finished_at=NOW + datetime.timedelta(seconds=1)
+    )
+    text = text_of(admin_client, order, "?tab=billing")
+    assert "删除回执" in text
+    assert "1.0 s" in text
+
+
+def test_the_page_writes_nothing(admin_client):
+    order = failed()
+    for method in ("post", "put", "delete"):
+        assert getattr(admin_client, method)(page(order)).status_code == 403
+
+
+def test_what_is_out_of_scope_can_t_be_reached(client):
+    user = staff("resend_order", "see_personal_data")
+    scope = factories.OrderFactory(attribution_id="SH")
+    StaffScope.objects.create(user=user).attributions.set(["SH"])
+    client.force_login(user)
+    mine, other = scope, failed()
+    assert client.get(page(mine)).status_code == 200
+    assert client.get(page(other)).status_code == 302
+    for name, args in [("decide", [other.pk, "resend"]), ("file", [other.pk, "busi_info"])]:
+        assert client.get(reverse(f"admin:orders_order_{name}", args=args)).status_code == 404
+    assert other.number not in text_of(client, mine)
+
+
+def test_an_order_in_every_state_has_a_page(admin_client):
+    for state in Order.State:
+        held = Order.Held.CLAIM_HELD if state == Order.State.HELD else ""
+        undo = timezone.now() if state in {"compensating", "withdrawn", "rejected"} else None
+        for kind in Order.Kind:
+            text_of(admin_client, factories.OrderFactory(kind=kind, state=state, held_because=held, undo_since=undo))

@@ -1,0 +1,107 @@
+"""Phones, mails and names of people: masked, opened by those who may, and noted once a day."""
+
+import json
+
+import pytest
+import time_machine
+from django.urls import reverse
+
+from orders.admin.personal import masked_text
+from tests import factories
+from tests.admin.orders import failed, page, staff
+from tests.conftest import shanghai
+
+pytestmark = pytest.mark.django_db
+TABS = ["overview", "bpm", "mails", "raw"]
+SECRET = ["13712345678", "ops@example.com", "张三丰"]
+
+
+@pytest.fixture
+def order():
+    """One whose every tab holds people's data."""
+    one = failed()
+    people = {"operUser": "张三丰", "operTel": "13712345678", "operMail": "ops@example.com"}
+    one.oper_user, one.oper_tel, one.oper_mail = people.values()
+    one.content = {"OperUser": "张三丰", "OperTel": "13712345678", "OperMail": "ops@example.com"}
+    one.save()
+    text = json.dumps({"data": people, "userList": [{"userMail": "ops@example.com"}]}, ensure_ascii=False)
+    one.dispatches.update(payload=text)
+    factories.AttemptFactory(dispatch=one.dispatches.get(), answer=text, error="13712345678 unknown")
+    factories.MailFactory(dispatch__order=one, recipients=["ops@example.com"], body="call 13712345678")
+    factories.InboundMessageFactory(order_number=one.number, body=json.dumps({"content": one.content}))
+    return one
+
+
+def seen(order):
+    return order.events.filter(kind="personal_data_seen")
+
+
+@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize("query", ["", "&personal=1"])
+def test_those_who_may_not_see_masks(client, order, tab, query):
+    client.force_login(staff())
+    text = client.get(page(order, f"?tab={tab}{query}")).content.decode()
+    assert [word for word in SECRET if word in text] == []
+    assert "查看明文" not in text
+    assert not seen(order).exists()
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_those_who_may_open_them_and_it_is_noted(client, order, tab):
+    client.force_login(staff("see_personal_data"))
+    text = client.get(page(order, f"?tab={tab}")).content.decode()
+    assert [word for word in SECRET if word in text] == []
+    assert not seen(order).exists()
+    text = client.get(page(order, f"?tab={tab}&personal=1")).content.decode()
+    assert "137" in text or tab == "mails"
+    assert [word for word in SECRET[:2] if word in text]
+    assert seen(order).get().actor == "staff:wang"
+
+
+def test_once_a_person_and_order_and_day(client, order):
+    for name in ("wang", "li"):
+        client.force_login(staff("see_personal_data", name=name))
+        with time_machine.travel(shanghai("2023-09-20 08:00:00"), tick=False):
+            for tab in TABS:
+                client.get(page(order, f"?tab={tab}&personal=1"))
+    assert seen(order).count() == 2
+    client.force_login(staff("see_personal_data", name="zhao"))
+    for moment in ("2023-09-20 23:59:00", "2023-09-21 00:01:00"):
+        with time_machine.travel(shanghai(moment), tick=False):
+            client.get(page(order, "?personal=1"))
+    assert seen(order).count() == 4
+
+
+def test_a_tab_without_people_s_data_notes_nothing(client, order):
+    client.force_login(staff("see_personal_data"))
+    client.get(page(order, "?tab=domains&personal=1"))
+    assert not seen(order).exists()
+
+
+def test_files_ask_for_the_permission(client, order):
+    client.force_login(staff())
+    assert client.get(reverse("admin:orders_order_file", args=[order.pk, "busi_info"])).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "text, secret",
+    [
+        ('{"content": "{\\"OperUser\\": \\"张三丰\\"}"}', "张三丰"),
+        ('{"operTel": 13712345678}', "13712345678"),
+        ("13712345678", "13712345678"),
+        ('{"data": {"operUser": "张三丰", "domains": ["a.exam', "张三丰"),
+        ('[{"userName": "张三丰"}]', "张三丰"),
+        ('{"userList": [{"userMail": "x"}]}', '"x"'),
+    ],
+)
+def test_masks_reach_into_odd_texts(text, secret):
+    assert secret in text.replace("\\", "")
+    assert secret not in masked_text(text)
+
+
+def test_a_long_payload_is_masked_although_it_is_cut(client, order):
+    client.force_login(staff())
+    people = '{"operUser": "张三丰", "operTel": "13712345678", "domains": "'
+    order.dispatches.update(payload=people + "x" * 60_000 + '"}')
+    text = client.get(page(order, "?tab=bpm")).content.decode()
+    assert [word for word in SECRET if word in text] == []

@@ -1,0 +1,132 @@
+"""Resending many orders by a filter: count, dry run, the act, and the honest result."""
+
+import pytest
+from django.urls import reverse
+
+from orders.models import Dispatch, OrderEvent, StaffScope
+from orders.pages import many
+from tests import factories
+from tests.admin.orders import billed, failed, staff, step
+
+pytestmark = pytest.mark.django_db
+URL = reverse("admin:orders_order_resend")
+
+
+@pytest.fixture
+def sender(client):
+    client.force_login(staff("resend_order"))
+    return client
+
+
+def confirm(client, query, reason="BPM 已恢复"):
+    seen = client.get(URL + query).context["form"]["seen"].value()
+    return client.post(URL + query, {"reason": reason, "seen": seen})
+
+
+def test_it_needs_the_permission(client):
+    client.force_login(staff("withdraw_order"))
+    event = factories.OrderEventFactory(order=None, kind="resend")
+    for url in (URL, reverse("admin:orders_order_resent", args=[event.pk])):
+        assert client.get(url).status_code == 403
+
+
+def test_nothing_is_chosen_without_a_filter(sender):
+    failed()
+    assert sender.get(URL).context["count"] == 0
+
+
+@pytest.mark.parametrize(
+    "query, number",
+    [
+        ("?partner=bpm", 2), ("?partner=bigdata", 0), ("?channel=bpm", 2), ("?code=timeout", 2), ("?code=x", 0),
+        ("?since=2000-01-01&partner=", 2), ("?since=2999-01-01", 0), ("?partner=&channel=&code=", 2),
+    ],
+)  # fmt: skip
+def test_the_filter_counts(sender, query, number):
+    failed(), failed(), billed()
+    assert sender.get(URL + query).context["count"] == number
+
+
+def test_the_dry_run_changes_nothing(sender):
+    order = failed()
+    context = sender.get(URL + "?partner=bpm").context
+    assert [number for _, number in context["verdicts"]] == [1]
+    assert [row.order for row, _ in context["sample"]] == [order.number]
+    assert order.dispatches.get().state == "failed"
+    assert not OrderEvent.objects.exists()
+
+
+def test_it_sends_and_shows_the_progress(sender):
+    one, two = failed(), failed()
+    answer = confirm(sender, "?partner=bpm")
+    assert answer.status_code == 302
+    assert set(Dispatch.objects.values_list("state", flat=True)) == {"due"}
+    assert one.events.get(kind="resend").data["reason"] == "BPM 已恢复"
+    page = sender.get(answer["Location"])
+    assert (page.context["total"], page.context["busy"]) == (2, True)
+    assert 'http-equiv="refresh"' in page.content.decode()
+    one.dispatches.update(state="done", next_try_at=None)
+    two.dispatches.update(state="failed", next_try_at=None, error_code="code_400", error="域名未备案")
+    page = sender.get(answer["Location"])
+    assert (page.context["counts"]["fixed"], page.context["counts"]["failed"], page.context["busy"]) == (1, 1, False)
+    text = page.content.decode()
+    assert "域名未备案" in text
+    assert 'http-equiv="refresh"' not in text
+
+
+def test_a_selection_that_changed_is_shown_again(sender):
+    failed()
+    seen = sender.get(URL + "?partner=bpm").context["form"]["seen"].value()
+    failed()
+    answer = sender.post(URL + "?partner=bpm", {"reason": "x", "seen": seen})
+    assert answer.status_code == 200
+    assert answer.context["form"].non_field_errors()
+    assert not OrderEvent.objects.exists()
+    again = {"reason": "x", "seen": answer.context["form"]["seen"].value()}
+    assert sender.post(URL + "?partner=bpm", again).status_code == 302
+
+
+def test_a_reason_is_asked_for(sender):
+    failed()
+    assert confirm(sender, "?partner=bpm", reason=" ").status_code == 200
+    assert not OrderEvent.objects.exists()
+
+
+def test_orders_out_of_scope_are_left_alone(client):
+    user = staff("resend_order")
+    StaffScope.objects.create(user=user).attributions.set(["SH"])
+    client.force_login(user)
+    other, mine = failed(), failed()
+    mine.attribution_id = "SH"
+    mine.save()
+    assert client.get(URL + "?partner=bpm").context["count"] == 1
+    confirm(client, "?partner=bpm")
+    assert other.dispatches.get().state == "failed"
+    assert mine.dispatches.get().state == "due"
+
+
+def test_at_most_so_many_at_once(sender, monkeypatch):
+    monkeypatch.setattr(many, "MOST", 2)
+    monkeypatch.setattr("orders.admin.order_page.many.MOST", 2)
+    for _ in range(3):
+        failed()
+    context = sender.get(URL + "?partner=bpm").context
+    assert (context["count"], context["more"]) == (2, True)
+    confirm(sender, "?partner=bpm")
+    assert Dispatch.objects.filter(state="due").count() == 2
+
+
+def test_a_partner_that_is_down_is_said(sender):
+    order = failed()
+    step(order, "create_billing", "failed", position=1, error_code="timeout")
+    factories.IncidentFactory(partner="bpm", step="", code="breaker_open")
+    words = [str(word) for word, _ in sender.get(URL + "?partner=bpm").context["verdicts"]]
+    assert words == ["已排队，对方恢复后自动发送"]
+
+
+def test_no_inline_code(sender):
+    failed()
+    text = sender.get(URL + "?partner=bpm").content.decode()
+    assert "<style" not in text
+    assert " style=" not in text
+    assert "<script>" not in text

@@ -1,0 +1,156 @@
+"""Every state of an order yields a ladder that says where it stands. No database."""
+
+import datetime
+
+import pytest
+
+from orders.models import Dispatch, Order
+from orders.pages.ladder import build_ladder, current
+from orders.pages.rungs import Facts, Trouble
+from tests.factories import NOW
+
+S, H = Order.State, Order.Held
+DAY = datetime.timedelta(days=1)
+KEYS = ["received", "stored", "files", "billing", "bpm", "approval", "start", "live"]
+
+
+def step(name, state="done", **fields):
+    channel = {"check_files": "files", "start_bpm": "bpm"}.get(name, "billing")
+    done_at = NOW if state == "done" else None
+    base = {"step": name, "channel": channel, "state": state, "blocking": True, "attempts": 1, "done_at": done_at}
+    return Dispatch(**(base | fields))
+
+
+def order(state, kind="activation", **fields):
+    base = {"kind": kind, "state": state, "received_at": NOW, "planned_at": NOW, "biz_start": NOW.date()}
+    if kind == "activation":
+        base["first"] = True
+    return Order(**(base | fields))
+
+
+def first_plan(billing="done", bpm="done"):
+    return [
+        step("cancel_trial_billing", position=2),
+        step("create_billing", billing, position=3),
+        step("start_bpm", bpm, position=4),
+    ]
+
+
+def ladder(one, steps=(), **facts):
+    return build_ladder(Facts(order=one, steps=list(steps), now=NOW, **facts))
+
+
+def by_key(rungs):
+    return {rung.key: rung for rung in rungs}
+
+
+LATER = {"start_at": NOW + 10 * DAY, "biz_start": (NOW + 10 * DAY).date()}
+SUBSEQUENT = {"first": False}
+LATE_BILLING = [step("start_bpm", position=1), step("create_billing", "waiting", gate="approval", position=3)]
+CANCEL_LATER = step("cancel_trial_billing", "waiting", gate="start", position=5)
+UNDONE = {"undo_since": NOW}
+GONE = [step("delete_billing", undo=True, records=[1, 2]), step("restore_trial_billing", undo=True, records=[3])]
+
+# id, order, steps, current rung, its tone, its action
+TABLE = [
+    ("trial under way", order(S.IN_PROGRESS, "trial"), [step("create_trial_billing", "due")], "billing", "blue", ""),
+    ("trial running", order(S.TRIALING, "trial"), [step("create_trial_billing")], "live", "green", ""),
+    ("trial converted", order(S.CONVERTED, "trial"), [step("create_trial_billing")], "live", "green", ""),
+    ("trial ended", order(S.ENDED, "trial"), [step("create_trial_billing")], "live", "none", ""),
+    ("trial failed", order(S.FAILED, "trial"), [step("create_trial_billing", "failed", error_code="code_400")],
+     "billing", "red", "resend"),
+    ("trial withdrawn", order(S.WITHDRAWN, "trial", **UNDONE), [step("create_trial_billing", "undone")],
+     "undo", "none", ""),
+    ("trial without attribution", order(S.HELD, "trial", held_because=H.ATTRIBUTION_UNKNOWN, planned_at=None), [],
+     "stored", "amber", "attribute"),
+    ("change applied", order(S.APPLIED, "change"), [step("create_trial_billing")], "live", "green", ""),
+    ("change in line", order(S.IN_PROGRESS, "change"), [step("cancel_trial_billing", "waiting", lane=1, position=1)],
+     "billing", "blue", ""),
+    ("change held", order(S.HELD, "change", held_because=H.CLAIM_HELD, planned_at=None), [], "stored", "amber", ""),
+    ("sending", order(S.IN_PROGRESS), first_plan("sending", "waiting"), "billing", "blue", ""),
+    ("retrying", order(S.IN_PROGRESS), first_plan("retrying", "waiting"), "billing", "amber", "resend"),
+    ("trial unknown", order(S.HELD, held_because=H.TRIAL_UNKNOWN, planned_at=None), [], "stored", "amber", ""),
+    ("trial closed", order(S.HELD, held_because=H.TRIAL_CLOSED, planned_at=None), [], "stored", "amber", "withdraw"),
+    ("domains missing", order(S.HELD, held_because=H.DOMAINS_MISSING, planned_at=None), [],
+     "stored", "amber", "withdraw"),
+    ("files wrong", order(S.HELD, held_because=H.FILES, info_security="a.xlsx"),
+     [step("check_files", "retrying", error_code="missing", position=1)], "files", "amber", "waive"),
+    ("awaiting approval", order(S.AWAITING_APPROVAL, **SUBSEQUENT), LATE_BILLING, "approval", "violet", ""),
+    ("scheduled", order(S.SCHEDULED, **LATER), [*first_plan(), CANCEL_LATER], "start", "blue", ""),
+    ("start day come", order(S.SCHEDULED, start_at=NOW - DAY), [*first_plan(), CANCEL_LATER],
+     "start", "blue", "activate"),
+    ("start day failing", order(S.FAILED, start_at=NOW - DAY),
+     [*first_plan(), step("cancel_trial_billing", "failed", gate="start", position=5)], "start", "red", "resend"),
+    ("active", order(S.ACTIVE, live_at=NOW), first_plan(), "live", "green", ""),
+    ("rejected", order(S.REJECTED, decision="reject", decided_at=NOW, **SUBSEQUENT, **UNDONE),
+     [step("start_bpm"), step("create_billing", "closed", gate="approval", done_at=None)], "approval", "red", ""),
+    ("failed and undone", order(S.FAILED, **UNDONE), [*first_plan("undone", "failed"), *GONE], "bpm", "red", "resend"),
+    ("compensating", order(S.COMPENSATING, **UNDONE),
+     [*first_plan("done", "failed"), step("delete_billing", "sending", undo=True, records=[1])], "undo", "blue", ""),
+    ("compensation failed", order(S.COMPENSATING, **UNDONE),
+     [*first_plan("done", "failed"), step("delete_billing", "failed", undo=True)], "undo", "red", "resend"),
+    ("withdrawn", order(S.WITHDRAWN, **UNDONE), [*first_plan("undone"), *GONE], "undo", "none", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("one, steps, key, tone, action", [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_where_it_stands(one, steps, key, tone, action):
+    rungs = ladder(one, steps)
+    here = current(rungs)
+    assert (here.key, here.tone, here.action) == (key, tone, action)
+    assert sum(rung.current for rung in rungs) == 1
+    assert all(str(rung.title) and str(rung.result) for rung in rungs)
+    if here.tone in {"red", "amber"}:
+        assert str(here.cause.what)
+        assert str(here.cause.next)
+    else:
+        assert str(here.note)
+
+
+def test_the_table_knows_every_state():
+    assert {row[1].state for row in TABLE} == set(S)
+
+
+def test_an_activation_has_eight_rungs_in_this_order():
+    assert [rung.key for rung in ladder(order(S.ACTIVE, live_at=NOW), first_plan())] == KEYS
+
+
+def test_a_subsequent_one_is_billed_after_its_approval():
+    keys = [rung.key for rung in ladder(order(S.AWAITING_APPROVAL, **SUBSEQUENT), LATE_BILLING)]
+    assert keys == ["received", "stored", "files", "bpm", "approval", "billing", "start", "live"]
+
+
+def test_a_trial_has_four():
+    rungs = ladder(order(S.TRIALING, "trial"), [step("create_trial_billing")])
+    assert [rung.key for rung in rungs] == ["received", "stored", "billing", "live"]
+
+
+def test_an_undone_order_tells_what_went():
+    rungs = by_key(ladder(order(S.WITHDRAWN, **UNDONE), [*first_plan("undone"), *GONE]))
+    assert "2" in str(rungs["undo"].note)
+    assert "1" in str(rungs["undo"].note)
+
+
+def test_a_retry_says_when_and_why():
+    row = step("create_billing", "retrying", error_code="timeout", error="10 s", attempts=3, next_try_at=NOW + DAY)
+    rung = by_key(ladder(order(S.IN_PROGRESS), [row]))["billing"]
+    assert (rung.tries, rung.next_try, rung.code, rung.detail) == (3, NOW + DAY, "timeout", "10 s")
+
+
+def test_a_partner_that_is_down_offers_no_button():
+    rung = by_key(ladder(order(S.IN_PROGRESS), first_plan("retrying", "waiting"), shut={"bigdata"}))["billing"]
+    assert (rung.tone, rung.action) == ("amber", "")
+    assert rung.next_try is None
+
+
+def test_a_finding_is_told_by_its_own_code():
+    trouble = Trouble(code="encrypted", step="check_files", partner="files", detail="a.xlsx: locked", since=NOW)
+    one = order(S.HELD, held_because=H.FILES, info_security="a.xlsx")
+    rung = current(ladder(one, [step("check_files", "retrying", error_code="encrypted")], troubles=[trouble]))
+    assert (rung.code, rung.detail) == ("encrypted", "a.xlsx")
+
+
+def test_bpm_deciding_twice_shows_on_the_approval():
+    one = order(S.ACTIVE, live_at=NOW, decision="pass", decided_at=NOW, **SUBSEQUENT)
+    rungs = ladder(one, first_plan(), troubles=[Trouble(code="second", step="approval", partner="bpm")])
+    assert (current(rungs).key, current(rungs).tone) == ("approval", "amber")
