@@ -3,6 +3,7 @@
 import datetime
 
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialClaim
+from orders.rows import insert_rows
 from orders.services.planning import Settlement
 from orders.services.schedules import make_schedule
 from orders.services.stepping import line_is_free, release, start_plan
@@ -17,7 +18,7 @@ def carry_out(order: Order, decision: Settlement, *, now: datetime.datetime, aga
     """
     _write_domains(order, decision.domains, again)
     if decision.claim:
-        TrialClaim.objects.create(trial=order.trial, activation=order, taken_at=now)
+        insert_rows([TrialClaim(trial=order.trial, activation=order, taken_at=now)])
     if decision.held:
         return
     new = _write_records(decision.new)
@@ -29,7 +30,7 @@ def carry_out(order: Order, decision: Settlement, *, now: datetime.datetime, aga
 def _write_domains(order: Order, names: list[str], again: bool) -> None:
     kept = set(order.domains.values_list("key", flat=True)) if again else set()
     rows = [OrderDomain(order=order, name=name, key=name.lower()) for name in names]
-    OrderDomain.objects.bulk_create([row for row in rows if row.key not in kept], batch_size=1000)
+    insert_rows(row for row in rows if row.key not in kept)
 
 
 def _write_records(records: list[BillingRecord]) -> list[BillingRecord]:
@@ -41,7 +42,7 @@ def _write_records(records: list[BillingRecord]) -> list[BillingRecord]:
     if first.info_type == BillingRecord.Type.TRIAL:
         rows = BillingRecord.objects.filter(order=first.order, product_id=first.product_id)
         known = {row.domain_key: row for row in rows}
-    BillingRecord.objects.bulk_create([row for row in records if row.domain_key not in known], batch_size=1000)
+    insert_rows(row for row in records if row.domain_key not in known)
     return [known.get(row.domain_key, row) for row in records]
 
 
@@ -69,6 +70,6 @@ def _write_dispatches(
     free = not again and line_is_free(trial_id)
     if free:
         start_plan(rows, now=now)
-    Dispatch.objects.bulk_create(rows)
+    insert_rows(rows)
     if not free:
         release(now=now, order_ids=[order.pk])

@@ -8,8 +8,10 @@ from django.utils import timezone
 from orders.canonical import content_hash
 from orders.content import OrderContent, Receipt
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
-from orders.models import AcceptedCall, InboundMessage, Order, OrderEvent
+from orders.models import AcceptedCall, InboundMessage, Order
+from orders.rows import insert_rows
 from orders.services.carrying import carry_out
+from orders.services.events import event
 from orders.services.holds import note_hold, settle_followers
 from orders.services.planning import open_claim, settle
 from orders.services.progress import refresh_states
@@ -55,13 +57,11 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
     trial = _locked_trial(content.trial_number)
     order = _new_order(content, raw, digest, trial, message, now)
     decision = settle(order, domains=list(content.domains or ()), claim=open_claim(trial), now=now)
-    order.save(force_insert=True)
-    AcceptedCall.objects.create(trans_ido=trans_ido, content_hash=digest, order=order)
+    insert_rows([order])
+    insert_rows([AcceptedCall(trans_ido=trans_ido, content_hash=digest, order=order)])
     carry_out(order, decision, now=now)
-    message.save(force_insert=True)
-    OrderEvent.objects.create(
-        order=order, kind="received", actor="bboss", at=now, data={"transIDO": trans_ido, "state": order.state}
-    )
+    insert_rows([message])
+    insert_rows([event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)])
     if decision.held:
         note_hold(order, now=now, by="bboss")
     elif not decision.steps:  # a change that sends nothing is carried out

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.rows import insert_rows, update_rows
 from orders.services.incidents import PARTNERS
 from orders.services.mails import AFTER_THE_PLAN as MAILS
 
@@ -57,10 +58,9 @@ def claim(
         token, until = uuid.uuid4(), now + lease
         for row in rows:
             row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1
-        Dispatch.objects.bulk_update(rows, CLAIMED)
-        attempts = Attempt.objects.bulk_create(
-            Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows
-        )
+        update_rows(rows, CLAIMED)
+        attempts = [Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
+        insert_rows(attempts)
     return [_work(row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
 
 
@@ -117,7 +117,7 @@ def _set_record_times(fresh: list[Dispatch]) -> None:
     for row in fresh:
         for pk in row.records:
             _set_times(records[pk], row)
-    BillingRecord.objects.bulk_update(records.values(), ["create_time", "cancel_time", "cancelled_at"], batch_size=500)
+    update_rows(records.values(), ["create_time", "cancel_time", "cancelled_at"])
 
 
 def _set_times(record: BillingRecord, row: Dispatch) -> None:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from orders.models import Attempt, Dispatch, Order, OrderEvent
+from orders.rows import insert_rows, update_rows
 from orders.services.consequences import move_on
 from orders.services.events import add_event, event
 from orders.services.locking import lock_orders
@@ -68,7 +69,7 @@ def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
 
 def _write_attempts(outcomes: Iterable[Outcome], now: datetime.datetime) -> None:
     rows = [Attempt(pk=outcome.attempt_id, **_ending(outcome, outcome.result, now)) for outcome in outcomes]
-    Attempt.objects.bulk_update(rows, ["finished_at", "outcome", "http_status", "answer", "error"])
+    update_rows(rows, ["finished_at", "outcome", "http_status", "answer", "error"])
 
 
 def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
@@ -97,8 +98,8 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now)
         events += _events_of(row, outcomes[pk], now, by)
-    Dispatch.objects.bulk_update(rows.values(), ROW)
-    OrderEvent.objects.bulk_create(events)
+    update_rows(rows.values(), ROW)
+    insert_rows(events)
     write_results(rows.values(), outcomes, now=now, by=by)
     return move_on(rows.values(), outcomes, now=now, by=by)
 

@@ -4,8 +4,9 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterable
 
-from orders.models import Dispatch, Order, OrderEvent, TrialClaim
+from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES
+from orders.rows import insert_rows, update_rows
 from orders.services.events import event
 from orders.states import StepFacts, derive_state
 
@@ -39,8 +40,8 @@ def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) 
         order.state = new
         if new == State.ACTIVE and not order.live_at:
             order.live_at = now
-    Order.objects.bulk_update([order for order, _, _ in moved], ["state", "held_because", "live_at"])
-    OrderEvent.objects.bulk_create(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)
+    update_rows([order for order, _, _ in moved], ["state", "held_because", "live_at"])
+    insert_rows(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)
 
 
 def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:

@@ -3,7 +3,8 @@
 import datetime
 from collections.abc import Iterable
 
-from orders.models import BillingRecord, Dispatch, Order, TrialUsage
+from orders.models import BillingRecord, Dispatch
+from orders.rows import insert_rows, update_rows
 from orders.services.outcome import Outcome
 from orders.services.progress import convert_trials
 from orders.services.usage import usage_rows
@@ -26,7 +27,7 @@ def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now
     for row in done:
         if row.step == Step.START_BPM:
             row.order.bpm_process = outcomes[row.pk].data.get("process", "")[:128]
-    Order.objects.bulk_update(begun, ["bpm_process"])
+    update_rows(begun, ["bpm_process"])
     convert_trials([row for row in done if row.step == Step.CANCEL_TRIAL], now=now, by=by)
 
 
@@ -44,11 +45,11 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch]) -> None:
         if not row.definite
         for pk in row.records
     ]
-    BillingRecord.objects.bulk_update(records, ["state", "dispatch"], batch_size=500)
+    update_rows(records, ["state", "dispatch"])
 
 
 def _write_usage(rows: list[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime) -> None:
     kept = []
     for row in rows:
         kept += usage_rows(row.order.trial_id or row.order_id, outcomes[row.pk].data.get("usage", []), now)
-    TrialUsage.objects.bulk_create(kept)
+    insert_rows(kept)
