@@ -114,6 +114,7 @@ class Order(models.Model):
             models.Index(fields=["state", "-id"], name="order_state"),
             models.Index(fields=["start_at"], name="order_start", condition=models.Q(state="scheduled")),
             models.Index(fields=["biz_end"], name="order_trial_end", condition=models.Q(state="trialing")),
+            models.Index(fields=["biz_end"], name="order_change_end", condition=models.Q(kind="change")),
         ]
         constraints = [
             models.CheckConstraint(

@@ -3,7 +3,7 @@
 import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -16,12 +16,19 @@ from orders.services.planning import ended, latest_shape, open_claim
 def end_trials(*, now: datetime.datetime) -> int:
     """Marks running trials whose BizEnd has passed, and that nobody activated, as ended; returns how many."""
     today = now.astimezone(timezone.get_default_timezone()).date()
-    changes = Order.objects.filter(trial=OuterRef("pk"), kind=Order.Kind.CHANGE, planned_at__isnull=False)
-    latest = changes.filter(undo_since=None).order_by("-planned_at", "-pk").values("biz_end")[:1]  # as latest_shape
+    return sum(_end(pk, now) for pk in sorted(_over(today)))
+
+
+def _over(today: datetime.date) -> set[int]:
+    """Running trials whose last day has passed. Looked for by an index in two ways, by the trial's own day and by that
+    of a change, since the day that counts is the latest change's."""
+    changes = Order.objects.filter(kind=Order.Kind.CHANGE, planned_at__isnull=False, undo_since=None)
+    latest = changes.filter(trial=OuterRef("pk")).order_by("-planned_at", "-pk").values("biz_end")[:1]  # latest_shape
     claims = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None)
     running = Order.objects.filter(~Exists(claims), kind=Order.Kind.TRIAL, state=Order.State.TRIALING)
     over = running.annotate(last_day=Coalesce(Subquery(latest), "biz_end")).filter(last_day__lt=today)
-    return sum(_end(pk, now) for pk in list(over.values_list("pk", flat=True)[:500]))
+    ways = Q(biz_end__lt=today), Q(pk__in=changes.filter(biz_end__lt=today).values("trial"))
+    return {pk for way in ways for pk in over.filter(way).values_list("pk", flat=True)[:500]}
 
 
 def _end(pk: int, now: datetime.datetime) -> bool:
