@@ -9,6 +9,8 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
+from tests.factories import OrderFactory
+
 FOLDER = pathlib.Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES"
 ENTRIES = polib.pofile(str(FOLDER / "django.po"))
 HOLE = re.compile(r"%\(\w+\)[a-z]|%[sd]|\{\w*\}")
@@ -44,6 +46,7 @@ def test_the_compiled_catalogue_is_this_one():
 
 @pytest.mark.django_db
 def test_staff_read_chinese(admin_client):
+    OrderFactory()
     with translation.override("zh-hans"):
         text = admin_client.get("/admin/orders/order/").content.decode()
     assert "IBS 订单台" in text

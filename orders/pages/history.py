@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 
 from orders.causes import cause_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
@@ -17,7 +17,7 @@ FILTERS = {
     "": (gettext_lazy("All"), Q()),
     "people": (gettext_lazy("People"), PERSON),
     "system": (gettext_lazy("System"), ~PERSON),
-    "mail": (pgettext_lazy("events", "Mails"), MAILS),
+    "mail": (gettext_lazy("Mails"), MAILS),
     "errors": (gettext_lazy("Errors"), ERRORS),
 }
 QUIET = ["personal_data_seen", "attachment_downloaded"]  # looking changes nothing, so nobody needs to be told

@@ -8,7 +8,6 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from notifications.models import Mail
 from orders.models import BillingRecord, Dispatch, InboundMessage, Order
@@ -152,13 +151,13 @@ class Tab:
 TABS = [
     Tab("overview", _("Overview"), overview, personal=True),
     Tab("domains", _("Domains"), domains),
-    Tab("billing", pgettext_lazy("tab", "Billing records"), billing),
+    Tab("billing", _("Billing records"), billing),
     Tab("bpm", _("BPM"), bpm, personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("approvals", _("Approval history"), approvals, kinds=(Kind.ACTIVATION,)),
     Tab("files", _("Attachments"), files, personal=True, kinds=(Kind.ACTIVATION,)),
-    Tab("mails", pgettext_lazy("tab", "Mails"), mails, personal=True),
+    Tab("mails", _("Mails"), mails, personal=True),
     Tab("usage", _("Trial traffic"), usage, kinds=(Kind.TRIAL, Kind.ACTIVATION)),
-    Tab("events", pgettext_lazy("tab", "Events"), events),
+    Tab("events", _("Events"), events),
     Tab("raw", _("Raw message"), raw, personal=True),
 ]
 
