@@ -32,7 +32,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--database", default="", help="a PostgreSQL URL; a fresh SQLite unless given")
     parser.add_argument("--only", type=int, help="plays the input of this number alone")
     parser.add_argument("--failures", type=pathlib.Path, default=FAILURES, help="where failing inputs go")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.only is not None and options.seed is None:
+        parser.error("--only needs the --seed of its run")
+    return options
 
 
 @contextmanager
@@ -125,7 +128,8 @@ def main() -> int:
     options = arguments()
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**9)
-    print(f"seed {options.seed}, {options.count} inputs, on {options.database or 'SQLite'}", flush=True)
+    where = "PostgreSQL" if options.database else "SQLite"  # not the URL, which may hold a password
+    print(f"seed {options.seed}, {options.count} inputs, on {where}", flush=True)
     with fresh_database(options.database):
         failed = run(options)
     print(f"{failed} failed; they are in {options.failures}" if failed else "no promise was broken")
