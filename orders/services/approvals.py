@@ -52,8 +52,9 @@ def receive_approval(
 def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
     """A finished decision: settles the BPM step, and the first one decides the order."""
     bpm = Dispatch.objects.filter(order=order, step=Step.START_BPM, superseded=False).first()
-    if order.undo_since:
-        add_event(order, "approval_ignored", by="bpm", now=now, record=record.record_id, why="undone")
+    if order.undo_since or order.kind != Order.Kind.ACTIVATION:
+        why = "undone" if order.undo_since else f"BPM was not asked about a {order.kind}"
+        add_event(order, "approval_ignored", by="bpm", now=now, record=record.record_id, why=why)
     elif bpm is None or bpm.attempts == 0:
         open_incident(order, partner="bpm", step="approval", code="early", detail=record.record_id, now=now)
     elif order.decision:

@@ -269,3 +269,11 @@ def test_a_reject_while_billing_is_in_the_air_deletes_what_it_made(desk, setting
     assert desk.state("A2") == "compensating"
     desk.wait_out()
     assert (desk.state("A2"), desk.held_there("A2")) == ("rejected", {})
+
+
+def test_a_decision_about_a_trial_is_recorded_and_changes_nothing(desk):
+    desk.play(trial("T1", A))
+    assert desk.approve("T1", "reject") == 200
+    desk.deliver()
+    assert (desk.state("T1"), desk.troubles("T1"), records("T1")) == ("trialing", [], ["bpm-1-1:reject"])
+    assert len(desk.events("T1", "approval_ignored")) == 1
