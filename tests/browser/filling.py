@@ -1,0 +1,194 @@
+"""A desk with some dozens of varied orders around the present moment, for browser tests and screenshots."""
+
+import datetime
+import json
+
+import django
+
+if __name__ == "__main__":
+    django.setup()
+
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+
+from approvals.models import ApprovalRecord
+from orders.models import BillingRecord, Dispatch, Order
+from tests import factories as make
+from tests.browser.pages import PASSWORD
+
+S, Step, State, Channel = Order.State, Dispatch.Step, Dispatch.State, Dispatch.Channel
+NAMES = ["北京云帆网络科技有限公司", "上海启明信息技术有限公司", "广州南粤数据有限公司", "杭州湖畔视频科技有限公司",
+         "成都天府文化传媒股份有限公司", "武汉光谷教育科技有限公司"]  # fmt: skip
+PLACES = ["BJ", "SH", "GD", "ZJ", "SC", "HB"]
+ENDED = {
+    Order.Kind.TRIAL: [S.TRIALING, S.CONVERTED, S.TRIALING, S.ENDED],
+    Order.Kind.CHANGE: [S.APPLIED],
+    Order.Kind.ACTIVATION: [S.ACTIVE, S.SCHEDULED, S.AWAITING_APPROVAL, S.ACTIVE, S.IN_PROGRESS, S.REJECTED],
+}
+FAMILY = [Order.Kind.ACTIVATION, Order.Kind.ACTIVATION, Order.Kind.CHANGE, Order.Kind.ACTIVATION, Order.Kind.TRIAL]
+WAITING = [S.SCHEDULED, S.AWAITING_APPROVAL, S.IN_PROGRESS]
+STUCK = [
+    (Step.START_BPM, Channel.BPM, State.FAILED, "400", "域名未备案"),
+    (Step.CREATE_BILLING, Channel.BILLING, State.RETRYING, "timeout", "no answer within 10 s"),
+    (Step.CREATE_BILLING, Channel.BILLING, State.FAILED, "http_503", "service unavailable"),
+]
+
+
+def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
+    """Adds the orders with all that hangs on them, and what else the lists show."""
+    now = now or timezone.now()
+    rows = [_order(place, now) for place in range(orders)]
+    _stuck(rows, now)
+    _held(now)
+    _approvals(rows, now)
+    _messages(rows, now)
+    make.HeartbeatFactory(cluster="desk-1", started_at=now - datetime.timedelta(hours=5), seen_at=now)
+    make.BreakerFactory(partner="bpm")
+    for letters in PLACES:
+        make.ContactFactory(attribution_id=letters)
+    make.ReconciliationFactory(started_at=now, finished_at=now, orders=50, records=96)
+
+
+def staff(name: str, role: str, *, letters: list[str] | None = None) -> User:
+    """A member of staff in a role, limited to attributions where some are given."""
+    user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    if letters is not None:
+        make.StaffScopeFactory(user=user, letters=letters)
+    return user
+
+
+def _order(place: int, now: datetime.datetime) -> Order:
+    kind, family = FAMILY[place % 5], place // 5
+    state = ENDED[kind][(place // 2) % len(ENDED[kind])]
+    received = _received(place, now)
+    ahead = now.date() + datetime.timedelta(days=place % 11)
+    start = ahead if kind == Order.Kind.ACTIVATION and state in WAITING else received.date()
+    order = make.OrderFactory(
+        number=_number(place, now), kind=kind, state=state, received_at=received, planned_at=received,
+        biz_start=start,
+        trial_number="" if kind == Order.Kind.TRIAL else _number(5 * family + 4, now),
+        attribution_id=PLACES[family % 6], service_type_id=str(family % 4 + 1), enterprise_name=NAMES[family % 6],
+        enterprise_id=f"100A{family:014d}", product_id=f"610006{16000 + place}",
+        first=place % 3 > 0 if kind == Order.Kind.ACTIVATION else None,
+    )  # fmt: skip
+    _caused(order, place, received)
+    return order
+
+
+def _received(place: int, now: datetime.datetime) -> datetime.datetime:
+    return now - datetime.timedelta(hours=7 * place, minutes=place)
+
+
+def _number(place: int, now: datetime.datetime) -> str:
+    return f"100A{_received(place, now):%y%m%d}{17000 + place:07d}"
+
+
+def _caused(order: Order, place: int, at: datetime.datetime) -> None:
+    for part in range(place % 3 + 1):
+        name = f"cdn{part}.site{place}.example.com"
+        make.OrderDomainFactory(order=order, name=name)
+        make.BillingRecordFactory(order=order, domain=name, state=BillingRecord.State.LIVE, create_time=at)
+    for number, (step, channel) in enumerate([(Step.CREATE_BILLING, Channel.BILLING), (Step.START_BPM, Channel.BPM)]):
+        if order.kind != Order.Kind.ACTIVATION and channel == Channel.BPM:
+            continue
+        done = at + datetime.timedelta(seconds=4 * number + 3)
+        dispatch = make.DispatchFactory(
+            order=order, step=step, channel=channel, position=number + 1, state=State.DONE, done_at=done,
+            next_try_at=None, created_at=at, frozen_at=at, attempts=1,
+            payload=json.dumps({"code": order.number, "operUser": "张三", "operTel": "13700001234"}),
+        )  # fmt: skip
+        make.AttemptFactory(dispatch=dispatch, started_at=at, finished_at=done, outcome="ok", http_status=200)
+    make.OrderEventFactory(order=order, at=at)
+
+
+def _stuck(rows: list[Order], now: datetime.datetime) -> None:
+    activations = [order for order in rows if order.kind == Order.Kind.ACTIVATION]
+    incidents = {}
+    for place, order in enumerate(activations[:7]):
+        step, channel, state, code, error = STUCK[place % 3]
+        failed = state == State.FAILED
+        Order.objects.filter(pk=order.pk).update(**{"state": S.FAILED if failed else S.IN_PROGRESS})
+        Dispatch.objects.filter(order=order, step=step).update(
+            **{"state": state, "error_code": code, "error": error, "done_at": None, "attempts": 3,
+               "next_try_at": None if failed else now + datetime.timedelta(minutes=2)}
+        )  # fmt: skip
+        if failed:
+            if code not in incidents:
+                partner = "bpm" if channel == Channel.BPM else "bigdata"
+                incidents[code] = make.IncidentFactory(
+                    partner=partner, step=step, code=code, detail=error, last_at=now,
+                    first_at=order.received_at,
+                )  # fmt: skip
+            make.AffectedOrderFactory(incident=incidents[code], order=order, detail=error, since=order.received_at)
+
+
+def _held(now: datetime.datetime) -> None:
+    for place, why in enumerate([Order.Held.FILES, Order.Held.TRIAL_UNKNOWN, Order.Held.ATTRIBUTION_UNKNOWN]):
+        at = now - datetime.timedelta(hours=3 * place + 1)
+        number = f"100A{at:%y%m%d}{99000 + place:07d}"
+        unknown = why == Order.Held.ATTRIBUTION_UNKNOWN
+        order = make.OrderFactory(
+            number=number, trial_number=f"{number}T", state=S.HELD, held_because=why, received_at=at,
+            planned_at=at if why == Order.Held.FILES else None,
+            enterprise_name=NAMES[place], attribution_id=None if unknown else "BJ", biz_start=at.date(), first=False,
+            info_security=f"{number}_50004020027_20261120120000.xlsx",
+        )  # fmt: skip
+        files = why == Order.Held.FILES
+        cause = {"partner": "files", "step": Step.CHECK_FILES, "code": "missing"} if files else {}
+        cause = cause or {"partner": "order", "step": "", "code": why}
+        incident = make.IncidentFactory(**cause, detail="", first_at=at, last_at=now)
+        make.AffectedOrderFactory(incident=incident, order=order, since=at)
+        if files:
+            make.DispatchFactory(
+                order=order, step=Step.CHECK_FILES, channel=Channel.FILES, state=State.RETRYING, error_code="missing",
+                next_try_at=now, created_at=at,
+            )  # fmt: skip
+
+
+def _approvals(rows: list[Order], now: datetime.datetime) -> None:
+    words = [("sa-review", "政企SA审批", "zhangsan"), ("boss-review", "业务主管审批", "lisi")]
+    results = list(ApprovalRecord.Result)[:3]
+    for place, order in enumerate(order for order in rows if order.kind == Order.Kind.ACTIVATION):
+        node, node_name, operator = words[place % 2]
+        make.ApprovalRecordFactory(
+            order=order, node=node, node_name=node_name, operator=operator, result=results[0 if place % 4 else 2],
+            time=order.received_at + datetime.timedelta(hours=1), received_at=now,
+        )  # fmt: skip
+
+
+def _messages(rows: list[Order], now: datetime.datetime) -> None:
+    for place, order in enumerate(rows[:12]):
+        make.InboundMessageFactory(order_number=order.number, received_at=order.received_at, body=_body(order, {}))
+        if place % 6 == 0:
+            make.ConflictFactory(
+                order_number=order.number, received_at=now, remote_address="10.1.2.3",
+                hint=f"order {order.number} exists with other content",
+                body=_body(order, {"DataFlow": "500", "BusinessType": "4"}),
+            )  # fmt: skip
+    refused = [("20208", "Invalid Signature", "ours: <*** app secret ***>accessToken***busTypeBBSS"),
+               ("20311", "Expired Token", "accessToken: ended 20261101000000, our clock is 20261125090000"),
+               ("20210", "Timestamp Timeout", "timeStamp 20261125080000 is 3600 s behind our clock")]  # fmt: skip
+    for code, words, hint in refused:
+        make.InboundMessageFactory(rsp_code=code, rsp_desc=words, biz_code="", hint=hint, received_at=now)
+
+
+def _body(order: Order, changes: dict) -> str:
+    content = {"OrderNum": order.number, "DataFlow": "100", "BusinessType": "1", "OperTel": "13700001234"} | changes
+    Order.objects.filter(pk=order.pk, content={"OrderNum": order.number}).update(content=content)
+    return json.dumps({"userPartyID": "BBSS9980", "content": content}, ensure_ascii=False)
+
+
+def people() -> None:
+    """One of each role, and a clerk of Beijing."""
+    User.objects.create_superuser("admin", password=PASSWORD)
+    staff("clerk", "业务人员")
+    staff("engineer", "工程师")
+    staff("auditor", "审计员")
+    staff("keeper", "管理员")
+    staff("beijing", "业务人员", letters=["BJ"])
+
+
+if __name__ == "__main__":
+    fill()
+    people()

@@ -1,0 +1,24 @@
+"""The ten main pages: what they are called and where they are found."""
+
+PASSWORD = "only-for-tests"
+MAIN = {
+    "dashboard": "/admin/",
+    "orders": "/admin/orders/order/",
+    "order": "/admin/orders/order/?needs=somebody",  # its first row is opened
+    "incidents": "/admin/orders/incident/",
+    "approvals": "/admin/approvals/approvalrecord/",
+    "billing": "/admin/orders/billingrecord/",
+    "bpm": "/admin/orders/bpmdispatch/",
+    "inbound": "/admin/orders/inboundmessage/?answer=signature",  # its first row is opened
+    "conflict": "/admin/orders/conflict/",  # its first row is opened
+    "contacts": "/admin/notifications/contact/",
+}
+OPENED = {"order", "inbound", "conflict"}
+
+
+def go(page, name: str) -> None:
+    """Opens a main page."""
+    page.goto(MAIN[name])
+    if name in OPENED:
+        page.locator("#result_list tbody th a").first.click()
+        page.wait_for_load_state()

@@ -1,0 +1,34 @@
+"""`make screenshots`: pictures of the main pages, light and dark, wide and narrow, in docs/screenshots."""
+
+import sys
+from pathlib import Path
+
+from tests.browser.browsing import chromium, open_page
+from tests.browser.desk import Desk
+from tests.browser.pages import MAIN, go
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
+WAYS = {
+    "light": {"size": "wide", "scheme": "light"},
+    "dark": {"size": "wide", "scheme": "dark"},
+    "narrow": {"size": "narrow", "scheme": "light"},
+}
+ALSO = {"dark": ["dashboard", "orders", "order"], "narrow": ["dashboard", "orders", "order"]}
+
+
+def main() -> int:
+    """Takes the pictures; those of dark and narrow windows of the three pages that staff use most."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with Desk() as desk, chromium() as browser:
+        for way, how in WAYS.items():
+            page = open_page(browser, desk.url, user="keeper", **how)
+            for name in ALSO.get(way, MAIN):
+                go(page, name)
+                page.screenshot(path=FOLDER / (f"{name}.png" if way == "light" else f"{name}-{way}.png"))
+            page.context.close()
+    print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Keyboard, screen reader, narrow windows and both colour schemes, on the ten main pages."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.browsing import overflow
+from tests.browser.pages import MAIN, go
+
+SERIOUS = {"serious", "critical"}
+every_page = pytest.mark.parametrize("name", MAIN)
+
+
+def findings(page):
+    """What axe finds seriously wrong: rule and the first places."""
+    found = Axe().run(page).response["violations"]
+    return [
+        (rule["id"], [node["html"][:160] for node in rule["nodes"][:3]]) for rule in found if rule["impact"] in SERIOUS
+    ]
+
+
+@every_page
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, name, scheme):
+    page = visit("keeper", scheme=scheme)
+    go(page, name)
+    assert page.faults == []
+    assert findings(page) == []
+
+
+@every_page
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_a_page_is_no_wider_than_the_window(visit, name, size):
+    page = visit("keeper", size=size)
+    go(page, name)
+    assert overflow(page) == 0
+
+
+def test_dark_mode_is_dark(visit):
+    page = visit("clerk", scheme="dark")
+    for name in ("dashboard", "orders"):
+        go(page, name)
+        red, green, blue = page.evaluate(
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+        )
+        assert max(red, green, blue) < 60
+
+
+def test_a_filter_opens_and_closes_by_the_keyboard(visit):
+    page = visit("clerk")
+    go(page, "orders")
+    summary = page.locator("details.filter summary").nth(1)
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("details.filter[open]").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator("details.filter[open]").count() == 0
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**state__exact=**")
+    assert page.locator("details.filter-on").count() == 1
+
+
+def test_without_script_the_filters_work(browser, desk, visit):
+    signed_in = visit("clerk")
+    context = browser.new_context(
+        base_url=desk.url, java_script_enabled=False, storage_state=signed_in.context.storage_state()
+    )
+    page = context.new_page()
+    page.goto(MAIN["orders"])
+    page.locator("details.filter summary").first.click()
+    page.locator("details.filter[open] li a").nth(1).click()
+    page.wait_for_url("**needs=somebody")
+    assert page.locator("#result_list tbody tr").count() > 0
+    context.close()

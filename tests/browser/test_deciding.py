@@ -1,0 +1,68 @@
+"""What staff do on an order's page: see where it is stuck, resend, read the approvals, waive a finding."""
+
+
+def open_order(page, address, why):
+    """The page of the first order of a list whose row says so; gives its number."""
+    page.goto(address)
+    link = page.locator("#result_list tbody tr", has_text=why).first.locator("th a")
+    number = link.inner_text()
+    link.click()
+    page.wait_for_load_state()
+    assert page.locator("h1").inner_text() == number
+    return number
+
+
+def decide(page, key, reason):
+    """Takes a decision with its reason, and is back on the order's page."""
+    page.goto(f"{page.url.split('?')[0].replace('/change/', '')}/do/{key}/")
+    page.fill("textarea[name=reason]", reason)
+    page.locator("form button[type=submit].button").click()
+    page.wait_for_url("**/change/**")
+
+
+def test_a_clerk_finds_a_stuck_order_and_resends_it(visit):
+    page = visit("clerk")
+    number = open_order(page, "/admin/orders/order/?needs=somebody&stuck=bpm", "BPM")
+    page.locator('a[href*="/do/resend/"]').first.click()
+    page.fill("textarea[name=reason]", "已与 BPM 确认")
+    page.locator("form button[type=submit].button").click()
+    page.wait_for_url("**/change/**")
+    page.goto(f"/admin/orders/bpmdispatch/?backlog=yes&q={number}")
+    assert page.locator("#result_list tbody tr").count() == 1
+    assert page.locator(".chip-red").count() == 0
+
+
+def test_an_approval_timeline(visit):
+    page = visit("auditor")
+    number = open_order(page, "/admin/orders/order/?state__exact=awaiting_approval", "")
+    page.locator(".order-tabs a", has_text="审批").click()
+    page.wait_for_load_state()
+    text = page.locator(".order-tab").inner_text()
+    assert "审批" in text
+    page.goto(f"/admin/approvals/approvalrecord/?q={number}")
+    operators = page.locator("td.field-operator").all_inner_texts()
+    assert operators
+    assert all(operator in text for operator in operators)
+
+
+def test_a_clerk_waives_a_finding(visit):
+    page = visit("clerk")
+    number = open_order(page, "/admin/orders/order/?held_because__exact=files", "")
+    decide(page, "waive", "客户已补交纸质材料")
+    page.goto(f"/admin/approvals/approvalrecord/?result__exact=waive&q={number}")
+    assert "客户已补交纸质材料" in page.locator("#result_list").inner_text()
+    page.goto(f"/admin/orders/order/?needs=somebody&q={number}")
+    assert page.locator("#result_list tbody tr").count() == 0
+
+
+def test_an_auditor_is_offered_no_decision(visit):
+    page = visit("auditor")
+    open_order(page, "/admin/orders/order/?needs=somebody", "")
+    assert page.locator('a[href*="/do/"]').count() == 0
+
+
+def test_a_limited_person_s_decisions_stop_at_the_border(visit):
+    free, limited = visit("clerk"), visit("beijing")
+    open_order(free, "/admin/orders/order/?attribution__letters__exact=SH", "")
+    answer = limited.goto(free.url.split("?")[0].replace("/change/", "/do/note/"))
+    assert answer.status == 404

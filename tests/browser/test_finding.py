@@ -1,0 +1,84 @@
+"""What staff do on the dashboard and the list: find, filter, follow a number; and what they may not reach."""
+
+import re
+
+from tests.browser.pages import go
+
+
+def rows(page):
+    return page.locator("#result_list tbody tr")
+
+
+def test_a_clerk_finds_a_stuck_order_from_the_dashboard(visit):
+    page = visit("clerk")
+    page.goto("/admin/")
+    link = page.locator(".figures .dot-red").first.locator("xpath=ancestor::tr").locator("a")
+    number = int(link.inner_text())
+    link.click()
+    page.wait_for_url("**/orders/order/?state__exact=failed")
+    assert rows(page).count() == number
+    assert rows(page).first.locator(".field-stuck_at").inner_text() != ""
+
+
+def test_search_by_the_beginning_of_a_number(visit):
+    page = visit("clerk")
+    go(page, "orders")
+    number = rows(page).nth(5).locator("th a").inner_text()
+    page.fill("#searchbar", number[:-1])
+    page.press("#searchbar", "Enter")
+    page.wait_for_url("**q=**")
+    assert number in page.locator("#result_list").inner_text()
+
+
+def test_search_by_a_domain(visit):
+    page = visit("clerk")
+    page.goto("/admin/orders/order/?q=cdn0.site7.example")
+    assert rows(page).count() == 1
+
+
+def test_a_number_is_copied(visit):
+    page = visit("clerk")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    go(page, "orders")
+    page.reload()
+    number = rows(page).first.locator("th a").inner_text()
+    rows(page).first.hover()
+    rows(page).first.locator("button.copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == number
+
+
+def test_a_limited_person_cannot_reach_another_province_by_address(visit):
+    free, limited = visit("clerk"), visit("beijing")
+    free.goto("/admin/orders/order/?attribution__letters__exact=SH")
+    address = rows(free).first.locator("th a").get_attribute("href")
+    number = rows(free).first.locator("th a").inner_text()
+    limited.goto(address)
+    assert number not in limited.content()
+    limited.goto(f"/admin/orders/order/?q={number}")
+    assert rows(limited).count() == 0
+    limited.goto("/admin/orders/order/")
+    places = set(limited.locator("td.field-attribution_name").all_inner_texts())
+    assert places == {"北京"}
+
+
+def test_every_bar_of_the_chart_leads_somewhere(visit):
+    page = visit("clerk")
+    page.goto("/admin/")
+    addresses = page.eval_on_selector_all("svg.chart a", "links => links.map((link) => link.href.baseVal)")
+    assert addresses
+    assert all(re.search(r"/(order|affectedorder)/\?(received|since)=\d{4}-\d\d-\d\d$", one) for one in addresses)
+
+
+def test_a_refused_message_tells_why(visit):
+    page = visit("engineer")
+    go(page, "inbound")
+    text = page.locator("#content").inner_text()
+    assert "20208" in text
+    assert "app secret" in text
+
+
+def test_a_conflict_marks_what_differs(visit):
+    page = visit("engineer")
+    go(page, "conflict")
+    assert page.locator("tr.differs th").all_inner_texts()
+    assert page.locator("table.compare thead th").count() == 3
