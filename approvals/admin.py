@@ -38,6 +38,7 @@ class OperatorFilter(SeenLately):
 
 @admin.register(ApprovalRecord)
 class ApprovalRecordAdmin(admin.ModelAdmin):
+    ordering = ["-pk"]
     list_display = ["time", "order", "source", "node_name", "result_chip", "finished", "operator", "opinion_cut"]
     list_display_links = ["time"]
     list_filter = [NodeFilter, "result", OperatorFilter, ("time", admin.DateFieldListFilter), "source", "finished"]

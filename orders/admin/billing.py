@@ -12,6 +12,7 @@ from orders.models import BillingRecord, TrialUsage
 
 @admin.register(BillingRecord)
 class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    ordering = ["-pk"]
     list_display = ["domain", "order", "state_chip", "info_type", "product_id", "create_time", "cancel_time"]
     list_filter = ["state", "info_type"]
     list_select_related = ["order"]

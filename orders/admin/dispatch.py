@@ -45,6 +45,7 @@ class AttemptInline(OutcomeChip, ReadOnlyInline):
 
 @admin.register(Dispatch)
 class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    ordering = ["-pk"]
     list_display = ["step", "order", "channel", "state_chip", "attempts", "next_try", "why", "created"]
     list_filter = [BacklogFilter, "state", PartnerFilter, "step"]
     list_select_related = ["order"]
@@ -117,6 +118,7 @@ class AttemptAdmin(OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelA
     attribution_path = "dispatch__order__attribution"
     search_path = "dispatch__order"
     sortable_by = []
+    ordering = ["-pk"]
     list_display = ["dispatch", "order", "number", "outcome_chip", "http_status", "started_at", "finished_at", "worker"]
     list_filter = ["outcome"]
     list_select_related = ["dispatch__order"]

@@ -13,6 +13,7 @@ from orders.models import OrderEvent
 
 @admin.register(OrderEvent)
 class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    ordering = ["-pk"]
     list_display = ["at", "order", "kind", "actor"]
     list_filter = [day_filter("at", _("at"))]
     sortable_by = []

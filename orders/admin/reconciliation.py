@@ -20,6 +20,7 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
 @admin.register(Difference)
 class DifferenceAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    ordering = ["-pk"]
     list_display = ["job_id", "kind", "domain", "product_id", "reconciliation", "fix"]
     list_filter = ["kind"]
     list_select_related = ["reconciliation", "fix"]
