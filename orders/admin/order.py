@@ -19,6 +19,7 @@ class OrderAdmin(OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.
 
 @admin.register(OrderDomain)
 class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    ordering = ["-pk"]
     list_display = ["name", "order"]
     list_select_related = ["order"]
     search_domain = "key"
