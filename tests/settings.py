@@ -1,4 +1,4 @@
-"""The project's settings with test values. The database: SQLite in a file (WAL needs one), or DESK_TEST_DATABASE_URL."""
+"""The project's settings with test values. Database: SQLite in a file (WAL needs one), or DESK_TEST_DATABASE_URL."""
 
 import os
 import tempfile
