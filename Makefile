@@ -6,11 +6,14 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test kills chaos fuzz lint lock clean
+.PHONY: help venv demo test test-browser screenshots kills chaos fuzz bench lint lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
 	@echo "make test    all tests, on SQLite and on PostgreSQL where one answers (ARGS=\"-k name\" goes to pytest)"
+	@echo "make test-browser  the staff's pages in Debian's chromium, with axe-core"
+	@echo "make screenshots   pictures of the main pages into docs/screenshots"
+	@echo "make bench   all benches, one after the other; see bench/README.md"
 	@echo "make kills   kills each process of a desk in turn, on both databases (minutes)"
 	@echo "make chaos   everything fails at random; ARGS=\"--seed 7 --database postgres --seconds 1800 --orders 9000\""
 	@echo "make fuzz    100,000 hostile inputs; ARGS=\"--count 5000 --seed 7\""
@@ -36,6 +39,15 @@ demo: $(VENV)/stamp
 
 test: $(VENV)/stamp
 	@$(PY) -m tests.run $(ARGS)
+
+test-browser: $(VENV)/stamp
+	@DESK_BROWSER=1 $(PY) -m pytest tests/browser $(ARGS)
+
+screenshots: $(VENV)/stamp
+	@$(PY) -m tests.browser.screenshots
+
+bench: $(VENV)/stamp
+	@for name in ingest deliver idle claim memory reconcile prune; do $(PY) -m bench.$$name || exit 1; done
 
 kills: $(VENV)/stamp
 	@$(PY) -m tests.run -m kills tests/processes $(ARGS)
