@@ -86,8 +86,8 @@ def _before_in_line() -> QuerySet[Dispatch]:
 
 
 def _unfinished() -> QuerySet[Dispatch]:
-    """What others wait for. Once an order is being undone, of its forward steps only billing calls whose outcome is open
-    count: one that failed holds up nobody, nor does a call to BPM that is still in the air. A fix that failed never
+    """What others wait for. Of the forward steps of an order that is being undone only billing calls whose outcome is
+    open count: one that failed holds up nobody, nor does a call to BPM that is in the air. A fix that failed never
     does: the next comparison looks again."""
     no_more = Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
     given_up = no_more & Q(undo=False, order__undo_since__isnull=False) | Q(state=State.FAILED, step__in=FIXES)
