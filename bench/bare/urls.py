@@ -1,0 +1,7 @@
+"""The same path as the desk's."""
+
+from django.urls import path
+
+from bench.bare.views import OrdersView
+
+urlpatterns = [path("api/bboss/orders", OrdersView.as_view())]

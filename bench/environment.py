@@ -1,0 +1,25 @@
+"""What every benchmark runs with. Import it before anything of ours: it sets Django up for a database of its own."""
+
+import os
+import uuid
+
+import django
+
+SERVER = os.environ.get("BENCH_SERVER", "postgres://root@127.0.0.1:5432")
+NAME = f"desk_bench_{uuid.uuid4().hex[:10]}"
+
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="project.settings",
+    DATABASE_URL=f"{SERVER}/{NAME}",
+    DEBUG="false",
+    SECRET_KEY="bench-only",
+    LOG_LEVEL="WARNING",
+    BBOSS_APP_SECRET="bench-app-secret",
+    BBOSS_ACCESS_TOKENS="20991231235959" + "a" * 32 + "-1234-1700000000",
+    BBOSS_RATE="",
+    BPM_CALLBACK_SECRET="bench-callback-secret",
+    DEFAULT_CONTACT_MAIL="desk@example.com",
+    EMAIL_URL="dummymail://",
+    PYTHONUNBUFFERED="1",
+)
+django.setup()

@@ -1,0 +1,81 @@
+"""From posted to all steps done on an idle desk: `python -m bench.idle [--orders 20] [--rounds 3]`."""
+
+import argparse
+import time
+from statistics import median
+
+import requests
+from django.utils import timezone
+
+from bench import environment  # noqa: F401  sets Django up
+from bench.desk import Desk
+from bench.orders import activation, make_trials
+from bench.results import append, spread
+from integrations.bboss.sign import signed_envelope
+from integrations.models import Heartbeat
+from orders.models import Dispatch, Order
+
+MILLISECONDS = 5
+LOOK_EVERY = 0.005
+PAUSE = 0.3
+WARM_UP = 3
+
+
+def main() -> None:
+    """Posts one order at a time and appends the medians."""
+    options = _options()
+    with Desk() as desk:
+        desk.start_partner(MILLISECONDS)
+        web = desk.start_web("web", "project.wsgi")
+        desk.start("worker", "manage.py", "worker")
+        desk.until(Heartbeat.objects.exists, what="a sign of life from the worker")
+        make_trials(0, WARM_UP + options.rounds * options.orders)
+        for number in range(WARM_UP):
+            _time(desk, web, number)
+        rounds = [
+            [_time(desk, web, WARM_UP + number * options.orders + one) for one in range(options.orders)]
+            for number in range(options.rounds)
+        ]
+        append("idle", _report(rounds, options))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=20, choices=range(1, 201), metavar="1-200")
+    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
+    return parser.parse_args()
+
+
+def _time(desk: Desk, web: str, number: int) -> float:
+    """Seconds from before the POST until every step of the order, mail too, is committed as done."""
+    time.sleep(PAUSE)
+    envelope = signed_envelope(activation(number), now=timezone.now())
+    began = time.perf_counter()
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.post(f"{web}/api/bboss/orders", json=envelope, timeout=30).json()
+    if answer["response"]["rspCode"] != "00000":
+        raise RuntimeError(f"not accepted: {answer}")
+    desk.until(lambda: _all_done(f"A{number}"), what=f"all steps of A{number}", every=LOOK_EVERY)
+    return time.perf_counter() - began
+
+
+def _all_done(number: str) -> bool:
+    return not Dispatch.objects.filter(order__number=number).exclude(state=Dispatch.State.DONE).exists()
+
+
+def _report(rounds: list[list[float]], options: argparse.Namespace) -> list[str]:
+    medians = [median(one) * 1000 for one in rounds]
+    slowest = [max(one) * 1000 for one in rounds]
+    active = Order.objects.filter(state=Order.State.ACTIVE).count()
+    reached = "reached" if median(medians) < 500 else "not reached"
+    return [
+        f"First activations one at a time, {options.orders} a round, partners answer in {MILLISECONDS} ms; "
+        f"traffic, trial cancel, billing, BPM and mail of each done ({active} orders active).",
+        "",
+        f"median {spread(medians)} ms (under 500): {reached}; slowest {spread(slowest)} ms",
+    ]
+
+
+if __name__ == "__main__":
+    main()

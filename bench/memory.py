@@ -1,0 +1,77 @@
+"""What web and worker processes hold after 10,000 orders: `python -m bench.memory [--orders 10000]`."""
+
+import argparse
+import os
+import pathlib
+
+from bench import environment  # noqa: F401  sets Django up
+from bench.desk import Desk
+from bench.ingest import post_all
+from bench.orders import make_trials, write_bodies
+from bench.results import append
+from orders.models import Dispatch, Order
+
+BATCH = 1000
+MOST_MIB = 150
+DELIVER_WITHIN = 900
+
+
+def main() -> None:
+    """Posts and delivers the orders, then reads each process's resident memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=10_000, choices=range(100, 100_001), metavar="100-100000")
+    count = parser.parse_args().orders
+    with Desk() as desk:
+        desk.start_partner(0)
+        web = desk.start_web("web", "project.wsgi")
+        worker = desk.start("worker", "manage.py", "worker")
+        make_trials(0, count)
+        for first in range(0, count, BATCH):
+            size = min(BATCH, count - first)
+            write_bodies(desk.folder / "bodies", first, size)
+            post_all(desk.folder / "bodies", web, seconds=120)
+        desk.until(_all_done, what="all steps done", seconds=DELIVER_WITHIN, every=1.0)
+        found = _processes(desk.processes["web"].pid, "web") + _processes(worker.pid, "worker")
+        append("memory", _report(found))
+
+
+def _all_done() -> bool:
+    return not Dispatch.objects.exclude(state=Dispatch.State.DONE).exists()
+
+
+def _processes(pid: int, name: str) -> list[tuple[str, float]]:
+    """(what, MiB) of a process and all that descend from it."""
+    below = [_processes(child, name) for child in _children().get(pid, [])]
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    return [(name, resident / 1024), *(one for group in below for one in group)]
+
+
+def _children() -> dict[int, list[int]]:
+    """{parent: children} of all processes."""
+    found: dict[int, list[int]] = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+        except OSError:  # it ended meanwhile
+            continue
+        found.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry))
+    return found
+
+
+def _report(found: list[tuple[str, float]]) -> list[str]:
+    orders = Order.objects.filter(kind=Order.Kind.ACTIVATION, state=Order.State.ACTIVE).count()
+    lines = [
+        f"After {orders} first activations posted and carried out; resident memory of each process, MiB "
+        "(shared pages count in each).",
+        "",
+    ]
+    for name in ("web", "worker"):
+        sizes = [f"{size:.0f}" for what, size in found if what == name]
+        lines.append(f"- {name}: {', '.join(sizes)}")
+    reached = "reached" if max(size for _, size in found) < MOST_MIB else "not reached"
+    return [*lines, "", f"each under {MOST_MIB}: {reached}"]
+
+
+if __name__ == "__main__":
+    main()

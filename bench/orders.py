@@ -1,0 +1,126 @@
+"""Trials that have been carried out, and signed messages that activate them."""
+
+import json
+import pathlib
+
+from django.utils import timezone
+
+from bench import environment  # noqa: F401  sets Django up
+from integrations.bboss.sign import signed_envelope
+from orders.models import BillingRecord, Dispatch, Order, OrderDomain
+
+BATCH = 2000
+
+
+def make_trials(first: int, count: int) -> None:
+    """Trials T<number> as delivery leaves them: one domain, its record live, their one step done."""
+    for start in range(first, first + count, BATCH):
+        _make_batch(range(start, min(start + BATCH, first + count)))
+
+
+def make_due_trials(first: int, count: int) -> list[int]:
+    """Trials T<number> as intake leaves them, their one step due; gives the steps' ids."""
+    make_trials(first, count)
+    numbers = [f"T{number}" for number in range(first, first + count)]
+    trials = Order.objects.filter(number__in=numbers)
+    trials.update(state=Order.State.IN_PROGRESS)
+    fresh = {"create_time": None, "cancel_time": None, "state": BillingRecord.State.TO_SEND}
+    BillingRecord.objects.filter(order__in=trials).update(**fresh)
+    unsent = {"state": Dispatch.State.DUE, "frozen_at": None, "attempts": 0, "definite": False, "done_at": None}
+    steps = Dispatch.objects.filter(order__in=trials)
+    steps.update(next_try_at=timezone.now(), **unsent)
+    return list(steps.order_by("pk").values_list("pk", flat=True))
+
+
+def _make_batch(numbers: range) -> None:
+    trials = Order.objects.bulk_create(_trial(number) for number in numbers)
+    names = [f"www{number}.example.com" for number in numbers]
+    pairs = list(zip(trials, names, strict=True))
+    OrderDomain.objects.bulk_create(OrderDomain(order=trial, name=name, key=name) for trial, name in pairs)
+    records = BillingRecord.objects.bulk_create(_record(trial, name) for trial, name in pairs)
+    Dispatch.objects.bulk_create(_step(trial, record) for trial, record in zip(trials, records, strict=True))
+
+
+def _trial(number: int) -> Order:
+    now = timezone.now()
+    return Order(
+        number=f"T{number}",
+        kind=Order.Kind.TRIAL,
+        state=Order.State.TRIALING,
+        attribution_id="BJ",
+        service_type_id="1",
+        enterprise_id="100A23100079275183",
+        enterprise_name="北京示例科技有限公司",
+        cp_id="80171614",
+        user_id="1458",
+        oper_user="zhangsan",
+        oper_tel="13700000000",
+        oper_mail="zhangsan@example.com",
+        prod_type="1",
+        billing_method="1",
+        data_flow="1",
+        biz_start=now.date(),
+        content={"OrderNum": f"T{number}"},
+        content_hash=f"{number:064x}",
+        trans_idh=f"{number:032x}",
+        received_at=now,
+        planned_at=now,
+    )
+
+
+def _record(trial: Order, name: str) -> BillingRecord:
+    return BillingRecord(
+        order=trial,
+        info_type=BillingRecord.Type.TRIAL,
+        product_id="1",
+        business_type="1",
+        domain=name,
+        domain_key=name,
+        state=BillingRecord.State.LIVE,
+        create_time=trial.received_at,
+        cancel_time=trial.received_at.replace(year=trial.received_at.year + 10, day=1),
+    )
+
+
+def _step(trial: Order, record: BillingRecord) -> Dispatch:
+    return Dispatch(
+        order=trial,
+        step=Dispatch.Step.CREATE_TRIAL,
+        channel=Dispatch.Channel.BILLING,
+        position=1,
+        lane=trial.pk,
+        records=[record.pk],
+        state=Dispatch.State.DONE,
+        frozen_at=trial.received_at,
+        attempts=1,
+        definite=True,
+        created_at=trial.received_at,
+        done_at=trial.received_at,
+    )
+
+
+def activation(number: int) -> dict:
+    """The content of A<number>: the first activation of T<number>, starting now."""
+    now = timezone.localtime()
+    return {
+        "BackFlag": "0",
+        "BillingMethod": "1",
+        "BizRequest": f"T{number}",
+        "BizStart": f"{now:%Y%m%d}",
+        "BusiInfo": "",
+        "BusinessType": "1",
+        "DataFlow": "1",
+        "InfoSecurity": "",
+        "InfoSecurityTable": "",
+        "OrderNum": f"A{number}",
+        "ProdType": "1",
+        "ProductID": "61000616304",
+    }
+
+
+def write_bodies(file: pathlib.Path, first: int, count: int) -> None:
+    """Signed messages that activate T<first> and those after it, one a line."""
+    now = timezone.now()
+    with file.open("w", encoding="utf-8") as out:
+        for number in range(first, first + count):
+            out.write(json.dumps(signed_envelope(activation(number), now=now), ensure_ascii=False) + "\n")

@@ -1,0 +1,50 @@
+"""The log of results: one table row for each figure, appended to results.md with versions and the machine's size."""
+
+import os
+import pathlib
+import platform
+import subprocess
+from importlib.metadata import version
+from statistics import median
+
+from django.db import connection
+from django.utils import timezone
+
+FILE = pathlib.Path(__file__).with_name("results.md")
+PACKAGES = ("django", "djangorestframework", "django-q2", "gunicorn", "psycopg", "requests")
+
+
+def append(title: str, lines: list[str]) -> None:
+    """Prints what was measured and appends it under a heading that says when, on what and with which code."""
+    text = "\n".join([f"\n## {title}, {timezone.localtime():%Y-%m-%d %H:%M}", "", _conditions(), "", *lines, ""])
+    print(text)
+    with FILE.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def spread(values: list[float], digits: int = 0) -> str:
+    """The median with all runs: `430 [430 446 429]`."""
+    return f"{median(values):.{digits}f} [{' '.join(f'{value:.{digits}f}' for value in values)}]"
+
+
+def _conditions() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        database = cursor.fetchone()[0].split()[0]
+    load = os.getloadavg()[0]
+    return (
+        f"Code {_commit()}; Python {platform.python_version()}, {packages}, PostgreSQL {database}; "
+        f"{os.cpu_count()} cores, {_memory():.0f} GiB, load {load:.1f} at the end."
+    )
+
+
+def _commit() -> str:
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=FILE.parent, check=False
+    )
+    return asked.stdout.strip() or "unknown"
+
+
+def _memory() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
