@@ -44,7 +44,7 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
 
 def _did_nothing(row: Dispatch) -> bool:
     """Ended, and the partner has certainly not carried it out."""
-    return row.state == State.CLOSED or (row.state == State.FAILED and row.definite)
+    return row.state == State.CLOSED or (row.state == State.FAILED and row.definite and row.attempts == 1)
 
 
 def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:

@@ -27,13 +27,18 @@ def plan_undo(order: Order, now: datetime.datetime) -> list[Dispatch]:
     cancelled = [pk for row in sent if row.step == Step.CANCEL_TRIAL for pk in row.records]
     if order.kind == Kind.CHANGE:
         return _number(order, now, [*_cancellation(made), *_restoration(order, cancelled, now)])
-    unsure = any(row.state != State.DONE for row in sent if row.step != Step.CANCEL_TRIAL)
+    unsure = any(row.state != State.DONE and not row.definite for row in sent if row.step != Step.CANCEL_TRIAL)
     return _number(order, now, [*_deletion(made, unsure, now), *_restoration(order, cancelled, now)])
 
 
 def may_have_acted(row: Dispatch) -> bool:
-    """Whether the partner may have carried the step out: begun, and not refused for good."""
-    return row.attempts > 0 and not (row.state == State.FAILED and row.definite) and row.state != State.CLOSED
+    """Whether the partner may have carried the step out: begun, and not refused at its only attempt.
+
+    A refusal of a repeat ("it exists already") says nothing about an earlier attempt whose answer was lost: to delete
+    what is not there harms nobody, to leave a record bills somebody for nothing.
+    """
+    refused = row.state == State.FAILED and row.definite and row.attempts == 1
+    return row.attempts > 0 and not refused and row.state != State.CLOSED
 
 
 def _live_records(trial: Order) -> list[int]:

@@ -1,10 +1,16 @@
 """What becomes of records and calls whose fate is not known (contract 3.9, rules 5 and 6)."""
 
+import datetime
+
 import pytest
 from django.utils import timezone
 
+from integrations.building import build_payloads
+from integrations.sending import send
 from orders.models import Dispatch, TrialClaim
 from orders.services import compensate
+from orders.services.leases import claim
+from orders.services.outcomes import record_outcomes
 from orders.services.undo import close_abandoned
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
@@ -222,3 +228,34 @@ def test_an_uncertain_change_is_made_sure_of_before_it_is_undone(desk):
     desk.wait_out()
     assert [row[0] for row in desk.billed()] == ["create", "create", "create", "cancel"]
     assert (desk.state("C1"), desk.alive_there("T1")) == ("withdrawn", [A])
+
+
+def test_a_refused_repeat_of_a_call_that_acted_is_still_deleted(desk, case, settings):
+    """3.9 (6) Unknown: the answer was lost, the repeat is refused; nobody may be billed for what was not opened."""
+    settings.DISPATCH_RETRY_SECONDS = [1, 1]
+    one = case(1)
+    desk.at(one["clock_setup"])
+    desk.post(one["setup"][0])
+    desk.deliver()
+    desk.at(one["clock"])
+    desk.post(one["content"])
+    lose_the_creates_answer_then_refuse(desk)
+    desk.clock.shift(5)
+    desk.deliver()
+    number = one["content"]["OrderNum"]
+    assert desk.order(number).state == "failed"
+    assert [row for row in desk.sandbox.state()["records"] if row["jobId"] == number] == []
+
+
+def lose_the_creates_answer_then_refuse(desk):
+    now = timezone.now()
+    lease = datetime.timedelta(seconds=60)
+    while True:
+        rooms = {"bigdata": 1, "bpm": 0, "mail": 0, "files": 0}
+        [work] = claim(rooms=rooms, now=now, lease=lease, worker="test", build=build_payloads)
+        if work.step == "create_billing":
+            desk.sandbox.fault(path="/bigdata/productInfos", kind="reset_after", count=1)
+            record_outcomes([send(work)], now=now)
+            desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal", count=1)
+            return
+        record_outcomes([send(work)], now=now)
