@@ -30,8 +30,9 @@ from orders.services.outcome import Outcome
 from orders.services.stepping import release
 
 CALLS_AT_A_TIME = 8
-CLAIMED_AHEAD = 24  # so that a quick partner's threads need not wait for the database
+CLAIMED_AHEAD = 48  # so that a quick partner's threads need not wait for the database
 QUICK = 0.25  # seconds; only then is anything claimed ahead
+LOOK_AGAIN = 0.05  # seconds until a partner that nothing was due for is looked at again beside running calls
 LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the partner's time-out
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s
 LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
@@ -41,13 +42,14 @@ WORKER = socket.gethostname()[:48]
 
 @dataclass
 class Lane:
-    """A partner's threads, and how quickly it answers."""
+    """A partner's threads, and how quickly it answers. `look_at`: nothing was due for it; look again from then on."""
 
     partner: str
     pool: ThreadPoolExecutor
     threads: int
     in_flight: int = 0
     slowest: float = 1.0
+    look_at: float = 0.0
 
     def room(self) -> int:
         """How many more calls may be claimed for it."""
@@ -128,17 +130,21 @@ class Drain:
             took: list[float] = []
             self.calls[lane.pool.submit(_call, item, until, took)] = (lane, item, took)
             lane.in_flight += 1
+            rooms[lane.partner] -= 1
+        for partner, room in rooms.items():
+            self.lanes[partner].look_at = time.monotonic() + LOOK_AGAIN if room else 0.0
         return len(work)
 
     def _rooms(self) -> dict[str, int]:
         """How many calls may be claimed for each partner. Where a breaker is open: a probe, if it is time for one.
 
         A busy partner is filled up only when half of what may wait has been used, so that claims come in batches.
+        Beside running calls, a partner that nothing was due for is left out for a moment.
         """
         rooms = {}
         for lane in self.lanes.values():
             enough = CLAIMED_AHEAD // 2 if lane.in_flight > self.threads else 0
-            if lane.room() > enough:
+            if lane.room() > enough and not (self.calls and time.monotonic() < lane.look_at):
                 rooms[lane.partner] = lane.room()
         for partner in self.breakers.open() & rooms.keys():
             rooms[partner] = 1 if may_probe(partner, now=timezone.now()) else 0
@@ -172,7 +178,9 @@ class Drain:
             lane.slowest = max(took, default=lane.slowest)
             outcomes.append(future.result())
         if outcomes:
-            record_safely(patiently(lambda: self._guarded(outcomes)))
+            if record_safely(patiently(lambda: self._guarded(outcomes))):
+                for lane in self.lanes.values():
+                    lane.look_at = 0.0
             self._count(outcomes)
 
     def _guarded(self, outcomes: list[Outcome]) -> list[Outcome]:

@@ -21,22 +21,21 @@ WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds: a database that is restarted is ba
 Given = TypeVar("Given")
 
 
-def record_safely(outcomes: list[Outcome]) -> None:
-    """Records a batch; if one outcome can't be written, the others are all the same.
+def record_safely(outcomes: list[Outcome]) -> int:
+    """Records a batch; if one outcome can't be written, the others are all the same. Returns how many steps became due.
 
     Raises django.db.OperationalError or InterfaceError if the database stays away.
     """
     try:
-        patiently(lambda: record_outcomes(outcomes, now=timezone.now()))
+        return patiently(lambda: record_outcomes(outcomes, now=timezone.now()))
     except (OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("%s outcomes can't be recorded together", len(outcomes))
-        for outcome in outcomes:
-            _record_alone(outcome)
+        return sum(_record_alone(outcome) for outcome in outcomes)
 
 
-def _record_alone(outcome: Outcome) -> None:
+def _record_alone(outcome: Outcome) -> int:
     """What can't be written counts as a fault of ours, to be tried again: then it ends as an incident at the latest."""
     fault = f"the answer ({outcome.result}) could not be recorded; see the log"
     bare = replace(
@@ -49,6 +48,7 @@ def _record_alone(outcome: Outcome) -> None:
             raise
         except Exception:
             logger.exception("the outcome of dispatch %s can't be recorded", outcome.dispatch_id)
+    return 0
 
 
 def patiently(act: Callable[[], Given]) -> Given:

@@ -29,7 +29,10 @@ def release(
     gate (approval, start day) is open and the order bears no undo mark. One conditional UPDATE on the step's own row:
     schedule, sweep, command and a finished step may all call it at once.
     """
-    ready = _ready(now, order_ids, lanes).order_by()
+    waiting = _waiting(order_ids, lanes)
+    if order_ids is not None and not waiting.exists():  # putting the UPDATE together costs more than this look
+        return 0
+    ready = _ready(now, waiting).order_by()
     if dated:
         ready = ready.filter(not_before__lte=now)
     if connection.features.has_select_for_update_skip_locked:
@@ -53,10 +56,14 @@ def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
             return
 
 
-def _ready(now: datetime.datetime, order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
+def _waiting(order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
     waiting = Dispatch.objects.filter(state=State.WAITING)
-    if order_ids is not None:
-        waiting = waiting.filter(Q(order_id__in=order_ids) | Q(lane__in=lanes) if lanes else Q(order_id__in=order_ids))
+    if order_ids is None:
+        return waiting
+    return waiting.filter(Q(order_id__in=order_ids) | Q(lane__in=lanes) if lanes else Q(order_id__in=order_ids))
+
+
+def _ready(now: datetime.datetime, waiting: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
     return waiting.filter(
         Q(gate=Gate.NONE)
         | Q(gate=Gate.START, not_before__lte=now)
