@@ -39,7 +39,7 @@ class OperatorFilter(SeenLately):
 @admin.register(ApprovalRecord)
 class ApprovalRecordAdmin(admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["time", "order", "source", "node_name", "result_chip", "finished", "operator", "opinion_cut"]
+    list_display = ["time", "order", "source", "node_name", "result_chip", "ended", "operator", "opinion_cut"]
     list_display_links = ["time"]
     list_filter = [NodeFilter, "result", OperatorFilter, ("time", admin.DateFieldListFilter), "source", "finished"]
     list_select_related = ["order"]
@@ -71,6 +71,10 @@ class ApprovalRecordAdmin(admin.ModelAdmin):
     @admin.display(description=_("result"), ordering="result")
     def result_chip(self, obj):
         return format_html('<span class="chip chip-{}">{}</span>', TONES[obj.result], obj.get_result_display())
+
+    @admin.display(description=_("finished"))
+    def ended(self, obj):
+        return _("yes") if obj.finished else ""
 
     @admin.display(description=_("opinion"))
     def opinion_cut(self, obj):

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip
 from orders.admin.filters import day_filter, word_filter
+from orders.admin.incident_acts import IncidentActs
 from orders.admin.moments import ago
 from orders.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of, limit
@@ -41,7 +42,7 @@ class AffectedOrderInline(ReadOnlyInline):
 
 
 @admin.register(Incident)
-class IncidentAdmin(ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "partner_name", "step_name", "state_chip", "orders_stopped", "owner", "first", "last"]
     list_display_links = ["cause"]
     list_filter = [OpenFilter, "state", PartnerFilter, day_filter("first_at", _("first at"), parameter="first")]

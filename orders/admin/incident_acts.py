@@ -1,0 +1,105 @@
+"""What staff do about an incident on its page: take it up, note, ignore, resolve. The services do it, with an event."""
+
+from dataclasses import dataclass
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from orders.admin.scope import attributions_of
+from orders.errors import NotAllowedError
+from orders.models import Incident
+from orders.services.incident_desk import (
+    acknowledge_incident,
+    ignore_incident,
+    note_incident,
+    resolve_incident,
+)
+
+State = Incident.State
+OPEN = frozenset({State.OPEN, State.ACKNOWLEDGED})
+PERMISSION = "orders.change_incident"
+
+
+@dataclass(frozen=True)
+class Act:
+    """`states` allow it; `for_all`: it ends something for every order that the incident stopped."""
+
+    key: str
+    label: str | Promise
+    done: str | Promise
+    states: frozenset[str]
+    for_all: bool = False
+
+
+ACTS = [
+    Act("acknowledge", _("I take it"), _("It is yours now."), OPEN),
+    Act("note", _("Add the note"), _("The note is kept."), frozenset(State)),
+    Act("resolve", _("Resolved"), _("Resolved; the people concerned are told."), OPEN | {State.IGNORED}, for_all=True),
+    Act("ignore", _("Ignore it"), _("Ignored for the orders that it has."), OPEN, for_all=True),
+]
+SERVICES = {
+    "acknowledge": acknowledge_incident,
+    "note": note_incident,
+    "resolve": resolve_incident,
+    "ignore": ignore_incident,
+}
+
+
+class NoteForm(forms.Form):
+    note = forms.CharField(label=_("Note"), required=False, max_length=500)
+
+
+def sees_all_of(request: HttpRequest, incident: Incident) -> bool:
+    """Whether every order that it stops is of the person's attributions."""
+    letters = attributions_of(request.user)
+    still = incident.affected.filter(closed_at=None)
+    return letters is None or not still.exclude(order__attribution__in=letters).exists()
+
+
+def offered(request: HttpRequest, incident: Incident) -> list[Act]:
+    """The acts that the person and the incident's state allow."""
+    if not request.user.has_perm(PERMISSION):
+        return []
+    whole = sees_all_of(request, incident)
+    return [act for act in ACTS if incident.state in act.states and (whole or not act.for_all)]
+
+
+class IncidentActs:
+    """The acts' part of the incidents' ModelAdmin."""
+
+    change_form_template = "admin/orders/incident.html"
+
+    def get_urls(self):
+        act = self.admin_site.admin_view(require_POST(self.act_view))
+        return [path("<int:pk>/do/<slug:key>/", act, name="orders_incident_act"), *super().get_urls()]
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        context.update(acts=offered(request, obj), act_form=NoteForm())
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def act_view(self, request, pk: int, key: str):
+        """Does it, and leads back to the page. Who may not is refused, whatever they saw before."""
+        incident = self.get_object(request, str(pk))
+        form = NoteForm(request.POST)
+        act = incident and next((act for act in offered(request, incident) if act.key == key), None)
+        if act is None or not self.has_view_permission(request, incident) or not form.is_valid():
+            raise PermissionDenied
+        try:
+            self.carry_out(request, incident, key, form.cleaned_data["note"])
+            messages.success(request, str(act.done))
+        except NotAllowedError as error:
+            messages.error(request, str(error))
+        return redirect("admin:orders_incident_change", pk)
+
+    def carry_out(self, request, incident: Incident, key: str, note: str) -> None:
+        by = f"staff:{request.user.get_username()}"
+        more = {"owner_id": request.user.pk} if key == "acknowledge" else {}
+        SERVICES[key](incident_id=incident.pk, by=by, now=timezone.now(), note=note, **more)
