@@ -34,8 +34,8 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
     ended = [row for row in rows if row.state in ENDED]
     lanes = {row.lane for row in ended if row.lane} | {order.trial_id or order.pk for order in needless}
     touched = {row.order_id for row in ended} | {order.pk for order in needless}
-    released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
     note_undone([row for row in done if row.undo], now=now)
+    released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
     for order in orders.values():
         finish_undo(order, now=now, by=by)
     refresh_states(orders.values(), now=now, by=by)

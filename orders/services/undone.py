@@ -51,11 +51,25 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
-    """Deleted for sure, unless its making was uncertain: then it is looked at again in ten minutes."""
-    again = Dispatch.objects.filter(order=row.order, step=Step.VERIFY_DELETED, superseded=False, state=State.WAITING)
-    unsure = again.filter(about__last=True).update(not_before=now + LOOK_AGAIN)
+    """Deleted for sure, unless its making was uncertain: then it is looked at again in ten minutes.
+
+    A call that was in the air when the undoing began may have been answered definitely since: no look is needed then.
+    """
+    looks = Dispatch.objects.filter(order=row.order, step=Step.VERIFY_DELETED, superseded=False, attempts=0)
+    looks = looks.filter(state__in=[State.WAITING, State.DUE])
+    unsure = _is_unsure(row.order)
+    if unsure:
+        unsure = looks.filter(about__last=True).update(not_before=now + LOOK_AGAIN)
+    else:
+        looks.update(state=State.CLOSED, next_try_at=None)
     state = Record.UNKNOWN if unsure else Record.DELETED
     BillingRecord.objects.filter(pk__in=row.records).update(state=state, dispatch=row)
+
+
+def _is_unsure(order: Order) -> bool:
+    """Whether a making of the order's records ended without a definite answer."""
+    made = order.dispatches.filter(step=Step.CREATE_BILLING, undo=False, superseded=False, attempts__gt=0)
+    return made.filter(definite=False).exclude(state__in=[State.DONE, State.UNDONE]).exists()
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:

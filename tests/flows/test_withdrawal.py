@@ -1,8 +1,15 @@
 """Withdrawals of activations, and what comes before and after them (contract 3.10)."""
 
-import pytest
+import datetime
 
+import pytest
+from django.utils import timezone
+
+from integrations.building import build_payloads
+from integrations.sending import send
 from orders.models import TrialClaim
+from orders.services.leases import claim
+from orders.services.outcomes import record_outcomes
 from orders.services.resend import Selection, judge
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
@@ -188,3 +195,28 @@ def test_a_change_that_waited_for_the_claim_goes_on(desk):
 def test_a_withdrawn_order_cannot_be_resent(desk):
     desk.play(trial("T1", A), activation("A1"), withdrawal("A1"))
     assert [row.sends for row in judge(Selection(numbers=("A1",)))] == [False]
+
+
+def test_a_create_in_the_air_that_is_answered_needs_no_second_look(desk):
+    """3.9 (6): only what is unknown is looked at again; the answer came, so the withdrawal ends at once."""
+    desk.post(trial("T1"))
+    desk.deliver()
+    desk.post(activation("A1"))
+    work = claim_step(desk, "create_billing")
+    desk.post(withdrawal("A1"))
+    record_outcomes([send(work)], now=timezone.now())
+    desk.deliver()
+    assert desk.order("A1").state == "withdrawn"
+    assert {row["cancelStatus"] for row in desk.sandbox.state()["records"]} == {"1"}
+    assert {row["jobId"] for row in desk.sandbox.state()["records"]} == {"T1"}
+
+
+def claim_step(desk, step: str):
+    """Carries the order up to this step and claims it, as a worker would."""
+    lease = datetime.timedelta(seconds=60)
+    while True:
+        rooms = {"bigdata": 1, "bpm": 0, "mail": 0, "files": 0}
+        [work] = claim(rooms=rooms, now=timezone.now(), lease=lease, worker="test", build=build_payloads)
+        if work.step == step:
+            return work
+        record_outcomes([send(work)], now=timezone.now())
