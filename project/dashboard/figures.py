@@ -2,11 +2,13 @@
 
 import datetime
 
-from django.db.models import Count, DateField, F, Min, Q, QuerySet, Value
+from django.db import connection
+from django.db.models import Count, DateField, DateTimeField, F, Func, Min, Q, QuerySet, Value
 from django.db.models.functions import TruncDate
+from django.utils import timezone
 
 from integrations.models import Breaker, Heartbeat
-from orders.admin.filters import midnight
+from orders.admin.filters import DAY, midnight
 from orders.admin.order_list import NEEDS_SOMEBODY, overdue
 from orders.admin.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident, Order
@@ -20,11 +22,26 @@ ALL = Count("*")
 def per_day(user, *, first: datetime.date) -> list[tuple]:
     """(day, kind, state, number) of orders received since `first`, and (day, "stopped", "", number) of stopped ones."""
     orders = limit(Order.objects.filter(received_at__gte=midnight(first)), user, "attribution")
-    orders = orders.annotate(day=TruncDate("received_at")).order_by().values_list("day", "kind", "state")
+    orders = orders.annotate(day=_day("received_at", first)).order_by().values_list("day", "kind", "state")
     stopped = limit(AffectedOrder.objects.filter(since__gte=midnight(first)), user)
-    stopped = stopped.annotate(day=TruncDate("since"), kind=Value(STOPPED), state=Value(""))
+    stopped = stopped.annotate(day=_day("since", first), kind=Value(STOPPED), state=Value(""))
     stopped = stopped.order_by().values_list("day", "kind", "state")
-    return list(orders.annotate(number=ALL).union(stopped.annotate(number=ALL), all=True))
+    rows = orders.annotate(number=ALL).union(stopped.annotate(number=ALL), all=True)
+    return [(_date(day), kind, state, number) for day, kind, state, number in rows]
+
+
+def _day(field: str, first: datetime.date):
+    """The day of a moment. PostgreSQL counts off from the first midnight: a tenth of the time zone's cost.
+
+    A day has 24 hours all year in Asia/Shanghai.
+    """
+    if connection.vendor != "postgresql":
+        return TruncDate(field)
+    return Func(Value(DAY), F(field), Value(midnight(first)), function="date_bin", output_field=DateTimeField())
+
+
+def _date(day: datetime.date) -> datetime.date:
+    return timezone.localtime(day).date() if isinstance(day, datetime.datetime) else day
 
 
 def needing(user) -> list[tuple]:
