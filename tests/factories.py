@@ -1,14 +1,10 @@
 """Rows for tests: plain values and sequences, nothing random. Provinces and service types come with the migrations."""
 
-import datetime
-
 import factory
-from django.contrib.auth.models import User
 from factory.django import DjangoModelFactory
 
 from approvals.models import ApprovalRecord
-from integrations.models import Breaker, Heartbeat, Turn
-from notifications.models import Contact, Mail
+from notifications.models import Mail
 from orders.models import (
     AcceptedCall,
     AffectedOrder,
@@ -25,13 +21,19 @@ from orders.models import (
     OrderDomain,
     OrderEvent,
     OrderFiles,
-    Reconciliation,
-    StaffScope,
     TrialClaim,
     TrialUsage,
 )
-
-NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
+from tests.desk_factories import (  # noqa: F401  so that all are found here
+    NOW,
+    BreakerFactory,
+    ContactFactory,
+    HeartbeatFactory,
+    ReconciliationFactory,
+    StaffScopeFactory,
+    TurnFactory,
+    UserFactory,
+)
 
 
 class OrderFactory(DjangoModelFactory):
@@ -241,16 +243,6 @@ class ApprovalRecordFactory(DjangoModelFactory):
     received_at = NOW
 
 
-class ContactFactory(DjangoModelFactory):
-    class Meta:
-        model = Contact
-
-    name = factory.Sequence(lambda n: f"李四{n}")
-    mail = factory.Sequence(lambda n: f"sa{n}@example.com")
-    tel = "13700000000"
-    attribution_id = "BJ"
-
-
 class MailFactory(DjangoModelFactory):
     class Meta:
         model = Mail
@@ -265,39 +257,6 @@ class MailFactory(DjangoModelFactory):
     written_at = NOW
 
 
-class HeartbeatFactory(DjangoModelFactory):
-    class Meta:
-        model = Heartbeat
-
-    cluster = factory.Sequence(lambda n: f"cluster-{n}")
-    started_at = NOW
-    seen_at = NOW
-
-
-class TurnFactory(DjangoModelFactory):
-    class Meta:
-        model = Turn
-
-    name = factory.Sequence(lambda n: f"turn-{n}")
-
-
-class BreakerFactory(DjangoModelFactory):
-    """Closed; `opened_at` opens it."""
-
-    class Meta:
-        model = Breaker
-
-    partner = factory.Sequence(lambda n: f"partner-{n}")
-
-
-class ReconciliationFactory(DjangoModelFactory):
-    class Meta:
-        model = Reconciliation
-
-    started_at = NOW
-    by = "command:reconcile"
-
-
 class DifferenceFactory(DjangoModelFactory):
     class Meta:
         model = Difference
@@ -308,27 +267,3 @@ class DifferenceFactory(DjangoModelFactory):
     job_id = factory.SelfAttribute("order.number")
     product_id = "61000616304"
     domain = factory.Sequence(lambda n: f"a{n}.example.com")
-
-
-class UserFactory(DjangoModelFactory):
-    """A member of staff without any right."""
-
-    class Meta:
-        model = User
-
-    username = factory.Sequence(lambda n: f"staff{n}")
-    is_staff = True
-
-
-class StaffScopeFactory(DjangoModelFactory):
-    """Sees nothing, until attributions are added: `StaffScopeFactory(letters=["BJ"])`."""
-
-    class Meta:
-        model = StaffScope
-        skip_postgeneration_save = True
-
-    user = factory.SubFactory(UserFactory)
-
-    @factory.post_generation
-    def letters(self, create, extracted, **kwargs):
-        self.attributions.set(extracted or [])

@@ -1,0 +1,80 @@
+"""Rows for tests that hang on no order: people, clusters, partners. Use them from `tests.factories`."""
+
+import datetime
+
+import factory
+from django.contrib.auth.models import User
+from factory.django import DjangoModelFactory
+
+from integrations.models import Breaker, Heartbeat, Turn
+from notifications.models import Contact
+from orders.models import Reconciliation, StaffScope
+
+NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
+
+
+class ContactFactory(DjangoModelFactory):
+    class Meta:
+        model = Contact
+
+    name = factory.Sequence(lambda n: f"李四{n}")
+    mail = factory.Sequence(lambda n: f"sa{n}@example.com")
+    tel = "13700000000"
+    attribution_id = "BJ"
+
+
+class HeartbeatFactory(DjangoModelFactory):
+    class Meta:
+        model = Heartbeat
+
+    cluster = factory.Sequence(lambda n: f"cluster-{n}")
+    started_at = NOW
+    seen_at = NOW
+
+
+class TurnFactory(DjangoModelFactory):
+    class Meta:
+        model = Turn
+
+    name = factory.Sequence(lambda n: f"turn-{n}")
+
+
+class BreakerFactory(DjangoModelFactory):
+    """Closed; `opened_at` opens it."""
+
+    class Meta:
+        model = Breaker
+
+    partner = factory.Sequence(lambda n: f"partner-{n}")
+
+
+class ReconciliationFactory(DjangoModelFactory):
+    class Meta:
+        model = Reconciliation
+
+    started_at = NOW
+    by = "command:reconcile"
+
+
+class UserFactory(DjangoModelFactory):
+    """A member of staff without any right."""
+
+    class Meta:
+        model = User
+
+    username = factory.Sequence(lambda n: f"staff{n}")
+    is_staff = True
+
+
+class StaffScopeFactory(DjangoModelFactory):
+    """Sees nothing, until attributions are added: `StaffScopeFactory(letters=["BJ"])`."""
+
+    class Meta:
+        model = StaffScope
+        skip_postgeneration_save = True
+
+    user = factory.SubFactory(UserFactory)
+
+    @factory.post_generation
+    def letters(self, create, extracted, **kwargs):
+        self.attributions.set(extracted or [])
