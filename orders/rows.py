@@ -8,9 +8,10 @@ import functools
 from collections.abc import Iterable, Sequence
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Field, Model
+from django.db.models import Field, JSONField, Model
 
 ROWS_A_STATEMENT = 100
+PLAIN = {str, int, bool, type(None)}
 
 
 def insert_rows(rows: Iterable[Model]) -> None:
@@ -44,8 +45,14 @@ def _values(row: Model, fields: Sequence[Field]) -> list:
     for field in fields:
         if field.is_relation and getattr(row, field.attname) is None and field.is_cached(row):
             setattr(row, field.name, getattr(row, field.name))
-    database = connections[DEFAULT_DB_ALIAS]
-    return [field.get_db_prep_save(getattr(row, field.attname), database) for field in fields]
+    return [_prepared(field, getattr(row, field.attname)) for field in fields]
+
+
+def _prepared(field: Field, value):
+    """The value as the database takes it: most are plain, and Django would hand them through many calls unchanged."""
+    if type(value) in PLAIN and not isinstance(field, JSONField):
+        return value
+    return field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
 
 
 @functools.cache

@@ -114,6 +114,8 @@ else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    # The server keeps the plans of what is asked again and again, and values travel beside the text, not within it.
+    DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
 
 # --- Language and time: staff read Chinese; every wire time is Asia/Shanghai
 

@@ -3,20 +3,21 @@
 import re
 from collections.abc import Iterator
 
-from django.db.models import Value
-
 from integrations.bboss import serializers
 from integrations.bboss.codes import Code, Refused
 from integrations.bboss.envelope import shown
 from integrations.bboss.strict_json import BadJsonError, parse_text
 from orders.content import OrderContent
 from orders.models import Order, Province, ServiceType
+from orders.prepared import Prepared, Slot
 
 KINDS = {
     "1": (Order.Kind.TRIAL, serializers.TrialSerializer),
     "2": (Order.Kind.CHANGE, serializers.ChangeSerializer),
     "3": (Order.Kind.ACTIVATION, serializers.ActivationSerializer),
 }
+SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
+PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).values_list("letters"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -44,7 +45,7 @@ def read_withdrawal(content: dict) -> str:
 
 
 def read_order(content: dict) -> OrderContent:
-    """The order that the content describes. Raises Refused 20505. One look at the database."""
+    """The order that the content describes. Raises Refused 20505. Looks up what it refers to."""
     for path, value in _texts((), content):
         if match := _CONTROL.search(value):
             place = ascii(".".join(path) or value)[1:-1][:80]
@@ -79,16 +80,10 @@ def _validated(serializer: type[serializers.serializers.Serializer], content: di
 
 
 def _check_reference(service_type: str, letters: str) -> None:
-    """Both are looked up in one query; nothing is asked about what is not given."""
-    asked = []
-    if service_type:
-        asked.append(ServiceType.objects.filter(pk=service_type).values_list(Value("BusinessType"), "pk"))
-    if letters:
-        asked.append(Province.objects.filter(pk=letters).values_list(Value("Attribution"), "pk"))
-    known = dict(asked[0].order_by().union(*(query.order_by() for query in asked[1:]), all=True)) if asked else {}
-    if service_type and "BusinessType" not in known:
+    """Nothing is asked about what is not given."""
+    if service_type and not SERVICE_TYPE(code=service_type):
         raise bad("BusinessType", f"{shown(service_type)} is not a known service type")
-    if letters and "Attribution" not in known:
+    if letters and not PROVINCE(letters=letters):
         raise bad("Attribution", f"{shown(letters)} is not JT, GJ or a province's letters")
 
 

@@ -9,6 +9,7 @@ from orders.canonical import content_hash
 from orders.content import OrderContent, Receipt
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.models import AcceptedCall, InboundMessage, Order
+from orders.prepared import Prepared, Slot
 from orders.rows import insert_rows
 from orders.services.carrying import carry_out
 from orders.services.events import event
@@ -17,6 +18,9 @@ from orders.services.planning import open_claim, settle
 from orders.services.progress import refresh_states
 from orders.services.wakeup import wake
 
+TRIAL = Prepared(
+    lambda: Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL).select_for_update(no_key=True)
+)
 COPIED = [
     "biz_start", "biz_end", "enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel",
     "oper_mail", "prod_type", "product_id", "billing_method", "data_flow", "info_security", "info_security_table",
@@ -75,8 +79,7 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
 def _locked_trial(number: str) -> Order | None:
     if not number:
         return None
-    trials = Order.objects.filter(number=number, kind=Order.Kind.TRIAL)
-    return trials.select_for_update(no_key=True).first()
+    return TRIAL.first(number=number)
 
 
 def _new_order(

@@ -4,18 +4,26 @@ Everything here runs inside the caller's transaction, with the trial locked: pla
 """
 
 import datetime
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.utils import timezone
 
 from orders.errors import ContentError
-from orders.models import BillingRecord, Order, Province, TrialClaim
+from orders.models import BillingRecord, Order, OrderDomain, Province, TrialClaim
 from orders.plan import PlanFacts, PlannedStep, build_plan
+from orders.prepared import Prepared, Slot
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
 FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
+
+OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
+CHANGES = Order.objects.filter(kind=Kind.CHANGE, planned_at__isnull=False, undo_since=None)
+LAST_CHANGE = Prepared(lambda: CHANGES.filter(trial=Slot("trial")).order_by("-planned_at", "-pk")[:1])
+DOMAINS = Prepared(lambda: OrderDomain.objects.filter(order=Slot("order")).values_list("name", flat=True))
+RECORDS = Prepared(lambda: BillingRecord.objects.filter(order=Slot("order"), product_id=Slot("product")))
 
 
 @dataclass
@@ -131,11 +139,11 @@ def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | N
 
 
 def _plan_activation(order: Order, decision: Settlement, before: Order, now: datetime.datetime) -> None:
-    names = [row.name for row in before.domains.all()]
+    names = DOMAINS(order=before.pk)
     decision.domains = decision.domains or names
     order.start_at = later_start(order.biz_start, now)
     if order.first:
-        decision.old = trial_records(order.trial, before.service_type_id, [name.lower() for name in names])
+        decision.old = trial_records(order.trial, before.service_type_id, {name.lower() for name in names})
     decision.new = [_commercial_record(order, name) for name in decision.domains]
     decision.steps = build_plan(
         PlanFacts(
@@ -168,9 +176,7 @@ def latest_shape(trial: Order) -> Order:
     Every change holds the full result: domains, service type, data flow, end day, customer. A withdrawn change that
     later orders rest on bears no undo mark and still counts: its records are there.
     """
-    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, planned_at__isnull=False, undo_since=None)
-    last = changes.order_by("-planned_at", "-pk").values_list("pk", flat=True).first()  # most trials have none
-    return Order.objects.get(pk=last) if last else trial
+    return LAST_CHANGE.first(trial=trial.pk) or trial
 
 
 def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
@@ -179,10 +185,9 @@ def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
         setattr(order, name, getattr(source, name))
 
 
-def trial_records(trial: Order, product_id: str, keys) -> list[BillingRecord]:
+def trial_records(trial: Order, product_id: str, keys: Collection[str]) -> list[BillingRecord]:
     """The trial's records of these domains (lower case), in the order in which they were made."""
-    rows = BillingRecord.objects.filter(order=trial, product_id=product_id, domain_key__in=list(keys))
-    return list(rows.order_by("pk"))
+    return [row for row in RECORDS(order=trial.pk, product=product_id) if row.domain_key in keys]
 
 
 def _trial_record(trial: Order, service_type: str, name: str) -> BillingRecord:
@@ -211,4 +216,4 @@ def open_claim(trial: Order | None) -> TrialClaim | None:
     """The claim that stands on a trial now."""
     if trial is None or trial.pk is None:
         return None
-    return TrialClaim.objects.filter(trial=trial, released_at=None).first()
+    return OPEN_CLAIM.first(trial=trial.pk)

@@ -9,9 +9,13 @@ from django.db.models.functions import Coalesce
 
 from orders.models import Dispatch, Order
 from orders.models.dispatch import FIXES
+from orders.prepared import Prepared, Slot
 
 State, Gate = Dispatch.State, Dispatch.Gate
 NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
+IN_LINE = Prepared(
+    lambda: Dispatch.objects.filter(lane=Slot("lane"), superseded=False, state__in=NOT_FINISHED).values_list("pk")[:1]
+)
 
 
 @transaction.atomic
@@ -43,7 +47,7 @@ def release(
 
 def line_is_free(lane: int) -> bool:
     """Whether nothing at all is unfinished in a trial's line (the trial is locked)."""
-    return not Dispatch.objects.filter(lane=lane, superseded=False, state__in=NOT_FINISHED).exists()
+    return not IN_LINE(lane=lane)
 
 
 def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:

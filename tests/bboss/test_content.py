@@ -144,9 +144,11 @@ def test_unknown_attributions(letters):
     assert refused(TRIAL | {"Attribution": letters}).startswith("Attribution: ")
 
 
-def test_one_query_only(django_assert_num_queries):
-    with django_assert_num_queries(1):
+def test_looks_up_only_what_is_given(django_assert_num_queries):
+    with django_assert_num_queries(2):
         read_order(TRIAL | {"Attribution": "BJ"})
+    with django_assert_num_queries(1):
+        read_order(TRIAL)
     with django_assert_num_queries(0):
         read_order(CHANGE)
 
