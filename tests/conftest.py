@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import pathlib
 
 import pytest
@@ -46,3 +47,20 @@ def sandbox(sandbox_server, settings):
     settings.BIGDATA_BASE_URL = sandbox_server.bigdata_url
     settings.BPM_BASE_URL = sandbox_server.bpm_url
     return sandbox_server
+
+
+# What does not depend on the database runs once where both are tested: on SQLite (see tests/run.py).
+ANY_DATABASE = (
+    *("sandbox/", "partners/", "files/", "notifications/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
+    *("bboss/test_domains", "bboss/test_signature", "bboss/test_strict_json", "bboss/test_content"),
+    *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes"),
+)
+
+
+def pytest_collection_modifyitems(config, items):
+    """On PostgreSQL, beside a run on SQLite: leaves out what that one covers."""
+    if os.environ.get("DESK_TEST_SHARED") != "1" or not os.environ.get("DESK_TEST_DATABASE_URL"):
+        return
+    once = [item for item in items if str(item.path.relative_to(HERE)).startswith(ANY_DATABASE)]
+    config.hook.pytest_deselected(items=once)
+    items[:] = [item for item in items if item not in set(once)]

@@ -41,7 +41,9 @@ class Run:
     def __init__(self, name: str, arguments: list[str], *, url: str = "", output: IO[bytes] | None = None) -> None:
         self.name, self.url, self.output = name, url, output
         self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # all that the run starts inherits it
-        environment = os.environ | {"DESK_TEST_DATABASE_URL": url} | dict([self.mark.split("=")])
+        environment = (
+            os.environ | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_SHARED": "1"} | dict([self.mark.split("=")])
+        )
         cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}"
         command = [*PYTEST, "-o", cache, *arguments]
         self.began = time.monotonic()

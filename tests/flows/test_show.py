@@ -44,3 +44,13 @@ def test_a_partner_that_is_down_is_named(desk, quick_breaker, capsys, client):  
 def test_an_unknown_order_is_one_line(db):
     with pytest.raises(CommandError, match="order NOBODY is unknown"):
         call_command("show", "NOBODY")
+
+
+def test_an_order_that_waits_names_what_it_waits_for(desk, capsys):
+    desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal", count=1)
+    desk.post(trial("T1"))
+    desk.deliver()
+    desk.post({"OrderType": "2", "OrderNum": "C1", "BizRequest": "T1", "ProvContent": [{"ProvReq": "n.example.com"}]})
+    text = show(capsys, "C1")
+    assert "trial T1 (Failed)" in text
+    assert "waits for T1: create_trial_billing (failed)" in text

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
 
 from orders.models import Dispatch, Order
-from orders.reading import standing
+from orders.reading import standing, waits_for
 from orders.services.breakers import partners_down
 from orders.services.incidents import PARTNERS
 
@@ -39,11 +39,14 @@ class Command(BaseCommand):
             f"  attribution {facts['attribution'] or '-'}, start {facts['start'] or '-'}"
             f", BPM process {facts['bpm_process'] or '-'}",
         ]
+        if order.trial:
+            lines.append(f"  trial {order.trial.number} ({order.trial.get_state_display()})")
         if facts["held_because"]:
             lines.append(f"  held because {order.get_held_because_display()} ({facts['held_because']})")
         lines += [
             f"  incident {row['partner']} {row['step']} {row['code']}: {row['detail']}" for row in facts["incidents"]
         ]
+        lines += [f"  waits for {name}" for name in waits_for(order)]
         waiting = {PARTNERS[row["channel"]] for row in facts["steps"] if row["status"] in {"due", "retrying"}}
         lines += [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
         lines += [self.step(row) for row in facts["steps"]]
