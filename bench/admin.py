@@ -1,0 +1,159 @@
+"""The staff's pages on many orders: `python -m bench.admin [--orders 1000000] [--rounds 5]`.
+
+PostgreSQL. Two databases, one of a thousand orders and one of many, are asked in turn, request by request, so that a
+busy machine is busy for both; what counts is the ratio of the medians, at most 1.4. Both are dropped at the end.
+"""
+
+import argparse
+import time
+from collections import defaultdict
+from statistics import median
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connections
+from django.test import Client
+
+from bench import environment  # noqa: F401  sets Django up
+from bench.admin_data import fill
+from bench.desk import Desk, _on_server
+from bench.environment import NAME
+from bench.results import append
+from orders.models import Order
+
+SMALL, LIMIT = 1000, 1.4
+FULL = 60  # rows, more than a page shows
+TRIES = 3  # in a round; the quickest counts
+LIST = "/admin/orders/order/"
+
+
+def main() -> None:
+    """Fills both databases, asks for every page in turn, and appends medians and ratios."""
+    options = _options()
+    large = f"{NAME}_large"
+    with Desk():
+        _on_server(f"CREATE DATABASE {large}")
+        small = connections["default"]
+        ways = {SMALL: small, options.orders: small.copy()}
+        ways[options.orders].settings_dict["NAME"] = large
+        try:
+            filled = {size: _fill(size, way) for size, way in ways.items()}
+            times = _measure(ways, options.rounds)
+            switch(small)
+            append("admin", _report(times, options.orders, filled[options.orders]))
+        finally:
+            switch(small)
+            ways[options.orders].close()
+            _on_server(f"DROP DATABASE {large} WITH (FORCE)")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser.parse_args()
+
+
+def switch(way) -> None:
+    """This process's Django speaks by that connection from now on; the other one stays open."""
+    connections["default"] = way
+
+
+def _fill(size: int, way) -> float:
+    """Seconds that it took to make the rows."""
+    switch(way)
+    call_command("migrate", verbosity=0)
+    began = time.monotonic()
+    fill(size)
+    get_user_model().objects.create_superuser("bench")
+    print(f"{size} orders in {time.monotonic() - began:.0f} s", flush=True)
+    return time.monotonic() - began
+
+
+def pages() -> dict[str, str]:
+    """The pages by what they show; for a database of any size they show as many rows as they can."""
+    order = Order.objects.filter(kind=Order.Kind.ACTIVATION, state=Order.State.ACTIVE).order_by("-pk")[9]
+    return {
+        "dashboard": "/admin/",
+        "list": LIST,
+        "list, page 15": f"{LIST}?p=15",
+        "filter: state": f"{LIST}?state__exact=active",
+        "filter: attribution and kind": f"{LIST}?attribution__letters__exact={order.attribution_id}&kind__exact=trial",
+        "filter: received in 30 days": f"{LIST}?received=30d",
+        "filter: held or failed": f"{LIST}?needs=somebody",
+        "search: whole number": f"{LIST}?q={order.number}",
+        "search: beginning of a number": f"{LIST}?q={_beginning('number', order.number)}",
+        "search: trial number": f"{LIST}?q={order.trial_number}",
+        "search: product id": f"{LIST}?q={order.product_id}",
+        "search: domain": f"{LIST}?q=cdn{order.pk}-",
+        "search: beginning of a name": f"{LIST}?q={_beginning('enterprise_name', order.enterprise_name)}",
+        "search: piece of a name": f"{LIST}?q={order.enterprise_name[3:12]}",
+        "order": f"{LIST}{order.pk}/change/",
+        "billing dispatches": "/admin/orders/billingdispatch/",
+        "billing records": "/admin/orders/billingrecord/",
+        "approvals": "/admin/approvals/approvalrecord/",
+    }
+
+
+def _beginning(field: str, text: str) -> str:
+    """The longest beginning of a field's text that finds a full page."""
+    beginnings = (text[:end] for end in range(len(text), 0, -1))
+    return next(part for part in beginnings if Order.objects.filter(**{f"{field}__startswith": part})[FULL:].exists())
+
+
+def _measure(ways: dict, rounds: int) -> dict[str, dict[int, list[float]]]:
+    """Milliseconds by page and size. The first round warms up and does not count."""
+    times = defaultdict(lambda: defaultdict(list))
+    visits = {size: _sign_in(way) for size, way in ways.items()}
+    for turn in range(rounds + 1):
+        for page in next(iter(visits.values()))[1]:
+            spent = defaultdict(list)
+            for _ in range(TRIES):
+                for size, (client, urls) in visits.items():
+                    switch(ways[size])
+                    spent[size].append(_ask(client, urls[page]))
+            for size, values in spent.items() if turn else ():
+                times[page][size].append(min(values))
+    return times
+
+
+def _sign_in(way) -> tuple[Client, dict[str, str]]:
+    """A superuser's client, and the pages of this database."""
+    switch(way)
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(get_user_model().objects.get(username="bench"))
+    return client, pages()
+
+
+def _ask(client: Client, url: str) -> float:
+    """Milliseconds of one request."""
+    began = time.perf_counter()
+    answer = client.get(url)
+    spent = (time.perf_counter() - began) * 1000
+    if answer.status_code != 200:
+        raise RuntimeError(f"{url} answered {answer.status_code}")
+    return spent
+
+
+def _report(times: dict, size: int, seconds: float) -> list[str]:
+    lines = [
+        f"{size} orders made in {seconds:.0f} s. Test client, milliseconds, medians [all rounds], both sizes in turn, "
+        f"of {TRIES} tries the quickest.",
+        "",
+        f"| page | {SMALL} orders | {size} orders | ratio |",
+        "| --- | --- | --- | --- |",
+    ]
+    for page, by_size in times.items():
+        small, large = by_size[SMALL], by_size[size]
+        ratio = median(large) / median(small)
+        lines.append(f"| {page} | {_spread(small)} | {_spread(large)} | {ratio:.2f}{' !' if ratio > LIMIT else ''} |")
+    worst = max(median(one[size]) / median(one[SMALL]) for one in times.values())
+    return [*lines, "", f"at most {LIMIT} times: {'reached' if worst <= LIMIT else 'NOT reached'} (worst {worst:.2f})"]
+
+
+def _spread(values: list[float]) -> str:
+    return f"{median(values):.0f} [{' '.join(f'{value:.0f}' for value in values)}]"
+
+
+if __name__ == "__main__":
+    main()

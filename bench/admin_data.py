@@ -1,0 +1,110 @@
+"""Fills a database for `bench.admin`: `python -m bench.admin_data --orders N` fills the one of DATABASE_URL.
+
+Plain SQL on PostgreSQL. N orders up to now, each with two domains, two billing records, three dispatches, three
+events, and an approval where it is an activation. A thousand days, three held and two failed of a thousand orders; but
+up to ten thousand orders a hundred days, fewer attributions, and more that are held or failed: pages as full.
+"""
+
+import argparse
+import os
+
+import django
+from django.db import connection
+
+from orders import list_indexes
+
+FACTS = """
+CREATE TEMP TABLE facts AS
+SELECT g AS id, at, at::date AS day, kind,
+  CASE WHEN g %% %(held)s = 5 THEN 'held' WHEN g %% %(failed)s = 7 THEN 'failed'
+       WHEN kind = 'trial' THEN CASE WHEN g %% 4 = 0 THEN 'trialing' ELSE 'converted' END
+       WHEN kind = 'change' THEN 'applied'
+       WHEN at::date + (g %% 20)::int > current_date THEN 'scheduled' ELSE 'active' END AS state,
+  '100A' || to_char(at, 'YYMMDD') || lpad(g::text, 7, '0') AS number,
+  letters[1 + g %% %(places)s] AS letters
+FROM (SELECT g, now() - (%(orders)s - g) * interval '1 day' * %(days)s / %(orders)s AS at,
+        CASE WHEN g %% 20 = 3 THEN 'change' WHEN g %% 3 = 0 THEN 'trial' ELSE 'activation' END AS kind
+      FROM generate_series(1, %(orders)s) AS g) AS numbered,
+  (SELECT array_agg(letters ORDER BY letters) AS letters FROM orders_province) AS places"""
+ORDERS = """
+INSERT INTO orders_order (id, number, kind, state, held_because, decision, undo_to, withdrawal_idh, trial_number, first,
+  enterprise_id, enterprise_name, cp_id, user_id, oper_user, oper_tel, oper_mail, prod_type, product_id, billing_method,
+  data_flow, info_security, info_security_table, busi_info, biz_start, bpm_process, content, content_hash, trans_idh,
+  received_at, planned_at, attribution_id, service_type_id)
+SELECT id, number, kind, state, CASE WHEN state = 'held' THEN 'files' ELSE '' END, '', '', '',
+  CASE WHEN kind = 'trial' THEN '' ELSE '100T' || lpad((id / 3)::text, 9, '0') END, id %% 2 = 0,
+  '100A' || lpad((id / 10)::text, 14, '0'),
+  (ARRAY['北京','上海','广州','杭州','成都','武汉','南京'])[1 + (id / 10) %% 7]
+    || (ARRAY['云帆','启明','南粤','湖畔','天府','光谷'])[1 + (id / 10) %% 6] || (id / 10) || '网络科技有限公司',
+  '80171614', '1458', '张三', '13700000000', 'zs@example.com', '1', '61' || lpad(id::text, 9, '0'), '1', '100',
+  '', '', '',
+  day + (id %% 20)::int, '', jsonb_build_object('OrderNum', number), md5(id::text), md5(id::text), at, at,
+  letters, (1 + id %% 4)::text
+FROM facts"""
+DOMAINS = """
+INSERT INTO orders_orderdomain (order_id, name, key)
+SELECT id, name, name FROM facts, generate_series(1, 2) AS part,
+  LATERAL (SELECT 'cdn' || id || '-' || part || '.site' || id %% 5000 || '.example.com' AS name) AS named"""
+DISPATCHES = """
+INSERT INTO orders_dispatch (order_id, step, channel, position, blocking, undo, gate, records, about, state, key,
+  payload, attempts, error_code, error, definite, superseded, created_at, done_at, frozen_at)
+SELECT id, (ARRAY['create_billing', 'start_bpm', 'mail_sent_to_bpm'])[part],
+  (ARRAY['billing', 'bpm', 'mail'])[part], part, part < 3, false, '', '[]', '{}',
+  CASE WHEN state = 'failed' AND part = 2 THEN 'failed' ELSE 'done' END, gen_random_uuid(),
+  '{"code": "' || number || '", "domains": ["a.example.com"]}', 1,
+  CASE WHEN state = 'failed' AND part = 2 THEN '400' ELSE '' END, '', true, false, at, at, at
+FROM facts, generate_series(1, 3) AS part"""
+RECORDS = """
+INSERT INTO orders_billingrecord (order_id, info_type, product_id, business_type, domain, domain_key, state)
+SELECT order_id, '2', '61', '1', name, key, 'live' FROM orders_orderdomain"""
+EVENTS = """
+INSERT INTO orders_orderevent (order_id, at, actor, kind, data)
+SELECT id, at + part * interval '1 second', 'worker', (ARRAY['received', 'step_done', 'state'])[part], '{}'
+FROM facts, generate_series(1, 3) AS part"""
+APPROVALS = """
+INSERT INTO approvals_approvalrecord (record_id, order_id, source, node, node_name, result, operator, opinion, time,
+  finished, body_hash, received_at)
+SELECT 'bpm-' || id, id, 'bpm', 'sa-review', '政企SA审批', 'pass', 'zhangsan' || id %% 50, '同意', at, false, '', at
+FROM facts WHERE kind = 'activation'"""
+INCIDENT = """
+INSERT INTO orders_incident (partner, step, code, state, detail, first_at, last_at, count, note)
+VALUES ('bpm', 'start_bpm', '400', 'open', '', now(), now(), 1, '')"""
+AFFECTED = """
+INSERT INTO orders_affectedorder (incident_id, order_id, detail, since)
+SELECT (SELECT max(id) FROM orders_incident), id, '', at FROM facts WHERE state IN ('failed', 'held')"""
+FEW = 10_000
+SHAPES = {
+    True: {"days": 100, "held": 20, "failed": 30, "places": 5},
+    False: {"days": 1000, "held": 333, "failed": 500, "places": 33},
+}
+STATEMENTS = [FACTS, ORDERS, DOMAINS, DISPATCHES, RECORDS, EVENTS, APPROVALS, INCIDENT, AFFECTED]
+
+
+class Editor:
+    """What the indexes' migration needs of a schema editor."""
+
+    connection = connection
+
+    def execute(self, statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def fill(orders: int) -> None:
+    """Adds the rows to an empty, migrated database; indexes made by hand are made at the end, which is quicker."""
+    list_indexes.remove(None, Editor())
+    with connection.cursor() as cursor:
+        for statement in STATEMENTS:
+            cursor.execute(statement, SHAPES[orders <= FEW] | {"orders": orders})
+        cursor.execute("SELECT setval(pg_get_serial_sequence('orders_order', 'id'), %s)", [orders])
+    list_indexes.install(None, Editor())
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM (FREEZE, ANALYZE)")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    django.setup()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=1_000_000)
+    fill(parser.parse_args().orders)
