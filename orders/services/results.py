@@ -32,7 +32,10 @@ def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now
 
 
 def _write_records(done: list[Dispatch], failed: list[Dispatch]) -> None:
-    """A definite answer settles a record. Attempts that ended without one leave it unknown (contract 3.9, Unknown)."""
+    """A definite answer settles a record. Attempts that ended without one leave it unknown (contract 3.9, Unknown).
+
+    So does the refusal of a repeat: it says nothing about an earlier attempt whose answer was lost.
+    """
     records = [
         BillingRecord(pk=pk, state=RECORD_STATES[row.step], dispatch=row)
         for row in done
@@ -42,7 +45,7 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch]) -> None:
     records += [
         BillingRecord(pk=pk, state=BillingRecord.State.UNKNOWN, dispatch=row)
         for row in failed
-        if not row.definite
+        if not row.definite or row.attempts > 1
         for pk in row.records
     ]
     update_rows(records, ["state", "dispatch"])

@@ -35,7 +35,8 @@ def open_steps() -> Iterator[str]:
     troubled = set(AffectedOrder.objects.filter(closed_at=None).values_list("order_id", flat=True))
     rows = Dispatch.objects.filter(superseded=False).select_related("order")
     for row in rows.exclude(state__in=[D.DONE, D.UNDONE, D.CLOSED]):
-        fine = row.state == D.FAILED and row.order_id in troubled
+        over = row.order.state == Order.State.WITHDRAWN and row.channel != Dispatch.Channel.BILLING
+        fine = row.state == D.FAILED and (row.order_id in troubled or over)
         if not fine and not (row.state == D.WAITING and _may_wait(row, troubled)):
             yield f"{row.order.number} ({row.order.state}) {row.step}: {row.state} {row.error_code}"
 
