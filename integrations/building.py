@@ -4,6 +4,8 @@ import datetime
 import json
 from collections.abc import Callable
 
+from django.db.models import prefetch_related_objects
+
 from integrations.bigdata import payload as bigdata
 from integrations.bigdata.payload import RecordFacts
 from integrations.bpm import payload as bpm
@@ -33,10 +35,16 @@ def build_payloads(rows: list[Dispatch], now: datetime.datetime) -> dict[int, st
 
 
 def _records_of(rows: list[Dispatch]) -> dict[int, BillingRecord]:
+    """The records of these rows, each with its order: mostly the row's own or its trial, which are there already."""
     ids = [pk for row in rows for pk in [*row.records, *row.about.get("fixes", [])]]
     if not ids:
         return {}
-    found = BillingRecord.objects.select_related("order", "order__attribution").in_bulk(ids)
+    orders = {order.pk: order for row in rows for order in (row.order, row.order.trial) if order}
+    found = BillingRecord.objects.in_bulk(ids)
+    for record in found.values():
+        if record.order_id in orders:
+            record.order = orders[record.order_id]
+    prefetch_related_objects(list(found.values()), "order__attribution")
     return found
 
 

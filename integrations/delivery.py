@@ -30,9 +30,10 @@ from orders.services.outcome import Outcome
 from orders.services.stepping import release
 
 CALLS_AT_A_TIME = 8
-CLAIMED_AHEAD = 48  # so that a quick partner's threads need not wait for the database
+CLAIMED_AHEAD = 64  # so that a quick partner's threads need not wait for the database
 QUICK = 0.25  # seconds; only then is anything claimed ahead
-LOOK_AGAIN = 0.05  # seconds until a partner that nothing was due for is looked at again beside running calls
+MORE_COMES = 0.01  # seconds; while calls wait for a thread, so many results come that one transaction takes many
+LOOK_AGAIN = 0.2  # seconds until a partner that nothing was due for is looked at again beside running calls
 LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the partner's time-out
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s
 LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
@@ -170,6 +171,8 @@ class Drain:
     def _collect(self) -> None:
         """Waits for a result, takes all that are there, and records them together."""
         wait(self.calls, timeout=0.2, return_when=FIRST_COMPLETED)
+        if any(lane.in_flight > lane.threads for lane in self.lanes.values()):
+            time.sleep(MORE_COMES)
         finished = [future for future in self.calls if future.done()]
         outcomes = []
         for future in finished:

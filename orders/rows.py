@@ -6,6 +6,7 @@ more than the database's work (bench/README.md). These two do the same for plain
 
 import functools
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, JSONField, Model
@@ -26,49 +27,63 @@ def update_rows(rows: Iterable[Model], names: Sequence[str]) -> None:
     rows = list(rows)
     if not rows:
         return
-    statement, fields = _update_statement(type(rows[0]), tuple(names))
+    statement = _update_statement(type(rows[0]), tuple(names))
     with connection.cursor() as cursor:
-        cursor.executemany(statement, [[*_values(row, fields), row.pk] for row in rows])
+        cursor.executemany(statement.sql, [[*_values(row, statement), row.pk] for row in rows])
+
+
+class Statement(NamedTuple):
+    """SQL, the fields that fill its places, and those of them that point at another row."""
+
+    sql: str
+    fields: tuple[Field, ...]
+    references: tuple[Field, ...]
 
 
 def _insert(rows: list[Model]) -> None:
-    statement, fields = _insert_statement(type(rows[0]), len(rows))
+    statement = _insert_statement(type(rows[0]), len(rows))
     with connection.cursor() as cursor:
-        cursor.execute(statement, [value for row in rows for value in _values(row, fields)])
+        cursor.execute(statement.sql, [value for row in rows for value in _values(row, statement)])
         ids = cursor.fetchall()
     for row, (number,) in zip(rows, ids, strict=True):
         row.pk, row._state.adding, row._state.db = number, False, DEFAULT_DB_ALIAS
 
 
-def _values(row: Model, fields: Sequence[Field]) -> list:
-    """What the columns get. A row that was made before the one it points at was saved is given that one's id."""
-    for field in fields:
-        if field.is_relation and getattr(row, field.attname) is None and field.is_cached(row):
+def _values(row: Model, statement: Statement) -> list:
+    """What the columns get. Most values are plain, and Django would hand them through many calls unchanged.
+
+    A row that was made before the one it points at was saved is given that one's id.
+    """
+    for field in statement.references:
+        if getattr(row, field.attname) is None and field.is_cached(row):
             setattr(row, field.name, getattr(row, field.name))
-    return [_prepared(field, getattr(row, field.attname)) for field in fields]
-
-
-def _prepared(field: Field, value):
-    """The value as the database takes it: most are plain, and Django would hand them through many calls unchanged."""
-    if type(value) in PLAIN and not isinstance(field, JSONField):
-        return value
-    return field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
+    return [
+        value
+        if type(value := getattr(row, field.attname)) in PLAIN and type(field) is not JSONField
+        else field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
+        for field in statement.fields
+    ]
 
 
 @functools.cache
-def _insert_statement(model: type[Model], count: int) -> tuple[str, tuple[Field, ...]]:
-    fields = tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+def _insert_statement(model: type[Model], count: int) -> Statement:
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     marks = "({})".format(", ".join(["%s"] * len(fields)))
     names = ", ".join(_quoted(field.column) for field in fields)
     table, key = _quoted(model._meta.db_table), _quoted(model._meta.pk.column)
-    return f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * count)} RETURNING {key}", fields
+    return _statement(f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * count)} RETURNING {key}", fields)
 
 
 @functools.cache
-def _update_statement(model: type[Model], names: tuple[str, ...]) -> tuple[str, tuple[Field, ...]]:
-    fields = tuple(model._meta.get_field(name) for name in names)
+def _update_statement(model: type[Model], names: tuple[str, ...]) -> Statement:
+    fields = [model._meta.get_field(name) for name in names]
     marks = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
-    return f"UPDATE {_quoted(model._meta.db_table)} SET {marks} WHERE {_quoted(model._meta.pk.column)} = %s", fields
+    table, key = _quoted(model._meta.db_table), _quoted(model._meta.pk.column)
+    return _statement(f"UPDATE {table} SET {marks} WHERE {key} = %s", fields)
+
+
+def _statement(sql: str, fields: list[Field]) -> Statement:
+    return Statement(sql, tuple(fields), tuple(field for field in fields if field.is_relation))
 
 
 def _quoted(name: str) -> str:

@@ -72,7 +72,8 @@ def _due(rooms: dict[str, int], now: datetime.datetime) -> list[Dispatch]:
     )
     channels = [channel for channel, partner in PARTNERS.items() if rooms.get(partner)]
     rows = Dispatch.objects.filter(allowed, state__in=OPEN_STATES, next_try_at__lte=now, channel__in=channels)
-    rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial")
+    rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial__attribution")
+    rows = rows.defer("order__content", "order__trial__content")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True, of=("self",))
     return _within(rooms, rows.order_by("next_try_at", "pk")[: sum(rooms.values())])

@@ -21,7 +21,7 @@ def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
     locks; its IMMEDIATE transactions exclude each other anyway.
     """
     rows = Order.objects.filter(pk__in=set(ids)).order_by(TRIALS_FIRST, "pk").select_for_update(no_key=True)
-    orders = {order.pk: order for order in rows}
+    orders = {order.pk: order for order in rows.defer("content")}
     for order in orders.values():
         if order.trial_id in orders:
             order.trial = orders[order.trial_id]
