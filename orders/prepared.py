@@ -6,7 +6,8 @@ does (bench/README.md). A Prepared query is written as ever, with a Slot in plac
     OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None)[:1])
     rows = OPEN_CLAIM(trial=trial.pk)
 
-Rows of a model, or what `values_list` names. Values go to the database as they are: numbers, texts, times.
+Rows of a model, or what `values_list` names. A Slot's field says how its value goes to the database; without one it
+goes as it is, as numbers and texts may.
 """
 
 import functools
@@ -19,11 +20,15 @@ from django.db.models import Field, QuerySet, Value
 class Slot(Value):
     """The place of a value. Only for comparisons with one value: not for lists, JSON or parts of texts."""
 
-    def __init__(self, name: str):
-        super().__init__(name, output_field=Field())
+    def __init__(self, name: str, field: Field | None = None):
+        super().__init__(name, output_field=field or Field())
 
     def as_sql(self, compiler, connection):
         return "%s", [self]
+
+    def fill(self, values: dict, database):
+        """The value for this place."""
+        return self.output_field.get_db_prep_value(values[self.value], database)
 
 
 class Prepared:
@@ -36,7 +41,7 @@ class Prepared:
         sql, places, read = self._compiled
         database = connections[DEFAULT_DB_ALIAS]
         with database.cursor() as cursor:
-            cursor.execute(sql, [values[place.value] if isinstance(place, Slot) else place for place in places])
+            cursor.execute(sql, [_filled(place, values, database) for place in places])
             return read(cursor.fetchall())
 
     def first(self, **values):
@@ -60,3 +65,7 @@ class Prepared:
             return [row[0] if len(row) == 1 else tuple(row) for row in found]
 
         return sql, tuple(places), read
+
+
+def _filled(place, values: dict, database):
+    return place.fill(values, database) if isinstance(place, Slot) else place

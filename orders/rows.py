@@ -23,13 +23,30 @@ def insert_rows(rows: Iterable[Model]) -> None:
 
 
 def update_rows(rows: Iterable[Model], names: Sequence[str]) -> None:
-    """Saves these fields of rows of one model that are there already."""
+    """Saves these fields of rows of one model that are there already. Rows that are to be alike share one UPDATE."""
     rows = list(rows)
     if not rows:
         return
     statement = _update_statement(type(rows[0]), tuple(names))
     with connection.cursor() as cursor:
-        cursor.executemany(statement.sql, [[*_values(row, statement), row.pk] for row in rows])
+        if _are_alike(rows, statement):
+            condition, keys = _one_of([row.pk for row in rows])
+            cursor.execute(f"{statement.sql} {condition}", [*_values(rows[0], statement), *keys])
+        else:
+            cursor.executemany(f"{statement.sql} = %s", [[*_values(row, statement), row.pk] for row in rows])
+
+
+def _are_alike(rows: list[Model], statement: "Statement") -> bool:
+    names = [field.attname for field in statement.fields]
+    first = [getattr(rows[0], name) for name in names]
+    return all(getattr(row, name) == value for row in rows[1:] for name, value in zip(names, first, strict=True))
+
+
+def _one_of(keys: list[int]) -> tuple[str, list]:
+    """The condition and its values. PostgreSQL takes a list as one value, so that the text is always the same."""
+    if connection.vendor == "postgresql":
+        return "= ANY(%s)", [keys]
+    return f"IN ({', '.join(['%s'] * len(keys))})", keys
 
 
 class Statement(NamedTuple):
@@ -79,7 +96,7 @@ def _update_statement(model: type[Model], names: tuple[str, ...]) -> Statement:
     fields = [model._meta.get_field(name) for name in names]
     marks = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
     table, key = _quoted(model._meta.db_table), _quoted(model._meta.pk.column)
-    return _statement(f"UPDATE {table} SET {marks} WHERE {key} = %s", fields)
+    return _statement(f"UPDATE {table} SET {marks} WHERE {key}", fields)
 
 
 def _statement(sql: str, fields: list[Field]) -> Statement:

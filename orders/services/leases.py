@@ -1,23 +1,25 @@
 """Claims what is due for one worker: at most one sender at a time (contract 3.9, Leases and What is frozen when)."""
 
 import datetime
+import functools
 import logging
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.prepared import Prepared, Slot
 from orders.rows import insert_rows, update_rows
 from orders.services.incidents import PARTNERS
 from orders.services.mails import AFTER_THE_PLAN as MAILS
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
-CLAIMED = ["state", "lease_token", "next_try_at", "attempts", "payload", "frozen_at"]
+CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 
 
 @dataclass(frozen=True)
@@ -65,29 +67,34 @@ def claim(
 
 
 def _due(rooms: dict[str, int], now: datetime.datetime) -> list[Dispatch]:
+    """For each partner those longest due, as many as it has room for; locked, with all that building needs."""
+    ids = [pk for partner, room in rooms.items() if room for pk in _longest_due(partner, room)(now=now)]
+    if not ids:
+        return []
+    rows = Dispatch.objects.filter(pk__in=ids).order_by("next_try_at", "pk")
+    rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial__attribution")
+    return list(rows.defer("order__content", "order__trial__content"))
+
+
+@functools.cache
+def _longest_due(partner: str, room: int) -> Prepared:
+    """The ids of what may be claimed for a partner; most looks find nothing, and must be cheap."""
+    return Prepared(lambda: _claimable(partner)[:room])
+
+
+def _claimable(partner: str) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
     # Under an undo mark only its own steps go out, and billing calls whose outcome must be made sure of.
     allowed = (
         Q(undo=True) | Q(channel=Dispatch.Channel.BILLING, attempts__gt=0) | Q(position__gte=MAILS) | Exists(going)
     )
-    channels = [channel for channel, partner in PARTNERS.items() if rooms.get(partner)]
-    rows = Dispatch.objects.filter(allowed, state__in=OPEN_STATES, next_try_at__lte=now, channel__in=channels)
-    rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial__attribution")
-    rows = rows.defer("order__content", "order__trial__content")
+    channels = [channel for channel, name in PARTNERS.items() if name == partner]
+    due = Dispatch.objects.filter(
+        allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels
+    )
     if connection.features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update(skip_locked=True, of=("self",))
-    return _within(rooms, rows.order_by("next_try_at", "pk")[: sum(rooms.values())])
-
-
-def _within(rooms: dict[str, int], rows: Iterable[Dispatch]) -> list[Dispatch]:
-    """The first rows of each partner, as many as it has room for; the others stay due."""
-    left, taken = dict(rooms), []
-    for row in rows:
-        partner = PARTNERS[row.channel]
-        if left[partner]:
-            left[partner] -= 1
-            taken.append(row)
-    return taken
+        due = due.select_for_update(skip_locked=True)
+    return due.order_by("next_try_at", "pk").values_list("pk", flat=True)
 
 
 def _freeze(rows: list[Dispatch], now: datetime.datetime, build: Builder) -> list[Dispatch]:
@@ -106,6 +113,7 @@ def _freeze(rows: list[Dispatch], now: datetime.datetime, build: Builder) -> lis
             row.payload = ""
         else:
             row.payload = payload
+    update_rows(fresh, ["payload", "frozen_at"])
     return rows
 
 
