@@ -1,14 +1,27 @@
-"""The reference of `bench.deliver`: a partner call as a queue's task, with its result written at once."""
+"""The references of `bench.deliver`: a partner call as a queue's task."""
 
+import datetime
+
+from django.conf import settings
+from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from integrations.bigdata.client import post_product_infos
+from integrations.building import build_payloads
+from integrations.sending import send
 from orders.models import Dispatch
+from orders.services.leases import claim
+from orders.services.outcomes import record_outcomes
 
 
-def enqueue(pk: int, body: str) -> None:
-    """Puts a call into the queue."""
+def enqueue() -> None:
+    """Puts a task into the queue that delivers one due dispatch."""
+    async_task("bench.calls.deliver_one")
+
+
+def enqueue_bare(pk: int, body: str) -> None:
+    """Puts a task into the queue that makes one call."""
     async_task("bench.calls.call", pk, body)
 
 
@@ -17,7 +30,14 @@ def left() -> int:
     return OrmQ.objects.count()
 
 
+def deliver_one() -> None:
+    """Claims the dispatch that is longest due, sends it and records what came of it, with the desk's own services."""
+    lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
+    work = claim(rooms={"bigdata": 1}, now=timezone.now(), lease=lease, worker="bench", build=build_payloads)
+    record_outcomes([send(one) for one in work], now=timezone.now())
+
+
 def call(pk: int, body: str) -> None:
     """Sends a body as a dispatch's call and notes that it is done: one call, one UPDATE, nothing else."""
     post_product_infos(body.encode(), key=f"bench-{pk}", request_id=f"bench-{pk}")
-    Dispatch.objects.filter(pk=pk).update(error_code="sent")
+    Dispatch.objects.filter(pk=pk).update(state=Dispatch.State.DONE)

@@ -23,6 +23,8 @@ from orders.services.stepping import release
 STEPS = 5  # dispatches of an order
 DUE = 300
 TIMES = 30
+MOST_MS = 10
+BATCH = "32 claims at once, with their payloads and attempts"
 LEASE = datetime.timedelta(seconds=60)
 
 
@@ -59,16 +61,29 @@ def _copy(model, source: str, **changed: str) -> None:
         cursor.execute(f"INSERT INTO {model._meta.db_table} ({names}) SELECT {values} FROM {first}, {source}")
 
 
-def _milliseconds(part: Callable[[], object]) -> float:
-    """The median of many runs, each rolled back."""
-    part_times = []
-    for _ in range(TIMES):
-        with transaction.atomic():
-            began = time.perf_counter()
-            part()
-            part_times.append((time.perf_counter() - began) * 1000)
-            transaction.set_rollback(True)
-    return median(part_times)
+def _milliseconds(part: Callable[[], object]) -> tuple[float, float]:
+    """(in the database, in all) of one run: medians of many, each rolled back."""
+    runs = [_run(part) for _ in range(TIMES)]
+    return median(asked for asked, _ in runs), median(whole for _, whole in runs)
+
+
+def _run(part: Callable[[], object]) -> tuple[float, float]:
+    asked = 0.0
+
+    def watch(execute, *given):
+        nonlocal asked
+        began = time.perf_counter()
+        try:
+            return execute(*given)
+        finally:
+            asked += (time.perf_counter() - began) * 1000
+
+    with transaction.atomic(), connection.execute_wrapper(watch):
+        began = time.perf_counter()
+        part()
+        whole = (time.perf_counter() - began) * 1000
+        transaction.set_rollback(True)
+    return asked, whole
 
 
 def _claim(room: int) -> object:
@@ -96,23 +111,22 @@ def _next() -> object:
 PARTS: dict[str, Callable[[], object]] = {
     "claim, nothing due for that partner": _claim_nothing,
     "claim of 1, with its payload and attempt": lambda: _claim(1),
-    "claim of 32, with their payloads and attempts": lambda: _claim(32),
+    BATCH: lambda: _claim(32),
     "sweep: held, start days, ends of trials, waiting steps": _sweep,
     "when is the next one due": _next,
 }
 
 
-def _report(timed: dict[str, float], rows: int) -> list[str]:
-    checked = list(timed.values())[0:2] + list(timed.values())[3:]
-    reached = "reached" if max(checked) < 10 else "not reached"
+def _report(timed: dict[str, tuple[float, float]], rows: int) -> list[str]:
+    reached = "reached" if max(timed[name][0] for name in timed.keys() - {BATCH}) < MOST_MS else "not reached"
     return [
-        f"{rows} finished dispatches of {rows // STEPS} orders, {DUE} due; medians of {TIMES}, Python included.",
+        f"{rows} finished dispatches of {rows // STEPS} orders, {DUE} due; medians of {TIMES}.",
         "",
-        "| part | ms |",
-        "| --- | --- |",
-        *(f"| {name} | {milliseconds:.1f} |" for name, milliseconds in timed.items()),
+        "| part | ms in the database | ms with Python |",
+        "| --- | --- | --- |",
+        *(f"| {name} | {asked:.1f} | {whole:.1f} |" for name, (asked, whole) in timed.items()),
         "",
-        f"all but the batch of 32 under 10 ms: {reached}",
+        f"the database's part of each under {MOST_MS} ms, but for the 32 at once: {reached}",
     ]
 
 
