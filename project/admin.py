@@ -5,9 +5,9 @@ from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from orders.admin.scope import UnlimitedOnly
-from project import people
+from project import failed_logins, journal, people
 
-__all__ = ["people"]  # registers the accounts' pages
+__all__ = ["failed_logins", "journal", "people"]  # registers the accounts' pages
 
 
 class SuperuserWrites(UnlimitedOnly):

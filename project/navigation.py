@@ -6,8 +6,8 @@ SECTIONS = [
     ("desk", _("Orders"), ["Order", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles"]),
     ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Dispatch", "Attempt"]),
     ("money", _("Billing and reconciliation"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),
-    ("trace", _("Traces"), ["InboundMessage", "OrderEvent", "OrderDomain", "TrialClaim", "AcceptedCall"]),
-    ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "StaffScope", "User", "Group"]),
+    ("trace", _("Traces"), ["InboundMessage", "OrderEvent", "LogEntry", "OrderDomain", "TrialClaim", "AcceptedCall"]),
+    ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "StaffScope", "User", "Group", "FailedLogin"]),
     ("engine", _("Engine room"), ["Heartbeat", "Breaker", "Turn", "Schedule", "OrmQ", "Success", "Failure"]),
 ]
 

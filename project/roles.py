@@ -51,6 +51,8 @@ ADMINISTRATOR = [
     *(f"auth.{act}_user" for act in ("view", "add", "change")),
     "auth.view_group",
     "admin.view_logentry",
+    "project.view_failedlogin",
+    "project.delete_failedlogin",
 ]
 ROLES = {
     "业务人员": [*READ, *BUSINESS],
@@ -62,10 +64,11 @@ ROLES = {
         "auth.view_user",
         "auth.view_group",
         "admin.view_logentry",
+        "project.view_failedlogin",
     ],
     "管理员": [*READ, *ENGINE_ROOM, *BUSINESS, *ADMINISTRATOR],
 }
-APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations", "django_q"]
+APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations", "django_q", "project"]
 
 
 def codes(role: str) -> set[str]:

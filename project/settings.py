@@ -3,6 +3,7 @@
 A value that is missing or wrong stops the process at its start, by name: see `project.checks` and the guards here.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -59,6 +60,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_q",
     "anymail",
+    "axes",
     "orders",
     "approvals",
     "notifications",
@@ -76,6 +78,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last, as it says: puts its answer in place of a log-in's
 ]
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -98,6 +101,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+
+# --- Log-ins: five wrong passwords lock an account for an address. Counted in the database, so for all web processes.
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
+AXES_CLIENT_IP_CALLABLE = "project.login_guard.address_of"  # never a header that we did not count on
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or somebody could keep a colleague out for good
+AXES_LOCKOUT_CALLABLE = "project.login_guard.answer_locked"
+AXES_SENSITIVE_PARAMETERS = []  # log lines name account and address; passwords are never written
+AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
+AXES_ENABLE_ADMIN = False  # project.failed_logins has a page of ours
 
 # --- Database: SQLite embedded, or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
@@ -243,5 +260,6 @@ LOGGING = {
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
         "django": {"level": "INFO"},
+        "axes.apps": {"level": "WARNING"},  # its greeting at the start of every command
     },
 }

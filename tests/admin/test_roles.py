@@ -47,6 +47,8 @@ ACTS = {
     "change_user":           "no  no  no  yes",
     "view_group":            "no  no  yes yes",
     "view_logentry":         "no  no  yes yes",
+    "view_failedlogin":      "no  no  yes yes",
+    "delete_failedlogin":    "no  no  no  yes",
 }  # fmt: skip
 ROLES = ["业务人员", "工程师", "审计员", "管理员"]
 

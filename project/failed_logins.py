@@ -1,0 +1,51 @@
+"""Who failed to log in lately, who is locked out, and letting them in again."""
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.models import DELETION, LogEntry
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.admin.moments import ago
+from orders.admin.read_only import ReadOnlyAdmin
+from project.models import FailedLogin
+
+
+@admin.register(FailedLogin)
+class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    """Unlocking takes the rows of an account and address away, so that its next log-in counts from one again."""
+
+    ordering = ["-attempt_time", "-pk"]
+    list_display = ["username", "ip_address", "locked", "failures_since_start", "last", "browser"]
+    fields = ["username", "ip_address", "failures_since_start", "attempt_time", "user_agent"]
+    search_fields = ["username__startswith", "ip_address__exact"]
+    search_help_text = gettext_lazy("user name or address: how it begins, or whole")
+    sortable_by = []
+    actions = ["unlock"]
+
+    def has_unlock_permission(self, request) -> bool:
+        """Who may delete these."""
+        return request.user.has_perm("project.delete_failedlogin")
+
+    @admin.action(description=gettext_lazy("Let them log in again"), permissions=["unlock"])
+    def unlock(self, request, queryset):
+        rows = list(queryset)
+        LogEntry.objects.log_actions(request.user.pk, rows, DELETION, _("log-in unlocked"))
+        for row in rows:  # all browsers of the account at this address: they are counted together
+            FailedLogin.objects.filter(username=row.username, ip_address=row.ip_address).delete()
+        messages.success(request, _("Can log in again: %(names)s") % {"names": ", ".join(map(str, rows))})
+
+    @admin.display(description=gettext_lazy("locked out"), empty_value="")
+    def locked(self, row):
+        if row.failures_since_start < settings.AXES_FAILURE_LIMIT:
+            return None
+        return format_html('<span class="chip chip-red">{}</span>', _("locked out"))
+
+    @admin.display(description=gettext_lazy("last failure"))
+    def last(self, row):
+        return ago(row.attempt_time)
+
+    @admin.display(description=gettext_lazy("browser"))
+    def browser(self, row):
+        return format_html('<span class="cut" title="{0}">{0}</span>', row.user_agent)

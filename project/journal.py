@@ -1,0 +1,28 @@
+"""What was changed in the admin itself (accounts, contacts, reference data, limits), by whom; for auditors."""
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.filters import day_filter
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import UnlimitedOnly
+
+
+@admin.register(LogEntry)
+class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+    """Django's own journal. What happens to orders is in their events; nothing is written into both."""
+
+    ordering = ["-pk"]
+    list_display = ["action_time", "user", "content_type", "object_repr", "what"]
+    list_filter = ["action_flag", day_filter("action_time", _("at"), parameter="at")]
+    list_select_related = ["user", "content_type"]
+    search_fields = ["user__username__exact", "object_id__exact"]
+    search_help_text = _("the whole user name, or the number of the object")
+    sortable_by = []
+    fields = ["action_time", "user", "content_type", "object_id", "object_repr", "what"]
+    readonly_fields = ["what"]
+
+    @admin.display(description=_("what was done"))
+    def what(self, entry):
+        return entry.get_change_message() or entry.get_action_flag_display()

@@ -1,0 +1,138 @@
+"""Guessing passwords locks an account for an address, for a while; nothing else is touched."""
+
+import datetime
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from project.models import FailedLogin
+from tests.bboss_messages import accepted, post_order
+from tests.conftest import shanghai
+
+pytestmark = pytest.mark.django_db
+URL = reverse("admin:login")
+LIST = reverse("admin:project_failedlogin_changelist")
+LIMIT = settings.AXES_FAILURE_LIMIT
+
+
+@pytest.fixture(autouse=True)
+def person():
+    return User.objects.create_user("wang", password="right", is_staff=True)
+
+
+def log_in(password="wrong", name="wang", address="10.0.0.5", forwarded=""):
+    """The answer to a log-in form, from a browser without any session."""
+    more = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
+    form = {"username": name, "password": password, "next": "/admin/orders/order/"}
+    return Client().post(URL, form, REMOTE_ADDR=address, **more)
+
+
+def lock(**who):
+    for _ in range(LIMIT):
+        answer = log_in(**who)
+    return answer
+
+
+def test_the_right_password_leads_on_where_one_was_going():
+    answer = log_in("right")
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/orders/order/")
+
+
+def test_too_many_wrong_ones_lock_and_say_so_in_chinese():
+    answers = [log_in() for _ in range(LIMIT)]
+    assert [answer.status_code for answer in answers] == [200] * (LIMIT - 1) + [429]
+    text = answers[-1].content.decode()
+    assert "15 分钟内不能再从此地址登录该账号" in text
+    assert answers[-1]["Retry-After"] == "900"
+    assert "unsafe" not in answers[-1]["Content-Security-Policy"]
+    assert log_in("right").status_code == 429
+
+
+def test_it_tells_not_which_accounts_exist():
+    assert lock(name="nobody").content == lock(name="wang").content
+
+
+def test_the_account_is_open_from_elsewhere_and_the_address_for_others():
+    User.objects.create_user("li", password="right", is_staff=True)
+    lock()
+    assert log_in("right", address="10.0.0.6").status_code == 302
+    assert log_in("right", name="li").status_code == 302
+
+
+def test_a_success_forgets_the_failures_before():
+    for _ in range(LIMIT - 1):
+        log_in()
+    assert log_in("right").status_code == 302
+    assert not FailedLogin.objects.exists()
+
+
+def test_it_ends_by_itself_and_more_guesses_do_not_lengthen_it():
+    with time_machine.travel(shanghai("2026-11-25 09:00:00"), tick=False) as clock:
+        lock()
+        clock.shift(datetime.timedelta(minutes=14))
+        assert log_in().status_code == 429
+        clock.shift(datetime.timedelta(minutes=2))
+        assert log_in("right").status_code == 302
+
+
+@pytest.mark.parametrize("count, status", [(0, 429), (1, 302)], ids=["header made up", "written by our proxy"])
+def test_whose_address_it_is_follows_the_proxies_that_are_ours(settings, count, status):
+    settings.TRUSTED_PROXY_COUNT = count
+    for place in range(LIMIT):
+        log_in(forwarded=f"9.9.9.{place}")
+    assert log_in("right", forwarded="9.9.9.99").status_code == status
+
+
+def test_passwords_and_odd_names_are_not_kept():
+    log_in("hunter2")
+    assert "hunter2" not in str(FailedLogin.objects.values().get())
+    for name in ("a\0b", "x" * 5000, "<script>alert(1)</script>", "", "\ud800".encode("utf-8", "surrogatepass")):
+        assert log_in(name=name).status_code == 200
+
+
+def test_partners_are_not_concerned(client):
+    lock(address="127.0.0.1")
+    trial = {"OrderType": "1", "OrderNum": "T1", "EnterpriseID": "100A", "EnterpriseName": "示例", "ProdType": "1",
+             "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20261125",
+             "ProvContent": [{"ProvReq": "a.example.com"}]}  # fmt: skip
+    assert accepted(post_order(client, trial))
+    answer = client.post("/api/bpm/approvals", "{}", content_type="application/json")
+    assert answer.status_code == 401
+
+
+def test_an_administrator_lets_them_in_again(member):
+    lock()
+    admin = member("管理员")
+    assert "已锁定" in admin.get(LIST).content.decode()
+    rows = [row.pk for row in FailedLogin.objects.all()]
+    assert admin.post(LIST, {"action": "unlock", "_selected_action": rows}).status_code == 302
+    assert log_in("right").status_code == 302
+    assert LogEntry.objects.get().user == admin.person
+
+
+@pytest.mark.parametrize("role", ["业务人员", "工程师", "审计员"])
+def test_others_do_not(member, role):
+    lock()
+    rows = [row.pk for row in FailedLogin.objects.all()]
+    member(role).post(LIST, {"action": "unlock", "_selected_action": rows})
+    assert log_in("right").status_code == 429
+
+
+def test_a_command_lets_them_in_again():
+    lock()
+    call_command("axes_reset_username", "wang")
+    assert log_in("right").status_code == 302
+
+
+def test_ordinary_pages_ask_nothing_about_log_ins(member, django_assert_max_num_queries):
+    staff = member("业务人员")
+    with django_assert_max_num_queries(20) as captured:
+        staff.get(reverse("admin:orders_order_changelist"))
+    assert captured.captured_queries
+    assert [query["sql"] for query in captured.captured_queries if "axes_" in query["sql"]] == []
