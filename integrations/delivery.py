@@ -30,9 +30,9 @@ from orders.services.outcome import Outcome
 from orders.services.stepping import release
 
 CALLS_AT_A_TIME = 8
-CLAIMED_AHEAD = 64  # so that a quick partner's threads need not wait for the database
+CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
 QUICK = 0.25  # seconds; only then is anything claimed ahead
-MORE_COMES = 0.01  # seconds; while calls wait for a thread, so many results come that one transaction takes many
+MORE_COMES = 0.03  # seconds; while calls wait for a thread, so many results come that one transaction takes many
 LOOK_AGAIN = 0.2  # seconds until a partner that nothing was due for is looked at again beside running calls
 LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the partner's time-out
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s

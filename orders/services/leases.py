@@ -20,6 +20,7 @@ from orders.services.mails import AFTER_THE_PLAN as MAILS
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
 CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
+FROZEN = ["payload", "frozen_at"]
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,16 @@ def claim(
         rows = _due(rooms, now)
         if not rows:
             return []
-        rows = _freeze(rows, now, build)
-        _close_lost([row.pk for row in rows if row.state == State.SENDING], now)
+        fresh, again = [], []
+        for row in rows:
+            (fresh if row.frozen_at is None else again).append(row)
+        _freeze(fresh, now, build)
+        _close_lost([row.pk for row in again if row.state == State.SENDING], now)
         token, until = uuid.uuid4(), now + lease
         for row in rows:
             row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1
-        update_rows(rows, CLAIMED)
+        update_rows(fresh, [*CLAIMED, *FROZEN])
+        update_rows(again, CLAIMED)
         attempts = [Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
         insert_rows(attempts)
     return [_work(row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
@@ -97,11 +102,10 @@ def _claimable(partner: str) -> QuerySet:
     return due.order_by("next_try_at", "pk").values_list("pk", flat=True)
 
 
-def _freeze(rows: list[Dispatch], now: datetime.datetime, build: Builder) -> list[Dispatch]:
-    """Gives fresh rows their T and payload. One that can't be built fails alone; the others go on."""
-    fresh = [row for row in rows if row.frozen_at is None]
+def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> None:
+    """Gives fresh rows their T and payload, unsaved. One that can't be built fails alone; the others go on."""
     if not fresh:
-        return rows
+        return
     for row in fresh:
         row.frozen_at = now
     _set_record_times(fresh)
@@ -113,8 +117,6 @@ def _freeze(rows: list[Dispatch], now: datetime.datetime, build: Builder) -> lis
             row.payload = ""
         else:
             row.payload = payload
-    update_rows(fresh, ["payload", "frozen_at"])
-    return rows
 
 
 def _set_record_times(fresh: list[Dispatch]) -> None:
