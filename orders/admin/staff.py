@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.scope import attributions_of
 from orders.models import StaffScope
 
 
@@ -18,15 +19,15 @@ class StaffScopeAdmin(admin.ModelAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("attributions")
 
+    def has_add_permission(self, request):
+        return super().has_add_permission(request) and attributions_of(request.user) is None
+
     def has_change_permission(self, request, obj=None):
-        """Nobody lifts their own limit."""
-        return super().has_change_permission(request, obj) and not self.is_own(request, obj)
+        """Nobody who is limited lifts a limit: neither their own nor a colleague's who would do it for them."""
+        return super().has_change_permission(request, obj) and attributions_of(request.user) is None
 
     def has_delete_permission(self, request, obj=None):
-        return super().has_delete_permission(request, obj) and not self.is_own(request, obj)
-
-    def is_own(self, request, obj) -> bool:
-        return obj is not None and obj.user_id == request.user.pk and not request.user.is_superuser
+        return super().has_delete_permission(request, obj) and attributions_of(request.user) is None
 
     @admin.display(description=_("attributions"))
     def letters(self, scope):

@@ -1,26 +1,34 @@
 """Sends a compensated order anew (contract 3.9, First claim and Resend)."""
 
 import datetime
+from collections.abc import Iterable, Mapping
 
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES
 from orders.services.events import add_event
 from orders.services.mails import AFTER_THE_PLAN
-from orders.services.planning import CLOSED_TRIAL, open_claim
+from orders.services.planning import CLOSED_TRIAL
 from orders.services.schedules import find_schedule, make_schedule
 
 State = Dispatch.State
 
 
-def why_not_reopen(order: Order) -> str:
-    """Why a compensated order can't be sent anew; empty if it can."""
+def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
+    """By trial: the claims that stand on the trials of those who were first there. At most one query."""
+    trials = {order.trial_id for order in orders if order.first}
+    rows = TrialClaim.objects.filter(trial__in=trials, released_at=None).select_related("activation") if trials else ()
+    return {claim.trial_id: claim for claim in rows}
+
+
+def why_not_reopen(order: Order, claims: Mapping[int, TrialClaim]) -> str:
+    """Why a compensated order can't be sent anew; empty if it can. `claims`: of `claims_against`."""
     if order.state != Order.State.FAILED:
         return f"not allowed, because the order is {order.state}"
     if order.kind != Order.Kind.ACTIVATION:
         return "not allowed, because only activations are sent anew"
     if order.trial.state in CLOSED_TRIAL or order.trial.undo_since:
         return f"not allowed, because its trial is {order.trial.state}"
-    claim = open_claim(order.trial) if order.first else None
+    claim = claims.get(order.trial_id) if order.first else None
     return f"not allowed, because {claim.activation.number} is first" if claim else ""
 
 

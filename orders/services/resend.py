@@ -5,7 +5,7 @@ by order, each in a transaction of its own, with an event for each order and one
 """
 
 import datetime
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -19,12 +19,13 @@ from orders.services.incidents import PARTNERS
 from orders.services.locking import lock_order
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.progress import refresh_states
-from orders.services.reopening import reopen, why_not_reopen
+from orders.services.reopening import claims_against, reopen, why_not_reopen
 from orders.services.stepping import release
 from orders.services.wakeup import wake
 
 State = Dispatch.State
 SAME, NEW, AGAIN, ACCEPTED, BLOCKED, REFUSED = "same", "new", "again", "accepted", "blocked", "refused"
+AT_ONCE = 500  # orders whose steps are looked at together
 WILL_SEND = {SAME, NEW, AGAIN, BLOCKED}
 
 
@@ -75,9 +76,12 @@ class Report:
 
 def judge(selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()) -> list[Judgement]:
     """The dry run: what would happen to each selected step. Reads only."""
-    judged = []
-    for order in _orders(selection):
-        judged += judge_order(order, selection, force=force, open_partners=open_partners)
+    judged, orders = [], list(_orders(selection).select_related("trial").defer("content"))
+    for start in range(0, len(orders), AT_ONCE):
+        part = orders[start : start + AT_ONCE]
+        steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
+        for order in part:
+            judged += _judge(order, steps[order.pk], claims, force, open_partners)
     return judged
 
 
@@ -85,13 +89,21 @@ def judge_order(
     order: Order, selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
     """The same for one order."""
-    if order.undo_since and order.state != Order.State.COMPENSATING:
-        why = why_not_reopen(order)
+    claims = claims_against(filter(_compensated, [order]))
+    return _judge(order, _steps([order], selection)[order.pk], claims, force, open_partners)
+
+
+def _compensated(order: Order) -> bool:
+    return bool(order.undo_since) and order.state != Order.State.COMPENSATING
+
+
+def _judge(order: Order, rows: list[Dispatch], claims: dict, force: bool, shut: Collection[str]) -> list[Judgement]:
+    if _compensated(order):
+        why = why_not_reopen(order, claims)
         return [Judgement(order.number, "all", REFUSED if why else AGAIN, why)]
-    rows = list(_steps(order, selection))
     if not rows:
         return [Judgement(order.number, "-", REFUSED, "no such step")]
-    return [_judge_step(row, order, force, open_partners) for row in rows]
+    return [_judge_step(row, order, force, shut) for row in rows]
 
 
 def _judge_step(row: Dispatch, order: Order, force: bool, open_partners: Collection[str]) -> Judgement:
@@ -127,14 +139,20 @@ def _orders(selection: Selection) -> QuerySet[Order]:
     return Order.objects.filter(pk__in=steps.values("order_id")).order_by("pk")
 
 
-def _steps(order: Order, selection: Selection) -> Iterable[Dispatch]:
-    rows = _matching(order.dispatches.filter(superseded=False), selection).order_by("position", "pk").defer("payload")
+def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch]]:
+    """By order: the steps that are meant. One query for all."""
+    rows = Dispatch.objects.filter(superseded=False, order__in=[order.pk for order in orders])
+    found: dict[int, list[Dispatch]] = {order.pk: [] for order in orders}
+    for row in _matching(rows, selection).order_by("position", "pk").defer("payload"):
+        found[row.order_id].append(row)
+    return {order.pk: _meant(order, found[order.pk], selection) for order in orders}
+
+
+def _meant(order: Order, rows: list[Dispatch], selection: Selection) -> list[Dispatch]:
     if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
-        rows = rows.filter(Q(undo=True) | Q(position__gte=AFTER_THE_PLAN))
-    failed = rows.filter(state__in=[State.FAILED, State.RETRYING])
-    if selection.failed or (not selection.channel and failed.exists()):
-        return failed
-    return rows
+        rows = [row for row in rows if row.undo or row.position >= AFTER_THE_PLAN]
+    failed = [row for row in rows if row.state in {State.FAILED, State.RETRYING}]
+    return failed if selection.failed or (failed and not selection.channel) else rows
 
 
 def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispatch]:

@@ -45,38 +45,9 @@ def test_every_model_is_registered():
 
 
 @every_model
-def test_list_and_page_open(admin_client, model):
-    row = make(model)
-    assert admin_client.get(listing(model)).status_code == 200
-    assert admin_client.get(page(row)).status_code == 200
-
-
-@every_model
 def test_search_opens(admin_client, model):
     make(model)
     assert admin_client.get(listing(model), {"q": "100A230920170000001 示例"}).status_code == 200
-
-
-def count_queries(client, url, captured):
-    with captured() as queries:
-        assert client.get(url).status_code == 200
-    return len(queries)
-
-
-@pytest.fixture
-def captured(django_assert_max_num_queries):
-    return lambda: django_assert_max_num_queries(100)
-
-
-@pytest.mark.parametrize("model", list(FACTORIES), ids=lambda model: model._meta.label)
-def test_a_longer_list_asks_no_more(admin_client, captured, model):
-    make(model)
-    make(model)
-    admin_client.get(listing(model))  # what is asked for once in a process is not counted
-    before = count_queries(admin_client, listing(model), captured)
-    for _ in range(5):
-        make(model)
-    assert count_queries(admin_client, listing(model), captured) == before
 
 
 def fill(order):
@@ -87,16 +58,6 @@ def fill(order):
     factories.AffectedOrderFactory(order=order)
     factories.ApprovalRecordFactory(order=order)
     factories.OrderEventFactory(order=order)
-
-
-def test_an_order_with_more_to_show_asks_no_more(admin_client, captured):
-    order = factories.OrderFactory()
-    fill(order)
-    admin_client.get(page(order))  # content types are asked for once in a process
-    before = count_queries(admin_client, page(order), captured)
-    for _ in range(3):
-        fill(order)
-    assert count_queries(admin_client, page(order), captured) == before
 
 
 def test_the_order_page_shows_what_it_caused(admin_client):
@@ -110,23 +71,6 @@ def test_the_order_page_shows_what_it_caused(admin_client):
     assert 'class="chip chip-red"' in text
     assert "&lt;b&gt;400" in text
     assert "同意开通" in text
-
-
-@every_model
-def test_strangers_are_sent_to_the_login(client, model):
-    row = make(model)
-    for url in (listing(model), page(row)):
-        answer = client.get(url)
-        assert answer.status_code == 302
-        assert answer["Location"].startswith(reverse("admin:login"))
-
-
-@every_model
-def test_staff_without_a_permission_are_refused(client, model):
-    client.force_login(User.objects.create_user("new", is_staff=True))
-    row = make(model)
-    assert client.get(listing(model)).status_code == 403
-    assert client.get(page(row)).status_code == 403
 
 
 @every_model

@@ -5,38 +5,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Schedule
 
-from orders.models import BillingRecord, Dispatch
+from orders.models import Dispatch
 from tests import factories as make
+from tests.admin.rows import of_order
 
 pytestmark = pytest.mark.django_db
 ROLE = "管理员"  # sees every list, so that only the limit keeps anything back
-
-
-def of_order(order):
-    """A row of each kind that hangs on an order, by its admin's name."""
-    dispatch = make.DispatchFactory(order=order)
-    return {
-        "orders_order": order,
-        "orders_orderfiles": make.OrderFilesFactory(attribution_id=order.attribution_id),
-        "orders_orderdomain": make.OrderDomainFactory(order=order),
-        "orders_trialclaim": make.TrialClaimFactory(activation=order),
-        "orders_billingrecord": make.BillingRecordFactory(order=order, state=BillingRecord.State.UNKNOWN),
-        "orders_trialusage": make.TrialUsageFactory(trial=order),
-        "orders_dispatch": dispatch,
-        "orders_billingdispatch": make.BillingDispatchFactory(order=order),
-        "orders_bpmdispatch": make.BpmDispatchFactory(order=order),
-        "orders_attempt": make.AttemptFactory(dispatch__order=order),
-        "orders_orderevent": make.OrderEventFactory(order=order),
-        "orders_incident": make.AffectedOrderFactory(order=order).incident,
-        "orders_affectedorder": make.AffectedOrderFactory(order=order),
-        "orders_inboundmessage": make.InboundMessageFactory(order_number=order.number),
-        "orders_conflict": make.ConflictFactory(order_number=order.number),
-        "orders_acceptedcall": make.AcceptedCallFactory(order=order),
-        "orders_difference": make.DifferenceFactory(order=order),
-        "approvals_approvalrecord": make.ApprovalRecordFactory(order=order),
-        "notifications_mail": make.MailFactory(dispatch__order=order, order=order),
-        "notifications_contact": make.ContactFactory(attribution_id=order.attribution_id or "SH"),
-    }
 
 
 NAMES = [

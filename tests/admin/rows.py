@@ -1,0 +1,81 @@
+"""A row behind every page of the desk, by its admin's name: `orders_order`, `auth_user`, ..."""
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group
+from django.utils import timezone
+from django_q.models import Failure, OrmQ, Schedule, Success, Task
+from django_q.signing import SignedPackage
+
+from orders.models import BillingRecord, Province, ServiceType
+from project.models import FailedLogin
+from tests import factories as make
+
+
+def of_order(order):
+    """A row of each kind that hangs on an order."""
+    return {
+        "orders_order": order,
+        "orders_orderfiles": make.OrderFilesFactory(attribution_id=order.attribution_id),
+        "orders_orderdomain": make.OrderDomainFactory(order=order),
+        "orders_trialclaim": make.TrialClaimFactory(activation=order),
+        "orders_billingrecord": make.BillingRecordFactory(order=order, state=BillingRecord.State.UNKNOWN),
+        "orders_trialusage": make.TrialUsageFactory(trial=order),
+        "orders_dispatch": make.DispatchFactory(order=order),
+        "orders_billingdispatch": make.BillingDispatchFactory(order=order),
+        "orders_bpmdispatch": make.BpmDispatchFactory(order=order),
+        "orders_attempt": make.AttemptFactory(dispatch__order=order),
+        "orders_orderevent": make.OrderEventFactory(order=order),
+        "orders_incident": make.AffectedOrderFactory(order=order).incident,
+        "orders_affectedorder": make.AffectedOrderFactory(order=order),
+        "orders_inboundmessage": make.InboundMessageFactory(order_number=order.number),
+        "orders_conflict": make.ConflictFactory(order_number=order.number),
+        "orders_acceptedcall": make.AcceptedCallFactory(order=order),
+        "orders_difference": make.DifferenceFactory(order=order),
+        "approvals_approvalrecord": make.ApprovalRecordFactory(order=order),
+        "notifications_mail": make.MailFactory(dispatch__order=order, order=order),
+        "notifications_contact": make.ContactFactory(attribution_id=order.attribution_id or "SH"),
+    }
+
+
+ALL_MAKERS = {
+    "orders_reconciliation": make.ReconciliationFactory,
+    "orders_staffscope": make.StaffScopeFactory,
+    "orders_servicetype": lambda: ServiceType.objects.create(code=str(ServiceType.objects.count() + 1), cdn_type="x"),
+    "orders_province": lambda: new_province(Province.objects.count()),
+    "integrations_heartbeat": make.HeartbeatFactory,
+    "integrations_turn": make.TurnFactory,
+    "integrations_breaker": make.BreakerFactory,
+    "auth_user": make.UserFactory,
+    "auth_group": lambda: Group.objects.create(name=f"g{Group.objects.count()}"),
+    "admin_logentry": lambda: LogEntry.objects.create(
+        user=make.UserFactory(), object_repr="x", action_flag=CHANGE, change_message="x"
+    ),
+    "project_failedlogin": lambda: FailedLogin.objects.create(
+        username=f"u{FailedLogin.objects.count()}", ip_address="10.0.0.1", user_agent="x", failures_since_start=9
+    ),
+    "django_q_schedule": lambda: Schedule.objects.create(func="os.getpid", name="x", task=task(True).pk),
+    "django_q_success": lambda: Success.objects.get(pk=task(True).pk),
+    "django_q_failure": lambda: Failure.objects.get(pk=task(False).pk),
+    "django_q_ormq": lambda: queued("os.getpid"),
+}
+
+
+def new_province(number):
+    letters = f"{chr(65 + number // 26)}{chr(65 + number % 26)}9"
+    return Province.objects.create(letters=letters, code=str(2000 + number), name=letters)
+
+
+def task(success):
+    now, number = timezone.now(), Task.objects.count()
+    return Task.objects.create(
+        id=f"{number:032d}", name="x", func="os.getpid", started=now, stopped=now, success=success, result="x"
+    )
+
+
+def queued(name):
+    return OrmQ.objects.create(key="x", payload=SignedPackage.dumps({"id": "1", "name": name, "func": name}))
+
+
+def of_none():
+    """A row of each kind that belongs to no attribution."""
+    return {name: new() for name, new in ALL_MAKERS.items()}

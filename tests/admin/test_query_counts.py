@@ -1,0 +1,194 @@
+"""How much each page asks the database: the same with 3 rows as with 30, and never more than is said here."""
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from tests import factories as make
+from tests.admin.orders import failed, step
+from tests.admin.rows import ALL_MAKERS, of_none, of_order
+from tests.admin.walking import models
+
+pytestmark = pytest.mark.django_db
+FEW, MANY = 3, 30
+LIST, PAGE, ORDER_PAGE, DASHBOARD = 12, 14, 20, 12
+OF_ORDER = sorted(models() - set(ALL_MAKERS))
+
+
+@pytest.fixture
+def staff(member):
+    """One who sees most, by a role, limited to an attribution: whose pages ask the most."""
+    return member("管理员", letters=["BJ"])
+
+
+@pytest.fixture
+def unlimited(member):
+    return member("管理员")
+
+
+def queries(client, url):
+    """How many a page asks; what is asked for once in a process is not counted."""
+    with CaptureQueriesContext(connection) as first:
+        assert client.get(url).status_code == 200
+    with CaptureQueriesContext(connection) as captured:
+        client.get(url)
+    assert len(captured) <= len(first)
+    return len(captured)
+
+
+def grows_not(client, url, grow, most):
+    """Asks with FEW and with MANY rows."""
+    for _ in range(FEW):
+        grow()
+    few = queries(client, url)
+    for _ in range(MANY - FEW):
+        grow()
+    assert queries(client, url) == few
+    assert few <= most, few
+
+
+def new_row(name):
+    """A row for the list of this model, of an order of its own."""
+    if name in ALL_MAKERS:
+        return ALL_MAKERS[name]()
+    return of_order(make.OrderFactory(attribution_id="BJ"))[name]
+
+
+@pytest.mark.parametrize("name", sorted(models()))
+def test_a_list_asks_the_same_however_long(unlimited, name):
+    grows_not(unlimited, reverse(f"admin:{name}_changelist"), lambda: new_row(name), LIST)
+
+
+def test_lists_of_limited_staff_ask_no_more(staff):
+    for _ in range(2):
+        of_order(make.OrderFactory(attribution_id="BJ"))
+    found = {name: queries(staff, reverse(f"admin:{name}_changelist")) for name in OF_ORDER}
+    assert {name: count for name, count in found.items() if count > LIST} == {}
+
+
+def test_every_page_and_its_history(unlimited):
+    rows = {**of_order(make.OrderFactory(attribution_id="BJ")), **of_none()}
+    found = {
+        (name, page): queries(unlimited, reverse(f"admin:{name}_{page}", args=[row.pk]))
+        for name, row in rows.items()
+        for page in ("change", "history")
+        if (name, page) != ("orders_order", "change")
+    }
+    assert {what: count for what, count in found.items() if count > PAGE} == {}
+
+
+def history(row):
+    kind = ContentType.objects.get_for_model(row)
+    LogEntry.objects.create(
+        user=make.UserFactory(), content_type=kind, object_id=row.pk, object_repr="x", action_flag=CHANGE
+    )
+
+
+def test_histories(unlimited):
+    row = make.ContactFactory()
+    url = reverse("admin:notifications_contact_history", args=[row.pk])
+    grows_not(unlimited, url, lambda: history(row), PAGE)
+
+
+def test_an_incident_with_many_orders(unlimited):
+    row = make.IncidentFactory()
+    url = reverse("admin:orders_incident_change", args=[row.pk])
+    grows_not(unlimited, url, lambda: make.AffectedOrderFactory(incident=row), PAGE)
+
+
+@pytest.mark.parametrize("name, new", [
+    ("dispatch", make.DispatchFactory), ("billingdispatch", make.BillingDispatchFactory),
+    ("bpmdispatch", make.BpmDispatchFactory),
+])  # fmt: skip
+def test_a_dispatch_with_many_attempts(unlimited, name, new):
+    row, numbers = new(), iter(range(1, MANY + 1))
+    url = reverse(f"admin:orders_{name}_change", args=[row.pk])
+    grows_not(unlimited, url, lambda: make.AttemptFactory(dispatch_id=row.pk, number=next(numbers)), PAGE)
+
+
+def test_a_conflict_with_many_messages(unlimited):
+    order = make.OrderFactory()
+    row = make.ConflictFactory(order_number=order.number)
+    url = reverse("admin:orders_conflict_change", args=[row.pk])
+    grows_not(unlimited, url, lambda: make.InboundMessageFactory(order_number=order.number), PAGE)
+
+
+@pytest.mark.parametrize("name", ["user", "group"])
+def test_accounts(member, admin_client, name):
+    row = make.UserFactory() if name == "user" else ALL_MAKERS["auth_group"]()
+    url = reverse(f"admin:auth_{name}_change", args=[row.pk])
+    grows_not(admin_client, url, ALL_MAKERS["auth_group"], PAGE)
+
+
+def test_limits_of_staff(unlimited):
+    row = make.StaffScopeFactory()
+    url = reverse("admin:orders_staffscope_change", args=[row.pk])
+    grows_not(unlimited, url, lambda: row.attributions.add(ALL_MAKERS["orders_province"]()), PAGE)
+
+
+def test_autocomplete(unlimited):
+    url = reverse("admin:autocomplete") + "?app_label=orders&model_name=staffscope&field_name=user"
+    grows_not(unlimited, url, make.UserFactory, PAGE)
+
+
+def busy(order):
+    """More of everything that a decision about the order looks at."""
+    step(order, "create_billing", "failed", position=order.dispatches.count() + 1, error_code="timeout")
+    make.BillingRecordFactory(order=order)
+    make.OrderDomainFactory(order=order)
+    make.OrderEventFactory(order=order)
+    make.AffectedOrderFactory(order=order)
+
+
+@pytest.mark.parametrize("key", ["resend", "compensate", "withdraw", "note"])
+def test_the_form_of_a_decision(unlimited, key):
+    order = failed()
+    url = reverse("admin:orders_order_decide", args=[order.pk, key])
+    grows_not(unlimited, url, lambda: busy(order), ORDER_PAGE)
+
+
+@pytest.mark.parametrize("tab", ["overview", "domains", "billing", "bpm", "approvals", "mails", "usage", "events"])
+def test_an_order_s_page(unlimited, tab):
+    order = failed()
+    url = reverse("admin:orders_order_change", args=[order.pk]) + f"?tab={tab}"
+
+    def grow():
+        busy(order)
+        make.AttemptFactory(dispatch=order.dispatches.first(), number=order.dispatches.count())
+        make.ApprovalRecordFactory(order=order)
+        make.MailFactory(dispatch__order=order)
+        make.TrialUsageFactory(trial=order.trial)
+        make.OrderFactory(trial=order.trial, trial_number=order.trial_number)
+
+    grows_not(unlimited, url, grow, ORDER_PAGE)
+
+
+def test_resending_many(unlimited):
+    url = reverse("admin:orders_order_resend") + "?partner=bpm"
+    grows_not(unlimited, url, failed, ORDER_PAGE)
+
+
+def test_the_result_of_resending_many(unlimited):
+    now = timezone.now()
+    event = make.OrderEventFactory(order=None, kind="resend", actor="staff:x", at=now)
+    url = reverse("admin:orders_order_resent", args=[event.pk])
+
+    def sent():
+        make.OrderEventFactory(order=failed(), kind="resend", actor="staff:x", at=now)
+
+    grows_not(unlimited, url, sent, ORDER_PAGE)
+
+
+def test_the_dashboard(staff):
+    def grow():
+        order = make.OrderFactory(received_at=timezone.now(), state="failed", attribution_id="BJ")
+        make.DispatchFactory(order=order)
+        make.AffectedOrderFactory(order=order)
+        make.HeartbeatFactory()
+        make.BreakerFactory(opened_at=timezone.now())
+
+    grows_not(staff, reverse("admin:index"), grow, DASHBOARD)

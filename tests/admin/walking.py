@@ -1,0 +1,87 @@
+"""Every address of the staff's site, and the people who ask for it."""
+
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.urls import reverse
+
+from tests import factories as make
+from tests.admin.rows import of_none, of_order
+
+ROLES = {"B": "业务人员", "E": "工程师", "A": "审计员", "M": "管理员", "L": "管理员", "F": "管理员"}
+LIMITS = {"L": ["BJ"], "F": ["SH"]}  # the rows of the walk belong to BJ
+PEOPLE = [*ROLES, "S", "N", "X"]  # superuser, staff without a role, nobody logged in
+PAGES = ["changelist", "change", "history", "add", "delete"]
+
+
+def sign_in(client, letter):
+    """The client of one of PEOPLE."""
+    if letter == "X":
+        return client
+    user = User.objects.create_superuser("root") if letter == "S" else make.UserFactory()
+    if letter in ROLES:
+        user.groups.set(Group.objects.filter(name=ROLES[letter]))
+    if letter in LIMITS:
+        make.StaffScopeFactory(user=user, letters=LIMITS[letter])
+    client.force_login(user)
+    return client
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, and in words whether the person got in."""
+
+    status: int
+    location: str
+
+    @property
+    def word(self) -> str:
+        if self.status == 302:
+            return "login" if self.location.startswith(reverse("admin:login")) else "away"
+        return {200: "in", 403: "refused", 404: "unknown", 405: "method"}.get(self.status, str(self.status))
+
+
+def ask(client, url, data=None):
+    """The answer to a GET, or to a POST of `data`; nothing that it wrote stays."""
+    with transaction.atomic():
+        response = client.get(url) if data is None else client.post(url, data)
+        transaction.set_rollback(True)
+    return Answer(response.status_code, response.headers.get("Location", ""))
+
+
+def rows():
+    """A row behind every page."""
+    return {**of_order(make.OrderFactory(attribution_id="BJ")), **of_none()}
+
+
+def standard(found):
+    """The five addresses that Django makes for each model, by (model, page)."""
+    return {
+        (name, page): reverse(f"admin:{name}_{page}", args=[row.pk] if page in {"change", "history", "delete"} else [])
+        for name, row in found.items()
+        for page in PAGES
+    }
+
+
+def registered():
+    """The names of all addresses of the site; those without a name by their pattern."""
+
+    def inside(patterns):
+        for one in patterns:
+            if hasattr(one, "url_patterns"):
+                yield from inside(one.url_patterns)
+            else:
+                yield one.name or str(one.pattern)
+
+    return set(inside(admin.site.urls[0]))
+
+
+def models():
+    return {f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry}
+
+
+def content_type_of(row):
+    return ContentType.objects.get_for_model(row, for_concrete_model=False).pk
