@@ -50,7 +50,7 @@ bench: $(VENV)/stamp
 	@for name in ingest deliver idle claim memory reconcile prune admin; do $(PY) -m bench.$$name || exit 1; done
 
 kills: $(VENV)/stamp
-	@$(PY) -m tests.run -m kills tests/processes $(ARGS)
+	@$(PY) -m tests.run -m "kills or processes" tests/processes/test_kills.py tests/processes/test_more_kills.py $(ARGS)
 
 chaos: $(VENV)/stamp
 	@$(PY) -m tests.chaos.run $(ARGS)
