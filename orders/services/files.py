@@ -14,7 +14,7 @@ from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.locking import lock_order
+from orders.services.locking import lock_order, lock_orders
 from orders.services.mails import queue_mail
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
@@ -111,8 +111,11 @@ def recheck_files(*, numbers: Collection[str] | None, now: datetime.datetime) ->
     )  # fmt: skip
     if numbers is not None:
         held = held.filter(order__number__in=numbers)
-    found = dict(held.order_by("order__number").values_list("pk", "order__number"))
     with transaction.atomic():
-        if Dispatch.objects.filter(pk__in=found, state=State.RETRYING).update(next_try_at=now):
+        lock_orders(held.values_list("order_id", flat=True))
+        found = dict(held.values_list("pk", "order__number"))  # who was waived or taken up meanwhile is not among them
+        rows = Dispatch.objects.filter(pk__in=found, state=State.RETRYING)
+        ids = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        if Dispatch.objects.filter(pk__in=ids).update(next_try_at=now):
             wake()
-    return list(found.values())
+    return sorted(found[pk] for pk in ids)
