@@ -1,4 +1,4 @@
-"""A total time-out for partner calls (contract 3.5): whatever a partner does, a call ends at its deadline.
+"""A total time-out for partner calls and mails (contract 3.5): whatever the other side does, it ends in time.
 
 Time-outs of sockets count from read to read, so a partner that drips bytes would hold a worker for hours. Here one
 thread a process, the reaper, shuts the socket of an overdue call down; the reader then sees the end of the stream.
@@ -118,7 +118,7 @@ class _Watched:
 
     def _new_conn(self):
         try:
-            return _connected(self._dns_host, self.port, _current.call)
+            return connected(self._dns_host, self.port, _current.call)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"no connection to {self.host}:{self.port} in time") from error
         except OSError as error:
@@ -134,7 +134,7 @@ class _Watched:
         return super().request(*args, **kwargs)
 
 
-def _connected(host: str, port: int, call: Call) -> socket.socket:
+def connected(host: str, port: int, call: Call) -> socket.socket:
     """A connection to the first of the host's addresses that takes one, all tries within the call's deadline."""
     problem = OSError("the host has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):

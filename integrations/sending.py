@@ -4,9 +4,13 @@ import json
 import logging
 import uuid
 from collections.abc import Callable
+from functools import partial
+
+from django.conf import settings
 
 from integrations.bigdata import client as bigdata
 from integrations.bpm import client as bpm
+from integrations.deadline import adapter, connected
 from integrations.http import PartnerError
 from notifications import services as mail
 from orders.attachments import check_files
@@ -90,7 +94,17 @@ def _bpm(work: Work) -> Outcome:
 
 
 def _mail(work: Work) -> Outcome:
-    mail.send(json.loads(work.payload))
+    """All of it within the partners' total time-out: a mail that outlasts its lease would be sent twice."""
+    seconds = settings.PARTNER_TIMEOUT_SECONDS
+    with adapter().deadline(seconds) as call:
+        try:
+            mail.send(json.loads(work.payload), connect=partial(connected, call=call))
+        except mail.MailError as error:
+            if call.overdue and not error.permanent:
+                raise mail.MailError(
+                    f"the mail server took longer than {seconds} s", permanent=False, code="timeout"
+                ) from error
+            raise
     return _outcome(work, Result.OK)
 
 

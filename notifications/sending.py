@@ -4,7 +4,11 @@ import smtplib
 
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend
+
+from notifications.smtp import Connect, WatchedBackend
 
 FOR_NOW_STATUSES = {401, 403, 408, 429}  # a mail provider's HTTP answers that say nothing about the mail
 # Faults of the connection or of our login, not of the mail: it goes out once they are mended.
@@ -20,9 +24,10 @@ class MailError(Exception):
         self.code = code
 
 
-def send(payload: dict) -> None:
+def send(payload: dict, *, connect: Connect | None = None) -> None:
     """Sends one mail to all its recipients; `payload` is `notifications.services.mail_payload`.
 
+    `connect(host, port)` opens the connection to an SMTP server: who gives it can end the sending at any moment.
     A repeat carries the same Message-ID. Raises MailError: for now after connection trouble, a time-out, a failed login
     or SMTP 4xx; permanent after SMTP 5xx, if all recipients are refused for good, and if there are none. A server that
     takes the mail for some of the recipients has taken it.
@@ -30,7 +35,7 @@ def send(payload: dict) -> None:
     if not payload["to"]:
         raise MailError("nobody to send to: no contact has a mail address", permanent=True, code="no_recipients")
     try:
-        _message(payload).send()
+        _message(payload, _backend(connect)).send()
     except smtplib.SMTPRecipientsRefused as error:
         raise _recipients_refused(error) from error
     except smtplib.SMTPResponseException as error:
@@ -43,8 +48,15 @@ def send(payload: dict) -> None:
         raise MailError(f"the mail can't be written: {_words(error)}", permanent=True, code="bad_mail") from error
 
 
-def _message(payload: dict) -> EmailMessage:
+def _backend(connect: Connect | None) -> BaseEmailBackend:
+    """The backend of the settings. One of a provider, or of the site's own, opens its connections itself."""
+    usual = get_connection()
+    return WatchedBackend(connect=connect) if connect and type(usual) is EmailBackend else usual
+
+
+def _message(payload: dict, backend: BaseEmailBackend) -> EmailMessage:
     return EmailMessage(
+        connection=backend,
         subject=payload["subject"],
         body=payload["body"],
         from_email=payload["from"],

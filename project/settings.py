@@ -244,6 +244,7 @@ EMAIL_BACKEND = env.str("EMAIL_BACKEND", default=vars()["EMAIL_BACKEND"])  # or 
 EMAIL_TIMEOUT = PARTNER_TIMEOUT_SECONDS
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ibs-order-desk@localhost")
 ANYMAIL = {name.removeprefix("ANYMAIL_"): value for name, value in env.ENVIRON.items() if name.startswith("ANYMAIL_")}
+ANYMAIL.setdefault("REQUESTS_TIMEOUT", PARTNER_TIMEOUT_SECONDS)  # anymail's own is longer than a lease allows
 DEFAULT_CONTACT_NAME = env.str("DEFAULT_CONTACT_NAME", default="")
 DEFAULT_CONTACT_MAIL = env.str("DEFAULT_CONTACT_MAIL", default="")
 DEFAULT_CONTACT_TEL = env.str("DEFAULT_CONTACT_TEL", default="")

@@ -124,7 +124,7 @@ def test_mail_holds_up_nothing_and_only_opens_an_incident(desk, settings, monkey
     """3.9 (4) Compensation's reach: mail is not in it."""
     settings.DISPATCH_RETRY_SECONDS = [30]
 
-    def no_server(payload):
+    def no_server(payload, **how):
         raise MailError("no", permanent=permanent, code="smtp_550")
 
     monkeypatch.setattr(sending.mail, "send", no_server)

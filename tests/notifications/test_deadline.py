@@ -1,0 +1,104 @@
+"""A mail server that drips can't hold a mail longer than its lease (contract 3.9, Leases and Mail)."""
+
+import contextlib
+import datetime
+import json
+import socket
+import threading
+import time
+import uuid
+
+import pytest
+from django.utils import timezone
+
+from integrations.sending import send
+from orders.services.leases import Work
+from tests.notifications.test_sending import PAYLOAD
+
+POLITE = {b"EHLO": b"250 drip", b"MAIL": b"250 OK", b"RCPT": b"250 OK", b"DATA": b"354 go on", b"QUIT": b"221 bye"}
+
+
+class DrippingServer:
+    """Answers as SMTP says, but from `word` on (`greeting`, `EHLO`, `DATA`, `.`, `TLS`) with a byte each tenth of a
+    second, for ten: every read of a client succeeds, no reply is ever complete."""
+
+    def __init__(self, word: str):
+        self.word, self.stopped = word.encode(), threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self.serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self.stopped.set()
+        self.listener.close()
+
+    def serve(self):
+        with contextlib.suppress(OSError):  # the client or we have hung up, or the test is over
+            while True:
+                client, _ = self.listener.accept()
+                with client:
+                    self.talk(client)
+
+    def talk(self, client: socket.socket):
+        if self.word == b"TLS":
+            client.sendall(b"\x16\x03\x03\x3f\xff")  # a record of 16 KiB begins
+            self.say(client, b"TLS", b"")
+        self.say(client, b"greeting", b"220 drip")
+        lines = client.makefile("rb")
+        for line in lines:
+            verb = line[:4].upper()
+            self.say(client, verb, POLITE.get(verb, b"250 OK"))
+            if verb == b"DATA":
+                while lines.readline().strip() != b".":
+                    pass
+                self.say(client, b".", b"250 taken")
+
+    def say(self, client: socket.socket, word: bytes, reply: bytes):
+        if word != self.word:
+            client.sendall(reply + b"\r\n")
+            return
+        for _ in range(100):
+            if not self.stopped.wait(0.1):
+                client.sendall(b"2")
+        client.close()
+
+
+def mail() -> Work:
+    return Work(
+        dispatch_id=1, attempt_id=1, token=uuid.uuid4(), channel="mail", step="mail_sent_to_bpm", key=str(uuid.uuid4()),
+        request_id=uuid.uuid4().hex, payload=json.dumps(PAYLOAD),
+        lease_until=timezone.now() + datetime.timedelta(seconds=60),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["greeting", "EHLO", "DATA", ".", "TLS"])
+def test_a_server_that_drips_is_left_at_the_time_out(settings, word):
+    with DrippingServer(word) as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, word == "TLS"
+        settings.PARTNER_TIMEOUT_SECONDS = settings.EMAIL_TIMEOUT = 1
+        began = time.monotonic()
+        outcome = send(mail())
+        took = time.monotonic() - began
+    assert (outcome.result, outcome.code) == ("retry", "timeout")
+    assert "longer than 1 s" in outcome.message
+    assert 0.9 <= took < 4  # the machine may be busy
+
+
+def test_a_server_that_is_quick_gets_the_mail(settings):
+    with DrippingServer("never") as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, False
+        assert send(mail()).result == "ok"
+
+
+def test_a_mail_that_was_taken_before_the_time_was_up_is_not_sent_again(settings):
+    """The server drips its good-bye: it has the mail."""
+    with DrippingServer("QUIT") as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, False
+        settings.PARTNER_TIMEOUT_SECONDS = settings.EMAIL_TIMEOUT = 1
+        assert send(mail()).result == "ok"
