@@ -95,6 +95,10 @@ CAUSES = {
         _("The withdrawn change is what later orders rest on; its records were left."),
         _("Check the billing records and put them right by hand."),
     ),
+    "compensated": Cause(
+        _("Staff took the order back; its billing records are deleted."),
+        _("Let BBOSS withdraw the order, or resend it when it shall be opened after all."),
+    ),
     # mail
     "no_recipients": Cause(
         _("Nobody is set to get this mail."), _("Add a contact for the attribution, or set the default contact.")

@@ -7,6 +7,7 @@ from django.db import transaction
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order
 from orders.services.events import add_event
+from orders.services.incidents import COMPENSATED, open_incident
 from orders.services.locking import lock_order
 from orders.services.undo import begin_undo
 from orders.services.undo_plan import may_have_acted
@@ -16,8 +17,9 @@ from orders.services.undone import finish_undo
 def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """Stops an activation and deletes its billing records at the big-data side; the trial's come back. It ends failed.
 
-    The order is `compensating` until the big-data side has answered. `reason` enters the order's history. Raises
-    OrderUnknownError, NotAllowedError (a trial or change, nothing sent, undone already, or a blank reason).
+    The order is `compensating` until the big-data side has answered. `reason` enters the order's history and an
+    incident, which stands until the order is withdrawn or sent anew: no order is failed without one (contract 3.8).
+    Raises OrderUnknownError, NotAllowedError (a trial or change, nothing sent, undone already, or a blank reason).
     """
     if not reason.strip():
         raise NotAllowedError("a compensation needs a reason")
@@ -26,6 +28,7 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
         _check(order)
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
+        open_incident(order, partner="order", step="", code=COMPENSATED, detail=reason.strip(), now=now)
         finish_undo(order, now=now, by=by)
     return order
 

@@ -16,6 +16,7 @@ from orders.services.undone import finish_undo, leave_out_needless, note_undone
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ENDED = {State.DONE, State.FAILED, State.CLOSED}
 COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
+NEEDLESS = {Channel.BPM, Channel.USAGE, Channel.FILES}  # their failure troubles nobody once the order is being undone
 
 
 def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
@@ -52,7 +53,7 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
     What an order that is being undone still had in the air troubles nobody, except billing: somebody's money.
     """
-    if row.order.undo_since and row.channel in {Channel.BPM, Channel.USAGE, Channel.FILES}:
+    if row.order.undo_since and row.channel in NEEDLESS:
         return
     open_incident(
         row.order, partner=PARTNERS[row.channel], step=row.step, code=row.error_code, detail=row.error, now=now

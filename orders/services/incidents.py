@@ -22,6 +22,7 @@ PARTNERS = {
 }
 OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 BREAKER_OPEN = "breaker_open"
+COMPENSATED = "compensated"  # by staff; one that a failure caused has that failure's incident
 ONE_AT_A_TIME = 0x1D5C  # the number of the advisory lock; any will do
 
 

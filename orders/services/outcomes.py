@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, transaction
 
 from orders.models import Attempt, Dispatch, Order, OrderEvent
 from orders.rows import insert_rows, update_rows
-from orders.services.consequences import move_on
+from orders.services.consequences import NEEDLESS, move_on
 from orders.services.events import add_event, event
 from orders.services.locking import lock_orders
 from orders.services.mails import AFTER_THE_PLAN
@@ -125,9 +125,12 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None
 
 
 def _still_wanted(row: Dispatch) -> bool:
-    """Under an undo mark only its own steps go on, mails about it, and billing calls of unknown outcome."""
-    if row.state not in {State.DUE, State.RETRYING} or row.undo or row.position >= AFTER_THE_PLAN:
+    """Under an undo mark only its own steps go on, mails about it, and billing calls of unknown outcome. What else was
+    in the air is closed, also if it failed: no incident is opened for it, so it must not stand there as failed."""
+    if row.state == State.DONE or row.undo or row.position >= AFTER_THE_PLAN:
         return True
+    if row.state == State.FAILED:
+        return row.channel not in NEEDLESS
     return row.channel == Channel.BILLING and row.attempts > 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES
 from orders.services.events import add_event
+from orders.services.incidents import COMPENSATED, close_troubles
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.planning import CLOSED_TRIAL
 from orders.services.schedules import find_schedule, make_schedule
@@ -53,6 +54,7 @@ def reopen(order: Order, *, now: datetime.datetime, by: str) -> None:
     if order.start_at and order.start_at > now and not find_schedule(order):
         make_schedule(order)
     add_event(order, "state", by=by, now=now, old=old_state, new=order.state)
+    close_troubles(order, step="", code=COMPENSATED, now=now, by=by)
 
 
 def _anew(row: Dispatch, now: datetime.datetime) -> Dispatch:

@@ -3,7 +3,8 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.flows.conftest import DELETE
+from orders.models import Incident
+from tests.flows.conftest import BILLING, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 
 
@@ -64,3 +65,82 @@ def test_a_second_time_it_refuses(desk):
     run("A1", "--reason", "x")
     with pytest.raises(CommandError, match="undone already"):
         run("A1", "--reason", "x")
+
+
+def failed_on_its_day(desk):
+    desk.play(trial(), activation("A1", start="20230921"))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.at("2023-09-21 00:00:00")
+    desk.sweep()
+
+
+def bpm_in_the_air(desk, **answer):
+    """BPM has been called and answers after the order was taken back."""
+    desk.play(trial())
+    desk.post(activation("A1"))
+    while not (works := desk.claim("bpm")):
+        for work in desk.claim():
+            desk.end(work)
+    run("A1", "--reason", "x")
+    desk.end(works[0], **answer)
+
+
+def bpm_refuses_late(desk):
+    bpm_in_the_air(desk, result="refused", code="code_400", message="no")
+
+
+def bpm_is_silent(desk):
+    bpm_in_the_air(desk, result="retry", code="timeout", unknown=True)
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda desk: desk.play(trial(), activation("A1")),
+        lambda desk: desk.play(trial(), activation("A1", start="20230930")),
+        failed_on_its_day,
+        bpm_refuses_late,
+        bpm_is_silent,
+    ],
+    ids=["active", "scheduled", "failed on its day", "BPM refuses meanwhile", "BPM silent meanwhile"],
+)
+def test_it_ends_failed_in_an_open_incident_and_no_step_stands_failed_without_one(desk, settings, arrange):
+    """3.8: failed is what an open incident stopped."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    arrange(desk)
+    if desk.state("A1") != "compensating":
+        run("A1", "--reason", "billed twice")
+    desk.deliver()
+    desk.wait_out()
+    assert desk.state("A1") == "failed"
+    assert "compensated" in desk.troubles("A1")
+    stopped = {row["step"] for row in desk.standing("A1")["incidents"]}
+    assert {row["name"] for row in desk.standing("A1")["steps"] if row["status"] == "failed"} <= stopped
+
+
+@pytest.mark.parametrize("after, state", [("resend", "active"), ("withdrawal", "withdrawn")])
+def test_its_incident_is_over_when_the_order_is_sent_anew_or_withdrawn(desk, after, state):
+    desk.play(trial(), activation("A1"))
+    run("A1", "--reason", "x")
+    desk.deliver()
+    assert Incident.objects.get().state == "open"
+    if after == "resend":
+        call_command("resend", "A1")
+    else:
+        desk.post(withdrawal("A1"))
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1"), Incident.objects.get().state) == (state, [], "resolved")
+    assert (desk.mails("A1", "mail_incident"), desk.mails("A1", "mail_incident_over")) == (1, 1)
+
+
+def test_an_undoing_that_fails_half_way_goes_on_by_resend(desk):
+    """It stays compensating, in an incident of its own; the same command's order is then failed as meant."""
+    desk.play(trial(), activation("A1"))
+    desk.sandbox.fault(path=DELETE, kind="refusal", message="话单已锁定")
+    run("A1", "--reason", "billed twice")
+    desk.deliver()
+    assert desk.state("A1") == "compensating"
+    assert sorted(desk.troubles("A1")) == ["code_400", "compensated"]
+    call_command("resend", "A1")
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1"), desk.alive_there("A1")) == ("failed", ["compensated"], [])
