@@ -14,6 +14,7 @@ from integrations.mail_facts import mail_facts
 from integrations.wire import encode
 from notifications.recipients import contacts_for
 from notifications.services import mail_payload, write_mail
+from orders.batches import load_rows
 from orders.models import BillingRecord, Dispatch, OrderDomain
 from orders.models.dispatch import FIXES
 from orders.services.planning import latest_shape
@@ -40,7 +41,7 @@ def _records_of(rows: list[Dispatch]) -> dict[int, BillingRecord]:
     if not ids:
         return {}
     orders = {order.pk: order for row in rows for order in (row.order, row.order.trial) if order}
-    found = BillingRecord.objects.in_bulk(ids)
+    found = load_rows(BillingRecord, ids)
     for record in found.values():
         if record.order_id in orders:
             record.order = orders[record.order_id]

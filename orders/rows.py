@@ -11,6 +11,8 @@ from typing import NamedTuple
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, JSONField, Model
 
+from orders.batches import in_batches
+
 ROWS_A_STATEMENT = 100
 PLAIN = {str, int, bool, type(None)}
 
@@ -30,8 +32,9 @@ def update_rows(rows: Iterable[Model], names: Sequence[str]) -> None:
     statement = _update_statement(type(rows[0]), tuple(names))
     with connection.cursor() as cursor:
         if _are_alike(rows, statement):
-            condition, keys = _one_of([row.pk for row in rows])
-            cursor.execute(f"{statement.sql} {condition}", [*_values(rows[0], statement), *keys])
+            for batch in in_batches(row.pk for row in rows):
+                condition, keys = _one_of(batch)
+                cursor.execute(f"{statement.sql} {condition}", [*_values(rows[0], statement), *keys])
         else:
             cursor.executemany(f"{statement.sql} = %s", [[*_values(row, statement), row.pk] for row in rows])
 

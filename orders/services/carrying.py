@@ -29,7 +29,7 @@ def carry_out(order: Order, decision: Settlement, *, now: datetime.datetime, aga
 
 def _write_domains(order: Order, names: list[str], again: bool) -> None:
     kept = set(order.domains.values_list("key", flat=True)) if again else set()
-    rows = [OrderDomain(order=order, name=name, key=name.lower()) for name in names]
+    rows = [OrderDomain(order_id=order.pk, name=name, key=name.lower()) for name in names]
     insert_rows(row for row in rows if row.key not in kept)
 
 

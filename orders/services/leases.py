@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
+from orders.batches import load_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.prepared import Prepared, Slot
@@ -124,7 +125,7 @@ def _set_record_times(fresh: list[Dispatch]) -> None:
     ids = [pk for row in fresh for pk in row.records]
     if not ids:
         return
-    records = BillingRecord.objects.in_bulk(ids)
+    records = load_rows(BillingRecord, ids)
     for row in fresh:
         for pk in row.records:
             _set_times(records[pk], row)

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from orders.batches import in_batches
 from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import FIXES
 from orders.services.events import add_event
@@ -219,8 +220,9 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
     Records that were never made get their createTime from the new T.
     """
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
-    never_made = BillingRecord.objects.filter(pk__in=row.records, state=BillingRecord.State.TO_SEND)
-    never_made.update(create_time=None, cancel_time=None)
+    for batch in in_batches(row.records):
+        never_made = BillingRecord.objects.filter(pk__in=batch, state=BillingRecord.State.TO_SEND)
+        never_made.update(create_time=None, cancel_time=None)
     return Dispatch.objects.create(
         order_id=row.order_id,
         step=row.step,

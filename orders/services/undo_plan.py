@@ -3,8 +3,6 @@
 import datetime
 from collections.abc import Iterable
 
-from django.db.models import Q
-
 from orders.models import BillingRecord, Dispatch, Order
 from orders.services.planning import ended, latest_shape
 
@@ -45,9 +43,8 @@ def _live_records(trial: Order) -> list[int]:
     """The trial's records that are live, may be, or will be when what is under way in its line has ended."""
     steps = Dispatch.objects.filter(lane=trial.pk, superseded=False, state__in=STILL_TO_COME)
     coming = {pk for records in steps.values_list("records", flat=True) for pk in records}
-    records = trial.billing_records.filter(create_time__isnull=False)
-    alive = records.filter(Q(state__in=[Record.LIVE, Record.UNKNOWN]) | Q(pk__in=coming))
-    return list(alive.order_by("pk").values_list("pk", flat=True))
+    made = trial.billing_records.filter(create_time__isnull=False).order_by("pk").values_list("pk", "state")
+    return [pk for pk, state in made if state in {Record.LIVE, Record.UNKNOWN} or pk in coming]
 
 
 def _deletion(records: list[int], unsure: bool, now: datetime.datetime) -> list[Dispatch]:

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Iterable
 
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
+from orders.rows import update_rows
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
 from orders.services.planning import ended, latest_shape
@@ -47,7 +48,7 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
         if row.step == Step.DELETE_BILLING:
             _after_delete(row, now)
         elif row.step == Step.VERIFY_DELETED and row.about.get("last"):
-            BillingRecord.objects.filter(pk__in=row.records).update(state=Record.DELETED, dispatch=row)
+            _mark(row, Record.DELETED)
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
@@ -62,8 +63,12 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
         unsure = looks.filter(about__last=True).update(not_before=now + LOOK_AGAIN)
     else:
         looks.update(state=State.CLOSED, next_try_at=None)
-    state = Record.UNKNOWN if unsure else Record.DELETED
-    BillingRecord.objects.filter(pk__in=row.records).update(state=state, dispatch=row)
+    _mark(row, Record.UNKNOWN if unsure else Record.DELETED)
+
+
+def _mark(row: Dispatch, state: str) -> None:
+    """Its records are in this state now, and it has brought them there."""
+    update_rows((BillingRecord(pk=pk, state=state, dispatch=row) for pk in row.records), ["state", "dispatch"])
 
 
 def _is_unsure(order: Order) -> bool:
