@@ -1,10 +1,12 @@
 """The staff's site (contract section 6, `/admin/`)."""
 
 from django.contrib.admin import AdminSite
+from django.core.exceptions import BadRequest
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
+from project.lists import guard
 from project.navigation import sections_of
 from project.paging import CappedPaginator
 
@@ -20,11 +22,12 @@ class DeskAdminSite(AdminSite):
     site_url = None
 
     def register(self, model_or_iterable, admin_class=None, **options):
-        """Every list of the site counts its rows up to a limit, and once."""
+        """Every list of the site counts its rows up to a limit, and once, and bears nonsense in its address."""
         super().register(model_or_iterable, admin_class, **options)
         for model_admin in self._registry.values():
             model_admin.paginator = CappedPaginator
             model_admin.show_full_result_count = False
+            guard(model_admin)
 
     def get_app_list(self, request, app_label=None):
         apps = super().get_app_list(request, app_label)
@@ -33,3 +36,9 @@ class DeskAdminSite(AdminSite):
     def index(self, request, extra_context=None):
         figures = import_string(DASHBOARD)(request.user, now=timezone.now())
         return super().index(request, {"desk": figures, **(extra_context or {})})
+
+    def autocomplete_view(self, request):
+        """A NUL is in no name, and PostgreSQL would not even look for it."""
+        if "\0" in request.GET.get("term", ""):
+            raise BadRequest("NUL")
+        return super().autocomplete_view(request)

@@ -47,7 +47,8 @@ class DayFilter(SimpleListFilter):
             return today + first * DAY, today + last * DAY
         try:
             day = datetime.date.fromisoformat(value)
-        except ValueError as error:
+            midnight(day + DAY)  # the last day of all has no next one
+        except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
         return day, day
 

@@ -1,12 +1,16 @@
 """The forms of decisions: each asks the reason, and carries what the person had seen."""
 
+import datetime
+
 from django import forms
+from django.core.validators import MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Dispatch, Province
 from orders.services.incidents import PARTNERS
 
 LONGEST_REASON = 500
+FIRST_DAY = datetime.date(2000, 1, 1)  # nothing is older; the year 1 has no midnight in every time zone
 
 
 class ReasonForm(forms.Form):
@@ -54,8 +58,9 @@ class ManyFilter(forms.Form):
     channel = forms.ChoiceField(label=_("channel"), required=False, choices=[("", _("all")), *Dispatch.Channel.choices])
     code = forms.CharField(label=_("error code"), required=False, max_length=32)
     since = forms.DateField(
-        label=_("made since"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
+        label=_("made since"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        validators=[MinValueValidator(FIRST_DAY)],
+    )  # fmt: skip
 
 
 class ManyForm(forms.Form):

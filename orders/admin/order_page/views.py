@@ -33,7 +33,7 @@ class OrderPages:
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
         pk = unquote(object_id)
-        order = self.visible(request).filter(pk=pk).first() if pk.isdigit() else None
+        order = self.visible(request).filter(pk=pk).first() if pk.isdecimal() else None
         if order is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         context = page_context(request, order, self.get_queryset(request))
