@@ -1,13 +1,15 @@
-"""What Django refuses before a view is asked (a Host header that is not ours), in the form that the address speaks."""
+"""What no view answers: a Host header that is not ours, in the form that the address speaks; and our own errors."""
 
 import uuid
 
-from django.http import JsonResponse
+from django.http import HttpResponseServerError, JsonResponse
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views import defaults
 
 from integrations.bboss.codes import Code
 from integrations.bboss.reply import Call, reply
+from project.logs import request_id
 
 
 def bad_request(request, exception):
@@ -18,3 +20,8 @@ def bad_request(request, exception):
     if request.path.startswith("/api/"):
         return JsonResponse({"code": 400, "message": "bad request"}, status=400)
     return defaults.bad_request(request, exception)
+
+
+def server_error(request):
+    """HTTP 500, with the number under which the log has it. Asks no database: it may be the cause."""
+    return HttpResponseServerError(render_to_string("500.html", {"number": request_id.get().strip("-")}))
