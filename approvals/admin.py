@@ -1,6 +1,7 @@
 """The approval history: read, never written here."""
 
 from django.contrib import admin
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -39,7 +40,7 @@ class OperatorFilter(SeenLately):
 @admin.register(ApprovalRecord)
 class ApprovalRecordAdmin(admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["time", "order", "source", "node_name", "result_chip", "ended", "operator", "opinion_cut"]
+    list_display = ["time", "order_link", "source", "node_cut", "result_chip", "ended", "operator", "opinion_cut"]
     list_display_links = ["time"]
     list_filter = [NodeFilter, "result", OperatorFilter, ("time", admin.DateFieldListFilter), "source", "finished"]
     list_select_related = ["order"]
@@ -50,27 +51,32 @@ class ApprovalRecordAdmin(admin.ModelAdmin):
     show_full_result_count = False
     readonly_fields = ["result_chip"]
     fields = [
-        "record_id",
-        "order",
-        "source",
-        "node",
-        "node_name",
-        "result_chip",
-        "finished",
-        "operator",
-        "opinion",
-        "time",
+        "order", "result_chip", "finished", "opinion", "operator", "node_name", "time", "source", "node", "record_id",
         "received_at",
-    ]
+    ]  # fmt: skip
 
     def get_queryset(self, request):
         """A person limited to attributions sees the records of their orders."""
         rows, scope = super().get_queryset(request), getattr(request.user, "scope", None)
         return rows if scope is None else rows.filter(order__attribution__in=scope.attributions.all())
 
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        """The page is headed in words for staff."""
+        context["heading"] = f"{obj.order.number} · {obj.node_name or obj.node}" if obj else ""
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    @admin.display(description=_("order"))
+    def order_link(self, obj):
+        url = reverse("admin:orders_order_change", args=[obj.order_id]) + "?tab=approvals"
+        return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order.number)
+
     @admin.display(description=_("result"), ordering="result")
     def result_chip(self, obj):
         return format_html('<span class="chip chip-{}">{}</span>', TONES[obj.result], obj.get_result_display())
+
+    @admin.display(description=_("node name"))
+    def node_cut(self, obj):
+        return format_html('<span class="cut" title="{0}">{0}</span>', obj.node_name or obj.node)
 
     @admin.display(description=_("finished"))
     def ended(self, obj):

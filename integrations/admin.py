@@ -1,17 +1,29 @@
 """Signs of life of the clusters, and what is known of the partners' health."""
 
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import Breaker, Heartbeat, Turn
+from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat, Turn
 from orders.admin.moments import ago
 from orders.admin.read_only import ReadOnlyAdmin
+from orders.causes import cause_of
+from orders.pages.history import PARTNER_NAMES
+from orders.services.incidents import BREAKER_OPEN
 
 
 @admin.register(Heartbeat)
 class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["cluster", "started_at", "seen", "replaced"]
+    list_display = ["cluster", "alive", "seen", "started_at", "replaced"]
+    readonly_fields = ["alive", "seen"]
+    fields = ["cluster", "alive", "seen", "started_at", "replaced"]
+
+    @admin.display(description=_("state"))
+    def alive(self, obj):
+        fresh = timezone.now() - obj.seen_at < HEARTBEAT_LIMIT
+        tone, word = ("green", _("Worker alive")) if fresh else ("red", _("Worker silent"))
+        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
 
     @admin.display(description=_("last sign of life"), ordering="seen_at")
     def seen(self, obj):
@@ -20,14 +32,51 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
 @admin.register(Turn)
 class TurnAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["name", "holder", "until"]
+    list_display = fields = readonly_fields = ["what", "holder_of_it", "until_when"]
+
+    @admin.display(description=_("work that one worker does at a time"))
+    def what(self, obj):
+        return obj.name
+
+    @admin.display(description=_("whose turn"), empty_value="-")
+    def holder_of_it(self, obj):
+        return obj.holder
+
+    @admin.display(description=_("until"), empty_value="-")
+    def until_when(self, obj):
+        return ago(obj.until)
 
 
 @admin.register(Breaker)
 class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["partner", "breaker_chip", "failures", "opened_at", "probe_at", "last_error"]
+    list_display = ["partner_name", "breaker_chip", "why", "failures", "opened", "probe"]
+    readonly_fields = ["partner_name", "breaker_chip", "why", "what_to_do", "opened", "probe"]
+    fields = ["partner_name", "breaker_chip", "why", "what_to_do", "failures", "opened", "probe", "last_error"]
+
+    def heading(self, obj):
+        return self.partner_name(obj)
+
+    @admin.display(description=_("partner"))
+    def partner_name(self, obj):
+        return PARTNER_NAMES.get(obj.partner, obj.partner)
 
     @admin.display(description=_("breaker"))
     def breaker_chip(self, obj):
         tone, word = ("red", _("Open: calls wait")) if obj.opened_at else ("green", _("Closed: calls go out"))
         return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+
+    @admin.display(description=_("last error"))
+    def why(self, obj):
+        return cause_of(obj.last_error.partition(": ")[0]).what if obj.last_error else "-"
+
+    @admin.display(description=_("what to do"))
+    def what_to_do(self, obj):
+        return cause_of(BREAKER_OPEN).next if obj.opened_at else "-"
+
+    @admin.display(description=_("open since"))
+    def opened(self, obj):
+        return ago(obj.opened_at)
+
+    @admin.display(description=_("next probe"))
+    def probe(self, obj):
+        return ago(obj.probe_at)

@@ -1,7 +1,11 @@
 """Signs of life of the clusters that carry the work."""
 
+import datetime
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+HEARTBEAT_LIMIT = datetime.timedelta(minutes=2)  # a cluster that has been silent for longer counts as dead
 
 
 class Heartbeat(models.Model):

@@ -5,7 +5,9 @@ Phones, mails and names are masked for those without `orders.see_personal_data`;
 
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Contact, Mail
@@ -22,7 +24,7 @@ def may_see(request) -> bool:
 
 def log_opened(request, obj) -> None:
     """Notes in the object's history that its people's data were opened."""
-    LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, "personal data shown", single_object=True)
+    LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, gettext("personal data shown"), single_object=True)
 
 
 def limited(rows, request, path: str):
@@ -83,21 +85,34 @@ class ContactAdmin(admin.ModelAdmin):
         return mask_phone(obj.tel)
 
 
+class KindFilter(admin.SimpleListFilter):
+    """The kinds of mails in words: they are the steps that write them."""
+
+    title, parameter_name = _("kind"), "kind"
+
+    def lookups(self, request, model_admin):
+        steps = Mail._meta.get_field("dispatch").related_model.Step
+        return [(step.value, step.label) for step in steps if step.value.startswith("mail")]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
 @admin.register(Mail)
 class MailAdmin(admin.ModelAdmin):
-    list_display = ["subject", "order", "kind", "written_at"]
-    list_filter = ["kind"]
-    list_select_related = ["order"]
+    list_display = ["subject_cut", "order_link", "kind_word", "state", "written_at"]
+    list_filter = [KindFilter]
+    list_select_related = ["order", "dispatch"]
     list_per_page = 50
     sortable_by = []
     search_fields = ["order__number__startswith", "message_id__exact"]
     search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
     show_full_result_count = False
-    readonly_fields = ["body_block", "to"]
-    fields = ["order", "dispatch", "kind", "message_id", "to", "subject", "body_block", "written_at"]
+    readonly_fields = ["body_block", "to", "kind_word", "state"]
+    fields = ["order", "kind_word", "state", "to", "subject", "body_block", "written_at", "message_id"]
 
     def get_queryset(self, request):
-        return limited(super().get_queryset(request), request, "order__attribution")
+        return limited(super().get_queryset(request).defer("dispatch__payload"), request, "order__attribution")
 
     def get_object(self, request, object_id, from_field=None):
         """Its page tells whether this request opens people's data, and may."""
@@ -110,7 +125,27 @@ class MailAdmin(admin.ModelAdmin):
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None and obj.personal_shown:
             log_opened(request, obj)
+        context["heading"] = obj.subject if obj else ""
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    @admin.display(description=_("order"), empty_value="-")
+    def order_link(self, obj):
+        if obj.order is None:
+            return None
+        url = reverse("admin:orders_order_change", args=[obj.order_id]) + "?tab=mails"
+        return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order.number)
+
+    @admin.display(description=_("subject"))
+    def subject_cut(self, obj):
+        return format_html('<span class="cut" title="{0}">{0}</span>', obj.subject)
+
+    @admin.display(description=_("kind"))
+    def kind_word(self, obj):
+        return obj.dispatch.get_step_display()
+
+    @admin.display(description=_("state"))
+    def state(self, obj):
+        return obj.dispatch.get_state_display()
 
     @admin.display(description=_("text"))
     def body_block(self, obj):

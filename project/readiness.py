@@ -7,11 +7,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Max, Min
 
 from integrations.breaker import open_partners
-from integrations.models import Heartbeat
+from integrations.models import HEARTBEAT_LIMIT, Heartbeat
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
-
-HEARTBEAT_LIMIT = datetime.timedelta(minutes=2)
 
 
 def heartbeat_age(now: datetime.datetime) -> float | None:

@@ -1,43 +1,59 @@
 """Billing records, and the traffic of trials."""
 
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip
+from orders.admin.moments import ago
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
-from orders.admin.search import OrderSearch
+from orders.admin.search import OrderSearch, order_anchor
 from orders.models import BillingRecord, TrialUsage
 
 
 @admin.register(BillingRecord)
 class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["domain", "order", "state_chip", "info_type", "product_id", "create_time", "cancel_time"]
+    list_display = ["domain", "order_link", "state_chip", "info_type", "product_id", "create_time", "cancel_time"]
     list_filter = ["state", "info_type"]
     list_select_related = ["order"]
+    list_per_page = 50
     search_domain = "domain_key"
     search_help_text = _("order number or domain: whole, or how it begins")
     sortable_by = []
-    readonly_fields = ["state_chip"]
+    readonly_fields = ["state_chip", "made_so_by"]
     fields = [
-        "order",
-        "domain",
-        "state_chip",
-        "info_type",
-        "product_id",
-        "business_type",
-        "create_time",
-        "cancel_time",
-        "cancelled_at",
-        "dispatch",
-    ]
+        "order", "domain", "state_chip", "made_so_by", "info_type", "product_id", "business_type", "create_time",
+        "cancel_time", "cancelled_at",
+    ]  # fmt: skip
+
+    def heading(self, obj):
+        return obj.domain
+
+    @admin.display(description=_("made so by"))
+    def made_so_by(self, obj):
+        """The call whose answer gave the present state: for a deleted record, its receipt."""
+        if obj.dispatch is None:
+            return "-"
+        url = reverse("admin:orders_dispatch_change", args=[obj.dispatch_id])
+        return format_html('<a href="{}">{}</a> {}', url, obj.dispatch.get_step_display(), ago(obj.dispatch.done_at))
 
 
 @admin.register(TrialUsage)
 class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "trial__attribution"
     search_path = "trial"
-    list_display = ["trial", "product_id", "enterprise_id", "data_flow", "asked_at"]
+    list_display = ["asked_at", "trial_link", "data_flow", "product_id", "enterprise_id"]
     list_select_related = ["trial"]
+    list_per_page = 50
+    sortable_by = []
     search_help_text = _("order number: whole, or how it begins")
+
+    def heading(self, obj):
+        return obj.trial.number
+
+    @admin.display(description=_("trial"))
+    def trial_link(self, obj):
+        return order_anchor(obj.trial)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib import admin
-from django.utils.translation import gettext_lazy as _
+from django.utils.functional import Promise
 
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.members import members_of
@@ -11,15 +11,17 @@ from orders.admin.personal import PersonalData, masked
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
+from orders.pages.key_words import WORDS
 
 ABSENT = "—"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A member of both contents."""
+    """A member of both contents; `word` says what it means."""
 
     name: str
+    word: str | Promise
     ours: str
     theirs: str
 
@@ -42,7 +44,7 @@ class Sender:
 def compare(ours: dict, theirs: dict) -> list[Row]:
     """Member by member, those that differ first."""
     names = [*ours, *(name for name in theirs if name not in ours)]
-    rows = [Row(name, text_of(ours, name), text_of(theirs, name)) for name in names]
+    rows = [Row(name, WORDS.get(name, ""), text_of(ours, name), text_of(theirs, name)) for name in names]
     return sorted(rows, key=lambda row: not row.differs)
 
 
@@ -78,7 +80,6 @@ class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, ad
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context["conflict"] = self.facts(obj)
-        context["title"] = _("Conflict: %(number)s") % {"number": obj.order_number}
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def facts(self, obj: Conflict) -> dict:

@@ -2,6 +2,8 @@
 
 from django.contrib import admin
 from django.db.models import Q
+from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -10,14 +12,17 @@ from orders.admin.filters import day_filter, word_filter
 from orders.admin.json_block import json_block
 from orders.admin.moments import ago
 from orders.admin.personal import PersonalData, personal_block
-from orders.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
-from orders.admin.search import OrderSearch
+from orders.admin.search import OrderSearch, order_anchor
 from orders.causes import cause_of
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.pages.saying import said
+from orders.pages.times import took
 from orders.services.incidents import PARTNERS
 
+FEW = 10
 BacklogFilter = word_filter("backlog", _("backlog"), {
     "yes": (_("To be sent or retried"), Q(state__in=OPEN_STATES)),
     "failed": (_("Failed, not replaced"), Q(state=Dispatch.State.FAILED, superseded=False)),
@@ -38,31 +43,47 @@ class OutcomeChip:
         return chip(Attempt.Outcome(obj.outcome))
 
 
-class AttemptInline(OutcomeChip, ReadOnlyInline):
-    model = Attempt
-    fields = readonly_fields = ["number", "outcome_chip", "started_at", "finished_at", "http_status", "error", "worker"]
-
-
 @admin.register(Dispatch)
 class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["step", "order", "channel", "state_chip", "attempts", "next_try", "why", "created"]
+    list_display = ["step", "order_link", "channel", "state_chip", "attempts", "next_try", "why", "created"]
     list_filter = [BacklogFilter, "state", PartnerFilter, "step"]
     list_select_related = ["order"]
     list_per_page = 50
     sortable_by = []
     search_help_text = _("order number: whole, or how it begins")
-    inlines = [AttemptInline]
-    readonly_fields = ["state_chip", "key", "payload_block", "about_block"]
+    readonly_fields = ["state_chip", "key", "payload_block", "about_block", "cause", "what_to_do", "latest_attempts"]
     fieldsets = [
-        (None, {"fields": ["order", "step", "channel", "state_chip", "error_code", "error", "definite"]}),
+        (None, {"fields": [
+            "order", "step", "channel", "state_chip", "cause", "what_to_do", "error", "error_code", "definite",
+        ]}),
+        (_("Attempts"), {"fields": ["latest_attempts"]}),
         (_("Times"), {"fields": ["created_at", "not_before", "next_try_at", "frozen_at", "done_at"]}),
         (
             _("Plan"),
             {"fields": ["position", "blocking", "gate", "lane", "undo", "attempts", "tries_left", "superseded"]},
         ),
         (_("Message"), {"fields": ["key", "records", "about_block", "payload_block"]}),
-    ]
+    ]  # fmt: skip
+
+    def heading(self, obj):
+        return f"{obj.order.number} · {obj.get_step_display()}"
+
+    @admin.display(description=_("cause"))
+    def cause(self, obj):
+        return cause_of(obj.error_code).what if obj.error_code else "-"
+
+    @admin.display(description=_("what to do"))
+    def what_to_do(self, obj):
+        return cause_of(obj.error_code).next if obj.error_code else "-"
+
+    @admin.display(description=_("latest attempts"))
+    def latest_attempts(self, obj):
+        """A few: a step may have thousands, and they have a list of their own."""
+        rows = list(obj.tries.order_by("-pk")[:FEW])
+        return render_to_string(
+            "admin/orders/attempts.html", {"rows": rows, "dispatch": obj, "all": obj.attempts > FEW}
+        )
 
     @admin.display(description=_("payload"))
     def payload_block(self, obj):
@@ -95,8 +116,22 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
 class ChannelDispatchAdmin(DispatchAdmin):
     """The outbox of one partner, with the order's customer and state beside each dispatch."""
 
-    list_display = ["order", "step", "state_chip", "attempts", "next_try", "why", "order_chip", "created", "done_at"]
+    list_display = [
+        "step",
+        "order_link",
+        "state_chip",
+        "attempts",
+        "next_try",
+        "why",
+        "order_chip",
+        "created",
+        "ended",
+    ]
     list_filter = [BacklogFilter, "state", day_filter("created_at", _("created at"), parameter="created")]
+
+    @admin.display(description=_("done at"))
+    def ended(self, obj):
+        return ago(obj.done_at)
 
     @admin.display(description=_("order's state"))
     def order_chip(self, obj):
@@ -119,27 +154,47 @@ class AttemptAdmin(OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelA
     search_path = "dispatch__order"
     sortable_by = []
     ordering = ["-pk"]
-    list_display = ["dispatch", "order", "number", "outcome_chip", "http_status", "started_at", "finished_at", "worker"]
+    list_display = ["step_name", "order_link", "number", "outcome_chip", "what", "http_status", "began", "took_time"]
     list_filter = ["outcome"]
     list_select_related = ["dispatch__order"]
     search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = ["outcome_chip", "request_id", "answer_block"]
+    readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block"]
     fields = [
-        "dispatch",
-        "number",
-        "outcome_chip",
-        "request_id",
-        "started_at",
-        "finished_at",
-        "http_status",
-        "error",
-        "answer_block",
-        "worker",
-    ]
+        "step_link", "number", "outcome_chip", "what", "http_status", "answer_block", "started_at", "finished_at",
+        "error", "request_id", "worker",
+    ]  # fmt: skip
 
-    @admin.display(description=_("order"), ordering="dispatch__order")
-    def order(self, obj):
-        return obj.dispatch.order
+    def heading(self, obj):
+        words = {"order": obj.dispatch.order.number, "step": obj.dispatch.get_step_display(), "n": obj.number}
+        return _("%(order)s · %(step)s, attempt %(n)d") % words
+
+    def lookup_allowed(self, lookup, value, request):
+        return lookup == "dispatch" or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description=_("step"))
+    def step_name(self, obj):
+        return obj.dispatch.get_step_display()
+
+    @admin.display(description=_("step"))
+    def step_link(self, obj):
+        url = reverse("admin:orders_dispatch_change", args=[obj.dispatch_id])
+        return format_html('<a href="{}">{}</a>', url, self.heading(obj))
+
+    @admin.display(description=_("order"))
+    def order_link(self, obj):
+        return order_anchor(obj.dispatch.order)
+
+    @admin.display(description=_("error"), empty_value="")
+    def what(self, obj):
+        return format_html('<span class="cut" title="{0}">{0}</span>', said(obj.error)) if said(obj.error) else ""
+
+    @admin.display(description=_("started at"))
+    def began(self, obj):
+        return ago(obj.started_at)
+
+    @admin.display(description=_("took"), empty_value="-")
+    def took_time(self, obj):
+        return took(obj) or None
 
     @admin.display(description=_("answer"))
     def answer_block(self, obj):

@@ -1,26 +1,51 @@
 """What happened to orders, by whom."""
 
 from django.contrib import admin
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.filters import day_filter
-from orders.admin.personal import PersonalData, personal_block
+from orders.admin.filters import day_filter, word_filter
+from orders.admin.moments import ago
+from orders.admin.personal import PersonalData, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
 from orders.models import OrderEvent
+from orders.pages.history import FILTERS, actor_of, tell
+
+WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FILTERS.items() if key})
 
 
 @admin.register(OrderEvent)
 class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["at", "order", "kind", "actor"]
-    list_filter = [day_filter("at", _("at"))]
+    list_display = ["what", "order_link", "who", "more", "moment"]
+    list_filter = [WhoFilter, day_filter("at", _("at"))]
     sortable_by = []
     list_select_related = ["order"]
     search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = ["data_block"]
-    fields = ["order", "at", "actor", "kind", "data_block"]
+    readonly_fields = ["what", "who", "more", "data_block"]
+    fields = ["what", "order", "who", "more", "at", "kind", "data_block"]
+
+    def heading(self, obj):
+        return tell(obj).what
+
+    @admin.display(description=_("what happened"))
+    def what(self, obj):
+        return tell(obj).what
+
+    @admin.display(description=_("actor"))
+    def who(self, obj):
+        return actor_of(obj.actor)[0]
+
+    @admin.display(description=_("reason or detail"))
+    def more(self, obj):
+        more = masked_text(tell(obj).more)
+        return format_html('<span class="cut" title="{0}">{0}</span>', more) if more else ""
+
+    @admin.display(description=_("at"))
+    def moment(self, obj):
+        return ago(obj.at)
 
     @admin.display(description=_("details"))
     def data_block(self, obj):

@@ -43,6 +43,9 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     readonly_fields = ["order_link", "files", "state_chip"]
     fields = ["order_link", "files", "state_chip", "held_because"]
 
+    def heading(self, obj):
+        return obj.number
+
     def get_changelist(self, request, **kwargs):
         return FilesChangeList
 
@@ -51,7 +54,9 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("files"))
     def files(self, order):
-        return format_html_join("", '<div class="mono">{}</div>', ((name,) for name in order.file_names))
+        return format_html_join(
+            "", '<div class="mono cut" title="{0}">{0}</div>', ((name,) for name in order.file_names)
+        )
 
     @admin.display(description=_("check"), empty_value="-")
     def check_chip(self, order):
@@ -66,7 +71,7 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("order"))
     def order_link(self, order):
         url = reverse("admin:orders_order_change", args=[order.pk])
-        return format_html('<a href="{}">{}</a>', url, order.number)
+        return format_html('<a href="{}?tab=files">{}</a>', url, order.number)
 
     @admin.display(description=_("received"))
     def received(self, order):

@@ -1,7 +1,10 @@
 """What BBOSS sent us, accepted or refused, and why."""
 
+from urllib.parse import urlencode
+
 from django.contrib import admin
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +15,7 @@ from orders.admin.moments import ago
 from orders.admin.personal import PersonalData, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByNumber
-from orders.admin.search import OrderSearch
+from orders.admin.search import OrderSearch, order_anchor
 from orders.models import AcceptedCall, InboundMessage, Order
 
 ACCEPTED = "00000"
@@ -48,13 +51,26 @@ class InboundList:
     def order_of(self, obj):
         return order_named(obj)
 
+    def heading(self, obj):
+        return obj.order_number or obj.trans_ido
+
+    @admin.display(description=_("order number"), empty_value="-")
+    def number_link(self, obj):
+        """Leads to the list: a message names an order that may not be here."""
+        if not obj.order_number:
+            return None
+        url = f"{reverse('admin:orders_order_changelist')}?{urlencode({'q': obj.order_number})}"
+        return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order_number)
+
     @admin.display(description=_("answer code"))
     def answer_chip(self, obj):
         return format_html('<span class="chip chip-{}">{}</span>', tone(obj.rsp_code), obj.rsp_code)
 
     @admin.display(description=_("answer"))
     def answer_text(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', obj.rsp_desc)
+        """In words; BBOSS's own text on hover."""
+        what = why_refused(obj).what
+        return format_html('<span class="cut" title="{}">{}</span>', obj.rsp_desc, what)
 
     @admin.display(description=_("received at"))
     def received(self, obj):
@@ -67,16 +83,20 @@ class InboundList:
 
 @admin.register(InboundMessage)
 class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["trans_ido", "order_number", "answer_chip", "answer_text", "biz_code", "remote_address", "received"]
+    list_display = ["trans_ido", "number_link", "answer_chip", "answer_text", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received")]
-    readonly_fields = ["answer_chip", "why", "next_step", "hint_block", "body_block"]
+    readonly_fields = ["answer_chip", "why", "next_step", "hint_block", "body_block", "order_link"]
     fieldsets = [
-        (None, {"fields": ["answer_chip", "rsp_desc", "why", "next_step", "hint_block"]}),
+        (None, {"fields": ["why", "next_step", "hint_block", "answer_chip", "rsp_desc"]}),
         (_("Call"), {"fields": [
-            "received_at", "remote_address", "trans_ido", "trans_idh", "order_number", "http_status", "biz_code",
+            "order_link", "received_at", "remote_address", "trans_ido", "trans_idh", "http_status", "biz_code",
         ]}),
         (_("Message"), {"fields": ["body_block"]}),
     ]  # fmt: skip
+
+    @admin.display(description=_("order number"), empty_value="-")
+    def order_link(self, obj):
+        return order_anchor(order_named(obj)) or obj.order_number or None
 
     @admin.display(description=_("why"))
     def why(self, obj):
@@ -93,7 +113,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
 
 @admin.register(AcceptedCall)
 class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["trans_ido", "order", "content_hash"]
+    list_display = ["trans_ido", "order_link", "content_hash"]
     list_select_related = ["order"]
     sortable_by = []
     search_help_text = _("order number: whole, or how it begins")

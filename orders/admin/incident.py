@@ -6,21 +6,22 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.chips import StateChip
+from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.incident_acts import IncidentActs
 from orders.admin.moments import ago
-from orders.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
-from orders.admin.scope import Scoped, ScopedByAffected, attributions_of, limit
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
 from orders.causes import cause_of
-from orders.models import AffectedOrder, Dispatch, Incident
+from orders.models import AffectedOrder, Dispatch, Incident, Order
+from orders.pages.history import PARTNER_NAMES as PARTNERS
+from orders.pages.saying import said
 
 State = Incident.State
-PARTNERS = {"bigdata": _("Big data"), "bpm": _("BPM"), "mail": _("Mail"), "files": _("Files"), "order": _("The order")}
 STEPS = dict(Dispatch.Step.choices)
 
-OpenFilter = word_filter("open", _("open"), {
+OpenFilter = word_filter("open", _("over or not"), {
     "yes": (_("Not over yet"), Q(state__in=[State.OPEN, State.ACKNOWLEDGED])),
     "no": (_("Over"), Q(state__in=[State.RESOLVED, State.IGNORED])),
 })  # fmt: skip
@@ -33,14 +34,6 @@ StoppedFilter = word_filter("stopped", _("stopped"), {
 })  # fmt: skip
 
 
-class AffectedOrderInline(ReadOnlyInline):
-    model = AffectedOrder
-    fields = ["order", "detail", "since", "closed_at"]
-
-    def get_queryset(self, request):
-        return limit(super().get_queryset(request), request.user).select_related("order")
-
-
 @admin.register(Incident)
 class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "partner_name", "step_name", "state_chip", "orders_stopped", "owner", "first", "last"]
@@ -51,12 +44,14 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
     sortable_by = []
     search_fields = ["code__startswith", "step__startswith"]
     search_help_text = _("error code or step: whole, or how it begins")
-    inlines = [AffectedOrderInline]
-    readonly_fields = ["cause", "what_to_do", "state_chip"]
+    readonly_fields = ["what_to_do", "state_chip", "orders_stopped", "partner_name", "step_name", "last_detail"]
     fields = [
-        "cause", "what_to_do", "partner", "step", "code", "state_chip", "owner", "detail", "note", "count",
-        "first_at", "last_at",
+        "what_to_do", "state_chip", "orders_stopped", "owner", "note", "partner_name", "step_name", "last_detail",
+        "code", "count", "first_at", "last_at",
     ]  # fmt: skip
+
+    def heading(self, obj):
+        return cause_of(obj.code).what
 
     def get_queryset(self, request):
         """With the number of orders that the person may see and that are still stopped."""
@@ -68,6 +63,10 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
     @admin.display(description=_("cause"))
     def cause(self, incident):
         return format_html("{} <code>{}</code>", cause_of(incident.code).what, incident.code)
+
+    @admin.display(description=_("last detail"))
+    def last_detail(self, incident):
+        return said(incident.detail) or "-"
 
     @admin.display(description=_("what to do"))
     def what_to_do(self, incident):
@@ -99,11 +98,43 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
 
 @admin.register(AffectedOrder)
 class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["order", "incident", "since", "closed_at", "detail"]
+    list_display = ["cause", "order_link", "order_chip", "what", "since_when", "went_on"]
     list_filter = [StoppedFilter, day_filter("since", _("since"))]
     list_select_related = ["order", "incident"]
+    list_per_page = 50
     search_help_text = _("order number: whole, or how it begins")
     sortable_by = []
+    readonly_fields = ["incident_link", "what", "order_chip"]
+    fields = ["order", "order_chip", "incident_link", "what", "since", "closed_at"]
+
+    def heading(self, obj):
+        return f"{obj.order.number} · {cause_of(obj.incident.code).what}"
+
+    @admin.display(description=_("order's state"))
+    def order_chip(self, obj):
+        return chip(Order.State(obj.order.state))
+
+    @admin.display(description=_("cause"))
+    def cause(self, obj):
+        return format_html('<span class="cut" title="{1}">{0}</span>', cause_of(obj.incident.code).what, obj.incident)
+
+    @admin.display(description=_("incident"))
+    def incident_link(self, obj):
+        url = reverse("admin:orders_incident_change", args=[obj.incident_id])
+        return format_html('<a href="{}">{}</a>', url, cause_of(obj.incident.code).what)
+
+    @admin.display(description=_("detail"))
+    def what(self, obj):
+        detail = said(obj.detail)
+        return format_html('<span class="cut" title="{0}">{0}</span>', detail) if detail else ""
+
+    @admin.display(description=_("since"))
+    def since_when(self, obj):
+        return ago(obj.since)
+
+    @admin.display(description=_("went on"))
+    def went_on(self, obj):
+        return ago(obj.closed_at)
 
     def lookup_allowed(self, lookup, value, request):
         return lookup == "incident" or super().lookup_allowed(lookup, value, request)

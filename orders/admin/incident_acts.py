@@ -1,19 +1,20 @@
 """What staff do about an incident on its page: take it up, note, ignore, resolve. The services do it, with an event."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from orders.admin.scope import attributions_of
+from orders.admin.scope import attributions_of, limit
 from orders.errors import NotAllowedError
 from orders.models import Incident
 from orders.services.incident_desk import (
@@ -22,10 +23,13 @@ from orders.services.incident_desk import (
     note_incident,
     resolve_incident,
 )
+from orders.services.incidents import PARTNERS
 
 State = Incident.State
 OPEN = frozenset({State.OPEN, State.ACKNOWLEDGED})
 PERMISSION = "orders.change_incident"
+SENDERS = frozenset(PARTNERS.values())
+SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,24 @@ def offered(request: HttpRequest, incident: Incident) -> list[Act]:
     return [act for act in ACTS if incident.state in act.states and (whole or not act.for_all)]
 
 
+def stopped_by(request: HttpRequest, incident: Incident) -> dict:
+    """The orders that it stops, a few of them, and where they can be resent together, if the person may."""
+    rows = limit(incident.affected.filter(closed_at=None), request.user)
+    some = list(rows.select_related("order").order_by("-pk")[: SHOWN + 1])
+    may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
+    query = urlencode({"partner": incident.partner, "code": incident.code})
+    many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and incident.partner in SENDERS else ""
+    return {"stopped": some[:SHOWN], "more_stopped": len(some) > SHOWN, "resend_many": many}
+
+
+def told_now(key: str, incident: Incident) -> str:
+    """Two people decide at once: the second is told what the first made of it."""
+    if key == "note":
+        return _("Write the note first.")
+    incident.refresh_from_db()
+    return _("Nothing was done: the incident is %(state)s now.") % {"state": incident.get_state_display()}
+
+
 class IncidentActs:
     """The acts' part of the incidents' ModelAdmin."""
 
@@ -82,7 +104,7 @@ class IncidentActs:
         return [path("<int:pk>/do/<slug:key>/", act, name="orders_incident_act"), *super().get_urls()]
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        context.update(acts=offered(request, obj), act_form=NoteForm())
+        context.update(acts=offered(request, obj), act_form=NoteForm(), **stopped_by(request, obj))
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def act_view(self, request, pk: int, key: str):
@@ -95,8 +117,8 @@ class IncidentActs:
         try:
             self.carry_out(request, incident, key, form.cleaned_data["note"])
             messages.success(request, str(act.done))
-        except NotAllowedError as error:
-            messages.error(request, str(error))
+        except NotAllowedError:
+            messages.error(request, told_now(key, incident))
         return redirect("admin:orders_incident_change", pk)
 
     def carry_out(self, request, incident: Incident, key: str, note: str) -> None:

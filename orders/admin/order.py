@@ -8,7 +8,7 @@ from orders.admin.order_list import OrderList
 from orders.admin.order_page import OrderPages
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
-from orders.admin.search import OrderSearch
+from orders.admin.search import OrderSearch, order_anchor
 from orders.models import Order, OrderDomain, TrialClaim
 
 
@@ -19,18 +19,35 @@ class OrderAdmin(OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.
 
 @admin.register(OrderDomain)
 class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    fields = ["name", "order"]
     ordering = ["-pk"]
-    list_display = ["name", "order"]
+    list_display = ["name", "order_link"]
     list_select_related = ["order"]
+    list_per_page = 50
+    sortable_by = []
     search_domain = "key"
     search_help_text = _("order number or domain: whole, or how it begins")
+
+    def heading(self, obj):
+        return obj.name
 
 
 @admin.register(TrialClaim)
 class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "activation__attribution"
-    list_display = ["activation", "trial", "taken_at", "released_at"]
+    list_display = ["taken_at", "activation_link", "trial_link", "released_at"]
     list_select_related = ["activation", "trial"]
     list_filter = [("released_at", admin.EmptyFieldListFilter)]
     search_fields = ["activation__number__exact", "trial__number__exact"]
     search_help_text = _("the whole order number")
+
+    def heading(self, obj):
+        return f"{obj.activation.number} → {obj.trial.number}"
+
+    @admin.display(description=_("activation"))
+    def activation_link(self, obj):
+        return order_anchor(obj.activation)
+
+    @admin.display(description=_("trial"))
+    def trial_link(self, obj):
+        return order_anchor(obj.trial)

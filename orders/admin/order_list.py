@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.filters import AHEAD, OwnAttributions, WordFilter, day_filter, word_filter
 from orders.admin.moments import ago
 from orders.admin.search import search_orders
+from orders.admin.service_names import service_name
 from orders.causes import cause_of
 from orders.models import Dispatch, Order
 
@@ -62,6 +63,12 @@ class StuckFilter(WordFilter):
 class OrderChangeList(ChangeList):
     """Looks up, in one query for the page, at which step each order is stuck."""
 
+    @property
+    def resend_query(self) -> str:
+        """The list's filters for the page that resends many; where orders are stuck says which steps are meant."""
+        stuck = {"channel": self.params["stuck"]} if "stuck" in self.params else {}
+        return self.get_query_string(stuck, ["p", "o"])
+
     def get_results(self, request):
         super().get_results(request)
         self.result_list = list(self.result_list)
@@ -111,7 +118,7 @@ class OrderList:
 
     @admin.display(description=_("service"), empty_value="-")
     def service_name(self, order):
-        return order.service_type and order.service_type.cdn_type
+        return service_name(order.service_type) or None
 
     @admin.display(description=_("stuck at"), empty_value="")
     def stuck_at(self, order):

@@ -1,12 +1,18 @@
 """What makes a page or an inline read-only: only services write status and history."""
 
-from django.contrib import admin
-
 
 class ReadOnlyAdmin:
     """Nobody adds, changes or deletes here, a superuser neither. Lists count their rows once, not twice."""
 
     show_full_result_count = False
+
+    def heading(self, obj) -> str:
+        """What the page is about, in words for staff; `str` is for logs."""
+        return str(obj)
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        context["heading"] = self.heading(obj) if obj else ""
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def has_add_permission(self, request, obj=None):
         return False
@@ -16,10 +22,3 @@ class ReadOnlyAdmin:
 
     def has_delete_permission(self, request, obj=None):
         return False
-
-
-class ReadOnlyInline(ReadOnlyAdmin, admin.TabularInline):
-    """A table of rows that belong to the object of the page."""
-
-    extra = 0
-    show_change_link = True

@@ -1,34 +1,76 @@
 """Reconciliations with the big-data side, and what differed."""
 
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.chips import chip
 from orders.admin.filters import day_filter
 from orders.admin.json_block import json_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, UnlimitedOnly
-from orders.admin.search import OrderSearch
+from orders.admin.search import OrderSearch, order_anchor
 from orders.models import Difference, Reconciliation
+from orders.pages.history import actor_of
 
 
 @admin.register(Reconciliation)
 class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["started_at", "finished_at", "by", "orders", "records", "differences", "fixed", "error"]
+    list_display = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "error_cut"]
     list_filter = [day_filter("started_at", _("started at"), parameter="started")]
     sortable_by = []
+    list_per_page = 50
+    readonly_fields = ["who", "found_link"]
+    fields = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "error"]
+
+    def heading(self, obj):
+        return str(obj)
+
+    @admin.display(description=_("by"))
+    def who(self, obj):
+        return actor_of(obj.by)[0]
+
+    @admin.display(description=_("differences"))
+    def found_link(self, obj):
+        url = reverse("admin:orders_difference_changelist")
+        return format_html('<a href="{}?reconciliation={}">{}</a>', url, obj.pk, obj.differences)
+
+    @admin.display(description=_("error"), empty_value="")
+    def error_cut(self, obj):
+        return format_html('<span class="cut" title="{0}">{0}</span>', obj.error) if obj.error else None
 
 
 @admin.register(Difference)
 class DifferenceAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["job_id", "kind", "domain", "product_id", "reconciliation", "fix"]
+    list_display = ["kind", "number_link", "domain", "product_id", "reconciliation", "fix_step"]
     list_filter = ["kind"]
-    list_select_related = ["reconciliation", "fix"]
+    list_select_related = ["reconciliation", "fix", "order"]
     sortable_by = []
     search_domain = "domain"
     search_help_text = _("order number or domain: whole, or how it begins")
-    readonly_fields = ["detail_block"]
-    exclude = ["detail"]
+    readonly_fields = ["detail_block", "fix_step"]
+    fields = ["job_id", "kind", "domain", "product_id", "reconciliation", "fix_step", "detail_block"]
+    list_per_page = 50
+
+    def heading(self, obj):
+        return f"{obj.job_id} · {obj.get_kind_display()}"
+
+    def lookup_allowed(self, lookup, value, request):
+        return lookup == "reconciliation" or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description=_("order"))
+    def number_link(self, obj):
+        return order_anchor(obj.order) or obj.job_id
+
+    @admin.display(description=_("put right by"))
+    def fix_step(self, obj):
+        if obj.fix is None:
+            return "-"
+        url = reverse("admin:orders_dispatch_change", args=[obj.fix_id])
+        state = chip(obj.fix.State(obj.fix.state))
+        return format_html('<a href="{}">{}</a> {}', url, obj.fix.get_step_display(), state)
 
     @admin.display(description=_("details"))
     def detail_block(self, obj):

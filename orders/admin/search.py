@@ -2,7 +2,11 @@
 
 import re
 
+from django.contrib import admin
 from django.db.models import Q
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, OrderDomain
 
@@ -54,8 +58,16 @@ def search_by_order(rows, term: str, *, order: str = "order", domain: str = ""):
     return rows.filter(found | Q(**{f"{domain}__startswith": term.lower()}) if domain else found)
 
 
+def order_anchor(order: Order | None) -> str | None:
+    """The order's number, leading to its page."""
+    if order is None:
+        return None
+    url = reverse("admin:orders_order_change", args=[order.pk])
+    return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, order.number)
+
+
 class OrderSearch:
-    """A ModelAdmin that is searched by its order's number, whole or beginning."""
+    """A ModelAdmin that is searched by its order's number, whole or beginning; `order_link` leads to the order."""
 
     search_fields = ["order__number"]  # shows the box; what is looked for is said below
     search_path = "order"
@@ -64,3 +76,7 @@ class OrderSearch:
     def get_search_results(self, request, queryset, search_term):
         found = search_by_order(queryset, search_term, order=self.search_path, domain=self.search_domain)
         return found, False
+
+    @admin.display(description=_("order"), empty_value="-")
+    def order_link(self, obj):
+        return order_anchor(obj.order)

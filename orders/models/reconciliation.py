@@ -1,6 +1,7 @@
 """Reconciliations: our billing records held against the big-data side's."""
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -22,7 +23,7 @@ class Reconciliation(models.Model):
         ordering = ["-pk"]
 
     def __str__(self):
-        return f"{self.started_at:%Y-%m-%d %H:%M}"
+        return f"{timezone.localtime(self.started_at):%Y-%m-%d %H:%M}"
 
 
 class Difference(models.Model):

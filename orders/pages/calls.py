@@ -18,6 +18,7 @@ ADDRESSES = {
     Step.FETCH_USAGE: "$BIGDATA_BASE_URL/trialFlow/query",
     Step.START_BPM: "$BPM_BASE_URL/flows/start",
 }
+DELETIONS = {Step.DELETE_BILLING, Step.FIX_DELETE}
 BILLING_ADDRESS = "$BIGDATA_BASE_URL/productInfos"
 
 
@@ -30,6 +31,11 @@ class Call:
     json: str
     curl: str
     cut: bool
+
+    @property
+    def receipt(self) -> bool:
+        """Whether it is the big-data side's word that records are gone."""
+        return self.row.step in DELETIONS and self.row.state == Dispatch.State.DONE
 
 
 def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[Call]:

@@ -30,7 +30,8 @@ class Family:
 def family_of(order: Order, orders: QuerySet[Order]) -> Family:
     """One query, among the orders that the reader may see. At most MOST members; `more`: there are others."""
     root = order.number if order.kind == Order.Kind.TRIAL else order.trial_number
-    rows = orders.filter(Q(number=root) | Q(trial_number=root)).order_by("pk").select_related(None)
+    same = Q(number=root) | Q(trial_number=root) if root else Q(pk=order.pk)
+    rows = orders.filter(same).order_by("pk").select_related(None)
     rows = list(
         rows.only("number", "kind", "state", "first", "received_at", "held_because", "trial_number")[: MOST + 1]
     )

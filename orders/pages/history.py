@@ -7,8 +7,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from approvals.models import ApprovalRecord
 from orders.causes import cause_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
+from orders.pages.saying import said
 
 PERSON = Q(actor__startswith="staff:") | Q(actor__startswith="command:")
 ERRORS = Q(kind__in=["incident", "held", "step_failed", "step_retrying", "undo_mark", "late_answer"])
@@ -47,11 +49,33 @@ WORDS = {
     "note": gettext_lazy("Note"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
     "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
+    "reconciliation_fix": gettext_lazy("Put right after a reconciliation"),
+    "incident_acknowledged": gettext_lazy("Took an incident up: %(what)s"),
+    "incident_ignored": gettext_lazy("Ignored an incident: %(what)s"),
+    "incident_resolved": gettext_lazy("Resolved an incident: %(what)s"),
+    "incident_noted": gettext_lazy("Wrote a note on an incident: %(what)s"),
+    "incident_handed_over": gettext_lazy("Handed an incident over: %(what)s"),
+    "breaker_opened": gettext_lazy("Calls wait: %(partner)s does not answer"),
+    "breaker_closed": gettext_lazy("Calls go out again: %(partner)s answers"),
+    "reconciled": gettext_lazy("Reconciliation finished"),
+    "pruned": gettext_lazy("Old messages and attempts removed"),
+    "cluster_replaced": gettext_lazy("A worker that had stopped was replaced"),
 }
-ACTORS = {"bboss": "BBOSS", "bpm": "BPM", "worker": gettext_lazy("worker"), "system": gettext_lazy("system")}
+WHY = {
+    "rejected": gettext_lazy("BPM rejected it"),
+    "withdrawn": gettext_lazy("it was withdrawn"),
+}
+ACTORS = {
+    "bboss": "BBOSS", "bpm": "BPM", "worker": gettext_lazy("worker"), "system": gettext_lazy("system"),
+    "watchdog": gettext_lazy("watchdog"), "sweep": gettext_lazy("sweep"),
+}  # fmt: skip
+PARTNER_NAMES = {
+    "bigdata": gettext_lazy("Big data"), "bpm": gettext_lazy("BPM"), "mail": gettext_lazy("Mail"),
+    "files": gettext_lazy("Files"), "order": gettext_lazy("The order"),
+}  # fmt: skip
 LABELS = {
     "old": Order.State, "new": Order.State, "because": Order.Held, "was": Order.Held, "step": Dispatch.Step,
-    "result": Order.Decision, "record": BillingRecord.State,
+    "result": ApprovalRecord.Result, "record": BillingRecord.State,
 }  # fmt: skip
 
 
@@ -80,12 +104,18 @@ def news_since(order: Order, seen: int) -> list[OrderEvent]:
 def tell(row: OrderEvent) -> Told:
     """An event in words; a kind without words keeps its name."""
     data = row.data if isinstance(row.data, dict) else {}
-    kind, _colon, name = row.actor.partition(":")
-    person = kind in {"staff", "command"} and bool(name)
+    who, person = actor_of(row.actor)
     what = str(WORDS.get(row.kind, row.kind)) % _Facts(data)
-    more = data.get("reason") or data.get("text") or data.get("detail") or data.get("message") or ""
+    more = data.get("reason") or data.get("text") or data.get("detail") or data.get("message") or data.get("note") or ""
     error = row.kind in {"incident", "step_failed"}
-    return Told(row, name if person else ACTORS.get(row.actor, row.actor), person, what, str(more), error)
+    return Told(row, who, person, what, said(str(more)), error)
+
+
+def actor_of(actor: str) -> tuple[str | Promise, bool]:
+    """Who it was, in words, and whether that is a person."""
+    kind, _colon, name = actor.partition(":")
+    person = kind in {"staff", "command"} and bool(name)
+    return (name if person else ACTORS.get(actor, actor)), person
 
 
 class _Facts(dict):
@@ -99,9 +129,21 @@ class _Facts(dict):
             return str(cause_of(str(self.get("code", ""))).what)
         if key == "steps":
             return _(", ").join(_label("step", step) for step in self.get("steps", []))
+        if key == "why":
+            return _why(str(self.get("why", "")))
         return _label(key, super().__getitem__(key))
 
 
+def _why(why: str) -> str:
+    """Why an order was taken back: a word of ours, a failed step with its code, or a person's reason."""
+    step, _colon, code = why.partition(": ")
+    if step in Dispatch.Step.values:
+        return f"{Dispatch.Step(step).label}{_(': ')}{cause_of(code).what}"
+    return str(WHY.get(why, why))
+
+
 def _label(key: str, value) -> str:
+    if key == "partner":
+        return str(PARTNER_NAMES.get(value, value))
     words = LABELS.get(key)
     return str(words(value).label) if words and value in words.values else str(value)

@@ -1,7 +1,6 @@
 """The rungs that follow from an order's steps: received, stored, files, billing, BPM. Pure."""
 
 import datetime
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.causes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order
 from orders.models.dispatch import FIXES
+from orders.pages.saying import said
 from orders.services.incidents import PARTNERS
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
@@ -74,11 +74,6 @@ class Rung:
     current: bool = False
 
 
-def said(error: str) -> str:
-    """The partner's own words, without what our client puts in front of them; the code stands beside them anyway."""
-    return re.sub(r"^answered HTTP \d+(, code [^:]*)?(: |$)", "", error)
-
-
 def received(facts: Facts) -> Rung:
     """BBOSS was answered 00000."""
     note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
@@ -132,7 +127,7 @@ def _held_for_files(facts: Facts, rows: list[Dispatch]) -> Rung:
 
 def _file_of(code: str, detail: str) -> str:
     """The file's name; what is wrong with it only where the cause does not say it all."""
-    return detail if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
+    return said(detail) if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
 
 
 def billing(facts: Facts) -> Rung:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -21,7 +21,14 @@ from orders.pages.rungs import Facts
 
 Kind, Step = Order.Kind, Dispatch.Step
 PAGE, CALLS_PAGE, MESSAGES_PAGE = 50, 10, 5
-RECEIPTS = [Step.DELETE_BILLING, Step.VERIFY_DELETED]
+Record = BillingRecord.State
+MEANS = {
+    Record.TO_SEND: _("not at the big-data side yet"),
+    Record.LIVE: _("accepted there; it counts"),
+    Record.CANCELLED: _("ended there on time; kept as history"),
+    Record.DELETED: _("removed there; the call beside it is the receipt"),
+    Record.UNKNOWN: _("no definite answer: the same call is repeated, or the record looked up, before anything else"),
+}
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,18 @@ def domains(ask: Ask) -> dict:
 def billing(ask: Ask) -> dict:
     """The records at the big-data side, the calls about them, and the receipts of deletions."""
     records = ask.order.billing_records.select_related("dispatch").defer("dispatch__payload").order_by("pk")
-    return {"rows": ask.page(records), **_calls(ask, Dispatch.Channel.BILLING, parameter="calls")}
+    return {
+        "rows": ask.page(records),
+        "counts": _states_of(ask.order),
+        **_calls(ask, Dispatch.Channel.BILLING, parameter="calls"),
+    }
+
+
+def _states_of(order: Order) -> list[tuple]:
+    """(state in words, number, what it means) of an order's records."""
+    rows = order.billing_records.order_by().values_list("state").annotate(number=Count("*"))
+    numbers = dict(rows)
+    return [(state.label, numbers[state], MEANS[state]) for state in BillingRecord.State if state in numbers]
 
 
 def bpm(ask: Ask) -> dict:

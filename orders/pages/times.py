@@ -25,3 +25,10 @@ def _span(seconds: int) -> str:
     if seconds < 2 * DAY:
         return ngettext("%(n)d hour", "%(n)d hours", seconds // HOUR) % {"n": seconds // HOUR}
     return ngettext("%(n)d day", "%(n)d days", seconds // DAY) % {"n": seconds // DAY}
+
+
+def took(attempt) -> str:
+    """How long an attempt took; empty while it has no end."""
+    if attempt.finished_at is None:
+        return ""
+    return _("%(seconds)s s") % {"seconds": f"{(attempt.finished_at - attempt.started_at).total_seconds():.1f}"}

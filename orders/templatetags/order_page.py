@@ -6,13 +6,18 @@ from django.utils.translation import gettext as _
 
 from approvals.admin import TONES as RESULT_TONES
 from orders.admin import moments
+from orders.admin.answers import why_refused
 from orders.admin.chips import chip
+from orders.admin.service_names import service_name
+from orders.causes import cause_of
 from orders.models import Attempt
-from orders.pages.rungs import said
+from orders.pages.saying import said
+from orders.pages.times import took
 
 register = template.Library()
 register.filter("ago", moments.ago)
 register.filter("said", said)
+register.filter("took", took)
 
 
 @register.filter
@@ -28,6 +33,30 @@ def state_chip(row) -> str:
 
 
 @register.filter
+def cause(row) -> str:
+    """What a step's error code means."""
+    return cause_of(row.error_code).what
+
+
+@register.filter
+def service(service_type) -> str:
+    """A service type in words."""
+    return service_name(service_type)
+
+
+@register.filter
+def answer_what(message) -> str:
+    """What became of BBOSS's message."""
+    return why_refused(message).what
+
+
+@register.filter
+def answer_next(message) -> str:
+    """What to do about it."""
+    return why_refused(message).next
+
+
+@register.filter
 def outcome_chip(attempt) -> str:
     """An attempt's outcome as a chip."""
     return chip(Attempt.Outcome(attempt.outcome))
@@ -37,14 +66,6 @@ def outcome_chip(attempt) -> str:
 def result_tone(record) -> str:
     """The tone of an approval record's result."""
     return RESULT_TONES[record.result]
-
-
-@register.filter
-def took(attempt) -> str:
-    """How long an attempt took; empty while it has no end."""
-    if attempt.finished_at is None:
-        return ""
-    return f"{(attempt.finished_at - attempt.started_at).total_seconds():.1f} s"
 
 
 @register.filter

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 
-from integrations.models import Breaker, Heartbeat
-from orders.admin.incident import PARTNERS
+from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
+from orders.pages.history import PARTNER_NAMES as PARTNERS
 from orders.services.incidents import PARTNERS as PARTNER_OF
 from project.dashboard.links import listing
-from project.readiness import HEARTBEAT_LIMIT
 
 SHOWN = ["bigdata", "bpm", "mail", "files"]
 

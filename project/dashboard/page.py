@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 
 from orders.causes import cause_of
 from orders.models import Incident
+from orders.pages.history import PARTNER_NAMES
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
@@ -86,6 +87,7 @@ def dashboard(user, *, now: datetime.datetime) -> Dashboard:
         page.incidents = figures.open_incidents(user)
         for incident in page.incidents:
             incident.what = cause_of(incident.code).what
+            incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
     if user.has_perm("orders.view_dispatch"):
         page.partners = partners_of(figures.backlog(user, now=now), figures.breakers())

@@ -208,7 +208,8 @@ def test_a_deletion_shows_its_receipt(admin_client):
     )
     text = text_of(admin_client, order, "?tab=billing")
     assert "删除回执" in text
-    assert "1.0 s" in text
+    assert "1.0 秒" in text
+    assert "确认删除" in text
 
 
 def test_the_page_writes_nothing(admin_client):

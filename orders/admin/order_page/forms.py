@@ -7,6 +7,7 @@ from django.core.validators import MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Dispatch, Province
+from orders.pages.history import PARTNER_NAMES
 from orders.services.incidents import PARTNERS
 
 LONGEST_REASON = 500
@@ -53,7 +54,7 @@ class ManyFilter(forms.Form):
     partner = forms.ChoiceField(
         label=_("partner"),
         required=False,
-        choices=[("", _("all")), *((name, name) for name in sorted(set(PARTNERS.values())))],
+        choices=[("", _("all")), *((name, PARTNER_NAMES[name]) for name in sorted(set(PARTNERS.values())))],
     )
     channel = forms.ChoiceField(label=_("channel"), required=False, choices=[("", _("all")), *Dispatch.Channel.choices])
     code = forms.CharField(label=_("error code"), required=False, max_length=32)

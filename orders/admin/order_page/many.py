@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.admin.order_page.forms import ManyFilter, ManyForm
+from orders.admin.order_page.origin import Origin
 from orders.admin.order_page.page import actor
 from orders.models import OrderEvent
+from orders.pages.history import actor_of
 from orders.pages.many import MOST, choose, results_of
 from orders.pages.outlook import VERDICTS, say_judgement
 from orders.services.breakers import partners_down
@@ -27,7 +29,8 @@ def answer_many(pages, request: HttpRequest):
         raise PermissionDenied
     chooser = ManyFilter(request.GET or None)
     wanted = chooser.cleaned_data if chooser.is_valid() else {}
-    numbers = choose(pages.get_queryset(request), wanted) if chooser.is_valid() else []
+    origin = Origin(pages, request)
+    numbers = choose(origin.orders, wanted) if chooser.is_valid() else []
     digest = digest_of(numbers)
     form = ManyForm(request.POST if request.method == "POST" else None, initial={"seen": digest})
     if request.method == "POST" and form.is_valid() and numbers:
@@ -35,6 +38,7 @@ def answer_many(pages, request: HttpRequest):
             return _send(request, selection_of(numbers[:MOST], wanted), form.cleaned_data["reason"])
         form = _seen_anew(request, digest)
     return pages.show(request, "many.html", title=_("Resend many"), chooser=chooser, form=form, most=MOST,
+                      carried=origin.said, kept=origin.params, without=origin.without(chooser),
                       **_dry_run(numbers, wanted))  # fmt: skip
 
 
@@ -86,4 +90,5 @@ def answer_result(pages, request: HttpRequest, event: int):
     if row is None:
         raise Http404
     results = results_of(row, pages.get_queryset(request))
-    return pages.show(request, "many_result.html", title=_("Result of the resend"), event=row, **results)
+    who, _person = actor_of(row.actor)
+    return pages.show(request, "many_result.html", title=_("Result of the resend"), event=row, who=who, **results)

@@ -1,0 +1,53 @@
+"""What went wrong in a reader's language: our own English of the logs in words, a partner's words as they are. Pure."""
+
+import re
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+FILE = re.compile(r"(\S+\.xlsx): (.*)", re.DOTALL)
+SILENT = re.compile(
+    r"answered HTTP \d+( with a body that is not a JSON object)?|answered without a code|answered more than \d+ bytes"
+    r"|answered a result that is not a list of objects|(no complete answer in time|no connection|no answer within \d+ s"
+    r"|the connection broke before the answer was complete)( \(.*\))?|the payload could not be built; see the log"
+    r"|nobody to send to: no contact has a mail address",
+    re.DOTALL,
+)
+"""What the cause beside it says already."""
+PREFIX = re.compile(r"answered HTTP \d+(, code [^:]*)?(: |$)|mail (server|provider): |all recipients refused: ")
+"""What our clients put in front of a partner's own words; the code stands beside them anyway."""
+WORDS = [
+    (r"the name must be (?P<form>\S+) with a real time",
+     gettext_lazy("the name must be %(form)s with a real time")),
+    (r"(?P<size>\d+) bytes, at most \d+ \(20 MiB\) are allowed",
+     gettext_lazy("%(size)s bytes; at most 20 MiB are allowed")),
+    (r"more than 100 MiB unpacked, or it could not be opened within (?P<seconds>\d+) s and 300 MiB of memory",
+     gettext_lazy("more than 100 MiB unpacked, or it could not be opened within %(seconds)s s and 300 MiB of memory")),
+    (r"it does not open as xlsx, or it carries macros", gettext_lazy("it does not open as xlsx, or it carries macros")),
+    (r"it is protected by a password \(or an old \.xls\): save it as xlsx without one",
+     gettext_lazy("it is protected by a password, or an old .xls: save it as xlsx without one")),
+    (r"its first sheet has no data row below the heading",
+     gettext_lazy("its first sheet has no data row below the heading")),
+    (r"it is no regular file", gettext_lazy("it is no regular file")),
+    (r"it is no xlsx file \(no zip signature\)", gettext_lazy("it is no xlsx file")),
+    (r"it is a symbolic link; put the file itself into the folder",
+     gettext_lazy("it is a symbolic link; put the file itself into the folder")),
+    (r"no such file in the attachment folder", gettext_lazy("no such file in the attachment folder")),
+    (r"it can't be read: (?P<why>.*)", gettext_lazy("it can't be read: %(why)s")),
+    (r"the worker died( or lost its lease|; the order is undone)",
+     gettext_lazy("the worker stopped before the answer came")),
+    (r"the mail can't be written: (?P<why>.*)", gettext_lazy("the mail can't be written: %(why)s")),
+]  # fmt: skip
+
+
+def said(error: str) -> str:
+    """A step's or attempt's error for the page; empty where the cause beside it says it all."""
+    named = FILE.fullmatch(error)
+    if named:
+        return _("%(file)s: %(what)s") % {"file": named[1], "what": said(named[2])}
+    if SILENT.fullmatch(error):
+        return ""
+    for pattern, words in WORDS:
+        if found := re.fullmatch(pattern, error, re.DOTALL):
+            return str(words) % found.groupdict()
+    return PREFIX.sub("", error, count=1) if PREFIX.match(error) else error
