@@ -5,6 +5,7 @@ from django.core.exceptions import BadRequest
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+from django.views.i18n import JavaScriptCatalog
 
 from project.lists import guard
 from project.navigation import sections_of
@@ -32,6 +33,10 @@ class DeskAdminSite(AdminSite):
     def get_app_list(self, request, app_label=None):
         apps = super().get_app_list(request, app_label)
         return apps if app_label else sections_of(apps)
+
+    def i18n_javascript(self, request, extra_context=None):
+        """With our words for those that Django's own catalogue lacks."""
+        return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
 
     def index(self, request, extra_context=None):
         figures = import_string(DASHBOARD)(request.user, now=timezone.now())

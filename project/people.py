@@ -1,15 +1,31 @@
 """Staff accounts. Who may keep them must not thereby become a superuser, nor touch one, nor get past a limit."""
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.utils.html import format_html_join
+from django.utils.translation import gettext_lazy as _
 
 from orders.admin.scope import attributions_of
+from project.permission_words import permission_words
 
 GIVES_ALL = ["is_superuser", "user_permissions"]
 
 
-class DeskUserAdmin(UserAdmin):
+class PermissionWords:
+    """Permissions in words; the few roles as boxes to tick."""
+
+    def formfield_for_manytomany(self, db_field, request=None, **kwargs):
+        if db_field.name == "groups":
+            kwargs["widget"] = forms.CheckboxSelectMultiple
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field and db_field.related_model is Permission:
+            field.label_from_instance = permission_words
+        return field
+
+
+class DeskUserAdmin(PermissionWords, UserAdmin):
     """Others than superusers give roles (groups), and leave superusers alone.
 
     A person limited to attributions keeps no accounts: they could make one without a limit, or log in as somebody else.
@@ -17,6 +33,8 @@ class DeskUserAdmin(UserAdmin):
 
     list_display = ["username", "last_name", "first_name", "is_staff", "is_active", "is_superuser"]
     list_filter = ["is_staff", "is_active", "groups"]
+    filter_horizontal = ["user_permissions"]
+    search_help_text = _("user name, name or mail address: any part")
 
     def has_add_permission(self, request):
         return super().has_add_permission(request) and attributions_of(request.user) is None
@@ -33,8 +51,20 @@ class DeskUserAdmin(UserAdmin):
         return fixed if request.user.is_superuser else [*fixed, *GIVES_ALL]
 
 
-class DeskGroupAdmin(GroupAdmin):
+class DeskGroupAdmin(PermissionWords, GroupAdmin):
     """What a role may do is a superuser's decision."""
+
+    def get_fields(self, request, obj=None):
+        return ["name", "permissions"] if request.user.is_superuser else ["name", "may"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return [] if request.user.is_superuser else ["may"]
+
+    @admin.display(description=_("permissions"))
+    def may(self, group):
+        """A line for each, for those who only read it."""
+        rows = group.permissions.select_related("content_type")
+        return format_html_join("", "<div>{}</div>", ((permission_words(row),) for row in rows))
 
     def has_add_permission(self, request):
         return request.user.is_superuser

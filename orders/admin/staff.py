@@ -1,5 +1,6 @@
 """Which attributions a member of staff may see."""
 
+from django import forms
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
@@ -12,9 +13,16 @@ class StaffScopeAdmin(admin.ModelAdmin):
     list_display = ["user", "letters"]
     list_select_related = ["user"]
     autocomplete_fields = ["user"]
-    filter_horizontal = ["attributions"]
     search_fields = ["user__username__startswith"]
     search_help_text = _("how the user name begins")
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        return super().formfield_for_manytomany(db_field, request, widget=forms.CheckboxSelectMultiple, **kwargs)
+
+    def get_deleted_objects(self, objs, request):
+        """A limit is all that goes; the rows that join it to attributions say nothing to staff."""
+        found, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return [row for row in found if isinstance(row, str)], counts, lacking, protected
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("attributions")

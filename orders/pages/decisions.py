@@ -53,10 +53,7 @@ ALL = [
     ),
     Decision(
         key="waive", permission="orders.waive_finding", label=_("Waive the finding"),
-        will=outlook.always(
-            _("The order goes on although its info-security files are not right."),
-            _("The reason enters the approval history, for good."),
-        ),
+        will=outlook.will_waive,
         done=_("The finding is waived; the order goes on."),
     ),
     Decision(

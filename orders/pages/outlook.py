@@ -6,8 +6,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.causes import cause_of
 from orders.models import Dispatch, Order
 from orders.pages.rungs import Facts
+from orders.pages.saying import said
 from orders.services.resend import Judgement, Selection, judge_order
 from orders.services.undo_plan import plan_undo
 from orders.services.withdrawal import must_stay
@@ -46,9 +48,25 @@ def say_judgement(row: Judgement) -> str:
     return f"{step}: {word}"
 
 
+def will_waive(facts: Facts) -> list[str]:
+    """Names the finding: whoever waives it should know what it is."""
+    found = facts.of(lambda row: row.step == Step.CHECK_FILES and row.error_code)
+    return [
+        *(_("Found: %(what)s") % {"what": f"{cause_of(row.error_code).what} {said(row.error)}"} for row in found),
+        _("The order goes on although its info-security files are not right."),
+        _("The reason enters the approval history, for good."),
+    ]
+
+
 def will_compensate(facts: Facts) -> list[str]:
     ending = _("The order ends as failed; it can be sent anew afterwards.")
-    return [*_undoing(facts), ending, _("The activation gives its trial free.")]
+    return [*_undoing(facts), ending, _("The activation gives its trial free."), *_in_bpm(facts)]
+
+
+def _in_bpm(facts: Facts) -> list[str]:
+    """Nothing goes out to BPM: people must be told who don't look here."""
+    there = facts.of(lambda row: row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE)
+    return [_("The process in BPM is not ended by this: tell the people there.")] if there else []
 
 
 def will_withdraw(facts: Facts) -> list[str]:
@@ -58,7 +76,7 @@ def will_withdraw(facts: Facts) -> list[str]:
             _("Later orders rest on this change: its records stay as they are, and an incident asks staff to look.")
         ]
     more = [_("Its changes are withdrawn with it.")] if order.kind == Kind.TRIAL else []
-    return [*_undoing(facts), *more, _("The order ends as withdrawn, for good.")]
+    return [*_undoing(facts), *more, _("The order ends as withdrawn, for good."), *_in_bpm(facts)]
 
 
 def will_call_off(facts: Facts) -> list[str]:

@@ -28,9 +28,9 @@ ENDED = {
 FAMILY = [Order.Kind.ACTIVATION, Order.Kind.ACTIVATION, Order.Kind.CHANGE, Order.Kind.ACTIVATION, Order.Kind.TRIAL]
 WAITING = [S.SCHEDULED, S.AWAITING_APPROVAL, S.IN_PROGRESS]
 STUCK = [
-    (Step.START_BPM, Channel.BPM, State.FAILED, "400", "域名未备案"),
-    (Step.CREATE_BILLING, Channel.BILLING, State.RETRYING, "timeout", "no answer within 10 s"),
-    (Step.CREATE_BILLING, Channel.BILLING, State.FAILED, "http_503", "service unavailable"),
+    (Step.START_BPM, Channel.BPM, State.FAILED, "code_400", "answered HTTP 200, code 400: 域名未备案"),
+    (Step.CREATE_BILLING, Channel.BILLING, State.RETRYING, "timeout", "no complete answer in time (Read timed out.)"),
+    (Step.CREATE_BILLING, Channel.BILLING, State.FAILED, "http_503", "answered HTTP 503"),
 ]
 
 
@@ -70,10 +70,23 @@ def _order(place: int, now: datetime.datetime) -> Order:
         trial_number="" if kind == Order.Kind.TRIAL else _number(5 * family + 4, now),
         attribution_id=PLACES[family % 6], service_type_id=str(family % 4 + 1), enterprise_name=NAMES[family % 6],
         enterprise_id=f"100A{family:014d}", product_id=f"610006{16000 + place}",
-        first=place % 3 > 0 if kind == Order.Kind.ACTIVATION else None,
+        **(_ending(state, place, received, start) if kind == Order.Kind.ACTIVATION else {}),
     )  # fmt: skip
     _caused(order, place, received)
     return order
+
+
+def _ending(state: Order.State, place: int, received: datetime.datetime, start: datetime.date) -> dict:
+    """What an activation in this state has behind it."""
+    first = place % 3 > 0 and state != S.AWAITING_APPROVAL
+    later = received + datetime.timedelta(hours=1)
+    found = {"first": first, "live_at": later if state == S.ACTIVE else None}
+    if state == S.SCHEDULED:
+        day = max(start, timezone.localdate() + datetime.timedelta(days=1))
+        found["start_at"] = timezone.make_aware(datetime.datetime.combine(day, datetime.time()))
+    if state == S.REJECTED or (state == S.ACTIVE and not first):
+        found |= {"decision": "reject" if state == S.REJECTED else "pass", "decided_at": later}
+    return found | ({"undo_since": later} if state == S.REJECTED else {})
 
 
 def _received(place: int, now: datetime.datetime) -> datetime.datetime:
@@ -108,7 +121,10 @@ def _stuck(rows: list[Order], now: datetime.datetime) -> None:
     for place, order in enumerate(activations[:7]):
         step, channel, state, code, error = STUCK[place % 3]
         failed = state == State.FAILED
-        Order.objects.filter(pk=order.pk).update(**{"state": S.FAILED if failed else S.IN_PROGRESS})
+        Order.objects.filter(pk=order.pk).update(
+            **{"state": S.FAILED if failed else S.IN_PROGRESS, "undo_since": None, "decision": "", "decided_at": None,
+               "live_at": None, "start_at": None}
+        )  # fmt: skip
         Dispatch.objects.filter(order=order, step=step).update(
             **{"state": state, "error_code": code, "error": error, "done_at": None, "attempts": 3,
                "next_try_at": None if failed else now + datetime.timedelta(minutes=2)}

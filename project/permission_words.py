@@ -1,0 +1,35 @@
+"""Permissions in words. Django and the migrations keep them in English, as data that nobody translates."""
+
+from django.contrib.auth.models import Permission
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+VERBS = {
+    "view": gettext_lazy("see"), "add": gettext_lazy("add"), "change": gettext_lazy("change"),
+    "delete": gettext_lazy("delete"),
+}  # fmt: skip
+ACTS = {
+    "see_personal_data": gettext_lazy("see phones, mails and names of people"),
+    "resend_order": gettext_lazy("resend failed steps"),
+    "compensate_order": gettext_lazy("compensate an order"),
+    "withdraw_order": gettext_lazy("withdraw an order"),
+    "waive_finding": gettext_lazy("waive an info-security finding"),
+    "choose_attribution": gettext_lazy("choose an attribution"),
+    "run_activation": gettext_lazy("run or call off a start day"),
+    "fetch_usage": gettext_lazy("ask for trial traffic"),
+    "add_note": gettext_lazy("add a note"),
+}
+
+
+def permission_words(permission: Permission) -> str:
+    """`Orders · order: see`; an act that we have no words for keeps its name."""
+    content, codename = permission.content_type, permission.codename
+    model = content.model_class()
+    verb = codename.partition("_")[0]
+    if codename in ACTS:
+        what = ACTS[codename]
+    else:
+        what = VERBS[verb] if verb in VERBS and codename == f"{verb}_{content.model}" else permission.name
+    name = model._meta.verbose_name if model else content.model
+    app = model._meta.app_config.verbose_name if model else content.app_label
+    return _("%(app)s · %(model)s: %(what)s") % {"app": app, "model": name, "what": what}
