@@ -1,13 +1,20 @@
 """The WSGI entry point: `gunicorn project.wsgi`."""
 
 import os
+import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+NOT_LOADED = 4  # gunicorn stops at this code instead of starting one worker after the other
 
-application = get_wsgi_application()
+try:
+    application = get_wsgi_application()
 
-from project.checks import stop_on_errors  # noqa: E402  its models need the apps to be ready
+    from project.checks import stop_on_errors  # its models need the apps to be ready
 
-stop_on_errors()  # a wrong setting stops the web process as it stops every command
+    stop_on_errors()  # a wrong setting stops the web process as it stops every command
+except ImproperlyConfigured as error:  # its text names the setting; a traceback would hide it
+    print(f"the web process can't start: {error}", file=sys.stderr, flush=True)
+    sys.exit(NOT_LOADED)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.conf import settings as live_settings
@@ -13,6 +14,7 @@ from django.core.management.base import SystemCheckError
 
 from project.checks import TAG, require_database_directory, stop_on_errors
 
+ROOT = Path(__file__).resolve().parent.parent
 ERRORS = [
     ("BBOSS_APP_SECRET", ""),
     ("BBOSS_ACCESS_TOKENS", []),
@@ -122,5 +124,34 @@ def test_wsgi_asks():
     started = subprocess.run(
         [sys.executable, "-c", "import project.wsgi"], env=environment, capture_output=True, text=True, check=False
     )
-    assert started.returncode != 0
+    assert started.returncode == 4  # gunicorn stops at it instead of starting one worker after the other
+    assert "the web process can't start: " in started.stderr
     assert "BBOSS_APP_SECRET is empty" in started.stderr
+    assert "Traceback" not in started.stderr
+
+
+@pytest.mark.parametrize("words", [["show", "X"], ["worker"], ["migrate"]])
+@pytest.mark.parametrize(
+    "setting, said",
+    [
+        ({"SECRET_KEY": ""}, "manage.py: SECRET_KEY is not set (a development machine may set DEBUG=true instead)"),
+        ({"DEBUG": "maybe"}, "manage.py: DEBUG must be true or false, not 'maybe'"),
+    ],
+)
+def test_a_command_without_its_setting_ends_in_one_line(words, setting, said):
+    ended = manage(words, DJANGO_SETTINGS_MODULE="project.settings", **setting)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{said}\n")
+
+
+def test_a_command_without_its_database_says_so():
+    ended = manage(["show", "X"], DATABASE_URL="postgres://nobody@127.0.0.1:9/nothing")
+    told = [line for line in ended.stderr.splitlines() if line.startswith("manage.py: the database does not answer")]
+    assert (ended.returncode, len(told)) == (1, 1)
+    assert "Traceback" not in ended.stderr
+
+
+def manage(words: list[str], **environment: str) -> subprocess.CompletedProcess:
+    """`manage.py WORDS` in a process of its own."""
+    settings = os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"} | environment
+    call = [sys.executable, "manage.py", *words]
+    return subprocess.run(call, env=settings, cwd=ROOT, capture_output=True, text=True, check=False)
