@@ -76,8 +76,9 @@ def settle_arrived(*, now: datetime.datetime) -> int:
 
 def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """Staff choose the attribution of a held order; it goes on. Raises NotAllowedError."""
-    if not Province.objects.filter(pk=letters).exists():
-        raise NotAllowedError(f"attribution {letters!r} is unknown; see the list of attributions")
+    known = sorted(Province.objects.values_list("pk", flat=True))
+    if letters not in known:
+        raise NotAllowedError(f"attribution {letters!r} is unknown; choose one of {', '.join(known)}")
     with transaction.atomic():
         order = lock_order(number)
         if order.held_because != Held.ATTRIBUTION_UNKNOWN:

@@ -23,10 +23,12 @@ def said(capsys):
 
 def test_check_tells_what_is_wrong(held, capsys):
     order = held()
-    call_command("check_attachments")
+    with pytest.raises(CommandError, match="^1 not right$") as refusal:
+        call_command("check_attachments")
+    assert refusal.value.returncode == 1
     assert said(capsys) == [
-        f"{order.number}: missing: {order.info_security}: no such file in the attachment folder",
-        "1 looked at, 1 queued for the worker",
+        f"{order.number}: not right: missing: {order.info_security}: no such file in the attachment folder",
+        "1 looked at: 0 right, 1 not right; 1 queued for the worker",
     ]
     assert NOW < check_of(order).next_try_at <= timezone.now()
 
@@ -35,13 +37,23 @@ def test_check_tells_what_is_right(held, folder, capsys):
     order, other = held(), held()
     books.write(folder, order.info_security, books.book())
     call_command("check_attachments", order.number)
-    assert said(capsys) == [f"{order.number}: right", "1 looked at, 1 queued for the worker"]
+    assert said(capsys) == [f"{order.number}: right", "1 looked at: 1 right, 0 not right; 1 queued for the worker"]
     assert check_of(other).next_try_at < timezone.now()
+
+
+def test_check_counts_both(held, folder, capsys):
+    order, other = held(), held()
+    books.write(folder, order.info_security, books.book())
+    with pytest.raises(CommandError, match="^1 not right$"):
+        call_command("check_attachments")
+    told = said(capsys)
+    assert [line.split(": ")[:2] for line in told[:2]] == [[order.number, "right"], [other.number, "not right"]]
+    assert told[2] == "2 looked at: 1 right, 1 not right; 2 queued for the worker"
 
 
 def test_check_without_held_orders(db, capsys):
     call_command("check_attachments")
-    assert said(capsys) == ["0 looked at, 0 queued for the worker"]
+    assert said(capsys) == ["0 looked at: 0 right, 0 not right; 0 queued for the worker"]
 
 
 def test_check_refuses_before_it_does_anything(held):
@@ -121,7 +133,10 @@ def test_attribute(db, capsys, letters):
     "arguments, why",
     [
         (["nobody", "BJ", "--reason", "x"], "order nobody is unknown"),
-        (["100T1", "XX", "--reason", "x"], "attribution 'XX' is unknown"),
+        (
+            ["100T1", "XX", "--reason", "x"],
+            "attribution 'XX' is unknown; choose one of AH, BJ, .*, GJ, .*, JT, .*, ZJ$",
+        ),
         (["100T1", "BJ", "--reason", " "], "a choice needs a reason"),
         (["100T1", "BJ"], "--reason"),
     ],

@@ -11,7 +11,10 @@ from orders.services import recheck_files
 
 
 class Command(BaseCommand):
-    """Tells at once what is wrong with the files, and has a worker look too, so that orders with right ones go on."""
+    """Tells at once what is wrong with the files, and has a worker look too, so that orders with right ones go on.
+
+    Exits 1 if any are not right.
+    """
 
     help = "Looks now, not only in five minutes, at the files of orders that are held for them (all, or those named)."
 
@@ -21,10 +24,17 @@ class Command(BaseCommand):
     def handle(self, *args, order, **options):
         self.check_held(order)
         rows = self.held_checks(order)
+        wrong = 0
         for row in rows:
-            self.stdout.write(f"{row.order.number}: {self.finding(row)}")
+            finding = self.finding(row)
+            wrong += finding is not None
+            self.stdout.write(f"{row.order.number}: {f'not right: {finding}' if finding else 'right'}")
         queued = recheck_files(numbers=[row.order.number for row in rows], now=timezone.now())
-        self.stdout.write(f"{len(rows)} looked at, {len(queued)} queued for the worker")
+        self.stdout.write(
+            f"{len(rows)} looked at: {len(rows) - wrong} right, {wrong} not right; {len(queued)} queued for the worker"
+        )
+        if wrong:
+            raise CommandError(f"{wrong} not right")
 
     def check_held(self, numbers: list[str]) -> None:
         """One clear line for a number that is wrong, before anything is done."""
@@ -43,10 +53,10 @@ class Command(BaseCommand):
         rows = rows.filter(order__number__in=numbers) if numbers else rows
         return list(rows.select_related("order").order_by("pk"))
 
-    def finding(self, row: Dispatch) -> str:
-        """`right`, or what is wrong. The payload is the very question that the worker asks."""
+    def finding(self, row: Dispatch) -> str | None:
+        """What is wrong, None if nothing is. The payload is the very question that the worker asks."""
         try:
             found = check_files(**json.loads(row.payload))
         except ProbeError as error:
             raise CommandError(f"{row.order.number}: the files can't be looked at: {error}") from error
-        return f"{found.code}: {found.file}: {found.message}" if found else "right"
+        return f"{found.code}: {found.file}: {found.message}" if found else None
