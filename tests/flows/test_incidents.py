@@ -20,6 +20,7 @@ from orders.services.incident_desk import (
 from orders.services.incidents import close_troubles, open_incident
 from tests.bboss.conftest import TRIAL
 from tests.factories import NOW, OrderFactory
+from tests.flows import contents
 
 BILLING = "/bigdata/productInfos"
 CAUSE = {"partner": "bigdata", "step": "create_trial_billing", "code": "code_400"}
@@ -221,3 +222,14 @@ def test_two_workers_open_the_same_incidents_at_once():
     assert sorted(Incident.objects.values_list("code", "count")) == [("code_400", 10), ("code_422", 10)]
     assert AffectedOrder.objects.count() == 4
     assert Dispatch.objects.filter(step="mail_incident").count() == 2
+
+
+def test_a_mail_about_a_whole_order_leaves_no_line_half_empty(desk):
+    """An activation whose trial has not come has no customer, no attribution and no domains, its incident no detail."""
+    desk.post(contents.activation("A1"))
+    desk.play(contents.trial("T2"), contents.change("C1", "b.example.com", of="T2"))
+    desk.play(contents.change("C2", "c.example.com", of="T2"), contents.withdrawal("C1"))
+    assert len(mail.outbox) == 2
+    for message in mail.outbox:
+        assert [line for line in message.body.splitlines() if line.rstrip().endswith((":", "："))] == []
+        assert message.subject == message.subject.strip()
