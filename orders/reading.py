@@ -4,7 +4,6 @@ import datetime
 
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.services.schedules import find_schedule
-from orders.services.stepping import NOT_FINISHED
 
 
 def standing(order: Order) -> dict:
@@ -29,16 +28,6 @@ def standing(order: Order) -> dict:
 def steps_of(order: Order) -> list[Dispatch]:
     """The order's steps that count, in the order in which they are carried out."""
     return list(order.dispatches.filter(superseded=False).order_by("position", "pk").defer("payload"))
-
-
-def waits_for(order: Order) -> list[str]:
-    """The unfinished steps of other orders in front of this one in its trial's line, as `ORDER: step (state)`."""
-    mine = [row for row in steps_of(order) if row.lane and row.state == Dispatch.State.WAITING]
-    if not mine:
-        return []
-    before = Dispatch.objects.filter(lane=mine[0].lane, pk__lt=mine[0].pk, superseded=False, state__in=NOT_FINISHED)
-    rows = before.exclude(order=order).select_related("order").order_by("pk")[:5]
-    return [f"{row.order.number}: {row.step} ({row.state})" for row in rows]
 
 
 def _time(moment: datetime.datetime | None) -> str | None:

@@ -23,10 +23,12 @@ from orders.services.progress import refresh_states
 from orders.services.reopening import claims_against, reopen, why_not_reopen
 from orders.services.stepping import release
 from orders.services.wakeup import wake
+from orders.waiting import step_waits_for
 
 State = Dispatch.State
 SAME, NEW, AGAIN, ACCEPTED, BLOCKED, REFUSED = "same", "new", "again", "accepted", "blocked", "refused"
 AT_ONCE = 500  # orders whose steps are looked at together
+STUCK = {State.FAILED, State.RETRYING}
 WILL_SEND = {SAME, NEW, AGAIN, BLOCKED}
 
 
@@ -82,7 +84,7 @@ def judge(selection: Selection, *, force: bool = False, open_partners: Collectio
         part = orders[start : start + AT_ONCE]
         steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
         for order in part:
-            judged += _judge(order, steps[order.pk], claims, force, open_partners)
+            judged += _judge(order, steps[order.pk], claims, force, open_partners) or [_nothing(order, selection)]
     return judged
 
 
@@ -91,7 +93,8 @@ def judge_order(
 ) -> list[Judgement]:
     """The same for one order."""
     claims = claims_against(filter(_compensated, [order]))
-    return _judge(order, _steps([order], selection)[order.pk], claims, force, open_partners)
+    rows = _steps([order], selection)[order.pk]
+    return _judge(order, rows, claims, force, open_partners) or [_nothing(order, selection)]
 
 
 def _compensated(order: Order) -> bool:
@@ -102,9 +105,23 @@ def _judge(order: Order, rows: list[Dispatch], claims: dict, force: bool, shut: 
     if _compensated(order):
         why = why_not_reopen(order, claims)
         return [Judgement(order.number, "all", REFUSED if why else AGAIN, why)]
-    if not rows:
-        return [Judgement(order.number, "-", REFUSED, "no such step")]
+    if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
+        return []  # it has told of its hold by mail, and that is not what anybody wants to send
     return [_judge_step(row, order, force, shut) for row in rows]
+
+
+def _held_before_its_plan(order: Order) -> bool:
+    return bool(order.held_because) and order.planned_at is None
+
+
+def _nothing(order: Order, selection: Selection) -> Judgement:
+    """Why no step of the order is meant."""
+    why = "nothing of it has failed" if selection.failed else "it has no steps to send"
+    if _held_before_its_plan(order):
+        why = f"not allowed, because it is held ({order.held_because}) and has no steps yet"
+    elif selection.channel or selection.partner or selection.since:
+        why = "no step of it fits the filter"
+    return Judgement(order.number, "-", REFUSED, why)
 
 
 def _judge_step(row: Dispatch, order: Order, force: bool, open_partners: Collection[str]) -> Judgement:
@@ -123,8 +140,9 @@ def _verdict(row: Dispatch, force: bool) -> tuple[str, str]:
         return SAME, "it is being retried: at once instead of later"
     if row.state == State.DONE:
         return (NEW, "forced: a new key") if force else (ACCEPTED, "it was accepted; --force sends it once more")
+    if row.state == State.WAITING:
+        return REFUSED, f"not allowed, because it waits for {step_waits_for(row)}"
     reasons = {
-        State.WAITING: "it waits for the steps before it",
         State.DUE: "it is about to be sent",
         State.SENDING: "it is being sent",
         State.CLOSED: "it was closed with its order",
@@ -152,7 +170,7 @@ def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch
 def _meant(order: Order, rows: list[Dispatch], selection: Selection) -> list[Dispatch]:
     if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
         rows = [row for row in rows if row.undo or row.position >= AFTER_THE_PLAN]
-    failed = [row for row in rows if row.state in {State.FAILED, State.RETRYING}]
+    failed = [row for row in rows if row.state in STUCK]
     return failed if selection.failed or (failed and not selection.channel) else rows
 
 

@@ -60,6 +60,15 @@ def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
             return
 
 
+def in_front_of(row: Dispatch) -> list[Dispatch]:
+    """The unfinished steps that a waiting step waits for: its own order's first, then others' in its trial's line."""
+    own = _unfinished().filter(order=row.order_id, position__lt=row.position, blocking=True).order_by("position", "pk")
+    if row.lane is None:
+        return list(own.defer("payload"))
+    line = _line(row.lane, row.place or row.pk).exclude(order=row.order_id).order_by("turn")
+    return [*own.defer("payload"), *line.select_related("order").defer("payload", "order__content")]
+
+
 def _waiting(order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
     waiting = Dispatch.objects.filter(state=State.WAITING)
     if order_ids is None:
@@ -88,12 +97,15 @@ def _before_in_order() -> QuerySet[Dispatch]:
 
 
 def _before_in_line() -> QuerySet[Dispatch]:
-    """Unfinished steps in front of the row in its trial's line. Lines are filled under the trial's lock, so ids rise
-    in the order of acceptance."""
-    number = BigIntegerField()
-    mine = Coalesce(OuterRef("place"), OuterRef("pk"), output_field=number)
-    line = _unfinished().filter(lane=OuterRef("lane"))
-    return line.annotate(turn=Coalesce("place", "pk", output_field=number)).filter(turn__lt=mine)
+    """Unfinished steps in front of the row in its trial's line."""
+    return _line(OuterRef("lane"), Coalesce(OuterRef("place"), OuterRef("pk"), output_field=BigIntegerField()))
+
+
+def _line(lane, turn) -> QuerySet[Dispatch]:
+    """Unfinished steps of a line in front of a turn. Lines are filled under the trial's lock, so ids rise in the order
+    of acceptance."""
+    turns = Coalesce("place", "pk", output_field=BigIntegerField())
+    return _unfinished().filter(lane=lane).annotate(turn=turns).filter(turn__lt=turn)
 
 
 def _unfinished() -> QuerySet[Dispatch]:

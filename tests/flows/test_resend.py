@@ -186,3 +186,42 @@ def test_a_withdrawn_order_is_not_sent_anew(desk, case):
     desk.deliver()
     report = resend(Selection(numbers=(number,)), by="test", reason="", now=timezone.now())
     assert [row.verdict for row in report.judgements] == ["refused"]
+
+
+def test_a_step_that_waits_is_declined_by_the_name_of_what_it_waits_for(desk, settings, capsys):
+    exhaust(desk, settings)
+    activation = {"OrderNum": "A1", "BizRequest": "T1", "BizStart": "20230920", "ProdType": "1", "ProductID": "P1",
+                  "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1"}  # fmt: skip
+    desk.post(activation)
+    desk.deliver()
+    code, out = run(capsys, "A1", "--channel", "billing")
+    assert code == 1
+    assert out.splitlines() == [
+        "A1 cancel_trial_billing: not allowed, because it waits for trial T1 (create_trial_billing: failed)",
+        "A1 create_billing: not allowed, because it waits for its own step cancel_trial_billing (waiting)",
+        "0 queued, 2 declined",
+    ]
+
+
+def test_an_order_that_was_mended_has_nothing_failed(desk, settings, capsys):
+    exhaust(desk, settings)
+    run(capsys, "T1")
+    desk.deliver()
+    code, out = run(capsys, "T1", "--failed")
+    assert (code, out) == (1, "T1: not allowed (nothing of it has failed)\n0 queued, 1 declined\n")
+    assert run(capsys, "T1", "--channel", "bpm")[1].startswith("T1: not allowed (no step of it fits the filter)")
+
+
+def test_a_held_order_says_why_there_is_nothing_to_send(desk, capsys):
+    desk.post(trial("T1") | {"EnterpriseID": "000"})
+    code, out = run(capsys, "T1")
+    why = "not allowed, because it is held (attribution_unknown) and has no steps yet"
+    assert (code, out.splitlines()[0]) == (1, f"T1: {why}")
+
+
+def test_what_we_decline_ourselves_is_not_called_refused(desk):
+    """That is the partner's word."""
+    desk.post(trial("T1"))
+    desk.deliver()
+    with pytest.raises(CommandError, match="^1 declined, 0 failed again$"):
+        call_command("resend", "T1")

@@ -4,7 +4,10 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils.translation import override
 
+from orders.causes import cause_of
+from tests.flows import contents
 from tests.flows.test_breaker import fail_until_open, quick_breaker, trial  # noqa: F401  a fixture
 
 KEYS = ["order", "kind", "state", "first", "attribution", "start", "held_because", "steps", "billing", "bpm_process",
@@ -30,9 +33,13 @@ def test_text_names_the_cause(desk, capsys):
     desk.post(trial("T1"))
     desk.deliver()
     text = show(capsys, "T1")
-    assert "Failed" in text
+    assert "T1  试用单 Trial order  失败 Failed (failed)" in text
+    assert "失败 failed        下发试用话单 Create trial records (create_trial_billing) 1 attempt — code_400" in text
     assert "incident bigdata create_trial_billing code_400" in text
     assert "域名未备案" in text
+    assert "The partner finds something in the order wrong" in text
+    with override("zh-hans"):
+        assert str(cause_of("code_400").next) in text
 
 
 def test_a_partner_that_is_down_is_named(desk, quick_breaker, capsys, client):  # noqa: F811
@@ -52,5 +59,62 @@ def test_an_order_that_waits_names_what_it_waits_for(desk, capsys):
     desk.deliver()
     desk.post({"OrderType": "2", "OrderNum": "C1", "BizRequest": "T1", "ProvContent": [{"ProvReq": "n.example.com"}]})
     text = show(capsys, "C1")
-    assert "trial T1 (Failed)" in text
-    assert "waits for T1: create_trial_billing (failed)" in text
+    assert "trial T1  失败 Failed (failed)" in text
+    assert "  waits for trial T1 (create_trial_billing: failed)\n" in text
+
+
+def held_by_claim(desk):
+    desk.play(contents.trial(), contents.activation("A0"), contents.change("X", "n.example.com"))
+
+
+def behind_an_undoing(desk):
+    desk.play(contents.trial(), contents.activation("A0"))
+    desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal")
+    desk.play(contents.withdrawal("A0"), contents.activation("X"))
+
+
+def behind_a_held_trial(desk):
+    desk.play(contents.trial(EnterpriseID="000"), contents.activation("X"))
+
+
+def behind_a_failed_step_of_another(desk):
+    desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal")
+    desk.play(contents.trial(), contents.activation("X"))
+
+
+WAITING = {
+    "no trial yet": (lambda desk: desk.play(contents.activation("X")), "trial T1, which has not arrived"),
+    "its trial is held": (behind_a_held_trial, "trial T1 (held: attribution_unknown)"),
+    "an activation has the trial": (held_by_claim, "activation A0 (active), which holds trial T1"),
+    "an activation is being undone": (behind_an_undoing, "activation A0 (compensating), which holds trial T1"),
+    "its trial failed": (behind_a_failed_step_of_another, "trial T1 (create_trial_billing: failed)"),
+    "BPM": (
+        lambda desk: desk.play(contents.trial(), contents.activation("A0"), contents.activation("X", "x.example.com")),
+        "BPM's approval",
+    ),
+    "its day": (
+        lambda desk: desk.play(contents.trial(), contents.activation("X", start="20230930")),
+        "its day, 2023-09-30T00:00:00+08:00",
+    ),
+}
+
+
+@pytest.mark.parametrize("situation", WAITING)
+def test_it_names_what_the_order_waits_for(desk, capsys, situation):
+    arrange, name = WAITING[situation]
+    arrange(desk)
+    waits = [line for line in show(capsys, "X").splitlines() if "waits for" in line]
+    assert waits == [f"  waits for {name}"]
+
+
+def test_an_order_that_waits_for_nobody_says_nothing_of_it(desk, capsys):
+    desk.play(contents.trial(), contents.activation("A1"))
+    assert "waits for" not in show(capsys, "A1")
+
+
+def test_an_incident_of_the_whole_order_leaves_no_hole(desk, capsys):
+    """It has no step and no detail."""
+    desk.play(contents.activation("A1"))
+    lines = show(capsys, "A1").splitlines()
+    assert "  incident order trial_unknown" in lines
+    assert "  held because 试用单尚未到达 its trial has not arrived yet (trial_unknown)" in lines

@@ -48,16 +48,22 @@ class Command(BaseCommand):
             now = timezone.now()
             judged = resend(selection, by=actor(by), reason=reason, now=now, force=force, open_partners=shut).judgements
         for row in judged:
-            self.stdout.write(f"{row.order} {row.step}: {WORDS[row.verdict]}{f' ({row.why})' if row.why else ''}")
+            self.stdout.write(f"{row.order}{f' {row.step}' if row.step != '-' else ''}: {self.said(row)}")
         if not judged:
             self.stdout.write("nothing failed that fits")
         sent = [row for row in judged if row.sends]
         self.stdout.write(
-            f"{len(sent)} {'would be queued' if dry_run else 'queued'}, {len(judged) - len(sent)} refused"
+            f"{len(sent)} {'would be queued' if dry_run else 'queued'}, {len(judged) - len(sent)} declined"
         )
         failed = self.wait(sent) if wait and not dry_run else 0
         if failed or len(sent) < len(judged):
-            raise CommandError(f"{len(judged) - len(sent)} refused, {failed} failed again")
+            raise CommandError(f"{len(judged) - len(sent)} declined, {failed} failed again")
+
+    def said(self, row: Judgement) -> str:
+        """The verdict and why. "Refused" is the partner's word; what we decline ourselves is "not allowed"."""
+        if row.why.startswith(WORDS[row.verdict]):
+            return row.why
+        return f"{WORDS[row.verdict]} ({row.why})" if row.why else WORDS[row.verdict]
 
     def selection(self, numbers: list[str], options: dict) -> Selection:
         """What is meant; one clear line where that can't be told."""

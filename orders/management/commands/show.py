@@ -1,14 +1,21 @@
 """`show ORDER [--json]`: where an order stands (contract section 5)."""
 
 import json
+import unicodedata
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.functional import Promise
 from django.utils.translation import override
 
-from orders.models import Dispatch, Order
-from orders.reading import standing, waits_for
+from approvals.models import ApprovalRecord
+from orders.causes import cause_of
+from orders.models import BillingRecord, Dispatch, Order
+from orders.reading import standing
 from orders.services.breakers import partners_down
 from orders.services.incidents import PARTNERS
+from orders.waiting import waits_for
+
+MOST_RECORDS = 20
 
 
 class Command(BaseCommand):
@@ -21,48 +28,91 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     def handle(self, *args, order, **options):
-        found = Order.objects.filter(number=order).first()
+        found = Order.objects.filter(number=order).select_related("trial").first()
         if found is None:
             raise CommandError(f"order {order} is unknown")
         facts = standing(found)
         if options["json"]:
             self.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2))
             return
-        with override("en"):
-            self.stdout.write("\n".join(self.lines(found, facts)))
+        self.stdout.write("\n".join(self.lines(found, facts)))
 
     def lines(self, order: Order, facts: dict) -> list[str]:
-        """The same for a person at a terminal."""
+        """The same for a person at a terminal, in the words of the pages and mails and with the codes."""
         role = {True: " (first)", False: " (subsequent)", None: ""}[facts["first"]]
         lines = [
-            f"{facts['order']}  {order.get_kind_display()}{role}  {order.get_state_display()}",
+            f"{facts['order']}  {both(Order.Kind(order.kind).label)}{role}  {word(Order.State(order.state))}",
             f"  attribution {facts['attribution'] or '-'}, start {facts['start'] or '-'}"
             f", BPM process {facts['bpm_process'] or '-'}",
+            *self.why(order, facts),
+            *(self.step(row) for row in facts["steps"]),
+            *self.records(facts["billing"]),
         ]
-        if order.trial:
-            lines.append(f"  trial {order.trial.number} ({order.trial.get_state_display()})")
-        if facts["held_because"]:
-            lines.append(f"  held because {order.get_held_because_display()} ({facts['held_because']})")
-        lines += [
-            f"  incident {row['partner']} {row['step']} {row['code']}: {row['detail']}" for row in facts["incidents"]
-        ]
-        lines += [f"  waits for {name}" for name in waits_for(order)]
-        waiting = {PARTNERS[row["channel"]] for row in facts["steps"] if row["status"] in {"due", "retrying"}}
-        lines += [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
-        lines += [self.step(row) for row in facts["steps"]]
-        lines += [f"  record  {row['infoType']} {row['domain']:40} {row['state']}" for row in facts["billing"][:20]]
-        if len(facts["billing"]) > 20:
-            lines.append(f"  record  ... {len(facts['billing']) - 20} more (--json lists all)")
-        lines += [
-            f"  approval {row['time']} {row['node']} {row['result']} {row['operator']}" for row in facts["approvals"]
-        ]
+        for row in facts["approvals"]:
+            result = word(ApprovalRecord.Result(row["result"]))
+            lines.append(f"  approval {row['time']} {row['node']} {result} {row['operator']}")
         if facts["schedule"]:
             lines.append(f"  schedule {facts['schedule']['name']} at {facts['schedule']['next_run']}")
         return lines
 
+    def why(self, order: Order, facts: dict) -> list[str]:
+        """What it stands upon, what stops it and what it waits for."""
+        lines = []
+        if order.trial:
+            lines.append(f"  trial {order.trial.number}  {word(Order.State(order.trial.state))}")
+        if order.held_because:
+            lines.append(f"  held because {word(Order.Held(order.held_because))}")
+        for row in facts["incidents"]:
+            lines += self.incident(row)
+        lines += [f"  waits for {name}" for name in waits_for(order)]
+        waiting = {PARTNERS[row["channel"]] for row in facts["steps"] if row["status"] in {"due", "retrying"}}
+        return lines + [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
+
+    def incident(self, row: dict) -> list[str]:
+        """Its partner, step and code with the partner's own words; under it what that means and what to do."""
+        name = " ".join(filter(None, (row["partner"], row["step"], row["code"])))
+        detail = f": {row['detail']}" if row["detail"] else ""
+        cause = cause_of(row["code"])
+        said = [f"{in_language(tongue, cause.what)} {in_language(tongue, cause.next)}" for tongue in ("zh-hans", "en")]
+        return [f"  incident {name}{detail}", *(f"           {line}" for line in said)]
+
     def step(self, row: dict) -> str:
         """One step on one line: state, attempts, next try, last error."""
-        name = Dispatch.Step(row["name"]).label
+        state, name = Dispatch.State(row["status"]), Dispatch.Step(row["name"])
+        tried = f"{row['attempts']} attempt{'' if row['attempts'] == 1 else 's'}"
         more = f", next try {row['next_try']}" if row["next_try"] and row["status"] != "done" else ""
         error = f" — {row['error']}" if row["error"] else ""
-        return f"  step    {row['status']:9} {name} ({row['attempts']} attempts{more}){error}"
+        column = padded(f"{in_language('zh-hans', state.label)} {state.value}", 18)
+        return f"  step    {column} {word(name)} {tried}{more}{error}"
+
+    def records(self, rows: list[dict]) -> list[str]:
+        """A line for each billing record, not more than fit on a screen."""
+        lines = [
+            f"  record  {row['infoType']} {row['domain']:40} {word(BillingRecord.State(row['state']))}"
+            for row in rows[:MOST_RECORDS]
+        ]
+        if len(rows) > MOST_RECORDS:
+            lines.append(f"  record  ... {len(rows) - MOST_RECORDS} more (--json lists all)")
+        return lines
+
+
+def in_language(tongue: str, text: str | Promise) -> str:
+    """A label or sentence in one language, whatever the caller's is."""
+    with override(tongue):
+        return str(text)
+
+
+def both(text: str | Promise) -> str:
+    """In Chinese, as pages and mails have it, and in English."""
+    return f"{in_language('zh-hans', text)} {in_language('en', text)}"
+
+
+def word(choice) -> str:
+    """A choice in both languages with its code: `失败 Failed (failed)`; docs/statuses.md holds all three."""
+    return f"{both(choice.label)} ({choice.value})"
+
+
+def padded(text: str, width: int) -> str:
+    """Filled up with blanks to a width of columns; a Chinese character takes two."""
+    taken = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return text + " " * (width - taken)
