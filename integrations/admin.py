@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat, Turn
 from orders.admin.moments import ago
+from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.causes import cause_of
 from orders.pages.history import PARTNER_NAMES
@@ -50,8 +51,9 @@ class TurnAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 @admin.register(Breaker)
 class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["partner_name", "breaker_chip", "why", "failures", "opened", "probe"]
-    readonly_fields = ["partner_name", "breaker_chip", "why", "what_to_do", "opened", "probe"]
-    fields = ["partner_name", "breaker_chip", "why", "what_to_do", "failures", "opened", "probe", "last_error"]
+    readonly_fields = ["partner_name", "breaker_chip", "why", "what_to_do", "opened", "probe", "problem"]
+    fields = ["partner_name", "breaker_chip", "why", "what_to_do", "failures", "opened", "probe", "problem"]
+    problem = masked_field("last_error", _("last error"))
 
     def heading(self, obj):
         return self.partner_name(obj)

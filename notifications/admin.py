@@ -5,7 +5,9 @@ Phones, mails and names are masked for those without `orders.see_personal_data`;
 
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -23,8 +25,12 @@ def may_see(request) -> bool:
 
 
 def log_opened(request, obj) -> None:
-    """Notes in the object's history that its people's data were opened."""
-    LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, gettext("personal data shown"), single_object=True)
+    """Notes in the object's history that its people's data were opened: once for each person, object and day."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    kind, message = ContentType.objects.get_for_model(obj), gettext("personal data shown")
+    seen = LogEntry.objects.filter(user=request.user, content_type=kind, object_id=obj.pk, action_time__gte=midnight)
+    if not seen.filter(change_message=message).exists():
+        LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, message, single_object=True)
 
 
 def limited(rows, request, path: str):

@@ -9,9 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
-from orders.admin.json_block import json_block
 from orders.admin.moments import ago
-from orders.admin.personal import PersonalData, personal_block
+from orders.admin.personal import PersonalData, masked_field, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
@@ -52,10 +51,20 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
     list_per_page = 50
     sortable_by = []
     search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = ["state_chip", "key", "payload_block", "about_block", "cause", "what_to_do", "latest_attempts"]
+    readonly_fields = [
+        "state_chip",
+        "key",
+        "payload_block",
+        "about_block",
+        "cause",
+        "what_to_do",
+        "latest_attempts",
+        "problem",
+    ]
+    problem = masked_field("error", _("error"))
     fieldsets = [
         (None, {"fields": [
-            "order", "step", "channel", "state_chip", "cause", "what_to_do", "error", "error_code", "definite",
+            "order", "step", "channel", "state_chip", "cause", "what_to_do", "problem", "error_code", "definite",
         ]}),
         (_("Attempts"), {"fields": ["latest_attempts"]}),
         (_("Times"), {"fields": ["created_at", "not_before", "next_try_at", "frozen_at", "done_at"]}),
@@ -149,7 +158,7 @@ class BpmDispatchAdmin(ChannelDispatchAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelAdmin):
+class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "dispatch__order__attribution"
     search_path = "dispatch__order"
     sortable_by = []
@@ -158,10 +167,11 @@ class AttemptAdmin(OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelA
     list_filter = ["outcome"]
     list_select_related = ["dispatch__order"]
     search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block"]
+    readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block", "problem"]
+    problem = masked_field("error", _("error"))
     fields = [
         "step_link", "number", "outcome_chip", "what", "http_status", "answer_block", "started_at", "finished_at",
-        "error", "request_id", "worker",
+        "problem", "request_id", "worker",
     ]  # fmt: skip
 
     def heading(self, obj):
@@ -198,4 +208,7 @@ class AttemptAdmin(OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelA
 
     @admin.display(description=_("answer"))
     def answer_block(self, obj):
-        return json_block(obj.answer)
+        return personal_block(obj.answer, obj)
+
+    def order_of(self, obj):
+        return obj.dispatch.order

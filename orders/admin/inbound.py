@@ -10,9 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.answers import why_refused
 from orders.admin.filters import day_filter, word_filter
-from orders.admin.json_block import json_block
 from orders.admin.moments import ago
-from orders.admin.personal import PersonalData, personal_block
+from orders.admin.personal import PersonalData, masked_field, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByNumber
 from orders.admin.search import OrderSearch, order_anchor
@@ -70,7 +69,7 @@ class InboundList:
     def answer_text(self, obj):
         """In words; BBOSS's own text on hover."""
         what = why_refused(obj).what
-        return format_html('<span class="cut" title="{}">{}</span>', obj.rsp_desc, what)
+        return format_html('<span class="cut" title="{}">{}</span>', masked_text(obj.rsp_desc), what)
 
     @admin.display(description=_("received at"))
     def received(self, obj):
@@ -85,9 +84,10 @@ class InboundList:
 class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["trans_ido", "number_link", "answer_chip", "answer_text", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received")]
-    readonly_fields = ["answer_chip", "why", "next_step", "hint_block", "body_block", "order_link"]
+    description = masked_field("rsp_desc", _("answer"))
+    readonly_fields = ["answer_chip", "description", "why", "next_step", "hint_block", "body_block", "order_link"]
     fieldsets = [
-        (None, {"fields": ["why", "next_step", "hint_block", "answer_chip", "rsp_desc"]}),
+        (None, {"fields": ["why", "next_step", "hint_block", "answer_chip", "description"]}),
         (_("Call"), {"fields": [
             "order_link", "received_at", "remote_address", "trans_ido", "trans_idh", "http_status", "biz_code",
         ]}),
@@ -108,7 +108,8 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
 
     @admin.display(description=_("what was wrong"))
     def hint_block(self, obj):
-        return json_block(obj.hint)
+        """A wrong signature's holds the text that we signed, with the whole content in it."""
+        return personal_block(obj.hint, obj)
 
 
 @admin.register(AcceptedCall)

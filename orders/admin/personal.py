@@ -5,7 +5,9 @@ A page shows them after `?personal=1`, which needs `orders.see_personal_data`. I
 
 import json
 import re
+from collections.abc import Callable
 
+from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -13,7 +15,6 @@ from django.utils.translation import gettext as _
 from notifications.personal import mask_mail, mask_name, mask_phone, mask_text
 from orders.admin.json_block import json_block
 from orders.models import Order
-from orders.services.events import add_event
 from orders.services.viewing import note_personal_data_seen
 
 PERMISSION = "orders.see_personal_data"
@@ -27,7 +28,9 @@ MASKS = {
 }
 
 
-IN_A_CUT_TEXT = re.compile(rf'("({"|".join(MASKS)})"\s*:\s*")((?:[^"\\]|\\.)*)', re.IGNORECASE)
+KEYS = "|".join(MASKS)
+IN_A_CUT_TEXT = re.compile(rf'("({KEYS})"\s*:\s*")((?:[^"\\]|\\.)*)', re.IGNORECASE)
+IN_A_TEXT_IN_IT = re.compile(rf'(\\+"({KEYS})\\+"\s*:\s*\\+")((?:[^"\\]|\\+(?!["\\]).)*)', re.IGNORECASE)
 
 
 def masked(value, key: str = ""):
@@ -63,7 +66,19 @@ def masked_text(text: str) -> str:
 
 def _masked_plain(text: str) -> str:
     """Mails and phones anywhere; names too where a cut JSON still tells the member."""
-    return mask_text(IN_A_CUT_TEXT.sub(lambda found: found[1] + MASKS[found[2].lower()](found[3]), text))
+    for pattern in (IN_A_CUT_TEXT, IN_A_TEXT_IN_IT):
+        text = pattern.sub(lambda found: found[1] + MASKS[found[2].lower()](found[3]), text)
+    return mask_text(text)
+
+
+def masked_field(name: str, label) -> Callable:
+    """A column, or line of a page, with a text of a partner's: errors quote what was sent."""
+
+    @admin.display(description=label, empty_value="-")
+    def shown(_self, row):
+        return masked_text(getattr(row, name)) or None
+
+    return shown
 
 
 def asks_to_see(request) -> bool:
@@ -72,12 +87,11 @@ def asks_to_see(request) -> bool:
 
 
 def note_seen(request, order: Order | None, where: str) -> None:
-    """Writes into the history that somebody opened people's data: once for each person, order and day."""
-    by, now = f"staff:{request.user.get_username()}", timezone.now()
-    if order is None:
-        add_event(None, "personal_data_seen", by=by, now=now, where=where)
-    else:
-        note_personal_data_seen(order, by=by, where=where, now=now)
+    """Writes into the history that somebody opened people's data: once for each person, order and day, on every page.
+
+    `where` tells which page it was first; it stands for the order where there is none.
+    """
+    note_personal_data_seen(order, by=f"staff:{request.user.get_username()}", where=where, now=timezone.now())
 
 
 def invitation(row) -> str:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.chips import chip
 from orders.admin.filters import day_filter
 from orders.admin.json_block import json_block
+from orders.admin.personal import masked_field, masked_json, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
@@ -21,8 +22,9 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     list_filter = [day_filter("started_at", _("started at"), parameter="started")]
     sortable_by = []
     list_per_page = 50
-    readonly_fields = ["who", "found_link"]
-    fields = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "error"]
+    readonly_fields = ["who", "found_link", "problem"]
+    problem = masked_field("error", _("error"))
+    fields = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "problem"]
 
     def heading(self, obj):
         return str(obj)
@@ -38,7 +40,7 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("error"), empty_value="")
     def error_cut(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', obj.error) if obj.error else None
+        return format_html('<span class="cut" title="{0}">{0}</span>', masked_text(obj.error)) if obj.error else None
 
 
 @admin.register(Difference)
@@ -74,4 +76,4 @@ class DifferenceAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("details"))
     def detail_block(self, obj):
-        return json_block(obj.detail)
+        return json_block(masked_json(obj.detail))

@@ -5,6 +5,8 @@ import re
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from notifications.personal import mask_text
+
 FILE = re.compile(r"(\S+\.xlsx): (.*)", re.DOTALL)
 SILENT = re.compile(
     r"answered HTTP \d+( with a body that is not a JSON object)?|answered without a code|answered more than \d+ bytes"
@@ -41,7 +43,10 @@ WORDS = [
 
 
 def said(error: str) -> str:
-    """A step's or attempt's error for the page; empty where the cause beside it says it all."""
+    """A step's or attempt's error for the page; empty where the cause beside it says it all.
+
+    Phones and mails in it are masked: partners quote what they were sent.
+    """
     named = FILE.fullmatch(error)
     if named:
         return _("%(file)s: %(what)s") % {"file": named[1], "what": said(named[2])}
@@ -50,4 +55,4 @@ def said(error: str) -> str:
     for pattern, words in WORDS:
         if found := re.fullmatch(pattern, error, re.DOTALL):
             return str(words) % found.groupdict()
-    return PREFIX.sub("", error, count=1) if PREFIX.match(error) else error
+    return mask_text(PREFIX.sub("", error, count=1) if PREFIX.match(error) else error)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
@@ -137,7 +137,7 @@ def mails(ask: Ask) -> dict:
 def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
     page = ask.page(events_of(ask.order, who))
-    told = [tell(row) for row in page]
+    told = [replace(one, more=ask.mask(one.more)) for one in map(tell, page)]
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     return {"rows": page, "told": told, "filters": filters}
 
@@ -147,7 +147,7 @@ def raw(ask: Ask) -> dict:
     content = ask.mask(content_text(ask.order))
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
     for row in page:
-        row.shown = pretty(ask.mask(row.body))
+        row.shown, row.rsp_desc = pretty(ask.mask(row.body)), ask.mask(row.rsp_desc)
     return {"lines": explain(content), "content": pretty(content), "rows": page}
 
 
@@ -175,7 +175,7 @@ TABS = [
     Tab("files", _("Attachments"), files, personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("mails", _("Mails"), mails, personal=True),
     Tab("usage", _("Trial traffic"), usage, kinds=(Kind.TRIAL, Kind.ACTIVATION)),
-    Tab("events", _("Events"), events),
+    Tab("events", _("Events"), events, personal=True),
     Tab("raw", _("Raw message"), raw, personal=True),
 ]
 

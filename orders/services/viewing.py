@@ -6,15 +6,19 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
-from orders.models import Order
+from orders.models import Order, OrderEvent
 from orders.services.events import add_event
 from orders.services.locking import lock_order
 
 
-def note_personal_data_seen(order: Order, *, by: str, where: str, now: datetime.datetime) -> bool:
-    """Once for each person, order and day (of Asia/Shanghai); True if it was noted now."""
+def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: datetime.datetime) -> bool:
+    """Once for each person, order and day (of Asia/Shanghai); True if it was noted now.
+
+    Without an order (a message that names none of ours): once for each person, `where` and day.
+    """
     midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    if order.events.filter(kind="personal_data_seen", actor=by[:160], at__gte=midnight).exists():
+    seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen", actor=by[:160], at__gte=midnight)
+    if (seen if order else seen.filter(data__where=where)).exists():
         return False
     add_event(order, "personal_data_seen", by=by, now=now, where=where)
     return True

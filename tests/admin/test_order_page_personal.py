@@ -92,6 +92,7 @@ def test_files_ask_for_the_permission(client, order):
         ('{"data": {"operUser": "张三丰", "domains": ["a.exam', "张三丰"),
         ('[{"userName": "张三丰"}]', "张三丰"),
         ('{"userList": [{"userMail": "x"}]}', '"x"'),
+        ('secret{"content":"{\\"operUser\\":\\"张三丰\\"}"}secret', "张三丰"),
     ],
 )
 def test_masks_reach_into_odd_texts(text, secret):

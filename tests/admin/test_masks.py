@@ -1,0 +1,119 @@
+"""Phones, mails and names of people on every page: masked for those without the permission, noted where opened."""
+
+import json
+
+import pytest
+import time_machine
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from orders.models import OrderEvent
+from orders.pages.tabs import TABS
+from tests import factories as make
+from tests.admin.walking import rows, standard
+from tests.conftest import shanghai
+
+pytestmark = pytest.mark.django_db
+PHONE, MAIL, NAME = "13712345678", "ops@secret.example.com", "欧阳张三丰"
+PEOPLE = {"operUser": NAME, "OperTel": PHONE, "operMail": MAIL, "userList": [{"userName": NAME, "userTel": PHONE}]}
+TEXT = json.dumps({"data": PEOPLE, "content": json.dumps(PEOPLE, ensure_ascii=False)}, ensure_ascii=False)
+SAID = f"请联系 {PHONE} 或 {MAIL}"
+SIGNED = f"secretaccessTokenxcontent{TEXT}domainCDNPsecret"
+FIELDS = {
+    "orders_order": {"oper_user": NAME, "oper_tel": PHONE, "oper_mail": MAIL, "content": PEOPLE},
+    "orders_dispatch": {"payload": TEXT, "error": SAID, "about": PEOPLE},
+    "orders_billingdispatch": {"payload": TEXT, "error": SAID},
+    "orders_bpmdispatch": {"payload": TEXT, "error": SAID},
+    "orders_attempt": {"answer": TEXT, "error": SAID},
+    "orders_orderevent": {"data": PEOPLE | {"reason": SAID}},
+    "orders_incident": {"detail": SAID},
+    "orders_affectedorder": {"detail": SAID},
+    "orders_inboundmessage": {"body": TEXT, "hint": SIGNED, "rsp_desc": SAID},
+    "orders_conflict": {"body": TEXT, "hint": SIGNED},
+    "orders_difference": {"detail": PEOPLE},
+    "notifications_mail": {"recipients": [MAIL], "body": SAID},
+    "notifications_contact": {"name": NAME, "mail": MAIL, "tel": PHONE},
+    "integrations_breaker": {"last_error": SAID},
+    "orders_reconciliation": {"error": SAID},
+}
+
+
+@pytest.fixture
+def found(db):
+    """A row behind every page, with people's data wherever partners or customers could have put them."""
+    found = rows()
+    for name, texts in FIELDS.items():
+        type(found[name])._base_manager.filter(pk=found[name].pk).update(**texts)
+    number = found["orders_order"].number
+    assert found["orders_conflict"].order_number == number
+    return found
+
+
+def addresses(found):
+    """Lists, pages, histories, and each tab of the order."""
+    asked = [url for (_name, page), url in standard(found).items() if page in {"changelist", "change", "history"}]
+    page = reverse("admin:orders_order_change", args=[found["orders_order"].pk])
+    asked += [f"{page}?tab={tab.key}" for tab in TABS]
+    asked += [reverse("admin:orders_order_decide", args=[found["orders_order"].pk, "note"]), reverse("admin:index")]
+    many = reverse("admin:orders_order_resend") + "?partner=bigdata"
+    return [*asked, many]
+
+
+def told(client, url):
+    """The people's data that a page tells."""
+    text = client.get(url).content.decode()
+    return [word for word in (PHONE, MAIL, NAME) if word in text]
+
+
+@pytest.mark.parametrize("role", ["工程师", "审计员", "业务人员"])
+def test_no_page_tells_them_unasked(member, found, role):
+    """To those with the permission neither, before they ask; but a contact's page, which they edit, is such asking."""
+    staff = member(role)
+    pages = addresses(found)
+    if role == "业务人员":
+        pages.remove(reverse("admin:notifications_contact_change", args=[found["notifications_contact"].pk]))
+    leaks = {url: words for url in pages if (words := told(staff, url))}
+    assert leaks == {}
+    assert not found["orders_order"].events.filter(kind="personal_data_seen").exists()
+
+
+@pytest.mark.parametrize("role", ["工程师", "审计员"])
+def test_asking_does_not_help_those_who_may_not(member, found, role):
+    staff = member(role)
+    asked = [url + ("&" if "?" in url else "?") + "personal=1" for url in addresses(found)]
+    assert {url: words for url in asked if (words := told(staff, url))} == {}
+
+
+OPENING = [
+    "orders_dispatch", "orders_attempt", "orders_inboundmessage", "orders_conflict", "orders_orderevent",
+    "notifications_mail", "notifications_contact",
+]  # fmt: skip
+
+
+def noted():
+    """How often an opening was noted, in the histories of orders and of the admin."""
+    notes = LogEntry.objects.filter(change_message="查看了个人信息明文")
+    return OrderEvent.objects.filter(kind="personal_data_seen").count() + notes.count()
+
+
+@pytest.mark.parametrize("name", OPENING)
+def test_opening_is_noted_once_for_each_person_and_day(member, found, name):
+    url = reverse(f"admin:{name}_change", args=[found[name].pk]) + "?personal=1"
+    with time_machine.travel(shanghai("2026-11-25 23:00:00"), tick=False) as clock:
+        for number in (1, 2):
+            staff = member("业务人员")
+            assert told(staff, url)
+            told(staff, url)
+            assert noted() == number
+        clock.shift(7200)
+        told(staff, url)
+        assert noted() == 3
+
+
+def test_a_message_of_no_order_is_noted_by_itself(member, found):
+    one, two = (make.InboundMessageFactory(order_number="", body=TEXT) for _ in range(2))
+    staff = member("业务人员")
+    for row in (one, one, two):
+        staff.get(reverse("admin:orders_inboundmessage_change", args=[row.pk]) + "?personal=1")
+    seen = OrderEvent.objects.filter(kind="personal_data_seen", order=None).order_by("pk")
+    assert [event.data["where"] for event in seen] == [f"inboundmessage {one.pk}", f"inboundmessage {two.pk}"]

@@ -1,0 +1,141 @@
+"""HTML in names and texts stays text on every page, and every page forbids what is not ours to run."""
+
+import re
+
+import pytest
+from django.db.models import CharField, JSONField, TextField
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from approvals.models import ApprovalRecord
+from orders.models import Order
+from orders.pages.decisions import DECISIONS
+from orders.pages.tabs import TABS
+from tests import factories as make
+from tests.admin.rows import queued
+from tests.admin.walking import rows, standard
+
+pytestmark = pytest.mark.django_db
+RAW = "<xq"  # what must never come out as it went in
+HOSTILE = f"\"'>{RAW}>"
+INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*(\ssrc=|type=.application/json))")
+NOT_TEXT = {"session_hash", "func", "object_id", "payload", "password"}  # a queue's payload is signed
+
+
+def poisoned(row):
+    """By field: a value with HTML for every text that somebody outside could have written."""
+    found = {}
+    for field in row._meta.concrete_fields:
+        if field.choices or field.primary_key or field.is_relation or field.name in NOT_TEXT:
+            continue
+        if isinstance(field, JSONField):
+            value = getattr(row, field.name)
+            texts = {"reason": HOSTILE, "detail": HOSTILE, "OperUser": HOSTILE, HOSTILE: HOSTILE, "file": HOSTILE}
+            found[field.name] = texts if isinstance(value, dict) else [HOSTILE] if value and value != [1] else value
+        elif isinstance(field, CharField | TextField):
+            room = (field.max_length or 200) - 6
+            found[field.name] = f"{HOSTILE}{row.pk}" if field.unique and room > 3 else HOSTILE[: field.max_length]
+    return found
+
+
+def poison(row):
+    """Writes them past all checks. Approval records can't be changed, so theirs are made so."""
+    if isinstance(row, ApprovalRecord):
+        texts = {"node": HOSTILE, "node_name": HOSTILE, "operator": HOSTILE, "opinion": HOSTILE, "source": row.source}
+        make.ApprovalRecordFactory(order=row.order, **texts)
+        return
+    type(row)._base_manager.filter(pk=row.pk).update(**poisoned(row))
+
+
+@pytest.fixture
+def hostile(admin_user):
+    """A row behind every page, all poisoned; the order that most of them hang on."""
+    found = rows()
+    number = found["orders_order"].number
+    dispatch = found["orders_attempt"].dispatch
+    dispatch.payload = f'{{"a": "{RAW}>", "operUser": "{RAW}>"}}'
+    dispatch.save()
+    for row in found.values():
+        poison(row)
+    found["django_q_ormq"] = queued(HOSTILE)
+    Order.objects.filter(pk=found["orders_order"].pk).update(number=number)  # messages name it
+    type(found["orders_inboundmessage"])._base_manager.all().update(order_number=number)
+    type(admin_user).objects.filter(pk=admin_user.pk).update(first_name=RAW, last_name=RAW)
+    return found
+
+
+def own_addresses(order):
+    page = reverse("admin:orders_order_change", args=[order.pk])
+    yield from (f"{page}?tab={tab.key}&personal=1" for tab in TABS)
+    yield from (f"{page}?tab={tab.key}" for tab in TABS)
+    yield from (reverse("admin:orders_order_decide", args=[order.pk, key]) for key in DECISIONS)
+    now = timezone.now()
+    event = make.OrderEventFactory(order=None, kind="resend", actor=f"staff:{HOSTILE}", at=now)
+    make.OrderEventFactory(order=order, kind="resend", actor=f"staff:{HOSTILE}", at=now, data={"reason": HOSTILE})
+    make.DispatchFactory(order=order, state="failed", next_try_at=None, error=HOSTILE, error_code=HOSTILE)
+    yield reverse("admin:orders_order_resent", args=[event.pk])
+    yield reverse("admin:orders_order_resend") + "?partner=bigdata"
+    yield from (reverse("admin:index"), reverse("admin:password_change"))
+    yield from (reverse("admin:orders_order_changelist") + query for query in ("?q=<xq>", "?received=<xq>", "?e=<xq>"))
+
+
+def wrong(response, text):
+    """What is wrong with a page, in words."""
+    policy = response.headers.get("Content-Security-Policy", "")
+    faults = ["HTML"] if RAW in text else []
+    faults += [found[0]] if (found := INLINE.search(text)) else []
+    return faults + ([] if "default-src 'self'" in policy and "unsafe" not in policy else [f"policy {policy}"])
+
+
+def test_every_page_escapes_and_carries_the_policy(admin_client, hostile):
+    asked = [*own_addresses(hostile["orders_order"]), *standard(hostile).values()]
+    asked += [f"{url}?personal=1" for (_name, page), url in standard(hostile).items() if page == "change"]
+    faults, escaped = {}, 0
+    for url in asked:
+        response = admin_client.get(url)
+        text = response.content.decode()
+        escaped += "&lt;xq" in text
+        if found := wrong(response, text):
+            faults[url] = found
+    assert faults == {}
+    assert escaped > len(asked) / 2  # or the rows were not poisoned
+
+
+def test_what_was_typed_comes_back_escaped(admin_client, hostile):
+    order = hostile["orders_order"]
+    answers = [
+        admin_client.post(reverse("admin:orders_order_decide", args=[order.pk, key]), {"reason": HOSTILE, "seen": "0"})
+        for key in ("note", "resend")
+    ]
+    incident = hostile["orders_incident"]
+    admin_client.post(reverse("admin:orders_incident_act", args=[incident.pk, "note"]), {"note": HOSTILE})
+    answers += [
+        Client().post(reverse("admin:login"), {"username": HOSTILE, "password": "x", "next": HOSTILE}),
+        admin_client.post(reverse("admin:auth_user_add"), {"username": HOSTILE}),
+        admin_client.get(reverse("admin:orders_incident_change", args=[incident.pk])),
+    ]
+    assert [wrong(answer, answer.content.decode()) for answer in answers] == [[]] * len(answers)
+
+
+def broken(request):
+    raise RuntimeError("a fault of ours")
+
+
+def test_pages_of_errors_carry_the_policy_too(admin_client, client, monkeypatch):
+    admin_client.raise_request_exception = False
+    strict = Client(enforce_csrf_checks=True)
+    pages = {
+        200: Client().get(reverse("admin:login")),
+        302: Client().get(reverse("admin:index")),
+        400: client.get("/admin/login/", HTTP_HOST=f"{RAW}>"),
+        403: strict.post(reverse("admin:login"), {"username": "x", "password": "x"}),
+        404: admin_client.get(f"/admin/{HOSTILE}/"),
+        405: admin_client.put(reverse("admin:logout")),
+    }
+    monkeypatch.setattr("project.admin_site.import_string", lambda _name: broken)
+    pages[500] = admin_client.get(reverse("admin:index"))
+    assert {status: answer.status_code for status, answer in pages.items()} == {status: status for status in pages}
+    assert {status: wrong(answer, answer.content.decode()) for status, answer in pages.items()} == dict.fromkeys(
+        pages, []
+    )
