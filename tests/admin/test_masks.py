@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from orders.models import OrderEvent
 from orders.pages.tabs import TABS
@@ -92,7 +93,7 @@ OPENING = [
 
 def noted():
     """How often an opening was noted, in the histories of orders and of the admin."""
-    notes = LogEntry.objects.filter(change_message="查看了个人信息明文")
+    notes = LogEntry.objects.filter(change_message=gettext("personal data shown"))
     return OrderEvent.objects.filter(kind="personal_data_seen").count() + notes.count()
 
 
