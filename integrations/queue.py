@@ -17,6 +17,7 @@ from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 
+from integrations.tie import tell
 from orders.services.wakeup import WAKE_KEY
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,11 @@ class DeskBroker(ORM):
         self.answered = False
         connections[Conf.ORM].close()
         sleep(AWAY)
+
+    def set_stat(self, key, value, timeout):
+        """Called by the cluster's guard in each of its rounds, twice a second: its sign of life."""
+        tell()
+        return super().set_stat(key, value, timeout)
 
     def delete(self, task_id):
         """Acknowledges a task. One that can't be now comes again after `retry`: every task may run twice."""

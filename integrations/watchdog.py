@@ -3,6 +3,9 @@
 django-q2's cluster can hang without a sign: a killed idle worker takes the queue's read lock with it, and the cluster's
 own statistics go on saying that it works. So somebody outside asks it: every 15 s a ping goes through the queue to this
 very cluster, and a cluster that has not answered for 60 s is killed, with all its processes, and replaced.
+
+Its guard (django-q2's sentinel) is listened to as well: a worker that is killed at the end of a task takes along a lock
+that the guard waits for. The other worker goes on answering, but nobody looks after the schedules any more.
 """
 
 import contextlib
@@ -25,7 +28,7 @@ from django_q.tasks import async_task
 from integrations.alive import last_seen
 from integrations.models import Heartbeat
 from integrations.queue import DeskBroker
-from integrations.tie import STOP_WITHIN
+from integrations.tie import STOP_WITHIN, heard
 from orders.services.events import add_event
 from orders.services.wakeup import wake
 
@@ -46,6 +49,7 @@ class Watchdog:
         self.stopping = threading.Event()
         self.process: subprocess.Popen | None = None
         self.seen = None
+        self.unanswered = self.unguarded = 0  # pings since the last sign of life, of the workers and of the guard
         self.failed_starts = 0
 
     def run(self) -> None:
@@ -60,18 +64,19 @@ class Watchdog:
             self.stop()
 
     def start(self) -> None:
-        """A new cluster in a session of its own, tied to us by a pipe. The first ping is due at once."""
-        theirs, self.tie = os.pipe()
-        command = [sys.executable, sys.argv[0], "worker", "--tied-to", str(theirs)]
+        """A new cluster in a session of its own, tied to us by a socket. The first ping is due at once."""
+        self.tie, theirs = socket.socketpair()
+        command = [sys.executable, sys.argv[0], "worker", "--tied-to", str(theirs.fileno())]
         environment = os.environ | {"DESK_CLUSTER": self.name}
-        self.process = subprocess.Popen(command, pass_fds=[theirs], env=environment, start_new_session=True)
-        os.close(theirs)
-        self.asked_at, self.unanswered = float("-inf"), 0
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
+        theirs.close()
+        self.asked_at, self.unanswered, self.unguarded = float("-inf"), 0, 0
         with contextlib.suppress(Error):
             wake()  # for what was left
 
     def look(self) -> None:
         """Asks when it is time to; replaces a cluster that ended or does not answer."""
+        self.note_guard()
         if self.process.poll() is not None:
             self.replace(f"it ended with code {self.process.returncode}")
         elif time.monotonic() - self.asked_at >= self.ping_every:
@@ -90,11 +95,19 @@ class Watchdog:
             self.note_sign()
             if self.unanswered * self.ping_every >= self.patience:
                 return f"no answer for {self.patience:g} s"
+            if self.unguarded * self.ping_every >= self.patience:
+                return f"its guard stands still for {self.patience:g} s"
+            self.unguarded += 1
             return self.ping()
         except Error:
             logger.exception("the database did not answer the watchdog")
-            self.unanswered = 0
+            self.unanswered = self.unguarded = 0
         return ""
+
+    def note_guard(self) -> None:
+        """The guard tells of each of its rounds, two a second."""
+        if heard(self.tie):
+            self.unguarded = 0
 
     def note_sign(self) -> None:
         """Whatever this cluster carried out since the last ping is a sign of life."""
@@ -145,7 +158,7 @@ class Watchdog:
 
     def end(self, *, orderly: bool) -> None:
         """Lets go of the tie, waits if it is to be orderly, and kills the process group: orphans would go on unseen."""
-        os.close(self.tie)
+        self.tie.close()
         if orderly:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOP_WITHIN)

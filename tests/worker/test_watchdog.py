@@ -1,6 +1,7 @@
 """When a cluster is asked, blamed and started again, without real clusters (contract 3.9, Alive)."""
 
 import datetime
+import socket
 import sys
 
 import pytest
@@ -28,8 +29,16 @@ def one_transaction(monkeypatch):
 def dog(clock):
     """15 s and 60 s, as in production, on a clock that stands still between the asks."""
     found = Watchdog()
-    found.unanswered = 0
-    return found
+    found.tie, found.clusters_end = socket.socketpair()
+    yield found
+    found.tie.close()
+    found.clusters_end.close()
+
+
+def guard(dog) -> None:
+    """The cluster's guard has gone round, and the watchdog looks."""
+    dog.clusters_end.send(b".")
+    dog.note_guard()
 
 
 def take_pings(dog) -> None:
@@ -43,6 +52,18 @@ def test_a_cluster_that_answers_is_asked_for_ever(dog, clock):
         clock.shift(15)
         OrmQ.objects.all().delete()
         beat(dog.name)
+        guard(dog)
+
+
+def test_a_guard_that_stands_still_is_noticed_though_a_worker_answers(dog, clock):
+    said = []
+    for _ in range(5):
+        said.append(dog.ask())
+        clock.shift(15)
+        OrmQ.objects.all().delete()
+        beat(dog.name)
+        dog.note_guard()
+    assert said == ["", "", "", "", "its guard stands still for 60 s"]
 
 
 def test_one_that_does_not_is_replaced_after_a_minute(dog):
@@ -55,6 +76,7 @@ def test_any_task_carried_out_is_a_sign(dog, clock):
         dog.ask()
     clock.shift(45)
     beat(dog.name)
+    guard(dog)
     assert [dog.ask() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
 
 
@@ -72,6 +94,7 @@ def test_signs_of_life_without_results_are_not_believed_for_ever(dog, clock):
         take_pings(dog)
         clock.shift(15)
         beat(dog.name)
+        guard(dog)
     assert answers[:12] == [""] * 12
     assert answers[12] == "it carries out tasks, but notes no results"
 
