@@ -45,9 +45,11 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
     search_fields = ["code__startswith", "step__startswith"]
     search_help_text = _("error code or step: whole, or how it begins")
     readonly_fields = ["what_to_do", "state_chip", "orders_stopped", "partner_name", "step_name", "last_detail"]
-    fields = [
-        "what_to_do", "state_chip", "orders_stopped", "owner", "note", "partner_name", "step_name", "last_detail",
-        "code", "count", "first_at", "last_at",
+    fieldsets = [
+        (None, {"fields": ["what_to_do", "state_chip", "orders_stopped", "owner", "note"]}),
+        (_("Details"), {"fields": [
+            "partner_name", "step_name", "last_detail", "code", "count", "first_at", "last_at",
+        ]}),
     ]  # fmt: skip
 
     def heading(self, obj):

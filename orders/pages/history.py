@@ -22,6 +22,8 @@ FILTERS = {
     "mail": (gettext_lazy("Mails"), MAILS),
     "errors": (gettext_lazy("Errors"), ERRORS),
 }
+TROUBLES = {"step_failed", "step_retrying", "late_answer"}
+MORE = ["reason", "text", "detail", "message", "note"]
 QUIET = ["personal_data_seen", "attachment_downloaded"]  # looking changes nothing, so nobody needs to be told
 WORDS = {
     "received": gettext_lazy("Received from BBOSS"),
@@ -106,9 +108,11 @@ def tell(row: OrderEvent) -> Told:
     data = row.data if isinstance(row.data, dict) else {}
     who, person = actor_of(row.actor)
     what = str(WORDS.get(row.kind, row.kind)) % _Facts(data)
-    more = data.get("reason") or data.get("text") or data.get("detail") or data.get("message") or data.get("note") or ""
+    more = said(str(next((data[key] for key in MORE if data.get(key)), "")))
+    if not more and row.kind in TROUBLES and data.get("code"):
+        more = cause_of(str(data["code"])).what
     error = row.kind in {"incident", "step_failed"}
-    return Told(row, who, person, what, said(str(more)), error)
+    return Told(row, who, person, what, str(more), error)
 
 
 def actor_of(actor: str) -> tuple[str | Promise, bool]:

@@ -1,5 +1,7 @@
 """Resending many orders by a filter: count, dry run, the act, and the honest result."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -130,3 +132,45 @@ def test_no_inline_code(sender):
     assert "<style" not in text
     assert " style=" not in text
     assert "<script>" not in text
+
+
+def test_a_list_leads_here_with_its_filters(client):
+    client.force_login(staff("resend_order"))
+    mine, other = failed(), failed()
+    other.attribution_id = "SH"
+    other.save()
+    listing = reverse("admin:orders_order_changelist")
+    text = client.get(f"{listing}?attribution__letters__exact=BJ&stuck=bpm").content.decode()
+    link = re.search(rf'href="({URL}\?[^"]*)"', text)[1].replace("&amp;", "&")
+    assert "channel=bpm" in link
+    page = client.get(link)
+    assert [row.order for row, _ in page.context["sample"]] == [mine.number]
+    assert [str(value) for _, value in page.context["carried"]] == ["BPM", "BJ 北京"]
+    confirm(client, link.removeprefix(URL))
+    assert (mine.dispatches.get().state, other.dispatches.get().state) == ("due", "failed")
+
+
+def test_a_list_s_search_goes_along(sender):
+    one, _two = failed(), failed()
+    page = sender.get(f"{URL}?q={one.number}")
+    assert page.context["count"] == 1
+    assert page.context["carried"] == [("搜索", one.number)]
+    assert page.context["without"] == "?"
+
+
+def test_a_filter_that_no_list_has_is_not_found(sender):
+    assert sender.get(f"{URL}?trial__nonsense=1").status_code in {400, 404}
+
+
+def test_who_may_not_resend_is_not_led_here(client):
+    client.force_login(staff("withdraw_order"))
+    assert URL not in client.get(reverse("admin:orders_order_changelist")).content.decode()
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_an_incident_leads_to_resending_its_orders(client, may):
+    client.force_login(staff("view_incident", *(["resend_order"] if may else [])))
+    incident = factories.IncidentFactory(partner="bpm", code="timeout")
+    factories.AffectedOrderFactory(incident=incident, order=failed())
+    text = client.get(reverse("admin:orders_incident_change", args=[incident.pk])).content.decode()
+    assert (f"{URL}?partner=bpm&amp;code=timeout" in text) == may

@@ -14,7 +14,10 @@ STARTS_WITHIN = 30
 
 
 class Desk:
-    """A context manager; `url` is the desk's address while it runs."""
+    """A context manager; `url` is the desk's address while it runs. `filling`: the module that fills it."""
+
+    def __init__(self, filling: str = "tests.browser.filling"):
+        self.filling = filling
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="desk-browser-")
@@ -26,7 +29,7 @@ class Desk:
             "LOG_LEVEL": "WARNING",
         }
         self._run("manage.py", "migrate", "--verbosity", "0")
-        self._run("-m", "tests.browser.filling")
+        self._run("-m", self.filling)
         server = [sys.executable, "-m", "gunicorn", "project.wsgi:application", "--threads", "4"]
         command = [*server, "--log-level", "error", "--bind", self.url.removeprefix("http://")]
         self.web = subprocess.Popen(command, cwd=ROOT, env=self.environment)

@@ -3,10 +3,16 @@
 import datetime
 import json
 
+import django
+
+if __name__ == "__main__":
+    django.setup()
+
 from django.utils import timezone
 
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderDomain, OrderEvent
 from tests import factories as make
+from tests.browser import filling
 
 S, Step, State, Channel, Record = Order.State, Dispatch.Step, Dispatch.State, Dispatch.Channel, BillingRecord.State
 LONG_NAME = "中国移动通信集团广东有限公司深圳分公司云视频事业部（内容分发网络）运营中心"
@@ -126,3 +132,9 @@ def _undo_step(order: Order, step: Step, state: State, now: datetime.datetime, *
             "created_at": now, "frozen_at": now, "done_at": now if state == State.DONE else None, "next_try_at": None,
             "payload": json.dumps({"productInfos": [{"jobId": order.number, "domain": "u3.example.com"}]})}  # fmt: skip
     return make.DispatchFactory(**(base | fields))
+
+
+if __name__ == "__main__":  # with the ordinary orders, in one process: rows of factories are numbered in each
+    filling.fill()
+    fill()
+    filling.people()

@@ -1,0 +1,80 @@
+"""Every page of the desk, with names, numbers and histories as long as they can be, wide and narrow."""
+
+import pytest
+
+from tests.browser.browsing import overflow
+from tests.browser.desk import Desk
+from tests.browser.extremes import NUMBERS
+
+TABS = ["overview", "domains", "billing", "bpm", "approvals", "files", "mails", "usage", "events", "raw"]
+
+
+@pytest.fixture(scope="module")
+def desk():
+    with Desk("tests.browser.extremes") as running:
+        yield running
+
+
+def lists(page):
+    """The addresses of all lists that the menu offers."""
+    page.goto("/admin/")
+    return page.evaluate("[...document.querySelectorAll('#nav-sidebar th a')].map(a => a.getAttribute('href'))")
+
+
+def first_row(page):
+    """The address of the page of a list's first row; None where it has none."""
+    links = page.locator("#result_list tbody th a, #result_list tbody td a")
+    here = page.evaluate("location.pathname")
+    found = [link.get_attribute("href") for link in links.all()[:6]]
+    return next((href for href in found if href and href.startswith(here)), None)
+
+
+def wrong(page, address):
+    """What is wrong with a page: scripts' faults, or that it is wider than the window."""
+    answer = page.goto(address)
+    found = [*page.faults, *([f"{overflow(page)} px too wide"] if overflow(page) else [])]
+    page.faults.clear()
+    return [f"{address}: {fault}" for fault in (found if answer.ok else [*found, answer.status])]
+
+
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_no_list_and_no_page_leaves_the_window(visit, size):
+    page, found = visit("admin", size=size), []
+    for address in lists(page):
+        found += wrong(page, address)
+        row = first_row(page)
+        found += wrong(page, row) if row else []
+    assert found == []
+
+
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_no_part_of_a_strange_order_leaves_the_window(visit, size):
+    page, found = visit("admin", size=size), []
+    for number in NUMBERS.values():
+        page.goto(f"/admin/orders/order/?q={number}")
+        address = first_row(page).partition("?")[0]
+        for tab in TABS:
+            found += wrong(page, f"{address}?tab={tab}")
+        found += wrong(page, address.replace("/change/", "/do/note/"))
+    assert found == []
+
+
+def test_html_in_a_name_stays_text(visit):
+    page = visit("clerk")
+    for tab in TABS:
+        page.goto(f"/admin/orders/order/?q={NUMBERS['html']}")
+        page.goto(f"{first_row(page).partition('?')[0]}?tab={tab}")
+        assert page.locator("#content script, #content b:text-is('粗体')").count() == 0
+    assert "<b>粗体</b>" in page.locator("body").inner_text()
+
+
+def test_an_engineer_resends_what_failed_in_a_list(visit):
+    page = visit("engineer")
+    page.goto("/admin/orders/order/?state__exact=failed&stuck=billing")
+    page.locator(".tools a").click()
+    page.wait_for_url("**/resend/?**channel=billing**")
+    assert page.locator(".carried .chip").count() == 2
+    page.fill("textarea[name=reason]", "大数据侧已恢复")
+    page.locator("form[method=post] button[type=submit].button").click()
+    page.wait_for_url("**/resend/*/")
+    assert page.locator("progress").count() == 1
