@@ -54,7 +54,7 @@ ANY_DATABASE = (
     *("sandbox/", "partners/", "files/", "notifications/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
     *("bboss/test_domains", "bboss/test_signature", "bboss/test_strict_json", "bboss/test_content"),
     *("admin/test_walk", "admin/test_names_with_html"),
-    *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes"),
+    *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
 )
 
 

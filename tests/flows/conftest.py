@@ -160,6 +160,9 @@ class Desk:
                 found.append((verb, rows[0]["jobId"], [row["domain"] for row in rows]))
         return found
 
+    def knows(self, number: str) -> bool:
+        return Order.objects.filter(number=number).exists()
+
     def order(self, number: str) -> Order:
         return Order.objects.get(number=number)
 

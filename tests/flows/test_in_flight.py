@@ -1,0 +1,163 @@
+"""The table of 3.10 once more, each row while a call is in the air: its answer comes afterwards, whatever it is."""
+
+import pytest
+
+from integrations.sending import send
+from tests.flows.conftest import BPM
+from tests.flows.contents import activation, change, trial, withdrawal
+
+A, B, X = "a.example.com", "b.example.com", "x.example.com"
+ANSWERS = {
+    "accepted": {"result": "ok"},
+    "unknown": {"result": "retry", "code": "timeout", "unknown": True},
+    "refused": {"result": "refused", "code": "code_400"},
+}
+answers = pytest.mark.parametrize("answer", ANSWERS)
+
+
+def in_the_air(desk, step: str, *contents: dict, partner: str = "bigdata"):
+    """Posts the contents and carries all out until this step's call has begun; the call's work."""
+    for content in contents:
+        desk.post(content)
+    for _ in range(20):
+        for work in [*desk.claim("bigdata"), *desk.claim("bpm")]:
+            if work.step == step:
+                return work
+            send_really(desk, work)
+    raise AssertionError(f"{step} was never begun")
+
+
+def send_really(desk, work):
+    """To the sandbox, so that it holds what we believe."""
+    outcome = send(work)
+    desk.end(work, outcome.result, data=outcome.data, code=outcome.code)
+
+
+def answer_now(desk, work, answer: str):
+    """The call's answer comes. One that was accepted, or may have been, has acted at the partner."""
+    if answer != "refused":
+        send(work)
+    desk.end(work, **ANSWERS[answer])
+    desk.deliver()
+    desk.wait_out()
+
+
+def assert_nothing_is_left(desk):
+    """No claim without its activation, no record on either side that the other does not know."""
+    assert desk.sandbox.state()["violations"] == []
+    for number in ("T1", "A1", "A2"):
+        ours = [name for name, state in desk.records(number).items() if state == "live"] if desk.knows(number) else []
+        assert desk.alive_there(number) == sorted(ours)
+
+
+@answers
+def test_a_change_comes_while_the_claims_call_is_in_the_air(desk, answer):
+    """A change while an activation holds the claim is held; if that is compensated, it goes on."""
+    desk.play(trial("T1", A))
+    work = in_the_air(desk, "cancel_trial_billing", activation("A1"))
+    desk.post(change("C1", B))
+    assert desk.order("C1").held_because == "claim_held"
+    answer_now(desk, work, answer)
+    assert (desk.state("A1"), desk.state("C1")) == (
+        ("failed", "applied") if answer == "refused" else ("active", "held")
+    )
+    assert desk.alive_there("T1") == ([B] if answer == "refused" else [])
+    assert_nothing_is_left(desk)
+
+
+@answers
+def test_a_second_activation_comes_while_the_firsts_call_is_in_the_air(desk, answer):
+    """It is a subsequent one, and stays so."""
+    desk.play(trial("T1", A))
+    work = in_the_air(desk, "create_billing", activation("A1"))
+    desk.post(activation("A2", X))
+    assert desk.order("A2").first is False
+    answer_now(desk, work, answer)
+    assert (desk.state("A1"), desk.state("A2")) == ("failed" if answer == "refused" else "active", "awaiting_approval")
+    desk.approve("A2")
+    desk.deliver()
+    assert (desk.state("A2"), desk.alive_there("A2"), desk.order("A2").first) == ("active", [X], False)
+    assert_nothing_is_left(desk)
+
+
+@pytest.mark.parametrize("follower", [activation("F"), change("F", B)], ids=["activation", "change"])
+def test_orders_for_a_trial_whose_withdrawal_is_in_the_air(desk, follower):
+    """Withdrawn is withdrawn: they are held for staff."""
+    desk.play(trial("T1", A))
+    work = in_the_air(desk, "cancel_trial_billing", withdrawal("T1"))
+    desk.post(follower)
+    assert desk.order("F").held_because == "trial_closed"
+    answer_now(desk, work, "accepted")
+    assert (desk.state("T1"), desk.state("F"), desk.alive_there("T1")) == ("withdrawn", "held", [])
+
+
+@answers
+@pytest.mark.parametrize("step", ["cancel_trial_billing", "create_trial_billing"])
+def test_a_change_is_withdrawn_while_its_call_is_in_the_air(desk, step, answer):
+    desk.play(trial("T1", A))
+    before = desk.held_there("T1")
+    desk.clock.shift(60)
+    work = in_the_air(desk, step, change("C1", B))
+    desk.post(withdrawal("C1"))
+    answer_now(desk, work, answer)
+    assert (desk.state("C1"), desk.state("T1"), desk.troubles("C1")) == ("withdrawn", "trialing", [])
+    assert (desk.alive_there("T1"), desk.held_there("T1")[A]) == ([A], before[A])
+    assert_nothing_is_left(desk)
+
+
+@answers
+@pytest.mark.parametrize("step", ["cancel_trial_billing", "create_billing"])
+def test_an_activation_is_withdrawn_and_sent_again_while_its_call_is_in_the_air(desk, step, answer):
+    """Again: the withdrawal's first transIDH. The original message: its own first transIDH, and it stays withdrawn."""
+    desk.play(trial("T1", A))
+    original = desk.post(activation("A1"))["transIDH"]
+    work = in_the_air(desk, step)
+    first = desk.post(withdrawal("A1"))["transIDH"]
+    assert desk.post(withdrawal("A1"))["transIDH"] == first
+    assert desk.post(activation("A1"))["transIDH"] == original
+    assert desk.refused(withdrawal("T1")) == ("30000", "3005")
+    answer_now(desk, work, answer)
+    assert desk.post(withdrawal("A1"))["transIDH"] == first
+    assert (desk.state("A1"), desk.state("T1"), desk.troubles("A1")) == ("withdrawn", "trialing", [])
+    assert (desk.alive_there("A1"), desk.alive_there("T1")) == ([], [A])
+    assert_nothing_is_left(desk)
+
+
+@answers
+def test_bpm_calls_back_for_an_order_that_is_being_withdrawn(desk, answer):
+    """Recorded, changes nothing: neither the decision nor the answer of the call to BPM."""
+    desk.play(trial("T1", A))
+    work = in_the_air(desk, "start_bpm", activation("A1"))
+    desk.post(withdrawal("A1"))
+    assert desk.approve("A1", "reject") == 200
+    answer_now(desk, work, answer)
+    assert (desk.state("A1"), desk.order("A1").decision, desk.troubles("A1")) == ("withdrawn", "", [])
+    assert len(desk.events("A1", "approval_ignored")) == 1
+    assert len(desk.sent(BPM)) == (answer != "refused")
+    assert_nothing_is_left(desk)
+
+
+@answers
+def test_a_reject_comes_while_billing_is_in_the_air(desk, settings, answer):
+    """After billing went out, no finished pass before: compensation, once the call's fate is known."""
+    settings.SUBSEQUENT_BILLING = "at_once"
+    desk.play(trial("T1", A), activation("A1"))
+    work = in_the_air(desk, "create_billing", activation("A2", X))
+    desk.approve("A2", "reject")
+    assert desk.state("A2") == "compensating"
+    answer_now(desk, work, answer)
+    assert (desk.state("A2"), desk.held_there("A2")) == ("rejected", {})
+    assert (desk.state("A1"), desk.alive_there("A1")) == ("active", [A])
+
+
+@answers
+def test_the_other_decision_comes_while_billing_is_in_the_air(desk, answer):
+    """Finished pass, then reject: recorded with an incident, staff decide."""
+    desk.play(trial("T1", A), activation("A1"), activation("A2", X))
+    desk.approve("A2", "pass", "bpm-1-1")
+    work = in_the_air(desk, "create_billing")
+    desk.approve("A2", "reject", "bpm-1-2")
+    assert (desk.order("A2").decision, desk.troubles("A2")) == ("pass", ["second"])
+    answer_now(desk, work, answer)
+    assert desk.state("A2") == ("failed" if answer == "refused" else "active")
+    assert "second" in desk.troubles("A2")

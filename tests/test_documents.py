@@ -1,0 +1,59 @@
+"""What the documents name is there: code and tests by name, every command, every word of a state."""
+
+import ast
+import functools
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", ARCHITECTURE)))
+
+
+def found(path: str) -> pathlib.Path:
+    """A file of the tables: from the root, or from the folder that the page says."""
+    folder = "tests/flows" if path.startswith("test_") else "orders/services"
+    return ROOT / (path if "/" in path else f"{folder}/{path}")
+
+
+@functools.cache
+def names_of(file: pathlib.Path) -> set[str]:
+    """The functions and classes that a file defines at its top."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return {node.name for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, kinds)}
+
+
+def rows_of(heading: str, columns: int) -> list[list[str]]:
+    """The cells of the first table below a line that begins so."""
+    lines = ARCHITECTURE[ARCHITECTURE.index(heading) :].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("| ---"))
+    cells = []
+    for line in lines[start + 1 :]:
+        if not line.startswith("|"):
+            break
+        cells.append([cell.strip() for cell in line.strip("|").split("|")])
+    assert {len(row) for row in cells} == {columns}
+    return cells
+
+
+def test_there_is_something_to_look_at():
+    assert len(NAMED) > 80
+
+
+@pytest.mark.parametrize("path, name", NAMED)
+def test_what_the_rules_name_is_there(path, name):
+    assert name in names_of(found(path))
+
+
+def test_each_rule_has_its_code_and_its_tests():
+    rules = rows_of("## The rules by name", 3)
+    assert [row[0].split()[0] for row in rules] == [str(number) for number in range(1, 13)]
+    assert [row[0] for row in rules if "::" not in row[1] or "::test_" not in row[2]] == []
+
+
+def test_each_row_out_of_order_is_tested_at_rest_and_in_the_air():
+    rows = rows_of("The table of section 3.10", 5)
+    assert len(rows) == 14
+    assert [row[0] for row in rows if "::" not in row[2] or "::test_" not in row[3] or "::test_" not in row[4]] == []
