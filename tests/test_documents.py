@@ -6,9 +6,24 @@ import pathlib
 import re
 
 import pytest
+from django.utils.translation import override
+
+from approvals.models import ApprovalRecord
+from orders.models import BillingRecord, Dispatch, Incident, Order
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+STATUSES = (ROOT / "docs" / "statuses.md").read_text(encoding="utf-8")
+WORDS = {
+    "## Kinds of orders": Order.Kind,
+    "## Orders": Order.State,
+    "## Why an order is held": [held for held in Order.Held if held],
+    "## States of steps": Dispatch.State,
+    "## Steps": Dispatch.Step,
+    "## Billing records": BillingRecord.State,
+    "## Incidents": Incident.State,
+    "## Decisions": ApprovalRecord.Result,
+}
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", ARCHITECTURE)))
 
 
@@ -25,9 +40,9 @@ def names_of(file: pathlib.Path) -> set[str]:
     return {node.name for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, kinds)}
 
 
-def rows_of(heading: str, columns: int) -> list[list[str]]:
+def rows_of(heading: str, columns: int, page: str = ARCHITECTURE) -> list[list[str]]:
     """The cells of the first table below a line that begins so."""
-    lines = ARCHITECTURE[ARCHITECTURE.index(heading) :].splitlines()
+    lines = page[page.index(f"\n{heading}") :].splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("| ---"))
     cells = []
     for line in lines[start + 1 :]:
@@ -57,3 +72,18 @@ def test_each_row_out_of_order_is_tested_at_rest_and_in_the_air():
     rows = rows_of("The table of section 3.10", 5)
     assert len(rows) == 14
     assert [row[0] for row in rows if "::" not in row[2] or "::test_" not in row[3] or "::test_" not in row[4]] == []
+
+
+def in_language(tongue: str, text) -> str:
+    with override(tongue):
+        return str(text)
+
+
+@pytest.mark.parametrize("heading", WORDS)
+def test_each_word_of_pages_mails_and_show_can_be_looked_up(heading):
+    """Code, Chinese and English as they are shown, in the order of the code."""
+    choices = WORDS[heading]
+    wanted = [[f"`{row.value}`", *(in_language(tongue, row.label) for tongue in ("zh-hans", "en"))] for row in choices]
+    lines = STATUSES[STATUSES.index(f"\n{heading}\n") :].splitlines()
+    columns = next(line for line in lines if line.startswith("| ---")).count("|") - 1
+    assert [row[:3] for row in rows_of(heading + "\n", columns, STATUSES)] == wanted
