@@ -17,8 +17,14 @@ class Cause:
 
 RESEND = _("Clear it up with the partner, then resend the order.")
 WAIT = _("Nothing to do: it goes on by itself.")
+TRIED = _(
+    "While it is being retried it goes on by itself. Once it has failed: resend it when the other side answers again."
+)
 MAIL_SERVER = _("Show the details to whoever runs the mail server, then resend the mail.")
-NOT_LET_IN = Cause(_("The partner does not let us in."), _("Check our credentials and address with the partner."))
+NOT_LET_IN = Cause(
+    _("The partner does not let us in."),
+    _("Check our credentials and address with the partner, then resend what has failed."),
+)
 
 CAUSES = {
     # holds
@@ -62,13 +68,12 @@ CAUSES = {
     ),
     "empty": Cause(_("An info-security file holds no data."), _("Ask for the filled-in file.")),
     # partners
-    "timeout": Cause(
-        _("The partner did not answer in time."), _("It is tried again by itself; if it goes on, call the partner.")
+    "timeout": Cause(_("The partner did not answer in time."), TRIED),
+    "refused": Cause(
+        _("No connection to the partner."),
+        _("Check whether the partner is up and the network open, then resend what has failed."),
     ),
-    "refused": Cause(_("No connection to the partner."), _("Check whether the partner is up and the network open.")),
-    "broken": Cause(
-        _("The connection broke before the answer was complete."), _("It is tried again by itself, under the same key.")
-    ),
+    "broken": Cause(_("The connection broke before the answer was complete."), TRIED),
     "not_json": Cause(
         _("The partner's answer could not be read."), _("Show the raw answer to the partner's engineers.")
     ),
@@ -96,7 +101,7 @@ CAUSES = {
         _("Check the billing records and put them right by hand."),
     ),
     "compensated": Cause(
-        _("Staff took the order back; its billing records are deleted."),
+        _("Staff took the order back: its billing records are deleted, or are being deleted."),
         _("Let BBOSS withdraw the order, or resend it when it shall be opened after all."),
     ),
     # mail
@@ -124,8 +129,8 @@ CAUSES = {
         _("The partner has seen this request's key with other content."),
         _("Call the engineer on duty; the log has the details."),
     ),
-    "http_408": Cause(_("The partner gave up waiting for our request."), WAIT),
-    "http_429": Cause(_("The partner asks us to slow down."), WAIT),
+    "http_408": Cause(_("The partner gave up waiting for our request."), TRIED),
+    "http_429": Cause(_("The partner asks us to slow down."), TRIED),
     "http_401": NOT_LET_IN,
     "http_403": NOT_LET_IN,
     "code_401": NOT_LET_IN,
@@ -135,19 +140,16 @@ CAUSES = {
 CLASSES = [
     (
         r"(http|code)_[5-9]\d\d.*|code_\d{4,}",
-        Cause(
-            _("The partner reports a fault of its own."),
-            _("It is tried again by itself; if it goes on, call the partner."),
-        ),
+        Cause(_("The partner reports a fault of its own."), TRIED),
     ),
     (
         r"http_[123]\d\d",
         Cause(_("The partner answers from another address."), _("Check the partner's base URL in our settings.")),
     ),
     (r"http_4\d\d|code_.*", Cause(_("The partner refused the request."), RESEND)),
-    (r"smtp_4\d\d", Cause(_("The mail server does not take the mail for now."), WAIT)),
+    (r"smtp_4\d\d", Cause(_("The mail server does not take the mail for now."), TRIED)),
     (r"smtp_.*", Cause(_("The mail server refuses this mail."), MAIL_SERVER)),
-    (r"provider_(401|403|408|429|5\d\d)", Cause(_("The mail provider does not take the mail for now."), WAIT)),
+    (r"provider_(401|403|408|429|5\d\d)", Cause(_("The mail provider does not take the mail for now."), TRIED)),
     (r"provider_\d+", Cause(_("The mail provider refuses this mail."), MAIL_SERVER)),
 ]
 """What codes mean that a partner or a mail server chose: the first rule that fits the whole code."""

@@ -102,11 +102,13 @@ def test_partners_codes_are_explained_by_their_class(code):
 @pytest.mark.parametrize(
     "code, words",
     [
-        ("http_503", "It is tried again"),
-        ("code_500", "It is tried again"),
+        ("http_503", "Once it has failed: resend it"),  # the retries may be used up: then nothing goes on by itself
+        ("code_500", "Once it has failed: resend it"),
+        ("timeout", "Once it has failed: resend it"),
         ("code_422", "Clear it up with the partner"),
-        ("http_429", "Nothing to do"),
-        ("smtp_451", "Nothing to do"),
+        ("http_429", "Once it has failed: resend it"),
+        ("smtp_451", "Once it has failed: resend it"),
+        ("trial_busy", "Nothing to do"),
         ("smtp_550", "mail server"),
         ("code_400", "the partner's words"),
         ("whatever", "engineer on duty"),

@@ -28,6 +28,7 @@ from orders.waiting import step_waits_for
 State = Dispatch.State
 SAME, NEW, AGAIN, ACCEPTED, BLOCKED, REFUSED = "same", "new", "again", "accepted", "blocked", "refused"
 AT_ONCE = 500  # orders whose steps are looked at together
+ANEW = "all that was undone, not only the failed step, under new keys"
 STUCK = {State.FAILED, State.RETRYING}
 WILL_SEND = {SAME, NEW, AGAIN, BLOCKED}
 
@@ -104,7 +105,7 @@ def _compensated(order: Order) -> bool:
 def _judge(order: Order, rows: list[Dispatch], claims: dict, force: bool, shut: Collection[str]) -> list[Judgement]:
     if _compensated(order):
         why = why_not_reopen(order, claims)
-        return [Judgement(order.number, "all", REFUSED if why else AGAIN, why)]
+        return [Judgement(order.number, "all", REFUSED if why else AGAIN, why or ANEW)]
     if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
         return []  # it has told of its hold by mail, and that is not what anybody wants to send
     return [_judge_step(row, order, force, shut) for row in rows]
@@ -139,7 +140,7 @@ def _verdict(row: Dispatch, force: bool) -> tuple[str, str]:
     if row.state == State.RETRYING:
         return SAME, "it is being retried: at once instead of later"
     if row.state == State.DONE:
-        return (NEW, "forced: a new key") if force else (ACCEPTED, "it was accepted; --force sends it once more")
+        return (NEW, "forced: a new key") if force else (ACCEPTED, "--force would send it once more, under a new key")
     if row.state == State.WAITING:
         return REFUSED, f"not allowed, because it waits for {step_waits_for(row)}"
     reasons = {

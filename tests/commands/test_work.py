@@ -36,7 +36,7 @@ def test_activate_starts_what_has_come(desk, case, capsys):  # noqa: F811
     number = case(3)["content"]["OrderNum"]
     code, out = run(capsys, "activate", number)
     assert code == 1
-    assert f"{number}: not started: its start is 2023-09-29 16:00 UTC" in out
+    assert f"{number}: not started: its start is 2023-09-30T00:00:00+08:00" in out
     assert run(capsys, "activate", "--due") == (0, "nothing to start\n")
     desk.at("2023-09-30 00:00:05")
     assert run(capsys, "activate", "--due") == (0, f"{number}: started\n")

@@ -1,14 +1,12 @@
 """`reconcile [ORDER...] [--since DATE] [--fix]`: holds our billing records against theirs (contract 5)."""
 
-import argparse
-import datetime
-
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
 
 from integrations.bigdata.comparison import SETTLE, Found
 from integrations.reconciliation import Comparison, Scope
 from orders.management.actor import actor, add_by
+from orders.management.days import day
 from orders.models import Difference, Order
 
 
@@ -19,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("order", nargs="*", help="order numbers; none: all")
-        parser.add_argument("--since", type=_day, help="only orders received on this day or later, YYYY-MM-DD")
+        parser.add_argument("--since", type=day, help="only orders received on this day or later, YYYY-MM-DD")
         parser.add_argument("--fix", action="store_true", help="sends what is missing, deletes what must not be there")
         add_by(parser)
 
@@ -64,10 +62,3 @@ def check_known(numbers: list[str]) -> None:
     changes = [number for number in numbers if kinds[number] == Order.Kind.CHANGE]
     if changes:
         raise CommandError(f"a trial change has no records of its own, name its trial: {', '.join(changes)}")
-
-
-def _day(text: str) -> datetime.date:
-    try:
-        return datetime.date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day (YYYY-MM-DD)") from error

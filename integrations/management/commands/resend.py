@@ -1,6 +1,5 @@
 """`resend`: queues failed steps again (contract section 5; 3.9, Resend)."""
 
-import datetime
 import time
 
 from django.core.management.base import BaseCommand, CommandError
@@ -8,6 +7,7 @@ from django.utils import timezone
 
 from integrations.breaker import open_partners
 from orders.management.actor import actor, add_by
+from orders.management.days import day
 from orders.models import Dispatch, Order
 from orders.services.resend import Judgement, Selection, judge, resend
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("order", nargs="*", help="order numbers; none: a filter must say which")
         parser.add_argument("--channel", choices=["billing", "bpm", "mail"], default="")
         parser.add_argument("--failed", action="store_true", help="only steps that failed")
-        parser.add_argument("--since", type=_day, help="only steps made on this day or later, YYYY-MM-DD")
+        parser.add_argument("--since", type=day, help="only steps made on this day or later, YYYY-MM-DD")
         parser.add_argument("--partner", choices=["bigdata", "bpm", "mail", "files"], default="")
         parser.add_argument("--force", action="store_true", help="also what was accepted already, under a new key")
         parser.add_argument("--dry-run", action="store_true", help="says what would happen, and does nothing")
@@ -57,7 +57,8 @@ class Command(BaseCommand):
         )
         failed = self.wait(sent) if wait and not dry_run else 0
         if failed or len(sent) < len(judged):
-            raise CommandError(f"{len(judged) - len(sent)} declined, {failed} failed again")
+            again = f", {failed} failed again" if wait and not dry_run else ""
+            raise CommandError(f"{len(judged) - len(sent)} declined{again}")
 
     def said(self, row: Judgement) -> str:
         """The verdict and why. "Refused" is the partner's word; what we decline ourselves is "not allowed"."""
@@ -96,10 +97,3 @@ class Command(BaseCommand):
             busy = states & {"due", "sending", "retrying"}
             found[number] = "failed again" if "failed" in states else "waiting" if busy else "fixed"
         return found
-
-
-def _day(text: str) -> datetime.date:
-    try:
-        return datetime.date.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(f"--since takes a day as YYYY-MM-DD, not {text!r}") from error

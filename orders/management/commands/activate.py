@@ -45,5 +45,5 @@ class Command(BaseCommand):
         if found.start_at is None:
             return f"not started: it has no later start (state {found.state})"
         if found.start_at > now:
-            return f"not started: its start is {found.start_at:%Y-%m-%d %H:%M} UTC"
+            return f"not started: its start is {timezone.localtime(found.start_at).isoformat(timespec='seconds')}"
         return f"not started: state {found.state}"

@@ -1,0 +1,42 @@
+"""Every command exits non-zero with one clear line on a wrong argument (contract section 5), as from a terminal."""
+
+import pytest
+from django.core.management import execute_from_command_line
+
+from tests.flows.conftest import desk  # noqa: F401  a fixture
+from tests.flows.contents import trial
+
+WRONG = {
+    "show": ["show", "NOBODY"],
+    "resend": ["resend"],
+    "resend, no day": ["resend", "--failed", "--since", "yesterday"],
+    "resend, no channel": ["resend", "T1", "--channel", "pigeon"],
+    "waive": ["waive", "T1", "--reason", "x"],
+    "waive, no reason": ["waive", "T1"],
+    "attribute": ["attribute", "T1", "XX", "--reason", "x"],
+    "deliver": ["deliver", "--workers", "many"],
+    "activate": ["activate"],
+    "compensate": ["compensate", "T1", "--reason", "x"],
+    "fetch_usage": ["fetch_usage", "NOBODY"],
+    "reconcile": ["reconcile", "NOBODY"],
+    "reconcile, no day": ["reconcile", "--since", "yesterday"],
+    "check_attachments": ["check_attachments", "T1"],
+    "sign_message": ["sign_message", "/nowhere/order.json"],
+    "send_order": ["send_order", "/nowhere/order.json"],
+    "sandbox": ["sandbox", "--port", "99999"],
+    "prune": ["prune", "--older-than", "1"],
+    "setup_schedules": ["setup_schedules", "now"],
+    "worker": ["worker", "--for-ever"],
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_argument_is_told_in_the_last_line(desk, capsys, monkeypatch, case):  # noqa: F811
+    monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)  # the test's own among them
+    desk.post(trial("T1"))
+    with pytest.raises(SystemExit) as ended:  # anything else would be a traceback
+        execute_from_command_line(["manage.py", *WRONG[case]])
+    told = capsys.readouterr().err.splitlines()
+    assert ended.value.code in {1, 2}
+    assert told[-1].startswith(("CommandError: ", f"manage.py {WRONG[case][0]}: error: "))
+    assert len(told) == 1 or told[0].startswith("usage: ")
