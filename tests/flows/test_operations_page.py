@@ -1,0 +1,198 @@
+"""What docs/operations.md shows is what is printed: its five broken orders are played here, command by command.
+
+A line `…` in the page stands for lines that it leaves out. Only what needs a process of its own is not played.
+"""
+
+import getpass
+import io
+import pathlib
+import re
+import shlex
+import time
+import types
+
+import pytest
+from django.core.management import CommandError, call_command, get_commands
+
+from integrations.management.commands import resend
+from orders.models import OrderEvent
+from tests.files import books
+from tests.flows.conftest import BILLING, BPM, DELETE
+from tests.flows.contents import activation, trial
+
+PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+ELSEWHERE = {"worker", "sandbox", "send_order", "sign_message"}  # processes, and what is signed anew each time
+APPS = {"orders", "integrations", "notifications", "approvals", "project"}
+FILE = "A1_50004020027_20230920185436.xlsx"
+
+
+def shown() -> list[tuple[str, list[str]]]:
+    """(command line, its output) of every example in the page."""
+    examples = []
+    for block in re.findall(r"^( *)```\n(.*?)^ *```$", PAGE, re.DOTALL | re.MULTILINE):
+        for line in block[1].splitlines():
+            line = line.removeprefix(block[0])
+            if line.startswith("$ "):
+                examples.append((line.removeprefix("$ "), []))
+            elif examples:
+                examples[-1][1].append(line)
+    return [(line.removeprefix("manage.py "), output) for line, output in examples if line.startswith("manage.py ")]
+
+
+class Terminal:
+    """Runs commands as the page shows them, and keeps what each printed."""
+
+    def __init__(self):
+        self.printed: list[tuple[str, list[str]]] = []
+
+    def __call__(self, line: str) -> None:
+        out = io.StringIO()
+        try:
+            call_command(*shlex.split(line), stdout=out)
+        except CommandError as error:
+            out.write(f"CommandError: {error}\n")
+        self.printed.append((line, out.getvalue().splitlines()))
+
+
+def attribution(desk, run):
+    desk.play(trial("T2", "t2.example.com", EnterpriseID="000A23100079275183"))
+    run("show T2")
+    run('attribute T2 XX --reason "客户经理确认"')
+    run('attribute T2 GD --reason "客户经理确认"')
+    desk.deliver()
+    run('attribute T2 GD --reason "客户经理确认"')
+
+
+def files(desk, run, folder):
+    for number in ("A1", "A2"):
+        desk.play(trial(f"T{number}", f"{number.lower()}.example.com"))
+        desk.play(activation(number, of=f"T{number}", InfoSecurity=FILE.replace("A1", number)))
+    books.write(folder, FILE, books.book())
+    (folder / FILE).unlink()
+    run("check_attachments A1")
+    books.write(folder, FILE, books.book())
+    run("check_attachments A1")
+    desk.deliver()
+    run('waive A2 --reason "信安已邮件确认"')
+    run('waive A2 --reason "信安已邮件确认"')
+    desk.deliver()
+
+
+def bpm_refuses(desk, run):
+    desk.play(trial("T3", "t3.example.com"))
+    desk.sandbox.fault(path=BPM, kind="refusal", message="域名未备案")
+    desk.play(activation("A3", of="T3"))
+    run("show A3")
+    run("resend A3 --dry-run")
+    run('resend A3 --wait --reason "域名已备案"')
+
+
+def trial_stuck(desk, run):
+    desk.sandbox.fault(path=BILLING, kind="503", count=3)
+    desk.play(trial("T4", "t4.example.com"))
+    desk.play(activation("A5", of="T4"))
+    desk.wait_out()
+    run("show A5")
+    run("show T4")
+    run("resend A5")
+    run("resend T4 --dry-run")
+    run("resend --failed --partner bigdata --dry-run")
+    run('resend T4 --wait --reason "big data up again"')
+    run("resend T4 --failed")
+
+
+def half_undone(desk, run):
+    desk.play(trial("T6", "t6.example.com"), activation("A6", of="T6"))
+    desk.sandbox.fault(path=DELETE, kind="refusal", message="话单已锁定")
+    run('compensate T6 --reason "重复开通"')
+    run('compensate A6 --reason "重复开通"')
+    desk.deliver()
+    run("show A6")
+    run('resend A6 --wait --reason "big data unlocked it"')
+    run("show A6")
+
+
+def scheduled(desk, run):
+    desk.play(trial("T8", "t8.example.com"), activation("A8", of="T8", start="20230930"))
+    run("activate A8")
+    run("activate --due")
+    run("reconcile A8")
+    run("fetch_usage T8")
+    run("fetch_usage A8")
+    desk.at("2023-09-30 00:00:10")
+    run("activate --due")
+    run("deliver --until-idle")
+
+
+def differing(desk, run):
+    desk.play(trial("T9", "t9.example.com"))
+    store = desk.sandbox.partners.store
+    store.delete_record(store.records("T9")[0])
+    run("reconcile T9")
+    run("reconcile T9 --fix")
+    desk.deliver()
+    run("reconcile T9")
+
+
+def wrong(desk, run):
+    run("show NOPE")
+    run("prune --older-than 1")
+    run("prune --older-than 180")
+    run("setup_schedules")
+
+
+@pytest.fixture
+def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]]:
+    """All that the night's commands print."""
+    settings.DISPATCH_RETRY_SECONDS = [30, 120]
+    monkeypatch.setattr(getpass, "getuser", lambda: "li")
+    worker = types.SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: desk.deliver())
+    monkeypatch.setattr(resend, "time", worker)  # while `--wait` sleeps, the worker works
+    monkeypatch.setattr("orders.services.outcomes.random.uniform", lambda low, high: 1.0)
+    run = Terminal()
+    attribution(desk, run)
+    files(desk, run, tmp_path)
+    bpm_refuses(desk, run)
+    half_undone(desk, run)
+    trial_stuck(desk, run)
+    differing(desk, run)
+    scheduled(desk, run)
+    wrong(desk, run)
+    return run.printed
+
+
+def fits(told: list[str], output: list[str]) -> bool:
+    """Whether the page's lines are the output's, `…` standing for any that it leaves out."""
+    pattern = "".join("(?:.*\n)*?" if line.strip() == "…" else re.escape(line.rstrip()) + " *\n" for line in told)
+    return re.fullmatch(pattern, "".join(f"{line}\n" for line in output)) is not None
+
+
+def test_each_example_is_what_is_printed(printed):
+    wrong = []
+    assert len(shown()) > 30
+    for line, told in shown():
+        if line.split()[0] not in ELSEWHERE:
+            outputs = [output for command, output in printed if command == line]
+            if not any(fits(told, output) for output in outputs):
+                wrong.append("\n".join([f"$ {line}", *told, "--- is printed as", *("\n".join(o) for o in outputs)]))
+    assert wrong == [], "\n\n".join(wrong)
+    assert OrderEvent.objects.filter(kind="resend", actor="command:li").exists()
+
+
+def test_every_command_of_ours_has_an_example():
+    ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
+    assert len(ours) == 16
+    assert ours - {line.split()[0] for line, _ in shown()} == set()
+
+
+@pytest.mark.parametrize(
+    "told, output, right",
+    [
+        (["a", "…", "c"], ["a", "b", "b", "c"], True),
+        (["a", "c"], ["a", "b", "c"], False),
+        (["a"], ["a", "b"], False),
+        (["a.c"], ["abc"], False),
+    ],
+)
+def test_the_comparison_sees(told, output, right):
+    assert fits(told, output) is right
