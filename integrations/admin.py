@@ -41,7 +41,7 @@ class TurnAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("whose turn"), empty_value="-")
     def holder_of_it(self, obj):
-        return obj.holder
+        return obj.holder or "-"
 
     @admin.display(description=_("until"), empty_value="-")
     def until_when(self, obj):

@@ -2,12 +2,14 @@
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
+from django.utils.translation import gettext_lazy as _
 
 
 class ProjectConfig(AppConfig):
     """Registers the start-up checks, and makes the first of them."""
 
     name = "project"
+    verbose_name = _("Log-ins")
     default = True
 
     def ready(self):

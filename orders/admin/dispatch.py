@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.moments import ago
-from orders.admin.personal import PersonalData, masked_field, personal_block
+from orders.admin.personal import PersonalData, masked_field, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
@@ -196,7 +196,8 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
 
     @admin.display(description=_("error"), empty_value="")
     def what(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', said(obj.error)) if said(obj.error) else ""
+        words = masked_text(said(obj.error))
+        return format_html('<span class="cut" title="{0}">{0}</span>', words) if words else ""
 
     @admin.display(description=_("started at"))
     def began(self, obj):

@@ -96,7 +96,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
 
     @admin.display(description=_("order number"), empty_value="-")
     def order_link(self, obj):
-        return order_anchor(order_named(obj)) or obj.order_number or None
+        return order_anchor(order_named(obj)) or obj.order_number or "-"
 
     @admin.display(description=_("why"))
     def why(self, obj):

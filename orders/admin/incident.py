@@ -10,6 +10,7 @@ from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.incident_acts import IncidentActs
 from orders.admin.moments import ago
+from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
@@ -68,7 +69,7 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
 
     @admin.display(description=_("last detail"))
     def last_detail(self, incident):
-        return said(incident.detail) or "-"
+        return masked_text(said(incident.detail)) or "-"
 
     @admin.display(description=_("what to do"))
     def what_to_do(self, incident):
@@ -80,7 +81,7 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
 
     @admin.display(description=_("step"), empty_value="-")
     def step_name(self, incident):
-        return STEPS.get(incident.step, incident.step) or None
+        return STEPS.get(incident.step, incident.step) or "-"
 
     @admin.display(description=_("orders stopped"))
     def orders_stopped(self, incident):
@@ -127,7 +128,7 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("detail"))
     def what(self, obj):
-        detail = said(obj.detail)
+        detail = masked_text(said(obj.detail))
         return format_html('<span class="cut" title="{0}">{0}</span>', detail) if detail else ""
 
     @admin.display(description=_("since"))

@@ -74,9 +74,9 @@ def _masked_plain(text: str) -> str:
 def masked_field(name: str, label) -> Callable:
     """A column, or line of a page, with a text of a partner's: errors quote what was sent."""
 
-    @admin.display(description=label, empty_value="-")
+    @admin.display(description=label)
     def shown(_self, row):
-        return masked_text(getattr(row, name)) or None
+        return masked_text(getattr(row, name)) or "-"
 
     return shown
 

@@ -8,6 +8,7 @@ from approvals.admin import TONES as RESULT_TONES
 from orders.admin import moments
 from orders.admin.answers import why_refused
 from orders.admin.chips import chip
+from orders.admin.personal import masked_text
 from orders.admin.service_names import service_name
 from orders.causes import cause_of
 from orders.models import Attempt
@@ -17,6 +18,7 @@ from orders.pages.times import took
 register = template.Library()
 register.filter("ago", moments.ago)
 register.filter("said", said)
+register.filter("masked", masked_text)
 register.filter("took", took)
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from orders.causes import cause_of
 from orders.models import Incident
 from orders.pages.history import PARTNER_NAMES
+from orders.services.incidents import BREAKER_OPEN
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
@@ -47,6 +48,11 @@ class Dashboard:
     @property
     def chart_is_empty(self) -> bool:
         return not any(column.received.number or column.stopped.number for column in self.chart or [])
+
+    @property
+    def breaker_next(self) -> str:
+        """What to do while a partner does not answer."""
+        return cause_of(BREAKER_OPEN).next if any(row.breaker for row in self.partners or []) else ""
 
     @property
     def worries(self) -> list[Number]:

@@ -4,6 +4,7 @@ from django import template
 from django.utils.translation import gettext as _
 
 from orders.admin.moments import ago
+from project.empty_lists import WORDS
 from project.paging import MOST
 
 register = template.Library()
@@ -17,6 +18,12 @@ def rows_of(changelist) -> str:
         return _("More than %(number)s %(name)s") % {"number": f"{MOST:,}", "name": opts.verbose_name_plural}
     name = opts.verbose_name if number == 1 else opts.verbose_name_plural
     return _("%(number)s %(name)s") % {"number": f"{number:,}", "name": name}
+
+
+@register.simple_tag
+def empty_words(changelist) -> str:
+    """What an empty list says."""
+    return str(WORDS.get(changelist.opts.object_name, _("Nothing here yet.")))
 
 
 @register.simple_tag

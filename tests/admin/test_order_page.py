@@ -202,7 +202,7 @@ def test_a_long_payload_is_cut(admin_client):
 
 def test_a_deletion_shows_its_receipt(admin_client):
     order = billed()
-    row = step(order, "delete_billing", undo=True, position=500, done_at=timezone.now())
+    row = step(order, "delete_billing", undo=True, position=500, done_at=timezone.now(), records=[1])
     factories.AttemptFactory(
         dispatch=row, outcome="ok", http_status=200, finished_at=NOW + datetime.timedelta(seconds=1)
     )

@@ -55,7 +55,8 @@ def test_no_part_of_a_strange_order_leaves_the_window(visit, size):
         address = first_row(page).partition("?")[0]
         for tab in TABS:
             found += wrong(page, f"{address}?tab={tab}")
-        found += wrong(page, address.replace("/change/", "/do/note/"))
+        for key in ("note", "waive", "resend", "withdraw"):
+            found += wrong(page, address.replace("/change/", f"/do/{key}/"))
     assert found == []
 
 

@@ -1,0 +1,30 @@
+"""What an empty list says: when its first row will come. By the model's name; a list without words is just empty."""
+
+from django.utils.translation import gettext_lazy as _
+
+WORDS = {
+    "Order": _("No order yet. BBOSS's orders show here the moment they are accepted."),
+    "Incident": _("No incident yet. One opens when a partner refuses, retries are used up or an order is held."),
+    "AffectedOrder": _("No order has been stopped yet."),
+    "Conflict": _("No conflict: no number has come twice with different contents."),
+    "ApprovalRecord": _("No approval records yet. They show here as soon as BPM has approved."),
+    "OrderFiles": _("No order has named info-security files yet."),
+    "BillingDispatch": _("Nothing has been sent to the big-data side yet."),
+    "BpmDispatch": _("Nothing has been sent to BPM yet."),
+    "Dispatch": _("Nothing is to be sent yet. Steps are laid out when an order is planned."),
+    "Attempt": _("No call has been made yet."),
+    "Mail": _("No mail yet. One is written when an order is sent to BPM, held, rejected or stopped."),
+    "BillingRecord": _("No billing records yet. They are noted when an order is planned."),
+    "Reconciliation": _("No reconciliation yet. One runs each night."),
+    "Difference": _("No difference: our billing records and the big-data side's agree."),
+    "TrialUsage": _("No traffic yet. It is asked for each night, and when an activation comes."),
+    "InboundMessage": _("BBOSS has sent nothing yet."),
+    "TrialClaim": _("No activation holds a trial yet."),
+    "Contact": _("No contacts yet: all mail goes to the default contact."),
+    "StaffScope": _("Nobody is limited to attributions: everybody sees all orders."),
+    "Heartbeat": _("No worker has run yet; start it with manage.py worker."),
+    "Breaker": _("No partner has been called yet."),
+    "FailedLogin": _("Nobody has failed to log in lately."),
+    "Failure": _("No task has failed."),
+    "OrmQ": _("Nothing waits in the queue."),
+}
