@@ -205,4 +205,7 @@ def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
         return Rung(**base, icon="undo", result=_("Undone"), at=at, tries=tries, note=_("It was done, and taken back."))
     if any(row.state == State.DONE for row in rows):
         return Rung(**base, icon="undo", result=_("Broken off"), at=at, tries=tries)
+    if tries:
+        note = _("It was under way when the order was taken back, and was given up.")
+        return Rung(**base, icon="dash", result=_("Closed"), note=note, tries=tries)
     return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from django.utils.translation import override
 
 from orders.models import Dispatch, Order
 from orders.pages.ladder import build_ladder, current
@@ -154,3 +155,12 @@ def test_bpm_deciding_twice_shows_on_the_approval():
     one = order(S.ACTIVE, live_at=NOW, decision="pass", decided_at=NOW, **SUBSEQUENT)
     rungs = ladder(one, first_plan(), troubles=[Trouble(code="second", step="approval", partner="bpm")])
     assert (current(rungs).key, current(rungs).tone) == ("approval", "amber")
+
+
+@pytest.mark.parametrize("attempts, note", [(0, "It was never begun"), (1, "It was under way when")])
+def test_a_closed_step_says_whether_it_was_begun(attempts, note):
+    """A call to BPM in the air when its order was taken back is closed, whatever it brings."""
+    steps = [*first_plan()[:2], step("start_bpm", "closed", position=4, attempts=attempts, done_at=None)]
+    rung = by_key(ladder(order(S.WITHDRAWN, **UNDONE), steps))["bpm"]
+    with override("en"):
+        assert str(rung.note).startswith(note)
