@@ -12,7 +12,6 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
 
 from orders.admin.scope import attributions_of, limit
 from orders.errors import NotAllowedError
@@ -76,6 +75,11 @@ def offered(request: HttpRequest, incident: Incident) -> list[Act]:
     return [act for act in ACTS if incident.state in act.states and (whole or not act.for_all)]
 
 
+def may(request: HttpRequest, incident: Incident, act: Act) -> bool:
+    """Whether the person may do it, in some state of the incident."""
+    return request.user.has_perm(PERMISSION) and (not act.for_all or sees_all_of(request, incident))
+
+
 def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     """The orders that it stops, a few of them, and where they can be resent together, if the person may."""
     rows = limit(incident.affected.filter(closed_at=None), request.user)
@@ -100,7 +104,7 @@ class IncidentActs:
     change_form_template = "admin/orders/incident.html"
 
     def get_urls(self):
-        act = self.admin_site.admin_view(require_POST(self.act_view))
+        act = self.admin_site.admin_view(self.act_view)
         return [path("<int:pk>/do/<slug:key>/", act, name="orders_incident_act"), *super().get_urls()]
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
@@ -108,18 +112,32 @@ class IncidentActs:
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def act_view(self, request, pk: int, key: str):
-        """Does it, and leads back to the page. Who may not is refused, whatever they saw before."""
+        """Does it, and leads back to the page. Who may not is refused, whatever they saw before.
+
+        A log-in that ended meanwhile leads here by GET: then to the page.
+        """
         incident = self.get_object(request, str(pk))
-        form = NoteForm(request.POST)
-        act = incident and next((act for act in offered(request, incident) if act.key == key), None)
-        if act is None or not self.has_view_permission(request, incident) or not form.is_valid():
+        act = incident and next((act for act in ACTS if act.key == key), None)
+        if act is None or not may(request, incident, act) or not self.has_view_permission(request, incident):
             raise PermissionDenied
-        try:
-            self.carry_out(request, incident, key, form.cleaned_data["note"])
-            messages.success(request, str(act.done))
-        except NotAllowedError:
-            messages.error(request, told_now(key, incident))
+        if request.method == "POST":
+            self.answer_act(request, incident, act)
         return redirect("admin:orders_incident_change", pk)
+
+    def answer_act(self, request, incident: Incident, act: Act) -> None:
+        """Carries it out, or says why not; a second person is told whom they follow."""
+        form, before = NoteForm(request.POST), incident.owner
+        if not form.is_valid():
+            messages.error(request, " ".join(form.errors["note"]))
+            return
+        try:
+            self.carry_out(request, incident, act.key, form.cleaned_data["note"])
+        except NotAllowedError:
+            messages.error(request, told_now(act.key, incident))
+            return
+        messages.success(request, str(act.done))
+        if act.key == "acknowledge" and before not in {None, request.user}:
+            messages.warning(request, _("%(name)s had taken it before.") % {"name": before.get_username()})
 
     def carry_out(self, request, incident: Incident, key: str, note: str) -> None:
         by = f"staff:{request.user.get_username()}"

@@ -45,7 +45,52 @@ def test_what_is_over_can_only_be_noted(member):
     over = make.IncidentFactory(state=State.RESOLVED)
     staff = member("业务人员")
     assert keys(staff, over) == ["note"]
-    assert act(staff, over, "resolve").status_code == 403
+    before = OrderEvent.objects.count()
+    assert act(staff, over, "resolve").status_code == 302
+    assert OrderEvent.objects.count() == before
+
+
+def said(client, incident, key, note=""):
+    """What the page says after an act."""
+    url = reverse("admin:orders_incident_act", args=[incident.pk, key])
+    answer = client.post(url, {"note": note}, follow=True)
+    return [str(message) for message in answer.context["messages"]]
+
+
+@pytest.mark.parametrize("key", ["resolve", "ignore"])
+def test_the_second_of_two_is_told(member, incident, key):
+    act(member("工程师"), incident, key)
+    events = OrderEvent.objects.count()
+    told = said(member("工程师"), incident, "ignore")
+    incident.refresh_from_db()
+    assert incident.get_state_display() in told[-1]
+    assert told[-1].startswith("未")
+    assert OrderEvent.objects.count() == events
+
+
+def test_who_takes_it_after_somebody_is_told(member, incident):
+    first = member("工程师").person
+    act(member("工程师"), incident, "acknowledge")
+    incident.refresh_from_db()
+    assert first.username != incident.owner.username
+    assert any(incident.owner.username in text for text in said(member("工程师"), incident, "acknowledge"))
+    assert len(said(member("工程师"), incident, "acknowledge")) == 2
+
+
+def test_a_note_that_is_too_long_is_told(member, incident):
+    told = said(member("工程师"), incident, "note", "x" * 501)
+    assert len(told) == 1
+    incident.refresh_from_db()
+    assert incident.note == ""
+
+
+def test_a_limited_person_learns_nothing_of_others(member, incident):
+    Incident.objects.filter(pk=incident.pk).update(detail="SH-777.xlsx: no such file", count=2)
+    url = reverse("admin:orders_incident_change", args=[incident.pk])
+    text = member("业务人员", letters=["BJ"]).get(url).content.decode()
+    assert "SH-777" not in text
+    assert "field-count" not in text
+    assert "SH-777" in member("业务人员").get(url).content.decode()
 
 
 def test_an_empty_note_is_refused_in_words(member, incident):
@@ -73,5 +118,10 @@ def test_an_incident_of_others_can_t_be_acted_upon(member, incident):
     assert act(member("业务人员", letters=["GD"]), incident, "note", "x").status_code == 403
 
 
-def test_acts_are_posted(member, incident):
-    assert member("工程师").get(reverse("admin:orders_incident_act", args=[incident.pk, "resolve"])).status_code == 405
+def test_a_log_in_that_ended_leads_back_to_the_page(client, member, incident):
+    url = reverse("admin:orders_incident_act", args=[incident.pk, "resolve"])
+    assert client.post(url, {"note": "x"})["Location"] == f"{reverse('admin:login')}?next={url}"
+    answer = member("工程师").get(url)
+    assert answer["Location"] == reverse("admin:orders_incident_change", args=[incident.pk])
+    incident.refresh_from_db()
+    assert incident.state == State.OPEN

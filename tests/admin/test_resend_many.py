@@ -1,6 +1,7 @@
 """Resending many orders by a filter: count, dry run, the act, and the honest result."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from django.urls import reverse
@@ -86,6 +87,30 @@ def test_a_selection_that_changed_is_shown_again(sender):
     assert not OrderEvent.objects.exists()
     again = {"reason": "x", "seen": answer.context["form"]["seen"].value()}
     assert sender.post(URL + "?partner=bpm", again).status_code == 302
+
+
+def test_the_second_of_two_is_told(sender):
+    failed()
+    seen = sender.get(URL + "?partner=bpm").context["form"]["seen"].value()
+    confirm(sender, "?partner=bpm")
+    answer = sender.post(URL + "?partner=bpm", {"reason": "x", "seen": seen})
+    assert answer.status_code == 200
+    assert "所选范围" in answer.content.decode() or "messagelist" in answer.content.decode()
+    assert OrderEvent.objects.filter(order=None, kind="resend").count() == 1
+
+
+@pytest.mark.parametrize("form", [{"reason": "\0"}, {"reason": "x" * 501}, {"reason": "x", "seen": "x" * 5000}, {}])
+def test_nonsense_in_the_form_sends_nothing(sender, form):
+    failed()
+    assert sender.post(URL + "?partner=bpm", form).status_code == 200
+    assert not OrderEvent.objects.exists()
+
+
+def test_a_log_in_that_ended_leads_back_to_the_same_selection(client):
+    failed()
+    answer = client.post(URL + "?partner=bpm&code=timeout", {"reason": "x", "seen": "x"})
+    assert answer["Location"] == f"{reverse('admin:login')}?next={quote(URL + '?partner=bpm&code=timeout')}"
+    assert not OrderEvent.objects.exists()
 
 
 def test_a_reason_is_asked_for(sender):

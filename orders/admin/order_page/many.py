@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
@@ -33,8 +34,8 @@ def answer_many(pages, request: HttpRequest):
     numbers = choose(origin.orders, wanted) if chooser.is_valid() else []
     digest = digest_of(numbers)
     form = ManyForm(request.POST if request.method == "POST" else None, initial={"seen": digest})
-    if request.method == "POST" and form.is_valid() and numbers:
-        if form.cleaned_data["seen"] == digest:
+    if request.method == "POST" and form.is_valid():
+        if numbers and form.cleaned_data["seen"] == digest:
             return _send(request, selection_of(numbers[:MOST], wanted), form.cleaned_data["reason"])
         form = _seen_anew(request, digest)
     return pages.show(request, "many.html", title=_("Resend many"), chooser=chooser, form=form, most=MOST,
@@ -43,10 +44,13 @@ def answer_many(pages, request: HttpRequest):
 
 
 def _seen_anew(request: HttpRequest, digest: str) -> ManyForm:
+    """Nothing was done, and the person is told, also where nothing is left to be chosen: a colleague was quicker."""
     data = request.POST.copy()
     data["seen"] = digest
-    form = ManyForm(data)
-    form.add_error(None, _("The selection has changed since you looked. Look at it again, then confirm."))
+    form, text = ManyForm(data), _("The selection has changed since you looked. Look at it again, then confirm.")
+    form.add_error(None, text)
+    if digest == digest_of([]):
+        messages.warning(request, text)
     return form
 
 
