@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
-from orders.admin.incident_acts import IncidentActs, sees_all_of
+from orders.admin.incident_acts import IncidentActs
 from orders.admin.moments import ago
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
@@ -56,10 +56,15 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
     def heading(self, obj):
         return cause_of(obj.code).what
 
-    def get_fields(self, request, obj=None):
+    def get_fieldsets(self, request, obj=None):
         """How many it stopped, and what was said last, may be about orders that the person may not see."""
-        whole = obj is None or sees_all_of(request, obj)
-        return self.fields if whole else [name for name in self.fields if name not in {"count", "last_detail"}]
+        letters = attributions_of(request.user)
+        others = letters is not None and obj and obj.affected.exclude(order__attribution__in=letters).exists()
+        hidden = {"count", "last_detail"} if others else set()
+        return [
+            (title, more | {"fields": [name for name in more["fields"] if name not in hidden]})
+            for title, more in super().get_fieldsets(request, obj)
+        ]
 
     def get_queryset(self, request):
         """With the number of orders that the person may see and that are still stopped."""

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from tests import factories
+from tests.admin.orders import PERMISSIONS, staff
 
 
 @pytest.fixture
@@ -20,3 +21,10 @@ def member(client):
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def boss(client):
+    """A client that may do everything, by single permissions."""
+    client.force_login(staff(*PERMISSIONS.values(), "see_personal_data", name="boss"))
+    return client

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Order
+from orders.pages.facts import last_event
 from tests import factories
 
 S = Order.State
@@ -47,6 +48,18 @@ def step(order, name="create_billing", state="done", **fields):
     begun = {"attempts": 1, "frozen_at": at} if state in {"done", "failed", "retrying", "sending"} else {}
     base = {"order": order, "step": name, "channel": channel, "state": state, "created_at": at}
     return factories.DispatchFactory(**(base | open_ | begun | fields))
+
+
+def filled(order, key, **more):
+    """What a browser sends for the form as it was opened now."""
+    extra = {"letters": "SH"} if key == "attribute" else {}
+    return {"reason": "客户经理要求", "seen": last_event(order), **extra, **more}
+
+
+def changes(order):
+    """What must not have moved."""
+    rows = order.dispatches.order_by("pk").values_list("state", "superseded")
+    return Order.objects.filter(pk=order.pk).values_list("state", "held_because").get(), list(rows)
 
 
 def planned(state, **fields):

@@ -119,3 +119,87 @@ def test_the_dashboard_counts_only_the_scope(member):
     assert sum(row.total.number for row in desk.kinds) == 1
     assert [row.number for row in desk.needing] == [1]
     assert sum(partner.number for partner in desk.partners) == 1
+
+
+ADDRESSED = [
+    ("orders_affectedorder", "incident", lambda rows: rows["orders_affectedorder"].incident_id),
+    ("orders_attempt", "dispatch", lambda rows: rows["orders_attempt"].dispatch_id),
+    ("orders_difference", "reconciliation", lambda rows: rows["orders_difference"].reconciliation_id),
+    ("orders_dispatch", "order", lambda rows: rows["orders_order"].pk),
+    ("orders_billingrecord", "order__id__exact", lambda rows: rows["orders_order"].pk),
+    ("notifications_mail", "order__id__exact", lambda rows: rows["orders_order"].pk),
+    ("approvals_approvalrecord", "order__id__exact", lambda rows: rows["orders_order"].pk),
+]
+
+
+@pytest.mark.parametrize("name, parameter, key_of", ADDRESSED, ids=[row[0] for row in ADDRESSED])
+def test_a_filter_by_somebody_else_s_number_finds_nothing(member, name, parameter, key_of):
+    other = of_order(make.OrderFactory(attribution_id="SH"))
+    query = {parameter: key_of(other)}
+    assert listed(member(ROLE), name, **query)[1] > 0
+    assert listed(member(ROLE, letters=["BJ"]), name, **query) == (set(), 0)
+
+
+def test_filters_offer_no_names_of_others(member):
+    make.ApprovalRecordFactory(order=make.OrderFactory(attribution_id="SH"), operator="zhaoliu", node_name="上海审批")
+    Schedule.objects.create(name="x", func="os.getpid", cluster="BBossOrderJob_SH")
+    staff = member(ROLE, letters=["BJ"])
+    for name in ("approvals_approvalrecord", "django_q_schedule"):
+        text = staff.get(reverse(f"admin:{name}_changelist")).content.decode()
+        assert [word for word in ("zhaoliu", "上海审批", "BBossOrderJob_SH") if word in text] == []
+
+
+@pytest.mark.parametrize("app, model, field, name", [
+    ("orders", "dispatch", "order", "orders_order"), ("orders", "affectedorder", "incident", "orders_incident"),
+    ("orders", "attempt", "dispatch", "orders_dispatch"), ("notifications", "mail", "dispatch", "orders_dispatch"),
+    ("approvals", "approvalrecord", "order", "orders_order"),
+])  # fmt: skip
+def test_autocomplete_keeps_to_the_scope(member, app, model, field, name):
+    """Django answers for every field that leads to a list with a search, whether a form asks for it or not."""
+    own, other = (of_order(make.OrderFactory(attribution_id=letters))[name] for letters in ("BJ", "SH"))
+    query = {"app_label": app, "model_name": model, "field_name": field, "term": ""}
+
+    def found(staff):
+        return {row["id"] for row in staff.get(reverse("admin:autocomplete"), query).json()["results"]}
+
+    assert found(member(ROLE)) >= {str(own.pk), str(other.pk)}
+    limited = found(member(ROLE, letters=["BJ"]))
+    assert str(own.pk) in limited
+    assert str(other.pk) not in limited
+
+
+def test_a_bulk_resend_and_its_result_keep_to_the_scope(member):
+    now, orders = timezone.now(), {}
+    event = make.OrderEventFactory(order=None, kind="resend", actor="staff:x", at=now)
+    for letters in ("BJ", "SH"):
+        orders[letters] = make.OrderFactory(attribution_id=letters, state="failed")
+        make.DispatchFactory(order=orders[letters], state="failed", next_try_at=None, error_code="timeout")
+        make.OrderEventFactory(order=orders[letters], kind="resend", actor="staff:x", at=now)
+    staff = member(ROLE, letters=["BJ"])
+    for url in (reverse("admin:orders_order_resend") + "?code=timeout",
+                reverse("admin:orders_order_resent", args=[event.pk])):  # fmt: skip
+        text = staff.get(url).content.decode()
+        assert orders["BJ"].number in text
+        assert orders["SH"].number not in text
+
+
+def test_pages_name_no_order_of_others(member):
+    """A family, an incident and a conflict lead to other orders; those of other attributions are not named."""
+    trial = make.TrialFactory(attribution_id="BJ")
+    own, other = (make.OrderFactory(attribution_id=letters, trial=trial) for letters in ("BJ", "SH"))
+    incident = make.AffectedOrderFactory(order=own).incident
+    make.AffectedOrderFactory(order=other, incident=incident)
+    staff = member(ROLE, letters=["BJ"])
+    pages = [("orders_order", own), ("orders_order", trial), ("orders_incident", incident)]
+    asked = [reverse(f"admin:{name}_change", args=[row.pk]) for name, row in pages]
+    for url in (*asked, reverse("admin:orders_affectedorder_changelist"), reverse("admin:index")):
+        assert other.number not in staff.get(url).content.decode(), url
+
+
+def test_files_of_others_are_not_handed_out(member, tmp_path, settings):
+    settings.ATTACHMENT_DIR = tmp_path
+    order = make.OrderFilesFactory(attribution_id="SH")
+    (tmp_path / order.info_security).write_bytes(b"x")
+    url = reverse("admin:orders_order_file", args=[order.pk, "info_security"])
+    assert member(ROLE, letters=["BJ"]).get(url).status_code == 404
+    assert member(ROLE, letters=["SH"]).get(url).status_code == 200
