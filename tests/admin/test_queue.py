@@ -1,10 +1,13 @@
 """A schedule names any function by its path: only superusers write one."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Success, Task
+
+from tests.admin.rows import ALL_MAKERS
 
 pytestmark = pytest.mark.django_db
 NAMES = ["schedule", "success", "failure", "ormq"]
@@ -61,3 +64,59 @@ def test_lists_open(admin_client, powerful, schedule, task, name):
 def test_a_superuser_may(admin_client, schedule):
     text = admin_client.get(reverse("admin:django_q_schedule_change", args=[schedule.pk])).content.decode()
     assert 'name="_save"' in text
+
+
+@pytest.fixture
+def rows(schedule):
+    """A row on each of the queue's pages."""
+    return {name: ALL_MAKERS[f"django_q_{name}"]() for name in NAMES}
+
+
+def everything():
+    """What must not have moved."""
+    return [list(model.objects.order_by("pk").values()) for model in (Schedule, Task, OrmQ)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_with_every_permission_but_no_superuser_nothing_can_be_written(powerful, rows, name):
+    """Not by a form, nor by a deletion, nor by an action on the list: each would run code, or lose some."""
+    before, pk = everything(), rows[name].pk
+    form = {"func": "os.abort", "name": "x", "schedule_type": "O", "repeats": "-1", "key": "x", "_save": "1"}
+    assert powerful.post(reverse(f"admin:django_q_{name}_add"), form).status_code == 403
+    assert powerful.post(reverse(f"admin:django_q_{name}_change", args=[pk]), form).status_code == 403
+    assert powerful.post(reverse(f"admin:django_q_{name}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+    for action in ("delete_selected", "resubmit_task"):
+        powerful.post(
+            reverse(f"admin:django_q_{name}_changelist"), {"action": action, "_selected_action": [pk], "post": "yes"}
+        )
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_box_offers_what_is_refused(powerful, rows, name):
+    text = powerful.get(reverse(f"admin:django_q_{name}_changelist")).content.decode()
+    assert 'name="action"' not in text
+    assert "addlink" not in text
+    text = powerful.get(reverse(f"admin:django_q_{name}_change", args=[rows[name].pk])).content.decode()
+    assert 'name="_save"' not in text
+    assert "deletelink" not in text
+
+
+def test_a_change_by_a_superuser_stands_in_the_journal(admin_client, admin_user, schedule):
+    form = {"func": "os.getpid", "name": "sweep", "schedule_type": "O", "repeats": "-1", "next_run_0": "2026-11-25",
+            "next_run_1": "09:00:00"}  # fmt: skip
+    url = reverse("admin:django_q_schedule_change", args=[schedule.pk])
+    assert admin_client.post(url, form).status_code == 302
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.object_id) == (admin_user, str(schedule.pk))
+    text = admin_client.get(reverse("admin:admin_logentry_changelist")).content.decode()
+    assert "admin" in text
+    assert entry.object_repr in text
+
+
+def test_the_journal_can_t_be_changed_even_by_a_superuser(admin_client, admin_user):
+    entry = ALL_MAKERS["admin_logentry"]()
+    for page in ("change", "delete"):
+        url = reverse(f"admin:admin_logentry_{page}", args=[entry.pk])
+        assert admin_client.post(url, {"post": "yes", "change_message": ""}).status_code == 403
+    assert LogEntry.objects.filter(pk=entry.pk).exists()
