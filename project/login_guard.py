@@ -7,10 +7,17 @@ from django.shortcuts import render
 
 from integrations.bboss.throttle import caller_address
 
+LONGEST_NAME = 255  # django-axes' column
+
 
 def address_of(request: HttpRequest) -> str | None:
     """The person's address, by the same rule as BBOSS's (TRUSTED_PROXY_COUNT); None if there is none."""
     return caller_address(request.META) or None
+
+
+def name_of(request: HttpRequest, credentials: dict | None) -> str:
+    """The name they gave, as long as it can be kept: no account's is longer, but what somebody types may be."""
+    return str((credentials or request.POST).get("username", ""))[:LONGEST_NAME]
 
 
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dict | None) -> HttpResponse:

@@ -106,6 +106,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
+AXES_USERNAME_CALLABLE = "project.login_guard.name_of"
 AXES_CLIENT_IP_CALLABLE = "project.login_guard.address_of"  # never a header that we did not count on
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
