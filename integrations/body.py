@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.http import HttpRequest
 
 SILENT_SECONDS = 10
+MOST_DISCARDED = 16 * 1024 * 1024
+AT_ONCE = 64 * 1024
 
 
 class BodyBrokenError(Exception):
@@ -18,13 +20,27 @@ def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
 
     Raises BodyBrokenError.
     """
-    # Django reads nothing without a Content-Length, so such a body is taken from the server's own stream.
-    stream = request.META["wsgi.input"] if endless else request
     try:
         with _not_for_ever(request.META.get("gunicorn.socket")):
-            return stream.read(most)
+            return _stream(request, endless=endless).read(most)
     except Exception as error:  # Django's, the socket's, and the server's own for bad chunks: no common base
         raise BodyBrokenError(f"the body could not be read: {type(error).__name__}") from error
+
+
+def discard_body(request: HttpRequest, *, endless: bool) -> None:
+    """Takes in what is left of a body that is refused, up to MOST_DISCARDED.
+
+    A connection closed while its caller still writes is a broken pipe to it, and our answer is never read.
+    """
+    left = MOST_DISCARDED
+    with suppress(Exception), _not_for_ever(request.META.get("gunicorn.socket")):  # refused already: nothing to report
+        while left > 0 and (taken := _stream(request, endless=endless).read(AT_ONCE)):
+            left -= len(taken)
+
+
+def _stream(request: HttpRequest, *, endless: bool):
+    # Django reads nothing without a Content-Length, so such a body is taken from the server's own stream.
+    return request.META["wsgi.input"] if endless else request
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from integrations.bboss import throttle
 from integrations.bboss.codes import Code, Refused
 from integrations.bboss.strict_json import BadJsonError, parse_bytes
-from integrations.body import BodyBrokenError, read_body
+from integrations.body import BodyBrokenError, discard_body, read_body
 
 LARGEST = 2 * 1024 * 1024
 
@@ -28,7 +28,7 @@ def _check_content_type(request: HttpRequest) -> None:
 
 
 def _content_length(request: HttpRequest) -> int | None:
-    """The announced length; None for a chunked body. A longer one is refused without reading it."""
+    """The announced length; None for a chunked body. One that is too long is refused without keeping it."""
     if _is_chunked(request):
         return None
     try:
@@ -36,6 +36,7 @@ def _content_length(request: HttpRequest) -> int | None:
     except ValueError:
         return 0
     if length > LARGEST:
+        discard_body(request, endless=False)
         raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
     return length
 
@@ -52,6 +53,7 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
     except BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
     if len(body) > LARGEST:
+        discard_body(request, endless=True)
         raise Refused(Code.TOO_LARGE, hint="a chunked body")
     if length is not None and len(body) != length:
         raise Refused(Code.UNREADABLE, hint=f"{length} bytes were announced, {len(body)} came")

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from integrations.bboss.strict_json import BadJsonError, parse_bytes
-from integrations.body import BodyBrokenError, read_body
+from integrations.body import BodyBrokenError, discard_body, read_body
 from integrations.bpm.schema import MEANINGS, RECEIVED, documented
 from integrations.bpm.serializers import ApprovalSerializer
 from integrations.bpm.signature import is_signed
@@ -85,6 +85,7 @@ def _body(request: HttpRequest) -> bytes:
     """The raw body, at most 2 MiB of it read. Without a Content-Length the server must say where it ends."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if _is_too_long(announced):
+        discard_body(request, endless=False)
         raise RefusedError(413)
     endless = not announced and bool(request.META.get("wsgi.input_terminated"))
     try:
@@ -92,6 +93,7 @@ def _body(request: HttpRequest) -> bytes:
     except BodyBrokenError as error:
         raise RefusedError(400, str(error)) from None
     if len(body) > LARGEST:
+        discard_body(request, endless=endless)
         raise RefusedError(413)
     return body
 

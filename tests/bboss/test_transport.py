@@ -6,6 +6,8 @@ import pytest
 
 from tests.bboss.conftest import MEMBERS, PATH, answered, envelope
 
+CHUNKED = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+
 
 class Broken(io.BytesIO):
     """A stream that nobody can read."""
@@ -40,12 +42,38 @@ def test_parameters_of_the_content_type_do_not_matter(post, kind):
     assert post(envelope(), content_type=kind).code == "00000"
 
 
-def test_larger_than_2_mib_is_413_without_reading(client, db, clock):
+def test_larger_than_2_mib_is_413_even_where_the_rest_breaks_off(client, db, clock):
     response = client.post(
         PATH, content_type="application/json", CONTENT_LENGTH=str(2 * 1024 * 1024 + 1), **{"wsgi.input": Broken()}
     )
     got = answered(response)
     assert (got.status, got.code, got.desc) == (413, "20215", "request message too large (2M at most)")
+
+
+@pytest.mark.parametrize("size", [2 * 1024 * 1024 + 1, 5 * 1024 * 1024, 16 * 1024 * 1024])
+def test_a_too_large_body_is_taken_in_so_that_its_caller_reads_the_answer(client, db, clock, size):
+    """Closing on a caller that still writes is a broken pipe to it instead of 413."""
+    for extra in ({"CONTENT_LENGTH": str(size)}, {**CHUNKED, "CONTENT_LENGTH": ""}):
+        stream = io.BytesIO(b" " * size)
+        response = client.generic("POST", PATH, CONTENT_TYPE="application/json", **extra, **{"wsgi.input": stream})
+        assert answered(response).code == "20215"
+        assert not stream.read()
+
+
+def test_an_endless_body_is_given_up(client, db, clock):
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def read(self, size=-1):
+            self.given += size
+            return b" " * size
+
+    stream = Endless()
+    got = client.generic(
+        "POST", PATH, CONTENT_TYPE="application/json", CONTENT_LENGTH="", **CHUNKED, **{"wsgi.input": stream}
+    )
+    assert answered(got).code == "20215"
+    assert stream.given < 20 * 1024 * 1024
 
 
 def test_2_mib_are_read(post):
@@ -55,7 +83,7 @@ def test_2_mib_are_read(post):
 
 
 def chunked(client, body: bytes):
-    extra = {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    extra = {**CHUNKED, "wsgi.input": io.BytesIO(body)}
     return answered(client.generic("POST", PATH, CONTENT_TYPE="application/json", CONTENT_LENGTH="", **extra))
 
 
