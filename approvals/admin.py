@@ -40,7 +40,7 @@ class OperatorFilter(SeenLately):
 @admin.register(ApprovalRecord)
 class ApprovalRecordAdmin(admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["time", "order_link", "source", "node_cut", "result_chip", "ended", "operator", "opinion_cut"]
+    list_display = ["time", "order_link", "result_chip", "node_cut", "operator", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]
     list_filter = [NodeFilter, "result", OperatorFilter, ("time", admin.DateFieldListFilter), "source", "finished"]
     list_select_related = ["order"]

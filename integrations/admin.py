@@ -67,7 +67,7 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         tone, word = ("red", _("Open: calls wait")) if obj.opened_at else ("green", _("Closed: calls go out"))
         return format_html('<span class="chip chip-{}">{}</span>', tone, word)
 
-    @admin.display(description=_("last error"))
+    @admin.display(description=_("cause"))
     def why(self, obj):
         return cause_of(obj.last_error.partition(": ")[0]).what if obj.last_error else "-"
 

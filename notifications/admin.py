@@ -16,6 +16,11 @@ from notifications.models import Contact, Mail
 from notifications.personal import mask_mail, mask_name, mask_phone, mask_text
 
 PERMISSION = "orders.see_personal_data"
+TONES = {
+    "waiting": "grey", "due": "blue", "sending": "blue", "retrying": "amber", "done": "green", "failed": "red",
+    "closed": "grey", "undone": "grey",
+}  # fmt: skip
+"""By the state of a mail's step; a test holds them to those of the steps themselves."""
 MASKED = _("Phones, mails and names of people are masked.")
 
 
@@ -106,7 +111,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Mail)
 class MailAdmin(admin.ModelAdmin):
-    list_display = ["subject_cut", "order_link", "kind_word", "state", "written_at"]
+    list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     list_filter = [KindFilter]
     list_select_related = ["order", "dispatch"]
     list_per_page = 50
@@ -114,8 +119,8 @@ class MailAdmin(admin.ModelAdmin):
     search_fields = ["order__number__startswith", "message_id__exact"]
     search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
     show_full_result_count = False
-    readonly_fields = ["body_block", "to", "kind_word", "state"]
-    fields = ["order", "kind_word", "state", "to", "subject", "body_block", "written_at", "message_id"]
+    readonly_fields = ["body_block", "to", "kind_word", "state_chip"]
+    fields = ["order", "kind_word", "state_chip", "to", "subject", "body_block", "written_at", "message_id"]
 
     def get_queryset(self, request):
         return limited(super().get_queryset(request).defer("dispatch__payload"), request, "order__attribution")
@@ -150,8 +155,9 @@ class MailAdmin(admin.ModelAdmin):
         return obj.dispatch.get_step_display()
 
     @admin.display(description=_("state"))
-    def state(self, obj):
-        return obj.dispatch.get_state_display()
+    def state_chip(self, obj):
+        step = obj.dispatch
+        return format_html('<span class="chip chip-{}">{}</span>', TONES[step.state], step.get_state_display())
 
     @admin.display(description=_("text"))
     def body_block(self, obj):

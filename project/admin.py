@@ -1,6 +1,7 @@
 """The queue's own pages. `func` of a schedule or task is any dotted path: only superusers may write or run one."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
@@ -32,17 +33,17 @@ admin.site.unregister([Schedule, Success, Failure, OrmQ])
 
 @admin.register(Schedule)
 class DeskScheduleAdmin(SuperuserWrites, ScheduleAdmin):
-    pass
+    search_help_text = _("name or function: any part")
 
 
 @admin.register(Success)
 class DeskSuccessAdmin(SuperuserWrites, TaskAdmin):
-    pass
+    search_help_text = _("name, function or group: any part")
 
 
 @admin.register(Failure)
 class DeskFailureAdmin(SuperuserWrites, FailAdmin):
-    pass
+    search_help_text = _("name, function or group: any part")
 
 
 @admin.register(OrmQ)

@@ -1,6 +1,9 @@
 """What an empty list says: when its first row will come. By the model's name; a list without words is just empty."""
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from orders.admin.scope import UnlimitedOnly, attributions_of
 
 WORDS = {
     "Order": _("No order yet. BBOSS's orders show here the moment they are accepted."),
@@ -27,4 +30,23 @@ WORDS = {
     "FailedLogin": _("Nobody has failed to log in lately."),
     "Failure": _("No task has failed."),
     "OrmQ": _("Nothing waits in the queue."),
+    "OrderEvent": _("Nothing has happened yet. Each step of an order leaves an event."),
+    "OrderDomain": _("No domains yet. They come with the orders."),
+    "AcceptedCall": _("No request has been accepted yet."),
+    "LogEntry": _("Nobody has changed accounts, contacts or settings yet."),
+    "Turn": _("No worker has taken a turn yet."),
+    "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),
+    "Success": _("No task has run yet."),
 }
+OF_ALL = {"Heartbeat", "Breaker", "Turn", "FailedLogin", "StaffScope"}
+"""Lists that are the same for people limited to attributions."""
+OTHERS = _("Nothing of your attributions is here.")
+HIDDEN = _("What is here belongs to no attribution; it shows to those who see all of them.")
+
+
+def words_of(model_admin, user) -> str | Promise:
+    """Why the person sees no row. A limited person is not told that there is none: others may see some."""
+    name = model_admin.opts.object_name
+    if attributions_of(user) is None or name in OF_ALL:
+        return WORDS.get(name, _("Nothing here yet."))
+    return HIDDEN if isinstance(model_admin, UnlimitedOnly) else OTHERS

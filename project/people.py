@@ -46,6 +46,15 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
     def has_delete_permission(self, request, obj=None):
         return request.user.is_superuser and super().has_delete_permission(request, obj)
 
+    def get_fieldsets(self, request, obj=None):
+        """Who may only look sees no password: its hash says nothing, and setting a new one is refused."""
+        parts = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return parts
+        return [
+            (title, more | {"fields": [name for name in more["fields"] if name != "password"]}) for title, more in parts
+        ]
+
     def get_readonly_fields(self, request, obj=None):
         fixed = super().get_readonly_fields(request, obj)
         return fixed if request.user.is_superuser else [*fixed, *GIVES_ALL]
@@ -53,6 +62,8 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
 
 class DeskGroupAdmin(PermissionWords, GroupAdmin):
     """What a role may do is a superuser's decision."""
+
+    search_help_text = _("name: any part")
 
     def get_fields(self, request, obj=None):
         return ["name", "permissions"] if request.user.is_superuser else ["name", "may"]

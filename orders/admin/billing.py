@@ -10,27 +10,33 @@ from orders.admin.moments import ago
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
-from orders.models import BillingRecord, TrialUsage
+from orders.admin.service_names import service_name
+from orders.models import BillingRecord, ServiceType, TrialUsage
 
 
 @admin.register(BillingRecord)
 class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["domain", "order_link", "state_chip", "info_type", "product_id", "create_time", "cancel_time"]
+    list_display = ["domain", "state_chip", "order_link", "info_type", "product_id", "create_time", "cancel_time"]
     list_filter = ["state", "info_type"]
     list_select_related = ["order"]
     list_per_page = 50
     search_domain = "domain_key"
     search_help_text = _("order number or domain: whole, or how it begins")
     sortable_by = []
-    readonly_fields = ["state_chip", "made_so_by"]
+    readonly_fields = ["state_chip", "made_so_by", "service"]
     fields = [
-        "order", "domain", "state_chip", "made_so_by", "info_type", "product_id", "business_type", "create_time",
+        "order", "domain", "state_chip", "made_so_by", "info_type", "product_id", "service", "create_time",
         "cancel_time", "cancelled_at",
     ]  # fmt: skip
 
     def heading(self, obj):
         return obj.domain
+
+    @admin.display(description=_("businessType"))
+    def service(self, obj):
+        known = ServiceType.objects.filter(code=obj.business_type).first()
+        return f"{obj.business_type} {service_name(known)}".strip()
 
     @admin.display(description=_("made so by"))
     def made_so_by(self, obj):

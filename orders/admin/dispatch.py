@@ -45,7 +45,7 @@ class OutcomeChip:
 @admin.register(Dispatch)
 class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["step", "order_link", "channel", "state_chip", "attempts", "next_try", "why", "created"]
+    list_display = ["step", "order_link", "state_chip", "channel", "attempts", "next_try", "why", "created"]
     list_filter = [BacklogFilter, "state", PartnerFilter, "step"]
     list_select_related = ["order"]
     list_per_page = 50
@@ -61,7 +61,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
         "latest_attempts",
         "problem",
     ]
-    problem = masked_field("error", _("error"))
+    problem = masked_field("error", _("error as logged"))
     fieldsets = [
         (None, {"fields": [
             "order", "step", "channel", "state_chip", "cause", "what_to_do", "problem", "error_code", "definite",
@@ -116,10 +116,13 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
 
     @admin.display(description=_("error"), empty_value="")
     def why(self, obj):
+        """A partner's own words where it refused with some: they say more than that it refused."""
         if not obj.error_code:
             return None
         what = cause_of(obj.error_code).what
-        return format_html('<span class="cut" title="{0} ({1})">{0} ({1})</span>', what, obj.error_code)
+        own = masked_text(said(obj.error)) if obj.error_code.startswith("code_") else ""
+        words = {"shown": own or what, "what": f"{what} {own}".strip(), "code": obj.error_code}
+        return format_html('<span class="cut" title="{what} ({code})">{shown} ({code})</span>', **words)
 
 
 class ChannelDispatchAdmin(DispatchAdmin):
@@ -163,12 +166,12 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     search_path = "dispatch__order"
     sortable_by = []
     ordering = ["-pk"]
-    list_display = ["step_name", "order_link", "number", "outcome_chip", "what", "http_status", "began", "took_time"]
+    list_display = ["step_name", "order_link", "outcome_chip", "number", "what", "http_status", "began", "took_time"]
     list_filter = ["outcome"]
     list_select_related = ["dispatch__order"]
     search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block", "problem"]
-    problem = masked_field("error", _("error"))
+    problem = masked_field("error", _("error as logged"))
     fields = [
         "step_link", "number", "outcome_chip", "what", "http_status", "answer_block", "started_at", "finished_at",
         "problem", "request_id", "worker",
@@ -194,10 +197,10 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     def order_link(self, obj):
         return order_anchor(obj.dispatch.order)
 
-    @admin.display(description=_("error"), empty_value="")
+    @admin.display(description=_("error"))
     def what(self, obj):
         words = masked_text(said(obj.error))
-        return format_html('<span class="cut" title="{0}">{0}</span>', words) if words else ""
+        return format_html('<span class="cut" title="{0}">{0}</span>', words) if words else "-"
 
     @admin.display(description=_("started at"))
     def began(self, obj):

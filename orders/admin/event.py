@@ -41,7 +41,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     @admin.display(description=_("reason or detail"))
     def more(self, obj):
         more = masked_text(tell(obj).more)
-        return format_html('<span class="cut" title="{0}">{0}</span>', more) if more else ""
+        return format_html('<span class="cut" title="{0}">{0}</span>', more) if more else "-"
 
     @admin.display(description=_("at"))
     def moment(self, obj):

@@ -37,7 +37,7 @@ StoppedFilter = word_filter("stopped", _("stopped"), {
 
 @admin.register(Incident)
 class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["cause", "partner_name", "step_name", "state_chip", "orders_stopped", "owner", "first", "last"]
+    list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner", "first", "last"]
     list_display_links = ["cause"]
     list_filter = [OpenFilter, "state", PartnerFilter, day_filter("first_at", _("first at"), parameter="first")]
     list_select_related = ["owner"]
@@ -139,7 +139,7 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("detail"))
     def what(self, obj):
         detail = masked_text(said(obj.detail))
-        return format_html('<span class="cut" title="{0}">{0}</span>', detail) if detail else ""
+        return format_html('<span class="cut" title="{0}">{0}</span>', detail) if detail else "-"
 
     @admin.display(description=_("since"))
     def since_when(self, obj):

@@ -39,4 +39,4 @@ class StaffScopeAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("attributions"))
     def letters(self, scope):
-        return ", ".join(row.letters for row in scope.attributions.all()) or _("none: sees nothing")
+        return ", ".join(str(row) for row in scope.attributions.all()) or _("none: sees nothing")

@@ -62,7 +62,8 @@ class Dashboard:
     def _engine_worries(self) -> list[Number]:
         found = []
         if self.worker and not self.worker.alive:
-            found.append(Number(_("No worker has given a sign of life for two minutes"), 1, self.worker.url, "red"))
+            silent, never = _("No worker has given a sign of life for two minutes"), _("No worker has ever run")
+            found.append(Number(silent if self.worker.seen_at else never, 1, self.worker.url, "red"))
         for partner in self.partners or []:
             if partner.breaker:
                 text = _("%(partner)s does not answer; its calls wait") % {"partner": partner.name}

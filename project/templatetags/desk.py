@@ -4,7 +4,7 @@ from django import template
 from django.utils.translation import gettext as _
 
 from orders.admin.moments import ago
-from project.empty_lists import WORDS
+from project.empty_lists import words_of
 from project.paging import MOST
 
 register = template.Library()
@@ -20,10 +20,10 @@ def rows_of(changelist) -> str:
     return _("%(number)s %(name)s") % {"number": f"{number:,}", "name": name}
 
 
-@register.simple_tag
-def empty_words(changelist) -> str:
+@register.simple_tag(takes_context=True)
+def empty_words(context, changelist) -> str:
     """What an empty list says."""
-    return str(WORDS.get(changelist.opts.object_name, _("Nothing here yet.")))
+    return str(words_of(changelist.model_admin, context["request"].user))
 
 
 @register.simple_tag

@@ -1,0 +1,70 @@
+"""Every page of one thing names a line once and marks a place once; every empty list says why it is."""
+
+import re
+from collections import Counter
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from notifications.admin import TONES
+from orders.admin import chips
+from orders.models import Dispatch
+from orders.pages.tabs import TABS
+from project.empty_lists import WORDS
+from tests import factories as make
+from tests.admin.walking import rows, sign_in
+
+pytestmark = pytest.mark.django_db
+LABEL = re.compile(r"<label[^>]*>([^<]+)[:：]</label>")
+EMPTY = re.compile(r'<div class="readonly">(?:None|)</div>')
+MARK = re.compile(r'\sid="([^"]+)"')
+NEVER_EMPTY = {"User", "Group", "Province", "ServiceType"}
+
+
+def twice(pattern, text):
+    """What a pattern finds more than once."""
+    return [found for found, number in Counter(pattern.findall(text)).items() if number > 1]
+
+
+def test_no_page_names_two_lines_alike_or_leaves_one_without_a_value(admin_client):
+    wrong = {}
+    for name, row in rows().items():
+        text = admin_client.get(reverse(f"admin:{name}_change", args=[row.pk])).content.decode()
+        wrong[name] = twice(LABEL, text) + twice(MARK, text)
+        wrong[name] += EMPTY.findall(text) if name != "django_q_ormq" else []  # the row made here holds no task
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def test_no_part_of_an_order_marks_two_places_alike(admin_client):
+    url = reverse("admin:orders_order_change", args=[rows()["orders_order"].pk])
+    pages = {tab.key: admin_client.get(url, {"tab": tab.key}).content.decode() for tab in TABS}
+    assert {key: found for key, text in pages.items() if (found := twice(MARK, text))} == {}
+
+
+def test_every_list_that_may_be_empty_says_why():
+    names = {model._meta.object_name for model in admin.site._registry}
+    assert names - NEVER_EMPTY == set(WORDS)
+
+
+@pytest.mark.parametrize("letter", ["M", "F"])
+def test_a_limited_person_is_not_told_that_there_is_nothing(client, letter):
+    make.OrderFactory(attribution_id="BJ", number="A1")
+    make.ReconciliationFactory()
+    staff = sign_in(client, letter)
+    for model, words in (("order", "您的归属范围内没有记录"), ("reconciliation", "只对可查看全部归属的人员显示")):
+        text = staff.get(reverse(f"admin:orders_{model}_changelist")).content.decode()
+        assert (words in text) == (letter == "F")
+        assert 'class="nothing"' not in text or letter == "F"
+
+
+def test_who_only_looks_at_an_account_is_offered_no_password(client, admin_user):
+    url = reverse("admin:auth_user_change", args=[admin_user.pk])
+    colleague = reverse("admin:auth_user_change", args=[make.UserFactory().pk])
+    staff = sign_in(client, "M")  # keeps accounts, but not a superuser's
+    assert "field-password" not in staff.get(url).content.decode()
+    assert "field-password" in staff.get(colleague).content.decode()
+
+
+def test_a_mail_has_the_tone_of_its_step():
+    assert {str(state): chips.TONES[state] for state in Dispatch.State} == TONES
