@@ -119,7 +119,13 @@ AXES_ENABLE_ADMIN = False  # project.failed_logins has a page of ours
 
 # --- Database: SQLite embedded, or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+_database_url = env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+if not _database_url.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
+    raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://")
+try:
+    DATABASES = {"default": env.db("DATABASE_URL", default=_database_url)}
+except ValueError as error:  # a port that is no number; the library's words name no variable
+    raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # IMMEDIATE: a transaction takes the write lock at its start, so what it read cannot be overtaken.
@@ -240,7 +246,10 @@ ATTACHMENT_DIR = Path(env.str("ATTACHMENT_DIR", default=str(BASE_DIR / "attachme
 
 # --- Mail
 
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+try:
+    vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+except (ImproperlyConfigured, ValueError) as error:  # the library's words name no variable
+    raise ImproperlyConfigured(f"EMAIL_URL: {error}") from error
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default=vars()["EMAIL_BACKEND"])  # or anymail.backends.<provider>.EmailBackend
 EMAIL_TIMEOUT = PARTNER_TIMEOUT_SECONDS
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ibs-order-desk@localhost")

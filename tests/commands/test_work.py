@@ -65,6 +65,10 @@ def test_fetch_usage_asks_and_keeps_the_answer(desk, capsys):  # noqa: F811
     assert "http_503" in out
 
 
+def test_fetch_usage_without_a_running_trial_says_so(db, capsys):
+    assert run(capsys, "fetch_usage") == (0, "no trial runs: nothing to ask\n")
+
+
 def test_fetch_usage_of_what_is_no_trial(db):
     with pytest.raises(CommandError, match="no such trial: NOBODY"):
         call_command("fetch_usage", "NOBODY")

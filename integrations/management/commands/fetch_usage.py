@@ -31,7 +31,10 @@ class Command(BaseCommand):
                 raise CommandError(f"no such trial: {', '.join(unknown)}")
         else:
             trials = trials.filter(state=Order.State.TRIALING)
-        failed = sum(not self.ask(trial) for trial in trials.iterator())
+        asked = [self.ask(trial) for trial in trials.iterator()]
+        if not asked:
+            self.stdout.write("no trial runs: nothing to ask")
+        failed = asked.count(False)
         if failed:
             raise CommandError(f"{failed} not answered")
 

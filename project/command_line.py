@@ -1,0 +1,27 @@
+"""`manage.py`: every error is one line on stderr and an exit code (contract section 5)."""
+
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+from django.core.management.base import CommandParser
+from django.db import OperationalError
+
+
+def run(argv: list[str]) -> None:
+    """Runs a command. A wrong argument, a wrong setting or a database that is away ends it in one line."""
+    CommandParser.print_usage = _no_usage
+    try:
+        execute_from_command_line(argv)
+    except ImproperlyConfigured as error:  # a setting that is missing or wrong: its name says all, a traceback hides it
+        sys.exit(f"{argv[0]}: {_one_line(error)}")
+    except OperationalError as error:
+        sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {_one_line(error)}")
+
+
+def _no_usage(self: CommandParser, file: object = None) -> None:
+    """Nothing: argparse would put a screen of options above the one line that says what is wrong; --help has them."""
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
