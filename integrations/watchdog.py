@@ -19,7 +19,7 @@ import threading
 import time
 import uuid
 
-from django.db import Error, close_old_connections
+from django.db import Error, close_old_connections, transaction
 from django.db.models import F
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -143,9 +143,10 @@ class Watchdog:
     def note_replaced(self, why: str) -> None:
         """The event and the count; pings of the dead cluster are of no use to the next."""
         close_old_connections()
-        OrmQ.objects.filter(key=self.name).delete()
-        Heartbeat.objects.filter(cluster=self.name).update(replaced=F("replaced") + 1)
-        add_event(None, "cluster_replaced", by="watchdog", now=timezone.now(), cluster=self.name, why=why)
+        with transaction.atomic():
+            OrmQ.objects.filter(key=self.name).delete()
+            Heartbeat.objects.filter(cluster=self.name).update(replaced=F("replaced") + 1)
+            add_event(None, "cluster_replaced", by="watchdog", now=timezone.now(), cluster=self.name, why=why)
 
     def stop(self) -> None:
         """Lets the cluster finish; kills what is left after a while, and takes back its name."""

@@ -17,7 +17,7 @@ import psycopg
 import requests
 
 from integrations.bboss.sign import signed_envelope
-from tests.processes.proc import Cluster, kill, processes_of
+from tests.processes.proc import Cluster, processes_of
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 SECRETS = {
@@ -192,24 +192,6 @@ class ProcessDesk:
                 return found if len(found.workers) == 2 and answered else None
 
         return self.until(complete, seconds=120)
-
-    def hang(self, name: str = "worker") -> Cluster:
-        """Kills a cluster's workers so that it hangs, until the watchdog has replaced it; returns what it was.
-
-        It hangs if one of them was waiting for a task, as nearly always. If not, it answers, and they are killed again.
-        """
-        before = self.replacements()
-        for _ in range(5):
-            cluster = self.cluster(name)
-            kill(*cluster.workers)
-            since = datetime.datetime.now(datetime.UTC)
-
-            def replaced():
-                return "yes" if self.replacements() > before else cluster.name in self.heartbeats(since=since)  # noqa: B023
-
-            if self.until(replaced, seconds=120) == "yes":
-                return cluster
-        raise AssertionError(f"it never hung\n{self.logs()}")
 
     def heartbeats(self, since: datetime.datetime = datetime.datetime(2000, 1, 1)) -> set[str]:
         """The names of the clusters that gave a sign of life since then (UTC)."""

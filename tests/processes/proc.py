@@ -44,6 +44,11 @@ class Cluster:
         *self.workers, self.monitor, self.pusher = children(rows, self.sentinel)
         self.name = variable(self.main, "DESK_CLUSTER")
 
+    def of(self, part: str) -> list[int]:
+        """`workers`, `monitor`, `pusher`, `sentinel`, `main` or `all`."""
+        found = self.all() if part == "all" else getattr(self, part)
+        return found if isinstance(found, list) else [found]
+
     def all(self) -> list[int]:
         return [self.main, self.sentinel, *self.workers, self.monitor, self.pusher]
 

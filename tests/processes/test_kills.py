@@ -8,6 +8,7 @@ import time
 import pytest
 import requests
 
+from tests.processes.hanging import hang
 from tests.processes.orders import activation, check_calls, post_all, trial, until_active
 from tests.processes.proc import kill
 
@@ -15,10 +16,11 @@ pytestmark = pytest.mark.processes
 BILLING = "/bigdata/productInfos"
 
 
+@pytest.mark.kills  # most of it is waiting
 def test_the_death_of_idle_workers_is_noticed(desk):
     """It hangs django-q2's cluster: the dead one took the queue's lock with it. The watchdog must see that."""
     desk.start_worker(ping_every=1, patience=6)
-    before = desk.hang()
+    before = hang(desk)
     post_all(desk, [trial(1), activation(1)])
     until_active(desk, 1, 1)
     after = desk.cluster()

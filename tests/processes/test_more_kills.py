@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.processes.desk import ProcessDesk
+from tests.processes.hanging import hang
 from tests.processes.orders import activation, check_calls, post_all, trial, until_active
 from tests.processes.proc import kill
 
@@ -34,8 +35,7 @@ def test_any_part_of_an_idle_cluster_may_die(desk, numbers, part):
     """The desk goes on within two minutes, whether django-q2 mends itself or the watchdog must."""
     desk.start_worker(**QUICK)
     before = desk.cluster()
-    found = before.all() if part == "all" else getattr(before, part)
-    kill(*(found if isinstance(found, list) else [found]))
+    kill(*before.of(part))
     post_pairs(desk, numbers)
     until_active(desk, *numbers)
     check_calls(desk)
@@ -53,14 +53,8 @@ def test_a_guard_that_stands_still_is_noticed(desk, numbers):
 
 def test_results_that_nobody_notes_are_noticed(desk, numbers):
     """A monitor that dies idle takes a lock along: tasks are carried out, but stay in the queue for ever."""
-    replaced = desk.replacements()
     desk.start_worker(ping_every=2, patience=10)
-    monitor = desk.cluster().monitor
-    pings = "SELECT count(*) FROM django_q_ormq WHERE key IN (SELECT cluster FROM integrations_heartbeat)"
-    desk.until(lambda: desk.rows(pings) == [(0,)])
-    time.sleep(0.3)  # it waits for the next result
-    kill(monitor)
-    desk.until(lambda: desk.replacements() > replaced, seconds=90)
+    hang(desk, part="monitor")
     post_pairs(desk, numbers)
     until_active(desk, *numbers)
 
@@ -113,8 +107,9 @@ def test_two_workers_share_the_work(desk, numbers):
     """Each with a cluster and a watchdog of its own; a ping is answered by the cluster that it asks."""
     desk.start_worker("worker-one", **QUICK)
     desk.start_worker("worker-two", **QUICK)
-    first, second = desk.cluster("worker-one"), desk.cluster("worker-two")
-    assert desk.hang("worker-one").main == first.main
+    desk.cluster("worker-one")
+    second = desk.cluster("worker-two")
+    hang(desk, "worker-one")
     assert desk.cluster("worker-two").main == second.main
     post_pairs(desk, numbers)
     until_active(desk, *numbers)
@@ -143,7 +138,7 @@ def moment(rows) -> datetime.datetime:
 def test_the_full_times_of_the_contract(desk, numbers):
     """15 s and 60 s, as in production: a hung cluster is replaced within two minutes."""
     desk.start_worker()
-    desk.hang()
+    hang(desk)
     post_pairs(desk, numbers)
     until_active(desk, *numbers)
 
