@@ -52,7 +52,7 @@ def receive_approval(
 def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
     """A finished decision: settles the BPM step, and the first one decides the order."""
     bpm = Dispatch.objects.filter(order=order, step=Step.START_BPM, superseded=False).first()
-    if order.undo_since or order.kind != Order.Kind.ACTIVATION:
+    if (order.undo_since and not _is_rejected(order)) or order.kind != Order.Kind.ACTIVATION:
         why = "undone" if order.undo_since else f"BPM was not asked about a {order.kind}"
         add_event(order, "approval_ignored", by="bpm", now=now, record=record.record_id, why=why)
     elif bpm is None or bpm.attempts == 0:
@@ -62,6 +62,11 @@ def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> N
     else:
         _settle_bpm_step(order, bpm, now)
         apply_decisions(order, now=now)
+
+
+def _is_rejected(order: Order) -> bool:
+    """Whether it is undone because BPM rejected it, not withdrawn or compensated for another reason since."""
+    return order.decision == Decision.REJECT and Order.State.REJECTED in {order.state, order.undo_to}
 
 
 def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) -> None:

@@ -108,11 +108,15 @@ def test_what_is_not_finished_is_only_recorded(desk, more):
 
 @pytest.mark.parametrize(
     "first, then, code",
-    [("pass", "reject", "second"), ("pass", "pass", "again"), ("reject", "pass", None), ("reject", "reject", None)],
+    [
+        ("pass", "reject", "second"),
+        ("pass", "pass", "again"),
+        ("reject", "pass", "second"),
+        ("reject", "reject", "again"),
+    ],
 )
 def test_the_first_finished_decision_wins(desk, first, then, code):
-    """3.10: finished pass or reject after the other: recorded with an incident. A rejected order is undone: 3.10's
-    callback for a compensated order, recorded, changes nothing."""
+    """3.6 and 3.10: later finished ones are recorded with an incident, after a reject too."""
     subsequent(desk)
     desk.approve("A2", first, "bpm-1-1")
     desk.deliver()
@@ -121,7 +125,30 @@ def test_the_first_finished_decision_wins(desk, first, then, code):
     desk.deliver()
     assert (desk.state("A2"), desk.order("A2").decision) == (state, first)
     assert records("A2") == [f"bpm-1-1:{first}", f"bpm-1-2:{then}"]
-    assert desk.troubles("A2") == ([code] if code else [])
+    assert desk.troubles("A2") == [code]
+    assert desk.mails("A2", "mail_incident") == 1
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_pass_after_a_reject_that_undoes_billing_is_noted(desk, settings, late):
+    """The pass may come while the records are being deleted, and after."""
+    settings.SUBSEQUENT_BILLING = "at_once"
+    subsequent(desk)
+    desk.approve("A2", "reject", "bpm-1-1")
+    if late:
+        desk.deliver()
+    desk.approve("A2", "pass", "bpm-1-2")
+    desk.deliver()
+    assert (desk.state("A2"), desk.alive_there("A2"), desk.troubles("A2")) == ("rejected", [], ["second"])
+
+
+def test_a_callback_for_a_rejected_order_that_was_withdrawn_changes_nothing(desk):
+    subsequent(desk)
+    desk.approve("A2", "reject", "bpm-1-1")
+    desk.play(withdrawal("A2"))
+    desk.approve("A2", "pass", "bpm-1-2")
+    desk.deliver()
+    assert (desk.state("A2"), desk.troubles("A2")) == ("withdrawn", [])
 
 
 def test_the_same_record_again_adds_nothing(desk):
