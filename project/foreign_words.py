@@ -14,6 +14,7 @@ DJANGO = [
     _("Add %(name)s"),
     _("Change %s"),
     _("Add %s"),
+    _("%(name)s with ID “%(key)s” doesn’t exist. Perhaps it was deleted?"),
 ]
 QUEUE = [
     _("32-character task identifier."),

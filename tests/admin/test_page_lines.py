@@ -1,11 +1,13 @@
 """Every page of one thing names a line once and marks a place once; every empty list says why it is."""
 
+import datetime
 import re
 from collections import Counter
 
 import pytest
 from django.contrib import admin
 from django.urls import reverse
+from django.utils import timezone
 
 from notifications.admin import TONES
 from orders.admin import chips
@@ -68,3 +70,25 @@ def test_who_only_looks_at_an_account_is_offered_no_password(client, admin_user)
 
 def test_a_mail_has_the_tone_of_its_step():
     assert {str(state): chips.TONES[state] for state in Dispatch.State} == TONES
+
+
+def test_an_address_of_another_province_does_not_say_that_the_order_was_deleted(client):
+    order = make.OrderFactory(attribution_id="BJ")
+    answer = sign_in(client, "F").get(reverse("admin:orders_order_change", args=[order.pk]), follow=True)
+    assert [str(one) for one in answer.context["messages"]] == [
+        f"没有编号为“{order.pk}”的订单，或者它不在您的归属范围内。"
+    ]
+
+
+def test_the_board_leads_to_the_incidents_that_it_has_no_room_for(admin_client):
+    for n in range(8):
+        make.AffectedOrderFactory(incident=make.IncidentFactory(code=f"c{n}"))
+    assert "全部未结束的异常" not in admin_client.get("/admin/").content.decode()
+    make.AffectedOrderFactory(incident=make.IncidentFactory(code="c9"))
+    assert "全部未结束的异常" in admin_client.get("/admin/").content.decode()
+
+
+def test_a_desk_whose_worker_never_ran_says_so(admin_client):
+    assert "执行进程从未启动" in admin_client.get("/admin/").content.decode()
+    make.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(hours=1))
+    assert "执行进程已两分钟没有心跳" in admin_client.get("/admin/").content.decode()

@@ -74,3 +74,21 @@ def test_without_script_the_filters_work(browser, desk, visit):
     page.wait_for_url("**needs=somebody")
     assert page.locator("#result_list tbody tr").count() > 0
     context.close()
+
+
+def test_a_phone_shows_which_part_of_an_order_is_open(visit):
+    page = visit("clerk", size="narrow")
+    go(page, "order")
+    page.locator(".order-tabs a").last.click()
+    page.wait_for_url("**tab=raw**")
+    place = page.locator(".order-tabs a[aria-current]").bounding_box()
+    assert place["x"] >= 0
+    assert place["x"] + place["width"] <= 390
+
+
+@pytest.mark.parametrize("name", ["incidents", "approvals", "billing", "bpm"])
+def test_a_phone_shows_a_rows_state_without_scrolling(visit, name):
+    page = visit("clerk", size="narrow")
+    go(page, name)
+    chip = page.locator("#result_list tbody .chip").first.bounding_box()
+    assert chip["x"] + chip["width"] <= 390

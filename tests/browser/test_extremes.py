@@ -79,3 +79,10 @@ def test_an_engineer_resends_what_failed_in_a_list(visit):
     page.locator("form[method=post] button[type=submit].button").click()
     page.wait_for_url("**/resend/*/")
     assert page.locator("progress").count() == 1
+
+
+def test_a_phone_turns_the_pages_of_a_long_list_without_scrolling(visit):
+    page = visit("clerk", size="narrow")
+    page.goto("/admin/orders/orderevent/?p=25")
+    assert page.locator(".paginator a").count() >= 10  # as many as there can be
+    assert page.locator(".paginator").evaluate("pages => pages.scrollWidth - pages.clientWidth") <= 0
