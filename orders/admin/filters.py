@@ -10,6 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.scope import attributions_of
+from orders.admin.service_names import service_name
+from orders.models import ServiceType
 
 DAY = datetime.timedelta(days=1)
 PAST = {"today": (_("Today"), 0, 0), "yesterday": (_("Yesterday"), -1, -1), "7d": (_("Last 7 days"), -6, 0),
@@ -71,6 +73,13 @@ class OwnAttributions(RelatedFieldListFilter):
         letters = attributions_of(request.user)
         choices = super().field_choices(field, request, model_admin)
         return choices if letters is None else [choice for choice in choices if choice[0] in letters]
+
+
+class ServicesInWords(RelatedFieldListFilter):
+    """Offers the service types as the rows name them, not by the word that BPM knows."""
+
+    def field_choices(self, field, request, model_admin):
+        return [(service.pk, service_name(service)) for service in ServiceType.objects.order_by("pk")]
 
 
 class WordFilter(SimpleListFilter):

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.filters import AHEAD, OwnAttributions, WordFilter, day_filter, word_filter
+from orders.admin.filters import AHEAD, OwnAttributions, ServicesInWords, WordFilter, day_filter, word_filter
 from orders.admin.moments import ago
 from orders.admin.search import search_orders
 from orders.admin.service_names import service_name
@@ -94,7 +94,8 @@ class OrderList:
     ]  # fmt: skip
     list_filter = [
         NeedsFilter, "state", "held_because", StuckFilter, "kind", "first", ("attribution", OwnAttributions),
-        "service_type", StartFilter, day_filter("received_at", _("received"), parameter="received"),
+        ("service_type", ServicesInWords), StartFilter,
+        day_filter("received_at", _("received"), parameter="received"),
     ]  # fmt: skip
     list_select_related = ["attribution", "service_type"]
     list_per_page = 50

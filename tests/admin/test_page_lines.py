@@ -92,3 +92,12 @@ def test_a_desk_whose_worker_never_ran_says_so(admin_client):
     assert "执行进程从未启动" in admin_client.get("/admin/").content.decode()
     make.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(hours=1))
     assert "执行进程已两分钟没有心跳" in admin_client.get("/admin/").content.decode()
+
+
+def test_the_filter_of_service_types_speaks_as_the_rows_do(admin_client):
+    make.OrderFactory(service_type_id="4")
+    text = admin_client.get(reverse("admin:orders_order_changelist")).content.decode()
+    assert "liveStream" not in text
+    assert text.count("直播") == 2  # the filter's and the row's
+    shown = admin_client.get(reverse("admin:orders_order_changelist"), {"service_type__code__exact": "1"}).context["cl"]
+    assert shown.result_count == 0
