@@ -37,7 +37,7 @@ class Command(BaseCommand):
                 break
             self.deliver(workers)
         if self.stderr.isatty():
-            self.stderr.write("")
+            self.stderr.write("", style_func=str)
         self.stdout.write(f"{self.tried} attempts, {self.done} steps done, {self.failed} refused")
 
     def next_due(self) -> datetime.datetime | None:
@@ -64,5 +64,5 @@ class Command(BaseCommand):
         tried = self.tried + report.tried
         total = max(self.total, tried)
         filled = 30 * tried // max(total, 1)
-        self.stderr.write(f"\r[{'#' * filled:30}] {tried}/{total}", ending="")
+        self.stderr.write(f"\r[{'#' * filled:30}] {tried}/{total}", style_func=str, ending="")  # its own style is red
         self.stderr.flush()
