@@ -163,8 +163,14 @@ def _mail(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -
 
 
 def _letters(row: Dispatch) -> str:
-    """Whose mail it is; a reconciliation's is nobody's in particular."""
-    return "" if row.step == Step.MAIL_RECONCILED else row.order.attribution_id or ""
+    """Whose mail it is; a reconciliation's is nobody's in particular.
+
+    An order that is held before its plan has no attribution of its own yet: its trial's people answer for it.
+    """
+    if row.step == Step.MAIL_RECONCILED:
+        return ""
+    known = (order.attribution_id for order in (row.order, row.order.trial) if order and order.attribution_id)
+    return next(known, "")
 
 
 _BUILDERS: dict[str, Callable[[Dispatch, datetime.datetime, dict, dict], str]] = {

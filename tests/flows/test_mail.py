@@ -14,6 +14,7 @@ from integrations.sending import send
 from notifications.models import Contact, Mail
 from orders.models import AffectedOrder, Attempt, Dispatch
 from orders.services.leases import claim
+from tests.flows.contents import activation, change, trial
 from tests.flows.test_cases import approve
 from tests.processes.desk import free_port
 
@@ -75,6 +76,14 @@ def test_an_activation_sent_to_bpm_is_one_mail_to_all(desk, smtp, beijing, case)
 def test_without_a_contact_the_default_one_gets_it(desk, smtp, case):
     desk.play_case(case(1))
     assert [recipients for recipients, _ in smtp.got] == [["desk@example.com"]]
+
+
+def test_what_is_held_before_its_plan_is_mailed_to_its_trials_people(desk, smtp, beijing):
+    """It has no attribution of its own yet, but the default contact is for attributions that nobody answers for."""
+    desk.play(trial("T1"), activation("A1"), change("C1", "b.example.com"))
+    assert desk.order("C1").held_because == "claim_held"
+    [recipients] = [recipients for recipients, message in smtp.got if "C1" in message["Subject"]]
+    assert recipients == ["sa-one@example.com", "sa-two@example.com", "manager@example.com"]
 
 
 def test_a_server_that_is_away_delays_the_mail_and_nothing_else(desk, smtp, case):
