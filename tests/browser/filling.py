@@ -37,7 +37,8 @@ STUCK = [
 def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
     """Adds the orders with all that hangs on them, and what else the lists show."""
     now = now or timezone.now()
-    rows = [_order(place, now) for place in range(orders)]
+    rows = [_order(place, now) for place in reversed(range(orders))]  # the oldest gets the first id, as in life
+    rows.reverse()
     _stuck(rows, now)
     _held(now)
     _approvals(rows, now)
