@@ -5,7 +5,9 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.core.management.base import CommandParser
-from django.db import OperationalError
+from django.db import OperationalError, ProgrammingError
+
+NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; SQLite calls both operational errors
 
 
 def run(argv: list[str]) -> None:
@@ -15,12 +17,18 @@ def run(argv: list[str]) -> None:
         execute_from_command_line(argv)
     except ImproperlyConfigured as error:  # a setting that is missing or wrong: its name says all, a traceback hides it
         sys.exit(f"{argv[0]}: {_one_line(error)}")
-    except OperationalError as error:
+    except (OperationalError, ProgrammingError) as error:
+        if isinstance(error, ProgrammingError) and _code(error) not in NO_SUCH_TABLE_OR_COLUMN:
+            raise  # a fault of ours: its traceback helps
         sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {_one_line(error)}")
 
 
 def _no_usage(self: CommandParser, file: object = None) -> None:
     """Nothing: argparse would put a screen of options above the one line that says what is wrong; --help has them."""
+
+
+def _code(error: ProgrammingError) -> str:
+    return getattr(error.__cause__, "sqlstate", "")
 
 
 def _one_line(error: Exception) -> str:

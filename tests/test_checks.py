@@ -10,9 +10,11 @@ from django.conf import settings as live_settings
 from django.core.checks import ERROR, WARNING, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.core.management.base import SystemCheckError
+from django.core.management.base import CommandParser, SystemCheckError
+from django.db import connection
 
 from project.checks import TAG, require_database_directory, stop_on_errors
+from project.command_line import run
 
 ROOT = Path(__file__).resolve().parent.parent
 ERRORS = [
@@ -154,6 +156,19 @@ def test_a_command_without_its_database_says_so():
     ended = manage(["show", "X"], DJANGO_SETTINGS_MODULE="project.settings", **away)
     [told] = ended.stderr.splitlines()
     assert (ended.returncode, told.split(",")[0]) == (1, "manage.py: the database does not answer")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("asked", ["SELECT 1 FROM nothing", "SELECT nothing FROM orders_order"])
+def test_a_command_without_its_migrations_says_so(monkeypatch, asked):
+    monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # put back what `run` changes
+    monkeypatch.setattr(
+        "project.command_line.execute_from_command_line", lambda argv: connection.cursor().execute(asked)
+    )
+    with pytest.raises(
+        SystemExit, match="^manage.py: the database does not answer, or lacks its migrations: .*nothing"
+    ):
+        run(["manage.py", "show", "X"])
 
 
 def manage(words: list[str], **environment: str) -> subprocess.CompletedProcess:
