@@ -15,9 +15,9 @@ def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers") -> Clus
     for _ in range(5):
         before = desk.replacements()
         cluster = desk.cluster(name)
-        asked = _pings(desk, cluster)
+        desk.until(lambda: not _pings(desk, cluster))  # noqa: B023  then all its parts wait at their queues
         kill(*cluster.of(part))
-        if desk.until(_Outcome(desk, cluster, before, asked), seconds=120) == "replaced":
+        if desk.until(_Outcome(desk, cluster, before), seconds=300) == "replaced":
             return cluster
         kill(cluster.main)
         desk.until(lambda: desk.replacements() > before)  # noqa: B023
@@ -26,22 +26,26 @@ def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers") -> Clus
 
 
 class _Outcome:
-    """Calling it says whether the cluster was `replaced` or `works`: a ping of after the kill came and was noted.
+    """Calling it says whether the cluster was `replaced` or `works`: it gave signs of life, and no ping waits to be
+    noted. Of so many signs one at least is a ping's."""
 
-    One from before the kill may have lost its note with the part, and tells nothing.
-    """
+    SIGNS = 3
 
-    def __init__(self, desk: ProcessDesk, cluster: Cluster, before: int, asked: set[int]):
-        self.desk, self.cluster, self.before, self.asked = desk, cluster, before, asked
-        self.seen: set[int] = set()
+    def __init__(self, desk: ProcessDesk, cluster: Cluster, before: int):
+        self.desk, self.cluster, self.before = desk, cluster, before
+        self.signs = {self._sign()}
 
     def __call__(self) -> str:
-        now = _pings(self.desk, self.cluster) - self.asked
-        self.seen |= now
+        self.signs.add(self._sign())
+        waiting = _pings(self.desk, self.cluster)
         if self.desk.replacements() > self.before:
             return "replaced"
-        return "works" if self.seen - now else ""
+        return "works" if len(self.signs) > self.SIGNS and not waiting else ""
+
+    def _sign(self) -> tuple:
+        seen = f"SELECT seen_at FROM integrations_heartbeat WHERE cluster = '{self.cluster.name}'"
+        return tuple(self.desk.rows(seen))
 
 
-def _pings(desk: ProcessDesk, cluster: Cluster) -> set[int]:
-    return {number for (number,) in desk.rows(f"SELECT id FROM django_q_ormq WHERE key = '{cluster.name}'")}
+def _pings(desk: ProcessDesk, cluster: Cluster) -> list[tuple]:
+    return desk.rows(f"SELECT id FROM django_q_ormq WHERE key = '{cluster.name}'")
