@@ -193,8 +193,11 @@ def test_the_first_finding_in_the_messages_order(folder):
     assert check_files(order_number=ORDER, files=files) is None
 
 
-def test_a_probe_that_takes_too_long(folder, monkeypatch):
+def test_a_probe_that_takes_too_long(folder, monkeypatch, tmp_path):
     books.write(folder, NAME, books.book())
+    endless = tmp_path / "probe.py"
+    endless.write_text("while True: pass")
+    monkeypatch.setattr("orders.attachments.PROBE", endless)
     monkeypatch.setattr("orders.attachments.SECONDS", 0.01)
     assert code_of() == "too_large"
 
