@@ -15,16 +15,24 @@ class BodyBrokenError(Exception):
     """The body did not come whole: the connection broke or fell silent, or its chunks are none."""
 
 
-def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
-    """At most `most` bytes of the body. `endless`: it comes without a length, the server says where it ends.
+class BodyTooLargeError(Exception):
+    """The body has more bytes than may be."""
 
-    Raises BodyBrokenError.
+
+def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
+    """The body, of at most `most` bytes. `endless`: it comes without a length, the server says where it ends.
+
+    Raises BodyBrokenError, and BodyTooLargeError once the rest has been discarded.
     """
     try:
         with _not_for_ever(request.META.get("gunicorn.socket")):
-            return _stream(request, endless=endless).read(most)
+            body = _stream(request, endless=endless).read(most + 1)
     except Exception as error:  # Django's, the socket's, and the server's own for bad chunks: no common base
         raise BodyBrokenError(f"the body could not be read: {type(error).__name__}") from error
+    if len(body) > most:
+        discard_body(request, endless=endless)
+        raise BodyTooLargeError(f"more than {most} bytes")
+    return body
 
 
 def discard_body(request: HttpRequest, *, endless: bool) -> None:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from integrations.bboss import throttle
 from integrations.bboss.codes import Code, Refused
 from integrations.bboss.strict_json import BadJsonError, parse_bytes
-from integrations.body import BodyBrokenError, discard_body, read_body
+from integrations.body import BodyBrokenError, BodyTooLargeError, discard_body, read_body
 
 LARGEST = 2 * 1024 * 1024
 
@@ -49,12 +49,11 @@ def _is_chunked(request: HttpRequest) -> bool:
 
 def _read(request: HttpRequest, length: int | None) -> bytes:
     try:
-        body = read_body(request, LARGEST + 1, endless=length is None)
+        body = read_body(request, LARGEST, endless=length is None)
     except BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
-    if len(body) > LARGEST:
-        discard_body(request, endless=True)
-        raise Refused(Code.TOO_LARGE, hint="a chunked body")
+    except BodyTooLargeError:
+        raise Refused(Code.TOO_LARGE, hint="a chunked body") from None
     if length is not None and len(body) != length:
         raise Refused(Code.UNREADABLE, hint=f"{length} bytes were announced, {len(body)} came")
     return body

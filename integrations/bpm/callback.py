@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from integrations.bboss.strict_json import BadJsonError, parse_bytes
-from integrations.body import BodyBrokenError, discard_body, read_body
+from integrations.body import BodyBrokenError, BodyTooLargeError, discard_body, read_body
 from integrations.bpm.schema import MEANINGS, RECEIVED, documented
 from integrations.bpm.serializers import ApprovalSerializer
 from integrations.bpm.signature import is_signed
@@ -89,13 +89,11 @@ def _body(request: HttpRequest) -> bytes:
         raise RefusedError(413)
     endless = not announced and bool(request.META.get("wsgi.input_terminated"))
     try:
-        body = read_body(request, LARGEST + 1, endless=endless)
+        return read_body(request, LARGEST, endless=endless)
     except BodyBrokenError as error:
         raise RefusedError(400, str(error)) from None
-    if len(body) > LARGEST:
-        discard_body(request, endless=endless)
-        raise RefusedError(413)
-    return body
+    except BodyTooLargeError:
+        raise RefusedError(413) from None
 
 
 def _is_too_long(announced: str) -> bool:
