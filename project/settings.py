@@ -123,7 +123,7 @@ _database_url = env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqli
 if not _database_url.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
     raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://")
 try:
-    DATABASES = {"default": env.db("DATABASE_URL", default=_database_url)}
+    DATABASES = {"default": env.db_url_config(_database_url)}
 except ValueError as error:  # a port that is no number; the library's words name no variable
     raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
