@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.moments import ago
@@ -199,8 +200,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
 
     @admin.display(description=_("error"))
     def what(self, obj):
-        words = masked_text(said(obj.error))
-        return format_html('<span class="cut" title="{0}">{0}</span>', words) if words else "-"
+        return cut(masked_text(said(obj.error)))
 
     @admin.display(description=_("started at"))
     def began(self, obj):

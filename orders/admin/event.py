@@ -1,9 +1,9 @@
 """What happened to orders, by whom."""
 
 from django.contrib import admin
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.cells import cut
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.moments import ago
 from orders.admin.personal import PersonalData, masked_text, personal_block
@@ -40,8 +40,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
 
     @admin.display(description=_("reason or detail"))
     def more(self, obj):
-        more = masked_text(tell(obj).more)
-        return format_html('<span class="cut" title="{0}">{0}</span>', more) if more else "-"
+        return cut(masked_text(tell(obj).more))
 
     @admin.display(description=_("at"))
     def moment(self, obj):

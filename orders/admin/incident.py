@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.incident_acts import IncidentActs
@@ -138,8 +139,7 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("detail"))
     def what(self, obj):
-        detail = masked_text(said(obj.detail))
-        return format_html('<span class="cut" title="{0}">{0}</span>', detail) if detail else "-"
+        return cut(masked_text(said(obj.detail)))
 
     @admin.display(description=_("since"))
     def since_when(self, obj):

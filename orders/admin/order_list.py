@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.cells import cut
 from orders.admin.filters import AHEAD, OwnAttributions, ServicesInWords, WordFilter, day_filter, word_filter
 from orders.admin.moments import ago
 from orders.admin.search import search_orders
@@ -124,13 +125,13 @@ class OrderList:
     @admin.display(description=_("stuck at"), empty_value="")
     def stuck_at(self, order):
         if order.held_because:
-            return format_html('<span class="cut" title="{0}">{0}</span>', order.get_held_because_display())
+            return cut(order.get_held_because_display())
         step = getattr(order, "stuck_step", None)
         if step is None or order.state == S.WITHDRAWN:
             return None
         why = cause_of(step.error_code).what if step.error_code else ""
         text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
-        return format_html('<span class="cut" title="{0}">{0}</span>', text)
+        return cut(text)
 
     @admin.display(description=_("start day"), ordering="biz_start", empty_value="-")
     def start_day(self, order):
