@@ -33,12 +33,14 @@ def lost_orders(accepted: dict[str, str]) -> Iterator[str]:
 def open_steps() -> Iterator[str]:
     """Every step is done, undone, closed, or in an open incident; it waits only for what is still to come.
 
-    What failed on an order that was withdrawn since is nobody's any more; what it left behind, records tell.
+    What failed on an order that was withdrawn since is nobody's any more, but for its undoing; what it left behind,
+    records tell.
     """
     troubled = set(AffectedOrder.objects.filter(closed_at=None).values_list("order_id", flat=True))
     rows = Dispatch.objects.filter(superseded=False).select_related("order")
     for row in rows.exclude(state__in=[D.DONE, D.UNDONE, D.CLOSED]):
-        fine = row.state == D.FAILED and (row.order_id in troubled or row.order.state == Order.State.WITHDRAWN)
+        over = row.order.state == Order.State.WITHDRAWN and not row.undo
+        fine = row.state == D.FAILED and (row.order_id in troubled or over)
         if not fine and not (row.state == D.WAITING and _may_wait(row, troubled)):
             yield f"{row.order.number} ({row.order.state}) {row.step}: {row.state} {row.error_code}"
 

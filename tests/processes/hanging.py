@@ -6,8 +6,9 @@ from tests.processes.desk import ProcessDesk
 from tests.processes.proc import Cluster, kill
 
 
-def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers") -> Cluster:
-    """Kills a part of a worker's cluster so that it hangs, until the watchdog has replaced it; returns what it was.
+def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers", *, within: float = 120) -> Cluster:
+    """Kills a part of a worker's cluster so that it hangs, until the watchdog has replaced it, which takes so many
+    seconds at the most; returns what it was.
 
     It hangs if the part was waiting at its queue, as nearly always. If not, it works on, and another is tried: in the
     old one, the parts can't be told apart by their age any more.
@@ -17,7 +18,7 @@ def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers") -> Clus
         cluster = desk.cluster(name)
         desk.until(lambda: not _pings(desk, cluster))  # noqa: B023  then all its parts wait at their queues
         kill(*cluster.of(part))
-        if desk.until(_Outcome(desk, cluster, before), seconds=300) == "replaced":
+        if desk.until(_Outcome(desk, cluster, before, part), seconds=within) == "replaced":
             return cluster
         kill(cluster.main)
         desk.until(lambda: desk.replacements() > before)  # noqa: B023
@@ -26,18 +27,19 @@ def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers") -> Clus
 
 
 class _Outcome:
-    """Calling it says whether the cluster was `replaced` or `works`: it gave signs of life, and no ping waits to be
-    noted. Of so many signs one at least is a ping's."""
+    """Calling it says whether the cluster was `replaced` or `works`: it gave signs of life. Without a monitor it gives
+    them too: then no ping may wait to be noted either. Of so many signs one at least is a ping's.
+    """
 
     SIGNS = 3
 
-    def __init__(self, desk: ProcessDesk, cluster: Cluster, before: int):
-        self.desk, self.cluster, self.before = desk, cluster, before
+    def __init__(self, desk: ProcessDesk, cluster: Cluster, before: int, part: str):
+        self.desk, self.cluster, self.before, self.part = desk, cluster, before, part
         self.signs = {self._sign()}
 
     def __call__(self) -> str:
         self.signs.add(self._sign())
-        waiting = _pings(self.desk, self.cluster)
+        waiting = self.part == "monitor" and _pings(self.desk, self.cluster)
         if self.desk.replacements() > self.before:
             return "replaced"
         return "works" if len(self.signs) > self.SIGNS and not waiting else ""

@@ -54,7 +54,7 @@ def test_a_guard_that_stands_still_is_noticed(desk, numbers):
 def test_results_that_nobody_notes_are_noticed(desk, numbers):
     """A monitor that dies idle takes a lock along: tasks are carried out, but stay in the queue for ever."""
     desk.start_worker(ping_every=2, patience=10)
-    hang(desk, part="monitor")
+    hang(desk, part="monitor", within=90)
     post_pairs(desk, numbers)
     until_active(desk, *numbers)
 
@@ -107,9 +107,9 @@ def test_two_workers_share_the_work(desk, numbers):
     """Each with a cluster and a watchdog of its own; a ping is answered by the cluster that it asks."""
     desk.start_worker("worker-one", **QUICK)
     desk.start_worker("worker-two", **QUICK)
-    desk.cluster("worker-one")
-    second = desk.cluster("worker-two")
+    first, second = desk.cluster("worker-one"), desk.cluster("worker-two")
     hang(desk, "worker-one")
+    assert desk.cluster("worker-one").main != first.main
     assert desk.cluster("worker-two").main == second.main
     post_pairs(desk, numbers)
     until_active(desk, *numbers)
