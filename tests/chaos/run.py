@@ -19,6 +19,8 @@ import time
 import django
 import requests
 
+from integrations.tie import STOP_WITHIN
+
 SETTINGS = {
     "DISPATCH_RETRY_SECONDS": "1,1,2,2,3,3",
     "DISPATCH_LEASE_SECONDS": "12",
@@ -169,6 +171,7 @@ class Run:
     def judge(self) -> list[str]:
         """The judgement reads our tables in a process that has no clock of its own."""
         self.desk.stop("worker")
+        self.desk.until(lambda: not self.orphans(), seconds=STOP_WITHIN + 10)
         facts = json.dumps({"accepted": self.accepted, "partners": self.desk.partners()})
         (self.desk.folder / "facts.json").write_text(facts)
         script = JUDGE.format(path=repr(str(self.desk.folder / "facts.json")))
@@ -178,6 +181,13 @@ class Run:
         summary, wrong = found.stdout.strip().splitlines()[-2:]
         print(summary)
         return json.loads(wrong)
+
+    def orphans(self) -> list:
+        """What belongs to no process of ours any more: a cluster whose watchdog was killed has STOP_WITHIN to end, and
+        takes it where it hung."""
+        rows = self.desk.alive()
+        known = {os.getpid(), *(row.pid for row in rows)}
+        return [row for row in rows if row.parent not in known]
 
 
 QUIET = """
