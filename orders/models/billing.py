@@ -28,6 +28,9 @@ class BillingRecord(models.Model):
     create_time = models.DateTimeField(_("createTime"), null=True, blank=True)
     cancel_time = models.DateTimeField(_("cancelTime while live"), null=True, blank=True)
     cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
+    accepted = models.JSONField(
+        _("accepted as the partner has it"), default=dict, blank=True, help_text=_("{field: value there}")
+    )
     dispatch = models.ForeignKey(
         "Dispatch",
         models.PROTECT,

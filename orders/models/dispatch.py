@@ -7,6 +7,14 @@ from django.utils.translation import gettext_lazy as _
 
 OPEN_STATES = ["due", "retrying", "sending"]
 FIXES = ["fix_create_billing", "fix_delete_billing"]  # steps that only a reconciliation plans
+DERIVED_KEYS = [
+    "create_trial_billing",
+    "cancel_trial_billing",
+    "extend_trial_billing",
+    "create_billing",
+    "cancel_billing",
+    "start_bpm",
+]  # creates, cancels and BPM steps; all else has random keys (contract 3.5)
 
 
 class Dispatch(models.Model):
@@ -28,11 +36,14 @@ class Dispatch(models.Model):
         FETCH_USAGE = "fetch_usage", _("Fetch trial traffic")
         CREATE_TRIAL = "create_trial_billing", _("Create trial records")
         CANCEL_TRIAL = "cancel_trial_billing", _("Cancel trial records")
+        EXTEND_TRIAL = "extend_trial_billing", _("Post trial records with their new end")
         CREATE_BILLING = "create_billing", _("Create commercial records")
+        CANCEL_BILLING = "cancel_billing", _("Cancel commercial records")
         START_BPM = "start_bpm", _("Start the BPM process")
         DELETE_BILLING = "delete_billing", _("Delete commercial records")
         VERIFY_DELETED = "verify_deleted", _("Verify that the records are gone")
         RESTORE_TRIAL = "restore_trial_billing", _("Restore trial records")
+        ASK_BILLING = "ask_billing", _("Ask what the big-data side holds")
         MAIL_SENT = "mail_sent_to_bpm", _("Mail: sent to BPM")
         MAIL_BILLED = "mail_billed", _("Mail: billing went out")
         MAIL_REJECTED = "mail_rejected", _("Mail: rejected")
@@ -52,6 +63,7 @@ class Dispatch(models.Model):
         FAILED = "failed", _("Failed")  # refused, or retries used up: an incident says why
         CLOSED = "closed", _("Closed")  # never begun, and will not be
         UNDONE = "undone", _("Undone")  # was done, has been compensated
+        GIVEN_UP = "given_up", _("Given up")  # failed for good; staff ended it, with a reason
 
     class Gate(models.TextChoices):
         NONE = "", _("none")
@@ -76,10 +88,23 @@ class Dispatch(models.Model):
     about = models.JSONField(_("what it is about"), default=dict, blank=True)
 
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
-    key = models.UUIDField(_("idempotency key"), default=uuid.uuid4, unique=True, editable=False)
+    plan = models.PositiveSmallIntegerField(
+        _("plan"), default=1, help_text=_("which plan of its order it belongs to; each opening makes a new one")
+    )
+    repeat = models.BooleanField(
+        _("repeat"), default=False, help_text=_("repeats what was accepted; nothing depends on its outcome")
+    )
+    size = models.PositiveIntegerField(_("records or domains"), default=0)
+    key = models.UUIDField(_("idempotency key"), default=uuid.uuid4, editable=False)
     payload = models.TextField(_("payload"), blank=True)
     frozen_at = models.DateTimeField(_("T, first attempted at"), null=True, blank=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    may_have_acted = models.BooleanField(
+        _("may have acted"), default=False, help_text=_("the partner has carried out an attempt of it, or may have")
+    )
+    lost = models.PositiveSmallIntegerField(
+        _("attempts lost in a row"), default=0, help_text=_("their worker died; after one it is claimed alone")
+    )
     tries_left = models.PositiveSmallIntegerField(_("retries left"), null=True, blank=True)
     next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
@@ -101,9 +126,21 @@ class Dispatch(models.Model):
             models.Index(fields=["order", "position"], name="dispatch_order"),
         ]
         constraints = [
+            # a forced repeat of a BPM step carries the key of what it repeats (contract 3.9, 7)
+            models.UniqueConstraint(fields=["key"], condition=models.Q(repeat=False), name="one_dispatch_per_key"),
             models.CheckConstraint(
                 condition=models.Q(
-                    state__in=["waiting", "due", "sending", "retrying", "done", "failed", "closed", "undone"]
+                    state__in=[
+                        "waiting",
+                        "due",
+                        "sending",
+                        "retrying",
+                        "done",
+                        "failed",
+                        "closed",
+                        "undone",
+                        "given_up",
+                    ]
                 ),
                 name="dispatch_state_known",
             ),
@@ -129,6 +166,7 @@ class Attempt(models.Model):
         OK = "ok", _("accepted")
         RETRY = "retry", _("failed for now")
         REFUSED = "refused", _("refused for good")
+        ACTED_BEFORE = "acted_before", _("acted before, with other bytes")
         HELD = "held", _("not right yet")
         LOST = "lost", _("the worker died")
         HANDED_BACK = "handed_back", _("not begun, handed back")

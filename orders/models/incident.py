@@ -55,6 +55,8 @@ class AffectedOrder(models.Model):
     detail = models.TextField(_("detail"), blank=True)
     since = models.DateTimeField(_("since"))
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    accepted_by = models.CharField(_("accepted by"), max_length=160, blank=True)
+    reason = models.TextField(_("reason of accepting"), blank=True)
 
     class Meta:
         verbose_name = _("affected order")

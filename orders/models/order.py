@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 class Order(models.Model):
     """One order from BBOSS: a trial, a change of a trial, or an activation.
 
-    Only `orders.services` writes `state`, `held_because`, `decision` and `undo_since`.
+    Only `orders.services` writes `state`, `held_because`, `decision` and `undo_since`. `plans` counts how often it was
+    planned; a dispatch knows the plan that it belongs to.
     """
 
     class Kind(models.TextChoices):
@@ -93,6 +94,19 @@ class Order(models.Model):
     trans_idh = models.CharField(_("our transaction number"), max_length=32)
     received_at = models.DateTimeField(_("received at"))
     planned_at = models.DateTimeField(_("planned at"), null=True, blank=True)
+    plans = models.PositiveSmallIntegerField(_("times planned"), default=0)
+    change_number = models.PositiveIntegerField(
+        _("change number"), null=True, blank=True, help_text=_("which of its trial's changes; given under its lock")
+    )
+    in_effect = models.BooleanField(
+        _("in effect"), default=False, help_text=_("a change that says what its trial looks like")
+    )
+    proceeded = models.BooleanField(
+        _("proceeded"), default=False, help_text=_("staff let it go on although its trial is withdrawn or ended")
+    )
+    undo_asked_at = models.DateTimeField(
+        _("late undoing asked for at"), null=True, blank=True, help_text=_("staff choose how it is undone")
+    )
     live_at = models.DateTimeField(_("live since"), null=True, blank=True)
 
     class Meta:
@@ -109,14 +123,26 @@ class Order(models.Model):
             ("run_activation", "Can run or call off a start day"),
             ("fetch_usage", "Can ask for trial traffic"),
             ("add_note", "Can add a note"),
+            ("give_up_step", "Can give up a failed billing step"),
+            ("take_books", "Can take the big-data side's books as ours"),
+            ("accept_difference", "Can accept a difference"),
+            ("decide_order", "Can make a later decision of BPM the one that counts"),
+            ("proceed_order", "Can let an order of a closed trial go on"),
+            ("name_domains", "Can name the domains of a held order"),
         ]
         indexes = [
             models.Index(fields=["state", "-id"], name="order_state"),
             models.Index(fields=["start_at"], name="order_start", condition=models.Q(state="scheduled")),
             models.Index(fields=["biz_end"], name="order_trial_end", condition=models.Q(state="trialing")),
             models.Index(fields=["biz_end"], name="order_change_end", condition=models.Q(kind="change")),
+            models.Index(fields=["trial"], name="order_undo_asked", condition=models.Q(undo_asked_at__isnull=False)),
         ]
         constraints = [
+            models.UniqueConstraint(
+                fields=["trial", "change_number"],
+                condition=models.Q(change_number__isnull=False),
+                name="one_change_per_number",
+            ),
             models.CheckConstraint(
                 condition=models.Q(
                     state__in=[
@@ -183,6 +209,9 @@ class TrialClaim(models.Model):
     trial = models.ForeignKey("Order", models.PROTECT, related_name="claims", verbose_name=_("trial"))
     activation = models.ForeignKey("Order", models.PROTECT, related_name="held_claims", verbose_name=_("activation"))
     taken_at = models.DateTimeField(_("taken at"))
+    trial_was = models.CharField(
+        _("trial's state before"), max_length=20, choices=Order.State.choices, default=Order.State.TRIALING
+    )
     released_at = models.DateTimeField(_("released at"), null=True, blank=True)
 
     class Meta:

@@ -33,11 +33,23 @@ class Difference(models.Model):
         NOT_BILLED = "not_billed", _("Live order, not billed")  # ours is live, theirs is missing
         NOT_OURS = "not_ours", _("Billed, no live order")  # theirs is live, ours is not
         FIELDS = "fields", _("Fields differ")
+        UNKNOWN_ORDER = "unknown_order", _("Number that we do not know")  # BBOSS names it, or they hold records of it
+        NOT_LISTED = "not_listed", _("Missing in BBOSS's list")  # ours, but BBOSS does not name it
+        UNREADABLE = "unreadable", _("Record that can't be read")  # holds what no database keeps
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        OVER = "over", _("Over")  # a later comparison did not find it any more, or found it anew
+        ACCEPTED = "accepted", _("Accepted")  # staff live with it, with a reason
 
     reconciliation = models.ForeignKey(
         "Reconciliation", models.CASCADE, related_name="found", verbose_name=_("reconciliation")
     )
-    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.OPEN)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    closed_by = models.CharField(_("closed by"), max_length=160, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
     order = models.ForeignKey("Order", models.PROTECT, null=True, related_name="differences", verbose_name=_("order"))
     job_id = models.CharField(_("jobId"), max_length=64)
     product_id = models.CharField(_("productId"), max_length=64)
@@ -51,6 +63,9 @@ class Difference(models.Model):
         verbose_name = _("difference")
         verbose_name_plural = _("differences")
         ordering = ["pk"]
+        indexes = [
+            models.Index(fields=["job_id"], name="difference_open", condition=models.Q(state="open")),
+        ]
 
     def __str__(self):
         return f"{self.kind} {self.job_id} {self.domain}"

@@ -1,0 +1,50 @@
+"""The big-data side's books of one order in the core's words (contract 3.3, look-up)."""
+
+import datetime
+import uuid
+from collections.abc import Iterable
+
+from integrations.bigdata.client import query_product_infos
+from integrations.bigdata.payload import LIVE
+from integrations.http import PartnerError, clean
+from integrations.wire import WIRE_FORMAT, ZONE
+from orders.books import BooksSilentError, HeldRecord
+
+
+def ask(job_id: str) -> list[HeldRecord]:
+    """Asks now, once. Raises BooksSilentError."""
+    try:
+        rows = query_product_infos(job_id, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
+    except PartnerError as error:
+        raise BooksSilentError(error.message, code=error.code) from error
+    return held_records(rows)
+
+
+def held_records(rows: Iterable[dict]) -> list[HeldRecord]:
+    """An answer's rows. What is no text becomes one; U+0000, which no database keeps, becomes a question mark."""
+    return [_held({str(name): _text(value) for name, value in row.items()}) for row in rows]
+
+
+def _held(row: dict[str, str]) -> HeldRecord:
+    return HeldRecord(
+        product_id=row.get("productId", ""),
+        domain=row.get("domain", ""),
+        info_type=row.get("infoType", ""),
+        enterprise_id=row.get("enterpriseId", ""),
+        live=row.get("cancelStatus") == LIVE,
+        create_time=_time(row.get("createTime", "")),
+        cancel_time=_time(row.get("cancelTime", "")),
+        fields=row,
+    )
+
+
+def _text(value: object) -> str:
+    return clean("" if value is None else str(value))
+
+
+def _time(text: str) -> datetime.datetime | None:
+    """`YYYYMMDDHHMMSS` of Asia/Shanghai; None for anything else."""
+    try:
+        return datetime.datetime.strptime(text, WIRE_FORMAT).replace(tzinfo=ZONE)
+    except ValueError:
+        return None
