@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from orders.models import AffectedOrder, Attempt, Dispatch, Order
 from orders.services.approvals import apply_early_decisions
+from orders.services.differences import note_fixed
 from orders.services.files import end_files_hold, hold_for_files
 from orders.services.incidents import PARTNERS, close_troubles, open_incident
 from orders.services.outcome import Outcome
@@ -31,6 +32,7 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
     needless = leave_out_needless(row for row in rows if _did_nothing(row))
     orders |= {order.pk: order for order in needless}
     _end_troubles(done, now, by)
+    note_fixed(done, by=by, now=now)
     apply_early_decisions([row.order for row in done if row.step == Step.START_BPM], now=now)
     ended = [row for row in rows if row.state in ENDED]
     lanes = {row.lane for row in ended if row.lane} | {order.trial_id or order.pk for order in needless}

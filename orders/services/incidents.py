@@ -23,6 +23,11 @@ PARTNERS = {
 OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 BREAKER_OPEN = "breaker_open"
 COMPENSATED = "compensated"  # by staff; one that a failure caused has that failure's incident
+BOOKS_ONLY = frozenset({
+    "unknown_record", "difference", "acted_before", "billed_not_active", "process_differs", "late_undo",
+    "entered_differs", "change_built_upon",
+})  # fmt: skip
+"""Codes of incidents that end only by the books or by `accept`, never by hand (contract 3.9, The whole truth)."""
 ONE_AT_A_TIME = 0x1D5C  # the number of the advisory lock; any will do
 
 
