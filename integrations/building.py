@@ -62,6 +62,8 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 def _billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
     if row.step in FIXES:
         return encode(_fix(row, records))
+    if row.step == Step.ASK_BILLING:
+        return encode({"jobId": row.about.get("job") or row.order.number})
     cancelled = row.step in CANCELS
     facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
@@ -70,8 +72,10 @@ def _billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
-    """What a reconciliation found, as far as it is still so: only what we hold for live or cancelled is sent again, and
-    never deleted."""
+    """What a reconciliation found, as far as it is still so; perhaps nothing is.
+
+    Only what we hold for live or cancelled is sent again, and never deleted.
+    """
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
@@ -81,8 +85,6 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
         mine = [records[pk] for pk in row.about["fixes"] if records[pk].state in stand]
         cancelled = BillingRecord.State.CANCELLED
         fixed = bigdata.product_infos(record_facts(record, cancelled=record.state == cancelled) for record in mine)
-    if not fixed["productInfos"]:
-        raise ValueError("what the comparison found is not so any more")
     return fixed
 
 
