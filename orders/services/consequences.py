@@ -72,8 +72,8 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
 
 def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> None:
-    """Steps that the partner had carried out before, with other bytes (contract 3.5, 409). What is as we mean it is only
-    noted; a process that we know nothing of, and a trial that somebody else has cancelled, stand in an incident."""
+    """Steps that the partner had carried out before, with other bytes (contract 3.5, 409). What is as we mean it is
+    only noted; a process that we know nothing of, and a trial that somebody else cancelled, stand in an incident."""
     for row in done:
         if outcomes[row.pk].result != Attempt.Outcome.ACTED_BEFORE:
             continue

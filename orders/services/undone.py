@@ -82,9 +82,8 @@ def mark_records(row: Dispatch, state: str) -> None:
 
 def _is_unsure(order: Order) -> bool:
     """Whether a making of the order's records ended without a definite answer."""
-    return any(
-        row.step == Step.CREATE_BILLING and row.state not in {State.DONE, State.UNDONE} for row in acts_of(order)
-    )
+    made = [row for row in acts_of(order) if row.step == Step.CREATE_BILLING]
+    return any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in made)
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
@@ -122,7 +121,7 @@ def _left(order: Order) -> QuerySet[Dispatch]:
 
 
 def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
-    """The trial is free again: it is what it was before (or has ended), and orders that waited for it are decided about.
+    """The trial is free again: it is what it was before (or has ended), and those that waited for it are decided about.
 
     After a late undoing it has ended, whoever was undone: what the customer used is not tried once more.
     """
