@@ -110,7 +110,7 @@ def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
     if since:
         first = timezone.make_aware(datetime.datetime.combine(since, datetime.time()), timezone.get_default_timezone())
         found = [row for row in found if row.since >= first]
-    return sorted(found, key=lambda row: (row.since, row.number))
+    return sorted(found, key=lambda row: (row.since, row.reasons[0].kind == BEHIND, row.number))
 
 
 def _stuck(row: dict, told: list[Reason]) -> StuckOrder:
