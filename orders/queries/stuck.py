@@ -83,8 +83,8 @@ def _troubles() -> QuerySet[AffectedOrder]:
 
 def _failed_steps() -> QuerySet[Dispatch]:
     """Failed steps that count. What an order still had in the air when it was taken back stops nobody, and a withdrawn
-    one troubles nobody any more."""
-    rows = Dispatch.objects.filter(state=Dispatch.State.FAILED, superseded=False)
+    one troubles nobody any more; a repeat of what was accepted changes nothing, and has its incident."""
+    rows = Dispatch.objects.filter(state=Dispatch.State.FAILED, superseded=False, repeat=False)
     forward = Q(undo=False, position__lt=AFTER_THE_PLAN)
     return rows.exclude(Q(order__undo_since__isnull=False) & (forward | Q(order__state=S.WITHDRAWN)))
 
