@@ -39,3 +39,9 @@ class RecordConflictError(OrderError):
 
 class NotAllowedError(OrderError):
     """The present state does not allow this act; the message says which state and why."""
+
+
+def check_reason(reason: str) -> None:
+    """Raises NotAllowedError where somebody gave no reason for what needs one."""
+    if not reason.strip():
+        raise NotAllowedError("a reason is needed")
