@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Collection
 
 from django.db import connection, transaction
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from orders.models import Dispatch, Order
@@ -73,6 +73,19 @@ def in_front_of(row: Dispatch) -> list[Dispatch]:
         return list(own.defer("payload"))
     line = _line(row.lane, row.place or row.pk).exclude(order=row.order_id).order_by("turn")
     return [*own.defer("payload"), *line.select_related("order").defer("payload", "order__content")]
+
+
+def failed_in_line() -> QuerySet[Dispatch]:
+    """The failed steps that hold up a trial's line."""
+    return _unfinished().filter(state=State.FAILED, lane__isnull=False)
+
+
+def behind_failures() -> QuerySet[Dispatch]:
+    """The waiting steps that stand in their trial's line behind a failed step of another order; `blocker`: its id."""
+    front = _before_in_line().filter(state=State.FAILED).exclude(order_id=OuterRef("order_id")).order_by("turn")
+    waiting = Dispatch.objects.filter(state=State.WAITING, superseded=False)
+    waiting = waiting.filter(lane__in=failed_in_line().order_by().values("lane"))
+    return waiting.annotate(blocker=Subquery(front.values("pk")[:1])).filter(blocker__isnull=False)
 
 
 def _waiting(order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
