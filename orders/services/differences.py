@@ -11,10 +11,10 @@ from django.db.models import Q, QuerySet
 from orders.books import Finding
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import FIXES
-from orders.services.incidents import close_troubles, open_incident
+from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
 
 Kind, State = Difference.Kind, Difference.State
-DIFFERENCE, UNKNOWN_RECORD = "difference", "unknown_record"
+UNKNOWN_RECORD = "unknown_record"
 SHOWN = 3
 
 
@@ -29,6 +29,18 @@ def troubled(orders: Collection[Order]) -> set[int]:
     named = stopped.filter(Q(order__in=ids) | Q(order__trial__in=ids)).values_list("order_id", "order__trial_id")
     compared = {pk for pair in named for pk in pair} & set(ids)
     return compared | {numbers[job] for job in rows.values_list("job_id", flat=True)}
+
+
+def billed_though_closed(orders: Collection[Order]) -> dict[int, list[str]]:
+    """By order to be compared: the numbers (its own, or those of changes of it) that ended although the big-data side
+    may still bill them. One query."""
+    ids = {order.pk for order in orders}
+    rows = AffectedOrder.objects.filter(incident__code=BILLED_NOT_ACTIVE, closed_at=None)
+    rows = rows.filter(Q(order__in=ids) | Q(order__trial__in=ids, order__kind=Order.Kind.CHANGE))
+    found: dict[int, list[str]] = {}
+    for pk, trial, number in rows.values_list("order_id", "order__trial_id", "order__number"):
+        found.setdefault(pk if pk in ids else trial, []).append(number)
+    return found
 
 
 def without_accepted(order: Order, findings: Iterable[Finding]) -> list[Finding]:

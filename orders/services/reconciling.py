@@ -8,12 +8,13 @@ from dataclasses import replace
 from django.db import transaction
 from django.db.models import F
 
-from orders.books import CREATE, SETTLE, Finding
+from orders.books import CREATE, SETTLE, Finding, HeldRecord
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.services.differences import close_differences, of_order, tell_differences, without_accepted
 from orders.services.events import add_event
 from orders.services.fixing import Fix, obstacles, plan_fix
-from orders.services.locking import lock_orders
+from orders.services.giving_up import books_show
+from orders.services.locking import lock_order, lock_orders
 from orders.services.mails import queue_mail
 from orders.services.planning import latest_shape
 from orders.services.wakeup import wake
@@ -59,6 +60,15 @@ def keep_findings(
     tell_differences(order, rows, by=by, now=now)
     _note(row, order, steps, findings, reason=reason, by=by, now=now)
     return rows
+
+
+def show_books(numbers: Iterable[str], held: list[HeldRecord], *, by: str, now: datetime.datetime) -> None:
+    """What is held decides about orders that ended although they may still be billed: where nothing is, what was given
+    up is done after all (contract 3.9, A way out of everything)."""
+    for number in numbers:
+        with transaction.atomic():
+            books_show(lock_order(number), held, by=by, now=now)
+    wake()
 
 
 def _settle(order: Order, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Finding]:
