@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from django.db.models import Q, QuerySet
 
 from orders.books import Finding
+from orders.canonical import canonical_json
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import FIXES
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
@@ -57,7 +58,7 @@ def without_accepted(order: Order, findings: Iterable[Finding]) -> list[Finding]
 
 def _face(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
     """What makes two differences the same; what was done about them does not."""
-    return kind, product_id, domain, detail.get("theirs"), str(detail.get("fields"))
+    return kind, product_id, domain, detail.get("theirs"), canonical_json(detail.get("fields"))
 
 
 def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.datetime) -> int:

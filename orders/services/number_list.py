@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from orders.batches import in_batches
 from orders.books import HeldRecord
+from orders.canonical import canonical_json
 from orders.models import Difference, Order, Reconciliation
 from orders.services.differences import close_differences
 
@@ -65,7 +66,7 @@ def _unknown(row: Reconciliation, number: str, record: HeldRecord | None) -> Dif
 
 
 def _face(one: Difference) -> tuple:
-    return one.product_id, one.domain, one.detail.get("theirs"), str(one.detail.get("held"))
+    return one.product_id, one.domain, one.detail.get("theirs"), canonical_json(one.detail.get("held"))
 
 
 @transaction.atomic
