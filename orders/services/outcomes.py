@@ -137,7 +137,7 @@ def _still_wanted(row: Dispatch) -> bool:
 def _try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
     """Sets the next try by the retry schedule, with jitter, not before the partner's Retry-After; False: used up."""
     waits = settings.DISPATCH_RETRY_SECONDS
-    left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the plan may be a shorter one now
+    left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the plan may be shorter now
     if outcome.free:
         wait = max(settings.BREAKER_PROBE_SECONDS, outcome.retry_after or 0)
         row.state, row.next_try_at = State.RETRYING, now + datetime.timedelta(seconds=wait)
