@@ -46,6 +46,13 @@ def _write_records(records: list[BillingRecord]) -> list[BillingRecord]:
     return [known.get(row.domain_key, row) for row in records]
 
 
+def _size(channel: str, records: list[BillingRecord], domains: list[str]) -> int:
+    """How much a step has to say: its records, or the order's domains where it names them."""
+    if channel == Dispatch.Channel.BILLING:
+        return len(records)
+    return 0 if channel == Dispatch.Channel.USAGE else len(domains)
+
+
 def _write_dispatches(
     order: Order, decision: Settlement, new: list[BillingRecord], now: datetime.datetime, again: bool
 ) -> None:
@@ -64,6 +71,7 @@ def _write_dispatches(
                 not_before=order.start_at if step.gate == Dispatch.Gate.START else None,
                 lane=trial_id if step.in_line else None,
                 records=[row.pk for row in records] if step.channel == Dispatch.Channel.BILLING else [],
+                size=_size(step.channel, records, decision.domains),
                 created_at=now,
             )
         )

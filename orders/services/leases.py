@@ -4,7 +4,7 @@ import datetime
 import functools
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -20,6 +20,7 @@ from orders.services.mails import AFTER_THE_PLAN as MAILS
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
+RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases: with their bodies they fill the memory, and a claim takes its time
 CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at"]
 
@@ -37,6 +38,7 @@ class Work:
     request_id: str
     payload: str
     lease_until: datetime.datetime
+    size: int = 0
 
 
 # Builds the payload of dispatches at their first attempt: {dispatch id: text}; a failure is an Exception in its place.
@@ -48,7 +50,8 @@ def claim(
 ) -> list[Work]:
     """Takes due dispatches, those longest due first, and saves an attempt for each.
 
-    `rooms`: how many at most for each partner (bigdata, bpm, mail, files).
+    `rooms`: how many at most for each partner (bigdata, bpm, mail, files); of all together RECORDS_A_CLAIM records or
+    domains, or one dispatch. The leases run from `now` on: take it before the call.
 
     A first attempt freezes T (`now`) and the payload that `build` makes; every later one sends the same bytes. A row
     whose worker died is due again when its lease has run out; its open attempt is closed as lost.
@@ -74,7 +77,7 @@ def claim(
 
 def _due(rooms: dict[str, int], now: datetime.datetime) -> list[Dispatch]:
     """For each partner those longest due, as many as it has room for; locked, with all that building needs."""
-    ids = [pk for partner, room in rooms.items() if room for pk in _longest_due(partner, room)(now=now)]
+    ids = _within_bounds(row for partner, room in rooms.items() if room for row in _longest_due(partner, room)(now=now))
     if not ids:
         return []
     rows = Dispatch.objects.filter(pk__in=ids).order_by("next_try_at", "pk")
@@ -82,9 +85,20 @@ def _due(rooms: dict[str, int], now: datetime.datetime) -> list[Dispatch]:
     return list(rows.defer("order__content", "order__trial__content"))
 
 
+def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[int]:
+    """The ids of those longest due that RECORDS_A_CLAIM allows, one at least. `due`: (next try, id, size)."""
+    ids, records = [], 0
+    for _, pk, size in sorted(due):
+        records += size
+        if ids and records > RECORDS_A_CLAIM:
+            break
+        ids.append(pk)
+    return ids
+
+
 @functools.cache
 def _longest_due(partner: str, room: int) -> Prepared:
-    """The ids of what may be claimed for a partner; most looks find nothing, and must be cheap."""
+    """(next try, id, size) of what may be claimed for a partner; most looks find nothing, and must be cheap."""
     return Prepared(lambda: _claimable(partner)[:room])
 
 
@@ -100,7 +114,7 @@ def _claimable(partner: str) -> QuerySet:
     )
     if connection.features.has_select_for_update_skip_locked:
         due = due.select_for_update(skip_locked=True)
-    return due.order_by("next_try_at", "pk").values_list("pk", flat=True)
+    return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")
 
 
 def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> None:
@@ -178,6 +192,7 @@ def _work(row: Dispatch, attempt: Attempt) -> Work:
         request_id=attempt.request_id.hex,
         payload=row.payload,
         lease_until=row.next_try_at,
+        size=row.size,
     )
 
 

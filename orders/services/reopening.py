@@ -68,5 +68,6 @@ def _anew(row: Dispatch, now: datetime.datetime) -> Dispatch:
         not_before=row.not_before,
         lane=row.lane,
         records=row.records,
+        size=row.size,
         created_at=now,
     )

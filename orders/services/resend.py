@@ -255,5 +255,6 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
         place=row.place or row.pk,
         records=row.records,
         about=row.about,
+        size=row.size or len(row.records),
         created_at=now,
     )

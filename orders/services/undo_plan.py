@@ -77,6 +77,6 @@ def _number(order: Order, now: datetime.datetime, rows: Iterable[Dispatch]) -> l
     rows = list(rows)
     for position, row in enumerate(rows, start=BEHIND_THE_PLAN):
         row.order, row.position, row.channel, row.undo = order, position, Dispatch.Channel.BILLING, True
-        row.created_at = now
+        row.created_at, row.size = now, len(row.records)
         row.lane = None if row.lane is None else order.trial_id or order.pk
     return rows
