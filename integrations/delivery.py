@@ -36,6 +36,7 @@ MORE_COMES = 0.03  # seconds; while calls wait for a thread, so many results com
 LOOK_AGAIN = 0.2  # seconds until a partner that nothing was due for is looked at again beside running calls
 RECORDS_IN_FLIGHT = 40_000  # to one partner: then no more is claimed for it, since the bodies fill the memory
 LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the partner's time-out
+ALONE_FOR = 4.0  # seconds: so long a drain begins with steps that lost their worker before, one at a time
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s
 LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
 LOOK_EVERY = 0.5
@@ -87,6 +88,7 @@ class Drain:
         self.began = time.monotonic()
         self.calls: dict[Future, tuple[Lane, Work, list[float]]] = {}
         self.breakers = OpenBreakers()
+        self.alone = False  # what is in flight has lost its worker before: nothing may be in flight beside it
         self.lanes = {
             name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads)
             for name in set(PARTNERS.values())
@@ -121,6 +123,8 @@ class Drain:
 
     def _fill(self) -> int:
         """Claims as much as the partners have room for, and starts the calls."""
+        if self.alone and self.calls:
+            return 0
         until, now = time.monotonic() + settings.DISPATCH_LEASE_SECONDS, timezone.now()
         if not self.calls and not is_due(now=now):
             return 0
@@ -128,7 +132,11 @@ class Drain:
         if not rooms:
             return 0
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
-        work = claim(rooms=rooms, now=now, lease=lease, worker=f"{WORKER}:{os.getpid()}", build=build_payloads)
+        work = claim(
+            rooms=rooms, now=now, lease=lease, worker=f"{WORKER}:{os.getpid()}", build=build_payloads,
+            idle=not self.calls, lost_first=time.monotonic() - self.began < ALONE_FOR,
+        )  # fmt: skip
+        self.alone = any(item.alone for item in work)
         for item in work:
             lane = self.lanes[PARTNERS[item.channel]]
             took: list[float] = []
@@ -136,7 +144,7 @@ class Drain:
             lane.in_flight += 1
             lane.records += item.size
             rooms[lane.partner] -= 1
-        for partner, room in rooms.items():
+        for partner, room in rooms.items() if not self.alone else ():
             self.lanes[partner].look_at = time.monotonic() + LOOK_AGAIN if room else 0.0
         return len(work)
 

@@ -16,6 +16,7 @@ from orders.services.undone import finish_undo, leave_out_needless, note_undone
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ENDED = {State.DONE, State.FAILED, State.CLOSED}
 COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
+LOST = "lost"  # its worker died at each attempt: staff look first, nothing is compensated
 NEEDLESS = {Channel.BPM, Channel.USAGE, Channel.FILES}  # their failure troubles nobody once the order is being undone
 
 
@@ -59,6 +60,7 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
         row.order, partner=PARTNERS[row.channel], step=row.step, code=row.error_code, detail=row.error, now=now
     )
     reached = row.order.kind == Order.Kind.ACTIVATION and row.step in COMPENSATED and row.gate != Dispatch.Gate.START
+    reached = reached and row.error_code != LOST
     if reached and not row.undo and not row.order.undo_since:
         begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
 

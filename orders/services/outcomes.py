@@ -51,6 +51,8 @@ def _record(outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> in
             ours.update({pk: row}) if fits else late.append(outcome)
         _write_attempts([outcomes[pk] for pk in ours], now)
         for outcome in late:
+            if outcome.result == Result.LOST:
+                continue  # it has been settled meanwhile
             _note_late(outcome, rows.get(outcome.dispatch_id), now, by)
         return _apply(ours, outcomes, now, by) if ours else 0
 
@@ -97,8 +99,10 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
     events = []
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now)
+        if outcomes[pk].result != Result.HANDED_BACK:  # then no call was made, and nothing is known about it
+            row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
-    update_rows(rows.values(), ROW)
+    update_rows(rows.values(), [*ROW, "lost"])
     insert_rows(events)
     write_results(rows.values(), outcomes, now=now, by=by)
     return move_on(rows.values(), outcomes, now=now, by=by)

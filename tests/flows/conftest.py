@@ -91,11 +91,11 @@ class Desk:
                 return
         raise AssertionError("it never ends")
 
-    def claim(self, *partners: str, lease: float = 60) -> list[Work]:
+    def claim(self, *partners: str, lease: float = 60, **how) -> list[Work]:
         """Claims by hand all that is due for these partners (bigdata unless named), as a worker does."""
         rooms = dict.fromkeys(partners or ["bigdata"], 50)
         kept = datetime.timedelta(seconds=lease)
-        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads)
+        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads, **how)
 
     def end(self, work: Work, result: str = "ok", **more):
         """Records how a call claimed by hand ended."""
