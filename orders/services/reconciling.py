@@ -125,6 +125,7 @@ def _step(order: Order, step: str, now: datetime.datetime, **about) -> Dispatch:
         lane=order.pk if trial else None,
         place=FIRST if trial else None,
         about=about,
+        size=len(about.get("fixes") or about["named"]),
         state=State.DUE,
         next_try_at=now,
         created_at=now,
