@@ -99,13 +99,13 @@ def test_one_held_for_its_files_names_the_finding(desk, capsys):
 
 
 def test_what_was_undone_to_its_end_needs_nobody(desk):
-    """The forward step stays failed; the order is withdrawn."""
+    """The forward step that was refused is closed; the order is withdrawn."""
     desk.play(contents.trial())
     desk.sandbox.fault(path="/bpm/flows/start", kind="refusal")
     desk.play(contents.activation("A1"))
     assert numbers() == ["A1"]
     desk.play(contents.withdrawal("A1"))
-    assert desk.step("A1", "start_bpm").state == "failed"
+    assert desk.step("A1", "start_bpm").state == "closed"
     assert numbers() == []
 
 
