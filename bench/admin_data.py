@@ -30,7 +30,7 @@ ORDERS = """
 INSERT INTO orders_order (id, number, kind, state, held_because, decision, undo_to, withdrawal_idh, trial_number, first,
   enterprise_id, enterprise_name, cp_id, user_id, oper_user, oper_tel, oper_mail, prod_type, product_id, billing_method,
   data_flow, info_security, info_security_table, busi_info, biz_start, bpm_process, content, content_hash, trans_idh,
-  received_at, planned_at, attribution_id, service_type_id)
+  received_at, planned_at, attribution_id, service_type_id, plans, in_effect, proceeded)
 SELECT id, number, kind, state, CASE WHEN state = 'held' THEN 'files' ELSE '' END, '', '', '',
   CASE WHEN kind = 'trial' THEN '' ELSE '100T' || lpad((id / 3)::text, 9, '0') END, id %% 2 = 0,
   '100A' || lpad((id / 10)::text, 14, '0'),
@@ -39,7 +39,7 @@ SELECT id, number, kind, state, CASE WHEN state = 'held' THEN 'files' ELSE '' EN
   '80171614', '1458', '张三', '13700000000', 'zs@example.com', '1', '61' || lpad(id::text, 9, '0'), '1', '100',
   '', '', '',
   day + (id %% 20)::int, '', jsonb_build_object('OrderNum', number), md5(id::text), md5(id::text), at, at,
-  letters, (1 + id %% 4)::text
+  letters, (1 + id %% 4)::text, 1, kind = 'change', false
 FROM facts"""
 DOMAINS = """
 INSERT INTO orders_orderdomain (order_id, name, key)
@@ -47,16 +47,17 @@ SELECT id, name, name FROM facts, generate_series(1, 2) AS part,
   LATERAL (SELECT 'cdn' || id || '-' || part || '.site' || id %% 5000 || '.example.com' AS name) AS named"""
 DISPATCHES = """
 INSERT INTO orders_dispatch (order_id, step, channel, position, blocking, undo, gate, records, about, state, key,
-  payload, attempts, error_code, error, definite, superseded, created_at, done_at, frozen_at)
+  payload, attempts, error_code, error, definite, superseded, created_at, done_at, frozen_at,
+  plan, repeat, size, may_have_acted, lost)
 SELECT id, (ARRAY['create_billing', 'start_bpm', 'mail_sent_to_bpm'])[part],
   (ARRAY['billing', 'bpm', 'mail'])[part], part, part < 3, false, '', '[]', '{}',
   CASE WHEN state = 'failed' AND part = 2 THEN 'failed' ELSE 'done' END, gen_random_uuid(),
   '{"code": "' || number || '", "domains": ["a.example.com"]}', 1,
-  CASE WHEN state = 'failed' AND part = 2 THEN '400' ELSE '' END, '', true, false, at, at, at
+  CASE WHEN state = 'failed' AND part = 2 THEN '400' ELSE '' END, '', true, false, at, at, at, 1, false, 2, true, 0
 FROM facts, generate_series(1, 3) AS part"""
 RECORDS = """
-INSERT INTO orders_billingrecord (order_id, info_type, product_id, business_type, domain, domain_key, state)
-SELECT order_id, '2', '61', '1', name, key, 'live' FROM orders_orderdomain"""
+INSERT INTO orders_billingrecord (order_id, info_type, product_id, business_type, domain, domain_key, state, accepted)
+SELECT order_id, '2', '61', '1', name, key, 'live', '{}' FROM orders_orderdomain"""
 EVENTS = """
 INSERT INTO orders_orderevent (order_id, at, actor, kind, data)
 SELECT id, at + part * interval '1 second', 'worker', (ARRAY['received', 'step_done', 'state'])[part], '{}'
@@ -70,8 +71,8 @@ INCIDENT = """
 INSERT INTO orders_incident (partner, step, code, state, detail, first_at, last_at, count, note)
 VALUES ('bpm', 'start_bpm', '400', 'open', '', now(), now(), 1, '')"""
 AFFECTED = """
-INSERT INTO orders_affectedorder (incident_id, order_id, detail, since)
-SELECT (SELECT max(id) FROM orders_incident), id, '', at FROM facts WHERE state IN ('failed', 'held')"""
+INSERT INTO orders_affectedorder (incident_id, order_id, detail, since, accepted_by, reason)
+SELECT (SELECT max(id) FROM orders_incident), id, '', at, '', '' FROM facts WHERE state IN ('failed', 'held')"""
 FEW = 10_000
 SHAPES = {
     True: {"days": 100, "held": 20, "failed": 30, "places": 5},

@@ -14,17 +14,20 @@ from integrations.mail_facts import mail_facts
 from integrations.wire import encode
 from notifications.recipients import contacts_for
 from notifications.services import mail_payload, write_mail
-from orders.batches import load_rows
 from orders.models import BillingRecord, Dispatch, OrderDomain
 from orders.models.dispatch import FIXES
 from orders.services.planning import latest_shape
+from orders.services.record_times import CANCELS
 
 Step, Channel = Dispatch.Step, Dispatch.Channel
 
 
-def build_payloads(rows: list[Dispatch], now: datetime.datetime) -> dict[int, str | Exception]:
-    """{dispatch id: JSON text}. One that can't be built has its exception there, so that the others go on."""
-    records = _records_of(rows)
+def build_payloads(
+    rows: list[Dispatch], now: datetime.datetime, records: dict[int, BillingRecord]
+) -> dict[int, str | Exception]:
+    """{dispatch id: JSON text}. One that can't be built has its exception there, so that the others go on. `records`:
+    those of the rows, by id, as they shall be."""
+    _give_orders(rows, records)
     domains = _domains_of(rows)
     built = {}
     for row in rows:
@@ -35,18 +38,14 @@ def build_payloads(rows: list[Dispatch], now: datetime.datetime) -> dict[int, st
     return built
 
 
-def _records_of(rows: list[Dispatch]) -> dict[int, BillingRecord]:
-    """The records of these rows, each with its order: mostly the row's own or its trial, which are there already."""
-    ids = [pk for row in rows for pk in [*row.records, *row.about.get("fixes", [])]]
-    if not ids:
-        return {}
+def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> None:
+    """Gives each record its order: mostly the row's own or its trial, which are there already."""
     orders = {order.pk: order for row in rows for order in (row.order, row.order.trial) if order}
-    found = load_rows(BillingRecord, ids)
-    for record in found.values():
+    for record in records.values():
         if record.order_id in orders:
             record.order = orders[record.order_id]
-    prefetch_related_objects(list(found.values()), "order__attribution")
-    return found
+    if records:
+        prefetch_related_objects(list(records.values()), "order__attribution")
 
 
 def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
@@ -63,7 +62,9 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 def _billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
     if row.step in FIXES:
         return encode(_fix(row, records))
-    cancelled = row.step == Step.CANCEL_TRIAL
+    if row.step == Step.ASK_BILLING:
+        return encode({"jobId": row.about.get("job") or row.order.number})
+    cancelled = row.step in CANCELS
     facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
         return encode({"jobId": row.order.number, "delete": bigdata.deletion(facts)})
@@ -71,8 +72,10 @@ def _billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
-    """What a reconciliation found, as far as it is still so: only what we hold for live or cancelled is sent again, and
-    never deleted."""
+    """What a reconciliation found, as far as it is still so; perhaps nothing is.
+
+    Only what we hold for live or cancelled is sent again, and never deleted.
+    """
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
@@ -82,8 +85,6 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
         mine = [records[pk] for pk in row.about["fixes"] if records[pk].state in stand]
         cancelled = BillingRecord.State.CANCELLED
         fixed = bigdata.product_infos(record_facts(record, cancelled=record.state == cancelled) for record in mine)
-    if not fixed["productInfos"]:
-        raise ValueError("what the comparison found is not so any more")
     return fixed
 
 

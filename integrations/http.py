@@ -21,6 +21,7 @@ KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
 LONGEST_WAIT_SECONDS = 6 * 3600.0  # what a Retry-After may ask for at most
 RETRY_STATUSES = {401, 403, 408, 429}
 NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
+ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
 
 
 class PartnerError(Exception):
@@ -31,6 +32,8 @@ class PartnerError(Exception):
     `bad_result`. `http_status`: None where no answer came. `retry_after`: the seconds that the partner asked to wait,
     at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
+    `acted_before`: 409, the partner acted on this key before, with other bytes; then `permanent` too, which a step that
+    makes or deletes something must not take for "did nothing".
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class PartnerError(Exception):
         answer: str = "",
         unknown: bool = False,
         transport: bool = False,
+        acted_before: bool = False,
     ):
         super().__init__(message)
         self.message = message
@@ -54,6 +58,7 @@ class PartnerError(Exception):
         self.answer = clean(answer)[:KEPT_CHARACTERS]
         self.unknown = unknown
         self.transport = transport
+        self.acted_before = acted_before
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def post(url: str, body: bytes, *, key: str, request_id: str, timeout: float) ->
 
     `key` goes out as Idempotency-Key, `request_id` as X-Request-Id. Raises PartnerError for everything that tells
     nothing definite: time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, and a body that is not a JSON
-    object.
+    object; and for HTTP 409, whatever its body is.
     """
     status, headers, raw = _exchange(_request(url, body, key, request_id), timeout)
     text = raw[:ANSWER_BYTES].decode("utf-8", "replace")
@@ -84,6 +89,10 @@ def post(url: str, body: bytes, *, key: str, request_id: str, timeout: float) ->
     refuse = _Refusal(status, text, retry_after)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
         raise refuse(f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT)
+    if status == ACTED_BEFORE:
+        data = parse(raw) or {}
+        word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
+        raise refuse.acted_before(_said(Answer(status, text, data)), code=word)
     if len(raw) > ANSWER_BYTES:
         raise refuse(f"answered more than {ANSWER_BYTES} bytes", code="answer_too_large")
     data = parse(raw)
@@ -95,7 +104,7 @@ def post(url: str, body: bytes, *, key: str, request_id: str, timeout: float) ->
 def check(answer: Answer) -> None:
     """Returns if the answer says success: HTTP 2xx with `code` 200 (a number or a string). Else raises PartnerError.
 
-    `code` 500 and above, or none: to be tried again. Any other `code`, or HTTP 4xx: permanent.
+    `code` 500 and above, or none: to be tried again. 409: see PartnerError. Any other `code`, or HTTP 4xx: permanent.
     """
     code = answer.data.get("code")
     number = _number(code)
@@ -103,6 +112,8 @@ def check(answer: Answer) -> None:
         raise _Refusal.of(answer)("answered without a code", code="no_code")
     if number is not None and number >= 500:
         raise _Refusal.of(answer)(_said(answer), code=_word(code), transport=False)
+    if number == ACTED_BEFORE:
+        raise _Refusal.of(answer).acted_before(_said(answer), code=_word(code))
     if number == 200 and 200 <= answer.http_status < 300:
         return
     word = f"http_{answer.http_status}" if number == 200 else _word(code)
@@ -147,6 +158,9 @@ class _Refusal:
         self, message: str, *, code: str, unknown: bool = True, transport: bool = True, permanent: bool = False
     ):
         return PartnerError(message, code=code, unknown=unknown, transport=transport, permanent=permanent, **self.known)
+
+    def acted_before(self, message: str, *, code: str) -> PartnerError:
+        return PartnerError(message, code=code, permanent=True, acted_before=True, **self.known)
 
 
 def _request(url: str, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:

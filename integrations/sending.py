@@ -2,13 +2,16 @@
 
 import json
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
 
+from integrations import wire
 from integrations.bigdata import client as bigdata
+from integrations.bigdata.books import held_records
 from integrations.bpm import client as bpm
 from integrations.deadline import adapter, connected
 from integrations.http import PartnerError
@@ -19,6 +22,7 @@ from orders.services.leases import Work
 from orders.services.outcome import Outcome
 
 logger = logging.getLogger(__name__)
+ACTED_BEFORE = "acted_before"
 DELETIONS = {Dispatch.Step.DELETE_BILLING, Dispatch.Step.FIX_DELETE}
 Step, Channel, Result = Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 
@@ -65,21 +69,82 @@ def _failure(work: Work, error: PartnerError) -> Outcome:
 
 
 def _billing(work: Work) -> Outcome:
-    call = {"key": work.key, "request_id": work.request_id}
+    """All its calls within one total time-out, so that a drain ends in time."""
+    until = time.monotonic() + settings.PARTNER_TIMEOUT_SECONDS
+    asked = json.loads(work.payload)
+    if work.step == Step.ASK_BILLING:
+        rows = _query(asked["jobId"], work, key=work.key, until=until)
+        return _outcome(work, Result.OK, answer=f"{len(rows)} records are there", data={"held": held_records(rows)})
+    if not asked.get("delete", asked)["productInfos"]:
+        return _outcome(work, Result.OK, answer="nothing to send")
     if work.step == Step.VERIFY_DELETED:
-        return _verify_deleted(work, call)
+        return _verify_deleted(work, asked, until)
     post = bigdata.delete_product_infos if work.step in DELETIONS else bigdata.post_product_infos
-    answer = post(work.payload.encode(), **call)
+    try:
+        answer = post(work.payload.encode(), key=work.key, request_id=work.request_id)
+    except PartnerError as error:
+        if error.acted_before:
+            return _acted_before(work, asked["productInfos"], error, until)
+        raise
     return _outcome(work, Result.OK, http_status=answer.http_status, answer=answer.text)
 
 
-def _verify_deleted(work: Work, call: dict) -> Outcome:
-    """Asks what the big-data side holds for the order; deletes what is there after all (contract 3.9, Unknown)."""
-    asked = json.loads(work.payload)
-    rows = bigdata.query_product_infos(asked["jobId"], **call)
+def _query(job_id: str, work: Work, *, key: str, until: float) -> list[dict]:
+    return bigdata.query_product_infos(job_id, key=key, request_id=work.request_id, seconds=_left(until))
+
+
+def _left(until: float) -> float:
+    return max(until - time.monotonic(), 0.001)
+
+
+def _acted_before(work: Work, named: list[dict], error: PartnerError, until: float) -> Outcome:
+    """The partner acted on this key before, with other bytes: what it holds decides (contract 3.5)."""
+    rows = []
+    try:
+        for job_id in dict.fromkeys(record["jobId"] for record in named):
+            rows += _query(job_id, work, key=str(uuid.uuid4()), until=until)
+    except PartnerError as silence:
+        return _still_to_ask(work, error, f"; asked what it holds: {silence.message}", silence)
+    return _outcome(
+        work,
+        Result.ACTED_BEFORE,
+        code=ACTED_BEFORE,
+        message=error.message,
+        http_status=error.http_status,
+        answer=error.answer,
+        data={"held": held_records(rows)},
+    )
+
+
+def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerError) -> Outcome:
+    """To be tried again: neither done nor refused, as long as nobody knows what the partner holds."""
+    return _outcome(
+        work,
+        Result.RETRY,
+        code=ACTED_BEFORE,
+        message=error.message + more,
+        http_status=error.http_status,
+        answer=error.answer,
+        unknown=True,
+        transport=silence.transport,
+        retry_after=silence.retry_after,
+    )
+
+
+def _verify_deleted(work: Work, asked: dict, until: float) -> Outcome:
+    """Asks what the big-data side holds for the order; deletes what is there after all (contract 3.9, Unknown).
+
+    The deletion repeats the bytes of an earlier one, so its key is a new one each time.
+    """
+    rows = _query(asked["jobId"], work, key=work.key, until=until)
     if rows:
-        again = {"key": str(uuid.uuid5(uuid.UUID(work.key), "delete again")), "request_id": work.request_id}
-        bigdata.delete_product_infos(json.dumps(asked["delete"], ensure_ascii=False).encode(), **again)
+        again = {"key": str(uuid.uuid4()), "request_id": work.request_id, "seconds": _left(until)}
+        try:
+            bigdata.delete_product_infos(wire.encode(asked["delete"]).encode(), **again)
+        except PartnerError as error:
+            if error.acted_before:
+                return _still_to_ask(work, error, "", error)
+            raise
     return _outcome(work, Result.OK, answer=f"{len(rows)} records were there")
 
 
@@ -89,7 +154,13 @@ def _usage(work: Work) -> Outcome:
 
 
 def _bpm(work: Work) -> Outcome:
-    process = bpm.start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
+    try:
+        process = bpm.start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
+    except PartnerError as error:
+        if error.acted_before:
+            known = {"http_status": error.http_status, "answer": error.answer}
+            return _outcome(work, Result.ACTED_BEFORE, code=ACTED_BEFORE, message=error.message, **known)
+        raise
     return _outcome(work, Result.OK, answer=process, data={"process": process})
 
 

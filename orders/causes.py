@@ -102,11 +102,43 @@ CAUSES = {
     "again": Cause(_("BPM finished the order a second time; nothing was changed."), _("Clear it up with BPM.")),
     "change_built_upon": Cause(
         _("The withdrawn change is what later orders rest on; its records were left."),
-        _("Check the billing records and put them right by hand."),
+        _("Ask the customer manager what shall be billed, then accept it with a reason."),
     ),
     "compensated": Cause(
         _("Staff took the order back: its billing records are deleted, or are being deleted."),
         _("Let BBOSS withdraw the order, or resend it when it shall be opened after all."),
+    ),
+    # the books of both sides
+    "difference": Cause(
+        _("The big-data side's billing records differ from ours."),
+        _("Look at the differences. Have them put right, take the big-data side's records as ours, or accept them."),
+    ),
+    "unknown_record": Cause(
+        _("Whether the big-data side bills a domain of this order is not known."),
+        _("Compare the order with the big-data side (reconcile); its answer settles it."),
+    ),
+    "acted_before": Cause(
+        _("The partner carried this step out before, with other content, as after a restore from a backup."),
+        _(
+            "Compare the records of both sides, then take the big-data side's as ours or resend ours. If BPM said so, "
+            "wait for its decision, or accept it."
+        ),
+    ),
+    "billed_not_active": Cause(
+        _("The order is closed, but the big-data side may still bill it."),
+        _("Ask the big-data side to remove the records, then compare the order (reconcile); or accept it."),
+    ),
+    "process_differs": Cause(
+        _("BPM works on the order with other domains, another service or another start than it has now."),
+        _("Tell BPM what the order is now, then accept it with a reason."),
+    ),
+    "late_undo": Cause(
+        _("The order was withdrawn or rejected although the customer has been live for more than a day."),
+        _("Ask the customer manager, then withdraw it: cancel the billing from now on, or delete all of it."),
+    ),
+    "entered_differs": Cause(
+        _("BBOSS's message differs from what staff entered for this number."),
+        _("Compare the two and ask the customer manager, then withdraw the order or accept it."),
     ),
     # mail
     "no_recipients": Cause(

@@ -39,3 +39,9 @@ class RecordConflictError(OrderError):
 
 class NotAllowedError(OrderError):
     """The present state does not allow this act; the message says which state and why."""
+
+
+def check_reason(reason: str, act: str) -> None:
+    """Raises NotAllowedError where an act ("a withdrawal") was given no reason."""
+    if not reason.strip():
+        raise NotAllowedError(f"{act} needs a reason")

@@ -10,7 +10,7 @@ Step, Channel, Gate = Dispatch.Step, Dispatch.Channel, Dispatch.Gate
 @dataclass(frozen=True, kw_only=True)
 class PlanFacts:
     """All that a plan depends on. `removed` and `added`: whether a change takes away or brings domains (or both,
-    when it changes the service type)."""
+    when it changes the service type); `extended`: whether the records that stay get another end."""
 
     kind: str
     first: bool | None = None
@@ -18,6 +18,7 @@ class PlanFacts:
     files: bool = False
     removed: bool = False
     added: bool = False
+    extended: bool = False
     billing_at_once: bool = False
 
 
@@ -35,6 +36,7 @@ class PlannedStep:
 CHECK_FILES = PlannedStep(Step.CHECK_FILES, Channel.FILES)
 FETCH_USAGE = PlannedStep(Step.FETCH_USAGE, Channel.USAGE, blocking=False)
 CREATE_TRIAL = PlannedStep(Step.CREATE_TRIAL, Channel.BILLING, in_line=True)
+EXTEND_TRIAL = PlannedStep(Step.EXTEND_TRIAL, Channel.BILLING, in_line=True)
 CANCEL_TRIAL = PlannedStep(Step.CANCEL_TRIAL, Channel.BILLING, in_line=True)
 CANCEL_TRIAL_AT_START = PlannedStep(Step.CANCEL_TRIAL, Channel.BILLING, gate=Gate.START, in_line=True)
 CREATE_BILLING = PlannedStep(Step.CREATE_BILLING, Channel.BILLING)
@@ -49,7 +51,8 @@ def build_plan(facts: PlanFacts) -> list[PlannedStep]:
     if facts.kind == Order.Kind.TRIAL:
         return [CREATE_TRIAL]
     if facts.kind == Order.Kind.CHANGE:
-        return [step for step, wanted in ((CANCEL_TRIAL, facts.removed), (CREATE_TRIAL, facts.added)) if wanted]
+        parts = (CANCEL_TRIAL, facts.removed), (CREATE_TRIAL, facts.added), (EXTEND_TRIAL, facts.extended)
+        return [step for step, wanted in parts if wanted]
     check = [CHECK_FILES] if facts.files else []
     if not facts.first:
         billing = CREATE_BILLING if facts.billing_at_once else CREATE_APPROVED_BILLING

@@ -11,6 +11,8 @@ S, D = Order.State, Dispatch.State
 # Only services undo or close an order; steps alone never move it out of these.
 SETTLED = frozenset({S.CONVERTED, S.ENDED, S.REJECTED, S.COMPENSATING, S.WITHDRAWN})
 
+ENDED_WELL = frozenset({D.DONE, D.GIVEN_UP})  # nothing waits for it any more
+
 COMMON = {
     S.IN_PROGRESS: {S.HELD, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
     S.HELD: {S.IN_PROGRESS, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
@@ -21,12 +23,13 @@ COMMON = {
 MOVES = {
     Order.Kind.TRIAL: COMMON
     | {
-        S.IN_PROGRESS: COMMON[S.IN_PROGRESS] | {S.TRIALING, S.CONVERTED},
+        S.IN_PROGRESS: COMMON[S.IN_PROGRESS] | {S.TRIALING, S.CONVERTED, S.ENDED},
         S.HELD: COMMON[S.HELD] | {S.TRIALING},
-        S.FAILED: COMMON[S.FAILED] | {S.TRIALING, S.CONVERTED},
+        S.FAILED: COMMON[S.FAILED] | {S.TRIALING, S.CONVERTED, S.ENDED},
         S.TRIALING: {S.IN_PROGRESS, S.CONVERTED, S.ENDED, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
-        S.CONVERTED: {S.TRIALING, S.ENDED},
-        S.ENDED: {S.COMPENSATING, S.WITHDRAWN},
+        S.CONVERTED: {S.TRIALING, S.ENDED, S.WITHDRAWN},
+        S.ENDED: {S.TRIALING, S.CONVERTED, S.COMPENSATING, S.WITHDRAWN},
+        S.WITHDRAWN: {S.CONVERTED},
     },
     Order.Kind.CHANGE: COMMON
     | {
@@ -54,7 +57,7 @@ MOVES = {
     }
     | {
         S.ACTIVE: {S.IN_PROGRESS, S.FAILED, S.REJECTED, S.COMPENSATING, S.WITHDRAWN},
-        S.REJECTED: {S.COMPENSATING, S.WITHDRAWN},
+        S.REJECTED: {S.IN_PROGRESS, S.HELD, S.COMPENSATING, S.WITHDRAWN},
     },
 }
 
@@ -85,14 +88,14 @@ def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.date
         return S.FAILED
     if order.kind == Order.Kind.ACTIVATION:
         return _activation_state(order, blocking, now)
-    if any(step.state != D.DONE for step in blocking):
+    if any(step.state not in ENDED_WELL for step in blocking):
         return S.IN_PROGRESS
     return S.TRIALING if order.kind == Order.Kind.TRIAL else S.APPLIED
 
 
 def _activation_state(order: Order, blocking: list[StepFacts], now: datetime.datetime) -> str:
     """An activation: sent, approved where it must be, and its day has been carried out."""
-    pending = [step for step in blocking if step.state != D.DONE]
+    pending = [step for step in blocking if step.state not in ENDED_WELL]
     if any(step.gate == Dispatch.Gate.NONE or step.state != D.WAITING for step in pending):
         # a start-day step under way leaves the order scheduled: contract 3.8, "until its start has been carried out"
         return S.SCHEDULED if all(step.gate == Dispatch.Gate.START for step in pending) else S.IN_PROGRESS

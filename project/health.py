@@ -12,10 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from project.addresses import is_allowed
 from project.metrics import exposition
-from project.readiness import readiness
+from project.readiness import DATABASE_AWAY, readiness
 
 log = logging.getLogger(__name__)
-DATABASE_AWAY = "the database does not answer"
 
 
 @never_cache

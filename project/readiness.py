@@ -11,11 +11,20 @@ from integrations.models import HEARTBEAT_LIMIT, Heartbeat
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
 
+DATABASE_AWAY = "the database does not answer"
+MIGRATIONS_MISSING = "migrations are not applied"
+NO_WORKER = "no worker gave a sign of life within 2 minutes"
+
 
 def heartbeat_age(now: datetime.datetime) -> float | None:
     """Seconds since any cluster's last sign of life; None if there never was one."""
     seen = Heartbeat.objects.aggregate(last=Max("seen_at"))["last"]
     return None if seen is None else (now - seen).total_seconds()
+
+
+def is_alive(age: float | None) -> bool:
+    """Whether a heartbeat of this age is a sign of life."""
+    return age is not None and age < HEARTBEAT_LIMIT.total_seconds()
 
 
 def oldest_due_age(now: datetime.datetime) -> float:
@@ -39,14 +48,13 @@ def readiness(now: datetime.datetime) -> dict:
     to turn BBOSS's orders away.
     """
     if missing := missing_migrations():
-        return {"database": "ok", "migrations": missing, "reasons": ["migrations are not applied"]}
+        return {"database": "ok", "migrations": missing, "reasons": [MIGRATIONS_MISSING]}
     age = heartbeat_age(now)
-    alive = age is not None and age < HEARTBEAT_LIMIT.total_seconds()
     return {
         "database": "ok",
         "migrations": [],
         "heartbeat_age_seconds": age,
         "oldest_due_seconds": oldest_due_age(now),
         "open_breakers": sorted(open_partners()),
-        "reasons": [] if alive else ["no worker gave a sign of life within 2 minutes"],
+        "reasons": [] if is_alive(age) else [NO_WORKER],
     }

@@ -6,9 +6,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from integrations.bboss import domains
 from integrations.bboss.envelope import shown
 from integrations.bboss.times import parse_day
+from orders import domain_names as domains
 
 EARLIEST_YEAR = 1970
 _NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -1,7 +1,8 @@
 """Calls to the big-data side (contract 3.3): billing records, and the traffic of trials. Knows no database.
 
 Every function sends `body` (JSON, UTF-8) as it is, under `key` (the dispatch's, the same for every attempt), and raises
-`integrations.http.PartnerError` unless the answer says success.
+`integrations.http.PartnerError` unless the answer says success. `seconds`: the total time-out, where it is not the
+usual one.
 """
 
 import dataclasses
@@ -12,20 +13,20 @@ from integrations import wire
 from integrations.http import Answer, PartnerError, check, parse, post
 
 
-def post_product_infos(body: bytes, *, key: str, request_id: str) -> Answer:
+def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> Answer:
     """Creates or cancels billing records; `body` is `payload.product_infos`."""
-    return _call("/productInfos", body, key, request_id)
+    return _call("/productInfos", body, key, request_id, seconds)
 
 
-def delete_product_infos(body: bytes, *, key: str, request_id: str) -> Answer:
+def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> Answer:
     """Deletes billing records (compensation); `body` is `payload.deletion`."""
-    return _call("/productInfos/delete", body, key, request_id)
+    return _call("/productInfos/delete", body, key, request_id, seconds)
 
 
-def query_product_infos(job_id: str, *, key: str, request_id: str) -> list[dict]:
+def query_product_infos(job_id: str, *, key: str, request_id: str, seconds: float | None = None) -> list[dict]:
     """The billing records that the big-data side holds for an order, with its field names."""
     body = wire.encode({"jobId": job_id}).encode()
-    return _rows(_call("/productInfos/query", body, key, request_id))
+    return _rows(_call("/productInfos/query", body, key, request_id, seconds))
 
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict]:
@@ -36,9 +37,10 @@ def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict]:
     return _rows(_call("/trialFlow/query", body, key, request_id))
 
 
-def _call(path: str, body: bytes, key: str, request_id: str) -> Answer:
+def _call(path: str, body: bytes, key: str, request_id: str, seconds: float | None = None) -> Answer:
     url = settings.BIGDATA_BASE_URL.rstrip("/") + path
-    outer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    timeout = settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
+    outer = post(url, body, key=key, request_id=request_id, timeout=timeout)
     answer = dataclasses.replace(outer, data=_inner(outer.data))
     check(answer)
     return answer

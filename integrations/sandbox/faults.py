@@ -4,7 +4,7 @@ import threading
 from dataclasses import asdict, dataclass
 from math import isfinite
 
-HTTP_ERRORS = ("500", "503", "429")
+HTTP_ERRORS = ("500", "503", "429", "409")
 WAITING = ("slow", "slow_drip")
 KINDS = (*HTTP_ERRORS, *WAITING, "reset", "reset_after", "garbage", "refusal")
 ACTED = ("slow", "slow_drip", "reset_after")

@@ -10,6 +10,7 @@ from integrations.sandbox.partners import Partners
 SHOWN = 50
 ENGINE = Engine(dirs=[Path(__file__).parent], autoescape=True)
 FAULT_NAMES = {
+    "409": "HTTP 409：键已用过（未执行）",
     "slow": "延迟应答",
     "slow_drip": "逐字节应答",
     "reset": "断开连接（未执行）",

@@ -20,6 +20,7 @@ PATHS = tuple(ROUTES)
 LOOK_UPS = (bigdata.query, bigdata.trial_flow)
 """They change nothing, so a repeat is answered from what is held now instead of from memory."""
 RESET = Answer(0, manner="reset")
+OTHER_BYTES = {"code": 409, "message": "同一个 Idempotency-Key 已执行过，内容不同"}
 
 
 class Partners:
@@ -35,46 +36,52 @@ class Partners:
         """Carries the call out as far as the faults let it, and notes it."""
         began = time.perf_counter()
         number = self.store.arrive(call)
-        same_bytes = not call.key or self.store.claim_key(call)
+        if call.key:
+            self.store.note_key(call)
         fault = self.faults.take(call.path)
-        answer = self._answer(call, fault, same_bytes)
+        answer = self._answer(call, fault)
         self.store.settle(number, answer, fault=fault and fault.kind, took=time.perf_counter() - began)
         return answer
 
-    def _answer(self, call: Call, fault: Fault | None, same_bytes: bool) -> Answer:
+    def _answer(self, call: Call, fault: Fault | None) -> Answer:
         wait = self.delay + (fault.seconds if fault and fault.kind == "slow" else 0)
         if wait and self._given_up.wait(wait):
             return RESET  # the sandbox was emptied or stopped meanwhile: this call belongs to what is gone
         if fault and not fault.acts:
             return _spoilt(fault)
-        answer = self._act(call, same_bytes)
+        answer = self._act(call)
         if fault and fault.kind == "reset_after":
             return RESET
         if fault and fault.kind == "slow_drip":
             return Answer(answer.status, answer.body, manner="drip", seconds=fault.seconds)
         return answer
 
-    def _act(self, call: Call, same_bytes: bool) -> Answer:
+    def _act(self, call: Call) -> Answer:
         if not call.key:
             return json_answer({"code": 400, "message": "缺少请求头 Idempotency-Key"}, status=400)
-        if not same_bytes:
-            return json_answer({"code": 409, "message": "同一个 Idempotency-Key 的内容不同"}, status=409)
         with self.store.transaction():
-            return json_answer(self._once(call))
+            answer = self._once(call)
+        return json_answer(answer, status=409 if answer is OTHER_BYTES else 200)
 
     def _once(self, call: Call) -> dict:
-        """The effect under its key: at the first time only, later the stored answer."""
-        known = self.store.answer_under(call.key)
+        """The effect under its key: at the first time only, later the stored answer.
+
+        A key under which nothing was carried out is free for other bytes; one that acted answers 409 to them.
+        """
         effect = ROUTES[call.path]
-        if known is not None:
-            self.store.count("repeats")
-            if effect not in LOOK_UPS:
-                return known
+        if known := self.store.answer_under(call.key):
+            digest, answer = known
+            if digest != call.digest and answer.get("code", 200) == 200:
+                return OTHER_BYTES
+            if digest == call.digest:
+                self.store.count("repeats")
+                if effect not in LOOK_UPS:
+                    return answer
         try:
             answer = effect(self.store, call, parse(call.body))
         except Refusal as refusal:
             answer = {"code": 400, "message": str(refusal)}
-        self.store.keep_answer(call.key, answer)
+        self.store.keep_answer(call, answer)
         return answer
 
     def reset(self) -> None:

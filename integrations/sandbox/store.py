@@ -80,23 +80,21 @@ class Store:
                 *given, fault, round(took, 6), number,
             )  # fmt: skip
 
-    def claim_key(self, call: Call) -> bool:
-        """Binds a key to the first bytes seen under it; false, and a violation, when these are others."""
+    def note_key(self, call: Call) -> None:
+        """Notes the first bytes seen under a key; a known key with other bytes is a violation."""
         with self.transaction():
             self._run("INSERT OR IGNORE INTO keys (key, digest) VALUES (?, ?)", call.key, call.digest)
-            same = self._run("SELECT digest FROM keys WHERE key = ?", call.key).fetchone()["digest"] == call.digest
-            if not same:
+            if self._run("SELECT digest FROM keys WHERE key = ?", call.key).fetchone()["digest"] != call.digest:
                 self.violate("key_reused", f"{call.path}：键 {call.key} 再次出现，内容不同")
-        return same
 
-    def answer_under(self, key: str) -> dict | None:
-        """What was answered under this key before."""
-        kept = self._run("SELECT answer FROM keys WHERE key = ?", key).fetchone()
-        return json.loads(kept["answer"]) if kept and kept["answer"] else None
+    def answer_under(self, key: str) -> tuple[str, dict] | None:
+        """Which bytes (their digest) were answered under this key before, and how."""
+        kept = self._run("SELECT digest, answer FROM keys WHERE key = ? AND answer IS NOT NULL", key).fetchone()
+        return (kept["digest"], json.loads(kept["answer"])) if kept else None
 
-    def keep_answer(self, key: str, answer: dict) -> None:
-        """Remembers what was answered under this key."""
-        self._run("UPDATE keys SET answer = ? WHERE key = ?", compact(answer), key)
+    def keep_answer(self, call: Call, answer: dict) -> None:
+        """Binds the key to these bytes and to what they were answered."""
+        self._run("INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", call.key, call.digest, compact(answer))
 
     def violate(self, kind: str, detail: str) -> None:
         """Notes a broken rule of contract section 3.5."""

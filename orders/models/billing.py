@@ -18,6 +18,8 @@ class BillingRecord(models.Model):
         TRIAL = "1", _("Trial record")
         COMMERCIAL = "2", _("Commercial record")
 
+    THERE = frozenset({State.LIVE, State.UNKNOWN})  # somebody is billed by it, or may be
+
     order = models.ForeignKey("Order", models.PROTECT, related_name="billing_records", verbose_name=_("order (jobId)"))
     info_type = models.CharField(_("infoType"), max_length=1, choices=Type.choices)
     product_id = models.CharField(_("productId"), max_length=64)

@@ -101,6 +101,9 @@ class Order(models.Model):
     in_effect = models.BooleanField(
         _("in effect"), default=False, help_text=_("a change that says what its trial looks like")
     )
+    given = models.JSONField(
+        _("given"), default=list, blank=True, help_text=_("what its message or staff gave of what its trial has too")
+    )
     proceeded = models.BooleanField(
         _("proceeded"), default=False, help_text=_("staff let it go on although its trial is withdrawn or ended")
     )

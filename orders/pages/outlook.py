@@ -18,7 +18,9 @@ Step, Kind = Dispatch.Step, Order.Kind
 VERDICTS = {
     "same": gettext_lazy("will be sent again: the same bytes under the same key"),
     "new": gettext_lazy("will be sent again as a new call: the partner had refused it for good"),
-    "again": gettext_lazy("The whole order is sent anew: new keys, a new T, and the claim on its trial is taken again"),
+    "again": gettext_lazy("The whole order is planned anew, as if it arrived now, and takes its trial's claim again"),
+    "repeat": gettext_lazy("was accepted already, and is sent once more"),
+    "left_out": gettext_lazy("was compensated; it is opened on its own page only"),
     "blocked": gettext_lazy("is queued; it goes out when the partner is back"),
     "accepted": gettext_lazy("was accepted already"),
     "refused": gettext_lazy("can't be sent now"),

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import Dispatch, Order
 from orders.pages.rungs import Facts
-from orders.services.undo_plan import may_have_acted
+from orders.services.acts import may_have_acted
 
 State, Held, Kind = Order.State, Order.Held, Order.Kind
 Text = str | Promise

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
@@ -12,8 +13,10 @@ from orders.errors import RecordConflictError
 from orders.models import Dispatch, Order
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
+from orders.services.late_undo import ask_staff, is_late
 from orders.services.locking import lock_order
 from orders.services.mails import queue_mail
+from orders.services.outcome import ACTED_BEFORE
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
 from orders.services.undo import begin_undo
@@ -21,7 +24,6 @@ from orders.services.undone import finish_undo
 from orders.services.wakeup import wake
 
 Decision, State, Step = Order.Decision, Dispatch.State, Dispatch.Step
-BEGUN = [State.SENDING, State.RETRYING, State.FAILED]
 
 
 def receive_approval(
@@ -44,6 +46,7 @@ def receive_approval(
             raise RecordConflictError(f"recordId {record_id} was received before with another body") from error
         if new:
             add_event(order, "approval", by="bpm", now=now, record=record_id, result=result, finished=finished)
+            close_troubles(order, step=Step.START_BPM, code=ACTED_BEFORE, now=now, by="bpm")
             if finished:
                 act_on(order, record, now=now)
     return new
@@ -51,17 +54,24 @@ def receive_approval(
 
 def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
     """A finished decision: settles the BPM step, and the first one decides the order."""
-    bpm = Dispatch.objects.filter(order=order, step=Step.START_BPM, superseded=False).first()
+    process = _attempted(order).first()
+    if process:
+        Dispatch.objects.filter(pk=process.pk).update(may_have_acted=True)  # somebody decides about its process
     if (order.undo_since and not _is_rejected(order)) or order.kind != Order.Kind.ACTIVATION:
         why = "undone" if order.undo_since else f"BPM was not asked about a {order.kind}"
         add_event(order, "approval_ignored", by="bpm", now=now, record=record.record_id, why=why)
-    elif bpm is None or bpm.attempts == 0:
+    elif process is None:
         open_incident(order, partner="bpm", step="approval", code="early", detail=record.record_id, now=now)
     elif order.decision:
         _note_another(order, record, now)
     else:
-        _settle_bpm_step(order, bpm, now)
+        _settle_bpm_step(order, process, now)
         apply_decisions(order, now=now)
+
+
+def _attempted(order: Order) -> QuerySet[Dispatch]:
+    """The BPM dispatches of an order that were ever attempted, newest first."""
+    return order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, repeat=False).order_by("-pk")
 
 
 def _is_rejected(order: Order) -> bool:
@@ -75,42 +85,79 @@ def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) 
     open_incident(order, partner="bpm", step="approval", code=code, detail=record.record_id, now=now)
 
 
-def _settle_bpm_step(order: Order, bpm: Dispatch, now: datetime.datetime) -> None:
-    """BPM has it, whatever became of our call: the step is done, a later time-out or refusal is only logged."""
-    changed = Dispatch.objects.filter(pk=bpm.pk, state__in=BEGUN).update(
-        state=State.DONE, done_at=now, lease_token=None, next_try_at=None, definite=True, error_code="", error=""
-    )
-    if changed:
-        add_event(order, "step_done", by="bpm", now=now, step=bpm.step, why="callback")
-        close_troubles(order, step=bpm.step, now=now, by="bpm")
+def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) -> None:
+    """BPM has it, whatever became of our call: the step is done, a later time-out or refusal is only logged. One that
+    was to take its place and was not sent yet is not sent any more."""
+    waiting = order.dispatches.filter(step=Step.START_BPM, superseded=False, repeat=False, attempts=0)
+    other = waiting.exclude(pk=process.pk).exclude(state=State.CLOSED).first()
+    if other:
+        waiting.filter(pk=other.pk).update(superseded=True, state=State.CLOSED, next_try_at=None)
+        places = {"superseded": False, "plan": other.plan, "position": other.position}
+        Dispatch.objects.filter(pk=process.pk).update(**places)
+    if settle_process(process, now):
+        add_event(order, "step_done", by="bpm", now=now, step=process.step, why="callback")
+        close_troubles(order, step=process.step, now=now, by="bpm")
 
 
-def decide(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
-    """The order's decision, for good. A pass lets billing go out; a reject stops the order."""
+def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
+    """Marks a BPM step as done that was sent before, whatever was answered; True if it was not done yet."""
+    begun = Dispatch.objects.filter(pk=process.pk).exclude(state=State.DONE)
+    return bool(
+        begun.update(
+            state=State.DONE, done_at=now, lease_token=None, next_try_at=None, definite=True, error_code="", error="",
+            may_have_acted=True,
+        )
+    )  # fmt: skip
+
+
+def counting_records(order: Order) -> list[ApprovalRecord]:
+    """BPM's finished decisions about the order's process, the first first. What was decided before a second or later
+    key was first sent to BPM does not count for the process that this key started (contract 3.6)."""
+    records = order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM).order_by("pk")
+    keys = list(_attempted(order)[:2])
+    if len(keys) == 2:
+        records = records.filter(received_at__gte=keys[0].frozen_at)
+    return list(records)
+
+
+def standing_decision(order: Order) -> str:
+    """The decision that stands for an order's process, applied or not: pass, reject, or empty."""
+    if order.decision:
+        return order.decision
+    records = counting_records(order)
+    return records[0].result if records else Decision.NONE
+
+
+def apply_decision(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
+    """The order's decision. A pass lets billing go out; a reject stops the order."""
     order.decision, order.decided_at = record.result, now
     order.save(update_fields=["decision", "decided_at"])
     if order.decision == Decision.REJECT:
-        reject(order, record, now=now)
+        _reject(order, record, by=by, now=now)
     else:
         release(now=now, order_ids=[order.pk])
-        refresh_states([order], now=now, by="bpm")
+        refresh_states([order], now=now, by=by)
     wake()
 
 
-def reject(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
-    """Stops a rejected order; what it sent is undone."""
+def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
+    """Stops a rejected order; what it sent is undone, unless the customer has been live for long."""
     queue_mail(order, Step.MAIL_REJECTED, now=now, detail=record.opinion, operator=record.operator)
-    begin_undo(order, ending=Order.State.REJECTED, why="rejected", by="bpm", now=now)
-    finish_undo(order, now=now, by="bpm")
+    if is_late(order, now):
+        ask_staff(order, why="rejected", by=by, now=now)
+        return
+    begin_undo(order, ending=Order.State.REJECTED, why="rejected", by=by, now=now)
+    finish_undo(order, now=now, by=by)
 
 
 def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
     """The first finished decision that came decides a (locked) order whose BPM step is done; others are noted."""
-    records = list(order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM).order_by("pk"))
-    if not records or order.decision or order.undo_since:
+    bpm = order.dispatches.filter(step=Step.START_BPM, superseded=False, repeat=False).order_by("-pk").first()
+    records = counting_records(order)
+    if not records or order.decision or order.undo_since or bpm is None or bpm.state != State.DONE:
         return
     close_troubles(order, step="approval", code="early", now=now, by="bpm")
-    decide(order, records[0], now=now)
+    apply_decision(order, records[0], by="bpm", now=now)
     for record in records[1:]:
         _note_another(order, record, now)
 

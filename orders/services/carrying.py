@@ -1,65 +1,93 @@
 """Writes a settlement down, in few statements and one transaction: domains, claim, records, dispatches, schedule."""
 
 import datetime
+from collections.abc import Mapping
 
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialClaim
 from orders.rows import insert_rows
-from orders.services.planning import Settlement
-from orders.services.schedules import make_schedule
+from orders.services.events import add_event
+from orders.services.keys import give_keys
+from orders.services.planning import CLOSED_FOR_GOOD, Settlement
+from orders.services.schedules import find_schedule, make_schedule
 from orders.services.stepping import line_is_free, release, start_plan
 
-Step = Dispatch.Step
+Step, State = Dispatch.Step, Dispatch.State
+RECORDS = {Step.CANCEL_TRIAL: "old", Step.EXTEND_TRIAL: "staying"}  # of a settlement; all other billing steps: "new"
 
 
-def carry_out(order: Order, decision: Settlement, *, now: datetime.datetime, again: bool = False) -> None:
+def carry_out(
+    order: Order, decision: Settlement, *, now: datetime.datetime, by: str, again: bool = False,
+    kept: Mapping[str, Dispatch] | None = None,
+) -> None:  # fmt: skip
     """Saves what was decided about a saved order. Its first steps become due.
 
-    `again`: the order was held before, so the domains that its message gave are there already.
+    `again`: the order was held or planned before, so it has domains and perhaps dispatches. `kept`: dispatches of an
+    earlier plan, by step, that stand in the new one too.
     """
     _write_domains(order, decision.domains, again)
     if decision.claim:
-        insert_rows([TrialClaim(trial=order.trial, activation=order, taken_at=now)])
+        take_claim(order, now=now)
     if decision.held:
         return
-    new = _write_records(decision.new)
-    _write_dispatches(order, decision, new, now, again)
-    if order.start_at:
+    if order.kind == Order.Kind.CHANGE and order.trial.state == Order.State.ENDED:
+        _revive(order.trial, now, by)
+    new = _write_records(decision.new, had=again or order.kind == Order.Kind.CHANGE)
+    _write_dispatches(order, decision, new, now, again, kept or {})
+    if order.start_at and not (again and find_schedule(order)):
         make_schedule(order)
 
 
+def take_claim(order: Order, *, now: datetime.datetime) -> None:
+    """The (locked) trial is this activation's. Raises IntegrityError where another one holds it."""
+    was = order.trial.state if order.trial.state in CLOSED_FOR_GOOD else Order.State.TRIALING
+    insert_rows([TrialClaim(trial=order.trial, activation=order, taken_at=now, trial_was=was)])
+
+
+def _revive(trial: Order, now: datetime.datetime, by: str) -> None:
+    """An ended trial runs again: a change has named a later end (contract 3.10)."""
+    add_event(trial, "state", by=by, now=now, old=trial.state, new=Order.State.TRIALING)
+    trial.state = Order.State.TRIALING
+    trial.save(update_fields=["state"])
+
+
 def _write_domains(order: Order, names: list[str], again: bool) -> None:
-    kept = set(order.domains.values_list("key", flat=True)) if again else set()
+    """The order's list, in its order. What an earlier plan had and this one has not is gone."""
     rows = [OrderDomain(order_id=order.pk, name=name, key=name.lower()) for name in names]
-    insert_rows(row for row in rows if row.key not in kept)
+    if again:
+        if list(order.domains.values_list("name", flat=True)) == names:
+            return
+        order.domains.all().delete()
+    insert_rows(rows)
 
 
-def _write_records(records: list[BillingRecord]) -> list[BillingRecord]:
-    """Makes the rows. A domain that a trial had before has its row already: the same one is used again."""
+def _write_records(records: list[BillingRecord], *, had: bool) -> list[BillingRecord]:
+    """Makes the rows. A domain that the order or trial had before has its row already: the same one is used again. A
+    commercial one begins anew, a trial's keeps the time when it was first made."""
     if not records:
         return []
     first = records[0]
-    known = {}
-    if first.info_type == BillingRecord.Type.TRIAL:
-        rows = BillingRecord.objects.filter(order=first.order, product_id=first.product_id)
-        known = {row.domain_key: row for row in rows}
+    rows = BillingRecord.objects.filter(order=first.order, product_id=first.product_id)
+    known = {row.domain_key: row for row in rows} if had else {}
+    if known and first.info_type == BillingRecord.Type.COMMERCIAL:
+        rows.exclude(state__in=BillingRecord.THERE).update(
+            state=BillingRecord.State.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None
+        )
     insert_rows(row for row in records if row.domain_key not in known)
     return [known.get(row.domain_key, row) for row in records]
 
 
-def _size(channel: str, records: list[BillingRecord], domains: list[str]) -> int:
-    """How much a step has to say: its records, or the order's domains where it names them."""
-    if channel == Dispatch.Channel.BILLING:
-        return len(records)
-    return 0 if channel == Dispatch.Channel.USAGE else len(domains)
-
-
 def _write_dispatches(
-    order: Order, decision: Settlement, new: list[BillingRecord], now: datetime.datetime, again: bool
-) -> None:
+    order: Order, decision: Settlement, new: list[BillingRecord], now: datetime.datetime, again: bool,
+    kept: Mapping[str, Dispatch],
+) -> None:  # fmt: skip
     trial_id = order.trial_id or order.pk
     rows = []
     for position, step in enumerate(decision.steps, start=1):
-        records = decision.old if step.step == Step.CANCEL_TRIAL else new
+        if step.step in kept:
+            _keep(kept[step.step], order, position, step.gate)
+            continue
+        billing = step.channel == Dispatch.Channel.BILLING
+        records = getattr(decision, RECORDS[step.step]) if step.step in RECORDS else new
         rows.append(
             Dispatch(
                 order=order,
@@ -70,14 +98,28 @@ def _write_dispatches(
                 gate=step.gate,
                 not_before=order.start_at if step.gate == Dispatch.Gate.START else None,
                 lane=trial_id if step.in_line else None,
-                records=[row.pk for row in records] if step.channel == Dispatch.Channel.BILLING else [],
-                size=_size(step.channel, records, decision.domains),
+                records=[row.pk for row in records] if billing else [],
+                size=len(records) if billing else len(decision.domains),
+                plan=order.plans,
                 created_at=now,
             )
         )
+    give_keys(order, rows, new=not again)
     free = not again and line_is_free(trial_id)
     if free:
         start_plan(rows, now=now)
     insert_rows(rows)
     if not free:
         release(now=now, order_ids=[order.pk])
+
+
+def _keep(row: Dispatch, order: Order, position: int, gate: str) -> None:
+    """A dispatch of an earlier plan goes over into the new one: done, or to be repeated with its key and bytes."""
+    row.plan, row.position, row.gate, row.superseded = order.plans, position, gate, False
+    if row.state != State.DONE:
+        row.state, row.next_try_at, row.tries_left, row.error_code, row.error = State.WAITING, None, None, "", ""
+    row.save(
+        update_fields=[
+            "plan", "position", "gate", "superseded", "state", "next_try_at", "tries_left", "error_code", "error",
+        ]
+    )  # fmt: skip

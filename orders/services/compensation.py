@@ -4,13 +4,14 @@ import datetime
 
 from django.db import transaction
 
-from orders.errors import NotAllowedError
-from orders.models import Dispatch, Order
+from orders.errors import NotAllowedError, check_reason
+from orders.models import Order
+from orders.services.acts import acts_of
 from orders.services.events import add_event
 from orders.services.incidents import COMPENSATED, open_incident
+from orders.services.late_undo import is_late
 from orders.services.locking import lock_order
 from orders.services.undo import begin_undo
-from orders.services.undo_plan import may_have_acted
 from orders.services.undone import finish_undo
 
 
@@ -21,11 +22,11 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     incident, which stands until the order is withdrawn or sent anew: no order is failed without one (contract 3.8).
     Raises OrderUnknownError, NotAllowedError (a trial or change, nothing sent, undone already, or a blank reason).
     """
-    if not reason.strip():
-        raise NotAllowedError("a compensation needs a reason")
+    check_reason(reason, "a compensation")
     with transaction.atomic():
         order = lock_order(number)
-        _check(order)
+        if why := why_not_compensate(order, now):
+            raise NotAllowedError(why)
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
         open_incident(order, partner="order", step="", code=COMPENSATED, detail=reason.strip(), now=now)
@@ -33,11 +34,14 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     return order
 
 
-def _check(order: Order) -> None:
+def why_not_compensate(order: Order, now: datetime.datetime) -> str:
+    """Why staff can't compensate the order; empty if they can."""
     if order.kind != Order.Kind.ACTIVATION:
-        raise NotAllowedError(f"order {order.number} is a {order.kind}; only activations are compensated")
+        return f"order {order.number} is a {order.kind}; only activations are compensated"
     if order.undo_since:
-        raise NotAllowedError(f"order {order.number} is undone already (state {order.state})")
-    rows = order.dispatches.filter(channel=Dispatch.Channel.BILLING, superseded=False).defer("payload")
-    if not any(may_have_acted(row) for row in rows):
-        raise NotAllowedError(f"nothing of order {order.number} was sent to the big-data side (state {order.state})")
+        return f"order {order.number} is undone already (state {order.state})"
+    if is_late(order, now):
+        return f"order {order.number} has been live for more than a day: use withdraw with --cancel or --delete"
+    if not acts_of(order):
+        return f"nothing of order {order.number} was sent to the big-data side (state {order.state})"
+    return ""

@@ -3,11 +3,13 @@
 import datetime
 from collections.abc import Iterable
 
-from orders.models import AffectedOrder, Attempt, Dispatch, Order
+from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.approvals import apply_early_decisions
+from orders.services.events import add_event
 from orders.services.files import end_files_hold, hold_for_files
+from orders.services.giving_up import answer_question
 from orders.services.incidents import PARTNERS, close_troubles, open_incident
-from orders.services.outcome import Outcome
+from orders.services.outcome import ACTED_BEFORE, Outcome
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
 from orders.services.undo import begin_undo
@@ -16,7 +18,7 @@ from orders.services.undone import finish_undo, leave_out_needless, note_undone
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ENDED = {State.DONE, State.FAILED, State.CLOSED}
 COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
-LOST = "lost"  # its worker died at each attempt: staff look first, nothing is compensated
+NOT_COMPENSATED = {"lost", ACTED_BEFORE}  # codes that say nothing about what the partner thinks of the order
 NEEDLESS = {Channel.BPM, Channel.USAGE, Channel.FILES}  # their failure troubles nobody once the order is being undone
 
 
@@ -32,13 +34,17 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
     needless = leave_out_needless(row for row in rows if _did_nothing(row))
     orders |= {order.pk: order for order in needless}
     _end_troubles(done, now, by)
-    apply_early_decisions([row.order for row in done if row.step == Step.START_BPM], now=now)
+    _note_acted_before(done, outcomes, now, by)
+    apply_early_decisions([row.order for row in done if row.step == Step.START_BPM and not row.repeat], now=now)
+    for row in done:
+        if row.step == Step.ASK_BILLING:
+            orders |= {order.pk: order for order in answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)}
     ended = [row for row in rows if row.state in ENDED]
     lanes = {row.lane for row in ended if row.lane} | {order.trial_id or order.pk for order in needless}
     touched = {row.order_id for row in ended} | {order.pk for order in needless}
     note_undone([row for row in done if row.undo], now=now)
     released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
-    for order in orders.values():
+    for order in list(orders.values()):
         finish_undo(order, now=now, by=by)
     refresh_states(orders.values(), now=now, by=by)
     return released
@@ -46,7 +52,7 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
 
 def _did_nothing(row: Dispatch) -> bool:
     """Ended, and the partner has certainly not carried it out."""
-    return row.state == State.CLOSED or (row.state == State.FAILED and row.definite and row.attempts == 1)
+    return row.state in {State.CLOSED, State.FAILED} and not row.may_have_acted
 
 
 def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
@@ -60,9 +66,30 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
         row.order, partner=PARTNERS[row.channel], step=row.step, code=row.error_code, detail=row.error, now=now
     )
     reached = row.order.kind == Order.Kind.ACTIVATION and row.step in COMPENSATED and row.gate != Dispatch.Gate.START
-    reached = reached and row.error_code != LOST
-    if reached and not row.undo and not row.order.undo_since:
+    reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
+    if reached and not row.order.undo_since:
         begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
+
+
+def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> None:
+    """Steps that the partner had carried out before, with other bytes (contract 3.5, 409). What is as we mean it is
+    only noted; a process that we know nothing of, and a trial that somebody else cancelled, stand in an incident."""
+    for row in done:
+        if outcomes[row.pk].result != Attempt.Outcome.ACTED_BEFORE:
+            continue
+        add_event(row.order, ACTED_BEFORE, by=by, now=now, step=row.step)
+        if row.channel == Channel.BPM or (row.step == Step.CREATE_TRIAL and _was_cancelled(row)):
+            open_incident(
+                row.order, partner=PARTNERS[row.channel], step=row.step, code=ACTED_BEFORE, detail=row.error, now=now
+            )
+    for row in done:
+        if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
+            close_troubles(row.order.trial, step=Step.CREATE_TRIAL, code=ACTED_BEFORE, now=now, by=by)
+
+
+def _was_cancelled(row: Dispatch) -> bool:
+    cancelled = BillingRecord.objects.filter(pk__in=row.records[:1000], state=BillingRecord.State.CANCELLED)
+    return cancelled.exists()
 
 
 def _end_troubles(done: list[Dispatch], now: datetime.datetime, by: str) -> None:

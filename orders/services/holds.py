@@ -5,8 +5,9 @@ import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from orders.errors import NotAllowedError
-from orders.models import Order, Province
+from orders.domain_names import MOST_DOMAINS, fault
+from orders.errors import NotAllowedError, check_reason
+from orders.models import Order, OrderDomain, Province
 from orders.services.carrying import carry_out
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
@@ -40,10 +41,9 @@ def settle_followers(trial: Order, *, now: datetime.datetime, by: str, held: lis
 def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
     """Decides anew about a held order (locked, and its trial too); returns whether it goes on."""
     was = order.held_because
-    names = list(order.domains.values_list("name", flat=True))
-    decision = settle(order, domains=names, claim=open_claim(order.trial), now=now)
+    decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
     order.save()
-    carry_out(order, decision, now=now, again=True)
+    carry_out(order, decision, now=now, by=by, again=True)
     if decision.held == was:
         return False
     close_troubles(order, code=was, now=now, by=by)
@@ -56,6 +56,11 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
     if order.kind == Order.Kind.TRIAL:
         settle_followers(order, now=now, by=by)
     return True
+
+
+def given_domains(order: Order) -> list[str]:
+    """The domains that its message or staff gave; none where it takes its trial's."""
+    return list(order.domains.values_list("name", flat=True)) if "domains" in order.given else []
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
@@ -72,6 +77,67 @@ def settle_arrived(*, now: datetime.datetime) -> int:
             settle_followers(trial, now=now, by="worker")
             wake()
     return len(numbers)
+
+
+def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
+    """Staff let an activation go on although its trial is withdrawn or ended (contract 3.10): as the first one where
+    nobody holds the claim, else as a subsequent one. Raises OrderUnknownError, NotAllowedError."""
+    check_reason(reason, "letting it proceed")
+    with transaction.atomic():
+        order = lock_order(number)
+        why_not_proceed(order)
+        order.proceeded = True
+        add_event(order, "proceeded", by=by, now=now, reason=reason.strip(), trial=order.trial.state)
+        settle_again(order, now=now, by=by)
+        wake()
+    return order
+
+
+def why_not_proceed(order: Order) -> None:
+    """Raises NotAllowedError unless the order is held for its closed trial, and is an activation."""
+    if order.held_because != Held.TRIAL_CLOSED or order.undo_since:
+        raise NotAllowedError(f"order {order.number} is not held for a closed trial (state {order.state})")
+    if order.kind != Order.Kind.ACTIVATION:
+        raise NotAllowedError(
+            f"order {order.number} changes a trial that is {order.trial.state}: withdraw it (one that names a later end "
+            "of an ended trial goes on by itself)"
+        )
+
+
+def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: datetime.datetime) -> Order:
+    """Staff name the domains of a subsequent activation whose message had none; it goes on.
+
+    `domains`: as they shall be sent; compared in lower case. Raises OrderUnknownError, NotAllowedError (not held for
+    its domains, none named, one twice or more than 20,000, one that is no host name, or a blank reason).
+    """
+    check_reason(reason, "naming domains")
+    _check_domains(domains)
+    with transaction.atomic():
+        order = lock_order(number)
+        if order.held_because != Held.DOMAINS_MISSING or order.undo_since:
+            raise NotAllowedError(f"order {number} is not held for its domains (state {order.state})")
+        order.given = sorted({*order.given, "domains"})
+        OrderDomain.objects.bulk_create(OrderDomain(order=order, name=name, key=name.lower()) for name in domains)
+        add_event(
+            order, "domains_named", by=by, now=now, domains=domains[:100], count=len(domains), reason=reason.strip()
+        )
+        settle_again(order, now=now, by=by)
+        wake()
+    return order
+
+
+def _check_domains(domains: list[str]) -> None:
+    if not domains:
+        raise NotAllowedError("name at least one domain")
+    if len(domains) > MOST_DOMAINS:
+        raise NotAllowedError(f"more than {MOST_DOMAINS} domains")
+    seen = set()
+    for name in domains:
+        if wrong := fault(name):
+            raise NotAllowedError(f"domain {name!r} {wrong}")
+        if name.lower() in seen:
+            raise NotAllowedError(f"domain {name!r} is named twice")
+        seen.add(name.lower())
 
 
 def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:

@@ -23,6 +23,20 @@ PARTNERS = {
 OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 BREAKER_OPEN = "breaker_open"
 COMPENSATED = "compensated"  # by staff; one that a failure caused has that failure's incident
+LATE_UNDO, BILLED_NOT_ACTIVE, PROCESS_DIFFERS = "late_undo", "billed_not_active", "process_differs"
+BUILT_UPON, DIFFERENCE = "change_built_upon", "difference"
+BOOKS_ONLY = frozenset(
+    {
+        "unknown_record",
+        DIFFERENCE,
+        "acted_before",
+        BILLED_NOT_ACTIVE,
+        PROCESS_DIFFERS,
+        LATE_UNDO,
+        "entered_differs",
+        BUILT_UPON,
+    }
+)  # fmt: skip  only the books or `accept` end these (contract 3.9, 14)
 ONE_AT_A_TIME = 0x1D5C  # the number of the advisory lock; any will do
 
 
@@ -75,13 +89,16 @@ def _incident(
 
 
 def close_troubles(
-    order: Order, *, now: datetime.datetime, by: str, step: str | None = None, code: str | None = None
-) -> None:
-    """The order goes on: closes what stopped it (all, or of one step or code), and incidents that stop nobody now.
+    order: Order, *, now: datetime.datetime, by: str, step: str | None = None, code: str | None = None,
+    but: Iterable[str] = (),
+) -> None:  # fmt: skip
+    """The order goes on: closes what stopped it (all, or of one step or code, or all `but` these codes), and incidents
+    that stop nobody now.
 
     A breaker's incident is not the order's: it is over when the partner answers.
     """
     rows = AffectedOrder.objects.filter(order=order, closed_at=None).exclude(incident__code=BREAKER_OPEN)
+    rows = rows.exclude(incident__code__in=list(but)) if but else rows
     if step is not None:
         rows = rows.filter(incident__step=step)
     if code is not None:

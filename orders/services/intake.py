@@ -26,6 +26,7 @@ COPIED = [
     "oper_mail", "prod_type", "product_id", "billing_method", "data_flow", "info_security", "info_security_table",
     "busi_info",
 ]  # fmt: skip
+GIVEN = ["domains", "service_type", "data_flow", "biz_end"]  # what an order takes from its trial unless it is given
 
 
 def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
@@ -63,7 +64,7 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
     decision = settle(order, domains=list(content.domains or ()), claim=open_claim(trial), now=now)
     insert_rows([order])
     insert_rows([AcceptedCall(trans_ido=trans_ido, content_hash=digest, order=order)])
-    carry_out(order, decision, now=now)
+    carry_out(order, decision, now=now, by="bboss")
     insert_rows([message])
     insert_rows([event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)])
     if decision.held:
@@ -92,6 +93,7 @@ def _new_order(
         trial_number=content.trial_number,
         attribution_id=content.attribution or None,
         service_type_id=content.service_type or None,
+        given=[name for name in GIVEN if getattr(content, name)],
         content=raw,
         content_hash=digest,
         trans_idh=message.trans_idh,

@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
-from orders.batches import load_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.prepared import Prepared, Slot
 from orders.rows import insert_rows, update_rows
 from orders.services.incidents import PARTNERS
-from orders.services.lost import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost, note_losses
+from orders.services.lost import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost
 from orders.services.mails import AFTER_THE_PLAN as MAILS
+from orders.services.record_times import read_records
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
 RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases: with their bodies they fill the memory, and a claim takes its time
-CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
-FROZEN = ["payload", "frozen_at"]
-LOSSES = ["lost", "may_have_acted"]
+CLAIMED = ["state", "lease_token", "next_try_at", "attempts", "may_have_acted"]
+FROZEN = ["payload", "frozen_at", "records", "size", "about"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,9 @@ class Work:
     alone: bool = False
 
 
-# Builds the payload of dispatches at their first attempt: {dispatch id: text}; a failure is an Exception in its place.
-Builder = Callable[[list[Dispatch], datetime.datetime], dict[int, str | Exception]]
+# Builds the payload of dispatches at their first attempt, with their records by id: {dispatch id: text}; a failure is
+# an Exception in its place.
+Builder = Callable[[list[Dispatch], datetime.datetime, dict[int, BillingRecord]], dict[int, str | Exception]]
 
 
 def claim(
@@ -72,15 +72,14 @@ def claim(
         for row in rows:
             (fresh if row.frozen_at is None else again).append(row)
         _freeze(fresh, now, build)
-        died = [row for row in again if row.state == State.SENDING]
-        _close_lost([row.pk for row in died], now)
-        note_losses(died)
+        _close_lost([row.pk for row in again if row.state == State.SENDING], now)
         token, until = uuid.uuid4(), now + lease
         for row in rows:
+            row.may_have_acted |= row.state == State.SENDING  # its worker died
+            row.lost += row.state == State.SENDING
             row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1
         update_rows(fresh, [*CLAIMED, *FROZEN])
-        update_rows(again, CLAIMED)
-        update_rows(died, LOSSES)
+        update_rows(again, [*CLAIMED, "lost"])
         attempts = [Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
         insert_rows(attempts)
     return [_work(row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
@@ -137,8 +136,9 @@ def _claimable(partner: str) -> QuerySet:
     )
     channels = [channel for channel, name in PARTNERS.items() if name == partner]
     due = Dispatch.objects.filter(
-        allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels
-    )
+        allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels,
+        superseded=False,
+    )  # fmt: skip
     if connection.features.has_select_for_update_skip_locked:
         due = due.select_for_update(skip_locked=True)
     return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")
@@ -150,8 +150,7 @@ def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> No
         return
     for row in fresh:
         row.frozen_at = now
-    _set_record_times(fresh)
-    payloads = build(fresh, now)
+    payloads = build(fresh, now, read_records(fresh))
     for row in fresh:
         payload = payloads[row.pk]
         if isinstance(payload, Exception):
@@ -159,46 +158,6 @@ def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> No
             row.payload = ""
         else:
             row.payload = payload
-
-
-def _set_record_times(fresh: list[Dispatch]) -> None:
-    """Writes createTime, cancelTime and the time of cancelling as T decides them (contract 3.3)."""
-    ids = [pk for row in fresh for pk in row.records]
-    if not ids:
-        return
-    records = load_rows(BillingRecord, ids)
-    for row in fresh:
-        for pk in row.records:
-            _set_times(records[pk], row)
-    update_rows(records.values(), ["create_time", "cancel_time", "cancelled_at"])
-
-
-def _set_times(record: BillingRecord, row: Dispatch) -> None:
-    t = row.frozen_at
-    if row.step == Step.CANCEL_TRIAL:
-        record.cancelled_at = t
-    if row.step == Step.RESTORE_TRIAL:
-        record.cancelled_at = None
-    if row.step not in {Step.CREATE_TRIAL, Step.CREATE_BILLING}:
-        return
-    record.cancelled_at = None
-    record.create_time = record.create_time or row.order.start_at or t
-    record.cancel_time = _end_of(row.order) or in_ten_years(t)
-
-
-def _end_of(order: Order) -> datetime.datetime | None:
-    """BizEnd 23:59:59 of a trial or change; commercial records run for ten years."""
-    if order.kind == Order.Kind.ACTIVATION or order.biz_end is None:
-        return None
-    zone = datetime.timezone(datetime.timedelta(hours=8))
-    return datetime.datetime.combine(order.biz_end, datetime.time(23, 59, 59), zone)
-
-
-def in_ten_years(t: datetime.datetime) -> datetime.datetime:
-    """T + 10 years on the wall clock of Asia/Shanghai; 29 February becomes the 28th."""
-    local = t.astimezone(datetime.timezone(datetime.timedelta(hours=8)))
-    day = 28 if (local.month, local.day) == (2, 29) else local.day
-    return local.replace(year=local.year + 10, day=day)
 
 
 def _close_lost(dispatch_ids: list[int], now: datetime.datetime) -> None:

@@ -21,7 +21,9 @@ USED_UP = Q(state=State.SENDING, lost__gte=MOST_ALONE)
 TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
 LOST = Prepared(
     lambda: (
-        Dispatch.objects.filter(~NEVER_LOST, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()))
+        Dispatch.objects.filter(
+            ~NEVER_LOST, state__in=OPEN_STATES, superseded=False, next_try_at__lte=Slot("now", DateTimeField())
+        )
         .order_by("-lost", "next_try_at")
         .values_list("pk", "state", "lost", "lease_token", "channel")[:100]
     )
@@ -56,10 +58,3 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
         message=WORDS,
         unknown=True,
     )
-
-
-def note_losses(rows: list[Dispatch]) -> None:
-    """Counts one loss more for (locked) rows that are claimed since their lease ran out; unsaved."""
-    for row in rows:
-        row.lost += 1
-        row.may_have_acted = True

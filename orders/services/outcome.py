@@ -3,6 +3,8 @@
 import uuid
 from dataclasses import dataclass, field
 
+ACTED_BEFORE = "acted_before"  # the code of a step that the partner acted on before, with other bytes (contract 3.5)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -11,7 +13,8 @@ class Outcome:
     `transport`: it says something about the partner, not the request. `free`: the partner's breaker is open, so a
     failure costs no attempt.
 
-    `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic). `retry_after` in seconds.
+    `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic), `held` (records that it holds, after a
+    question or where it acted before). `retry_after` in seconds.
     """
 
     dispatch_id: int

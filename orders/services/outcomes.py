@@ -16,12 +16,16 @@ from orders.services.locking import lock_orders
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.outcome import Outcome
 from orders.services.results import write_results
+from orders.services.taken_books import fitting
 
 logger = logging.getLogger(__name__)
 State, Channel, Result = Dispatch.State, Dispatch.Channel, Attempt.Outcome
 TRIES = 3
 FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
-ROW = ["state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at"]
+ROW = [
+    "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
+    "may_have_acted",
+]  # fmt: skip
 
 
 def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> int:
@@ -96,9 +100,9 @@ def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, b
 
 
 def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
-    events = []
+    events, fit = [], fitting(rows.values(), outcomes)
     for pk, row in rows.items():
-        _settle_row(row, outcomes[pk], now)
+        _settle_row(row, outcomes[pk], now, fits=pk in fit)
         if outcomes[pk].result != Result.HANDED_BACK:  # then no call was made, and nothing is known about it
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
@@ -108,10 +112,14 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
     return move_on(rows.values(), outcomes, now=now, by=by)
 
 
-def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:
-    """What becomes of the dispatch: done, tried again, failed, or handed back as if nothing had been."""
+def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits: bool) -> None:
+    """What becomes of the dispatch: done, tried again, failed, or handed back as if nothing had been.
+
+    `fits`: the partner acted on it before, and holds what it means (see taken_books).
+    """
     row.error_code, row.error, row.lease_token = outcome.code[:32], outcome.message, None
-    if outcome.result == Result.OK:
+    row.may_have_acted |= outcome.unknown or outcome.result in {Result.OK, Result.ACTED_BEFORE}
+    if outcome.result == Result.OK or fits:
         row.state, row.done_at, row.next_try_at, row.definite = State.DONE, now, None, True
     elif outcome.result == Result.HANDED_BACK:
         row.attempts -= 1
@@ -124,6 +132,8 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None
     else:
         row.state, row.next_try_at = State.FAILED, None
         row.definite = outcome.result == Result.REFUSED
+        # attempts that ended without a definite answer: nobody knows what they did at the big-data side
+        row.may_have_acted |= not row.definite and row.channel == Channel.BILLING
     if row.order.undo_since and not _still_wanted(row):
         row.state, row.next_try_at = State.CLOSED, None
 

@@ -16,22 +16,28 @@ from orders.plan import PlanFacts, PlannedStep, build_plan
 from orders.prepared import Prepared, Slot
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
-CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
+CLOSED_FOR_GOOD = {State.WITHDRAWN, State.ENDED}
+CLOSED_TRIAL = {*CLOSED_FOR_GOOD, State.COMPENSATING}
 FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 
+CHANGEABLE = {"service_type": "service_type_id", "data_flow": "data_flow", "biz_end": "biz_end"}  # given: our field
+
 OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
-CHANGES = Order.objects.filter(kind=Kind.CHANGE, planned_at__isnull=False, undo_since=None)
-LAST_CHANGE = Prepared(lambda: CHANGES.filter(trial=Slot("trial")).order_by("-planned_at", "-pk")[:1])
+CHANGES = Order.objects.filter(kind=Kind.CHANGE, change_number__isnull=False)
+LAST_CHANGE = Prepared(lambda: CHANGES.filter(trial=Slot("trial"), in_effect=True).order_by("-change_number")[:1])
+UNDO_ASKED = Prepared(
+    lambda: Order.objects.filter(trial=Slot("trial"), undo_asked_at__isnull=False).values_list("pk", flat=True)[:1]
+)
 DOMAINS = Prepared(lambda: OrderDomain.objects.filter(order=Slot("order")).values_list("name", flat=True))
-RECORDS = Prepared(lambda: BillingRecord.objects.filter(order=Slot("order"), product_id=Slot("product")))
+RECORDS = Prepared(lambda: BillingRecord.objects.filter(order=Slot("order")))
 
 
 @dataclass
 class Settlement:
     """What was decided about an order; nothing is saved yet except through `carry_out`.
 
-    `old` are trial records that exist and will be cancelled, `new` records that will be made, `domains` the names of
-    the order's own list, `claim` whether it takes the claim.
+    `old` are trial records that exist and will be cancelled, `new` records that will be made, `staying` those that get
+    a new end, `domains` the names of the order's own list, `claim` whether it takes the claim.
     """
 
     held: str = Held.NOT
@@ -39,6 +45,7 @@ class Settlement:
     steps: list[PlannedStep] = field(default_factory=list)
     old: list[BillingRecord] = field(default_factory=list)
     new: list[BillingRecord] = field(default_factory=list)
+    staying: list[BillingRecord] = field(default_factory=list)
     claim: bool = False
 
 
@@ -55,7 +62,7 @@ def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: d
     if decision.held:
         order.state = State.HELD
     else:
-        order.state, order.planned_at = State.IN_PROGRESS, now
+        order.state, order.planned_at, order.plans = State.IN_PROGRESS, now, order.plans + 1
     return decision
 
 
@@ -74,25 +81,43 @@ def _attribution_of(enterprise_id: str) -> Province | None:
     return Province.objects.filter(code=enterprise_id[:3]).first()
 
 
-def _trial_trouble(trial: Order | None, now: datetime.datetime) -> str:
+def _trial_trouble(order: Order, trial: Order | None) -> str:
     """Why nothing can be planned upon this trial now, if so."""
     if trial is None:
         return Held.TRIAL_UNKNOWN
-    if trial.state in CLOSED_TRIAL or trial.undo_since:
+    if UNDO_ASKED.first(trial=trial.pk) not in {None, order.pk}:
+        return Held.TRIAL_BUSY
+    if is_closed(trial) and not (order.proceeded or _revives(order, trial)):
         return Held.TRIAL_CLOSED
     return Held.NOT
 
 
+def is_closed(trial: Order) -> bool:
+    """Whether a trial is withdrawn, ended or about to be."""
+    return trial.state in CLOSED_TRIAL or bool(trial.undo_since)
+
+
+def _revives(order: Order, trial: Order) -> bool:
+    """Whether a change names a later end of a trial that has ended; of a withdrawn one never (contract 3.10)."""
+    running_out = order.kind == Kind.CHANGE and trial.state == State.ENDED and not trial.undo_since
+    return running_out and _ends_later(order, latest_shape(trial))
+
+
+def _ends_later(change: Order, before: Order) -> bool:
+    """Whether a change's message names a later end than its trial has."""
+    return "biz_end" in change.given and (before.biz_end is None or change.biz_end > before.biz_end)
+
+
 def _settle_change(order: Order, decision: Settlement, claim: TrialClaim | None, now: datetime.datetime) -> str:
     trial = order.trial
-    if trouble := _trial_trouble(trial, now):
+    if trouble := _trial_trouble(order, trial):
         return trouble
     if claim and (claim.activation_id < (order.pk or claim.activation_id + 1) or claim.activation.planned_at):
         return Held.CLAIM_HELD
     if trial.planned_at is None:
         return Held.TRIAL_HELD
     before = latest_shape(trial)
-    if ended(before, now):
+    if ended(before, now) and not _ends_later(order, before):
         return Held.TRIAL_CLOSED
     _plan_change(order, decision, before)
     return Held.NOT
@@ -101,29 +126,50 @@ def _settle_change(order: Order, decision: Settlement, claim: TrialClaim | None,
 def _plan_change(order: Order, decision: Settlement, before: Order) -> None:
     """Resolves what the change leads to, and which records go and come."""
     copy_from(order, before, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
-    order.service_type_id = order.service_type_id or before.service_type_id
-    order.data_flow = order.data_flow or before.data_flow
-    order.biz_end = order.biz_end or before.biz_end
+    copy_from(order, before, tuple(field for name, field in CHANGEABLE.items() if name not in order.given))
     had = {row.key: row.name for row in before.domains.all()}
     decision.domains = decision.domains or list(had.values())
     wanted = {name.lower(): name for name in decision.domains}
     other_service = order.service_type_id != before.service_type_id
+    live = (
+        had.keys() - _not_live(order.trial, before.service_type_id) if order.trial.state == State.ENDED else had.keys()
+    )
     gone = had.keys() if other_service else had.keys() - wanted.keys()
-    come = [name for key, name in wanted.items() if other_service or key not in had]
+    come = [name for key, name in wanted.items() if other_service or key not in live]
     decision.old = trial_records(order.trial, before.service_type_id, gone)
     decision.new = [_trial_record(order.trial, order.service_type_id, name) for name in come]
-    decision.steps = build_plan(PlanFacts(kind=order.kind, removed=bool(decision.old), added=bool(come)))
+    if not other_service and order.biz_end != before.biz_end:
+        staying = trial_records(order.trial, before.service_type_id, live & wanted.keys())
+        decision.staying = [row for row in staying if row.product_id == order.service_type_id]
+    decision.steps = build_plan(
+        PlanFacts(kind=order.kind, removed=bool(decision.old), added=bool(come), extended=bool(decision.staying))
+    )
+    if order.change_number is None:
+        order.change_number = _next_change_number(order.trial)
+    order.in_effect = True
+
+
+def _next_change_number(trial: Order) -> int:
+    """Which change of its (locked) trial this is. Never a clock: one set back would let an older change win."""
+    last = CHANGES.filter(trial=trial).order_by("-change_number").values_list("change_number", flat=True).first()
+    return (last or 0) + 1
+
+
+def _not_live(trial: Order, product_id: str) -> set[str]:
+    """The domains whose record an ended trial has no more."""
+    gone = BillingRecord.objects.filter(order=trial, product_id=product_id).exclude(state=BillingRecord.State.LIVE)
+    return set(gone.values_list("domain_key", flat=True))
 
 
 def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | None, now: datetime.datetime) -> str:
     trial = order.trial
-    if trouble := _trial_trouble(trial, now):
+    if trouble := _trial_trouble(order, trial):
         return trouble
     if order.first is None and claim and claim.activation.undo_since:
         return Held.TRIAL_BUSY
     before = latest_shape(trial)
     if order.first is None:
-        if not claim and ended(before, now):
+        if not claim and ended(before, now) and not order.proceeded:
             return Held.TRIAL_CLOSED
         order.first = decision.claim = claim is None
     if not order.first and not decision.domains:
@@ -171,10 +217,11 @@ def ended(shape: Order, now: datetime.datetime) -> bool:
 
 
 def latest_shape(trial: Order) -> Order:
-    """What the trial looks like now: its last planned change that stands, or the trial itself.
+    """What the trial looks like now: its last change that is in effect, or the trial itself.
 
     Every change holds the full result: domains, service type, data flow, end day, customer. A withdrawn change that
-    later orders rest on bears no undo mark and still counts: its records are there.
+    later orders rest on is still in effect: its records are there. So is one that was applied before its trial was
+    withdrawn: it says what that trial looked like.
     """
     return LAST_CHANGE.first(trial=trial.pk) or trial
 
@@ -186,8 +233,13 @@ def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
 
 
 def trial_records(trial: Order, product_id: str, keys: Collection[str]) -> list[BillingRecord]:
-    """The trial's records of these domains (lower case), in the order in which they were made."""
-    return [row for row in RECORDS(order=trial.pk, product=product_id) if row.domain_key in keys]
+    """The trial's records of these domains (lower case), in the order in which they were made: those of its service,
+    and what is live of another one all the same."""
+    return [
+        row
+        for row in RECORDS(order=trial.pk)
+        if row.domain_key in keys and (row.product_id == product_id or row.state in BillingRecord.THERE)
+    ]
 
 
 def _trial_record(trial: Order, service_type: str, name: str) -> BillingRecord:

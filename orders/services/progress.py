@@ -11,6 +11,7 @@ from orders.services.events import event
 from orders.states import StepFacts, derive_state
 
 State = Order.State
+CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
 
 
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
@@ -29,7 +30,8 @@ def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) 
 
 def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
     facts = defaultdict(list)
-    rows = Dispatch.objects.filter(order__in=orders, superseded=False).exclude(step__in=FIXES).order_by("position")
+    rows = Dispatch.objects.filter(order__in=orders, superseded=False, undo=False, repeat=False)
+    rows = rows.exclude(step__in=FIXES).order_by("position")
     for order_id, state, blocking, gate in rows.values_list("order_id", "state", "blocking", "gate"):
         facts[order_id].append(StepFacts(state, blocking, gate))
     return facts
@@ -50,6 +52,6 @@ def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by:
     if not trials:
         return
     claimed = TrialClaim.objects.filter(trial__in=trials, released_at=None).values_list("trial_id", flat=True)
-    running = [trials[pk] for pk in claimed if trials[pk].state in {State.TRIALING, State.IN_PROGRESS, State.FAILED}]
+    running = [trials[pk] for pk in claimed if trials[pk].state in CONVERTIBLE]
     if running:
         _save([(trial, trial.state, State.CONVERTED) for trial in running], now, by)

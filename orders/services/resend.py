@@ -12,32 +12,40 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from orders.batches import in_batches
 from orders.models import BillingRecord, Dispatch, Order
-from orders.models.dispatch import FIXES
+from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.services.acts import bpm_acts, touched_since
+from orders.services.approvals import standing_decision
 from orders.services.events import add_event
-from orders.services.incidents import PARTNERS
+from orders.services.incidents import COMPENSATED, PARTNERS
+from orders.services.keys import give_keys
 from orders.services.locking import lock_order
 from orders.services.mails import AFTER_THE_PLAN
+from orders.services.opening import claims_against, open_again, why_not_open
+from orders.services.outcome import ACTED_BEFORE
 from orders.services.progress import refresh_states
-from orders.services.reopening import claims_against, reopen, why_not_reopen
+from orders.services.results import RECORD_STATES
 from orders.services.stepping import release
 from orders.services.wakeup import wake
 from orders.waiting import step_waits_for
 
-State = Dispatch.State
-SAME, NEW, AGAIN, ACCEPTED, BLOCKED, REFUSED = "same", "new", "again", "accepted", "blocked", "refused"
+State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, REFUSED, LEFT_OUT = (
+    "same", "new", "again", "repeat", "accepted", "blocked", "refused", "left_out",
+)  # fmt: skip
 AT_ONCE = 500  # orders whose steps are looked at together
-ANEW = "all that was undone, not only the failed step, under new keys"
+ANEW = "it is planned anew, as if it arrived now, under new keys"
 STUCK = {State.FAILED, State.RETRYING}
-WILL_SEND = {SAME, NEW, AGAIN, BLOCKED}
+WILL_SEND = {SAME, NEW, AGAIN, REPEAT, BLOCKED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """Which steps are meant. Without `failed` and `channel`: an order's failed steps, or all where none failed.
 
-    `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files.
+    `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `reopen`: a filter
+    opens compensated orders too, but for those that staff compensated; those named by number it opens anyway.
+    `filtered`: the numbers are what a filter found, nobody named them.
     """
 
     numbers: tuple[str, ...] = ()
@@ -45,14 +53,22 @@ class Selection:
     failed: bool = False
     since: datetime.date | None = None
     partner: str = ""
+    reopen: bool = False
+    filtered: bool = False
+
+    @property
+    def names(self) -> bool:
+        """Whether somebody named the orders. A filter must not open what was compensated months ago."""
+        return bool(self.numbers) and not self.filtered
 
 
 @dataclass(frozen=True)
 class Judgement:
     """What would become of one step (or, for a compensated order, of the whole order: `step` is "all").
 
-    `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is sent anew), `blocked`
-    (queued, but the partner's breaker is open), `accepted` (it succeeded), `refused` (not allowed; `why` says why).
+    `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
+    (forced: what was accepted goes out once more), `blocked` (queued, but the partner's breaker is open), `accepted`
+    (it succeeded), `left_out` (a filter does not open it), `refused` (not allowed; `why` says why).
     """
 
     order: str
@@ -75,7 +91,7 @@ class Report:
 
     @property
     def refused(self) -> list[Judgement]:
-        return [row for row in self.judgements if not row.sends]
+        return [row for row in self.judgements if not row.sends and row.verdict != LEFT_OUT]
 
 
 def judge(selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()) -> list[Judgement]:
@@ -85,7 +101,8 @@ def judge(selection: Selection, *, force: bool = False, open_partners: Collectio
         part = orders[start : start + AT_ONCE]
         steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
         for order in part:
-            judged += _judge(order, steps[order.pk], claims, force, open_partners) or [_nothing(order, selection)]
+            rows = steps[order.pk]
+            judged += _judge(order, rows, claims, selection, force, open_partners) or [_nothing(order, selection)]
     return judged
 
 
@@ -95,20 +112,34 @@ def judge_order(
     """The same for one order."""
     claims = claims_against(filter(_compensated, [order]))
     rows = _steps([order], selection)[order.pk]
-    return _judge(order, rows, claims, force, open_partners) or [_nothing(order, selection)]
+    return _judge(order, rows, claims, selection, force, open_partners) or [_nothing(order, selection)]
 
 
 def _compensated(order: Order) -> bool:
     return bool(order.undo_since) and order.state != Order.State.COMPENSATING
 
 
-def _judge(order: Order, rows: list[Dispatch], claims: dict, force: bool, shut: Collection[str]) -> list[Judgement]:
+def _judge(
+    order: Order, rows: list[Dispatch], claims: dict, selection: Selection, force: bool, shut: Collection[str]
+) -> list[Judgement]:
     if _compensated(order):
-        why = why_not_reopen(order, claims)
-        return [Judgement(order.number, "all", REFUSED if why else AGAIN, why or ANEW)]
+        return [_judge_opening(order, claims, selection)]
     if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
         return []  # it has told of its hold by mail, and that is not what anybody wants to send
     return [_judge_step(row, order, force, shut) for row in rows]
+
+
+def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgement:
+    by_staff = order.troubles.filter(closed_at=None, incident__code=COMPENSATED).exists() and not selection.names
+    if by_staff or not (selection.names or selection.reopen):
+        how = "its number" if by_staff else "its number, or --reopen"
+        return Judgement(order.number, "all", LEFT_OUT, f"it was compensated; to open it again takes {how}")
+    if why := why_not_open(order, claims):
+        return Judgement(order.number, "all", REFUSED, why)
+    stands = (
+        f"; BPM's {standing_decision(order)} stands" if bpm_acts(order).exists() and standing_decision(order) else ""
+    )
+    return Judgement(order.number, "all", AGAIN, f"{ANEW}{stands}")
 
 
 def _held_before_its_plan(order: Order) -> bool:
@@ -126,21 +157,27 @@ def _nothing(order: Order, selection: Selection) -> Judgement:
 
 
 def _judge_step(row: Dispatch, order: Order, force: bool, open_partners: Collection[str]) -> Judgement:
-    verdict, why = _verdict(row, force)
+    verdict, why = _verdict(row, order, force)
     if verdict in WILL_SEND and PARTNERS[row.channel] in open_partners:
         why, verdict = f"the breaker of {PARTNERS[row.channel]} is open; it goes out when the partner is back", BLOCKED
     return Judgement(order.number, row.step, verdict, why, row.pk)
 
 
-def _verdict(row: Dispatch, force: bool) -> tuple[str, str]:
+def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if row.step in FIXES and row.state in {State.FAILED, State.DONE}:
         return REFUSED, "not allowed, because it was right at its time only: compare again (reconcile --fix)"
+    if row.state == State.FAILED and row.repeat:
+        return REFUSED, "not allowed, because it only repeated what was accepted: force that once more"
     if row.state == State.FAILED:
-        return (NEW, "it was refused for good: a new key") if row.definite else (SAME, "the same key and bytes")
+        if row.error_code == ACTED_BEFORE:
+            return NEW, "the partner acted on its key before, with other bytes: a new key"
+        if row.definite and not (row.channel == Channel.BPM and row.may_have_acted):
+            return NEW, "it was refused for good: a new key"
+        return SAME, "the same key and bytes"
     if row.state == State.RETRYING:
         return SAME, "it is being retried: at once instead of later"
     if row.state == State.DONE:
-        return (NEW, "forced: a new key") if force else (ACCEPTED, "--force would send it once more, under a new key")
+        return _forced(row, order) if force else (ACCEPTED, "--force would send it once more")
     if row.state == State.WAITING:
         return REFUSED, f"not allowed, because it waits for {step_waits_for(row)}"
     reasons = {
@@ -148,20 +185,40 @@ def _verdict(row: Dispatch, force: bool) -> tuple[str, str]:
         State.SENDING: "it is being sent",
         State.CLOSED: "it was closed with its order",
         State.UNDONE: "it was undone",
+        State.GIVEN_UP: "it was given up",
     }
     return REFUSED, f"not allowed, because {reasons[row.state]}"
+
+
+def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
+    """A repeat of what was accepted (contract 3.9, 7): nothing may have changed its records since."""
+    if row.channel == Channel.FILES or row.step in {Step.ASK_BILLING, Step.VERIFY_DELETED}:
+        return REFUSED, "not allowed, because it only looks: there is nothing to repeat"
+    if row.channel != Channel.BILLING:
+        return REPEAT, "forced: the same key and bytes" if row.channel == Channel.BPM else "forced: once more"
+    if touched_since(row, own=True) or _is_lined_up(row):
+        return REFUSED, "not allowed, because a later step touched the same records"
+    return REPEAT, "forced: a new key, with the times that the partner accepted last"
+
+
+def _is_lined_up(row: Dispatch) -> bool:
+    """Whether a repeat of it is under way already, or records are no more as it made them."""
+    repeats = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, superseded=False)
+    made = RECORD_STATES.get(row.step)
+    other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
+    return repeats.filter(state__in=OPEN_STATES).exists() or bool(other and other.exists())
 
 
 def _orders(selection: Selection) -> QuerySet[Order]:
     if selection.numbers:
         return Order.objects.filter(number__in=selection.numbers).order_by("pk")
-    steps = _matching(Dispatch.objects.filter(superseded=False, state=State.FAILED), selection)
+    steps = _matching(Dispatch.objects.filter(superseded=False, repeat=False, state=State.FAILED), selection)
     return Order.objects.filter(pk__in=steps.values("order_id")).order_by("pk")
 
 
 def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch]]:
     """By order: the steps that are meant. One query for all."""
-    rows = Dispatch.objects.filter(superseded=False, order__in=[order.pk for order in orders])
+    rows = Dispatch.objects.filter(superseded=False, repeat=False, order__in=[order.pk for order in orders])
     found: dict[int, list[Dispatch]] = {order.pk: [] for order in orders}
     for row in _matching(rows, selection).order_by("position", "pk").defer("payload"):
         found[row.order_id].append(row)
@@ -215,7 +272,9 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
     add_event(order, "resend", by=by, now=now, steps=[row.step for row in sent], reason=reason)
     for row in sent:
         if row.step == "all":
-            reopen(order, now=now, by=by)
+            open_again(order, now=now, by=by)
+        elif row.verdict == REPEAT or (row.verdict == BLOCKED and _is_done(row)):
+            _repeat(Dispatch.objects.get(pk=row.dispatch_id), now)
         else:
             _queue_again(Dispatch.objects.get(pk=row.dispatch_id), now)
     release(now=now, order_ids=[order.pk])
@@ -225,24 +284,21 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
 
 def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
     """The same dispatch where its outcome is open, a new one where it was answered definitely."""
-    if row.definite:
+    if row.definite and not (row.channel == Channel.BPM and row.may_have_acted) or row.error_code == ACTED_BEFORE:
         replace(row, now)
         return
     Dispatch.objects.filter(pk=row.pk, state__in=[State.FAILED, State.RETRYING]).update(
-        state=State.DUE, next_try_at=now, tries_left=None
+        state=State.DUE, next_try_at=now, tries_left=None, lost=0
     )
 
 
 def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
     """A new dispatch in the place of a definitely answered one: new key, new T, the same place in its trial's line.
 
-    Records that were never made get their createTime from the new T.
+    Where the partner acted on the old key before, the new one is random: it must not have seen that one too.
     """
-    Dispatch.objects.filter(pk=row.pk).update(superseded=True)
-    for batch in in_batches(row.records):
-        never_made = BillingRecord.objects.filter(pk__in=batch, state=BillingRecord.State.TO_SEND)
-        never_made.update(create_time=None, cancel_time=None)
-    return Dispatch.objects.create(
+    Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
+    new = Dispatch(
         order_id=row.order_id,
         step=row.step,
         channel=row.channel,
@@ -255,6 +311,40 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
         place=row.place or row.pk,
         records=row.records,
         about=row.about,
-        size=row.size or len(row.records),
+        plan=row.plan,
+        size=row.size,
+        created_at=now,
+    )
+    if row.error_code != ACTED_BEFORE:
+        give_keys(row.order, [new])
+    new.save()
+    return new
+
+
+def _is_done(judged: Judgement) -> bool:
+    return Dispatch.objects.filter(pk=judged.dispatch_id, state=State.DONE).exists()
+
+
+def _repeat(row: Dispatch, now: datetime.datetime) -> None:
+    """What was accepted goes out once more; the acceptance stands, whatever becomes of it.
+
+    To BPM with key and bytes, so that no second process starts; to the big-data side under a random key, with the
+    records as they are. It takes its turn in the trial's line.
+    """
+    same = row.channel == Channel.BPM
+    Dispatch.objects.create(
+        order_id=row.order_id,
+        step=row.step,
+        channel=row.channel,
+        position=row.position,
+        blocking=row.channel == Channel.BILLING,
+        undo=row.undo,
+        lane=row.lane,
+        records=row.records,
+        about=row.about,
+        plan=row.plan,
+        size=row.size,
+        repeat=True,
+        **({"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if same else {}),
         created_at=now,
     )

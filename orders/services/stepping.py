@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Collection
 
 from django.db import connection, transaction
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from orders.models import Dispatch, Order
@@ -13,6 +13,11 @@ from orders.prepared import Prepared, Slot
 
 State, Gate = Dispatch.State, Dispatch.Gate
 NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
+NO_MORE = (Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)) & Q(
+    undo=False, order__undo_since__isnull=False
+)
+NOT_GIVEN_UP = ~(NO_MORE | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
+HOLDS_ITS_ORDER = Q(state=State.GIVEN_UP, undo=True)  # a deletion that staff gave up, until its records are settled
 IN_LINE = Prepared(
     lambda: Dispatch.objects.filter(lane=Slot("lane"), superseded=False, state__in=NOT_FINISHED).values_list("pk")[:1]
 )
@@ -62,15 +67,29 @@ def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
 
 def in_front_of(row: Dispatch) -> list[Dispatch]:
     """The unfinished steps that a waiting step waits for: its own order's first, then others' in its trial's line."""
-    own = _unfinished().filter(order=row.order_id, position__lt=row.position, blocking=True).order_by("position", "pk")
+    own = Dispatch.objects.filter(order=row.order_id, position__lt=row.position, blocking=True, superseded=False)
+    own = own.filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER).order_by("position", "pk")
     if row.lane is None:
         return list(own.defer("payload"))
     line = _line(row.lane, row.place or row.pk).exclude(order=row.order_id).order_by("turn")
     return [*own.defer("payload"), *line.select_related("order").defer("payload", "order__content")]
 
 
+def failed_in_line() -> QuerySet[Dispatch]:
+    """The failed steps that hold up a trial's line."""
+    return _unfinished().filter(state=State.FAILED, lane__isnull=False)
+
+
+def behind_failures() -> QuerySet[Dispatch]:
+    """The waiting steps that stand in their trial's line behind a failed step of another order; `blocker`: its id."""
+    front = _before_in_line().filter(state=State.FAILED).exclude(order_id=OuterRef("order_id")).order_by("turn")
+    waiting = Dispatch.objects.filter(state=State.WAITING, superseded=False)
+    waiting = waiting.filter(lane__in=failed_in_line().order_by().values("lane"))
+    return waiting.annotate(blocker=Subquery(front.values("pk")[:1])).filter(blocker__isnull=False)
+
+
 def _waiting(order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
-    waiting = Dispatch.objects.filter(state=State.WAITING)
+    waiting = Dispatch.objects.filter(state=State.WAITING, superseded=False)
     if order_ids is None:
         return waiting
     return waiting.filter(Q(order_id__in=order_ids) | Q(lane__in=lanes) if lanes else Q(order_id__in=order_ids))
@@ -93,7 +112,8 @@ def _order() -> QuerySet[Order]:
 
 def _before_in_order() -> QuerySet[Dispatch]:
     """Unfinished blocking steps of the same order in front of the row in question."""
-    return _unfinished().filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
+    before = Dispatch.objects.filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
+    return before.filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER, superseded=False)
 
 
 def _before_in_line() -> QuerySet[Dispatch]:
@@ -110,8 +130,6 @@ def _line(lane, turn) -> QuerySet[Dispatch]:
 
 def _unfinished() -> QuerySet[Dispatch]:
     """What others wait for. Of the forward steps of an order that is being undone only billing calls whose outcome is
-    open count: one that failed holds up nobody, nor does a call to BPM that is in the air. A fix that failed never
-    does: the next comparison looks again."""
-    no_more = Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
-    given_up = no_more & Q(undo=False, order__undo_since__isnull=False) | Q(state=State.FAILED, step__in=FIXES)
-    return Dispatch.objects.filter(~given_up, superseded=False, state__in=NOT_FINISHED)
+    open count: one that failed holds up nobody, nor does a call to BPM that is in the air. A fix or a forced repeat
+    that failed never does: the next comparison looks again, and the earlier acceptance stands."""
+    return Dispatch.objects.filter(NOT_GIVEN_UP, superseded=False, state__in=NOT_FINISHED)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from orders.models import Order, TrialClaim
 from orders.services.events import add_event
 from orders.services.locking import lock_orders
-from orders.services.planning import ended, latest_shape, open_claim
+from orders.services.planning import CHANGES, ended, latest_shape, open_claim
 
 
 def end_trials(*, now: datetime.datetime) -> int:
@@ -22,8 +22,8 @@ def end_trials(*, now: datetime.datetime) -> int:
 def _over(today: datetime.date) -> set[int]:
     """Running trials whose last day has passed. Looked for by an index in two ways, by the trial's own day and by that
     of a change, since the day that counts is the latest change's."""
-    changes = Order.objects.filter(kind=Order.Kind.CHANGE, planned_at__isnull=False, undo_since=None)
-    latest = changes.filter(trial=OuterRef("pk")).order_by("-planned_at", "-pk").values("biz_end")[:1]  # latest_shape
+    changes = CHANGES.filter(in_effect=True)
+    latest = changes.filter(trial=OuterRef("pk")).order_by("-change_number").values("biz_end")[:1]  # latest_shape
     claims = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None)
     running = Order.objects.filter(~Exists(claims), kind=Order.Kind.TRIAL, state=Order.State.TRIALING)
     over = running.annotate(last_day=Coalesce(Subquery(latest), "biz_end")).filter(last_day__lt=today)

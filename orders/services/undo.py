@@ -11,8 +11,9 @@ from django.db.models import Q
 from django_q.models import Schedule
 
 from orders.models import Attempt, Dispatch, Order
+from orders.models.dispatch import FIXES
 from orders.services.events import add_event
-from orders.services.incidents import close_troubles
+from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.schedules import schedule_name
 from orders.services.stepping import release
@@ -21,22 +22,24 @@ from orders.services.wakeup import wake
 
 State, Channel = Dispatch.State, Dispatch.Channel
 OPEN = Attempt.Outcome.OPEN
+STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE]  # somebody is billed who should not be, withdrawn or not
 
 
-def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.datetime) -> bool:
+def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "") -> bool:
     """Sets the undo mark on an order (locked, its trial too) and plans what undoes it; True if there is any.
 
-    `ending`: the state that it has afterwards. A second call only changes the ending.
+    `ending`: the state that it has afterwards. A second call only changes the ending. `how`: see plan_undo.
     """
     if order.undo_since:
         return _change_ending(order, ending, now=now, by=by)
     old, order.state = order.state, Order.State.COMPENSATING
     order.undo_since, order.undo_to, order.held_because = now, ending, Order.Held.NOT
-    order.save(update_fields=["undo_since", "undo_to", "held_because", "state"])
+    order.in_effect = False
+    order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "in_effect"])
     closed = close_never_begun(order)
     if order.start_at:
         Schedule.objects.filter(name=schedule_name(order)).delete()
-    steps = plan_undo(order, now)
+    steps = plan_undo(order, now, how=how)
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
     Dispatch.objects.bulk_create(steps)
@@ -62,7 +65,7 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
     if old != ending:
         add_event(order, "state", by=by, now=now, old=old, new=ending)
     if ending == Order.State.WITHDRAWN:
-        close_troubles(order, now=now, by=by)
+        close_troubles(order, now=now, by=by, but=STILL_WRONG)
 
 
 def close_never_begun(order: Order) -> int:
@@ -70,10 +73,16 @@ def close_never_begun(order: Order) -> int:
 
     Returns how many. The trial's line moves on only by a `release` of the caller.
     """
-    rows = Dispatch.objects.filter(order=order, undo=False, position__lt=AFTER_THE_PLAN)
+    rows = Dispatch.objects.filter(order=order, undo=False, position__lt=AFTER_THE_PLAN, superseded=False)
     never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
     needless = Q(state__in=[State.DUE, State.RETRYING]) & ~Q(channel=Channel.BILLING)
     return rows.filter(never | needless).update(state=State.CLOSED, next_try_at=None)
+
+
+def close_refused(order: Order) -> int:
+    """Closes the steps of a withdrawn order that were definitely refused and never acted: nobody waits for them."""
+    rows = Dispatch.objects.filter(order=order, state=State.FAILED, may_have_acted=False, undo=False)
+    return rows.filter(position__lt=AFTER_THE_PLAN).exclude(step__in=FIXES).update(state=State.CLOSED)
 
 
 def close_abandoned(*, now: datetime.datetime) -> int:
@@ -91,4 +100,4 @@ def close_abandoned(*, now: datetime.datetime) -> int:
     lost = Attempt.objects.filter(dispatch__in=ids, outcome=OPEN)
     lost.update(outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died; the order is undone")
     closing = Dispatch.objects.filter(pk__in=ids, state=State.SENDING, next_try_at__lte=now)
-    return closing.update(state=State.CLOSED, next_try_at=None, lease_token=None)
+    return closing.update(state=State.CLOSED, next_try_at=None, lease_token=None, may_have_acted=True)

@@ -4,47 +4,59 @@ import datetime
 from collections.abc import Iterable
 
 from orders.models import BillingRecord, Dispatch, Order
-from orders.services.planning import ended, latest_shape
+from orders.services.acts import acts_of, records_of
+from orders.services.keys import give_keys
+from orders.services.planning import ended, is_closed, latest_shape
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 BEHIND_THE_PLAN = 500
 LOOK_AGAIN = datetime.timedelta(minutes=10)  # contract 3.9, Unknown
 STILL_TO_COME = [State.WAITING, State.DUE, State.SENDING, State.RETRYING]
+CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
 
 
-def plan_undo(order: Order, now: datetime.datetime) -> list[Dispatch]:
+def plan_undo(order: Order, now: datetime.datetime, *, how: str = "") -> list[Dispatch]:
     """Rows to be saved, in order; none if nothing may have reached the big-data side.
 
-    The order's steps that were never begun are closed already.
+    The order's steps that were never begun are closed already. `how`: `cancel` or `delete` for a late undoing, after
+    which the trial is not restored.
     """
+    return _number(order, now, _undoing(order, now, how))
+
+
+def _undoing(order: Order, now: datetime.datetime, how: str) -> list[Dispatch]:
     if order.kind == Kind.TRIAL:
-        return _number(order, now, _cancellation(_live_records(order)))
-    rows = order.dispatches.filter(channel=Dispatch.Channel.BILLING, undo=False, superseded=False).defer("payload")
-    sent = [row for row in rows.order_by("position", "pk") if may_have_acted(row)]
-    made = [pk for row in sent if row.step != Step.CANCEL_TRIAL for pk in row.records]
-    cancelled = [pk for row in sent if row.step == Step.CANCEL_TRIAL for pk in row.records]
+        return _cancellation(_live_records(order))
+    acts = acts_of(order)
     if order.kind == Kind.CHANGE:
-        return _number(order, now, [*_cancellation(made), *_restoration(order, cancelled, now)])
-    unsure = any(row.state != State.DONE and not row.definite for row in sent if row.step != Step.CANCEL_TRIAL)
-    return _number(order, now, [*_deletion(made, unsure, now), *_restoration(order, cancelled, now)])
+        made = _there(records_of(acts, Step.CREATE_TRIAL), acts)
+        return [*_cancellation(made), *_restoration(order, acts, now)]
+    if how == CANCEL:
+        return [Dispatch(step=Step.CANCEL_BILLING, records=_own_records(order, acts))]
+    made = _own_records(order, acts)
+    unsure = any(row.state != State.DONE and not row.definite for row in acts if row.step == Step.CREATE_BILLING)
+    return [*_deletion(made, unsure, now), *([] if how else _restoration(order, acts, now))]
 
 
-def may_have_acted(row: Dispatch) -> bool:
-    """Whether the partner may have carried the step out: begun, and not refused at its only attempt.
+def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
+    """The commercial records that its plan made, or that are there for whatever reason."""
+    there = order.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk").values_list("pk", flat=True)
+    return list(dict.fromkeys([*records_of(acts, Step.CREATE_BILLING), *there]))
 
-    A refusal of a repeat ("it exists already") says nothing about an earlier attempt whose answer was lost: to delete
-    what is not there harms nobody, to leave a record bills somebody for nothing.
-    """
-    refused = row.state == State.FAILED and row.definite and row.attempts == 1
-    return row.attempts > 0 and not refused and row.state != State.CLOSED
+
+def _there(records: list[int], acts: Iterable[Dispatch]) -> list[int]:
+    """Those that are at the big-data side, may be, or will be when a call in the air has ended."""
+    coming = {pk for row in acts if row.state in STILL_TO_COME for pk in row.records}
+    states = dict(BillingRecord.objects.filter(pk__in=records).values_list("pk", "state"))
+    return [pk for pk in records if pk in coming or states[pk] in BillingRecord.THERE]
 
 
 def _live_records(trial: Order) -> list[int]:
     """The trial's records that are live, may be, or will be when what is under way in its line has ended."""
     steps = Dispatch.objects.filter(lane=trial.pk, superseded=False, state__in=STILL_TO_COME)
     coming = {pk for records in steps.values_list("records", flat=True) for pk in records}
-    made = trial.billing_records.filter(create_time__isnull=False).order_by("pk").values_list("pk", "state")
-    return [pk for pk, state in made if state in {Record.LIVE, Record.UNKNOWN} or pk in coming]
+    made = trial.billing_records.order_by("pk").values_list("pk", "state")
+    return [pk for pk, state in made if state in BillingRecord.THERE or pk in coming]
 
 
 def _deletion(records: list[int], unsure: bool, now: datetime.datetime) -> list[Dispatch]:
@@ -61,11 +73,23 @@ def _deletion(records: list[int], unsure: bool, now: datetime.datetime) -> list[
     return rows
 
 
-def _restoration(order: Order, records: list[int], now: datetime.datetime) -> list[Dispatch]:
-    """Makes the trial's records again, unless the trial has ended meanwhile."""
-    if not records or ended(latest_shape(order.trial), now):
+def _restoration(order: Order, acts: list[Dispatch], now: datetime.datetime) -> list[Dispatch]:
+    """Makes the trial's records again as they were, unless the trial has ended meanwhile or was closed before."""
+    records = records_of(acts, Step.CANCEL_TRIAL, Step.EXTEND_TRIAL)
+    if not records or ended(latest_shape(order.trial), now) or is_closed(order.trial) or _was_closed(order):
         return []
-    return [Dispatch(step=Step.RESTORE_TRIAL, records=records, lane=order.trial_id)]
+    ends: dict[str, list[int]] = {}
+    for row in acts:
+        for end, ids in row.about.get("ends", {}).items():
+            ends.setdefault(end, []).extend(ids)
+    about = {"ends": ends} if ends else {}
+    return [Dispatch(step=Step.RESTORE_TRIAL, records=records, about=about, lane=order.trial_id)]
+
+
+def _was_closed(order: Order) -> bool:
+    """Whether the trial was withdrawn before this activation took it (staff let it proceed)."""
+    claim = order.held_claims.filter(released_at=None).first()
+    return claim is not None and claim.trial_was == Order.State.WITHDRAWN
 
 
 def _cancellation(records: list[int]) -> list[Dispatch]:
@@ -77,6 +101,7 @@ def _number(order: Order, now: datetime.datetime, rows: Iterable[Dispatch]) -> l
     rows = list(rows)
     for position, row in enumerate(rows, start=BEHIND_THE_PLAN):
         row.order, row.position, row.channel, row.undo = order, position, Dispatch.Channel.BILLING, True
-        row.created_at, row.size = now, len(row.records)
+        row.plan, row.size, row.created_at = order.plans or 1, len(row.records), now
         row.lane = None if row.lane is None else order.trial_id or order.pk
+    give_keys(order, rows)
     return rows

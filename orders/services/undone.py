@@ -3,16 +3,25 @@
 import datetime
 from collections.abc import Iterable
 
+from django.db.models import QuerySet
+
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.rows import update_rows
+from orders.services.acts import acts_of, records_of
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
-from orders.services.planning import ended, latest_shape
+from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape
 from orders.services.undo import give_ending
 from orders.services.undo_plan import LOOK_AGAIN
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
+MIRROR = {
+    Step.CANCEL_TRIAL: [Step.RESTORE_TRIAL],
+    Step.EXTEND_TRIAL: [Step.RESTORE_TRIAL],
+    Step.CREATE_TRIAL: [Step.CANCEL_TRIAL],
+    Step.CREATE_BILLING: [Step.DELETE_BILLING, Step.VERIFY_DELETED, Step.CANCEL_BILLING],
+}  # what undoes a step
 
 
 def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
@@ -20,13 +29,11 @@ def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
     need not be undone. Returns the (locked) orders of which an undo step was closed by it."""
     touched = []
     for row in rows:
-        if row.undo or not row.records or not row.order.undo_since:
+        if row.undo or row.repeat or not row.records or not row.order.undo_since or row.step not in MIRROR:
             continue
-        mirror = [Step.RESTORE_TRIAL] if row.step == Step.CANCEL_TRIAL else [Step.DELETE_BILLING, Step.VERIFY_DELETED]
-        if row.step == Step.CREATE_TRIAL:
-            mirror = [Step.CANCEL_TRIAL]
+        needless = set(row.records) - set(records_of(acts_of(row.order), row.step))
         for order in filter(None, (row.order, row.order.trial)):
-            if _leave_out(order, mirror, set(row.records)):
+            if needless and _leave_out(order, MIRROR[row.step], needless):
                 touched.append(order)
     return touched
 
@@ -46,10 +53,12 @@ def _leave_out(order: Order, steps: list[str], records: set[int]) -> int:
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
     """Writes what undo steps that are done brought about at the big-data side."""
     for row in rows:
+        if row.repeat:
+            continue
         if row.step == Step.DELETE_BILLING:
             _after_delete(row, now)
         elif row.step == Step.VERIFY_DELETED and row.about.get("last"):
-            _mark(row, Record.DELETED)
+            mark_records(row, Record.DELETED)
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
@@ -64,47 +73,86 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
         unsure = looks.filter(about__last=True).update(not_before=now + LOOK_AGAIN)
     else:
         looks.update(state=State.CLOSED, next_try_at=None)
-    _mark(row, Record.UNKNOWN if unsure else Record.DELETED)
+    mark_records(row, Record.UNKNOWN if unsure else Record.DELETED)
 
 
-def _mark(row: Dispatch, state: str) -> None:
+def mark_records(row: Dispatch, state: str) -> None:
     """Its records are in this state now, and it has brought them there."""
     update_rows((BillingRecord(pk=pk, state=state, dispatch=row) for pk in row.records), ["state", "dispatch"])
 
 
 def _is_unsure(order: Order) -> bool:
     """Whether a making of the order's records ended without a definite answer."""
-    made = order.dispatches.filter(step=Step.CREATE_BILLING, undo=False, superseded=False, attempts__gt=0)
-    return made.filter(definite=False).exclude(state__in=[State.DONE, State.UNDONE]).exists()
+    made = [row for row in acts_of(order) if row.step == Step.CREATE_BILLING]
+    return any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in made)
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Gives a (locked) order its ending once nothing is left to undo; True if it did."""
-    if order.state != Order.State.COMPENSATING or _left(order):
+    """Gives a (locked) order its ending once nothing is left to undo but what staff gave up; True if it did.
+
+    Its claim stays until that is settled too (contract 3.9, A way out of everything).
+    """
+    if not order.undo_since or _left(order).exists():
         return False
-    undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, superseded=False)
-    undone.update(state=State.UNDONE)
-    give_ending(order, order.undo_to, now=now, by=by)
-    _release_claim(order, now, by)
-    return True
+    ending = order.state == Order.State.COMPENSATING
+    if ending:
+        undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
+        undone.filter(superseded=False).exclude(step=Step.ASK_BILLING).update(state=State.UNDONE)
+        give_ending(order, order.undo_to, now=now, by=by)
+    if not given_up_undoing(order).exists():
+        _set_free(order, now, by)
+    return ending
 
 
-def _left(order: Order) -> bool:
-    """Whether anything of the undoing, or a forward billing call in the air, is still open."""
+def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
+    """Deletions and undoing cancels that staff gave up, and whose records are billed still. One that the books or
+    `accept` settled no longer holds up anything."""
+    return order.dispatches.filter(state=State.GIVEN_UP, undo=True, blocking=True, superseded=False)
+
+
+def _left(order: Order) -> QuerySet[Dispatch]:
+    """What of the undoing, or of forward billing calls in the air, is still open. What waits behind a given-up step is
+    not: it goes on when that one is settled."""
     rows = order.dispatches.filter(superseded=False, channel=Dispatch.Channel.BILLING)
-    undoing = rows.filter(undo=True).exclude(state__in=[State.DONE, State.CLOSED])
-    return undoing.exists() or rows.filter(state__in=[State.DUE, State.SENDING, State.RETRYING]).exists()
+    given_up = given_up_undoing(order).order_by("position").first()
+    undoing = rows.filter(undo=True).exclude(state__in=[State.DONE, State.CLOSED, State.GIVEN_UP])
+    if given_up:
+        undoing = undoing.exclude(state=State.WAITING, position__gt=given_up.position)
+    return undoing | rows.filter(state__in=[State.DUE, State.SENDING, State.RETRYING])
 
 
-def _release_claim(order: Order, now: datetime.datetime, by: str) -> None:
-    """The trial is free again: it runs on (or has ended), and orders that waited for it are decided about."""
-    if not TrialClaim.objects.filter(activation=order, released_at=None).update(released_at=now):
-        return
+def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
+    """The trial is free again: it is what it was before (or has ended), and those that waited for it are decided about.
+
+    After a late undoing it has ended, whoever was undone: what the customer used is not tried once more.
+    """
+    late, order.undo_asked_at = order.undo_asked_at is not None, None
+    if late:
+        order.save(update_fields=["undo_asked_at"])
+    claim = TrialClaim.objects.filter(activation=order, released_at=None).first()
+    if claim:
+        release_claim(claim, order, ended_now=late, now=now, by=by)
+    elif late:
+        settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
+
+
+def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: datetime.datetime, by: str) -> None:
+    """Gives the (locked) trial free; `ended_now`: it does not run on."""
     trial = order.trial
+    claim.released_at = now
+    claim.save(update_fields=["released_at"])
     add_event(trial, "claim_released", by=by, now=now, activation=order.number)
-    new = Order.State.ENDED if ended(latest_shape(trial), now) else Order.State.TRIALING
     if trial.state == Order.State.CONVERTED:
-        add_event(trial, "state", by=by, now=now, old=trial.state, new=new)
-        trial.state = new
-        trial.save(update_fields=["state"])
+        new = claim.trial_was if claim.trial_was in CLOSED_FOR_GOOD else Order.State.TRIALING
+        if new == Order.State.TRIALING and (ended_now or ended(latest_shape(trial), now)):
+            new = Order.State.ENDED
+        _move_trial(trial, new, now, by)
+    elif ended_now and trial.state == Order.State.TRIALING:
+        _move_trial(trial, Order.State.ENDED, now, by)
     settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)
+
+
+def _move_trial(trial: Order, new: str, now: datetime.datetime, by: str) -> None:
+    add_event(trial, "state", by=by, now=now, old=trial.state, new=new)
+    trial.state = new
+    trial.save(update_fields=["state"])

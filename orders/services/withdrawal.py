@@ -8,15 +8,20 @@ from django.utils import timezone
 
 from orders.canonical import content_hash
 from orders.content import Receipt
-from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError
+from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.events import add_event
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
-from orders.services.incidents import open_incident
+from orders.services.incidents import BUILT_UPON, LATE_UNDO, close_troubles, open_incident
+from orders.services.late_undo import ask_staff, is_late
 from orders.services.locking import lock_order
 from orders.services.planning import latest_shape, open_claim
-from orders.services.undo import begin_undo, close_never_begun, give_ending
+from orders.services.shapes import count_what_is_there
+from orders.services.stepping import release
+from orders.services.undo import begin_undo, close_never_begun, close_refused, give_ending
+from orders.services.undo_plan import CANCEL, DELETE
 from orders.services.undone import finish_undo
+from orders.services.wakeup import wake
 
 Kind, State = Order.Kind, Order.State
 
@@ -47,19 +52,31 @@ def _known_call(trans_ido: str, digest: str) -> bool:
     return call is not None
 
 
-def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh: str) -> None:
-    """The act itself, on a locked order. Raises TrialClaimedError for a trial that an activation holds."""
+def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh: str, how: str = "") -> None:
+    """The act itself, on a locked order. `how`: cancel or delete, what staff chose for a late undoing.
+
+    Without that choice, an activation that has been live for long stays as it is, and staff are asked (3.9, 16).
+    Raises TrialClaimedError for a trial that an activation holds.
+    """
     if order.kind == Kind.TRIAL and open_claim(order):
         raise TrialClaimedError(f"an activation holds trial {order.number}: withdraw that first")
-    order.withdrawal_idh = idh
+    order.withdrawal_idh = order.withdrawal_idh or idh
     order.save(update_fields=["withdrawal_idh"])
-    add_event(order, "withdrawn", by=by, now=now, reason=reason)
+    add_event(order, "withdrawn", by=by, now=now, reason=reason, **({"how": how} if how else {}))
+    if not how and is_late(order, now):
+        ask_staff(order, why="withdrawn", by=by, now=now)
+        return
     if order.kind == Kind.CHANGE and must_stay(order):
         _leave_to_staff(order, by=by, now=now)
         return
     if order.kind == Kind.TRIAL:
         _withdraw_changes(order, by=by, now=now)
-    begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now)
+    if how:
+        order.undo_asked_at = order.undo_asked_at or now  # until it is done: the trial is to end then
+        order.save(update_fields=["undo_asked_at"])
+        close_troubles(order, code=LATE_UNDO, now=now, by=by)
+    close_refused(order)
+    begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
     finish_undo(order, now=now, by=by)
     if order.kind == Kind.TRIAL:  # activations that waited for it are held anew, for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
@@ -67,42 +84,71 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
 
 def must_stay(change: Order) -> bool:
     """A change under which others have been planned can't be undone by itself: their records rest on it."""
-    if change.planned_at is None or change.undo_since:
+    if not change.in_effect or change.undo_since:
         return False
     return bool(open_claim(change.trial)) or latest_shape(change.trial).pk != change.pk
 
 
 def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
-    """Withdrawn, but its steps and records stay, with an incident: later orders were planned upon them, and would
-    cancel records that were never made."""
+    """Withdrawn, but its records stay, with an incident: later orders were planned upon them.
+
+    Its steps that were never begun are closed where nothing rests on their records. A later change does; an activation
+    reads what it cancels when it comes to that.
+    """
     add_event(change, "state", by=by, now=now, old=change.state, new=State.WITHDRAWN)
     change.state, change.held_because = State.WITHDRAWN, Order.Held.NOT
     change.save(update_fields=["state", "held_because"])
+    close_troubles(change, now=now, by=by)
     detail = f"{change.number}: later orders rest on it"
-    open_incident(change, partner="order", step="", code="change_built_upon", detail=detail, now=now)
+    open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now)
+    close_refused(change)
+    if latest_shape(change.trial).pk == change.pk and close_never_begun(change):
+        count_what_is_there(change, now=now, by=by)
+    release(now=now, order_ids=[change.pk], lanes=[change.trial_id])
+    wake()
 
 
 def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
     """A withdrawn trial takes its changes with it. What they had in the air is made sure of; the trial's own undoing
-    then cancels what is live, so this comes before it."""
+    then cancels what is live, so this comes before it. Those that were applied still say what the trial looked like."""
     changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, undo_since=None)
     for change in changes.order_by("pk").select_for_update(no_key=True):
         change.trial, change.undo_since = trial, now
-        closed = close_never_begun(change)
+        change.in_effect = change.in_effect and change.state in {State.APPLIED, State.WITHDRAWN}
+        change.save(update_fields=["undo_since", "in_effect"])
+        closed = close_never_begun(change) + close_refused(change)
         add_event(change, "undo_mark", by=by, now=now, why=f"trial {trial.number} withdrawn", closed=closed, steps=[])
         give_ending(change, State.WITHDRAWN, now=now, by=by)
 
 
-def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
+def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime, how: str = "") -> Order:
     """The same act by a member of staff; a later withdrawal by BBOSS is answered as a repetition of it.
 
-    Raises OrderUnknownError, NotAllowedError (withdrawn already, or a blank reason), TrialClaimedError.
+    `how`: `cancel` (from now on) or `delete`, needed for an activation that has been live for more than a day, and only
+    there. Raises OrderUnknownError, NotAllowedError (withdrawn already, or a blank reason), TrialClaimedError.
     """
-    if not reason.strip():
-        raise NotAllowedError("a withdrawal needs a reason")
+    check_reason(reason, "a withdrawal")
     with transaction.atomic():
         order = lock_order(number)
-        if order.withdrawal_idh or order.state == State.WITHDRAWN:
-            raise NotAllowedError(f"order {number} is withdrawn already")
-        withdraw(order, by=by, now=now, reason=reason.strip(), idh=uuid.uuid4().hex)
+        if why := why_not_withdraw(order, how=how, now=now):
+            raise NotAllowedError(why)
+        withdraw(order, by=by, now=now, reason=reason.strip(), idh=uuid.uuid4().hex, how=how)
     return order
+
+
+def why_not_withdraw(order: Order, *, how: str, now: datetime.datetime) -> str:
+    """Why staff can't withdraw the order so; empty if they can."""
+    asked = order.withdrawal_idh and not order.undo_asked_at
+    if order.state == State.WITHDRAWN or asked:
+        return f"order {order.number} is withdrawn already"
+    late = is_late(order, now)
+    if late and how not in {CANCEL, DELETE}:
+        return (
+            f"order {order.number} has been live for more than a day: choose whether its records are cancelled from "
+            "now on (--cancel) or deleted (--delete)"
+        )
+    if how and not late:
+        return (
+            f"order {order.number} has not been live for more than a day: what was sent is deleted, there is no choice"
+        )
+    return ""

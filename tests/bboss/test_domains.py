@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from integrations.bboss.domains import fault
 from integrations.bboss.fields import DomainListField
+from orders.domain_names import fault
 
 LABEL63 = "a" * 63
 LONG253 = ".".join([LABEL63, LABEL63, LABEL63, "b" * 57, "com"])

@@ -12,6 +12,8 @@ WRONG = {
     "resend": ["resend"],
     "resend, no day": ["resend", "--failed", "--since", "yesterday"],
     "resend, no channel": ["resend", "T1", "--channel", "pigeon"],
+    "stuck, no day": ["stuck", "--since", "yesterday"],
+    "status": ["status", "--yaml"],
     "waive": ["waive", "T1", "--reason", "x"],
     "waive, no reason": ["waive", "T1"],
     "attribute": ["attribute", "T1", "XX", "--reason", "x"],

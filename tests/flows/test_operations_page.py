@@ -3,6 +3,7 @@
 A line `…` in the page stands for lines that it leaves out. Only what needs a process of its own is not played.
 """
 
+import datetime
 import getpass
 import io
 import pathlib
@@ -13,9 +14,11 @@ import types
 
 import pytest
 from django.core.management import CommandError, call_command, get_commands
+from django.utils import timezone
 
 from integrations.management.commands import resend
 from orders.models import OrderEvent
+from tests import factories
 from tests.files import books
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, trial
@@ -54,8 +57,14 @@ class Terminal:
         self.printed.append((line, out.getvalue().splitlines()))
 
 
+def beat():
+    """A worker that lives."""
+    factories.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(seconds=4))
+
+
 def attribution(desk, run):
     desk.play(trial("T2", "t2.example.com", EnterpriseID="000A23100079275183"))
+    run("status")
     run("show T2")
     run('attribute T2 XX --reason "客户经理确认"')
     run('attribute T2 GD --reason "客户经理确认"')
@@ -92,6 +101,7 @@ def trial_stuck(desk, run):
     desk.play(trial("T4", "t4.example.com"))
     desk.play(activation("A5", of="T4"))
     desk.wait_out()
+    run("stuck")
     run("show A5")
     run("show T4")
     run("resend A5")
@@ -150,6 +160,7 @@ def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]
     monkeypatch.setattr(resend, "time", worker)  # while `--wait` sleeps, the worker works
     monkeypatch.setattr("orders.services.outcomes.random.uniform", lambda low, high: 1.0)
     run = Terminal()
+    beat()
     attribution(desk, run)
     files(desk, run, tmp_path)
     bpm_refuses(desk, run)
@@ -181,7 +192,7 @@ def test_each_example_is_what_is_printed(printed):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 16
+    assert len(ours) == 18
     assert ours - {line.split()[0] for line, _ in shown()} == set()
 
 

@@ -121,6 +121,30 @@ def test_answers_that_are_permanent(httpserver, status, body, code):
     assert json.loads(error.answer) == body
 
 
+@pytest.mark.parametrize(
+    "status, body, code",
+    [
+        (409, {"code": 409}, "code_409"),
+        (409, SUCCESS, "http_409"),
+        (409, {"code": 500}, "http_409"),
+        (409, {"message": "conflict"}, "http_409"),
+        (409, "<html>", "http_409"),
+        (200, {"code": 409}, "code_409"),
+        (200, {"code": "409"}, "code_409"),
+        (400, {"code": 409}, "code_409"),
+    ],
+)
+def test_409_says_that_the_key_acted_before(httpserver, status, body, code):
+    error = refusal(answering(httpserver, body, status))
+    assert (error.acted_before, error.code, error.http_status) == (True, code, status)
+    assert (error.permanent, error.unknown, error.transport) == (True, False, False)
+
+
+def test_a_fault_of_the_partners_is_no_409(httpserver):
+    error = refusal(answering(httpserver, {"code": 409}, 503))
+    assert (error.acted_before, error.code) == (False, "http_503")
+
+
 def test_the_partners_words_are_in_the_error(httpserver):
     error = refusal(answering(httpserver, {"code": 400, "message": "域名重复"}))
     assert "域名重复" in str(error)

@@ -46,6 +46,15 @@ def test_a_refusal_changes_nothing_and_is_not_remembered(sandbox):
     assert post(sandbox, PUT, records(), key="k").json() == DONE
 
 
+def test_a_409_carries_nothing_out(sandbox):
+    sandbox.fault(PUT, "409")
+    answer = post(sandbox, PUT, records(), key="k")
+    assert (answer.status_code, answer.json()["code"]) == (409, 409)
+    assert effects(sandbox) == 0
+    assert post(sandbox, PUT, records(), key="k").json() == DONE
+    assert sandbox.state()["violations"] == []
+
+
 @pytest.mark.parametrize("kind, acted", [("reset", 0), ("reset_after", 1)])
 def test_a_reset_breaks_the_connection(sandbox, kind, acted):
     sandbox.fault(PUT, kind)

@@ -1,7 +1,9 @@
 """One effect per key; what breaks the rule is counted (contract section 3.5)."""
 
 import threading
+import time
 
+import pytest
 import requests
 
 from tests.sandbox.bodies import DONE, PUT, QUERY, RECORD, START, post, records
@@ -24,10 +26,47 @@ def test_other_bytes_under_a_key_are_a_violation(sandbox):
     assert [found["kind"] for found in state["violations"]] == ["key_reused"]
 
 
-def test_other_bytes_are_noticed_even_when_the_first_attempt_failed(sandbox):
+OTHER = records({"domain": "b.example.com"})
+
+
+def test_a_key_that_never_acted_may_come_again_with_other_bytes(sandbox):
     sandbox.fault(PUT, "500")
     assert post(sandbox, PUT, records(), key="k").status_code == 500
-    assert post(sandbox, PUT, records({"domain": "b.example.com"}), key="k").status_code == 409
+    assert post(sandbox, PUT, OTHER, key="k").json() == DONE
+    assert post(sandbox, PUT, records(), key="k").status_code == 409
+    assert post(sandbox, PUT, OTHER, key="k").json() == DONE
+    state = sandbox.state()
+    assert [record["domain"] for record in state["records"]] == ["b.example.com"]
+    assert [found["kind"] for found in state["violations"]] == ["key_reused", "key_reused"]
+
+
+def test_a_refused_key_may_come_again_with_other_bytes(sandbox):
+    assert post(sandbox, PUT, records({"infoType": "9"}), key="k").json()["code"] == 400
+    assert post(sandbox, PUT, OTHER, key="k").json() == DONE
+    assert len(sandbox.state()["violations"]) == 1
+
+
+def test_a_key_whose_answer_was_lost_has_acted(sandbox):
+    sandbox.fault(PUT, "reset_after")
+    with pytest.raises(requests.ConnectionError):
+        post(sandbox, PUT, records(), key="k")
+    assert post(sandbox, PUT, OTHER, key="k").json()["code"] == 409
+    assert len(sandbox.state()["records"]) == 1
+
+
+def test_of_two_at_once_under_one_key_the_first_to_act_has_it(sandbox):
+    """The slow one arrived first and acts last."""
+    sandbox.fault(PUT, "slow", seconds=0.3)
+    slow = []
+    thread = threading.Thread(target=lambda: slow.append(post(sandbox, PUT, records(), key="k")))
+    thread.start()
+    deadline = time.monotonic() + 2
+    while not sandbox.calls() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert post(sandbox, PUT, OTHER, key="k").json() == DONE
+    thread.join()
+    assert slow[0].status_code == 409
+    assert [record["domain"] for record in sandbox.state()["records"]] == ["b.example.com"]
 
 
 def test_a_key_belongs_to_its_address(sandbox):

@@ -1,14 +1,12 @@
 """`show ORDER [--json]`: where an order stands (contract section 5)."""
 
 import json
-import unicodedata
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.functional import Promise
-from django.utils.translation import override
 
 from approvals.models import ApprovalRecord
 from orders.causes import cause_of
+from orders.management.words import both, in_language, padded, word
 from orders.models import BillingRecord, Dispatch, Order
 from orders.reading import standing
 from orders.services.breakers import partners_down
@@ -94,25 +92,3 @@ class Command(BaseCommand):
         if len(rows) > MOST_RECORDS:
             lines.append(f"  record  ... {len(rows) - MOST_RECORDS} more (--json lists all)")
         return lines
-
-
-def in_language(tongue: str, text: str | Promise) -> str:
-    """A label or sentence in one language, whatever the caller's is."""
-    with override(tongue):
-        return str(text)
-
-
-def both(text: str | Promise) -> str:
-    """In Chinese, as pages and mails have it, and in English."""
-    return f"{in_language('zh-hans', text)} {in_language('en', text)}"
-
-
-def word(choice) -> str:
-    """A choice in both languages with its code: `失败 Failed (failed)`; docs/statuses.md holds all three."""
-    return f"{both(choice.label)} ({choice.value})"
-
-
-def padded(text: str, width: int) -> str:
-    """Filled up with blanks to a width of columns; a Chinese character takes two."""
-    taken = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-    return text + " " * (width - taken)

@@ -6,6 +6,7 @@ from functools import lru_cache
 import idna
 
 LONGEST = 253
+MOST_DOMAINS = 20_000  # of one order (contract 2.4)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The common case in one step: ASCII, at least two labels, the last not of digits only. xn-- takes the long way.
 _PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")

@@ -18,5 +18,5 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0005_repairs")]
+    dependencies = [("orders", "0006_list_indexes_again")]
     operations = [migrations.RunPython(fill, migrations.RunPython.noop, elidable=True)]

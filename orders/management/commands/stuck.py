@@ -1,0 +1,81 @@
+"""`stuck [--json] [--since DATE]`: every order that needs somebody, the oldest first (contract section 5)."""
+
+import json
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+
+from orders.causes import cause_of
+from orders.management.days import day
+from orders.management.words import in_language, said
+from orders.models import Difference, Dispatch, Order
+from orders.queries.stuck import BEHIND, DIFFERENCE, HELD, STATE, Reason, StuckOrder, stuck
+
+MOST_REASONS = 3
+WAITS_BEHIND = gettext_lazy("waits behind the failed step of %(order)s: %(step)s")
+
+
+class Command(BaseCommand):
+    """Prints who needs somebody, why and since when; exits 1 if there is any."""
+
+    help = "Lists every order that needs somebody, held ones too where they go on by themselves, the oldest first."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+        parser.add_argument("--since", type=day, help="only those stuck since this day or later, YYYY-MM-DD")
+
+    def handle(self, *args, since, **options):
+        rows = stuck(since)
+        if options["json"]:
+            self.stdout.write(json.dumps([as_json(row) for row in rows], ensure_ascii=False, indent=2))
+        else:
+            for row in rows:
+                self.stdout.write(line(row))
+            self.stdout.write("1 order needs somebody" if len(rows) == 1 else f"{len(rows)} orders need somebody")
+        if rows:
+            raise CommandError(f"{len(rows)} stuck")
+
+
+def line(row: StuckOrder) -> str:
+    """One order on one line."""
+    state = said(Order.State(row.state).label, row.state) if row.state in Order.State else row.state
+    return "  ".join(filter(None, [moment(row), row.number, state, why(row), row.customer]))
+
+
+def as_json(row: StuckOrder) -> dict:
+    return {
+        "order": row.number,
+        "customer": row.customer,
+        "state": row.state,
+        "why": why(row),
+        "since": moment(row),
+        "owner": row.owner,
+    }
+
+
+def moment(row: StuckOrder) -> str:
+    """In ISO 8601 of Asia/Shanghai."""
+    return timezone.localtime(row.since).isoformat(timespec="seconds")
+
+
+def why(row: StuckOrder) -> str:
+    """The most urgent reasons in a sentence: words in Chinese, each with its code."""
+    more = len(row.reasons) - MOST_REASONS
+    told = [reason_words(reason) for reason in row.reasons[:MOST_REASONS]]
+    return "; ".join([*told, *([f"+{more}"] if more > 0 else [])])
+
+
+def reason_words(reason: Reason) -> str:
+    """One reason, with the step or the order that it is about."""
+    if reason.kind == HELD:
+        return said(Order.Held(reason.code).label, reason.code)
+    if reason.kind == DIFFERENCE:
+        return said(Difference.Kind(reason.code).label, reason.code)
+    if reason.kind == STATE:
+        return said(Order.State(reason.code).label, reason.code)
+    if reason.kind == BEHIND:
+        step = said(Dispatch.Step(reason.step).label, reason.step)
+        return in_language("zh-hans", WAITS_BEHIND) % {"order": reason.other, "step": step}
+    step = f"{said(Dispatch.Step(reason.step).label, reason.step)} " if reason.step in Dispatch.Step else ""
+    return f"{step}{said(cause_of(reason.code).what, reason.code)}"

@@ -1,0 +1,33 @@
+"""Words at a terminal: in Chinese as pages and mails have them, in English, and with the code."""
+
+import unicodedata
+
+from django.utils.functional import Promise
+from django.utils.translation import override
+
+
+def in_language(tongue: str, text: str | Promise) -> str:
+    """A label or sentence in one language, whatever the caller's is."""
+    with override(tongue):
+        return str(text)
+
+
+def both(text: str | Promise) -> str:
+    """In Chinese, as pages and mails have it, and in English."""
+    return f"{in_language('zh-hans', text)} {in_language('en', text)}"
+
+
+def word(choice) -> str:
+    """A choice in both languages with its code: `失败 Failed (failed)`; docs/statuses.md holds all three."""
+    return f"{both(choice.label)} ({choice.value})"
+
+
+def padded(text: str, width: int) -> str:
+    """Filled up with blanks to a width of columns; a Chinese character takes two."""
+    taken = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return text + " " * (width - taken)
+
+
+def said(text: str | Promise, code: str) -> str:
+    """A label or sentence in Chinese with its code: `归属未知 (attribution_unknown)`."""
+    return f"{in_language('zh-hans', text)} ({code})"

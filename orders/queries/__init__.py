@@ -1,0 +1,1 @@
+"""Questions that several readers ask of all orders at once. Reads only."""

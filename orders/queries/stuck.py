@@ -1,0 +1,189 @@
+"""Which orders need somebody, and why: the one place that says so (contract section 5, `stuck`).
+
+A fixed number of queries, each led by an index of its own, however many orders there are.
+"""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Incident, Order
+from orders.services.incidents import BREAKER_OPEN
+from orders.services.mails import AFTER_THE_PLAN
+from orders.services.stepping import behind_failures, failed_in_line
+
+S = Order.State
+STOPPED = [S.HELD, S.FAILED]
+NOT_OVER = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
+UNKNOWN = "unknown"
+"""The state that is told of a number that is no order of ours."""
+LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = (
+    "late_undo", "step", "held", "incident", "difference", "behind", "state",
+)  # fmt: skip
+URGENCY = (LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One thing for which an order needs somebody. `kind` is one of URGENCY.
+
+    `code`: the incident's, the step's error, why it is held, or the kind of difference. `step`: the step that failed or
+    is meant. `other`: the number of the order that it waits behind.
+    """
+
+    kind: str
+    since: datetime.datetime
+    code: str = ""
+    step: str = ""
+    other: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StuckOrder:
+    """An order that needs somebody; `reasons` begin with the most urgent one. `owner` is empty for now."""
+
+    number: str
+    customer: str
+    state: str
+    reasons: tuple[Reason, ...]
+    owner: str = ""
+
+    @property
+    def since(self) -> datetime.datetime:
+        return min(reason.since for reason in self.reasons)
+
+
+def needs_somebody() -> QuerySet[Order]:
+    """The orders that are held or failed, have an open incident, a failed step or an open difference, are to be undone
+    late, or wait behind a failed step of another order. Held ones too where they go on by themselves."""
+    troubled = [_troubles(), _failed_steps(), _differences().filter(order__isnull=False), behind_failures()]
+    ids = [rows.order_by().values("order_id") for rows in troubled]
+    ids += [Order.objects.filter(condition).order_by().values("pk") for condition in (_stopped(), _undone_late())]
+    return Order.objects.filter(pk__in=ids[0].union(*ids[1:]))
+
+
+def _stopped() -> Q:
+    return Q(state__in=STOPPED)
+
+
+def _undone_late() -> Q:
+    return Q(undo_asked_at__isnull=False)
+
+
+def _troubles() -> QuerySet[AffectedOrder]:
+    """Open incidents of orders. That a partner is down is no order's, and what was accepted is lived with."""
+    rows = AffectedOrder.objects.filter(closed_at=None, accepted_by="", incident__state__in=NOT_OVER)
+    return rows.exclude(incident__code=BREAKER_OPEN)
+
+
+def _failed_steps() -> QuerySet[Dispatch]:
+    """Failed steps that count. What an order still had in the air when it was taken back stops nobody, and a withdrawn
+    one troubles nobody any more; a repeat of what was accepted changes nothing, and has its incident."""
+    rows = Dispatch.objects.filter(state=Dispatch.State.FAILED, superseded=False, repeat=False)
+    forward = Q(undo=False, position__lt=AFTER_THE_PLAN)
+    return rows.exclude(Q(order__undo_since__isnull=False) & (forward | Q(order__state=S.WITHDRAWN)))
+
+
+def _differences() -> QuerySet[Difference]:
+    return Difference.objects.filter(state=Difference.State.OPEN)
+
+
+def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
+    """All of them, the longest stuck first; numbers that we do not know are among them where something is open.
+
+    `since`: only those that have been stuck since this day (Asia/Shanghai) or later.
+    """
+    reasons, strangers = _reasons()
+    rows = needs_somebody().order_by().values(
+        "pk", "number", "state", "enterprise_name", "enterprise_id", "held_because", "undo_asked_at", "received_at"
+    )  # fmt: skip
+    found = [_stuck(row, reasons[row["pk"]]) for row in rows]
+    found += [
+        StuckOrder(number=number, customer="", state=UNKNOWN, reasons=_in_order(told))
+        for number, told in strangers.items()
+    ]
+    if since:
+        first = timezone.make_aware(datetime.datetime.combine(since, datetime.time()), timezone.get_default_timezone())
+        found = [row for row in found if row.since >= first]
+    return sorted(found, key=lambda row: (row.since, row.reasons[0].kind == BEHIND, row.number))
+
+
+def _stuck(row: dict, told: list[Reason]) -> StuckOrder:
+    told = list(told)
+    if row["undo_asked_at"]:
+        told = [reason for reason in told if reason.code != LATE_UNDO]
+        told.append(Reason(kind=LATE_UNDO, code=LATE_UNDO, since=row["undo_asked_at"]))
+    if because := row["held_because"]:
+        since = min((reason.since for reason in told if _is_hold(reason, because)), default=row["received_at"])
+        told = [reason for reason in told if reason.code != because]
+        told.append(Reason(kind=HELD, code=because, since=since))
+    customer = row["enterprise_name"] or row["enterprise_id"]
+    alone = [Reason(kind=STATE, code=row["state"], since=row["received_at"])]
+    return StuckOrder(number=row["number"], customer=customer, state=row["state"], reasons=_in_order(told or alone))
+
+
+def _is_hold(reason: Reason, because: str) -> bool:
+    """Whether an incident is that of the hold; one for files bears the code of the finding."""
+    files = because == Order.Held.FILES and reason.step == Dispatch.Step.CHECK_FILES
+    return files or reason.code == because
+
+
+def _in_order(told: Iterable[Reason]) -> tuple[Reason, ...]:
+    """The most urgent first, each once."""
+    found = {}
+    for reason in sorted(told, key=lambda reason: (URGENCY.index(reason.kind), reason.since)):
+        found.setdefault((reason.kind, reason.code, reason.step, reason.other), reason)
+    return tuple(found.values())
+
+
+def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
+    """By order what it is stuck for, and by number what is open of those that we do not know."""
+    told: dict[int, list[Reason]] = defaultdict(list)
+    strangers: dict[str, list[Reason]] = defaultdict(list)
+    steps = _steps_by_order()
+    rows = _troubles().values_list("order_id", "incident__step", "incident__code", "since")
+    for order, step, code, since in rows.order_by("pk"):
+        failed = steps[order].pop(step, None)
+        told[order].append(Reason(kind=STEP if failed else INCIDENT, code=code, step=step, since=since))
+    for order, failed in steps.items():
+        told[order] += failed.values()
+    rows = _differences().values_list("order_id", "job_id", "kind", "reconciliation__started_at")
+    for order, number, kind, since in rows.order_by("pk"):
+        reason = Reason(kind=DIFFERENCE, code=kind, since=since)
+        (told[order] if order else strangers[number]).append(reason)
+    for order, reason in _behind():
+        told[order].append(reason)
+    return told, strangers
+
+
+def _steps_by_order() -> dict[int, dict[str, Reason]]:
+    """{order: {step: why it failed, and since when}}."""
+    found: dict[int, dict[str, Reason]] = defaultdict(dict)
+    rows = _with_end(_failed_steps()).order_by("position", "pk")
+    for order, step, code, since in rows.values_list("order_id", "step", "error_code", "since"):
+        found[order].setdefault(step, Reason(kind=STEP, code=code, step=step, since=since))
+    return found
+
+
+def _with_end(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
+    """With the moment at which the last attempt ended as `since`."""
+    ended = Attempt.objects.filter(dispatch=OuterRef("pk")).order_by("-pk").values("finished_at")[:1]
+    return rows.annotate(since=Coalesce(Subquery(ended), "frozen_at", "created_at"))
+
+
+def _behind() -> Iterable[tuple[int, Reason]]:
+    """Who waits in a trial's line behind another order's failed step, since it failed or the waiting one came."""
+    waiting = list(behind_failures().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
+    if not waiting:
+        return
+    rows = _with_end(failed_in_line()).values_list("pk", "order__number", "step", "error_code", "since")
+    failed = {row[0]: row[1:] for row in rows}
+    for order, blocker, created in waiting:
+        if blocker in failed:
+            number, step, code, since = failed[blocker]
+            yield order, Reason(kind=BEHIND, code=code, step=step, other=number, since=max(since, created))

@@ -1,0 +1,62 @@
+"""What an order's billing steps may have done at the big-data side (contract 3.9, Resend: whose acts count).
+
+The one place that answers it. A dispatch keeps whether an attempt of it was carried out, or may have been: a lost
+answer, a dead worker, used-up attempts. A later refusal of a repeat takes nothing back: it says nothing about the
+attempt whose answer was lost.
+"""
+
+from collections.abc import Collection, Iterable
+
+from django.db.models import Q, QuerySet
+
+from orders.models import Dispatch, Order
+
+State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
+
+
+def may_have_acted(row: Dispatch) -> bool:
+    """Whether the partner has carried out an attempt of this dispatch, or may have; one in the air may."""
+    return row.may_have_acted or row.state == State.SENDING
+
+
+def acts_of(order: Order) -> list[Dispatch]:
+    """The billing dispatches of the order's present plan that may have acted, replaced ones too, in order."""
+    rows = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, undo=False)
+    return list(rows.exclude(step=Step.ASK_BILLING).order_by("position", "pk").defer("payload"))
+
+
+def records_of(rows: Iterable[Dispatch], *steps: str) -> list[int]:
+    """The records that these steps among the acts touched, but for those that another order touched since."""
+    found: dict[int, None] = {}
+    for row in rows:
+        if row.step in steps:
+            since = touched_since(row, own=False)
+            found.update(dict.fromkeys(pk for pk in row.records if pk not in since))
+    return list(found)
+
+
+def touched_since(row: Dispatch, *, own: bool) -> set[int]:
+    """Those of a dispatch's records that a later step may have touched: of other orders of its trial, or with `own` of
+    any order. What was taken back since, or only repeats, does not count."""
+    if row.lane is None and not own:
+        return set()  # commercial records are nobody else's
+    later = Dispatch.objects.filter(ACTED, pk__gt=row.pk, channel=Channel.BILLING, repeat=False)
+    same = Q(order=row.order_id) if row.lane is None else Q(lane=row.lane)
+    later = later.filter(same).exclude(records=[])
+    if not own:
+        later = later.exclude(order=row.order_id).filter(order__undo_since=None)
+    mine, found = set(row.records), set()
+    for records in later.values_list("records", flat=True):
+        found |= mine.intersection(records)
+    return found
+
+
+def bpm_acts(order: Order) -> QuerySet[Dispatch]:
+    """The BPM dispatches that the order ever had and that may have started a process, newest first."""
+    return order.dispatches.filter(ACTED, step=Step.START_BPM, repeat=False).order_by("-pk")
+
+
+def has_acted(order: Order, records: Collection[int] = ()) -> bool:
+    """Whether anything of the order may have reached the big-data side."""
+    return bool(acts_of(order))

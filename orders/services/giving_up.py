@@ -1,0 +1,229 @@
+"""Staff end a billing step that failed for good (contract 3.9, A way out of everything; 5 `give_up`).
+
+What nobody knows is asked first, at once and after ten minutes; what waits behind waits for the second answer. Then the
+step is `given_up`, its records are what they are, and what waited and was never begun is planned anew.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from orders.batches import load_rows
+from orders.books import HeldRecord
+from orders.errors import NotAllowedError, check_reason
+from orders.models import BillingRecord, Dispatch, Order, TrialClaim
+from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.rows import update_rows
+from orders.services.events import add_event
+from orders.services.holds import settle_followers
+from orders.services.incidents import BILLED_NOT_ACTIVE, close_troubles, open_incident
+from orders.services.locking import lock_order
+from orders.services.opening import plan_behind
+from orders.services.planning import open_claim
+from orders.services.progress import refresh_states
+from orders.services.record_times import CANCELS
+from orders.services.shapes import count_what_is_there
+from orders.services.stepping import release
+from orders.services.taken_books import by_identity, identity, owner, take_record
+from orders.services.undo_plan import LOOK_AGAIN
+from orders.services.undone import WAITS_FOR_CLAIM, finish_undo, given_up_undoing, release_claim
+from orders.services.wakeup import wake
+
+State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
+DELETIONS = {Step.DELETE_BILLING, Step.VERIFY_DELETED}
+TRIALS_OWN = {Step.CREATE_TRIAL, Step.EXTEND_TRIAL}
+
+
+def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
+    """Gives the order's failed billing steps up, or (with `step`) the one of that name.
+
+    Raises OrderUnknownError, NotAllowedError (none has failed for good, or it has another way out; a blank reason).
+    """
+    check_reason(reason, "giving up")
+    with transaction.atomic():
+        order = lock_order(number)
+        rows = given_up_by(order, step)
+        for row in rows:
+            row.order = order
+            add_event(order, "given_up", by=by, now=now, step=row.step, reason=reason.strip())
+            Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
+            row.state = State.GIVEN_UP
+            if row.may_have_acted and row.step != Step.ASK_BILLING:
+                _ask(row, now)
+            else:
+                settle_given_up(row, None, now=now, by=by)
+        _go_on(order, now=now, by=by)
+        wake()
+    return order
+
+
+def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
+    """The failed steps that `give_up` would end. Raises NotAllowedError where there is none, with why."""
+    rows = order.dispatches.filter(superseded=False, repeat=False, channel=Dispatch.Channel.BILLING)
+    rows = rows.exclude(step=Step.CREATE_BILLING, undo=False).filter(state=State.FAILED).order_by("position", "pk")
+    rows = rows.filter(step=step) if step else rows.exclude(step__in=FIXES)
+    found = list(rows.defer("payload"))
+    if not found:
+        raise NotAllowedError(_why_nothing(order, step))
+    return found
+
+
+def _why_nothing(order: Order, step: str) -> str:
+    what = f"step {step}" if step else "billing step"
+    own = "" if step else "; files have waive, BPM and an activation's create have resend, compensate and withdraw"
+    return f"no {what} of order {order.number} has failed for good (state {order.state}){own}"
+
+
+def _ask(row: Dispatch, now: datetime.datetime) -> None:
+    """Two questions in the step's place: at once, and after ten minutes."""
+    place = {
+        "order": row.order, "step": Step.ASK_BILLING, "channel": row.channel, "position": row.position,
+        "lane": row.lane, "place": row.place or row.pk, "undo": row.order.undo_since is not None,
+        "plan": row.order.plans or 1, "size": len(row.records), "created_at": now,
+    }  # fmt: skip
+    about = {"for": row.pk, "job": _job(row)}
+    Dispatch.objects.create(**place, about=about, state=State.DUE, next_try_at=now)
+    later = {"gate": Dispatch.Gate.START, "not_before": now + LOOK_AGAIN}
+    Dispatch.objects.create(**place, about={**about, "last": True}, state=State.WAITING, **later)
+
+
+def _job(row: Dispatch) -> str:
+    """The jobId of the step's records: its order's, or its trial's."""
+    first = BillingRecord.objects.filter(pk__in=row.records[:1]).select_related("order").first()
+    return first.order.number if first else row.order.number
+
+
+def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> list[Order]:
+    """What the big-data side answered about a given-up step (its order and trial locked): the second answer counts."""
+    if "for" not in row.about:
+        return [row.order]
+    step = Dispatch.objects.defer("payload").get(pk=row.about["for"])
+    step.order = row.order
+    if row.about.get("last") and step.state == State.GIVEN_UP and not step.about.get("settled"):
+        settle_given_up(step, held, now=now, by=by)
+        _go_on(row.order, now=now, by=by)
+    return [row.order]
+
+
+def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: datetime.datetime, by: str) -> None:
+    """What follows for the records, the order and the trial. `held`: the partner's books, None where it certainly did
+    nothing."""
+    order, trial = row.order, row.order.trial or row.order
+    close_troubles(order, step=row.step, now=now, by=by)
+    row.about = {**row.about, "settled": True}
+    row.save(update_fields=["about"])
+    records = _take(row, held)
+    if row.step in FIXES or row.step == Step.ASK_BILLING:
+        return
+    if row.step == Step.RESTORE_TRIAL:
+        _settle_restore(row, records, trial, now=now, by=by)
+    elif row.undo and (row.step in CANCELS or row.step in DELETIONS):
+        _settle_undoing(row, records, now=now, by=by)
+    elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
+        if _are_there(records):
+            _note_billed(row, now)
+    else:
+        count_what_is_there(order, now=now, by=by)
+        plan_behind(trial, row.place or row.pk, now=now, by=by)
+
+
+def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
+    """The records as the partner holds them; a making that certainly was not carried out leaves none."""
+    loaded = load_rows(BillingRecord, row.records)
+    records = [loaded[pk] for pk in row.records]
+    if held is None:
+        if row.step == Step.CREATE_TRIAL:
+            for record in records:
+                record.state = Record.DELETED if record.state == Record.TO_SEND else record.state
+    else:
+        there = by_identity(held)
+        for record in records:
+            take_record(record, there.get(identity(record, owner(row, record))))
+    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at"])
+    return records
+
+
+def _are_there(records: Iterable[BillingRecord]) -> bool:
+    return any(record.state in BillingRecord.THERE for record in records)
+
+
+def _note_billed(row: Dispatch, now: datetime.datetime) -> None:
+    """Somebody is billed who should not be: the incident stays until the books show it gone, or somebody accepts it."""
+    open_incident(
+        row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, detail=row.error or "given up", now=now
+    )
+
+
+def _settle_undoing(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
+    """A deletion or an undoing cancel: done if the books show it, else the order ends with what is billed still."""
+    if _are_there(records):
+        _note_billed(row, now)
+    else:
+        _mark_done(row, now)
+
+
+def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
+    row.state, row.done_at = State.DONE, now
+    row.save(update_fields=["state", "done_at"])
+
+
+def _settle_restore(
+    row: Dispatch, records: list[BillingRecord], trial: Order, *, now: datetime.datetime, by: str
+) -> None:
+    """A restore: done where the records are live; else a compensation leaves the trial ended, and a withdrawn change
+    leaves it what is live."""
+    if records and all(record.state == Record.LIVE for record in records):
+        _mark_done(row, now)
+    elif row.order.kind == Kind.ACTIVATION:
+        claim = TrialClaim.objects.filter(activation=row.order, released_at=None).first()
+        if claim:
+            release_claim(claim, row.order, ended_now=True, now=now, by=by)
+    else:
+        _end_or_shrink(row.order, now=now, by=by)
+
+
+def _end_or_shrink(change: Order, *, now: datetime.datetime, by: str) -> None:
+    from_shape = change.trial
+    count_what_is_there(from_shape, now=now, by=by)
+
+
+def books_show(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
+    """The partner's books of an order (locked, its trial too) whose undoing was given up: where its records are gone,
+    the steps are done after all, the incident is over, and what waited goes on. True if so."""
+    rows = [row for row in given_up_undoing(order).defer("payload") if row.about.get("settled")]
+    settled = False
+    for row in rows:
+        row.order = order
+        if _are_there(_take(row, held)):
+            continue
+        _mark_done(row, now)
+        add_event(order, "books_show_gone", by=by, now=now, step=row.step)
+        close_troubles(order, step=row.step, code=BILLED_NOT_ACTIVE, now=now, by=by)
+        settled = True
+    if settled:
+        _go_on(order, now=now, by=by)
+    return settled
+
+
+def give_restore_up(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Staff live with what is billed: nothing holds the order up any more, its trial has ended, the claim is free."""
+    given_up_undoing(order).update(blocking=False)
+    waiting = order.dispatches.filter(
+        step=Step.RESTORE_TRIAL, superseded=False, state__in=[State.WAITING, *OPEN_STATES]
+    )
+    waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
+    claim = open_claim(order.trial)
+    if claim and claim.activation_id == order.pk:
+        release_claim(claim, order, ended_now=True, now=now, by=by)
+    _go_on(order, now=now, by=by)
+
+
+def _go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """What waited for it, in the order and in the trial's line."""
+    trial = order.trial or order
+    release(now=now, order_ids=[order.pk], lanes=[trial.pk])
+    finish_undo(order, now=now, by=by)
+    refresh_states([order], now=now, by=by)
+    if trial.pk == order.pk or order.kind == Kind.CHANGE:
+        settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)

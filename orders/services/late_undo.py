@@ -1,0 +1,37 @@
+"""Late undoing (contract 3.9, 16): a customer who has been live for more than a day owes for it, so nothing is undone
+by itself. Staff choose whether the records are cancelled from now on or deleted."""
+
+import datetime
+
+from orders.models import BillingRecord, Dispatch, Order
+from orders.services.events import add_event
+from orders.services.incidents import LATE_UNDO, close_troubles, open_incident
+
+A_DAY = datetime.timedelta(days=1)
+
+
+def is_late(order: Order, now: datetime.datetime) -> bool:
+    """Whether the order is an activation that is billed, that BPM accepted, and that began more than a day ago."""
+    if order.kind != Order.Kind.ACTIVATION or order.undo_since:
+        return False
+    billed = order.billing_records.filter(state=BillingRecord.State.LIVE, create_time__lt=now - A_DAY)
+    accepted = order.dispatches.filter(
+        step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE, superseded=False, repeat=False
+    )
+    return billed.exists() and accepted.exists()
+
+
+def ask_staff(order: Order, *, why: str, now: datetime.datetime, by: str) -> None:
+    """The (locked) order stays as it is; an incident asks staff, and other orders of its trial wait for them."""
+    if order.undo_asked_at is None:
+        order.undo_asked_at = now
+        order.save(update_fields=["undo_asked_at"])
+    add_event(order, "late_undo_asked", by=by, now=now, why=why)
+    open_incident(order, partner="order", step="", code=LATE_UNDO, detail=why, now=now)
+
+
+def end_question(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Staff live with the order as it is, or have chosen."""
+    order.undo_asked_at = None
+    order.save(update_fields=["undo_asked_at"])
+    close_troubles(order, code=LATE_UNDO, now=now, by=by)

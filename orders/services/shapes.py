@@ -1,0 +1,78 @@
+"""What a trial or change really came to, where staff gave a step up (contract 3.9, A way out of everything)."""
+
+import datetime
+
+from orders.models import BillingRecord, Dispatch, Order, OrderDomain
+from orders.services.events import add_event
+from orders.services.planning import latest_shape
+from orders.services.undo import give_ending
+
+State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
+ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]
+
+
+def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Lets a (locked) trial or change be only what its records are, once all its steps have ended.
+
+    A trial with nothing live has ended. A change is applied with what it did, or withdrawn if that was nothing.
+    """
+    steps = order.dispatches.filter(plan=order.plans, channel=Dispatch.Channel.BILLING, superseded=False, undo=False)
+    if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
+        return
+    trial = order.trial or order
+    there = {row.domain_key: row for row in trial.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk")}
+    if order.kind == Kind.TRIAL:
+        _count_trial(order, there, now, by)
+    else:
+        _count_change(order, there, now, by)
+
+
+def _count_trial(trial: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
+    _keep_domains(trial, list(there), now, by)
+    if not there and trial.state != Order.State.ENDED:
+        add_event(trial, "state", by=by, now=now, old=trial.state, new=Order.State.ENDED)
+        trial.state = Order.State.ENDED
+        trial.save(update_fields=["state"])
+
+
+def _count_change(change: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
+    change.in_effect = False
+    change.save(update_fields=["in_effect"])
+    before = latest_shape(change.trial)
+    if not _step_done(change, Step.EXTEND_TRIAL):
+        change.biz_end = before.biz_end if _has_step(change, Step.EXTEND_TRIAL) else change.biz_end
+    if not any(row.product_id == change.service_type_id for row in there.values()):
+        change.service_type_id = before.service_type_id
+    same = set(there) == set(before.domains.values_list("key", flat=True))
+    if same and (change.service_type_id, change.biz_end) == (before.service_type_id, before.biz_end):
+        give_ending(change, Order.State.WITHDRAWN, now=now, by=by)
+        return
+    change.in_effect = True
+    change.save(update_fields=["in_effect", "service_type", "biz_end"])
+    names = {key: row.domain for key, row in there.items()}
+    own = list(change.domains.values_list("key", flat=True))
+    _keep_domains(
+        change, [*(key for key in own if key in names), *(key for key in names if key not in own)], now, by, names
+    )
+
+
+def _has_step(change: Order, step: str) -> bool:
+    return change.dispatches.filter(plan=change.plans, step=step, undo=False).exists()
+
+
+def _step_done(change: Order, step: str) -> bool:
+    return change.dispatches.filter(plan=change.plans, step=step, undo=False, state=State.DONE).exists()
+
+
+def _keep_domains(
+    order: Order, keys: list[str], now: datetime.datetime, by: str, names: dict[str, str] | None = None
+) -> None:
+    """The order's list becomes these domains; what is gone stands in an event."""
+    had = dict(order.domains.values_list("key", "name"))
+    gone = [name for key, name in had.items() if key not in keys]
+    if list(had) == keys:
+        return
+    order.domains.all().delete()
+    names = {**(names or {}), **had}
+    OrderDomain.objects.bulk_create(OrderDomain(order=order, name=names.get(key, key), key=key) for key in keys)
+    add_event(order, "domains_dropped", by=by, now=now, domains=gone[:100], count=len(gone))

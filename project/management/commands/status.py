@@ -1,0 +1,58 @@
+"""`status [--json]`: one look at the whole installation (contract section 5)."""
+
+import json
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from project.status import status
+
+
+class Command(BaseCommand):
+    """Says what is wrong first, then how things are; exits 1 if anything is wrong."""
+
+    help = (
+        "One look: database, queue, worker, breakers, pauses, oldest due per partner, incidents, differences, backup."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    def handle(self, *args, **options):
+        found = status(timezone.now())
+        if options["json"]:
+            self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
+        else:
+            self.stdout.write("\n".join([*(f"wrong: {reason}" for reason in found["reasons"]), *lines(found)]))
+        if found["reasons"]:
+            raise CommandError(f"{len(found['reasons'])} wrong")
+
+
+def lines(found: dict) -> list[str]:
+    """A line for each fact."""
+    database, missing = found["database"], found["database"]["missing_migrations"]
+    applied = f"lacks {', '.join(missing)}" if missing else "all migrations are applied"
+    answers = f"answers, {applied}" if database["reachable"] else "does not answer"
+    told = [f"database     {database['vendor']} {answers}"]
+    if found["queue"] is None:
+        return told
+    queue, age, incidents = found["queue"], found["worker"]["heartbeat_age_seconds"], found["incidents"]
+    wait = queue["oldest_seconds"]
+    due = [f"{name} {age:.0f} s" for name, age in found["oldest_due"].items() if age]
+    codes = [f"{code} ({number})" for code, number in incidents["by_code"].items()]
+    return [
+        *told,
+        f"queue        {queue['length']} waiting{f', the longest for {wait:.0f} s' if queue['length'] else ''}",
+        f"worker       {'never gave a sign of life' if age is None else f'gave a sign of life {age:.0f} s ago'}",
+        f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
+        f"pauses       {', '.join(found['pauses']) or 'none'}",
+        f"due          {', '.join(due) or 'nothing waits'}",
+        f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
+        f"differences  {found['differences']['open']} open",
+        f"stuck        {found['stuck']}",
+        f"last backup  {found['last_backup'] or 'none is known'}",
+    ]
+
+
+def open_breaker(row: dict) -> str:
+    return f"{row['partner']} since {row['since']} ({row['error']})"

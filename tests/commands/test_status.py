@@ -1,0 +1,156 @@
+"""`status` tells at one look whether all is well, and what is not (contract section 5)."""
+
+import datetime
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from tests import factories
+
+KEYS = [
+    "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
+    "last_backup",
+]  # fmt: skip
+AT = "2023-09-20T18:54:36+08:00"
+
+
+def ago(seconds: float) -> datetime.datetime:
+    return timezone.now() - datetime.timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def healthy(db, clock):
+    """A desk with a living worker and nothing to do."""
+    factories.HeartbeatFactory(seen_at=ago(5))
+
+
+def look(capsys) -> dict:
+    """What `status --json` prints; its exit code fits."""
+    try:
+        call_command("status", "--json")
+    except CommandError:
+        found = json.loads(capsys.readouterr().out)
+        assert found["reasons"]
+        return found
+    found = json.loads(capsys.readouterr().out)
+    assert found["reasons"] == []
+    return found
+
+
+def test_all_is_well(healthy, capsys):
+    found = look(capsys)
+    assert list(found) == KEYS
+    assert found["database"] == {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
+    assert found["queue"] == {"length": 0, "oldest_seconds": 0.0}
+    assert found["worker"] == {"heartbeat_age_seconds": 5.0}
+    assert (found["breakers"], found["pauses"], found["last_backup"]) == ([], [], None)
+    assert found["oldest_due"] == {"bigdata": 0.0, "bpm": 0.0, "mail": 0.0, "files": 0.0}
+    assert found["incidents"] == {"open": 0, "by_code": {}}
+    assert (found["differences"], found["stuck"]) == ({"open": 0}, 0)
+    call_command("status")
+    assert "wrong" not in capsys.readouterr().out
+
+
+def worker_silent():
+    factories.HeartbeatFactory._meta.model.objects.update(seen_at=ago(121))
+
+
+def queue_stands():
+    OrmQ.objects.create(key="desk", payload="x", lock=ago(300))
+    OrmQ.objects.create(key="desk", payload="x", lock=ago(-60))
+
+
+def breaker_open():
+    factories.BreakerFactory(partner="bpm", opened_at=timezone.now(), last_error="refused")
+    factories.BpmDispatchFactory(next_try_at=ago(900))
+
+
+def step_late():
+    factories.DispatchFactory(next_try_at=ago(121))
+    factories.BpmDispatchFactory(next_try_at=ago(119))
+    factories.DispatchFactory(next_try_at=ago(-500), state="retrying")
+
+
+def incident_open():
+    for state in ("open", "acknowledged"):
+        factories.AffectedOrderFactory(
+            order__state="active", incident__code=f"code_{state}", incident__state=state, closed_at=timezone.now()
+        )
+
+
+WRONG = {
+    "the worker is silent": (worker_silent, ["no worker gave a sign of life within 2 minutes"]),
+    "the queue stands": (queue_stands, ["a task has been waiting in the queue for 300 s"]),
+    "a breaker is open": (breaker_open, ["the breaker of bpm is open: its calls wait"]),
+    "a step is late": (step_late, ["the oldest dispatch to bigdata has been due for 121 s"]),
+    "incidents are open": (incident_open, ["2 incidents are open"]),
+    "a difference is open": (
+        lambda: factories.DifferenceFactory(order=None, job_id="X"),
+        ["1 difference is open"],
+    ),
+    "an order is held": (
+        lambda: factories.OrderFactory(state="held", held_because="files"),
+        ["1 order needs somebody (stuck)"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_comes_first(healthy, capsys, case):
+    arrange, told = WRONG[case]
+    arrange()
+    assert look(capsys)["reasons"] == told
+    with pytest.raises(CommandError):
+        call_command("status")
+    assert capsys.readouterr().out.splitlines()[: len(told)] == [f"wrong: {reason}" for reason in told]
+
+
+def test_the_facts(healthy, capsys):
+    for case in ("the queue stands", "a breaker is open", "a step is late"):
+        WRONG[case][0]()
+    incident = factories.IncidentFactory(code="timeout")
+    factories.AffectedOrderFactory(incident=incident)
+    factories.AffectedOrderFactory(incident=incident)
+    factories.AffectedOrderFactory(incident=incident, closed_at=timezone.now())
+    found = look(capsys)
+    assert found["queue"] == {"length": 2, "oldest_seconds": 300.0}
+    assert found["breakers"] == [{"partner": "bpm", "since": AT, "error": "refused"}]
+    assert found["oldest_due"] == {"bigdata": 121.0, "bpm": 900.0, "mail": 0.0, "files": 0.0}
+    assert found["incidents"] == {"open": 1, "by_code": {"timeout": 2}}
+    with pytest.raises(CommandError):
+        call_command("status")
+    assert "incidents    1 open: timeout (2)" in capsys.readouterr().out.splitlines()
+
+
+def test_a_desk_without_a_worker(db, capsys):
+    assert look(capsys)["reasons"] == ["no worker gave a sign of life within 2 minutes"]
+
+
+def test_missing_migrations_are_named(healthy, capsys):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'project'")
+    found = look(capsys)
+    assert found["reasons"] == ["migrations are not applied"]
+    assert found["database"]["missing_migrations"][0] == "project.0001_roles"
+    assert found["queue"] is None
+    with pytest.raises(CommandError):
+        call_command("status")
+    assert "lacks project.0001_roles" in capsys.readouterr().out
+
+
+def test_a_database_that_is_away_is_said_in_words(db, monkeypatch, capsys):
+    def refuse(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    with monkeypatch.context() as away:
+        away.setattr(connection, "cursor", refuse)
+        found = look(capsys)
+        with pytest.raises(CommandError):
+            call_command("status")
+    assert found["reasons"] == ["the database does not answer"]
+    assert found["database"]["reachable"] is False
+    assert "does not answer" in capsys.readouterr().out
