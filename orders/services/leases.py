@@ -15,15 +15,16 @@ from orders.models.dispatch import OPEN_STATES
 from orders.prepared import Prepared, Slot
 from orders.rows import insert_rows, update_rows
 from orders.services.incidents import PARTNERS
-from orders.services.lost import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost
+from orders.services.lost import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost, note_losses
 from orders.services.mails import AFTER_THE_PLAN as MAILS
 from orders.services.record_times import read_records
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
 RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases: with their bodies they fill the memory, and a claim takes its time
-CLAIMED = ["state", "lease_token", "next_try_at", "attempts", "may_have_acted"]
+CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at", "records", "size", "about"]
+LOSSES = ["lost", "may_have_acted"]
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,15 @@ def claim(
         for row in rows:
             (fresh if row.frozen_at is None else again).append(row)
         _freeze(fresh, now, build)
-        _close_lost([row.pk for row in again if row.state == State.SENDING], now)
+        died = [row for row in again if row.state == State.SENDING]
+        _close_lost([row.pk for row in died], now)
+        note_losses(died)
         token, until = uuid.uuid4(), now + lease
         for row in rows:
-            row.may_have_acted |= row.state == State.SENDING  # its worker died
-            row.lost += row.state == State.SENDING
             row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1
         update_rows(fresh, [*CLAIMED, *FROZEN])
-        update_rows(again, [*CLAIMED, "lost"])
+        update_rows(again, CLAIMED)
+        update_rows(died, LOSSES)
         attempts = [Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
         insert_rows(attempts)
     return [_work(row, attempt) for row, attempt in zip(rows, attempts, strict=True)]

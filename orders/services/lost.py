@@ -22,7 +22,7 @@ TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
 LOST = Prepared(
     lambda: (
         Dispatch.objects.filter(
-            ~NEVER_LOST, state__in=OPEN_STATES, superseded=False, next_try_at__lte=Slot("now", DateTimeField())
+            ~NEVER_LOST, superseded=False, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField())
         )
         .order_by("-lost", "next_try_at")
         .values_list("pk", "state", "lost", "lease_token", "channel")[:100]
@@ -58,3 +58,10 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
         message=WORDS,
         unknown=True,
     )
+
+
+def note_losses(rows: list[Dispatch]) -> None:
+    """Counts one loss more for (locked) rows that are claimed since their lease ran out; unsaved."""
+    for row in rows:
+        row.lost += 1
+        row.may_have_acted = True
