@@ -17,6 +17,7 @@ from bench.results import append, spread
 from integrations.building import build_payloads
 from integrations.delivery import CALLS_AT_A_TIME, drain
 from orders.models import Attempt, Dispatch, Order
+from orders.services.record_times import read_records
 
 MILLISECONDS = 5
 CEILING = CALLS_AT_A_TIME * 1000 / MILLISECONDS
@@ -121,7 +122,7 @@ def _bodies(steps: list[int]) -> dict[int, str]:
     rows = list(Dispatch.objects.filter(pk__in=steps).select_related("order"))
     for row in rows:
         row.order.billing_records.update(create_time=timezone.now(), cancel_time=timezone.now())
-    return build_payloads(rows, timezone.now())
+    return build_payloads(rows, timezone.now(), read_records(rows))
 
 
 def _delivered(steps: list[int]) -> int:

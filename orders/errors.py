@@ -48,7 +48,7 @@ class NotAllowedError(OrderError):
         self.code = code
 
 
-def check_reason(reason: str) -> None:
-    """Raises NotAllowedError where somebody gave no reason for what needs one."""
+def check_reason(reason: str, act: str) -> None:
+    """Raises NotAllowedError where an act ("a withdrawal") was given no reason."""
     if not reason.strip():
-        raise NotAllowedError("a reason is needed")
+        raise NotAllowedError(f"{act} needs a reason")

@@ -19,8 +19,8 @@ Step = Dispatch.Step
 VERDICTS = {
     "same": gettext_lazy("will be sent again: the same bytes under the same key"),
     "new": gettext_lazy("will be sent again as a new call: the partner had refused it for good"),
-    "again": gettext_lazy("The whole order is planned anew, as if it arrived now: new keys, a new T, the claim again"),
-    "repeat": gettext_lazy("what was accepted is sent once more; the acceptance stands, whatever becomes of it"),
+    "again": gettext_lazy("The whole order is planned anew, as if it arrived now, and takes its trial's claim again"),
+    "repeat": gettext_lazy("was accepted already, and is sent once more"),
     "left_out": gettext_lazy("was compensated; it is opened on its own page only"),
     "blocked": gettext_lazy("is queued; it goes out when the partner is back"),
     "accepted": gettext_lazy("was accepted already"),

@@ -27,7 +27,7 @@ def acts_of(order: Order) -> list[Dispatch]:
 
 
 def records_of(rows: Iterable[Dispatch], *steps: str) -> list[int]:
-    """The records that these steps among the acts touched, each once, without those that another order touched since."""
+    """The records that these steps among the acts touched, but for those that another order touched since."""
     found: dict[int, None] = {}
     for row in rows:
         if row.step in steps:

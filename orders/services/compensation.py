@@ -22,7 +22,7 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     incident, which stands until the order is withdrawn or sent anew: no order is failed without one (contract 3.8).
     Raises OrderUnknownError, NotAllowedError (a trial or change, nothing sent, undone already, or a blank reason).
     """
-    check_reason(reason)
+    check_reason(reason, "a compensation")
     with transaction.atomic():
         order = lock_order(number)
         if why := why_not_compensate(order, now):

@@ -30,7 +30,7 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
     A pass opens a rejected order; of one that was compensated otherwise it only counts when it is resent. A reject acts
     as one that arrives now. Raises OrderUnknownError, NotAllowedError.
     """
-    check_reason(reason)
+    check_reason(reason, "a decision")
     with transaction.atomic():
         order = lock_order(number)
         result = _result(order, record)

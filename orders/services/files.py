@@ -9,7 +9,7 @@ from django.db import transaction
 from approvals.models import ApprovalRecord
 from approvals.services import add_record
 from orders.canonical import content_hash
-from orders.errors import NotAllowedError
+from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_event
@@ -53,9 +53,8 @@ def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) ->
     The check counts as done, and a look that a worker takes at the files right now comes too late. Raises
     OrderUnknownError, NotAllowedError (not held for its files, or a blank reason).
     """
+    check_reason(reason, "a waiver")
     reason = reason.strip()
-    if not reason:
-        raise NotAllowedError("a waiver needs a reason")
     with transaction.atomic():
         order = lock_order(number)
         row = _held_check(order)

@@ -40,7 +40,7 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 
     Raises OrderUnknownError, NotAllowedError (none has failed for good, or it has another way out; a blank reason).
     """
-    check_reason(reason)
+    check_reason(reason, "giving up")
     with transaction.atomic():
         order = lock_order(number)
         rows = given_up_by(order, step)
@@ -62,10 +62,7 @@ def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
     """The failed steps that `give_up` would end. Raises NotAllowedError where there is none, with why."""
     rows = order.dispatches.filter(superseded=False, repeat=False, channel=Dispatch.Channel.BILLING)
     rows = rows.exclude(step=Step.CREATE_BILLING, undo=False).filter(state=State.FAILED).order_by("position", "pk")
-    if step:
-        rows = rows.filter(step=step)
-    else:
-        rows = rows.exclude(step__in=FIXES)
+    rows = rows.filter(step=step) if step else rows.exclude(step__in=FIXES)
     found = list(rows.defer("payload"))
     if not found:
         raise NotAllowedError(_why_nothing(order, step))
@@ -99,6 +96,8 @@ def _job(row: Dispatch) -> str:
 
 def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> list[Order]:
     """What the big-data side answered about a given-up step (its order and trial locked): the second answer counts."""
+    if "for" not in row.about:
+        return [row.order]
     step = Dispatch.objects.defer("payload").get(pk=row.about["for"])
     step.order = row.order
     if row.about.get("last") and step.state == State.GIVEN_UP and not step.about.get("settled"):

@@ -82,7 +82,7 @@ def settle_arrived(*, now: datetime.datetime) -> int:
 def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """Staff let an activation go on although its trial is withdrawn or ended (contract 3.10): as the first one where
     nobody holds the claim, else as a subsequent one. Raises OrderUnknownError, NotAllowedError."""
-    check_reason(reason)
+    check_reason(reason, "letting it proceed")
     with transaction.atomic():
         order = lock_order(number)
         why_not_proceed(order)
@@ -99,17 +99,18 @@ def why_not_proceed(order: Order) -> None:
         raise NotAllowedError(f"order {order.number} is not held for a closed trial (state {order.state})")
     if order.kind != Order.Kind.ACTIVATION:
         raise NotAllowedError(
-            f"order {order.number} changes a trial that is {order.trial.state}: withdraw it, or let BBOSS name a later end"
+            f"order {order.number} changes a trial that is {order.trial.state}: withdraw it (one that names a later "
+            "end of an ended trial goes on by itself)"
         )
 
 
 def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: datetime.datetime) -> Order:
     """Staff name the domains of a subsequent activation whose message had none; it goes on.
 
-    `domains`: as they shall be sent; compared in lower case. Raises OrderUnknownError, NotAllowedError (not held for its
-    domains, none named, one twice or more than 20,000, one that is no host name, or a blank reason).
+    `domains`: as they shall be sent; compared in lower case. Raises OrderUnknownError, NotAllowedError (not held for
+    its domains, none named, one twice or more than 20,000, one that is no host name, or a blank reason).
     """
-    check_reason(reason)
+    check_reason(reason, "naming domains")
     _check_domains(domains)
     with transaction.atomic():
         order = lock_order(number)

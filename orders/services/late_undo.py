@@ -22,7 +22,7 @@ def is_late(order: Order, now: datetime.datetime) -> bool:
 
 
 def ask_staff(order: Order, *, why: str, now: datetime.datetime, by: str) -> None:
-    """The (locked) order stays as it is; an incident asks staff, and other orders of its trial wait for their choice."""
+    """The (locked) order stays as it is; an incident asks staff, and other orders of its trial wait for them."""
     if order.undo_asked_at is None:
         order.undo_asked_at = now
         order.save(update_fields=["undo_asked_at"])

@@ -20,6 +20,8 @@ CLOSED_FOR_GOOD = {State.WITHDRAWN, State.ENDED}
 CLOSED_TRIAL = {*CLOSED_FOR_GOOD, State.COMPENSATING}
 FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 
+CHANGEABLE = {"service_type": "service_type_id", "data_flow": "data_flow", "biz_end": "biz_end"}  # given: our field
+
 OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
 CHANGES = Order.objects.filter(kind=Kind.CHANGE, change_number__isnull=False)
 LAST_CHANGE = Prepared(lambda: CHANGES.filter(trial=Slot("trial"), in_effect=True).order_by("-change_number")[:1])
@@ -124,7 +126,7 @@ def _settle_change(order: Order, decision: Settlement, claim: TrialClaim | None,
 def _plan_change(order: Order, decision: Settlement, before: Order) -> None:
     """Resolves what the change leads to, and which records go and come."""
     copy_from(order, before, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
-    copy_from(order, before, tuple({"service_type_id", "data_flow", "biz_end"} - set(order.given)))
+    copy_from(order, before, tuple(field for name, field in CHANGEABLE.items() if name not in order.given))
     had = {row.key: row.name for row in before.domains.all()}
     decision.domains = decision.domains or list(had.values())
     wanted = {name.lower(): name for name in decision.domains}
@@ -231,8 +233,8 @@ def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
 
 
 def trial_records(trial: Order, product_id: str, keys: Collection[str]) -> list[BillingRecord]:
-    """The trial's records of these domains (lower case), in the order in which they were made: those of its service, and
-    what is live of another one all the same."""
+    """The trial's records of these domains (lower case), in the order in which they were made: those of its service,
+    and what is live of another one all the same."""
     return [
         row
         for row in RECORDS(order=trial.pk)

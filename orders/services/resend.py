@@ -45,6 +45,7 @@ class Selection:
 
     `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `reopen`: a filter
     opens compensated orders too, but for those that staff compensated; those named by number it opens anyway.
+    `filtered`: the numbers are what a filter found, nobody named them.
     """
 
     numbers: tuple[str, ...] = ()
@@ -53,11 +54,12 @@ class Selection:
     since: datetime.date | None = None
     partner: str = ""
     reopen: bool = False
+    filtered: bool = False
 
     @property
-    def opens(self) -> bool:
-        """Whether compensated orders are meant. A filter must not open what was compensated months ago."""
-        return bool(self.numbers) or self.reopen
+    def names(self) -> bool:
+        """Whether somebody named the orders. A filter must not open what was compensated months ago."""
+        return bool(self.numbers) and not self.filtered
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class Judgement:
     """What would become of one step (or, for a compensated order, of the whole order: `step` is "all").
 
     `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
-    (forced: what was accepted goes out once more), `blocked` (queued, but the partner's breaker is open), `accepted` (it
-    succeeded), `left_out` (a filter does not open it), `refused` (not allowed; `why` says why).
+    (forced: what was accepted goes out once more), `blocked` (queued, but the partner's breaker is open), `accepted`
+    (it succeeded), `left_out` (a filter does not open it), `refused` (not allowed; `why` says why).
     """
 
     order: str
@@ -128,8 +130,8 @@ def _judge(
 
 
 def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgement:
-    by_staff = not selection.numbers and order.troubles.filter(closed_at=None, incident__code=COMPENSATED).exists()
-    if not selection.opens or by_staff:
+    by_staff = order.troubles.filter(closed_at=None, incident__code=COMPENSATED).exists() and not selection.names
+    if by_staff or not (selection.names or selection.reopen):
         how = "its number" if by_staff else "its number, or --reopen"
         return Judgement(order.number, "all", LEFT_OUT, f"it was compensated; to open it again takes {how}")
     if why := why_not_open(order, claims):

@@ -130,6 +130,6 @@ def _line(lane, turn) -> QuerySet[Dispatch]:
 
 def _unfinished() -> QuerySet[Dispatch]:
     """What others wait for. Of the forward steps of an order that is being undone only billing calls whose outcome is
-    open count: one that failed holds up nobody, nor does a call to BPM that is in the air. A fix or a forced repeat that
-    failed never does: the next comparison looks again, and the earlier acceptance stands."""
+    open count: one that failed holds up nobody, nor does a call to BPM that is in the air. A fix or a forced repeat
+    that failed never does: the next comparison looks again, and the earlier acceptance stands."""
     return Dispatch.objects.filter(NOT_GIVEN_UP, superseded=False, state__in=NOT_FINISHED)

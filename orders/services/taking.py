@@ -65,7 +65,7 @@ def take(
     A cancel or delete is not taken while the record is live, a create only where its records are live. Raises
     OrderUnknownError, NotAllowedError.
     """
-    check_reason(reason)
+    check_reason(reason, "taking the books")
     held = ask_books(number) if held is None else held
     with transaction.atomic():
         order = lock_order(number)
@@ -143,8 +143,9 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
         one = there.get(identity(record, order))
         if record.state == Record.LIVE and not (one and one.live):
             raise NotAllowedError(
-                f"record {record.domain} can't be taken: it is live here and not there; `reconcile {order.number} --fix` "
-                "makes it again, `resend` or `withdraw` decide otherwise, `accept` lives with it"
+                f"record {record.domain} can't be taken: it is live here and not there; "
+                f"`reconcile {order.number} --fix` makes it again, `resend` or `withdraw` decide otherwise, "
+                "`accept` lives with it"
             )
     wanted = set(order.domains.values_list("key", flat=True))
     for one in held:
@@ -166,11 +167,8 @@ def adopt(order: Order, held: list[HeldRecord]) -> None:
     """Our records of a jobId become what the partner holds, those that we lack too."""
     there = by_identity(held)
     records = list(order.billing_records.all())
-    differing = set(
-        order.differences.filter(state=Difference.State.OPEN, kind=Difference.Kind.FIELDS).values_list(
-            "product_id", "domain"
-        )
-    )
+    fields = order.differences.filter(state=Difference.State.OPEN, kind=Difference.Kind.FIELDS)
+    differing = set(fields.values_list("product_id", "domain"))
     for record in records:
         one = there.pop(identity(record, order), None)
         if one is not None or record.state in {Record.LIVE, Record.CANCELLED, Record.UNKNOWN}:
@@ -205,7 +203,7 @@ def accept(
     `incident`: a code or the incident's id; empty: all that can be accepted. `held`: as for `take`. A number that we do
     not know is accepted by its differences; None is returned then. Raises OrderUnknownError, NotAllowedError.
     """
-    check_reason(reason)
+    check_reason(reason, "accepting")
     if not Order.objects.filter(number=number).exists():
         _accept_unknown(number, reason.strip(), by=by, now=now)
         return None

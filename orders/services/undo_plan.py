@@ -34,7 +34,7 @@ def _undoing(order: Order, now: datetime.datetime, how: str) -> list[Dispatch]:
     if how == CANCEL:
         return [Dispatch(step=Step.CANCEL_BILLING, records=_own_records(order, acts))]
     made = _own_records(order, acts)
-    unsure = any(row.state != State.DONE for row in acts if row.step == Step.CREATE_BILLING)
+    unsure = any(row.state != State.DONE and not row.definite for row in acts if row.step == Step.CREATE_BILLING)
     return [*_deletion(made, unsure, now), *([] if how else _restoration(order, acts, now))]
 
 

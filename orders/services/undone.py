@@ -43,9 +43,10 @@ def _leave_out(order: Order, steps: list[str], records: set[int]) -> int:
     closed = 0
     for row in undoing.defer("payload"):
         row.records = [pk for pk in row.records if pk not in records]
+        row.size = len(row.records)
         if not row.records:
             row.state, closed = State.CLOSED, closed + 1
-        row.save(update_fields=["records", "state"])
+        row.save(update_fields=["records", "size", "state"])
     return closed
 
 
@@ -82,9 +83,8 @@ def mark_records(row: Dispatch, state: str) -> None:
 
 def _is_unsure(order: Order) -> bool:
     """Whether a making of the order's records ended without a definite answer."""
-    return any(
-        row.step == Step.CREATE_BILLING and row.state not in {State.DONE, State.UNDONE} for row in acts_of(order)
-    )
+    made = [row for row in acts_of(order) if row.step == Step.CREATE_BILLING]
+    return any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in made)
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
@@ -122,7 +122,7 @@ def _left(order: Order) -> QuerySet[Dispatch]:
 
 
 def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
-    """The trial is free again: it is what it was before (or has ended), and orders that waited for it are decided about.
+    """The trial is free again: it is what it was before (or has ended), and those that waited for it are decided about.
 
     After a late undoing it has ended, whoever was undone: what the customer used is not tried once more.
     """

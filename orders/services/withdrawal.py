@@ -55,7 +55,7 @@ def _known_call(trans_ido: str, digest: str) -> bool:
 def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh: str, how: str = "") -> None:
     """The act itself, on a locked order. `how`: cancel or delete, what staff chose for a late undoing.
 
-    Without that choice, an activation that has been live for long stays as it is and staff are asked (contract 3.9, 16).
+    Without that choice, an activation that has been live for long stays as it is, and staff are asked (3.9, 16).
     Raises TrialClaimedError for a trial that an activation holds.
     """
     if order.kind == Kind.TRIAL and open_claim(order):
@@ -127,7 +127,7 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
     `how`: `cancel` (from now on) or `delete`, needed for an activation that has been live for more than a day, and only
     there. Raises OrderUnknownError, NotAllowedError (withdrawn already, or a blank reason), TrialClaimedError.
     """
-    check_reason(reason)
+    check_reason(reason, "a withdrawal")
     with transaction.atomic():
         order = lock_order(number)
         if why := why_not_withdraw(order, how=how, now=now):
@@ -144,8 +144,8 @@ def why_not_withdraw(order: Order, *, how: str, now: datetime.datetime) -> str:
     late = is_late(order, now)
     if late and how not in {CANCEL, DELETE}:
         return (
-            f"order {order.number} has been live for more than a day: choose whether its records are cancelled from now "
-            "on (--cancel) or deleted (--delete)"
+            f"order {order.number} has been live for more than a day: choose whether its records are cancelled from "
+            "now on (--cancel) or deleted (--delete)"
         )
     if how and not late:
         return (

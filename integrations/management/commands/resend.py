@@ -9,12 +9,14 @@ from integrations.breaker import open_partners
 from orders.management.actor import actor, add_by
 from orders.management.days import day
 from orders.models import Dispatch, Order
-from orders.services.resend import Judgement, Selection, judge, resend
+from orders.services.resend import LEFT_OUT, Judgement, Selection, judge, resend
 
 WORDS = {
     "same": "will send",
     "new": "will send",
     "again": "will send",
+    "repeat": "will send",
+    "left_out": "left out",
     "blocked": "blocked by breaker",
     "accepted": "already accepted",
     "refused": "not allowed",
@@ -33,7 +35,8 @@ class Command(BaseCommand):
         parser.add_argument("--failed", action="store_true", help="only steps that failed")
         parser.add_argument("--since", type=day, help="only steps made on this day or later, YYYY-MM-DD")
         parser.add_argument("--partner", choices=["bigdata", "bpm", "mail", "files"], default="")
-        parser.add_argument("--force", action="store_true", help="also what was accepted already, under a new key")
+        parser.add_argument("--force", action="store_true", help="also what was accepted already, once more")
+        parser.add_argument("--reopen", action="store_true", help="lets a filter open compensated orders too")
         parser.add_argument("--dry-run", action="store_true", help="says what would happen, and does nothing")
         parser.add_argument("--wait", action="store_true", help="waits for the result")
         parser.add_argument("--reason", default="command line")
@@ -52,13 +55,14 @@ class Command(BaseCommand):
         if not judged:
             self.stdout.write("nothing failed that fits")
         sent = [row for row in judged if row.sends]
-        self.stdout.write(
-            f"{len(sent)} {'would be queued' if dry_run else 'queued'}, {len(judged) - len(sent)} declined"
-        )
+        left_out = sum(row.verdict == LEFT_OUT for row in judged)
+        declined = len(judged) - len(sent) - left_out
+        more = f", {left_out} left out" if left_out else ""
+        self.stdout.write(f"{len(sent)} {'would be queued' if dry_run else 'queued'}, {declined} declined{more}")
         failed = self.wait(sent) if wait and not dry_run else 0
-        if failed or len(sent) < len(judged):
+        if failed or declined:
             again = f", {failed} failed again" if wait and not dry_run else ""
-            raise CommandError(f"{len(judged) - len(sent)} declined{again}")
+            raise CommandError(f"{declined} declined{again}")
 
     def said(self, row: Judgement) -> str:
         """The verdict and why. "Refused" is the partner's word; what we decline ourselves is "not allowed"."""
@@ -75,7 +79,7 @@ class Command(BaseCommand):
         unknown = [number for number in numbers if number not in known]
         if unknown:
             raise CommandError(f"unknown: {', '.join(unknown)}")
-        return Selection(numbers=tuple(numbers), **filters)
+        return Selection(numbers=tuple(numbers), reopen=options["reopen"], **filters)
 
     def wait(self, sent: list[Judgement]) -> int:
         """Watches the orders' failing steps until they settle; prints an honest result; returns how many failed."""

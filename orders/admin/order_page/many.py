@@ -62,7 +62,7 @@ def digest_of(numbers: list[str]) -> str:
 def selection_of(numbers: list[str], wanted: dict) -> Selection:
     """The engine's words for the filter."""
     filters = {key: wanted.get(key) or "" for key in ("channel", "partner")}
-    return Selection(numbers=tuple(numbers), failed=True, since=wanted.get("since"), **filters)
+    return Selection(numbers=tuple(numbers), filtered=True, failed=True, since=wanted.get("since"), **filters)
 
 
 def _dry_run(numbers: list[str], wanted: dict) -> dict:
