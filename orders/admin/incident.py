@@ -143,9 +143,9 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     def what(self, obj):
         return cut(masked_text(said(obj.detail)))
 
-    @admin.display(description=_("accepted by"), empty_value="-")
+    @admin.display(description=_("accepted by"))
     def who_accepted(self, obj):
-        return actor_of(obj.accepted_by)[0] or None
+        return actor_of(obj.accepted_by)[0] or "-"
 
     @admin.display(description=_("since"))
     def since_when(self, obj):

@@ -12,6 +12,7 @@ from orders.admin.personal import masked_field, masked_json, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
+from orders.fixing_words import left_because
 from orders.models import Difference, Reconciliation
 from orders.pages.history import actor_of
 
@@ -52,11 +53,11 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
     sortable_by = []
     search_domain = "domain"
     search_help_text = _("order number or domain: whole, or how it begins")
-    readonly_fields = ["state_chip", "detail_block", "fix_step", "who_closed", "why"]
+    readonly_fields = ["state_chip", "detail_block", "fix_step", "left", "who_closed", "why"]
     why = masked_field("reason", _("reason"))
     fields = [
-        "job_id", "kind", "state_chip", "domain", "product_id", "reconciliation", "fix_step", "closed_at", "who_closed",
-        "why", "detail_block",
+        "job_id", "kind", "state_chip", "domain", "product_id", "reconciliation", "fix_step", "left", "closed_at",
+        "who_closed", "why", "detail_block",
     ]  # fmt: skip
     list_per_page = 50
 
@@ -78,9 +79,13 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
         state = chip(obj.fix.State(obj.fix.state))
         return format_html('<a href="{}">{}</a> {}', url, obj.fix.get_step_display(), state)
 
-    @admin.display(description=_("closed by"), empty_value="-")
+    @admin.display(description=_("not put right, because"))
+    def left(self, obj):
+        return left_because(obj.detail["left"]) if obj.detail.get("left") else "-"
+
+    @admin.display(description=_("closed by"))
     def who_closed(self, obj):
-        return actor_of(obj.closed_by)[0] or None
+        return actor_of(obj.closed_by)[0] or "-"
 
     @admin.display(description=_("details"))
     def detail_block(self, obj):
