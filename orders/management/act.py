@@ -1,11 +1,11 @@
 """What the commands have in common by which somebody decides about one order."""
 
 import datetime
+from collections.abc import Iterable
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.books import BooksSilentError
 from orders.errors import OrderError, OrderUnknownError
 from orders.foreseen import Foreseen
 from orders.management.actor import actor, add_by
@@ -43,18 +43,16 @@ class ActCommand(BaseCommand):
                     self.stdout.write("dry run: nothing was changed")
                     return
             found = self.act(order, options, reason=reason.strip(), by=actor(by), now=now)
-        except BooksSilentError as error:
-            raise CommandError(f"the big-data side did not answer, so nothing was changed: {error}") from error
         except OrderError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{order}: {self.told(options)} by {actor(by)} ({standing(found)})")
+        self.stdout.write(f"{order}: {self.told(options)} by {actor(by)}{standing(found)}")
 
-    def foresee(self, order: Order, options: dict, *, now: datetime.datetime) -> list[Foreseen]:
+    def foresee(self, order: Order, options: dict, *, now: datetime.datetime) -> Iterable[Foreseen]:
         """What will follow. Raises NotAllowedError."""
         raise NotImplementedError
 
-    def act(self, number: str, options: dict, *, reason: str, by: str, now: datetime.datetime) -> Order:
-        """Does it, by the one service. Raises OrderError, BooksSilentError."""
+    def act(self, number: str, options: dict, *, reason: str, by: str, now: datetime.datetime) -> Order | None:
+        """Does it, by the one service; None where the number is no order of ours. Raises OrderError."""
         raise NotImplementedError
 
     def told(self, options: dict) -> str:
@@ -70,6 +68,9 @@ def known(number: str) -> Order:
     return found
 
 
-def standing(order: Order) -> str:
-    """`state held: files`."""
-    return f"state {order.state}: {order.held_because}" if order.held_because else f"state {order.state}"
+def standing(order: Order | None) -> str:
+    """` (state held: files)`."""
+    if order is None:
+        return ""
+    order.refresh_from_db(fields=["state", "held_because"])
+    return f" (state {order.state}: {order.held_because})" if order.held_because else f" (state {order.state})"
