@@ -70,7 +70,7 @@ def take(
     with transaction.atomic():
         order = lock_order(number)
         _check_quiet(order)
-        rows = _stopped(order, step)
+        rows = stopped(order, step)
         if rows:
             for row in rows:
                 row.order = order
@@ -109,7 +109,7 @@ def _take_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
     return end_billed(order, now=now, by=by)
 
 
-def _stopped(order: Order, step: str) -> list[Dispatch]:
+def stopped(order: Order, step: str = "") -> list[Dispatch]:
     """Steps that failed since the partner acted on their key before."""
     rows = order.dispatches.filter(superseded=False, state=State.FAILED, error_code=ACTED_BEFORE)
     rows = rows.filter(channel=Dispatch.Channel.BILLING)

@@ -98,10 +98,11 @@ def test_one_held_for_its_files_names_the_finding(desk, capsys):
     assert row["why"] == "信安文件不符合要求 (files); 检查信安文件 (check_files) 缺少信安文件。 (missing)"
 
 
-def test_what_was_undone_to_its_end_needs_nobody(desk):
-    """The forward step that was refused is closed; the order is withdrawn."""
+def test_what_was_undone_to_its_end_needs_nobody(desk, settings):
+    """The forward step stays failed, since nobody knows whether it acted; the order is withdrawn."""
+    settings.DISPATCH_RETRY_SECONDS = []
     desk.play(contents.trial())
-    desk.sandbox.fault(path="/bpm/flows/start", kind="refusal")
+    desk.sandbox.fault(path="/bpm/flows/start", kind="503")
     desk.play(contents.activation("A1"))
     assert numbers() == ["A1"]
     desk.play(contents.withdrawal("A1"))
