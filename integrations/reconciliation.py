@@ -23,7 +23,7 @@ from integrations.building import record_facts
 from integrations.http import PartnerError
 from orders.books import Finding
 from orders.models import BillingRecord, Difference, Order, Reconciliation
-from orders.services.differences import billed_though_closed, troubled
+from orders.services.differences import troubled
 from orders.services.fixing import Left, obstacles
 from orders.services.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
 from orders.services.reconciling import (
@@ -32,7 +32,6 @@ from orders.services.reconciling import (
     begin_reconciliation,
     end_reconciliation,
     keep_findings,
-    show_books,
     snapshot,
 )
 
@@ -71,15 +70,13 @@ class Scope:
 
 @dataclass
 class Asked:
-    """One order that was asked for, with what our records were before. `troubled`: there is something to end; `billed`:
-    what ended although it may still be billed."""
+    """One order that was asked for, with what our records were before. `troubled`: there is something to end."""
 
     order: Order
     ours: list[Ours]
     seen: Snapshot
     answer: Future
     troubled: bool
-    billed: list[str]
 
 
 @dataclass
@@ -156,7 +153,7 @@ class Comparison:
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
             records[record.order_id].append(record)
-        to_end, billed = troubled(orders), billed_though_closed(orders)
+        to_end = troubled(orders)
         return [
             Asked(
                 order,
@@ -164,7 +161,6 @@ class Comparison:
                 snapshot(records[order.pk]),
                 pool.submit(_query, order.number),
                 order.pk in to_end,
-                billed.get(order.pk, []),
             )
             for order in orders
         ]
@@ -219,7 +215,6 @@ class Comparison:
         if isinstance(theirs, PartnerError):
             found, theirs = [unreadable_answer(theirs.answer)], []
         else:
-            self._show(asked, theirs)
             found = compare(asked.ours, theirs)
         kept = self._keep(asked, found) if found or asked.troubled else []
         if kept is None:
@@ -229,13 +224,6 @@ class Comparison:
         self.counts["orders"] += 1
         self.counts["records"] += max(len(asked.ours), len(theirs))
         self._tell(kept)
-
-    def _show(self, asked: Asked, theirs: list[dict]) -> None:
-        """Their books first decide about what was given up; our records are then others than before."""
-        if asked.billed:
-            show_books(asked.billed, held_records(theirs), by=self.by, now=timezone.now())
-            records = list(asked.order.billing_records.order_by("pk"))
-            asked.ours, asked.seen = _ours(asked.order, records), snapshot(records)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
         """BBOSS's list: the numbers that we do not know with what is held for them, and ours that it lacks."""

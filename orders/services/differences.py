@@ -25,23 +25,12 @@ def troubled(orders: Collection[Order]) -> set[int]:
     numbers = {order.number: order.pk for order in orders}
     rows = Difference.objects.filter(state=State.OPEN, job_id__in=list(numbers)).exclude(kind=Kind.NOT_LISTED)
     ends = Q(incident__code__in=[DIFFERENCE, UNKNOWN_RECORD], incident__step="") | Q(incident__step__in=FIXES)
+    ends |= Q(incident__code=BILLED_NOT_ACTIVE)
     ids = list(numbers.values())
     stopped = AffectedOrder.objects.filter(ends, closed_at=None)
     named = stopped.filter(Q(order__in=ids) | Q(order__trial__in=ids)).values_list("order_id", "order__trial_id")
     compared = {pk for pair in named for pk in pair} & set(ids)
     return compared | {numbers[job] for job in rows.values_list("job_id", flat=True)}
-
-
-def billed_though_closed(orders: Collection[Order]) -> dict[int, list[str]]:
-    """By order to be compared: the numbers (its own, or those of changes of it) that ended although the big-data side
-    may still bill them. One query."""
-    ids = {order.pk for order in orders}
-    rows = AffectedOrder.objects.filter(incident__code=BILLED_NOT_ACTIVE, closed_at=None)
-    rows = rows.filter(Q(order__in=ids) | Q(order__trial__in=ids, order__kind=Order.Kind.CHANGE))
-    found: dict[int, list[str]] = {}
-    for pk, trial, number in rows.values_list("order_id", "order__trial_id", "order__number"):
-        found.setdefault(pk if pk in ids else trial, []).append(number)
-    return found
 
 
 def without_accepted(order: Order, findings: Iterable[Finding]) -> list[Finding]:

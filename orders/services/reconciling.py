@@ -8,13 +8,13 @@ from dataclasses import replace
 from django.db import transaction
 from django.db.models import F
 
-from orders.books import CREATE, SETTLE, Finding, HeldRecord
+from orders.books import CREATE, SETTLE, Finding
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.services.differences import close_differences, of_order, tell_differences, without_accepted
 from orders.services.events import add_event
 from orders.services.fixing import Fix, obstacles, plan_fix
-from orders.services.giving_up import books_show
-from orders.services.locking import lock_order, lock_orders
+from orders.services.giving_up import billed_still, end_billed
+from orders.services.locking import lock_orders
 from orders.services.mails import queue_mail
 from orders.services.planning import latest_shape
 from orders.services.wakeup import wake
@@ -45,12 +45,14 @@ def keep_findings(
     A record of unknown fate becomes what the big-data side said, with or without `fix`. None, and nothing saved, if a
     step has acted on the order since its records were read (`seen`).
     """
-    order = lock_orders([order_id])[order_id]
+    trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
+    order = lock_orders({order_id, trial} - {None})[order_id]
     records = {record.pk: record for record in order.billing_records.all()}
     obstacle = obstacles([order], now=now).get(order_id)
     if obstacle and obstacle.moving or snapshot(records.values()) != seen:
         return None
     findings = _settle(order, without_accepted(order, findings), records)
+    findings = _without_gone(order, findings, records, now=now, by=by)
     left = Fix(order, obstacle, reason=reason, now=now).judge(findings, records) if fix else [{}] * len(findings)
     close_differences(of_order(order), by=by, now=now)
     mended = [one for one, why in zip(findings, left, strict=True) if why is None]
@@ -60,15 +62,6 @@ def keep_findings(
     tell_differences(order, rows, by=by, now=now)
     _note(row, order, steps, findings, reason=reason, by=by, now=now)
     return rows
-
-
-def show_books(numbers: Iterable[str], held: list[HeldRecord], *, by: str, now: datetime.datetime) -> None:
-    """What is held decides about orders that ended although they may still be billed: where nothing is, what was given
-    up is done after all (contract 3.9, A way out of everything)."""
-    for number in numbers:
-        with transaction.atomic():
-            books_show(lock_order(number), held, by=by, now=now)
-    wake()
 
 
 def _settle(order: Order, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Finding]:
@@ -86,6 +79,20 @@ def _settle(order: Order, findings: list[Finding], records: Mapping[int, Billing
         kept.append(one)
     BillingRecord.objects.bulk_update(changed, ["state", "create_time", "cancel_time", "cancelled_at"], batch_size=500)
     return kept
+
+
+def _without_gone(
+    order: Order, findings: list[Finding], records: Mapping[int, BillingRecord], *, now: datetime.datetime, by: str
+) -> list[Finding]:
+    """What staff gave up to take back, and is not live there any more, is no difference: it is what was wanted."""
+    billed = {pk for row in billed_still(order) for pk in row.records}
+    gone = [one for one in findings if one.record in billed and one.theirs != "live"]
+    for one in gone:
+        record = records[one.record]
+        record.state = SETTLED[one.theirs]
+        record.save(update_fields=["state"])
+    end_billed(order, now=now, by=by)
+    return [one for one in findings if one not in gone]
 
 
 def _must_be_live(order: Order, record: BillingRecord) -> bool:

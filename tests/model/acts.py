@@ -1,0 +1,97 @@
+"""What every act of a desk has: a line in the log, a second of time, a worker that may die between two writes."""
+
+import functools
+import inspect
+import re
+from dataclasses import dataclass, field
+
+from integrations.bboss.codes import Refused
+from orders.errors import OrderError
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+FOR_EVER = re.compile(r'"(orders_orderevent|approvals_approvalrecord|orders_inboundmessage)"')
+
+
+class Died(BaseException):  # noqa: N818  no error: nobody may catch it
+    """The process that was at work is killed."""
+
+
+class WrongError(AssertionError):
+    """Something that must never be, by name: `kind` is the rule, the rest says where."""
+
+    def __init__(self, kind: str, *lines: object):
+        super().__init__(f"{kind}: " + "; ".join(map(str, lines)))
+        self.kind = kind
+
+
+def act(method):
+    """Makes a method one line of a found case. Gives "" or what was refused; "died" where the process was killed."""
+
+    usual = {name: one.default for name, one in inspect.signature(method).parameters.items()}
+
+    @functools.wraps(method)
+    def acting(self, *args, **more):
+        if self.under_way:  # one act that is part of another
+            return method(self, *args, **more)
+        line = Line(method.__name__, args, {name: more[name] for name in more if more[name] != usual.get(name, ...)})
+        self.log.append(line)
+        self.under_way = True
+        self.clock.shift(1)
+        try:
+            result = method(self, *args, **more)
+        except (OrderError, Refused) as refusal:
+            result = f"{type(refusal).__name__}: {refusal}"
+        except Died:
+            result = "died"
+        finally:
+            self.under_way, self.dies_at = False, 0
+        line.result = result if isinstance(result, str) else ""
+        if self.complaints.lines:
+            raise WrongError("an exception that was only logged", *self.complaints.lines)
+        return result
+
+    return acting
+
+
+@dataclass
+class Line:
+    """One act as it was called, and what it said."""
+
+    name: str
+    args: tuple = ()
+    more: dict = field(default_factory=dict)
+    result: str = ""
+
+    def __str__(self):
+        words = [*map(repr, self.args), *(f"{key}={value!r}" for key, value in self.more.items())]
+        return f"desk.{self.name}({', '.join(words)})" + (f"  # {self.result}" if self.result else "")
+
+
+class Acting:
+    """The log, and the eye on every statement."""
+
+    def __init__(self, clock, wire, complaints):
+        self.clock, self.wire, self.complaints = clock, wire, complaints
+        self.log: list[Line] = []
+        self.under_way = False
+        self.dies_at = 0
+
+    def dies(self, write: int) -> None:
+        """The next act's process is killed just before its n-th write."""
+        self.log.append(Line("dies", (write,)))
+        self.dies_at = write
+
+    def statements(self, execute, sql, params, many, context):
+        """Wraps each statement: counts writes, and sees who touches history."""
+        if sql.startswith(WRITES):
+            if not sql.startswith("INSERT") and FOR_EVER.search(sql):
+                raise WrongError("history only grows", sql[:200])
+            if self.dies_at:
+                self.dies_at -= 1
+                if not self.dies_at:
+                    raise Died
+        return execute(sql, params, many, context)
+
+    def story(self, name: str = "found") -> str:
+        """What was played, as a test."""
+        return "\n".join([f"def test_{name}(desk):", *(f"    {line}" for line in self.log), "    desk.check()"])

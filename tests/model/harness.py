@@ -1,0 +1,129 @@
+"""Where a desk is played: what stands in for the wire, the queue, threads and the clock, and a clean database for each.
+
+Left out, since others test them (tests/flows, tests/partners, tests/worker): HTTP, envelopes, django-q2, threads, the
+text of mails, and reading xlsx files.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from concurrent.futures import Future
+from unittest import mock
+
+import time_machine
+from django.conf import settings
+from django.db import connection, transaction
+
+from integrations import building, http, reconciliation, sending
+from notifications.services import MailError
+from orders.models import Dispatch
+from orders.services import wakeup
+from tests.conftest import shanghai
+from tests.model.partner import Wire
+from tests.model.world import Desk
+
+BEGIN = shanghai("2023-09-20 18:54:36")
+PLAYED = {
+    "SUBSEQUENT_BILLING": "after_approval",
+    "DISPATCH_RETRY_SECONDS": [30, 120, 600, 1800, 7200, 21600],
+    "BREAKER_FAILURES": 8,
+}
+MAIL = Dispatch.Channel.MAIL
+
+
+class AtOnce:
+    """An executor without threads: what is submitted is done at once."""
+
+    def __init__(self, *ignored):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def submit(self, act, *args) -> Future:
+        future = Future()
+        future.set_result(act(*args))
+        return future
+
+    def shutdown(self, **ignored) -> None:
+        """Nothing is left to do."""
+
+
+class Complaints(logging.Handler):
+    """Keeps what the code under test logs as an error: an exception that was caught is one all the same."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fault = record.exc_info[1] if record.exc_info else ""
+        self.lines.append(f"{record.getMessage()}: {fault!r}")
+
+
+class Stage:
+    """`with Stage() as stage:` prepares the process once; `with stage.play() as desk:` is one sequence."""
+
+    def __init__(self):
+        self.wire, self.complaints = Wire(), Complaints()
+        self.traveller = time_machine.travel(BEGIN, tick=False)
+
+    def __enter__(self) -> "Stage":
+        self.stack = contextlib.ExitStack()
+        for patch in (
+            mock.patch.object(http, "_exchange", self.wire.exchange),
+            mock.patch.object(reconciliation, "ThreadPoolExecutor", AtOnce),
+            mock.patch.object(wakeup, "async_task"),
+            mock.patch.object(wakeup, "get_broker"),
+            mock.patch.object(sending, "check_files", lambda **named: self.desk.look_at_files(**named)),
+            mock.patch.dict(building._BUILDERS, {MAIL: lambda row, now, records, domains: "{}"}),
+            mock.patch.dict(sending._SENDERS, {MAIL: self._mail}),
+        ):
+            self.stack.enter_context(patch)
+        logging.getLogger("integrations").addHandler(self.complaints)
+        logging.getLogger("orders").addHandler(self.complaints)
+        self.stack.callback(logging.getLogger("integrations").removeHandler, self.complaints)
+        self.stack.callback(logging.getLogger("orders").removeHandler, self.complaints)
+        self.stack.enter_context(_quiet_logs())
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.stack.close()
+
+    def _mail(self, work):
+        """A mail goes out, or it does not."""
+        fate = self.desk.mail_fates.popleft() if self.desk.mail_fates else "ok"
+        if fate != "ok":
+            raise MailError("the mail server", permanent=fate == "refuse", code="smtp_550" if fate == "refuse" else "x")
+        return sending._outcome(work, "ok")
+
+    @contextlib.contextmanager
+    def play(self) -> Iterator[Desk]:
+        """An empty desk at a fixed moment. All that it wrote is gone afterwards."""
+        self.wire.reset()
+        self.complaints.lines.clear()
+        with self.traveller as clock, transaction.atomic(), contextlib.ExitStack() as stack:
+            for name, value in PLAYED.items():
+                stack.callback(setattr, settings, name, getattr(settings, name))
+                setattr(settings, name, value)
+            self.desk = Desk(clock, self.wire, self.complaints)
+            try:
+                with connection.execute_wrapper(self.desk.statements):
+                    yield self.desk
+            finally:
+                transaction.set_rollback(True)
+
+
+@contextlib.contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Refusals and broken connections are what is played; nobody reads about them on the terminal."""
+    root = logging.getLogger()
+    kept = root.handlers[:]
+    root.handlers[:] = []
+    try:
+        yield
+    finally:
+        root.handlers[:] = kept

@@ -1,0 +1,110 @@
+"""What BBOSS and BPM say. Orders are T0, T1 (trials), C0 (changes), A0 (activations); a domain is a letter."""
+
+import datetime
+import functools
+import json
+import uuid
+
+from django.utils import timezone
+
+from integrations.bboss.codes import Refused
+from integrations.bboss.content import is_withdrawal, read_order, read_withdrawal
+from orders.canonical import content_hash
+from orders.content import OrderContent
+from orders.errors import OrderError
+from orders.models import InboundMessage
+from orders.services import keep_message, receive_approval, receive_order, withdraw_order
+from tests.flows import contents
+from tests.model.acts import act
+
+FIRST_DAY = datetime.date(2023, 9, 20)
+UNKNOWN_ENTERPRISE = "555A23100079275183"  # of no province: held until staff choose the attribution
+FILE = "{}_50004020027_20230920185436.xlsx"
+
+
+def day(number: int) -> str:
+    """A day on the wire, counted from the first one."""
+    return f"{FIRST_DAY + datetime.timedelta(days=number):%Y%m%d}"
+
+
+def names(letters: str) -> tuple[str, ...]:
+    """`ab`: two domains. `A` is `a` in another spelling."""
+    return tuple(f"{letter}.example.com" for letter in letters)
+
+
+@functools.lru_cache(maxsize=4096)
+def _read(text: str) -> OrderContent:
+    return read_order(json.loads(text))
+
+
+class Messages:
+    """BBOSS's orders and BPM's records."""
+
+    def __init__(self):
+        self.contents: dict[str, dict] = {}
+        self.accepted: dict[str, str] = {}
+        self.calls: dict[str, str] = {}
+
+    @act
+    def trial(self, number: str, domains: str = "a", *, service="1", end: int | None = None, known=True, flow="1"):
+        """A trial; `end`: its last day; `known=False`: of an unknown attribution."""
+        content = contents.trial(number, *names(domains), BusinessType=service, DataFlow=flow)
+        if end is not None:
+            content["BizEnd"] = day(end)
+        return self._send(content if known else content | {"EnterpriseID": UNKNOWN_ENTERPRISE})
+
+    @act
+    def change(self, number: str, of: str, domains="", *, service="", end: int | None = None, flow=""):
+        """A change of a trial: the whole new list, another service, another last day, another volume."""
+        more = {"BusinessType": service, "BizEnd": "" if end is None else day(end), "DataFlow": flow}
+        return self._send(contents.change(number, *names(domains), of=of, **{k: v for k, v in more.items() if v}))
+
+    @act
+    def activation(self, number: str, of: str, domains="", *, start=0, service="1", files=False, flow="1"):
+        """An activation; `start`: its day; without domains it takes the trial's."""
+        if files:
+            self.wrong_files.add(number)
+        more = {"BusinessType": service, "DataFlow": flow} | ({"InfoSecurity": FILE.format(number)} if files else {})
+        return self._send(contents.activation(number, *names(domains), of=of, start=day(start), **more))
+
+    @act
+    def withdraw(self, number: str):
+        """BBOSS takes an order back."""
+        return self._send(contents.withdrawal(number))
+
+    @act
+    def again(self, number: str, *, flow="", same_call=False):
+        """The same message once more; `flow`: with other content; `same_call`: under its first transIDO."""
+        content = self.contents[number] | ({"DataFlow": flow} if flow else {})
+        return self._send(content, self.calls[number] if same_call else "")
+
+    @act
+    def callback(self, number: str, result: str = "pass", record: str = "r1", *, finished: bool = True):
+        """BPM tells what its people decided."""
+        new = receive_approval(
+            number=number, record_id=record, node="sa-review", node_name="政企SA审批", result=result, operator="sa",
+            opinion="", time=timezone.now(), finished=finished, body_hash=content_hash([number, result, finished]),
+        )  # fmt: skip
+        return "" if new else "known"
+
+    def _send(self, content: dict, call: str = "") -> str:
+        number, call = content["OrderNum"], call or uuid.uuid4().hex
+        message = self._message(number, call)
+        try:
+            if is_withdrawal(content):
+                receipt = withdraw_order(read_withdrawal(content), raw=content, trans_ido=call, message=message)
+            else:
+                text = json.dumps(content, ensure_ascii=False)
+                receipt = receive_order(_read(text), raw=content, trans_ido=call, message=message)
+        except (OrderError, Refused):
+            keep_message(self._message(number, call))
+            raise
+        if not is_withdrawal(content) and not receipt.repeated:
+            self.contents[number], self.accepted[number], self.calls[number] = content, receipt.trans_idh, call
+        return "known" if receipt.repeated else ""
+
+    def _message(self, number: str, call: str) -> InboundMessage:
+        return InboundMessage(
+            received_at=timezone.now(), remote_address="127.0.0.1", trans_ido=call, trans_idh=uuid.uuid4().hex,
+            order_number=number, http_status=200, rsp_code="00000", rsp_desc="Success", biz_code="", body="{}",
+        )  # fmt: skip

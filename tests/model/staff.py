@@ -1,0 +1,138 @@
+"""What staff do: each command of contract section 5 that changes something. One that does not exist yet is left out."""
+
+import inspect
+from collections.abc import Callable
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from integrations.bigdata.payload import product_infos
+from integrations.breaker import open_partners
+from integrations.building import record_facts
+from integrations.reconciliation import Comparison, Scope
+from orders.models import BillingRecord
+from orders.services import choose_attribution, compensate, waive_files
+from orders.services.resend import Selection, judge, resend
+from orders.services.usage import ask_for_usage
+from orders.services.withdrawal import withdraw_by_staff
+from tests.model.acts import act
+from tests.model.messages import names
+
+# The one place that names what may not be there yet: the act, and the service that it calls.
+MAY_COME = {
+    "give_up": "orders.services.giving_up.give_up",
+    "take": "orders.services.taking.take",
+    "accept": "orders.services.taking.accept",
+    "decide": "orders.services.deciding.decide",
+    "proceed": "orders.services.holds.proceed",
+    "name_domains": "orders.services.holds.name_domains",
+    "stuck": "orders.queries.stuck.stuck",
+}
+
+
+def find(path: str) -> Callable | None:
+    """The service of this path, if it exists."""
+    try:
+        return import_string(path)
+    except ImportError:
+        return None
+
+
+SERVICES = {name: found for name, path in MAY_COME.items() if (found := find(path))}
+WITHDRAWS_IN_TWO_WAYS = "how" in inspect.signature(withdraw_by_staff).parameters
+REOPENS = "reopen" in Selection.__dataclass_fields__
+WHY = {"reason": "the model", "by": "staff:model"}
+
+
+class Staff:
+    """Commands, with the clock's moment."""
+
+    @act
+    def resend(self, *numbers: str, force=False, dry=False, **selection):
+        """By number, or by a filter: channel, failed, partner, since, reopen."""
+        if "reopen" in selection and not REOPENS:
+            del selection["reopen"]
+        chosen = Selection(numbers=numbers, **selection)
+        if dry:
+            judged = judge(chosen, force=force, open_partners=open_partners())
+        else:
+            judged = resend(chosen, now=timezone.now(), force=force, open_partners=open_partners(), **WHY).judgements
+        return ", ".join(f"{row.order} {row.step}: {row.verdict}" for row in judged)
+
+    @act
+    def reconcile(self, *numbers: str, fix=False, fates: tuple[str, ...] = ()):
+        """Compares, and puts right what it may."""
+        self.wire.fates.extend(fates)
+        row = Comparison(Scope(numbers=numbers), by=WHY["by"], fix=fix).run()
+        self.wire.fates.clear()
+        return f"{row.differences} differences, {row.fixed} put right {row.error}"
+
+    @act
+    def compensate(self, number: str):
+        compensate(number=number, now=timezone.now(), **WHY)
+
+    @act
+    def withdraw_by_staff(self, number: str, how: str = ""):
+        more = {"how": how} if WITHDRAWS_IN_TWO_WAYS else {}
+        withdraw_by_staff(number=number, now=timezone.now(), **WHY, **more)
+
+    @act
+    def attribute(self, number: str, letters: str = "BJ"):
+        choose_attribution(number=number, letters=letters, now=timezone.now(), **WHY)
+
+    @act
+    def waive(self, number: str):
+        waive_files(number=number, now=timezone.now(), **WHY)
+
+    @act
+    def fetch_usage(self, *numbers: str):
+        ask_for_usage(by=WHY["by"], now=timezone.now(), numbers=list(numbers) or None)
+
+    @act
+    def give_up(self, number: str, step: str = ""):
+        SERVICES["give_up"](number=number, step=step, now=timezone.now(), **WHY)
+
+    @act
+    def take(self, number: str, step: str = "", fates: tuple[str, ...] = ()):
+        self.wire.fates.extend(fates)
+        SERVICES["take"](number=number, step=step, now=timezone.now(), **WHY)
+        self.wire.fates.clear()
+
+    @act
+    def accept(self, number: str, incident: str = ""):
+        SERVICES["accept"](number=number, incident=incident, now=timezone.now(), **WHY)
+
+    @act
+    def decide(self, number: str, record: str):
+        SERVICES["decide"](number=number, record=record, now=timezone.now(), **WHY)
+
+    @act
+    def proceed(self, number: str):
+        SERVICES["proceed"](number=number, now=timezone.now(), **WHY)
+
+    @act
+    def name_domains(self, number: str, domains: str):
+        SERVICES["name_domains"](number=number, domains=list(names(domains)), now=timezone.now(), **WHY)
+
+    @act
+    def meddle(self, number: str, domain: str, what: str):
+        """The big-data side's own people change a record of this jobId by hand, one that is there or was there."""
+        key = f"{domain.lower()}.example.com"
+        rows = [row for row in self.wire.partners.store.records(number) if row["domain"].lower() == key]
+        if not rows:
+            found = BillingRecord.objects.filter(order__number=number, domain_key=key, cancel_time__isnull=False)
+            facts = [record_facts(row, cancelled=False) for row in found.select_related("order__attribution")]
+            rows = product_infos(facts)["productInfos"]
+        if not rows:
+            return "no such record"
+        self.wire.meddle(rows[-1], what)
+        self.meddled = True
+        return ""
+
+    @act
+    def setting(self, **values):
+        """`billing`: SUBSEQUENT_BILLING; `retries`: DISPATCH_RETRY_SECONDS."""
+        called = {"billing": "SUBSEQUENT_BILLING", "retries": "DISPATCH_RETRY_SECONDS"}
+        for name, value in values.items():
+            setattr(settings, called[name], value)

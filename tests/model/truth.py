@@ -1,0 +1,266 @@
+"""What must be true of a desk once all is quiet (contract 3.9, 14), told by its rows and the partners' alone.
+
+Each function yields what is wrong, or raises WrongError; nothing wrong means that it holds. Others may use them too:
+`all_wrong(store)` needs a database that is at rest and the sandbox's store.
+"""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+
+from integrations.bigdata.payload import product_infos
+from integrations.building import record_facts
+from integrations.sandbox.store import Store
+from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain, OrderEvent, TrialClaim
+from orders.prepared import Prepared, Slot
+from orders.services.mails import AFTER_THE_PLAN
+from orders.states import may_move
+from tests.model.acts import WrongError
+
+D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
+MAY_BILL = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE}
+END_STATES = {S.TRIALING, S.CONVERTED, S.ENDED, S.APPLIED, S.ACTIVE, S.REJECTED, S.WITHDRAWN}
+# What excuses books that differ: a cause that is about billing. That mails fail or BPM contradicts itself does not.
+ABOUT_BOOKS = {"unknown_record", "difference", "acted_before", "billed_not_active", "late_undo", "change_built_upon"}
+BILLING_STEPS = {step for step in Dispatch.Step.values if "billing" in step or step in {Dispatch.Step.VERIFY_DELETED}}
+CLAIMED = Prepared(
+    lambda: Dispatch.objects.filter(pk=Slot("pk")).values_list(
+        "superseded", "undo", "channel", "attempts", "position", "step",
+        "order__state", "order__undo_since", "order__number",
+    )
+)  # fmt: skip
+
+
+def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
+    """At most one sender at a time; nothing that was replaced; of a withdrawn order only what takes back, repeats of
+    billing calls of unknown outcome, and mails."""
+    if any(flight.work.dispatch_id == work.dispatch_id and flight.work.lease_until > now for flight in air):
+        raise WrongError("one sender at a time", work.step)
+    row = CLAIMED.first(pk=work.dispatch_id)
+    superseded, undo, channel, attempts, position, step, state, since, number = row
+    if superseded:
+        raise WrongError("a replaced dispatch is never sent", number, step)
+    made_sure = channel == Dispatch.Channel.BILLING and attempts > 1
+    if (state == S.WITHDRAWN or since) and not (undo or made_sure or position >= AFTER_THE_PLAN):
+        built_upon = AffectedOrder.objects.filter(
+            order__number=number, closed_at=None, incident__code="change_built_upon"
+        ).exists()
+        if not built_upon:
+            raise WrongError("nothing new is sent for a withdrawn order", number, step, state)
+
+
+@dataclass
+class Books:
+    """All that is judged, read once."""
+
+    now: datetime.datetime
+    orders: dict[int, Order] = field(default_factory=dict)
+    records: dict[int, BillingRecord] = field(default_factory=dict)
+    dispatches: list[Dispatch] = field(default_factory=list)
+    causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
+    accepted: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
+    domains: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    claims: dict[int, int] = field(default_factory=dict)
+    theirs: dict[tuple, dict] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, store: Store) -> "Books":
+        books = cls(now=timezone.now())
+        books.orders = {row.pk: row for row in Order.objects.select_related("attribution").defer("content")}
+        for order in books.orders.values():
+            order.trial = books.orders.get(order.trial_id)
+        for record in BillingRecord.objects.order_by("pk"):
+            record.order = books.orders[record.order_id]
+            books.records[record.pk] = record
+        books.dispatches = list(Dispatch.objects.filter(superseded=False).order_by("position", "pk").defer("payload"))
+        troubles = AffectedOrder.objects.filter(closed_at=None).values_list(
+            "order", "incident__partner", "incident__step", "incident__code"
+        )
+        for order, *cause in troubles:
+            books.causes[order].add(tuple(cause))
+        books.named = set(Difference.objects.exclude(state="over").values_list("job_id", flat=True))
+        for order, key in OrderDomain.objects.values_list("order", "key"):
+            books.domains[order].append(key)
+        books.claims = dict(TrialClaim.objects.filter(released_at=None).values_list("trial", "activation"))
+        books.theirs = {(row["jobId"], row["productId"], row["domain"].lower()): row for row in store.records()}
+        return books
+
+    def excused(self, order: Order | None) -> bool:
+        """Whether an open incident about its books names the order."""
+        return order is not None and any(
+            step in BILLING_STEPS and partner == "bigdata" or code in ABOUT_BOOKS
+            for partner, step, code in self.causes[order.pk]
+        )
+
+    def record_excused(self, record: BillingRecord) -> bool:
+        """The record's order is named, or one of which a step on this record failed or was undone."""
+        touching = {row.order_id for row in self.dispatches if record.pk in row.records and row.state != D.DONE}
+        touching |= {row.order_id for row in self.dispatches if row.pk == record.dispatch_id}
+        return any(self.excused(self.orders[pk]) for pk in {record.order_id, *touching})
+
+
+def all_wrong(store: Store) -> list[str]:
+    """Everything that is wrong, each with the name of its rule in front."""
+    books = Books.read(store)
+    rules = (
+        steps_rest, books_agree, domains_are_billed, only_these_are_billed, not_beside_each_other, one_process,
+        claims_fit, history_fits,
+    )  # fmt: skip
+    return [f"{rule.__name__}: {line}" for rule in rules for line in rule(books, store)]
+
+
+def steps_rest(books: Books, store: Store) -> Iterator[str]:
+    """Nothing is under way. What waits, waits for a day, for BPM, or behind a step whose failure an incident names."""
+    failed = [row for row in books.dispatches if row.state == D.FAILED]
+    for row in books.dispatches:
+        order = books.orders[row.order_id]
+        if row.state in {D.DUE, D.SENDING} or (row.state == D.RETRYING and row.step != Dispatch.Step.CHECK_FILES):
+            yield f"{order.number} {row.step} is {row.state}"
+        if row.state == D.FAILED and row.blocking and order.state != S.WITHDRAWN and not books.causes[row.order_id]:
+            yield f"{order.number} {row.step} failed, and no incident is open"
+    for order in books.orders.values():
+        if order.state in {S.IN_PROGRESS, S.COMPENSATING} and not waits_for(books, order, failed):
+            yield f"{order.number} is {order.state} and waits for nothing"
+
+
+def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispatch]:
+    """The failed steps that an order stands behind: its own, or those in its trial's line."""
+    lane = order.trial_id or order.pk
+    return [row for row in failed if row.order_id == order.pk or row.lane == lane]
+
+
+def books_agree(books: Books, store: Store) -> Iterator[str]:
+    """Our records equal the partner's, field by field."""
+    left = dict(books.theirs)
+    for record in books.records.values():
+        key = (record.order.number, record.product_id, record.domain_key)
+        there = left.pop(key, None)
+        wrong = difference(record, there)
+        if wrong and not books.record_excused(record):
+            yield f"{'/'.join(key)}: {wrong}"
+    for key, row in left.items():
+        if key[0] not in books.named:
+            yield f"{'/'.join(key)}: unknown to us, theirs {_status(row)}"
+
+
+def difference(record: BillingRecord, there: dict | None) -> str:
+    """How our record differs from theirs; empty if it does not."""
+    if record.state == R.UNKNOWN:
+        return f"ours unknown, theirs {_status(there)}"
+    if record.state in {R.TO_SEND, R.DELETED}:
+        return f"ours {record.state}, theirs {_status(there)}" if there else ""
+    if there is None or _status(there) != record.state:
+        return f"ours {record.state}, theirs {_status(there)}"
+    facts = record_facts(record, cancelled=record.state == R.CANCELLED)
+    try:
+        ours = product_infos([facts])["productInfos"][0] | record.accepted
+    except AttributeError:
+        return f"ours {record.state} without its times"
+    fields = [f"{name} ours {value} theirs {there.get(name)}" for name, value in ours.items() if there[name] != value]
+    return ", ".join(fields)
+
+
+def _status(row: dict | None) -> str:
+    return "missing" if row is None else {"1": "live", "2": "cancelled"}[row["cancelStatus"]]
+
+
+def domains_are_billed(books: Books, store: Store) -> Iterator[str]:
+    """Every domain of an active or scheduled order and of a trialing trial has its live record."""
+    for order in books.orders.values():
+        if order.state in {S.ACTIVE, S.SCHEDULED}:
+            keys = [(order.number, order.product_id, key) for key in books.domains[order.pk]]
+        elif order.state == S.TRIALING:
+            shape = last_shape(books, order)
+            keys = [(order.number, shape.service_type_id, key) for key in books.domains[shape.pk]]
+        else:
+            continue
+        missing = [key for key in keys if _status(books.theirs.get(key)) != "live"]
+        if missing and not _family_excused(books, order):
+            yield f"{order.number} is {order.state}, without a live record: {missing}"
+        if order.state == S.TRIALING and not _family_excused(books, order):
+            live = {key for key, row in books.theirs.items() if key[0] == order.number and _status(row) == "live"}
+            if live - set(keys):
+                yield f"{order.number} is trialing, live beside its list: {sorted(live - set(keys))}"
+
+
+def last_shape(books: Books, trial: Order) -> Order:
+    """The last change that was applied, in the order in which they were planned: told by the events' ids."""
+    changes = [row.pk for row in books.orders.values() if row.trial_id == trial.pk and row.state == S.APPLIED]
+    planned = OrderEvent.objects.filter(order__in=changes, kind__in=["received", "went_on"]).order_by("pk")
+    last = {order: pk for pk, order, kind in planned.values_list("pk", "order", "kind")} if changes else {}
+    return books.orders[max(last, key=last.get)] if last else trial
+
+
+def _family_excused(books: Books, order: Order) -> bool:
+    """An incident about billing names the order, or a change of it."""
+    family = [row for row in books.orders.values() if row.trial_id == order.pk and row.kind == Kind.CHANGE]
+    return any(books.excused(row) for row in [order, *family])
+
+
+def only_these_are_billed(books: Books, store: Store) -> Iterator[str]:
+    """Live commercial records belong to orders that may be billed."""
+    numbers = {order.number: order for order in books.orders.values()}
+    for (job, _, domain), row in books.theirs.items():
+        order = numbers.get(job)
+        if row["infoType"] != "2" or _status(row) != "live" or order is None:
+            continue
+        if order.state not in MAY_BILL and not books.excused(order):
+            yield f"{job} is {order.state}, and {domain} is billed"
+
+
+def not_beside_each_other(books: Books, store: Store) -> Iterator[str]:
+    """From `start` on no live trial record stands beside its claim-holder's."""
+    for trial_id, activation_id in books.claims.items():
+        trial, first = books.orders[trial_id], books.orders[activation_id]
+        live = defaultdict(list)
+        for (job, _, domain), row in books.theirs.items():
+            if _status(row) == "live":
+                live[job].append((domain, row["createTime"]))
+        now = f"{books.now.astimezone(datetime.timezone(datetime.timedelta(hours=8))):%Y%m%d%H%M%S}"
+        begun = [domain for domain, created in live[first.number] if created <= now]
+        if begun and live[trial.number] and not (books.excused(first) or _family_excused(books, trial)):
+            yield f"{first.number} bills {begun} ({first.state}), and {trial.number} has live {live[trial.number]}"
+
+
+def one_process(books: Books, store: Store) -> Iterator[str]:
+    """One process at BPM for one BPM step; every key with its own bytes."""
+    for row in store.violations():
+        if row["kind"] == "started_twice":
+            yield f"{row['kind']} {row['detail']}"
+
+
+def claims_fit(books: Books, store: Store) -> Iterator[str]:
+    """A first activation that stands holds the claim; a trial is converted only while somebody holds it."""
+    for order in books.orders.values():
+        holder = books.claims.get(order.trial_id or order.pk)
+        if order.kind == Kind.ACTIVATION and order.first and order.state in MAY_BILL and holder != order.pk:
+            yield f"{order.number} is first and {order.state}, but the claim is {holder}'s"
+        if order.kind == Kind.TRIAL and order.state == S.CONVERTED and not holder:
+            yield f"{order.number} is converted, and nobody holds the claim"
+    for trial, holder in books.claims.items():
+        order = books.orders[holder]
+        if order.state in {S.WITHDRAWN, S.REJECTED} and not books.excused(order):
+            yield f"{order.number} is {order.state} and still holds the claim of {books.orders[trial].number}"
+
+
+def history_fits(books: Books, store: Store) -> Iterator[str]:
+    """Every change of a state was allowed and is in the history."""
+    state: dict[int, str] = {}
+    rows = OrderEvent.objects.filter(kind__in=["received", "state"], order__isnull=False).order_by("pk")
+    for order_id, kind, data in rows.values_list("order", "kind", "data"):
+        if kind == "received":
+            state[order_id] = data["state"]
+            continue
+        order, old, new = books.orders[order_id], data["old"], data["new"]
+        if state.get(order_id, old) != old:
+            yield f"{order.number}: {old} -> {new}, but it was {state[order_id]}"
+        if not may_move(order.kind, old, new):
+            yield f"{order.number} must not go from {old} to {new}"
+        state[order_id] = new
+    for pk, order in books.orders.items():
+        if state.get(pk) != order.state:
+            yield f"{order.number} is {order.state}, its history says {state.get(pk)}"

@@ -1,0 +1,235 @@
+"""What a worker does: claims, calls, records, sweeps; what goes wrong in between; and time."""
+
+import datetime
+from collections import deque
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.db.models import DateTimeField, Q
+from django.utils import timezone
+
+from integrations.breaker import may_probe, note_outcomes, open_partners
+from integrations.building import build_payloads
+from integrations.delivery import LEASE_RESERVE
+from integrations.models import Breaker
+from integrations.recording import record_safely
+from integrations.sending import send
+from orders.activation import activate
+from orders.attachments import Finding
+from orders.models import Attempt, Dispatch, Order
+from orders.models.dispatch import OPEN_STATES
+from orders.prepared import Prepared, Slot
+from orders.services import end_trials, recheck_files, settle_arrived
+from orders.services.incidents import PARTNERS
+from orders.services.leases import Work, claim
+from orders.services.outcome import Outcome
+from orders.services.stepping import release
+from orders.services.undo import close_abandoned
+from tests.model.acts import WrongError, act
+from tests.model.truth import check_claimed
+
+ALL = ("bigdata", "bpm", "mail", "files")
+MOST_ROUNDS = 60
+WAITING = Prepared(lambda: Dispatch.objects.filter(state="waiting").values_list("pk")[:1])
+UNSETTLED = Prepared(lambda: Order.objects.filter(held_because="trial_unknown").values_list("pk")[:1])
+DAY_COME = Prepared(lambda: Order.objects.filter(state="scheduled").values_list("pk")[:1])
+LOOKED_AT = Q(state="retrying", step="check_files")  # every five minutes, for as long as the files are wrong
+NOW = Slot("now", DateTimeField())
+COMING = {
+    "tries": Prepared(
+        lambda: (
+            Dispatch.objects.filter(~LOOKED_AT, state__in=OPEN_STATES, next_try_at__gt=NOW)
+            .order_by("next_try_at")
+            .values_list("next_try_at")[:1]
+        )
+    ),
+    "looks": Prepared(
+        lambda: (
+            Dispatch.objects.filter(state="waiting", undo=True, not_before__gt=NOW)
+            .order_by("not_before")
+            .values_list("not_before")[:1]
+        )
+    ),
+    "probes": Prepared(
+        lambda: Breaker.objects.filter(probe_at__gt=NOW).order_by("probe_at").values_list("probe_at")[:1]
+    ),
+    "days": Prepared(
+        lambda: (
+            Order.objects.filter(state="scheduled", start_at__gt=NOW).order_by("start_at").values_list("start_at")[:1]
+        )
+    ),
+}
+
+
+@dataclass
+class Flight:
+    """A claimed call: not begun, or under way with its outcome not recorded yet."""
+
+    work: Work
+    outcome: Outcome | None = None
+
+
+class Worker:
+    """Delivery, one stage at a time."""
+
+    def __init__(self):
+        self.air: list[Flight] = []
+        self.mail_fates: deque[str] = deque()
+        self.wrong_files: set[str] = set()
+        self.ends = False
+
+    @act
+    def claim(self, *partners: str, room: int = 50):
+        """Claims what is due. The calls do not begin yet."""
+        self.air += self._claim(partners, room)
+
+    @act
+    def call(self, *fates: str):
+        """The claimed calls go out; the first ones meet these fates. Nothing is recorded yet."""
+        self._call([flight for flight in self.air if flight.outcome is None], fates)
+
+    @act
+    def land(self):
+        """What came of the calls is recorded, late or in time."""
+        landed = [flight for flight in self.air if flight.outcome]
+        self.air = [flight for flight in self.air if flight.outcome is None]
+        self._record(landed)
+
+    @act
+    def die(self):
+        """The worker dies: what it had claimed or called is never recorded."""
+        self.air.clear()
+
+    @act
+    def deliver(self, *partners: str, fates: tuple[str, ...] = (), room: int = 50):
+        """Delivers all that is due for these partners, or for all."""
+        for _ in range(MOST_ROUNDS):
+            flights = self._claim(partners, room)
+            if not flights:
+                return
+            fates = self._call(flights, fates)
+            self._record(flights)
+        raise WrongError("it ends", "what is due never gets less")
+
+    @act
+    def sweep(self):
+        """What is looked for each minute."""
+        now = timezone.now()
+        if UNSETTLED():
+            settle_arrived(now=now)
+        if DAY_COME():
+            activate(numbers=None, by="sweep", now=now)
+        end_trials(now=now)
+        close_abandoned(now=now)
+        if WAITING():
+            release(now=now)
+
+    @act
+    def run_day(self, number: str):
+        """The schedule's job of one order, or `activate ORDER`."""
+        return "" if activate(numbers=[number], by="schedule", now=timezone.now()) else "nothing to do"
+
+    @act
+    def files_come(self, number: str):
+        """The order's files are right from now on, and are looked at again."""
+        self.wrong_files.discard(number)
+        recheck_files(numbers=[number], now=timezone.now())
+
+    @act
+    def wait(self, seconds: float):
+        """Time passes; with a negative number the clock is set back."""
+        self._move(seconds)
+
+    @act
+    def next_moment(self):
+        """Time passes until something is to come: a retry, a lease's end, a look; a day's beginning is none."""
+        self._to_next(days=False)
+
+    @act
+    def stalled(self):
+        """The partner carries out what it was too slow for."""
+        self.wire.carry_out_stalled()
+
+    # --- parts
+
+    def _claim(self, partners: tuple[str, ...], room: int) -> list[Flight]:
+        now = timezone.now()
+        rooms = dict.fromkeys(partners or ALL, room)
+        for shut in open_partners() & rooms.keys():
+            rooms[shut] = int(may_probe(shut, now=now))
+        lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
+        work = claim(rooms=rooms, now=now, lease=lease, worker="model", build=build_payloads)
+        for item in work:
+            check_claimed(item, self.air, now)
+        return [Flight(item) for item in work]
+
+    def _call(self, flights: list[Flight], fates: tuple[str, ...]) -> tuple[str, ...]:
+        """Sends; gives the fates that are left. Partners and mail server have their own, from the same list."""
+        self.wire.fates.clear()
+        self.mail_fates.clear()
+        self.wire.fates.extend(fates)
+        self.mail_fates.extend(fate if fate in {"ok", "refuse"} else "retry" for fate in fates)
+        for flight in flights:
+            left = (flight.work.lease_until - timezone.now()).total_seconds()
+            if left < settings.PARTNER_TIMEOUT_SECONDS + LEASE_RESERVE:  # as integrations.delivery._call
+                flight.outcome = _handed_back(flight.work)
+            else:
+                flight.outcome = send(flight.work)
+        left = tuple(self.wire.fates)
+        self.wire.fates.clear()
+        self.mail_fates.clear()
+        return left
+
+    def _record(self, flights: list[Flight]) -> None:
+        """As integrations.delivery does: the breakers first."""
+        outcomes = [flight.outcome for flight in flights]
+        if not outcomes:
+            return
+        note_outcomes(outcomes, now=timezone.now())
+        if shut := open_partners():
+            outcomes = [replace(row, free=row.transport and PARTNERS[row.channel] in shut) for row in outcomes]
+        record_safely(outcomes)
+
+    def look_at_files(self, *, order_number: str, files: dict):
+        """In place of orders.attachments.check_files."""
+        if order_number in self.wrong_files:
+            return Finding(code="missing", file=order_number, message="it is not there")
+        return None
+
+    def _move(self, seconds: float) -> None:
+        self.clock.shift(seconds)
+        self.wire.carry_out_stalled(now=timezone.now())
+
+    def _to_next(self, *, days: bool) -> bool:
+        """Moves the clock to the next moment at which something is to come; False if there is none."""
+        now = timezone.now()
+        moments = [moment for name, query in COMING.items() if days or name != "days" for moment in query(now=now)]
+        moments += [ripe for ripe, _ in self.wire.stalled]
+        if not moments:
+            return False
+        self._move((min(moments) - now).total_seconds() + 0.001)
+        return True
+
+    def calm(self, *, days: bool = False) -> None:
+        """All is well at the partners' again, workers work, time passes until nothing is to come. `days`: start days
+        come too."""
+        self.wire.heal()
+        within, self.under_way, self.dies_at = self.under_way, True, 0
+        try:
+            self.call()
+            self.land()
+            for _ in range(MOST_ROUNDS):
+                self.sweep()
+                self.deliver()
+                if not self._to_next(days=days):
+                    return
+        finally:
+            self.under_way = within
+        raise WrongError("it ends", "something is always to come")
+
+
+def _handed_back(work: Work) -> Outcome:
+    return Outcome(
+        dispatch_id=work.dispatch_id, attempt_id=work.attempt_id, token=work.token, channel=work.channel,
+        result=Attempt.Outcome.HANDED_BACK,
+    )  # fmt: skip

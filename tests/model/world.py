@@ -1,0 +1,68 @@
+"""A desk in one process, played by plain calls: each act is a line of a test that can be pasted (test_found.py).
+
+An act that the desk refuses says so and changes nothing; every other error is a find. Each act takes a second.
+"""
+
+from orders.models import AffectedOrder, Order
+from tests.model import truth
+from tests.model.acts import Acting, WrongError, act
+from tests.model.messages import Messages
+from tests.model.staff import Staff
+from tests.model.worker import Worker
+
+
+class Desk(Acting, Messages, Worker, Staff):
+    """All acts, and the judgement."""
+
+    def __init__(self, clock, wire, complaints):
+        Acting.__init__(self, clock, wire, complaints)
+        Messages.__init__(self)
+        Worker.__init__(self)
+        self.meddled = False
+
+    def rest(self, *, days: bool = False) -> None:
+        """Lets all become quiet. Where somebody meddled with the partner's books, the nightly comparison has been."""
+        self.calm(days=days)
+        if self.meddled:
+            self.under_way, within = True, self.under_way
+            self.reconcile()
+            self.under_way, self.meddled = within, False
+            self.calm(days=days)
+
+    @act
+    def judged(self) -> None:
+        """Lets all become quiet in the middle of a story, and judges."""
+        self.rest()
+        self.judge()
+
+    def check(self) -> None:
+        """Lets all become quiet, then judges; and once more when the start days have come."""
+        for days in (False, True):
+            self.rest(days=days)
+            self.judge()
+
+    def judge(self) -> None:
+        """Judges a desk at rest. Raises WrongError."""
+        lines = [*self.lost(), *truth.all_wrong(self.wire.partners.store), *self.complaints.lines]
+        if lines:
+            raise WrongError(lines[0].partition(":")[0], *lines)
+
+    def lost(self) -> list[str]:
+        """Accepted means kept."""
+        kept = dict(Order.objects.filter(number__in=self.accepted).values_list("number", "trans_idh"))
+        return [f"lost: {number}" for number, idh in self.accepted.items() if kept.get(number) != idh]
+
+    # --- looking, for found cases
+
+    def state(self, number: str) -> str:
+        return Order.objects.get(number=number).state
+
+    def live_there(self, number: str) -> list[str]:
+        """The domains of which the partner holds a live record."""
+        rows = self.wire.partners.store.records(number)
+        return sorted(row["domain"] for row in rows if row["cancelStatus"] == "1")
+
+    def troubles(self, number: str) -> list[str]:
+        """The codes of the incidents that name the order now."""
+        rows = AffectedOrder.objects.filter(order__number=number, closed_at=None).order_by("pk")
+        return list(rows.values_list("incident__code", flat=True))
