@@ -9,7 +9,7 @@ from orders.services.differences import note_fixed
 from orders.services.events import add_event
 from orders.services.files import end_files_hold, hold_for_files
 from orders.services.giving_up import answer_question
-from orders.services.incidents import BOOKS_ONLY, PARTNERS, close_troubles, open_incident
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS, close_troubles, open_incident
 from orders.services.outcome import ACTED_BEFORE, Outcome
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
@@ -103,5 +103,5 @@ def _end_troubles(done: list[Dispatch], now: datetime.datetime, by: str) -> None
     troubled = set(open_ones.values_list("order_id", "incident__step")) if done else set()
     for row in done:
         if (row.order_id, row.step) in troubled:
-            stay = BOOKS_ONLY if row.channel == Channel.BPM else BOOKS_ONLY - {ACTED_BEFORE}
+            stay = BOOKS_ONLY if row.channel == Channel.BPM else BOOKS_ONLY - {ACTED_BEFORE, BILLED_NOT_ACTIVE}
             close_troubles(row.order, step=row.step, now=now, by=by, but=stay)

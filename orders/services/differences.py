@@ -11,10 +11,10 @@ from django.db.models import Q, QuerySet
 from orders.books import Finding
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import FIXES
-from orders.services.incidents import close_troubles, open_incident
+from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
 
 Kind, State = Difference.Kind, Difference.State
-DIFFERENCE, UNKNOWN_RECORD = "difference", "unknown_record"
+UNKNOWN_RECORD = "unknown_record"
 SHOWN = 3
 
 
@@ -24,6 +24,7 @@ def troubled(orders: Collection[Order]) -> set[int]:
     numbers = {order.number: order.pk for order in orders}
     rows = Difference.objects.filter(state=State.OPEN, job_id__in=list(numbers)).exclude(kind=Kind.NOT_LISTED)
     ends = Q(incident__code__in=[DIFFERENCE, UNKNOWN_RECORD], incident__step="") | Q(incident__step__in=FIXES)
+    ends |= Q(incident__code=BILLED_NOT_ACTIVE)
     ids = list(numbers.values())
     stopped = AffectedOrder.objects.filter(ends, closed_at=None)
     named = stopped.filter(Q(order__in=ids) | Q(order__trial__in=ids)).values_list("order_id", "order__trial_id")

@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from orders.books import CREATE, DELETE, SETTLE, Finding
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
@@ -59,8 +59,9 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
 
 def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
     """Billing steps on these orders or in these trials' lines that are under way, about to be, or have failed. A failed
-    fix is none of them: the next one takes its place."""
-    soon = Q(undo=True) | Q(not_before__lte=now + SOON)
+    fix is none of them: the next one takes its place. Nor is what waits behind a step that staff gave up."""
+    given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
+    soon = Q(undo=True) & ~Exists(given_up.filter(superseded=False)) | Q(not_before__lte=now + SOON)
     wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | Q(state=State.FAILED) & ~Q(step__in=FIXES)
     rows = Dispatch.objects.filter(wanted, channel=Dispatch.Channel.BILLING, superseded=False)
     rows = rows.only("order_id", "lane", "step", "state", "undo").order_by("pk")

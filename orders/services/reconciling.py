@@ -13,6 +13,7 @@ from orders.models import BillingRecord, Difference, Dispatch, Order, Reconcilia
 from orders.services.differences import close_differences, of_order, tell_differences, without_accepted
 from orders.services.events import add_event
 from orders.services.fixing import Fix, obstacles, plan_fix
+from orders.services.giving_up import billed_still, end_billed
 from orders.services.locking import lock_orders
 from orders.services.mails import queue_mail
 from orders.services.planning import latest_shape
@@ -50,6 +51,7 @@ def keep_findings(
     if obstacle and obstacle.moving or snapshot(records.values()) != seen:
         return None
     findings = _settle(order, without_accepted(order, findings), records)
+    findings = _without_gone(order, findings, records, now=now, by=by)
     left = Fix(order, obstacle, reason=reason, now=now).judge(findings, records) if fix else [{}] * len(findings)
     close_differences(of_order(order), by=by, now=now)
     mended = [one for one, why in zip(findings, left, strict=True) if why is None]
@@ -76,6 +78,20 @@ def _settle(order: Order, findings: list[Finding], records: Mapping[int, Billing
         kept.append(one)
     BillingRecord.objects.bulk_update(changed, ["state", "create_time", "cancel_time", "cancelled_at"], batch_size=500)
     return kept
+
+
+def _without_gone(
+    order: Order, findings: list[Finding], records: Mapping[int, BillingRecord], *, now: datetime.datetime, by: str
+) -> list[Finding]:
+    """What staff gave up to take back, and is not live there any more, is no difference: it is what was wanted."""
+    billed = {pk for row in billed_still(order) for pk in row.records}
+    gone = [one for one in findings if one.record in billed and one.theirs != "live"]
+    for one in gone:
+        record = records[one.record]
+        record.state = SETTLED[one.theirs]
+        record.save(update_fields=["state"])
+    end_billed(order, now=now, by=by)
+    return [one for one in findings if one not in gone]
 
 
 def _must_be_live(order: Order, record: BillingRecord) -> bool:

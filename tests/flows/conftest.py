@@ -213,7 +213,8 @@ def check_history():
 
 def check_sizes():
     """Claims are bounded by what steps say of their size: whoever makes one must fill it in."""
-    wrong = [row for row in Dispatch.objects.filter(channel="billing") if row.size != billing_size(row)]
+    rows = Dispatch.objects.filter(channel="billing").exclude(step="ask_billing")  # as large as the step asked about
+    wrong = [row for row in rows if row.size != billing_size(row)]
     assert not wrong, [(row.step, row.size) for row in wrong]
 
 

@@ -1,6 +1,7 @@
 """Giving up a billing step that failed for good (contract 3.9, 13)."""
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
@@ -131,3 +132,43 @@ def test_a_withdrawn_trial_that_was_refused_blocks_nobody(desk):
     desk.play(withdrawal("A1"), withdrawal("T1"))
     assert (desk.state("T1"), desk.state("A1")) == ("withdrawn", "withdrawn")
     assert desk.steps("T1")[0] == "create_trial_billing:closed"
+
+
+def test_a_comparison_that_shows_the_record_gone_ends_it(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
+    desk.play(withdrawal("A1"))
+    give(desk, "A1")
+    desk.wait_out()
+    assert (desk.troubles("A1"), claims()) == (["billed_not_active"], 1)
+    desk.sandbox.partners.faults.clear()
+    desk.sandbox.partners.store.delete_record({"jobId": "A1", "productId": "P-A1", "domain": A})
+    call_command("reconcile")
+    desk.deliver()
+    assert (desk.troubles("A1"), claims(), desk.records("A1")) == ([], 0, {A: "deleted"})
+    assert (desk.alive_there("T1"), desk.state("T1")) == ([A], "trialing")
+
+
+def test_a_start_days_cancel_that_the_books_show_ends_it(desk):
+    desk.play(trial("T1", A), activation("A1", start="20230921"))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.at("2023-09-21 00:00:05")
+    desk.sweep()
+    give(desk, "A1")
+    record = desk.held_there("T1")[A] | {"cancelStatus": "2", "cancelTime": "20230921080000"}
+    desk.sandbox.partners.store.put_record(record)
+    call_command("reconcile")
+    assert (desk.state("A1"), desk.state("T1"), desk.troubles("A1")) == ("active", "converted", [])
+
+
+def test_a_given_up_deletion_can_be_sent_after_all(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
+    desk.play(withdrawal("A1"))
+    give(desk, "A1")
+    desk.wait_out()
+    desk.sandbox.partners.faults.clear()
+    call_command("resend", "A1", "--channel", "billing")
+    desk.deliver()
+    desk.wait_out()
+    assert (desk.troubles("A1"), claims(), desk.alive_there("A1"), desk.alive_there("T1")) == ([], 0, [], [A])

@@ -111,7 +111,7 @@ def test_the_migration_sizes_what_is_still_to_be_sent(desk):
     left = Dispatch.objects.exclude(state="done")
     assert set(left.values_list("channel", flat=True)) == {"billing", "bpm", "mail"}
     left.update(size=0)
-    importlib.import_module("orders.migrations.0006_dispatch_sizes").fill(apps, None)
+    importlib.import_module("orders.migrations.0006_rows_before_repairs").fill_sizes(apps, None)
     assert _sizes(left) == _expected_sizes(left)
 
 
