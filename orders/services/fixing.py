@@ -43,13 +43,11 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
     orders = list(orders)
     ids = [order.pk for order in orders]
     rows = _open_steps(ids, now)
-    waiting = {row.order_id for row in rows if row.state == State.WAITING and row.undo}
-    stuck = {row.order_id for row in rows if row.state == State.FAILED and row.undo}
-    stuck |= _stuck_undoings(waiting - stuck)
+    stuck = _stuck_undoings({row.order_id for row in rows if row.state == State.WAITING and row.undo})
     found = {order.pk: UNDOING for order in orders if order.state == Order.State.COMPENSATING}
     for row in rows:
-        failed = row.state == State.FAILED or row.order_id in stuck and row.state == State.WAITING
-        one = Obstacle("step_failed", row.step) if failed else Obstacle("step_open", row.step, moving=True)
+        failed = row.step if row.state == State.FAILED else row.state == State.WAITING and stuck.get(row.order_id)
+        one = Obstacle("step_failed", failed) if failed else Obstacle("step_open", row.step, moving=True)
         for pk in {row.order_id, row.lane} & set(ids):
             known = found.get(pk, UNDOING)
             if known == UNDOING or one.moving and not known.moving:
@@ -68,12 +66,13 @@ def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
     return [*rows.filter(order__in=ids), *rows.filter(lane__in=ids).exclude(order__in=ids)]
 
 
-def _stuck_undoings(orders: Collection[int]) -> set[int]:
-    """Of these orders those whose undoing does not go on by itself."""
+def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
+    """Of these orders those whose undoing does not go on by itself, each with the step that it waits for."""
     if not orders:
-        return set()
-    rows = Dispatch.objects.filter(order__in=orders, undo=True, superseded=False, state=State.FAILED)
-    return set(rows.exclude(step__in=FIXES).values_list("order_id", flat=True))
+        return {}
+    rows = Dispatch.objects.filter(order__in=orders, undo=True, superseded=False, blocking=True)
+    rows = rows.filter(state__in=[State.FAILED, State.GIVEN_UP]).exclude(step__in=FIXES)
+    return dict(rows.order_by("-pk").values_list("order_id", "step"))
 
 
 class Fix:

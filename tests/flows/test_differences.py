@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from integrations import reconciliation
 from integrations.http import Answer
-from orders.models import BillingRecord, Difference, Incident, Reconciliation
+from orders.models import BillingRecord, Difference, Incident, Reconciliation, TrialClaim
+from orders.services.giving_up import give_up
 from tests.flows.conftest import BILLING
-from tests.flows.contents import activation, trial
+from tests.flows.contents import activation, trial, withdrawal
 from tests.flows.reconciling import Books
 
 A, X = "a.example.com", "x.example.com"
@@ -111,6 +112,36 @@ def test_an_accepted_difference_of_a_record_of_ours_does_not_hide_a_later_one(de
     books.reconcile()
     Difference.objects.update(state="accepted")
     assert books.reconcile()[0] == 1
+
+
+# --- what ended although it may still be billed
+
+
+@pytest.fixture
+def given_up(desk):
+    """A withdrawn activation whose deletion the big-data side refuses for good; staff have given it up."""
+    desk.play(trial(), activation())
+    desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal", count=1)
+    desk.play(withdrawal("A1"))
+    give_up(number="A1", reason="对方锁定", by="staff:lisi", now=timezone.now())
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
+    return desk
+
+
+def test_what_is_still_billed_keeps_its_incident(given_up, books):
+    assert books.reconcile()[0] == 0
+    assert given_up.troubles("A1") == ["billed_not_active"]
+    assert books.live() == ["A1"]
+
+
+def test_what_is_gone_ends_it_and_the_trial_runs_on(given_up, books):
+    books.lose("A1")
+    code, lines = books.reconcile()
+    assert (code, given_up.troubles("A1"), given_up.records("A1")) == (0, [], {A: "deleted"}), lines
+    given_up.deliver()
+    assert (books.live(), given_up.state("T1"), given_up.state("A1")) == (["T1"], "trialing", "withdrawn")
+    assert not TrialClaim.objects.filter(released_at=None).exists()
 
 
 # --- what can't be read

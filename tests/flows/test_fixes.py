@@ -246,7 +246,7 @@ def test_an_undoing_that_failed_is_compared_and_not_put_right(desk, books):
     assert desk.state("A1") == "compensating"
     books.store.put_record(books.held("A1") | {"domain": "x.example.com"})
     lines = books.fix()
-    assert "T1: compared, but nothing of it is put right: a billing step has failed: Restore trial records" in lines
+    assert "T1: compared, but nothing of it is put right: a billing step has failed: Delete commercial records" in lines
     assert left(lines, "A1") == ["a billing step has failed: Delete commercial records"]
     assert lines[-1].startswith("2 orders, ")
     assert desk.troubles("A1") == ["code_400", "difference"]

@@ -1,0 +1,199 @@
+"""All that was ever found, by the model or by a person, as the model prints it: shrunk, and never to be taken out.
+
+The first ones are what a person found before there was a model; their points are those of "Books that stay right".
+"""
+
+
+def test_opened_order_cancels_what_a_later_change_added(desk):
+    """Point 1: a1's trial record is cancelled, x1's must be too."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver("bigdata")
+    desk.deliver("bpm", fates=("refuse",))
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver()
+    desk.resend("A0")
+    desk.deliver()
+    desk.check()
+
+
+def test_opened_and_withdrawn_order_restores_what_is_the_trials_now(desk):
+    """Point 1, the other way round: a was removed by a change, and must not be billed again."""
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver("bigdata")
+    desk.deliver("bpm", fates=("refuse",))
+    desk.deliver()
+    desk.change("C0", "T0", "b")
+    desk.deliver()
+    desk.resend("A0")
+    desk.deliver()
+    desk.withdraw("A0")
+    desk.check()
+
+
+def test_filter_does_not_open_what_was_compensated(desk):
+    """Point 1: a filter must not open what was compensated months ago."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver("bigdata")
+    desk.deliver("bpm", fates=("refuse",))
+    desk.deliver()
+    desk.resend(failed=True)
+    assert desk.state("A0") == "failed"
+    desk.check()
+
+
+def test_forced_repeat_that_is_refused_changes_nothing(desk):
+    """Points 2 and 4: the earlier acceptance stands."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.resend("A0", force=True, channel="billing")
+    desk.deliver("bigdata", fates=("refuse", "refuse"))
+    desk.check()
+
+
+def test_forced_repeat_starts_no_second_process(desk):
+    """Point 4: the same key and bytes."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.resend("A0", force=True, channel="bpm")
+    desk.check()
+
+
+def test_lost_then_refused_twice_is_undone_all_the_same(desk):
+    """Point 2: a change whose answer was lost, then refused twice, then withdrawn: its domain must not stay live."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver(fates=("lost",))
+    desk.next_moment()
+    desk.deliver(fates=("refuse",))
+    desk.resend("C0")
+    desk.deliver(fates=("refuse",))
+    desk.withdraw("C0")
+    desk.check()
+
+
+def test_replaced_dispatch_is_never_sent(desk):
+    """Point 3: the deletion that a reconciliation planned, due when the order was opened again."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.compensate("A0")
+    desk.deliver()
+    desk.meddle("A0", "a", "live")
+    desk.reconcile("A0", fix=True)
+    desk.resend("A0")
+    desk.check()
+
+
+def test_last_change_is_told_by_a_number(desk):
+    """Point 6: the clock is set back; the older change must not win."""
+    desk.trial("T0", "abc")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.wait(-4)
+    desk.change("C1", "T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.check()
+    assert desk.live_there("A0") == ["a.example.com"]
+
+
+def test_withdrawn_change_that_was_refused_blocks_nobody(desk):
+    """Point 8: withdrawn or not, a step that was refused for good must not block what comes later."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver(fates=("refuse",))
+    desk.change("C1", "T0", "ac")
+    desk.withdraw("C0")
+    desk.check()
+    assert desk.state("C1") == "applied"
+
+
+def test_closed_trial_has_a_way_out(desk):
+    """Point 8: trial_closed."""
+    desk.trial("T0", "a", end=0)
+    desk.deliver()
+    desk.wait(86400)
+    desk.sweep()
+    desk.activation("A0", "T0", "a", start=1)
+    assert desk.state("A0") == "held"
+    desk.proceed("A0")
+    desk.deliver()
+    assert desk.state("A0") == "active"
+    desk.check()
+
+
+def test_missing_domains_have_a_way_out(desk):
+    """Point 8: domains_missing."""
+    desk.activation("A0", "T0")
+    desk.activation("A1", "T0")
+    desk.trial("T0", "a")
+    desk.deliver()
+    assert desk.state("A1") == "held"
+    desk.name_domains("A1", "b")
+    desk.deliver()
+    assert desk.state("A1") == "awaiting_approval"
+    desk.check()
+
+
+def test_late_reject_deletes_nothing(desk):
+    """Point 9: what the customer owes stays until staff choose."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.wait(3 * 86400)
+    desk.callback("A0", "reject", "r1")
+    desk.check()
+    assert desk.state("A0") == "active"
+    assert desk.live_there("A0") == ["a.example.com"]
+
+
+def test_late_withdrawal_cancels_as_staff_choose(desk):
+    """Point 9."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.wait(3 * 86400)
+    desk.withdraw("A0")
+    desk.deliver()
+    assert desk.live_there("A0") == ["a.example.com"]
+    desk.withdraw_by_staff("A0", "cancel")
+    desk.check()
+    assert desk.state("T0") == "ended"
+
+
+def test_acted_before_is_never_did_nothing(desk):
+    """Point 7: 409 on a create whose records are there as meant is done, with the partner's times."""
+    desk.trial("T0", "a")
+    desk.deliver(fates=("before",))
+    desk.check()
+    assert desk.state("T0") == "trialing"
+
+
+def test_acted_before_with_nothing_there_stops(desk):
+    """Point 7: nothing is sent, nothing compensated; staff resend under a new key."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver("bigdata", fates=("ok", "ok", "409"))
+    desk.check()
+    assert desk.troubles("A0") == ["acted_before"]
+    assert desk.live_there("T0") == []
+    desk.resend("A0")
+    desk.check()
+    assert desk.state("A0") == "active"
