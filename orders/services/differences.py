@@ -60,20 +60,25 @@ def of_order(order: Order) -> QuerySet[Difference]:
     return Difference.objects.filter(job_id=order.number).exclude(kind=Kind.NOT_LISTED)
 
 
-def tell_differences(order: Order, rows: list[Difference], *, by: str, now: datetime.datetime) -> None:
-    """Opens or ends the order's incidents after a comparison (the order is locked)."""
-    still = [row for row in rows if row.state == State.OPEN]
+def tell_differences(order: Order, *, by: str, now: datetime.datetime) -> None:
+    """The order (locked) stands in the incident as long as a difference of it is open."""
+    still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
     if still:
         detail = ", ".join(map(_in_short, still[:SHOWN])) + (f" … {len(still)}" if len(still) > SHOWN else "")
         open_incident(order, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now)
     else:
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
+
+
+def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
+    """After a comparison of the (locked) order: what its answer, or the mere look, ends beside the differences."""
     _end_failed_fixes(order, by=by, now=now)
     _end_unknown(order, by=by, now=now)
 
 
 def _in_short(row: Difference) -> str:
-    return f"{row.domain or row.product_id} ({row.detail['ours']} / {row.detail['theirs']})"
+    name = row.domain or row.product_id or row.job_id
+    return f"{name} ({row.detail.get('ours')} / {row.detail.get('theirs')})"
 
 
 def _end_failed_fixes(order: Order, *, by: str, now: datetime.datetime) -> None:
@@ -100,6 +105,5 @@ def note_fixed(rows: Iterable[Dispatch], *, by: str, now: datetime.datetime) -> 
     """Fixes that are done end the differences that they were planned for, and the incident with the last of them."""
     done = {row.pk: row.order for row in rows if row.step in FIXES}
     for pk, order in done.items():
-        mended = close_differences(Difference.objects.filter(fix=pk), by=by, now=now)
-        if mended and not of_order(order).filter(state=State.OPEN).exists():
-            close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
+        if close_differences(Difference.objects.filter(fix=pk), by=by, now=now):
+            tell_differences(order, by=by, now=now)

@@ -10,7 +10,13 @@ from django.db.models import F
 
 from orders.books import CREATE, SETTLE, Finding
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
-from orders.services.differences import close_differences, of_order, tell_differences, without_accepted
+from orders.services.differences import (
+    close_differences,
+    end_what_is_over,
+    of_order,
+    tell_differences,
+    without_accepted,
+)
 from orders.services.events import add_event
 from orders.services.fixing import Fix, obstacles, plan_fix
 from orders.services.giving_up import billed_still, end_billed
@@ -59,7 +65,8 @@ def keep_findings(
     steps = plan_fix(row, order, mended, now=now)
     rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(findings, left, strict=True)]
     rows = Difference.objects.bulk_create(rows, batch_size=500)
-    tell_differences(order, rows, by=by, now=now)
+    tell_differences(order, by=by, now=now)
+    end_what_is_over(order, by=by, now=now)
     _note(row, order, steps, findings, reason=reason, by=by, now=now)
     return rows
 
