@@ -110,6 +110,8 @@ def _differs(ours: Ours, theirs: dict | None) -> Finding | None:
 
 def _is_readable(theirs: dict, accepted: Mapping[str, str] | None = None) -> bool:
     """Whether all of it can be kept as it is, but for what staff live with."""
+    if is_clean("".join([value for value in theirs.values() if isinstance(value, str)])):
+        return True  # nearly always
     spoilt = [name for name in MEMBERS if not is_clean(theirs.get(name))]
     return all(accepted and clean_text(theirs[name]) == accepted.get(name) for name in spoilt)
 
@@ -131,7 +133,7 @@ def _other_fields(ours: Ours, theirs: dict) -> dict:
     return {
         name: [value, None if theirs.get(name) is None else _cut(theirs[name])]
         for name, value in wanted.items()
-        if clean_text(theirs.get(name)) not in {value, ours.accepted.get(name)}
+        if theirs.get(name) != value and clean_text(theirs.get(name)) not in {value, ours.accepted.get(name)}
     }
 
 
