@@ -234,7 +234,9 @@ class Comparison:
         unknown = unknown_numbers(self.listed)
         for start in range(0, len(unknown), BATCH):
             batch = unknown[start : start + BATCH]
-            for number, answer in zip(batch, pool.map(_query, batch), strict=True):
+            asked = [(number, pool.submit(_query, number)) for number in batch]
+            for number, future in asked:
+                answer = future.result()
                 if isinstance(answer, PartnerError):
                     self._note_silence(number, answer)
                 else:
