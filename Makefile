@@ -47,7 +47,7 @@ screenshots: $(VENV)/stamp
 	@$(PY) -m tests.browser.screenshots
 
 bench: $(VENV)/stamp
-	@for name in ingest deliver idle claim memory reconcile prune admin; do $(PY) -m bench.$$name || exit 1; done
+	@for name in ingest deliver idle claim memory reconcile prune admin large; do $(PY) -m bench.$$name || exit 1; done
 
 kills: $(VENV)/stamp
 	@$(PY) -m tests.run -m "kills or processes" tests/processes/test_kills.py tests/processes/test_more_kills.py $(ARGS)

@@ -57,7 +57,7 @@ class ApprovalRecordAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request):
         """A person limited to attributions sees the records of their orders."""
-        rows, scope = super().get_queryset(request), getattr(request.user, "scope", None)
+        rows, scope = super().get_queryset(request).defer("order__content"), getattr(request.user, "scope", None)
         return rows if scope is None else rows.filter(order__attribution__in=scope.attributions.all())
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):

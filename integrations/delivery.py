@@ -18,7 +18,7 @@ from django.utils import timezone
 from integrations.breaker import OpenBreakers, may_probe, next_probe, note_outcomes
 from integrations.building import build_payloads
 from integrations.recording import patiently, record_safely
-from integrations.sending import send
+from integrations.sending import LEASE_RESERVE, longest, send
 from integrations.tie import ending
 from integrations.turns import Turn
 from orders.activation import activate
@@ -35,7 +35,6 @@ QUICK = 0.25  # seconds; only then is anything claimed ahead
 MORE_COMES = 0.03  # seconds; while calls wait for a thread, so many results come that one transaction takes many
 LOOK_AGAIN = 0.2  # seconds until a partner that nothing was due for is looked at again beside running calls
 RECORDS_IN_FLIGHT = 40_000  # to one partner: then no more is claimed for it, since the bodies fill the memory
-LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the partner's time-out
 ALONE_FOR = 4.0  # seconds: so long a drain begins with steps that lost their worker before, one at a time
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s
 LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
@@ -239,7 +238,7 @@ def is_due(*, now: datetime.datetime) -> bool:
 def _call(work: Work, until: float, took: list[float]) -> Outcome:
     """One call, in a thread. It starts only if its lease outlives the longest call (contract 3.9, Leases)."""
     began = time.monotonic()
-    if until - began < settings.PARTNER_TIMEOUT_SECONDS + LEASE_RESERVE:
+    if until - began < longest(work) + LEASE_RESERVE:
         return _handed_back(work)
     outcome = send(work)
     took.append(time.monotonic() - began)

@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from integrations.deadline import Call, adapter
 
-ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read
+ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
 KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
 LONGEST_WAIT_SECONDS = 6 * 3600.0  # what a Retry-After may ask for at most
 RETRY_STATUSES = {401, 403, 408, 429}
@@ -63,7 +63,8 @@ class PartnerError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that is a JSON object, HTTP 2xx or 4xx. Whether it means success is for `check` to say."""
+    """An answer that is a JSON object, HTTP 2xx or 4xx. Whether it means success is for `check` to say. `text`: how it
+    begins."""
 
     http_status: int
     text: str
@@ -76,15 +77,17 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
-def post(url: str, body: bytes, *, key: str, request_id: str, timeout: float) -> Answer:
-    """Sends `body` (JSON, UTF-8) and returns the answer, all within `timeout` seconds.
+def post(
+    url: str, body: bytes, *, key: str, request_id: str, timeout: float, most: int = ANSWER_BYTES
+) -> Answer:  # fmt: skip
+    """Sends `body` (JSON, UTF-8) and returns the answer of at most `most` bytes, all within `timeout` seconds.
 
     `key` goes out as Idempotency-Key, `request_id` as X-Request-Id. Raises PartnerError for everything that tells
     nothing definite: time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, and a body that is not a JSON
     object; and for HTTP 409, whatever its body is.
     """
-    status, headers, raw = _exchange(_request(url, body, key, request_id), timeout)
-    text = raw[:ANSWER_BYTES].decode("utf-8", "replace")
+    status, headers, raw = _exchange(_request(url, body, key, request_id), timeout, most)
+    text = raw[: 4 * KEPT_CHARACTERS].decode("utf-8", "replace")[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
@@ -93,8 +96,8 @@ def post(url: str, body: bytes, *, key: str, request_id: str, timeout: float) ->
         data = parse(raw) or {}
         word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
         raise refuse.acted_before(_said(Answer(status, text, data)), code=word)
-    if len(raw) > ANSWER_BYTES:
-        raise refuse(f"answered more than {ANSWER_BYTES} bytes", code="answer_too_large")
+    if len(raw) > most:
+        raise refuse(f"answered more than {most} bytes", code="answer_too_large")
     data = parse(raw)
     if data is None:
         raise refuse(f"answered HTTP {status} with a body that is not a JSON object", code="not_json")
@@ -180,14 +183,14 @@ def _request(url: str, body: bytes, key: str, request_id: str) -> requests.Prepa
     return prepared
 
 
-def _exchange(request: requests.PreparedRequest, timeout: float) -> tuple[int, CaseInsensitiveDict, bytes]:
-    """(status, headers, up to one byte more than ANSWER_BYTES), or PartnerError."""
+def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
+    """(status, headers, up to one byte more than `most`), or PartnerError."""
     sender = adapter()
     with sender.deadline(timeout) as call:
         try:
             response = sender.send(request, stream=True, timeout=timeout)
             try:
-                raw = response.raw.read(ANSWER_BYTES + 1, decode_content=True)
+                raw = response.raw.read(most + 1, decode_content=True)
             finally:
                 response.close()
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from integrations.bigdata.books import held_records
@@ -37,7 +37,7 @@ from orders.services.reconciling import (
 
 logger = logging.getLogger(__name__)
 THREADS = 12
-BATCH = 200
+BATCH, RECORDS = 200, 20_000  # orders that are compared together, and records of theirs
 GIVE_UP_AFTER = 20  # orders in a row without an answer
 COUNTED = ("orders", "records", "differences", "fixed")
 NEEDED = [
@@ -142,9 +142,10 @@ class Comparison:
             yield before
 
     def _batches(self) -> Iterator[list[Order]]:
+        """So many orders that their records fit into memory, one at least."""
         last = self.after or 0
         while orders := list(self.scope.orders().filter(pk__gt=last)[:BATCH]):
-            yield orders
+            yield from _parts(orders)
             last = orders[-1].pk
 
     def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[Asked]:
@@ -159,7 +160,7 @@ class Comparison:
                 order,
                 _ours(order, records[order.pk]),
                 snapshot(records[order.pk]),
-                pool.submit(_query, order.number),
+                pool.submit(_query, order.number, len(records[order.pk])),
                 order.pk in to_end,
             )
             for order in orders
@@ -258,6 +259,20 @@ class Comparison:
         )  # fmt: skip
 
 
+def _parts(orders: list[Order]) -> Iterator[list[Order]]:
+    """The orders in lists with RECORDS records at the most, or one order."""
+    rows = BillingRecord.objects.filter(order__in=[order.pk for order in orders]).order_by()
+    counts = dict(rows.values_list("order").annotate(records=Count("*")))
+    part, records = [], 0
+    for order in orders:
+        records += counts.get(order.pk, 0)
+        if part and records > RECORDS:
+            yield part
+            part, records = [], counts.get(order.pk, 0)
+        part.append(order)
+    yield part
+
+
 def _ours(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
     rows = []
     for record in records:
@@ -268,12 +283,17 @@ def _ours(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
     return rows
 
 
-def _query(number: str) -> list[dict] | PartnerError:
-    """What the big-data side holds for an order; asked once more if it did not answer. Runs in threads: no database."""
+def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
+    """What the big-data side holds for an order; asked once more if it did not answer. Runs in threads: no database.
+
+    `expected`: how many records that may be.
+    """
     error = None
     for _ in range(2):
         try:
-            return query_product_infos(number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
+            return query_product_infos(
+                number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected
+            )  # fmt: skip
         except PartnerError as trouble:
             error = trouble
     return error

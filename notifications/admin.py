@@ -123,7 +123,9 @@ class MailAdmin(admin.ModelAdmin):
     fields = ["order", "kind_word", "state_chip", "to", "subject", "body_block", "written_at", "message_id"]
 
     def get_queryset(self, request):
-        return limited(super().get_queryset(request).defer("dispatch__payload"), request, "order__attribution")
+        return limited(
+            super().get_queryset(request).defer("dispatch__payload", "order__content"), request, "order__attribution"
+        )
 
     def get_object(self, request, object_id, from_field=None):
         """Its page tells whether this request opens people's data, and may."""

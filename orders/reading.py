@@ -5,6 +5,8 @@ import datetime
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.services.schedules import find_schedule
 
+RECORD = ("product_id", "domain", "info_type", "state")
+
 
 def standing(order: Order) -> dict:
     """All that a reader asks about an order, JSON-able; times in ISO 8601 of Asia/Shanghai (contract section 5)."""
@@ -17,7 +19,7 @@ def standing(order: Order) -> dict:
         "start": _time(order.start_at) or (order.biz_start.isoformat() if order.biz_start else None),
         "held_because": order.held_because or None,
         "steps": [_step(row) for row in steps_of(order)],
-        "billing": [_record(row) for row in order.billing_records.select_related("order")],
+        "billing": [_record(order, row) for row in order.billing_records.values_list(*RECORD)],
         "bpm_process": order.bpm_process or None,
         "incidents": [_trouble(row) for row in order.troubles.filter(closed_at=None).select_related("incident")],
         "approvals": [_approval(row) for row in order.approvals.all()],
@@ -47,14 +49,8 @@ def _step(row: Dispatch) -> dict:
     }
 
 
-def _record(row) -> dict:
-    return {
-        "jobId": row.order.number,
-        "productId": row.product_id,
-        "domain": row.domain,
-        "infoType": row.info_type,
-        "state": row.state,
-    }
+def _record(order: Order, row: tuple[str, ...]) -> dict:
+    return {"jobId": order.number, **dict(zip(("productId", "domain", "infoType", "state"), row, strict=True))}
 
 
 def _trouble(row: AffectedOrder) -> dict:

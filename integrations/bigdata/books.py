@@ -9,12 +9,14 @@ from integrations.bigdata.payload import LIVE
 from integrations.http import PartnerError, clean
 from integrations.wire import WIRE_FORMAT, ZONE
 from orders.books import BooksSilentError, HeldRecord
+from orders.models import BillingRecord
 
 
 def ask(job_id: str) -> list[HeldRecord]:
     """Asks now, once. Raises BooksSilentError."""
+    ours = BillingRecord.objects.filter(order__number=job_id).count()
     try:
-        rows = query_product_infos(job_id, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
+        rows = query_product_infos(job_id, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=ours)
     except PartnerError as error:
         raise BooksSilentError(error.message, code=error.code) from error
     return held_records(rows)

@@ -10,7 +10,11 @@ import dataclasses
 from django.conf import settings
 
 from integrations import wire
-from integrations.http import Answer, PartnerError, check, parse, post
+from integrations.http import ANSWER_BYTES, Answer, PartnerError, check, parse, post
+
+RECORD_BYTES = 2048  # of an answer, for each record; ours take 400
+LONGEST_LOOK_UP = 96 * 1024 * 1024
+RECORDS_A_SECOND, MOST_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may take than other calls
 
 
 def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> Answer:
@@ -23,10 +27,22 @@ def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: flo
     return _call("/productInfos/delete", body, key, request_id, seconds)
 
 
-def query_product_infos(job_id: str, *, key: str, request_id: str, seconds: float | None = None) -> list[dict]:
-    """The billing records that the big-data side holds for an order, with its field names."""
+def query_product_infos(
+    job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
+) -> list[dict]:  # fmt: skip
+    """The billing records that the big-data side holds for an order, with its field names.
+
+    How long it may take and how long its answer may be grows with the number of records that are `expected`.
+    """
     body = wire.encode({"jobId": job_id}).encode()
-    return _rows(_call("/productInfos/query", body, key, request_id, seconds))
+    seconds = look_up_seconds(expected) if seconds is None else seconds
+    most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
+    return _rows(_call("/productInfos/query", body, key, request_id, seconds, most))
+
+
+def look_up_seconds(expected: int) -> float:
+    """The total time-out of a look-up that is expected to give so many records."""
+    return settings.PARTNER_TIMEOUT_SECONDS + min(expected / RECORDS_A_SECOND, MOST_MORE_SECONDS)
 
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict]:
@@ -37,10 +53,12 @@ def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict]:
     return _rows(_call("/trialFlow/query", body, key, request_id))
 
 
-def _call(path: str, body: bytes, key: str, request_id: str, seconds: float | None = None) -> Answer:
+def _call(
+    path: str, body: bytes, key: str, request_id: str, seconds: float | None = None, most: int = ANSWER_BYTES
+) -> Answer:  # fmt: skip
     url = settings.BIGDATA_BASE_URL.rstrip("/") + path
     timeout = settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
-    outer = post(url, body, key=key, request_id=request_id, timeout=timeout)
+    outer = post(url, body, key=key, request_id=request_id, timeout=timeout, most=most)
     answer = dataclasses.replace(outer, data=_inner(outer.data))
     check(answer)
     return answer

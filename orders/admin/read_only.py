@@ -1,5 +1,8 @@
 """What makes a page or an inline read-only: only services write status and history."""
 
+# What a related row holds that no list shows: the message or the bodies of an order of twenty thousand domains.
+LARGE = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
+
 
 class ReadOnlyAdmin:
     """Nobody adds, changes or deletes here, a superuser neither. Lists count their rows once, not twice."""
@@ -14,6 +17,13 @@ class ReadOnlyAdmin:
         context["heading"] = self.heading(obj) if obj else ""
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
+    def get_queryset(self, request):
+        """Without what is large in the rows that a list joins to its own."""
+        rows = super().get_queryset(request)
+        related = self.list_select_related if isinstance(self.list_select_related, list | tuple) else ()
+        large = [name for path in related for name in _large(path.split("__"))]
+        return rows.defer(*large) if large else rows
+
     def has_add_permission(self, request, obj=None):
         return False
 
@@ -22,3 +32,8 @@ class ReadOnlyAdmin:
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+
+def _large(path: list[str]) -> list[str]:
+    """`dispatch__payload` and `dispatch__order__content` for dispatch, order."""
+    return ["__".join([*path[: place + 1], LARGE[name]]) for place, name in enumerate(path) if name in LARGE]

@@ -8,7 +8,7 @@ from orders.services.approvals import apply_early_decisions
 from orders.services.differences import note_fixed
 from orders.services.events import add_event
 from orders.services.files import end_files_hold, hold_for_files
-from orders.services.giving_up import answer_question
+from orders.services.giving_up import answer_question, conclude_given_up
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS, close_troubles, open_incident
 from orders.services.outcome import ACTED_BEFORE, Outcome
 from orders.services.progress import refresh_states
@@ -45,6 +45,7 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
     lanes = {row.lane for row in ended if row.lane} | {order.trial_id or order.pk for order in needless}
     touched = {row.order_id for row in ended} | {order.pk for order in needless}
     note_undone([row for row in done if row.undo], now=now)
+    conclude_given_up(done, now=now, by=by)
     released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
     for order in list(orders.values()):
         finish_undo(order, now=now, by=by)

@@ -125,8 +125,23 @@ def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: dateti
         if _are_there(records):
             _note_billed(row, now)
     else:
-        count_what_is_there(order, now=now, by=by)
-        plan_behind(trial, row.place or row.pk, now=now, by=by)
+        _conclude(order, row.place or row.pk, now=now, by=by)
+
+
+def _conclude(order: Order, place: int, *, now: datetime.datetime, by: str) -> None:
+    """What a trial or change came to, once its last step has ended; then those behind are planned upon it."""
+    if count_what_is_there(order, now=now, by=by):
+        plan_behind(order.trial or order, place, now=now, by=by)
+
+
+def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """The last steps of changes of which others were given up have ended (orders and trials locked)."""
+    ended = {row.order_id: row for row in rows if row.lane and not row.undo and row.step != Step.ASK_BILLING}
+    given_up = Dispatch.objects.filter(order__in=ended, state=State.GIVEN_UP, undo=False, superseded=False)
+    for pk in set(given_up.values_list("order_id", flat=True)) if ended else ():
+        row = ended[pk]
+        if row.order.kind != Kind.ACTIVATION:
+            _conclude(row.order, row.place or row.pk, now=now, by=by)
 
 
 def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from orders.canonical import content_hash
 from orders.content import OrderContent, Receipt
+from orders.domain_names import MOST_DOMAINS
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.prepared import Prepared, Slot
@@ -57,8 +58,15 @@ def keep_message(message: InboundMessage) -> None:
     message.save(force_insert=True)
 
 
+def _check_size(content: OrderContent) -> None:
+    """Not where its form is checked: an order that was taken before there was a limit must still be known again."""
+    if content.domains and len(content.domains) > MOST_DOMAINS:
+        raise ContentError("ProvContent", f"holds {len(content.domains)} domains, at most {MOST_DOMAINS} are taken")
+
+
 def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, message: InboundMessage) -> Receipt:
     now = timezone.now()
+    _check_size(content)
     trial = _locked_trial(content.trial_number)
     order = _new_order(content, raw, digest, trial, message, now)
     decision = settle(order, domains=list(content.domains or ()), claim=open_claim(trial), now=now)

@@ -11,20 +11,21 @@ State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]
 
 
-def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets a (locked) trial or change be only what its records are, once all its steps have ended.
+def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> bool:
+    """Lets a (locked) trial or change be only what its records are, once all its steps have ended; True if they have.
 
     A trial with nothing live has ended. A change is applied with what it did, or withdrawn if that was nothing.
     """
     steps = order.dispatches.filter(plan=order.plans, channel=Dispatch.Channel.BILLING, superseded=False, undo=False)
     if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
-        return
+        return False
     trial = order.trial or order
     there = {row.domain_key: row for row in trial.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk")}
     if order.kind == Kind.TRIAL:
         _count_trial(order, there, now, by)
     else:
         _count_change(order, there, now, by)
+    return True
 
 
 def _count_trial(trial: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:

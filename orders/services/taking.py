@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import QuerySet
 
+from orders.batches import load_rows
 from orders.books import BooksSilentError, HeldRecord, ask
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
@@ -32,7 +33,7 @@ from orders.services.locking import lock_order
 from orders.services.outcome import ACTED_BEFORE
 from orders.services.progress import convert_trials, refresh_states
 from orders.services.stepping import release
-from orders.services.taken_books import as_meant, by_identity, by_name, identity, take_record
+from orders.services.taken_books import as_meant, by_identity, by_name, identity, owner, take_record
 from orders.services.undone import WAITS_FOR_CLAIM, finish_undo
 from orders.services.wakeup import wake
 
@@ -121,7 +122,9 @@ def stopped(order: Order, step: str = "") -> list[Dispatch]:
 
 
 def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    records = list(BillingRecord.objects.filter(pk__in=row.records).select_related("order"))
+    records = list(load_rows(BillingRecord, row.records).values())
+    for record in records:
+        record.order = owner(row, record)
     if not as_meant(row, records, held) and not _is_over(row, records, held):
         raise NotAllowedError(
             f"step {row.step} can't be taken: the big-data side does not hold its records as it means them; resend it, "

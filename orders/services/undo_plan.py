@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Iterable
 
+from orders.batches import in_batches
 from orders.models import BillingRecord, Dispatch, Order
 from orders.services.acts import acts_of, records_of
 from orders.services.keys import give_keys
@@ -47,7 +48,9 @@ def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
 def _there(records: list[int], acts: Iterable[Dispatch]) -> list[int]:
     """Those that are at the big-data side, may be, or will be when a call in the air has ended."""
     coming = {pk for row in acts if row.state in STILL_TO_COME for pk in row.records}
-    states = dict(BillingRecord.objects.filter(pk__in=records).values_list("pk", "state"))
+    states: dict[int, str] = {}
+    for batch in in_batches(records):
+        states.update(BillingRecord.objects.filter(pk__in=batch).values_list("pk", "state"))
     return [pk for pk in records if pk in coming or states[pk] in BillingRecord.THERE]
 
 

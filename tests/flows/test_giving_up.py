@@ -172,3 +172,13 @@ def test_a_given_up_deletion_can_be_sent_after_all(desk):
     desk.deliver()
     desk.wait_out()
     assert (desk.troubles("A1"), claims(), desk.alive_there("A1"), desk.alive_there("T1")) == ([], 0, [], [A])
+
+
+def test_a_change_counts_once_its_last_step_has_ended(desk):
+    """The cancel of a is given up, b is made all the same: the trial is both, and the activation behind is planned so."""
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(change("C1", B), activation("A1"))
+    give(desk, "C1")
+    assert (desk.state("C1"), desk.state("A1"), desk.alive_there("A1")) == ("applied", "active", [A, B])
+    assert desk.alive_there("T1") == []

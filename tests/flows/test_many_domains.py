@@ -1,9 +1,13 @@
-"""An order with more domains than one statement of the database takes values: 2 MiB hold a hundred thousand."""
+"""An order with more domains than one statement of the database takes values; and one with as many as are allowed."""
 
+import json
+
+import pytest
 from django.core.management import call_command
 from django.db import connection
 
 from orders import batches
+from tests.bboss_messages import post_order
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -40,3 +44,45 @@ def test_no_statement_grows_with_the_number_of_domains(desk, settings, monkeypat
     assert (desk.state("A1"), desk.state("T1")) == ("withdrawn", "withdrawn")
     assert (desk.alive_there("A1"), desk.alive_there("T1")) == ([], [])
     assert max(values) <= MOST
+
+
+TOO_MANY = "Request body parameter invalidate: ProvContent: holds 20001 domains, at most 20000 are taken"
+
+
+def named(count: int) -> list[str]:
+    return [f"d{number}.example.com" for number in range(count)]
+
+
+@pytest.mark.parametrize("make", [trial, change, activation])
+def test_more_domains_than_allowed_are_refused(desk, make):
+    """Of a trial, of a change, of a subsequent or a first activation; the order is as if it had never come."""
+    desk.play(trial())
+    content = make("X1", *named(20_001))
+    reply = post_order(desk.client, content)
+    assert (reply["response"]["rspCode"], reply["response"]["rspDesc"]) == ("20505", TOO_MANY)
+    assert not desk.knows("X1")
+
+
+def test_an_order_that_was_taken_before_the_limit_is_still_known(desk, monkeypatch):
+    """The same order again answers the first transIDH, for good."""
+    monkeypatch.setattr("orders.services.intake.MOST_DOMAINS", 3)
+    content = trial("T1", *named(3))
+    first = desk.post(content)["transIDH"]
+    monkeypatch.setattr("orders.services.intake.MOST_DOMAINS", 2)
+    assert desk.post(content)["transIDH"] == first
+    assert desk.refused(trial("T2", *named(3))) == ("20505", "")
+
+
+def test_an_order_of_the_most_domains(desk, admin_client, capsys):
+    """Accepted, delivered, shown and reconciled; nothing in it grows faster than the number of domains."""
+    desk.play(trial("T1", *named(20_000)))
+    assert desk.state("T1") == "trialing"
+    call_command("show", "T1", "--json")
+    assert len(json.loads(capsys.readouterr().out)["billing"]) == 20_000
+    order = desk.order("T1").pk
+    for tab in ("overview", "domains", "billing", "raw"):
+        assert admin_client.get(f"/admin/orders/order/{order}/change/?tab={tab}").status_code == 200
+    for name in ("order", "billingrecord", "dispatch", "orderevent"):
+        assert admin_client.get(f"/admin/orders/{name}/").status_code == 200
+    call_command("reconcile")
+    assert "1 orders, 20000 records: 0 differences" in capsys.readouterr().out

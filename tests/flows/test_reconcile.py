@@ -355,3 +355,19 @@ def test_each_night_in_parts(desk, store, monkeypatch):
 def test_without_any_order(desk, capsys):
     run = Comparison(Scope(), by="test")
     assert (run.run().orders, run.after, Dispatch.objects.count()) == (0, None, 0)
+
+
+def test_no_more_records_are_compared_together_than_fit_into_memory(desk, capsys, monkeypatch):
+    """One order with more is compared alone."""
+    monkeypatch.setattr("integrations.reconciliation.RECORDS", 3)
+    sizes = []
+    asked = Comparison._ask
+    monkeypatch.setattr(
+        Comparison, "_ask", lambda run, orders, pool: sizes.append(len(orders)) or asked(run, orders, pool)
+    )
+    for number, count in enumerate([1, 2, 1, 5, 1]):
+        names = [{"ProvReq": f"d{n}.example.com"} for n in range(count)]
+        desk.post(TRIAL | {"OrderNum": f"100T{number}", "ProvContent": names})
+    desk.deliver()
+    assert "5 orders, 10 records: 0 differences" in reconcile(capsys)[1]
+    assert sizes == [2, 1, 1, 1]

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from werkzeug import Response
@@ -16,6 +17,7 @@ from integrations import http
 from integrations.bigdata import client as bigdata
 from integrations.bpm import client as bpm
 from integrations.http import PartnerError, check, post, waiting_time
+from integrations.sending import longest
 
 TIMEOUT = 0.5
 SUCCESS = {"code": 200, "message": "成功"}
@@ -158,8 +160,12 @@ def test_what_a_database_refuses_never_gets_into_an_error(httpserver):
     assert "\0" not in raw.answer
 
 
-def test_a_long_answer_is_kept_cut(httpserver):
-    assert len(refusal(answering(httpserver, "x" * 10_000)).answer) == 4000
+@pytest.mark.parametrize("letter", ["x", "网", "𝄞"])
+def test_a_long_answer_is_kept_cut(httpserver, letter):
+    assert refusal(answering(httpserver, letter * 10_000)).answer == letter * 4000
+    httpserver.clear()
+    kept = send(answering(httpserver, SUCCESS | {"result": letter * 100_000}), timeout=5).text
+    assert len(kept) == 4000
 
 
 def test_a_huge_answer_is_not_read_to_its_end(httpserver):
@@ -372,6 +378,27 @@ def test_billing_records_are_made_deleted_and_looked_up(partners, httpserver):
         "/bigdata/productInfos/query",
     ]
     assert httpserver.log[2][0].get_json() == {"jobId": "A1"}
+
+
+def test_a_look_up_may_take_as_long_as_its_records_need(partners, settings):
+    """The answer of 20,000 records does not fit into what other answers may be, nor into their time-out."""
+    rows = [{"jobId": "A1", "domain": f"d{n}.example.com", "enterpriseName": "x" * 400} for n in range(10_000)]
+    partners("/bigdata/productInfos/query", {"code": 200, "result": rows})
+    settings.PARTNER_TIMEOUT_SECONDS = 10
+    with pytest.raises(PartnerError, match="answered more than 4194304 bytes"):
+        bigdata.query_product_infos("A1", key="k", request_id="r")
+    assert len(bigdata.query_product_infos("A1", key="k", request_id="r", expected=10_000)) == 10_000
+    assert [bigdata.look_up_seconds(expected) for expected in (0, 100, 20_000, 10**7)] == [10, 10.1, 30, 70]
+
+
+@pytest.mark.parametrize(
+    "channel, size, lease, seconds",
+    [("billing", 0, 60, 10), ("billing", 20_000, 60, 12), ("billing", 20_000, 16, 10.5), ("bpm", 20_000, 60, 10)],
+)
+def test_in_a_drain_it_must_end_with_the_drain_and_the_lease(settings, channel, size, lease, seconds):
+    """3.9 (11): a drain ends within 20 s, of which it claims for 8; 3.9 (10): 5 s are left of the lease."""
+    settings.PARTNER_TIMEOUT_SECONDS, settings.DISPATCH_LEASE_SECONDS = 10, lease
+    assert longest(SimpleNamespace(channel=channel, size=size)) == seconds
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Time and memory of one order with many domains: `python -m bench.large [--domains 20000]`.
+
+A trial and its first activation are posted, delivered, shown and compared; each command runs in a process of its own,
+against the sandbox in another.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+import requests
+from django.utils import timezone
+
+from bench import environment  # noqa: F401  sets Django up
+from bench.desk import ROOT, Desk, free_port
+from bench.orders import activation
+from bench.reconcile import largest_size
+from bench.results import append
+from integrations.bboss.sign import signed_envelope
+from orders.models import BillingRecord, Order
+
+MOST_SECONDS, MOST_MIB = 20, 200
+
+
+def main() -> None:
+    """Plays it once and appends what each part took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--domains", type=int, default=20_000, choices=range(1, 20_001), metavar="1-20000")
+    count = parser.parse_args().domains
+    with Desk() as desk:
+        _start_sandbox(desk)
+        web = desk.start_web("web", "project.wsgi")
+        parts = {}
+        for name, content in (("trial", _trial(count)), ("activation", activation(0))):
+            parts[f"POST of the {name}"] = _post(f"{web}/api/bboss/orders", content), None
+            parts[f"deliver the {name}"] = _run("deliver", "--until-idle")
+        parts["show --json"] = _run("show", "A0", "--json")
+        parts["reconcile"] = _run("reconcile")
+        _check(count)
+        append("large", _report(parts, count))
+
+
+def _start_sandbox(desk: Desk) -> None:
+    port = free_port()
+    desk.start("sandbox", "manage.py", "sandbox", "--port", str(port))
+    desk.until(lambda: "listens" in (desk.folder / "sandbox.log").read_text(), what="the sandbox")
+    url = f"http://127.0.0.1:{port}"
+    os.environ.update(BIGDATA_BASE_URL=f"{url}/bigdata", BPM_BASE_URL=f"{url}/bpm")
+
+
+def _trial(count: int) -> dict:
+    more = {"OrderType": "1", "OrderNum": "T0", "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技"}
+    names = [{"ProvReq": f"www{number}.customer.example.com"} for number in range(count)]
+    return activation(0) | more | {"ProvContent": names}
+
+
+def _post(url: str, content: dict) -> float:
+    body = signed_envelope(content, now=timezone.now())
+    began = time.monotonic()
+    answer = requests.post(url, json=body, timeout=60).json()
+    if answer["response"]["rspCode"] != "00000":
+        raise RuntimeError(f"not accepted: {answer}")
+    return time.monotonic() - began
+
+
+def _run(*words: str) -> tuple[float, float]:
+    """Seconds and MiB of one command."""
+    began, most = time.monotonic(), 0.0
+    with subprocess.Popen([sys.executable, "manage.py", *words], cwd=ROOT, stdout=subprocess.DEVNULL) as command:
+        while command.poll() is None:
+            most = max(most, largest_size(command.pid))
+            time.sleep(0.05)
+    if command.returncode:
+        raise RuntimeError(f"{' '.join(words)} ended with {command.returncode}")
+    return time.monotonic() - began, most
+
+
+def _check(count: int) -> None:
+    live = BillingRecord.objects.filter(order__number="A0", state=BillingRecord.State.LIVE).count()
+    if live != count or Order.objects.get(number="A0").state != Order.State.ACTIVE:
+        raise RuntimeError(f"{live} live records")
+
+
+def _report(parts: dict[str, tuple[float, float | None]], count: int) -> list[str]:
+    seconds = max(took for took, _ in parts.values())
+    mebibytes = max(size for _, size in parts.values() if size)
+    reached = "reached" if seconds < MOST_SECONDS and mebibytes < MOST_MIB else "not reached"
+    return [
+        f"A trial of {count} domains and its first activation.",
+        "",
+        "| part | seconds | largest resident size, MiB |",
+        "| --- | --- | --- |",
+        *(f"| {name} | {took:.1f} | {f'{size:.0f}' if size else '-'} |" for name, (took, size) in parts.items()),
+        "",
+        f"each under {MOST_SECONDS} s and {MOST_MIB} MiB: {reached}",
+    ]
+
+
+if __name__ == "__main__":
+    main()
