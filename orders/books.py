@@ -23,7 +23,7 @@ class HeldRecord:
     """One billing record as the big-data side holds it. `key`: the domain in lower case. `live`: cancelStatus 1.
 
     `create_time` and `cancel_time` are None where what it sent is no time. `fields` is its row as it came, values as
-    texts without U+0000.
+    texts without U+0000. `readable`: productId and domain are there and came as they are kept.
     """
 
     product_id: str
@@ -34,6 +34,7 @@ class HeldRecord:
     create_time: datetime.datetime | None = None
     cancel_time: datetime.datetime | None = None
     fields: dict[str, str] = field(default_factory=dict)
+    readable: bool = True
 
     @property
     def key(self) -> str:

@@ -9,7 +9,8 @@ import pytest
 from django.utils.translation import override
 
 from approvals.models import ApprovalRecord
-from orders.models import BillingRecord, Dispatch, Incident, Order
+from orders.models import BillingRecord, Difference, Dispatch, Incident, Order
+from orders.services.incidents import BOOKS_ONLY
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -22,6 +23,8 @@ WORDS = {
     "## Steps": Dispatch.Step,
     "## Billing records": BillingRecord.State,
     "## Incidents": Incident.State,
+    "## Kinds of differences": Difference.Kind,
+    "## States of differences": Difference.State,
     "## Decisions": ApprovalRecord.Result,
 }
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", ARCHITECTURE)))
@@ -72,6 +75,11 @@ def test_each_row_out_of_order_is_tested_at_rest_and_in_the_air():
     rows = rows_of("The table of section 3.10", 5)
     assert len(rows) == 14
     assert [row[0] for row in rows if "::" not in row[2] or "::test_" not in row[3] or "::test_" not in row[4]] == []
+
+
+def test_each_incident_that_only_the_books_end_is_explained():
+    section = STATUSES[STATUSES.index("Only the books or `accept` end these") :]
+    assert {row[0].strip("`") for row in rows_of("| code | opens when", 3, "\n" + section)} == BOOKS_ONLY
 
 
 def in_language(tongue: str, text) -> str:

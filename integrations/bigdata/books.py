@@ -24,10 +24,26 @@ def ask(job_id: str) -> list[HeldRecord]:
 
 def held_records(rows: Iterable[dict]) -> list[HeldRecord]:
     """An answer's rows. What is no text becomes one; U+0000, which no database keeps, becomes a question mark."""
-    return [_held({clean_text(name): clean_text(value) for name, value in row.items()}) for row in rows]
+    return [_held({clean_text(name): clean_text(value) for name, value in row.items()}, has_name(row)) for row in rows]
 
 
-def _held(row: dict[str, str]) -> HeldRecord:
+def has_name(row: dict) -> bool:
+    """Whether the row tells productId and domain in a form that can be kept."""
+    return all(is_name(row.get(member)) for member in ("productId", "domain"))
+
+
+def is_name(value: object) -> bool:
+    """A text or number that says something and that every database keeps as it is."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and str(value) != "" and is_clean(value)
+
+
+def is_clean(value: object) -> bool:
+    """Whether `clean_text` leaves it as it is."""
+    text = "" if value is None else str(value)
+    return "\0" not in text if text.isascii() else clean_text(value) == text
+
+
+def _held(row: dict[str, str], readable: bool) -> HeldRecord:
     return HeldRecord(
         product_id=row.get("productId", ""),
         domain=row.get("domain", ""),
@@ -37,6 +53,7 @@ def _held(row: dict[str, str]) -> HeldRecord:
         create_time=moment(row.get("createTime")),
         cancel_time=moment(row.get("cancelTime")),
         fields=row,
+        readable=readable,
     )
 
 

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from integrations.bigdata.books import clean_text, moment
+from integrations.bigdata.books import clean_text, has_name, is_clean, is_name, moment
 from integrations.bigdata.payload import CANCELLED, RecordFacts, product_infos
 from orders.books import CREATE, DELETE, NOTHING, SETTLE, Finding
 
@@ -60,7 +60,7 @@ def _by_key(theirs: Iterable[object]) -> tuple[dict, list[object]]:
     there: dict[tuple[str, str], list[dict]] = {}
     nameless = []
     for row in theirs:
-        if isinstance(row, dict) and all(_is_name(row.get(name)) for name in ("productId", "domain")):
+        if isinstance(row, dict) and has_name(row):
             there.setdefault(_key(row["productId"], row["domain"]), []).append(row)
         else:
             nameless.append(row)
@@ -69,15 +69,6 @@ def _by_key(theirs: Iterable[object]) -> tuple[dict, list[object]]:
 
 def _key(product_id: object, domain: object) -> tuple[str, str]:
     return str(product_id), str(domain).lower()
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool) and str(value) != "" and _is_clean(value)
-
-
-def _is_clean(value: object) -> bool:
-    text = "" if value is None else str(value)
-    return "\0" not in text if text.isascii() else clean_text(value) == text
 
 
 def _of_ours(ours: Ours, rows: list[dict]) -> list[Finding]:
@@ -105,7 +96,7 @@ def _settled(ours: Ours, theirs: dict | None) -> list[Finding | None]:
 def _differs(ours: Ours, theirs: dict | None) -> Finding | None:
     there = status(theirs)
     wanted = ours.state if ours.state in {LIVE_THERE, CANCELLED_THERE} else MISSING
-    if theirs and not _is_readable(theirs):
+    if theirs and not _is_readable(theirs, ours.accepted):
         return _unreadable(ours, theirs, remedy=DELETE if wanted == MISSING else CREATE)
     if wanted == there:
         fields = _other_fields(ours, theirs) if theirs else {}
@@ -117,8 +108,12 @@ def _differs(ours: Ours, theirs: dict | None) -> Finding | None:
     return _difference(NOT_BILLED if wanted == LIVE_THERE else FIELDS, CREATE, ours, theirs)
 
 
-def _is_readable(theirs: dict) -> bool:
-    return all(_is_clean(theirs.get(name)) for name in MEMBERS)
+def _is_readable(theirs: dict, accepted: Mapping[str, str] | None = None) -> bool:
+    """Whether all of it can be kept as it is, but for what staff live with."""
+    if is_clean("".join([value for value in theirs.values() if isinstance(value, str)])):
+        return True  # nearly always
+    spoilt = [name for name in MEMBERS if not is_clean(theirs.get(name))]
+    return all(accepted and clean_text(theirs[name]) == accepted.get(name) for name in spoilt)
 
 
 def status(theirs: dict | None) -> str:
@@ -138,7 +133,7 @@ def _other_fields(ours: Ours, theirs: dict) -> dict:
     return {
         name: [value, None if theirs.get(name) is None else _cut(theirs[name])]
         for name, value in wanted.items()
-        if str(theirs.get(name)) not in {value, ours.accepted.get(name)}
+        if theirs.get(name) != value and clean_text(theirs.get(name)) not in {value, ours.accepted.get(name)}
     }
 
 
@@ -150,7 +145,7 @@ def _stranger(theirs: dict) -> Finding:
 def _unreadable(ours: Ours | None, theirs: object, remedy: str = NOTHING) -> Finding:
     """Named as far as it can be read."""
     row = theirs if isinstance(theirs, dict) else {"domain": theirs}
-    spoilt = {name: [None, _cut(row[name])] for name in MEMBERS if not _is_clean(row.get(name))}
+    spoilt = {name: [None, _cut(row[name])] for name in MEMBERS if not is_clean(row.get(name))}
     return _difference(UNREADABLE, remedy, ours, row, spoilt)
 
 
@@ -160,7 +155,7 @@ def _cut(value: object) -> str:
 
 def _difference(kind: str, remedy: str, ours: Ours | None, theirs: dict | None, fields: dict | None = None) -> Finding:
     """What can't be named as they name it can't be deleted."""
-    if remedy == DELETE and not all(_is_name(theirs.get(name)) for name in IDENTITY):
+    if remedy == DELETE and not all(is_name(theirs.get(name)) for name in IDENTITY):
         remedy = NOTHING
     return Finding(
         kind=kind,

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from django.db.models import Q, QuerySet
 
 from orders.books import Finding
+from orders.canonical import canonical_json
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import FIXES
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
@@ -46,7 +47,7 @@ def without_accepted(order: Order, findings: Iterable[Finding]) -> list[Finding]
 
 def _face(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
     """What makes two differences the same; what was done about them does not."""
-    return kind, product_id, domain, detail.get("theirs"), str(detail.get("fields"))
+    return kind, product_id, domain, detail.get("theirs"), canonical_json(detail.get("fields"))
 
 
 def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.datetime) -> int:
@@ -59,20 +60,25 @@ def of_order(order: Order) -> QuerySet[Difference]:
     return Difference.objects.filter(job_id=order.number).exclude(kind=Kind.NOT_LISTED)
 
 
-def tell_differences(order: Order, rows: list[Difference], *, by: str, now: datetime.datetime) -> None:
-    """Opens or ends the order's incidents after a comparison (the order is locked)."""
-    still = [row for row in rows if row.state == State.OPEN]
+def tell_differences(order: Order, *, by: str, now: datetime.datetime) -> None:
+    """The order (locked) stands in the incident as long as a difference of it is open."""
+    still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
     if still:
         detail = ", ".join(map(_in_short, still[:SHOWN])) + (f" … {len(still)}" if len(still) > SHOWN else "")
         open_incident(order, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now)
     else:
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
+
+
+def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
+    """After a comparison of the (locked) order: what its answer, or the mere look, ends beside the differences."""
     _end_failed_fixes(order, by=by, now=now)
     _end_unknown(order, by=by, now=now)
 
 
 def _in_short(row: Difference) -> str:
-    return f"{row.domain or row.product_id} ({row.detail['ours']} / {row.detail['theirs']})"
+    name = row.domain or row.product_id or row.job_id
+    return f"{name} ({row.detail.get('ours')} / {row.detail.get('theirs')})"
 
 
 def _end_failed_fixes(order: Order, *, by: str, now: datetime.datetime) -> None:
@@ -99,6 +105,5 @@ def note_fixed(rows: Iterable[Dispatch], *, by: str, now: datetime.datetime) -> 
     """Fixes that are done end the differences that they were planned for, and the incident with the last of them."""
     done = {row.pk: row.order for row in rows if row.step in FIXES}
     for pk, order in done.items():
-        mended = close_differences(Difference.objects.filter(fix=pk), by=by, now=now)
-        if mended and not of_order(order).filter(state=State.OPEN).exists():
-            close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
+        if close_differences(Difference.objects.filter(fix=pk), by=by, now=now):
+            tell_differences(order, by=by, now=now)

@@ -1,7 +1,8 @@
 """Holds BBOSS's list of order numbers against ours (contract section 5, `reconcile --numbers`).
 
 A number that we do not know is a difference without an order: no incident names it, so its row stays open until the
-order is here, a later list is compared, or staff accept it.
+order is here, a later list is compared, or staff accept it. An order of ours that the list lacks stands in the incident
+`difference` like any other.
 """
 
 import datetime
@@ -10,10 +11,11 @@ from collections.abc import Collection, Iterable, Iterator
 from django.db import transaction
 from django.db.models import QuerySet
 
-from orders.batches import in_batches
 from orders.books import HeldRecord
+from orders.canonical import canonical_json
 from orders.models import Difference, Order, Reconciliation
-from orders.services.differences import close_differences
+from orders.services.differences import close_differences, tell_differences
+from orders.services.locking import lock_orders
 
 Kind, State = Difference.Kind, Difference.State
 UNKNOWN_NUMBER, NOT_LISTED = {"code": "unknown_number"}, {"code": "not_listed"}
@@ -65,29 +67,34 @@ def _unknown(row: Reconciliation, number: str, record: HeldRecord | None) -> Dif
 
 
 def _face(one: Difference) -> tuple:
-    return one.product_id, one.domain, one.detail.get("theirs"), str(one.detail.get("held"))
+    return one.product_id, one.domain, one.detail.get("theirs"), canonical_json(one.detail.get("held"))
 
 
-@transaction.atomic
 def keep_not_listed(
     row: Reconciliation, orders: QuerySet[Order], listed: Collection[str], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
     """Saves which of these orders of ours the list lacks, in the place of what was found of them before."""
     rows = Difference.objects.filter(kind=Kind.NOT_LISTED)
     accepted = set(rows.filter(state=State.ACCEPTED).values_list("order_id", flat=True))
-    ours = list(orders.order_by("pk").values_list("pk", "number"))
-    open_ones = set(rows.filter(state=State.OPEN).values_list("order_id", flat=True)) & {pk for pk, _ in ours}
-    for batch in in_batches(open_ones):
-        close_differences(rows.filter(order__in=batch), by=by, now=now)
-    found = [
-        Difference(
-            reconciliation=row, order_id=pk, job_id=number, kind=Kind.NOT_LISTED,
-            detail={"ours": "known", "theirs": "missing", "left": NOT_LISTED},
-        )
-        for pk, number in ours
-        if number not in listed and pk not in accepted
-    ]  # fmt: skip
-    return Difference.objects.bulk_create(found, batch_size=500)
+    before = set(rows.filter(state=State.OPEN).values_list("order_id", flat=True))
+    found = []
+    for pk, number in orders.order_by("pk").values_list("pk", "number"):
+        lacking = number not in listed and pk not in accepted
+        if lacking or pk in before:
+            found += _keep_listing(row, pk, lacking=lacking, by=by, now=now)
+    return found
+
+
+@transaction.atomic
+def _keep_listing(row: Reconciliation, pk: int, *, lacking: bool, by: str, now: datetime.datetime) -> list[Difference]:
+    order = lock_orders([pk])[pk]
+    close_differences(order.differences.filter(kind=Kind.NOT_LISTED), by=by, now=now)
+    detail = {"ours": "known", "theirs": "missing", "left": NOT_LISTED}
+    found = Difference(reconciliation=row, order=order, job_id=order.number, kind=Kind.NOT_LISTED, detail=detail)
+    if lacking:
+        found.save()
+    tell_differences(order, by=by, now=now)
+    return [found] if lacking else []
 
 
 def _batches(numbers: Iterable[str]) -> Iterator[list[str]]:

@@ -10,7 +10,13 @@ from django.db.models import F
 
 from orders.books import CREATE, SETTLE, Finding
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
-from orders.services.differences import close_differences, of_order, tell_differences, without_accepted
+from orders.services.differences import (
+    close_differences,
+    end_what_is_over,
+    of_order,
+    tell_differences,
+    without_accepted,
+)
 from orders.services.events import add_event
 from orders.services.fixing import Fix, obstacles, plan_fix
 from orders.services.giving_up import billed_still, end_billed
@@ -45,7 +51,8 @@ def keep_findings(
     A record of unknown fate becomes what the big-data side said, with or without `fix`. None, and nothing saved, if a
     step has acted on the order since its records were read (`seen`).
     """
-    order = lock_orders([order_id])[order_id]
+    trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
+    order = lock_orders({order_id, trial} - {None})[order_id]
     records = {record.pk: record for record in order.billing_records.all()}
     obstacle = obstacles([order], now=now).get(order_id)
     if obstacle and obstacle.moving or snapshot(records.values()) != seen:
@@ -58,7 +65,8 @@ def keep_findings(
     steps = plan_fix(row, order, mended, now=now)
     rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(findings, left, strict=True)]
     rows = Difference.objects.bulk_create(rows, batch_size=500)
-    tell_differences(order, rows, by=by, now=now)
+    tell_differences(order, by=by, now=now)
+    end_what_is_over(order, by=by, now=now)
     _note(row, order, steps, findings, reason=reason, by=by, now=now)
     return rows
 

@@ -53,13 +53,19 @@ def owner(row: Dispatch, record: BillingRecord) -> Order:
 
 
 def identity(record: BillingRecord, order: Order) -> tuple[str, str, str, str]:
-    """What tells a record from others at the big-data side, within its jobId."""
-    return record.product_id, record.domain_key, record.info_type, order.enterprise_id
+    """What tells a record from others at the big-data side, within its jobId; as accepted, where staff live with it."""
+    info_type = record.accepted.get("infoType", record.info_type)
+    return record.product_id, record.domain_key, info_type, record.accepted.get("enterpriseId", order.enterprise_id)
 
 
 def by_identity(held: Iterable[HeldRecord]) -> dict[tuple[str, str, str, str], HeldRecord]:
     """The partner's records by the same."""
     return {(one.product_id, one.key, one.info_type, one.enterprise_id): one for one in held}
+
+
+def by_name(held: Iterable[HeldRecord]) -> dict[tuple[str, str], HeldRecord]:
+    """The same by productId and domain alone, as a comparison tells records apart; without those that have no name."""
+    return {(one.product_id, one.key): one for one in held if one.readable}
 
 
 def take_times(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ import datetime
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from orders.batches import load_rows
 from orders.books import BooksSilentError, HeldRecord, ask
@@ -15,6 +16,7 @@ from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.rows import insert_rows, update_rows
+from orders.services.differences import tell_differences
 from orders.services.events import add_event
 from orders.services.giving_up import billed_still, end_billed, give_restore_up, settle_given_up
 from orders.services.holds import settle_followers
@@ -31,11 +33,12 @@ from orders.services.locking import lock_order
 from orders.services.outcome import ACTED_BEFORE
 from orders.services.progress import convert_trials, refresh_states
 from orders.services.stepping import release
-from orders.services.taken_books import as_meant, by_identity, identity, owner, take_record
+from orders.services.taken_books import as_meant, by_identity, by_name, identity, owner, take_record
 from orders.services.undone import WAITS_FOR_CLAIM, finish_undo
 from orders.services.wakeup import wake
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
+IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
 LIVING = {
     Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE,
 }  # fmt: skip
@@ -82,7 +85,8 @@ def take(
             _take_differences(order, held)
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
-            _close_differences(order, Difference.State.OVER, reason, by=by, now=now)
+            _close_differences(open_differences(order), Difference.State.OVER, reason, by=by, now=now)
+            tell_differences(order, by=by, now=now)
         _go_on(order, now=now, by=by)
     return order
 
@@ -148,13 +152,13 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
 
 def _take_differences(order: Order, held: list[HeldRecord]) -> None:
     """Our records become the partner's, where that leaves right books. Raises NotAllowedError."""
-    if not order.differences.filter(state=Difference.State.OPEN).exists():
+    if not open_differences(order).exists():
         raise NotAllowedError(f"order {order.number} has no step that stopped and no open difference to take")
     if order.kind == Kind.CHANGE:
         raise NotAllowedError(f"a trial change has no records of its own: take those of trial {order.trial_number}")
-    there = by_identity(held)
+    there = by_name(held)
     for record in order.billing_records.all():
-        one = there.get(identity(record, order))
+        one = there.get((record.product_id, record.domain_key))
         if record.state == Record.LIVE and not (one and one.live):
             raise NotAllowedError(
                 f"record {record.domain} can't be taken: it is live here and not there; "
@@ -179,19 +183,18 @@ def _may_live(order: Order, wanted: bool) -> bool:
 
 def adopt(order: Order, held: list[HeldRecord]) -> None:
     """Our records of a jobId become what the partner holds, those that we lack too."""
-    there = by_identity(held)
+    there = by_name(held)
     records = list(order.billing_records.all())
-    fields = order.differences.filter(state=Difference.State.OPEN, kind=Difference.Kind.FIELDS)
+    fields = order.differences.filter(state=Difference.State.OPEN, kind__in=IN_FIELDS)
     differing = set(fields.values_list("product_id", "domain"))
     for record in records:
-        one = there.pop(identity(record, order), None)
+        one = there.pop((record.product_id, record.domain_key), None)
         if one is not None or record.state in {Record.LIVE, Record.CANCELLED, Record.UNKNOWN}:
             take_record(record, one)
         if one is not None and (record.product_id, record.domain) in differing:
             record.accepted = one.fields
     update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at", "accepted"])
-    known = {(record.product_id, record.domain_key) for record in records}
-    insert_rows(_adopted(order, one) for one in there.values() if (one.product_id, one.key) not in known)
+    insert_rows(_adopted(order, one) for one in there.values())
 
 
 def _adopted(order: Order, one: HeldRecord) -> BillingRecord:
@@ -268,10 +271,12 @@ def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now:
 def _follow(
     order: Order, codes: set[str], held: list[HeldRecord], reason: str, *, now: datetime.datetime, by: str
 ) -> None:
-    if codes & {DIFFERENCE, BILLED_NOT_ACTIVE, ACTED_BEFORE}:
+    differs = DIFFERENCE in codes and open_differences(order).exists()
+    if differs or codes & {BILLED_NOT_ACTIVE, ACTED_BEFORE}:
         adopt(order if order.kind != Kind.CHANGE else order.trial, held)
     if DIFFERENCE in codes:
-        _close_differences(order, Difference.State.ACCEPTED, reason, by=by, now=now)
+        rows = order.differences.filter(state=Difference.State.OPEN)
+        _close_differences(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
     if BILLED_NOT_ACTIVE in codes and order.undo_since:
         give_restore_up(order, now=now, by=by)
     if LATE_UNDO in codes or order.undo_asked_at:
@@ -279,10 +284,13 @@ def _follow(
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
 
 
-def _close_differences(order: Order, state: str, reason: str, *, by: str, now: datetime.datetime) -> None:
-    rows = order.differences.filter(state=Difference.State.OPEN)
-    if rows.update(state=state, closed_at=now, closed_by=by[:160], reason=reason.strip()):
-        close_troubles(order, code=DIFFERENCE, now=now, by=by)
+def open_differences(order: Order) -> QuerySet[Difference]:
+    """Those with the partner's books; that BBOSS's list lacks an order says nothing about them."""
+    return order.differences.filter(state=Difference.State.OPEN).exclude(kind=Difference.Kind.NOT_LISTED)
+
+
+def _close_differences(rows: QuerySet[Difference], state: str, reason: str, *, by: str, now: datetime.datetime) -> None:
+    rows.update(state=state, closed_at=now, closed_by=by[:160], reason=reason.strip())
 
 
 def _accept_unknown(number: str, reason: str, *, by: str, now: datetime.datetime) -> None:

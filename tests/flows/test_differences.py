@@ -11,6 +11,7 @@ from integrations import reconciliation
 from integrations.http import Answer
 from orders.models import BillingRecord, Difference, Incident, Reconciliation, TrialClaim
 from orders.services.giving_up import give_up
+from orders.services.taking import accept
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, trial, withdrawal
 from tests.flows.reconciling import Books
@@ -112,6 +113,48 @@ def test_an_accepted_difference_of_a_record_of_ours_does_not_hide_a_later_one(de
     books.reconcile()
     Difference.objects.update(state="accepted")
     assert books.reconcile()[0] == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"enterpriseId": "E9"},
+        {"infoType": "2"},
+        {"province": "200"},
+        {"createTime": "20230101000000"},
+        {"cancelStatus": "2"},
+        {"domain": X},
+        {"enterpriseName": "a\0b"},
+    ],
+)
+def test_whatever_differs_can_be_lived_with(desk, books, change):
+    """3.9 (14): our records take what the partner holds, it counts as fine and stays listed."""
+    desk.play(trial())
+    books.put("T1", **change)
+    assert books.reconcile()[0] == 1
+    accept(number="T1", reason="客户经理确认", by="staff:lisi", now=timezone.now())
+    assert desk.troubles("T1") == []
+    assert (books.reconcile()[0], desk.troubles("T1")) == (0, [])
+    assert {row.split(":")[1] for row in rows("T1")} == {"accepted"}
+
+
+def test_a_record_without_a_name_can_be_lived_with_and_is_not_made_ours(desk, books):
+    desk.play(trial())
+    books.store.put_record(books.held("T1") | {"domain": "x\0y"})
+    books.reconcile()
+    accept(number="T1", reason="大数据侧无法删除", by="staff:lisi", now=timezone.now())
+    assert (books.reconcile()[0], rows("T1")) == (0, ["unreadable:accepted"])
+    assert desk.records("T1") == {A: "live"}
+
+
+def test_what_is_lived_with_is_named_as_they_hold_it(desk, books):
+    desk.play(trial(), activation())
+    books.put("A1", enterpriseId="E9")
+    books.reconcile()
+    accept(number="A1", reason="x", by="staff:lisi", now=timezone.now())
+    desk.play(withdrawal("A1"))
+    assert desk.sent("/bigdata/productInfos/delete")[0]["productInfos"][0]["enterpriseId"] == "E9"
+    assert (books.live(), books.reconcile()[0]) == (["T1"], 0)
 
 
 # --- what ended although it may still be billed

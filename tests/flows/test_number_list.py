@@ -2,8 +2,11 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from orders.errors import NotAllowedError
 from orders.models import AffectedOrder, Difference, Dispatch, Order, Reconciliation
+from orders.services.taking import accept, take
 from tests.flows.conftest import QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 from tests.flows.reconciling import Books
@@ -78,7 +81,23 @@ def test_ours_that_the_list_lacks_is_named(desk, listed):
     assert (code, lines[0]) == (1, "C1: Missing in BBOSS's list: ours known, theirs missing")
     assert rows() == ["not_listed C1:open"]
     assert Difference.objects.get().order.number == "C1"
-    assert desk.troubles("C1") == []
+    assert desk.troubles("C1") == ["difference"]
+    listed("T1", "C1")
+    assert (rows(), desk.troubles("C1")) == (["not_listed C1:over"], [])
+
+
+def test_a_comparison_does_not_end_what_only_the_list_can(desk, books, listed):
+    desk.play(trial("T1"), trial("T2", "c.example.com"))
+    listed("T1")
+    assert books.reconcile()[0] == 0
+    assert (rows(), desk.troubles("T2")) == (["not_listed T2:open"], ["difference"])
+    with pytest.raises(NotAllowedError, match="no open difference to take"):
+        take(number="T2", reason="x", by="staff:x", now=timezone.now())
+    accept(number="T2", reason="BBOSS 清单不全", by="staff:x", now=timezone.now())
+    assert (rows(), desk.troubles("T2"), desk.records("T2")) == (
+        ["not_listed T2:accepted"], [], {"c.example.com": "live"},
+    )  # fmt: skip
+    assert listed("T1")[0] == 0
 
 
 def test_it_is_repeatable_and_a_number_that_became_known_closes_its_rows(desk, books, listed):
@@ -116,7 +135,8 @@ def test_what_staff_live_with_is_not_found_again(desk, books, listed):
     desk.play(trial("T1"), trial("T2", "c.example.com"))
     forgotten(books)
     listed("T1", LOST)
-    Difference.objects.update(state="accepted")
+    for number in (LOST, "T2"):
+        accept(number=number, reason="x", by="staff:x", now=timezone.now())
     assert listed("T1", LOST)[0] == 0
     assert rows() == ["unknown_order A9 a.example.com:accepted", "not_listed T2:accepted"]
     forgotten(books, cancelStatus="2")

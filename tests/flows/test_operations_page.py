@@ -142,6 +142,16 @@ def differing(desk, run):
     run("reconcile T9 --fix")
     desk.deliver()
     run("reconcile T9")
+    desk.play(trial("T7", "t7.example.com"))
+    record = store.records("T7")[0]
+    store.put_record(record | {"domain": "x.example.com"})
+    run("reconcile T7 --fix")
+    run('reconcile T7 --fix --reason "客户经理确认误下发"')
+    desk.deliver()
+    store.put_record(record | {"jobId": "A77", "infoType": "2", "productId": "61000616304"})
+    pathlib.Path("numbers.txt").write_text("T7\nA77\n")
+    run("reconcile T7 T9 --numbers numbers.txt")
+    run("reconcile --numbers T7")
 
 
 def refused_for_good(desk, run):
@@ -223,6 +233,7 @@ def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]
     """All that the night's commands print."""
     settings.DISPATCH_RETRY_SECONDS = [30, 120]
     monkeypatch.setattr(getpass, "getuser", lambda: "li")
+    monkeypatch.chdir(tmp_path)
     worker = types.SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: desk.deliver())
     monkeypatch.setattr(resend, "time", worker)  # while `--wait` sleeps, the worker works
     monkeypatch.setattr("orders.services.outcomes.random.uniform", lambda low, high: 1.0)
