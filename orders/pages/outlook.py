@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from orders.causes import cause_of
 from orders.foreseen import Foreseen
 from orders.models import Dispatch, Order
+from orders.pages.refusals import refusal
 from orders.pages.rungs import Facts
 from orders.pages.saying import said
 from orders.queries import foresee
@@ -26,6 +27,7 @@ VERDICTS = {
     "accepted": gettext_lazy("was accepted already"),
     "refused": gettext_lazy("can't be sent now"),
 }
+PASS_STANDS = "BPM's pass stands"
 HOW = {
     CANCEL: gettext_lazy("Cancel from now on"),
     DELETE: gettext_lazy("Delete"),
@@ -47,11 +49,10 @@ def say_judgement(row: Judgement) -> str:
     """One line of a dry run."""
     word = str(VERDICTS[row.verdict])
     if row.verdict == "again":
-        return word
+        return f"{word}{_(', ')}{_('and the pass that BPM gave counts')}" if PASS_STANDS in row.why else word
+    if row.verdict == "refused" and (why := refusal(row.why)):
+        return why
     step = Step(row.step).label if row.step in Step.values else _("The order")
-    first = row.why.removeprefix("not allowed, because ").removesuffix(" is first")
-    if row.verdict == "refused" and row.why.endswith(" is first"):
-        return _("Not allowed, because %(number)s is first.") % {"number": first}
     return f"{step}: {word}"
 
 

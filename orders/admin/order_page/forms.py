@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from orders.causes import cause_of
-from orders.domain_names import fault
+from orders.domain_names import MOST_DOMAINS, fault
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, Province
 from orders.pages.history import PARTNER_NAMES
@@ -118,12 +118,13 @@ class DecideForm(ReasonForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        rows = self.order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM).order_by("pk")
+        rows = self.order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM)
+        rows = rows.exclude(result=self.order.decision).order_by("pk")
+        words = [("pass", _("pass, BPM's record was lost")), ("reject", _("reject, BPM's record was lost"))]
         self.fields["record"].choices = [
             ("", "---------"),
             *((row.record_id, self.said(row)) for row in rows),
-            ("pass", _("pass, BPM's record was lost")),
-            ("reject", _("reject, BPM's record was lost")),
+            *(pair for pair in words if pair[0] != self.order.decision),
         ]
 
     def said(self, row: ApprovalRecord) -> str:
@@ -143,6 +144,8 @@ class DomainsForm(ReasonForm):
         names = [name for name in re.split(r"[\s,;，；、]+", self.cleaned_data["domains"]) if name]
         if not names:
             raise forms.ValidationError(self.fields["domains"].error_messages["required"])
+        if len(names) > MOST_DOMAINS:
+            raise forms.ValidationError(_("More than %(most)s domains."), params={"most": MOST_DOMAINS})
         for name in names:
             if wrong := fault(name):
                 text = _("%(name)s can't be ordered: %(why)s")
