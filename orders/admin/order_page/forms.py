@@ -118,13 +118,14 @@ class DecideForm(ReasonForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        counts = "" if self.is_bound else self.order.decision  # what was offered is judged by the decision itself
         rows = self.order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM)
-        rows = rows.exclude(result=self.order.decision).order_by("pk")
+        rows = rows.exclude(result=counts).order_by("pk")
         words = [("pass", _("pass, BPM's record was lost")), ("reject", _("reject, BPM's record was lost"))]
         self.fields["record"].choices = [
             ("", "---------"),
             *((row.record_id, self.said(row)) for row in rows),
-            *(pair for pair in words if pair[0] != self.order.decision),
+            *(pair for pair in words if pair[0] != counts),
         ]
 
     def said(self, row: ApprovalRecord) -> str:
