@@ -40,7 +40,7 @@ class Difference(models.Model):
     class State(models.TextChoices):
         OPEN = "open", _("Open")
         OVER = "over", _("Over")  # a later comparison did not find it any more, or found it anew
-        ACCEPTED = "accepted", _("Accepted")  # staff live with it, with a reason
+        ACCEPTED = "accepted", _("Accepted by staff")  # staff live with it, with a reason
 
     reconciliation = models.ForeignKey(
         "Reconciliation", models.CASCADE, related_name="found", verbose_name=_("reconciliation")

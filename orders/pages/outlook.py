@@ -75,10 +75,15 @@ def will_withdraw(facts: Facts) -> list[str]:
     """What follows; for a late undoing of either choice."""
     if not facts.late:
         return foreseen(foresee.withdraw)(facts)
-    return [
-        _("%(choice)s: %(what)s") % {"choice": word, "what": " ".join(foreseen(foresee.withdraw, how=how)(facts))}
+    told = {how: foreseen(foresee.withdraw, how=how)(facts) for how in HOW}
+    common = [sentence for sentence in told[CANCEL] if sentence in told[DELETE]]
+    own = [
+        _("%(choice)s: %(what)s") % {"choice": word, "what": sentence}
         for how, word in HOW.items()
+        for sentence in told[how]
+        if sentence not in common
     ]
+    return [*own, *common]
 
 
 def will_call_off(facts: Facts) -> list[str]:

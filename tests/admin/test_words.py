@@ -35,6 +35,11 @@ def in_chinese():
         ("no connection (Connection refused)", ""),
         ("mail server: SMTPDataError (550, 'no such user')", "SMTPDataError (550, 'no such user')"),
         ("对方自己的话", "对方自己的话"),
+        ("withdrawn", "已撤单"),
+        (
+            "domains: BPM has a.cn, b.cn, now a.cn; start: BPM has at once, now 2023-09-30",
+            "域名：BPM 为 a.cn, b.cn，现为 a.cn；开始时间：BPM 为 立即开通，现为 2023-09-30",
+        ),
         ("a.xlsx: no such file in the attachment folder", "a.xlsx：附件目录中没有此文件"),
         ("22000000 bytes, at most 20971520 (20 MiB) are allowed", "22000000 字节，超过上限 20 MiB"),
     ],

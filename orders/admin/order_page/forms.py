@@ -137,9 +137,13 @@ class DomainsForm(ReasonForm):
 
     domains = forms.CharField(
         label=_("domains"), help_text=_("One a line, as they shall be sent."),
-        widget=forms.Textarea(attrs={"rows": 6, "data-draft": "", "class": "mono"}),
+        widget=forms.Textarea(attrs={"rows": 6, "data-draft": "", "class": "mono", "autofocus": True}),
     )  # fmt: skip
     field_order = ["domains", "reason"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        del self.fields["reason"].widget.attrs["autofocus"]
 
     def clean_domains(self) -> list[str]:
         names = [name for name in re.split(r"[\s,;，；、]+", self.cleaned_data["domains"]) if name]
