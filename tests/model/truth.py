@@ -19,6 +19,7 @@ from orders.prepared import Prepared, Slot
 from orders.services.mails import AFTER_THE_PLAN
 from orders.states import may_move
 from tests.model.acts import WrongError
+from tests.model.staff import SERVICES
 
 D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
 MAY_BILL = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE}
@@ -61,8 +62,8 @@ class Books:
     records: dict[int, BillingRecord] = field(default_factory=dict)
     dispatches: list[Dispatch] = field(default_factory=list)
     causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
-    accepted: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
+    open_differences: set[str] = field(default_factory=set)
     domains: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     claims: dict[int, int] = field(default_factory=dict)
     theirs: dict[tuple, dict] = field(default_factory=dict)
@@ -82,7 +83,9 @@ class Books:
         )
         for order, *cause in troubles:
             books.causes[order].add(tuple(cause))
-        books.named = set(Difference.objects.exclude(state="over").values_list("job_id", flat=True))
+        differences = list(Difference.objects.exclude(state="over").values_list("job_id", "state"))
+        books.named = {job for job, _ in differences}
+        books.open_differences = {job for job, state in differences if state == "open"}
         for order, key in OrderDomain.objects.values_list("order", "key"):
             books.domains[order].append(key)
         books.claims = dict(TrialClaim.objects.filter(released_at=None).values_list("trial", "activation"))
@@ -90,8 +93,10 @@ class Books:
         return books
 
     def excused(self, order: Order | None) -> bool:
-        """Whether an open incident about its books names the order."""
-        return order is not None and any(
+        """Whether an open incident about its books, or a difference that is open or accepted, names the order."""
+        if order is None or order.number in self.named:
+            return order is not None
+        return any(
             step in BILLING_STEPS and partner == "bigdata" or code in ABOUT_BOOKS
             for partner, step, code in self.causes[order.pk]
         )
@@ -108,7 +113,7 @@ def all_wrong(store: Store) -> list[str]:
     books = Books.read(store)
     rules = (
         steps_rest, books_agree, domains_are_billed, only_these_are_billed, not_beside_each_other, one_process,
-        claims_fit, history_fits,
+        claims_fit, history_fits, stuck_are_named,
     )  # fmt: skip
     return [f"{rule.__name__}: {line}" for rule in rules for line in rule(books, store)]
 
@@ -264,3 +269,23 @@ def history_fits(books: Books, store: Store) -> Iterator[str]:
     for pk, order in books.orders.items():
         if state.get(pk) != order.state:
             yield f"{order.number} is {order.state}, its history says {state.get(pk)}"
+
+
+def stuck_are_named(books: Books, store: Store) -> Iterator[str]:
+    """The orders that need somebody are exactly those of `stuck`, with a reason."""
+    if "stuck" not in SERVICES:
+        return
+    told = {row.number: row for row in SERVICES["stuck"]()}
+    failed = [row for row in books.dispatches if row.state == D.FAILED]
+    for order in books.orders.values():
+        stopped = order.state in {S.HELD, S.FAILED, S.IN_PROGRESS, S.COMPENSATING}
+        named = order.number in books.open_differences or order.undo_asked_at
+        if (stopped or named or books.causes[order.pk]) and order.number not in told:
+            yield f"{order.number} is {order.state}, {sorted(books.causes[order.pk])}, and stuck does not name it"
+        if order.number in told and not (stopped or named or books.causes[order.pk]):
+            own = [row.step for row in failed if row.order_id == order.pk]
+            if not own and not (order.state == S.SCHEDULED and waits_for(books, order, failed)):
+                yield f"{order.number} is {order.state}, and stuck names it: {told[order.number].reasons}"
+    for number in books.open_differences - {order.number for order in books.orders.values()}:
+        if number not in told:
+            yield f"{number} is unknown here, and stuck does not name it"
