@@ -90,6 +90,7 @@ def _step(trial: Order, record: BillingRecord) -> Dispatch:
         position=1,
         lane=trial.pk,
         records=[record.pk],
+        size=1,
         state=Dispatch.State.DONE,
         frozen_at=trial.received_at,
         attempts=1,

@@ -104,6 +104,7 @@ def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
         enterprise_id=owner.enterprise_id,
         enterprise_name=owner.enterprise_name,
         province_code=owner.attribution.code,
+        accepted=record.accepted,
     )
 
 

@@ -34,7 +34,9 @@ CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the d
 QUICK = 0.25  # seconds; only then is anything claimed ahead
 MORE_COMES = 0.03  # seconds; while calls wait for a thread, so many results come that one transaction takes many
 LOOK_AGAIN = 0.2  # seconds until a partner that nothing was due for is looked at again beside running calls
+RECORDS_IN_FLIGHT = 40_000  # to one partner: then no more is claimed for it, since the bodies fill the memory
 LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the partner's time-out
+ALONE_FOR = 4.0  # seconds: so long a drain begins with steps that lost their worker before, one at a time
 CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s
 LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
 LOOK_EVERY = 0.5
@@ -49,11 +51,14 @@ class Lane:
     pool: ThreadPoolExecutor
     threads: int
     in_flight: int = 0
+    records: int = 0  # or domains, of what is in flight
     slowest: float = 1.0
     look_at: float = 0.0
 
     def room(self) -> int:
         """How many more calls may be claimed for it."""
+        if self.records >= RECORDS_IN_FLIGHT:
+            return 0
         ahead = CLAIMED_AHEAD if self.slowest < QUICK else 0
         return self.threads + ahead - self.in_flight
 
@@ -83,6 +88,7 @@ class Drain:
         self.began = time.monotonic()
         self.calls: dict[Future, tuple[Lane, Work, list[float]]] = {}
         self.breakers = OpenBreakers()
+        self.alone = False  # what is in flight has lost its worker before: nothing may be in flight beside it
         self.lanes = {
             name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads)
             for name in set(PARTNERS.values())
@@ -117,22 +123,28 @@ class Drain:
 
     def _fill(self) -> int:
         """Claims as much as the partners have room for, and starts the calls."""
-        now = timezone.now()
+        if self.alone and self.calls:
+            return 0
+        until, now = time.monotonic() + settings.DISPATCH_LEASE_SECONDS, timezone.now()
         if not self.calls and not is_due(now=now):
             return 0
         rooms = self._rooms()
         if not rooms:
             return 0
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
-        work = claim(rooms=rooms, now=now, lease=lease, worker=f"{WORKER}:{os.getpid()}", build=build_payloads)
-        until = time.monotonic() + settings.DISPATCH_LEASE_SECONDS
+        work = claim(
+            rooms=rooms, now=now, lease=lease, worker=f"{WORKER}:{os.getpid()}", build=build_payloads,
+            idle=not self.calls, lost_first=time.monotonic() - self.began < ALONE_FOR,
+        )  # fmt: skip
+        self.alone = any(item.alone for item in work)
         for item in work:
             lane = self.lanes[PARTNERS[item.channel]]
             took: list[float] = []
             self.calls[lane.pool.submit(_call, item, until, took)] = (lane, item, took)
             lane.in_flight += 1
+            lane.records += item.size
             rooms[lane.partner] -= 1
-        for partner, room in rooms.items():
+        for partner, room in rooms.items() if not self.alone else ():
             self.lanes[partner].look_at = time.monotonic() + LOOK_AGAIN if room else 0.0
         return len(work)
 
@@ -158,6 +170,7 @@ class Drain:
             if future.cancel():
                 del self.calls[future]
                 lane.in_flight -= 1
+                lane.records -= item.size
                 handed.append(_handed_back(item))
         if handed:
             record_safely(handed)
@@ -176,8 +189,9 @@ class Drain:
         finished = [future for future in self.calls if future.done()]
         outcomes = []
         for future in finished:
-            lane, _, took = self.calls.pop(future)
+            lane, item, took = self.calls.pop(future)
             lane.in_flight -= 1
+            lane.records -= item.size
             lane.slowest = max(took, default=lane.slowest)
             outcomes.append(future.result())
         if outcomes:

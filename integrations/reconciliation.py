@@ -5,34 +5,41 @@ grow with their number, and while one batch is compared the next is being asked 
 """
 
 import datetime
+import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from integrations.bigdata.books import held_records
 from integrations.bigdata.client import query_product_infos
-from integrations.bigdata.comparison import SETTLE, Found, Ours, compare
+from integrations.bigdata.comparison import Ours, compare, unreadable_answer
 from integrations.building import record_facts
 from integrations.http import PartnerError
+from orders.books import Finding
 from orders.models import BillingRecord, Difference, Order, Reconciliation
+from orders.services.differences import troubled
+from orders.services.fixing import Left, obstacles
+from orders.services.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
 from orders.services.reconciling import (
-    Finding,
     Snapshot,
     add_counts,
     begin_reconciliation,
-    busy_orders,
     end_reconciliation,
     keep_findings,
     snapshot,
 )
 
+logger = logging.getLogger(__name__)
 THREADS = 12
 BATCH = 200
 GIVE_UP_AFTER = 20  # orders in a row without an answer
+COUNTED = ("orders", "records", "differences", "fixed")
 NEEDED = [
     "number", "kind", "state", "undo_since", "billing_method", "enterprise_id", "enterprise_name", "attribution",
 ]  # fmt: skip
@@ -47,8 +54,12 @@ class Scope:
 
     def orders(self) -> QuerySet[Order]:
         """Those that can have billing records under their own number: a change's are its trial's."""
-        rows = Order.objects.exclude(kind=Order.Kind.CHANGE).select_related("attribution")
-        rows = rows.only(*NEEDED, "attribution__code").order_by("pk")
+        rows = self.all_orders().exclude(kind=Order.Kind.CHANGE).select_related("attribution")
+        return rows.only(*NEEDED, "attribution__code").order_by("pk")
+
+    def all_orders(self) -> QuerySet[Order]:
+        """Changes too."""
+        rows = Order.objects.all()
         if self.numbers:
             rows = rows.filter(number__in=self.numbers)
         if self.since:
@@ -59,28 +70,34 @@ class Scope:
 
 @dataclass
 class Asked:
-    """One order that was asked for, with what our records were before."""
+    """One order that was asked for, with what our records were before. `troubled`: there is something to end."""
 
     order: Order
     ours: list[Ours]
     seen: Snapshot
     answer: Future
+    troubled: bool
 
 
 @dataclass
 class Comparison:
     """One run, or a part of one. `seconds`: how long it goes on at the most; then `after` says where to go on.
 
-    `on_difference` is told of each difference as it is kept, with words for it.
+    `fix`, with a `reason`: see `keep_findings`. `listed`: the numbers that BBOSS has, where it gave a list.
+    `on_difference` is told of each difference as it is kept, `on_left` of each order that is not compared, or compared
+    and not put right, and why.
     """
 
     scope: Scope
     by: str
     fix: bool = False
+    reason: str = ""
+    listed: Collection[str] | None = None
     seconds: float | None = None
     row: Reconciliation | None = None
     after: int | None = 0
-    on_difference: Callable[[Difference, Found], None] = lambda difference, found: None
+    on_difference: Callable[[Difference], None] = lambda difference: None
+    on_left: Callable[[str, Left, bool], None] = lambda number, left, compared: None
     skipped: int = 0
     silent: int = 0
     newest: int | None = None
@@ -90,9 +107,10 @@ class Comparison:
         """Compares until all is done, time is up or the big-data side stays silent. `after` is None at the end."""
         self.row = self.row or begin_reconciliation(by=self.by, now=timezone.now())
         self.error, self.in_a_row, began = "", 0, time.monotonic()
+        self.counts = dict.fromkeys(COUNTED, 0)
         with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
-            for asked in self._ask_ahead(pool):
-                self._compare(asked)
+            for asked, last in self._ask_ahead(pool):
+                self._compare(asked, last)
                 if self.in_a_row >= GIVE_UP_AFTER:
                     self.error = f"gave up: {self.error}"
                     self.after = None
@@ -102,6 +120,7 @@ class Comparison:
                 break
             else:
                 self.after = None
+                self._compare_list(pool)
         if self.after is None:
             self._end()
         self.row.refresh_from_db()
@@ -111,11 +130,11 @@ class Comparison:
         error = f"{self.silent} orders not answered; {self.error}" if self.silent else ""
         end_reconciliation(self.row, error=error, now=timezone.now(), newest=self.newest)
 
-    def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[list[Asked]]:
-        """Batches, each asked for while the one before it is compared."""
+    def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
+        """Batches, each asked for while the one before it is compared, with the last id of each."""
         before = None
         for orders in self._batches():
-            asked = self._ask(orders, pool)
+            asked = self._ask(orders, pool), orders[-1].pk
             if before is not None:
                 yield before
             before = asked
@@ -130,58 +149,111 @@ class Comparison:
 
     def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[Asked]:
         """Reads what we have, then asks what they have. Orders with a billing step under way are left out."""
-        busy = busy_orders([order.pk for order in orders], now=timezone.now())
-        self.skipped += len(busy)
-        records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders if order.pk not in busy}
+        orders = self._to_compare(orders)
+        records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
             records[record.order_id].append(record)
+        to_end = troubled(orders)
         return [
             Asked(
-                order, _ours(order, records[order.pk]), snapshot(records[order.pk]), pool.submit(_query, order.number)
+                order,
+                _ours(order, records[order.pk]),
+                snapshot(records[order.pk]),
+                pool.submit(_query, order.number),
+                order.pk in to_end,
             )
             for order in orders
-            if order.pk in records
         ]
 
-    def _compare(self, batch: list[Asked]) -> None:
+    def _to_compare(self, orders: list[Order]) -> list[Order]:
+        """Those whose books stand still. Of the others, and of those that can't be put right, is told."""
+        found = obstacles(orders, now=timezone.now())
+        for order in orders:
+            if order.pk in found:
+                self._leave(order, found[order.pk].left, compared=not found[order.pk].moving)
+        return [order for order in orders if order.pk not in found or not found[order.pk].moving]
+
+    def _leave(self, order: Order, left: Left, *, compared: bool = False) -> None:
+        self.skipped += not compared
+        self.on_left(order.number, left, compared)
+
+    def _compare(self, batch: list[Asked], last: int) -> None:
         """Compares a batch and adds it to the row's counts."""
-        self.counts = {"orders": 0, "records": 0, "differences": 0, "fixed": 0}
         for asked in batch:
             answer = asked.answer.result()
-            if isinstance(answer, PartnerError):
-                self._note_silence(asked, answer)
+            if isinstance(answer, PartnerError) and answer.code != "bad_result":
+                self._note_silence(asked.order.number, answer)
                 if self.in_a_row >= GIVE_UP_AFTER:
                     break
             else:
-                self._compare_one(asked, answer)
-        add_counts(self.row, **self.counts)
-        self.after = max([self.after or 0, *(asked.order.pk for asked in batch)])
+                self._compare_safely(asked, answer)
+        self._add_counts()
+        self.after = last
 
-    def _note_silence(self, asked: Asked, error: PartnerError) -> None:
+    def _add_counts(self) -> None:
+        add_counts(self.row, **self.counts)
+        self.counts = dict.fromkeys(COUNTED, 0)
+
+    def _note_silence(self, number: str, error: PartnerError) -> None:
         self.silent += 1
         self.in_a_row += 1
-        self.error = f"{asked.order.number}: {error.code}: {error.message}"
+        self.error = f"{number}: {error.code}: {error.message}"
 
-    def _compare_one(self, asked: Asked, theirs: list[dict]) -> None:
+    def _compare_safely(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
+        """An order that can't be compared must not keep all others from it; it is named like one without an answer."""
+        try:
+            self._compare_one(asked, theirs)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            logger.exception("order %s can't be compared", asked.order.number)
+            self.silent += 1
+            self.error = f"{asked.order.number}: internal: {error!r}"
+
+    def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
         self.in_a_row = 0
-        found = compare(asked.ours, theirs)
-        kept = self._keep(asked, found) if found else []
+        if isinstance(theirs, PartnerError):
+            found, theirs = [unreadable_answer(theirs.answer)], []
+        else:
+            found = compare(asked.ours, theirs)
+        kept = self._keep(asked, found) if found or asked.troubled else []
         if kept is None:
-            self.skipped += 1
+            self._leave(asked.order, {"code": "acted_meanwhile"})
             return
         self.newest = asked.order.pk
         self.counts["orders"] += 1
         self.counts["records"] += max(len(asked.ours), len(theirs))
-        self.counts["differences"] += len(kept)
-        for difference, one in zip(kept, found, strict=True):
-            self.counts["fixed"] += self.fix and (difference.fix_id is not None or one.remedy == SETTLE)
-            self.on_difference(difference, one)
+        self._tell(kept)
 
-    def _keep(self, asked: Asked, found: list[Found]) -> list[Difference] | None:
-        findings = [_finding(one) for one in found]
+    def _compare_list(self, pool: ThreadPoolExecutor) -> None:
+        """BBOSS's list: the numbers that we do not know with what is held for them, and ours that it lacks."""
+        if self.listed is None:
+            return
+        now = timezone.now()
+        close_known(by=self.by, now=now)
+        unknown = unknown_numbers(self.listed)
+        for start in range(0, len(unknown), BATCH):
+            batch = unknown[start : start + BATCH]
+            for number, answer in zip(batch, pool.map(_query, batch), strict=True):
+                if isinstance(answer, PartnerError):
+                    self._note_silence(number, answer)
+                else:
+                    self._tell(keep_unknown(self.row, number, held_records(answer), by=self.by, now=now))
+            self._add_counts()
+        self._tell(keep_not_listed(self.row, self.scope.all_orders(), set(self.listed), by=self.by, now=now))
+        self._add_counts()
+
+    def _tell(self, kept: list[Difference]) -> None:
+        self.counts["differences"] += len(kept)
+        for difference in kept:
+            self.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
+            self.on_difference(difference)
+
+    def _keep(self, asked: Asked, found: list[Finding]) -> list[Difference] | None:
         return keep_findings(
-            self.row, asked.order.pk, findings, seen=asked.seen, fix=self.fix, by=self.by, now=timezone.now()
-        )
+            self.row, asked.order.pk, found, seen=asked.seen, fix=self.fix, reason=self.reason, by=self.by,
+            now=timezone.now(),
+        )  # fmt: skip
 
 
 def _ours(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
@@ -189,21 +261,9 @@ def _ours(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
     for record in records:
         record.order = order
         cancelled = record.state == BillingRecord.State.CANCELLED
-        rows.append(Ours(record.pk, record.state, record_facts(record, cancelled=cancelled)))
+        facts = record_facts(record, cancelled=cancelled)
+        rows.append(Ours(record.pk, record.state, facts, record.cancelled_at, record.accepted))
     return rows
-
-
-def _finding(found: Found) -> Finding:
-    return Finding(
-        kind=found.kind,
-        product_id=found.product_id[:64],
-        domain=found.domain[:255],
-        theirs=found.theirs,
-        remedy=found.remedy,
-        record=found.record,
-        named=found.named,
-        detail={"ours": found.ours, "theirs": found.theirs} | ({"fields": found.fields} if found.fields else {}),
-    )
 
 
 def _query(number: str) -> list[dict] | PartnerError:

@@ -19,10 +19,9 @@ from notifications import services as mail
 from orders.attachments import check_files
 from orders.models import Attempt, Dispatch
 from orders.services.leases import Work
-from orders.services.outcome import Outcome
+from orders.services.outcome import ACTED_BEFORE, Outcome
 
 logger = logging.getLogger(__name__)
-ACTED_BEFORE = "acted_before"
 DELETIONS = {Dispatch.Step.DELETE_BILLING, Dispatch.Step.FIX_DELETE}
 Step, Channel, Result = Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 

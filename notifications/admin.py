@@ -18,7 +18,7 @@ from notifications.personal import mask_mail, mask_name, mask_phone, mask_text
 PERMISSION = "orders.see_personal_data"
 TONES = {
     "waiting": "grey", "due": "blue", "sending": "blue", "retrying": "amber", "done": "green", "failed": "red",
-    "closed": "grey", "undone": "grey",
+    "closed": "grey", "undone": "grey", "given_up": "grey",
 }  # fmt: skip
 """By the state of a mail's step; a test holds them to those of the steps themselves."""
 MASKED = _("Phones, mails and names of people are masked.")

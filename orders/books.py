@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from django.utils.module_loading import import_string
 
+CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what puts a difference right
 ASK = "integrations.bigdata.books.ask"  # a dotted path: the core does not import what lies above it
 
 
@@ -37,6 +38,34 @@ class HeldRecord:
     @property
     def key(self) -> str:
         return self.domain.lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One difference between our records of an order and the big-data side's. `kind`: of models.Difference.Kind.
+
+    `ours` and `theirs`: live, cancelled, missing and the like; `fields`: {name: [ours, theirs]}. `remedy`: `create`
+    (send our record again, live or cancelled), `delete` (theirs, as `named` names it), `settle` (ours was unknown, and
+    is now what `theirs` says, with their `times` of creating and cancelling where we have none) or none: what can't be
+    named exactly can't be deleted. `record`: the id of ours, if there is one.
+    """
+
+    kind: str
+    product_id: str
+    domain: str
+    ours: str
+    theirs: str
+    remedy: str
+    record: int | None = None
+    named: dict = field(default_factory=dict)
+    fields: dict = field(default_factory=dict)
+    times: tuple[datetime.datetime | None, datetime.datetime | None] = (None, None)
+
+    @property
+    def detail(self) -> dict:
+        """What is kept of it for a reader."""
+        told = {"ours": self.ours, "theirs": self.theirs}
+        return told | ({"fields": self.fields} if self.fields else {})
 
 
 def ask(job_id: str) -> list[HeldRecord]:

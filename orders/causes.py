@@ -86,6 +86,10 @@ CAUSES = {
     "payload": Cause(
         _("What should be sent could not be put together."), _("Call the engineer on duty; the log has the details.")
     ),
+    "lost": Cause(
+        _("The worker died each time it sent this step, six times in a row; whether it was carried out is not known."),
+        _("Call the engineer on duty before anything else; then resend it: the same key and bytes go out again."),
+    ),
     "breaker_open": Cause(
         _("The partner has not answered for a while; its calls wait."),
         _("Call the partner. Everything goes out by itself when it is back."),

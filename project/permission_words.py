@@ -18,6 +18,12 @@ ACTS = {
     "run_activation": gettext_lazy("run or call off a start day"),
     "fetch_usage": gettext_lazy("ask for trial traffic"),
     "add_note": gettext_lazy("add a note"),
+    "give_up_step": gettext_lazy("give up a failed billing step"),
+    "take_books": gettext_lazy("take the big-data side's books as ours"),
+    "accept_difference": gettext_lazy("accept a difference or incident"),
+    "decide_order": gettext_lazy("decide in BPM's place"),
+    "proceed_order": gettext_lazy("let an order of a closed trial go on"),
+    "name_domains": gettext_lazy("name the domains of a held order"),
 }
 
 

@@ -23,6 +23,7 @@ ENGINE_ROOM = [
     "django_q.view_failure",
     "django_q.view_ormq",
 ]
+REPAIR = ["orders.give_up_step", "orders.take_books", "orders.accept_difference"]
 BUSINESS = [
     "orders.see_personal_data",
     "orders.resend_order",
@@ -32,6 +33,9 @@ BUSINESS = [
     "orders.fetch_usage",
     "orders.add_note",
     "orders.change_incident",
+    "orders.decide_order",
+    "orders.proceed_order",
+    "orders.name_domains",
 ]
 ENGINEER = [
     "orders.resend_order",
@@ -40,10 +44,12 @@ ENGINEER = [
     "orders.fetch_usage",
     "orders.add_note",
     "orders.change_incident",
+    *REPAIR,
 ]
 ADMINISTRATOR = [
     "orders.compensate_order",
     "orders.withdraw_order",
+    *REPAIR,
     *(f"orders.{act}_{model}" for model in ("province", "servicetype", "staffscope") for act in ("add", "change")),
     "orders.view_staffscope",
     "orders.delete_staffscope",

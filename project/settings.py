@@ -12,17 +12,49 @@ from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
+MOST = 10**8  # three years in seconds; with much more no date could be reckoned
 environ.Env.read_env(BASE_DIR / ".env")
 
 
 def whole(name: str, default: int, *, least: int = 0) -> int:
     """A whole number from the environment; the error names the variable."""
+    given = env.str(name, default=str(default))
     try:
-        value = env.int(name, default=default)
+        return _within(name, int(given), least)
     except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {env.str(name)!r}") from error
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {given!r}") from error
+
+
+def wholes(name: str, default: str, *, least: int = 0) -> list[int]:
+    """Whole numbers with commas between, one at least: an empty line would quietly mean none."""
+    given = env.str(name, default=default)
+    try:
+        return [_within(name, int(part), least) for part in given.split(",")]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be whole numbers with commas between, not {given!r}") from error
+
+
+def _within(name: str, value: int, least: int) -> int:
     if value < least:
         raise ImproperlyConfigured(f"{name} must be at least {least}, not {value}")
+    if value > MOST:
+        raise ImproperlyConfigured(f"{name} must be at most {MOST}, not {value}")
+    return value
+
+
+def words(name: str, default: str) -> list[str]:
+    """Words with commas between, one at least: an empty line would quietly mean nobody or nothing."""
+    found = [word.strip() for word in env.str(name, default=default).split(",")]
+    if not all(found):
+        raise ImproperlyConfigured(f"{name} must not be empty, nor hold an empty entry")
+    return found
+
+
+def text(name: str, default: str) -> str:
+    """A text that must not be empty; to leave the variable out is what means its default."""
+    value = env.str(name, default=default).strip()
+    if not value:
+        raise ImproperlyConfigured(f"{name} must not be empty")
     return value
 
 
@@ -44,7 +76,7 @@ if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY is not set (a development machine may set DEBUG=true instead)")
     SECRET_KEY = "development-only-never-in-production"
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
@@ -215,9 +247,9 @@ Q_CLUSTER = {
 
 BBOSS_APP_SECRET = env.str("BBOSS_APP_SECRET", default="")
 BBOSS_ACCESS_TOKENS = env.list("BBOSS_ACCESS_TOKENS", default=[])
-BBOSS_DOMAIN = env.str("BBOSS_DOMAIN", default="CDNP")
-BBOSS_ROUTE_VALUE = env.str("BBOSS_ROUTE_VALUE", default="995")
-BBOSS_PARTY_IDS = env.list("BBOSS_PARTY_IDS", default=["BBSS9980"])
+BBOSS_DOMAIN = text("BBOSS_DOMAIN", "CDNP")
+BBOSS_ROUTE_VALUE = text("BBOSS_ROUTE_VALUE", "995")
+BBOSS_PARTY_IDS = words("BBOSS_PARTY_IDS", "BBSS9980")
 BBOSS_ENV_FLAG = env.str("BBOSS_ENV_FLAG", default="0")
 BBOSS_TIMESTAMP_SKEW_SECONDS = whole("BBOSS_TIMESTAMP_SKEW_SECONDS", 600)
 BBOSS_ALLOWED_IPS = env.list("BBOSS_ALLOWED_IPS", default=[])
@@ -233,16 +265,11 @@ BPM_CALLBACK_SECRET = env.str("BPM_CALLBACK_SECRET", default="")
 BIGDATA_BASE_URL = env.str("BIGDATA_BASE_URL", default="http://127.0.0.1:8090/bigdata")
 PARTNER_TIMEOUT_SECONDS = whole("PARTNER_TIMEOUT_SECONDS", 10, least=1)
 DISPATCH_LEASE_SECONDS = whole("DISPATCH_LEASE_SECONDS", 60, least=1)
-try:
-    DISPATCH_RETRY_SECONDS = [
-        int(part) for part in env.list("DISPATCH_RETRY_SECONDS", default=["30", "120", "600", "1800", "7200", "21600"])
-    ]
-except ValueError as error:
-    raise ImproperlyConfigured("DISPATCH_RETRY_SECONDS must be whole numbers with commas between") from error
+DISPATCH_RETRY_SECONDS = wholes("DISPATCH_RETRY_SECONDS", "30,120,600,1800,7200,21600")
 SUBSEQUENT_BILLING = env.str("SUBSEQUENT_BILLING", default="after_approval")
 BREAKER_FAILURES = whole("BREAKER_FAILURES", 20, least=1)
 BREAKER_PROBE_SECONDS = whole("BREAKER_PROBE_SECONDS", 15, least=1)
-ATTACHMENT_DIR = Path(env.str("ATTACHMENT_DIR", default=str(BASE_DIR / "attachments")))
+ATTACHMENT_DIR = Path(text("ATTACHMENT_DIR", str(BASE_DIR / "attachments")))  # empty would be the folder we are in
 
 # --- Mail
 
@@ -250,9 +277,9 @@ try:
     vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 except (ImproperlyConfigured, ValueError) as error:  # the library's words name no variable
     raise ImproperlyConfigured(f"EMAIL_URL: {error}") from error
-EMAIL_BACKEND = env.str("EMAIL_BACKEND", default=vars()["EMAIL_BACKEND"])  # or anymail.backends.<provider>.EmailBackend
+EMAIL_BACKEND = text("EMAIL_BACKEND", vars()["EMAIL_BACKEND"])  # or anymail.backends.<provider>.EmailBackend
 EMAIL_TIMEOUT = PARTNER_TIMEOUT_SECONDS
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="ibs-order-desk@localhost")
+DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "ibs-order-desk@localhost")
 ANYMAIL = {name.removeprefix("ANYMAIL_"): value for name, value in env.ENVIRON.items() if name.startswith("ANYMAIL_")}
 ANYMAIL.setdefault("REQUESTS_TIMEOUT", PARTNER_TIMEOUT_SECONDS)  # anymail's own is longer than a lease allows
 DEFAULT_CONTACT_NAME = env.str("DEFAULT_CONTACT_NAME", default="")
@@ -261,13 +288,16 @@ DEFAULT_CONTACT_TEL = env.str("DEFAULT_CONTACT_TEL", default="")
 
 # --- Logs: one line an event, with the request's number, secrets and personal data masked
 
+LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}:
+    raise ImproperlyConfigured(f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"mask": {"()": "project.logs.MaskFilter"}},
     "formatters": {"line": {"()": "project.logs.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["mask"], "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
         "django": {"level": "INFO"},

@@ -151,6 +151,36 @@ def test_a_command_without_its_setting_ends_in_one_line(words, setting, said):
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{said}\n")
 
 
+RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
+
+
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("DISPATCH_RETRY_SECONDS", "", RETRY + "''"),
+        ("DISPATCH_RETRY_SECONDS", "30,,60", RETRY + "'30,,60'"),
+        ("DISPATCH_RETRY_SECONDS", "30;60", RETRY + "'30;60'"),
+        ("DISPATCH_RETRY_SECONDS", "30,-1", "DISPATCH_RETRY_SECONDS must be at least 0, not -1"),
+        ("DISPATCH_RETRY_SECONDS", "9999999999", "DISPATCH_RETRY_SECONDS must be at most 100000000, not 9999999999"),
+        ("PARTNER_TIMEOUT_SECONDS", "", "PARTNER_TIMEOUT_SECONDS must be a whole number, not ''"),
+        ("BREAKER_FAILURES", "0", "BREAKER_FAILURES must be at least 1, not 0"),
+        ("BBOSS_PARTY_IDS", "", "BBOSS_PARTY_IDS must not be empty, nor hold an empty entry"),
+        ("ALLOWED_HOSTS", "a.example.com,", "ALLOWED_HOSTS must not be empty, nor hold an empty entry"),
+        ("BBOSS_DOMAIN", "", "BBOSS_DOMAIN must not be empty"),
+        ("BBOSS_ROUTE_VALUE", " ", "BBOSS_ROUTE_VALUE must not be empty"),
+        ("ATTACHMENT_DIR", "", "ATTACHMENT_DIR must not be empty"),
+        ("EMAIL_URL", "", "EMAIL_URL: Invalid email schema"),
+        ("EMAIL_BACKEND", "", "EMAIL_BACKEND must not be empty"),
+        ("DEFAULT_FROM_EMAIL", "", "DEFAULT_FROM_EMAIL must not be empty"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
+    ],
+)  # fmt: skip
+def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
+    """An empty line is not the default, nor "none": it is named in one line before anything runs."""
+    ended = manage(["check"], DJANGO_SETTINGS_MODULE="project.settings", **{name: value})
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"manage.py: {said}\n")
+
+
 def test_a_command_without_its_database_says_so():
     away = {"DATABASE_URL": "postgres://nobody@127.0.0.1:9/nothing"}
     ended = manage(["show", "X"], DJANGO_SETTINGS_MODULE="project.settings", **away)

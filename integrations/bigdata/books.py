@@ -22,7 +22,7 @@ def ask(job_id: str) -> list[HeldRecord]:
 
 def held_records(rows: Iterable[dict]) -> list[HeldRecord]:
     """An answer's rows. What is no text becomes one; U+0000, which no database keeps, becomes a question mark."""
-    return [_held({str(name): _text(value) for name, value in row.items()}) for row in rows]
+    return [_held({clean_text(name): clean_text(value) for name, value in row.items()}) for row in rows]
 
 
 def _held(row: dict[str, str]) -> HeldRecord:
@@ -32,19 +32,20 @@ def _held(row: dict[str, str]) -> HeldRecord:
         info_type=row.get("infoType", ""),
         enterprise_id=row.get("enterpriseId", ""),
         live=row.get("cancelStatus") == LIVE,
-        create_time=_time(row.get("createTime", "")),
-        cancel_time=_time(row.get("cancelTime", "")),
+        create_time=moment(row.get("createTime")),
+        cancel_time=moment(row.get("cancelTime")),
         fields=row,
     )
 
 
-def _text(value: object) -> str:
+def clean_text(value: object) -> str:
+    """Any JSON value as a text that every database keeps; None is the empty one."""
     return clean("" if value is None else str(value))
 
 
-def _time(text: str) -> datetime.datetime | None:
+def moment(value: object) -> datetime.datetime | None:
     """`YYYYMMDDHHMMSS` of Asia/Shanghai; None for anything else."""
     try:
-        return datetime.datetime.strptime(text, WIRE_FORMAT).replace(tzinfo=ZONE)
+        return datetime.datetime.strptime(str(value), WIRE_FORMAT).replace(tzinfo=ZONE)
     except ValueError:
         return None

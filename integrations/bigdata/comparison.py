@@ -1,73 +1,124 @@
 """Our billing records of one order held against the big-data side's. Pure: facts and answers in, differences out."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+from integrations.bigdata.books import clean_text, moment
 from integrations.bigdata.payload import CANCELLED, RecordFacts, product_infos
+from orders.books import CREATE, DELETE, NOTHING, SETTLE, Finding
 
-NOT_BILLED, NOT_OURS, FIELDS = "not_billed", "not_ours", "fields"  # as models.Difference.Kind has them
-CREATE, DELETE, SETTLE = "create", "delete", "settle"
+NOT_BILLED, NOT_OURS, FIELDS, UNREADABLE = "not_billed", "not_ours", "fields", "unreadable"  # of Difference.Kind
 LIVE_THERE, CANCELLED_THERE, MISSING = "live", "cancelled", "missing"
 IDENTITY = ("jobId", "productId", "domain", "enterpriseId", "infoType")
+MEMBERS = (*IDENTITY, "billingMethod", "businessType", "cancelStatus", "cancelTime", "createTime", "enterpriseName",
+           "province")  # fmt: skip
+CUT = 300  # characters of a value that are kept
 
 
 @dataclass(frozen=True)
 class Ours:
-    """A record of ours. `state`: to_send, live, cancelled, deleted or unknown; `facts`: as it shall be there."""
+    """A record of ours. `state`: to_send, live, cancelled, deleted or unknown; `facts`: as it shall be there.
+
+    `cancelled_at`: when it was cancelled or shall have been, for a record of which nobody knows. `accepted`: values of
+    theirs that staff live with, by field.
+    """
 
     pk: int
     state: str
     facts: RecordFacts
+    cancelled_at: datetime.datetime | None = None
+    accepted: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Found:
-    """One difference. `ours` and `theirs` are words for a reader; `fields`: {name: [ours, theirs]}.
-
-    `remedy`: `create` (send our record again, live or cancelled), `delete` (theirs, as `named` names it) or `settle`
-    (ours was unknown and is now what `theirs` says). `record`: ours, if there is one.
-    """
-
-    kind: str
-    product_id: str
-    domain: str
-    ours: str
-    theirs: str
-    remedy: str
-    record: int | None = None
-    named: dict = field(default_factory=dict)
-    fields: dict = field(default_factory=dict)
-
-
-def compare(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[Found]:
+def compare(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Finding]:
     """What differs between our records of an order and the rows that the big-data side holds for its jobId.
 
-    Records are told apart by productId and domain (in lower case). Members that we do not send are not looked at.
+    Records are told apart by productId and domain (in lower case). Members that we do not send are not looked at. A row
+    that holds what no database keeps, or has no name, is a difference of its own and does not disturb the others.
     """
     known = {_key(row.facts.product_id, row.facts.domain): row for row in ours}
-    there = {_key(row.get("productId"), row.get("domain")): row for row in theirs}
-    found = [_differs(row, there.get(key)) for key, row in known.items()]
-    found += [_difference(NOT_OURS, DELETE, None, row) for key, row in there.items() if key not in known]
-    return [one for one in found if one]
+    there, nameless = _by_key(theirs)
+    found = []
+    for key, row in known.items():
+        found += _of_ours(row, there.pop(key, []))
+    for rows in there.values():
+        found += [_stranger(row) for row in rows]
+    return found + [_unreadable(None, row) for row in nameless]
+
+
+def unreadable_answer(text: str) -> Finding:
+    """An answer that is no list of objects: nothing is known of any record."""
+    return Finding(
+        kind=UNREADABLE, product_id="", domain="", ours="none", theirs=UNREADABLE, remedy=NOTHING,
+        fields={"result": [None, _cut(text)]},
+    )  # fmt: skip
+
+
+def _by_key(theirs: Iterable[object]) -> tuple[dict, list[object]]:
+    """Their rows by productId and domain, and those that have no such name."""
+    there: dict[tuple[str, str], list[dict]] = {}
+    nameless = []
+    for row in theirs:
+        if isinstance(row, dict) and all(_is_name(row.get(name)) for name in ("productId", "domain")):
+            there.setdefault(_key(row["productId"], row["domain"]), []).append(row)
+        else:
+            nameless.append(row)
+    return there, nameless
 
 
 def _key(product_id: object, domain: object) -> tuple[str, str]:
     return str(product_id), str(domain).lower()
 
 
-def _differs(ours: Ours, theirs: dict | None) -> Found | None:
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and str(value) != "" and _is_clean(value)
+
+
+def _is_clean(value: object) -> bool:
+    text = "" if value is None else str(value)
+    return "\0" not in text if text.isascii() else clean_text(value) == text
+
+
+def _of_ours(ours: Ours, rows: list[dict]) -> list[Finding]:
+    """What differs about one record of ours. Of two rows with its name the one that is written alike is meant."""
+    rows = sorted(rows, key=lambda row: str(row["domain"]) == ours.facts.domain)
+    theirs = rows.pop() if rows else None
+    found = _settled(ours, theirs) if ours.state == "unknown" else [_differs(ours, theirs)]
+    return [*filter(None, found), *(replace(_stranger(row), remedy=NOTHING) for row in rows)]
+
+
+def _settled(ours: Ours, theirs: dict | None) -> list[Finding | None]:
+    """Their answer ends the uncertainty; then it is compared like any other."""
     there = status(theirs)
-    if ours.state == "unknown":
-        return _difference(FIELDS, SETTLE, ours, theirs)
+    times = (moment(theirs.get("createTime")), moment(theirs.get("cancelTime"))) if theirs else (None, None)
+    found: list[Finding | None] = [replace(_difference(FIELDS, SETTLE, ours, theirs), times=times)]
+    if theirs:
+        facts = ours.facts
+        if there == CANCELLED_THERE:
+            facts = replace(facts, cancelled=True, cancel_time=ours.cancelled_at or times[1])
+        facts = replace(facts, create_time=facts.create_time or times[0], cancel_time=facts.cancel_time or times[1])
+        found.append(_differs(replace(ours, state=there, facts=facts), theirs))
+    return found
+
+
+def _differs(ours: Ours, theirs: dict | None) -> Finding | None:
+    there = status(theirs)
     wanted = ours.state if ours.state in {LIVE_THERE, CANCELLED_THERE} else MISSING
+    if theirs and not _is_readable(theirs):
+        return _unreadable(ours, theirs, remedy=DELETE if wanted == MISSING else CREATE)
     if wanted == there:
-        fields = _other_fields(ours.facts, theirs) if theirs else {}
+        fields = _other_fields(ours, theirs) if theirs else {}
         return _difference(FIELDS, CREATE, ours, theirs, fields) if fields else None
     if wanted == MISSING:
         return _difference(NOT_OURS, DELETE, ours, theirs)
     if there == LIVE_THERE:
         return _difference(NOT_OURS, CREATE, ours, theirs)  # to be cancelled there
     return _difference(NOT_BILLED if wanted == LIVE_THERE else FIELDS, CREATE, ours, theirs)
+
+
+def _is_readable(theirs: dict) -> bool:
+    return all(_is_clean(theirs.get(name)) for name in MEMBERS)
 
 
 def status(theirs: dict | None) -> str:
@@ -77,23 +128,48 @@ def status(theirs: dict | None) -> str:
     return CANCELLED_THERE if str(theirs.get("cancelStatus")) == CANCELLED else LIVE_THERE
 
 
-def _other_fields(facts: RecordFacts, theirs: dict) -> dict:
-    if not (facts.create_time and facts.cancel_time):
+def _other_fields(ours: Ours, theirs: dict) -> dict:
+    """What is not as we would send it, leaving out what staff live with."""
+    if not (ours.facts.create_time and ours.facts.cancel_time):
         return {}
+    facts = replace(ours.facts, accepted={}) if ours.facts.accepted else ours.facts
     wanted = product_infos([facts])["productInfos"][0]
     wanted.pop("domain")  # the key, in any letter case
-    return {name: [value, theirs.get(name)] for name, value in wanted.items() if str(theirs.get(name)) != value}
+    return {
+        name: [value, None if theirs.get(name) is None else _cut(theirs[name])]
+        for name, value in wanted.items()
+        if str(theirs.get(name)) not in {value, ours.accepted.get(name)}
+    }
 
 
-def _difference(kind: str, remedy: str, ours: Ours | None, theirs: dict | None, fields: dict | None = None) -> Found:
-    return Found(
+def _stranger(theirs: dict) -> Finding:
+    """A row of theirs that we have no record of."""
+    return _difference(NOT_OURS, DELETE, None, theirs) if _is_readable(theirs) else _unreadable(None, theirs, DELETE)
+
+
+def _unreadable(ours: Ours | None, theirs: object, remedy: str = NOTHING) -> Finding:
+    """Named as far as it can be read."""
+    row = theirs if isinstance(theirs, dict) else {"domain": theirs}
+    spoilt = {name: [None, _cut(row[name])] for name in MEMBERS if not _is_clean(row.get(name))}
+    return _difference(UNREADABLE, remedy, ours, row, spoilt)
+
+
+def _cut(value: object) -> str:
+    return clean_text(value)[:CUT]
+
+
+def _difference(kind: str, remedy: str, ours: Ours | None, theirs: dict | None, fields: dict | None = None) -> Finding:
+    """What can't be named as they name it can't be deleted."""
+    if remedy == DELETE and not all(_is_name(theirs.get(name)) for name in IDENTITY):
+        remedy = NOTHING
+    return Finding(
         kind=kind,
-        product_id=ours.facts.product_id if ours else str(theirs.get("productId")),
-        domain=ours.facts.domain if ours else str(theirs.get("domain")),
+        product_id=ours.facts.product_id if ours else _cut(theirs.get("productId")),
+        domain=ours.facts.domain if ours else _cut(theirs.get("domain")),
         ours=ours.state if ours else "none",
         theirs=status(theirs),
         remedy=remedy,
         record=ours.pk if ours else None,
-        named={name: str(theirs.get(name, "")) for name in IDENTITY} if theirs else {},
+        named={name: clean_text(theirs.get(name)) for name in IDENTITY} if theirs and remedy == DELETE else {},
         fields=fields or {},
     )

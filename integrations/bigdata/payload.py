@@ -1,12 +1,13 @@
 """What is sent to the big-data side (contract 3.3). Pure: facts in, a dict out; every value is a string."""
 
 import datetime
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from integrations.wire import wire_time
 
 LIVE, CANCELLED = "1", "2"
+OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # what a call is about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +15,7 @@ class RecordFacts:
     """One billing record (话单) as it shall be at the big-data side.
 
     `cancel_time` is when it ends: the agreed end of a live record, the moment T of a cancelled one. A deletion needs
-    no times.
+    no times. `accepted`: fields that stay as the big-data side has them, since staff live with them.
     """
 
     job_id: str
@@ -29,6 +30,7 @@ class RecordFacts:
     create_time: datetime.datetime | None = None
     cancel_time: datetime.datetime | None = None
     cancelled: bool = False
+    accepted: Mapping[str, str] = field(default_factory=dict)
 
 
 def product_infos(records: Iterable[RecordFacts]) -> dict:
@@ -47,7 +49,7 @@ def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dic
 
 
 def _record(record: RecordFacts) -> dict:
-    return {
+    fields = {
         "billingMethod": record.billing_method,
         "businessType": record.business_type,
         "cancelStatus": CANCELLED if record.cancelled else LIVE,
@@ -61,13 +63,22 @@ def _record(record: RecordFacts) -> dict:
         "productId": record.product_id,
         "province": record.province_code,
     }
+    return _as_accepted(fields, record)
 
 
 def _identity(record: RecordFacts) -> dict:
-    return {
+    fields = {
         "jobId": record.job_id,
         "productId": record.product_id,
         "domain": record.domain,
         "enterpriseId": record.enterprise_id,
         "infoType": record.info_type,
     }
+    return _as_accepted(fields, record)
+
+
+def _as_accepted(fields: dict, record: RecordFacts) -> dict:
+    if not record.accepted:
+        return fields
+    kept = fields.keys() & record.accepted.keys() - OURS_TO_SAY
+    return fields | {name: record.accepted[name] for name in kept}

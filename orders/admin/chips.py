@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import Attempt, BillingRecord, Dispatch, Incident, Order
+from orders.models import Attempt, BillingRecord, Difference, Dispatch, Incident, Order
 
-Words = Order.State | Dispatch.State | BillingRecord.State | Incident.State | Attempt.Outcome
+Words = Order.State | Dispatch.State | BillingRecord.State | Incident.State | Attempt.Outcome | Difference.State
 
 # By word: a state that two models share has one meaning in both.
 TONES: dict[Words, str] = {
@@ -18,10 +18,12 @@ TONES: dict[Words, str] = {
             Dispatch.State.WAITING,
             Dispatch.State.CLOSED,
             Dispatch.State.UNDONE,
+            Dispatch.State.GIVEN_UP,
             BillingRecord.State.TO_SEND,
             BillingRecord.State.CANCELLED,
             BillingRecord.State.DELETED,
             Incident.State.IGNORED,
+            Difference.State.ACCEPTED,
             Attempt.Outcome.HANDED_BACK,
             Attempt.Outcome.LATE,
         ],
@@ -39,6 +41,7 @@ TONES: dict[Words, str] = {
             Dispatch.State.RETRYING,
             BillingRecord.State.UNKNOWN,
             Attempt.Outcome.RETRY,
+            Attempt.Outcome.ACTED_BEFORE,
             Attempt.Outcome.LOST,
         ],
         "red": [Order.State.REJECTED, Order.State.FAILED, Incident.State.OPEN, Attempt.Outcome.REFUSED],  # failed
@@ -50,6 +53,7 @@ TONES: dict[Words, str] = {
             Dispatch.State.DONE,
             BillingRecord.State.LIVE,
             Incident.State.RESOLVED,
+            Difference.State.OVER,
             Attempt.Outcome.OK,
         ],
     }.items()

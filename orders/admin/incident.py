@@ -11,13 +11,14 @@ from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.incident_acts import IncidentActs
 from orders.admin.moments import ago
-from orders.admin.personal import masked_text
+from orders.admin.personal import masked_field, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
 from orders.causes import cause_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.pages.history import PARTNER_NAMES as PARTNERS
+from orders.pages.history import actor_of
 from orders.pages.saying import said
 
 State = Incident.State
@@ -118,8 +119,9 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_per_page = 50
     search_help_text = _("order number: whole, or how it begins")
     sortable_by = []
-    readonly_fields = ["incident_link", "what", "order_chip"]
-    fields = ["order", "order_chip", "incident_link", "what", "since", "closed_at"]
+    readonly_fields = ["incident_link", "what", "order_chip", "who_accepted", "why"]
+    why = masked_field("reason", _("reason of accepting"))
+    fields = ["order", "order_chip", "incident_link", "what", "since", "closed_at", "who_accepted", "why"]
 
     def heading(self, obj):
         return f"{obj.order.number} · {cause_of(obj.incident.code).what}"
@@ -140,6 +142,10 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("detail"))
     def what(self, obj):
         return cut(masked_text(said(obj.detail)))
+
+    @admin.display(description=_("accepted by"))
+    def who_accepted(self, obj):
+        return actor_of(obj.accepted_by)[0] or "-"
 
     @admin.display(description=_("since"))
     def since_when(self, obj):

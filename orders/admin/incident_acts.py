@@ -22,13 +22,17 @@ from orders.services.incident_desk import (
     note_incident,
     resolve_incident,
 )
-from orders.services.incidents import PARTNERS
+from orders.services.incidents import BOOKS_ONLY, PARTNERS
 
 State = Incident.State
 OPEN = frozenset({State.OPEN, State.ACKNOWLEDGED})
 PERMISSION = "orders.change_incident"
 SENDERS = frozenset(PARTNERS.values())
 SHOWN = 20
+BY_THE_BOOKS = _(
+    "It ends by itself when the books of both sides agree, or when it is accepted on the order's page; it can't be "
+    "resolved or ignored by hand."
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ ACTS = [
     Act("resolve", _("Resolved"), _("Resolved; the people concerned are told."), OPEN | {State.IGNORED}, for_all=True),
     Act("ignore", _("Ignore it"), _("Ignored for the orders that it has."), OPEN, for_all=True),
 ]
+ENDING = {act.key for act in ACTS if act.for_all}
 SERVICES = {
     "acknowledge": acknowledge_incident,
     "note": note_incident,
@@ -71,8 +76,8 @@ def offered(request: HttpRequest, incident: Incident) -> list[Act]:
     """The acts that the person and the incident's state allow."""
     if not request.user.has_perm(PERMISSION):
         return []
-    whole = sees_all_of(request, incident)
-    return [act for act in ACTS if incident.state in act.states and (whole or not act.for_all)]
+    may_end = incident.code not in BOOKS_ONLY and sees_all_of(request, incident)
+    return [act for act in ACTS if incident.state in act.states and (may_end or not act.for_all)]
 
 
 def may(request: HttpRequest, incident: Incident, act: Act) -> bool:
@@ -86,7 +91,8 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     some = list(rows.select_related("order").order_by("-pk")[: SHOWN + 1])
     may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
     query = urlencode({"partner": incident.partner, "code": incident.code})
-    many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and incident.partner in SENDERS else ""
+    sent = incident.partner in SENDERS and incident.code not in BOOKS_ONLY
+    many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and sent else ""
     return {"stopped": some[:SHOWN], "more_stopped": len(some) > SHOWN, "resend_many": many}
 
 
@@ -94,6 +100,8 @@ def told_now(key: str, incident: Incident) -> str:
     """Two people decide at once: the second is told what the first made of it."""
     if key == "note":
         return _("Write the note first.")
+    if key in ENDING and incident.code in BOOKS_ONLY:
+        return BY_THE_BOOKS
     incident.refresh_from_db()
     return _("Nothing was done: the incident is %(state)s now.") % {"state": incident.get_state_display()}
 
@@ -108,7 +116,10 @@ class IncidentActs:
         return [path("<int:pk>/do/<slug:key>/", act, name="orders_incident_act"), *super().get_urls()]
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        context.update(acts=offered(request, obj), act_form=NoteForm(), **stopped_by(request, obj))
+        by_the_books = BY_THE_BOOKS if obj and obj.code in BOOKS_ONLY and obj.state in OPEN else ""
+        context.update(
+            acts=offered(request, obj), act_form=NoteForm(), by_the_books=by_the_books, **stopped_by(request, obj)
+        )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def act_view(self, request, pk: int, key: str):

@@ -5,13 +5,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.chips import chip
+from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter
 from orders.admin.json_block import json_block
 from orders.admin.personal import masked_field, masked_json, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
+from orders.fixing_words import left_because
 from orders.models import Difference, Reconciliation
 from orders.pages.history import actor_of
 
@@ -44,16 +45,20 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
 
 @admin.register(Difference)
-class DifferenceAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["kind", "number_link", "domain", "product_id", "reconciliation", "fix_step"]
-    list_filter = ["kind"]
+    list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "reconciliation", "fix_step"]
+    list_filter = ["state", "kind"]
     list_select_related = ["reconciliation", "fix", "order"]
     sortable_by = []
     search_domain = "domain"
     search_help_text = _("order number or domain: whole, or how it begins")
-    readonly_fields = ["detail_block", "fix_step"]
-    fields = ["job_id", "kind", "domain", "product_id", "reconciliation", "fix_step", "detail_block"]
+    readonly_fields = ["state_chip", "detail_block", "fix_step", "left", "who_closed", "why"]
+    why = masked_field("reason", _("reason"))
+    fields = [
+        "job_id", "kind", "state_chip", "domain", "product_id", "reconciliation", "fix_step", "left", "closed_at",
+        "who_closed", "why", "detail_block",
+    ]  # fmt: skip
     list_per_page = 50
 
     def heading(self, obj):
@@ -73,6 +78,14 @@ class DifferenceAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
         url = reverse("admin:orders_dispatch_change", args=[obj.fix_id])
         state = chip(obj.fix.State(obj.fix.state))
         return format_html('<a href="{}">{}</a> {}', url, obj.fix.get_step_display(), state)
+
+    @admin.display(description=_("not put right, because"))
+    def left(self, obj):
+        return left_because(obj.detail["left"]) if obj.detail.get("left") else "-"
+
+    @admin.display(description=_("closed by"))
+    def who_closed(self, obj):
+        return actor_of(obj.closed_by)[0] or "-"
 
     @admin.display(description=_("details"))
     def detail_block(self, obj):

@@ -8,10 +8,13 @@ from orders.errors import NotAllowedError
 from orders.pages.outlook import resending, say_judgement
 from orders.pages.rungs import Facts
 from orders.services.compensation import compensate
+from orders.services.deciding import decide
 from orders.services.files import waive_files
-from orders.services.holds import choose_attribution
+from orders.services.giving_up import give_up
+from orders.services.holds import choose_attribution, name_domains, proceed
 from orders.services.resend import resend
 from orders.services.start_day import call_off_start_day, run_start_day
+from orders.services.taking import accept, take
 from orders.services.usage import ask_for_usage
 from orders.services.viewing import add_note
 from orders.services.withdrawal import withdraw_by_staff
@@ -47,4 +50,10 @@ ACTS: dict[str, Callable[..., None]] = {
     "note": _by_number(add_note),
     "compensate": _by_number(compensate),
     "withdraw": _by_number(withdraw_by_staff),
+    "proceed": _by_number(proceed),
+    "name_domains": _by_number(name_domains),
+    "take": _by_number(take),
+    "give_up": _by_number(give_up),
+    "accept": _by_number(accept),
+    "decide": _by_number(decide),
 }

@@ -44,13 +44,13 @@ def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[
     `mask` makes a text readable for this reader only as far as they may read it.
     """
     rows = order.dispatches.filter(channel=channel).order_by("-pk").defer("payload")
-    rows = rows.annotate(head=Left("payload", MOST_CHARACTERS), size=Length("payload"))[:MOST_CALLS]
+    rows = rows.annotate(head=Left("payload", MOST_CHARACTERS), length=Length("payload"))[:MOST_CALLS]
     return [_call(row, mask) for row in rows]
 
 
 def _call(row: Dispatch, mask: Callable[[str], str]) -> Call:
     text = mask(row.head)
-    cut = row.size > MOST_CHARACTERS
+    cut = row.length > MOST_CHARACTERS
     return Call(row, explain(text), pretty(text), "" if cut or not text else curl(row, text), cut)
 
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from orders.books import HeldRecord, ask
 from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent
 from orders.pages import outlook
@@ -16,7 +17,9 @@ from orders.pages.facts import facts_of
 from orders.pages.history import news_since
 from orders.pages.rungs import Facts
 from orders.pages.whynot import WHY_NOT
+from orders.queries import foresee
 from orders.services.locking import lock_order
+from orders.services.taking import job_of
 
 Text = str | Promise
 
@@ -31,7 +34,10 @@ class ChangedMeanwhileError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """`label` stands on the button, `done` is said afterwards. `danger`: it takes something away."""
+    """`label` stands on the button, `done` is said afterwards. `danger`: it takes something away.
+
+    `ask`: what a partner is asked before it is decided, outside any transaction; its answer is handed on as `held`.
+    """
 
     key: str
     permission: str
@@ -40,10 +46,16 @@ class Decision:
     will: Callable[[Facts], list[str]]
     danger: bool = False
     guarded: bool = True
+    ask: Callable[[Order], object] | None = None
 
     def why_not(self, facts: Facts) -> Text:
         """Why the order's present state does not allow it; empty if it does. Asks the database nothing."""
         return WHY_NOT[self.key](facts)
+
+
+def ask_books(order: Order) -> list[HeldRecord]:
+    """What the big-data side holds for the order. Raises BooksSilentError."""
+    return ask(job_of(order))
 
 
 ALL = [
@@ -82,11 +94,36 @@ ALL = [
     ),
     Decision(
         key="compensate", permission="orders.compensate_order", label=_("Compensate"), danger=True,
-        will=outlook.will_compensate, done=_("What was sent is being taken back."),
+        will=outlook.foreseen(foresee.compensate), done=_("What was sent is being taken back."),
     ),
     Decision(
         key="withdraw", permission="orders.withdraw_order", label=_("Withdraw"), danger=True,
         will=outlook.will_withdraw, done=_("Withdrawn. What was sent is being taken back."),
+    ),
+    Decision(
+        key="proceed", permission="orders.proceed_order", label=_("Let it go on"),
+        will=outlook.foreseen(foresee.proceed), done=_("The order goes on although its trial is closed."),
+    ),
+    Decision(
+        key="name_domains", permission="orders.name_domains", label=_("Name the domains"),
+        will=outlook.always(_("The order gets these domains and goes on.")),
+        done=_("The domains are named; the order goes on."),
+    ),
+    Decision(
+        key="take", permission="orders.take_books", label=_("Take the partner's books"),
+        will=outlook.foreseen(foresee.take), done=_("The big-data side's books are ours now."), ask=ask_books,
+    ),
+    Decision(
+        key="give_up", permission="orders.give_up_step", label=_("Give the step up"), danger=True,
+        will=outlook.foreseen(foresee.give_up), done=_("Given up. What waited behind it goes on."),
+    ),
+    Decision(
+        key="accept", permission="orders.accept_difference", label=_("Live with it"),
+        will=outlook.foreseen(foresee.accept), done=_("Accepted. It counts as fine and stays listed."), ask=ask_books,
+    ),
+    Decision(
+        key="decide", permission="orders.decide_order", label=_("Decide in BPM's place"), danger=True,
+        will=outlook.foreseen(foresee.decide), done=_("This decision counts now."),
     ),
 ]  # fmt: skip
 DECISIONS = {decision.key: decision for decision in ALL}
@@ -98,20 +135,30 @@ def offered(facts: Facts, has_perm: Callable[[str], bool]) -> list[Decision]:
 
 
 def decide(
-    decision: Decision, *, number: str, seen: int, by: str, reason: str, now: datetime.datetime, **more: str
+    decision: Decision, *, number: str, seen: int, by: str, reason: str, now: datetime.datetime, **more: object
 ) -> Order:
     """Takes a decision, judged anew under the order's lock.
 
     `seen`: the newest event that the person knew of. `more`: what the form asks besides the reason. Raises
-    ChangedMeanwhileError, NotAllowedError and the service's own errors; nothing is changed then.
+    ChangedMeanwhileError, NotAllowedError, BooksSilentError and the service's own errors; nothing is changed then.
     """
+    if decision.ask:  # it is not troubled with what is not allowed anyway
+        order = Order.objects.select_related("trial").get(number=number)
+        _judge(decision, order, seen=seen, now=now)
+        more["held"] = decision.ask(order)
     with transaction.atomic():
         order = lock_order(number)
-        news = news_since(order, seen) if decision.guarded else []
-        if news:
-            raise ChangedMeanwhileError(news)
-        facts = facts_of(order, now=now)
-        if why := decision.why_not(facts):
-            raise NotAllowedError(str(why))
+        facts = _judge(decision, order, seen=seen, now=now)
         ACTS[decision.key](facts, by=by, reason=reason, **more)
     return order
+
+
+def _judge(decision: Decision, order: Order, *, seen: int, now: datetime.datetime) -> Facts:
+    """What the order is like now. Raises ChangedMeanwhileError, NotAllowedError."""
+    news = news_since(order, seen) if decision.guarded else []
+    if news:
+        raise ChangedMeanwhileError(news)
+    facts = facts_of(order, now=now)
+    if why := decision.why_not(facts):
+        raise NotAllowedError(str(why))
+    return facts

@@ -7,8 +7,10 @@ from django.utils.translation import ngettext
 from orders.causes import Cause, cause_of
 from orders.models import Dispatch, Order
 from orders.pages.rungs import Facts, Rung, from_steps
+from orders.services.incidents import BOOKS_ONLY
 
 State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
+WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "take"}  # else `accept`
 REJECTED = Cause(
     _("BPM's people rejected the order."), _("Ask BPM for the reason; a right order comes as a new one from BBOSS.")
 )
@@ -102,6 +104,8 @@ def live(facts: Facts) -> Rung:
     order = facts.order
     titles = {Kind.TRIAL: _("Trial runs"), Kind.CHANGE: _("The change"), Kind.ACTIVATION: _("Live")}
     base = {"key": "live", "title": titles[order.kind]}
+    if not order.undo_since and (rung := books(base, facts)):
+        return rung
     if order.state in WENT_LIVE:
         word, note = LIVE_WORDS[order.state]
         return Rung(**base, tone="green", icon="check", result=word, at=order.live_at or _last(facts), note=note)
@@ -116,10 +120,24 @@ def _last(facts: Facts):
     return max((row.done_at for row in facts.steps if row.done_at and row.channel == "billing"), default=None)
 
 
+def books(base: dict, facts: Facts) -> Rung | None:
+    """An incident that only the books or staff end: what the rung is about is not all right, whatever else is."""
+    told = {row.error_code for row in facts.steps if row.state == Dispatch.State.FAILED}
+    trouble = next((row for row in facts.troubles if row.code in BOOKS_ONLY and row.code not in told), None)
+    if trouble is None:
+        return None
+    return Rung(
+        **base, tone="amber", icon="pause", result=_("Needs a look"), at=trouble.since, cause=trouble.cause,
+        code=trouble.code, detail=trouble.detail, action=WAY_OUT.get(trouble.code, "accept"),
+    )  # fmt: skip
+
+
 def undone(facts: Facts) -> Rung:
     """What took the order back."""
     order, title = facts.order, _("Taken back")
     rows = facts.of(lambda row: row.undo)
+    if order.state != State.COMPENSATING and (rung := books({"key": "undo", "title": title}, facts)):
+        return rung
     if order.state == State.COMPENSATING:
         rung = from_steps("undo", title, rows, facts, done=_("Done"))
         return rung if rung.tone != "grey" else Rung(

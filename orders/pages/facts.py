@@ -1,4 +1,4 @@
-"""Reads what the ladder and the decisions depend on: four queries, however long an order's history."""
+"""Reads what the ladder and the decisions depend on: at most six queries, however long an order's history."""
 
 import datetime
 import json
@@ -8,6 +8,7 @@ from django.db.models import Q
 from orders.models import Dispatch, Order
 from orders.pages.rungs import Facts, Trouble
 from orders.services.breakers import partners_down
+from orders.services.late_undo import is_late
 from orders.services.mails import AFTER_THE_PLAN
 
 MOST_STEPS = 200
@@ -15,14 +16,17 @@ STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
 
 
 def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
-    """The order's steps that count, what stops it, which partners are down, and BPM's last word."""
+    """The order's steps that count, what stops it, which partners are down, BPM's last word, and whether it is late."""
+    steps = steps_of(order)
+    accepted = any(row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE for row in steps)
     return Facts(
         order=order,
-        steps=steps_of(order),
+        steps=steps,
         now=now,
         troubles=troubles_of(order),
         shut=frozenset(partners_down()),
         opinion=last_opinion(order),
+        late=accepted and is_late(order, now),
     )
 
 

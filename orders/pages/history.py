@@ -24,6 +24,7 @@ FILTERS = {
 }
 TROUBLES = {"step_failed", "step_retrying", "late_answer"}
 MORE = ["reason", "text", "detail", "message", "note"]
+MOST_NAMES = 5
 QUIET = ["personal_data_seen", "attachment_downloaded"]  # looking changes nothing, so nobody needs to be told
 WORDS = {
     "received": gettext_lazy("Received from BBOSS"),
@@ -48,6 +49,18 @@ WORDS = {
     "attribution_chosen": gettext_lazy("Attribution chosen: %(letters)s"),
     "activation_run": gettext_lazy("Start day run by hand"),
     "usage_asked": gettext_lazy("Trial traffic asked for"),
+    "given_up": gettext_lazy("Step given up: %(step)s"),
+    "taken": gettext_lazy("The big-data side's books taken as ours"),
+    "accepted": gettext_lazy("Lives with: %(codes)s"),
+    "decided": gettext_lazy("Decided by hand: %(result)s"),
+    "proceeded": gettext_lazy("Let go on although its trial is closed"),
+    "domains_named": gettext_lazy("Domains named: %(domains)s"),
+    "domains_dropped": gettext_lazy("Domains left out, nothing of them was made: %(domains)s"),
+    "late_undo_asked": gettext_lazy("Staff are asked how it is undone: %(why)s"),
+    "acted_before": gettext_lazy("The partner had carried it out before: %(step)s"),
+    "books_show_gone": gettext_lazy("The big-data side's books show it gone: %(step)s"),
+    "opened": gettext_lazy("Opened again: planned anew"),
+    "planned_again": gettext_lazy("Planned anew: what stood before it was given up"),
     "note": gettext_lazy("Note"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
     "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
@@ -133,9 +146,16 @@ class _Facts(dict):
             return str(cause_of(str(self.get("code", ""))).what)
         if key == "steps":
             return _(", ").join(_label("step", step) for step in self.get("steps", []))
+        if key == "codes":
+            return _(", ").join(str(cause_of(str(code)).what) for code in self.get("codes", []))
+        if key == "domains":
+            return _(", ").join(self.get("domains", [])[:MOST_NAMES]) + ("…" if self._more_domains() else "")
         if key == "why":
             return _why(str(self.get("why", "")))
         return _label(key, super().__getitem__(key))
+
+    def _more_domains(self) -> bool:
+        return len(self.get("domains", [])) > MOST_NAMES
 
 
 def _why(why: str) -> str:

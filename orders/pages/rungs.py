@@ -12,11 +12,13 @@ from orders.models import Dispatch, Order
 from orders.models.dispatch import FIXES
 from orders.pages.saying import said
 from orders.services.incidents import PARTNERS
+from orders.services.outcome import ACTED_BEFORE
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
 Text = str | Promise
 BY_URGENCY = (State.FAILED, State.RETRYING, State.SENDING, State.DUE, State.WAITING)
-ON_HOLD = {Held.ATTRIBUTION_UNKNOWN: "attribute", Held.TRIAL_CLOSED: "withdraw", Held.DOMAINS_MISSING: "withdraw"}
+ON_HOLD = {Held.ATTRIBUTION_UNKNOWN: "attribute", Held.TRIAL_CLOSED: "proceed", Held.DOMAINS_MISSING: "name_domains"}
+OVER = {State.DONE, State.GIVEN_UP}
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open."""
+    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `late`: the
+    customer has been live for so long that nothing is undone by itself (contract 3.9, 16)."""
 
     order: Order
     steps: Collection[Dispatch]
@@ -45,6 +48,7 @@ class Facts:
     troubles: Collection[Trouble] = ()
     shut: Collection[str] = ()
     opinion: str = ""
+    late: bool = False
 
     def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
         return [row for row in self.steps if wanted(row)]
@@ -92,7 +96,7 @@ def stored(facts: Facts) -> Rung:
         return Rung(
             **base, tone="amber", icon="pause", result=_("Held"), at=trouble.since if trouble else order.received_at,
             cause=cause_of(order.held_because), detail=trouble.detail if trouble else "",
-            action=ON_HOLD.get(order.held_because, ""),
+            action=_lets_go(order),
         )  # fmt: skip
     if order.planned_at is None:
         return Rung(**base, result=_("Not planned"), icon="dot", note=_("The order's steps were never laid out."))
@@ -100,6 +104,12 @@ def stored(facts: Facts) -> Rung:
         **base, tone="green", icon="check", result=_("Plan made"), at=order.planned_at,
         note=_("The order's steps are laid out, and its billing records noted."),
     )  # fmt: skip
+
+
+def _lets_go(order: Order) -> str:
+    """What ends a hold. A change of a closed trial goes on only by BBOSS."""
+    change = order.held_because == Held.TRIAL_CLOSED and order.kind == Order.Kind.CHANGE
+    return "withdraw" if change else ON_HOLD.get(order.held_because, "")
 
 
 def files(facts: Facts) -> Rung:
@@ -177,8 +187,13 @@ def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     return Rung(
         **base, tone="red", icon="cross", result=_("Refused") if row.definite else _("Failed"),
         at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=said(row.error), tries=row.attempts,
-        action="" if busy or facts.order.state in {"withdrawn", "rejected"} else "resend",
+        action="" if busy or facts.order.state in {"withdrawn", "rejected"} else _way_out(row),
     )  # fmt: skip
+
+
+def _way_out(row: Dispatch) -> str:
+    """What acted on its key before is at the big-data side: its books are looked at before anything is sent."""
+    return "take" if row.error_code == ACTED_BEFORE else "resend"
 
 
 def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> Rung:
@@ -186,7 +201,7 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
     if facts.order.undo_since and not row.undo:
         return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
     before = facts.of(lambda other: other.blocking and other.position < row.position and not other.undo)
-    free = all(other.state == State.DONE for other in before) and not row.gate
+    free = all(other.state in OVER for other in before) and not row.gate
     if free and row.lane and not facts.order.held_because:
         note = _("Orders on the same trial are carried out one at a time; this one is next in line.")
         return Rung(**base, tone="blue", icon="clock", result=_("In line"), note=note)
@@ -201,6 +216,9 @@ def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
     tries = max(row.attempts for row in rows)
     if all(row.state == State.DONE for row in rows):
         return Rung(**base, tone="green", icon="check", result=done, at=at, tries=tries)
+    if all(row.state in OVER for row in rows):
+        note = _("Staff gave it up, with a reason: it stands in the events.")
+        return Rung(**base, tone="none", icon="dash", result=_("Given up"), at=at, tries=tries, note=note)
     if any(row.state == State.UNDONE for row in rows):
         return Rung(**base, icon="undo", result=_("Undone"), at=at, tries=tries, note=_("It was done, and taken back."))
     if any(row.state == State.DONE for row in rows):

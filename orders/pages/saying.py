@@ -39,6 +39,21 @@ WORDS = [
     (r"the worker died( or lost its lease|; the order is undone)",
      gettext_lazy("the worker stopped before the answer came")),
     (r"the mail can't be written: (?P<why>.*)", gettext_lazy("the mail can't be written: %(why)s")),
+    (r"longer than (?P<most>\d+) characters", gettext_lazy("longer than %(most)s characters")),
+    (r"longer than (?P<most>\d+) characters when written in ASCII",
+     gettext_lazy("longer than %(most)s characters when written in ASCII")),
+    (r"holds a character that only looks like an ASCII letter",
+     gettext_lazy("holds a character that only looks like an ASCII letter")),
+    (r"a wildcard is not allowed", gettext_lazy("a wildcard is not allowed")),
+    (r"ends in a dot", gettext_lazy("ends in a dot")),
+    (r"has only one label", gettext_lazy("has only one label")),
+    (r"is an address, not a name", gettext_lazy("is an address, not a name")),
+    (r"has an empty label", gettext_lazy("has an empty label")),
+    (r"has a label that is no valid internationalized name",
+     gettext_lazy("has a label that is no valid internationalized name")),
+    (r"has a label longer than 63 characters", gettext_lazy("has a label longer than 63 characters")),
+    (r"may only hold letters, digits and hyphens, no hyphen at an end of a label",
+     gettext_lazy("may only hold letters, digits and hyphens, no hyphen at an end of a label")),
 ]  # fmt: skip
 
 

@@ -6,8 +6,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Dispatch, Order
+from orders.models.dispatch import FIXES
 from orders.pages.rungs import Facts
 from orders.services.acts import may_have_acted
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, DIFFERENCE
+from orders.services.outcome import ACTED_BEFORE
 
 State, Held, Kind = Order.State, Order.Held, Order.Kind
 Text = str | Promise
@@ -33,13 +36,15 @@ def compensate(facts: Facts) -> Text:
         return _("Only activations are compensated.")
     if order.undo_since:
         return _("The order is being taken back already, or has been.")
+    if facts.late:
+        return _("The customer has been live for more than a day: withdraw it, and choose how.")
     sent = any(may_have_acted(row) for row in facts.steps if row.channel == Dispatch.Channel.BILLING)
     return ALLOWED if sent else _("Nothing of it has reached the big-data side.")
 
 
 def withdraw(facts: Facts) -> Text:
     order = facts.order
-    if order.withdrawal_idh or order.state == State.WITHDRAWN:
+    if order.state == State.WITHDRAWN or (order.withdrawal_idh and not order.undo_asked_at):
         return _("The order is withdrawn already.")
     if order.kind == Kind.TRIAL and order.state == State.CONVERTED:
         return _("An activation holds the trial: that must be withdrawn first.")
@@ -78,10 +83,74 @@ def usage(facts: Facts) -> Text:
     return ALLOWED if facts.order.planned_at else _("The trial has not begun.")
 
 
+def proceed(facts: Facts) -> Text:
+    order = facts.order
+    if order.held_because != Held.TRIAL_CLOSED or order.undo_since:
+        return _("The order is not held for a closed trial.")
+    return ALLOWED if order.kind == Kind.ACTIVATION else _("A change goes on when BBOSS names a later end.")
+
+
+def name_domains(facts: Facts) -> Text:
+    held = facts.order.held_because == Held.DOMAINS_MISSING and not facts.order.undo_since
+    return ALLOWED if held else _("The order is not held for its domains.")
+
+
+def decide(facts: Facts) -> Text:
+    order = facts.order
+    if order.kind != Kind.ACTIVATION:
+        return _("BPM decides about activations only.")
+    if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
+        return _("The order is withdrawn.")
+    if order.state == State.COMPENSATING:
+        return _("The order is being taken back; wait until that has ended.")
+    return ALLOWED
+
+
+def accept(facts: Facts) -> Text:
+    unknown = any(row.may_have_acted for row in _failed_billing(facts))
+    there = unknown or any(row.code in BOOKS_ONLY for row in facts.troubles)
+    return ALLOWED if there else _("Nothing of it waits to be accepted.")
+
+
+def take(facts: Facts) -> Text:
+    stopped = any(row.error_code == ACTED_BEFORE for row in _failed_billing(facts))
+    differs = any(row.code in {DIFFERENCE, BILLED_NOT_ACTIVE} for row in facts.troubles)
+    return ALLOWED if stopped or differs else _("Our books and the big-data side's don't differ, as far as is known.")
+
+
+def give_up(facts: Facts) -> Text:
+    rows = [row for row in _failed_billing(facts) if row.undo or row.step != Dispatch.Step.CREATE_BILLING]
+    if any(row.step not in FIXES for row in rows):
+        return ALLOWED
+    return _("No billing step of it has failed for good; other steps are resent, waived or withdrawn.")
+
+
+def _failed_billing(facts: Facts) -> list[Dispatch]:
+    failed = Dispatch.State.FAILED
+    return facts.of(lambda row: row.channel == Dispatch.Channel.BILLING and row.state == failed and not row.repeat)
+
+
 def note(facts: Facts) -> Text:
     return ALLOWED
 
 
 WHY_NOT: dict[str, Callable[[Facts], Text]] = {
-    act.__name__: act for act in (resend, compensate, withdraw, waive, attribute, activate, call_off, usage, note)
+    act.__name__: act
+    for act in (
+        resend,
+        compensate,
+        withdraw,
+        waive,
+        attribute,
+        activate,
+        call_off,
+        usage,
+        note,
+        proceed,
+        name_domains,
+        decide,
+        accept,
+        take,
+        give_up,
+    )  # fmt: skip
 }

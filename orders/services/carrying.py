@@ -76,6 +76,13 @@ def _write_records(records: list[BillingRecord], *, had: bool) -> list[BillingRe
     return [known.get(row.domain_key, row) for row in records]
 
 
+def _size(channel: str, records: list[BillingRecord], domains: list[str]) -> int:
+    """How much a step has to say: its records, or the order's domains where it names them."""
+    if channel == Dispatch.Channel.BILLING:
+        return len(records)
+    return 0 if channel == Dispatch.Channel.USAGE else len(domains)
+
+
 def _write_dispatches(
     order: Order, decision: Settlement, new: list[BillingRecord], now: datetime.datetime, again: bool,
     kept: Mapping[str, Dispatch],
@@ -99,7 +106,7 @@ def _write_dispatches(
                 not_before=order.start_at if step.gate == Dispatch.Gate.START else None,
                 lane=trial_id if step.in_line else None,
                 records=[row.pk for row in records] if billing else [],
-                size=len(records) if billing else len(decision.domains),
+                size=_size(step.channel, records, decision.domains),
                 plan=order.plans,
                 created_at=now,
             )

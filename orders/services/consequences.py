@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.approvals import apply_early_decisions
+from orders.services.differences import note_fixed
 from orders.services.events import add_event
 from orders.services.files import end_files_hold, hold_for_files
 from orders.services.giving_up import answer_question
-from orders.services.incidents import PARTNERS, close_troubles, open_incident
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS, close_troubles, open_incident
 from orders.services.outcome import ACTED_BEFORE, Outcome
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
@@ -34,6 +35,7 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
     needless = leave_out_needless(row for row in rows if _did_nothing(row))
     orders |= {order.pk: order for order in needless}
     _end_troubles(done, now, by)
+    note_fixed(done, by=by, now=now)
     _note_acted_before(done, outcomes, now, by)
     apply_early_decisions([row.order for row in done if row.step == Step.START_BPM and not row.repeat], now=now)
     for row in done:
@@ -101,4 +103,5 @@ def _end_troubles(done: list[Dispatch], now: datetime.datetime, by: str) -> None
     troubled = set(open_ones.values_list("order_id", "incident__step")) if done else set()
     for row in done:
         if (row.order_id, row.step) in troubled:
-            close_troubles(row.order, step=row.step, now=now, by=by)
+            stay = BOOKS_ONLY if row.channel == Channel.BPM else BOOKS_ONLY - {ACTED_BEFORE, BILLED_NOT_ACTIVE}
+            close_troubles(row.order, step=row.step, now=now, by=by, but=stay)

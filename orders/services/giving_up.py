@@ -8,6 +8,7 @@ import datetime
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import Q
 
 from orders.batches import load_rows
 from orders.books import HeldRecord
@@ -18,10 +19,10 @@ from orders.rows import update_rows
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, close_troubles, open_incident
-from orders.services.locking import lock_order
+from orders.services.locking import lock_order, lock_orders
 from orders.services.opening import plan_behind
 from orders.services.planning import open_claim
-from orders.services.progress import refresh_states
+from orders.services.progress import convert_trials, refresh_states
 from orders.services.record_times import CANCELS
 from orders.services.shapes import count_what_is_there
 from orders.services.stepping import release
@@ -188,22 +189,34 @@ def _end_or_shrink(change: Order, *, now: datetime.datetime, by: str) -> None:
     count_what_is_there(from_shape, now=now, by=by)
 
 
-def books_show(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
-    """The partner's books of an order (locked, its trial too) whose undoing was given up: where its records are gone,
-    the steps are done after all, the incident is over, and what waited goes on. True if so."""
-    rows = [row for row in given_up_undoing(order).defer("payload") if row.about.get("settled")]
-    settled = False
-    for row in rows:
-        row.order = order
-        if _are_there(_take(row, held)):
+def billed_still(order: Order) -> list[Dispatch]:
+    """Given-up deletions and cancels of an order's records that leave somebody billed: its own, and for a trial those
+    of its activations and changes."""
+    owners = Q(order=order) | Q(lane=order.pk) if order.kind == Kind.TRIAL else Q(order=order, lane=None)
+    rows = Dispatch.objects.filter(owners, state=State.GIVEN_UP, blocking=True, superseded=False)
+    rows = rows.filter(step__in=[*CANCELS, *DELETIONS]).select_related("order__trial").defer("payload")
+    return [row for row in rows.order_by("pk") if row.about.get("settled")]
+
+
+def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
+    """Our books of an order (locked, its trial too) have just been set right: where the records of a given-up step are
+    gone, it is done after all, the incident is over, and what waited goes on. True if so."""
+    settled = []
+    for row in billed_still(order):
+        if BillingRecord.objects.filter(pk__in=row.records, state__in=BillingRecord.THERE).exists():
             continue
         _mark_done(row, now)
-        add_event(order, "books_show_gone", by=by, now=now, step=row.step)
-        close_troubles(order, step=row.step, code=BILLED_NOT_ACTIVE, now=now, by=by)
-        settled = True
+        add_event(row.order, "books_show_gone", by=by, now=now, step=row.step)
+        close_troubles(row.order, step=row.step, code=BILLED_NOT_ACTIVE, now=now, by=by)
+        settled.append(row)
     if settled:
-        _go_on(order, now=now, by=by)
-    return settled
+        orders = lock_orders({pk for row in settled for pk in (row.order_id, row.order.trial_id) if pk})
+        for row in settled:
+            row.order = orders[row.order_id]
+        convert_trials([row for row in settled if row.step == Step.CANCEL_TRIAL and not row.undo], now=now, by=by)
+        for owner in {row.order_id: row.order for row in settled}.values():
+            _go_on(owner, now=now, by=by)
+    return bool(settled)
 
 
 def give_restore_up(order: Order, *, now: datetime.datetime, by: str) -> None:

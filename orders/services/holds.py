@@ -99,8 +99,8 @@ def why_not_proceed(order: Order) -> None:
         raise NotAllowedError(f"order {order.number} is not held for a closed trial (state {order.state})")
     if order.kind != Order.Kind.ACTIVATION:
         raise NotAllowedError(
-            f"order {order.number} changes a trial that is {order.trial.state}: withdraw it (one that names a later end "
-            "of an ended trial goes on by itself)"
+            f"order {order.number} changes a trial that is {order.trial.state}: withdraw it (one that names a later "
+            "end of an ended trial goes on by itself)"
         )
 
 

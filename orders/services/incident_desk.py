@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.errors import NotAllowedError
 from orders.models import Incident
 from orders.services.events import add_event
-from orders.services.incidents import OPEN, about, end_incidents, lock_incidents
+from orders.services.incidents import BOOKS_ONLY, OPEN, about, end_incidents, lock_incidents
 from orders.services.wakeup import wake
 
 State = Incident.State
@@ -34,7 +34,7 @@ def acknowledge_incident(
 def ignore_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str = "") -> Incident:
     """Nobody needs to look at it, and no mail tells of its end. It stays ignored for the orders that it has, however
     often they fail in this way; another order with this cause opens a new one. Raises NotAllowedError."""
-    incident = _locked(incident_id, OPEN, "ignored")
+    incident = _locked(incident_id, OPEN, "ignored", by_hand=True)
     incident.state = State.IGNORED
     return _save(incident, "incident_ignored", by=by, now=now, note=note)
 
@@ -43,7 +43,7 @@ def ignore_incident(*, incident_id: int, by: str, now: datetime.datetime, note: 
 def resolve_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str = "") -> Incident:
     """Staff say that it is over, for all orders that it has; its closing is mailed like any other. The orders' steps
     stay what they are: a failed one is resent, not resolved. Raises NotAllowedError."""
-    incident = _locked(incident_id, NOT_OVER, "resolved")
+    incident = _locked(incident_id, NOT_OVER, "resolved", by_hand=True)
     mail = incident.state != State.IGNORED
     _save(incident, "incident_resolved", by=by, now=now, note=note)
     end_incidents([incident], now=now, mail=mail)
@@ -69,13 +69,19 @@ def hand_over_incident(*, incident_id: int, owner_id: int | None, by: str, now: 
     return _save(incident, "incident_handed_over", by=by, now=now, note="", owner=owner_id)
 
 
-def _locked(incident_id: int, states: Collection[str], act: str) -> Incident:
+def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False) -> Incident:
+    """The incident, if the act is allowed. `by_hand`: it would end one that only the books may end."""
     lock_incidents()
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
     if incident is None:
         raise NotAllowedError(f"incident {incident_id} is unknown")
     if incident.state not in states:
         raise NotAllowedError(f"incident {incident_id} can't be {act}: it is {incident.state}")
+    if by_hand and incident.code in BOOKS_ONLY:
+        raise NotAllowedError(
+            f"incident {incident_id} can't be {act} by hand: {incident.code} ends when the books agree; compare or put "
+            "the order right, or accept it"
+        )
     return incident
 
 

@@ -4,7 +4,7 @@ import datetime
 import functools
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -15,13 +15,16 @@ from orders.models.dispatch import OPEN_STATES
 from orders.prepared import Prepared, Slot
 from orders.rows import insert_rows, update_rows
 from orders.services.incidents import PARTNERS
+from orders.services.lost import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost, note_losses
 from orders.services.mails import AFTER_THE_PLAN as MAILS
 from orders.services.record_times import read_records
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
-CLAIMED = ["state", "lease_token", "next_try_at", "attempts", "may_have_acted"]
+RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases: with their bodies they fill the memory, and a claim takes its time
+CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at", "records", "size", "about"]
+LOSSES = ["lost", "may_have_acted"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Work:
     request_id: str
     payload: str
     lease_until: datetime.datetime
+    size: int = 0
+    alone: bool = False
 
 
 # Builds the payload of dispatches at their first attempt, with their records by id: {dispatch id: text}; a failure is
@@ -45,38 +50,51 @@ Builder = Callable[[list[Dispatch], datetime.datetime, dict[int, BillingRecord]]
 
 
 def claim(
-    *, rooms: dict[str, int], now: datetime.datetime, lease: datetime.timedelta, worker: str, build: Builder
-) -> list[Work]:
+    *, rooms: dict[str, int], now: datetime.datetime, lease: datetime.timedelta, worker: str, build: Builder,
+    idle: bool = True, lost_first: bool = True,
+) -> list[Work]:  # fmt: skip
     """Takes due dispatches, those longest due first, and saves an attempt for each.
 
-    `rooms`: how many at most for each partner (bigdata, bpm, mail, files).
+    `rooms`: how many at most for each partner (bigdata, bpm, mail, files); of all together RECORDS_A_CLAIM records or
+    domains, or one dispatch. The leases run from `now` on: take it before the call.
+
+    `idle`: the caller has no call in flight. Only then a step that lost its worker is claimed, and then it alone (the
+    caller sends it before it claims anything else): rather than others (`lost_first`), or where nothing else is due.
 
     A first attempt freezes T (`now`) and the payload that `build` makes; every later one sends the same bytes. A row
     whose worker died is due again when its lease has run out; its open attempt is closed as lost.
     """
+    lost = idle and look_at_lost(now=now)
     with transaction.atomic():
-        rows = _due(rooms, now)
+        rows = _due(rooms, now, _kinds(lost, lost_first))
         if not rows:
             return []
         fresh, again = [], []
         for row in rows:
             (fresh if row.frozen_at is None else again).append(row)
         _freeze(fresh, now, build)
-        _close_lost([row.pk for row in again if row.state == State.SENDING], now)
+        died = [row for row in again if row.state == State.SENDING]
+        _close_lost([row.pk for row in died], now)
+        note_losses(died)
         token, until = uuid.uuid4(), now + lease
         for row in rows:
-            row.may_have_acted |= row.state == State.SENDING  # its worker died
             row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1
         update_rows(fresh, [*CLAIMED, *FROZEN])
         update_rows(again, CLAIMED)
+        update_rows(died, LOSSES)
         attempts = [Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
         insert_rows(attempts)
     return [_work(row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
 
 
-def _due(rooms: dict[str, int], now: datetime.datetime) -> list[Dispatch]:
+def _kinds(lost: bool, lost_first: bool) -> list[bool]:
+    """What is looked for, until something is found: True stands for one step that lost its worker."""
+    return [True, False] if lost and lost_first else [False, True] if lost else [False]
+
+
+def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool]) -> list[Dispatch]:
     """For each partner those longest due, as many as it has room for; locked, with all that building needs."""
-    ids = [pk for partner, room in rooms.items() if room for pk in _longest_due(partner, room)(now=now)]
+    ids = next(filter(None, (_due_ids(rooms, now, lost) for lost in kinds)), [])
     if not ids:
         return []
     rows = Dispatch.objects.filter(pk__in=ids).order_by("next_try_at", "pk")
@@ -84,10 +102,32 @@ def _due(rooms: dict[str, int], now: datetime.datetime) -> list[Dispatch]:
     return list(rows.defer("order__content", "order__trial__content"))
 
 
+def _due_ids(rooms: dict[str, int], now: datetime.datetime, lost: bool) -> list[int]:
+    """The ids of what may be claimed; of those that lost their worker one."""
+    due = [
+        row
+        for partner, room in rooms.items()
+        if room
+        for row in _longest_due(partner, 1 if lost else room, lost)(now=now)
+    ]
+    return _within_bounds(due)[: 1 if lost else None]
+
+
+def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[int]:
+    """The ids of those longest due that RECORDS_A_CLAIM allows, one at least. `due`: (next try, id, size)."""
+    ids, records = [], 0
+    for _, pk, size in sorted(due):
+        records += size
+        if ids and records > RECORDS_A_CLAIM:
+            break
+        ids.append(pk)
+    return ids
+
+
 @functools.cache
-def _longest_due(partner: str, room: int) -> Prepared:
-    """The ids of what may be claimed for a partner; most looks find nothing, and must be cheap."""
-    return Prepared(lambda: _claimable(partner)[:room])
+def _longest_due(partner: str, room: int, lost: bool) -> Prepared:
+    """(next try, id, size) of what may be claimed for a partner; most looks find nothing, and must be cheap."""
+    return Prepared(lambda: _claimable(partner).filter(TO_SEND_ALONE if lost else NEVER_LOST)[:room])
 
 
 def _claimable(partner: str) -> QuerySet:
@@ -103,7 +143,7 @@ def _claimable(partner: str) -> QuerySet:
     )  # fmt: skip
     if connection.features.has_select_for_update_skip_locked:
         due = due.select_for_update(skip_locked=True)
-    return due.order_by("next_try_at", "pk").values_list("pk", flat=True)
+    return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")
 
 
 def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> None:
@@ -125,7 +165,7 @@ def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> No
 def _close_lost(dispatch_ids: list[int], now: datetime.datetime) -> None:
     if dispatch_ids:
         Attempt.objects.filter(dispatch__in=dispatch_ids, outcome=Attempt.Outcome.OPEN).update(
-            outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died or lost its lease"
+            outcome=Attempt.Outcome.LOST, finished_at=now, error=WORDS
         )
 
 
@@ -140,6 +180,8 @@ def _work(row: Dispatch, attempt: Attempt) -> Work:
         request_id=attempt.request_id.hex,
         payload=row.payload,
         lease_until=row.next_try_at,
+        size=row.size,
+        alone=row.lost > 0,
     )
 
 

@@ -19,6 +19,7 @@ def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -
         position=AFTER_THE_PLAN,
         blocking=False,
         about=about,
+        size=order.domains.count(),
         state=Dispatch.State.DUE,
         next_try_at=now,
         created_at=now,

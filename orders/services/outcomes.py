@@ -55,6 +55,8 @@ def _record(outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> in
             ours.update({pk: row}) if fits else late.append(outcome)
         _write_attempts([outcomes[pk] for pk in ours], now)
         for outcome in late:
+            if outcome.result == Result.LOST:
+                continue  # it has been settled meanwhile
             _note_late(outcome, rows.get(outcome.dispatch_id), now, by)
         return _apply(ours, outcomes, now, by) if ours else 0
 
@@ -101,8 +103,10 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
     events, fit = [], fitting(rows.values(), outcomes)
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
+        if outcomes[pk].result != Result.HANDED_BACK:  # then no call was made, and nothing is known about it
+            row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
-    update_rows(rows.values(), ROW)
+    update_rows(rows.values(), [*ROW, "lost"])
     insert_rows(events)
     write_results(rows.values(), outcomes, now=now, by=by)
     return move_on(rows.values(), outcomes, now=now, by=by)
@@ -147,14 +151,14 @@ def _still_wanted(row: Dispatch) -> bool:
 def _try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
     """Sets the next try by the retry schedule, with jitter, not before the partner's Retry-After; False: used up."""
     waits = settings.DISPATCH_RETRY_SECONDS
-    left = len(waits) if row.tries_left is None else row.tries_left
+    left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the plan may be shorter now
     if outcome.free:
         wait = max(settings.BREAKER_PROBE_SECONDS, outcome.retry_after or 0)
         row.state, row.next_try_at = State.RETRYING, now + datetime.timedelta(seconds=wait)
         return True
     if left == 0:
         return False
-    wait = waits[len(waits) - min(left, len(waits))]
+    wait = waits[len(waits) - left]
     wait = max(wait * random.uniform(0.9, 1.1), outcome.retry_after or 0)
     row.state, row.tries_left = State.RETRYING, left - 1
     row.next_try_at = now + datetime.timedelta(seconds=wait)

@@ -1,63 +1,32 @@
-"""Keeps what a comparison with the big-data side found, and plans what puts it right (contract section 5, `reconcile`).
-
-A fix is a dispatch like all others. It stands before the order's other steps, so that none of them overtakes it, and
-at the front of its trial's line; it is made under the order's lock, and only while no billing step is under way.
-"""
+"""Keeps what a comparison with the big-data side found (contract section 5, `reconcile`): differences, their incidents,
+what the answer settles, and with `--fix` the steps that put it right."""
 
 import datetime
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 
+from orders.books import CREATE, SETTLE, Finding
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
-from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.services.differences import close_differences, of_order, tell_differences, without_accepted
 from orders.services.events import add_event
+from orders.services.fixing import Fix, obstacles, plan_fix
+from orders.services.giving_up import billed_still, end_billed
 from orders.services.locking import lock_orders
 from orders.services.mails import queue_mail
+from orders.services.planning import latest_shape
 from orders.services.wakeup import wake
 
-State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
-FIRST = 1  # the place in a trial's line that comes before all others
-SOON = datetime.timedelta(minutes=5)
+Record, Step = BillingRecord.State, Dispatch.Step
 SETTLED = {"live": Record.LIVE, "cancelled": Record.CANCELLED, "missing": Record.DELETED}
 Snapshot = dict[int, tuple[str, int | None]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One difference to be kept; `remedy`: create, delete or settle (see integrations.bigdata.comparison).
-
-    `record`: our record's id, if there is one. `named`: their row as a deletion names it. `theirs`: live, cancelled or
-    missing.
-    """
-
-    kind: str
-    product_id: str
-    domain: str
-    theirs: str
-    remedy: str
-    record: int | None
-    named: dict
-    detail: dict = field(default_factory=dict)
 
 
 def begin_reconciliation(*, by: str, now: datetime.datetime) -> Reconciliation:
     """The row of a comparison that begins now."""
     return Reconciliation.objects.create(started_at=now, by=by[:160])
-
-
-def busy_orders(ids: Collection[int], *, now: datetime.datetime) -> set[int]:
-    """Which of these orders can't be compared now: a billing step on their records is under way or about to be, or
-    they are being undone."""
-    under_way = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & (Q(undo=True) | Q(not_before__lte=now + SOON))
-    steps = Dispatch.objects.filter(under_way, channel=Dispatch.Channel.BILLING, superseded=False)
-    return {
-        *steps.filter(order__in=ids).values_list("order_id", flat=True),
-        *steps.filter(lane__in=ids).values_list("lane", flat=True),
-        *Order.objects.filter(pk__in=ids, state=Order.State.COMPENSATING).values_list("pk", flat=True),
-    }
 
 
 def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
@@ -68,67 +37,113 @@ def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
 @transaction.atomic
 def keep_findings(
     row: Reconciliation, order_id: int, findings: list[Finding], *, seen: Snapshot, fix: bool, by: str,
-    now: datetime.datetime,
+    now: datetime.datetime, reason: str = "",
 ) -> list[Difference] | None:  # fmt: skip
-    """Saves an order's differences and, with `fix`, plans what puts them right; returns the rows.
+    """Saves an order's differences in the place of those that were open and, with `fix`, plans what puts them right;
+    returns the new rows. With a `reason` records that we lack are deleted though the order stands.
 
-    None, and nothing saved, if a step has acted on the order since its records were read (`seen`).
+    A record of unknown fate becomes what the big-data side said, with or without `fix`. None, and nothing saved, if a
+    step has acted on the order since its records were read (`seen`).
     """
     order = lock_orders([order_id])[order_id]
-    if busy_orders([order_id], now=now) or snapshot(order.billing_records.all()) != seen:
+    records = {record.pk: record for record in order.billing_records.all()}
+    obstacle = obstacles([order], now=now).get(order_id)
+    if obstacle and obstacle.moving or snapshot(records.values()) != seen:
         return None
-    steps = _fix(row, order, findings, by=by, now=now) if fix else {}
-    differences = [
-        Difference(
-            reconciliation=row, order=order, job_id=order.number, kind=finding.kind, product_id=finding.product_id,
-            domain=finding.domain, detail=finding.detail, fix=steps.get(finding.remedy),
-        )
-        for finding in findings
-    ]  # fmt: skip
-    return Difference.objects.bulk_create(differences, batch_size=500)
+    findings = _settle(order, without_accepted(order, findings), records)
+    findings = _without_gone(order, findings, records, now=now, by=by)
+    left = Fix(order, obstacle, reason=reason, now=now).judge(findings, records) if fix else [{}] * len(findings)
+    close_differences(of_order(order), by=by, now=now)
+    mended = [one for one, why in zip(findings, left, strict=True) if why is None]
+    steps = plan_fix(row, order, mended, now=now)
+    rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(findings, left, strict=True)]
+    rows = Difference.objects.bulk_create(rows, batch_size=500)
+    tell_differences(order, rows, by=by, now=now)
+    _note(row, order, steps, findings, reason=reason, by=by, now=now)
+    return rows
 
 
-def _fix(
-    row: Reconciliation, order: Order, findings: list[Finding], *, by: str, now: datetime.datetime
-) -> dict[str, Dispatch]:
-    """The steps that put the order right, by remedy; what was unknown is settled at once."""
-    settled = [finding for finding in findings if finding.remedy == "settle"]
-    for finding in settled:
-        BillingRecord.objects.filter(pk=finding.record).update(state=SETTLED[finding.theirs])
-    again = [finding.record for finding in findings if finding.remedy == "create"]
-    gone = [finding.named for finding in findings if finding.remedy == "delete"]
-    order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)
-    steps = {}
-    if again:
-        steps["create"] = _step(order, Step.FIX_CREATE, now, reconciliation=row.pk, fixes=again)
-    if gone:
-        steps["delete"] = _step(order, Step.FIX_DELETE, now, reconciliation=row.pk, named=gone)
-    about = {finding.domain: finding.theirs for finding in settled}
+def _settle(order: Order, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Finding]:
+    """What was unknown is known now. One that is missing and must be there is still ours: live, and not billed."""
+    changed, kept = [], []
+    for one in findings:
+        if one.remedy == SETTLE:
+            record = records[one.record]
+            record.state = SETTLED[one.theirs]
+            if one.theirs == "missing" and _must_be_live(order, record):
+                record.state = Record.LIVE
+                one = replace(one, kind=Difference.Kind.NOT_BILLED, remedy=CREATE)
+            _take_times(record, one)
+            changed.append(record)
+        kept.append(one)
+    BillingRecord.objects.bulk_update(changed, ["state", "create_time", "cancel_time", "cancelled_at"], batch_size=500)
+    return kept
+
+
+def _without_gone(
+    order: Order, findings: list[Finding], records: Mapping[int, BillingRecord], *, now: datetime.datetime, by: str
+) -> list[Finding]:
+    """What staff gave up to take back, and is not live there any more, is no difference: it is what was wanted."""
+    billed = {pk for row in billed_still(order) for pk in row.records}
+    gone = [one for one in findings if one.record in billed and one.theirs != "live"]
+    for one in gone:
+        record = records[one.record]
+        record.state = SETTLED[one.theirs]
+        record.save(update_fields=["state"])
+    end_billed(order, now=now, by=by)
+    return [one for one in findings if one not in gone]
+
+
+def _must_be_live(order: Order, record: BillingRecord) -> bool:
+    if record.info_type == BillingRecord.Type.COMMERCIAL:
+        return order.state in {Order.State.SCHEDULED, Order.State.ACTIVE}
+    shape = latest_shape(order)
+    runs = order.state == Order.State.TRIALING and record.product_id == shape.service_type_id
+    return runs and shape.domains.filter(key=record.domain_key).exists()
+
+
+def _take_times(record: BillingRecord, one: Finding) -> None:
+    """Theirs, where a record of ours has none: it was never known to be sent."""
+    created, ends = one.times
+    record.create_time = record.create_time or created
+    if record.state == Record.CANCELLED:
+        record.cancelled_at = record.cancelled_at or ends
+    else:
+        record.cancel_time = record.cancel_time or ends
+
+
+def _difference(
+    row: Reconciliation, order: Order, one: Finding, left: dict | None, steps: Mapping[str, Dispatch], by: str,
+    now: datetime.datetime,
+) -> Difference:  # fmt: skip
+    """A difference that the question itself has settled is over at once."""
+    over = {"state": Difference.State.OVER, "closed_at": now, "closed_by": by[:160]} if one.remedy == SETTLE else {}
+    return Difference(
+        reconciliation=row,
+        order=order,
+        job_id=order.number,
+        kind=one.kind,
+        product_id=one.product_id[:64],
+        domain=one.domain[:255],
+        detail=one.detail | ({"left": left} if left else {}),
+        fix=steps.get(one.remedy) if left is None else None,
+        **over,
+    )
+
+
+def _note(
+    row: Reconciliation, order: Order, steps: Mapping[str, Dispatch], findings: Iterable[Finding], *, reason: str,
+    by: str, now: datetime.datetime,
+) -> None:  # fmt: skip
+    settled = {one.domain: one.theirs for one in findings if one.remedy == SETTLE}
+    if not steps and not settled:
+        return
     add_event(
-        order, "reconciliation_fix", by=by, now=now, reconciliation=row.pk,
-        steps=[step.step for step in steps.values()], settled=about,
+        order, "reconciliation_fix", by=by, now=now, reconciliation=row.pk, reason=reason,
+        steps=[step.step for step in steps.values()], settled=settled,
     )  # fmt: skip
     if steps:
         wake()
-    return steps
-
-
-def _step(order: Order, step: str, now: datetime.datetime, **about) -> Dispatch:
-    """A fix that is due at once. On an order that was undone it belongs to the undoing."""
-    trial = order.kind == Order.Kind.TRIAL
-    return Dispatch.objects.create(
-        order=order,
-        step=step,
-        channel=Dispatch.Channel.BILLING,
-        position=0,
-        undo=order.undo_since is not None,
-        lane=order.pk if trial else None,
-        place=FIRST if trial else None,
-        about=about,
-        state=State.DUE,
-        next_try_at=now,
-        created_at=now,
-    )
 
 
 def add_counts(row: Reconciliation, *, orders: int, records: int, differences: int, fixed: int) -> None:

@@ -27,7 +27,8 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
     for row in fresh:
         if row.step in ONLY_THERE and not row.repeat:
             row.records = [pk for pk in row.records if records[pk].state in BillingRecord.THERE]
-        row.size = len(row.records) or row.size
+        if row.step in ONLY_THERE:
+            row.size = len(row.records)
         if row.step == Step.EXTEND_TRIAL:
             row.about = {"ends": _ends(records[pk] for pk in row.records)}
         set_times(row, records)

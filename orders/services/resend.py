@@ -26,6 +26,7 @@ from orders.services.outcome import ACTED_BEFORE
 from orders.services.progress import refresh_states
 from orders.services.results import RECORD_STATES
 from orders.services.stepping import release
+from orders.services.undone import given_up_undoing
 from orders.services.wakeup import wake
 from orders.waiting import step_waits_for
 
@@ -116,7 +117,9 @@ def judge_order(
 
 
 def _compensated(order: Order) -> bool:
-    return bool(order.undo_since) and order.state != Order.State.COMPENSATING
+    """Undone to its end; what staff gave up of the undoing can still be sent."""
+    over = bool(order.undo_since) and order.state != Order.State.COMPENSATING
+    return over and not given_up_undoing(order).exists()
 
 
 def _judge(
@@ -174,6 +177,8 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
         if row.definite and not (row.channel == Channel.BPM and row.may_have_acted):
             return NEW, "it was refused for good: a new key"
         return SAME, "the same key and bytes"
+    if _is_billed_still(row):
+        return NEW, "it was given up, and its records are billed still: a new key"
     if row.state == State.RETRYING:
         return SAME, "it is being retried: at once instead of later"
     if row.state == State.DONE:
@@ -188,6 +193,11 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
         State.GIVEN_UP: "it was given up",
     }
     return REFUSED, f"not allowed, because {reasons[row.state]}"
+
+
+def _is_billed_still(row: Dispatch) -> bool:
+    """Whether staff gave a deletion up, and nothing has settled it since."""
+    return row.state == State.GIVEN_UP and row.undo and row.blocking and "settled" in row.about
 
 
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
@@ -228,7 +238,7 @@ def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch
 def _meant(order: Order, rows: list[Dispatch], selection: Selection) -> list[Dispatch]:
     if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
         rows = [row for row in rows if row.undo or row.position >= AFTER_THE_PLAN]
-    failed = [row for row in rows if row.state in STUCK]
+    failed = [row for row in rows if row.state in STUCK or _is_billed_still(row)]
     return failed if selection.failed or (failed and not selection.channel) else rows
 
 
@@ -284,7 +294,8 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
 
 def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
     """The same dispatch where its outcome is open, a new one where it was answered definitely."""
-    if row.definite and not (row.channel == Channel.BPM and row.may_have_acted) or row.error_code == ACTED_BEFORE:
+    anew = row.definite and not (row.channel == Channel.BPM and row.may_have_acted)
+    if anew or row.error_code == ACTED_BEFORE or row.state == State.GIVEN_UP:
         replace(row, now)
         return
     Dispatch.objects.filter(pk=row.pk, state__in=[State.FAILED, State.RETRYING]).update(
@@ -310,7 +321,7 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
         lane=row.lane,
         place=row.place or row.pk,
         records=row.records,
-        about=row.about,
+        about={key: value for key, value in row.about.items() if key != "settled"},
         plan=row.plan,
         size=row.size,
         created_at=now,

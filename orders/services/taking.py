@@ -15,7 +15,7 @@ from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Or
 from orders.models.dispatch import OPEN_STATES
 from orders.rows import insert_rows, update_rows
 from orders.services.events import add_event
-from orders.services.giving_up import books_show, give_restore_up, settle_given_up
+from orders.services.giving_up import billed_still, end_billed, give_restore_up, settle_given_up
 from orders.services.holds import settle_followers
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
@@ -70,16 +70,14 @@ def take(
     with transaction.atomic():
         order = lock_order(number)
         _check_quiet(order)
-        rows = _stopped(order, step)
+        rows = stopped(order, step)
         if rows:
             for row in rows:
                 row.order = order
                 _take_step(row, held, now=now, by=by)
         elif step:
             raise NotAllowedError(f"no step {step} of order {number} stopped because the partner acted before")
-        elif books_show(order, held, now=now, by=by):
-            pass
-        else:
+        elif not _take_gone(order, held, now=now, by=by):
             _take_differences(order, held)
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
@@ -98,7 +96,20 @@ def _check_quiet(order: Order) -> None:
         )
 
 
-def _stopped(order: Order, step: str) -> list[Dispatch]:
+def _take_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
+    """What staff gave up to take back is gone there; True if so."""
+    there = by_identity(held)
+    ids = {pk for row in billed_still(order) for pk in row.records}
+    records = list(BillingRecord.objects.filter(pk__in=ids).select_related("order"))
+    for record in records:
+        take_record(record, there.get(identity(record, record.order)))
+    if not records or any(record.state in BillingRecord.THERE for record in records):
+        return False
+    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at"])
+    return end_billed(order, now=now, by=by)
+
+
+def stopped(order: Order, step: str = "") -> list[Dispatch]:
     """Steps that failed since the partner acted on their key before."""
     rows = order.dispatches.filter(superseded=False, state=State.FAILED, error_code=ACTED_BEFORE)
     rows = rows.filter(channel=Dispatch.Channel.BILLING)

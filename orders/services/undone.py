@@ -43,9 +43,10 @@ def _leave_out(order: Order, steps: list[str], records: set[int]) -> int:
     closed = 0
     for row in undoing.defer("payload"):
         row.records = [pk for pk in row.records if pk not in records]
+        row.size = len(row.records)
         if not row.records:
             row.state, closed = State.CLOSED, closed + 1
-        row.save(update_fields=["records", "state"])
+        row.save(update_fields=["records", "size", "state"])
     return closed
 
 

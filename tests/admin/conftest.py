@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from tests import factories
-from tests.admin.orders import PERMISSIONS, staff
+from tests.admin.orders import PERMISSIONS, held_there, staff
 
 
 @pytest.fixture
@@ -28,3 +28,9 @@ def boss(client):
     """A client that may do everything, by single permissions."""
     client.force_login(staff(*PERMISSIONS.values(), "see_personal_data", name="boss"))
     return client
+
+
+@pytest.fixture
+def books(monkeypatch):
+    """What the big-data side says when it is asked."""
+    monkeypatch.setattr("integrations.bigdata.books.ask", held_there)

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.books import HeldRecord
 from orders.models import Order
 from orders.pages.facts import last_event
 from tests import factories
@@ -22,7 +23,15 @@ PERMISSIONS = {
     "note": "add_note",
     "compensate": "compensate_order",
     "withdraw": "withdraw_order",
+    "proceed": "proceed_order",
+    "name_domains": "name_domains",
+    "take": "take_books",
+    "give_up": "give_up_step",
+    "accept": "accept_difference",
+    "decide": "decide_order",
 }
+ASKED = {"attribute": {"letters": "SH"}, "name_domains": {"domains": "n.example.com"}, "decide": {"record": "pass"}}
+"""What a decision's form asks besides the reason."""
 
 
 def page(order, query=""):
@@ -46,14 +55,14 @@ def step(order, name="create_billing", state="done", **fields):
     at = timezone.now()
     open_ = {"next_try_at": at} if state in {"due", "retrying", "sending"} else {"next_try_at": None}
     begun = {"attempts": 1, "frozen_at": at} if state in {"done", "failed", "retrying", "sending"} else {}
+    begun |= {"may_have_acted": True} if state == "done" else {}
     base = {"order": order, "step": name, "channel": channel, "state": state, "created_at": at}
     return factories.DispatchFactory(**(base | open_ | begun | fields))
 
 
 def filled(order, key, **more):
     """What a browser sends for the form as it was opened now."""
-    extra = {"letters": "SH"} if key == "attribute" else {}
-    return {"reason": "客户经理要求", "seen": last_event(order), **extra, **more}
+    return {"reason": "客户经理要求", "seen": last_event(order), **ASKED.get(key, {}), **more}
 
 
 def changes(order):
@@ -63,7 +72,7 @@ def changes(order):
 
 
 def planned(state, **fields):
-    return factories.OrderFactory(state=state, planned_at=timezone.now(), **fields)
+    return factories.OrderFactory(state=state, planned_at=timezone.now(), plans=1, **fields)
 
 
 def failed():
@@ -95,6 +104,59 @@ def held_for_attribution():
     return factories.OrderFactory(kind="trial", state=S.HELD, held_because="attribution_unknown", attribution=None)
 
 
+def held_for_domains():
+    trial = factories.TrialFactory(planned_at=timezone.now(), state=S.CONVERTED)
+    factories.TrialClaimFactory(trial=trial)
+    of_trial = {"trial": trial, "trial_number": trial.number}
+    return factories.OrderFactory(state=S.HELD, held_because="domains_missing", first=False, **of_trial)
+
+
+def held_for_a_closed_trial():
+    trial = factories.TrialFactory(planned_at=timezone.now(), state=S.WITHDRAWN, undo_since=timezone.now())
+    of_trial = {"trial": trial, "trial_number": trial.number}
+    return factories.OrderFactory(state=S.HELD, held_because="trial_closed", **of_trial)
+
+
+def failed_trial(code="code_400", **fields):
+    """A trial whose records were refused for good."""
+    trial = factories.TrialFactory(planned_at=timezone.now(), state=S.FAILED, plans=1)
+    record = factories.BillingRecordFactory(
+        order=trial, info_type="1", product_id="1", domain="a.example.com", state="to_send"
+    )
+    base = {"records": [record.pk], "lane": trial.pk, "error_code": code, "definite": True}
+    step(trial, "create_trial_billing", "failed", **base | fields)
+    return trial
+
+
+def acted_before():
+    """A trial that the partner made before, with other bytes."""
+    trial = failed_trial("acted_before", may_have_acted=True)
+    factories.AffectedOrderFactory(
+        order=trial, incident__partner="bigdata", incident__step="create_trial_billing", incident__code="acted_before"
+    )
+    return trial
+
+
+def held_there(job_id):
+    """The big-data side's books of `acted_before`."""
+    at = timezone.now()
+    return [
+        HeldRecord(
+            product_id="1", domain="a.example.com", info_type="1", enterprise_id="100A23100079275183", live=True,
+            create_time=at, cancel_time=at + DAY,
+        )
+    ]  # fmt: skip
+
+
+def differing():
+    """An active order of which BPM knows other domains."""
+    order = billed()
+    factories.AffectedOrderFactory(
+        order=order, incident__partner="bpm", incident__step="start_bpm", incident__code="process_differs"
+    )
+    return order
+
+
 def scheduled(*, days):
     """A first activation whose day comes in so many days, or has come."""
     trial = factories.TrialFactory(planned_at=timezone.now())
@@ -116,6 +178,12 @@ ALLOWED = {
     "note": billed,
     "compensate": billed,
     "withdraw": billed,
+    "proceed": held_for_a_closed_trial,
+    "name_domains": held_for_domains,
+    "take": acted_before,
+    "give_up": failed_trial,
+    "accept": differing,
+    "decide": billed,
 }
 NOT_ALLOWED = {
     "resend": billed,
@@ -126,4 +194,10 @@ NOT_ALLOWED = {
     "usage": billed,
     "compensate": held_for_files,
     "withdraw": lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),
+    "proceed": held_for_domains,
+    "name_domains": held_for_a_closed_trial,
+    "take": failed_trial,
+    "give_up": failed,
+    "accept": billed,
+    "decide": lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),
 }

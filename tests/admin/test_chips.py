@@ -5,9 +5,9 @@ import pytest
 from approvals.admin import TONES as RESULT_TONES
 from approvals.models import ApprovalRecord
 from orders.admin.chips import TONES, chip
-from orders.models import Attempt, BillingRecord, Dispatch, Incident, Order
+from orders.models import Attempt, BillingRecord, Difference, Dispatch, Incident, Order
 
-WORDS = [Order.State, Dispatch.State, BillingRecord.State, Incident.State, Attempt.Outcome]
+WORDS = [Order.State, Dispatch.State, BillingRecord.State, Incident.State, Attempt.Outcome, Difference.State]
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__qualname__)

@@ -1,27 +1,35 @@
 """Each decision: who may, when, with a reason, on an order that nobody changed meanwhile; one event."""
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.books import BooksSilentError
 from orders.models import Order
 from orders.pages.decisions import DECISIONS
 from tests import factories
 from tests.admin.orders import (
     ALLOWED,
+    ASKED,
+    DAY,
     NOT_ALLOWED,
     PERMISSIONS,
+    acted_before,
     billed,
     changes,
     deciding,
+    differing,
     failed,
+    failed_trial,
     filled,
+    held_there,
     page,
     staff,
     step,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 EVENTS = {
     "resend": "resend",
     "waive": "waived",
@@ -32,7 +40,15 @@ EVENTS = {
     "note": "note",
     "compensate": "compensated",
     "withdraw": "withdrawn",
+    "proceed": "proceeded",
+    "name_domains": "domains_named",
+    "take": "taken",
+    "give_up": "given_up",
+    "accept": "accepted",
+    "decide": "decided",
 }
+FOLLOWS = ["state", "undo_mark", "incident_over", "went_on", "domains_dropped"]
+"""What else stands in the history, by the same person: what the act brought about."""
 every_decision = pytest.mark.parametrize("key", list(DECISIONS))
 
 
@@ -93,9 +109,7 @@ def test_it_is_done_once_with_one_event(boss, key):
     assert answer["Location"] == page(order)
     event = order.events.get(kind=EVENTS[key])
     assert (event.actor, event.data["reason"]) == ("staff:boss", "客户经理要求")
-    assert order.events.filter(actor="staff:boss").exclude(kind__in=["state", "undo_mark"]).exclude(
-        kind__in=["incident_over", "went_on"]
-    ).count() == 1  # fmt: skip
+    assert order.events.filter(actor="staff:boss").exclude(kind__in=FOLLOWS).count() == 1
 
 
 @pytest.mark.parametrize("key", list(NOT_ALLOWED))
@@ -123,7 +137,7 @@ def test_a_changed_order_is_asked_about_again(boss, key):
     assert "先别动" in text
     assert "客户经理要求" in text
     assert changes(order) == before
-    again = {"reason": "还是要做", "seen": answer.context["form"]["seen"].value(), "letters": "SH"}
+    again = {"reason": "还是要做", "seen": answer.context["form"]["seen"].value(), **ASKED.get(key, {})}
     assert boss.post(deciding(order, key), again).status_code == 302
 
 
@@ -219,3 +233,120 @@ def test_a_resend_of_a_step_that_is_done_changes_nothing(boss):
     boss.post(deciding(order, "resend"), filled(order, "resend"))
     done.refresh_from_db()
     assert done.state == "done"
+
+
+def test_giving_up_says_what_follows_and_asks_which_step(boss):
+    trial = failed_trial()
+    step(trial, "extend_trial_billing", "failed", position=2, lane=trial.pk, error_code="code_400", definite=True)
+    behind = factories.OrderFactory(kind="change", trial=trial, trial_number=trial.number, planned_at=timezone.now())
+    step(behind, "create_trial_billing", "waiting", lane=trial.pk)
+    answer = boss.get(deciding(trial, "give_up"))
+    assert "1 条从未生成的话单视为已删除，后续步骤不再包含它们。" in answer.context["will"]
+    assert any(behind.number in sentence for sentence in answer.context["will"])
+    assert list(dict(answer.context["form"].fields["step"].choices)) == [
+        "", "create_trial_billing", "extend_trial_billing",
+    ]  # fmt: skip
+    boss.post(deciding(trial, "give_up"), filled(trial, "give_up", step="extend_trial_billing"))
+    assert trial.dispatches.get(step="extend_trial_billing").state == "given_up"
+    assert trial.dispatches.get(step="create_trial_billing").state == "failed"
+
+
+def test_the_partner_is_asked_outside_any_transaction(boss, monkeypatch):
+    """A slow partner must not hold a lock."""
+    asked = []
+    depth = len(connection.savepoint_ids)
+
+    def ask(job_id):
+        asked.append(job_id)
+        assert len(connection.savepoint_ids) == depth
+        return held_there(job_id)
+
+    monkeypatch.setattr("integrations.bigdata.books.ask", ask)
+    order = acted_before()
+    assert boss.post(deciding(order, "take"), filled(order, "take")).status_code == 302
+    assert asked == [order.number]
+    assert order.billing_records.get().state == "live"
+
+
+def test_a_partner_that_does_not_answer_changes_nothing(boss, monkeypatch):
+    def silent(job_id):
+        raise BooksSilentError("no connection", code="refused")
+
+    monkeypatch.setattr("integrations.bigdata.books.ask", silent)
+    order = acted_before()
+    before = changes(order)
+    answer = boss.post(deciding(order, "take"), filled(order, "take"))
+    assert answer.status_code == 409
+    assert "没有应答" in answer.content.decode()
+    assert changes(order) == before
+
+
+def test_the_partner_is_not_asked_about_what_is_not_allowed(boss, monkeypatch):
+    monkeypatch.setattr("integrations.bigdata.books.ask", None)  # calling it would raise
+    order = failed_trial()
+    assert boss.post(deciding(order, "take"), filled(order, "take")).status_code == 409
+
+
+def test_a_late_withdrawal_asks_how(boss):
+    order = billed()
+    step(order, "start_bpm", position=2)
+    order.billing_records.update(create_time=timezone.now() - 3 * DAY)
+    answer = boss.get(deciding(order, "withdraw"))
+    assert [sentence.partition("：")[0] for sentence in answer.context["will"]] == ["从现在起取消", "删除"]
+    assert boss.post(deciding(order, "withdraw"), filled(order, "withdraw")).status_code == 200
+    assert boss.post(deciding(order, "withdraw"), filled(order, "withdraw", how="burn")).status_code == 200
+    assert boss.post(deciding(order, "compensate"), filled(order, "compensate")).status_code == 409
+    assert boss.post(deciding(order, "withdraw"), filled(order, "withdraw", how="cancel")).status_code == 302
+    assert order.dispatches.get(undo=True).step == "cancel_billing"
+
+
+def test_an_early_withdrawal_asks_no_choice(boss):
+    assert "how" not in boss.get(deciding(billed(), "withdraw")).context["form"].fields
+
+
+@pytest.mark.parametrize(
+    "domains, told",
+    [
+        ("*.example.com", "不允许使用通配符"),
+        ("localhost", "只有一级名称"),
+        ("10.1.2.3", "是 IP 地址，不是域名"),
+        ("a.example.com\nA.example.com", "重复"),
+        ("  ", "必填"),
+        (",", "必填"),
+    ],
+)
+def test_a_name_that_can_t_be_ordered_is_told_in_words(boss, domains, told):
+    order = ALLOWED["name_domains"]()
+    answer = boss.post(deciding(order, "name_domains"), filled(order, "name_domains", domains=domains))
+    assert told in str(answer.context["form"].errors["domains"])
+    assert not order.domains.exists()
+
+
+def test_domains_come_one_a_line_or_with_commas(boss):
+    order = ALLOWED["name_domains"]()
+    boss.post(
+        deciding(order, "name_domains"), filled(order, "name_domains", domains="N.example.com, b.例子.中国\nc.cn；")
+    )
+    assert list(order.domains.values_list("name", flat=True)) == ["N.example.com", "b.例子.中国", "c.cn"]
+
+
+def test_one_of_bpm_s_records_or_a_word_is_made_to_count(boss):
+    order = billed()
+    row = factories.ApprovalRecordFactory(order=order, result="reject", finished=True)
+    choices = dict(boss.get(deciding(order, "decide")).context["form"].fields["record"].choices)
+    assert list(choices) == ["", row.record_id, "pass", "reject"]
+    assert choices[row.record_id].startswith("已驳回 · zhangsan")
+    assert boss.post(deciding(order, "decide"), filled(order, "decide", record="x")).status_code == 200
+    boss.post(deciding(order, "decide"), filled(order, "decide", record=row.record_id))
+    order.refresh_from_db()
+    assert (order.decision, order.state) == ("reject", "compensating")
+
+
+def test_what_is_accepted_is_named(boss):
+    order = differing()
+    factories.AffectedOrderFactory(order=order, incident__code="entered_differs", incident__partner="order")
+    answer = boss.get(deciding(order, "accept"))
+    assert list(dict(answer.context["form"].fields["incident"].choices)) == ["", "process_differs", "entered_differs"]
+    boss.post(deciding(order, "accept"), filled(order, "accept", incident="process_differs"))
+    open_ones = order.troubles.filter(closed_at=None)
+    assert [row.incident.code for row in open_ones] == ["entered_differs"]

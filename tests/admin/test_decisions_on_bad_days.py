@@ -10,7 +10,7 @@ from orders.pages.facts import last_event
 from tests import factories
 from tests.admin.orders import ALLOWED, changes, deciding, failed, filled, staff
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 every_decision = pytest.mark.parametrize("key", list(DECISIONS))
 
 
@@ -41,7 +41,13 @@ NONSENSE = [{"reason": "a\0b"}, {"reason": "x" * 501}, {"seen": "abc"}, {"seen":
 
 
 @pytest.mark.parametrize(
-    "key, form", [*((key, form) for key in DECISIONS for form in NONSENSE), ("attribute", {"letters": "\0"})]
+    "key, form",
+    [
+        *((key, form) for key in DECISIONS for form in NONSENSE),
+        ("attribute", {"letters": "\0"}),
+        ("decide", {"record": "\0"}),
+        ("name_domains", {"domains": "a\0b.cn"}),
+    ],
 )
 def test_nonsense_in_the_form_is_a_field_s_error(boss, key, form):
     order = ALLOWED[key]()

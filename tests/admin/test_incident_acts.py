@@ -77,6 +77,20 @@ def test_who_takes_it_after_somebody_is_told(member, incident):
     assert len(said(member("工程师"), incident, "acknowledge")) == 2
 
 
+def test_what_only_the_books_end_offers_no_end_by_hand(member):
+    """Nor does it end where somebody knows the address; the page says what ends it."""
+    row = make.IncidentFactory(code="difference", step="", partner="bigdata")
+    make.AffectedOrderFactory(incident=row, order=make.OrderFactory(attribution_id="BJ"))
+    staff = member("工程师")
+    assert keys(staff, row) == ["acknowledge", "note"]
+    page = staff.get(reverse("admin:orders_incident_change", args=[row.pk])).content.decode()
+    assert "不能手工解决或忽略" in page
+    for key in ("resolve", "ignore"):
+        assert "不能手工解决或忽略" in said(staff, row, key)[-1]
+    row.refresh_from_db()
+    assert row.state == State.OPEN
+
+
 def test_a_note_that_is_too_long_is_told(member, incident):
     told = said(member("工程师"), incident, "note", "x" * 501)
     assert len(told) == 1

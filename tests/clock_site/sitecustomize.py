@@ -3,13 +3,17 @@
 TEST_CLOCK_FILE holds an ISO time: from the moment it was written the clock creeps on, a thousand times slower than the
 real one. It stands, for what is on the wire, and still no two readings are equal (django-q2's queue needs that).
 Or it holds `+SECONDS`: the real clock, that much later.
+
+TEST_KILLER holds a text: who sends a call with it in its body dies on the spot.
 """
 
 import datetime
 import os
+import signal
 
 PATH = os.environ.get("TEST_CLOCK_FILE")
 CREEP = 0.001
+KILLER = os.environ.get("TEST_KILLER")
 
 
 def _now() -> datetime.datetime:
@@ -26,3 +30,14 @@ if PATH:
     from django.utils import timezone
 
     timezone.now = _now
+if KILLER:
+    from requests.adapters import HTTPAdapter
+
+    _send = HTTPAdapter.send
+
+    def _send_or_die(self, request, *args, **kwargs):
+        if KILLER.encode() in request.body:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return _send(self, request, *args, **kwargs)
+
+    HTTPAdapter.send = _send_or_die

@@ -91,11 +91,11 @@ class Desk:
                 return
         raise AssertionError("it never ends")
 
-    def claim(self, *partners: str, lease: float = 60) -> list[Work]:
+    def claim(self, *partners: str, lease: float = 60, **how) -> list[Work]:
         """Claims by hand all that is due for these partners (bigdata unless named), as a worker does."""
         rooms = dict.fromkeys(partners or ["bigdata"], 50)
         kept = datetime.timedelta(seconds=lease)
-        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads)
+        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads, **how)
 
     def end(self, work: Work, result: str = "ok", **more):
         """Records how a call claimed by hand ended."""
@@ -191,6 +191,7 @@ def desk(client, clock, sandbox, db, settings, tmp_path):
     desk = Desk(client, clock, sandbox)
     yield desk
     check_history()
+    check_sizes()
     assert sandbox.state()["violations"] == []
 
 
@@ -208,3 +209,15 @@ def check_history():
             assert may_move(order.kind, old, new), f"{order.number} must not go from {old} to {new}"
             state = new
         assert state in {None, order.state}, f"{order.number} is {order.state}, its history says {state}"
+
+
+def check_sizes():
+    """Claims are bounded by what steps say of their size: whoever makes one must fill it in."""
+    rows = Dispatch.objects.filter(channel="billing").exclude(step="ask_billing")  # as large as the step asked about
+    wrong = [row for row in rows if row.size != billing_size(row)]
+    assert not wrong, [(row.step, row.size) for row in wrong]
+
+
+def billing_size(row: Dispatch) -> int:
+    """How many records a billing step is about."""
+    return len(row.records) or len(row.about.get("fixes", row.about.get("named", [])))

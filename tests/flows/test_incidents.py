@@ -17,7 +17,7 @@ from orders.services.incident_desk import (
     note_incident,
     resolve_incident,
 )
-from orders.services.incidents import close_troubles, open_incident
+from orders.services.incidents import BOOKS_ONLY, close_troubles, open_incident
 from tests.bboss.conftest import TRIAL
 from tests.factories import NOW, OrderFactory
 from tests.flows import contents
@@ -172,6 +172,22 @@ def test_resolved_by_hand_it_frees_its_orders_and_is_mailed(desk, incident):
     assert not AffectedOrder.objects.filter(closed_at=None).exists()
     assert (len(mail.outbox), events("incident_resolved").count()) == (2, 1)
     assert desk.order("100T1").state == "failed"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("code", sorted(BOOKS_ONLY))
+def test_what_only_the_books_end_is_neither_resolved_nor_ignored_by_hand(code):
+    """3.9 (14): such an incident can be acknowledged, but ends only by the books or by `accept`."""
+    order = OrderFactory()
+    incident = open_incident(order, partner="bigdata", step="", code=code, detail="x", now=NOW)
+    for service, act_word in ((resolve_incident, "resolved"), (ignore_incident, "ignored")):
+        with pytest.raises(NotAllowedError, match=f"can't be {act_word} by hand: .*, or accept it"):
+            act(service, incident)
+    assert act(acknowledge_incident, incident).state == "acknowledged"
+    act(note_incident, incident, note="在核对")
+    close_troubles(order, code=code, now=NOW, by="test")
+    incident.refresh_from_db()
+    assert incident.state == "resolved"
 
 
 def test_what_is_over_cannot_be_taken_up(incident):

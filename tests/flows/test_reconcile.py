@@ -13,6 +13,7 @@ from integrations.reconciliation import Comparison, Scope
 from integrations.recurring import make_schedules
 from orders.models import BillingRecord, Difference, Dispatch, OrderEvent, Reconciliation
 from orders.services.compensation import compensate
+from orders.services.incidents import open_incident
 from orders.services.resend import Selection, judge
 from tests.bboss.conftest import ACTIVATION, TRIAL
 
@@ -118,12 +119,19 @@ def test_fields_that_differ_are_named_and_put_right(desk, store, capsys):
     assert Difference.objects.get().detail["fields"]["province"] == ["100", "200"]
 
 
-def test_what_is_not_ours_is_deleted(desk, store, capsys):
+def test_what_we_lack_of_an_order_that_stands_goes_by_its_number_and_a_reason(desk, store, capsys):
     store.put_record(held(store, "100A1") | {"domain": "x.example.com"})
     code, out = fix(desk, capsys)
-    assert (code, "Billed, no live order: ours none, theirs live" in out) == (1, True)
+    assert (code, "Billed, no live order: ours none, theirs live -> left: the order stands" in out) == (1, True)
+    assert desk.sent(DELETE) == []
+    assert desk.troubles("100A1") == ["difference"]
+    code, out = reconcile(capsys, "100A1", "--fix", "--reason", "客户经理确认")
+    assert (code, "-> queued: fix_delete_billing" in out) == (1, True)
+    desk.deliver()
     assert [row["domain"] for row in store.records("100A1")] == ["a.example.com"]
     assert desk.sent(DELETE)[0]["productInfos"][0]["domain"] == "x.example.com"
+    assert desk.events("100A1", "reconciliation_fix")[0]["reason"] == "客户经理确认"
+    assert (desk.troubles("100A1"), desk.state("100A1")) == ([], "active")
 
 
 def test_what_was_compensated_is_deleted_again(desk, store, capsys):
@@ -138,27 +146,75 @@ def test_what_was_compensated_is_deleted_again(desk, store, capsys):
     assert reconcile(capsys)[0] == 0
 
 
-@pytest.mark.parametrize("there, state", [(True, "live"), (False, "deleted")])
-def test_the_question_settles_what_was_unknown(desk, store, capsys, there, state):
-    record = BillingRecord.objects.get(order__number="100A1")
-    record.state = "unknown"
-    record.save()
-    if not there:
-        store.delete_record(held(store, "100A1"))
-    assert "ours unknown" in reconcile(capsys)[1]
+def make_unknown(number: str, **more) -> BillingRecord:
+    record = BillingRecord.objects.get(order__number=number)
+    BillingRecord.objects.filter(pk=record.pk).update(state="unknown", **more)
+    return record
+
+
+@pytest.mark.parametrize("words", [(), ("--fix",)])
+def test_the_question_settles_what_was_unknown(desk, store, capsys, words):
+    """With or without --fix: only a definite answer ends it, and this is one."""
+    record = make_unknown("100A1")
+    code, out = reconcile(capsys, *words)
+    assert (code, "ours unknown, theirs live -> settled: live" in out) == (1, True)
     record.refresh_from_db()
-    assert record.state == "unknown"
+    assert (record.state, Dispatch.objects.filter(step__startswith="fix").count()) == ("live", 0)
+    assert (Reconciliation.objects.first().fixed, Difference.objects.get().state) == (1, "over")
+    assert desk.troubles("100A1") == []
+    assert reconcile(capsys)[0] == 0
+
+
+def test_what_was_unknown_and_is_not_there_is_gone(desk, store, capsys):
+    compensate(number="100A1", reason="客户取消", by="staff:lisi", now=timezone.now())
+    desk.deliver()
+    record = make_unknown("100A1")
+    assert "ours unknown, theirs missing -> settled: missing" in reconcile(capsys)[1]
+    record.refresh_from_db()
+    assert record.state == "deleted"
+
+
+def test_what_was_unknown_and_must_be_there_is_not_billed(desk, store, capsys):
+    """An active order without its record is never right, however its state was lost."""
+    make_unknown("100A1")
+    before = held(store, "100A1")
+    store.delete_record(before)
+    for _ in range(2):
+        assert "Live order, not billed: ours" in reconcile(capsys)[1]
+        assert desk.troubles("100A1") == ["difference"]
     fix(desk, capsys)
+    assert (held(store, "100A1"), desk.troubles("100A1")) == (before, [])
+
+
+def test_an_unknown_record_s_incident_ends_with_the_answer(desk, store, capsys):
+    make_unknown("100T1")
+    for number in ("100T1", "100A1"):
+        open_incident(
+            desk.order(number), partner="bigdata", step="", code="unknown_record", detail="", now=timezone.now()
+        )
+    reconcile(capsys, "100A1")
+    assert desk.troubles("100A1") == ["unknown_record"]  # its trial's record is still unknown
+    reconcile(capsys, "100T1")
+    assert (desk.records("100T1"), desk.troubles("100T1"), desk.troubles("100A1")) == (
+        {"a.example.com": "cancelled"}, [], [],
+    )  # fmt: skip
+
+
+def test_an_unknown_record_takes_the_times_that_we_never_had(desk, store, capsys):
+    record = make_unknown("100T1", create_time=None, cancel_time=None, cancelled_at=None)
+    reconcile(capsys)
     record.refresh_from_db()
-    assert (record.state, Dispatch.objects.filter(step__startswith="fix").count()) == (state, 0)
-    assert Reconciliation.objects.first().fixed == 1
+    assert (record.state, record.cancelled_at) == ("cancelled", timezone.now())
+    assert reconcile(capsys)[0] == 0
 
 
 def test_an_order_with_a_step_under_way_is_left_out(desk, store, capsys):
     desk.sandbox.fault(path=BILLING, kind="503", count=1)
     desk.post(TRIAL | {"OrderNum": "100T2"})
     desk.deliver()
-    assert "2 orders, 2 records: 0 differences, 0 put right, 1 orders left out" in reconcile(capsys)[1]
+    out = reconcile(capsys)[1]
+    assert "2 orders, 2 records: 0 differences, 0 put right, 1 orders left out" in out
+    assert "100T2: left out: a billing step is under way: Create trial records" in out
 
 
 def test_an_order_that_is_being_undone_is_left_alone(desk, store, capsys):
@@ -204,7 +260,8 @@ def test_a_later_step_waits_for_the_fix(desk, store, capsys):
     assert desk.order("100A2").state == "awaiting_approval"
     store.put_record(held(store, "100A1") | {"jobId": "100A2", "productId": "9", "domain": "b.example.com"})
     desk.sandbox.fault(path=DELETE, kind="503", count=1)
-    fix(desk, capsys)
+    reconcile(capsys, "100A2", "--fix", "--reason", "误下发")
+    desk.deliver()
     order = desk.order("100A2")
     order.decision = "pass"
     order.save()
@@ -223,7 +280,7 @@ def test_a_fix_that_fails_is_an_incident_and_holds_up_nobody(desk, store, capsys
     desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
     fix(desk, capsys)
     order = desk.order("100A1")
-    assert (order.state, order.troubles.get(closed_at=None).incident.step) == ("active", "fix_create_billing")
+    assert (order.state, desk.troubles("100A1")) == ("active", ["difference", "code_400"])
     assert BillingRecord.objects.get(order=order).state == "live"
     judged = judge(Selection(numbers=("100A1",), failed=True), force=True)
     assert [(row.verdict, "reconcile --fix" in row.why) for row in judged] == [("refused", True)]
@@ -244,6 +301,11 @@ def test_named_orders_and_days(desk, store, capsys):
         (["100X"], "unknown: 100X"),
         (["100C1"], "name its trial: 100C1"),
         (["--since", "yesterday"], "is no day"),
+        (["--reason", "x"], "--reason goes with --fix"),
+        (["--fix", "--reason", "x"], "--reason goes with --fix and with the numbers"),
+        (["100A1", "--reason", "x"], "--reason goes with --fix"),
+        (["100A1", "--fix", "--reason", " "], "the reason is empty"),
+        (["--numbers", "nowhere.txt"], "nowhere.txt: No such file"),
     ],
 )
 def test_wrong_arguments(desk, store, words, complaint):

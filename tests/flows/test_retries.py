@@ -94,6 +94,20 @@ def test_when_the_retries_are_used_up_the_step_fails_with_an_incident(desk):
     assert desk.mails("T1", "mail_incident") == 1
 
 
+@pytest.mark.parametrize("shortened, calls", [([], 2), ([5], 3)])
+def test_a_plan_that_is_shortened_meanwhile_is_the_one_that_counts(desk, settings, shortened, calls):
+    """Nothing breaks where an attempt was under way, or waited, when the setting became shorter."""
+    settings.DISPATCH_RETRY_SECONDS = [30, 120, 600]
+    desk.sandbox.fault(path=BILLING, kind="500", count=9)
+    desk.play(trial())
+    settings.DISPATCH_RETRY_SECONDS = shortened
+    desk.wait_out()
+    row = desk.step("T1", "create_trial_billing")
+    assert (row.state, row.attempts, row.error_code, row.definite) == ("failed", calls, "http_500", False)
+    assert desk.troubles("T1") == ["http_500"]
+    assert not Attempt.objects.filter(outcome="").exists()
+
+
 def test_a_refusal_is_permanent(desk):
     desk.sandbox.fault(path=BILLING, kind="refusal", code=400, message="域名未备案")
     desk.play(trial())

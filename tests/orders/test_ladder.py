@@ -5,6 +5,7 @@ import datetime
 import pytest
 from django.utils.translation import override
 
+from orders.causes import UNKNOWN
 from orders.models import Dispatch, Order
 from orders.pages.ladder import build_ladder, current
 from orders.pages.rungs import Facts, Trouble
@@ -60,6 +61,11 @@ TABLE = [
     ("trial ended", order(S.ENDED, "trial"), [step("create_trial_billing")], "live", "none", ""),
     ("trial failed", order(S.FAILED, "trial"), [step("create_trial_billing", "failed", error_code="code_400")],
      "billing", "red", "resend"),
+    ("trial made before", order(S.FAILED, "trial"), [step("create_trial_billing", "failed", error_code="acted_before")],
+     "billing", "red", "take"),
+    ("trial given up", order(S.ENDED, "trial"), [step("create_trial_billing", "given_up")], "live", "none", ""),
+    ("change given up", order(S.APPLIED, "change"),
+     [step("cancel_trial_billing"), step("create_trial_billing", "given_up", position=2)], "live", "green", ""),
     ("trial withdrawn", order(S.WITHDRAWN, "trial", **UNDONE), [step("create_trial_billing", "undone")],
      "undo", "none", ""),
     ("trial without attribution", order(S.HELD, "trial", held_because=H.ATTRIBUTION_UNKNOWN, planned_at=None), [],
@@ -71,9 +77,11 @@ TABLE = [
     ("sending", order(S.IN_PROGRESS), first_plan("sending", "waiting"), "billing", "blue", ""),
     ("retrying", order(S.IN_PROGRESS), first_plan("retrying", "waiting"), "billing", "amber", "resend"),
     ("trial unknown", order(S.HELD, held_because=H.TRIAL_UNKNOWN, planned_at=None), [], "stored", "amber", ""),
-    ("trial closed", order(S.HELD, held_because=H.TRIAL_CLOSED, planned_at=None), [], "stored", "amber", "withdraw"),
-    ("domains missing", order(S.HELD, held_because=H.DOMAINS_MISSING, planned_at=None), [],
+    ("trial closed", order(S.HELD, held_because=H.TRIAL_CLOSED, planned_at=None), [], "stored", "amber", "proceed"),
+    ("change of a closed trial", order(S.HELD, "change", held_because=H.TRIAL_CLOSED, planned_at=None), [],
      "stored", "amber", "withdraw"),
+    ("domains missing", order(S.HELD, held_because=H.DOMAINS_MISSING, planned_at=None), [],
+     "stored", "amber", "name_domains"),
     ("files wrong", order(S.HELD, held_because=H.FILES, info_security="a.xlsx"),
      [step("check_files", "retrying", error_code="missing", position=1)], "files", "amber", "waive"),
     ("awaiting approval", order(S.AWAITING_APPROVAL, **SUBSEQUENT), LATE_BILLING, "approval", "violet", ""),
@@ -106,6 +114,31 @@ def test_where_it_stands(one, steps, key, tone, action):
         assert str(here.cause.next)
     else:
         assert str(here.note)
+
+
+BOOKS = {
+    "late_undo": "withdraw", "acted_before": "take", "difference": "take", "process_differs": "accept",
+    "billed_not_active": "accept", "change_built_upon": "accept",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", BOOKS)
+@pytest.mark.parametrize(
+    "one, key",
+    [
+        (order(S.ACTIVE, live_at=NOW), "live"),
+        (order(S.TRIALING, "trial"), "live"),
+        (order(S.WITHDRAWN, **UNDONE), "undo"),
+        (order(S.REJECTED, **UNDONE), "undo"),
+    ],
+    ids=["active", "trialing", "withdrawn", "rejected"],
+)
+def test_what_only_the_books_end_is_not_shown_as_fine(one, key, code):
+    rungs = ladder(one, [], troubles=[Trouble(code=code, since=NOW)])
+    rung = by_key(rungs)[key]
+    assert (rung.tone, rung.action, rung.code) == ("amber", BOOKS[code], code)
+    assert current(rungs).key == key
+    assert str(rung.cause.what) != str(UNKNOWN.what)
 
 
 def test_the_table_knows_every_state():

@@ -3,7 +3,7 @@
 import pytest
 
 from integrations.bigdata.comparison import Ours, compare
-from integrations.bigdata.payload import RecordFacts, product_infos
+from integrations.bigdata.payload import RecordFacts, deletion, product_infos
 from tests.conftest import shanghai
 
 
@@ -50,6 +50,12 @@ LIVE, GONE = {}, {"cancelStatus": "2"}
         ("to_send", LIVE, "not_ours", "delete"),
         ("unknown", LIVE, "fields", "settle"),
         ("unknown", None, "fields", "settle"),
+        ("live", {"enterpriseName": "a\0b"}, "unreadable", "create"),
+        ("live", {"province": "\ud800"}, "unreadable", "create"),
+        ("live", {"remark": "a\0b"}, None, None),
+        ("deleted", {"enterpriseName": "a\0b"}, "unreadable", "delete"),
+        ("deleted", {"enterpriseId": "a\0b"}, "unreadable", ""),
+        ("deleted", {"enterpriseId": None}, "not_ours", ""),
     ],
 )
 def test_one_record(state, theirs, kind, remedy):
@@ -73,6 +79,70 @@ def test_what_we_never_heard_of_is_named_as_they_hold_it():
     }  # fmt: skip
 
 
-def test_a_row_without_its_members_is_no_accident():
-    (found,) = compare([], [{"jobId": "100T1"}])
-    assert (found.kind, found.theirs) == ("not_ours", "live")
+def unsure(**changes) -> Ours:
+    return Ours(7, "unknown", facts(**changes), cancelled_at=shanghai("2023-09-21 00:00:00"))
+
+
+def test_their_answer_ends_an_uncertainty_and_is_then_compared():
+    settled, province = compare([unsure()], [there(facts(), province="200")])
+    assert (settled.remedy, settled.theirs, settled.fields) == ("settle", "live", {})
+    assert (province.kind, province.remedy, province.ours) == ("fields", "create", "live")
+    assert province.fields == {"province": ["100", "200"]}
+
+
+def test_an_uncertain_cancel_is_compared_with_its_moment():
+    cancelled = facts(cancelled=True, cancel_time=shanghai("2023-09-21 00:00:00"))
+    assert [one.remedy for one in compare([unsure()], [there(cancelled)])] == ["settle"]
+    late = compare([unsure()], [there(cancelled, cancelTime="20230922000000")])
+    assert late[1].fields == {"cancelTime": ["20230921000000", "20230922000000"]}
+
+
+def test_what_we_never_sent_for_sure_takes_their_times():
+    (settled,) = compare([unsure(create_time=None, cancel_time=None)], [there(facts())])
+    assert settled.times == (shanghai("2023-09-20 18:54:36"), shanghai("2033-09-20 18:54:36"))
+
+
+def test_what_staff_live_with_is_no_difference():
+    ours = Ours(7, "live", facts(), accepted={"province": "200"})
+    assert compare([ours], [there(facts(), province="200")]) == []
+    assert compare([ours], [there(facts())]) == []
+    (found,) = compare([ours], [there(facts(), province="210")])
+    assert found.fields == {"province": ["100", "210"]}
+
+
+def test_what_staff_live_with_is_sent_as_it_is():
+    kept = facts(accepted={"province": "200", "enterpriseId": "E9", "cancelStatus": "2", "more": "x"})
+    assert product_infos([kept])["productInfos"] == [there(facts(), province="200", enterpriseId="E9")]
+    assert deletion([kept])["productInfos"][0]["enterpriseId"] == "E9"
+
+
+@pytest.mark.parametrize(
+    "row, product, domain",
+    [
+        ({"jobId": "100T1"}, "", ""),
+        ({"productId": "1", "domain": "x\0y.example.com"}, "1", "x?y.example.com"),
+        ({"productId": "1\0", "domain": "x.example.com"}, "1?", "x.example.com"),
+        ({"productId": "1", "domain": {"a": 1}}, "1", "{'a': 1}"),
+        ({"productId": "1", "domain": ""}, "1", ""),
+        ("what\0", "", "what?"),
+        (None, "", ""),
+    ],
+)
+def test_a_row_without_a_name_disturbs_nobody(row, product, domain):
+    (found,) = compare([Ours(7, "live", facts())], [row, there(facts())])
+    assert (found.kind, found.remedy, found.record) == ("unreadable", "", None)
+    assert (found.product_id, found.domain, found.named) == (product, domain, {})
+
+
+def test_a_stranger_with_a_readable_name_can_be_deleted():
+    (found,) = compare([], [there(facts(), enterpriseName="a\0b")])
+    assert (found.kind, found.remedy, found.named["domain"]) == ("unreadable", "delete", "A.example.com")
+    assert found.fields == {"enterpriseName": [None, "a?b"]}
+
+
+def test_two_rows_under_one_name_are_told():
+    """To delete one of them by name might delete both."""
+    twin = there(facts(), domain="a.EXAMPLE.com", province="200")
+    for rows in ([there(facts()), twin], [twin, there(facts())]):
+        (found,) = compare([Ours(7, "live", facts())], rows)
+        assert (found.kind, found.remedy, found.record, found.domain) == ("not_ours", "", None, "a.EXAMPLE.com")

@@ -8,8 +8,10 @@ import time
 import pytest
 import requests
 
+from tests.processes.conftest import SHORT
+from tests.processes.desk import ProcessDesk
 from tests.processes.hanging import hang
-from tests.processes.orders import activation, check_calls, post_all, trial, until_active
+from tests.processes.orders import activation, check_calls, post_all, states, trial, until_active
 from tests.processes.proc import kill
 
 pytestmark = pytest.mark.processes
@@ -93,3 +95,24 @@ def test_a_stopped_worker_ends_its_calls_and_nothing_is_left(desk):
     assert desk.rows("SELECT count(*) FROM orders_dispatch WHERE state = 'sending'") == [(0,)]
     assert desk.heartbeats() == known
     check_calls(desk)
+
+
+def test_a_step_that_kills_its_worker_is_given_up_and_takes_nobody_along(tmp_path, postgres):
+    """3.5: lost once among others and five times alone; each worker before and after it delivers its neighbours."""
+    short = SHORT | {"TEST_KILLER": "killer.example.com"}
+    with ProcessDesk(tmp_path, postgres=postgres, clock="+0", **short) as desk:
+        post_all(desk, [trial(1, ProvContent=[{"ProvReq": "killer.example.com"}])])
+        post_all(desk, [trial(n) for n in range(2, 12)])
+        ended = []
+        for run in range(1, 8):
+            ended.append(desk.manage("deliver", "--until-idle", check=False).returncode)
+            desk.at(f"+{11 * run}")
+        assert ended[:6] == [-signal.SIGKILL] * 6
+        step = desk.show("100T0001")["steps"][0]
+        assert (step["status"], step["attempts"]) == ("failed", 6)
+        assert [row["code"] for row in desk.show("100T0001")["incidents"]] == ["lost"]
+        assert states(desk, 2, 11, "T") == {f"100T{n:04d}": "trialing" for n in range(2, 12)}
+        others = "SELECT max(attempts) FROM orders_dispatch WHERE state = 'done' AND channel = 'billing'"
+        assert desk.rows(others)[0][0] <= 2  # they were in flight beside it once at the most
+        assert not desk.calls(order="100T0001")
+        check_calls(desk)

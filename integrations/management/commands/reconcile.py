@@ -1,17 +1,19 @@
-"""`reconcile [ORDER...] [--since DATE] [--fix]`: holds our billing records against theirs (contract 5)."""
+"""`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE]`: our records against theirs."""
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
 
-from integrations.bigdata.comparison import SETTLE, Found
+from integrations.number_list import NumberListError, read_numbers
 from integrations.reconciliation import Comparison, Scope
+from orders.fixing_words import left_because
 from orders.management.actor import actor, add_by
 from orders.management.days import day
 from orders.models import Difference, Order
 
 
 class Command(BaseCommand):
-    """Prints each difference and exits 1 if there is any, or if the big-data side did not answer for an order."""
+    """Prints each difference and what was done about it; exits 1 if there is any, or if the big-data side did not
+    answer for an order."""
 
     help = "Compares our billing records with those of the big-data side, for the named orders or all."
 
@@ -19,13 +21,26 @@ class Command(BaseCommand):
         parser.add_argument("order", nargs="*", help="order numbers; none: all")
         parser.add_argument("--since", type=day, help="only orders received on this day or later, YYYY-MM-DD")
         parser.add_argument("--fix", action="store_true", help="sends what is missing, deletes what must not be there")
+        parser.add_argument(
+            "--reason", default="", help="with --fix and order numbers: also deletes what we lack of orders that stand"
+        )
+        parser.add_argument(
+            "--numbers", metavar="FILE", help="BBOSS's order numbers, one a line: names those that one side lacks"
+        )
         add_by(parser)
 
-    def handle(self, *args, order, since, fix, by, **options):
-        check_known(order)
+    def handle(self, *args, order, since, fix, reason, numbers, by, **options):
+        check(order, fix=fix, reason=reason)
+        listed = None
+        try:
+            listed = read_numbers(numbers) if numbers else None
+        except NumberListError as error:
+            raise CommandError(str(error)) from error
+        run = Comparison(
+            Scope(numbers=tuple(order), since=since), by=actor(by), fix=fix, reason=reason.strip(), listed=listed,
+            on_difference=self.show, on_left=self.show_left,
+        )  # fmt: skip
         self.fix = fix
-        scope = Scope(numbers=tuple(order), since=since)
-        run = Comparison(scope, by=actor(by), fix=fix, on_difference=self.show)
         row = run.run()
         self.stdout.write(
             f"{row.orders} orders, {row.records} records: {row.differences} differences, {row.fixed} put right, "
@@ -36,25 +51,43 @@ class Command(BaseCommand):
         if row.differences:
             raise CommandError(f"{row.differences} differences")
 
-    def show(self, difference: Difference, found: Found) -> None:
+    def show(self, difference: Difference) -> None:
         """One line for one difference."""
         with override("en"):
             what = difference.get_kind_display()
-        told = (
-            f"{difference.job_id} {found.product_id} {found.domain}: {what}: ours {found.ours}, theirs {found.theirs}"
-        )
-        fields = "".join(f"; {name}: ours {ours}, theirs {theirs}" for name, (ours, theirs) in found.fields.items())
-        self.stdout.write(told + fields + self.done(difference, found))
+        name = " ".join(filter(None, [difference.job_id, difference.product_id, difference.domain]))
+        detail = difference.detail
+        told = f"{name}: {what}: ours {detail['ours']}, theirs {detail['theirs']}"
+        fields = "".join(f"; {field}: {_compared(*pair)}" for field, pair in detail.get("fields", {}).items())
+        held = "".join(f"; {field} {value}" for field, value in detail.get("held", {}).items())
+        self.stdout.write(told + fields + held + self.done(difference))
 
-    def done(self, difference: Difference, found: Found) -> str:
-        """What was done about it."""
+    def done(self, difference: Difference) -> str:
+        """What was done about it, or why nothing was."""
         if difference.fix_id:
             return f" -> queued: {difference.fix.step}"
-        return f" -> settled: {found.theirs}" if found.remedy == SETTLE and self.fix else ""
+        if difference.state == Difference.State.OVER:
+            return f" -> settled: {difference.detail['theirs']}"
+        left = difference.detail.get("left")
+        return f" -> left: {_words(left)}" if left and self.fix else ""
+
+    def show_left(self, number: str, left: dict, compared: bool) -> None:
+        """One line for an order that was not compared, or that nothing is put right of."""
+        what = "compared, but nothing of it is put right" if compared else "left out"
+        self.stdout.write(f"{number}: {what}: {_words(left)}")
 
 
-def check_known(numbers: list[str]) -> None:
-    """One clear line for a number that can't be compared, before anything is asked."""
+def _compared(ours: str | None, theirs: str | None) -> str:
+    return f"theirs {theirs}" if ours is None else f"ours {ours}, theirs {theirs}"
+
+
+def _words(left: dict) -> str:
+    with override("en"):
+        return left_because(left)
+
+
+def check(numbers: list[str], *, fix: bool, reason: str) -> None:
+    """One clear line for what can't be done, before anything is asked."""
     kinds = dict(Order.objects.filter(number__in=numbers).values_list("number", "kind"))
     unknown = [number for number in numbers if number not in kinds]
     if unknown:
@@ -62,3 +95,7 @@ def check_known(numbers: list[str]) -> None:
     changes = [number for number in numbers if kinds[number] == Order.Kind.CHANGE]
     if changes:
         raise CommandError(f"a trial change has no records of its own, name its trial: {', '.join(changes)}")
+    if reason and not (fix and numbers):
+        raise CommandError("--reason goes with --fix and with the numbers of the orders that it is about")
+    if reason and not reason.strip():
+        raise CommandError("the reason is empty")

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 
 from orders.admin.order_page.forms import FORMS, ReasonForm
 from orders.admin.order_page.page import actor
+from orders.books import BooksSilentError
+from orders.causes import cause_of
 from orders.errors import OrderError, TrialClaimedError
 from orders.models import Order
 from orders.pages.decisions import DECISIONS, ChangedMeanwhileError, Decision, decide
@@ -23,10 +25,9 @@ def answer_decision(pages, request: HttpRequest, order: Order, key: str):
         raise Http404
     if not request.user.has_perm(decision.permission):
         raise PermissionDenied
-    make = FORMS.get(key, ReasonForm)
     if request.method != "POST":
-        return _ask(pages, request, order, decision, make(initial={"seen": last_event(order)}))
-    form = make(request.POST)
+        return _ask(pages, request, order, decision, _form(decision, order, initial={"seen": last_event(order)}))
+    form = _form(decision, order, request.POST)
     if not form.is_valid():
         return _ask(pages, request, order, decision, form)
     return _take(pages, request, order, decision, form)
@@ -40,6 +41,10 @@ def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: R
         )  # fmt: skip
     except ChangedMeanwhileError as changed:
         return _ask_again(pages, request, order, decision, changed)
+    except BooksSilentError as error:
+        form.add_error(None, _("Nothing was changed: the big-data side was asked and did not answer."))
+        form.add_error(None, cause_of(error.code).what)
+        return _ask(pages, request, order, decision, form, status=409)
     except OrderError as error:
         form.add_error(None, _why(error, order))
         return _ask(pages, request, order, decision, form, status=409)
@@ -53,19 +58,23 @@ def _ask_again(pages, request: HttpRequest, order: Order, decision: Decision, ch
     data["seen"] = changed.news[-1].pk
     order = pages.order_or_404(request, order.pk)
     news = [tell(row) for row in changed.news]
-    return _ask(pages, request, order, decision, type(_form(decision))(data), news=news, status=409)
+    return _ask(pages, request, order, decision, _form(decision, order, data), news=news, status=409)
 
 
-def _form(decision: Decision) -> ReasonForm:
-    return FORMS.get(decision.key, ReasonForm)()
+def _form(decision: Decision, order: Order, *args, **kwargs) -> ReasonForm:
+    return FORMS.get(decision.key, ReasonForm)(*args, order=order, **kwargs)
 
 
 def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
     facts = facts_of(order, now=timezone.now())
-    why_not = decision.why_not(facts)
+    why_not, will = decision.why_not(facts), []
+    try:
+        will = [] if why_not else decision.will(facts)
+    except OrderError as error:  # what the order's state alone does not tell
+        why_not = _why(error, order)
     return pages.show(
         request, "decide.html", status=status, title=decision.label, order=order, decision=decision, form=form,
-        news=news, why_not=why_not, will=() if why_not else decision.will(facts),
+        news=news, why_not=why_not, will=will,
     )  # fmt: skip
 
 

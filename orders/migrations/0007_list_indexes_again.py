@@ -6,5 +6,5 @@ from orders.list_indexes import install
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0005_repairs")]
+    dependencies = [("orders", "0006_rows_before_repairs")]
     operations = [migrations.RunPython(install, migrations.RunPython.noop)]

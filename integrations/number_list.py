@@ -1,0 +1,32 @@
+"""A list of order numbers from BBOSS, one a line (contract section 5, `reconcile --numbers`)."""
+
+import re
+from pathlib import Path
+
+NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class NumberListError(Exception):
+    """The file can't be read, or a line of it is no order number; one clear line."""
+
+
+def read_numbers(path: str) -> list[str]:
+    """The numbers of a file in UTF-8, each once, in its order; blank lines and spaces around a number do not count.
+
+    Raises NumberListError.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a text in UTF-8"
+        raise NumberListError(f"{path}: {why}") from error
+    numbers: dict[str, None] = {}
+    for place, line in enumerate(lines, start=1):
+        number = line.strip()
+        if number and not NUMBER.fullmatch(number):
+            raise NumberListError(f"{path}: line {place} is no order number: {number[:80]!r}")
+        if number:
+            numbers[number] = None
+    if not numbers:
+        raise NumberListError(f"{path}: it holds no order numbers")
+    return list(numbers)

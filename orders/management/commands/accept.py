@@ -1,0 +1,19 @@
+"""`accept ORDER [INCIDENT] --reason TEXT`: lives with a difference or incident (contract 3.9, 14; 5)."""
+
+from orders.management.act import ActCommand
+from orders.services.taking import accept
+
+
+class Command(ActCommand):
+    """Our records then take what the partner holds; the order counts as fine and stays listed."""
+
+    help = "Lives with a difference or incident that only the books would end; asks the big-data side for them."
+
+    def add_more(self, parser):
+        parser.add_argument("incident", nargs="?", default="", help="its code in `show`; default: all of the order's")
+
+    def act(self, number, options, *, reason, by, now):
+        return accept(number=number, incident=options["incident"], reason=reason, by=by, now=now)
+
+    def told(self, options):
+        return f"{options['incident'] or 'what differs'} accepted"

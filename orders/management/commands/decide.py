@@ -1,0 +1,21 @@
+"""`decide ORDER RECORDID|pass|reject --reason TEXT`: makes a later decision the one that counts (contract 3.6, 5)."""
+
+from orders.management.act import ActCommand
+from orders.services.deciding import decide
+
+
+class Command(ActCommand):
+    """A word where BPM's record was lost: it is entered as staff's."""
+
+    help = "Makes a later finished approval record the one that counts, or enters a decision whose record was lost."
+
+    def add_more(self, parser):
+        parser.add_argument(
+            "record", metavar="RECORDID|pass|reject", help="the approval record, or the decision itself"
+        )
+
+    def act(self, number, options, *, reason, by, now):
+        return decide(number=number, record=options["record"], reason=reason, by=by, now=now)
+
+    def told(self, options):
+        return f"{options['record']} made the decision that counts"

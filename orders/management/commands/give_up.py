@@ -1,0 +1,24 @@
+"""`give_up ORDER [--step STEP] --reason TEXT [--dry-run]`: gives a failed step up (contract 3.9, 13; 5)."""
+
+from orders.management.act import ActCommand
+from orders.queries import foresee
+from orders.services.giving_up import give_up
+
+
+class Command(ActCommand):
+    """Ends a billing step that failed for good; what waited behind it goes on. Says what will follow."""
+
+    help = "Gives up a billing step that failed for good, or each one that something waits for; says what will follow."
+    DRY_RUN = True
+
+    def add_more(self, parser):
+        parser.add_argument("--step", default="", help="its name in `show`; default: each one that something waits for")
+
+    def foresee(self, order, options, *, now):
+        return foresee.give_up(order, step=options["step"], now=now)
+
+    def act(self, number, options, *, reason, by, now):
+        return give_up(number=number, step=options["step"], reason=reason, by=by, now=now)
+
+    def told(self, options):
+        return f"{options['step'] or 'what had failed'} given up"

@@ -1,0 +1,19 @@
+"""`name_domains ORDER DOMAIN... --reason TEXT`: names the domains of a held order (contract 2.4, 5)."""
+
+from orders.management.act import ActCommand
+from orders.services.holds import name_domains
+
+
+class Command(ActCommand):
+    """A subsequent activation whose message had none; it goes on."""
+
+    help = "Names the domains of an activation that is held for them."
+
+    def add_more(self, parser):
+        parser.add_argument("domain", nargs="+", help="host names, as they shall be sent")
+
+    def act(self, number, options, *, reason, by, now):
+        return name_domains(number=number, domains=options["domain"], reason=reason, by=by, now=now)
+
+    def told(self, options):
+        return f"{len(options['domain'])} domains named"

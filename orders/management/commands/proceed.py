@@ -1,0 +1,16 @@
+"""`proceed ORDER --reason TEXT`: lets an activation of a closed trial go on (contract 3.10, 5)."""
+
+from orders.management.act import ActCommand
+from orders.services.holds import proceed
+
+
+class Command(ActCommand):
+    """As the first one where nobody holds the claim, else as a subsequent one."""
+
+    help = "Lets an activation go on that is held because its trial is withdrawn or ended."
+
+    def act(self, number, options, *, reason, by, now):
+        return proceed(number=number, reason=reason, by=by, now=now)
+
+    def told(self, options):
+        return "let go on"

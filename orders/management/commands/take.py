@@ -1,0 +1,19 @@
+"""`take ORDER [--step STEP] --reason TEXT`: takes the partner's books as ours (contract 3.5, 409; 5)."""
+
+from orders.management.act import ActCommand
+from orders.services.taking import take
+
+
+class Command(ActCommand):
+    """Asks the big-data side again what it holds, and takes that."""
+
+    help = "After acted_before or a difference: asks the big-data side again and takes its books as ours."
+
+    def add_more(self, parser):
+        parser.add_argument("--step", default="", help="its name in `show`; default: all that differs")
+
+    def act(self, number, options, *, reason, by, now):
+        return take(number=number, step=options["step"], reason=reason, by=by, now=now)
+
+    def told(self, options):
+        return "the big-data side's books taken as ours"

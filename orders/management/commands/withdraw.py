@@ -1,0 +1,28 @@
+"""`withdraw ORDER --reason TEXT [--cancel | --delete] [--dry-run]`: withdraws as BBOSS would (contract 3.9, 16; 5)."""
+
+from orders.management.act import ActCommand
+from orders.queries import foresee
+from orders.services.withdrawal import withdraw_by_staff
+
+
+class Command(ActCommand):
+    """The choice is needed where a customer has been billed for more than a day."""
+
+    help = "Withdraws an order as BBOSS would; says what will follow."
+    DRY_RUN = True
+
+    def add_more(self, parser):
+        way = parser.add_mutually_exclusive_group()
+        way.add_argument("--cancel", action="store_const", const="cancel", dest="how", default="",
+                         help="a late undoing: the records are cancelled from now on")  # fmt: skip
+        way.add_argument("--delete", action="store_const", const="delete", dest="how",
+                         help="a late undoing: the records are deleted, as if nothing had been owed")  # fmt: skip
+
+    def foresee(self, order, options, *, now):
+        return foresee.withdraw(order, how=options["how"], now=now)
+
+    def act(self, number, options, *, reason, by, now):
+        return withdraw_by_staff(number=number, how=options["how"], reason=reason, by=by, now=now)
+
+    def told(self, options):
+        return "withdrawn"

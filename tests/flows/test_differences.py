@@ -1,0 +1,238 @@
+"""The life of a difference with the big-data side's books, and its incident (contract 3.9, 14)."""
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from integrations import reconciliation
+from integrations.http import Answer
+from orders.models import BillingRecord, Difference, Incident, Reconciliation, TrialClaim
+from orders.services.giving_up import give_up
+from tests.flows.conftest import BILLING
+from tests.flows.contents import activation, trial, withdrawal
+from tests.flows.reconciling import Books
+
+A, X = "a.example.com", "x.example.com"
+
+
+@pytest.fixture
+def books(desk, capsys):
+    return Books(desk, capsys)
+
+
+def rows(job: str) -> list[str]:
+    """`kind:state` of each difference of a jobId, in order."""
+    found = Difference.objects.filter(job_id=job).order_by("pk")
+    return [f"{row.kind}:{row.state}" for row in found]
+
+
+def test_each_comparison_closes_what_the_one_before_found(desk, books):
+    desk.play(trial())
+    books.lose("T1")
+    assert books.reconcile()[0] == 1
+    assert (rows("T1"), desk.troubles("T1")) == (["not_billed:open"], ["difference"])
+    assert Incident.objects.get().detail == "a.example.com (live / missing)"
+    desk.clock.shift(60)
+    books.reconcile()
+    assert rows("T1") == ["not_billed:over", "not_billed:open"]
+    first = Difference.objects.first()
+    assert (first.closed_at, first.closed_by) == (timezone.now(), "command:test")
+    assert desk.troubles("T1") == ["difference"]
+
+
+def test_it_ends_when_a_comparison_finds_none(desk, books):
+    desk.play(trial())
+    lost = books.lose("T1")
+    books.reconcile()
+    books.store.put_record(lost)
+    assert books.reconcile()[0] == 0
+    assert (rows("T1"), desk.troubles("T1")) == (["not_billed:over"], [])
+    assert Incident.objects.get().state == "resolved"
+
+
+def test_it_ends_when_its_fix_is_done(desk, books):
+    desk.play(trial())
+    books.lose("T1")
+    books.reconcile("--fix")
+    assert (rows("T1"), desk.troubles("T1")) == (["not_billed:open"], ["difference"])
+    desk.deliver()
+    assert (rows("T1"), desk.troubles("T1")) == (["not_billed:over"], [])
+    assert Difference.objects.get().closed_by == "worker"
+
+
+def test_what_the_fix_does_not_cover_keeps_the_incident_open(desk, books):
+    desk.play(trial())
+    books.store.put_record(books.lose("T1") | {"domain": X})
+    books.fix()
+    assert (rows("T1"), desk.troubles("T1")) == (["not_billed:over", "not_ours:open"], ["difference"])
+    books.fix("T1", "--reason", "x")
+    assert (rows("T1")[2:], desk.troubles("T1")) == (["not_ours:over"], [])
+
+
+def test_a_comparison_of_one_order_leaves_the_others_alone(desk, books):
+    desk.play(trial("T1"), trial("T2", X))
+    books.lose("T1")
+    books.lose("T2")
+    books.reconcile()
+    books.reconcile("T2")
+    assert (rows("T1"), rows("T2")) == (["not_billed:open"], ["not_billed:over", "not_billed:open"])
+
+
+def test_what_staff_live_with_is_not_found_again(desk, books):
+    desk.play(trial())
+    books.put("T1", province="200")
+    BillingRecord.objects.update(accepted={"province": "200"})
+    assert books.reconcile()[0] == 0
+    books.put("T1", enterpriseName="别人")
+    assert "enterpriseName: ours 北京示例科技, theirs 别人" in books.fix()[0]
+    assert (books.held("T1")["province"], books.held("T1")["enterpriseName"]) == ("200", "北京示例科技")
+    books.put("T1", province="210")
+    assert "province: ours 100, theirs 210" in books.reconcile()[1][0]
+
+
+def test_an_accepted_record_that_we_lack_is_not_found_again_as_long_as_it_is_the_same(desk, books):
+    desk.play(trial())
+    books.store.put_record(books.held("T1") | {"domain": X})
+    books.reconcile()
+    Difference.objects.update(state="accepted")
+    assert books.reconcile()[0] == 0
+    assert (rows("T1"), desk.troubles("T1")) == (["not_ours:accepted"], [])
+    books.store.put_record(books.store.records("T1")[1] | {"cancelStatus": "2"})
+    assert books.reconcile()[0] == 1
+    assert rows("T1") == ["not_ours:accepted", "not_ours:open"]
+
+
+def test_an_accepted_difference_of_a_record_of_ours_does_not_hide_a_later_one(desk, books):
+    """`accept` made our record what they held; what it becomes later is another matter."""
+    desk.play(trial())
+    books.lose("T1")
+    books.reconcile()
+    Difference.objects.update(state="accepted")
+    assert books.reconcile()[0] == 1
+
+
+# --- what ended although it may still be billed
+
+
+@pytest.fixture
+def given_up(desk):
+    """A withdrawn activation whose deletion the big-data side refuses for good; staff have given it up."""
+    desk.play(trial(), activation())
+    desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal", count=1)
+    desk.play(withdrawal("A1"))
+    give_up(number="A1", reason="对方锁定", by="staff:lisi", now=timezone.now())
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
+    return desk
+
+
+def test_what_is_still_billed_keeps_its_incident(given_up, books):
+    assert books.reconcile()[0] == 0
+    assert given_up.troubles("A1") == ["billed_not_active"]
+    assert books.live() == ["A1"]
+
+
+def test_what_is_gone_ends_it_and_the_trial_runs_on(given_up, books):
+    books.lose("A1")
+    code, lines = books.reconcile()
+    assert (code, given_up.troubles("A1"), given_up.records("A1")) == (0, [], {A: "deleted"}), lines
+    given_up.deliver()
+    assert (books.live(), given_up.state("T1"), given_up.state("A1")) == (["T1"], "trialing", "withdrawn")
+    assert not TrialClaim.objects.filter(released_at=None).exists()
+
+
+# --- what can't be read
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"domain": "x\0y"}, "T1 1 x?y: Record that can't be read"),
+        ({"domain": X, "enterpriseName": "a\0b"}, f"T1 1 {X}: Record that can't be read"),
+        ({"domain": ""}, "T1 1: Record that can't be read"),
+    ],
+)
+def test_a_row_that_can_t_be_read_is_named_and_the_run_goes_on(desk, books, change, told):
+    desk.play(trial("T1"), trial("T2", "b.example.com"))
+    books.store.put_record(books.held("T1") | change)
+    books.lose("T2")
+    code, lines = books.reconcile("--fix")
+    assert code == 1
+    assert lines[0].startswith(told)
+    assert lines[1].startswith("T2 1 b.example.com: Live order, not billed")
+    assert lines[2].startswith("2 orders, ")
+    assert (rows("T1"), desk.troubles("T1")) == (["unreadable:open"], ["difference"])
+    assert "\0" not in json.dumps(Difference.objects.first().detail)
+    assert Reconciliation.objects.get().error == ""
+
+
+def test_a_record_of_ours_that_can_t_be_read_there_is_sent_again(desk, books):
+    desk.play(trial())
+    before = books.put("T1", enterpriseName="a\0b")
+    assert "-> queued: fix_create_billing" in books.fix()[0]
+    assert (books.held("T1"), desk.troubles("T1")) == (before, [])
+
+
+@pytest.mark.parametrize("row", [1, None, "\0", ["\0"], {"domain": {"\0": 1}}])
+def test_rows_that_are_no_records_end_nothing(desk, books, monkeypatch, row):
+    desk.play(trial("T1"), trial("T2", "b.example.com"))
+    answers = {"T1": {"code": 200, "result": [row]}}
+
+    def ask(path, body, *args):
+        job = json.loads(body)["jobId"]
+        data = answers.get(job) or {"code": 200, "result": [books.held(job)]}
+        return Answer(200, json.dumps(data), data)
+
+    monkeypatch.setattr("integrations.bigdata.client._call", ask)
+    code, lines = books.reconcile()
+    assert (code, lines[-1].startswith("2 orders, ")) == (1, True)
+    assert "T1" in lines[0]
+    assert desk.troubles("T1") == ["difference"]
+    assert rows("T1")[-1] == "unreadable:open"
+    assert rows("T2") == []
+    assert Reconciliation.objects.get().error == ""
+
+
+def test_an_order_that_can_t_be_compared_is_named_and_the_run_goes_on(desk, books, monkeypatch):
+    desk.play(trial("T1"), trial("T2", "b.example.com"))
+    books.lose("T1")
+    books.lose("T2")
+    number, keep = desk.order("T1").pk, reconciliation.keep_findings
+
+    def fail(row, order_id, *args, **more):
+        if order_id == number:
+            raise ValueError("what?")
+        return keep(row, order_id, *args, **more)
+
+    monkeypatch.setattr(reconciliation, "keep_findings", fail)
+    code, lines = books.reconcile()
+    assert (code, lines[0].startswith("T2 ")) == (1, True)
+    assert "T1: internal" in Reconciliation.objects.get().error
+
+
+# --- what it costs
+
+
+def test_a_night_without_differences_costs_no_query_for_each_order(desk, books):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as found:
+            assert books.reconcile()[0] == 0
+        return len(found)
+
+    desk.play(*(trial(f"T{n}", f"a{n}.example.com") for n in range(3)))
+    few = queries()
+    desk.play(*(trial(f"U{n}", f"b{n}.example.com") for n in range(9)))
+    assert queries() == few
+
+
+def test_a_failed_step_s_own_incident_stays(desk, books):
+    desk.play(trial("T1"))
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
+    desk.play(activation("A1"))
+    troubles = desk.troubles("A1")
+    assert troubles
+    books.reconcile()
+    assert desk.troubles("A1") == troubles

@@ -1,0 +1,318 @@
+"""What `reconcile --fix` may do, rule by rule (contract 3.9, 15)."""
+
+import pytest
+from django.utils import timezone
+
+from orders.models import BillingRecord, Difference, Dispatch, Order, OrderEvent
+from orders.services.compensation import compensate
+from tests.flows.conftest import BILLING, BPM, DELETE
+from tests.flows.contents import activation, change, trial, withdrawal
+from tests.flows.reconciling import Books
+
+A, B = "a.example.com", "b.example.com"
+
+
+@pytest.fixture
+def books(desk, capsys):
+    return Books(desk, capsys)
+
+
+def fixes() -> list[str]:
+    return list(Dispatch.objects.filter(step__startswith="fix").values_list("step", flat=True))
+
+
+def put_into(number: str, state: str, **more):
+    """The order is in this state, whatever led there."""
+    order = Order.objects.filter(number=number)
+    order.update(state=state, **more)
+    OrderEvent.objects.filter(order__number=number, kind__in=["received", "state"]).delete()
+
+
+def left(lines: list[str], number: str) -> list[str]:
+    """Why an order's differences were left."""
+    return [line.split(" -> left: ")[1] for line in lines if line.startswith(f"{number} ") and " -> left: " in line]
+
+
+# --- a commercial record is made live only for an order that is to be billed
+
+
+@pytest.mark.parametrize("state", ["in_progress", "awaiting_approval", "scheduled", "active"])
+@pytest.mark.parametrize("theirs", ["missing", "cancelled"])
+def test_a_commercial_record_is_made_live_for_an_order_that_stands(desk, books, state, theirs):
+    desk.play(trial(), activation())
+    put_into("A1", state)
+    before = books.lose("A1") if theirs == "missing" else books.put("A1", cancelStatus="2")
+    books.fix("A1")
+    assert (books.held("A1"), books.live()) == (before, ["A1"])
+
+
+@pytest.mark.parametrize("state", ["failed", "rejected", "withdrawn"])
+@pytest.mark.parametrize("reason", [[], ["--reason", "x"]])
+def test_a_commercial_record_is_not_made_live_for_any_other(desk, books, state, reason):
+    desk.play(trial(), activation())
+    put_into("A1", state)
+    books.lose("A1")
+    lines = books.fix("A1", *reason)
+    assert left(lines, "A1") == [f"the order is not to be billed: {state.capitalize()}"]
+    assert (fixes(), books.live()) == ([], [])
+    assert desk.troubles("A1") == ["difference"]
+    assert Difference.objects.get(state="open").detail["left"] == {"code": "not_to_be_billed", "state": state}
+
+
+# --- a trial's record is made live only while no activation past its start holds the claim
+
+
+def test_a_trial_record_is_made_live_while_nobody_holds_the_claim(desk, books):
+    desk.play(trial())
+    before = books.lose("T1")
+    books.fix()
+    assert books.held("T1") == before
+
+
+def test_a_trial_record_is_made_live_before_the_claim_holders_start(desk, books):
+    desk.play(trial(), activation(start="20230930"))
+    before = books.lose("T1")
+    books.fix()
+    assert books.held("T1") == before
+    assert books.live() == ["A1", "T1"]  # as it shall be until the start day
+
+
+def test_a_trial_record_is_not_made_live_once_the_claim_holder_has_started(desk, books):
+    desk.play(trial(), activation())
+    BillingRecord.objects.filter(order__number="T1").update(state="live")
+    lines = books.fix()
+    assert left(lines, "T1") == ["A1 has started and holds the trial"]
+    assert (fixes(), books.live()) == ([], ["A1"])
+    desk.play(withdrawal("A1"))
+    assert (books.reconcile()[0], books.live()) == (0, ["T1"])
+
+
+def test_nor_from_the_start_day_on_though_the_worker_slept(desk, books):
+    desk.play(trial(), activation(start="20230930"))
+    books.lose("T1")
+    desk.at("2023-09-30 00:00:01")
+    BillingRecord.objects.filter(order__number="T1").update(dispatch=None)
+    desk.step("A1", "cancel_trial_billing").delete()  # nothing but the rule keeps it from being made live
+    lines = books.fix("T1")
+    assert left(lines, "T1") == ["A1 has started and holds the trial"]
+
+
+def test_a_withdrawn_trial_is_not_made_live(desk, books):
+    desk.play(trial(), withdrawal("T1"))
+    BillingRecord.objects.update(state="live")
+    assert left(books.fix(), "T1") == ["the order is not to be billed: Withdrawn"]
+    assert books.live() == []
+
+
+def test_what_they_hold_for_an_unknown_number_keeps_the_trials_record_from_being_made_live(desk, books, tmp_path):
+    """A restored desk has forgotten the activation; the list of BBOSS names it."""
+    desk.play(trial())
+    books.store.put_record(books.put("T1", cancelStatus="2") | {"jobId": "A9", "infoType": "2", "productId": "9"})
+    (tmp_path / "list").write_text("T1\nA9\n")
+    books.reconcile("--numbers", str(tmp_path / "list"))
+    lines = books.fix()
+    assert left(lines, "T1") == ["they bill the domain for A9, a number that we do not know"]
+    assert books.live() == ["A9"]
+
+
+# --- what is cancelled here is cancelled there
+
+
+def test_a_cancel_is_sent_again_for_every_order(desk, books):
+    desk.play(trial(), activation())
+    before = books.put("T1", cancelStatus="1")
+    books.fix()
+    assert (books.held("T1"), books.live()) == (before, ["A1"])
+
+
+# --- only records of orders that are withdrawn, rejected or compensated are deleted
+
+
+def undo_rejected(desk):
+    desk.approve("A1", "reject")
+
+
+def undo_withdrawn(desk):
+    desk.post(withdrawal("A1"))
+
+
+def undo_compensated(desk):
+    compensate(number="A1", reason="重复", by="staff:x", now=timezone.now())
+
+
+@pytest.mark.parametrize("undo", [undo_rejected, undo_withdrawn, undo_compensated])
+@pytest.mark.parametrize("domain", [A, "x.example.com"])
+def test_a_record_of_an_order_that_was_undone_is_deleted(desk, books, undo, domain):
+    desk.play(trial(), activation())
+    record = books.held("A1")
+    undo(desk)
+    desk.deliver()
+    books.store.put_record(record | {"domain": domain})
+    assert "-> queued: fix_delete_billing" in books.fix()[0]
+    assert books.live(domain) == (["T1"] if domain == A else [])
+    assert (desk.troubles("A1"), books.reconcile()[0]) == (["compensated"] if undo == undo_compensated else [], 0)
+
+
+STANDING = ["in_progress", "awaiting_approval", "scheduled", "active", "held", "failed"]
+
+
+@pytest.mark.parametrize("state", STANDING)
+@pytest.mark.parametrize("ours", ["none", "to_send", "deleted"])
+def test_a_record_of_an_order_that_stands_is_not_deleted(desk, books, state, ours):
+    """A failed order that was not undone stands too: it is resent as often as not."""
+    desk.play(trial(), activation())
+    held = Order.Held.FILES if state == "held" else ""
+    put_into("A1", state, held_because=held)
+    domain = "x.example.com" if ours == "none" else A
+    if ours == "none":
+        books.store.put_record(books.held("A1") | {"domain": domain})
+    else:
+        BillingRecord.objects.filter(order__number="A1").update(state=ours)
+    lines = books.fix()
+    assert ["the order stands" in why for why in left(lines, "A1")] == [True]
+    assert (fixes(), desk.sent(DELETE)) == ([], [])
+    lines = books.fix("A1", "--reason", "与客户经理确认")
+    assert "-> queued: fix_delete_billing" in lines[0]
+    assert [row["domain"] for row in desk.sent(DELETE)[0]["productInfos"]] == [domain]
+
+
+@pytest.mark.parametrize("state", ["trialing", "ended", "converted"])
+def test_nor_is_a_trials(desk, books, state):
+    desk.play(trial())
+    put_into("T1", state)
+    books.store.put_record(books.held("T1") | {"domain": B})
+    assert ["the order stands" in why for why in left(books.fix(), "T1")] == [True]
+    assert books.live(B) == ["T1"]
+
+
+def test_a_reason_is_for_the_named_orders_only(desk, books):
+    desk.play(trial(), activation())
+    for number in ("T1", "A1"):
+        books.store.put_record(books.held(number) | {"domain": B, "cancelStatus": "1"})
+    books.fix("A1", "--reason", "x")
+    assert books.live(B) == ["T1"]
+
+
+# --- orders with a billing step under way or failed are left out, and named
+
+
+def test_a_failed_billing_step_is_named_and_nothing_is_put_right(desk, books):
+    desk.play(trial())
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
+    desk.play(change("C1", A, B))
+    assert desk.state("C1") == "failed"
+    books.lose("T1")
+    lines = books.fix()
+    assert lines[0] == ("T1: compared, but nothing of it is put right: a billing step has failed: Create trial records")
+    assert left(lines, "T1") == ["a billing step has failed: Create trial records"]
+    assert (fixes(), desk.troubles("T1")) == ([], ["difference"])
+    assert lines[-1] == "1 orders, 2 records: 1 differences, 0 put right, 0 orders left out with steps under way"
+    books.fix("T1", "--reason", "x")
+    assert fixes() == []
+
+
+@pytest.mark.parametrize("state", ["due", "sending", "retrying"])
+def test_a_step_under_way_leaves_the_order_out(desk, books, state):
+    desk.play(trial())
+    books.lose("T1")
+    desk.post(change("C1", A, B))
+    Dispatch.objects.filter(order__number="C1").update(state=state)
+    code, lines = books.reconcile("--fix")
+    assert (code, lines) == (
+        0,
+        [
+            "T1: left out: a billing step is under way: Create trial records",
+            "0 orders, 0 records: 0 differences, 0 put right, 1 orders left out with steps under way",
+        ],
+    )
+    assert fixes() == []
+
+
+def test_an_undoing_that_goes_on_leaves_the_order_out(desk, books):
+    desk.play(trial(), activation())
+    desk.sandbox.fault(path=DELETE, kind="503", count=1)
+    desk.play(withdrawal("A1"))
+    lines = books.reconcile("--fix")[1]
+    assert lines[:2] == [
+        "T1: left out: a billing step is under way: Restore trial records",
+        "A1: left out: a billing step is under way: Delete commercial records",
+    ]
+
+
+def test_an_undoing_that_failed_is_compared_and_not_put_right(desk, books):
+    desk.play(trial(), activation())
+    desk.sandbox.fault(path=DELETE, kind="refusal", count=1)
+    desk.play(withdrawal("A1"))
+    assert desk.state("A1") == "compensating"
+    books.store.put_record(books.held("A1") | {"domain": "x.example.com"})
+    lines = books.fix()
+    assert "T1: compared, but nothing of it is put right: a billing step has failed: Delete commercial records" in lines
+    assert left(lines, "A1") == ["a billing step has failed: Delete commercial records"]
+    assert lines[-1].startswith("2 orders, ")
+    assert desk.troubles("A1") == ["code_400", "difference"]
+
+
+def test_a_failed_bpm_step_is_no_billing_step(desk, books, settings):
+    desk.play(trial("T1"), trial("T2", B))
+    desk.play(activation("A1"), activation("A2", B, of="T1"))
+    desk.sandbox.fault(path=BPM, kind="503", count=3)
+    desk.play(activation("A3", "c.example.com", of="T1"))
+    assert desk.step("A3", "start_bpm").state == "retrying"
+    before = books.lose("A1")
+    books.fix()
+    assert books.held("A1") == before
+
+
+def test_a_fix_that_failed_is_made_again(desk, books):
+    desk.play(trial())
+    before = books.lose("T1")
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
+    books.fix()
+    assert sorted(desk.troubles("T1")) == ["code_400", "difference"]
+    books.fix()
+    assert (books.held("T1"), desk.troubles("T1")) == (before, [])
+
+
+def test_a_fix_that_failed_troubles_nobody_once_the_books_agree(desk, books):
+    desk.play(trial())
+    before = books.lose("T1")
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
+    books.fix()
+    books.store.put_record(before)
+    assert books.reconcile()[0] == 0
+    assert desk.troubles("T1") == []
+
+
+def test_a_fix_whose_ground_is_gone_sends_nothing(desk, books):
+    """Between the comparison and the call the order is taken back: what was found is not so any more."""
+    desk.play(trial(), activation())
+    books.lose("A1")
+    books.reconcile("--fix")
+    BillingRecord.objects.filter(order__number="A1").update(state="deleted")
+    desk.deliver()
+    assert (desk.step("A1", "fix_create_billing").state, books.live()) == ("done", [])
+
+
+# --- the restored dump of issue 9
+
+
+def test_a_restored_desk_does_no_harm(desk, books, capsys):
+    """Before the dump three activations waited for BPM and one trial ran; then all went on, and the dump came back."""
+    desk.play(trial("T1"))
+    desk.play(*(activation(f"A{n}", f"x{n}.example.com", of="T1", start="20231020") for n in (1, 2, 3)))
+    first = Order.objects.get(number="A1")
+    assert first.first
+    before = {row["jobId"]: row for row in books.store.records()}
+    BillingRecord.objects.filter(order__number__in=["A1", "A2", "A3"]).update(state="to_send")
+    Dispatch.objects.filter(order__number="A1", step="create_billing").update(state="waiting")
+    for number in ("A2", "A3"):
+        books.store.put_record(before["A1"] | {"jobId": number, "domain": f"x{number[1]}.example.com"})
+    books.put("T1", cancelStatus="2")
+    Order.objects.filter(number="A1").update(start_at=timezone.now())
+    held = books.store.records()
+    code, lines = books.reconcile("--fix")
+    desk.deliver()
+    assert code == 1
+    assert "4 differences" in lines[-1]
+    assert (fixes(), books.store.records()) == ([], held)
+    assert [desk.troubles(number) for number in ("T1", "A1", "A2", "A3")] == [["difference"]] * 4

@@ -1,0 +1,80 @@
+"""`--force` repeats what was accepted, and nothing depends on it (contract 3.9, 7)."""
+
+from django.core.management import CommandError, call_command
+
+from tests.flows.conftest import BILLING, BPM, DELETE
+from tests.flows.contents import activation, change, trial, withdrawal
+
+A, B = "a.example.com", "b.example.com"
+
+
+def force(*words) -> int:
+    try:
+        call_command("resend", *words, "--force")
+    except CommandError as error:
+        return error.returncode
+    return 0
+
+
+def test_a_refused_repeat_takes_no_paying_customer_down(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=9)
+    force("A1", "--channel", "billing")
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("A1"), desk.records("A1")) == ("active", [A], {A: "live"})
+    assert desk.sent(DELETE) == []
+    assert set(desk.troubles("A1")) == {"code_400"}
+
+
+def test_a_repeat_that_is_never_answered_changes_nothing_but_an_incident(desk, settings):
+    settings.DISPATCH_RETRY_SECONDS = [1]
+    desk.play(trial("T1", A), activation("A1"))
+    desk.sandbox.fault(path=BILLING, kind="503", count=9)
+    force("A1", "--channel", "billing")
+    desk.deliver()
+    desk.wait_out()
+    assert (desk.state("A1"), desk.records("A1")) == ("active", {A: "live"})
+    assert set(desk.troubles("A1")) == {"http_503"}
+
+
+def test_billing_is_repeated_under_a_new_key_with_the_times_accepted_last(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    before = desk.held_there("A1")[A]
+    desk.clock.shift(3600)
+    assert force("A1", "--channel", "billing") == 0
+    desk.deliver()
+    calls = [call for call in desk.sandbox.calls(path=BILLING) if "A1" in str(call["body"])]
+    assert len({call["key"] for call in calls}) == 2
+    assert calls[0]["body"] == calls[1]["body"]
+    assert desk.held_there("A1")[A] == before
+
+
+def test_bpm_is_repeated_with_key_and_bytes(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.clock.shift(3600)
+    assert force("A1", "--channel", "bpm") == 0
+    desk.deliver()
+    one, two = desk.sandbox.calls(path=BPM)
+    assert (one["key"], one["body"]) == (two["key"], two["body"])
+    assert len(desk.sandbox.state()["processes"]) == 1
+    assert desk.state("A1") == "active"
+
+
+def test_what_a_later_step_touched_is_not_repeated(desk, capsys):
+    desk.play(trial("T1", A), change("C1", B))
+    assert force("T1") == 1
+    assert "a later step touched the same records" in capsys.readouterr().out
+    assert len(desk.sandbox.calls(path=BILLING)) == 3
+
+
+def test_a_withdrawal_waits_for_the_repeat_in_the_air(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    force("A1", "--channel", "billing")
+    [work] = desk.claim()
+    desk.post(withdrawal("A1"))
+    desk.deliver()
+    assert desk.sent(DELETE) == []
+    desk.end(work)
+    desk.deliver()
+    assert len(desk.sent(DELETE)) == 1
+    assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("withdrawn", [], [A])

@@ -1,0 +1,174 @@
+"""Giving up a billing step that failed for good (contract 3.9, 13)."""
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from orders.errors import NotAllowedError
+from orders.models import TrialClaim
+from orders.services.giving_up import give_up
+from orders.services.taking import accept
+from tests.flows.conftest import BILLING, DELETE, QUERY
+from tests.flows.contents import activation, change, trial, withdrawal
+
+A, B, C = "a.example.com", "b.example.com", "c.example.com"
+WHO = {"reason": "大数据侧已确认", "by": "command:test"}
+
+
+def give(desk, number, step=""):
+    give_up(number=number, step=step, now=timezone.now(), **WHO)
+    desk.deliver()
+
+
+def claims() -> int:
+    return TrialClaim.objects.filter(released_at=None).count()
+
+
+def test_a_refused_trial_no_longer_blocks_what_stands_behind_it(desk):
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(trial("T1", A), change("C1", A, B), activation("A1"))
+    assert (desk.state("T1"), desk.state("C1"), desk.state("A1")) == ("failed", "in_progress", "in_progress")
+    give(desk, "T1")
+    assert desk.steps("T1")[0] == "create_trial_billing:given_up"
+    assert (desk.state("T1"), desk.records("T1")[A]) == ("ended", "deleted")
+    assert (desk.state("C1"), desk.order("C1").held_because) == ("held", "trial_closed")
+    assert (desk.state("A1"), desk.order("A1").held_because) == ("held", "trial_closed")
+    assert desk.troubles("T1") == []
+
+
+def test_a_refused_change_is_withdrawn_and_does_not_count(desk):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(change("C1", A, B), activation("A1"))
+    assert desk.state("C1") == "failed"
+    give(desk, "C1")
+    assert desk.state("C1") == "withdrawn"
+    assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("active", [A], [])
+
+
+def test_a_change_is_applied_with_what_it_really_did(desk):
+    desk.play(trial("T1", A, B))
+    desk.post(change("C1", B, C))
+    [work] = desk.claim()
+    desk.end(work)  # the sandbox saw nothing of the cancel: play that it did
+    desk.sandbox.partners.store.delete_record({"jobId": "T1", "productId": "1", "domain": A})
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.deliver()
+    assert desk.state("C1") == "failed"
+    give(desk, "C1")
+    assert desk.state("C1") == "applied"
+    desk.play(activation("A1"))
+    assert (desk.state("A1"), desk.alive_there("A1")) == ("active", [B])
+
+
+def test_what_nobody_knows_is_asked_at_once_and_after_ten_minutes(desk, settings):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="reset_after")
+    desk.play(trial("T1", A), activation("A1"))
+    assert desk.records("T1") == {A: "unknown"}
+    give(desk, "T1")
+    assert len(desk.sent(QUERY)) == 1
+    assert desk.state("A1") == "in_progress"
+    desk.clock.shift(601)
+    desk.sweep()
+    assert len(desk.sent(QUERY)) == 2
+    assert (desk.state("T1"), desk.state("A1"), desk.alive_there("A1")) == ("converted", "active", [A])
+
+
+def test_a_deletion_given_up_ends_the_order_and_keeps_claim_and_incident(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
+    desk.play(withdrawal("A1"))
+    assert desk.state("A1") == "compensating"
+    give(desk, "A1")
+    desk.wait_out()
+    assert (desk.state("A1"), desk.troubles("A1"), claims()) == ("withdrawn", ["billed_not_active"], 1)
+    assert desk.alive_there("A1") == [A]
+    accept(number="A1", now=timezone.now(), **WHO)
+    desk.deliver()
+    assert (desk.troubles("A1"), claims(), desk.state("T1"), desk.records("A1")) == ([], 0, "ended", {A: "live"})
+
+
+def test_a_restore_that_is_refused_for_good_has_an_end(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.post(withdrawal("A1"))
+    [work] = desk.claim()
+    desk.end(work)
+    desk.sandbox.partners.store.delete_record({"jobId": "A1", "productId": "P-A1", "domain": A})
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.deliver()
+    assert (desk.state("A1"), desk.step("A1", "restore_trial_billing", undo=True).state) == ("compensating", "failed")
+    give(desk, "A1")
+    assert (desk.state("A1"), desk.state("T1"), claims()) == ("withdrawn", "ended", 0)
+
+
+def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident(desk):
+    desk.play(trial("T1", A), activation("A1", start="20230921"))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.at("2023-09-21 00:00:05")
+    desk.sweep()
+    assert desk.state("A1") == "failed"
+    give(desk, "A1")
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", ["billed_not_active"])
+
+
+@pytest.mark.parametrize(
+    "number, step, why",
+    [
+        ("T1", "", "no billing step of order T1 has failed for good"),
+        ("T1", "start_bpm", "no step start_bpm of order T1"),
+    ],
+)
+def test_it_says_what_it_can_not_give_up(desk, number, step, why):
+    desk.play(trial("T1", A))
+    with pytest.raises(NotAllowedError, match=why):
+        give_up(number=number, step=step, now=timezone.now(), **WHO)
+
+
+def test_a_withdrawn_trial_that_was_refused_blocks_nobody(desk):
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(trial("T1", A), activation("A1"))
+    desk.refused(withdrawal("T1"))
+    desk.play(withdrawal("A1"), withdrawal("T1"))
+    assert (desk.state("T1"), desk.state("A1")) == ("withdrawn", "withdrawn")
+    assert desk.steps("T1")[0] == "create_trial_billing:closed"
+
+
+def test_a_comparison_that_shows_the_record_gone_ends_it(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
+    desk.play(withdrawal("A1"))
+    give(desk, "A1")
+    desk.wait_out()
+    assert (desk.troubles("A1"), claims()) == (["billed_not_active"], 1)
+    desk.sandbox.partners.faults.clear()
+    desk.sandbox.partners.store.delete_record({"jobId": "A1", "productId": "P-A1", "domain": A})
+    call_command("reconcile")
+    desk.deliver()
+    assert (desk.troubles("A1"), claims(), desk.records("A1")) == ([], 0, {A: "deleted"})
+    assert (desk.alive_there("T1"), desk.state("T1")) == ([A], "trialing")
+
+
+def test_a_start_days_cancel_that_the_books_show_ends_it(desk):
+    desk.play(trial("T1", A), activation("A1", start="20230921"))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.at("2023-09-21 00:00:05")
+    desk.sweep()
+    give(desk, "A1")
+    record = desk.held_there("T1")[A] | {"cancelStatus": "2", "cancelTime": "20230921080000"}
+    desk.sandbox.partners.store.put_record(record)
+    call_command("reconcile")
+    assert (desk.state("A1"), desk.state("T1"), desk.troubles("A1")) == ("active", "converted", [])
+
+
+def test_a_given_up_deletion_can_be_sent_after_all(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
+    desk.play(withdrawal("A1"))
+    give(desk, "A1")
+    desk.wait_out()
+    desk.sandbox.partners.faults.clear()
+    call_command("resend", "A1", "--channel", "billing")
+    desk.deliver()
+    desk.wait_out()
+    assert (desk.troubles("A1"), claims(), desk.alive_there("A1"), desk.alive_there("T1")) == ([], 0, [], [A])

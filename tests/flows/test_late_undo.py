@@ -1,0 +1,90 @@
+"""Late undoing: what a customer owes is not erased by itself (contract 3.9, 16)."""
+
+import pytest
+from django.utils import timezone
+
+from orders.errors import NotAllowedError
+from orders.models import TrialClaim
+from orders.services.compensation import compensate
+from orders.services.deciding import decide
+from orders.services.taking import accept
+from orders.services.withdrawal import withdraw_by_staff
+from tests.flows.conftest import DELETE
+from tests.flows.contents import activation, change, trial, withdrawal
+
+A, B = "a.example.com", "b.example.com"
+WHO = {"reason": "客户要求", "by": "command:test"}
+
+
+@pytest.fixture
+def live(desk):
+    """An activation that has been live for a month."""
+    desk.play(trial("T1", A), activation("A1"))
+    desk.at("2023-10-20 09:00:00")
+    return desk
+
+
+def staff(desk, number="A1", how=""):
+    withdraw_by_staff(number=number, how=how, now=timezone.now(), **WHO)
+    desk.deliver()
+
+
+def test_bbosss_withdrawal_is_kept_and_asks_staff(live):
+    live.play(withdrawal("A1"))
+    assert (live.state("A1"), live.troubles("A1"), live.sent(DELETE)) == ("active", ["late_undo"], [])
+    live.play(activation("A2", B), change("C1", A, B))
+    assert (live.state("A2"), live.order("A2").held_because) == ("held", "trial_busy")
+    assert live.order("C1").held_because == "trial_busy"
+
+
+@pytest.mark.parametrize("how, left", [("cancel", {A: "cancelled"}), ("delete", {A: "deleted"})])
+def test_staff_choose_how(live, how, left):
+    live.play(withdrawal("A1"), activation("A2", B))
+    staff(live, how=how)
+    assert (live.state("A1"), live.records("A1"), live.troubles("A1")) == ("withdrawn", left, [])
+    assert live.state("T1") == "ended"
+    assert not TrialClaim.objects.filter(released_at=None).exists()
+    assert live.order("A2").held_because == "trial_closed"
+    assert live.alive_there("T1") == []
+
+
+def test_cancelling_keeps_create_time_and_ends_now(live):
+    before = live.held_there("A1")[A]
+    staff(live, how="cancel")
+    after = live.held_there("A1")[A]
+    assert after == before | {"cancelStatus": "2", "cancelTime": "20231020090000"}
+
+
+def test_the_choice_is_needed_there_and_only_there(live):
+    with pytest.raises(NotAllowedError, match="--cancel"):
+        staff(live)
+    with pytest.raises(NotAllowedError, match="--cancel or --delete"):
+        compensate(number="A1", now=timezone.now(), **WHO)
+    live.play(activation("A2", B))
+    live.approve("A2")
+    live.deliver()
+    with pytest.raises(NotAllowedError, match="there is no choice"):
+        staff(live, "A2", how="cancel")
+    staff(live, "A2")
+    assert (live.state("A2"), live.alive_there("A2")) == ("withdrawn", [])
+
+
+def test_a_late_reject_is_recorded_and_asks_staff(live):
+    live.approve("A1", "reject")
+    live.deliver()
+    assert (live.state("A1"), live.order("A1").decision, live.troubles("A1")) == ("active", "reject", ["late_undo"])
+    decide(number="A1", record="pass", now=timezone.now(), **WHO)
+    assert (live.order("A1").decision, live.troubles("A1"), live.order("A1").undo_asked_at) == ("pass", [], None)
+
+
+def test_staff_may_live_with_it(live):
+    live.play(withdrawal("A1"), activation("A2", B))
+    accept(number="A1", incident="late_undo", now=timezone.now(), **WHO)
+    live.deliver()
+    assert (live.state("A1"), live.troubles("A1")) == ("active", [])
+    assert live.state("A2") == "awaiting_approval"
+
+
+def test_one_that_has_just_begun_is_undone_however_old_its_day(desk):
+    desk.play(trial("T1", A), activation("A1", start="20220101"), withdrawal("A1"))
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("withdrawn", [A], [])

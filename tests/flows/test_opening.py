@@ -1,0 +1,220 @@
+"""A compensated activation is opened again by planning it anew (contract 3.9, 7)."""
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from orders.models import Dispatch
+from orders.services.compensation import compensate
+from orders.services.deciding import decide
+from tests.flows.conftest import BILLING, BPM
+from tests.flows.contents import activation, change, trial, withdrawal
+
+A, B, C = "a.example.com", "b.example.com", "c.example.com"
+WHO = {"reason": "域名已备案", "by": "command:test"}
+
+
+def resend(*words) -> int:
+    try:
+        call_command("resend", *words)
+    except CommandError as error:
+        return error.returncode
+    return 0
+
+
+def refuse_bpm(desk, *contents):
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(*contents)
+
+
+def now(desk):
+    from django.utils import timezone
+
+    return timezone.now()
+
+
+def test_what_a_change_brought_since_is_cancelled_and_billed(desk):
+    desk.play(trial("T1", A))
+    refuse_bpm(desk, activation("A1"))
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [A], [])
+    desk.play(change("C1", A, B))
+    assert resend("A1") == 0
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("active", [], [A, B])
+
+
+def test_what_a_change_took_away_since_is_not_billed_again(desk):
+    desk.play(trial("T1", A, B))
+    refuse_bpm(desk, activation("A1"))
+    desk.play(change("C1", B))
+    resend("A1")
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("active", [B], [])
+    desk.play(withdrawal("A1"))
+    assert (desk.alive_there("T1"), desk.alive_there("A1"), desk.state("T1")) == ([B], [], "trialing")
+
+
+def test_domains_that_its_message_gave_stay_its_own(desk):
+    desk.play(trial("T1", A))
+    refuse_bpm(desk, activation("A1", C))
+    desk.play(change("C1", A, B))
+    resend("A1")
+    desk.deliver()
+    assert (desk.alive_there("A1"), desk.alive_there("T1")) == ([C], [])
+
+
+def test_a_later_start_whose_day_has_come_starts_now(desk):
+    desk.play(trial("T1", A))
+    refuse_bpm(desk, activation("A1", start="20230930"))
+    assert (desk.state("A1"), desk.standing("A1")["schedule"]) == ("failed", None)
+    desk.at("2023-10-05 08:00:00")
+    resend("A1")
+    desk.deliver()
+    assert desk.state("A1") == "active"
+    assert desk.held_there("A1")[A]["createTime"] == "20231005080000"
+    assert desk.order("A1").start_at is None
+
+
+def test_a_later_start_still_ahead_gets_its_schedule_again(desk):
+    desk.play(trial("T1", A))
+    refuse_bpm(desk, activation("A1", start="20230930"))
+    resend("A1")
+    desk.deliver()
+    assert desk.state("A1") == "scheduled"
+    assert desk.standing("A1")["schedule"]["name"] == "BBossOrderJob_A1_20230929160000"
+    assert desk.alive_there("T1") == [A]
+
+
+def test_a_process_that_may_have_begun_is_not_started_twice(desk, settings):
+    """Its step keeps key and bytes; the incident names what the new plan has otherwise."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="reset_after")
+    desk.play(activation("A1"))
+    desk.wait_out()
+    assert desk.state("A1") == "failed"
+    desk.play(change("C1", B))
+    resend("A1")
+    desk.deliver()
+    calls = desk.sandbox.calls(path=BPM)
+    assert len({call["key"] for call in calls}) == 1
+    assert calls[0]["body"] == calls[-1]["body"]
+    assert len(desk.sandbox.state()["processes"]) == 1
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", ["process_differs"])
+    assert desk.alive_there("A1") == [B]
+
+
+def test_a_refused_process_is_started_under_a_new_key(desk):
+    desk.play(trial("T1", A))
+    refuse_bpm(desk, activation("A1"))
+    desk.clock.shift(60)
+    resend("A1")
+    desk.deliver()
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+
+
+def test_a_pass_recorded_while_it_was_compensated_is_applied_when_it_gets_there(desk):
+    desk.play(trial("T1", A), activation("A1"), activation("A2", B))
+    assert desk.state("A2") == "awaiting_approval"
+    desk.approve("A2", record="bpm-1", finished=False)
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.approve("A2", record="bpm-2")
+    desk.deliver()
+    assert desk.state("A2") == "failed"
+    resend("A2")
+    desk.deliver()
+    assert (desk.state("A2"), desk.alive_there("A2")) == ("active", [B])
+    assert len(desk.sandbox.state()["processes"]) == 2
+
+
+def test_a_reject_recorded_meanwhile_forbids_it_until_staff_decide(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    compensate(number="A1", now=now(desk), **WHO)
+    desk.deliver()
+    assert desk.approve("A1", "reject", record="bpm-1") == 200
+    assert resend("A1") == 1
+    decide(number="A1", record="pass", now=now(desk), **WHO)
+    assert resend("A1") == 0
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("active", [A], [])
+
+
+def test_a_wrong_reject_is_mended(desk):
+    desk.play(trial("T1", A), activation("A1"), activation("A2", B))
+    desk.approve("A2", "reject", record="bpm-1")
+    desk.deliver()
+    assert desk.state("A2") == "rejected"
+    assert resend("A2") == 1
+    desk.approve("A2", "pass", record="bpm-2")
+    assert "second" in desk.troubles("A2")
+    decide(number="A2", record="bpm-2", now=now(desk), **WHO)
+    desk.deliver()
+    assert (desk.state("A2"), desk.alive_there("A2"), desk.troubles("A2")) == ("active", [B], [])
+    assert len(desk.sandbox.state()["processes"]) == 2
+
+
+def test_a_decision_about_an_earlier_key_does_not_count_for_a_new_process(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    refuse_bpm(desk, activation("A2", B))
+    assert desk.state("A2") == "failed"
+    resend("A2")
+    assert desk.approve("A2", "pass", record="bpm-0") == 200  # of a process that the refused call had started after all
+    desk.deliver()
+    assert len(desk.sandbox.calls(path=BPM)) == 2  # no second key is sent: the decision shows that a process exists
+    assert (desk.state("A2"), desk.alive_there("A2")) == ("active", [B])
+
+
+@pytest.mark.parametrize("words", [["--failed"], ["--failed", "--since", "2023-09-20"], ["--channel", "bpm"]])
+def test_a_filter_opens_nothing_and_names_what_it_leaves_out(desk, capsys, words):
+    desk.play(trial("T1", A))
+    refuse_bpm(desk, activation("A1"))
+    assert resend(*words) == 0
+    assert "A1 all: left out" in capsys.readouterr().out
+    assert desk.state("A1") == "failed"
+    assert resend(*words, "--reopen") == 0
+    assert desk.state("A1") == "in_progress"
+
+
+def test_what_staff_compensated_takes_its_number(desk, capsys):
+    desk.play(trial("T1", A), activation("A1"))
+    compensate(number="A1", now=now(desk), **WHO)
+    desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal")
+    desk.deliver()
+    desk.wait_out()
+    resend("A1")
+    desk.deliver()
+    assert desk.state("A1") == "failed"
+    resend("--failed", "--reopen")
+    assert desk.state("A1") == "failed"
+    assert resend("A1") == 0
+    desk.deliver()
+    assert desk.state("A1") == "active"
+
+
+def test_the_claim_of_another_is_named(desk, capsys):
+    desk.play(trial("T1", A))
+    refuse_bpm(desk, activation("A1"))
+    desk.play(activation("A2"))
+    assert resend("A1") == 1
+    assert "not allowed, because A2 is first" in capsys.readouterr().out
+
+
+def test_an_earlier_plans_acts_do_not_count_for_a_later_one(desk):
+    """The first plan cancelled a's trial record and gave it back; a change took it away. The second plan never touched
+    it, so undoing that plan must not bring it back."""
+    desk.play(trial("T1", A, B))
+    refuse_bpm(desk, activation("A1"))
+    desk.play(change("C1", B))
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    resend("A1")
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [B], [])
+
+
+def test_a_replaced_dispatch_is_never_sent(desk):
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(trial("T1", A))
+    resend("T1")
+    Dispatch.objects.filter(superseded=True).update(state="due", next_try_at=now(desk))  # as an older version left it
+    desk.deliver()
+    assert len(desk.sandbox.calls(path=BILLING)) == 2

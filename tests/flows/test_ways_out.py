@@ -1,0 +1,118 @@
+"""Ways out of holds, changes of the end day, and which change is the last (contract 3.2, 3.9, 3.10)."""
+
+import pytest
+from django.utils import timezone
+
+from orders.errors import NotAllowedError
+from orders.services.compensation import compensate
+from orders.services.holds import name_domains, proceed
+from tests.flows.conftest import BILLING
+from tests.flows.contents import activation, change, trial, withdrawal
+
+A, B, C = "a.example.com", "b.example.com", "c.example.com"
+WHO = {"reason": "客户经理确认", "by": "command:test"}
+
+
+def go(desk, number):
+    proceed(number=number, now=timezone.now(), **WHO)
+    desk.deliver()
+
+
+def test_an_activation_of_a_withdrawn_trial_proceeds_as_the_first(desk):
+    desk.play(trial("T1", A), change("C1", A, B), withdrawal("T1"), activation("A1"))
+    assert desk.order("A1").held_because == "trial_closed"
+    go(desk, "A1")
+    assert (desk.state("A1"), desk.alive_there("A1"), desk.order("A1").first) == ("active", [A, B], True)
+    assert desk.state("T1") == "converted"
+    compensate(number="A1", now=timezone.now(), **WHO)
+    desk.deliver()
+    assert (desk.state("A1"), desk.state("T1"), desk.alive_there("T1")) == ("failed", "withdrawn", [])
+
+
+def test_a_second_one_proceeds_as_a_subsequent_one(desk):
+    desk.play(trial("T1", A), withdrawal("T1"), activation("A1"), activation("A2", B))
+    go(desk, "A1")
+    go(desk, "A2")
+    assert (desk.order("A2").first, desk.state("A2")) == (False, "awaiting_approval")
+
+
+def test_only_what_is_held_for_it_proceeds(desk):
+    desk.play(trial("T1", A), change("C1", B), withdrawal("T1"), change("C2", C))
+    with pytest.raises(NotAllowedError, match="withdraw it"):
+        go(desk, "C2")
+    with pytest.raises(NotAllowedError, match="not held for a closed trial"):
+        go(desk, "T1")
+
+
+def test_domains_that_were_missing_are_named(desk):
+    desk.play(activation("A1", B, of="T1"), activation("A2"), trial("T1", A))
+    held = next(number for number in ("A1", "A2") if desk.order(number).held_because == "domains_missing")
+    name_domains(number=held, domains=[C], now=timezone.now(), **WHO)
+    desk.deliver()
+    assert desk.state(held) == "awaiting_approval"
+    desk.approve(held)
+    desk.deliver()
+    assert (desk.state(held), desk.alive_there(held)) == ("active", [C])
+
+
+@pytest.mark.parametrize("names, why", [([], "at least one"), (["x"], "only one label"), ([C, C.upper()], "twice")])
+def test_bad_domains_are_named(desk, names, why):
+    desk.play(activation("A1", B, of="T1"), activation("A2"), trial("T1", A))
+    with pytest.raises(NotAllowedError, match=why):
+        name_domains(number="A2", domains=names, now=timezone.now(), **WHO)
+
+
+def test_a_new_end_is_posted_for_the_records_that_stay(desk):
+    desk.play(trial("T1", A, B, BizEnd="20231031"))
+    before = desk.held_there("T1")
+    desk.clock.shift(60)
+    desk.play(change("C1", B, C, BizEnd="20231231"))
+    after = desk.held_there("T1")
+    assert after[B] == before[B] | {"cancelTime": "20231231235959"}
+    assert (after[A]["cancelStatus"], after[C]["cancelTime"]) == ("2", "20231231235959")
+    assert desk.steps("C1") == ["cancel_trial_billing:done", "create_trial_billing:done", "extend_trial_billing:done"]
+    desk.play(withdrawal("C1"))
+    assert desk.held_there("T1")[B] == before[B]
+    assert desk.alive_there("T1") == [A, B]
+
+
+def test_a_refused_end_leaves_the_records_as_they_were(desk):
+    desk.play(trial("T1", A, BizEnd="20231031"))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(change("C1", BizEnd="20231231"))
+    assert desk.state("C1") == "failed"
+    [row] = desk.order("T1").billing_records.all()
+    assert (row.state, row.cancel_time.date().isoformat()) == ("live", "2023-10-31")
+
+
+def test_an_ended_trial_runs_again_where_a_change_names_a_later_end(desk):
+    desk.play(trial("T1", A, BizEnd="20230925"))
+    desk.at("2023-09-27 08:00:00")
+    desk.sweep()
+    assert desk.state("T1") == "ended"
+    desk.play(change("C1", BizEnd="20231231"))
+    assert (desk.state("T1"), desk.state("C1")) == ("trialing", "applied")
+    assert desk.held_there("T1")[A]["cancelTime"] == "20231231235959"
+    desk.play(withdrawal("T1"), change("C2", BizEnd="20241231"))
+    assert desk.order("C2").held_because == "trial_closed"
+
+
+def test_the_last_change_is_a_number_not_a_clock(desk):
+    desk.play(trial("T1", A), change("C1", A, B))
+    desk.clock.shift(-120)
+    desk.play(change("C2", A))
+    desk.clock.shift(300)
+    desk.play(activation("A1"))
+    assert (desk.alive_there("A1"), desk.alive_there("T1")) == ([A], [])
+
+
+def test_an_activation_cancels_whatever_of_its_trial_is_live(desk):
+    """Read at the first attempt, under whatever productId (3.9, 13)."""
+    desk.play(trial("T1", A), change("C1", BusinessType="4"))
+    trial_record = desk.order("T1").billing_records.get(product_id="1")
+    trial_record.state = "live"
+    trial_record.save()
+    desk.sandbox.partners.store.put_record(desk.held_there("T1")[A] | {"productId": "1", "cancelStatus": "1"})
+    desk.play(activation("A1"))
+    assert desk.state("A1") == "active"
+    assert all(row["cancelStatus"] == "2" for row in desk.sandbox.partners.store.records("T1"))
