@@ -37,16 +37,18 @@ def rescue(desk, crew: str) -> None:
     if not crew or "stuck" not in SERVICES:
         return
     tried: dict[str, set] = {}
+    told = desk.stuck()
     for _ in range(MOST_ROUNDS):
-        stuck = [row for row in SERVICES["stuck"]() if any(reason.kind != "behind" for reason in row.reasons)]
+        stuck = [row for row in told if any(reason.kind != "behind" for reason in row.reasons)]
         if not stuck:
             return
         helped = [_help(desk, row, crew, tried.setdefault(row.number, set())) for row in stuck]
         if not any(helped):
-            told = [f"{row.number} ({row.state}): {[(r.kind, r.code, r.step) for r in row.reasons]}" for row in stuck]
-            raise WrongError("no way out", *told)
+            lines = [f"{row.number} ({row.state}): {[(r.kind, r.code, r.step) for r in row.reasons]}" for row in stuck]
+            raise WrongError("no way out", *lines)
         desk.rest(days=True)
-        desk.judge()
+        told = desk.stuck()
+        desk.judge(told)
     raise WrongError("no end of mending", *(row.number for row in stuck))
 
 

@@ -7,7 +7,7 @@ from orders.models import AffectedOrder, Order
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.messages import Messages
-from tests.model.staff import Staff
+from tests.model.staff import SERVICES, Staff
 from tests.model.worker import Worker
 
 
@@ -37,15 +37,21 @@ class Desk(Acting, Messages, Worker, Staff):
 
     def check(self) -> None:
         """Lets all become quiet, then judges; and once more when the start days have come."""
-        for days in (False, True):
-            self.rest(days=days)
+        self.rest()
+        if self.has_days():
             self.judge()
+            self.rest(days=True)
+        self.judge(stuck=self.stuck())
 
-    def judge(self) -> None:
-        """Judges a desk at rest. Raises WrongError."""
-        lines = [*self.lost(), *truth.all_wrong(self.wire.partners.store), *self.complaints.lines]
+    def judge(self, stuck: list | None = None) -> None:
+        """Judges a desk at rest, and where it is given what `stuck` says of it. Raises WrongError."""
+        lines = [*self.lost(), *truth.all_wrong(self.wire.partners.store, stuck), *self.complaints.lines]
         if lines:
             raise WrongError(lines[0].partition(":")[0], *lines)
+
+    def stuck(self) -> list | None:
+        """What needs somebody, the longest stuck first."""
+        return SERVICES["stuck"]() if "stuck" in SERVICES else None
 
     def lost(self) -> list[str]:
         """Accepted means kept."""
