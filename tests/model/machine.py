@@ -16,7 +16,7 @@ from orders.prepared import Prepared
 from tests.model.harness import Stage
 from tests.model.messages import FIRST_DAY
 from tests.model.partner import FATES
-from tests.model.rescue import CREWS, rescue
+from tests.model.rescue import CREWS
 from tests.model.staff import SERVICES
 
 MOST = {"T": 2, "C": 6, "A": 6}  # numbers of each kind
@@ -300,6 +300,7 @@ class Model(Acts, RuleBasedStateMachine):
     def teardown(self):
         try:
             self.desk.check()
-            rescue(self.desk, self.crew)
+            if self.crew:
+                self.desk.mend(self.crew)
         finally:
             self.scene.__exit__(None, None, None)

@@ -1,5 +1,6 @@
 """Staff who mend a desk with the commands alone (contract 3.9, 13): nothing may be left that they can't end."""
 
+from orders.errors import OrderError
 from tests.model.acts import WrongError
 from tests.model.staff import SERVICES
 
@@ -31,37 +32,47 @@ CREWS = {
 }  # fmt: skip
 
 
-def rescue(desk, crew: str) -> None:
-    """Lets a crew do, round by round, the first thing that is allowed for each order that is stuck, and that it has
-    not tried on it in this state; then all is quiet and judged. Raises WrongError where that leads nowhere."""
-    if not crew or "stuck" not in SERVICES:
-        return
+def rescue(desk, crew: str) -> str:
+    """Lets a crew do, round by round, the first thing that is allowed for each order that is stuck, and that it has not
+    tried on it in this situation; then all is quiet and judged. Gives what was done. Raises WrongError where that leads
+    nowhere."""
     tried: dict[str, set] = {}
-    told = desk.stuck()
+    told, done = desk.stuck() or [], []
     for _ in range(MOST_ROUNDS):
         stuck = [row for row in told if any(reason.kind != "behind" for reason in row.reasons)]
         if not stuck:
-            return
+            return ", ".join(done)
         helped = [_help(desk, row, crew, tried.setdefault(row.number, set())) for row in stuck]
-        if not any(helped):
-            lines = [f"{row.number} ({row.state}): {[(r.kind, r.code, r.step) for r in row.reasons]}" for row in stuck]
-            raise WrongError("no way out", *lines)
-        desk.rest(days=True)
-        told = desk.stuck()
-        desk.judge(told)
-    raise WrongError("no end of mending", *(row.number for row in stuck))
+        done += filter(None, helped)
+        try:
+            if not any(helped):
+                raise WrongError("no way out", *map(_named, stuck))
+            desk.rest(days=True)
+            told = desk.stuck()
+            desk.judge(told)
+        except WrongError as error:
+            raise WrongError(error.kind, error, f"after {done}") from error
+    raise WrongError("no end of mending", *map(_named, stuck), f"after {done}")
 
 
-def _help(desk, row, crew: str, tried: set) -> bool:
-    """Whether something was allowed."""
+def _named(row) -> str:
+    return f"{row.number} ({row.state}): {[(reason.kind, reason.code, reason.step) for reason in row.reasons]}"
+
+
+def _help(desk, row, crew: str, tried: set) -> str:
+    """What was allowed; empty if nothing was."""
     situation = (row.state, *sorted((reason.kind, reason.code, reason.step) for reason in row.reasons))
     for way in CREWS[crew]:
         if (way, situation) in tried or (way in MAY_NEED and MAY_NEED[way] not in SERVICES):
             continue
         tried.add((way, situation))
-        if not WAYS[way](desk, row.number):
-            return True
-    return False
+        desk.clock.shift(1)
+        try:
+            if not WAYS[way](desk, row.number):
+                return f"{row.number} {way}"
+        except OrderError:
+            continue
+    return ""
 
 
 MAY_NEED = {

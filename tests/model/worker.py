@@ -224,20 +224,17 @@ class Worker:
         return bool(COMING["days"](now=timezone.now()))
 
     def calm(self, *, days: bool = False) -> None:
-        """All is well at the partners' again, workers work, time passes until nothing is to come. `days`: start days
-        come too."""
+        """Part of an act: all is well at the partners' again, workers work, time passes until nothing is to come.
+        `days`: start days come too."""
         self.wire.heal()
-        within, self.under_way, self.dies_at = self.under_way, True, 0
-        try:
-            self.call()
-            self.land()
-            for _ in range(MOST_ROUNDS):
-                self.sweep()
-                self.deliver()
-                if not self._to_next(days=days):
-                    return
-        finally:
-            self.under_way = within
+        self.dies_at = 0
+        self.call()
+        self.land()
+        for _ in range(MOST_ROUNDS):
+            self.sweep()
+            self.deliver()
+            if not self._to_next(days=days):
+                return
         raise WrongError("it ends", "something is always to come")
 
 

@@ -7,6 +7,7 @@ from orders.models import AffectedOrder, Order
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.messages import Messages
+from tests.model.rescue import rescue
 from tests.model.staff import SERVICES, Staff
 from tests.model.worker import Worker
 
@@ -24,9 +25,8 @@ class Desk(Acting, Messages, Worker, Staff):
         """Lets all become quiet. Where somebody meddled with the partner's books, the nightly comparison has been."""
         self.calm(days=days)
         if self.meddled:
-            self.under_way, within = True, self.under_way
             self.reconcile()
-            self.under_way, self.meddled = within, False
+            self.meddled = False
             self.calm(days=days)
 
     @act
@@ -35,6 +35,12 @@ class Desk(Acting, Messages, Worker, Staff):
         self.rest()
         self.judge()
 
+    @act
+    def mend(self, crew: str) -> str:
+        """After a check: staff end all that is left, with the commands alone (rescue.py)."""
+        return rescue(self, crew)
+
+    @act
     def check(self) -> None:
         """Lets all become quiet, then judges; and once more when the start days have come."""
         self.rest()
