@@ -29,7 +29,8 @@ def approval(facts: Facts) -> Rung:
     odd = next((row for row in facts.troubles if row.step == "approval"), None)
     if odd:
         return Rung(**base, tone="amber", icon="pause", result=_("Unclear"), at=odd.since, cause=cause_of(odd.code),
-                    code=odd.code, detail=facts.opinion or odd.detail)  # fmt: skip
+                    code=odd.code, detail=facts.opinion or odd.detail,
+                    action="" if odd.code == "early" else "decide")  # fmt: skip
     if order.decision:
         return _decided(base, facts)
     if order.first:

@@ -23,8 +23,11 @@ PARTNERS = {
 OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 BREAKER_OPEN = "breaker_open"
 COMPENSATED = "compensated"  # by staff; one that a failure caused has that failure's incident
-LATE_UNDO, BILLED_NOT_ACTIVE, PROCESS_DIFFERS = "late_undo", "billed_not_active", "process_differs"
-BUILT_UPON, DIFFERENCE = "change_built_upon", "difference"
+LATE_UNDO = "late_undo"
+BILLED_NOT_ACTIVE = "billed_not_active"
+PROCESS_DIFFERS = "process_differs"
+BUILT_UPON = "change_built_upon"
+DIFFERENCE = "difference"
 BOOKS_ONLY = frozenset(
     {
         "unknown_record",

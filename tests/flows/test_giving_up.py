@@ -168,7 +168,7 @@ def test_a_given_up_deletion_can_be_sent_after_all(desk):
     give(desk, "A1")
     desk.wait_out()
     desk.sandbox.partners.faults.clear()
-    call_command("resend", "A1", "--channel", "billing")
+    call_command("resend", "A1")
     desk.deliver()
     desk.wait_out()
     assert (desk.troubles("A1"), claims(), desk.alive_there("A1"), desk.alive_there("T1")) == ([], 0, [], [A])

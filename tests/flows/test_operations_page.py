@@ -21,7 +21,7 @@ from orders.models import OrderEvent
 from tests import factories
 from tests.files import books
 from tests.flows.conftest import BILLING, BPM, DELETE
-from tests.flows.contents import activation, trial
+from tests.flows.contents import activation, change, trial, withdrawal
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 ELSEWHERE = {"worker", "sandbox", "send_order", "sign_message"}  # processes, and what is signed anew each time
@@ -144,6 +144,73 @@ def differing(desk, run):
     run("reconcile T9")
 
 
+def refused_for_good(desk, run):
+    desk.sandbox.fault(path=BILLING, kind="refusal", message="客户已销户")
+    desk.play(trial("T10", "t10.example.com"))
+    desk.play(change("C10", "t10.example.com", "n10.example.com", of="T10"))
+    run('give_up T10 --reason "客户已销户" --dry-run')
+    run('give_up T10 --reason "客户已销户"')
+    run('give_up T10 --reason "客户已销户"')
+    run('withdraw C10 --reason "试用单已放弃"')
+    desk.deliver()
+
+
+def deletion_refused_for_good(desk, run):
+    desk.play(trial("T11", "t11.example.com"), activation("A11", of="T11"))
+    desk.sandbox.fault(path=DELETE, kind="refusal", message="话单已出账", count=3)
+    desk.play(withdrawal("A11"))
+    run('give_up A11 --step delete_billing --reason "已与大数据侧确认，无法删除"')
+    desk.deliver()
+    desk.wait_out()
+    run("stuck")
+    run('accept A11 billed_not_active --reason "客户经理同意计费"')
+    desk.deliver()
+
+
+def closed_trial(desk, run):
+    desk.play(trial("T12", "t12.example.com"), withdrawal("T12"), activation("A12", of="T12"))
+    run('proceed A12 --reason "客户经理确认开通"')
+    desk.deliver()
+    run('proceed A12 --reason "客户经理确认开通"')
+
+
+def no_domains(desk, run):
+    desk.play(activation("A13", "a13.example.com", of="T13"), activation("A14", of="T13"))
+    desk.play(trial("T13", "t13.example.com"))
+    run('name_domains A14 *.example.com --reason "客户经理提供"')
+    run('name_domains A14 www.example.com img.example.com --reason "客户经理提供"')
+    desk.deliver()
+
+
+def rejected_by_mistake(desk, run):
+    desk.approve("A14", "reject", "bpm-14-1")
+    desk.deliver()
+    desk.approve("A14", "pass", "bpm-14-2")
+    run("show A14")
+    run('decide A14 bpm-14-2 --reason "SA 误驳回"')
+    desk.deliver()
+    run('decide A14 pass --reason "SA 误驳回"')
+
+
+def books_differ(desk, run):
+    desk.play(trial("T15", "t15.example.com"))
+    desk.order("T15").billing_records.update(state="deleted")
+    run("reconcile T15")
+    run('take T15 --reason "大数据侧为准"')
+    run('take T15 --reason "大数据侧为准"')
+
+
+def withdrawn_late(desk, run):
+    desk.play(trial("T16", "t16.example.com"), activation("A16", of="T16"))
+    desk.at("2023-10-20 09:00:00")
+    desk.play(withdrawal("A16"))
+    run("show A16")
+    run('withdraw A16 --reason "客户要求"')
+    run('withdraw A16 --cancel --reason "客户要求" --dry-run')
+    run('withdraw A16 --cancel --reason "客户要求"')
+    desk.deliver()
+
+
 def wrong(desk, run):
     run("show NOPE")
     run("prune --older-than 1")
@@ -167,7 +234,14 @@ def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]
     half_undone(desk, run)
     trial_stuck(desk, run)
     differing(desk, run)
+    refused_for_good(desk, run)
+    deletion_refused_for_good(desk, run)
+    closed_trial(desk, run)
+    no_domains(desk, run)
+    rejected_by_mistake(desk, run)
+    books_differ(desk, run)
     scheduled(desk, run)
+    withdrawn_late(desk, run)
     wrong(desk, run)
     return run.printed
 
@@ -192,7 +266,7 @@ def test_each_example_is_what_is_printed(printed):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 18
+    assert len(ours) == 25
     assert ours - {line.split()[0] for line, _ in shown()} == set()
 
 

@@ -106,7 +106,7 @@ def test_what_was_undone_to_its_end_needs_nobody(desk, settings):
     desk.play(contents.activation("A1"))
     assert numbers() == ["A1"]
     desk.play(contents.withdrawal("A1"))
-    assert desk.step("A1", "start_bpm").state == "closed"
+    assert desk.step("A1", "start_bpm").state == "failed"
     assert numbers() == []
 
 
