@@ -39,6 +39,7 @@ ABANDONED = Prepared(
     lambda: Dispatch.objects.filter(state="sending", order__undo_since__isnull=False).values_list("pk")[:1]
 )
 ENDING = Prepared(lambda: Order.objects.filter(biz_end__isnull=False).values_list("pk")[:1])
+LOOKS = ["verify_deleted", "ask_billing"]  # what the partner is asked once more after ten minutes
 LOOKED_AT = Q(state="retrying", step="check_files")  # every five minutes, for as long as the files are wrong
 COMING = {
     "tries": Prepared(
@@ -50,7 +51,7 @@ COMING = {
     ),
     "looks": Prepared(
         lambda: (
-            Dispatch.objects.filter(state="waiting", undo=True, not_before__gt=NOW)
+            Dispatch.objects.filter(state="waiting", step__in=LOOKS, not_before__gt=NOW)
             .order_by("not_before")
             .values_list("not_before")[:1]
         )
