@@ -175,7 +175,7 @@ def test_a_given_up_deletion_can_be_sent_after_all(desk):
 
 
 def test_a_change_counts_once_its_last_step_has_ended(desk):
-    """The cancel of a is given up, b is made all the same: the trial is both, and the activation behind is planned so."""
+    """a stays live, b is made all the same: the trial is both, and the activation behind is planned upon that."""
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(change("C1", B), activation("A1"))
