@@ -280,7 +280,7 @@ def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
     failed = [row for row in books.dispatches if row.state == D.FAILED]
     for order in books.orders.values():
         stopped = order.state in {S.HELD, S.FAILED, S.IN_PROGRESS, S.COMPENSATING}
-        named = order.number in books.open_differences or order.undo_asked_at
+        named = order.number in books.open_differences or (order.undo_asked_at and order.kind == Kind.ACTIVATION)
         if (stopped or named or books.causes[order.pk]) and order.number not in told:
             yield f"{order.number} is {order.state}, {sorted(books.causes[order.pk])}, and stuck does not name it"
         if order.number in told and not (stopped or named or books.causes[order.pk]):
