@@ -234,3 +234,11 @@ def test_refused_repeat_has_a_way_out(desk):
     desk.activation("A1", "T1", "")
     desk.check()
     desk.mend("give up first")
+
+
+def test_repeat_that_the_partner_acted_on_before_takes_its_times(desk):
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.resend("T0", force=True, channel="")
+    desk.deliver("bigdata", "bpm", fates=("before",), room=1)
+    desk.check()
