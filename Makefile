@@ -6,7 +6,7 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots kills chaos fuzz bench lint lock clean
+.PHONY: help venv demo test test-browser screenshots kills chaos fuzz model model-long bench lint lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -17,6 +17,8 @@ help:
 	@echo "make kills   kills each process of a desk in turn, on both databases (minutes)"
 	@echo "make chaos   everything fails at random; ARGS=\"--seed 7 --database postgres --seconds 1800 --orders 9000\""
 	@echo "make fuzz    100,000 hostile inputs; ARGS=\"--count 5000 --seed 7\""
+	@echo "make model   1,500 random sequences in process on SQLite, 300 on PostgreSQL; ARGS=\"--count 300 --seed 7\""
+	@echo "make model-long COUNT=20000  as long as asked, on SQLite; stop it at will, its parts add up"
 	@echo "make lint    ruff: rules and format"
 	@echo "make venv    the virtual environment in $(VENV), from the lock files"
 	@echo "make lock    compile requirements*.in into lock files (ARGS=--upgrade takes newer versions)"
@@ -57,6 +59,12 @@ chaos: $(VENV)/stamp
 
 fuzz: $(VENV)/stamp
 	@$(PY) -m tests.hostile.fuzz --count 100000 $(ARGS)
+
+model: $(VENV)/stamp
+	@$(PY) -m tests.model.run $(ARGS)
+
+model-long: $(VENV)/stamp
+	@$(PY) -m tests.model.run --database sqlite --count $(COUNT) $(ARGS)
 
 lint: $(VENV)/stamp
 	$(VENV)/bin/ruff check .

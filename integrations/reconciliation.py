@@ -22,6 +22,7 @@ from integrations.bigdata.comparison import Ours, compare, unreadable_answer
 from integrations.building import record_facts
 from integrations.http import PartnerError
 from orders.books import Finding
+from orders.domain_names import MOST_DOMAINS
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.services.differences import troubled
 from orders.services.fixing import Left, obstacles
@@ -235,7 +236,9 @@ class Comparison:
         unknown = unknown_numbers(self.listed)
         for start in range(0, len(unknown), BATCH):
             batch = unknown[start : start + BATCH]
-            for number, answer in zip(batch, pool.map(_query, batch), strict=True):
+            asked = [(number, pool.submit(_query, number)) for number in batch]
+            for number, future in asked:
+                answer = future.result()
                 if isinstance(answer, PartnerError):
                     self._note_silence(number, answer)
                 else:
@@ -284,14 +287,14 @@ def _ours(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
 def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
     """What the big-data side holds for an order; asked once more if it did not answer. Runs in threads: no database.
 
-    `expected`: how many records that may be.
+    `expected`: how many records that may be. It may hold many more than we know of, so where its answer was too large
+    for so few the second question takes as many as an order can have.
     """
     error = None
     for _ in range(2):
         try:
-            return query_product_infos(
-                number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected
-            )  # fmt: skip
+            return query_product_infos(number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected)
         except PartnerError as trouble:
             error = trouble
+            expected = MOST_DOMAINS if trouble.code == "answer_too_large" else expected
     return error

@@ -34,7 +34,7 @@ CAUSES = {
     ),
     "trial_closed": Cause(
         _("The trial that the order names is withdrawn or has ended."),
-        _("Ask the customer manager; let BBOSS withdraw the order and send a right one."),
+        _("Ask the customer manager. Let an activation go on after all, or withdraw the order."),
     ),
     "trial_held": Cause(
         _("The trial that the order names is held itself."), _("Set the trial going; this order follows by itself.")
@@ -49,7 +49,7 @@ CAUSES = {
     ),
     "domains_missing": Cause(
         _("It is a subsequent activation and names no domains."),
-        _("Ask BBOSS to withdraw it and to send it again with domains."),
+        _("Ask the customer manager for the domains and name them, or withdraw the order."),
     ),
     "files": Cause(
         _("The info-security files are not right."), _("Put the right files in place, or waive the finding.")

@@ -38,14 +38,7 @@ class RecordConflictError(OrderError):
 
 
 class NotAllowedError(OrderError):
-    """The present state does not allow this act; the message says which state and why.
-
-    `code`: the reason by name, where a page has words for it.
-    """
-
-    def __init__(self, message: str, *, code: str = ""):
-        super().__init__(message)
-        self.code = code
+    """The present state does not allow this act; the message says which state and why."""
 
 
 def check_reason(reason: str, act: str) -> None:

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='difference',
             name='state',
-            field=models.CharField(choices=[('open', 'Open'), ('over', 'Over'), ('accepted', 'Accepted')], default='open', max_length=10, verbose_name='state'),
+            field=models.CharField(choices=[('open', 'Open'), ('over', 'Over'), ('accepted', 'Accepted by staff')], default='open', max_length=10, verbose_name='state'),
         ),
         migrations.AddField(
             model_name='dispatch',

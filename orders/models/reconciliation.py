@@ -3,7 +3,6 @@
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 
 class Reconciliation(models.Model):
@@ -41,7 +40,7 @@ class Difference(models.Model):
     class State(models.TextChoices):
         OPEN = "open", _("Open")
         OVER = "over", _("Over")  # a later comparison did not find it any more, or found it anew
-        ACCEPTED = "accepted", pgettext_lazy("difference", "Accepted")  # staff live with it, with a reason
+        ACCEPTED = "accepted", _("Accepted by staff")  # staff live with it, with a reason
 
     reconciliation = models.ForeignKey(
         "Reconciliation", models.CASCADE, related_name="found", verbose_name=_("reconciliation")

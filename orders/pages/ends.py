@@ -1,12 +1,14 @@
 """The last rungs: approval, start day, live, and what undid the order. Pure."""
 
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from orders.causes import Cause, cause_of
 from orders.models import Dispatch, Order
-from orders.pages.rungs import Facts, Rung, from_steps
+from orders.pages.rungs import Facts, Rung, Text, from_steps
+from orders.pages.saying import said
 from orders.services.incidents import BOOKS_ONLY
 
 State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
@@ -111,10 +113,17 @@ def live(facts: Facts) -> Rung:
         word, note = LIVE_WORDS[order.state]
         return Rung(**base, tone="green", icon="check", result=word, at=order.live_at or _last(facts), note=note)
     if order.state == State.ENDED:
-        return Rung(**base, tone="none", icon="check", result=_("Ended"), note=_("The trial's last day has passed."))
+        return Rung(**base, tone="none", icon="check", result=_("Ended"), note=_why_ended(facts))
     if order.live_at:
         return Rung(**base, icon="undo", result=_("Was live"), at=order.live_at, note=_("It was live, and is no more."))
     return Rung(**base, icon="dot", result=_("Not yet"), note=_("It has not come to this yet."))
+
+
+def _why_ended(facts: Facts) -> Text:
+    """A trial ends on its last day; or when nothing of it is live any more."""
+    day = facts.order.biz_end
+    passed = day is not None and day < timezone.localdate(facts.now)
+    return _("The trial's last day has passed.") if passed else _("Nothing of the trial is live any more.")
 
 
 def _last(facts: Facts):
@@ -129,7 +138,7 @@ def books(base: dict, facts: Facts) -> Rung | None:
         return None
     return Rung(
         **base, tone="amber", icon="pause", result=_("Needs a look"), at=trouble.since, cause=trouble.cause,
-        code=trouble.code, detail=trouble.detail, action=WAY_OUT.get(trouble.code, "accept"),
+        code=trouble.code, detail=said(trouble.detail), action=WAY_OUT.get(trouble.code, "accept"),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from orders.causes import cause_of
 from orders.foreseen import Foreseen
 from orders.models import Dispatch, Order
+from orders.pages.refusals import refusal
 from orders.pages.rungs import Facts
 from orders.pages.saying import said
 from orders.queries import foresee
@@ -26,6 +27,7 @@ VERDICTS = {
     "accepted": gettext_lazy("was accepted already"),
     "refused": gettext_lazy("can't be sent now"),
 }
+PASS_STANDS = "BPM's pass stands"
 HOW = {
     CANCEL: gettext_lazy("Cancel from now on"),
     DELETE: gettext_lazy("Delete"),
@@ -47,11 +49,10 @@ def say_judgement(row: Judgement) -> str:
     """One line of a dry run."""
     word = str(VERDICTS[row.verdict])
     if row.verdict == "again":
-        return word
+        return f"{word}{_(', ')}{_('and the pass that BPM gave counts')}" if PASS_STANDS in row.why else word
+    if row.verdict == "refused" and (why := refusal(row.why)):
+        return why
     step = Step(row.step).label if row.step in Step.values else _("The order")
-    first = row.why.removeprefix("not allowed, because ").removesuffix(" is first")
-    if row.verdict == "refused" and row.why.endswith(" is first"):
-        return _("Not allowed, because %(number)s is first.") % {"number": first}
     return f"{step}: {word}"
 
 
@@ -74,10 +75,15 @@ def will_withdraw(facts: Facts) -> list[str]:
     """What follows; for a late undoing of either choice."""
     if not facts.late:
         return foreseen(foresee.withdraw)(facts)
-    return [
-        _("%(choice)s: %(what)s") % {"choice": word, "what": " ".join(foreseen(foresee.withdraw, how=how)(facts))}
+    told = {how: foreseen(foresee.withdraw, how=how)(facts) for how in HOW}
+    common = [sentence for sentence in told[CANCEL] if sentence in told[DELETE]]
+    own = [
+        _("%(choice)s: %(what)s") % {"choice": word, "what": sentence}
         for how, word in HOW.items()
+        for sentence in told[how]
+        if sentence not in common
     ]
+    return [*own, *common]
 
 
 def will_call_off(facts: Facts) -> list[str]:

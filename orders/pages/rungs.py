@@ -185,10 +185,17 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     busy = facts.order.state == Order.State.COMPENSATING and not row.undo
     return Rung(
-        **base, tone="red", icon="cross", result=_("Refused") if row.definite else _("Failed"),
+        **base, tone="red", icon="cross", result=_how(row),
         at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=said(row.error), tries=row.attempts,
         action="" if busy or facts.order.state in {"withdrawn", "rejected"} else _way_out(row),
     )  # fmt: skip
+
+
+def _how(row: Dispatch) -> Text:
+    """How a step failed, in a word or two."""
+    if row.error_code == ACTED_BEFORE:
+        return _("Done before")
+    return _("Refused") if row.definite else _("Failed")
 
 
 def _way_out(row: Dispatch) -> str:

@@ -16,6 +16,12 @@ SILENT = re.compile(
     re.DOTALL,
 )
 """What the cause beside it says already."""
+DIFFERS = re.compile(r"(domains|service|start): BPM has (.*?), now (.*?)(?:; (?=\w+: BPM has)|\Z)", re.DOTALL)
+DIFFERING = {
+    "domains": gettext_lazy("domains: BPM has %(there)s, now %(here)s"),
+    "service": gettext_lazy("service: BPM has %(there)s, now %(here)s"),
+    "start": gettext_lazy("start: BPM has %(there)s, now %(here)s"),
+}
 PREFIX = re.compile(r"answered HTTP \d+(, code [^:]*)?(: |$)|mail (server|provider): |all recipients refused: ")
 """What our clients put in front of a partner's own words; the code stands beside them anyway."""
 WORDS = [
@@ -39,6 +45,10 @@ WORDS = [
     (r"the worker died( or lost its lease|; the order is undone)",
      gettext_lazy("the worker stopped before the answer came")),
     (r"the mail can't be written: (?P<why>.*)", gettext_lazy("the mail can't be written: %(why)s")),
+    (r"withdrawn", gettext_lazy("it was withdrawn")),
+    (r"rejected", gettext_lazy("BPM rejected it")),
+    (r"given up", gettext_lazy("staff gave the step up")),
+    (r"(?P<number>\S+): later orders rest on it", gettext_lazy("later orders rest on %(number)s")),
     (r"longer than (?P<most>\d+) characters", gettext_lazy("longer than %(most)s characters")),
     (r"longer than (?P<most>\d+) characters when written in ASCII",
      gettext_lazy("longer than %(most)s characters when written in ASCII")),
@@ -65,9 +75,17 @@ def said(error: str) -> str:
     named = FILE.fullmatch(error)
     if named:
         return _("%(file)s: %(what)s") % {"file": named[1], "what": said(named[2])}
+    if parts := DIFFERS.findall(error):
+        return _("; ").join(
+            DIFFERING[name] % {"there": _start(there), "here": _start(here)} for name, there, here in parts
+        )
     if SILENT.fullmatch(error):
         return ""
     for pattern, words in WORDS:
         if found := re.fullmatch(pattern, error, re.DOTALL):
             return str(words) % found.groupdict()
     return mask_text(PREFIX.sub("", error, count=1) if PREFIX.match(error) else error)
+
+
+def _start(text: str) -> str:
+    return _("At once") if text == "at once" else text

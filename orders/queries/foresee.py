@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from orders.causes import cause_of
 from orders.errors import NotAllowedError, TrialClaimedError
 from orders.foreseen import Foreseen
-from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import FIXES
 from orders.services.giving_up import DELETIONS, given_up_by
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
@@ -17,7 +17,7 @@ from orders.services.late_undo import is_late
 from orders.services.outcome import ACTED_BEFORE
 from orders.services.planning import open_claim
 from orders.services.record_times import CANCELS
-from orders.services.taking import acceptable, stopped
+from orders.services.taking import acceptable, open_differences, stopped
 from orders.services.undo_plan import plan_undo
 from orders.services.withdrawal import must_stay, why_not_withdraw
 
@@ -122,8 +122,8 @@ def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Fo
     for row in rows:
         yield Foreseen("takes_step", {"step": row.step})
     if not rows:
-        number = order.differences.filter(state=Difference.State.OPEN).count()
-        yield Foreseen("takes_differences", {"n": number})
+        number = open_differences(order).count()
+        yield Foreseen("takes_differences", {"n": number}) if number else Foreseen("takes_books")
     yield Foreseen("take_refused")
 
 

@@ -7,7 +7,8 @@ attempt whose answer was lost.
 
 from collections.abc import Collection, Iterable
 
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from orders.models import Dispatch, Order
 
@@ -41,15 +42,22 @@ def touched_since(row: Dispatch, *, own: bool) -> set[int]:
     any order. What was taken back since, or only repeats, does not count."""
     if row.lane is None and not own:
         return set()  # commercial records are nobody else's
-    later = Dispatch.objects.filter(ACTED, pk__gt=row.pk, channel=Channel.BILLING, repeat=False)
-    same = Q(order=row.order_id) if row.lane is None else Q(lane=row.lane)
-    later = later.filter(same).exclude(records=[])
+    later = later_in_line(row).filter(ACTED).exclude(records=[])
     if not own:
         later = later.exclude(order=row.order_id).filter(order__undo_since=None)
     mine, found = set(row.records), set()
     for records in later.values_list("records", flat=True):
         found |= mine.intersection(records)
     return found
+
+
+def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
+    """The billing steps behind a dispatch in its trial's line, or without a line in its order. A step that replaced
+    another has its place, so who is older is not always in front."""
+    turn = Coalesce("place", "pk", output_field=BigIntegerField())
+    same = Q(order=row.order_id) if row.lane is None else Q(lane=row.lane)
+    rows = Dispatch.objects.filter(same, channel=Channel.BILLING, repeat=False).exclude(pk=row.pk)
+    return rows.annotate(turn=turn).filter(turn__gt=row.place or row.pk)
 
 
 def bpm_acts(order: Order) -> QuerySet[Dispatch]:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
-from orders.models import Incident
+from orders.models import Dispatch, Incident
 from orders.services.events import add_event
 from orders.services.incidents import BOOKS_ONLY, OPEN, about, end_incidents, lock_incidents
 from orders.services.wakeup import wake
@@ -82,7 +82,21 @@ def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: boo
             f"incident {incident_id} can't be {act} by hand: {incident.code} ends when the books agree; compare or put "
             "the order right, or accept it"
         )
+    if by_hand and _leaves_unknown(incident):
+        raise NotAllowedError(
+            f"incident {incident_id} can't be {act} by hand: nobody knows what its step did at the big-data side; "
+            "resend it, give it up, or accept it"
+        )
     return incident
+
+
+def _leaves_unknown(incident: Incident) -> bool:
+    """Whether records of an order that it stops are of unknown fate: then only the books or `accept` end it."""
+    steps = Dispatch.objects.filter(
+        order__in=incident.affected.filter(closed_at=None).values("order"), step=incident.step, repeat=False,
+        channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED, may_have_acted=True, superseded=False,
+    )  # fmt: skip
+    return steps.exists()
 
 
 def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, note: str, **more) -> Incident:

@@ -14,6 +14,7 @@ from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.prepared import Prepared, Slot
 from orders.rows import insert_rows, update_rows
+from orders.services.acts import ACTED
 from orders.services.incidents import PARTNERS
 from orders.services.lost import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost, note_losses
 from orders.services.mails import AFTER_THE_PLAN as MAILS
@@ -133,9 +134,7 @@ def _longest_due(partner: str, room: int, lost: bool) -> Prepared:
 def _claimable(partner: str) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
     # Under an undo mark only its own steps go out, and billing calls whose outcome must be made sure of.
-    allowed = (
-        Q(undo=True) | Q(channel=Dispatch.Channel.BILLING, attempts__gt=0) | Q(position__gte=MAILS) | Exists(going)
-    )
+    allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=MAILS) | Exists(going)
     channels = [channel for channel, name in PARTNERS.items() if name == partner]
     due = Dispatch.objects.filter(
         allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels,

@@ -145,7 +145,7 @@ def _still_wanted(row: Dispatch) -> bool:
         return True
     if row.state == State.FAILED:
         return row.channel not in NEEDLESS
-    return row.channel == Channel.BILLING and row.attempts > 0
+    return row.channel == Channel.BILLING and row.may_have_acted
 
 
 def _try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:

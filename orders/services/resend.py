@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import FIXES, OPEN_STATES
-from orders.services.acts import bpm_acts, touched_since
+from orders.services.acts import bpm_acts, later_in_line, touched_since
 from orders.services.approvals import standing_decision
 from orders.services.events import add_event
 from orders.services.incidents import COMPENSATED, PARTNERS
@@ -25,7 +25,7 @@ from orders.services.opening import claims_against, open_again, why_not_open
 from orders.services.outcome import ACTED_BEFORE
 from orders.services.progress import refresh_states
 from orders.services.results import RECORD_STATES
-from orders.services.stepping import release
+from orders.services.stepping import NOT_FINISHED, release
 from orders.services.undone import given_up_undoing
 from orders.services.wakeup import wake
 from orders.waiting import step_waits_for
@@ -206,9 +206,14 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
         return REFUSED, "not allowed, because it only looks: there is nothing to repeat"
     if row.channel != Channel.BILLING:
         return REPEAT, "forced: the same key and bytes" if row.channel == Channel.BPM else "forced: once more"
-    if touched_since(row, own=True) or _is_lined_up(row):
+    if touched_since(row, own=True) or _is_lined_up(row) or _is_followed(row):
         return REFUSED, "not allowed, because a later step touched the same records"
     return REPEAT, "forced: a new key, with the times that the partner accepted last"
+
+
+def _is_followed(row: Dispatch) -> bool:
+    """Whether a step of its trial's line is still to come that may touch its records: a repeat would come after it."""
+    return row.lane is not None and later_in_line(row).filter(state__in=NOT_FINISHED, superseded=False).exists()
 
 
 def _is_lined_up(row: Dispatch) -> bool:

@@ -75,7 +75,9 @@ def close_never_begun(order: Order) -> int:
     """
     rows = Dispatch.objects.filter(order=order, undo=False, position__lt=AFTER_THE_PLAN, superseded=False)
     never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
-    needless = Q(state__in=[State.DUE, State.RETRYING]) & ~Q(channel=Channel.BILLING)
+    needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
+        channel=Channel.BILLING, may_have_acted=True
+    )
     return rows.filter(never | needless).update(state=State.CLOSED, next_try_at=None)
 
 

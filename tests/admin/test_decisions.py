@@ -292,7 +292,9 @@ def test_a_late_withdrawal_asks_how(boss):
     step(order, "start_bpm", position=2)
     order.billing_records.update(create_time=timezone.now() - 3 * DAY)
     answer = boss.get(deciding(order, "withdraw"))
-    assert [sentence.partition("：")[0] for sentence in answer.context["will"]] == ["从现在起取消", "删除"]
+    assert answer.context["will"][:2] == [
+        "从现在起取消：将从现在起取消 1 条话单；此前已使用的仍然计费。", "删除：将删除 1 条话单。",
+    ]  # fmt: skip
     assert boss.post(deciding(order, "withdraw"), filled(order, "withdraw")).status_code == 200
     assert boss.post(deciding(order, "withdraw"), filled(order, "withdraw", how="burn")).status_code == 200
     assert boss.post(deciding(order, "compensate"), filled(order, "compensate")).status_code == 409

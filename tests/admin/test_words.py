@@ -10,6 +10,7 @@ from django.utils import timezone, translation
 
 from orders import attachments
 from orders.pages.history import WORDS, tell
+from orders.pages.refusals import refusal
 from orders.pages.saying import said
 from tests import factories
 from tests.admin.orders import billed, deciding, held_for_files, page, step
@@ -34,6 +35,11 @@ def in_chinese():
         ("no connection (Connection refused)", ""),
         ("mail server: SMTPDataError (550, 'no such user')", "SMTPDataError (550, 'no such user')"),
         ("对方自己的话", "对方自己的话"),
+        ("withdrawn", "已撤单"),
+        (
+            "domains: BPM has a.cn, b.cn, now a.cn; start: BPM has at once, now 2023-09-30",
+            "域名：BPM 为 a.cn, b.cn，现为 a.cn；开始时间：BPM 为 立即开通，现为 2023-09-30",
+        ),
         ("a.xlsx: no such file in the attachment folder", "a.xlsx：附件目录中没有此文件"),
         ("22000000 bytes, at most 20971520 (20 MiB) are allowed", "22000000 字节，超过上限 20 MiB"),
     ],
@@ -47,6 +53,29 @@ def test_a_file_s_finding_is_told_in_chinese(code):
     told = said(attachments.MESSAGES[code])
     assert told
     assert not ENGLISH.search(told)
+
+
+@pytest.mark.parametrize(
+    "why, told",
+    [
+        ("not allowed, because A1 is first", "不允许：A1 已是首次开通单。"),
+        ("order A2: not allowed, because BPM rejected it", "不允许：BPM 已驳回。"),
+        ("not allowed, because its trial is withdrawn", "不允许：其试用单已关闭（已撤单）"),
+        ("a pass counts for order A1 already", "该订单已按通过处理。"),
+        ("something new", ""),
+    ],
+)
+def test_a_refusal_in_words(why, told):
+    assert refusal(why) == told
+
+
+def test_every_reason_against_opening_has_words():
+    """Those that `why_not_open` gives, but for what its decision's button is not there at all."""
+    source = (ROOT / "orders" / "services" / "opening.py").read_text(encoding="utf-8")
+    given = set(re.findall(r'return f?"(not allowed, because [^"]*)"', source))
+    assert len(given) > 6
+    without = {why for why in given if not refusal(re.sub(r"\{[^}]*\}", "withdrawn", why))}
+    assert without == {"not allowed, because only activations are sent anew"}
 
 
 def kinds_written() -> set[str]:

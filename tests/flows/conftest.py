@@ -98,7 +98,8 @@ class Desk:
         return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads, **how)
 
     def end(self, work: Work, result: str = "ok", **more):
-        """Records how a call claimed by hand ended."""
+        """Records how a call claimed by hand ended; of one to be tried again nobody knows whether it acted."""
+        more = {"unknown": result == "retry"} | more
         ids = {"dispatch_id": work.dispatch_id, "attempt_id": work.attempt_id, "token": work.token}
         record_outcomes([Outcome(**ids, channel=work.channel, result=result, **more)], now=timezone.now())
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from orders.errors import NotAllowedError
 from orders.models import TrialClaim
 from orders.services.giving_up import give_up
+from orders.services.incident_desk import resolve_incident
 from orders.services.taking import accept
 from tests.flows.conftest import BILLING, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
@@ -182,3 +183,14 @@ def test_a_change_counts_once_its_last_step_has_ended(desk):
     give(desk, "C1")
     assert (desk.state("C1"), desk.state("A1"), desk.alive_there("A1")) == ("applied", "active", [A, B])
     assert desk.alive_there("T1") == []
+
+
+def test_an_incident_of_an_unknown_record_is_not_resolved_by_hand(desk, settings):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.play(trial("T1", A))
+    [trouble] = desk.order("T1").troubles.all()
+    with pytest.raises(NotAllowedError, match="nobody knows"):
+        resolve_incident(incident_id=trouble.incident_id, by="staff:li", now=timezone.now())
+    accept(number="T1", now=timezone.now(), **WHO)
+    assert (desk.troubles("T1"), desk.records("T1"), desk.state("T1")) == ([], {A: "deleted"}, "ended")

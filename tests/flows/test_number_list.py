@@ -161,6 +161,16 @@ def test_a_row_that_can_t_be_read_ends_nothing(desk, books, listed):
     assert (code, rows()) == (1, ["unknown_order A9 a?b:open"])
 
 
+def test_a_lost_order_of_many_records_is_named_too(desk, books, listed, monkeypatch):
+    """Nobody here knows how many they hold; the answer may be longer than that of an order without records."""
+    monkeypatch.setattr("integrations.bigdata.client.ANSWER_BYTES", 2000)
+    desk.play(trial("T1"))
+    for n in range(20):
+        forgotten(books, domain=f"x{n}.example.com")
+    listed("T1", LOST)
+    assert len(rows()) == 20
+
+
 def test_silence_is_told_and_the_number_stays_as_it_was(desk, books, listed):
     desk.play(trial("T1"))
     forgotten(books)

@@ -16,7 +16,7 @@ from orders.prepared import Prepared
 from tests.model.harness import Stage
 from tests.model.messages import FIRST_DAY
 from tests.model.partner import FATES
-from tests.model.rescue import CREWS, rescue
+from tests.model.rescue import CREWS
 from tests.model.staff import SERVICES
 
 MOST = {"T": 2, "C": 6, "A": 6}  # numbers of each kind
@@ -264,7 +264,7 @@ class Acts:
     def retry_setting(self, retries):
         self.desk.setting(retries=retries)
 
-    @often(3)
+    @often(1)
     def judged(self):
         self.desk.judged()
 
@@ -278,9 +278,9 @@ class Model(Acts, RuleBasedStateMachine):
         super().__init__()
         self.scene = self.stage.play()
         self.desk = self.scene.__enter__()
-        self.crew = CREWS[0]
+        self.crew = ""
 
-    @initialize(crew=st.sampled_from(CREWS), domains=LETTERS, end=END, quick=BOTH)
+    @initialize(crew=st.sampled_from(["", "", "", *CREWS]), domains=LETTERS, end=END, quick=BOTH)
     def begin(self, crew, domains, end, quick):
         """Most things need a trial."""
         self.crew = crew
@@ -300,6 +300,7 @@ class Model(Acts, RuleBasedStateMachine):
     def teardown(self):
         try:
             self.desk.check()
-            rescue(self.desk, self.crew)
+            if self.crew:
+                self.desk.mend(self.crew)
         finally:
             self.scene.__exit__(None, None, None)

@@ -53,7 +53,7 @@ class Wire:
         self.fates.clear()
         self.partners.faults.clear()
 
-    def exchange(self, request, timeout: float) -> tuple[int, dict, bytes]:
+    def exchange(self, request, timeout: float, most: int) -> tuple[int, dict, bytes]:
         """One call: (status, headers, body), or PartnerError."""
         headers = request.headers
         path = urlsplit(request.url).path

@@ -1,7 +1,91 @@
 """Staff who mend a desk with the commands alone (contract 3.9, 13): nothing may be left that they can't end."""
 
-CREWS = ["resend first", "give up first", "withdraw first"]
+from orders.errors import OrderError
+from tests.model.acts import WrongError
+from tests.model.staff import SERVICES
+
+MOST_ROUNDS = 14
+WAYS = {
+    "files_come": lambda desk, number: desk.files_come(number) if number in desk.wrong_files else "no files",
+    "waive": lambda desk, number: desk.waive(number),
+    "attribute": lambda desk, number: desk.attribute(number),
+    "name_domains": lambda desk, number: desk.name_domains(number, "d"),
+    "proceed": lambda desk, number: desk.proceed(number),
+    "resend": lambda desk, number: _sent(desk.resend(number)),
+    "take": lambda desk, number: desk.take(number),
+    "fix": lambda desk, number: _fixed(desk.reconcile(number, fix=True)) if number[0] != "C" else "a change",
+    "give_up": lambda desk, number: desk.give_up(number),
+    "accept": lambda desk, number: desk.accept(number),
+    "pass": lambda desk, number: desk.decide(number, "pass"),
+    "reject": lambda desk, number: desk.decide(number, "reject"),
+    "resolve": lambda desk, number: desk.resolve(number),
+    "withdraw": lambda desk, number: desk.withdraw_by_staff(number),
+    "cancel": lambda desk, number: desk.withdraw_by_staff(number, "cancel"),
+    "delete": lambda desk, number: desk.withdraw_by_staff(number, "delete"),
+}
+HOLDS = ["files_come", "attribute", "name_domains", "proceed"]
+CREWS = {
+    "resend first": [*HOLDS, "resend", "take", "fix", "pass", "give_up", "accept", "resolve", "cancel", "withdraw"],
+    "give up first": ["waive", *HOLDS, "give_up", "take", "accept", "reject", "resend", "fix", "resolve", "delete",
+                      "withdraw"],
+    "withdraw first": ["delete", "withdraw", "give_up", "fix", "take", "accept", "resend", "resolve", *HOLDS],
+}  # fmt: skip
 
 
-def rescue(desk, crew: str) -> None:
-    """Nothing yet."""
+def rescue(desk, crew: str) -> str:
+    """Lets a crew do, round by round, the first thing that is allowed for each order that is stuck, and that it has not
+    tried on it in this situation; then all is quiet and judged. Gives what was done. Raises WrongError where that leads
+    nowhere."""
+    tried: dict[str, set] = {}
+    told, done = desk.stuck() or [], []
+    for _ in range(MOST_ROUNDS):
+        stuck = [row for row in told if any(reason.kind != "behind" for reason in row.reasons)]
+        if not stuck:
+            return ", ".join(done)
+        helped = [_help(desk, row, crew, tried.setdefault(row.number, set())) for row in stuck]
+        done += filter(None, helped)
+        try:
+            if not any(helped):
+                raise WrongError("no way out", *map(_named, stuck))
+            desk.rest(days=True)
+            told = desk.stuck()
+            desk.judge(told)
+        except WrongError as error:
+            raise WrongError(error.kind, error, f"after {done}") from error
+    raise WrongError("no end of mending", *map(_named, stuck), f"after {done}")
+
+
+def _named(row) -> str:
+    return f"{row.number} ({row.state}): {[(reason.kind, reason.code, reason.step) for reason in row.reasons]}"
+
+
+def _help(desk, row, crew: str, tried: set) -> str:
+    """What was allowed; empty if nothing was."""
+    situation = (row.state, *sorted((reason.kind, reason.code, reason.step) for reason in row.reasons))
+    for way in CREWS[crew]:
+        if (way, situation) in tried or (way in MAY_NEED and MAY_NEED[way] not in SERVICES):
+            continue
+        tried.add((way, situation))
+        desk.clock.shift(1)
+        try:
+            if not WAYS[way](desk, row.number):
+                return f"{row.number} {way}"
+        except OrderError:
+            continue
+    return ""
+
+
+MAY_NEED = {
+    "give_up": "give_up", "take": "take", "accept": "accept", "pass": "decide", "reject": "decide",
+    "proceed": "proceed", "name_domains": "name_domains",
+}  # fmt: skip
+
+
+def _sent(judged: str) -> str:
+    """Empty where something was queued."""
+    verdicts = {part.rpartition(": ")[2] for part in judged.split(", ")}
+    return "" if verdicts & {"same", "new", "again", "blocked", "repeat"} else judged or "nothing"
+
+
+def _fixed(said: str) -> str:
+    return said if " 0 put right" in said else ""

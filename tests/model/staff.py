@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -11,8 +12,9 @@ from integrations.bigdata.payload import product_infos
 from integrations.breaker import open_partners
 from integrations.building import record_facts
 from integrations.reconciliation import Comparison, Scope
-from orders.models import BillingRecord
+from orders.models import AffectedOrder, BillingRecord
 from orders.services import choose_attribution, compensate, waive_files
+from orders.services.incident_desk import resolve_incident
 from orders.services.resend import Selection, judge, resend
 from orders.services.usage import ask_for_usage
 from orders.services.withdrawal import withdraw_by_staff
@@ -114,6 +116,17 @@ class Staff:
     @act
     def name_domains(self, number: str, domains: str):
         SERVICES["name_domains"](number=number, domains=list(names(domains)), now=timezone.now(), **WHY)
+
+    @act
+    def resolve(self, number: str):
+        """Staff say that incidents are over which nothing else ends: BPM's contradictions, mails that failed."""
+        over = Q(incident__step="approval") | Q(incident__partner="mail")
+        ids = set(
+            AffectedOrder.objects.filter(over, order__number=number, closed_at=None).values_list("incident", flat=True)
+        )
+        for pk in ids:
+            resolve_incident(incident_id=pk, by=WHY["by"], now=timezone.now())
+        return "" if ids else "nothing to resolve"
 
     @act
     def meddle(self, number: str, domain: str, what: str):

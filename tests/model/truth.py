@@ -61,11 +61,12 @@ class Books:
     records: dict[int, BillingRecord] = field(default_factory=dict)
     dispatches: list[Dispatch] = field(default_factory=list)
     causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
-    accepted: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
+    open_differences: set[str] = field(default_factory=set)
     domains: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     claims: dict[int, int] = field(default_factory=dict)
     theirs: dict[tuple, dict] = field(default_factory=dict)
+    violations: list[dict] = field(default_factory=list)
 
     @classmethod
     def read(cls, store: Store) -> "Books":
@@ -82,16 +83,21 @@ class Books:
         )
         for order, *cause in troubles:
             books.causes[order].add(tuple(cause))
-        books.named = set(Difference.objects.exclude(state="over").values_list("job_id", flat=True))
+        differences = list(Difference.objects.exclude(state="over").values_list("job_id", "state"))
+        books.named = {job for job, _ in differences}
+        books.open_differences = {job for job, state in differences if state == "open"}
         for order, key in OrderDomain.objects.values_list("order", "key"):
             books.domains[order].append(key)
         books.claims = dict(TrialClaim.objects.filter(released_at=None).values_list("trial", "activation"))
         books.theirs = {(row["jobId"], row["productId"], row["domain"].lower()): row for row in store.records()}
+        books.violations = store.violations()
         return books
 
     def excused(self, order: Order | None) -> bool:
-        """Whether an open incident about its books names the order."""
-        return order is not None and any(
+        """Whether an open incident about its books, or a difference that is open or accepted, names the order."""
+        if order is None or order.number in self.named:
+            return order is not None
+        return any(
             step in BILLING_STEPS and partner == "bigdata" or code in ABOUT_BOOKS
             for partner, step, code in self.causes[order.pk]
         )
@@ -103,17 +109,20 @@ class Books:
         return any(self.excused(self.orders[pk]) for pk in {record.order_id, *touching})
 
 
-def all_wrong(store: Store) -> list[str]:
-    """Everything that is wrong, each with the name of its rule in front."""
+def all_wrong(store: Store, stuck: Iterable | None = None) -> list[str]:
+    """Everything that is wrong, each with the name of its rule in front. `stuck`: what orders.queries.stuck told."""
     books = Books.read(store)
     rules = (
         steps_rest, books_agree, domains_are_billed, only_these_are_billed, not_beside_each_other, one_process,
         claims_fit, history_fits,
     )  # fmt: skip
-    return [f"{rule.__name__}: {line}" for rule in rules for line in rule(books, store)]
+    found = [f"{rule.__name__}: {line}" for rule in rules for line in rule(books)]
+    if stuck is not None:
+        found += [f"stuck_are_named: {line}" for line in stuck_are_named(books, {row.number: row for row in stuck})]
+    return found
 
 
-def steps_rest(books: Books, store: Store) -> Iterator[str]:
+def steps_rest(books: Books) -> Iterator[str]:
     """Nothing is under way. What waits, waits for a day, for BPM, or behind a step whose failure an incident names."""
     failed = [row for row in books.dispatches if row.state == D.FAILED]
     for row in books.dispatches:
@@ -133,7 +142,7 @@ def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispat
     return [row for row in failed if row.order_id == order.pk or row.lane == lane]
 
 
-def books_agree(books: Books, store: Store) -> Iterator[str]:
+def books_agree(books: Books) -> Iterator[str]:
     """Our records equal the partner's, field by field."""
     left = dict(books.theirs)
     for record in books.records.values():
@@ -168,7 +177,7 @@ def _status(row: dict | None) -> str:
     return "missing" if row is None else {"1": "live", "2": "cancelled"}[row["cancelStatus"]]
 
 
-def domains_are_billed(books: Books, store: Store) -> Iterator[str]:
+def domains_are_billed(books: Books) -> Iterator[str]:
     """Every domain of an active or scheduled order and of a trialing trial has its live record."""
     for order in books.orders.values():
         if order.state in {S.ACTIVE, S.SCHEDULED}:
@@ -201,7 +210,7 @@ def _family_excused(books: Books, order: Order) -> bool:
     return any(books.excused(row) for row in [order, *family])
 
 
-def only_these_are_billed(books: Books, store: Store) -> Iterator[str]:
+def only_these_are_billed(books: Books) -> Iterator[str]:
     """Live commercial records belong to orders that may be billed."""
     numbers = {order.number: order for order in books.orders.values()}
     for (job, _, domain), row in books.theirs.items():
@@ -212,7 +221,7 @@ def only_these_are_billed(books: Books, store: Store) -> Iterator[str]:
             yield f"{job} is {order.state}, and {domain} is billed"
 
 
-def not_beside_each_other(books: Books, store: Store) -> Iterator[str]:
+def not_beside_each_other(books: Books) -> Iterator[str]:
     """From `start` on no live trial record stands beside its claim-holder's."""
     for trial_id, activation_id in books.claims.items():
         trial, first = books.orders[trial_id], books.orders[activation_id]
@@ -226,14 +235,14 @@ def not_beside_each_other(books: Books, store: Store) -> Iterator[str]:
             yield f"{first.number} bills {begun} ({first.state}), and {trial.number} has live {live[trial.number]}"
 
 
-def one_process(books: Books, store: Store) -> Iterator[str]:
+def one_process(books: Books) -> Iterator[str]:
     """One process at BPM for one BPM step; every key with its own bytes."""
-    for row in store.violations():
+    for row in books.violations:
         if row["kind"] == "started_twice":
             yield f"{row['kind']} {row['detail']}"
 
 
-def claims_fit(books: Books, store: Store) -> Iterator[str]:
+def claims_fit(books: Books) -> Iterator[str]:
     """A first activation that stands holds the claim; a trial is converted only while somebody holds it."""
     for order in books.orders.values():
         holder = books.claims.get(order.trial_id or order.pk)
@@ -247,7 +256,7 @@ def claims_fit(books: Books, store: Store) -> Iterator[str]:
             yield f"{order.number} is {order.state} and still holds the claim of {books.orders[trial].number}"
 
 
-def history_fits(books: Books, store: Store) -> Iterator[str]:
+def history_fits(books: Books) -> Iterator[str]:
     """Every change of a state was allowed and is in the history."""
     state: dict[int, str] = {}
     rows = OrderEvent.objects.filter(kind__in=["received", "state"], order__isnull=False).order_by("pk")
@@ -264,3 +273,20 @@ def history_fits(books: Books, store: Store) -> Iterator[str]:
     for pk, order in books.orders.items():
         if state.get(pk) != order.state:
             yield f"{order.number} is {order.state}, its history says {state.get(pk)}"
+
+
+def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
+    """The orders that need somebody are exactly those of `stuck` (`told`: by number)."""
+    failed = [row for row in books.dispatches if row.state == D.FAILED]
+    for order in books.orders.values():
+        stopped = order.state in {S.HELD, S.FAILED, S.IN_PROGRESS, S.COMPENSATING}
+        named = order.number in books.open_differences or order.undo_asked_at
+        if (stopped or named or books.causes[order.pk]) and order.number not in told:
+            yield f"{order.number} is {order.state}, {sorted(books.causes[order.pk])}, and stuck does not name it"
+        if order.number in told and not (stopped or named or books.causes[order.pk]):
+            own = [row.step for row in failed if row.order_id == order.pk]
+            if not own and not (order.state == S.SCHEDULED and waits_for(books, order, failed)):
+                yield f"{order.number} is {order.state}, and stuck names it: {told[order.number].reasons}"
+    for number in books.open_differences - {order.number for order in books.orders.values()}:
+        if number not in told:
+            yield f"{number} is unknown here, and stuck does not name it"

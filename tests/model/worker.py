@@ -28,13 +28,19 @@ from orders.services.undo import close_abandoned
 from tests.model.acts import WrongError, act
 from tests.model.truth import check_claimed
 
+NOW = Slot("now", DateTimeField())
 ALL = ("bigdata", "bpm", "mail", "files")
 MOST_ROUNDS = 60
+DUE = Prepared(lambda: Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=NOW).values_list("pk")[:1])
 WAITING = Prepared(lambda: Dispatch.objects.filter(state="waiting").values_list("pk")[:1])
 UNSETTLED = Prepared(lambda: Order.objects.filter(held_because="trial_unknown").values_list("pk")[:1])
 DAY_COME = Prepared(lambda: Order.objects.filter(state="scheduled").values_list("pk")[:1])
+ABANDONED = Prepared(
+    lambda: Dispatch.objects.filter(state="sending", order__undo_since__isnull=False).values_list("pk")[:1]
+)
+ENDING = Prepared(lambda: Order.objects.filter(biz_end__isnull=False).values_list("pk")[:1])
+LOOKS = ["verify_deleted", "ask_billing"]  # what the partner is asked once more after ten minutes
 LOOKED_AT = Q(state="retrying", step="check_files")  # every five minutes, for as long as the files are wrong
-NOW = Slot("now", DateTimeField())
 COMING = {
     "tries": Prepared(
         lambda: (
@@ -45,7 +51,7 @@ COMING = {
     ),
     "looks": Prepared(
         lambda: (
-            Dispatch.objects.filter(state="waiting", undo=True, not_before__gt=NOW)
+            Dispatch.objects.filter(state="waiting", step__in=LOOKS, not_before__gt=NOW)
             .order_by("not_before")
             .values_list("not_before")[:1]
         )
@@ -119,8 +125,10 @@ class Worker:
             settle_arrived(now=now)
         if DAY_COME():
             activate(numbers=None, by="sweep", now=now)
-        end_trials(now=now)
-        close_abandoned(now=now)
+        if ENDING():
+            end_trials(now=now)
+        if ABANDONED():
+            close_abandoned(now=now)
         if WAITING():
             release(now=now)
 
@@ -154,6 +162,8 @@ class Worker:
 
     def _claim(self, partners: tuple[str, ...], room: int) -> list[Flight]:
         now = timezone.now()
+        if not DUE(now=now):
+            return []
         rooms = dict.fromkeys(partners or ALL, room)
         for shut in open_partners() & rooms.keys():
             rooms[shut] = int(may_probe(shut, now=now))
@@ -210,21 +220,22 @@ class Worker:
         self._move((min(moments) - now).total_seconds() + 0.001)
         return True
 
+    def has_days(self) -> bool:
+        """Whether a start day is still to come."""
+        return bool(COMING["days"](now=timezone.now()))
+
     def calm(self, *, days: bool = False) -> None:
-        """All is well at the partners' again, workers work, time passes until nothing is to come. `days`: start days
-        come too."""
+        """Part of an act: all is well at the partners' again, workers work, time passes until nothing is to come.
+        `days`: start days come too."""
         self.wire.heal()
-        within, self.under_way, self.dies_at = self.under_way, True, 0
-        try:
-            self.call()
-            self.land()
-            for _ in range(MOST_ROUNDS):
-                self.sweep()
-                self.deliver()
-                if not self._to_next(days=days):
-                    return
-        finally:
-            self.under_way = within
+        self.dies_at = 0
+        self.call()
+        self.land()
+        for _ in range(MOST_ROUNDS):
+            self.sweep()
+            self.deliver()
+            if not self._to_next(days=days):
+                return
         raise WrongError("it ends", "something is always to come")
 
 

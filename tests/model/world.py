@@ -7,7 +7,8 @@ from orders.models import AffectedOrder, Order
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.messages import Messages
-from tests.model.staff import Staff
+from tests.model.rescue import rescue
+from tests.model.staff import SERVICES, Staff
 from tests.model.worker import Worker
 
 
@@ -24,9 +25,8 @@ class Desk(Acting, Messages, Worker, Staff):
         """Lets all become quiet. Where somebody meddled with the partner's books, the nightly comparison has been."""
         self.calm(days=days)
         if self.meddled:
-            self.under_way, within = True, self.under_way
             self.reconcile()
-            self.under_way, self.meddled = within, False
+            self.meddled = False
             self.calm(days=days)
 
     @act
@@ -35,17 +35,29 @@ class Desk(Acting, Messages, Worker, Staff):
         self.rest()
         self.judge()
 
+    @act
+    def mend(self, crew: str) -> str:
+        """After a check: staff end all that is left, with the commands alone (rescue.py)."""
+        return rescue(self, crew)
+
+    @act
     def check(self) -> None:
         """Lets all become quiet, then judges; and once more when the start days have come."""
-        for days in (False, True):
-            self.rest(days=days)
+        self.rest()
+        if self.has_days():
             self.judge()
+            self.rest(days=True)
+        self.judge(stuck=self.stuck())
 
-    def judge(self) -> None:
-        """Judges a desk at rest. Raises WrongError."""
-        lines = [*self.lost(), *truth.all_wrong(self.wire.partners.store), *self.complaints.lines]
+    def judge(self, stuck: list | None = None) -> None:
+        """Judges a desk at rest, and where it is given what `stuck` says of it. Raises WrongError."""
+        lines = [*self.lost(), *truth.all_wrong(self.wire.partners.store, stuck), *self.complaints.lines]
         if lines:
             raise WrongError(lines[0].partition(":")[0], *lines)
+
+    def stuck(self) -> list | None:
+        """What needs somebody, the longest stuck first."""
+        return SERVICES["stuck"]() if "stuck" in SERVICES else None
 
     def lost(self) -> list[str]:
         """Accepted means kept."""

@@ -16,6 +16,7 @@ from orders.models import Order
 from orders.pages.decisions import DECISIONS, ChangedMeanwhileError, Decision, decide
 from orders.pages.facts import facts_of, last_event
 from orders.pages.history import tell
+from orders.pages.refusals import refusal
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):
@@ -81,4 +82,4 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *,
 def _why(error: OrderError, order: Order) -> str:
     if isinstance(error, TrialClaimedError):
         return _("An activation holds trial %(number)s: that must be withdrawn first.") % {"number": order.number}
-    return str(error)
+    return refusal(str(error)) or str(error)

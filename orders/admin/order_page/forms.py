@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from orders.causes import cause_of
-from orders.domain_names import fault
+from orders.domain_names import MOST_DOMAINS, fault
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, Province
 from orders.pages.history import PARTNER_NAMES
@@ -118,12 +118,14 @@ class DecideForm(ReasonForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        rows = self.order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM).order_by("pk")
+        counts = "" if self.is_bound else self.order.decision  # what was offered is judged by the decision itself
+        rows = self.order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM)
+        rows = rows.exclude(result=counts).order_by("pk")
+        words = [("pass", _("pass, BPM's record was lost")), ("reject", _("reject, BPM's record was lost"))]
         self.fields["record"].choices = [
             ("", "---------"),
             *((row.record_id, self.said(row)) for row in rows),
-            ("pass", _("pass, BPM's record was lost")),
-            ("reject", _("reject, BPM's record was lost")),
+            *(pair for pair in words if pair[0] != counts),
         ]
 
     def said(self, row: ApprovalRecord) -> str:
@@ -135,14 +137,20 @@ class DomainsForm(ReasonForm):
 
     domains = forms.CharField(
         label=_("domains"), help_text=_("One a line, as they shall be sent."),
-        widget=forms.Textarea(attrs={"rows": 6, "data-draft": "", "class": "mono"}),
+        widget=forms.Textarea(attrs={"rows": 6, "data-draft": "", "class": "mono", "autofocus": True}),
     )  # fmt: skip
     field_order = ["domains", "reason"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        del self.fields["reason"].widget.attrs["autofocus"]
 
     def clean_domains(self) -> list[str]:
         names = [name for name in re.split(r"[\s,;，；、]+", self.cleaned_data["domains"]) if name]
         if not names:
             raise forms.ValidationError(self.fields["domains"].error_messages["required"])
+        if len(names) > MOST_DOMAINS:
+            raise forms.ValidationError(_("More than %(most)s domains."), params={"most": MOST_DOMAINS})
         for name in names:
             if wrong := fault(name):
                 text = _("%(name)s can't be ordered: %(why)s")
