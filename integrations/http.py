@@ -77,6 +77,11 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
+def plain(value: object) -> str:
+    """A JSON value as a text that every database keeps; a list or object, which may be nested without end, as dots."""
+    return "..." if isinstance(value, list | dict) else clean(str(value))
+
+
 def post(
     url: str, body: bytes, *, key: str, request_id: str, timeout: float, most: int = ANSWER_BYTES
 ) -> Answer:  # fmt: skip
@@ -219,12 +224,12 @@ def _number(code: object) -> int | None:
 
 def _word(code: object) -> str:
     """The partner's code as a word of ours that fits the error code's column."""
-    return clean(f"code_{code}")[:32]
+    return f"code_{plain(code)}"[:32]
 
 
 def _said(answer: Answer) -> str:
-    words = clean(str(answer.data.get("message") or ""))[:300]
-    return f"answered HTTP {answer.http_status}, code {clean(str(answer.data.get('code')))[:60]}: {words}"
+    words, code = plain(answer.data.get("message") or "")[:300], plain(answer.data.get("code"))[:60]
+    return f"answered HTTP {answer.http_status}, code {code}: {words}"
 
 
 def _no_constant(name: str):

@@ -14,7 +14,7 @@ from integrations.bigdata import client as bigdata
 from integrations.bigdata.books import held_records
 from integrations.bpm import client as bpm
 from integrations.deadline import adapter, connected
-from integrations.http import PartnerError
+from integrations.http import KEPT_CHARACTERS, PartnerError, clean
 from notifications import services as mail
 from orders.attachments import check_files
 from orders.models import Attempt, Dispatch
@@ -43,7 +43,7 @@ def send(work: Work) -> Outcome:
         return _outcome(work, result, code=error.code, message=str(error), unknown=not error.permanent)
     except Exception as error:  # a fault of ours must not take the other calls with it
         logger.exception("dispatch %s", work.dispatch_id)
-        return _outcome(work, Result.RETRY, code="internal", message=repr(error), unknown=True)
+        return _outcome(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
 
 
 def longest(work: Work) -> float:
@@ -171,7 +171,8 @@ def _verify_deleted(work: Work, asked: dict, until: float) -> Outcome:
 
 def _usage(work: Work) -> Outcome:
     rows = bigdata.query_trial_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
-    return _outcome(work, Result.OK, answer=json.dumps(rows, ensure_ascii=False)[:4000], data={"usage": rows})
+    kept = json.dumps(rows, ensure_ascii=False)[:KEPT_CHARACTERS]
+    return _outcome(work, Result.OK, answer=kept, data={"usage": rows})
 
 
 def _bpm(work: Work) -> Outcome:

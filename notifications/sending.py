@@ -92,4 +92,6 @@ def _trouble(error: Exception) -> str:
 
 
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__} {error}"[:300].replace("\0", "?")
+    """Its words as every database keeps them: without U+0000 and halves of surrogate pairs."""
+    said = f"{type(error).__name__} {error}"[:300]
+    return said.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -13,6 +13,9 @@ NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; SQLite calls
 def run(argv: list[str]) -> None:
     """Runs a command. A wrong argument, a wrong setting or a database that is away ends it in one line."""
     CommandParser.print_usage = _no_usage
+    for place, word in enumerate(argv):
+        if not _is_text(word):
+            sys.exit(f"{argv[0]}: argument {place} is no UTF-8 text")
     try:
         execute_from_command_line(argv)
     except ImproperlyConfigured as error:  # a setting that is missing or wrong: its name says all, a traceback hides it
@@ -21,6 +24,15 @@ def run(argv: list[str]) -> None:
         if isinstance(error, ProgrammingError) and _code(error) not in NO_SUCH_TABLE_OR_COLUMN:
             raise  # a fault of ours: its traceback helps
         sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {_one_line(error)}")
+
+
+def _is_text(word: str) -> bool:
+    """Bytes that are no UTF-8 come as halves of surrogate pairs: neither a database nor a terminal takes them."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_usage(self: CommandParser, file: object = None) -> None:

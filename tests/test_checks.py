@@ -188,6 +188,12 @@ def test_a_command_without_its_database_says_so():
     assert (ended.returncode, told.split(",")[0]) == (1, "manage.py: the database does not answer")
 
 
+def test_an_argument_that_is_no_text_is_named():
+    """No database keeps it, and no terminal shows it."""
+    ended = manage(["show", "a\udcff"], DJANGO_SETTINGS_MODULE="project.settings")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "manage.py: argument 2 is no UTF-8 text\n")
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("asked", ["SELECT 1 FROM nothing", "SELECT nothing FROM orders_order"])
 def test_a_command_without_its_migrations_says_so(monkeypatch, asked):

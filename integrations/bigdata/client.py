@@ -10,7 +10,7 @@ import dataclasses
 from django.conf import settings
 
 from integrations import wire
-from integrations.http import ANSWER_BYTES, Answer, PartnerError, check, parse, post
+from integrations.http import ANSWER_BYTES, Answer, PartnerError, check, parse, plain, post
 
 RECORD_BYTES = 2048  # of an answer, for each record; ours take 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
@@ -46,11 +46,17 @@ def look_up_seconds(expected: int) -> float:
 
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict]:
-    """The traffic of trials: objects with enterpriseId, productId, jobId and dataflow.
+    """The traffic of trials: objects with enterpriseId, productId, jobId (texts) and dataflow.
 
-    `body` is `payload.trial_flow_query`.
+    `body` is `payload.trial_flow_query`. What else the answer holds is left out.
     """
-    return _rows(_call("/trialFlow/query", body, key, request_id))
+    return [_flow(row) for row in _rows(_call("/trialFlow/query", body, key, request_id))]
+
+
+def _flow(row: dict) -> dict:
+    flow = row.get("dataflow")
+    known = {name: plain(row[name]) for name in ("enterpriseId", "productId", "jobId") if row.get(name) is not None}
+    return known | {"dataflow": flow if isinstance(flow, int | float) else None}
 
 
 def _call(

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from notifications.personal import mask_mail, mask_name, mask_phone, mask_text
+from orders import foreign_json
 from orders.admin.json_block import json_block
 from orders.models import Order
 from orders.services.viewing import note_personal_data_seen
@@ -52,7 +53,7 @@ def masked_json(text) -> object:
     if not isinstance(text, str):
         return masked(text)
     try:
-        value = json.loads(text)
+        value = foreign_json.load(text)
     except ValueError:
         value = None
     return masked(value) if isinstance(value, dict | list) else _masked_plain(text)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 
+from orders import foreign_json
 from orders.pages.key_words import WORDS
 
 MOST_ROWS = 200
@@ -24,7 +25,7 @@ class Line:
 def explain(text: str) -> list[Line]:
     """The lines of a JSON object; none for a text that is no JSON (cut, or foreign)."""
     try:
-        value = json.loads(text)
+        value = foreign_json.load(text)
     except ValueError:
         return []
     return _lines(value, 0)[:MOST_ROWS] if isinstance(value, dict | list) else []
@@ -47,6 +48,6 @@ def _line(key: str, value, depth: int) -> list[Line]:
 def pretty(text: str) -> str:
     """JSON over lines; another text as it is."""
     try:
-        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+        return json.dumps(foreign_json.load(text), ensure_ascii=False, indent=2)
     except ValueError:
         return text

@@ -1,0 +1,245 @@
+"""Texts that no database keeps, and texts without end, in whatever a partner, BBOSS or a mail server says."""
+
+import json
+import smtplib
+
+import pytest
+from anymail.exceptions import AnymailAPIError
+from django.core import mail
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from integrations.bboss.sign import signed_envelope
+from integrations.bpm.signature import sign
+from notifications import sending
+from orders.models import Attempt, Difference, InboundMessage, TrialUsage
+from orders.services.usage import ask_for_usage
+from tests.bboss_messages import URL, post_order
+from tests.flows.contents import activation, trial, withdrawal
+
+# JSON texts, as they come over the wire.
+ODD = {
+    "NUL": r'"a\u0000b"',
+    "half a pair": r'"a\ud800b"',
+    "the other half": r'"\udfff"',
+    "endless": '"' + "网" * 100_000 + '"',
+    "controls": r'"\u001b[31m\u0085\u2028\ufffe"',
+    "a number": "9" * 4000,
+    "nested": "[" * 900 + "]" * 900,
+    "an object": r'{"a\u0000": ["\ud800"]}',
+    "null": "null",
+}
+odd = pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+PAGES = ("overview", "billing", "bpm", "usage", "events", "mails", "raw")
+
+
+@pytest.fixture
+def partner(httpserver, settings):
+    """`partner(path, body)`: from now on one that answers this body (a JSON text) there."""
+
+    def answer(path: str, body: str, status: int = 200, **headers: str):
+        httpserver.clear()
+        httpserver.expect_request(path, method="POST").respond_with_data(body, status=status, headers=headers)
+        settings.BPM_BASE_URL = settings.BIGDATA_BASE_URL = httpserver.url_for("").rstrip("/")
+
+    return answer
+
+
+def look_at(client, desk, number: str):
+    """Every page about the order opens, and the command tells of it."""
+    order = desk.order(number).pk
+    for tab in PAGES:
+        assert client.get(f"/admin/orders/order/{order}/change/?tab={tab}").status_code == 200
+    for name in ("incident", "dispatch", "attempt", "orderevent", "trialusage"):
+        assert client.get(f"/admin/orders/{name}/").status_code == 200
+    call_command("show", number)
+
+
+def no_fault_of_ours():
+    """Nothing was an error of the desk itself: that would be its word for what it could not write down."""
+    assert not Attempt.objects.filter(error__startswith="internal").exists()
+
+
+@odd
+def test_a_refusal_in_odd_words(desk, partner, admin_client, text):
+    desk.post(trial())
+    partner("/productInfos", f'{{"code": 400, "message": {text}, "result": {text}}}')
+    desk.deliver()
+    row = desk.step("T1", "create_trial_billing")
+    assert (row.state, row.error_code, row.definite) == ("failed", "code_400", True)
+    assert len(row.error) < 1000
+    assert desk.mails("T1", "mail_incident") == len(mail.outbox) == 1
+    no_fault_of_ours()
+    look_at(admin_client, desk, "T1")
+
+
+@odd
+def test_an_odd_code(desk, partner, admin_client, text):
+    """A word of the partner's own is permanent; what is no word or number is as if there were no code."""
+    desk.post(trial())
+    partner("/productInfos", f'{{"code": {text}, "message": "no"}}')
+    desk.deliver()
+    row = desk.step("T1", "create_trial_billing")
+    word = text.startswith('"')
+    assert row.state == ("failed" if word else "retrying")
+    assert row.error_code.startswith("code_" if word or text[0] == "9" else "no_code")
+    no_fault_of_ours()
+    look_at(admin_client, desk, "T1")
+
+
+@odd
+def test_an_odd_process(desk, partner, admin_client, text):
+    desk.play(trial())
+    desk.post(activation())
+    while desk.step("A1", "start_bpm").state != "due":
+        for work in desk.claim():
+            desk.end(work)
+    partner("/flows/start", f'{{"code": 200, "message": {text}, "result": {{"processId": {text}}}}}')
+    desk.deliver()
+    assert desk.step("A1", "start_bpm").state == "done"
+    assert len(desk.order("A1").bpm_process) <= 128
+    no_fault_of_ours()
+    look_at(admin_client, desk, "A1")
+
+
+@odd
+def test_odd_traffic(desk, partner, admin_client, text):
+    """Asked for by the night's schedule and by the command."""
+    desk.play(trial())
+    rows = f'[{{"enterpriseId": {text}, "productId": {text}, "jobId": {text}, "dataflow": 1.5, "x": {text}}}]'
+    partner("/trialFlow/query", f'{{"code": 200, "result": {rows}}}')
+    ask_for_usage(by="test", now=timezone.now())
+    desk.deliver()
+    assert desk.step("T1", "fetch_usage").state == "done"
+    partner("/trialFlow/query", json.dumps({"result": f'{{"code": 200, "result": {rows}}}'}))
+    call_command("fetch_usage", "T1")
+    assert [row.data_flow for row in TrialUsage.objects.all()] == [1.5, 1.5]
+    no_fault_of_ours()
+    look_at(admin_client, desk, "T1")
+
+
+@odd
+def test_odd_words_of_acceptance(desk, partner, admin_client, text):
+    desk.post(trial())
+    partner("/productInfos", f'{{"code": 200, "message": {text}, "result": {text}}}')
+    desk.deliver()
+    assert desk.state("T1") == "trialing"
+    no_fault_of_ours()
+    look_at(admin_client, desk, "T1")
+
+
+@odd
+def test_odd_records(desk, partner, admin_client, text):
+    """A comparison names what differs, and goes on; its pages open."""
+    desk.play(trial("T1"))
+    [record] = desk.held_there("T1").values()
+    for name in ("productId", "domain", "createTime", "enterpriseName", "unknown"):
+        partner("/productInfos/query", f'{{"code": 200, "result": [{written(record, name, text)}]}}')
+        if name == "unknown":
+            call_command("reconcile")
+        else:
+            with pytest.raises(CommandError, match=r"^\d differences$"):
+                call_command("reconcile")
+    for row in Difference.objects.all():
+        assert admin_client.get(f"/admin/orders/difference/{row.pk}/change/").status_code == 200
+    assert admin_client.get("/admin/orders/difference/").status_code == 200
+    look_at(admin_client, desk, "T1")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "9" * 5000, "-1", "1e9", "²", "NaN", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Mon, 01 Jan 0001 00:00:00 +2359", "a, b; c=\x80", "Wed, 21 Oct 2015 07:28:00",
+        "Thu, 99 Xyz 99999 99:99:99 +99999",
+    ],
+)  # fmt: skip
+def test_an_odd_retry_after(desk, partner, header):
+    desk.post(trial())
+    partner("/productInfos", "", 503, **{"Retry-After": header})
+    desk.deliver()
+    row = desk.step("T1", "create_trial_billing")
+    assert (row.state, row.error_code) == ("retrying", "http_503")
+    assert 20 < (row.next_try_at - row.frozen_at).total_seconds() <= 6 * 3600
+    no_fault_of_ours()
+
+
+@pytest.mark.parametrize(
+    "error, code",
+    [
+        (smtplib.SMTPResponseException(550, b"no\0\xff" * 1000), "smtp_550"),
+        (smtplib.SMTPResponseException(-1, "no\ud800"), "smtp_-1"),
+        (smtplib.SMTPResponseException(10**40, b""), "smtp_1000"),
+        (smtplib.SMTPRecipientsRefused({"a\0@\ud800": (550, b"\0")}), "recipients_refused"),
+        (smtplib.SMTPServerDisconnected("\ud800\0"), "connection"),
+        (AnymailAPIError("a\0b\ud800" * 1000), "provider_trouble"),
+        (ValueError("\udfff\0"), "bad_mail"),
+    ],
+)
+def test_a_mail_server_s_odd_words(desk, monkeypatch, admin_client, error, code):
+    def refuse(*args):
+        raise error
+
+    monkeypatch.setattr(sending, "_message", refuse)
+    desk.play(trial(), activation())
+    row = desk.step("A1", "mail_sent_to_bpm")
+    assert row.error_code.startswith(code)
+    assert row.state in {"failed", "retrying"}
+    assert len(row.error) < 1000
+    no_fault_of_ours()
+    look_at(admin_client, desk, "A1")
+
+
+ANSWERS = {"00000", "20105", "20215", "20505", "30000"}
+
+
+@odd
+def test_odd_members_of_an_order(desk, admin_client, text):
+    """What can be kept is accepted, the rest refused by name; nothing is a fault of ours, and each message is kept."""
+    for number, name in enumerate(("Unknown", "EnterpriseName", "ProvContent")):
+        for content in (written(trial(f"T{number}"), name, text), written(withdrawal(f"T{number}"), name, text)):
+            assert code_of(desk, content) in ANSWERS
+            if storable(text):
+                assert code_of(desk, json.loads(content)) in ANSWERS
+    body = written(signed_envelope(trial(), now=timezone.now()), "busType", text)
+    reply = desk.client.post(URL, body, content_type="application/json").json()
+    assert reply["response"]["rspCode"] in {"20208", "20105"}
+    desk.deliver()
+    assert InboundMessage.objects.exists()
+    for row in InboundMessage.objects.all():
+        assert admin_client.get(f"/admin/orders/inboundmessage/{row.pk}/change/").status_code == 200
+
+
+def written(members: dict, name: str, text: str) -> str:
+    """The members as JSON, with this JSON text for one of them."""
+    return json.dumps(members | {name: "@"}, ensure_ascii=False).replace('"@"', text)
+
+
+def code_of(desk, content: dict | str) -> str:
+    return post_order(desk.client, content)["response"]["rspCode"]
+
+
+def storable(text: str) -> bool:
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+MEMBERS = ("recordId", "code", "node", "nodeName", "result", "operator", "opinion", "time", "unknown", "finished")
+
+
+@odd
+def test_odd_members_of_an_approval(desk, admin_client, text):
+    desk.play(trial(), activation())
+    for name in MEMBERS:
+        record = {
+            "recordId": f"bpm-{name}", "code": "A1", "node": "sa-review", "nodeName": "政企SA审批", "result": "pass",
+            "operator": "zhangsan", "opinion": "同意", "time": "2023-09-20 19:19:10", "finished": False,
+        }  # fmt: skip
+        body = written(record, name, text).encode()
+        signed = {"X-Signature": sign(body, "test-callback-secret")}
+        answer = desk.client.post("/api/bpm/approvals", body, content_type="application/json", headers=signed)
+        assert answer.status_code in {200, 400, 404}
+    look_at(admin_client, desk, "A1")
