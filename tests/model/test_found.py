@@ -224,33 +224,3 @@ def test_resent_step_in_front_does_not_count_as_later(desk):
     desk.resend("T0")
     desk.callback("A0", "reject", "A0-r3")
     desk.check()
-
-
-# What the model found
-
-
-def test_forced_repeat_does_not_overtake_what_is_due(desk):
-    desk.trial("T0", "A")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.resend("T0", force=True)
-    desk.check()
-
-
-def test_cancel_that_was_not_carried_out_is_not_repeated_for_a_withdrawn_change(desk):
-    desk.trial("T0", "abc")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver("bigdata", fates=("429",))
-    desk.withdraw("C0")
-    desk.check()
-
-
-def test_resent_step_in_front_does_not_count_as_later(desk):
-    """T0's create is sent anew after A0's cancel was planned: its row is newer, its place in the line is older."""
-    desk.trial("T0", "d")
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.activation("A0", "T0", "d")
-    desk.resend("T0")
-    desk.callback("A0", "reject", "A0-r3")
-    desk.check()
