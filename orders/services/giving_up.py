@@ -18,7 +18,7 @@ from orders.models.dispatch import FIXES, OPEN_STATES
 from orders.rows import update_rows
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
-from orders.services.incidents import BILLED_NOT_ACTIVE, close_troubles, open_incident
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
 from orders.services.locking import lock_order, lock_orders
 from orders.services.opening import plan_behind
 from orders.services.planning import open_claim
@@ -50,7 +50,9 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
             add_event(order, "given_up", by=by, now=now, step=row.step, reason=reason.strip())
             Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
             row.state = State.GIVEN_UP
-            if row.may_have_acted and row.step != Step.ASK_BILLING:
+            if row.repeat:
+                close_troubles(order, step=row.step, now=now, by=by, but=BOOKS_ONLY)
+            elif row.may_have_acted and row.step != Step.ASK_BILLING:
                 _ask(row, now)
             else:
                 settle_given_up(row, None, now=now, by=by)
@@ -61,8 +63,9 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 
 def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
     """The failed steps that `give_up` would end. Raises NotAllowedError where there is none, with why."""
-    rows = order.dispatches.filter(superseded=False, repeat=False, channel=Dispatch.Channel.BILLING)
-    rows = rows.exclude(step=Step.CREATE_BILLING, undo=False).filter(state=State.FAILED).order_by("position", "pk")
+    own_ways = Q(step=Step.CREATE_BILLING, undo=False) | ~Q(channel=Dispatch.Channel.BILLING)
+    rows = order.dispatches.filter(Q(repeat=True) | ~own_ways, state=State.FAILED, superseded=False)
+    rows = rows.order_by("position", "pk")
     rows = rows.filter(step=step) if step else rows.exclude(step__in=FIXES)
     found = list(rows.defer("payload"))
     if not found:
