@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='order',
             name='undo_asked_at',
-            field=models.DateTimeField(blank=True, help_text='staff choose how it is undone', null=True, verbose_name='late undoing asked for at'),
+            field=models.DateTimeField(blank=True, help_text='staff choose how it, or an activation of it, is undone', null=True, verbose_name='late undoing asked for at'),
         ),
         migrations.AddField(
             model_name='trialclaim',

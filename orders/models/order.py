@@ -108,7 +108,10 @@ class Order(models.Model):
         _("proceeded"), default=False, help_text=_("staff let it go on although its trial is withdrawn or ended")
     )
     undo_asked_at = models.DateTimeField(
-        _("late undoing asked for at"), null=True, blank=True, help_text=_("staff choose how it is undone")
+        _("late undoing asked for at"),
+        null=True,
+        blank=True,
+        help_text=_("staff choose how it, or an activation of it, is undone"),
     )
     live_at = models.DateTimeField(_("live since"), null=True, blank=True)
 

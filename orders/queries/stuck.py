@@ -73,7 +73,7 @@ def _stopped() -> Q:
 
 def _undone_late() -> Q:
     """Staff must say how it is undone; once they have, it goes by itself."""
-    return Q(undo_asked_at__isnull=False, undo_since=None)
+    return Q(undo_asked_at__isnull=False, undo_since=None, kind=Order.Kind.ACTIVATION)
 
 
 def _troubles() -> QuerySet[AffectedOrder]:
@@ -101,8 +101,8 @@ def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
     """
     reasons, strangers = _reasons()
     rows = needs_somebody().order_by().values(
-        "pk", "number", "state", "enterprise_name", "enterprise_id", "held_because", "undo_asked_at", "undo_since",
-        "received_at",
+        "pk", "number", "kind", "state", "enterprise_name", "enterprise_id", "held_because", "undo_asked_at",
+        "undo_since", "received_at",
     )  # fmt: skip
     found = [_stuck(row, reasons[row["pk"]]) for row in rows]
     found += [
@@ -117,7 +117,7 @@ def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
 
 def _stuck(row: dict, told: list[Reason]) -> StuckOrder:
     told = list(told)
-    if row["undo_asked_at"] and not row["undo_since"]:
+    if row["undo_asked_at"] and not row["undo_since"] and row["kind"] == Order.Kind.ACTIVATION:
         told = [reason for reason in told if reason.code != LATE_UNDO]
         told.append(Reason(kind=LATE_UNDO, code=LATE_UNDO, since=row["undo_asked_at"]))
     if because := row["held_because"]:

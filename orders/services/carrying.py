@@ -70,7 +70,7 @@ def _write_records(records: list[BillingRecord], *, had: bool) -> list[BillingRe
     known = {row.domain_key: row for row in rows} if had else {}
     if known and first.info_type == BillingRecord.Type.COMMERCIAL:
         rows.exclude(state__in=BillingRecord.THERE).update(
-            state=BillingRecord.State.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None
+            state=BillingRecord.State.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
         )
     insert_rows(row for row in records if row.domain_key not in known)
     return [known.get(row.domain_key, row) for row in records]

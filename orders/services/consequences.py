@@ -10,6 +10,7 @@ from orders.services.events import add_event
 from orders.services.files import end_files_hold, hold_for_files
 from orders.services.giving_up import answer_question, conclude_given_up
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS, close_troubles, open_incident
+from orders.services.locking import lock_orders
 from orders.services.outcome import ACTED_BEFORE, Outcome
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
@@ -38,16 +39,17 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
     note_fixed(done, by=by, now=now)
     _note_acted_before(done, outcomes, now, by)
     apply_early_decisions([row.order for row in done if row.step == Step.START_BPM and not row.repeat], now=now)
-    for row in done:
-        if row.step == Step.ASK_BILLING:
-            orders |= {order.pk: order for order in answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)}
+    answers = [row for row in done if row.step == Step.ASK_BILLING]
+    for row in answers:
+        answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)
     ended = [row for row in rows if row.state in ENDED]
     lanes = {row.lane for row in ended if row.lane} | {order.trial_id or order.pk for order in needless}
     touched = {row.order_id for row in ended} | {order.pk for order in needless}
     note_undone([row for row in done if row.undo], now=now)
-    conclude_given_up(done, now=now, by=by)
+    if conclude_given_up(done, now=now, by=by) or answers:  # others were planned anew: what was read is out of date
+        orders = lock_orders({pk for order in orders.values() for pk in (order.pk, order.trial_id) if pk})
     released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
-    for order in list(orders.values()):
+    for order in orders.values():
         finish_undo(order, now=now, by=by)
     refresh_states(orders.values(), now=now, by=by)
     return released

@@ -18,13 +18,13 @@ from orders.models.dispatch import FIXES, OPEN_STATES
 from orders.rows import update_rows
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
-from orders.services.incidents import BILLED_NOT_ACTIVE, close_troubles, open_incident
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
 from orders.services.locking import lock_order, lock_orders
 from orders.services.opening import plan_behind
 from orders.services.planning import open_claim
 from orders.services.progress import convert_trials, refresh_states
 from orders.services.record_times import CANCELS
-from orders.services.shapes import count_what_is_there
+from orders.services.shapes import count_what_is_there, keep_what_is_live
 from orders.services.stepping import release
 from orders.services.taken_books import by_identity, identity, owner, take_record
 from orders.services.undo_plan import LOOK_AGAIN
@@ -50,7 +50,9 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
             add_event(order, "given_up", by=by, now=now, step=row.step, reason=reason.strip())
             Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
             row.state = State.GIVEN_UP
-            if row.may_have_acted and row.step != Step.ASK_BILLING:
+            if row.repeat:
+                close_troubles(order, step=row.step, now=now, by=by, but=BOOKS_ONLY)
+            elif row.may_have_acted and row.step != Step.ASK_BILLING:
                 _ask(row, now)
             else:
                 settle_given_up(row, None, now=now, by=by)
@@ -61,8 +63,9 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 
 def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
     """The failed steps that `give_up` would end. Raises NotAllowedError where there is none, with why."""
-    rows = order.dispatches.filter(superseded=False, repeat=False, channel=Dispatch.Channel.BILLING)
-    rows = rows.exclude(step=Step.CREATE_BILLING, undo=False).filter(state=State.FAILED).order_by("position", "pk")
+    own_ways = Q(step=Step.CREATE_BILLING, undo=False) | ~Q(channel=Dispatch.Channel.BILLING)
+    rows = order.dispatches.filter(Q(repeat=True) | ~own_ways, state=State.FAILED, superseded=False)
+    rows = rows.order_by("position", "pk")
     rows = rows.filter(step=step) if step else rows.exclude(step__in=FIXES)
     found = list(rows.defer("payload"))
     if not found:
@@ -95,16 +98,15 @@ def _job(row: Dispatch) -> str:
     return first.order.number if first else row.order.number
 
 
-def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> list[Order]:
+def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
     """What the big-data side answered about a given-up step (its order and trial locked): the second answer counts."""
     if "for" not in row.about:
-        return [row.order]
+        return
     step = Dispatch.objects.defer("payload").get(pk=row.about["for"])
     step.order = row.order
     if row.about.get("last") and step.state == State.GIVEN_UP and not step.about.get("settled"):
         settle_given_up(step, held, now=now, by=by)
         _go_on(row.order, now=now, by=by)
-    return [row.order]
 
 
 def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: datetime.datetime, by: str) -> None:
@@ -134,14 +136,15 @@ def _conclude(order: Order, place: int, *, now: datetime.datetime, by: str) -> N
         plan_behind(order.trial or order, place, now=now, by=by)
 
 
-def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """The last steps of changes of which others were given up have ended (orders and trials locked)."""
+def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> bool:
+    """The last steps of changes of which others were given up have ended (orders and trials locked); True if so."""
     ended = {row.order_id: row for row in rows if row.lane and not row.undo and row.step != Step.ASK_BILLING}
     given_up = Dispatch.objects.filter(order__in=ended, state=State.GIVEN_UP, undo=False, superseded=False)
-    for pk in set(given_up.values_list("order_id", flat=True)) if ended else ():
-        row = ended[pk]
+    found = set(given_up.values_list("order_id", flat=True)) if ended else set()
+    for row in (ended[pk] for pk in found):
         if row.order.kind != Kind.ACTIVATION:
             _conclude(row.order, row.place or row.pk, now=now, by=by)
+    return bool(found)
 
 
 def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
@@ -196,12 +199,7 @@ def _settle_restore(
         if claim:
             release_claim(claim, row.order, ended_now=True, now=now, by=by)
     else:
-        _end_or_shrink(row.order, now=now, by=by)
-
-
-def _end_or_shrink(change: Order, *, now: datetime.datetime, by: str) -> None:
-    from_shape = change.trial
-    count_what_is_there(from_shape, now=now, by=by)
+        keep_what_is_live(trial, now=now, by=by)
 
 
 def billed_still(order: Order) -> list[Dispatch]:

@@ -23,15 +23,29 @@ def is_late(order: Order, now: datetime.datetime) -> bool:
 
 def ask_staff(order: Order, *, why: str, now: datetime.datetime, by: str) -> None:
     """The (locked) order stays as it is; an incident asks staff, and other orders of its trial wait for them."""
-    if order.undo_asked_at is None:
-        order.undo_asked_at = now
-        order.save(update_fields=["undo_asked_at"])
+    mark(order, now)
     add_event(order, "late_undo_asked", by=by, now=now, why=why)
     open_incident(order, partner="order", step="", code=LATE_UNDO, detail=why, now=now)
 
 
-def end_question(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Staff live with the order as it is, or have chosen."""
+def mark(order: Order, now: datetime.datetime) -> None:
+    """Marks the (locked) order and its trial: what comes for that trial waits until the undoing is over."""
+    for row in (order, order.trial):
+        if row.undo_asked_at is None:
+            row.undo_asked_at = now
+            row.save(update_fields=["undo_asked_at"])
+
+
+def unmark(order: Order) -> None:
+    """Takes the mark from the order, and from its trial unless another order of it bears one."""
     order.undo_asked_at = None
     order.save(update_fields=["undo_asked_at"])
+    if not Order.objects.filter(trial=order.trial, undo_asked_at__isnull=False).exists():
+        order.trial.undo_asked_at = None
+        order.trial.save(update_fields=["undo_asked_at"])
+
+
+def end_question(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Staff live with the order as it is, or have chosen."""
+    unmark(order)
     close_troubles(order, code=LATE_UNDO, now=now, by=by)

@@ -85,7 +85,7 @@ def _trial_trouble(order: Order, trial: Order | None) -> str:
     """Why nothing can be planned upon this trial now, if so."""
     if trial is None:
         return Held.TRIAL_UNKNOWN
-    if UNDO_ASKED.first(trial=trial.pk) not in {None, order.pk}:
+    if trial.undo_asked_at and UNDO_ASKED.first(trial=trial.pk) not in {None, order.pk}:
         return Held.TRIAL_BUSY
     if is_closed(trial) and not (order.proceeded or _revives(order, trial)):
         return Held.TRIAL_CLOSED

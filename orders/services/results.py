@@ -46,7 +46,10 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
     """
     settled = [row for row in done if row.step in RECORD_STATES and not row.repeat]
     unsure = [row for row in failed if not row.repeat and row.may_have_acted]
-    touched = load_rows(BillingRecord, {pk for row in [*settled, *unsure] for pk in row.records})
+    repeated = [row for row in done if row.step in RECORD_STATES and row.repeat]
+    touched = load_rows(BillingRecord, {pk for row in [*settled, *unsure, *repeated] for pk in row.records})
+    for row in repeated:
+        take_times(row, touched, outcomes[row.pk])  # if it acted on that key before: its books are others now
     for row in settled:
         set_times(row, touched)
         _mark(row, touched, RECORD_STATES[row.step])

@@ -20,16 +20,27 @@ def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> boo
     if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
         return False
     trial = order.trial or order
-    there = {row.domain_key: row for row in trial.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk")}
+    there = _there(trial)
     if order.kind == Kind.TRIAL:
-        _count_trial(order, there, now, by)
+        _count_trial(order, order, there, now, by)
     else:
         _count_change(order, there, now, by)
     return True
 
 
-def _count_trial(trial: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
-    _keep_domains(trial, list(there), now, by)
+def keep_what_is_live(trial: Order, *, now: datetime.datetime, by: str) -> None:
+    """A (locked) trial is only what is live of it: what a withdrawn change had taken away could not be restored."""
+    _count_trial(trial, latest_shape(trial), _there(trial), now, by)
+
+
+def _there(trial: Order) -> dict[str, BillingRecord]:
+    rows = trial.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk")
+    return {row.domain_key: row for row in rows}
+
+
+def _count_trial(trial: Order, shape: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
+    keys = shape.domains.values_list("key", flat=True)
+    _keep_domains(shape, [key for key in keys if key in there], now, by)
     if not there and trial.state != Order.State.ENDED:
         add_event(trial, "state", by=by, now=now, old=trial.state, new=Order.State.ENDED)
         trial.state = Order.State.ENDED

@@ -10,6 +10,7 @@ from orders.rows import update_rows
 from orders.services.acts import acts_of, records_of
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
+from orders.services.late_undo import unmark
 from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape
 from orders.services.undo import give_ending
 from orders.services.undo_plan import LOOK_AGAIN
@@ -126,9 +127,9 @@ def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
 
     After a late undoing it has ended, whoever was undone: what the customer used is not tried once more.
     """
-    late, order.undo_asked_at = order.undo_asked_at is not None, None
+    late = order.undo_asked_at is not None and order.kind == Order.Kind.ACTIVATION
     if late:
-        order.save(update_fields=["undo_asked_at"])
+        unmark(order)
     claim = TrialClaim.objects.filter(activation=order, released_at=None).first()
     if claim:
         release_claim(claim, order, ended_now=late, now=now, by=by)

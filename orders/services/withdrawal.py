@@ -13,7 +13,7 @@ from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.events import add_event
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
 from orders.services.incidents import BUILT_UPON, LATE_UNDO, close_troubles, open_incident
-from orders.services.late_undo import ask_staff, is_late
+from orders.services.late_undo import ask_staff, is_late, mark
 from orders.services.locking import lock_order
 from orders.services.planning import latest_shape, open_claim
 from orders.services.shapes import count_what_is_there
@@ -72,8 +72,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if order.kind == Kind.TRIAL:
         _withdraw_changes(order, by=by, now=now)
     if how:
-        order.undo_asked_at = order.undo_asked_at or now  # until it is done: the trial is to end then
-        order.save(update_fields=["undo_asked_at"])
+        mark(order, now)  # until it is done: the trial is to end then
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
     begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)

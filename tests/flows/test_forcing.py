@@ -1,7 +1,9 @@
 """`--force` repeats what was accepted, and nothing depends on it (contract 3.9, 7)."""
 
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from orders.services.giving_up import give_up
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -78,3 +80,14 @@ def test_a_withdrawal_waits_for_the_repeat_in_the_air(desk):
     desk.deliver()
     assert len(desk.sent(DELETE)) == 1
     assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("withdrawn", [], [A])
+
+
+def test_a_repeat_that_was_refused_can_be_given_up(desk):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    force("T1")
+    desk.deliver()
+    desk.play(activation("A1"))
+    assert (desk.state("T1"), desk.troubles("T1")) == ("converted", ["code_400"])
+    give_up(number="T1", reason="不再需要", by="command:test", now=timezone.now())
+    assert (desk.state("T1"), desk.troubles("T1"), desk.alive_there("T1")) == ("converted", [], [])

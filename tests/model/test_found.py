@@ -224,3 +224,21 @@ def test_resent_step_in_front_does_not_count_as_later(desk):
     desk.resend("T0")
     desk.callback("A0", "reject", "A0-r3")
     desk.check()
+
+
+def test_refused_repeat_has_a_way_out(desk):
+    desk.trial("T1", "a")
+    desk.deliver()
+    desk.resend("T1", force=True, channel="")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A1", "T1", "")
+    desk.check()
+    desk.mend("give up first")
+
+
+def test_repeat_that_the_partner_acted_on_before_takes_its_times(desk):
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.resend("T0", force=True, channel="")
+    desk.deliver("bigdata", "bpm", fates=("before",), room=1)
+    desk.check()

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from django.db.models import Q
 from django.utils import timezone
 
 from integrations.bigdata.payload import product_infos
@@ -61,6 +62,7 @@ class Books:
     records: dict[int, BillingRecord] = field(default_factory=dict)
     dispatches: list[Dispatch] = field(default_factory=list)
     causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
+    lived_with: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     named: set[str] = field(default_factory=set)
     open_differences: set[str] = field(default_factory=set)
     domains: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -78,11 +80,11 @@ class Books:
             record.order = books.orders[record.order_id]
             books.records[record.pk] = record
         books.dispatches = list(Dispatch.objects.filter(superseded=False).order_by("position", "pk").defer("payload"))
-        troubles = AffectedOrder.objects.filter(closed_at=None).values_list(
-            "order", "incident__partner", "incident__step", "incident__code"
+        troubles = AffectedOrder.objects.filter(Q(closed_at=None) | ~Q(accepted_by="")).values_list(
+            "closed_at", "order", "incident__partner", "incident__step", "incident__code"
         )
-        for order, *cause in troubles:
-            books.causes[order].add(tuple(cause))
+        for closed, order, *cause in troubles:
+            (books.lived_with if closed else books.causes)[order].add(tuple(cause))
         differences = list(Difference.objects.exclude(state="over").values_list("job_id", "state"))
         books.named = {job for job, _ in differences}
         books.open_differences = {job for job, state in differences if state == "open"}
@@ -94,12 +96,12 @@ class Books:
         return books
 
     def excused(self, order: Order | None) -> bool:
-        """Whether an open incident about its books, or a difference that is open or accepted, names the order."""
+        """Whether an incident about its books or a difference names the order, open or accepted."""
         if order is None or order.number in self.named:
             return order is not None
         return any(
             step in BILLING_STEPS and partner == "bigdata" or code in ABOUT_BOOKS
-            for partner, step, code in self.causes[order.pk]
+            for partner, step, code in self.causes[order.pk] | self.lived_with[order.pk]
         )
 
     def record_excused(self, record: BillingRecord) -> bool:
@@ -280,7 +282,7 @@ def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
     failed = [row for row in books.dispatches if row.state == D.FAILED]
     for order in books.orders.values():
         stopped = order.state in {S.HELD, S.FAILED, S.IN_PROGRESS, S.COMPENSATING}
-        named = order.number in books.open_differences or order.undo_asked_at
+        named = order.number in books.open_differences or (order.undo_asked_at and order.kind == Kind.ACTIVATION)
         if (stopped or named or books.causes[order.pk]) and order.number not in told:
             yield f"{order.number} is {order.state}, {sorted(books.causes[order.pk])}, and stuck does not name it"
         if order.number in told and not (stopped or named or books.causes[order.pk]):
