@@ -11,7 +11,7 @@ from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from orders.models import Order
+from orders.models import Dispatch, Order
 from orders.prepared import Prepared
 from tests.model.harness import Stage
 from tests.model.messages import FIRST_DAY
@@ -39,6 +39,24 @@ RECORD = st.sampled_from(["r1", "r2", "r3"])
 TROUBLED = Prepared(
     lambda: Order.objects.filter(troubles__closed_at=None).order_by("-pk").values_list("number", flat=True)
 )
+FAILED = Prepared(
+    lambda: Dispatch.objects.filter(state="failed", superseded=False).exclude(channel="mail").values_list("pk")[:1]
+)
+HELD = {
+    because: Prepared(lambda because=because: Order.objects.filter(held_because=because).values_list("pk")[:1])
+    for because in ("attribution_unknown", "trial_closed", "domains_missing")
+}
+
+ANYTIME = [
+    "compensate", "withdraw_by_staff", "attribute", "waive", "run_day",
+    *(name for name in ("give_up", "take", "accept", "proceed", "name_domains", "decide") if name in SERVICES),
+]  # fmt: skip
+ANYTIME_MORE = {"name_domains": ("c",), "decide": ("reject",)}
+
+
+def held(because: str) -> Callable:
+    """Where an order is held for this."""
+    return lambda model: HELD[because]()
 
 
 @dataclass(frozen=True)
@@ -95,7 +113,7 @@ class Acts:
 
     # --- the worker
 
-    @often(16)
+    @often(12)
     def deliver(self):
         self.desk.deliver()
 
@@ -123,15 +141,15 @@ class Acts:
     def claim(self, partner, room):
         self.desk.claim(partner, room=room)
 
-    @often(8, when=lambda model: any(flight.outcome is None for flight in model.desk.air), fates=CALLS)
+    @often(30, when=lambda model: any(flight.outcome is None for flight in model.desk.air), fates=CALLS)
     def call(self, fates):
         self.desk.call(*fates)
 
-    @often(8, when=lambda model: any(flight.outcome for flight in model.desk.air))
+    @often(30, when=lambda model: any(flight.outcome for flight in model.desk.air))
     def land(self):
         self.desk.land()
 
-    @often(2, when=lambda model: model.desk.air)
+    @often(6, when=lambda model: model.desk.air)
     def die(self):
         self.desk.die()
 
@@ -208,7 +226,7 @@ class Acts:
     def withdraw_by_staff(self, pick, how):
         self.desk.withdraw_by_staff(self.troubled(pick, "T" if pick == 9 else "CA"), how)
 
-    @often(1, pick=PICK)
+    @often(5, when=held("attribution_unknown"), pick=PICK)
     def attribute(self, pick):
         self.desk.attribute(self.some(pick, "T"))
 
@@ -225,15 +243,15 @@ class Acts:
     def fetch_usage(self):
         self.desk.fetch_usage()
 
-    @often(8, needs="give_up", pick=PICK, step=STEPS)
+    @often(12, needs="give_up", when=lambda model: FAILED(), pick=PICK, step=STEPS)
     def give_up(self, pick, step):
         self.desk.give_up(self.troubled(pick, "TCA"), step)
 
-    @often(6, needs="take", pick=PICK, step=STEPS, fates=CALLS_IF_ANY)
+    @often(8, needs="take", when=lambda model: TROUBLED(), pick=PICK, step=STEPS, fates=CALLS_IF_ANY)
     def take(self, pick, step, fates):
         self.desk.take(self.troubled(pick, "TCA"), step, fates=fates)
 
-    @often(3, needs="accept", pick=PICK)
+    @often(4, needs="accept", when=lambda model: TROUBLED(), pick=PICK)
     def accept(self, pick):
         self.desk.accept(self.troubled(pick, "TCA"))
 
@@ -242,17 +260,22 @@ class Acts:
         number = self.troubled(pick, "A")
         self.desk.decide(number, record if record in {"pass", "reject"} else f"{number}-{record}")
 
-    @often(4, needs="proceed", pick=PICK)
+    @often(10, needs="proceed", when=held("trial_closed"), pick=PICK)
     def proceed(self, pick):
         self.desk.proceed(self.troubled(pick, "CA"))
 
-    @often(4, needs="name_domains", pick=PICK, domains=LETTERS)
+    @often(10, needs="name_domains", when=held("domains_missing"), pick=PICK, domains=LETTERS)
     def name_domains(self, pick, domains):
         self.desk.name_domains(self.troubled(pick, "A"), domains)
 
     @often(4, pick=PICK, domain=st.sampled_from("abcd"), what=st.sampled_from(["delete", "live", "cancel", "times"]))
     def meddle(self, pick, domain, what):
         self.desk.meddle(self.some(pick, "TA"), domain, what)
+
+    @often(4, act=st.sampled_from(ANYTIME), pick=PICK)
+    def astray(self, act, pick):
+        """A command where nobody would give it."""
+        getattr(self.desk, act)(self.some(pick, "TCA"), *ANYTIME_MORE.get(act, ()))
 
     # --- settings, and a look in between
 
@@ -280,7 +303,7 @@ class Model(Acts, RuleBasedStateMachine):
         self.desk = self.scene.__enter__()
         self.crew = ""
 
-    @initialize(crew=st.sampled_from(["", "", "", *CREWS]), domains=LETTERS, end=END, quick=BOTH)
+    @initialize(crew=st.sampled_from(["", "", "look", *CREWS]), domains=LETTERS, end=END, quick=BOTH)
     def begin(self, crew, domains, end, quick):
         """Most things need a trial."""
         self.crew = crew
@@ -300,7 +323,9 @@ class Model(Acts, RuleBasedStateMachine):
     def teardown(self):
         try:
             self.desk.check()
-            if self.crew:
+            if self.crew == "look":
+                self.desk.look()
+            elif self.crew:
                 self.desk.mend(self.crew)
         finally:
             self.scene.__exit__(None, None, None)
