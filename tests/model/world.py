@@ -44,7 +44,7 @@ class Desk(Acting, Messages, Worker, Staff):
     @act
     def look(self) -> None:
         """After a check: what the orders' pages show and offer."""
-        lines = list(pages_tell_the_truth({row.number for row in self.stuck() or []}))
+        lines = list(pages_tell_the_truth(self.stuck() or []))
         if lines:
             raise WrongError("pages", *lines)
 
