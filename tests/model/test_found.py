@@ -284,3 +284,11 @@ def test_order_that_was_rejected_before_its_trial_came_can_be_passed(desk):
     desk.decide("A0", "reject")
     desk.decide("A0", "pass")
     desk.check()
+
+
+def test_page_offers_no_books_where_only_the_list_lacks_it(desk):
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0")
+    desk.reconcile(listed="A0 X1")
+    desk.check()
+    desk.look()
