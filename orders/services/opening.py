@@ -13,7 +13,7 @@ from orders.services.events import add_event
 from orders.services.holds import given_domains, note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
 from orders.services.mails import AFTER_THE_PLAN
-from orders.services.planning import UNDO_ASKED, is_closed, open_claim, settle
+from orders.services.planning import is_closed, open_claim, settle
 from orders.services.progress import refresh_states
 from orders.services.undone import given_up_undoing
 
@@ -40,9 +40,9 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
         return "not allowed, because BPM rejected it"
     if order.state not in {Order.State.FAILED, Order.State.REJECTED}:
         return f"not allowed, because the order is {order.state}"
-    if is_closed(order.trial) and not order.proceeded:
+    if order.trial and is_closed(order.trial) and not order.proceeded:
         return f"not allowed, because its trial is {order.trial.state}"
-    if UNDO_ASKED.first(trial=order.trial_id):
+    if order.trial and order.trial.undo_asked_at:
         return "not allowed, because staff must first say how a late undoing of its trial ends"
     claim = claims.get(order.trial_id) if order.first else None
     if claim and claim.activation_id != order.pk:

@@ -118,8 +118,8 @@ def judge_order(
 
 def _compensated(order: Order) -> bool:
     """Undone to its end; what staff gave up of the undoing can still be sent."""
-    over = bool(order.undo_since) and order.state != Order.State.COMPENSATING
-    return over and not given_up_undoing(order).exists()
+    over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
+    return bool(over) and not given_up_undoing(order).exists()
 
 
 def _judge(

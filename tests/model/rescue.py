@@ -88,4 +88,5 @@ def _sent(judged: str) -> str:
 
 
 def _fixed(said: str) -> str:
-    return said if " 0 put right" in said else ""
+    """Empty where it was compared: what is over by now ends by it too."""
+    return "" if "not answered" not in said else said

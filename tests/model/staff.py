@@ -16,9 +16,10 @@ from orders.models import AffectedOrder, BillingRecord
 from orders.services import choose_attribution, compensate, waive_files
 from orders.services.incident_desk import resolve_incident
 from orders.services.resend import Selection, judge, resend
+from orders.services.taking import ask_books
 from orders.services.usage import ask_for_usage
 from orders.services.withdrawal import withdraw_by_staff
-from tests.model.acts import act
+from tests.model.acts import WrongError, act
 from tests.model.messages import names
 
 # The one place that names what may not be there yet: the act, and the service that it calls.
@@ -47,6 +48,17 @@ REOPENS = "reopen" in Selection.__dataclass_fields__
 WHY = {"reason": "the model", "by": "staff:model"}
 
 
+class Interrupted(Comparison):
+    """A comparison during which something else happens."""
+
+    meanwhile: Callable | None = None
+
+    def _compare(self, *args):
+        if self.meanwhile:
+            self.meanwhile()
+        super()._compare(*args)
+
+
 class Staff:
     """Commands, with the clock's moment."""
 
@@ -56,17 +68,26 @@ class Staff:
         if "reopen" in selection and not REOPENS:
             del selection["reopen"]
         chosen = Selection(numbers=numbers, **selection)
+        before = judge(chosen, force=force, open_partners=open_partners())
         if dry:
-            judged = judge(chosen, force=force, open_partners=open_partners())
+            judged = before
         else:
             judged = resend(chosen, now=timezone.now(), force=force, open_partners=open_partners(), **WHY).judgements
+        if [(row.order, row.step, row.verdict) for row in judged] != [(r.order, r.step, r.verdict) for r in before]:
+            raise WrongError("the dry run says what happens", before, judged)
         return ", ".join(f"{row.order} {row.step}: {row.verdict}" for row in judged)
 
     @act
-    def reconcile(self, *numbers: str, fix=False, fates: tuple[str, ...] = ()):
-        """Compares, and puts right what it may."""
+    def reconcile(
+        self, *numbers: str, fix=False, reason="", listed: str | None = None, fates: tuple[str, ...] = (), meanwhile=""
+    ):
+        """Compares, and puts right what it may. `listed`: the numbers that BBOSS names, with blanks between.
+        `meanwhile`: an act that happens between the question and the comparison."""
         self.wire.fates.extend(fates)
-        row = Comparison(Scope(numbers=numbers), by=WHY["by"], fix=fix).run()
+        names = None if listed is None else listed.split()
+        run = Interrupted(Scope(numbers=numbers), by=WHY["by"], fix=fix, reason=reason, listed=names)
+        run.meanwhile = getattr(self, meanwhile) if meanwhile else None
+        row = run.run()
         self.wire.fates.clear()
         return f"{row.differences} differences, {row.fixed} put right {row.error}"
 
@@ -96,14 +117,23 @@ class Staff:
         SERVICES["give_up"](number=number, step=step, now=timezone.now(), **WHY)
 
     @act
-    def take(self, number: str, step: str = "", fates: tuple[str, ...] = ()):
-        self.wire.fates.extend(fates)
-        SERVICES["take"](number=number, step=step, now=timezone.now(), **WHY)
-        self.wire.fates.clear()
+    def take(self, number: str, step: str = "", fates: tuple[str, ...] = (), meanwhile=""):
+        """`meanwhile`: an act that happens between the question and the taking, as on a page that stood open."""
+        self._with_books("take", number, fates, meanwhile, step=step)
 
     @act
-    def accept(self, number: str, incident: str = ""):
-        SERVICES["accept"](number=number, incident=incident, now=timezone.now(), **WHY)
+    def accept(self, number: str, incident: str = "", meanwhile=""):
+        self._with_books("accept", number, (), meanwhile, incident=incident)
+
+    def _with_books(self, name: str, number: str, fates: tuple[str, ...], meanwhile: str, **more) -> None:
+        self.wire.fates.extend(fates)
+        try:
+            held = ask_books(number) if meanwhile else None
+            if meanwhile:
+                getattr(self, meanwhile)()
+            SERVICES[name](number=number, held=held, now=timezone.now(), **WHY, **more)
+        finally:
+            self.wire.fates.clear()
 
     @act
     def decide(self, number: str, record: str):

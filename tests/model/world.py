@@ -7,6 +7,7 @@ from orders.models import AffectedOrder, Order
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.messages import Messages
+from tests.model.pages import pages_tell_the_truth
 from tests.model.rescue import rescue
 from tests.model.staff import SERVICES, Staff
 from tests.model.worker import Worker
@@ -39,6 +40,13 @@ class Desk(Acting, Messages, Worker, Staff):
     def mend(self, crew: str) -> str:
         """After a check: staff end all that is left, with the commands alone (rescue.py)."""
         return rescue(self, crew)
+
+    @act
+    def look(self) -> None:
+        """After a check: what the orders' pages show and offer."""
+        lines = list(pages_tell_the_truth(self.stuck() or []))
+        if lines:
+            raise WrongError("pages", *lines)
 
     @act
     def check(self) -> None:

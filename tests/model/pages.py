@@ -1,0 +1,51 @@
+"""What an order's page shows of a desk at rest: fine only what is fine, and no button that is refused."""
+
+from collections.abc import Iterable, Iterator
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.errors import NotAllowedError
+from orders.models import Order
+from orders.pages.acts import ACTS
+from orders.pages.decisions import offered
+from orders.pages.facts import facts_of
+from orders.pages.ladder import build_ladder
+from orders.pages.rungs import Facts
+
+FINE = {"green", "none"}
+REASON_ALONE = {"waive", "proceed", "take", "give_up", "accept", "compensate", "activate", "call_off"}
+WHY = {"by": "staff:model", "reason": "the model"}
+
+
+class Undone(Exception):
+    """Takes back what a button did."""
+
+
+def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
+    """`stuck`: what needs somebody. Mails and traffic have no rung, so they leave a page green."""
+    now, needing = timezone.now(), {row.number for row in stuck if not all(map(_is_aside, row.reasons))}
+    for order in Order.objects.select_related("trial").order_by("pk"):
+        facts = facts_of(order, now=now)
+        tones = {rung.tone for rung in build_ladder(facts)}
+        if tones <= FINE and order.number in needing:
+            yield f"the page of {order.number} ({order.state}) is all green, and it needs somebody"
+        for decision in offered(facts, lambda permission: True):
+            if decision.key in REASON_ALONE and (why := _refusal(decision.key, facts)):
+                yield f"the page of {order.number} ({order.state}) offers {decision.key}, which is refused: {why}"
+
+
+def _is_aside(reason) -> bool:
+    return reason.step.startswith(("mail_", "fetch_usage"))
+
+
+def _refusal(key: str, facts: Facts) -> str:
+    """Presses a button, and takes it back."""
+    try:
+        with transaction.atomic():
+            ACTS[key](facts, **WHY)
+            raise Undone
+    except NotAllowedError as error:
+        return str(error)
+    except Undone:
+        return ""
