@@ -95,6 +95,19 @@ class SharedDesk(Desk):
         self.gather()
         super().calm(days=days)
 
+    # --- staff
+
+    @act
+    def resend(self, *numbers: str, **more):
+        """Beside drains a dry run may say another thing than what is done a moment later."""
+        beside = any(thread.is_alive() for thread in self.drains)
+        try:
+            return super().resend(*numbers, **more)
+        except WrongError as error:
+            if not beside or error.kind != "the dry run says what happens":
+                raise
+            return "done beside drains"
+
     # --- BBOSS and BPM
 
     def _send(self, content: dict, call: str = "") -> str:

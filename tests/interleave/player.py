@@ -8,12 +8,13 @@ from hypothesis.internal.conjecture.data import ConjectureData
 
 from integrations.sandbox.partners import PATHS
 from tests.interleave.desk import SharedDesk
-from tests.model.machine import BAD, END, LETTERS, MOST, RULES, TROUBLED, Acts, Rule
+from tests.model.rules import BAD, END, LETTERS, MOST, RULES, TROUBLED, Acts, Rule
 
 # What concerns everybody at the desk: a player's share of it is the less, the more they are.
 SHARED = {
     "deliver", "deliver_badly", "deliver_one_by_one", "next_moment", "wait", "sweep", "claim", "call", "land", "die",
-    "stalled", "resend_failed", "reconcile", "fetch_usage", "billing_setting", "retry_setting", "judged",
+    "stalled", "resend_failed", "reconcile", "reconcile_list", "fetch_usage", "billing_setting", "retry_setting",
+    "judged",
 }  # fmt: skip
 
 
