@@ -292,3 +292,14 @@ def test_page_offers_no_books_where_only_the_list_lacks_it(desk):
     desk.reconcile(listed="A0 X1")
     desk.check()
     desk.look()
+
+
+def test_withdrawn_change_behind_what_was_given_up_stays_withdrawn(desk):
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
+    desk.change("C0", "T0", "abc")
+    desk.change("C1", "T0", "", end=3)
+    desk.withdraw("C0")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.give_up("T0", "")
+    desk.check()
