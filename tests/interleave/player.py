@@ -8,7 +8,7 @@ from hypothesis.internal.conjecture.data import ConjectureData
 
 from integrations.sandbox.partners import PATHS
 from tests.interleave.desk import SharedDesk
-from tests.model.machine import BAD, END, LETTERS, MOST, RULES, TROUBLED, Acts, Rule
+from tests.model.rules import BAD, END, LETTERS, MOST, RULES, TROUBLED, Acts, Rule
 
 # What concerns everybody at the desk: a player's share of it is the less, the more they are.
 SHARED = {
