@@ -305,3 +305,12 @@ def test_withdrawn_change_behind_what_was_given_up_stays_withdrawn(desk):
     desk.activation("A0", "T0", "")
     desk.check()
     desk.mend("withdraw first")
+
+
+def test_question_that_is_being_retried_is_not_replaced(desk):
+    """409, and the question after it refused: the same dispatch goes on."""
+    desk.trial("T1", "a")
+    desk.deliver("bigdata", "bpm", fates=("409", "refuse"), room=1)
+    desk.wait(3)
+    desk.resend("T1", channel="")
+    desk.check()
