@@ -314,3 +314,18 @@ def test_question_that_is_being_retried_is_not_replaced(desk):
     desk.wait(3)
     desk.resend("T1", channel="")
     desk.check()
+
+
+def test_late_reject_of_a_subsequent_activation_leaves_it_active(desk):
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0", "")
+    desk.deliver()
+    desk.activation("A1", "T0", "bc")
+    desk.deliver()
+    desk.callback("A1", "pass", "A1-r1")
+    desk.deliver()
+    desk.wait(200000)
+    desk.decide("A1", "reject")
+    desk.check()
+    desk.accept("A1")
+    desk.check()
