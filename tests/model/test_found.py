@@ -292,3 +292,40 @@ def test_page_offers_no_books_where_only_the_list_lacks_it(desk):
     desk.reconcile(listed="A0 X1")
     desk.check()
     desk.look()
+
+
+def test_withdrawn_change_behind_what_was_given_up_stays_withdrawn(desk):
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
+    desk.change("C0", "T0", "abc")
+    desk.change("C1", "T0", "", end=3)
+    desk.withdraw("C0")
+    desk.next_moment()
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", "")
+    desk.check()
+    desk.mend("withdraw first")
+
+
+def test_question_that_is_being_retried_is_not_replaced(desk):
+    """409, and the question after it refused: the same dispatch goes on."""
+    desk.trial("T1", "a")
+    desk.deliver("bigdata", "bpm", fates=("409", "refuse"), room=1)
+    desk.wait(3)
+    desk.resend("T1", channel="")
+    desk.check()
+
+
+def test_late_reject_of_a_subsequent_activation_leaves_it_active(desk):
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0", "")
+    desk.deliver()
+    desk.activation("A1", "T0", "bc")
+    desk.deliver()
+    desk.callback("A1", "pass", "A1-r1")
+    desk.deliver()
+    desk.wait(200000)
+    desk.decide("A1", "reject")
+    desk.check()
+    desk.accept("A1")
+    desk.check()
