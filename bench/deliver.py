@@ -121,6 +121,7 @@ def _bodies(steps: list[int]) -> dict[int, str]:
     """What the dispatches would send, so that the tasks need not build it."""
     rows = list(Dispatch.objects.filter(pk__in=steps).select_related("order"))
     for row in rows:
+        row.frozen_at = timezone.now()
         row.order.billing_records.update(create_time=timezone.now(), cancel_time=timezone.now())
     return build_payloads(rows, timezone.now(), read_records(rows))
 

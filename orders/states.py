@@ -99,7 +99,7 @@ def _activation_state(order: Order, blocking: list[StepFacts], now: datetime.dat
     if any(step.gate == Dispatch.Gate.NONE or step.state != D.WAITING for step in pending):
         # a start-day step under way leaves the order scheduled: contract 3.8, "until its start has been carried out"
         return S.SCHEDULED if all(step.gate == Dispatch.Gate.START for step in pending) else S.IN_PROGRESS
-    if order.first is False and order.decision != Order.Decision.PASS:
+    if order.first is False and not order.decision:  # a reject undoes it, or came too late for that: then it stays
         return S.AWAITING_APPROVAL
     if any(step.gate == Dispatch.Gate.APPROVAL for step in pending):
         return S.IN_PROGRESS

@@ -8,25 +8,29 @@ from django.db.models import Q
 from orders.models import Dispatch, Order
 from orders.pages.rungs import Facts, Trouble
 from orders.services.breakers import partners_down
+from orders.services.incidents import DIFFERENCE
 from orders.services.late_undo import is_late
 from orders.services.mails import AFTER_THE_PLAN
+from orders.services.taking import open_differences
 
 MOST_STEPS = 200
 STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
 
 
 def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
-    """The order's steps that count, what stops it, which partners are down, BPM's last word, and whether it is late."""
-    steps = steps_of(order)
+    """The order's steps that count, what stops it, which partners are down, BPM's last word, whether it is late and
+    whether the partner's books differ."""
+    steps, troubles = steps_of(order), troubles_of(order)
     accepted = any(row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE for row in steps)
     return Facts(
         order=order,
         steps=steps,
         now=now,
-        troubles=troubles_of(order),
+        troubles=troubles,
         shut=frozenset(partners_down()),
         opinion=last_opinion(order),
         late=accepted and is_late(order, now),
+        differs=any(row.code == DIFFERENCE for row in troubles) and open_differences(order).exists(),
     )
 
 

@@ -40,7 +40,8 @@ class Trouble:
 @dataclass(frozen=True)
 class Facts:
     """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `late`: the
-    customer has been live for so long that nothing is undone by itself (contract 3.9, 16)."""
+    customer has been live for so long that nothing is undone by itself (contract 3.9, 16). `differs`: the partner's
+    books differ, as far as is known."""
 
     order: Order
     steps: Collection[Dispatch]
@@ -49,6 +50,7 @@ class Facts:
     shut: Collection[str] = ()
     opinion: str = ""
     late: bool = False
+    differs: bool = False
 
     def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
         return [row for row in self.steps if wanted(row)]

@@ -9,7 +9,7 @@ from orders.models import Dispatch, Order
 from orders.models.dispatch import FIXES
 from orders.pages.rungs import Facts
 from orders.services.acts import may_have_acted
-from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, DIFFERENCE
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY
 from orders.services.outcome import ACTED_BEFORE
 
 State, Held, Kind = Order.State, Order.Held, Order.Kind
@@ -114,7 +114,7 @@ def accept(facts: Facts) -> Text:
 
 def take(facts: Facts) -> Text:
     stopped = any(row.error_code == ACTED_BEFORE for row in _failed_billing(facts))
-    differs = any(row.code in {DIFFERENCE, BILLED_NOT_ACTIVE} for row in facts.troubles)
+    differs = facts.differs or any(row.code == BILLED_NOT_ACTIVE for row in facts.troubles)
     return ALLOWED if stopped or differs else _("Our books and the big-data side's don't differ, as far as is known.")
 
 

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Mapping
 
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialClaim
+from orders.models.dispatch import OPEN_STATES
 from orders.rows import insert_rows
 from orders.services.events import add_event
 from orders.services.keys import give_keys
@@ -39,7 +40,8 @@ def carry_out(
 
 def take_claim(order: Order, *, now: datetime.datetime) -> None:
     """The (locked) trial is this activation's. Raises IntegrityError where another one holds it."""
-    was = order.trial.state if order.trial.state in CLOSED_FOR_GOOD else Order.State.TRIALING
+    state = order.trial.undo_to or order.trial.state  # what it is, or will be once its own undoing is over
+    was = state if state in CLOSED_FOR_GOOD else Order.State.TRIALING
     insert_rows([TrialClaim(trial=order.trial, activation=order, taken_at=now, trial_was=was)])
 
 
@@ -121,12 +123,9 @@ def _write_dispatches(
 
 
 def _keep(row: Dispatch, order: Order, position: int, gate: str) -> None:
-    """A dispatch of an earlier plan goes over into the new one: done, or to be repeated with its key and bytes."""
-    row.plan, row.position, row.gate, row.superseded = order.plans, position, gate, False
-    if row.state != State.DONE:
-        row.state, row.next_try_at, row.tries_left, row.error_code, row.error = State.WAITING, None, None, "", ""
-    row.save(
-        update_fields=[
-            "plan", "position", "gate", "superseded", "state", "next_try_at", "tries_left", "error_code", "error",
-        ]
-    )  # fmt: skip
+    """A dispatch of an earlier plan goes over into the new one: done, under way, or to be repeated with its key and
+    bytes."""
+    places = {"plan": order.plans, "position": position, "gate": gate, "superseded": False}
+    if row.state not in {State.DONE, *OPEN_STATES}:
+        places |= {"state": State.WAITING, "next_try_at": None, "tries_left": None, "error_code": "", "error": ""}
+    Dispatch.objects.filter(pk=row.pk).update(**places)

@@ -13,8 +13,9 @@ from orders.services.events import add_event
 from orders.services.holds import given_domains, note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
 from orders.services.mails import AFTER_THE_PLAN
-from orders.services.planning import UNDO_ASKED, is_closed, open_claim, settle
+from orders.services.planning import is_closed, open_claim, settle
 from orders.services.progress import refresh_states
+from orders.services.undo import close_never_begun
 from orders.services.undone import given_up_undoing
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
@@ -40,9 +41,9 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
         return "not allowed, because BPM rejected it"
     if order.state not in {Order.State.FAILED, Order.State.REJECTED}:
         return f"not allowed, because the order is {order.state}"
-    if is_closed(order.trial) and not order.proceeded:
+    if order.trial and is_closed(order.trial) and not order.proceeded:
         return f"not allowed, because its trial is {order.trial.state}"
-    if UNDO_ASKED.first(trial=order.trial_id):
+    if order.trial and order.trial.undo_asked_at:
         return "not allowed, because staff must first say how a late undoing of its trial ends"
     claim = claims.get(order.trial_id) if order.first else None
     if claim and claim.activation_id != order.pk:
@@ -91,7 +92,8 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
 def plan_behind(trial: Order, place: int, *, now: datetime.datetime, by: str) -> list[Order]:
     """Plans those anew that wait in a trial's line behind a place and were never begun; returns them, in order.
 
-    The trial is locked. What it looks like has changed since they were planned.
+    The trial is locked. What it looks like has changed since they were planned. A withdrawn change on which they rested
+    is not carried out any more.
     """
     rows = Dispatch.objects.filter(lane=trial.pk, superseded=False, undo=False, state=State.WAITING, attempts=0)
     ids = sorted({row.order_id for row in rows.only("order_id", "place") if (row.place or row.pk) > place})
@@ -100,6 +102,9 @@ def plan_behind(trial: Order, place: int, *, now: datetime.datetime, by: str) ->
     Order.objects.filter(pk__in=[order.pk for order in orders]).update(in_effect=False)
     for order in orders:
         order.trial, order.in_effect, old_state = trial, False, order.state
+        if order.state == Order.State.WITHDRAWN:
+            close_never_begun(order)
+            continue
         add_event(order, "planned_again", by=by, now=now, plan=order.plans + 1)
         _plan(order, now=now, by=by)
         if order.state != old_state:

@@ -118,8 +118,8 @@ def judge_order(
 
 def _compensated(order: Order) -> bool:
     """Undone to its end; what staff gave up of the undoing can still be sent."""
-    over = bool(order.undo_since) and order.state != Order.State.COMPENSATING
-    return over and not given_up_undoing(order).exists()
+    over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
+    return bool(over) and not given_up_undoing(order).exists()
 
 
 def _judge(
@@ -300,7 +300,8 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
 def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
     """The same dispatch where its outcome is open, a new one where it was answered definitely."""
     anew = row.definite and not (row.channel == Channel.BPM and row.may_have_acted)
-    if anew or row.error_code == ACTED_BEFORE or row.state == State.GIVEN_UP:
+    anew |= row.error_code == ACTED_BEFORE
+    if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
         replace(row, now)
         return
     Dispatch.objects.filter(pk=row.pk, state__in=[State.FAILED, State.RETRYING]).update(

@@ -4,9 +4,8 @@ The seed is printed; the same seed plays the same messages and the same blows. E
 """
 
 import argparse
+import contextlib
 import datetime
-import hashlib
-import hmac
 import json
 import os
 import pathlib
@@ -53,18 +52,20 @@ def main() -> int:
 
 
 def play(options) -> list[str]:
+    with desk_upon(options.database, clock="+0", **SETTINGS) as (desk, server):
+        return Run(options, desk, server).play()
+
+
+@contextlib.contextmanager
+def desk_upon(database: str, **settings: str):
+    """(A whole desk of processes, its PostgreSQL server or None), all gone afterwards."""
     from tests.chaos.postgres import PrivatePostgres
     from tests.processes.desk import ProcessDesk
 
-    with tempfile.TemporaryDirectory(prefix="desk-chaos-") as folder:
-        if options.database == "sqlite":
-            with ProcessDesk(pathlib.Path(folder), clock="+0", **SETTINGS) as desk:
-                return Run(options, desk, None).play()
-        with (
-            PrivatePostgres() as server,
-            ProcessDesk(pathlib.Path(folder), postgres=server.url, clock="+0", **SETTINGS) as desk,
-        ):
-            return Run(options, desk, server).play()
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="desk-processes-")))
+        server = stack.enter_context(PrivatePostgres()) if database == "postgres" else None
+        yield stack.enter_context(ProcessDesk(folder, postgres=server.url if server else "", **settings)), server
 
 
 class Run:
@@ -126,14 +127,10 @@ class Run:
 
     def send_callback(self, record: dict) -> bool:
         """True once it was taken, or never will be (an order that was refused)."""
-        body = json.dumps(record).encode()
-        signature = hmac.new(b"test-callback-secret", body, hashlib.sha256).hexdigest()
-        headers = {"Content-Type": "application/json", "X-Signature": signature}
         try:
-            answer = requests.post(f"{self.desk.web_url}/api/bpm/approvals", body, headers=headers, timeout=20)
+            return self.desk.callback(record).status_code in {200, 404}
         except requests.RequestException:
             return False
-        return answer.status_code in {200, 404}
 
     def blow(self) -> None:
         print("  ", self.breakage.strike(), flush=True)

@@ -87,7 +87,7 @@ class Stage:
         logging.getLogger("orders").addHandler(self.complaints)
         self.stack.callback(logging.getLogger("integrations").removeHandler, self.complaints)
         self.stack.callback(logging.getLogger("orders").removeHandler, self.complaints)
-        self.stack.enter_context(_quiet_logs())
+        self.stack.enter_context(quiet_logs())
         return self
 
     def __exit__(self, *error) -> None:
@@ -118,7 +118,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def _quiet_logs() -> Iterator[None]:
+def quiet_logs() -> Iterator[None]:
     """Refusals and broken connections are what is played; nobody reads about them on the terminal."""
     root = logging.getLogger()
     kept = root.handlers[:]

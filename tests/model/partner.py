@@ -92,10 +92,7 @@ class Wire:
             if what == "delete":
                 self.partners.store.delete_record(row)
                 return
-            changed = row | {"live": {"cancelStatus": "1"}, "cancel": {"cancelStatus": "2"}}.get(what, {})
-            if what == "times":
-                changed["createTime"] = _earlier("createTime", row["createTime"])
-            self.partners.store.put_record(changed)
+            self.partners.store.put_record(by_hand(row, what))
 
     def carry_out_stalled(self, *, now: datetime.datetime | None = None) -> int:
         """What stalled is carried out: all of it, or what has waited long enough by `now`. Returns how many."""
@@ -104,6 +101,14 @@ class Wire:
             self.stalled.remove(pair)
             self.partners.answer(pair[1])
         return len(ripe)
+
+
+def by_hand(row: dict, what: str) -> dict:
+    """A billing record as somebody who makes it `live`, cancels it or changes its `times` leaves it."""
+    changed = row | {"live": {"cancelStatus": "1"}, "cancel": {"cancelStatus": "2"}}.get(what, {})
+    if what == "times":
+        changed["createTime"] = _earlier("createTime", row["createTime"])
+    return changed
 
 
 def _an_hour_earlier(value):

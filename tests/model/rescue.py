@@ -34,7 +34,7 @@ CREWS = {
 
 def rescue(desk, crew: str) -> str:
     """Lets a crew do, round by round, the first thing that is allowed for each order that is stuck, and that it has not
-    tried on it in this situation; then all is quiet and judged. Gives what was done. Raises WrongError where that leads
+    done to it in this situation; then all is quiet and judged. Gives what was done. Raises WrongError where that leads
     nowhere."""
     tried: dict[str, set] = {}
     told, done = desk.stuck() or [], []
@@ -65,13 +65,14 @@ def _help(desk, row, crew: str, tried: set) -> str:
     for way in CREWS[crew]:
         if (way, situation) in tried or (way in MAY_NEED and MAY_NEED[way] not in SERVICES):
             continue
-        tried.add((way, situation))
         desk.clock.shift(1)
         try:
-            if not WAYS[way](desk, row.number):
-                return f"{row.number} {way}"
+            refused = WAYS[way](desk, row.number)
         except OrderError:
-            continue
+            continue  # perhaps only because something of its trial is under way: tried again in the next round
+        if not refused:
+            tried.add((way, situation))
+            return f"{row.number} {way}"
     return ""
 
 

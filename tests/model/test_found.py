@@ -242,3 +242,90 @@ def test_repeat_that_the_partner_acted_on_before_takes_its_times(desk):
     desk.resend("T0", force=True, channel="")
     desk.deliver("bigdata", "bpm", fates=("before",), room=1)
     desk.check()
+
+
+def test_step_in_the_air_is_not_claimed_again_by_an_opening(desk):
+    """At most one sender at a time, of questions too."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0", "a")
+    desk.claim("bigdata", room=1)
+    desk.deliver("bigdata", "bpm", fates=("refuse", "500", "lost"))
+    desk.resend("A0")
+    desk.deliver()
+    desk.check()
+
+
+def test_failed_mail_of_a_trial_that_was_proceeded_upon_can_be_sent_again(desk):
+    desk.trial("T0", "a")
+    desk.reconcile("T0")
+    desk.deliver("mail", fates=("refuse",))
+    desk.withdraw("T0")
+    desk.activation("A0", "T0", "a")
+    desk.check()
+    desk.mend("give up first")
+
+
+def test_trial_being_withdrawn_when_it_was_proceeded_upon_is_withdrawn_again(desk):
+    """The claim remembers `compensating`, which is over when the claim is released."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.withdraw("T0")
+    desk.activation("A0", "T0")
+    desk.proceed("A0")
+    desk.deliver()
+    desk.withdraw("A0")
+    desk.check()
+    assert desk.state("T0") == "withdrawn"
+
+
+def test_order_that_was_rejected_before_its_trial_came_can_be_passed(desk):
+    desk.activation("A0", "T0", "a")
+    desk.decide("A0", "reject")
+    desk.decide("A0", "pass")
+    desk.check()
+
+
+def test_page_offers_no_books_where_only_the_list_lacks_it(desk):
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0")
+    desk.reconcile(listed="A0 X1")
+    desk.check()
+    desk.look()
+
+
+def test_withdrawn_change_behind_what_was_given_up_stays_withdrawn(desk):
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
+    desk.change("C0", "T0", "abc")
+    desk.change("C1", "T0", "", end=3)
+    desk.withdraw("C0")
+    desk.next_moment()
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", "")
+    desk.check()
+    desk.mend("withdraw first")
+
+
+def test_question_that_is_being_retried_is_not_replaced(desk):
+    """409, and the question after it refused: the same dispatch goes on."""
+    desk.trial("T1", "a")
+    desk.deliver("bigdata", "bpm", fates=("409", "refuse"), room=1)
+    desk.wait(3)
+    desk.resend("T1", channel="")
+    desk.check()
+
+
+def test_late_reject_of_a_subsequent_activation_leaves_it_active(desk):
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0", "")
+    desk.deliver()
+    desk.activation("A1", "T0", "bc")
+    desk.deliver()
+    desk.callback("A1", "pass", "A1-r1")
+    desk.deliver()
+    desk.wait(200000)
+    desk.decide("A1", "reject")
+    desk.check()
+    desk.accept("A1")
+    desk.check()

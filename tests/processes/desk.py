@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -250,6 +252,13 @@ class ProcessDesk:
     def post(self, content: dict, **overrides) -> dict:
         envelope = signed_envelope(content, now=self.now(), overrides=overrides or None)
         return requests.post(f"{self.web_url}/api/bboss/orders", json=envelope, timeout=30).json()
+
+    def callback(self, record: dict) -> requests.Response:
+        """BPM tells what its people decided."""
+        body = json.dumps(record, ensure_ascii=False).encode()
+        signature = hmac.new(SECRETS["BPM_CALLBACK_SECRET"].encode(), body, hashlib.sha256).hexdigest()
+        headers = {"Content-Type": "application/json", "X-Signature": signature}
+        return requests.post(f"{self.web_url}/api/bpm/approvals", body, headers=headers, timeout=20)
 
     def show(self, number: str) -> dict:
         return json.loads(self.manage("show", number, "--json").stdout)

@@ -1,0 +1,79 @@
+"""Who plays: the model's rules by chance, each player with orders of their own at a desk that several share."""
+
+import random
+
+from hypothesis import strategies as st
+from hypothesis.control import BuildContext
+from hypothesis.internal.conjecture.data import ConjectureData
+
+from integrations.sandbox.partners import PATHS
+from tests.interleave.desk import SharedDesk
+from tests.model.rules import BAD, END, LETTERS, MOST, RULES, TROUBLED, Acts, Rule
+
+# What concerns everybody at the desk: a player's share of it is the less, the more they are.
+SHARED = {
+    "deliver", "deliver_badly", "deliver_one_by_one", "next_moment", "wait", "sweep", "claim", "call", "land", "die",
+    "stalled", "resend_failed", "reconcile", "reconcile_list", "fetch_usage", "billing_setting", "retry_setting",
+    "judged",
+}  # fmt: skip
+
+
+class Player(Acts):
+    """Plays one interleaving. `mark`: what its numbers end with; `among`: how many play at the desk."""
+
+    def __init__(self, desk: SharedDesk, chance: random.Random, mark: str, among: int):
+        self.desk, self.chance, self.mark, self.among = desk, chance, mark, among
+
+    def begin(self) -> None:
+        """Most things need a trial."""
+        self.desk.trial(f"T0{self.mark}", self.draw(LETTERS), end=self.draw(END))
+        if self.chance.random() < 0.5:
+            self.desk.deliver()
+
+    def step(self) -> None:
+        """One thing that may happen now."""
+        possible = [one for one in (*RULES, *RULES_HERE) if one.when(self)]
+        weights = [one.weight / (self.among if one.act.__name__ in SHARED else 1) for one in possible]
+        (one,) = self.chance.choices(possible, weights)
+        one.act(self, **{name: self.draw(strategy) for name, strategy in one.drawn.items()})
+
+    def draw(self, strategy):
+        """A value of a strategy, by this player's chance."""
+        data = ConjectureData(random=self.chance)
+        with BuildContext(data, is_final=False, wrapped_test=None):
+            return data.draw(strategy)
+
+    # --- whom it is about
+
+    def next_number(self, letter: str) -> str:
+        own = [number for number in self.desk.contents if number[0] == letter and number.endswith(self.mark)]
+        return f"{letter}{min(len(own), MOST[letter] - 1)}{self.mark}"
+
+    def trial_of(self, pick: int) -> str:
+        return super().trial_of(pick) + self.mark
+
+    def some(self, pick: int, letters: str) -> str:
+        own = [one for one in reversed(self.desk.contents) if one[0] in letters and one.endswith(self.mark)]
+        return own[pick % len(own)] if own else f"{letters[0]}9{self.mark}"
+
+    def troubled(self, pick: int, letters: str) -> str:
+        named = [one for one in dict.fromkeys(TROUBLED()) if one[0] in letters and one.endswith(self.mark)]
+        return named[pick % len(named)] if named and pick < 7 else self.some(pick, letters)
+
+    # --- what only a desk of processes can do
+
+    def deliver_meanwhile(self, drains):
+        self.desk.deliver_meanwhile(drains)
+
+    def fault(self, fate, path, count):
+        self.desk.fault(fate, path, count)
+
+
+def always(player: Player) -> bool:
+    return True
+
+
+RULES_HERE = [
+    Rule(Player.deliver_meanwhile, 14, always, {"drains": st.sampled_from([1, 1, 2])}),
+    Rule(Player.fault, 8, always, {"fate": BAD, "path": st.sampled_from(["*", *PATHS]), "count": st.integers(1, 3)}),
+]

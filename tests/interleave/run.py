@@ -1,0 +1,177 @@
+"""`make interleave`: random interleavings with resends and staff's repairs against the partners' process.
+
+`--count N` interleavings, `--database sqlite|postgres`, `--seed N`, `--together N`: how many share a desk (a batch),
+`--batch N`: plays this batch of the seed alone. Each batch ends with calm, judgement, and staff who mend what is left.
+Threads race, so a seed plays the same acts, but not always the same race. Exit 0 only if all end right.
+"""
+
+import argparse
+import datetime
+import importlib
+import logging
+import os
+import random
+import secrets
+import signal
+import sys
+import time
+import traceback
+
+import django
+
+from tests.chaos.run import desk_upon
+
+COUNT, TOGETHER, STEPS = 500, 4, 30
+BEGIN = datetime.datetime.fromisoformat("2023-09-20T18:54:36+08:00")
+SETTINGS = {
+    "PARTNER_TIMEOUT_SECONDS": "1",
+    "DISPATCH_RETRY_SECONDS": "30,120,600,1800,7200,21600",
+    "BREAKER_FAILURES": "8",
+    "LOG_LEVEL": "WARNING",
+}
+LEFT_ALONE = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(prog="python -m tests.interleave.run")
+    words.add_argument("--count", type=int, default=COUNT)
+    words.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    words.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
+    words.add_argument("--together", type=int, default=TOGETHER)
+    words.add_argument("--steps", type=int, default=STEPS)
+    words.add_argument("--batch", type=int)
+    options = words.parse_args()
+    print(f"interleave: seed {options.seed}, {options.count} interleavings, {options.database}", flush=True)
+    began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with desk_upon(options.database, clock=BEGIN.isoformat(), **SETTINGS) as (processes, _):
+        prepare(processes)
+        wrong = Run(options, processes).play()
+    print(f"seed {options.seed}: {len(wrong)} batches wrong {wrong or ''}, {time.monotonic() - began:.0f} s")
+    print("0 passed, 1 failed" if wrong else "1 passed, 0 failed")
+    return 1 if wrong else 0
+
+
+def prepare(processes) -> None:
+    """This process is one of the desk's: its settings, its database, its clock."""
+    os.environ.update(processes.environment)
+    django.setup()
+    importlib.import_module("tests.clock_site.sitecustomize")
+
+
+class Run:
+    """Batch after batch, each at an empty desk."""
+
+    def __init__(self, options, processes):
+        from tests.interleave.desk import Clock
+        from tests.interleave.wire import Wire
+        from tests.model.harness import Complaints
+
+        self.options, self.processes = options, processes
+        self.clock, self.wire = Clock(processes, BEGIN), Wire(processes.sandbox_url)
+        self.complaints = Complaints()
+        for name in ("integrations", "orders"):
+            logging.getLogger(name).addHandler(self.complaints)
+        self.kept = LEFT_ALONE | filled_tables()
+
+    def play(self) -> list[int]:
+        """The batches that went wrong."""
+        from tests.model.harness import quiet_logs
+
+        together = self.options.together
+        batches = range(-(-self.options.count // together))
+        wrong = []
+        with quiet_logs():
+            for batch in batches if self.options.batch is None else [self.options.batch]:
+                among = min(together, self.options.count - batch * together)
+                if self.batch(batch, among):
+                    wrong.append(batch)
+                elif batch % 10 == 9:
+                    print(f"  {batch * together + among} played", flush=True)
+        if "Traceback" in self.processes.log("web"):
+            print(self.processes.log("web")[-3000:])
+            wrong.append(-1)
+        return wrong
+
+    def batch(self, number: int, among: int) -> str:
+        """Plays one; what was wrong, which it prints too."""
+        desk = self.empty_desk()
+        try:
+            self.interleave(desk, number, among)
+        except Exception as error:
+            found = str(error) if isinstance(error, AssertionError) else traceback.format_exc(limit=-6)
+            again = f"--seed {self.options.seed} --together {self.options.together} --batch {number}"
+            print(f"WRONG {found}\n({again} --database {self.options.database})\n{desk.story()}\n", flush=True)
+            return found
+        finally:
+            for thread in desk.drains:
+                thread.join()
+        return ""
+
+    def interleave(self, desk, number: int, among: int) -> None:
+        """Players take turns by chance; then all is judged, mended and judged again."""
+        from django.db import connection
+
+        from tests.interleave.player import Player
+        from tests.model.rescue import CREWS
+
+        chance = random.Random(f"{self.options.seed}-{number}")
+        marks = [f"x{number * among + place}" for place in range(among)]
+        players = [Player(desk, random.Random(chance.random()), mark, among) for mark in marks]
+        crew = chance.choice(["", "look", *CREWS])
+        turns = [player for player in players for _ in range(self.options.steps)]
+        chance.shuffle(turns)
+        with connection.execute_wrapper(desk.statements):
+            for player in players:
+                player.begin()
+            for player in turns:
+                player.step()
+            desk.check()
+            if crew == "look":
+                desk.look()
+            elif crew:
+                desk.mend(crew)
+
+    def empty_desk(self):
+        """A desk without orders, at partners without records, at the first moment."""
+        from django.conf import settings
+
+        from tests.interleave.desk import SharedDesk
+        from tests.model.harness import PLAYED
+
+        self.wire.reset()
+        self.clock.reset()
+        empty_tables(self.kept)
+        self.complaints.lines.clear()
+        for name, value in PLAYED.items():
+            setattr(settings, name, value)
+        return SharedDesk(self.clock, self.wire, self.complaints, self.processes)
+
+
+def filled_tables() -> set[str]:
+    """The tables in which migrations have put something."""
+    from django.apps import apps
+
+    return {model._meta.db_table for model in apps.get_models(include_auto_created=True) if model.objects.exists()}
+
+
+def empty_tables(kept: set[str]) -> None:
+    """All others become empty. SQLite's guard of the approval history is taken off for that (tests/flushing.py)."""
+    from django.core.management.color import no_style
+    from django.db import connection, transaction
+
+    from approvals import append_only
+
+    tables = [name for name in connection.introspection.django_table_names(only_existing=True) if name not in kept]
+    statements = connection.ops.sql_flush(no_style(), tables)
+    if connection.vendor == "sqlite":
+        statements = [
+            *append_only.drop_statements("sqlite"), *statements, *append_only.create_statements("sqlite"),
+        ]  # fmt: skip
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

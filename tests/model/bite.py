@@ -1,0 +1,159 @@
+"""Takes the mends of known defects back, one at a time, and says after how many sequences the model notices.
+
+`python -m tests.model.bite [--count N] [--seed N] [NAME...]`: at most N sequences for each (2,000), all or those
+named. A mend that the model can't miss is one that a later change can't take back unseen.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from unittest import mock
+
+COUNT, PART, STEPS = 2000, 50, 40
+
+
+def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
+    """By name: what takes the mend back while the stack is open."""
+    from django.db.models import Q
+
+    from orders.models import Dispatch, Order, OrderDomain
+    from orders.prepared import Prepared, Slot
+    from orders.services import (
+        acts,
+        approvals,
+        consequences,
+        deciding,
+        fixing,
+        giving_up,
+        late_undo,
+        opening,
+        outcomes,
+        planning,
+        record_times,
+        resend,
+        results,
+        undo,
+        undo_plan,
+        undone,
+        withdrawal,
+    )  # fmt: skip
+
+    def put(place: object, name: str, value: object) -> Callable[[contextlib.ExitStack], None]:
+        return lambda stack: stack.enter_context(mock.patch.object(place, name, value))
+
+    def everywhere(name: str, value: object, *places: object) -> Callable[[contextlib.ExitStack], None]:
+        return lambda stack: [stack.enter_context(mock.patch.object(place, name, value)) for place in places]
+
+    def newest_only(order):
+        return [row for row in acts.acts_of(order) if not row.superseded]
+
+    def of_all_plans(order):
+        rows = order.dispatches.filter(acts.ACTED, channel="billing", undo=False).exclude(step="ask_billing")
+        return list(rows.order_by("position", "pk"))
+
+    def old_domains(order):
+        return list(OrderDomain.objects.filter(order=order).values_list("name", flat=True))
+
+    def fits_as_refused(rows, outcomes_):
+        return set()
+
+    changes = Order.objects.filter(kind=Order.Kind.CHANGE, in_effect=True)
+    by_clock = Prepared(lambda: changes.filter(trial=Slot("trial")).order_by("-planned_at", "-pk")[:1])
+    replaced_too = mock.PropertyMock(return_value=True)
+    return {
+        "1 opened with its old domains": put(opening, "given_domains", old_domains),
+        "1 a filter opens": put(resend.Selection, "names", replaced_too),
+        "13 cancels what was planned": put(record_times, "_find_trials_records", lambda rows: None),
+        "2 only the newest dispatch counts": everywhere("acts_of", newest_only, undo_plan, undone),
+        "2 earlier plans count": everywhere("acts_of", of_all_plans, undo_plan, undone),
+        "2 nobody touched it since": put(acts, "touched_since", lambda row, own: set()),
+        "4 a repeat replaces": put(resend, "_repeat", lambda row, now: resend.replace(row, now)),
+        "4 a repeat overtakes": put(resend, "_is_followed", lambda row: False),
+        "5 every record counts": put(
+            approvals, "counting_records", lambda order: list(order.approvals.filter(finished=True, source="bpm"))
+        ),
+        "5 a process is started twice": put(opening, "bpm_acts", lambda order: Dispatch.objects.none()),
+        "6 the clock says which change is last": put(planning, "LAST_CHANGE", by_clock),
+        "7 409 is as if nothing had been": put(outcomes, "fitting", fits_as_refused),
+        "7 --fix does all": put(fixing.Fix, "_why_left", lambda self, one, record: None),
+        "8 a refused step of a withdrawn order stays": everywhere("close_refused", lambda order: 0, withdrawal),
+        "8 nothing is planned behind": put(giving_up, "plan_behind", lambda *words, **more: []),
+        "8 the shape is not counted": put(giving_up, "count_what_is_there", lambda *words, **more: True),
+        "9 late is as soon": everywhere("is_late", lambda order, now: False, late_undo, withdrawal, approvals),
+        "9 the trial runs on": put(undone, "unmark", lambda order: setattr(order, "undo_asked_at", None)),
+        "times are written when refused": put(results, "take_times", lambda row, records, outcome: None),
+        "what may not have acted is repeated": put(
+            undo, "close_never_begun",
+            lambda order: order.dispatches.filter(state="waiting", undo=False, position__lt=900).update(state="closed"),
+        ),
+        "lost is compensated": put(consequences, "NOT_COMPENSATED", set()),
+        "a reject forbids nothing": everywhere("standing_decision", lambda order: "", opening, resend),
+        "decide opens nothing": put(deciding, "open_again", lambda order, now, by: None),
+        "given up is open": put(undone, "given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None))),
+    }  # fmt: skip
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(prog="python -m tests.model.bite")
+    words.add_argument("names", nargs="*", help="parts of names")
+    words.add_argument("--count", type=int, default=COUNT)
+    words.add_argument("--seed", type=int, default=1)
+    options = words.parse_args()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+
+    django.setup()
+    from tests.model.harness import Stage
+    from tests.model.run import database
+
+    missed = 0
+    with database(), Stage() as stage:
+        for name, take_back in mends().items():
+            if options.names and not any(part in name for part in options.names):
+                continue
+            with contextlib.ExitStack() as stack:
+                take_back(stack)
+                missed += not report(name, stage, options)
+    print(f"{missed} missed")
+    return 1 if missed else 0
+
+
+def report(name: str, stage, options) -> bool:
+    """Plays until the model notices; prints after how many sequences, at the most, and what it said."""
+    began = time.process_time()
+    for played, said in play(stage, options.count, options.seed):
+        if said:
+            print(f"{name}: within {played} ({time.process_time() - began:.0f} s): {said}", flush=True)
+            return True
+    print(f"{name}: NOT within {options.count} ({time.process_time() - began:.0f} s)", flush=True)
+    return False
+
+
+def play(stage, count: int, seed: int) -> Iterator[tuple[int, str]]:
+    """(sequences so far, what was wrong), a part at a time, without shrinking."""
+    import hypothesis
+    from hypothesis import HealthCheck, Phase, settings
+    from hypothesis.stateful import run_state_machine_as_test
+
+    from tests.model.machine import Model
+
+    Model.stage = stage
+    for part in range(0, count, PART):
+        chosen = settings(
+            max_examples=PART, stateful_step_count=STEPS, deadline=None, database=None, print_blob=False,
+            suppress_health_check=list(HealthCheck), phases=[Phase.generate], report_multiple_bugs=False,
+            verbosity=hypothesis.Verbosity.quiet,
+        )  # fmt: skip
+        try:
+            run_state_machine_as_test(hypothesis.seed(seed + part)(Model), settings=chosen)
+        except Exception as error:
+            yield part + PART, f"{type(error).__name__} {error}"[:160].replace("\n", " ")
+            return
+        yield part + PART, ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
