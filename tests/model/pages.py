@@ -14,7 +14,7 @@ from orders.pages.ladder import build_ladder
 from orders.pages.rungs import Facts
 
 FINE = {"green", "none"}
-REASON_ALONE = {"waive", "proceed", "take", "give_up", "accept", "compensate", "activate", "call_off"}
+REASON_ALONE = {"waive", "proceed", "give_up", "accept", "compensate", "activate", "call_off"}
 WHY = {"by": "staff:model", "reason": "the model"}
 
 
