@@ -6,6 +6,8 @@ from django.utils import timezone
 from orders.queries.foresee import undoing
 from orders.services import choose_attribution
 from orders.services.giving_up import give_up
+from orders.services.keys import derived_key
+from orders.services.resend import Selection, resend
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -68,6 +70,24 @@ def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings):
     desk.play(withdrawal("C1"))
     assert desk.billed()[before:] == [("cancel", "T1", [B])]
     assert (desk.state("C1"), desk.alive_there("T1")) == ("withdrawn", [A])
+
+
+@pytest.mark.parametrize("content, left", [(trial("T2", B), []), (change("T2", A, B), [A])], ids=["trial", "change"])
+def test_what_is_tried_again_at_once_is_undone_too(desk, content, left):
+    """Its answer was lost and staff sent it again; it is withdrawn before that has happened."""
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="reset_after")
+    desk.play(content)
+    resend(Selection(numbers=("T2",)), by="staff:x", reason="test", now=timezone.now())
+    assert desk.step("T2", "create_trial_billing").state == "due"
+    desk.play(withdrawal("T2"))
+    assert (desk.state("T2"), desk.alive_there("T2" if not left else "T1")) == ("withdrawn", left)
+
+
+def test_a_cancel_that_undoes_bears_a_derived_key(desk):
+    """3.5: after a restore an order meets its own keys again. C1 has cancelled one already."""
+    desk.play(trial("T1", A, B), change("C1", A, C), withdrawal("C1"))
+    assert desk.sandbox.calls(path=BILLING)[3]["key"] == str(derived_key("C1", "cancel_trial_billing", 2))
 
 
 @pytest.mark.parametrize("arrange", ["not delivered", "refused", "held"])
