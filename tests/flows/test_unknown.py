@@ -245,6 +245,7 @@ def test_a_refused_repeat_of_a_call_that_acted_is_still_deleted(desk, case, sett
     number = one["content"]["OrderNum"]
     assert desk.order(number).state == "failed"
     assert [row for row in desk.sandbox.state()["records"] if row["jobId"] == number] == []
+    assert desk.step(number, "verify_deleted", undo=True) is None  # the refusal is a definite answer: no look is needed
 
 
 def lose_the_creates_answer_then_refuse(desk):

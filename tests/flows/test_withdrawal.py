@@ -220,3 +220,16 @@ def claim_step(desk, step: str):
         if work.step == step:
             return work
         record_outcomes([send(work)], now=timezone.now())
+
+
+def test_only_an_uncertain_create_is_looked_for_after_its_deletion(desk, settings):
+    """3.9 (6): the fate of the trial's cancel says nothing about the commercial record."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.play(trial("T1", A), activation("A1", start="20230930"))
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.at("2023-09-30 00:00:00")
+    desk.sweep()
+    assert desk.step("A1", "cancel_trial_billing").state == "failed"
+    desk.play(withdrawal("A1"))
+    assert desk.step("A1", "verify_deleted", undo=True) is None
+    assert (desk.state("A1"), desk.records("A1"), desk.alive_there("T1")) == ("withdrawn", {A: "deleted"}, [A])

@@ -3,11 +3,21 @@
 import pytest
 from django.utils import timezone
 
+from orders.queries.foresee import undoing
 from orders.services import choose_attribution
+from orders.services.giving_up import give_up
+from orders.services.keys import derived_key
+from orders.services.resend import Selection, resend
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, change, trial, withdrawal
 
 A, B, C = "a.example.com", "b.example.com", "c.example.com"
+
+
+def foreseen(desk, number: str) -> dict[str, int | None]:
+    """What staff are told before they take an order back: how many records of each kind."""
+    found = undoing(desk.order(number), now=timezone.now())
+    return {one.code: one.params.get("n") for one in found if one.code != "closes_steps"}
 
 
 def test_the_live_records_of_a_trial_are_cancelled_and_its_changes_go_with_it(desk):
@@ -32,6 +42,54 @@ def test_a_trial_that_an_activation_holds_cannot_be_withdrawn(desk):
     assert (desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", [])
 
 
+def test_only_what_is_there_is_foreseen_and_cancelled(desk):
+    """A was taken away by the change: it is not cancelled once more."""
+    desk.play(trial("T1", A, B), change("C1", B, C))
+    assert foreseen(desk, "T1") == {"cancels_trial": 2}
+    assert foreseen(desk, "C1") == {"cancels_trial": 1, "restores": 1}
+    desk.play(withdrawal("C1"))
+    assert foreseen(desk, "C1") == {"taken_back": None}
+    assert foreseen(desk, "T1") == {"cancels_trial": 2}
+
+
+def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings):
+    """Nobody knew what became of B and C; asked, the big-data side had B alone."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.play(change("C1", A, B, C))
+    desk.sandbox.partners.store.put_record(desk.held_there("T1")[A] | {"domain": B})
+    assert foreseen(desk, "C1") == {"cancels_trial": 2}
+    give_up(number="C1", reason="大数据侧已确认", by="command:test", now=timezone.now())
+    desk.deliver()
+    desk.clock.shift(600)
+    desk.sweep()
+    assert desk.records("T1") == {A: "live", B: "live", C: "deleted"}
+    assert foreseen(desk, "C1") == {"cancels_trial": 1}
+    before = len(desk.billed())
+    desk.play(withdrawal("C1"))
+    assert desk.billed()[before:] == [("cancel", "T1", [B])]
+    assert (desk.state("C1"), desk.alive_there("T1")) == ("withdrawn", [A])
+
+
+@pytest.mark.parametrize("content, left", [(trial("T2", B), []), (change("T2", A, B), [A])], ids=["trial", "change"])
+def test_what_is_tried_again_at_once_is_undone_too(desk, content, left):
+    """Its answer was lost and staff sent it again; it is withdrawn before that has happened."""
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="reset_after")
+    desk.play(content)
+    resend(Selection(numbers=("T2",)), by="staff:x", reason="test", now=timezone.now())
+    assert desk.step("T2", "create_trial_billing").state == "due"
+    desk.play(withdrawal("T2"))
+    assert (desk.state("T2"), desk.alive_there("T2" if not left else "T1")) == ("withdrawn", left)
+
+
+def test_a_cancel_that_undoes_bears_a_derived_key(desk):
+    """3.5: after a restore an order meets its own keys again. C1 has cancelled one already."""
+    desk.play(trial("T1", A, B), change("C1", A, C), withdrawal("C1"))
+    assert desk.sandbox.calls(path=BILLING)[3]["key"] == str(derived_key("C1", "cancel_trial_billing", 2))
+
+
 @pytest.mark.parametrize("arrange", ["not delivered", "refused", "held"])
 def test_a_trial_of_which_nothing_is_there_is_withdrawn_without_a_call(desk, arrange):
     if arrange == "refused":
@@ -42,6 +100,7 @@ def test_a_trial_of_which_nothing_is_there_is_withdrawn_without_a_call(desk, arr
     calls = len(desk.sandbox.calls())
     desk.play(withdrawal("T1"))
     assert (desk.state("T1"), desk.troubles("T1"), len(desk.sandbox.calls())) == ("withdrawn", [], calls)
+    assert desk.step("T1", "cancel_trial_billing", undo=True) is None
 
 
 def test_a_trial_whose_making_is_unknown_is_cancelled(desk, settings):

@@ -48,6 +48,7 @@ STATES = [
     # first, later
     ("activation", {"first": True, "start_at": TOMORROW}, ["done", "retrying", "waiting@start"], "in_progress"),
     ("activation", {"first": True, "start_at": TOMORROW}, ["done", "done", "waiting@start"], "scheduled"),
+    ("activation", {"first": True, "start_at": NOW}, ["done", "done", "waiting@start"], "scheduled"),
     ("activation", {"first": True, "start_at": NOW}, ["done", "done", "due@start"], "scheduled"),
     ("activation", {"first": True, "start_at": NOW}, ["done", "done", "retrying@start"], "scheduled"),
     ("activation", {"first": True, "start_at": NOW}, ["done", "done", "failed@start"], "failed"),
@@ -61,6 +62,8 @@ STATES = [
     ("activation", {"first": False, "decision": "pass", "start_at": TOMORROW}, ["done", "done@approval"], "scheduled"),
     ("activation", {"first": False, "decision": "pass", "start_at": NOW}, ["done", "done@approval"], "active"),
     ("activation", {"first": False}, ["done", "done"], "awaiting_approval"),  # billed at once
+    ("activation", {"first": False, "decision": "reject"}, ["done", "done@approval"], "active"),  # it came too late
+    ("activation", {"first": False}, ["done", "due@approval"], "in_progress"),  # begun, whatever the decision says
     # whatever the steps say
     ("activation", {"first": True, "held_because": "files"}, ["retrying", "waiting"], "held"),
     ("activation", {"first": True, "state": "compensating", "undo_since": NOW}, ["failed"], "compensating"),
