@@ -5,10 +5,12 @@ threads, which may go on while something else happens. The stages of one more wo
 model's.
 """
 
+import datetime
 import threading
 
 from django.conf import settings
 from django.db import connections
+from django.utils import timezone
 
 from integrations.bboss.content import is_withdrawal
 from integrations.delivery import Drain
@@ -31,14 +33,15 @@ class Clock:
         self.before_a_move = lambda: None
 
     def reset(self) -> None:
-        self.moment = self.begin
-        self.processes.at(self.moment.isoformat())
+        self._set(self.begin)
 
     def shift(self, seconds: float) -> None:
         if not -SHORT < seconds < SHORT:
             self.before_a_move()
-        self.moment += type(self.begin - self.begin)(seconds=seconds)
-        self.processes.at(self.moment.isoformat())
+        self._set(timezone.now() + datetime.timedelta(seconds=seconds))
+
+    def _set(self, moment: datetime.datetime) -> None:
+        self.processes.at(moment.isoformat())
 
 
 class SharedDesk(Desk):

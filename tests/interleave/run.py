@@ -118,7 +118,7 @@ class Run:
         chance = random.Random(f"{self.options.seed}-{number}")
         marks = [f"x{number * among + place}" for place in range(among)]
         players = [Player(desk, random.Random(chance.random()), mark, among) for mark in marks]
-        crew = chance.choice(["", "look", *CREWS])
+        crew = chance.choice(["", *CREWS])
         turns = [player for player in players for _ in range(self.options.steps)]
         chance.shuffle(turns)
         with connection.execute_wrapper(desk.statements):
@@ -127,9 +127,7 @@ class Run:
             for player in turns:
                 player.step()
             desk.check()
-            if crew == "look":
-                desk.look()
-            elif crew:
+            if crew:
                 desk.mend(crew)
 
     def empty_desk(self):

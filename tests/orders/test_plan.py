@@ -12,13 +12,20 @@ from tests.conftest import shanghai
 MAIL = {"mail_sent_to_bpm", "mail_billed"}
 FETCH, CANCEL, CREATE, BPM = "fetch_usage", "cancel_trial_billing", "create_billing", "start_bpm"
 SENT, BILLED, CHECK, TRIAL = "mail_sent_to_bpm", "mail_billed", "check_files", "create_trial_billing"
+EXTEND = "extend_trial_billing"
 
 PLANS = [
     ("a trial", {"kind": "trial"}, [TRIAL]),
     ("a change with removed domains", {"kind": "change", "removed": True}, [CANCEL]),
     ("a change with new domains", {"kind": "change", "added": True}, [TRIAL]),
     ("a change with both", {"kind": "change", "removed": True, "added": True}, [CANCEL, TRIAL]),
-    ("a change of BizEnd or DataFlow", {"kind": "change"}, []),
+    ("a change of BizEnd", {"kind": "change", "extended": True}, [EXTEND]),
+    (
+        "a change of everything",
+        {"kind": "change", "removed": True, "added": True, "extended": True},
+        [CANCEL, TRIAL, EXTEND],
+    ),
+    ("a change of DataFlow", {"kind": "change"}, []),
     ("first, now", {"first": True}, [FETCH, CANCEL, CREATE, BPM, SENT]),
     ("first, now, files", {"first": True, "files": True}, [CHECK, FETCH, CANCEL, CREATE, BPM, SENT]),
     ("first, later", {"first": True, "later": True}, [FETCH, CREATE, BPM, SENT, CANCEL + "@start"]),
@@ -50,7 +57,7 @@ def test_only_traffic_and_mail_hold_up_nothing(facts):
 def test_what_touches_the_trials_records_stands_in_its_line(facts):
     """3.9 (2) One line per trial."""
     for step in build_plan(PlanFacts(**{"kind": "activation", **facts})):
-        assert step.in_line == (step.step in {TRIAL, CANCEL})
+        assert step.in_line == (step.step in {TRIAL, CANCEL, EXTEND})
 
 
 @pytest.mark.parametrize(
