@@ -11,6 +11,9 @@ from tests.model.harness import Stage
 from tests.model.rescue import CREWS
 from tests.model.rules import BOTH, END, LETTERS, RULES, Acts
 
+ENDINGS = st.sampled_from(["", "", "look", *CREWS])
+LENGTHS = st.sampled_from([40, 30, 20, 12])  # acts; short ones cost little, and find much
+
 
 class Model(Acts, RuleBasedStateMachine):
     """One sequence: acts in any order, then calm, judgement, and staff who mend all that is left."""
@@ -21,18 +24,21 @@ class Model(Acts, RuleBasedStateMachine):
         super().__init__()
         self.scene = self.stage.play()
         self.desk = self.scene.__enter__()
-        self.crew = ""
+        self.crew, self.left = "", 0
 
-    @initialize(crew=st.sampled_from(["", "", "look", *CREWS]), domains=LETTERS, end=END, quick=BOTH)
-    def begin(self, crew, domains, end, quick):
+    @initialize(crew=ENDINGS, acts=LENGTHS, domains=LETTERS, end=END, quick=BOTH)
+    def begin(self, crew, acts, domains, end, quick):
         """Most things need a trial."""
-        self.crew = crew
+        self.crew, self.left = crew, acts
         self.desk.trial("T0", domains, end=end)
         if quick:
             self.desk.deliver()
 
     @rule(data=st.data())
     def step(self, data):
+        if self.left <= 0:
+            return
+        self.left -= 1
         possible = [one for one in RULES if one.when(self)]
         place = data.draw(st.integers(0, sum(one.weight for one in possible) - 1))
         for one in possible:

@@ -15,7 +15,17 @@ from django.utils import timezone
 from integrations.bigdata.payload import product_infos
 from integrations.building import record_facts
 from integrations.sandbox.store import Store
-from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain, OrderEvent, TrialClaim
+from orders.models import (
+    AffectedOrder,
+    BillingRecord,
+    Difference,
+    Dispatch,
+    Order,
+    OrderDomain,
+    OrderEvent,
+    Province,
+    TrialClaim,
+)
 from orders.prepared import Prepared, Slot
 from orders.services.mails import AFTER_THE_PLAN
 from orders.states import may_move
@@ -23,7 +33,6 @@ from tests.model.acts import WrongError
 
 D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
 MAY_BILL = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE}
-END_STATES = {S.TRIALING, S.CONVERTED, S.ENDED, S.APPLIED, S.ACTIVE, S.REJECTED, S.WITHDRAWN}
 # What excuses books that differ: a cause that is about billing. That mails fail or BPM contradicts itself does not.
 ABOUT_BOOKS = {"unknown_record", "difference", "acted_before", "billed_not_active", "late_undo", "change_built_upon"}
 BILLING_STEPS = {step for step in Dispatch.Step.values if "billing" in step or step in {Dispatch.Step.VERIFY_DELETED}}
@@ -33,6 +42,30 @@ CLAIMED = Prepared(
         "order__state", "order__undo_since", "order__number",
     )
 )  # fmt: skip
+
+READ = {
+    "orders": Prepared(lambda: Order.objects.order_by("pk").defer("content")),
+    "provinces": Prepared(lambda: Province.objects.order_by("pk")),
+    "records": Prepared(lambda: BillingRecord.objects.order_by("pk")),
+    "dispatches": Prepared(
+        lambda: Dispatch.objects.filter(superseded=False).order_by("position", "pk").defer("payload")
+    ),
+    "troubles": Prepared(
+        lambda: AffectedOrder.objects.filter(Q(closed_at=None) | ~Q(accepted_by="")).values_list(
+            "closed_at", "order", "incident__partner", "incident__step", "incident__code"
+        )
+    ),
+    "differences": Prepared(lambda: Difference.objects.exclude(state="over").values_list("job_id", "state")),
+    "domains": Prepared(lambda: OrderDomain.objects.order_by("pk").values_list("order", "key")),
+    "claims": Prepared(lambda: TrialClaim.objects.filter(released_at=None).values_list("trial", "activation")),
+    "events": Prepared(
+        lambda: (
+            OrderEvent.objects.filter(kind__in=["received", "state"], order__isnull=False)
+            .order_by("pk")
+            .values_list("order", "kind", "data")
+        )
+    ),
+}
 
 
 def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
@@ -73,24 +106,23 @@ class Books:
     @classmethod
     def read(cls, store: Store) -> "Books":
         books = cls(now=timezone.now())
-        books.orders = {row.pk: row for row in Order.objects.select_related("attribution").defer("content")}
+        books.orders = {row.pk: row for row in READ["orders"]()}
+        provinces = {row.pk: row for row in READ["provinces"]()}
         for order in books.orders.values():
             order.trial = books.orders.get(order.trial_id)
-        for record in BillingRecord.objects.order_by("pk"):
+            order.attribution = provinces.get(order.attribution_id)
+        for record in READ["records"]():
             record.order = books.orders[record.order_id]
             books.records[record.pk] = record
-        books.dispatches = list(Dispatch.objects.filter(superseded=False).order_by("position", "pk").defer("payload"))
-        troubles = AffectedOrder.objects.filter(Q(closed_at=None) | ~Q(accepted_by="")).values_list(
-            "closed_at", "order", "incident__partner", "incident__step", "incident__code"
-        )
-        for closed, order, *cause in troubles:
+        books.dispatches = READ["dispatches"]()
+        for closed, order, *cause in READ["troubles"]():
             (books.lived_with if closed else books.causes)[order].add(tuple(cause))
-        differences = list(Difference.objects.exclude(state="over").values_list("job_id", "state"))
+        differences = READ["differences"]()
         books.named = {job for job, _ in differences}
         books.open_differences = {job for job, state in differences if state == "open"}
-        for order, key in OrderDomain.objects.values_list("order", "key"):
+        for order, key in READ["domains"]():
             books.domains[order].append(key)
-        books.claims = dict(TrialClaim.objects.filter(released_at=None).values_list("trial", "activation"))
+        books.claims = dict(READ["claims"]())
         books.theirs = {(row["jobId"], row["productId"], row["domain"].lower()): row for row in store.records()}
         books.violations = store.violations()
         return books
@@ -261,8 +293,7 @@ def claims_fit(books: Books) -> Iterator[str]:
 def history_fits(books: Books) -> Iterator[str]:
     """Every change of a state was allowed and is in the history."""
     state: dict[int, str] = {}
-    rows = OrderEvent.objects.filter(kind__in=["received", "state"], order__isnull=False).order_by("pk")
-    for order_id, kind, data in rows.values_list("order", "kind", "data"):
+    for order_id, kind, data in READ["events"]():
         if kind == "received":
             state[order_id] = data["state"]
             continue

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
-from integrations.breaker import may_probe, note_outcomes, open_partners
+from integrations.breaker import may_probe, note_outcomes
 from integrations.building import build_payloads
 from integrations.delivery import LEASE_RESERVE
 from integrations.models import Breaker
@@ -32,6 +32,7 @@ NOW = Slot("now", DateTimeField())
 ALL = ("bigdata", "bpm", "mail", "files")
 MOST_ROUNDS = 60
 DUE = Prepared(lambda: Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=NOW).values_list("pk")[:1])
+SHUT = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))  # open_partners
 WAITING = Prepared(lambda: Dispatch.objects.filter(state="waiting").values_list("pk")[:1])
 UNSETTLED = Prepared(lambda: Order.objects.filter(held_because="trial_unknown").values_list("pk")[:1])
 DAY_COME = Prepared(lambda: Order.objects.filter(state="scheduled").values_list("pk")[:1])
@@ -165,7 +166,7 @@ class Worker:
         if not DUE(now=now):
             return []
         rooms = dict.fromkeys(partners or ALL, room)
-        for shut in open_partners() & rooms.keys():
+        for shut in set(SHUT()) & rooms.keys():
             rooms[shut] = int(may_probe(shut, now=now))
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
         work = claim(rooms=rooms, now=now, lease=lease, worker="model", build=build_payloads)
@@ -196,7 +197,7 @@ class Worker:
         if not outcomes:
             return
         note_outcomes(outcomes, now=timezone.now())
-        if shut := open_partners():
+        if shut := set(SHUT()):
             outcomes = [replace(row, free=row.transport and PARTNERS[row.channel] in shut) for row in outcomes]
         record_safely(outcomes)
 
