@@ -133,7 +133,23 @@ def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: dateti
 def _conclude(order: Order, place: int, *, now: datetime.datetime, by: str) -> None:
     """What a trial or change came to, once its last step has ended; then those behind are planned upon it."""
     if count_what_is_there(order, now=now, by=by):
+        _note_other_service(order, now)
         plan_behind(order.trial or order, place, now=now, by=by)
+
+
+def _note_other_service(change: Order, now: datetime.datetime) -> None:
+    """Records of the service that a change had replaced are live beside the new ones: somebody must look."""
+    if change.kind != Kind.CHANGE or not change.in_effect:
+        return
+    beside = change.trial.billing_records.filter(state__in=BillingRecord.THERE).exclude(
+        product_id=change.service_type_id
+    )
+    cancel = change.dispatches.filter(
+        step=Step.CANCEL_TRIAL, state=State.GIVEN_UP, undo=False, superseded=False
+    ).first()
+    if cancel and beside.exists():
+        cancel.order = change
+        _note_billed(cancel, now)
 
 
 def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> bool:

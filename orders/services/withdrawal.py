@@ -18,7 +18,7 @@ from orders.services.locking import lock_order
 from orders.services.planning import latest_shape, open_claim
 from orders.services.shapes import count_what_is_there
 from orders.services.stepping import release
-from orders.services.undo import begin_undo, close_never_begun, close_refused, give_ending
+from orders.services.undo import STILL_WRONG, begin_undo, close_never_begun, close_refused, give_ending
 from orders.services.undo_plan import CANCEL, DELETE
 from orders.services.undone import finish_undo
 from orders.services.wakeup import wake
@@ -97,7 +97,7 @@ def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
     add_event(change, "state", by=by, now=now, old=change.state, new=State.WITHDRAWN)
     change.state, change.held_because = State.WITHDRAWN, Order.Held.NOT
     change.save(update_fields=["state", "held_because"])
-    close_troubles(change, now=now, by=by)
+    close_troubles(change, now=now, by=by, but=STILL_WRONG)
     detail = f"{change.number}: later orders rest on it"
     open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now)
     close_refused(change)

@@ -329,3 +329,27 @@ def test_late_reject_of_a_subsequent_activation_leaves_it_active(desk):
     desk.check()
     desk.accept("A1")
     desk.check()
+
+
+def test_number_that_is_not_listed_can_be_accepted_after_a_withdrawal(desk):
+    desk.trial("T0", "a")
+    desk.change("C0", "T0", "b")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.reconcile(listed="T0 X1")
+    desk.withdraw("C0")
+    desk.check()
+    desk.accept("C0")
+    desk.mend("withdraw first")
+
+
+def test_given_up_cancel_of_the_old_service_is_named(desk):
+    desk.setting(retries=[])
+    desk.trial("T1", "abc", service="4")
+    desk.deliver()
+    desk.change("C0", "T1", "", service="1")
+    desk.deliver("bigdata", fates=("refuse",), room=1)
+    desk.check()
+    desk.give_up("C0")
+    desk.check()
