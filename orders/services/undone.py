@@ -99,10 +99,19 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
     if ending:
         undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
         undone.filter(superseded=False).exclude(step=Step.ASK_BILLING).update(state=State.UNDONE)
+        if order.undo_to == Order.State.WITHDRAWN and order.kind == Order.Kind.TRIAL:
+            _settle_failed(order)
         give_ending(order, order.undo_to, now=now, by=by)
     if not given_up_undoing(order).exists():
         _set_free(order, now, by)
     return ending
+
+
+def _settle_failed(trial: Order) -> None:
+    """What a withdrawn trial's failed steps did, if anything, has been taken back: they trouble nobody, also if staff
+    let an activation proceed upon it."""
+    failed = trial.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
+    failed.filter(superseded=False).update(state=State.UNDONE)
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:

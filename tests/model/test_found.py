@@ -353,3 +353,12 @@ def test_given_up_cancel_of_the_old_service_is_named(desk):
     desk.check()
     desk.give_up("C0")
     desk.check()
+
+
+def test_failed_create_of_a_withdrawn_trial_that_was_proceeded_upon_is_over(desk):
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", fates=("409",))
+    desk.withdraw("T0")
+    desk.activation("A0", "T0", "")
+    desk.proceed("A0")
+    desk.check()
