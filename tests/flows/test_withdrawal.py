@@ -233,3 +233,10 @@ def test_only_an_uncertain_create_is_looked_for_after_its_deletion(desk, setting
     desk.play(withdrawal("A1"))
     assert desk.step("A1", "verify_deleted", undo=True) is None
     assert (desk.state("A1"), desk.records("A1"), desk.alive_there("T1")) == ("withdrawn", {A: "deleted"}, [A])
+
+
+def test_the_deletions_of_different_orders_do_not_wait_for_each_other(desk):
+    desk.play(trial("T1", A), activation("A1"), trial("T2", B), activation("A2", of="T2"))
+    desk.sandbox.fault(path=DELETE, kind="refusal")
+    desk.play(withdrawal("A1"), withdrawal("A2"))
+    assert (desk.state("A1"), desk.state("A2"), desk.alive_there("A2")) == ("compensating", "withdrawn", [])
