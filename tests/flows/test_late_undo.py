@@ -88,3 +88,12 @@ def test_staff_may_live_with_it(live):
 def test_one_that_has_just_begun_is_undone_however_old_its_day(desk):
     desk.play(trial("T1", A), activation("A1", start="20220101"), withdrawal("A1"))
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("withdrawn", [A], [])
+
+
+def test_a_change_withdrawn_after_its_trial_has_ended_so_brings_nothing_back(desk):
+    desk.play(trial("T1", A, B), change("C1", B), activation("A1"))
+    desk.at("2023-10-20 09:00:00")
+    staff(desk, how="cancel")
+    assert desk.state("T1") == "ended"
+    desk.play(withdrawal("C1"))
+    assert (desk.state("C1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("withdrawn", [], [])

@@ -6,6 +6,7 @@ from django.utils import timezone
 from orders.errors import NotAllowedError
 from orders.services.compensation import compensate
 from orders.services.holds import name_domains, proceed
+from orders.services.resend import Selection, resend
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -116,3 +117,35 @@ def test_an_activation_cancels_whatever_of_its_trial_is_live(desk):
     desk.play(activation("A1"))
     assert desk.state("A1") == "active"
     assert all(row["cancelStatus"] == "2" for row in desk.sandbox.partners.store.records("T1"))
+
+
+def live_again(desk, number, record):
+    """A record that was taken back stands in both books again, for whatever reason."""
+    desk.order(number).billing_records.filter(domain=record["domain"]).update(state="live")
+    desk.sandbox.partners.store.put_record(record)
+
+
+def test_what_was_live_of_a_withdrawn_trial_is_not_restored(desk):
+    """The trial was withdrawn before this activation took it: it did not run on."""
+    desk.play(trial("T1", A))
+    record = desk.held_there("T1")[A]
+    desk.play(withdrawal("T1"), activation("A1"))
+    live_again(desk, "T1", record)
+    go(desk, "A1")
+    assert (desk.state("A1"), desk.alive_there("T1")) == ("active", [])
+    compensate(number="A1", now=timezone.now(), **WHO)
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [], [])
+
+
+def test_what_is_live_of_an_earlier_plan_is_deleted_too(desk):
+    """An order that was opened anew is withdrawn before it has sent anything."""
+    desk.play(trial("T1", A), activation("A1"))
+    record = desk.held_there("A1")[A]
+    compensate(number="A1", now=timezone.now(), **WHO)
+    desk.deliver()
+    live_again(desk, "A1", record)
+    resend(Selection(numbers=("A1",)), by="staff:x", reason="test", now=timezone.now())
+    assert desk.state("A1") == "in_progress"
+    desk.play(withdrawal("A1"))
+    assert (desk.state("A1"), desk.alive_there("A1"), desk.records("A1")) == ("withdrawn", [], {A: "deleted"})

@@ -158,6 +158,17 @@ def test_a_change_that_was_being_withdrawn_brings_nothing_back(desk):
     assert (desk.state("C1"), desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", "withdrawn", [])
 
 
+def test_nor_does_one_whose_undoing_has_still_to_take_away_first(desk):
+    """What would bring A back waits behind the cancel of C."""
+    desk.play(trial("T1", A, B), change("C1", B, C))
+    desk.post(withdrawal("C1"))
+    assert desk.step("C1", "restore_trial_billing", undo=True).state == "waiting"
+    assert foreseen(desk, "T1") == {"cancels_trial": 3}  # with A, which is to come, and C, which is to go
+    desk.post(withdrawal("T1"))
+    desk.deliver()
+    assert (desk.state("C1"), desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", "withdrawn", [])
+
+
 def test_held_followers_of_a_withdrawn_trial(desk):
     desk.play(trial("T1", A, EnterpriseID="000"), change("C1", B), activation("A1"))
     assert desk.refused(withdrawal("T1")) == ("30000", "3005")
