@@ -63,6 +63,8 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     order.withdrawal_idh = order.withdrawal_idh or idh
     order.save(update_fields=["withdrawal_idh"])
     add_event(order, "withdrawn", by=by, now=now, reason=reason, **({"how": how} if how else {}))
+    if order.state == State.WITHDRAWN:
+        return  # with its trial, or since staff gave up what it was to do: nothing of it is left
     if not how and is_late(order, now):
         ask_staff(order, why="withdrawn", by=by, now=now)
         return

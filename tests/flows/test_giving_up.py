@@ -194,3 +194,19 @@ def test_an_incident_of_an_unknown_record_is_not_resolved_by_hand(desk, settings
         resolve_incident(incident_id=trouble.incident_id, by="staff:li", now=timezone.now())
     accept(number="T1", now=timezone.now(), **WHO)
     assert (desk.troubles("T1"), desk.records("T1"), desk.state("T1")) == ([], {A: "deleted"}, "ended")
+
+
+def test_a_change_that_giving_up_withdrew_is_withdrawn_once(desk, settings):
+    """BBOSS's withdrawal of it is kept and answered; there is nothing left to undo."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.play(change("C1", A, B))
+    give(desk, "C1")
+    desk.clock.shift(601)
+    desk.sweep()
+    assert desk.state("C1") == "withdrawn"
+    calls = len(desk.billed())
+    desk.play(withdrawal("C1"))
+    assert desk.order("C1").withdrawal_idh
+    assert (desk.state("C1"), len(desk.billed()), desk.alive_there("T1")) == ("withdrawn", calls, [A])
