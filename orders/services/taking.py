@@ -31,6 +31,7 @@ from orders.services.incidents import (
 from orders.services.late_undo import end_question
 from orders.services.locking import lock_order
 from orders.services.outcome import ACTED_BEFORE
+from orders.services.planning import latest_shape
 from orders.services.progress import convert_trials, refresh_states
 from orders.services.stepping import release
 from orders.services.taken_books import as_meant, by_identity, by_name, identity, owner, take_record
@@ -165,20 +166,25 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
                 f"`reconcile {order.number} --fix` makes it again, `resend` or `withdraw` decide otherwise, "
                 "`accept` lives with it"
             )
-    wanted = set(order.domains.values_list("key", flat=True))
+    may_live = _may_live(order)
     for one in held:
-        if one.live and not _may_live(order, one.key in wanted):
+        if one.live and (one.product_id, one.key) not in may_live:
             raise NotAllowedError(
-                f"record {one.domain} can't be taken: it is live there and order {order.number} is {order.state}; "
-                f"`reconcile {order.number} --fix` removes it, `accept` lives with it"
+                f"record {one.domain} can't be taken: it is live there and order {order.number} ({order.state}) has it "
+                f"not, or no more; `reconcile {order.number} --fix` removes it, `accept` lives with it"
             )
     adopt(order, held)
 
 
-def _may_live(order: Order, wanted: bool) -> bool:
-    if order.kind == Kind.TRIAL:
-        return order.state == Order.State.TRIALING
-    return order.state in LIVING and wanted
+def _may_live(order: Order) -> set[tuple[str, str]]:
+    """The records (productId, domain) that may be live of an order: those of its list, and those that are live here."""
+    trial = order.kind == Kind.TRIAL
+    if order.state not in ({Order.State.TRIALING} if trial else LIVING):
+        return set()
+    shape = latest_shape(order) if trial else order
+    product = shape.service_type_id if trial else order.product_id
+    here = order.billing_records.filter(state__in=BillingRecord.THERE).values_list("product_id", "domain_key")
+    return {*here, *((product, key) for key in shape.domains.values_list("key", flat=True))}
 
 
 def adopt(order: Order, held: list[HeldRecord]) -> None:

@@ -362,3 +362,16 @@ def test_failed_create_of_a_withdrawn_trial_that_was_proceeded_upon_is_over(desk
     desk.activation("A0", "T0", "")
     desk.proceed("A0")
     desk.check()
+
+
+def test_record_beside_the_trials_list_is_not_taken(desk):
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.change("C0", "T0", "a")
+    desk.deliver()
+    desk.meddle("T0", "b", "live")
+    desk.reconcile()
+    desk.check()
+    desk.take("T0")
+    desk.check()
+    desk.mend("give up first")
