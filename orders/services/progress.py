@@ -4,7 +4,7 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterable
 
-from orders.models import Dispatch, Order, TrialClaim
+from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES
 from orders.rows import insert_rows, update_rows
 from orders.services.events import event
@@ -55,3 +55,15 @@ def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by:
     running = [trials[pk] for pk in claimed if trials[pk].state in CONVERTIBLE]
     if running:
         _save([(trial, trial.state, State.CONVERTED) for trial in running], now, by)
+
+
+def convert_found_cancelled(trial: Order, *, now: datetime.datetime, by: str) -> None:
+    """The partner's books have just been read: a (locked) trial that runs here and whose records the claim's holder has
+    cancelled there is taken over, though no answer ever said so."""
+    if trial.state != State.TRIALING:
+        return
+    cancelled = trial.billing_records.filter(state=BillingRecord.State.CANCELLED)
+    steps = Dispatch.objects.filter(pk__in=cancelled.values("dispatch"), step=Dispatch.Step.CANCEL_TRIAL, undo=False)
+    holder = TrialClaim.objects.filter(trial=trial, released_at=None).values("activation")
+    if steps.filter(order__in=holder).exists():
+        _save([(trial, trial.state, State.CONVERTED)], now, by)

@@ -23,6 +23,7 @@ from orders.services.giving_up import billed_still, end_billed
 from orders.services.locking import lock_orders
 from orders.services.mails import queue_mail
 from orders.services.planning import latest_shape
+from orders.services.progress import convert_found_cancelled
 from orders.services.wakeup import wake
 
 Record, Step = BillingRecord.State, Dispatch.Step
@@ -67,6 +68,7 @@ def keep_findings(
     rows = Difference.objects.bulk_create(rows, batch_size=500)
     tell_differences(order, by=by, now=now)
     end_what_is_over(order, by=by, now=now)
+    convert_found_cancelled(order, by=by, now=now)
     _note(row, order, steps, findings, reason=reason, by=by, now=now)
     return rows
 

@@ -32,7 +32,7 @@ from orders.services.late_undo import end_question
 from orders.services.locking import lock_order
 from orders.services.outcome import ACTED_BEFORE
 from orders.services.planning import latest_shape
-from orders.services.progress import convert_trials, refresh_states
+from orders.services.progress import convert_found_cancelled, convert_trials, refresh_states
 from orders.services.stepping import release
 from orders.services.taken_books import as_meant, by_identity, by_name, identity, owner, take_record
 from orders.services.undone import WAITS_FOR_CLAIM, finish_undo
@@ -309,6 +309,7 @@ def _accept_unknown(number: str, reason: str, *, by: str, now: datetime.datetime
 
 def _go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
+    convert_found_cancelled(trial, now=now, by=by)
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)

@@ -375,3 +375,15 @@ def test_record_beside_the_trials_list_is_not_taken(desk):
     desk.take("T0")
     desk.check()
     desk.mend("give up first")
+
+
+def test_trial_whose_cancel_a_comparison_has_found_does_not_run(desk):
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0", "")
+    desk.deliver("bigdata", fates=("ok", "lost"), room=1)
+    desk.next_moment()
+    desk.deliver("bigdata", fates=("refuse", "refuse"), room=1)
+    desk.reconcile()
+    desk.check()
+    desk.mend("resend first")
