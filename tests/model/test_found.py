@@ -387,3 +387,17 @@ def test_trial_whose_cancel_a_comparison_has_found_does_not_run(desk):
     desk.reconcile()
     desk.check()
     desk.mend("resend first")
+
+
+def test_change_that_changes_nothing_waits_for_those_in_front(desk):
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.change("C0", "T0", "", service="4")
+    desk.deliver("bigdata", fates=("ok", "refuse"), room=1)
+    desk.change("C1", "T0", "", service="1", flow="2")
+    desk.change("C2", "T0", "a", service="1")
+    desk.change("C3", "T0", "A", service="4")
+    desk.change("C4", "T0", "A", service="4")
+    desk.deliver()
+    desk.check()
+    desk.mend("give up first")
