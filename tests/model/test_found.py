@@ -401,3 +401,13 @@ def test_change_that_changes_nothing_waits_for_those_in_front(desk):
     desk.deliver()
     desk.check()
     desk.mend("give up first")
+
+
+def test_built_upon_change_goes_on_after_staff_lived_with_it(desk):
+    desk.trial("T0", "a")
+    desk.change("C0", "T0", "", service="4")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.change("C1", "T0", "a")
+    desk.withdraw("C0")
+    desk.check()
+    desk.mend("resend first")

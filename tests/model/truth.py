@@ -79,10 +79,8 @@ def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
         raise WrongError("a replaced dispatch is never sent", number, step)
     made_sure = channel == Dispatch.Channel.BILLING and attempts > 1
     if (state == S.WITHDRAWN or since) and not (undo or made_sure or position >= AFTER_THE_PLAN):
-        built_upon = AffectedOrder.objects.filter(
-            order__number=number, closed_at=None, incident__code="change_built_upon"
-        ).exists()
-        if not built_upon:
+        built_upon = AffectedOrder.objects.filter(order__number=number, incident__code="change_built_upon")
+        if not built_upon.filter(Q(closed_at=None) | ~Q(accepted_by="")).exists():
             raise WrongError("nothing new is sent for a withdrawn order", number, step, state)
 
 
