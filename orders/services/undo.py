@@ -68,8 +68,9 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
         close_troubles(order, now=now, by=by, but=STILL_WRONG)
 
 
-def close_never_begun(order: Order) -> int:
-    """Closes what was not attempted, and what need not be made sure of: only billing's outcome must be known.
+def close_never_begun(order: Order, *, but: str = "") -> int:
+    """Closes what was not attempted (`but`: a step that is not meant), and what need not be made sure of: only
+    billing's outcome must be known.
 
     Returns how many. The trial's line moves on only by a `release` of the caller.
     """
@@ -78,7 +79,7 @@ def close_never_begun(order: Order) -> int:
     needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
         channel=Channel.BILLING, may_have_acted=True
     )
-    return rows.filter(never | needless).update(state=State.CLOSED, next_try_at=None)
+    return rows.filter(never | needless).exclude(step=but).update(state=State.CLOSED, next_try_at=None)
 
 
 def close_refused(order: Order) -> int:

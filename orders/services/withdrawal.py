@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.canonical import content_hash
 from orders.content import Receipt
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
-from orders.models import AcceptedCall, InboundMessage, Order
+from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
 from orders.services.events import add_event
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
 from orders.services.incidents import BUILT_UPON, LATE_UNDO, close_troubles, open_incident
@@ -103,7 +103,7 @@ def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
     detail = f"{change.number}: later orders rest on it"
     open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now)
     close_refused(change)
-    if latest_shape(change.trial).pk == change.pk and close_never_begun(change):
+    if latest_shape(change.trial).pk == change.pk and close_never_begun(change, but=Dispatch.Step.ASK_BILLING):
         count_what_is_there(change, now=now, by=by)
     release(now=now, order_ids=[change.pk], lanes=[change.trial_id])
     wake()

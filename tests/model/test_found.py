@@ -411,3 +411,21 @@ def test_built_upon_change_goes_on_after_staff_lived_with_it(desk):
     desk.withdraw("C0")
     desk.check()
     desk.mend("resend first")
+
+
+def test_withdrawal_does_not_end_the_question_about_what_was_given_up(desk):
+    desk.setting(retries=[])
+    desk.trial("T0", "abc")
+    desk.deliver()
+    desk.change("C0", "T0", "b", service="4")
+    desk.deliver()
+    desk.change("C1", "T0", "ab", service="1")
+    desk.deliver("bigdata", fates=("lost",), room=1)
+    desk.activation("A1", "T0", "abc", start=1)
+    desk.give_up("C1")
+    desk.withdraw("C1")
+    desk.compensate("A1")
+    desk.check()
+    desk.reconcile()
+    desk.check()
+    desk.mend("resend first")
