@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q
 from orders.books import CREATE, DELETE, SETTLE, Finding
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.services.stepping import stands_behind_what_stopped
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 FIRST = 1  # the place in a trial's line that comes before all others
@@ -57,9 +58,11 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
 
 def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
     """Billing steps on these orders or in these trials' lines that are under way, about to be, or have failed. A failed
-    fix is none of them: the next one takes its place. Nor is what waits behind a step that staff gave up."""
+    fix is none of them: the next one takes its place. Nor is what waits behind a step that staff gave up, nor a start
+    day's cancel that something in front of it has stopped."""
     given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
-    soon = Q(undo=True) & ~Exists(given_up.filter(superseded=False)) | Q(not_before__lte=now + SOON)
+    soon = Q(undo=True) & ~Exists(given_up.filter(superseded=False))
+    soon |= Q(not_before__lte=now + SOON) & ~stands_behind_what_stopped()
     wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | Q(state=State.FAILED) & ~Q(step__in=FIXES)
     rows = Dispatch.objects.filter(wanted, channel=Dispatch.Channel.BILLING, superseded=False)
     rows = rows.only("order_id", "lane", "step", "state", "undo").order_by("pk")

@@ -18,6 +18,7 @@ NO_MORE = (Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)) & Q(
 )
 NOT_GIVEN_UP = ~(NO_MORE | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 HOLDS_ITS_ORDER = Q(state=State.GIVEN_UP, undo=True)  # a deletion that staff gave up, until its records are settled
+STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 IN_LINE = Prepared(
     lambda: Dispatch.objects.filter(lane=Slot("lane"), superseded=False, state__in=NOT_FINISHED).values_list("pk")[:1]
 )
@@ -86,6 +87,12 @@ def behind_failures() -> QuerySet[Dispatch]:
     waiting = Dispatch.objects.filter(state=State.WAITING, superseded=False)
     waiting = waiting.filter(lane__in=failed_in_line().order_by().values("lane"))
     return waiting.annotate(blocker=Subquery(front.values("pk")[:1])).filter(blocker__isnull=False)
+
+
+def stands_behind_what_stopped() -> Q:
+    """Whether a waiting step has something in front of it that does not go on by itself: a failure, or files that are
+    not right."""
+    return Q(Exists(_before_in_order().filter(STOPPED))) | Q(Exists(_before_in_line().filter(STOPPED)))
 
 
 def _waiting(order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:

@@ -429,3 +429,26 @@ def test_withdrawal_does_not_end_the_question_about_what_was_given_up(desk):
     desk.reconcile()
     desk.check()
     desk.mend("resend first")
+
+
+def test_order_held_past_its_start_does_not_hide_what_a_comparison_finds(desk):
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.activation("A0", "T0", "", start=1, files=True)
+    desk.deliver()
+    desk.wait(86400)
+    desk.meddle("T0", "b", "cancel")
+    desk.check()
+    desk.mend("resend first")
+
+
+def test_second_answer_counts_where_the_first_question_was_refused(desk):
+    desk.setting(retries=[])
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", fates=("broken",))
+    desk.give_up("T0")
+    desk.deliver("bigdata", fates=("refuse",), room=1)
+    desk.wait(700)
+    desk.deliver()
+    desk.check()
+    desk.mend("give up first")
