@@ -87,7 +87,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
         "times are written when refused": put(results, "take_times", lambda row, records, outcome: None),
         "what may not have acted is repeated": put(
             undo, "close_never_begun",
-            lambda order: order.dispatches.filter(state="waiting", undo=False, position__lt=900).update(state="closed"),
+            lambda order, but="": order.dispatches.filter(state="waiting", undo=False).update(state="closed"),
         ),
         "lost is compensated": put(consequences, "NOT_COMPENSATED", set()),
         "a reject forbids nothing": everywhere("standing_decision", lambda order: "", opening, resend),
