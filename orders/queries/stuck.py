@@ -13,9 +13,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Incident, Order
-from orders.services.incidents import BREAKER_OPEN
+from orders.services.incidents import BILLED_NOT_ACTIVE, BREAKER_OPEN
 from orders.services.mails import AFTER_THE_PLAN
-from orders.services.stepping import behind_failures, failed_in_line
+from orders.services.stepping import behind_what_stopped, stopped_in_line
 
 S = Order.State
 STOPPED = [S.HELD, S.FAILED]
@@ -60,8 +60,8 @@ class StuckOrder:
 
 def needs_somebody() -> QuerySet[Order]:
     """The orders that are held or failed, have an open incident, a failed step or an open difference, are to be undone
-    late, or wait behind a failed step of another order. Held ones too where they go on by themselves."""
-    troubled = [_troubles(), _failed_steps(), _differences().filter(order__isnull=False), behind_failures()]
+    late, or wait behind another order's step that stopped. Held ones too where they go on by themselves."""
+    troubled = [_troubles(), _failed_steps(), _differences().filter(order__isnull=False), behind_what_stopped()]
     ids = [rows.order_by().values("order_id") for rows in troubled]
     ids += [Order.objects.filter(condition).order_by().values("pk") for condition in (_stopped(), _undone_late())]
     return Order.objects.filter(pk__in=ids[0].union(*ids[1:]))
@@ -179,13 +179,14 @@ def _with_end(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
 
 
 def _behind() -> Iterable[tuple[int, Reason]]:
-    """Who waits in a trial's line behind another order's failed step, since it failed or the waiting one came."""
-    waiting = list(behind_failures().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
+    """Who waits in a trial's line behind another order's step that stopped, since it did or the waiting one came."""
+    waiting = list(behind_what_stopped().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return
-    rows = _with_end(failed_in_line()).values_list("pk", "order__number", "step", "error_code", "since")
+    rows = _with_end(stopped_in_line()).values_list("pk", "order__number", "step", "error_code", "since")
     failed = {row[0]: row[1:] for row in rows}
     for order, blocker, created in waiting:
         if blocker in failed:
             number, step, code, since = failed[blocker]
-            yield order, Reason(kind=BEHIND, code=code, step=step, other=number, since=max(since, created))
+            why = code or BILLED_NOT_ACTIVE
+            yield order, Reason(kind=BEHIND, code=why, step=step, other=number, since=max(since, created))

@@ -76,17 +76,23 @@ def in_front_of(row: Dispatch) -> list[Dispatch]:
     return [*own.defer("payload"), *line.select_related("order").defer("payload", "order__content")]
 
 
-def failed_in_line() -> QuerySet[Dispatch]:
-    """The failed steps that hold up a trial's line."""
-    return _unfinished().filter(state=State.FAILED, lane__isnull=False)
+def stopped_in_line() -> QuerySet[Dispatch]:
+    """The steps that hold up a trial's line: failed ones, and what is not taken back as long as a deletion before it
+    that staff gave up leaves somebody billed."""
+    return _unfinished().filter(_holds_up(), lane__isnull=False)
 
 
-def behind_failures() -> QuerySet[Dispatch]:
-    """The waiting steps that stand in their trial's line behind a failed step of another order; `blocker`: its id."""
-    front = _before_in_line().filter(state=State.FAILED).exclude(order_id=OuterRef("order_id")).order_by("turn")
+def behind_what_stopped() -> QuerySet[Dispatch]:
+    """The waiting steps that stand in their trial's line behind another order's; `blocker`: the id of that one's."""
+    front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
     waiting = Dispatch.objects.filter(state=State.WAITING, superseded=False)
-    waiting = waiting.filter(lane__in=failed_in_line().order_by().values("lane"))
+    waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
     return waiting.annotate(blocker=Subquery(front.values("pk")[:1])).filter(blocker__isnull=False)
+
+
+def _holds_up() -> Q:
+    given_up = Dispatch.objects.filter(HOLDS_ITS_ORDER, order=OuterRef("order_id"), superseded=False)
+    return Q(state=State.FAILED) | Q(Exists(given_up), state=State.WAITING, undo=True)
 
 
 def stands_behind_what_stopped() -> Q:

@@ -452,3 +452,17 @@ def test_second_answer_counts_where_the_first_question_was_refused(desk):
     desk.deliver()
     desk.check()
     desk.mend("give up first")
+
+
+def test_order_behind_a_given_up_undoing_says_so(desk):
+    desk.setting(retries=[])
+    desk.trial("T0", "abc")
+    desk.deliver()
+    desk.change("C0", "T0", "d", service="4")
+    desk.deliver()
+    desk.withdraw("C0")
+    desk.deliver("bigdata", fates=("broken",), room=1)
+    desk.give_up("C0")
+    desk.change("C1", "T0", "a")
+    desk.check()
+    desk.mend("resend first")

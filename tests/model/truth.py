@@ -156,7 +156,7 @@ def all_wrong(store: Store, stuck: Iterable | None = None) -> list[str]:
 
 def steps_rest(books: Books) -> Iterator[str]:
     """Nothing is under way. What waits, waits for a day, for BPM, or behind a step whose failure an incident names."""
-    failed = [row for row in books.dispatches if row.state == D.FAILED]
+    failed = what_stopped(books)
     for row in books.dispatches:
         order = books.orders[row.order_id]
         if row.state in {D.DUE, D.SENDING} or (row.state == D.RETRYING and row.step != Dispatch.Step.CHECK_FILES):
@@ -166,6 +166,20 @@ def steps_rest(books: Books) -> Iterator[str]:
     for order in books.orders.values():
         if order.state in {S.IN_PROGRESS, S.COMPENSATING} and not waits_for(books, order, failed):
             yield f"{order.number} is {order.state} and waits for nothing"
+
+
+def what_stopped(books: Books) -> list[Dispatch]:
+    """What others wait behind: failed steps, and a given-up deletion or cancel that leaves somebody billed."""
+    return [
+        row
+        for row in books.dispatches
+        if row.state == D.FAILED
+        or (
+            row.state == D.GIVEN_UP
+            and row.undo
+            and ("bigdata", row.step, "billed_not_active") in books.causes[row.order_id]
+        )
+    ]
 
 
 def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispatch]:
@@ -308,7 +322,7 @@ def history_fits(books: Books) -> Iterator[str]:
 
 def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
     """The orders that need somebody are exactly those of `stuck` (`told`: by number)."""
-    failed = [row for row in books.dispatches if row.state == D.FAILED]
+    failed = what_stopped(books)
     for order in books.orders.values():
         stopped = order.state in {S.HELD, S.FAILED, S.IN_PROGRESS, S.COMPENSATING}
         named = order.number in books.open_differences or (order.undo_asked_at and order.kind == Kind.ACTIVATION)
