@@ -120,11 +120,11 @@ def _settle_change(order: Order, decision: Settlement, claim: TrialClaim | None,
     before = latest_shape(trial)
     if ended(before, now) and not _ends_later(order, before):
         return Held.TRIAL_CLOSED
-    _plan_change(order, decision, before)
+    _plan_change(order, decision, before, now)
     return Held.NOT
 
 
-def _plan_change(order: Order, decision: Settlement, before: Order) -> None:
+def _plan_change(order: Order, decision: Settlement, before: Order, now: datetime.datetime) -> None:
     """Resolves what the change leads to, and which records go and come."""
     copy_from(order, before, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
     copy_from(order, before, tuple(field for name, field in CHANGEABLE.items() if name not in order.given))
@@ -132,9 +132,7 @@ def _plan_change(order: Order, decision: Settlement, before: Order) -> None:
     decision.domains = decision.domains or list(had.values())
     wanted = {name.lower(): name for name in decision.domains}
     other_service = order.service_type_id != before.service_type_id
-    live = (
-        had.keys() - _not_live(order.trial, before.service_type_id) if order.trial.state == State.ENDED else had.keys()
-    )
+    live = _live(order.trial, before, now) & had.keys()
     gone = had.keys() if other_service else had.keys() - wanted.keys()
     come = [name for key, name in wanted.items() if other_service or key not in live]
     decision.old = trial_records(order.trial, before.service_type_id, gone)
@@ -158,10 +156,17 @@ def _next_change_number(trial: Order) -> int:
     return (last or 0) + 1
 
 
-def _not_live(trial: Order, product_id: str) -> set[str]:
-    """The domains whose record an ended trial has no more."""
-    gone = BillingRecord.objects.filter(order=trial, product_id=product_id).exclude(state=BillingRecord.State.LIVE)
-    return set(gone.values_list("domain_key", flat=True))
+def _live(trial: Order, before: Order, now: datetime.datetime) -> set[str]:
+    """The domains of a trial that have a live record when a change's turn comes. Of one whose end has passed some may
+    have none, and while something is under way in its line nobody can tell: then all are made, which harms no live one.
+    """
+    had = set(before.domains.values_list("key", flat=True))
+    if trial.state != State.ENDED and not ended(before, now):
+        return had
+    if not line_is_free(trial.pk):
+        return set()
+    rows = BillingRecord.objects.filter(order=trial, product_id=before.service_type_id, state=BillingRecord.State.LIVE)
+    return had & set(rows.values_list("domain_key", flat=True))
 
 
 def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | None, now: datetime.datetime) -> str:

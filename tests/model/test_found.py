@@ -466,3 +466,19 @@ def test_order_behind_a_given_up_undoing_says_so(desk):
     desk.change("C1", "T0", "a")
     desk.check()
     desk.mend("resend first")
+
+
+def test_later_end_after_a_withdrawn_change_makes_what_is_not_restored(desk):
+    desk.trial("T0", "ab", end=0)
+    desk.deliver()
+    desk.activation("A0", "T0", "", start=1)
+    desk.deliver()
+    desk.wait(86400)
+    desk.withdraw("A0")
+    desk.change("C0", "T0", "bc", service="4", end=2)
+    desk.deliver("bigdata", fates=("ok", "lost"), room=1)
+    desk.withdraw("C0")
+    desk.change("C1", "T0", "a", end=2)
+    desk.activation("A1", "T0", "bc", start=3)
+    desk.check()
+    desk.mend("resend first")

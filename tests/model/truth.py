@@ -140,6 +140,11 @@ class Books:
         touching |= {row.order_id for row in self.dispatches if row.pk == record.dispatch_id}
         return any(self.excused(self.orders[pk]) for pk in {record.order_id, *touching})
 
+    def key_excused(self, key: tuple) -> bool:
+        """The same for a record's jobId, productId and domain."""
+        rows = (row for row in self.records.values() if key == (row.order.number, row.product_id, row.domain_key))
+        return any(self.record_excused(row) for row in rows)
+
 
 def all_wrong(store: Store, stuck: Iterable | None = None) -> list[str]:
     """Everything that is wrong, each with the name of its rule in front. `stuck`: what orders.queries.stuck told."""
@@ -233,7 +238,7 @@ def domains_are_billed(books: Books) -> Iterator[str]:
             keys = [(order.number, shape.service_type_id, key) for key in books.domains[shape.pk]]
         else:
             continue
-        missing = [key for key in keys if _status(books.theirs.get(key)) != "live"]
+        missing = [key for key in keys if _status(books.theirs.get(key)) != "live" and not books.key_excused(key)]
         if missing and not _family_excused(books, order):
             yield f"{order.number} is {order.state}, without a live record: {missing}"
         if order.state == S.TRIALING and not _family_excused(books, order):
