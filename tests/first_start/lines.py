@@ -23,7 +23,7 @@ class Place:
     database_url: str
 
     def substitutions(self) -> dict[str, str]:
-        """All that is replaced in README's lines and in the files of deploy/: paths, ports, domains, the database's name."""
+        """All that is replaced in README's lines and in deploy/: paths, ports, domains, the database's name."""
         paths = ("/srv/ibs", "/var/lib/ibs", "/etc/ibs", "/etc/ssl/ibs", "/etc/systemd/system", "/etc/nginx")
         return {path: f"{self.folder}{path}" for path in paths} | {
             "https://git.example.com/ibs-order-desk.git": str(self.repository),

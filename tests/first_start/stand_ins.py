@@ -1,4 +1,4 @@
-"""Stands in for systemd, nginx's main configuration and a person's editor. The walk puts it first on PATH by their names.
+"""Stands in for systemd, nginx's main configuration and a person's editor, by whose names the walk puts it on PATH.
 
 Units run as their user with their environment file alone; systemd's sandbox (ProtectSystem and the like) is not walked.
 """
@@ -76,7 +76,7 @@ def write_nginx_conf(folder: Path) -> None:
 
 def editor(folder: Path, file: str) -> None:
     """Puts the walk's settings in their places in the file, as a person would; what has no place goes to its end."""
-    path = Path(file).resolve()  # .env is a link
+    path = Path(file)
     text = path.read_text()
     for line in (folder / "typed.env").read_text().splitlines():
         name = line.split("=", 1)[0]
