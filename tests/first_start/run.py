@@ -1,4 +1,4 @@
-"""`python -m tests.first_start.run` (`make first-start`): walks README's ten lines from a fresh clone, as Debian's root.
+"""`python -m tests.first_start.run` (`make first-start`): walks README's ten lines from a fresh clone, as root.
 
 Then a person logs in over HTTPS, BBOSS posts a trial and its activation, and both are carried out: billing records,
 BPM's process, a mail. All of it on loopback and in a folder of its own; what is replaced in the lines is in

@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import threading
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.sandbox.partners import Partners
@@ -20,6 +21,8 @@ class Command(BaseCommand):
         parser.add_argument("--state", metavar="FILE", help="keep what it holds in this SQLite file, over restarts")
 
     def handle(self, *args, host: str, port: int, state: str | None, **options) -> None:
+        if settings.BBOSS_ENV_FLAG == "1":
+            raise CommandError("BBOSS_ENV_FLAG is 1: nobody stands in for the partners of production")
         partners = _open(state)
         server = _listen(host, port, partners)
         told = _hear_signals()
