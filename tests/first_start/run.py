@@ -234,6 +234,8 @@ def listen(terminal: int) -> str:
 def log_in(place: Place) -> None:
     """Over HTTPS with a page's hashed static files; plain HTTP leads there. Raises WalkError."""
     site = f"https://localhost:{place.https}"
+    if (place.folder / "etc/ssl/ibs/privkey.pem").stat().st_mode & 0o077:
+        raise WalkError("the certificate's key is not root's alone")
     with session(place) as browser:
         plain = browser.get(f"http://localhost:{place.http}/admin/", allow_redirects=False, timeout=30)
         expect(plain.headers.get("Location", "").startswith("https://localhost"), "plain HTTP leads to HTTPS", plain)
@@ -259,7 +261,7 @@ def carry_out(place: Place, checkout: Path, mails: Mails) -> None:
         number = content["OrderNum"]
         file = place.folder / f"{number}.json"
         file.write_text(json.dumps(content), encoding="utf-8")
-        manage(place, checkout, "send_order", str(file), "--url", f"https://localhost:{place.https}/api/bboss/orders")
+        manage(place, checkout, "send_order", str(file))
         standing = reaches(place, checkout, number, state)
         print(f"{number}: {standing['kind']} is {standing['state']}")
     with requests.Session() as browser:
@@ -287,9 +289,8 @@ def reaches(place: Place, checkout: Path, number: str, state: str) -> dict:
 def manage(place: Place, checkout: Path, *words: str) -> str:
     """`desk WORDS`, as README's sixth line defines it. Raises WalkError if it fails."""
     command = ["runuser", "-u", "ibs", "--", f"{place.folder}/srv/ibs/venv/bin/python", "manage.py", *words]
-    certificate = place.folder / "certificate.pem"  # the folder of the key is root's alone
-    shutil.copyfile(place.folder / "etc/ssl/ibs/fullchain.pem", certificate)
-    environment = {"PATH": stand_ins.PATH, "LANG": "C.UTF-8", "REQUESTS_CA_BUNDLE": str(certificate)}
+    certificate = f"{place.folder}/etc/ssl/ibs/fullchain.pem"
+    environment = {"PATH": stand_ins.PATH, "LANG": "C.UTF-8", "REQUESTS_CA_BUNDLE": certificate}
     ended = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise WalkError(f"manage.py {' '.join(words)}: {ended.stdout}{ended.stderr}")
