@@ -15,6 +15,7 @@ import re
 import secrets
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -204,31 +205,39 @@ def type_line(line: str, place: Place, *, cwd: Path) -> None:
     if not child:
         os.chdir(cwd)
         os.execve("/bin/bash", ["bash", "-c", line], environment)
-    said = listen(terminal)
+    said, code = listen(terminal, child)
     os.close(terminal)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code:
         raise WalkError(f"exit code {code}: {line}\n{said}")
 
 
-def listen(terminal: int) -> str:
-    """Answers each question once; gives all that was said. Raises WalkError when nothing ends it."""
+def listen(terminal: int, child: int) -> tuple[str, int]:
+    """Answers each question once; gives all that was said, and the exit code. Raises WalkError when nothing ends it."""
     said, answered, until = "", 0, time.monotonic() + LINE_WITHIN
     while time.monotonic() < until:
-        if not select.select([terminal], [], [], 1)[0]:
-            continue
-        try:
-            heard = os.read(terminal, 65536)
-        except OSError:  # EIO: the last process has closed it
-            return said
-        if not heard:
-            return said
-        said += heard.decode(errors="replace")
-        for question, answer in ANSWERS.items():
-            if re.search(question, said[answered:]):
-                answered = len(said)
-                os.write(terminal, f"{answer}\n".encode())
+        ended, status = os.waitpid(child, os.WNOHANG)  # before the reading: what was said until then is there to read
+        while heard := hear(terminal):
+            said += heard
+            for question, answer in ANSWERS.items():
+                if re.search(question, said[answered:]):
+                    answered = len(said)
+                    os.write(terminal, f"{answer}\n".encode())
+        if ended:
+            return said, os.waitstatus_to_exitcode(status)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
     raise WalkError(f"did not end within {LINE_WITHIN} s\n{said}")
+
+
+def hear(terminal: int) -> str:
+    """What is said next, empty where nothing is said for a moment."""
+    if not select.select([terminal], [], [], 0.2)[0]:
+        return ""
+    try:
+        return os.read(terminal, 65536).decode(errors="replace")
+    except OSError:  # EIO: nobody has it open, for good or just now; whether the line has ended, its process knows
+        time.sleep(0.1)
+        return ""
 
 
 def log_in(place: Place) -> None:
