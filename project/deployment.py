@@ -109,7 +109,7 @@ def attachments() -> Iterator[str]:
 def database() -> Iterator[str]:
     if settings.ENVIRONMENT.origin("DATABASE_URL") == "default":
         yield "DATABASE_URL is not set: a SQLite file beside the code is used."
-    name = settings.DATABASES["default"]["NAME"]
+    name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite" and not str(name).startswith((":memory:", "file:")) and not Path(name).exists():
         yield f"DATABASE_URL: {name} does not exist yet; migrate makes it."  # to connect would make an empty one
         return

@@ -30,7 +30,7 @@ def look(browser, sandbox, case):
 
 def test_faults_are_set_and_cleared_without_script(look):
     page = look()
-    page.get_by_label("故障", exact=True).select_option("refusal")
+    page.locator("select[name=kind]").select_option("refusal")
     page.get_by_label("次数").fill("3")
     page.get_by_role("button", name="设置故障").click()
     assert page.get_by_role("status").inner_text() == "已设置故障：业务拒绝，*，3 次"
