@@ -1,6 +1,13 @@
-"""What production (BBOSS_ENV_FLAG=1) can't do without: such a deployment does not start. Knows no models."""
+"""What production (BBOSS_ENV_FLAG=1) can't do without: such a deployment does not start. Knows no models.
+
+`python -m project.production` names what is missing, a line each, and ends with 1; gunicorn.conf.py asks so.
+"""
+
+import os
+import sys
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from project.environment import TABLE
 
@@ -26,3 +33,19 @@ def lacking() -> list[str]:
 
 def _sends_mail() -> bool:
     return any(settings.ENVIRONMENT.given(name) is not None for name in ("EMAIL_URL", "EMAIL_BACKEND"))
+
+
+def main() -> int:
+    """Gives the exit code."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    try:
+        lines = lacking()
+    except ImproperlyConfigured as error:  # settings that can't be read
+        lines = str(error).splitlines()
+    for line in lines:
+        print(f"the web process can't start: {line}", file=sys.stderr)
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

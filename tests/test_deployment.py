@@ -70,10 +70,18 @@ def test_each_alone_is_enough(name, value, said):
 
 
 def test_the_web_process_does_not_start_either():
-    ended = python("-c", "import project.wsgi", **PRODUCTION | {"SITE_URL": None, "EMAIL_URL": None})
+    gunicorn = ("-m", "gunicorn", "project.wsgi", "--bind", "127.0.0.1:0", "--workers", "2", "--no-control-socket")
+    ended = python(*gunicorn, **PRODUCTION | {name: value for name, value, _ in LACKING})
+    assert ended.returncode == 1
+    greeting, *lines = ended.stderr.splitlines()
+    assert "Starting gunicorn" in greeting
+    assert lines == [f"the web process can't start: {said}" for *_, said in LACKING]
+
+
+def test_what_loads_the_web_process_otherwise_names_them_too():
+    ended = python("-c", "import project.wsgi", **PRODUCTION | {"SITE_URL": None})
     assert ended.returncode != 0
-    assert "SITE_URL is empty" in ended.stderr
-    assert "EMAIL_URL is not set" in ended.stderr
+    assert "the web process can't start: ?: (desk.010) SITE_URL is empty" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
