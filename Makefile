@@ -6,7 +6,7 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots kills chaos fuzz model model-long interleave bench lint lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills chaos fuzz model model-long interleave bench lint lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-browser  the staff's pages in Debian's chromium, with axe-core"
 	@echo "make screenshots   pictures of the main pages into docs/screenshots"
 	@echo "make bench   all benches, one after the other; see bench/README.md"
+	@echo "make first-start  walk README's ten lines from a fresh clone, as root on Debian with nginx and PostgreSQL"
 	@echo "make kills   kills each process of a desk in turn, on both databases (minutes)"
 	@echo "make chaos   everything fails at random; ARGS=\"--seed 7 --database postgres --seconds 1800 --orders 9000\""
 	@echo "make fuzz    100,000 hostile inputs; ARGS=\"--count 5000 --seed 7\""
@@ -31,6 +32,7 @@ venv: $(VENV)/stamp
 $(VENV)/stamp: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@test ! -L $(VENV) || { echo "$(VENV) is a link, and what it leads to would be emptied: remove the link first" >&2; exit 1; }
 	@echo "making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes \
@@ -51,6 +53,9 @@ screenshots: $(VENV)/stamp
 
 bench: $(VENV)/stamp
 	@for name in ingest deliver idle claim memory reconcile prune admin large; do $(PY) -m bench.$$name || exit 1; done
+
+first-start: $(VENV)/stamp
+	@$(PY) -m tests.first_start.run
 
 kills: $(VENV)/stamp
 	@$(PY) -m tests.run -m "kills or processes" tests/processes/test_kills.py tests/processes/test_more_kills.py $(ARGS)

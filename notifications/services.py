@@ -65,6 +65,8 @@ def _render(kind: str, facts: MailFacts) -> tuple[str, str]:
     """(subject, text): the first line of the template, and the rest."""
     with translation.override(LANGUAGE):
         template = get_template(f"notifications/{kind}.txt").template
-        text = template.render(Context(facts.for_template(), autoescape=False))  # it is no HTML
+        known = facts.for_template()
+        known["admin_path"] = f"{settings.SITE_URL}{known['admin_path']}" if known["admin_path"] else ""
+        text = template.render(Context(known, autoescape=False))  # it is no HTML
     subject, _, body = text.strip().partition("\n")
     return one_line(subject)[:LONGEST_SUBJECT], body.strip() + "\n"

@@ -13,7 +13,7 @@ class ProjectConfig(AppConfig):
     default = True
 
     def ready(self):
-        from project import checks  # registers them; its models need the apps to be ready
+        from project import checks, deployment  # noqa: F401  registers them; their models need the apps to be ready
 
         checks.require_database_directory()
 

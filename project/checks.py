@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from integrations.bboss.throttle import parse_rate
 from integrations.bboss.tokens import expiry
+from project import production
 from project.addresses import parse_network
 
 TAG = "desk"
@@ -21,14 +22,15 @@ LEASE_MARGIN_SECONDS = 5  # contract 3.9, Leases
 SECRETS = {
     "BBOSS_APP_SECRET": "it signs BBOSS's messages",
     "BBOSS_ACCESS_TOKENS": "without a token every order is refused (20305)",
-    "BPM_CALLBACK_SECRET": "it signs BPM's approvals",
+    "BPM_CALLBACK_SECRET": production.NEEDED["BPM_CALLBACK_SECRET"],
 }
 
 
 @register(TAG)
 def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
     """All findings on our settings."""
-    return [*secrets(), *tokens(), *addresses(), *partners(), *rate(), *choices(), *times(), *contact()]
+    parts = (secrets, tokens, addresses, web_addresses, rate, choices, times, contact, lacking)
+    return [message for part in parts for message in part()]
 
 
 def stop_on_errors() -> None:
@@ -54,6 +56,8 @@ def require_database_directory() -> None:
 def secrets() -> Iterator[CheckMessage]:
     kind = Warning if settings.DEBUG else Error
     for name, use in SECRETS.items():
+        if settings.BBOSS_ENV_FLAG == "1" and name in production.NEEDED:
+            continue  # `lacking` names it
         if not getattr(settings, name):
             yield kind(f"{name} is empty: {use}.", id="desk.001")
 
@@ -85,8 +89,10 @@ def is_http(url: str) -> bool:
         return False
 
 
-def partners() -> Iterator[CheckMessage]:
-    for name in ("BPM_BASE_URL", "BIGDATA_BASE_URL"):
+def web_addresses() -> Iterator[CheckMessage]:
+    for name in ("BPM_BASE_URL", "BIGDATA_BASE_URL", "SITE_URL"):
+        if name == "SITE_URL" and not settings.SITE_URL:
+            continue
         if not is_http(getattr(settings, name)):
             yield Error(f"{name} must be an http or https address, not {getattr(settings, name)!r}.", id="desk.004")
 
@@ -120,6 +126,12 @@ def times() -> Iterator[CheckMessage]:
 
 
 def contact() -> Iterator[CheckMessage]:
-    if not settings.DEFAULT_CONTACT_MAIL:
+    if not settings.DEFAULT_CONTACT_MAIL and settings.BBOSS_ENV_FLAG != "1":
         text = "DEFAULT_CONTACT_MAIL is empty: where no SA is set for an attribution, nobody gets the mail."
         yield Warning(text, id="desk.009")
+
+
+def lacking() -> Iterator[CheckMessage]:
+    """What keeps production from starting; `project.command_line` says which commands run all the same."""
+    for text in production.lacking():
+        yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)

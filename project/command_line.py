@@ -2,11 +2,16 @@
 
 import sys
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.core.management.base import CommandParser
 from django.db import OperationalError, ProgrammingError
 
+from project import production
+
+# What installs, looks or restores runs although production lacks a setting; the sandbox has a no of its own.
+STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; SQLite calls both operational errors
 
 
@@ -17,13 +22,24 @@ def run(argv: list[str]) -> None:
         if not _is_text(word):
             sys.exit(f"{argv[0]}: argument {place} is no UTF-8 text")
     try:
+        _stop_where_production_lacks(argv)
         execute_from_command_line(argv)
-    except ImproperlyConfigured as error:  # a setting that is missing or wrong: its name says all, a traceback hides it
-        sys.exit(f"{argv[0]}: {_one_line(error)}")
+    except ImproperlyConfigured as error:  # settings that are missing or wrong: names say all, a traceback hides them
+        sys.exit(_line_each(argv, str(error).splitlines()))
     except (OperationalError, ProgrammingError) as error:
         if isinstance(error, ProgrammingError) and _code(error) not in NO_SUCH_TABLE_OR_COLUMN:
             raise  # a fault of ours: its traceback helps
         sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {_one_line(error)}")
+
+
+def _stop_where_production_lacks(argv: list[str]) -> None:
+    """Ends the process with a line for each setting that is missing, unless the command runs all the same."""
+    command = next((word for word in argv[1:] if not word.startswith("-")), "help")
+    if command not in STILL_RUN and not {"--help", "-h", "--version"} & set(argv):
+        if lacking := production.lacking():
+            sys.exit(_line_each(argv, lacking))
+    elif command in {"migrate", "restore", "restored"}:  # these run all checks; `check` is to name it
+        settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.CHECK]
 
 
 def _is_text(word: str) -> bool:
@@ -41,6 +57,10 @@ def _no_usage(self: CommandParser, file: object = None) -> None:
 
 def _code(error: ProgrammingError) -> str:
     return getattr(error.__cause__, "sqlstate", "")
+
+
+def _line_each(argv: list[str], texts: list[str]) -> str:
+    return "\n".join(f"{argv[0]}: {text}" for text in texts)
 
 
 def _one_line(error: Exception) -> str:

@@ -1,83 +1,29 @@
 """All settings, read from the environment (contract section 4). A `.env` beside manage.py is honoured.
 
-A value that is missing or wrong stops the process at its start, by name: see `project.checks` and the guards here.
+`project.environment` has the table of those that a site may set. A value that is missing or wrong stops the process at
+its start, by name: see the end of this file, and `project.checks`.
 """
 
 from datetime import timedelta
-from pathlib import Path
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-MOST = 10**8  # three years in seconds; with much more no date could be reckoned
-environ.Env.read_env(BASE_DIR / ".env")
+from project.environment import BASE_DIR, FREE_PREFIX, Environment
 
-
-def whole(name: str, default: int, *, least: int = 0) -> int:
-    """A whole number from the environment; the error names the variable."""
-    given = env.str(name, default=str(default))
-    try:
-        return _within(name, int(given), least)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {given!r}") from error
-
-
-def wholes(name: str, default: str, *, least: int = 0) -> list[int]:
-    """Whole numbers with commas between, one at least: an empty line would quietly mean none."""
-    given = env.str(name, default=default)
-    try:
-        return [_within(name, int(part), least) for part in given.split(",")]
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be whole numbers with commas between, not {given!r}") from error
-
-
-def _within(name: str, value: int, least: int) -> int:
-    if value < least:
-        raise ImproperlyConfigured(f"{name} must be at least {least}, not {value}")
-    if value > MOST:
-        raise ImproperlyConfigured(f"{name} must be at most {MOST}, not {value}")
-    return value
-
-
-def words(name: str, default: str) -> list[str]:
-    """Words with commas between, one at least: an empty line would quietly mean nobody or nothing."""
-    found = [word.strip() for word in env.str(name, default=default).split(",")]
-    if not all(found):
-        raise ImproperlyConfigured(f"{name} must not be empty, nor hold an empty entry")
-    return found
-
-
-def text(name: str, default: str) -> str:
-    """A text that must not be empty; to leave the variable out is what means its default."""
-    value = env.str(name, default=default).strip()
-    if not value:
-        raise ImproperlyConfigured(f"{name} must not be empty")
-    return value
-
-
-def switch(name: str, default: bool = False) -> bool:
-    """true or false from the environment, nothing else: a typing error must not quietly mean false."""
-    text = env.str(name, default=str(default)).strip().lower()
-    if text in {"true", "1", "yes", "on"}:
-        return True
-    if text in {"false", "0", "no", "off", ""}:
-        return False
-    raise ImproperlyConfigured(f"{name} must be true or false, not {text!r}")
-
+ENVIRONMENT = Environment(BASE_DIR / ".env")
+value = ENVIRONMENT.value
 
 # --- Django
 
-DEBUG = switch("DEBUG")
-SECRET_KEY = env.str("SECRET_KEY", default="")
+DEBUG = value("DEBUG")
+SECRET_KEY = value("SECRET_KEY")
 if not SECRET_KEY:
     if not DEBUG:
-        raise ImproperlyConfigured("SECRET_KEY is not set (a development machine may set DEBUG=true instead)")
+        ENVIRONMENT.problems.append("SECRET_KEY is not set (a development machine may set DEBUG=true instead)")
     SECRET_KEY = "development-only-never-in-production"
-ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = value("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = value("CSRF_TRUSTED_ORIGINS")
+SITE_URL = value("SITE_URL").rstrip("/")
 
 INSTALLED_APPS = [
     "project.apps.DeskAdminConfig",
@@ -151,13 +97,7 @@ AXES_ENABLE_ADMIN = False  # project.failed_logins has a page of ours
 
 # --- Database: SQLite embedded, or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
-_database_url = env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
-if not _database_url.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
-    raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://")
-try:
-    DATABASES = {"default": env.db_url_config(_database_url)}
-except ValueError as error:  # a port that is no number; the library's words name no variable
-    raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
+DATABASES = {"default": value("DATABASE_URL")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # IMMEDIATE: a transaction takes the write lock at its start, so what it read cannot be overtaken.
@@ -189,16 +129,14 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "project.static_files.DeskStaticFilesStorage"},
 }
 # Without collectstatic (demo, development, tests) files come straight from the apps.
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
-if WHITENOISE_USE_FINDERS:
-    STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 
 # --- Safety
 
-HTTPS_ONLY = switch("HTTPS_ONLY")
+HTTPS_ONLY = value("HTTPS_ONLY")
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
@@ -245,52 +183,48 @@ Q_CLUSTER = {
 
 # --- BBOSS (contract section 2)
 
-BBOSS_APP_SECRET = env.str("BBOSS_APP_SECRET", default="")
-BBOSS_ACCESS_TOKENS = env.list("BBOSS_ACCESS_TOKENS", default=[])
-BBOSS_DOMAIN = text("BBOSS_DOMAIN", "CDNP")
-BBOSS_ROUTE_VALUE = text("BBOSS_ROUTE_VALUE", "995")
-BBOSS_PARTY_IDS = words("BBOSS_PARTY_IDS", "BBSS9980")
-BBOSS_ENV_FLAG = env.str("BBOSS_ENV_FLAG", default="0")
-BBOSS_TIMESTAMP_SKEW_SECONDS = whole("BBOSS_TIMESTAMP_SKEW_SECONDS", 600)
-BBOSS_ALLOWED_IPS = env.list("BBOSS_ALLOWED_IPS", default=[])
-BBOSS_RATE = env.str("BBOSS_RATE", default="600/min")
-METRICS_ALLOWED_IPS = env.list("METRICS_ALLOWED_IPS", default=["127.0.0.1"])
+BBOSS_APP_SECRET = value("BBOSS_APP_SECRET")
+BBOSS_ACCESS_TOKENS = value("BBOSS_ACCESS_TOKENS")
+BBOSS_DOMAIN = value("BBOSS_DOMAIN")
+BBOSS_ROUTE_VALUE = value("BBOSS_ROUTE_VALUE")
+BBOSS_PARTY_IDS = value("BBOSS_PARTY_IDS")
+BBOSS_ENV_FLAG = value("BBOSS_ENV_FLAG")
+BBOSS_TIMESTAMP_SKEW_SECONDS = value("BBOSS_TIMESTAMP_SKEW_SECONDS")
+BBOSS_ALLOWED_IPS = value("BBOSS_ALLOWED_IPS")
+BBOSS_RATE = value("BBOSS_RATE")
+METRICS_ALLOWED_IPS = value("METRICS_ALLOWED_IPS")
 # How many proxies of ours stand in front; that many entries of X-Forwarded-For are believed, counted from its end.
-TRUSTED_PROXY_COUNT = whole("TRUSTED_PROXY_COUNT", 0)
+TRUSTED_PROXY_COUNT = value("TRUSTED_PROXY_COUNT")
 
 # --- Partners (contract 3.3 to 3.6)
 
-BPM_BASE_URL = env.str("BPM_BASE_URL", default="http://127.0.0.1:8090/bpm")
-BPM_CALLBACK_SECRET = env.str("BPM_CALLBACK_SECRET", default="")
-BIGDATA_BASE_URL = env.str("BIGDATA_BASE_URL", default="http://127.0.0.1:8090/bigdata")
-PARTNER_TIMEOUT_SECONDS = whole("PARTNER_TIMEOUT_SECONDS", 10, least=1)
-DISPATCH_LEASE_SECONDS = whole("DISPATCH_LEASE_SECONDS", 60, least=1)
-DISPATCH_RETRY_SECONDS = wholes("DISPATCH_RETRY_SECONDS", "30,120,600,1800,7200,21600")
-SUBSEQUENT_BILLING = env.str("SUBSEQUENT_BILLING", default="after_approval")
-BREAKER_FAILURES = whole("BREAKER_FAILURES", 20, least=1)
-BREAKER_PROBE_SECONDS = whole("BREAKER_PROBE_SECONDS", 15, least=1)
-ATTACHMENT_DIR = Path(text("ATTACHMENT_DIR", str(BASE_DIR / "attachments")))  # empty would be the folder we are in
+BPM_BASE_URL = value("BPM_BASE_URL")
+BPM_CALLBACK_SECRET = value("BPM_CALLBACK_SECRET")
+BIGDATA_BASE_URL = value("BIGDATA_BASE_URL")
+PARTNER_TIMEOUT_SECONDS = value("PARTNER_TIMEOUT_SECONDS")
+DISPATCH_LEASE_SECONDS = value("DISPATCH_LEASE_SECONDS")
+DISPATCH_RETRY_SECONDS = value("DISPATCH_RETRY_SECONDS")
+SUBSEQUENT_BILLING = value("SUBSEQUENT_BILLING")
+BREAKER_FAILURES = value("BREAKER_FAILURES")
+BREAKER_PROBE_SECONDS = value("BREAKER_PROBE_SECONDS")
+ATTACHMENT_DIR = value("ATTACHMENT_DIR")
 
 # --- Mail
 
-try:
-    vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
-except (ImproperlyConfigured, ValueError) as error:  # the library's words name no variable
-    raise ImproperlyConfigured(f"EMAIL_URL: {error}") from error
-EMAIL_BACKEND = text("EMAIL_BACKEND", vars()["EMAIL_BACKEND"])  # or anymail.backends.<provider>.EmailBackend
+vars().update(value("EMAIL_URL"))
+if ENVIRONMENT.given("EMAIL_BACKEND") is not None:
+    EMAIL_BACKEND = value("EMAIL_BACKEND")  # anymail.backends.<provider>.EmailBackend
 EMAIL_TIMEOUT = PARTNER_TIMEOUT_SECONDS
-DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "ibs-order-desk@localhost")
-ANYMAIL = {name.removeprefix("ANYMAIL_"): value for name, value in env.ENVIRON.items() if name.startswith("ANYMAIL_")}
+DEFAULT_FROM_EMAIL = value("DEFAULT_FROM_EMAIL")
+ANYMAIL = {name.removeprefix(FREE_PREFIX): text for name, text in ENVIRONMENT.free().items()}
 ANYMAIL.setdefault("REQUESTS_TIMEOUT", PARTNER_TIMEOUT_SECONDS)  # anymail's own is longer than a lease allows
-DEFAULT_CONTACT_NAME = env.str("DEFAULT_CONTACT_NAME", default="")
-DEFAULT_CONTACT_MAIL = env.str("DEFAULT_CONTACT_MAIL", default="")
-DEFAULT_CONTACT_TEL = env.str("DEFAULT_CONTACT_TEL", default="")
+DEFAULT_CONTACT_NAME = value("DEFAULT_CONTACT_NAME")
+DEFAULT_CONTACT_MAIL = value("DEFAULT_CONTACT_MAIL")
+DEFAULT_CONTACT_TEL = value("DEFAULT_CONTACT_TEL")
 
 # --- Logs: one line an event, with the request's number, secrets and personal data masked
 
-LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
-if LOG_LEVEL not in {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}:
-    raise ImproperlyConfigured(f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}")
+LOG_LEVEL = value("LOG_LEVEL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -304,3 +238,5 @@ LOGGING = {
         "axes.apps": {"level": "WARNING"},  # its greeting at the start of every command
     },
 }
+
+ENVIRONMENT.stop_on_problems()

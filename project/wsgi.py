@@ -16,5 +16,6 @@ try:
 
     stop_on_errors()  # a wrong setting stops the web process as it stops every command
 except ImproperlyConfigured as error:  # its text names the setting; a traceback would hide it
-    print(f"the web process can't start: {error}", file=sys.stderr, flush=True)
+    for line in str(error).splitlines():
+        print(f"the web process can't start: {line}", file=sys.stderr, flush=True)
     sys.exit(NOT_LOADED)

@@ -30,6 +30,7 @@ ERRORS = [
     ("BPM_BASE_URL", "bpm.example.com"),
     ("BPM_BASE_URL", "ftp://bpm.example.com"),
     ("BIGDATA_BASE_URL", "http://"),
+    ("SITE_URL", "ibs.example.com"),
     ("BIGDATA_BASE_URL", "http://host:port/"),
     ("BBOSS_RATE", "many"),
     ("BBOSS_ALLOWED_IPS", ["10.0.0.300"]),
@@ -43,7 +44,7 @@ FINE = [
     ("DISPATCH_RETRY_SECONDS", []),
     ("BPM_BASE_URL", "https://bpm.example.com:8443/bpm"),
     ("SUBSEQUENT_BILLING", "at_once"),
-    ("BBOSS_ENV_FLAG", "1"),
+    ("SITE_URL", "https://ibs.example.com"),
     ("BBOSS_RATE", "10/s"),
 ]
 

@@ -16,8 +16,8 @@ from integrations.sandbox.store import SHANGHAI, Store
 TIMEOUT_SECONDS = 30
 
 
-def approve(store: Store, asked: dict) -> dict:
-    """Posts the callback for `{"code": OrderNum, "result": "pass", "url": ...}`.
+def approve(store: Store, asked: dict, url: str) -> dict:
+    """Posts the callback for `{"code": OrderNum, "result": "pass"}` to `url`.
 
     Optional: `opinion`, `operator`, `node`, `nodeName`, `finished` (true unless the result is `return`).
     Gives `{"status", "answer", "sent"}`; raises Refusal for a bad member or an address that is not loopback,
@@ -25,13 +25,13 @@ def approve(store: Store, asked: dict) -> dict:
     """
     text("code", asked.get("code"))
     one_of("pass", "reject", "return")("result", asked.get("result"))
-    _check_loopback(asked.get("url"))
+    check_loopback(url)
     sent = _callback(store, asked)
     body = compact(sent).encode()
     headers = {"Content-Type": "application/json", "X-Signature": _signature(body)}
     with requests.Session() as session:
         session.trust_env = False
-        reply = session.post(asked["url"], data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+        reply = session.post(url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
     return {"status": reply.status_code, "answer": _json_or_text(reply), "sent": sent}
 
 
@@ -53,7 +53,8 @@ def _signature(body: bytes) -> str:
     return hmac.new(settings.BPM_CALLBACK_SECRET.encode(), body, hashlib.sha256).hexdigest()
 
 
-def _check_loopback(url: object) -> None:
+def check_loopback(url: object) -> None:
+    """Raises Refusal unless it is an http or https address of this machine."""
     text("url", url)
     try:
         parts = urlsplit(url)

@@ -5,16 +5,19 @@ from urllib.parse import parse_qs
 
 import requests
 
-from integrations.sandbox.approve import approve
+from integrations.sandbox.approve import approve, check_loopback
 from integrations.sandbox.calls import Answer, json_answer
 from integrations.sandbox.faults import FaultError, check_seconds, parse_fault
-from integrations.sandbox.page import render
+from integrations.sandbox.page import RESULT_NAMES, fault_name, render
 from integrations.sandbox.partners import PATHS, Partners
 from integrations.sandbox.shapes import Refusal, parse, text
 from integrations.sandbox.store import KEPT_CALLS
 
 STYLE = (Path(__file__).parent / "style.css").read_bytes()
-PAGE_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'self'", "X-Content-Type-Options": "nosniff"}
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def show_page(partners: Partners, query: dict, body: bytes) -> Answer:
@@ -89,11 +92,68 @@ def reset(partners: Partners, query: dict, body: bytes) -> Answer:
 
 
 def send_approval(partners: Partners, query: dict, body: bytes) -> Answer:
-    """`POST /approve`: has BPM call back; 502 when nobody answers at the url."""
+    """`POST /approve`: has BPM call back, at the desk's address unless `url` says another; 502 when nobody answers."""
+    asked = parse(body)
     try:
-        return json_answer(approve(partners.store, parse(body)))
+        return json_answer(approve(partners.store, asked, asked.get("url", partners.callback)))
     except requests.RequestException as error:
         return json_answer({"code": 502, "message": f"url: {error}"}, status=502)
+
+
+def set_callback(partners: Partners, query: dict, body: bytes) -> Answer:
+    """`POST /callback` with `{"url": "http://127.0.0.1:8000/api/bpm/approvals"}`: where approvals go."""
+    url = parse(body).get("url")
+    check_loopback(url)
+    partners.callback = url
+    return json_answer({"url": url})
+
+
+# --- the page's forms: they work without script, and lead back to the page, which says what came of it
+
+
+def page_fault(partners: Partners, form: dict) -> str:
+    """`POST /page/faults`: sets a fault."""
+    asked = {"path": form.get("path"), "kind": form.get("kind"), "count": _number(form.get("count", "1"))}
+    if form.get("seconds"):
+        asked["seconds"] = _number(form["seconds"])
+    fault = parse_fault(asked, PATHS)
+    partners.faults.add(fault)
+    return f"已设置故障：{fault_name(fault.kind)}，{fault.path}，{fault.count} 次"
+
+
+def _number(text: str) -> object:
+    """A whole number; any other text as it is, so that the check names it."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
+
+
+def page_clear(partners: Partners, form: dict) -> str:
+    """`POST /page/clear`: clears all faults."""
+    partners.faults.clear()
+    return "已清除全部故障"
+
+
+def page_approve(partners: Partners, form: dict) -> str:
+    """`POST /page/approve`: has BPM approve or reject. Raises Refusal where the desk takes no approval."""
+    try:
+        came = approve(partners.store, form, partners.callback)
+    except requests.RequestException as error:
+        raise Refusal("订单台", f"{partners.callback} 没有应答（{type(error).__name__}）") from error
+    if came["status"] != 200:
+        raise Refusal("订单台", f"{partners.callback} 应答 HTTP {came['status']}")
+    return f"{form['code']}：已回调“{RESULT_NAMES[form['result']]}”，订单台应答 HTTP 200"
+
+
+FORMS = {"/page/faults": page_fault, "/page/clear": page_clear, "/page/approve": page_approve}
+
+
+def submit(partners: Partners, path: str, body: bytes) -> Answer:
+    """What a form of the page asks for; back to the page (303), with a notice."""
+    form = {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
+    try:
+        partners.notice = (True, FORMS[path](partners, form))
+    except (FaultError, Refusal) as error:
+        partners.notice = (False, str(error))
+    return Answer(303, b"", {"Location": "/"})
 
 
 ROUTES = {
@@ -108,11 +168,14 @@ ROUTES = {
     ("POST", "/flows"): set_flow,
     ("POST", "/reset"): reset,
     ("POST", "/approve"): send_approval,
+    ("POST", "/callback"): set_callback,
 }
 
 
 def control(partners: Partners, method: str, path: str, query: str, body: bytes) -> Answer:
     """Answers one of the addresses above; 400 with the reason for a bad request, 404 for an unknown address."""
+    if method == "POST" and path in FORMS:
+        return submit(partners, path, body)
     route = ROUTES.get((method, path))
     if route is None:
         return json_answer({"code": 404, "message": f"{method} {path}: no such address"}, status=404)

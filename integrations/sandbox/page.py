@@ -5,7 +5,8 @@ from pathlib import Path
 from django.template import Context, Engine
 
 from integrations.sandbox.calls import compact
-from integrations.sandbox.partners import Partners
+from integrations.sandbox.faults import KINDS
+from integrations.sandbox.partners import PATHS, Partners
 
 SHOWN = 50
 ENGINE = Engine(dirs=[Path(__file__).parent], autoescape=True)
@@ -18,13 +19,20 @@ FAULT_NAMES = {
     "garbage": "非 JSON 应答",
     "refusal": "业务拒绝",
 }
+RESULT_NAMES = {"pass": "同意", "reject": "驳回"}
 VIOLATION_NAMES = {"key_reused": "同一个键、内容不同", "started_twice": "同一工单重复发起"}
 
 
 def render(partners: Partners) -> str:
-    """The page as HTML, newest entries first."""
+    """The page as HTML, newest entries first, with the notice of the act that led here; it is shown once."""
+    notice, partners.notice = partners.notice, None
     state = partners.store.state(calls=SHOWN)
     shown = {
+        "notice": notice,
+        "callback": partners.callback,
+        "paths": PATHS,
+        "kinds": [(kind, fault_name(kind)) for kind in KINDS],
+        "results": RESULT_NAMES.items(),
         "counts": state["counts"],
         "delay": partners.delay,
         "records": state["records"][: -SHOWN - 1 : -1],

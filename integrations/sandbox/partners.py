@@ -19,17 +19,23 @@ ROUTES = {
 PATHS = tuple(ROUTES)
 LOOK_UPS = (bigdata.query, bigdata.trial_flow)
 """They change nothing, so a repeat is answered from what is held now instead of from memory."""
+CALLBACK = "http://127.0.0.1:8000/api/bpm/approvals"
 RESET = Answer(0, manner="reset")
 OTHER_BYTES = {"code": 409, "message": "同一个 Idempotency-Key 已执行过，内容不同"}
 
 
 class Partners:
-    """BPM and big data together: what they hold, how they misbehave and how long they take."""
+    """BPM and big data together: what they hold, how they misbehave and how long they take.
 
-    def __init__(self, state_file: str | None = None) -> None:
+    `callback` is the desk's address for approvals, `notice` what the page says next: (whether it worked, text).
+    """
+
+    def __init__(self, state_file: str | None = None, callback: str = CALLBACK) -> None:
         self.store = Store(state_file or ":memory:")
         self.faults = Faults()
         self.delay = 0.0
+        self.callback = callback
+        self.notice: tuple[bool, str] | None = None
         self._given_up = threading.Event()
 
     def answer(self, call: Call) -> Answer:

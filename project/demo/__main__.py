@@ -11,9 +11,9 @@ import threading
 from project.demo import report
 from project.demo.cases import load_cases
 from project.demo.desk import start_desk
-from project.demo.environment import take_folder
+from project.demo.environment import take_folder, write_file
 from project.demo.errors import DemoError, Stopped
-from project.demo.play import play
+from project.demo.play import play, prepare_trying
 from project.demo.processes import Children
 
 
@@ -41,7 +41,9 @@ def run(children: Children, stopping: threading.Event) -> int:
     for result in results:
         report.tell(result)
     good = report.summarize(results)
+    trying = prepare_trying(desk)
     report.tell_addresses(desk)
+    report.tell_trying(desk, trying, write_file(children.environment))
     if os.environ.get("DEMO_EXIT", "") in ("", "0"):
         print("\nCtrl-C ends it")
         children.stay()

@@ -31,6 +31,18 @@ def load_cases(today: datetime.date | None = None) -> list[dict]:
     return [{"number": number} | shifted(json.loads(text), days) for number, text in enumerate(texts, 1)]
 
 
+def orders_to_try() -> list[dict]:
+    """A trial for somebody to post, and two subsequent activations of case 1's trial that wait for BPM's decision."""
+    one, two, _ = load_cases()
+    trial, activation = one["setup"][0], two["content"]
+    files = dict.fromkeys(("InfoSecurity", "InfoSecurityTable", "BusiInfo"), "")
+    waiting = [
+        activation | files | {"OrderNum": f"100A230920170{n}001", "ProvContent": [{"ProvReq": f"try-{n}.example.com"}]}
+        for n in (132, 133)
+    ]
+    return [trial | {"OrderNum": "100A230920170131001", "ProvContent": [{"ProvReq": "try-131.example.com"}]}, *waiting]
+
+
 def shifted(value: object, days: datetime.timedelta, name: str = "") -> object:
     """The same with every day that the demo compares moved; `name` is the member that holds the value."""
     if isinstance(value, dict):

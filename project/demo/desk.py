@@ -26,9 +26,13 @@ class Desk:
 
     def send(self, content: dict) -> None:
         """Signs a message and posts it, as BBOSS does. Raises DemoError unless 00000 came back."""
+        self.children.manage("send_order", str(self.write(content)))
+
+    def write(self, content: dict) -> Path:
+        """The file of a message's content."""
         file = self.children.folder / f"{content['OrderNum']}.json"
         file.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-        self.children.manage("send_order", str(file), "--url", f"{self.web}/api/bboss/orders")
+        return file
 
     def standing(self, number: str) -> dict:
         """Where an order stands: `show ORDER --json`."""
@@ -40,8 +44,7 @@ class Desk:
 
     def approve(self, number: str) -> None:
         """Has BPM approve an order."""
-        asked = {"code": number, "result": "pass", "url": f"{self.web}/api/bpm/approvals"}
-        ask("POST", f"{self.sandbox}/approve", json=asked).raise_for_status()
+        ask("POST", f"{self.sandbox}/approve", json={"code": number, "result": "pass"}).raise_for_status()
 
     def add_contact(self, contact: dict) -> None:
         """A person who answers for an attribution."""
@@ -65,6 +68,8 @@ def start_desk(children: Children) -> Desk:
     done(f"database made in {children.folder}")
     web = start_web(children)
     done(f"web at {web}")
+    children.environment["SITE_URL"] = web  # for the worker's mails
+    ask("POST", f"{sandbox}/callback", json={"url": f"{web}/api/bpm/approvals"}).raise_for_status()
     children.start("worker", ["manage.py", "worker"])
     children.wait_until(lambda: answers(f"{web}/readyz"), what="a worker's sign of life", seconds=STARTED_WITHIN)
     done("worker runs")

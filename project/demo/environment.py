@@ -4,37 +4,20 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from project.environment import SETTINGS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 USER = "demo"
-# Every other setting too: neither a .env nor the caller's environment is to change what the demo shows.
-DEFAULTS = {
+# Every setting of the table: neither a .env nor the caller's environment is to change what the demo shows.
+DEFAULTS = {setting.name: setting.default for setting in SETTINGS} | {
     "DJANGO_SETTINGS_MODULE": "project.settings",
-    "DEBUG": "false",
-    "HTTPS_ONLY": "false",
-    "ALLOWED_HOSTS": "127.0.0.1,localhost",
-    "CSRF_TRUSTED_ORIGINS": "",
-    "TRUSTED_PROXY_COUNT": "0",
-    "METRICS_ALLOWED_IPS": "127.0.0.1",
-    "LOG_LEVEL": "INFO",
-    "BBOSS_DOMAIN": "CDNP",
-    "BBOSS_ROUTE_VALUE": "995",
-    "BBOSS_PARTY_IDS": "BBSS9980",
-    "BBOSS_ENV_FLAG": "0",
-    "BBOSS_TIMESTAMP_SKEW_SECONDS": "600",
-    "BBOSS_ALLOWED_IPS": "",
-    "BBOSS_RATE": "600/min",
-    "PARTNER_TIMEOUT_SECONDS": "10",
-    "DISPATCH_RETRY_SECONDS": "30,120,600,1800,7200,21600",
-    "DISPATCH_LEASE_SECONDS": "60",
-    "BREAKER_FAILURES": "20",
-    "BREAKER_PROBE_SECONDS": "15",
-    "SUBSEQUENT_BILLING": "after_approval",
     "EMAIL_URL": "consolemail://",  # into the worker's log
     "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend",
     "DEFAULT_FROM_EMAIL": "ibs-order-desk@example.com",
@@ -92,3 +75,13 @@ def make_environment(folder: Path) -> dict[str, str]:
 def partner_addresses(sandbox: str) -> dict[str, str]:
     """The settings that point at the sandbox."""
     return {"BPM_BASE_URL": f"{sandbox}/bpm", "BIGDATA_BASE_URL": f"{sandbox}/bigdata"}
+
+
+def write_file(environment: dict[str, str]) -> Path:
+    """`.demo/env`: what a shell needs so that manage.py works beside the demo that was started last."""
+    file = ROOT / ".demo" / "env"
+    file.unlink(missing_ok=True)
+    with open(file, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as lines:
+        for name in DEFAULTS:
+            lines.write(f"{name}={shlex.quote(environment[name])}\n")
+    return file

@@ -2,8 +2,9 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
-from project.demo.cases import make_file
+from project.demo.cases import make_file, orders_to_try
 from project.demo.compare import differences
 from project.demo.desk import Desk
 from project.demo.report import done
@@ -43,6 +44,15 @@ def prepare(desk: Desk, case: dict) -> None:
     for name in case.get("files", []):
         make_file(desk.attachments / name)
         done(f"  file {name}")
+
+
+def prepare_trying(desk: Desk) -> tuple[Path, str, str]:
+    """For somebody to try: a file to post, an order to refuse and one to approve, both waiting for BPM."""
+    trial, *waiting = orders_to_try()
+    print()
+    for content in waiting:
+        send(desk, content)
+    return desk.write(trial), *(content["OrderNum"] for content in waiting)
 
 
 def send(desk: Desk, content: dict) -> None:

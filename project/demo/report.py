@@ -1,6 +1,10 @@
 """What the demo prints: a line for each thing done, then what each order caused."""
 
+import json
 import sys
+from pathlib import Path
+
+from project.demo.environment import ROOT
 
 
 def done(text: str, *, seconds: float | None = None) -> None:
@@ -78,3 +82,16 @@ def tell_addresses(desk) -> None:
     print(f"API       {desk.web}/api/docs")
     print(f"partners  {desk.sandbox}/   (what BPM and big data hold, fault switches)")
     print(f"logs      {desk.children.folder}/*.log   (mails are in worker.log)")
+
+
+def tell_trying(desk, trying: tuple[Path, str, str], file: Path) -> None:
+    """Three commands for another terminal."""
+    posted, refused, approved = trying
+    file, posted = (path.relative_to(ROOT) for path in (file, posted))
+    print("\nTo try, in another terminal, here in the checkout:")
+    print(f"  set -a; . {file}; set +a")
+    print(f"  post an order   .venv/bin/python manage.py send_order {posted}")
+    for words, number, result in (("refuse one   ", refused, "reject"), ("approve one  ", approved, "pass")):
+        body = json.dumps({"code": number, "result": result})
+        print(f"  {words}   curl -sS {desk.sandbox}/approve -d '{body}'")
+    print(f"Then: .venv/bin/python manage.py show {refused}, or the sandbox's page, which has buttons for it.")

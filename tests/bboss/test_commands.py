@@ -102,6 +102,19 @@ def test_send_order_without_a_connection(file, url):
         run("send_order", file, "--url", url)
 
 
+def test_send_order_follows_no_redirect(file, httpserver):
+    httpserver.expect_request("/api").respond_with_data("", status=301, headers={"Location": "/there"})
+    with pytest.raises(CommandError, match=f"HTTP 301.*nothing was taken; use --url {httpserver.url_for('/there')}$"):
+        run("send_order", file, "--url", httpserver.url_for("/api"))
+    assert [request.path for request, _ in httpserver.log] == ["/api"]
+
+
+def test_send_order_goes_to_the_desks_own_address(file, httpserver, settings):
+    settings.SITE_URL = httpserver.url_for("").rstrip("/")
+    httpserver.expect_request("/api/bboss/orders", method="POST").respond_with_json(reply("00000"))
+    assert "00000" in run("send_order", file)
+
+
 @pytest.mark.parametrize("command", ["sign_message", "send_order"])
 def test_help_is_printed(command, capsys):
     with pytest.raises(SystemExit) as end:

@@ -226,6 +226,7 @@ def wrong(desk, run):
     run("prune --older-than 1")
     run("prune --older-than 180")
     run("setup_schedules")
+    run("settings")
 
 
 @pytest.fixture
@@ -277,7 +278,7 @@ def test_each_example_is_what_is_printed(printed):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 25
+    assert len(ours) == 26
     assert ours - {line.split()[0] for line, _ in shown()} == set()
 
 

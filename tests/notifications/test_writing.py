@@ -140,3 +140,8 @@ def test_the_payload_is_json(write, settings):
 def test_an_unknown_kind_is_an_error(write):
     with pytest.raises(TemplateDoesNotExist):
         write("mail_nothing")
+
+
+def test_the_link_leads_to_the_address_that_people_use(write, settings):
+    settings.SITE_URL = "https://ibs.example.com"
+    assert "https://ibs.example.com/admin/orders/order/7/change/" in write().body

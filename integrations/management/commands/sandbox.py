@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import threading
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.sandbox.partners import Partners
@@ -19,8 +20,13 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8090, help="0 takes a free one (default: 8090)")
         parser.add_argument("--state", metavar="FILE", help="keep what it holds in this SQLite file, over restarts")
 
-    def handle(self, *args, host: str, port: int, state: str | None, **options) -> None:
-        partners = _open(state)
+        desk = f"{settings.SITE_URL or 'http://127.0.0.1:8000'}/api/bpm/approvals"
+        parser.add_argument("--callback", metavar="URL", default=desk, help="where approvals go (default: %(default)s)")
+
+    def handle(self, *args, host: str, port: int, state: str | None, callback: str, **options) -> None:
+        if settings.BBOSS_ENV_FLAG == "1":
+            raise CommandError("BBOSS_ENV_FLAG is 1: nobody stands in for the partners of production")
+        partners = _open(state, callback)
         server = _listen(host, port, partners)
         told = _hear_signals()
         self.stdout.write(f"sandbox listens on {server.url}")
@@ -28,9 +34,9 @@ class Command(BaseCommand):
         _serve_until(told, server)
 
 
-def _open(state: str | None) -> Partners:
+def _open(state: str | None, callback: str) -> Partners:
     try:
-        return Partners(state)
+        return Partners(state, callback)
     except sqlite3.Error as error:
         raise CommandError(f"cannot use the state file {state}: {error}") from error
 

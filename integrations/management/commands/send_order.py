@@ -1,6 +1,9 @@
 """`manage.py send_order FILE`: signs a content file, posts it and prints the reply (contract 5)."""
 
+from urllib.parse import urljoin
+
 import requests
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.bboss.codes import Code
@@ -8,6 +11,7 @@ from integrations.bboss.content_file import add_arguments, envelope_of
 from integrations.wire import encode
 
 TIMEOUT_SECONDS = 10
+PATH = "/api/bboss/orders"
 
 
 class Command(BaseCommand):
@@ -16,9 +20,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         add_arguments(parser)
-        parser.add_argument(
-            "--url", default="http://127.0.0.1:8000/api/bboss/orders", help="where to post it (%(default)s)"
-        )
+        here = f"{settings.SITE_URL or 'http://127.0.0.1:8000'}{PATH}"
+        parser.add_argument("--url", default=here, help="where to post it (%(default)s)")
 
     def handle(self, **options):
         response = _post(options["url"], encode(envelope_of(options)).encode())
@@ -29,12 +32,16 @@ class Command(BaseCommand):
 
 
 def _post(url: str, body: bytes) -> requests.Response:
+    """The answer. Follows no redirect: most turn a POST into a GET, and a signed message goes where it was sent."""
+    headers = {"Content-Type": "application/json; charset=utf-8"}
     try:
-        return requests.post(
-            url, data=body, headers={"Content-Type": "application/json; charset=utf-8"}, timeout=TIMEOUT_SECONDS
-        )
+        response = requests.post(url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
     except requests.RequestException as error:
         raise CommandError(f"{url}: no answer ({type(error).__name__})") from error
+    if response.is_redirect:
+        there = urljoin(url, response.headers["Location"])
+        raise CommandError(f"{url} leads elsewhere (HTTP {response.status_code}), nothing was taken; use --url {there}")
+    return response
 
 
 def _answer_code(response: requests.Response) -> str:

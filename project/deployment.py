@@ -1,0 +1,146 @@
+"""`check --deploy`: what starts, but is doubtful in production. All warnings; no secret is told."""
+
+import datetime
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Warning, register
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from integrations.bboss.tokens import expiry
+from project.addresses import parse_network
+from project.checks import TAG
+from project.environment import FREE_PREFIX, SETTINGS, TABLE
+
+LEAST_SECRET = 16
+EXAMPLE = re.compile(r"example|change.?me|secret|password|development-only|test-only|^\.\.\.|^<.*>$", re.IGNORECASE)
+SOON = datetime.timedelta(days=14)
+MAILS_NOBODY = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
+OUR_PREFIXES = ("BBOSS_", "BPM_", "BIGDATA_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_")
+OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I)
+"""Names in the file that libraries read."""
+
+
+@register(TAG, deploy=True)
+def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
+    """All doubts, each with the name of its setting."""
+    parts = (mail, secrets, tokens, proxies, switched_off, attachments, database, names, values)
+    return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
+
+
+def mail() -> Iterator[str]:
+    if MAILS_NOBODY.fullmatch(settings.EMAIL_BACKEND):
+        yield f"EMAIL_URL or EMAIL_BACKEND: {settings.EMAIL_BACKEND} sends no mail to anybody."
+    for name in ("DEFAULT_CONTACT_MAIL", "DEFAULT_FROM_EMAIL"):
+        address = getattr(settings, name)
+        if address and not _is_address(address):
+            yield f"{name} is no mail address: {address!r}."
+
+
+def _is_address(text: str) -> bool:
+    """`desk@example.com`, or `IBS <desk@example.com>`."""
+    named = re.fullmatch(r"[^<>]*<([^<>]+)>", text)
+    try:
+        validate_email(named[1] if named else text)
+    except ValidationError:
+        return False
+    return True
+
+
+def secrets() -> Iterator[str]:
+    for name in ("SECRET_KEY", "BBOSS_APP_SECRET", "BPM_CALLBACK_SECRET"):
+        value = getattr(settings, name)
+        if 0 < len(value) < LEAST_SECRET:
+            yield f"{name} has {len(value)} characters; at least {LEAST_SECRET} are needed."
+        if EXAMPLE.search(value) or 0 < len(set(value)) < LEAST_SECRET / 4:
+            yield f"{name} looks like an example's; make one of its own."
+
+
+def tokens() -> Iterator[str]:
+    """Tells which one by its place: a token is a secret."""
+    now = timezone.now()
+    for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
+        ends = expiry(token.strip())
+        if ends is None:
+            continue  # an error: desk.002
+        if ends < now:
+            yield f"BBOSS_ACCESS_TOKENS: token {place} expired on {ends:%Y-%m-%d %H:%M}."
+        elif ends < now + SOON:
+            yield f"BBOSS_ACCESS_TOKENS: token {place} expires on {ends:%Y-%m-%d %H:%M}."
+
+
+def proxies() -> Iterator[str]:
+    if settings.HTTPS_ONLY and not settings.TRUSTED_PROXY_COUNT:
+        yield "TRUSTED_PROXY_COUNT is 0 with HTTPS_ONLY: behind nginx all callers have its address; nginx counts as 1."
+    if "*" in settings.ALLOWED_HOSTS:
+        yield "ALLOWED_HOSTS is *: a stranger chooses the name in our links."
+    if any(_is_open(entry) for entry in settings.METRICS_ALLOWED_IPS):
+        yield "METRICS_ALLOWED_IPS lets everybody read /metrics."
+
+
+def _is_open(entry: str) -> bool:
+    try:
+        return parse_network(entry).prefixlen == 0
+    except ValueError:
+        return False  # an error: desk.003
+
+
+def switched_off() -> Iterator[str]:
+    if not settings.BBOSS_TIMESTAMP_SKEW_SECONDS:
+        yield "BBOSS_TIMESTAMP_SKEW_SECONDS is 0: a message of any age is taken."
+    if not settings.BBOSS_RATE.strip():
+        yield "BBOSS_RATE is empty: a caller may post without limit."
+
+
+def attachments() -> Iterator[str]:
+    if not settings.ATTACHMENT_DIR.is_dir():
+        yield f"ATTACHMENT_DIR: {settings.ATTACHMENT_DIR} is no folder."
+    elif not os.access(settings.ATTACHMENT_DIR, os.R_OK | os.W_OK | os.X_OK):
+        yield f"ATTACHMENT_DIR: {settings.ATTACHMENT_DIR} is not writable for this account."
+
+
+def database() -> Iterator[str]:
+    if settings.ENVIRONMENT.origin("DATABASE_URL") == "default":
+        yield "DATABASE_URL is not set: a SQLite file beside the code is used."
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite" and not str(name).startswith((":memory:", "file:")) and not Path(name).exists():
+        yield f"DATABASE_URL: {name} does not exist yet; migrate makes it."  # to connect would make an empty one
+        return
+    try:
+        connection.ensure_connection()
+    except DatabaseError as error:
+        yield f"DATABASE_URL: the database does not answer: {' '.join(str(error).split())}"
+
+
+def names() -> Iterator[str]:
+    """Names that look like ours: a typing error would quietly mean the default."""
+    yield from strange_names(settings.ENVIRONMENT.own, settings.ENVIRONMENT.file)
+
+
+def strange_names(own: Iterable[str], file: Iterable[str]) -> Iterator[str]:
+    """A line for each name that is no setting: in the file nearly any, in the environment one like a setting's."""
+    for name in sorted({*own, *file}):
+        if name in TABLE or name.startswith(FREE_PREFIX):
+            continue
+        like = difflib.get_close_matches(name.upper(), TABLE, n=1, cutoff=0.85)
+        if like or name.upper().startswith(OUR_PREFIXES) or (name in file and not OTHERS.fullmatch(name)):
+            yield f"{name} is no setting of ours{f'; {like[0]} is' if like else ''}."
+
+
+def values() -> Iterator[str]:
+    """Texts that mean something else than they look like."""
+    for setting in SETTINGS:
+        given = settings.ENVIRONMENT.given(setting.name)
+        if given is None:
+            continue
+        if not given.strip() and setting.name != "BBOSS_RATE":  # named above
+            yield f"{setting.name} is set and empty; leave the line out, or give it a value."
+        if given.startswith("$"):
+            yield f"{setting.name} begins with $, which is read literally: no other variable is put in."

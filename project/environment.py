@@ -1,0 +1,232 @@
+"""The table of settings: name, how it is read, default, what it is for (contract section 4); and where each comes from.
+
+`project.settings`, `manage.py settings`, the checks, the demo and the tests of .env.example and README read this table.
+A new setting is a row here, a line in .env.example and one in README, and the line of `project.settings` that takes it.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+MOST = 10**8  # three years in seconds; with much more no date could be reckoned
+MASK = "***"
+PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(?=@)")
+
+
+class WrongError(ValueError):
+    """A value that can't be read; the text names the setting."""
+
+
+def plain(name: str, given: str) -> str:
+    """Any text, an empty one too."""
+    return given
+
+
+def text(name: str, given: str) -> str:
+    """A text that must not be empty; to leave the variable out is what means its default."""
+    if not given.strip():
+        raise WrongError(f"{name} must not be empty")
+    return given.strip()
+
+
+def entries(name: str, given: str) -> list[str]:
+    """What stands between commas; none for an empty text."""
+    return [entry for entry in given.split(",") if entry]
+
+
+def words(name: str, given: str) -> list[str]:
+    """Words with commas between, one at least: an empty line would quietly mean nobody or nothing."""
+    found = [word.strip() for word in given.split(",")]
+    if not all(found):
+        raise WrongError(f"{name} must not be empty, nor hold an empty entry")
+    return found
+
+
+def switch(name: str, given: str) -> bool:
+    """true or false, nothing else: a typing error must not quietly mean false."""
+    word = given.strip().lower()
+    if word in {"true", "1", "yes", "on"}:
+        return True
+    if word in {"false", "0", "no", "off", ""}:
+        return False
+    raise WrongError(f"{name} must be true or false, not {word!r}")
+
+
+def whole(name: str, given: str) -> int:
+    """A whole number from 0."""
+    return _number(name, given, 0)
+
+
+def positive(name: str, given: str) -> int:
+    """A whole number from 1."""
+    return _number(name, given, 1)
+
+
+def _number(name: str, given: str, least: int) -> int:
+    try:
+        value = int(given)
+    except ValueError:
+        raise WrongError(f"{name} must be a whole number, not {given!r}") from None
+    return _within(name, value, least)
+
+
+def wholes(name: str, given: str) -> list[int]:
+    """Whole numbers with commas between, one at least."""
+    try:
+        values = [int(part) for part in given.split(",")]
+    except ValueError:
+        raise WrongError(f"{name} must be whole numbers with commas between, not {given!r}") from None
+    return [_within(name, value, 0) for value in values]
+
+
+def _within(name: str, value: int, least: int) -> int:
+    if value < least:
+        raise WrongError(f"{name} must be at least {least}, not {value}")
+    if value > MOST:
+        raise WrongError(f"{name} must be at most {MOST}, not {value}")
+    return value
+
+
+def folder(name: str, given: str) -> Path:
+    """A folder; an empty text would be the folder we are in."""
+    return Path(text(name, given))
+
+
+def log_level(name: str, given: str) -> str:
+    """The name of a level, in any letter case."""
+    level = text(name, given).upper()
+    if level not in {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}:
+        raise WrongError(f"{name} must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {level!r}")
+    return level
+
+
+def database(name: str, given: str) -> dict:
+    """Django's settings of a database, from `sqlite:///PATH` or `postgres://...`."""
+    if not given.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
+        raise WrongError(f"{name} must begin with sqlite:/// or postgres://")
+    try:
+        return environ.Env.db_url_config(given)
+    except ValueError as error:  # a port that is no number; the library's words name no variable
+        raise WrongError(f"{name}: {error}") from error
+
+
+def mail_server(name: str, given: str) -> dict:
+    """Django's settings of a mail server, EMAIL_BACKEND among them."""
+    try:
+        return environ.Env.email_url_config(given)
+    except (ImproperlyConfigured, ValueError) as error:  # the library's words name no variable
+        raise WrongError(f"{name}: {str(error).strip()}") from error
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A row of the table. `read` gives the value of `(name, text)` or raises WrongError; `default` is text as well."""
+
+    name: str
+    read: Callable[[str, str], object]
+    default: str
+    help: str
+    secret: bool = False
+
+    def shown(self, given: str) -> str:
+        """The text as people may see it: no secret, no password in an address."""
+        if self.secret:
+            return MASK if given else ""
+        return PASSWORD.sub(rf"\1{MASK}", given)
+
+
+SETTINGS = (
+    Setting("SECRET_KEY", plain, "", "signs sessions; without it nothing starts unless DEBUG=true", secret=True),
+    Setting("DEBUG", switch, "false", "a development machine"),
+    Setting("ALLOWED_HOSTS", words, "127.0.0.1,localhost,[::1]", "names under which we are asked"),
+    Setting("CSRF_TRUSTED_ORIGINS", entries, "", "https://NAME of each of them, behind a proxy"),
+    Setting("SITE_URL", plain, "", "the address that people use, for links in mails"),
+    Setting("DATABASE_URL", database, f"sqlite:///{BASE_DIR / 'db.sqlite3'}", "SQLite or PostgreSQL"),
+    Setting("BBOSS_APP_SECRET", plain, "", "signs BBOSS's messages", secret=True),
+    Setting("BBOSS_ACCESS_TOKENS", entries, "", "BBOSS's tokens: an old and a new one may overlap", secret=True),
+    Setting("BBOSS_DOMAIN", text, "CDNP", "our application domain"),
+    Setting("BBOSS_ROUTE_VALUE", text, "995", "our exchange node"),
+    Setting("BBOSS_PARTY_IDS", words, "BBSS9980", "who may call"),
+    Setting("BBOSS_ENV_FLAG", plain, "0", "0 test data, 1 production data"),
+    Setting("BBOSS_TIMESTAMP_SKEW_SECONDS", whole, "600", "0 switches the check off"),
+    Setting("BBOSS_ALLOWED_IPS", entries, "", "addresses or networks that may post; empty: all"),
+    Setting("BBOSS_RATE", plain, "600/min", "messages of one address; empty: no limit"),
+    Setting("METRICS_ALLOWED_IPS", entries, "127.0.0.1", "who may read /metrics, by the real peer address"),
+    Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
+    Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),
+    Setting("BPM_BASE_URL", plain, "http://127.0.0.1:8090/bpm", "BPM; the default is the sandbox"),
+    Setting("BPM_CALLBACK_SECRET", plain, "", "signs BPM's approvals", secret=True),
+    Setting("BIGDATA_BASE_URL", plain, "http://127.0.0.1:8090/bigdata", "big data; the default is the sandbox"),
+    Setting("PARTNER_TIMEOUT_SECONDS", positive, "10", "of a whole call"),
+    Setting("DISPATCH_RETRY_SECONDS", wholes, "30,120,600,1800,7200,21600", "waits between attempts"),
+    Setting("DISPATCH_LEASE_SECONDS", positive, "60", "how long a claimed step stays its worker's"),
+    Setting("BREAKER_FAILURES", positive, "20", "failures after which a partner counts as down"),
+    Setting("BREAKER_PROBE_SECONDS", positive, "15", "how often one that is down is tried"),
+    Setting("SUBSEQUENT_BILLING", plain, "after_approval", "or at_once"),
+    Setting("ATTACHMENT_DIR", folder, str(BASE_DIR / "attachments"), "where info-security files lie"),
+    Setting("EMAIL_URL", mail_server, "consolemail://", "the mail server"),
+    Setting("EMAIL_BACKEND", text, "", "in place of EMAIL_URL's: anymail.backends.NAME.EmailBackend"),
+    Setting("DEFAULT_FROM_EMAIL", text, "ibs-order-desk@localhost", "who our mails are from"),
+    Setting("DEFAULT_CONTACT_NAME", plain, "", "the contact where no SA is set for an attribution"),
+    Setting("DEFAULT_CONTACT_MAIL", plain, "", "their address"),
+    Setting("DEFAULT_CONTACT_TEL", plain, "", "their phone"),
+    Setting("LOG_LEVEL", log_level, "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+)
+TABLE = {setting.name: setting for setting in SETTINGS}
+FREE_PREFIX = "ANYMAIL_"  # a provider's own settings, under any name
+
+
+class Environment:
+    """The environment with the file's lines behind it: what is set in the environment itself comes first.
+
+    `problems` collects what can't be read, so that all of it is named at once. Values are read literally: a `$` has
+    no meaning.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.own = dict(os.environ)
+        self.file = _lines_of(file)
+        self.problems: list[str] = []
+        for name, value in self.file.items():
+            os.environ.setdefault(name, value)  # for processes that we start, and libraries
+
+    def given(self, name: str) -> str | None:
+        """The text that was set for a name; None where none was."""
+        return self.own.get(name, self.file.get(name))
+
+    def origin(self, name: str) -> str:
+        """Where the value in force comes from: `environment`, `.env` or `default`."""
+        return "environment" if name in self.own else ".env" if name in self.file else "default"
+
+    def value(self, name: str) -> object:
+        """The value of a row; the default's where the text can't be read, which is noted in `problems`."""
+        row, given = TABLE[name], self.given(name)
+        try:
+            return row.read(name, row.default if given is None else given)
+        except WrongError as error:
+            self.problems.append(str(error))
+            return row.read(name, row.default or "-")
+
+    def free(self) -> dict[str, str]:
+        """The settings under FREE_PREFIX, by their full names."""
+        names = {*self.own, *self.file}
+        return {name: self.given(name) for name in sorted(names) if name.startswith(FREE_PREFIX)}
+
+    def stop_on_problems(self) -> None:
+        """Raises ImproperlyConfigured with a line for each problem."""
+        if self.problems:
+            raise ImproperlyConfigured("\n".join(self.problems))
+
+
+def _lines_of(file: Path) -> dict[str, str]:
+    class Lines(environ.Env):
+        ENVIRON = {}  # read_env writes here instead of into the environment
+
+    Lines.read_env(file)
+    return dict(Lines.ENVIRON)

@@ -1,0 +1,27 @@
+"""`settings`: what is in force and where each comes from, secrets masked."""
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from project.environment import FREE_PREFIX, MASK, SETTINGS, Setting
+
+
+class Command(BaseCommand):
+    help = "Prints every setting that a site may set: its name, where it comes from and what is in force."
+    requires_system_checks = []
+
+    def handle(self, **options):
+        rows = [(setting.name, settings.ENVIRONMENT.origin(setting.name), _shown(setting)) for setting in SETTINGS]
+        rows += [(name, settings.ENVIRONMENT.origin(name), MASK) for name in settings.ENVIRONMENT.free()]
+        width = max(len(name) for name, *_ in rows)
+        for name, origin, shown in rows:
+            self.stdout.write(f"{name:{width}}  {origin:11}  {shown}".rstrip())
+        if not settings.ENVIRONMENT.free():
+            self.stdout.write(f"{FREE_PREFIX + '*':{width}}  default")
+
+
+def _shown(setting: Setting) -> str:
+    given = settings.ENVIRONMENT.given(setting.name)
+    if setting.name == "EMAIL_BACKEND" and given is None:
+        return settings.EMAIL_BACKEND  # EMAIL_URL's
+    return setting.shown(setting.default if given is None else given)

@@ -1,0 +1,51 @@
+"""What production (BBOSS_ENV_FLAG=1) can't do without: such a deployment does not start. Knows no models.
+
+`python -m project.production` names what is missing, a line each, and ends with 1; gunicorn.conf.py asks so.
+"""
+
+import os
+import sys
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from project.environment import TABLE
+
+CHECK = "desk.010"
+SANDBOX = {name: TABLE[name].default for name in ("BPM_BASE_URL", "BIGDATA_BASE_URL")}
+NEEDED = {
+    "BPM_CALLBACK_SECRET": "it signs BPM's approvals",
+    "SITE_URL": "links in mails lead there",
+    "DEFAULT_CONTACT_MAIL": "it gets what no attribution's SA gets",
+}
+
+
+def lacking() -> list[str]:
+    """A line for each setting that is missing; none where test data is handled (BBOSS_ENV_FLAG=0)."""
+    if settings.BBOSS_ENV_FLAG != "1":
+        return []
+    return [
+        *(f"{name} is the sandbox's address" for name in SANDBOX if getattr(settings, name) == SANDBOX[name]),
+        *(f"{name} is empty: {use}" for name, use in NEEDED.items() if not getattr(settings, name)),
+        *(["EMAIL_URL is not set: no mail would leave this machine"] if not _sends_mail() else []),
+    ]
+
+
+def _sends_mail() -> bool:
+    return any(settings.ENVIRONMENT.given(name) is not None for name in ("EMAIL_URL", "EMAIL_BACKEND"))
+
+
+def main() -> int:
+    """Gives the exit code."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    try:
+        lines = lacking()
+    except ImproperlyConfigured as error:  # settings that can't be read
+        lines = str(error).splitlines()
+    for line in lines:
+        print(f"the web process can't start: {line}", file=sys.stderr)
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

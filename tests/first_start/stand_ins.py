@@ -1,0 +1,93 @@
+"""Stands in for systemd, nginx's main configuration and a person's editor, by whose names the walk puts it on PATH.
+
+Units run as their user with their environment file alone; systemd's sandbox (ProtectSystem and the like) is not walked.
+"""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+NGINX = "/usr/sbin/nginx"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def systemctl(folder: Path, *words: str) -> None:
+    """`daemon-reload`, `enable --now UNIT...`, `reload nginx`."""
+    match words:
+        case ["daemon-reload"]:
+            pass
+        case ["enable", "--now", *units]:
+            for unit in units:
+                start_unit(folder, unit)
+        case ["reload", "nginx"]:
+            start(folder, "nginx", [*nginx_command(folder), "-g", "daemon off;"])
+        case _:
+            sys.exit(f"systemctl {shlex.join(words)}: the walk does not know this")
+
+
+def start_unit(folder: Path, name: str) -> None:
+    """Starts a unit's process as its file says."""
+    text = (folder / "etc/systemd/system" / f"{name}.service").read_text()
+    unit = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+    lines = re.findall(r"^([A-Z_]+)=(.*)$", Path(unit["EnvironmentFile"]).read_text(), re.MULTILINE)
+    settings = [f"PATH={PATH}", *(f"{name}={value}" for name, value in lines)]
+    command = ["runuser", "-u", unit["User"], "--", "env", "-i", *settings, *shlex.split(unit["ExecStart"])]
+    start(folder, name, command, cwd=unit["WorkingDirectory"])
+
+
+def start(folder: Path, name: str, command: list[str], **more) -> None:
+    """Starts a process that stays, in a group of its own; its number and its log are in the walk's folder."""
+    with (folder / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **more
+        )
+    (folder / f"{name}.pid").write_text(str(process.pid))
+
+
+def stop_all(folder: Path) -> None:
+    """Ends what `start` started, the last first."""
+    for file in sorted(folder.glob("*.pid"), key=lambda file: file.stat().st_mtime, reverse=True):
+        group = int(file.read_text())
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(group, number)
+            except ProcessLookupError:
+                break
+            subprocess.run(["timeout", "30", "tail", f"--pid={group}", "-f", "/dev/null"], check=False)
+
+
+def nginx_command(folder: Path) -> list[str]:
+    return [NGINX, "-c", str(folder / "etc/nginx/nginx.conf"), "-e", str(folder / "nginx-error.log")]
+
+
+def write_nginx_conf(folder: Path) -> None:
+    """What Debian's own nginx.conf does with conf.d, and nothing of this machine's."""
+    (folder / "etc/nginx/conf.d").mkdir(parents=True)
+    (folder / "etc/nginx/nginx.conf").write_text(
+        f"user www-data;\npid {folder}/nginx-own.pid.txt;\nerror_log {folder}/nginx-error.log;\n"
+        "events {}\n"
+        f"http {{\n  access_log {folder}/nginx-access.log;\n  include {folder}/etc/nginx/conf.d/*.conf;\n}}\n"
+    )
+
+
+def editor(folder: Path, file: str) -> None:
+    """Puts the walk's settings in their places in the file, as a person would; what has no place goes to its end."""
+    path = Path(file)
+    text = path.read_text()
+    for line in (folder / "typed.env").read_text().splitlines():
+        name = line.split("=", 1)[0]
+        text, places = re.subn(rf"^(# )?{name}=.*$", lambda _, line=line: line, text, count=1, flags=re.MULTILINE)
+        if not places:
+            text += f"{line}\n"
+    path.write_text(text)
+
+
+if __name__ == "__main__":
+    called, walk, *words = sys.argv[1:]
+    if called == "nginx":
+        sys.exit(subprocess.run([*nginx_command(Path(walk)), *words], check=False).returncode)
+    {"systemctl": systemctl, "editor": editor}[called](Path(walk), *words)

@@ -1,0 +1,23 @@
+"""README's ten lines: there are ten, and what the walk replaces in them is really there."""
+
+from pathlib import Path
+
+from tests.first_start.lines import ROOT, Place, settings_to_fill_in, ten_lines
+
+PLACE = Place(Path("/walk"), Path("/checkout"), 1, 2, 3, 4, 5, "walked", "postgres://walked@127.0.0.1/walked")
+
+
+def test_there_are_ten():
+    assert len(ten_lines()) == 10
+
+
+def test_each_substitution_replaces_something():
+    deploy = [file.read_text(encoding="utf-8") for file in (ROOT / "deploy").iterdir()]
+    text = "\n".join([*ten_lines(), *settings_to_fill_in().values(), *deploy])
+    assert [name for name in PLACE.substitutions() if name not in text] == []
+
+
+def test_they_are_put_in_once():
+    assert PLACE.put_in("install -d /srv/ibs https://ibs.example.com ibs.example.com") == (
+        "install -d /walk/srv/ibs https://localhost:2 localhost"
+    )

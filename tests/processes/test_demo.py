@@ -1,0 +1,65 @@
+"""`make demo` as a way in: what it prints for another terminal works there as it is printed."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.processes.desk import ROOT
+
+pytestmark = pytest.mark.processes
+LINE = re.compile(r"^  (?:(set -a;.*)|(?:post an order|refuse one|approve one)\s+(.*))$", re.MULTILINE)
+SET_BY_TESTS = re.compile(r"DESK_|DJANGO_|[A-Z]+_(URL|DIR|SECRET|TOKENS|RATE)$|SECRET_KEY|DEFAULT_|DEBUG")
+
+
+@pytest.fixture(scope="module")
+def printed(postgres, tmp_path_factory):
+    """What a demo that stays has printed; it is ended afterwards."""
+    if postgres:
+        pytest.skip("the demo has an embedded database")
+    output = tmp_path_factory.mktemp("demo") / "printed"
+    with output.open("wb") as file:
+        command = [sys.executable, "-m", "project.demo"]
+        demo = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=os.environ | {"DEMO_EXIT": ""})
+    try:
+        until = time.monotonic() + 180
+        while "Ctrl-C ends it" not in output.read_text():
+            assert demo.poll() is None, output.read_text()
+            assert time.monotonic() < until, output.read_text()
+            time.sleep(0.5)
+        yield output.read_text()
+    finally:
+        demo.send_signal(signal.SIGTERM)
+        demo.wait(60)
+
+
+def shell(*lines: str) -> str:
+    """What a terminal that knows nothing of the demo prints; it must not fail."""
+    clean = {name: value for name, value in os.environ.items() if not SET_BY_TESTS.match(name)}
+    done = subprocess.run(
+        ["bash", "-ec", "\n".join(lines)], cwd=ROOT, env=clean, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_three_commands_work_as_printed(printed):
+    [environment, post, refuse, approve] = [first or second for first, second in LINE.findall(printed)]
+    assert '"rspCode":"00000"' in shell(environment, post)
+    for command, state in ((refuse, "rejected"), (approve, "active")):
+        number = re.search(r"100A\d+", command)[0]
+        shell(environment, command)
+        until = time.monotonic() + 60
+        while f"({state})" not in (shown := shell(environment, f".venv/bin/python manage.py show {number}")):
+            assert time.monotonic() < until, shown
+            time.sleep(0.5)
+
+
+def test_the_file_says_every_setting(printed):
+    told = shell("set -a; . .demo/env; set +a", ".venv/bin/python manage.py settings")
+    origins = {line.split()[1] for line in told.splitlines() if not line.startswith("ANYMAIL")}
+    assert origins == {"environment"}

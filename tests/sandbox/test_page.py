@@ -1,0 +1,117 @@
+"""The sandbox's page: switches and buttons that work without script, as a browser sends them."""
+
+from html.parser import HTMLParser
+
+import pytest
+import requests
+
+from tests.sandbox.bodies import DONE, PUT, START, post, records
+from tests.sandbox.test_approve import desk  # noqa: F401  a fixture
+
+
+class Forms(HTMLParser):
+    """The forms of a page: `action`, `fields` (name to value as it stands), `buttons` ((name, value, text))."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[dict] = []
+        self._select = ""
+        self._button = False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "form":
+            self.found.append({"action": given["action"], "fields": {}, "buttons": []})
+        elif tag == "input":
+            self.found[-1]["fields"][given["name"]] = given.get("value", "")
+        elif tag == "select":
+            self._select = given["name"]
+        elif tag == "option":
+            self.found[-1]["fields"].setdefault(self._select, given.get("value", ""))
+        elif tag == "button":
+            self._button = True
+            self.found[-1]["buttons"].append([given.get("name"), given.get("value"), ""])
+
+    def handle_endtag(self, tag):
+        if tag == "button":
+            self._button = False
+
+    def handle_data(self, data):
+        if self._button:
+            self.found[-1]["buttons"][-1][2] += data
+
+
+def press(sandbox, action: str, button: str, **filled: str) -> str:
+    """Fills in the first form of this action and presses a button by its words; the page that comes of it."""
+    page = requests.get(sandbox.url, timeout=5).text
+    form = next(form for form in Forms(page).found if form["action"] == action)
+    name, value, _ = next(found for found in form["buttons"] if found[2] == button)
+    data = form["fields"] | filled | ({name: value} if name else {})
+    answer = requests.post(sandbox.url + action, data=data, timeout=5, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    return requests.get(sandbox.url, timeout=5).text
+
+
+def test_a_fault_is_set_and_shown_and_strikes(sandbox):
+    page = press(sandbox, "/page/faults", "设置故障", path=PUT, kind="refusal", count="2")
+    assert f"已设置故障：业务拒绝，{PUT}，2 次" in page
+    [left] = sandbox.partners.faults.left()
+    assert (left["path"], left["kind"], left["count"], left["seconds"]) == (PUT, "refusal", 2, 30)
+    assert post(sandbox, PUT, records()).json()["code"] == 400
+
+
+def test_the_notice_is_shown_once(sandbox):
+    assert "已设置故障" in press(sandbox, "/page/faults", "设置故障")
+    assert "已设置故障" not in requests.get(sandbox.url, timeout=5).text
+
+
+def test_all_faults_are_cleared(sandbox):
+    sandbox.fault(PUT, "500", count=5)
+    assert "已清除全部故障" in press(sandbox, "/page/clear", "清除全部故障")
+    assert post(sandbox, PUT, records()).json() == DONE
+
+
+@pytest.mark.parametrize(
+    "filled, named",
+    [
+        ({"count": "0"}, "count"),
+        ({"count": "many"}, "count"),
+        ({"seconds": "-1"}, "seconds"),
+        ({"path": "/x"}, "path"),
+        ({"kind": "<b>"}, "kind"),
+    ],
+)
+def test_a_bad_value_is_named_on_the_page(sandbox, filled, named):
+    assert f"{named}: must be" in press(sandbox, "/page/faults", "设置故障", **filled)
+    assert sandbox.partners.faults.left() == []
+
+
+@pytest.mark.parametrize("button, result", [("同意", "pass"), ("驳回", "reject")])
+def test_bpm_decides_at_a_button(sandbox, desk, case, button, result):  # noqa: F811
+    requests.post(f"{sandbox.url}/callback", json={"url": desk.url}, timeout=5).raise_for_status()
+    post(sandbox, START, case(2)["expect"]["bpm"][0])
+    page = press(sandbox, "/page/approve", button)
+    assert f"100A230920170127001：已回调“{button}”，订单台应答 HTTP 200" in page
+    [(_, signature, raw)] = desk.came
+    assert signature
+    assert f'"result":"{result}"'.encode() in raw
+
+
+def test_a_desk_that_is_away_is_named(sandbox, case):
+    requests.post(f"{sandbox.url}/callback", json={"url": "http://127.0.0.1:9/x"}, timeout=5).raise_for_status()
+    post(sandbox, START, case(2)["expect"]["bpm"][0])
+    assert "http://127.0.0.1:9/x 没有应答" in press(sandbox, "/page/approve", "同意")
+
+
+def test_callbacks_go_to_this_machine_only(sandbox):
+    before = sandbox.partners.callback
+    answer = requests.post(f"{sandbox.url}/callback", json={"url": "http://example.com/"}, timeout=5)
+    assert (answer.status_code, sandbox.partners.callback) == (400, before)
+
+
+def test_the_page_needs_no_script(sandbox):
+    answer = requests.get(sandbox.url, timeout=5)
+    assert "<script" not in answer.text
+    assert "style=" not in answer.text
+    assert "form-action 'self'" in answer.headers["Content-Security-Policy"]

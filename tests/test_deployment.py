@@ -1,0 +1,280 @@
+"""A deployment that can't work doesn't start, and `check --deploy` and `settings` say what a site has set."""
+
+import datetime
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings as live_settings
+from django.core.checks import ERROR, run_checks
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from project import production
+from project.checks import TAG
+from project.deployment import strange_names
+from project.environment import SETTINGS, Environment
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = [setting.name for setting in SETTINGS]
+PRODUCTION = {
+    "BBOSS_ENV_FLAG": "1",
+    "BPM_BASE_URL": "https://bpm.example.com/bpm",
+    "BIGDATA_BASE_URL": "https://bigdata.example.com/bigdata",
+    "BPM_CALLBACK_SECRET": "k3Tq8Zr1Wm5Yb7Nc",
+    "EMAIL_URL": "smtp://mail.example.com",
+    "SITE_URL": "https://ibs.example.com",
+    "DEFAULT_CONTACT_MAIL": "desk@example.com",
+}
+LACKING = [
+    ("BPM_BASE_URL", None, "BPM_BASE_URL is the sandbox's address"),
+    ("BIGDATA_BASE_URL", None, "BIGDATA_BASE_URL is the sandbox's address"),
+    ("BPM_CALLBACK_SECRET", "", "BPM_CALLBACK_SECRET is empty: it signs BPM's approvals"),
+    ("SITE_URL", None, "SITE_URL is empty: links in mails lead there"),
+    ("DEFAULT_CONTACT_MAIL", None, "DEFAULT_CONTACT_MAIL is empty: it gets what no attribution's SA gets"),
+    ("EMAIL_URL", None, "EMAIL_URL is not set: no mail would leave this machine"),
+]
+
+
+def python(*words: str, **environment: str | None) -> subprocess.CompletedProcess:
+    """Python in a process of its own; None leaves a variable out."""
+    given = (
+        os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings", "DATABASE_URL": "sqlite://:memory:"} | environment
+    )
+    env = {name: value for name, value in given.items() if value is not None}
+    return subprocess.run([sys.executable, *words], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def manage(*words: str, **environment: str | None) -> subprocess.CompletedProcess:
+    return python("manage.py", *words, **environment)
+
+
+# --- production starts only with what it needs
+
+
+@pytest.mark.parametrize("command", [["worker"], ["show", "X"], ["send_order", "x.json"]])
+def test_production_names_all_that_is_missing_one_line_each(command):
+    ended = manage(*command, **PRODUCTION | {name: value for name, value, _ in LACKING})
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.splitlines() == [f"manage.py: {said}" for *_, said in LACKING]
+
+
+@pytest.mark.parametrize("name, value, said", LACKING)
+def test_each_alone_is_enough(name, value, said):
+    ended = manage("worker", **PRODUCTION | {name: value})
+    assert (ended.returncode, ended.stderr) == (1, f"manage.py: {said}\n")
+
+
+def test_the_web_process_does_not_start_either():
+    gunicorn = ("-m", "gunicorn", "project.wsgi", "--bind", "127.0.0.1:0", "--workers", "2", "--no-control-socket")
+    ended = python(*gunicorn, **PRODUCTION | {name: value for name, value, _ in LACKING})
+    assert ended.returncode == 1
+    greeting, *lines = ended.stderr.splitlines()
+    assert "Starting gunicorn" in greeting
+    assert lines == [f"the web process can't start: {said}" for *_, said in LACKING]
+
+
+def test_what_loads_the_web_process_otherwise_names_them_too():
+    ended = python("-c", "import project.wsgi", **PRODUCTION | {"SITE_URL": None})
+    assert ended.returncode != 0
+    assert "the web process can't start: ?: (desk.010) SITE_URL is empty" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", [["settings"], ["collectstatic", "--dry-run", "--noinput"], ["migrate", "--plan"]])
+def test_what_installs_and_looks_runs_all_the_same(command):
+    ended = manage(*command, **PRODUCTION | {name: value for name, value, _ in LACKING})
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_check_runs_and_names_them():
+    ended = manage("check", **PRODUCTION | {"SITE_URL": None})
+    assert ended.returncode == 1
+    assert "(desk.010) SITE_URL is empty" in ended.stderr
+
+
+def test_with_all_of_it_production_runs():
+    ended = manage("show", "X", **PRODUCTION)
+    assert "SITE_URL" not in ended.stderr
+    assert "the database does not answer, or lacks its migrations" in ended.stderr
+
+
+def test_test_data_needs_none_of_it():
+    ended = manage("check", **{name: value for name, value, _ in LACKING if name != "BPM_CALLBACK_SECRET"})
+    assert ended.returncode == 0
+
+
+def test_production_is_fine_with_its_settings(settings):
+    for name, value in PRODUCTION.items():
+        setattr(settings, name, value)
+    assert run_checks(tags=[TAG]) == []
+    settings.SITE_URL = ""
+    assert [(message.level, message.id) for message in run_checks(tags=[TAG])] == [(ERROR, production.CHECK)]
+
+
+def test_the_sandbox_refuses_production(settings):
+    settings.BBOSS_ENV_FLAG = "1"
+    with pytest.raises(CommandError, match="BBOSS_ENV_FLAG is 1"):
+        call_command("sandbox", port=0)
+
+
+def test_all_that_cannot_be_read_is_named_at_once():
+    ended = manage("check", LOG_LEVEL="loud", BREAKER_FAILURES="many", SECRET_KEY="")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "manage.py: SECRET_KEY is not set (a development machine may set DEBUG=true instead)",
+        "manage.py: BREAKER_FAILURES must be a whole number, not 'many'",
+        "manage.py: LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'",
+    ]
+
+
+# --- check --deploy
+
+
+def doubts() -> list[str]:
+    found = run_checks(tags=[TAG], include_deployment_checks=True)
+    return [message.msg for message in found if message.id.startswith("desk.1")]
+
+
+@pytest.fixture
+def fine(settings, tmp_path):
+    """A deployment without a doubt."""
+    settings.SECRET_KEY = "n5Kd8fXqL2vR7wTzB4mYc9"
+    settings.BBOSS_APP_SECRET = "Wq7Zx2Lp9Vt4Rk8Nm3Bc"
+    settings.BPM_CALLBACK_SECRET = "Hy6Jd1Gs0Pf5Ma2Ue8To"
+    settings.BBOSS_RATE = "600/min"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.ATTACHMENT_DIR = tmp_path
+    settings.ENVIRONMENT = Environment(tmp_path / "no.env")
+    settings.ENVIRONMENT.own = {"DATABASE_URL": "set"}
+    return settings
+
+
+def token(days: float) -> str:
+    ends = timezone.localtime() + datetime.timedelta(days=days)
+    return f"{ends:%Y%m%d%H%M%S}{'c' * 32}-1234-1700000000"
+
+
+@pytest.mark.django_db
+def test_a_careful_deployment_leaves_no_doubt(fine):
+    assert doubts() == []
+
+
+DOUBTS = [
+    ({"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}, "sends no mail to anybody"),
+    ({"DEFAULT_CONTACT_MAIL": "43"}, "DEFAULT_CONTACT_MAIL is no mail address: '43'"),
+    ({"DEFAULT_FROM_EMAIL": "IBS <desk>"}, "DEFAULT_FROM_EMAIL is no mail address"),
+    ({"BBOSS_APP_SECRET": "Wq7Zx2Lp9"}, "BBOSS_APP_SECRET has 9 characters"),
+    ({"BPM_CALLBACK_SECRET": "change-me-before-production"}, "BPM_CALLBACK_SECRET looks like an example's"),
+    ({"SECRET_KEY": "aaaaaaaaaaaaaaaaaaaaaaaa"}, "SECRET_KEY looks like an example's"),
+    ({"BBOSS_ACCESS_TOKENS": [token(-1)]}, "token 1 expired"),
+    ({"BBOSS_ACCESS_TOKENS": [token(13)]}, "token 1 expires"),
+    ({"HTTPS_ONLY": True, "TRUSTED_PROXY_COUNT": 0}, "TRUSTED_PROXY_COUNT is 0 with HTTPS_ONLY"),
+    ({"ALLOWED_HOSTS": ["*"]}, "ALLOWED_HOSTS is *"),
+    ({"METRICS_ALLOWED_IPS": ["10.0.0.1", "0.0.0.0/0"]}, "METRICS_ALLOWED_IPS lets everybody"),
+    ({"BBOSS_TIMESTAMP_SKEW_SECONDS": 0}, "BBOSS_TIMESTAMP_SKEW_SECONDS is 0"),
+    ({"BBOSS_RATE": ""}, "BBOSS_RATE is empty"),
+    ({"ATTACHMENT_DIR": Path("/nowhere/at/all")}, "ATTACHMENT_DIR: /nowhere/at/all is no folder"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("given, said", DOUBTS, ids=[said for _, said in DOUBTS])
+def test_a_doubt_is_named_alone(fine, given, said):
+    for name, value in given.items():
+        setattr(fine, name, value)
+    [doubt] = doubts()
+    assert said in doubt
+
+
+@pytest.mark.django_db
+def test_a_token_that_lasts_is_no_doubt(fine):
+    fine.BBOSS_ACCESS_TOKENS = [token(15)]
+    assert doubts() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("DEFAULT_CONTACT_TEL", "", "DEFAULT_CONTACT_TEL is set and empty"),
+        ("BBOSS_DOMAIN", "$DOMAIN", "BBOSS_DOMAIN begins with $, which is read literally"),
+        ("BBOS_RATE", "600/min", "BBOS_RATE is no setting of ours; BBOSS_RATE is"),
+        ("BBOSS_TIMEOUT", "3", "BBOSS_TIMEOUT is no setting of ours"),
+    ],
+)
+def test_what_was_written_is_looked_at(fine, name, value, said):
+    fine.ENVIRONMENT.own = {"DATABASE_URL": "set", name: value}
+    [doubt] = doubts()
+    assert said in doubt
+
+
+def test_the_file_may_hold_no_name_that_nobody_reads():
+    told = list(
+        strange_names(["HOME", "TERM", "DEBUGINFOD_URLS"], ["ATTACHMENT", "HTTPS_PROXY", "ANYMAIL_MAILGUN_API_KEY"])
+    )
+    assert told == ["ATTACHMENT is no setting of ours."]
+
+
+def test_a_database_that_is_away_is_named_beside_the_rest():
+    ended = manage("check", "--deploy", DATABASE_URL="postgres://nobody@127.0.0.1:9/nothing", BBOSS_RATE="")
+    assert "DATABASE_URL: the database does not answer" in ended.stderr
+    assert "BBOSS_RATE is empty" in ended.stderr
+
+
+@pytest.mark.django_db
+def test_a_folder_that_this_account_cannot_write_is_named(fine, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    assert any("is not writable for this account" in doubt for doubt in doubts())
+
+
+# --- what is in force
+
+
+def test_a_dollar_is_read_literally():
+    ended = manage("settings", BBOSS_DOMAIN="$BBOSS_ROUTE_VALUE", BBOSS_ROUTE_VALUE="995")
+    assert re.search(r"^BBOSS_DOMAIN +environment +\$BBOSS_ROUTE_VALUE$", ended.stdout, re.MULTILINE)
+
+
+def test_settings_prints_each_with_its_origin_and_no_secret():
+    secrets = {"SECRET_KEY": "s1-hidden", "BBOSS_APP_SECRET": "s2-hidden", "BPM_CALLBACK_SECRET": "s3-hidden"}
+    more = {"EMAIL_URL": "smtp://me:s4-hidden@mail.example.com:25", "ANYMAIL_KEY": "s5-hidden", "BBOSS_RATE": None}
+    ended = manage("settings", **secrets, **more)
+    rows = {line.split()[0]: line.split()[1:] for line in ended.stdout.splitlines()}
+    assert list(rows) == [*NAMES, "ANYMAIL_KEY"]
+    assert rows["BBOSS_RATE"] == ["default", "600/min"]
+    assert rows["BBOSS_APP_SECRET"] == ["environment", "***"]
+    assert rows["EMAIL_URL"] == ["environment", "smtp://me:***@mail.example.com:25"]
+    assert "hidden" not in ended.stdout + ended.stderr
+
+
+def test_the_file_is_known_as_where_it_comes_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("BBOSS_DOMAIN", "OURS")
+    monkeypatch.setenv("BBOSS_ROUTE_VALUE", "")
+    monkeypatch.delenv("BBOSS_ROUTE_VALUE")
+    (tmp_path / ".env").write_text("BBOSS_DOMAIN=THEIRS\nBBOSS_ROUTE_VALUE=996\n")
+    environment = Environment(tmp_path / ".env")
+    names = ("BBOSS_DOMAIN", "BBOSS_ROUTE_VALUE", "BBOSS_PARTY_IDS")
+    assert [environment.origin(name) for name in names] == ["environment", ".env", "default"]
+    assert [environment.value(name) for name in names] == ["OURS", "996", ["BBSS9980"]]
+
+
+def test_settings_takes_every_row_of_the_table():
+    taken = set(re.findall(r'value\("([A-Z_]+)"\)', (ROOT / "project" / "settings.py").read_text()))
+    assert taken == set(NAMES)
+    assert all(hasattr(live_settings, name) for name in NAMES if name not in {"DATABASE_URL", "EMAIL_URL"})
+
+
+def test_the_example_has_every_name():
+    named = re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert set(named) == set(NAMES)
+
+
+def test_readme_explains_every_name():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text[text.index("\n## Settings\n") : text.index("\n## Production in ten lines\n")]
+    assert set(NAMES) - set(re.findall(r"`([A-Z_]+)`", table)) == set()
