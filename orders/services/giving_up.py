@@ -106,7 +106,7 @@ def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.date
     step.order = row.order
     if row.about.get("last") and step.state == State.GIVEN_UP and not step.about.get("settled"):
         first = Dispatch.objects.filter(order=row.order, step=Step.ASK_BILLING, about__for=step.pk, superseded=False)
-        first.filter(state=State.FAILED).update(state=State.CLOSED)
+        first.filter(state=State.FAILED).update(superseded=True)
         settle_given_up(step, held, now=now, by=by)
         _go_on(row.order, now=now, by=by)
 

@@ -186,14 +186,18 @@ def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | N
         return Held.DOMAINS_MISSING
     if trial.planned_at is None:
         return Held.TRIAL_HELD
+    names = DOMAINS(order=before.pk)
+    if not decision.domains and not names:
+        return Held.DOMAINS_MISSING  # staff gave up what the trial was to have
     copy_from(order, before, FROM_TRIAL)
     order.attribution_id = order.attribution_id or before.attribution_id
-    _plan_activation(order, decision, before, now)
+    _plan_activation(order, decision, before, names, now)
     return Held.NOT
 
 
-def _plan_activation(order: Order, decision: Settlement, before: Order, now: datetime.datetime) -> None:
-    names = DOMAINS(order=before.pk)
+def _plan_activation(
+    order: Order, decision: Settlement, before: Order, names: list[str], now: datetime.datetime
+) -> None:
     decision.domains = decision.domains or names
     order.start_at = later_start(order.biz_start, now)
     if order.first:

@@ -41,6 +41,10 @@ def _there(trial: Order) -> dict[str, BillingRecord]:
 def _count_trial(trial: Order, shape: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
     keys = shape.domains.values_list("key", flat=True)
     _keep_domains(shape, [key for key in keys if key in there], now, by)
+    _end_without_records(trial, there, now, by)
+
+
+def _end_without_records(trial: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
     if not there and trial.state != Order.State.ENDED:
         add_event(trial, "state", by=by, now=now, old=trial.state, new=Order.State.ENDED)
         trial.state = Order.State.ENDED
@@ -66,6 +70,7 @@ def _count_change(change: Order, there: dict[str, BillingRecord], now: datetime.
     _keep_domains(
         change, [*(key for key in own if key in names), *(key for key in names if key not in own)], now, by, names
     )
+    _end_without_records(change.trial, there, now, by)
 
 
 def _has_step(change: Order, step: str) -> bool:

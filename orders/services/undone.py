@@ -11,7 +11,8 @@ from orders.services.acts import acts_of, records_of
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
 from orders.services.late_undo import unmark
-from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape
+from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape, open_claim
+from orders.services.stepping import line_is_free
 from orders.services.undo import give_ending
 from orders.services.undo_plan import LOOK_AGAIN
 
@@ -144,6 +145,16 @@ def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
         release_claim(claim, order, ended_now=late, now=now, by=by)
     elif late:
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
+    elif order.kind == Order.Kind.CHANGE and order.trial:
+        _end_again(order.trial, now, by)
+
+
+def _end_again(trial: Order, now: datetime.datetime, by: str) -> None:
+    """A withdrawn change had let a (locked) trial run again that had ended, and has made nothing, or nothing is left of
+    it: the trial has ended after all."""
+    nothing = not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
+    if nothing and trial.state == Order.State.TRIALING and line_is_free(trial.pk) and open_claim(trial) is None:
+        _move_trial(trial, Order.State.ENDED, now, by)
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: datetime.datetime, by: str) -> None:

@@ -482,3 +482,32 @@ def test_later_end_after_a_withdrawn_change_makes_what_is_not_restored(desk):
     desk.activation("A1", "T0", "bc", start=3)
     desk.check()
     desk.mend("resend first")
+
+
+def test_trial_of_which_a_given_up_change_left_nothing_has_ended(desk):
+    desk.trial("T0", "a")
+    desk.change("C0", "T0", "b")
+    desk.change("C1", "T0", "", flow="2")
+    desk.setting(retries=[])
+    desk.activation("A0", "T0", "")
+    desk.deliver("bigdata", "bpm", fates=("ok", "ok", "ok", "broken"), room=1)
+    desk.give_up("C0")
+    desk.deliver("bigdata", "bpm", fates=("refuse",), room=1)
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0")) == ("ended", "applied")
+    desk.mend("resend first")
+
+
+def test_withdrawn_change_that_let_an_ended_trial_run_ends_it_again(desk):
+    desk.setting(retries=[])
+    desk.trial("T0", "cd")
+    desk.deliver()
+    desk.activation("A0", "T0", "a")
+    desk.deliver("bigdata", room=1)
+    desk.withdraw("A0")
+    desk.deliver("bigdata", fates=("ok", "refuse"), room=1)
+    desk.change("C2", "T0", "ab", end=3)
+    desk.give_up("A0")
+    desk.withdraw("C2")
+    desk.check()
+    desk.mend("give up first")
