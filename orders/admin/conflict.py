@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 
 from django.contrib import admin
+from django.db.models import Q
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
+from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.members import members_of
 from orders.admin.personal import PersonalData, masked
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
+from orders.pages.history import actor_of
 from orders.pages.key_words import WORDS
 
 ABSENT = "—"
@@ -72,11 +76,23 @@ def first_sender(order: Order) -> Sender:
     return Sender(order.received_at, "", "", call.trans_ido if call else "", order.trans_idh)
 
 
+SeenFilter = word_filter("seen", _("seen to"), {
+    "no": (_("Nobody has seen to it"), Q(seen=None)),
+    "yes": (_("Seen to"), Q(seen__isnull=False)),
+})  # fmt: skip
+
+
 @admin.register(Conflict)
 class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["order_number", "trans_ido", "remote_address", "received"]
+    list_display = ["order_number", "trans_ido", "remote_address", "received", "seen_by"]
+    list_filter = [SeenFilter]
+    list_select_related = ["seen"]
     change_form_template = "admin/orders/conflict.html"
     fields = []
+
+    @admin.display(description=_("seen by"), empty_value="-")
+    def seen_by(self, obj):
+        return actor_of(obj.seen.actor)[0] if obj.seen else None
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context["conflict"] = self.facts(obj)

@@ -15,6 +15,7 @@ from orders.admin.scope import Scoped
 from orders.admin.search import search_orders
 from orders.causes import cause_of
 from orders.models import Dispatch, OrderFiles
+from orders.queries.doubts import mark
 
 
 class FilesChangeList(ChangeList):
@@ -26,6 +27,7 @@ class FilesChangeList(ChangeList):
         ids = [order.pk for order in self.result_list]
         rows = Dispatch.objects.filter(order__in=ids, step=Dispatch.Step.CHECK_FILES).order_by("pk").defer("payload")
         checks = {row.order_id: row for row in rows}
+        mark(self.result_list)
         for order in self.result_list:
             order.check_row = checks.get(order.pk)
 

@@ -5,7 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class InboundMessage(models.Model):
-    """One request that could be read as JSON, with what we answered. Append-only; token and signature are masked."""
+    """One request that could be read as JSON, with what we answered; token and signature are masked. Append-only, but
+    for who has seen to a conflict."""
 
     received_at = models.DateTimeField(_("received at"))
     remote_address = models.CharField(_("sender's address"), max_length=64, blank=True)
@@ -18,12 +19,23 @@ class InboundMessage(models.Model):
     biz_code = models.CharField(_("business code"), max_length=8, blank=True)
     hint = models.TextField(_("what was wrong"), blank=True)
     body = models.TextField(_("message"))
+    seen = models.ForeignKey(
+        "OrderEvent", models.PROTECT, null=True, blank=True, related_name="+", db_index=False,
+        verbose_name=_("seen"), help_text=_("the event that says who has seen to this conflict, when and why"),
+    )  # fmt: skip
 
     class Meta:
         verbose_name = _("inbound message")
         verbose_name_plural = _("inbound messages")
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["remote_address", "received_at"], name="inbound_rate")]
+        indexes = [
+            models.Index(fields=["remote_address", "received_at"], name="inbound_rate"),
+            models.Index(
+                fields=["order_number"],
+                name="conflict_open",
+                condition=models.Q(rsp_code="30000", biz_code="3001", seen=None),
+            ),
+        ]
 
     def __str__(self):
         return f"{self.trans_ido} {self.rsp_code}"

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.books import HeldRecord, ask
+from orders.books import HeldRecord, Look, ask, look
 from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent
 from orders.pages import outlook
@@ -58,6 +58,11 @@ def ask_books(order: Order) -> list[HeldRecord]:
     return ask(job_of(order))
 
 
+def look_at_books(order: Order) -> Look:
+    """The order's records held against the big-data side's. Raises BooksSilentError."""
+    return look(order.pk)
+
+
 ALL = [
     Decision(
         key="resend", permission="orders.resend_order", label=_("Resend"), will=outlook.will_resend,
@@ -79,8 +84,8 @@ ALL = [
         done=_("The start day is under way."),
     ),
     Decision(
-        key="call_off", permission="orders.run_activation", label=_("Call off the start day"), danger=True,
-        will=outlook.will_call_off, done=_("Called off. What was sent is being taken back."),
+        key="call_off", permission="orders.withdraw_order", label=_("Withdraw before the start day"), danger=True,
+        will=outlook.will_call_off, done=_("Withdrawn before its start day. What was sent is being taken back."),
     ),
     Decision(
         key="usage", permission="orders.fetch_usage", label=_("Fetch trial traffic"),
@@ -114,6 +119,14 @@ ALL = [
         will=outlook.foreseen(foresee.take), done=_("The big-data side's books are ours now."), ask=ask_books,
     ),
     Decision(
+        key="fix", permission="orders.fix_difference", label=_("Put the difference right"), danger=True,
+        will=outlook.foreseen(foresee.fix), done=_("The books agree: nothing differs."), ask=look_at_books,
+    ),
+    Decision(
+        key="compare", permission="orders.fix_difference", label=_("Compare with the big-data side"),
+        will=outlook.foreseen(foresee.compare), done=_("The books agree: nothing differs."), ask=look_at_books,
+    ),
+    Decision(
         key="give_up", permission="orders.give_up_step", label=_("Give the step up"), danger=True,
         will=outlook.foreseen(foresee.give_up), done=_("Given up. What waited behind it goes on."),
     ),
@@ -136,8 +149,8 @@ def offered(facts: Facts, has_perm: Callable[[str], bool]) -> list[Decision]:
 
 def decide(
     decision: Decision, *, number: str, seen: int, by: str, reason: str, now: datetime.datetime, **more: object
-) -> Order:
-    """Takes a decision, judged anew under the order's lock.
+) -> str:
+    """Takes a decision, judged anew under the order's lock; returns what came of it, in words.
 
     `seen`: the newest event that the person knew of. `more`: what the form asks besides the reason. Raises
     ChangedMeanwhileError, NotAllowedError, BooksSilentError and the service's own errors; nothing is changed then.
@@ -149,8 +162,7 @@ def decide(
     with transaction.atomic():
         order = lock_order(number)
         facts = _judge(decision, order, seen=seen, now=now)
-        ACTS[decision.key](facts, by=by, reason=reason, **more)
-    return order
+        return ACTS[decision.key](facts, by=by, reason=reason, **more) or str(decision.done)
 
 
 def _judge(decision: Decision, order: Order, *, seen: int, now: datetime.datetime) -> Facts:

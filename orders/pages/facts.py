@@ -1,4 +1,4 @@
-"""Reads what the ladder and the decisions depend on: at most six queries, however long an order's history."""
+"""Reads what the ladder and the decisions depend on: at most seven queries, however long an order's history."""
 
 import datetime
 import json
@@ -7,19 +7,20 @@ from django.db.models import Q
 
 from orders.models import Dispatch, Order
 from orders.pages.rungs import Facts, Trouble
+from orders.queries.doubts import count_open
+from orders.queries.stuck import blocker_of
 from orders.services.breakers import partners_down
-from orders.services.incidents import DIFFERENCE
 from orders.services.late_undo import is_late
 from orders.services.mails import AFTER_THE_PLAN
-from orders.services.taking import open_differences
 
 MOST_STEPS = 200
-STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
+State = Dispatch.State
+STOPPED = [State.FAILED, State.RETRYING]
 
 
 def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
-    """The order's steps that count, what stops it, which partners are down, BPM's last word, whether it is late and
-    whether the partner's books differ."""
+    """The order's steps that count, what stops it, which partners are down, BPM's last word, whether it is late, how
+    the partner's books differ, and which failed step of another order it waits behind."""
     steps, troubles = steps_of(order), troubles_of(order)
     accepted = any(row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE for row in steps)
     return Facts(
@@ -30,7 +31,8 @@ def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
         shut=frozenset(partners_down()),
         opinion=last_opinion(order),
         late=accepted and is_late(order, now),
-        differs=any(row.code == DIFFERENCE for row in troubles) and open_differences(order).exists(),
+        open=count_open(order.differences),
+        behind=blocker_of(order) if any(row.state == State.WAITING and row.lane for row in steps) else None,
     )
 
 

@@ -64,6 +64,7 @@ WORDS = {
     "note": gettext_lazy("Note"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
     "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
+    "compared": gettext_lazy("Compared with the big-data side"),
     "reconciliation_fix": gettext_lazy("Put right after a reconciliation"),
     "incident_acknowledged": gettext_lazy("Took an incident up: %(what)s"),
     "incident_ignored": gettext_lazy("Ignored an incident: %(what)s"),

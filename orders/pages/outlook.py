@@ -87,7 +87,8 @@ def will_withdraw(facts: Facts) -> list[str]:
 
 
 def will_call_off(facts: Facts) -> list[str]:
-    return [_("The job of the start day is removed."), *will_withdraw(facts)]
+    """It is a withdrawal, and nothing less."""
+    return [_("This withdraws the order: its start day is called off, its job removed."), *will_withdraw(facts)]
 
 
 def always(*sentences: str | Promise) -> Callable[[Facts], list[str]]:

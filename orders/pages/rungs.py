@@ -11,6 +11,7 @@ from orders.causes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order
 from orders.models.dispatch import FIXES
 from orders.pages.saying import said
+from orders.queries.doubts import Open
 from orders.services.incidents import PARTNERS
 from orders.services.outcome import ACTED_BEFORE
 
@@ -40,8 +41,8 @@ class Trouble:
 @dataclass(frozen=True)
 class Facts:
     """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `late`: the
-    customer has been live for so long that nothing is undone by itself (contract 3.9, 16). `differs`: the partner's
-    books differ, as far as is known."""
+    customer has been live for so long that nothing is undone by itself (contract 3.9, 16). `open`: the differences with
+    the partner's books, as far as is known. `behind`: the failed step of another order that it waits for."""
 
     order: Order
     steps: Collection[Dispatch]
@@ -50,7 +51,13 @@ class Facts:
     shut: Collection[str] = ()
     opinion: str = ""
     late: bool = False
-    differs: bool = False
+    open: Open = Open()
+    behind: Dispatch | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the partner's books differ; that BBOSS's list lacks the order says nothing about them."""
+        return self.open.number > self.open.unlisted
 
     def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
         return [row for row in self.steps if wanted(row)]
@@ -61,7 +68,7 @@ class Rung:
     """One rung. `tone`: one of the six, or `none` where the rung does not apply. `action`: the right decision's key.
 
     `result` is a word or two; `note` a sentence where there is no cause. `cause` says what is wrong and what to do,
-    `code` and `detail` are what the partner said.
+    `code` and `detail` are what the partner said. `other`: another order that it waits for.
     """
 
     key: str
@@ -77,6 +84,7 @@ class Rung:
     tries: int = 0
     next_try: datetime.datetime | None = None
     action: str = ""
+    other: Order | None = None
     current: bool = False
 
 
@@ -209,6 +217,8 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
     """Not its turn yet; where nothing of the order stands in front of it, others of the trial do."""
     if facts.order.undo_since and not row.undo:
         return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+    if facts.behind and row.lane:
+        return _behind(base, facts.behind)
     before = facts.of(lambda other: other.blocking and other.position < row.position and not other.undo)
     free = all(other.state in OVER for other in before) and not row.gate
     if free and row.lane and not facts.order.held_because:
@@ -217,6 +227,19 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
     if any(other.state == State.DONE for other in rows):
         return Rung(**base, tone="blue", icon="arrow", result=_("Under way"), note=_("It is under way."))
     return Rung(**base, icon="dot", result=_("Not begun"), note=_("It begins when the steps before it are done."))
+
+
+def _behind(base: dict, row: Dispatch) -> Rung:
+    """Another order of the trial has failed, and stands in front of it: it does not go on by itself."""
+    cause = Cause(
+        _("It waits behind a failed step of another order of its trial."),
+        _("Set that order going, or give its step up; this one follows by itself."),
+    )
+    detail = f"{row.get_step_display()}: {cause_of(row.error_code).what}"
+    return Rung(
+        **base, tone="amber", icon="pause", result=_("Waits behind a failed order"), at=row.done_at, cause=cause,
+        detail=detail, other=row.order,
+    )  # fmt: skip
 
 
 def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:

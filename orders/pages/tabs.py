@@ -1,7 +1,7 @@
 """The tabs of an order's page. Only the open one's data are read, a page at a time."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from django.core.paginator import Page, Paginator
@@ -10,8 +10,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
-from orders.models import BillingRecord, Dispatch, InboundMessage, Order
+from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order
 from orders.pages.calls import attempts_of, calls_of, show_answers
+from orders.pages.differing import Line, lines_of
 from orders.pages.facts import content_text
 from orders.pages.family import family_of
 from orders.pages.history import FILTERS, events_of, tell
@@ -20,7 +21,7 @@ from orders.pages.preview import RIGHT, files_of, first_rows
 from orders.pages.rungs import Facts
 
 Kind, Step = Order.Kind, Dispatch.Step
-PAGE, CALLS_PAGE, MESSAGES_PAGE = 50, 10, 5
+PAGE, CALLS_PAGE, MESSAGES_PAGE, MOST_DIFFERENCES = 50, 10, 5, 50
 Record = BillingRecord.State
 MEANS = {
     Record.TO_SEND: _("not at the big-data side yet"),
@@ -73,19 +74,41 @@ def domains(ask: Ask) -> dict:
     keys = [row.key for row in page]
     records = BillingRecord.objects.filter(order=owner, domain_key__in=keys).order_by("pk")
     by_key = {row.domain_key: row for row in records}
+    _mark_records(ask, by_key.values())
     for row in page:
         row.record = by_key.get(row.key)
     return {"rows": page}
 
 
+def _mark_records(ask: Ask, records: Iterable[BillingRecord]) -> None:
+    """A record that differs is not shown as fine. A query only where something differs."""
+    if not ask.facts.open.number:
+        return
+    rows = ask.order.differences.filter(state=Difference.State.OPEN, domain__in=[record.domain for record in records])
+    differing = set(rows.values_list("product_id", "domain"))
+    for record in records:
+        record.doubt = (record.product_id, record.domain) in differing
+
+
 def billing(ask: Ask) -> dict:
     """The records at the big-data side, the calls about them, and the receipts of deletions."""
     records = ask.order.billing_records.select_related("dispatch").defer("dispatch__payload").order_by("pk")
+    page = ask.page(records)
+    page.object_list = list(page.object_list)
+    _mark_records(ask, page.object_list)
     return {
-        "rows": ask.page(records),
+        "rows": page,
         "counts": _states_of(ask.order),
+        "differences": differences_of(ask.order),
         **_calls(ask, Dispatch.Channel.BILLING, parameter="calls"),
     }
+
+
+def differences_of(order: Order, *, still: bool = False) -> list[Line]:
+    """The newest differences of an order with the big-data side's books; `still`: only the open ones. One query."""
+    rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
+    rows = rows.filter(state=Difference.State.OPEN) if still else rows
+    return lines_of(rows[:MOST_DIFFERENCES], order)
 
 
 def _states_of(order: Order) -> list[tuple]:

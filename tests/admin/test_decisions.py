@@ -44,6 +44,8 @@ EVENTS = {
     "name_domains": "domains_named",
     "take": "taken",
     "give_up": "given_up",
+    "fix": "reconciliation_fix",
+    "compare": "compared",
     "accept": "accepted",
     "decide": "decided",
 }

@@ -72,10 +72,10 @@ OWN = {
 }
 APP_LISTS = {"orders": "BEAMSLF", "approvals": "BEAMSLF", "notifications": "BEAMSLF", "integrations": "BEAMSLF",
              "auth": "AMSLF", "django_q": "EAMSLF", "admin": "AMSLF", "project": "AMSLF"}  # fmt: skip
-DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "BEMSL", "call_off": "BEMSL",
+DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "BEMSL", "call_off": "MSL",
           "usage": "BEMSL", "note": "BEMSL", "compensate": "EMSL", "withdraw": "MSL",
           "proceed": "BMSL", "name_domains": "BMSL", "decide": "BMSL",
-          "take": "EMSL", "give_up": "EMSL", "accept": "EMSL"}  # fmt: skip
+          "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL"}  # fmt: skip
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
 ELSEWHERE = {  # tested here, below
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_incident_act",

@@ -17,6 +17,7 @@ from orders.pages.decisions import DECISIONS, ChangedMeanwhileError, Decision, d
 from orders.pages.facts import facts_of, last_event
 from orders.pages.history import tell
 from orders.pages.refusals import refusal
+from orders.queries.doubts import mark
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):
@@ -36,7 +37,7 @@ def answer_decision(pages, request: HttpRequest, order: Order, key: str):
 
 def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
     try:
-        decide(
+        told = decide(
             decision, number=order.number, seen=form.cleaned_data["seen"] or 0, by=actor(request),
             reason=form.cleaned_data["reason"], now=timezone.now(), **form.more(),
         )  # fmt: skip
@@ -49,7 +50,7 @@ def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: R
     except OrderError as error:
         form.add_error(None, _why(error, order))
         return _ask(pages, request, order, decision, form, status=409)
-    messages.success(request, str(decision.done))
+    messages.success(request, told)
     return redirect("admin:orders_order_change", order.pk)
 
 
@@ -68,6 +69,7 @@ def _form(decision: Decision, order: Order, *args, **kwargs) -> ReasonForm:
 
 def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
     facts = facts_of(order, now=timezone.now())
+    mark([order])
     why_not, will = decision.why_not(facts), []
     try:
         will = [] if why_not else decision.will(facts)

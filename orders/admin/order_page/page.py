@@ -12,9 +12,12 @@ from orders.pages.decisions import DECISIONS, Decision, offered
 from orders.pages.facts import facts_of
 from orders.pages.ladder import build_ladder, current
 from orders.pages.rungs import Facts, Rung
-from orders.pages.tabs import Ask, open_tab, tabs_of
+from orders.pages.tabs import Ask, differences_of, open_tab, tabs_of
+from orders.queries.doubts import mark
 from orders.services.incidents import BREAKER_OPEN
 from orders.services.schedules import find_schedule
+
+SHOWN = 5
 
 
 def actor(request: HttpRequest) -> str:
@@ -31,6 +34,10 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         note_seen(request, order, f"order {tab.key}")
     ask = Ask(facts=facts, params=request.GET, mask=mask_for(shown), orders=orders)
     ladder = build_ladder(facts)
+    mark([order])
+    loaded = tab.load(ask)
+    if "family" in loaded:
+        mark(member.order for member in loaded["family"].members)
     return {
         "order": order,
         "ladder": ladder,
@@ -42,7 +49,10 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "schedule": find_schedule(order),
         "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},
         **_buttons(request, facts, current(ladder)),
-        **tab.load(ask),
+        "open": facts.open,
+        "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number else [],
+        "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
+        **loaded,
     }
 
 
