@@ -44,6 +44,10 @@ def approval(facts: Facts) -> Rung:
         return Rung(**base, tone="none", icon="dash", result=_("Not waited for"), note=note, detail=facts.opinion)
     if order.state == State.AWAITING_APPROVAL:
         sent = max((row.done_at for row in facts.steps if row.channel == "bpm" and row.done_at), default=None)
+        if facts.returned:
+            back = _("BPM's people returned it: clear up what they ask for. They decide again afterwards.")
+            return Rung(**base, tone="amber", icon="undo", result=_("Returned by BPM"), at=sent, note=back,
+                        detail=facts.opinion)  # fmt: skip
         note = _("BPM's people decide. It goes on by itself; if it takes long, ask the person there.")
         return Rung(
             **base, tone="violet", icon="person", result=_("Waits for BPM"), at=sent, note=note, detail=facts.opinion

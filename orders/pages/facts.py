@@ -1,12 +1,14 @@
-"""Reads what the ladder and the decisions depend on: at most seven queries, however long an order's history."""
+"""Reads what the ladder and the decisions depend on: at most eight queries, however long an order's history."""
 
 import datetime
 import json
 
 from django.db.models import Q
 
+from approvals.models import ApprovalRecord
 from orders.models import Dispatch, Order
-from orders.pages.rungs import Facts, Trouble
+from orders.pages.history import actor_of
+from orders.pages.rungs import Facts, Trouble, Waiver
 from orders.queries.doubts import count_open
 from orders.queries.stuck import blocker_of
 from orders.services.breakers import partners_down
@@ -21,7 +23,7 @@ STOPPED = [State.FAILED, State.RETRYING]
 def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
     """The order's steps that count, what stops it, which partners are down, BPM's last word, whether it is late, how
     the partner's books differ, and which failed step of another order it waits behind."""
-    steps, troubles = steps_of(order), troubles_of(order)
+    steps, troubles, record = steps_of(order), troubles_of(order), last_record(order)
     accepted = any(row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE for row in steps)
     return Facts(
         order=order,
@@ -29,7 +31,9 @@ def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
         now=now,
         troubles=troubles,
         shut=frozenset(partners_down()),
-        opinion=last_opinion(order),
+        opinion=opinion_of(record),
+        returned=record is not None and record.result == ApprovalRecord.Result.RETURN,
+        waiver=waiver_of(order),
         late=accepted and is_late(order, now),
         open=count_open(order.differences),
         behind=blocker_of(order) if any(row.state == State.WAITING and row.lane for row in steps) else None,
@@ -51,9 +55,21 @@ def troubles_of(order: Order) -> list[Trouble]:
     ]
 
 
-def last_opinion(order: Order) -> str:
-    """Who said what in BPM's last record."""
-    row = order.approvals.filter(source="bpm").order_by("-pk").first()
+def last_record(order: Order) -> ApprovalRecord | None:
+    """BPM's last word."""
+    return order.approvals.filter(source=ApprovalRecord.Source.BPM).order_by("-pk").first()
+
+
+def waiver_of(order: Order) -> Waiver | None:
+    """Who waived what was wrong with the order's files, and why. A query only where it names files."""
+    if not order.file_names:
+        return None
+    row = order.approvals.filter(result=ApprovalRecord.Result.WAIVE).order_by("-pk").first()
+    return row and Waiver(str(actor_of(row.operator)[0]), row.opinion, row.time)
+
+
+def opinion_of(row: ApprovalRecord | None) -> str:
+    """Who said what in a record."""
     if row is None:
         return ""
     said = row.opinion or row.get_result_display()

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from orders.causes import cause_of
 from orders.foreseen import Foreseen
 from orders.models import Dispatch, Order
+from orders.pages.preview import findings_of
 from orders.pages.refusals import refusal
 from orders.pages.rungs import Facts
 from orders.pages.saying import said
@@ -59,8 +60,14 @@ def say_judgement(row: Judgement) -> str:
 def will_waive(facts: Facts) -> list[str]:
     """Names the finding: whoever waives it should know what it is."""
     found = facts.of(lambda row: row.step == Step.CHECK_FILES and row.error_code)
+    told = [one for row in found for one in findings_of(row)]
     return [
-        *(_("Found: %(what)s") % {"what": f"{cause_of(row.error_code).what} {said(row.error)}"} for row in found),
+        *(
+            _("Found: %(what)s")
+            % {"what": f"{one['file']}{_(': ')}{cause_of(one['code']).what} {said(one['message'])}"}
+            for one in told
+            if one["code"]
+        ),
         _("The order goes on although its info-security files are not right."),
         _("The reason enters the approval history, for good."),
     ]

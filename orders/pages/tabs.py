@@ -142,11 +142,14 @@ def approvals(ask: Ask) -> dict:
 def files(ask: Ask) -> dict:
     """What the check said of each file; the first rows of the one that was asked for, or of the first right one."""
     check = next((row for row in ask.facts.steps if row.step == Step.CHECK_FILES), None)
-    named = files_of(ask.order, check, waived=ask.order.approvals.filter(result="waive").exists())
+    named = files_of(ask.order, check, waived=ask.facts.waiver is not None)
     right = [row for row in named if row.check == RIGHT]
     wanted = next((row for row in right if row.field == ask.params.get("file")), right[0] if right else None)
     rows = first_rows(wanted.name, mask=ask.mask) if wanted else None
-    return {"files": named, "opened": wanted, "rows": rows}
+    return {
+        "files": named, "opened": wanted, "rows": rows, "waiver": ask.facts.waiver,
+        "checked_next": check.next_try_at if check and ask.order.held_because == Order.Held.FILES else None,
+    }  # fmt: skip
 
 
 def mails(ask: Ask) -> dict:

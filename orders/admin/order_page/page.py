@@ -46,6 +46,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "tab": tab,
         "tabs": tabs_of(order),
         "steps": facts.steps,
+        "waiver": facts.waiver,
         "schedule": find_schedule(order),
         "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},
         **_buttons(request, facts, current(ladder)),

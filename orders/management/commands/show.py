@@ -45,7 +45,7 @@ class Command(BaseCommand):
             f"  attribution {facts['attribution'] or '-'}, start {facts['start'] or '-'}"
             f", BPM process {facts['bpm_process'] or '-'}",
             *self.why(order, facts),
-            *(self.step(row) for row in facts["steps"]),
+            *(self.step(row, waiver_of(facts)) for row in facts["steps"]),
             *self.records(facts["billing"]),
         ]
         for row in facts["approvals"]:
@@ -90,12 +90,14 @@ class Command(BaseCommand):
         told = [f"{in_language(tongue, cause.what)} {in_language(tongue, cause.next)}" for tongue in ("zh-hans", "en")]
         return [f"  incident {name}{detail}", *(f"           {line}" for line in told)]
 
-    def step(self, row: dict) -> str:
+    def step(self, row: dict, waiver: str) -> str:
         """One step on one line: state, attempts, next try, last error."""
         state, name = Dispatch.State(row["status"]), Dispatch.Step(row["name"])
         tried = f"{row['attempts']} attempt{'' if row['attempts'] == 1 else 's'}"
         more = f", next try {row['next_try']}" if row["next_try"] and row["status"] != "done" else ""
         error = f" — {row['error']}" if row["error"] else ""
+        if waiver and row["name"] == Dispatch.Step.CHECK_FILES and row["status"] == Dispatch.State.DONE:
+            error = f" — {waiver}"
         column = padded(f"{in_language('zh-hans', state.label)} {state.value}", 18)
         return f"  step    {column} {word(name)} {tried}{more}{error}"
 
@@ -108,3 +110,9 @@ class Command(BaseCommand):
         if len(rows) > MOST_RECORDS:
             lines.append(f"  record  ... {len(rows) - MOST_RECORDS} more (--json lists all)")
         return lines
+
+
+def waiver_of(facts: dict) -> str:
+    """Who waived what was wrong with the files, and why."""
+    rows = [row for row in facts["approvals"] if row["result"] == ApprovalRecord.Result.WAIVE]
+    return f"{word(ApprovalRecord.Result.WAIVE)} by {rows[-1]['operator']}: {rows[-1]['opinion']}" if rows else ""
