@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.members import members_of
-from orders.admin.personal import PersonalData, masked
+from orders.admin.personal import PersonalData, masked, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
@@ -76,6 +76,14 @@ def first_sender(order: Order) -> Sender:
     return Sender(order.received_at, "", "", call.trans_ido if call else "", order.trans_idh)
 
 
+def seen_of(obj: Conflict) -> dict | None:
+    """Who has seen to it, when and why."""
+    if obj.seen is None:
+        return None
+    why = masked_text(str(obj.seen.data.get("reason", "")))
+    return {"who": actor_of(obj.seen.actor)[0], "at": obj.seen.at, "why": why}
+
+
 SeenFilter = word_filter("seen", _("seen to"), {
     "no": (_("Nobody has seen to it"), Q(seen=None)),
     "yes": (_("Seen to"), Q(seen__isnull=False)),
@@ -109,4 +117,5 @@ class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, ad
             "rows": compare(ours, theirs),
             "first": first_sender(order) if order else None,
             "second": sender_of(obj),
+            "seen": seen_of(obj),
         }

@@ -21,7 +21,7 @@ from orders.services.resend import resend
 from orders.services.start_day import call_off_start_day, run_start_day
 from orders.services.taking import accept, take
 from orders.services.usage import ask_for_usage
-from orders.services.viewing import add_note
+from orders.services.viewing import add_note, see_conflicts
 from orders.services.withdrawal import withdraw_by_staff
 
 
@@ -87,6 +87,7 @@ ACTS: dict[str, Callable[..., str | None]] = {
     "proceed": _by_number(proceed),
     "name_domains": _by_number(name_domains),
     "take": _by_number(take),
+    "conflict": _by_number(see_conflicts),
     "fix": _comparing(fix=True),
     "compare": _comparing(fix=False),
     "give_up": _by_number(give_up),

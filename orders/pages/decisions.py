@@ -135,6 +135,10 @@ ALL = [
         will=outlook.foreseen(foresee.accept), done=_("Accepted. It counts as fine and stays listed."), ask=ask_books,
     ),
     Decision(
+        key="conflict", permission="orders.change_incident", label=_("Conflict seen to"),
+        will=outlook.will_see_conflicts, done=_("Noted. The conflict stays listed, with your reason."),
+    ),
+    Decision(
         key="decide", permission="orders.decide_order", label=_("Decide in BPM's place"), danger=True,
         will=outlook.foreseen(foresee.decide), done=_("This decision counts now."),
     ),

@@ -1,4 +1,4 @@
-"""Reads what the ladder and the decisions depend on: at most eight queries, however long an order's history."""
+"""Reads what the ladder and the decisions depend on: at most nine queries, however long an order's history."""
 
 import datetime
 import json
@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from approvals.models import ApprovalRecord
 from orders.models import Dispatch, Order
+from orders.models.views import open_conflicts
 from orders.pages.history import actor_of
 from orders.pages.rungs import Facts, Trouble, Waiver
 from orders.queries.doubts import count_open
@@ -15,7 +16,7 @@ from orders.services.breakers import partners_down
 from orders.services.late_undo import is_late
 from orders.services.mails import AFTER_THE_PLAN
 
-MOST_STEPS = 200
+MOST_STEPS, MOST = 200, 20
 State = Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
 
@@ -34,6 +35,7 @@ def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
         opinion=opinion_of(record),
         returned=record is not None and record.result == ApprovalRecord.Result.RETURN,
         waiver=waiver_of(order),
+        conflicts=list(open_conflicts().filter(order_number=order.number).values_list("pk", "received_at")[:MOST]),
         late=accepted and is_late(order, now),
         open=count_open(order.differences),
         behind=blocker_of(order) if any(row.state == State.WAITING and row.lane for row in steps) else None,

@@ -49,6 +49,7 @@ WORDS = {
     "attribution_chosen": gettext_lazy("Attribution chosen: %(letters)s"),
     "activation_run": gettext_lazy("Start day run by hand"),
     "usage_asked": gettext_lazy("Trial traffic asked for"),
+    "conflict_seen": gettext_lazy("Conflict seen to"),
     "files_looked_at": gettext_lazy("Files looked at again by hand"),
     "given_up": gettext_lazy("Step given up: %(step)s"),
     "taken": gettext_lazy("The big-data side's books taken as ours"),

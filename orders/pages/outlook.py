@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -96,6 +97,18 @@ def will_withdraw(facts: Facts) -> list[str]:
 def will_call_off(facts: Facts) -> list[str]:
     """It is a withdrawal, and nothing less."""
     return [_("This withdraws the order: its start day is called off, its job removed."), *will_withdraw(facts)]
+
+
+def will_see_conflicts(facts: Facts) -> list[str]:
+    """Which messages are meant, and that nothing else changes."""
+    return [
+        *(
+            _("Seen to: BBOSS's message of %(at)s, which was refused.")
+            % {"at": f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"}
+            for _pk, at in reversed(facts.conflicts)
+        ),
+        _("The order stays as it is: what we accepted first holds."),
+    ]
 
 
 def always(*sentences: str | Promise) -> Callable[[Facts], list[str]]:

@@ -52,7 +52,8 @@ class Facts:
     """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `late`: the
     customer has been live for so long that nothing is undone by itself (contract 3.9, 16). `open`: the differences with
     the partner's books, as far as is known. `behind`: the failed step of another order that it waits for.
-    `returned`: BPM's last word is a return."""
+    `returned`: BPM's last word is a return. `conflicts`: id and time of messages with its number and other content that
+    nobody has seen to, the newest first."""
 
     order: Order
     steps: Collection[Dispatch]
@@ -64,6 +65,7 @@ class Facts:
     open: Open = Open()
     behind: Dispatch | None = None
     waiver: Waiver | None = None
+    conflicts: Collection[tuple[int, datetime.datetime]] = ()
     returned: bool = False
 
     @property

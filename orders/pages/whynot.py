@@ -141,6 +141,10 @@ def _failed_billing(facts: Facts) -> list[Dispatch]:
     return facts.of(lambda row: row.channel == Dispatch.Channel.BILLING and row.state == failed and not row.repeat)
 
 
+def conflict(facts: Facts) -> Text:
+    return ALLOWED if facts.conflicts else _("There is no conflict that nobody has seen to.")
+
+
 def note(facts: Facts) -> Text:
     return ALLOWED
 
@@ -163,6 +167,7 @@ WHY_NOT: dict[str, Callable[[Facts], Text]] = {
         accept,
         take,
         fix,
+        conflict,
         compare,
         give_up,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.books import Finding, HeldRecord, Look
-from orders.models import BillingRecord, Order
+from orders.models import BillingRecord, Conflict, Order
 from orders.pages.facts import last_event
 from orders.services.reconciling import snapshot
 from tests import factories
@@ -28,6 +28,7 @@ PERMISSIONS = {
     "name_domains": "name_domains",
     "take": "take_books",
     "give_up": "give_up_step",
+    "conflict": "change_incident",
     "fix": "fix_difference",
     "compare": "fix_difference",
     "accept": "accept_difference",
@@ -65,6 +66,8 @@ def step(order, name="create_billing", state="done", **fields):
 
 def filled(order, key, **more):
     """What a browser sends for the form as it was opened now."""
+    if key == "conflict":
+        more = {"newest": max(Conflict.objects.values_list("pk", flat=True), default=1)} | more
     return {"reason": "客户经理要求", "seen": last_event(order), **ASKED.get(key, {}), **more}
 
 
@@ -172,6 +175,13 @@ def unbilled(**fields):
     return order
 
 
+def in_conflict():
+    """An active order whose number came again with other content."""
+    order = billed()
+    factories.ConflictFactory(order_number=order.number)
+    return order
+
+
 def looked(order_id):
     """The big-data side's answer about `unbilled`: it has no record at all."""
     records = list(BillingRecord.objects.filter(order=order_id).order_by("pk"))
@@ -209,6 +219,7 @@ ALLOWED = {
     "take": acted_before,
     "give_up": failed_trial,
     "accept": differing,
+    "conflict": in_conflict,
     "fix": unbilled,
     "compare": billed,
     "decide": billed,
@@ -227,6 +238,7 @@ NOT_ALLOWED = {
     "take": failed_trial,
     "give_up": failed,
     "accept": billed,
+    "conflict": billed,
     "fix": billed,
     "compare": lambda: factories.OrderFactory(kind="change", state=S.APPLIED, planned_at=timezone.now()),
     "decide": lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),

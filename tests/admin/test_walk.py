@@ -75,7 +75,8 @@ APP_LISTS = {"orders": "BEAMSLF", "approvals": "BEAMSLF", "notifications": "BEAM
 DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "BEMSL", "call_off": "MSL",
           "usage": "BEMSL", "note": "BEMSL", "compensate": "EMSL", "withdraw": "MSL",
           "proceed": "BMSL", "name_domains": "BMSL", "decide": "BMSL",
-          "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL"}  # fmt: skip
+          "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL",
+          "conflict": "BEMSL"}  # fmt: skip
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
 ELSEWHERE = {  # tested here, below
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.models import Difference, Order
+from orders.models import Conflict, Difference, Order
 from orders.pages.facts import last_event
 from tests.admin.orders import deciding, page, staff
 from tests.flows.contents import activation, trial
@@ -159,3 +159,34 @@ def test_one_behind_a_failed_order_says_so_and_links_it(desk, clerk, capsys):
     listed = clerk.get(reverse("admin:orders_order_changelist") + "?needs=somebody")
     assert {order.number for order in listed.context["cl"].result_list} == {"T1", "A1"}
     assert "排在失败订单之后" in listed.content.decode()
+
+
+def test_a_conflict_shows_until_somebody_has_seen_to_it(desk, client):
+    client.force_login(staff("change_incident", "view_conflict", name="li"))
+    desk.play(trial(), activation())
+    for flow in ("500", "600"):
+        assert desk.refused(activation(DataFlow=flow)) == ("30000", "3001")
+        desk.clock.shift(60)
+    order = desk.order("A1")
+    newest = Conflict.objects.latest("pk")
+    listed = reverse("admin:orders_conflict_changelist") + "?seen=no"
+    compared = reverse("admin:orders_conflict_change", args=[newest.pk])
+    assert compared in head_of(client, "A1")
+    assert client.get(reverse("admin:index")).context["desk"].conflicts.number == 2
+    assert client.get(listed).context["cl"].result_count == 2
+
+    form = client.get(deciding(order, "conflict"))
+    assert len(form.context["will"]) == 3
+    desk.refused(activation(DataFlow="700"))  # comes while the form is open
+    told = {"reason": "已与 BBOSS 确认", "seen": last_event(order), "newest": form.context["form"]["newest"].value()}
+    assert client.post(deciding(order, "conflict"), told).status_code == 302
+    assert client.get(reverse("admin:index")).context["desk"].conflicts.number == 1
+    assert compared not in head_of(client, "A1")
+    assert "冲突" in head_of(client, "A1")
+    text = client.get(compared).content.decode()
+    assert "已与 BBOSS 确认" in text
+    assert "li" in text
+    [event] = desk.events("A1", "conflict_seen")
+    assert len(event["messages"]) == 2
+    assert client.get(listed).context["cl"].result_count == 1
+    assert press(client, "A1", "conflict").status_code == 200  # the form again: it does not say which are meant

@@ -47,6 +47,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "tabs": tabs_of(order),
         "steps": facts.steps,
         "waiver": facts.waiver,
+        "conflicts": facts.conflicts,
         "schedule": find_schedule(order),
         "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},
         **_buttons(request, facts, current(ladder)),
