@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 from orders.books import Look
 from orders.errors import NotAllowedError
 from orders.fixing_words import left_because
-from orders.models import Difference
+from orders.models import Difference, Order
 from orders.pages.outlook import resending, say_judgement
 from orders.pages.rungs import Facts
 from orders.services.compensation import compensate
@@ -45,6 +45,22 @@ def _fetch_usage(facts: Facts, *, by: str, reason: str) -> None:
         raise NotAllowedError(_("It is being asked for already."))
 
 
+def _taking_back(service: Callable) -> Callable:
+    """A service that takes an order back; what came of it is told from the order as it is then."""
+    call = _by_number(service)
+
+    def act(facts: Facts, **more: str) -> str:
+        call(facts, **more)
+        order = Order.objects.only("state", "undo_since").get(pk=facts.order.pk)
+        if order.state == Order.State.COMPENSATING:
+            return _("What was sent is being taken back; the result shows here within seconds.")
+        if order.state == facts.order.state:
+            return _("Noted. The order stays as it is for now: %(state)s.") % {"state": order.get_state_display()}
+        return _("Done. The order is now: %(state)s.") % {"state": order.get_state_display()}
+
+    return act
+
+
 def _comparing(*, fix: bool) -> Callable:
     """Compares an order with the answer that was asked for before (`held`), and puts right what may be."""
 
@@ -79,11 +95,11 @@ ACTS: dict[str, Callable[..., str | None]] = {
     "waive": _by_number(waive_files),
     "attribute": _by_number(choose_attribution),
     "activate": _by_number(run_start_day),
-    "call_off": _by_number(call_off_start_day),
+    "call_off": _taking_back(call_off_start_day),
     "usage": _fetch_usage,
     "note": _by_number(add_note),
-    "compensate": _by_number(compensate),
-    "withdraw": _by_number(withdraw_by_staff),
+    "compensate": _taking_back(compensate),
+    "withdraw": _taking_back(withdraw_by_staff),
     "proceed": _by_number(proceed),
     "name_domains": _by_number(name_domains),
     "take": _by_number(take),

@@ -34,7 +34,8 @@ class ChangedMeanwhileError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """`label` stands on the button, `done` is said afterwards. `danger`: it takes something away.
+    """`label` stands on the button; `done` is said afterwards, where the act does not say itself what came of it.
+    `danger`: it takes something away.
 
     `ask`: what a partner is asked before it is decided, outside any transaction; its answer is handed on as `held`.
     """
@@ -42,8 +43,8 @@ class Decision:
     key: str
     permission: str
     label: Text
-    done: Text
     will: Callable[[Facts], list[str]]
+    done: Text = ""
     danger: bool = False
     guarded: bool = True
     ask: Callable[[Order], object] | None = None
@@ -85,7 +86,7 @@ ALL = [
     ),
     Decision(
         key="call_off", permission="orders.withdraw_order", label=_("Withdraw before the start day"), danger=True,
-        will=outlook.will_call_off, done=_("Withdrawn before its start day. What was sent is being taken back."),
+        will=outlook.will_call_off,
     ),
     Decision(
         key="usage", permission="orders.fetch_usage", label=_("Fetch trial traffic"),
@@ -99,11 +100,11 @@ ALL = [
     ),
     Decision(
         key="compensate", permission="orders.compensate_order", label=_("Compensate"), danger=True,
-        will=outlook.foreseen(foresee.compensate), done=_("What was sent is being taken back."),
+        will=outlook.foreseen(foresee.compensate),
     ),
     Decision(
         key="withdraw", permission="orders.withdraw_order", label=_("Withdraw"), danger=True,
-        will=outlook.will_withdraw, done=_("Withdrawn. What was sent is being taken back."),
+        will=outlook.will_withdraw,
     ),
     Decision(
         key="proceed", permission="orders.proceed_order", label=_("Let it go on"),

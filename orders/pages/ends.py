@@ -157,6 +157,10 @@ def _differing(base: dict, facts: Facts) -> Rung:
     """The books differ; that a customer is served and not billed is the worst of it."""
     trouble = next((row for row in facts.troubles if row.code == DIFFERENCE), None)
     unbilled = facts.open.unbilled > 0
+    if facts.open.mending == facts.open.number:
+        note = _("What differed has been sent to the big-data side; its answer shows here within seconds.")
+        return Rung(**base, tone="blue", icon="arrow", result=_("Being put right"), at=facts.open.since,
+                    code=DIFFERENCE, note=note)  # fmt: skip
     return Rung(
         **base, tone="red" if unbilled else "amber", icon="cross" if unbilled else "pause",
         result=_("Not billed") if unbilled else _("Needs a look"), at=facts.open.since,

@@ -120,6 +120,8 @@ def take(facts: Facts) -> Text:
 
 
 def fix(facts: Facts) -> Text:
+    if facts.open.mending:
+        return _("It is being put right already.")
     return ALLOWED if facts.differs else SAME_BOOKS
 
 

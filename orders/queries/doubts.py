@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Count, F, Min, Q, QuerySet, Value
 
 from orders.models import AffectedOrder, Difference, Order
+from orders.models.dispatch import OPEN_STATES
 from orders.queries.approving import returned
 from orders.services.incidents import BOOKS_ONLY
 from orders.services.stepping import behind_what_stopped
@@ -22,11 +23,12 @@ UNBILLED = Q(kind=Kind.NOT_BILLED, order__state__in=SERVED)
 @dataclass(frozen=True, kw_only=True)
 class Open:
     """Open differences: how many, since when. `unbilled`: orders without a record though the customer is served;
-    `unlisted`: how many say only that BBOSS's list lacks an order."""
+    `unlisted`: how many say only that BBOSS's list lacks an order; `mending`: how many a step is putting right."""
 
     number: int = 0
     unbilled: int = 0
     unlisted: int = 0
+    mending: int = 0
     since: datetime.datetime | None = None
 
 
@@ -41,6 +43,7 @@ def count_open(rows: QuerySet[Difference] | None = None) -> Open:
         number=Count("pk"),
         unbilled=Count("order", filter=UNBILLED, distinct=True),
         unlisted=Count("pk", filter=Q(kind=Kind.NOT_LISTED)),
+        mending=Count("pk", filter=Q(fix__state__in=OPEN_STATES)),
         since=Min("found_at"),
     )
     return Open(**facts)

@@ -190,3 +190,51 @@ def test_a_conflict_shows_until_somebody_has_seen_to_it(desk, client):
     assert len(event["messages"]) == 2
     assert client.get(listed).context["cl"].result_count == 1
     assert press(client, "A1", "conflict").status_code == 200  # the form again: it does not say which are meant
+
+
+def test_after_an_act_the_page_shows_what_happened(desk, client):
+    client.force_login(staff("withdraw_order", name="zhao"))
+    desk.play(trial(), activation())
+    told = press(client, "A1", "withdraw").content.decode()
+    assert "正在撤回" in told
+    assert "处理中" in told[: told.index('class="ladder')]  # the worker has it
+    assert 'http-equiv="refresh"' in told
+    desk.deliver()
+    later = client.get(page(desk.order("A1"))).content.decode()
+    assert 'http-equiv="refresh"' not in later
+    assert "已撤单" in later[: later.index('class="order-tabs"')]
+
+
+def test_it_says_so_where_nothing_had_to_be_taken_back(desk, client):
+    client.force_login(staff("withdraw_order", name="zhao"))
+    desk.play(activation())  # its trial is unknown
+    told = press(client, "A1", "withdraw").content.decode()
+    assert "订单现在的状态：已撤单" in told
+    assert 'http-equiv="refresh"' not in told
+
+
+def test_to_call_off_a_start_day_is_a_withdrawal(desk, client):
+    client.force_login(staff("run_activation", name="zhao"))
+    desk.play(trial(), activation(start="20230930"))
+    order = desk.order("A1")
+    assert client.get(deciding(order, "call_off")).status_code == 403
+    client.force_login(staff("withdraw_order", name="li"))
+    answer = client.get(deciding(order, "call_off"))
+    assert "撤单" in answer.content.decode()
+    assert any("这是撤单" in sentence for sentence in answer.context["will"])
+    press(client, "A1", "call_off")
+    desk.deliver()
+    assert desk.state("A1") == "withdrawn"
+
+
+def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk):
+    desk.play(trial(), activation())
+    books.lose("A1")
+    books.reconcile()
+    told = press(clerk, "A1", "fix")
+    assert (told.context["here"].tone, told.context["right"]) == ("blue", None)
+    assert clerk.get(deciding(desk.order("A1"), "fix")).context["why_not"]
+    assert "chip-green" not in head_of(clerk, "A1")
+    desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal")
+    desk.deliver()
+    assert clerk.get(page(desk.order("A1"))).context["right"].key == "fix"  # refused: it can be tried again
