@@ -149,6 +149,7 @@ def files(ask: Ask) -> dict:
     return {
         "files": named, "opened": wanted, "rows": rows, "waiver": ask.facts.waiver,
         "checked_next": check.next_try_at if check and ask.order.held_because == Order.Held.FILES else None,
+        "now": ask.facts.now,
     }  # fmt: skip
 
 

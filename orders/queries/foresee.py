@@ -136,7 +136,8 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield Foreseen("asks_books")
     rows = list(open_differences(order))
     records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
-    findings = [_finding(row, records.get((row.product_id, row.domain.lower()))) for row in rows]
+    found = [_finding(row, records.get((row.product_id, row.domain.lower()))) for row in rows]
+    findings = [one for one in found if one.record or one.remedy != CREATE]  # a record of ours may have gone since
     judge = Fix(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
     left = judge.judge(findings, {one.pk: one for one in records.values()})
     counts = Counter(_sentence(one) for one, why in zip(findings, left, strict=True) if why is None)

@@ -93,6 +93,9 @@ def test_what_will_happen_is_said_before(client, books):
         order=order, kind="not_ours", domain="x.example.com", detail={"ours": "none", "theirs": "live"}
     )
     assert any("删除大数据侧不应存在的 1 条" in one for one in client.get(deciding(order, "fix")).context["will"])
+    gone = factories.DifferenceFactory(order=order, domain="gone.example.com", detail={"ours": "live"})
+    assert client.get(deciding(order, "fix")).status_code == 200  # ours has gone since: the next comparison tells
+    gone.delete()
     order.state = "failed"
     order.save()
     stranger.delete()

@@ -197,7 +197,7 @@ def test_after_an_act_the_page_shows_what_happened(desk, client):
     desk.play(trial(), activation())
     told = press(client, "A1", "withdraw").content.decode()
     assert "正在撤回" in told
-    assert "处理中" in told[: told.index('class="ladder')]  # the worker has it
+    assert "已交给后台处理" in told[: told.index('class="ladder')]  # the worker has it
     assert 'http-equiv="refresh"' in told
     desk.deliver()
     later = client.get(page(desk.order("A1"))).content.decode()
