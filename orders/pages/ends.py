@@ -155,7 +155,6 @@ def books(base: dict, facts: Facts) -> Rung | None:
 
 def _differing(base: dict, facts: Facts) -> Rung:
     """The books differ; that a customer is served and not billed is the worst of it."""
-    trouble = next((row for row in facts.troubles if row.code == DIFFERENCE), None)
     unbilled = facts.open.unbilled > 0
     if facts.open.mending == facts.open.number:
         note = _("What differed has been sent to the big-data side; its answer shows here within seconds.")
@@ -165,7 +164,7 @@ def _differing(base: dict, facts: Facts) -> Rung:
         **base, tone="red" if unbilled else "amber", icon="cross" if unbilled else "pause",
         result=_("Not billed") if unbilled else _("Needs a look"), at=facts.open.since,
         cause=UNBILLED if unbilled else cause_of(DIFFERENCE), code=DIFFERENCE,
-        detail=said(trouble.detail) if trouble else "", action="fix" if facts.differs else "accept",
+        action="fix" if facts.differs else "accept",
     )  # fmt: skip
 
 

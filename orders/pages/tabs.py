@@ -21,6 +21,7 @@ from orders.pages.preview import RIGHT, files_of, first_rows
 from orders.pages.rungs import Facts
 
 Kind, Step = Order.Kind, Dispatch.Step
+TONES = ("red", "amber", "grey")
 PAGE, CALLS_PAGE, MESSAGES_PAGE, MOST_DIFFERENCES = 50, 10, 5, 50
 Record = BillingRecord.State
 MEANS = {
@@ -108,7 +109,8 @@ def differences_of(order: Order, *, still: bool = False) -> list[Line]:
     """The newest differences of an order with the big-data side's books; `still`: only the open ones. One query."""
     rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
     rows = rows.filter(state=Difference.State.OPEN) if still else rows
-    return lines_of(rows[:MOST_DIFFERENCES], order)
+    lines = lines_of(rows[:MOST_DIFFERENCES], order)
+    return sorted(lines, key=lambda line: TONES.index(line.tone))  # the worst first, then the newest
 
 
 def _states_of(order: Order) -> list[tuple]:
