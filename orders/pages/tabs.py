@@ -19,6 +19,7 @@ from orders.pages.history import FILTERS, events_of, tell
 from orders.pages.payloads import explain, pretty
 from orders.pages.preview import RIGHT, files_of, first_rows
 from orders.pages.rungs import Facts
+from orders.queries.doubts import mark_records
 
 Kind, Step = Order.Kind, Dispatch.Step
 TONES = ("red", "amber", "grey")
@@ -82,13 +83,9 @@ def domains(ask: Ask) -> dict:
 
 
 def _mark_records(ask: Ask, records: Iterable[BillingRecord]) -> None:
-    """A record that differs is not shown as fine. A query only where something differs."""
-    if not ask.facts.open.number:
-        return
-    rows = ask.order.differences.filter(state=Difference.State.OPEN, domain__in=[record.domain for record in records])
-    differing = set(rows.values_list("product_id", "domain"))
-    for record in records:
-        record.doubt = (record.product_id, record.domain) in differing
+    """A query only where something of the order differs."""
+    if ask.facts.open.number:
+        mark_records(records)
 
 
 def billing(ask: Ask) -> dict:

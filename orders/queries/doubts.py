@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, F, Min, Q, QuerySet, Value
 
-from orders.models import AffectedOrder, Difference, Order
+from orders.models import AffectedOrder, BillingRecord, Difference, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.approving import returned
 from orders.services.incidents import BOOKS_ONLY
@@ -98,3 +98,14 @@ def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
     for order, what, code in first.union(*rest):
         found[order][what].append(code)
     return found
+
+
+def mark_records(records: Iterable[BillingRecord]) -> None:
+    """Sets `doubt` on records that are about to be shown and of which a difference is open. One query."""
+    records = list(records)
+    rows = open_differences().filter(
+        order__in={record.order_id for record in records}, domain__in={record.domain for record in records}
+    )
+    differing = set(rows.values_list("order_id", "product_id", "domain")) if records else set()
+    for record in records:
+        record.doubt = (record.order_id, record.product_id, record.domain) in differing

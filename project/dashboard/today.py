@@ -58,10 +58,10 @@ def needing_rows(rows: list[tuple]) -> list[Number]:
 
 
 def _needing(state: str, because: str, number: int) -> Number:
-    url = orders(needs="somebody", state__exact=state, **({"held_because__exact": because} if because else {}))
     if state == State.FAILED:
-        return Number(_("Failed: an incident stopped them"), number, url, "red")
+        return Number(_("Failed: an incident stopped them"), number, orders(state__exact=state), "red")
     if state == State.HELD:
-        return Number(_("Held: %(why)s") % {"why": Order.Held(because).label}, number, url, "amber")
+        label = _("Held: %(why)s") % {"why": Order.Held(because).label}
+        return Number(label, number, orders(held_because__exact=because), "amber")
     label = _("%(state)s, and something is wrong") % {"state": State(state).label}
-    return Number(label, number, url, "amber")
+    return Number(label, number, orders(needs="somebody", state__exact=state), "amber")

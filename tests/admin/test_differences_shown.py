@@ -166,3 +166,20 @@ def test_show_tells_them(capsys):
     assert "difference" in told
     assert order.differences.get().domain in told
     assert "theirs missing" in told
+
+
+def test_neither_records_nor_incidents_show_it_as_fine_elsewhere(admin_client):
+    order = unbilled()
+    record, incident = order.billing_records.get(), order.troubles.get().incident
+    names = [
+        ("orders_billingrecord_changelist", []),
+        ("orders_billingrecord_change", [record.pk]),
+        ("orders_incident_change", [incident.pk]),
+        ("orders_orderfiles_changelist", []),
+    ]
+    order.info_security = f"{order.number}_50004020027_20230920191212.xlsx"
+    order.save()
+    for name, arguments in names:
+        text = text_of(admin_client, reverse(f"admin:{name}", args=arguments))
+        assert "chip-green" not in text, name
+        assert "待核对" in text, name
