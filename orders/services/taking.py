@@ -285,7 +285,8 @@ def _follow(
         _close_differences(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
     if BILLED_NOT_ACTIVE in codes and order.undo_since:
         give_restore_up(order, now=now, by=by)
-    if LATE_UNDO in codes or order.undo_asked_at:
+    asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial bears the mark too
+    if asked and not order.troubles.filter(closed_at=None, incident__code=LATE_UNDO).exists():
         end_question(order, now=now, by=by)
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
 
