@@ -16,7 +16,7 @@ SILENT = re.compile(
     re.DOTALL,
 )
 """What the cause beside it says already."""
-DIFFERS = re.compile(r"(domains|service|start): BPM has (.*?), now (.*?)(?:; (?=\w+: BPM has)|\Z)", re.DOTALL)
+DIFFERS = re.compile(r"; (?=(?:domains|service|start): BPM has )")
 DIFFERING = {
     "domains": gettext_lazy("domains: BPM has %(there)s, now %(here)s"),
     "service": gettext_lazy("service: BPM has %(there)s, now %(here)s"),
@@ -74,17 +74,27 @@ def said(error: str) -> str:
     """
     named = FILE.fullmatch(error)
     if named:
-        return _("%(file)s: %(what)s") % {"file": named[1], "what": said(named[2])}
-    if parts := DIFFERS.findall(error):
-        return _("; ").join(
-            DIFFERING[name] % {"there": _start(there), "here": _start(here)} for name, there, here in parts
-        )
+        return _("%(file)s: %(what)s") % {"file": named[1], "what": _in_words(named[2])}
+    return _in_words(error)
+
+
+def _in_words(error: str) -> str:
+    parts = [_difference(part) for part in DIFFERS.split(error)] if ": BPM has " in error else [""]
+    if all(parts):
+        return _("; ").join(parts)
     if SILENT.fullmatch(error):
         return ""
     for pattern, words in WORDS:
         if found := re.fullmatch(pattern, error, re.DOTALL):
             return str(words) % found.groupdict()
     return mask_text(PREFIX.sub("", error, count=1) if PREFIX.match(error) else error)
+
+
+def _difference(part: str) -> str:
+    """A member that BPM has otherwise, in words; empty for what does not tell of one."""
+    name, _has, values = part.partition(": BPM has ")
+    there, now, here = values.partition(", now ")
+    return DIFFERING[name] % {"there": _start(there), "here": _start(here)} if name in DIFFERING and now else ""
 
 
 def _start(text: str) -> str:
