@@ -115,6 +115,7 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
 class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "order_link", "order_chip", "what", "since_when", "went_on"]
     list_filter = [StoppedFilter, day_filter("since", _("since"))]
+    linked_by = ["incident"]
     list_select_related = ["order", "incident"]
     list_per_page = 50
     search_help_text = _("order number: whole, or how it begins")
@@ -154,6 +155,3 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("went on"))
     def went_on(self, obj):
         return ago(obj.closed_at)
-
-    def lookup_allowed(self, lookup, value, request):
-        return lookup == "incident" or super().lookup_allowed(lookup, value, request)

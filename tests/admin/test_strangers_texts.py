@@ -23,10 +23,11 @@ KIB = 1024
 LEAST = 0.004  # seconds; what takes less takes as long as other things that a processor does
 PIECES = [
     "[", "{", '{"a":', '["', "[1,", "\\", '\\"', '"', "a", "a.", "a-", "1", "1-", "12-", "123-", "137", "+123-", "@",
-    "a@", "a@a.", ".@", " ", "\n", "%", "_", "operUser", '"operTel', '"operUser":', '"operUser" ',
-    '"operTel":"', '"operTel":[', '\\"operUser\\":\\"', '\\\\\\"operUser\\\\\\":', '"operMail":"a@', "sign", 'sign":', "sign= ", "password:",
-    "accessToken\\", "20991231235959", "20991231235959" + "a" * 32 + "-", "domains: BPM has ", "start: BPM has a, now b; ",
-    "; ", "a.xlsx: ", ".xlsx", "answered HTTP 1", "order a", "\\u0022", "\\u005c", "\ud800", "张", "1e", "0", "-", "true,",
+    "a@", "a@a.", ".@", " ", "\n", "%", "_", "operUser", '"operTel', '"operUser":', '"operUser" ', '"operTel":"',
+    '"operTel":[', '\\"operUser\\":\\"', '\\\\\\"operUser\\\\\\":', '"operMail":"a@', "sign", 'sign":', "sign= ",
+    "password:", "accessToken\\", "20991231235959", "20991231235959" + "a" * 32 + "-", "domains: BPM has ",
+    "start: BPM has a, now b; ", "; ", "a.xlsx: ", ".xlsx", "answered HTTP 1", "order a", "\\u0022", "\\u005c",
+    "\ud800", "张", "1e", "0", "-", "true,",
 ]  # fmt: skip
 NESTED = '{"a":' * 60
 
