@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from notifications.personal import mask_text
+from orders.common_words import BEFORE
 
 FILE = re.compile(r"(\S+\.xlsx): (.*)", re.DOTALL)
 SILENT = re.compile(
@@ -22,8 +23,6 @@ DIFFERING = {
     "service": gettext_lazy("service: BPM has %(there)s, now %(here)s"),
     "start": gettext_lazy("start: BPM has %(there)s, now %(here)s"),
 }
-PREFIX = re.compile(r"answered HTTP \d+(, code [^:]*)?(: |$)|mail (server|provider): |all recipients refused: ")
-"""What our clients put in front of a partner's own words; the code stands beside them anyway."""
 WORDS = [
     (r"the name must be (?P<form>\S+) with a real time",
      gettext_lazy("the name must be %(form)s with a real time")),
@@ -87,7 +86,7 @@ def _in_words(error: str) -> str:
     for pattern, words in WORDS:
         if found := re.fullmatch(pattern, error, re.DOTALL):
             return str(words) % found.groupdict()
-    return mask_text(PREFIX.sub("", error, count=1) if PREFIX.match(error) else error)
+    return mask_text(BEFORE.sub("", error, count=1) if BEFORE.match(error) else error)
 
 
 def _difference(part: str) -> str:

@@ -12,6 +12,7 @@ from integrations.bboss.signature import masked_text as masked_text_to_sign
 from notifications.personal import MOST, mask_mail, mask_phone, mask_text
 from orders.admin.personal import masked_json, masked_text
 from orders.causes import cause_of
+from orders.common_words import words_of
 from orders.foreign_json import load, pretty
 from orders.pages.payloads import explain
 from orders.pages.refusals import refusal
@@ -68,6 +69,7 @@ READERS = {
     "masked_text": masked_text, "masked_json": lambda text: pretty(masked_json(text)), "mask_text": mask_text,
     "mask_mail": mask_mail, "mask_phone": mask_phone, "said": said, "refusal": refusal, "pretty": pretty,
     "explain": explain, "logs": logs.masked, "hint": storable_hint, "cause": cause_of,
+    "common words": lambda text: words_of("code_400", text),
     "kept": lambda text: masked_body({"a": text, text[:20]: [text]}),
     "signed": lambda text: masked_text_to_sign({"a": text, "content": {"b": text}}),
 }  # fmt: skip
