@@ -52,6 +52,10 @@ class Migration(migrations.Migration):
         migrations.RunPython(install, migrations.RunPython.noop),
         migrations.RunPython(fill_words, migrations.RunPython.noop),
         migrations.RunPython(fill_signed, migrations.RunPython.noop),
+        migrations.AddIndex(
+            model_name="inboundmessage",
+            index=models.Index(condition=models.Q(("signed", False)), fields=["id"], name="inbound_unsigned"),
+        ),
         migrations.AddConstraint(
             model_name="incident",
             constraint=models.UniqueConstraint(

@@ -30,6 +30,7 @@ class InboundMessage(models.Model):
         verbose_name = _("inbound message")
         verbose_name_plural = _("inbound messages")
         ordering = ["-pk"]
+        indexes = [models.Index(fields=["id"], condition=models.Q(signed=False), name="inbound_unsigned")]
 
     def __str__(self):
         return f"{self.trans_ido} {self.rsp_code}"

@@ -68,7 +68,7 @@ TEXTS |= {function.__name__: function for function in (texts_in_texts, deep, man
 READERS = {
     "masked_text": masked_text, "masked_json": lambda text: pretty(masked_json(text)), "mask_text": mask_text,
     "mask_mail": mask_mail, "mask_phone": mask_phone, "said": said, "refusal": refusal, "pretty": pretty,
-    "explain": explain, "logs": logs.masked, "hint": storable_hint, "cause": cause_of,
+    "explain": explain, "logs": logs.masked, "hint": lambda text: storable_hint(text, signed=True), "cause": cause_of,
     "common words": lambda text: words_of("code_400", text),
     "kept": lambda text: masked_body({"a": text, text[:20]: [text]}),
     "signed": lambda text: masked_text_to_sign({"a": text, "content": {"b": text}}),
