@@ -21,9 +21,9 @@ PARTS = 60
 _TABLE = CallCount._meta.db_table
 COUNT = (
     f"INSERT INTO {_TABLE} (caller, part, calls, until) VALUES (%s, %s, 1, %s)"
-    f" ON CONFLICT (caller, part) DO UPDATE SET calls = {_TABLE}.calls + 1"
+    f" ON CONFLICT (caller, part) DO UPDATE SET calls = {_TABLE}.calls + 1 RETURNING calls"
 )
-SUM = f"SELECT SUM(calls) FROM {_TABLE} WHERE caller = %s AND part > %s"
+BEFORE = f"SELECT COALESCE(SUM(calls), 0) FROM {_TABLE} WHERE caller = %s AND part > %s AND part < %s"
 TAKE_BACK = f"UPDATE {_TABLE} SET calls = calls - 1 WHERE caller = %s AND part = %s"
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
@@ -138,14 +138,15 @@ def _counted(caller: str, rate: tuple[int, int], now: datetime.datetime) -> bool
     """Whether there was room for one more call, which is counted then.
 
     The time is cut into PARTS, each a row: two statements, however many calls there are, that hold no lock afterwards.
-    The count comes first, so that of many calls at once no more get through than may.
+    The count comes first and tells the call's place, so that of many at once just as many get through as may.
     """
     calls, seconds = rate
     caller, part = f"{seconds}:{caller}", int(now.timestamp() * PARTS // seconds)
     with connection.cursor() as cursor:
         cursor.execute(COUNT, [caller, part, int(now.timestamp()) + 2 * seconds])
-        cursor.execute(SUM, [caller, part - PARTS])
-        if cursor.fetchone()[0] <= calls:
+        place = cursor.fetchone()[0]
+        cursor.execute(BEFORE, [caller, part - PARTS, part])
+        if cursor.fetchone()[0] + place <= calls:
             return True
         cursor.execute(TAKE_BACK, [caller, part])
         return False
