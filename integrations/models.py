@@ -43,15 +43,14 @@ class Turn(models.Model):
 class CallCount(models.Model):
     """How many calls a caller made within a sixtieth of the rate's time (integrations/bboss/throttle.py)."""
 
-    caller = models.CharField(max_length=80)
-    part = models.BigIntegerField()
-    calls = models.PositiveIntegerField()
+    caller = models.CharField(_("caller"), max_length=80)
+    part = models.BigIntegerField(_("part of the time"))
+    calls = models.PositiveIntegerField(_("calls"))
     until = models.BigIntegerField(db_index=True)  # epoch seconds: then it counts no more
 
     class Meta:
         verbose_name = _("count of calls")
         verbose_name_plural = _("counts of calls")
-        default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["caller", "part"], name="one_count_per_caller_and_part")]
 
     def __str__(self):

@@ -10,16 +10,12 @@ class Migration(migrations.Migration):
             name="CallCount",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("caller", models.CharField(max_length=80)),
-                ("part", models.BigIntegerField()),
-                ("calls", models.PositiveIntegerField()),
+                ("caller", models.CharField(max_length=80, verbose_name="caller")),
+                ("part", models.BigIntegerField(verbose_name="part of the time")),
+                ("calls", models.PositiveIntegerField(verbose_name="calls")),
                 ("until", models.BigIntegerField(db_index=True)),
             ],
-            options={
-                "verbose_name": "count of calls",
-                "verbose_name_plural": "counts of calls",
-                "default_permissions": (),
-            },
+            options={"verbose_name": "count of calls", "verbose_name_plural": "counts of calls"},
         ),
         migrations.AddConstraint(
             model_name="callcount",
