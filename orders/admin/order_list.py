@@ -1,6 +1,8 @@
 """The list of orders: what needs me? Filters live in the address; every search and filter has its index."""
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q
 from django.utils import timezone
@@ -13,7 +15,7 @@ from orders.admin.moments import ago
 from orders.admin.search import search_orders
 from orders.admin.service_names import service_name
 from orders.causes import cause_of
-from orders.models import Dispatch, Order
+from orders.models import AffectedOrder, Dispatch, Order
 
 S, State = Order.State, Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
@@ -61,6 +63,24 @@ class StuckFilter(WordFilter):
         return queryset.filter(pk__in=steps.values("order_id"))
 
 
+class IncidentFilter(SimpleListFilter):
+    """Orders that an incident stops; only a link from its page sets it."""
+
+    title, parameter_name = _("incident"), "incident"
+
+    def lookups(self, request, model_admin):
+        value = self.value()
+        return [(value, f"#{value[:20]}")] if value else []
+
+    def queryset(self, request, queryset):
+        if not self.value():
+            return queryset
+        if not (self.value().isascii() and self.value().isdigit()):
+            raise IncorrectLookupParameters(self.value())
+        stopped = AffectedOrder.objects.filter(incident=self.value(), closed_at=None)
+        return queryset.filter(pk__in=stopped.values("order_id"))
+
+
 class OrderChangeList(ChangeList):
     """Looks up, in one query for the page, at which step each order is stuck."""
 
@@ -96,7 +116,7 @@ class OrderList:
     list_filter = [
         NeedsFilter, "state", "held_because", StuckFilter, "kind", "first", ("attribution", OwnAttributions),
         ("service_type", ServicesInWords), StartFilter,
-        day_filter("received_at", _("received"), parameter="received"),
+        day_filter("received_at", _("received"), parameter="received"), IncidentFilter,
     ]  # fmt: skip
     list_select_related = ["attribution", "service_type"]
     list_per_page = 50

@@ -5,7 +5,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class InboundMessage(models.Model):
-    """One request that could be read as JSON, with what we answered. Append-only; token and signature are masked."""
+    """One request that could be read as JSON, with what we answered. Append-only; token and signature are masked.
+
+    `body` is whole where the signature was right. Else it is the beginning of the masked request, and `length` (bytes)
+    and `sha256` are those of the whole request as it came: a stranger does not fill the disk (contract 2.3).
+    """
 
     received_at = models.DateTimeField(_("received at"))
     remote_address = models.CharField(_("sender's address"), max_length=64, blank=True)
@@ -18,12 +22,15 @@ class InboundMessage(models.Model):
     biz_code = models.CharField(_("business code"), max_length=8, blank=True)
     hint = models.TextField(_("what was wrong"), blank=True)
     body = models.TextField(_("message"))
+    signed = models.BooleanField(_("signed"), default=True)
+    length = models.PositiveIntegerField(_("length in bytes"), null=True, blank=True)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
 
     class Meta:
         verbose_name = _("inbound message")
         verbose_name_plural = _("inbound messages")
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["remote_address", "received_at"], name="inbound_rate")]
+        indexes = [models.Index(fields=["id"], condition=models.Q(signed=False), name="inbound_unsigned")]
 
     def __str__(self):
         return f"{self.trans_ido} {self.rsp_code}"

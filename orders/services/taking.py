@@ -27,6 +27,7 @@ from orders.services.incidents import (
     LATE_UNDO,
     close_troubles,
     end_incidents,
+    lock_incidents,
 )
 from orders.services.late_undo import end_question
 from orders.services.locking import lock_order
@@ -268,6 +269,7 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now: datetime.datetime) -> None:
     """They stay listed, with who lives with it and why; an incident that stops nobody any more is over."""
     ids = [row.pk for row in troubles]
+    lock_incidents({(row.incident.partner, row.incident.code) for row in troubles})
     AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
     for incident in {row.incident_id: row.incident for row in troubles}.values():
         if not incident.affected.filter(closed_at=None).exists():
