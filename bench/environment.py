@@ -17,6 +17,7 @@ os.environ.update(
     BBOSS_APP_SECRET="bench-app-secret",
     BBOSS_ACCESS_TOKENS="20991231235959" + "a" * 32 + "-1234-1700000000",
     BBOSS_RATE="",
+    BBOSS_UNSIGNED_RATE="",
     BPM_CALLBACK_SECRET="bench-callback-secret",
     DEFAULT_CONTACT_MAIL="desk@example.com",
     EMAIL_URL="dummymail://",

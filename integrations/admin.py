@@ -1,11 +1,13 @@
 """Signs of life of the clusters, and what is known of the partners' health."""
 
+import datetime
+
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat, Turn
+from integrations.models import HEARTBEAT_LIMIT, Breaker, CallCount, Heartbeat, Turn
 from orders.admin.moments import ago
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
@@ -46,6 +48,22 @@ class TurnAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("until"), empty_value="-")
     def until_when(self, obj):
         return ago(obj.until)
+
+
+@admin.register(CallCount)
+class CallCountAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    ordering = ["-until", "-pk"]
+    list_display = ["who", "calls", "until_when"]
+    fields = readonly_fields = ["who", "calls", "until_when"]
+    sortable_by = []
+
+    @admin.display(description=_("caller"))
+    def who(self, obj):
+        return obj.caller.partition(":")[2] or "-"
+
+    @admin.display(description=_("until"))
+    def until_when(self, obj):
+        return timezone.localtime(datetime.datetime.fromtimestamp(obj.until, datetime.UTC))
 
 
 @admin.register(Breaker)

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext, gettext_noop, ngettext, override
 
 from notifications.facts import MailFacts
-from orders.causes import cause_of
+from orders.causes import cause_of, title_of
 from orders.models import Dispatch, Order
 
 LANGUAGE = "zh-hans"
@@ -22,7 +22,8 @@ def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
     with override(LANGUAGE):
         detail = _orders(row.about.get("orders", 1)) if over else row.about.get("detail", "")
         cause = cause_of(code) if code else None
-        said = f"{cause.what} ({code}: {detail})" if cause and detail else str(cause.what) if cause else detail
+        title = title_of(code, row.about.get("words", "")) if cause else ""
+        said = f"{title} ({code}: {detail})" if cause and detail else title or detail
         return MailFacts(
             order_number=order.number,
             kind_label=order.get_kind_display(),

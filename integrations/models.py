@@ -40,6 +40,23 @@ class Turn(models.Model):
         return self.name
 
 
+class CallCount(models.Model):
+    """How many calls a caller made within a sixtieth of the rate's time (integrations/bboss/throttle.py)."""
+
+    caller = models.CharField(_("caller"), max_length=80)
+    part = models.BigIntegerField(_("part of the time"))
+    calls = models.PositiveIntegerField(_("calls"))
+    until = models.BigIntegerField(db_index=True)  # epoch seconds: then it counts no more
+
+    class Meta:
+        verbose_name = _("count of calls")
+        verbose_name_plural = _("counts of calls")
+        constraints = [models.UniqueConstraint(fields=["caller", "part"], name="one_count_per_caller_and_part")]
+
+    def __str__(self):
+        return f"{self.caller} {self.part}"
+
+
 class Breaker(models.Model):
     """What all workers together know about a partner's health (contract 3.5)."""
 

@@ -8,6 +8,7 @@ from django_q.models import Failure
 from django_q.tasks import async_task
 
 from integrations.alive import beat, forget_dead
+from integrations.bboss.throttle import forget_counts
 from integrations.delivery import drain as run_drain
 from integrations.reconciliation import Comparison, Scope
 from integrations.tie import ending
@@ -40,7 +41,7 @@ def drain(settle: bool = False) -> str:
 def sweep() -> str:
     """Each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
     now = timezone.now()
-    for part in (settle_arrived, start_due, end_trials, close_abandoned, release):
+    for part in (settle_arrived, start_due, end_trials, close_abandoned, release, forget_counts):
         try:
             part(now=now)
         except Exception:  # an order that one of them can't cope with must not keep all others from being delivered

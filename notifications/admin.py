@@ -56,6 +56,10 @@ class ContactAdmin(admin.ModelAdmin):
     def get_queryset(self, request):
         return limited(super().get_queryset(request), request, "attribution")
 
+    def get_search_fields(self, request):
+        """What a person may not read does not answer to what they type either."""
+        return self.search_fields if may_see(request) else []
+
     def has_add_permission(self, request):
         return super().has_add_permission(request) and may_see(request)
 

@@ -4,7 +4,10 @@ import re
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from orders.common_words import OTHERS
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,15 @@ CLASSES = [
 UNKNOWN = Cause(
     _("An error that the dictionary does not know."), _("Call the engineer on duty; the log has the details.")
 )
+
+
+def title_of(code: str, words: str) -> str:
+    """What an incident is about: what its code means, and a partner's words where it has some."""
+    what = str(cause_of(code).what)
+    if not words:
+        return what
+    said = gettext("other reasons") if words == OTHERS else words
+    return gettext("%(cause)s: %(words)s") % {"cause": what.rstrip("。. "), "words": said}
 
 
 def cause_of(code: str) -> Cause:

@@ -98,11 +98,11 @@ def web_addresses() -> Iterator[CheckMessage]:
 
 
 def rate() -> Iterator[CheckMessage]:
-    try:
-        parse_rate(settings.BBOSS_RATE)
-    except ValueError as error:
-        text = str(error) if "BBOSS_RATE" in str(error) else f"BBOSS_RATE: {error}"
-        yield Error(text, id="desk.005")
+    for name in ("BBOSS_RATE", "BBOSS_UNSIGNED_RATE"):
+        try:
+            parse_rate(getattr(settings, name), name)
+        except ValueError as error:
+            yield Error(str(error) if name in str(error) else f"{name}: {error}", id="desk.005")
 
 
 def choices() -> Iterator[CheckMessage]:

@@ -35,10 +35,11 @@ WORDS = {
     "AcceptedCall": _("No request has been accepted yet."),
     "LogEntry": _("Nobody has changed accounts, contacts or settings yet."),
     "Turn": _("No worker has taken a turn yet."),
+    "CallCount": _("Nobody has called lately."),
     "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),
     "Success": _("No task has run yet."),
 }
-OF_ALL = {"Heartbeat", "Breaker", "Turn", "FailedLogin", "StaffScope"}
+OF_ALL = {"Heartbeat", "Breaker", "Turn", "CallCount", "FailedLogin", "StaffScope"}
 """Lists that are the same for people limited to attributions."""
 OTHERS = _("Nothing of your attributions is here.")
 HIDDEN = _("What is here belongs to no attribution; it shows to those who see all of them.")

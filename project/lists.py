@@ -1,24 +1,49 @@
-"""Lists that are asked for nonsense: a value that no database takes leads back to the list, not to a server error."""
+"""Lists that answer to their own filters only, and bear nonsense.
+
+A name in the address that is no filter, search, order or page of the list is left out, and a message says so: it could
+ask for people's data by their beginnings. A value that no database takes leads back to the list, not to a server error.
+"""
 
 import functools
 
+from django.contrib import messages
 from django.contrib.admin import ModelAdmin
+from django.contrib.admin.filters import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import FieldError
 from django.db import DataError
+from django.http import HttpResponseRedirect
+from django.utils.translation import gettext as _
 
 # NUL in a text (PostgreSQL), a number that no column holds (SQLite: OverflowError), a day after the last one.
-NONSENSE = (DataError, OverflowError)
-REGEX = ("__regex", "__iregex")
+NONSENSE = (DataError, OverflowError, FieldError)
+LONGEST_NAME, MOST_NAMES = 40, 5  # of what a message names
 
 
 class GuardedList:
     """The part that goes before a ChangeList. Django leads back to the list on IncorrectLookupParameters."""
 
+    def get_filters(self, request):
+        """Takes no name but those that the list's filters listen to, and those of its `linked_by`."""
+        linked_by = set(getattr(self.model_admin, "linked_by", ()))
+        listened = linked_by | {_name(entry) for entry in self.list_filter}
+        undeclared = {name for name in self.get_filters_params() if not _any_of(listened, name)}
+        if not undeclared:
+            found = super().get_filters(request)
+            undeclared = set(found[2]) - linked_by
+        if undeclared:
+            request.undeclared = undeclared
+            raise IncorrectLookupParameters(f"no filters of this list: {', '.join(sorted(undeclared))}")
+        return found
+
+    def get_ordering_field(self, field_name):
+        """Only the columns whose headings order the list."""
+        if self.sortable_by is not None and field_name not in self.sortable_by:
+            return None
+        return super().get_ordering_field(field_name)
+
     def get_queryset(self, request, exclude_parameters=None):
-        """No patterns from the address: a wrong one is an error of the database, and a slow one holds it up."""
-        if any(name.endswith(REGEX) for name in self.params):
-            raise IncorrectLookupParameters("patterns are not looked up")
         try:
             return super().get_queryset(request, exclude_parameters)
         except NONSENSE as error:
@@ -33,6 +58,17 @@ class GuardedList:
             raise IncorrectLookupParameters(error) from error
 
 
+def _name(entry) -> str:
+    """What an entry of `list_filter` listens to: a name, or the beginning of several."""
+    if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
+        return entry.parameter_name
+    return entry if isinstance(entry, str) else entry[0]
+
+
+def _any_of(listened: set[str], name: str) -> bool:
+    return any(name == one or name.startswith(f"{one}__") for one in listened)
+
+
 @functools.cache
 def guarded(found: type[ChangeList]) -> type[ChangeList]:
     """The same list, guarded."""
@@ -43,5 +79,21 @@ def guard(model_admin: ModelAdmin) -> None:
     """Guards the list of a ModelAdmin, once."""
     if "get_changelist" in vars(model_admin):
         return
-    own = model_admin.get_changelist
+    own, view = model_admin.get_changelist, model_admin.changelist_view
     model_admin.get_changelist = lambda request, **kwargs: guarded(own(request, **kwargs))
+    model_admin.changelist_view = lambda request, extra_context=None: _without_undeclared(
+        request, view(request, extra_context)
+    )
+
+
+def _without_undeclared(request, response):
+    """The list's answer; where the address held undeclared names, the way to the same list without them."""
+    undeclared = getattr(request, "undeclared", None)
+    if not undeclared:
+        return response
+    names = ", ".join(name[:LONGEST_NAME] for name in sorted(undeclared)[:MOST_NAMES])
+    messages.warning(request, _("No filters of this list, so they were left out: %(names)s") % {"names": names})
+    query = request.GET.copy()
+    for name in undeclared:
+        query.pop(name, None)
+    return HttpResponseRedirect(f"{request.path}?{query.urlencode()}" if query else request.path)

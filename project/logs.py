@@ -4,18 +4,18 @@ import contextvars
 import logging
 import re
 
+from notifications.personal import mask_mails
+
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
-SECRET = re.compile(r'("?(?:accessToken|sign|X-Signature|password)"?\s*[:=]\s*"?)[^",\s&}]+', re.IGNORECASE)
-MAIL = re.compile(r"\b([A-Za-z0-9])[A-Za-z0-9._%+-]*@([A-Za-z0-9.-]+\.[A-Za-z]{2,})\b")
+SECRET = re.compile(r'((?:accessToken|sign|X-Signature|password)\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}]++', re.IGNORECASE)
 PHONE = re.compile(r"(?<![\dA-Za-z])(1\d{2})\d{4}(\d{4})(?![\dA-Za-z])")
 
 
 def masked(text: str) -> str:
     """The text with secrets and personal data made unreadable; lengths are not kept."""
     text = SECRET.sub(r"\1***", text)
-    text = MAIL.sub(r"\1***@\2", text)
-    return PHONE.sub(r"\1****\2", text)
+    return PHONE.sub(r"\1****\2", mask_mails(text))
 
 
 class MaskFilter(logging.Filter):

@@ -8,7 +8,11 @@ SECTIONS = [
     ("money", _("Billing and reconciliation"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),
     ("trace", _("Traces"), ["InboundMessage", "OrderEvent", "LogEntry", "OrderDomain", "TrialClaim", "AcceptedCall"]),
     ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "StaffScope", "User", "Group", "FailedLogin"]),
-    ("engine", _("Engine room"), ["Heartbeat", "Breaker", "Turn", "Schedule", "OrmQ", "Success", "Failure"]),
+    (
+        "engine",
+        _("Engine room"),
+        ["Heartbeat", "Breaker", "Turn", "CallCount", "Schedule", "OrmQ", "Success", "Failure"],
+    ),
 ]
 
 

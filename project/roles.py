@@ -18,6 +18,7 @@ READ = [
 ]
 ENGINE_ROOM = [
     "integrations.view_turn",
+    "integrations.view_callcount",
     "django_q.view_schedule",
     "django_q.view_success",
     "django_q.view_failure",

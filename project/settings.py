@@ -192,6 +192,7 @@ BBOSS_ENV_FLAG = value("BBOSS_ENV_FLAG")
 BBOSS_TIMESTAMP_SKEW_SECONDS = value("BBOSS_TIMESTAMP_SKEW_SECONDS")
 BBOSS_ALLOWED_IPS = value("BBOSS_ALLOWED_IPS")
 BBOSS_RATE = value("BBOSS_RATE")
+BBOSS_UNSIGNED_RATE = value("BBOSS_UNSIGNED_RATE")
 METRICS_ALLOWED_IPS = value("METRICS_ALLOWED_IPS")
 # How many proxies of ours stand in front; that many entries of X-Forwarded-For are believed, counted from its end.
 TRUSTED_PROXY_COUNT = value("TRUSTED_PROXY_COUNT")

@@ -6,7 +6,7 @@ import factory
 from django.contrib.auth.models import User
 from factory.django import DjangoModelFactory
 
-from integrations.models import Breaker, Heartbeat, Turn
+from integrations.models import Breaker, CallCount, Heartbeat, Turn
 from notifications.models import Contact
 from orders.models import Reconciliation, StaffScope
 
@@ -37,6 +37,16 @@ class TurnFactory(DjangoModelFactory):
         model = Turn
 
     name = factory.Sequence(lambda n: f"turn-{n}")
+
+
+class CallCountFactory(DjangoModelFactory):
+    class Meta:
+        model = CallCount
+
+    caller = factory.Sequence(lambda n: f"60:10.0.0.{n}")
+    part = 1
+    calls = 3
+    until = 1_800_000_000
 
 
 class BreakerFactory(DjangoModelFactory):

@@ -27,6 +27,7 @@ from orders.models import (
 from tests.desk_factories import (  # noqa: F401  so that all are found here
     NOW,
     BreakerFactory,
+    CallCountFactory,
     ContactFactory,
     HeartbeatFactory,
     ReconciliationFactory,

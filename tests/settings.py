@@ -8,6 +8,7 @@ os.environ.update(
     BBOSS_APP_SECRET="test-app-secret",
     BBOSS_ACCESS_TOKENS="20991231235959" + "a" * 32 + "-1234-1700000000,20991231235959" + "b" * 32 + "-5678-1700000000",
     BBOSS_RATE="",
+    BBOSS_UNSIGNED_RATE="",
     BPM_CALLBACK_SECRET="test-callback-secret",
     BPM_BASE_URL="http://127.0.0.1:9/bpm",
     BIGDATA_BASE_URL="http://127.0.0.1:9/bigdata",

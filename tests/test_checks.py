@@ -33,6 +33,7 @@ ERRORS = [
     ("SITE_URL", "ibs.example.com"),
     ("BIGDATA_BASE_URL", "http://host:port/"),
     ("BBOSS_RATE", "many"),
+    ("BBOSS_UNSIGNED_RATE", "many"),
     ("BBOSS_ALLOWED_IPS", ["10.0.0.300"]),
     ("BBOSS_ALLOWED_IPS", ["10.0.0.1/8"]),
     ("METRICS_ALLOWED_IPS", ["localhost"]),

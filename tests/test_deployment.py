@@ -246,7 +246,7 @@ def test_settings_prints_each_with_its_origin_and_no_secret():
     ended = manage("settings", **secrets, **more)
     rows = {line.split()[0]: line.split()[1:] for line in ended.stdout.splitlines()}
     assert list(rows) == [*NAMES, "ANYMAIL_KEY"]
-    assert rows["BBOSS_RATE"] == ["default", "600/min"]
+    assert rows["BBOSS_RATE"] == ["default", "6000/min"]
     assert rows["BBOSS_APP_SECRET"] == ["environment", "***"]
     assert rows["EMAIL_URL"] == ["environment", "smtp://me:***@mail.example.com:25"]
     assert "hidden" not in ended.stdout + ended.stderr

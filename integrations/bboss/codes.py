@@ -54,11 +54,21 @@ class Refused(Exception):  # noqa: N818  named for what it says: the request is 
     """The request is refused with `code`.
 
     `detail` completes the description; `hint` (stored, never sent) tells the partner's engineer what was wrong.
+    `retry_after`: the seconds after which the caller may come back.
     """
 
-    def __init__(self, code: Code, detail: str = "", *, hint: str = "", biz: BizCode | None = None):
+    def __init__(
+        self,
+        code: Code,
+        detail: str = "",
+        *,
+        hint: str = "",
+        biz: BizCode | None = None,
+        retry_after: int | None = None,
+    ):
         super().__init__(code.value.desc + detail)
         self.code = code
         self.desc = code.value.desc + detail
         self.hint = hint or self.desc
         self.biz = biz
+        self.retry_after = retry_after

@@ -31,6 +31,14 @@ def check_envelope(members: dict, now: datetime.datetime) -> None:
         check(members, now)
 
 
+def is_signed(members: dict) -> bool:
+    """Whether somebody with one of our tokens and our secret sent it, whatever else is wrong with it."""
+    token, given, secret = members.get("accessToken"), members.get("sign"), settings.BBOSS_APP_SECRET
+    if not (secret and isinstance(token, str) and isinstance(given, str)):
+        return False
+    return tokens.is_known(token, settings.BBOSS_ACCESS_TOKENS) and signature.verify(members, given, secret)
+
+
 def check_trans_ido(members: dict, now: datetime.datetime) -> None:
     """20402: the caller's transaction number is missing, empty, blank or not a string."""
     given = members.get("transIDO")

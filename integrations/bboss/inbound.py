@@ -6,9 +6,11 @@ import re
 from integrations.bboss.signature import MASK, SECRET_NAMES
 from integrations.bboss.tokens import TOKEN
 from integrations.wire import encode
+from notifications.personal import head
 from orders.models import InboundMessage
 
 LONGEST_TRANS_IDO = 64
+MOST_OF_A_STRANGER = 4096  # bytes
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -25,9 +27,10 @@ def masked_body(members: dict) -> str:
     return TOKEN.sub(MASK, encode(_masked(members)))
 
 
-def storable_hint(hint: str) -> str:
-    """What was wrong, as every database takes it and without what looks like a token."""
-    return TOKEN.sub(MASK, hint).replace("\0", "\\u0000")
+def storable_hint(hint: str, *, signed: bool) -> str:
+    """What was wrong, as every database takes it and without what looks like a token; a stranger's is cut."""
+    masked = TOKEN.sub(MASK, hint).replace("\0", "\\u0000")
+    return masked if signed else head(masked, MOST_OF_A_STRANGER)[0]
 
 
 def _masked(value):
@@ -41,6 +44,14 @@ def order_number_of(content) -> str:
     """The order that a message speaks of, if it can be told."""
     number = content.get("OrderNum") if isinstance(content, dict) else None
     return number if isinstance(number, str) and _NUMBER.fullmatch(number) else ""
+
+
+def unsigned(message: InboundMessage, raw: bytes) -> InboundMessage:
+    """The row of a message that nobody known to us signed: the head of what was masked, length and hash of `raw`."""
+    message.signed = False
+    message.body = head(message.body, MOST_OF_A_STRANGER)[0]
+    message.length, message.sha256 = len(raw), hashlib.sha256(raw).hexdigest()
+    return message
 
 
 def message_of(members: dict, *, address: str, trans_idh: str, received_at) -> InboundMessage:

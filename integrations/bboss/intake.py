@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from integrations.bboss.codes import BizCode, Code, Refused
 from integrations.bboss.content import bad, content_of, is_withdrawal, read_order, read_withdrawal
-from integrations.bboss.envelope import check_envelope
-from integrations.bboss.inbound import message_of, order_number_of, storable_hint, stored_trans_ido
+from integrations.bboss.envelope import check_envelope, is_signed
+from integrations.bboss.inbound import message_of, order_number_of, storable_hint, stored_trans_ido, unsigned
 from integrations.bboss.reply import Call, Reply, reply, result_text
-from integrations.bboss.throttle import caller_address
+from integrations.bboss.throttle import caller_address, check_unsigned_rate, count_refused
 from integrations.bboss.transport import read_members
 from orders.content import Receipt
 from orders.errors import (
@@ -43,17 +43,22 @@ def answer(request: HttpRequest) -> Reply:
         return reply(call, Code.OUR_FAULT)
 
 
-def refuse(code: Code) -> Reply:
-    """The answer to a call that did not get as far as `answer`."""
-    return reply(Call(now=timezone.now(), address="", trans_idh=uuid.uuid4().hex), code)
+def refuse(code: Code, meta: dict) -> Reply:
+    """The answer to a call that did not get as far as `answer`; it counts against its caller's rate too."""
+    call = Call(now=timezone.now(), address=caller_address(meta), trans_idh=uuid.uuid4().hex)
+    count_refused(call.address, call.now)
+    return reply(call, code)
 
 
 def _answer(call: Call, request: HttpRequest) -> Reply:
     try:
-        call.members = read_members(request, call.address, call.now)
-    except Refused as refusal:  # no message, so nothing to keep
-        logger.warning("refused %s from %s: %s", refusal.code.value.number, call.address or "-", refusal.hint)
-        return reply(call, refusal.code, desc=refusal.desc)
+        call.members, call.raw = read_members(request, call.address, call.now)
+    except Refused as refusal:
+        return _not_kept(call, refusal)
+    try:
+        check_envelope(call.members, call.now)
+    except Refused as refusal:
+        return _keep_refused(call, _message(call), refusal) if is_signed(call.members) else _stranger(call, refusal)
     message = _message(call)
     try:
         return _accept(call, message)
@@ -61,13 +66,27 @@ def _answer(call: Call, request: HttpRequest) -> Reply:
         return _keep_refused(call, message, refusal)
 
 
+def _not_kept(call: Call, refusal: Refused) -> Reply:
+    """There is no message, or one too many of a stranger's."""
+    logger.warning("refused %s from %s: %s", refusal.code.value.number, call.address or "-", refusal.hint)
+    return reply(call, refusal.code, desc=refusal.desc, retry_after=refusal.retry_after)
+
+
+def _stranger(call: Call, refusal: Refused) -> Reply:
+    """A message without a right token and signature: its head is kept, as long as there are not too many of them."""
+    try:
+        check_unsigned_rate(call.now)
+    except Refused as too_many:
+        return _not_kept(call, too_many)
+    return _keep_refused(call, unsigned(_message(call), call.raw), refusal)
+
+
 def _message(call: Call) -> InboundMessage:
     return message_of(call.members, address=call.address, trans_idh=call.trans_idh, received_at=call.now)
 
 
 def _accept(call: Call, message: InboundMessage) -> Reply:
-    """Checks everything and hands the order to the core. Raises Refused."""
-    check_envelope(call.members, call.now)
+    """Hands the order of a message with a right envelope to the core. Raises Refused."""
     content = content_of(call.members)
     message.order_number = order_number_of(content)
     _mark(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
@@ -98,7 +117,7 @@ def _refusal(error: OrderError) -> Refused:
 
 def _keep_refused(call: Call, message: InboundMessage, refusal: Refused) -> Reply:
     _mark(message, refusal.code, refusal.desc, refusal.biz)
-    message.hint = storable_hint(refusal.hint)
+    message.hint = storable_hint(refusal.hint, signed=message.signed)
     # The core may have tried to save it in a transaction that was rolled back, and given it its number.
     message.pk, message.trans_idh = None, call.trans_idh
     keep_message(message)

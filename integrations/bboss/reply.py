@@ -17,17 +17,19 @@ class Call:
     address: str
     trans_idh: str
     members: dict = field(default_factory=dict)
+    raw: bytes = b""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent: HTTP status and body."""
+    """What is sent: HTTP status and body, and after how many seconds the caller may come back."""
 
     status: int
     body: dict
+    retry_after: int | None = None
 
 
-def reply(call: Call, code: Code, *, desc: str = "", result: str = "") -> Reply:
+def reply(call: Call, code: Code, *, desc: str = "", result: str = "", retry_after: int | None = None) -> Reply:
     """The answer to a call. What is not known yet, or came in another type, is an empty string."""
     body = {
         "transIDO": _text(call.members.get("transIDO")),
@@ -38,7 +40,7 @@ def reply(call: Call, code: Code, *, desc: str = "", result: str = "") -> Reply:
         "response": {"rspCode": code.value.number, "rspDesc": desc or code.value.desc},
         "result": result,
     }
-    return Reply(code.value.http, body)
+    return Reply(code.value.http, body, retry_after)
 
 
 def result_text(order_number: str, biz: BizCode) -> str:

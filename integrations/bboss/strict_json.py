@@ -8,6 +8,7 @@ from collections import Counter
 from orders.canonical import canonical_json
 
 DEEPEST = 32
+MOST_VALUES = 250_000  # more than two megabytes of the shortest domains hold
 # A string, ended or not, or a bracket. Possessive, so that no text makes it go back: its time is linear.
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 
@@ -27,7 +28,9 @@ def parse_bytes(body: bytes) -> dict:
 
 def parse_text(text: str) -> dict:
     """The object in a text. Refused are: another type than an object, a key twice in one object, NaN, Infinity, a
-    number that overflows, more than 32 levels, and half of a surrogate pair. Raises BadJsonError."""
+    number that overflows, more than 32 levels or 250,000 values, and half of a surrogate pair. Raises BadJsonError."""
+    if sum(map(text.count, "[{,")) > MOST_VALUES:
+        raise BadJsonError(f"more than {MOST_VALUES} values")
     _check_depth(text)
     value = _parse(text)
     if not isinstance(value, dict):

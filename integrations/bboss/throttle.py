@@ -1,15 +1,30 @@
-"""Who may call, and how often (contract 2.3, codes 20303 and 20308; settings BBOSS_ALLOWED_IPS and BBOSS_RATE)."""
+"""Who may call, and how often (contract 2.3, codes 20303 and 20308).
+
+Settings: BBOSS_ALLOWED_IPS, BBOSS_RATE and BBOSS_UNSIGNED_RATE.
+"""
 
 import datetime
 import ipaddress
+import logging
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 
 from django.conf import settings
+from django.db import connection
 
 from integrations.bboss.codes import Code, Refused
-from orders.models import InboundMessage
+from integrations.models import CallCount
+
+logger = logging.getLogger(__name__)
+PARTS = 60
+_TABLE = CallCount._meta.db_table
+COUNT = (
+    f"INSERT INTO {_TABLE} (caller, part, calls, until) VALUES (%s, %s, 1, %s)"
+    f" ON CONFLICT (caller, part) DO UPDATE SET calls = {_TABLE}.calls + 1 RETURNING calls"
+)
+BEFORE = f"SELECT COALESCE(SUM(calls), 0) FROM {_TABLE} WHERE caller = %s AND part > %s AND part < %s"
+TAKE_BACK = f"UPDATE {_TABLE} SET calls = calls - 1 WHERE caller = %s AND part = %s"
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([a-z]+)")
@@ -19,13 +34,13 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @lru_cache(maxsize=8)
-def parse_rate(text: str) -> tuple[int, int] | None:
-    """`600/min` as (calls, seconds); None for an empty text: no limit. Raises ValueError naming BBOSS_RATE."""
+def parse_rate(text: str, name: str = "BBOSS_RATE") -> tuple[int, int] | None:
+    """`600/min` as (calls, seconds); None for an empty text: no limit. Raises ValueError naming the setting."""
     if not text.strip():
         return None
     match = _RATE.fullmatch(text.strip().lower())
     if not match or match.group(2) not in SECONDS or not int(match.group(1)):
-        raise ValueError(f"BBOSS_RATE must be like 600/min, 10/s or 1000/hour, or empty, not {text!r}")
+        raise ValueError(f"{name} must be like 600/min, 10/s or 1000/hour, or empty, not {text!r}")
     return int(match.group(1)), SECONDS[match.group(2)]
 
 
@@ -76,15 +91,62 @@ def check_address(address: str) -> None:
 
 
 def check_rate(address: str, now: datetime.datetime) -> None:
-    """Raises Refused 20308 when this address already sent as many messages as BBOSS_RATE allows.
-
-    Counts the messages that are kept anyway: right across processes and machines, without another write.
-    """
+    """Counts the call. Raises Refused 20308, and does not count it, beyond the BBOSS_RATE of its caller."""
     rate = parse_rate(settings.BBOSS_RATE)
-    if rate is None:
-        return
+    if rate and not _counted(caller_of(address), rate, now):
+        raise too_often(f"address {address}: more than {settings.BBOSS_RATE}", rate)
+
+
+def check_unsigned_rate(now: datetime.datetime) -> None:
+    """Counts a message without a right token and signature. Raises Refused 20308 beyond BBOSS_UNSIGNED_RATE.
+
+    The rate is that of all strangers together: however many they are, they don't fill the disk.
+    """
+    rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
+    if rate and not _counted("unsigned", rate, now):
+        raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
+
+
+def count_refused(address: str, now: datetime.datetime) -> None:
+    """Counts a call that is refused for another reason, whatever its rate says. A fault of ours is only logged."""
+    try:
+        check_rate(address, now)
+    except Refused:
+        pass
+    except Exception:
+        logger.exception("a call of %s was not counted", address or "-")
+
+
+def too_often(hint: str, rate: tuple[int, int]) -> Refused:
+    """20308, with the seconds after which the caller may come back."""
+    return Refused(Code.TOO_OFTEN, hint=hint, retry_after=rate[1])
+
+
+def caller_of(address: str) -> str:
+    """Whose calls are counted together: an IPv4 address, or the /64 of an IPv6 one, which one caller has to itself."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+
+
+def forget_counts(*, now: datetime.datetime) -> None:
+    """Removes the counts that no rate looks at any more."""
+    CallCount.objects.filter(until__lt=int(now.timestamp())).delete()
+
+
+def _counted(caller: str, rate: tuple[int, int], now: datetime.datetime) -> bool:
+    """Whether there was room for one more call, which is counted then.
+
+    The time is cut into PARTS, each a row: two statements, however many calls there are, that hold no lock afterwards.
+    The count comes first and tells the call's place, so that of many at once just as many get through as may.
+    """
     calls, seconds = rate
-    since = now - datetime.timedelta(seconds=seconds)
-    recent = InboundMessage.objects.filter(remote_address=address, received_at__gt=since).order_by()
-    if recent.values("pk")[:calls].count() >= calls:
-        raise Refused(Code.TOO_OFTEN, hint=f"address {address}: more than {settings.BBOSS_RATE}")
+    caller, part = f"{seconds}:{caller}", int(now.timestamp() * PARTS // seconds)
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, [caller, part, int(now.timestamp()) + 2 * seconds])
+        place = cursor.fetchone()[0]
+        cursor.execute(BEFORE, [caller, part - PARTS, part])
+        if cursor.fetchone()[0] + place <= calls:
+            return True
+        cursor.execute(TAKE_BACK, [caller, part])
+        return False

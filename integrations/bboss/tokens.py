@@ -23,12 +23,12 @@ def check_token(token, known: Iterable[str], now: datetime.datetime) -> None:
     ends = expiry(token) if isinstance(token, str) else None
     if ends is None:
         raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: not of the form <expiry><32 hex>-<4 digits>-<epoch>")
-    if not _is_known(token, known):
+    if not is_known(token, known):
         raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: right in form, but none of the tokens set here")
     if now > ends:
         raise Refused(Code.TOKEN_EXPIRED, hint=f"accessToken: ended {wire_time(ends)}, our clock is {wire_time(now)}")
 
 
-def _is_known(token: str, known: Iterable[str]) -> bool:
+def is_known(token: str, known: Iterable[str]) -> bool:
     """Looks at all of them, each in constant time: how long it takes tells nothing about a near miss."""
     return any([hmac.compare_digest(token.encode(), one.strip().encode()) for one in known])  # noqa: C419

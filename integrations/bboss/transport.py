@@ -12,13 +12,18 @@ from integrations.body import BodyBrokenError, BodyTooLargeError, discard_body, 
 LARGEST = 2 * 1024 * 1024
 
 
-def read_members(request: HttpRequest, address: str, now: datetime.datetime) -> dict:
-    """The request's members, after the checks that need no message. Raises Refused (20007 to 20105)."""
-    _check_content_type(request)
-    length = _content_length(request)
-    throttle.check_address(address)
+def read_members(request: HttpRequest, address: str, now: datetime.datetime) -> tuple[dict, bytes]:
+    """The request's members and its body, after the checks that need no message. Raises Refused (20007 to 20105)."""
+    try:
+        _check_content_type(request)
+        length = _content_length(request)
+        throttle.check_address(address)
+    except Refused:
+        throttle.count_refused(address, now)
+        raise
     throttle.check_rate(address, now)
-    return _parse(_read(request, length))
+    body = _read(request, length)
+    return _parse(body), body
 
 
 def _check_content_type(request: HttpRequest) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 
-from django.conf import settings
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import JSONParser
@@ -13,7 +12,6 @@ from integrations.bboss.codes import Code
 from integrations.bboss.intake import answer, refuse
 from integrations.bboss.reply import Reply
 from integrations.bboss.schema import documented
-from integrations.bboss.throttle import parse_rate
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +41,13 @@ class OrdersView(APIView):
     def handle_exception(self, exc):
         """In place of DRF's own error bodies."""
         if isinstance(exc, MethodNotAllowed):
-            return _response(refuse(Code.NOT_POST))
+            return _response(refuse(Code.NOT_POST, self.request.META))
         logger.error("a call failed before it was looked at", exc_info=exc)
-        return _response(refuse(Code.OUR_FAULT))
+        return _response(refuse(Code.OUR_FAULT, self.request.META))
 
 
 def _response(reply: Reply) -> Response:
     response = Response(reply.body, status=reply.status)
-    if reply.status == Code.TOO_OFTEN.value.http:
-        response["Retry-After"] = str(parse_rate(settings.BBOSS_RATE)[1])
+    if reply.retry_after is not None:
+        response["Retry-After"] = str(reply.retry_after)
     return response

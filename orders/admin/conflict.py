@@ -1,12 +1,15 @@
 """Conflicts: the same number came with other content. Both contents side by side; who sent which, and when."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from django.contrib import admin
 from django.db.models import Q
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from notifications.personal import MOST
 from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.members import members_of
@@ -18,6 +21,7 @@ from orders.pages.history import actor_of
 from orders.pages.key_words import WORDS
 
 ABSENT = "—"
+MOST_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,25 @@ class Sender:
 
 
 def compare(ours: dict, theirs: dict) -> list[Row]:
-    """Member by member, those that differ first."""
+    """Member by member, those that differ first; as many as a page holds."""
     names = [*ours, *(name for name in theirs if name not in ours)]
     rows = [Row(name, WORDS.get(name, ""), text_of(ours, name), text_of(theirs, name)) for name in names]
-    return sorted(rows, key=lambda row: not row.differs)
+    return list(_fitting(sorted(rows, key=lambda row: not row.differs)[:MOST_ROWS]))
+
+
+def _fitting(rows: list[Row]) -> Iterator[Row]:
+    """The rows, until the page is full; what follows is a length."""
+    left = MOST // 8  # of four bytes a character, and both sides
+    for row in rows:
+        yield replace(row, name=_cut(row.name, left), ours=_cut(row.ours, left), theirs=_cut(row.theirs, left))
+        left = max(0, left - max(len(row.name), len(row.ours), len(row.theirs)))
+
+
+def _cut(text: str, most: int) -> str:
+    """At least a line of it."""
+    most = max(most, 40)
+    more = len(text) - most
+    return text if more <= 0 else text[:most] + _("… (%(characters)s more characters)") % {"characters": more}
 
 
 def text_of(content: dict, name: str) -> str:
@@ -64,7 +83,7 @@ def text_of(content: dict, name: str) -> str:
 
 def sender_of(message: InboundMessage) -> Sender:
     party = members_of(message.body).get("userPartyID", "")
-    return Sender(message.received_at, message.remote_address, str(party), message.trans_ido, message.trans_idh)
+    return Sender(message.received_at, message.remote_address, str(party)[:64], message.trans_ido, message.trans_idh)
 
 
 def first_sender(order: Order) -> Sender:
@@ -84,9 +103,9 @@ def seen_of(obj: Conflict) -> dict | None:
     return {"who": actor_of(obj.seen.actor)[0], "at": obj.seen.at, "why": why}
 
 
-SeenFilter = word_filter("seen", _("seen to"), {
-    "no": (_("Nobody has seen to it"), Q(seen=None)),
-    "yes": (_("Seen to"), Q(seen__isnull=False)),
+SeenFilter = word_filter("seen", gettext_lazy("seen to"), {
+    "no": (gettext_lazy("Nobody has seen to it"), Q(seen=None)),
+    "yes": (gettext_lazy("Seen to"), Q(seen__isnull=False)),
 })  # fmt: skip
 
 
@@ -98,7 +117,7 @@ class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, ad
     change_form_template = "admin/orders/conflict.html"
     fields = []
 
-    @admin.display(description=_("seen by"), empty_value="-")
+    @admin.display(description=gettext_lazy("seen by"), empty_value="-")
     def seen_by(self, obj):
         return actor_of(obj.seen.actor)[0] if obj.seen else None
 

@@ -169,6 +169,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     ordering = ["-pk"]
     list_display = ["step_name", "order_link", "outcome_chip", "number", "what", "http_status", "began", "took_time"]
     list_filter = ["outcome"]
+    linked_by = ["dispatch"]
     list_select_related = ["dispatch__order"]
     search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block", "problem"]
@@ -181,9 +182,6 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     def heading(self, obj):
         words = {"order": obj.dispatch.order.number, "step": obj.dispatch.get_step_display(), "n": obj.number}
         return _("%(order)s · %(step)s, attempt %(n)d") % words
-
-    def lookup_allowed(self, lookup, value, request):
-        return lookup == "dispatch" or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description=_("step"))
     def step_name(self, obj):

@@ -90,6 +90,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
         (None, {"fields": ["why", "next_step", "hint_block", "answer_chip", "description"]}),
         (_("Call"), {"fields": [
             "order_link", "received_at", "remote_address", "trans_ido", "trans_idh", "http_status", "biz_code",
+            "signed", "length", "sha256",
         ]}),
         (_("Message"), {"fields": ["body_block"]}),
     ]  # fmt: skip

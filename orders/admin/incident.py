@@ -15,7 +15,7 @@ from orders.admin.personal import masked_field, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
-from orders.causes import cause_of
+from orders.causes import cause_of, title_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.pages.history import PARTNER_NAMES as PARTNERS
 from orders.pages.history import actor_of
@@ -56,7 +56,7 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
     ]  # fmt: skip
 
     def heading(self, obj):
-        return cause_of(obj.code).what
+        return title_of(obj.code, obj.words)
 
     def get_fieldsets(self, request, obj=None):
         """How many it stopped, and what was said last, may be about orders that the person may not see."""
@@ -77,7 +77,7 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
 
     @admin.display(description=_("cause"))
     def cause(self, incident):
-        return format_html("{} <code>{}</code>", cause_of(incident.code).what, incident.code)
+        return format_html("{} <code>{}</code>", title_of(incident.code, incident.words), incident.code)
 
     @admin.display(description=_("last detail"))
     def last_detail(self, incident):
@@ -115,6 +115,7 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
 class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "order_link", "order_chip", "what", "since_when", "went_on"]
     list_filter = [StoppedFilter, day_filter("since", _("since"))]
+    linked_by = ["incident"]
     list_select_related = ["order", "incident"]
     list_per_page = 50
     search_help_text = _("order number: whole, or how it begins")
@@ -124,7 +125,7 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     fields = ["order", "order_chip", "incident_link", "what", "since", "closed_at", "who_accepted", "why"]
 
     def heading(self, obj):
-        return f"{obj.order.number} · {cause_of(obj.incident.code).what}"
+        return f"{obj.order.number} · {title_of(obj.incident.code, obj.incident.words)}"
 
     @admin.display(description=_("order's state"))
     def order_chip(self, obj):
@@ -132,12 +133,13 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("cause"))
     def cause(self, obj):
-        return format_html('<span class="cut" title="{1}">{0}</span>', cause_of(obj.incident.code).what, obj.incident)
+        title = title_of(obj.incident.code, obj.incident.words)
+        return format_html('<span class="cut" title="{1}">{0}</span>', title, obj.incident)
 
     @admin.display(description=_("incident"))
     def incident_link(self, obj):
         url = reverse("admin:orders_incident_change", args=[obj.incident_id])
-        return format_html('<a href="{}">{}</a>', url, cause_of(obj.incident.code).what)
+        return format_html('<a href="{}">{}</a>', url, title_of(obj.incident.code, obj.incident.words))
 
     @admin.display(description=_("detail"))
     def what(self, obj):
@@ -154,6 +156,3 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("went on"))
     def went_on(self, obj):
         return ago(obj.closed_at)
-
-    def lookup_allowed(self, lookup, value, request):
-        return lookup == "incident" or super().lookup_allowed(lookup, value, request)

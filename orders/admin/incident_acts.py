@@ -92,7 +92,7 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     some = list(rows.select_related("order").order_by("-pk")[: SHOWN + 1])
     mark(row.order for row in some)
     may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
-    query = urlencode({"partner": incident.partner, "code": incident.code})
+    query = urlencode({"partner": incident.partner, "code": incident.code, "incident": incident.pk})
     sent = incident.partner in SENDERS and incident.code not in BOOKS_ONLY
     many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and sent else ""
     return {"stopped": some[:SHOWN], "more_stopped": len(some) > SHOWN, "resend_many": many}

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q
 from django.utils import timezone
@@ -15,7 +17,7 @@ from orders.admin.moments import ago
 from orders.admin.search import search_orders
 from orders.admin.service_names import service_name
 from orders.causes import cause_of
-from orders.models import Difference, Dispatch, Order
+from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.queries.approving import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark
 from orders.queries.stuck import is_stuck
@@ -66,6 +68,24 @@ class StuckFilter(WordFilter):
             return super().queryset(request, queryset)
         steps = Dispatch.objects.filter(state__in=STOPPED, channel=channel, superseded=False)
         return queryset.filter(pk__in=steps.values("order_id"))
+
+
+class IncidentFilter(SimpleListFilter):
+    """Orders that an incident stops; only a link from its page sets it."""
+
+    title, parameter_name = _("incident"), "incident"
+
+    def lookups(self, request, model_admin):
+        value = self.value()
+        return [(value, f"#{value[:20]}")] if value else []
+
+    def queryset(self, request, queryset):
+        if not self.value():
+            return queryset
+        if not (self.value().isascii() and self.value().isdigit()):
+            raise IncorrectLookupParameters(self.value())
+        stopped = AffectedOrder.objects.filter(incident=self.value(), closed_at=None)
+        return queryset.filter(pk__in=stopped.values("order_id"))
 
 
 class OrderChangeList(ChangeList):
@@ -124,7 +144,7 @@ class OrderList:
     list_filter = [
         NeedsFilter, "state", "held_because", StuckFilter, "kind", "first", ("attribution", OwnAttributions),
         ("service_type", ServicesInWords), StartFilter,
-        day_filter("received_at", _("received"), parameter="received"),
+        day_filter("received_at", _("received"), parameter="received"), IncidentFilter,
     ]  # fmt: skip
     list_select_related = ["attribution", "service_type"]
     list_per_page = 50

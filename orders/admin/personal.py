@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from notifications.personal import mask_mail, mask_name, mask_phone, mask_text
+from notifications.personal import head, mask_mail, mask_name, mask_phone, mask_text
 from orders import foreign_json
 from orders.admin.json_block import json_block
+from orders.foreign_json import with_rest
 from orders.models import Order
 from orders.services.viewing import note_personal_data_seen
 
@@ -30,46 +31,92 @@ MASKS = {
 
 
 KEYS = "|".join(MASKS)
-IN_A_CUT_TEXT = re.compile(rf'("({KEYS})"\s*:\s*")((?:[^"\\]|\\.)*)', re.IGNORECASE)
-IN_A_TEXT_IN_IT = re.compile(rf'(\\+"({KEYS})\\+"\s*:\s*\\+")((?:[^"\\]|\\+(?!["\\]).)*)', re.IGNORECASE)
+TEXTS_IN_TEXTS = 3
+"""How deep JSON within texts of JSON is looked into: an envelope, its content, a text in it."""
+# What a cut JSON still tells, also JSON within texts of it: there each quote stands behind backslashes. All linear.
+MEMBER = re.compile(rf'(?<![A-Za-z0-9_])({KEYS})\\*+"(?:\s|\\++[nrt])*+:(?:\s|\\++[nrt])*+', re.IGNORECASE)
+OPENING = re.compile(r'(\\*+)"')
+QUOTE = re.compile(r'(?<!\\)(\\*+)"')
+LIST = re.compile(r"\[[^\]]*+")
+NUMBER = re.compile(r"[0-9+-][0-9.eE+-]*+")
 
 
-def masked(value, key: str = ""):
+def masked(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
     """A JSON value with people's data masked by the members' names; a text that holds JSON is looked into."""
     if isinstance(value, dict):
-        return {name: masked(inner, name) for name, inner in value.items()}
+        return {name: masked(inner, name, texts) for name, inner in value.items()}
     if isinstance(value, list):
-        return [masked(inner, key) for inner in value]
+        return [masked(inner, key, texts) for inner in value]
     if isinstance(value, int | float) and not isinstance(value, bool) and key.lower() in MASKS:
         return MASKS[key.lower()](str(value))
     if not isinstance(value, str):
         return value
     mask = MASKS.get(key.lower())
-    return mask(value) if mask else masked_text(value)
+    return mask(value) if mask else masked_text(value, texts)
 
 
-def masked_json(text) -> object:
-    """The same for a text that may be a JSON object or list; what else it is stays a text."""
+def masked_json(text, texts: int = TEXTS_IN_TEXTS) -> object:
+    """The same for a text that may be a JSON object or list; what else it is stays a text.
+
+    Of a text longer than MOST bytes the beginning, and how long the rest is. JSON that lies deeper within texts than
+    anybody's messages is a length, too.
+    """
     if not isinstance(text, str):
         return masked(text)
-    try:
-        value = foreign_json.load(text)
-    except ValueError:
-        value = None
-    return masked(value) if isinstance(value, dict | list) else _masked_plain(text)
+    shown, more = head(text)
+    value = None if more else _json(shown)
+    if value is None:
+        return with_rest(_masked_plain(shown), more)
+    return masked(value, texts=texts - 1) if texts else with_rest("", len(text.encode("utf-8", "replace")))
 
 
-def masked_text(text: str) -> str:
+def masked_text(text: str, texts: int = TEXTS_IN_TEXTS) -> str:
     """The same, as a text again."""
-    found = masked_json(text)
+    found = masked_json(text, texts)
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def _json(text: str) -> dict | list | None:
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return foreign_json.load(text)
+    except ValueError:
+        return None
 
 
 def _masked_plain(text: str) -> str:
     """Mails and phones anywhere; names too where a cut JSON still tells the member."""
-    for pattern in (IN_A_CUT_TEXT, IN_A_TEXT_IN_IT):
-        text = pattern.sub(lambda found: found[1] + MASKS[found[2].lower()](found[3]), text)
-    return mask_text(text)
+    parts, at = [], 0
+    while member := MEMBER.search(text, at):
+        end, value = _masked_value(text, member.end(), MASKS[member[1].lower()])
+        parts += [text[at : member.end()], value]
+        at = end
+    return mask_text("".join([*parts, text[at:]]))
+
+
+def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[int, str]:
+    """Where the member's value ends, and what is shown in its place. A value without an end was cut."""
+    if opening := OPENING.match(text, start):
+        end = _closing(text, opening)
+        value = text[opening.end() : end]
+        return end, opening[0] + (mask(value) if end < len(text) or not value else "***")
+    if found := LIST.match(text, start):
+        return found.end(), "[***"
+    if found := NUMBER.match(text, start):
+        return found.end(), mask(found[0]) if found.end() < len(text) else "***"
+    return start, ""
+
+
+def _closing(text: str, opening: re.Match) -> int:
+    """Where the text that this quote opens is closed: each level of JSON within texts doubles the backslashes before a
+    quote and adds one, so as many as at its opening close it, behind as many pairs as the level below makes of one."""
+    level = len(opening[1])
+    for quote in QUOTE.finditer(text, opening.end()):
+        behind = len(quote[1])
+        if behind < level or behind % (2 * (level + 1)) == level:
+            return quote.end() - 1 - min(behind, level)
+    return len(text)
 
 
 def masked_field(name: str, label) -> Callable:

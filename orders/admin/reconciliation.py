@@ -50,6 +50,7 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
     ordering = ["-pk"]
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step"]
     list_filter = ["state", "kind"]
+    linked_by = ["reconciliation"]
     list_select_related = ["reconciliation", "fix", "order"]
     sortable_by = []
     search_domain = "domain"
@@ -64,9 +65,6 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
 
     def heading(self, obj):
         return f"{obj.job_id} · {obj.get_kind_display()}"
-
-    def lookup_allowed(self, lookup, value, request):
-        return lookup == "reconciliation" or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description=_("order"))
     def number_link(self, obj):

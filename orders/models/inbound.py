@@ -5,8 +5,12 @@ from django.utils.translation import gettext_lazy as _
 
 
 class InboundMessage(models.Model):
-    """One request that could be read as JSON, with what we answered; token and signature are masked. Append-only, but
-    for who has seen to a conflict."""
+    """One request that could be read as JSON, with what we answered. Append-only, but for who has seen to a conflict;
+    token and signature are masked.
+
+    `body` is whole where the signature was right. Else it is the beginning of the masked request, and `length` (bytes)
+    and `sha256` are those of the whole request as it came: a stranger does not fill the disk (contract 2.3).
+    """
 
     received_at = models.DateTimeField(_("received at"))
     remote_address = models.CharField(_("sender's address"), max_length=64, blank=True)
@@ -19,6 +23,9 @@ class InboundMessage(models.Model):
     biz_code = models.CharField(_("business code"), max_length=8, blank=True)
     hint = models.TextField(_("what was wrong"), blank=True)
     body = models.TextField(_("message"))
+    signed = models.BooleanField(_("signed"), default=True)
+    length = models.PositiveIntegerField(_("length in bytes"), null=True, blank=True)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
     seen = models.ForeignKey(
         "OrderEvent", models.PROTECT, null=True, blank=True, related_name="+", db_index=False,
         verbose_name=_("seen"), help_text=_("the event that says who has seen to this conflict, when and why"),
@@ -29,7 +36,7 @@ class InboundMessage(models.Model):
         verbose_name_plural = _("inbound messages")
         ordering = ["-pk"]
         indexes = [
-            models.Index(fields=["remote_address", "received_at"], name="inbound_rate"),
+            models.Index(fields=["id"], condition=models.Q(signed=False), name="inbound_unsigned"),
             models.Index(
                 fields=["order_number"],
                 name="conflict_open",

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Incident(models.Model):
-    """One cause (partner or part of ours, step, error code) and every order that it stopped."""
+    """One cause (partner or part of ours, step, error code, the partner's words) and every order that it stopped."""
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
@@ -17,6 +17,7 @@ class Incident(models.Model):
     partner = models.CharField(_("partner"), max_length=16, help_text=_("bigdata, bpm, mail, files or order"))
     step = models.CharField(_("step"), max_length=32, blank=True)
     code = models.CharField(_("error code"), max_length=32)
+    words = models.CharField(_("partner's words"), max_length=120, blank=True)  # as common_words leaves them
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.OPEN)
     detail = models.TextField(_("last detail"), blank=True)
     first_at = models.DateTimeField(_("first at"))
@@ -33,7 +34,7 @@ class Incident(models.Model):
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["partner", "step", "code"],
+                fields=["partner", "step", "code", "words"],
                 condition=models.Q(state__in=["open", "acknowledged"]),
                 name="one_open_incident_per_cause",
             ),

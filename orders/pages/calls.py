@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from django.db.models.functions import Left, Length
 
+from notifications.personal import head
+from orders.foreign_json import pretty
 from orders.models import Attempt, Dispatch, Order
-from orders.pages.payloads import MOST_CHARACTERS, Line, explain, pretty
+from orders.pages.payloads import MOST_CHARACTERS, Line, explain
 
 Step = Dispatch.Step
 MOST_CALLS = 20
@@ -50,7 +52,7 @@ def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[
 
 def _call(row: Dispatch, mask: Callable[[str], str]) -> Call:
     text = mask(row.head)
-    cut = row.length > MOST_CHARACTERS
+    cut = row.length > MOST_CHARACTERS or head(row.head)[1] > 0
     return Call(row, explain(text), pretty(text), "" if cut or not text else curl(row, text), cut)
 
 

@@ -1,6 +1,5 @@
 """A payload as rows that a person can read: key, what it means, value. Pure."""
 
-import json
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
@@ -43,11 +42,3 @@ def _line(key: str, value, depth: int) -> list[Line]:
     if isinstance(value, list):
         return [Line(depth, key, word, ", ".join(str(row) for row in value))]
     return [Line(depth, key, word, str(value))]
-
-
-def pretty(text: str) -> str:
-    """JSON over lines; another text as it is."""
-    try:
-        return json.dumps(foreign_json.load(text), ensure_ascii=False, indent=2)
-    except ValueError:
-        return text

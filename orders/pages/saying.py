@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from notifications.personal import mask_text
+from orders.common_words import BEFORE
 
 FILE = re.compile(r"(\S+\.xlsx): (.*)", re.DOTALL)
 FILES = re.compile(r"; (?=\S+\.xlsx: )")
@@ -17,14 +18,12 @@ SILENT = re.compile(
     re.DOTALL,
 )
 """What the cause beside it says already."""
-DIFFERS = re.compile(r"(domains|service|start): BPM has (.*?), now (.*?)(?:; (?=\w+: BPM has)|\Z)", re.DOTALL)
+DIFFERS = re.compile(r"; (?=(?:domains|service|start): BPM has )")
 DIFFERING = {
     "domains": gettext_lazy("domains: BPM has %(there)s, now %(here)s"),
     "service": gettext_lazy("service: BPM has %(there)s, now %(here)s"),
     "start": gettext_lazy("start: BPM has %(there)s, now %(here)s"),
 }
-PREFIX = re.compile(r"answered HTTP \d+(, code [^:]*)?(: |$)|mail (server|provider): |all recipients refused: ")
-"""What our clients put in front of a partner's own words; the code stands beside them anyway."""
 WORDS = [
     (r"the name must be (?P<form>\S+) with a real time",
      gettext_lazy("the name must be %(form)s with a real time")),
@@ -77,17 +76,27 @@ def said(error: str) -> str:
         return _("; ").join(map(said, files))
     named = FILE.fullmatch(error)
     if named:
-        return _("%(file)s: %(what)s") % {"file": named[1], "what": said(named[2])}
-    if parts := DIFFERS.findall(error):
-        return _("; ").join(
-            DIFFERING[name] % {"there": _start(there), "here": _start(here)} for name, there, here in parts
-        )
+        return _("%(file)s: %(what)s") % {"file": named[1], "what": _in_words(named[2])}
+    return _in_words(error)
+
+
+def _in_words(error: str) -> str:
+    parts = [_difference(part) for part in DIFFERS.split(error)] if ": BPM has " in error else [""]
+    if all(parts):
+        return _("; ").join(parts)
     if SILENT.fullmatch(error):
         return ""
     for pattern, words in WORDS:
         if found := re.fullmatch(pattern, error, re.DOTALL):
             return str(words) % found.groupdict()
-    return mask_text(PREFIX.sub("", error, count=1) if PREFIX.match(error) else error)
+    return mask_text(BEFORE.sub("", error, count=1) if BEFORE.match(error) else error)
+
+
+def _difference(part: str) -> str:
+    """A member that BPM has otherwise, in words; empty for what does not tell of one."""
+    name, _has, values = part.partition(": BPM has ")
+    there, now, here = values.partition(", now ")
+    return DIFFERING[name] % {"there": _start(there), "here": _start(here)} if name in DIFFERING and now else ""
 
 
 def _start(text: str) -> str:

@@ -10,13 +10,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
+from orders.foreign_json import pretty
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order
 from orders.pages.calls import attempts_of, calls_of, show_answers
 from orders.pages.differing import Line, lines_of
 from orders.pages.facts import content_text
 from orders.pages.family import family_of
 from orders.pages.history import FILTERS, events_of, tell
-from orders.pages.payloads import explain, pretty
+from orders.pages.payloads import MOST_ROWS, explain
 from orders.pages.preview import RIGHT, files_of, first_rows
 from orders.pages.rungs import Facts
 from orders.queries.doubts import mark_records
@@ -171,10 +172,16 @@ def events(ask: Ask) -> dict:
 def raw(ask: Ask) -> dict:
     """The content as it came, and every message that named this number."""
     content = ask.mask(content_text(ask.order))
+    beginning = ask.mask(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
     for row in page:
         row.shown, row.rsp_desc = pretty(ask.mask(row.body)), ask.mask(row.rsp_desc)
-    return {"lines": explain(content), "content": pretty(content), "rows": page}
+    return {"lines": explain(beginning), "content": pretty(content), "rows": page}
+
+
+def _beginning(content: dict) -> dict:
+    """As much of its lists as is explained."""
+    return {name: value[:MOST_ROWS] if isinstance(value, list) else value for name, value in content.items()}
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,6 @@ def note_partner_down(partner: str, error: str, *, dispatch_id: int, now: dateti
 def note_partner_up(partner: str, *, now: datetime.datetime) -> None:
     """The partner answers again: the incident is over, and one mail tells so. Runs inside the caller's transaction."""
     add_event(None, "breaker_closed", by="worker", now=now, partner=partner)
-    lock_incidents()
+    lock_incidents([(partner, BREAKER_OPEN)])
     down = Incident.objects.filter(partner=partner, step="", code=BREAKER_OPEN, state__in=OPEN)
     end_incidents(down, now=now)

@@ -9,7 +9,14 @@ from orders.services.differences import note_fixed
 from orders.services.events import add_event
 from orders.services.files import end_files_hold, hold_for_files
 from orders.services.giving_up import answer_question, conclude_given_up
-from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS, close_troubles, open_incident
+from orders.services.incidents import (
+    BILLED_NOT_ACTIVE,
+    BOOKS_ONLY,
+    PARTNERS,
+    close_troubles,
+    lock_incidents,
+    open_incident,
+)
 from orders.services.locking import lock_orders
 from orders.services.outcome import ACTED_BEFORE, Outcome
 from orders.services.progress import refresh_states
@@ -28,6 +35,7 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
     """Acts upon steps that ended (their orders and trials locked); returns how many steps became due by it."""
     orders = {row.order_id: row.order for row in rows}
     done = [row for row in rows if row.state == State.DONE]
+    troubled = _troubled(rows, done)
     for row in rows:
         if outcomes[row.pk].result == Attempt.Outcome.HELD:
             hold_for_files(row, outcomes[row.pk], now=now, by=by)
@@ -35,7 +43,7 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
             _note_failure(row, now, by)
     needless = leave_out_needless(row for row in rows if _did_nothing(row))
     orders |= {order.pk: order for order in needless}
-    _end_troubles(done, now, by)
+    _end_troubles(done, troubled, now, by)
     note_fixed(done, by=by, now=now)
     _note_acted_before(done, outcomes, now, by)
     apply_early_decisions([row.order for row in done if row.step == Step.START_BPM and not row.repeat], now=now)
@@ -97,13 +105,22 @@ def _was_cancelled(row: Dispatch) -> bool:
     return cancelled.exists()
 
 
-def _end_troubles(done: list[Dispatch], now: datetime.datetime, by: str) -> None:
+def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, str]]:
+    """Orders and steps that an incident stops, and those that failed now. The locks of all incidents that are opened or
+    closed for them are taken at once: one by one, two batches could wait for each other."""
+    open_ones = AffectedOrder.objects.filter(order__in=[row.order_id for row in done], closed_at=None)
+    facts = ("order_id", "incident__step", "incident__partner", "incident__code")
+    found = list(open_ones.values_list(*facts)) if done else []
+    failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
+    lock_incidents({(partner, code) for *_, partner, code in found} | {(PARTNERS[row.channel], "") for row in failed})
+    return {(order, step) for order, step, *_ in found} | {(row.order_id, row.step) for row in failed}
+
+
+def _end_troubles(done: list[Dispatch], troubled: set[tuple[int, str]], now: datetime.datetime, by: str) -> None:
     """Closes what stood against steps that are done now, and the hold for files."""
     for row in done:
         if row.step == Step.CHECK_FILES:
             end_files_hold(row.order)
-    open_ones = AffectedOrder.objects.filter(order__in=[row.order_id for row in done], closed_at=None)
-    troubled = set(open_ones.values_list("order_id", "incident__step")) if done else set()
     for row in done:
         if (row.order_id, row.step) in troubled:
             stay = BOOKS_ONLY if row.channel == Channel.BPM else BOOKS_ONLY - {ACTED_BEFORE, BILLED_NOT_ACTIVE}

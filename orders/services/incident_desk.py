@@ -71,7 +71,7 @@ def hand_over_incident(*, incident_id: int, owner_id: int | None, by: str, now: 
 
 def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False) -> Incident:
     """The incident, if the act is allowed. `by_hand`: it would end one that only the books may end."""
-    lock_incidents()
+    lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
     if incident is None:
         raise NotAllowedError(f"incident {incident_id} is unknown")

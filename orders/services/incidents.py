@@ -1,14 +1,17 @@
 """Opens and closes incidents: one per cause, with every order that it stopped.
 
-One mail when an incident opens and one when it closes, both through an order that it stopped; never one per failure.
+One mail when an incident stops the first order of an attribution and one when it is over, both through an order that it
+stopped; never one per failure.
 """
 
 import datetime
+import zlib
 from collections.abc import Iterable
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Count, F, QuerySet
 
+from orders.common_words import MOST_GROUPS, OTHERS, SPEAKS, words_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.services.events import add_event
 from orders.services.mails import queue_mail
@@ -40,36 +43,55 @@ BOOKS_ONLY = frozenset(
         BUILT_UPON,
     }
 )  # fmt: skip  only the books or `accept` end these (contract 3.9, 14)
-ONE_AT_A_TIME = 0x1D5C  # the number of the advisory lock; any will do
+LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
+LONGEST_WAIT = "5s"
+"""For an incident's lock, and for any other until the transaction ends."""
+ORDER = "order"
 
 
 @transaction.atomic
 def open_incident(
     order: Order, *, partner: str, step: str, code: str, detail: str, now: datetime.datetime, mail: bool = True
 ) -> Incident:
-    """Notes that the order is stopped by this cause; the first order opens the incident, and one mail tells of it.
+    """Notes that the order is stopped by this cause; one mail for each attribution tells of it, with its first order.
 
     `mail=False` where the caller tells it otherwise (a held order has a mail of its own); then none tells of its end
-    either. That no mail gets out is told by none.
+    either. Nobody is mailed about mails that fail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
     """
-    lock_incidents()
-    incident, opened = _incident(order, partner, step, code[:32], detail, now)
-    _, new = AffectedOrder.objects.get_or_create(
+    code = code[:32]
+    lock_incidents([(partner, code)])
+    incident = _incident(order, partner, step, code, detail, now)
+    row, new = AffectedOrder.objects.get_or_create(
         incident=incident, order=order, closed_at=None, defaults={"since": now, "detail": detail}
     )
-    if new:
-        add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail)
-    if opened and mail and partner != "mail":
-        queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, **about(incident))
+    if not new:
+        return incident
+    add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail)
+    _leave_others(order, incident, now)
+    if mail and partner != "mail" and _first_of_its_attribution(row):
+        queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words=incident.words, **about(incident))
     return incident
 
 
-def lock_incidents() -> None:
-    """Whoever opens or closes incidents is alone until the transaction ends: one batch stops orders by several causes,
-    and two that meet them the other way round would wait for each other. SQLite's transactions are alone anyway."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_AT_A_TIME])
+def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
+    """Whoever opens or closes incidents of these causes (partner, code) is alone with them until the transaction ends.
+
+    A partner's incidents have one lock, since a batch of answers stops orders by several causes, and two batches that
+    met them the other way round would wait for each other. Those of our own have one for each code: an order that is
+    taken in meets no other than its hold's. Locks that are taken together are taken in one order, the partners' first.
+    SQLite's transactions are alone anyway.
+    """
+    if connection.vendor != "postgresql":
+        return
+    lanes = sorted(
+        {(partner == ORDER, f"{partner} {code}" if partner == ORDER else partner) for partner, code in causes}
+    )
+    if not lanes:
+        return
+    locks = ", ".join(["pg_advisory_xact_lock(%s, %s)"] * len(lanes))
+    numbers = [number for _own, lane in lanes for number in (LOCKS, zlib.crc32(lane.encode()) - 2**31)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT set_config('lock_timeout', %s, true), {locks}", [LONGEST_WAIT, *numbers])
 
 
 def about(incident: Incident) -> dict:
@@ -77,18 +99,47 @@ def about(incident: Incident) -> dict:
     return {"incident": incident.pk, "partner": incident.partner, "step": incident.step, "code": incident.code}
 
 
-def _incident(
-    order: Order, partner: str, step: str, code: str, detail: str, now: datetime.datetime
-) -> tuple[Incident, bool]:
-    """The incident of this cause, counted up, or a new one. An ignored one stays ignored for the orders that it has."""
+def _incident(order: Order, partner: str, step: str, code: str, detail: str, now: datetime.datetime) -> Incident:
+    """The incident of this cause, counted up, or a new one. An ignored one stays ignored for the orders that it has,
+    whatever the partner says now."""
     same = Incident.objects.filter(partner=partner, step=step, code=code)
+    words = words_of(code, detail.replace(order.number, "#"))
     ignored = same.filter(state=Incident.State.IGNORED, affected__order=order, affected__closed_at=None)
-    known = ignored.order_by("-pk").first() or same.filter(state__in=OPEN).first()
+    known = ignored.order_by("-pk").first()
+    known = known or same.filter(words=words, state__in=OPEN).first()
+    if known is None and words and same.filter(state__in=OPEN).exclude(words=OTHERS).count() >= MOST_GROUPS:
+        words = OTHERS
+        known = same.filter(words=words, state__in=OPEN).first()
     if known is None:
-        fields = {"partner": partner, "step": step, "code": code, "detail": detail}
-        return Incident.objects.create(**fields, first_at=now, last_at=now), True
+        fields = {"partner": partner, "step": step, "code": code, "words": words, "detail": detail}
+        return Incident.objects.create(**fields, first_at=now, last_at=now)
     Incident.objects.filter(pk=known.pk).update(last_at=now, detail=detail, count=F("count") + 1)
-    return known, False
+    return known
+
+
+def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> None:
+    """The partner gives another reason for the same refusal now: the order stands under that one only."""
+    if not incident.code.startswith(SPEAKS):
+        return
+    left = AffectedOrder.objects.filter(
+        order=order, closed_at=None, incident__partner=incident.partner, incident__step=incident.step,
+        incident__code=incident.code,
+    ).exclude(incident=incident)  # fmt: skip
+    incidents = list(left.values_list("incident", flat=True))
+    if incidents:
+        left.update(closed_at=now)
+        end_incidents(_stopping_nobody(incidents), now=now, mail=False)
+
+
+def _first_of_its_attribution(row: AffectedOrder) -> bool:
+    same = AffectedOrder.objects.filter(incident=row.incident, order__attribution=row.order.attribution_id)
+    return not same.exclude(pk=row.pk).exists()
+
+
+def _stopping_nobody(incidents: Iterable[int]) -> QuerySet[Incident]:
+    """Those of these incidents that are open and stop no order any more."""
+    still = AffectedOrder.objects.filter(incident__in=incidents, closed_at=None).values("incident")
+    return Incident.objects.filter(pk__in=incidents, state__in=OPEN).exclude(pk__in=still)
 
 
 def close_troubles(
@@ -106,30 +157,33 @@ def close_troubles(
         rows = rows.filter(incident__step=step)
     if code is not None:
         rows = rows.filter(incident__code=code)
-    if not rows.exists():
+    causes = set(rows.values_list("incident__partner", "incident__code"))
+    if not causes:
         return
     with transaction.atomic():
-        lock_incidents()
+        lock_incidents(causes)
         incidents = list(rows.values_list("incident", flat=True))
         AffectedOrder.objects.filter(order=order, closed_at=None, incident__in=incidents).update(closed_at=now)
-        still = AffectedOrder.objects.filter(incident__in=incidents, closed_at=None).values("incident")
-        end_incidents(Incident.objects.filter(pk__in=incidents, state__in=OPEN).exclude(pk__in=still), now=now)
+        end_incidents(_stopping_nobody(incidents), now=now)
         add_event(order, "incident_over", by=by, now=now, step=step or "", code=code or "")
 
 
 def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail: bool = True) -> None:
-    """These are over (the lock is held): their orders are free, and one mail for each tells so if one told of it."""
+    """These are over (the lock is held): their orders are free, and each attribution that was told of one is told."""
     for incident in list(incidents):
         incident.affected.filter(closed_at=None).update(closed_at=now)
         Incident.objects.filter(pk=incident.pk).update(state=Incident.State.RESOLVED, last_at=now)
-        through = _told_through(incident) if mail else None
-        if through:
-            orders = incident.affected.values("order").distinct().count()
-            queue_mail(through, Dispatch.Step.MAIL_OVER, now=now, orders=orders, **about(incident))
+        for order, number in _told_through(incident) if mail else ():
+            queue_mail(order, Dispatch.Step.MAIL_OVER, now=now, orders=number, words=incident.words, **about(incident))
 
 
-def _told_through(incident: Incident) -> Order | None:
-    """The order through which the incident's opening was mailed: the first that it stopped."""
-    first = incident.affected.select_related("order").order_by("pk").first()
+def _told_through(incident: Incident) -> list[tuple[Order, int]]:
+    """The orders through which the incident's opening was mailed, one of each attribution, and how many it has."""
     told = {"step": Dispatch.Step.MAIL_INCIDENT, "about__incident": incident.pk}
-    return first.order if first and first.order.dispatches.filter(**told).exists() else None
+    rows = Dispatch.objects.filter(order__in=incident.affected.values("order"), **told).select_related("order")
+    through = {row.order.attribution_id: row.order for row in rows.order_by("-pk").defer("payload", "order__content")}
+    if not through:
+        return []
+    affected = incident.affected.order_by().values_list("order__attribution")
+    numbers = dict(affected.annotate(number=Count("order", distinct=True)))
+    return [(order, numbers[letters]) for letters, order in reversed(through.items())]

@@ -16,6 +16,7 @@ from orders.services.events import add_event
 
 BATCH = 1000
 LEAST_DAYS = 30
+REFUSED_DAYS = 180  # how long what strangers sent is kept for whoever looks into it, unless another time is given
 FINISHED = [
     Order.State.ACTIVE,
     Order.State.CONVERTED,
@@ -29,7 +30,7 @@ AT_REST = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 
 @dataclass
 class Pruned:
-    """What was removed so far."""
+    """What was removed so far. `messages`: strangers' among them."""
 
     messages: int = 0
     attempts: int = 0
@@ -40,17 +41,20 @@ def prune(
     before: datetime.datetime,
     by: str,
     now: datetime.datetime,
+    refused_before: datetime.datetime | None = None,
     on_progress: Callable[[Pruned], None] = lambda _: None,
 ) -> Pruned:
     """Removes messages received, and attempts begun, before that moment; returns how many of each.
 
+    Messages without a right token and signature go where they are from before `refused_before` (the same, if None).
     An attempt goes only with an order that is finished, has no open incident and no step that is still to be done or
     has failed. Safe to stop at any moment, to repeat, and to run while orders come in.
     """
     pruned = Pruned()
-    for rows in _batches(InboundMessage.objects.all(), "received_at", before):
-        pruned.messages += rows.delete()[0]
-        on_progress(pruned)
+    for signed, moment in ((True, before), (False, refused_before or before)):
+        for rows in _batches(InboundMessage.objects.filter(signed=signed), "received_at", moment):
+            pruned.messages += rows.delete()[0]
+            on_progress(pruned)
     for rows in _batches(Attempt.objects.all(), "started_at", before):
         pruned.attempts += _of_finished(rows).delete()[0]
         on_progress(pruned)

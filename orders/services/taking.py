@@ -27,6 +27,7 @@ from orders.services.incidents import (
     LATE_UNDO,
     close_troubles,
     end_incidents,
+    lock_incidents,
 )
 from orders.services.late_undo import end_question
 from orders.services.locking import lock_order
@@ -268,6 +269,7 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now: datetime.datetime) -> None:
     """They stay listed, with who lives with it and why; an incident that stops nobody any more is over."""
     ids = [row.pk for row in troubles]
+    lock_incidents({(row.incident.partner, row.incident.code) for row in troubles})
     AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
     for incident in {row.incident_id: row.incident for row in troubles}.values():
         if not incident.affected.filter(closed_at=None).exists():
@@ -285,7 +287,8 @@ def _follow(
         _close_differences(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
     if BILLED_NOT_ACTIVE in codes and order.undo_since:
         give_restore_up(order, now=now, by=by)
-    if LATE_UNDO in codes or order.undo_asked_at:
+    asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial bears the mark too
+    if asked and not order.troubles.filter(closed_at=None, incident__code=LATE_UNDO).exists():
         end_question(order, now=now, by=by)
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.causes import cause_of
+from orders.causes import cause_of, title_of
 from orders.models import Incident, Order
 from orders.pages.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
@@ -122,7 +122,7 @@ def dashboard(user, *, now: datetime.datetime) -> Dashboard:
     if user.has_perm("orders.view_incident"):
         page.incidents = figures.open_incidents(user)
         for incident in page.incidents:
-            incident.what = cause_of(incident.code).what
+            incident.what = title_of(incident.code, incident.words)
             incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
     if user.has_perm("orders.view_dispatch"):

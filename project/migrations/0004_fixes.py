@@ -8,5 +8,5 @@ roles = importlib.import_module("project.migrations.0001_roles")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("project", "0003_repairs"), ("orders", "0008_true_pages")]
+    dependencies = [("project", "0003_repairs"), ("orders", "0009_true_pages")]
     operations = [migrations.RunPython(roles.make_roles, migrations.RunPython.noop)]

@@ -44,6 +44,7 @@ ALL_MAKERS = {
     "orders_province": lambda: new_province(Province.objects.count()),
     "integrations_heartbeat": make.HeartbeatFactory,
     "integrations_turn": make.TurnFactory,
+    "integrations_callcount": make.CallCountFactory,
     "integrations_breaker": make.BreakerFactory,
     "auth_user": make.UserFactory,
     "auth_group": lambda: Group.objects.create(name=f"g{Group.objects.count()}"),

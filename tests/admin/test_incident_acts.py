@@ -139,3 +139,30 @@ def test_a_log_in_that_ended_leads_back_to_the_page(client, member, incident):
     assert answer["Location"] == reverse("admin:orders_incident_change", args=[incident.pk])
     incident.refresh_from_db()
     assert incident.state == State.OPEN
+
+
+def test_resend_them_together_means_the_orders_of_this_incident_only(member):
+    """Another incident of the same code has other words of the partner, and other orders."""
+    orders, incidents = [], []
+    for words in ("域名 # 未备案", "额度不足"):
+        incidents.append(make.IncidentFactory(partner="bigdata", step="create_billing", code="code_400", words=words))
+        orders.append(make.OrderFactory(attribution_id="BJ", state="failed"))
+        make.AffectedOrderFactory(incident=incidents[-1], order=orders[-1])
+        make.BillingDispatchFactory(order=orders[-1], state="failed", step="create_billing", error_code="code_400")
+    staff = member("工程师")
+    page = staff.get(reverse("admin:orders_incident_change", args=[incidents[0].pk]))
+    assert "域名 # 未备案" in page.content.decode()
+    chosen = staff.get(page.context["resend_many"])
+    assert (chosen.status_code, chosen.context["count"]) == (200, 1)
+    assert orders[0].number in chosen.content.decode()
+    assert orders[1].number not in chosen.content.decode()
+    listed = staff.get(reverse("admin:orders_order_changelist"), {"incident": incidents[1].pk})
+    assert [order.pk for order in listed.context["cl"].result_list] == [orders[1].pk]
+
+
+def test_the_words_are_in_the_titles_of_incidents(member, admin_client):
+    incident = make.IncidentFactory(partner="bigdata", code="code_400", words="域名 # 未备案")
+    make.AffectedOrderFactory(incident=incident, order=make.OrderFactory(attribution_id="BJ"))
+    for url in (reverse("admin:orders_incident_changelist"), reverse("admin:orders_affectedorder_changelist"),
+                reverse("admin:index")):  # fmt: skip
+        assert "域名 # 未备案" in admin_client.get(url).content.decode(), url

@@ -18,7 +18,7 @@ EVERYBODY_SEES = {
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
     "heartbeat", "breaker",
 }  # fmt: skip
-ENGINE_ROOM = {"turn", "schedule", "success", "failure", "ormq"}
+ENGINE_ROOM = {"turn", "callcount", "schedule", "success", "failure", "ormq"}
 ACTS = {
     #                         业务 工程 审计 管理
     "see_personal_data":     "yes no  no  yes",

@@ -125,10 +125,6 @@ ADDRESSED = [
     ("orders_affectedorder", "incident", lambda rows: rows["orders_affectedorder"].incident_id),
     ("orders_attempt", "dispatch", lambda rows: rows["orders_attempt"].dispatch_id),
     ("orders_difference", "reconciliation", lambda rows: rows["orders_difference"].reconciliation_id),
-    ("orders_dispatch", "order", lambda rows: rows["orders_order"].pk),
-    ("orders_billingrecord", "order__id__exact", lambda rows: rows["orders_order"].pk),
-    ("notifications_mail", "order__id__exact", lambda rows: rows["orders_order"].pk),
-    ("approvals_approvalrecord", "order__id__exact", lambda rows: rows["orders_order"].pk),
 ]
 
 

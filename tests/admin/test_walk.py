@@ -48,6 +48,7 @@ MODELS = {
     "integrations_heartbeat":   "BEAMSLF BEAMSLF -  -   -",
     "integrations_breaker":     "BEAMSLF BEAMSLF -  -   -",
     "integrations_turn":        ENGINE,
+    "integrations_callcount":   ENGINE,
     "auth_user":                "AMSLF   AMSLF  MS  MS  S",
     "auth_group":               "AMSLF   AMSLF  S   S   S",
     "admin_logentry":           "AMSLF   AMS    -   -   -",

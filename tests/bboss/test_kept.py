@@ -1,5 +1,6 @@
 """What is kept of a request, and what never is (contract 2.3, last paragraph)."""
 
+import hashlib
 import json
 
 import pytest
@@ -41,6 +42,27 @@ def test_a_wrong_signature_shows_the_text_that_was_signed(post, kept):
     hint = kept()[0].hint
     assert 'accessToken***busTypeBBSScontent{"BillingMethod":"1",' in hint
     assert "北京泽天伟业商贸有限公司" in hint
+
+
+def test_of_what_nobody_known_signed_the_head_is_kept_with_length_and_hash(post, kept):
+    """Masked first, then cut: no half of a token is left at the end."""
+    for place in range(3900, 4200, 7):
+        raw = json.dumps({"a": "x" * place, "b": f"{TOKEN} 单" + "单" * 9000}, ensure_ascii=False).encode()
+        post(raw)
+        message = InboundMessage.objects.latest("pk")
+        assert len(message.body.encode()) <= 4096
+        assert len(message.hint.encode()) <= 4096
+        assert (message.signed, message.length, message.sha256) == (False, len(raw), hashlib.sha256(raw).hexdigest())
+        assert TOKEN[:10] not in all_text(message)
+    assert message.body.startswith('{"a":"xxx')
+
+
+def test_what_a_known_caller_signed_is_kept_whole(post, kept):
+    for number, overrides in enumerate([{}, {"envFlag": "1"}, {"timeStamp": "20200101000000"}, {"routeType": "09"}]):
+        order = TRIAL | {"OrderNum": f"T{number}", "EnterpriseName": "单" * 200, "more": "x" * 9000}
+        post(envelope(order, trans_ido=f"t{number}", **overrides))
+    assert [(message.signed, message.length, message.sha256) for message in kept()] == [(True, None, "")] * 4
+    assert all(json.loads(message.body)["content"]["more"] == "x" * 9000 for message in kept())
 
 
 def test_a_wrong_clock_shows_both_times(post, kept):

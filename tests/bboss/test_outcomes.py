@@ -146,7 +146,7 @@ def test_a_refusal_that_cannot_be_kept_is_503(post, kept, monkeypatch):
 
 def test_a_rate_that_cannot_be_counted_is_503(post, settings, monkeypatch):
     settings.BBOSS_RATE = "1/min"
-    monkeypatch.setattr("integrations.bboss.throttle.InboundMessage.objects.filter", broken)
+    monkeypatch.setattr("integrations.bboss.throttle.connection", None)
     assert post(envelope()).code == "20000"
 
 

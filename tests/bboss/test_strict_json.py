@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from integrations.bboss.strict_json import BadJsonError, parse_bytes
+from integrations.bboss.strict_json import BadJsonError, parse_bytes, parse_text
 
 BAD = {
     "nothing": b"",
@@ -80,3 +80,15 @@ def test_a_mean_body_of_2_mib_costs_little(body):
     with pytest.raises(BadJsonError):
         parse_bytes(body)
     assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize("text", ['{"a":[' + "[]," * 130_000 + "[]]}", '{"a":[' + "{}," * 130_000 + "{}]}"])
+def test_more_values_than_any_order_has_are_not_even_walked(text):
+    with pytest.raises(BadJsonError, match="more than 250000 values"):
+        parse_text(text)
+
+
+def test_two_megabytes_of_the_shortest_domains_are_taken():
+    """The content says then that there are too many."""
+    most = (2 * 1024 * 1024 - 100) // 18
+    assert len(parse_text('{"a":[' + ",".join(['{"ProvReq":"a.b"}'] * most) + "]}")["a"]) == most

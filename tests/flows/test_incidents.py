@@ -1,5 +1,6 @@
 """One incident for each cause, one mail when it opens and one when it closes (contract 3.5, 3.9 Mail)."""
 
+import contextlib
 import threading
 
 import pytest
@@ -8,8 +9,10 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
+from orders.common_words import words_of
 from orders.errors import NotAllowedError
 from orders.models import AffectedOrder, Dispatch, Incident, Order, OrderEvent
+from orders.services import incidents
 from orders.services.incident_desk import (
     acknowledge_incident,
     hand_over_incident,
@@ -17,8 +20,9 @@ from orders.services.incident_desk import (
     note_incident,
     resolve_incident,
 )
-from orders.services.incidents import BOOKS_ONLY, close_troubles, open_incident
+from orders.services.incidents import BOOKS_ONLY, close_troubles, lock_incidents, open_incident
 from tests.bboss.conftest import TRIAL
+from tests.bboss_messages import post_order
 from tests.factories import NOW, OrderFactory
 from tests.flows import contents
 
@@ -77,12 +81,93 @@ def test_another_cause_is_another_incident(desk):
 
 
 def test_the_same_order_failing_again_is_counted_and_not_mailed(desk):
-    refuse(desk, "100T1")
-    desk.sandbox.fault(path=BILLING, kind="refusal", message="仍未备案")
+    refuse(desk, "100T1", message="域名 a.example.com 未备案")
+    desk.sandbox.fault(path=BILLING, kind="refusal", message="域名 b.example.com 未备案")
     resend(desk, "100T1")
     incident = Incident.objects.get()
     assert (incident.count, incident.affected.count(), len(mail.outbox)) == (2, 1, 1)
-    assert "仍未备案" in incident.detail
+    assert "b.example.com" in incident.detail
+
+
+def test_the_same_order_refused_for_another_reason_stands_under_that_one_only(desk):
+    refuse(desk, "100T1", "100T2")
+    desk.sandbox.fault(path=BILLING, kind="refusal", message="额度不足")
+    resend(desk, "100T1")
+    assert set(Incident.objects.values_list("words", "state")) == {("域名未备案", "open"), ("额度不足", "open")}
+    assert list(desk.order("100T1").troubles.filter(closed_at=None).values_list("incident__words", flat=True)) == [
+        "额度不足"
+    ]
+    desk.sandbox.fault(path=BILLING, kind="refusal", message="额度不足")
+    resend(desk, "100T2")
+    assert Incident.objects.get(words="域名未备案").state == "resolved"
+    assert subjects() == ["【IBS 订单台】需要处理"] * 2
+
+
+def test_a_thousand_refusals_that_name_a_thousand_domains_are_one_incident(db):
+    """One mail for each attribution: its SA is told when its first order joins, and once more when all is over."""
+    letters = ["BJ", "SH", "GD", "BJ", None]
+    orders = [OrderFactory(attribution_id=letters[number % 5]) for number in range(1000)]
+    for number, order in enumerate(orders):
+        said = (
+            f'answered HTTP 200, code 400: 域名 a{number}.example.com 在 09:{number % 60:02} 未备案 ("{order.number}")'
+        )
+        open_incident(order, **CAUSE, detail=said, now=NOW)
+    incident = Incident.objects.get()
+    assert (incident.words, incident.count) == ("域名 # 在 # 未备案 (#)", 1000)
+    mails = Dispatch.objects.filter(step="mail_incident").order_by("pk")
+    assert [row.order.attribution_id for row in mails] == ["BJ", "SH", "GD", None]
+    for order in orders:
+        close_troubles(order, now=NOW, by="test")
+    over = Dispatch.objects.filter(step="mail_incident_over").order_by("pk")
+    assert [(row.order.attribution_id, row.about["orders"]) for row in over] == [
+        ("BJ", 400), ("SH", 200), ("GD", 200), (None, 200)
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_after_twenty_groups_of_a_code_the_others_are_one():
+    for number in range(30):
+        words = "额度不足" + "很" * number
+        order = OrderFactory(attribution_id="BJ")
+        open_incident(order, **CAUSE, detail=f"answered HTTP 200, code 400: {words}", now=NOW)
+    assert Incident.objects.count() == 21
+    assert Incident.objects.get(words="*").affected.count() == 10
+    open_incident(OrderFactory(), **CAUSE, detail="answered HTTP 200, code 400: 额度不足", now=NOW)
+    assert Incident.objects.get(words="额度不足").count == 2
+    open_incident(OrderFactory(), **CAUSE | {"code": "code_422"}, detail="answered HTTP 200, code 422: 新", now=NOW)
+    assert Incident.objects.get(code="code_422").words == "新"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("code", ["timeout", "breaker_open", "difference", "acted_before", "trial_unknown", "lost"])
+def test_our_own_codes_have_one_incident_whatever_the_detail_says(code):
+    for detail in ("no answer (x)", "no answer (y)"):
+        open_incident(OrderFactory(), **CAUSE | {"code": code}, detail=detail, now=NOW)
+    assert (Incident.objects.get().count, Incident.objects.get().words) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "said, words",
+    [
+        ("域名 a.example.com 未备案（2023-09-20 18:53:39）", "域名 # 未备案（#）"),
+        ("域名a.example.com未备案", "域名#未备案"),
+        ("域名 例子.中国 未备案", "域名 # 未备案"),
+        ("域名 例子.com 未备案", "域名 # 未备案"),
+        ("a.cn、b.cn、c.cn 未备案", "# 未备案"),
+        ("order 100A230920170126001 is 'closed' since \"x y\"", "order # is # since #"),
+        ("don't, can't", "don't, can't"),
+        ("see http://a.cn/x?y=z now", "see # now"),
+        ("产品 “标准版” 不存在", "产品 # 不存在"),
+        ("产品 “标准", "产品 #"),
+        ("金额 12.50 元，第 ３ 次", "金额 # 元，第 # 次"),
+        ("ops@example.com 拒收", "# 拒收"),
+        ("额度不足。", "额度不足。"),
+        ("x" * 500, "x" * 120),
+        ("", ""),
+    ],
+)
+def test_what_words_have_in_common(said, words):
+    assert words_of("code_400", f"answered HTTP 200, code 400: {said}") == words
 
 
 def test_after_its_end_the_cause_opens_a_new_one(desk):
@@ -208,6 +293,92 @@ def test_notes_are_added_and_owners_change(incident, admin_user):
     assert (incident.owner, events("incident_noted").count()) == (admin_user, 2)
     with pytest.raises(NotAllowedError):
         act(note_incident, incident, note=" ")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
+class TestLocks:
+    """One holder of an incident stops nobody who has to do with another, and nobody for ever."""
+
+    HOLD = {"partner": "order", "step": "", "detail": ""}
+
+    def test_an_intake_does_not_wait_for_an_incident_of_a_partner(self, held, desk):
+        with held(**CAUSE, detail="x"):
+            assert desk.post(TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"})["response"]["rspCode"] == "00000"
+        assert Incident.objects.get(code="attribution_unknown").affected.count() == 1
+
+    def test_nor_for_another_hold(self, held, desk):
+        with held(**self.HOLD, code="trial_unknown"):
+            assert desk.post(TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"})["response"]["rspCode"] == "00000"
+
+    def test_for_its_own_hold_it_waits_only_so_long(self, held, desk, monkeypatch):
+        """Then BBOSS is told to send it again; nothing was stored."""
+        monkeypatch.setattr(incidents, "LONGEST_WAIT", "200ms")
+        order = TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"}
+        with held(**self.HOLD, code="attribution_unknown"):
+            assert post_order(desk.client, order)["response"]["rspCode"] == "20000"
+        assert not Order.objects.filter(number="100T1").exists()
+        assert desk.post(order)["response"]["rspCode"] == "00000"
+
+    def test_staff_wait_only_for_what_they_touch(self, held):
+        other = open_incident(OrderFactory(), **CAUSE | {"partner": "bpm"}, detail="x", now=NOW)
+        with held(**CAUSE, detail="x"):
+            assert act(acknowledge_incident, other).state == "acknowledged"
+
+    @pytest.fixture
+    def held(self):
+        """`with held(**cause):` another transaction has opened this incident and does not end."""
+
+        @contextlib.contextmanager
+        def holding(**cause):
+            order, begun, end = OrderFactory(), threading.Event(), threading.Event()
+
+            def work():
+                with transaction.atomic():
+                    open_incident(order, **cause, now=NOW)
+                    begun.set()
+                    end.wait(20)
+                connection.close()
+
+            thread = threading.Thread(target=work)
+            thread.start()
+            assert begun.wait(5)
+            try:
+                yield
+            finally:
+                end.set()
+                thread.join(20)
+
+        return holding
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_batches_that_stop_orders_by_several_partners_do_not_wait_in_a_ring():
+    """What a batch of answers opens and closes is locked at once, in one order."""
+    begin, errors = threading.Barrier(2), []
+    causes = [("bigdata", "code_400"), ("bpm", "code_422"), ("order", "trial_unknown"), ("order", "claim_held")]
+
+    def work(mine: list[tuple[str, str]]):
+        try:
+            order = OrderFactory()
+            begin.wait(5)
+            for _ in range(20):
+                with transaction.atomic():
+                    lock_incidents(mine)
+                    for partner, code in mine:
+                        open_incident(order, partner=partner, step="", code=code, detail="x", now=NOW)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=[mine]) for mine in (causes, causes[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert errors == []
+    assert set(Incident.objects.values_list("count", flat=True)) == {40}
 
 
 @pytest.mark.django_db(transaction=True)

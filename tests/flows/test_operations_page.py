@@ -225,6 +225,7 @@ def wrong(desk, run):
     run("show NOPE")
     run("prune --older-than 1")
     run("prune --older-than 180")
+    run("prune --older-than 180 --refused-older-than 7")
     run("setup_schedules")
     run("settings")
 

@@ -120,6 +120,21 @@ def test_batches_go_past_what_stays(monkeypatch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
+    "words, left", [([], 2), (["--refused-older-than", "99"], 1), (["--refused-older-than", "1"], 0)]
+)
+def test_what_strangers_sent_has_a_time_of_its_own(words, left):
+    """180 days unless another is given, so that somebody can look into it; from one day on."""
+    now = timezone.now()
+    for days in (200, 100, 50):
+        InboundMessageFactory(received_at=now - datetime.timedelta(days=days), signed=False)
+    InboundMessageFactory(received_at=now - datetime.timedelta(days=100))
+    call_command("prune", "--older-than", "90", *words)
+    assert InboundMessage.objects.count() == left
+    assert not InboundMessage.objects.filter(signed=True).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
     "words, complaint",
     [
         (["--older-than", "29"], "between 30 and"),
@@ -127,6 +142,7 @@ def test_batches_go_past_what_stays(monkeypatch):
         (["--older-than", "99999999"], "between 30 and"),
         (["--older-than", "soon"], "invalid int value"),
         ([], "older-than"),
+        (["--older-than", "90", "--refused-older-than", "0"], "refused-older-than must be between 1 and"),
     ],
 )
 def test_wrong_arguments(words, complaint):

@@ -511,3 +511,17 @@ def test_withdrawn_change_that_let_an_ended_trial_run_ends_it_again(desk):
     desk.withdraw("C2")
     desk.check()
     desk.mend("give up first")
+
+
+def test_difference_of_a_trial_can_be_accepted_while_staff_are_asked_about_its_activation(desk):
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.activation("A0", "T0", "")
+    desk.deliver()
+    desk.wait(200000)
+    desk.withdraw("A0")
+    desk.meddle("T0", "b", "live")
+    desk.reconcile()
+    desk.accept("T0")
+    desk.check()
+    desk.mend("give up first")

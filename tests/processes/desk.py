@@ -27,6 +27,7 @@ SECRETS = {
     "BBOSS_APP_SECRET": "test-app-secret",
     "BBOSS_ACCESS_TOKENS": "20991231235959" + "a" * 32 + "-1234-1700000000",
     "BBOSS_RATE": "",
+    "BBOSS_UNSIGNED_RATE": "",
     "BPM_CALLBACK_SECRET": "test-callback-secret",
     "DEFAULT_CONTACT_MAIL": "desk@example.com",
     "EMAIL_URL": "dummymail://",

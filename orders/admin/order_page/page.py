@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_seen
+from orders.foreign_json import bounded
 from orders.models import Dispatch, Order
 from orders.pages.bpm_task import task_url
 from orders.pages.decisions import DECISIONS, Decision, offered
@@ -77,8 +78,8 @@ def under_way(facts: Facts) -> list[str]:
 
 
 def mask_for(shown: bool) -> Callable[[str], str]:
-    """The identity for those who opened people's data."""
-    return (lambda text: text) if shown else masked_text
+    """Those who opened people's data see them; a text that is too long is cut for everybody."""
+    return bounded if shown else masked_text
 
 
 def _buttons(request: HttpRequest, facts: Facts, here: Rung) -> dict:

@@ -1,4 +1,4 @@
-"""`prune --older-than DAYS [--by NAME]`: removes old messages and attempts (contract section 5)."""
+"""`prune --older-than DAYS [--refused-older-than DAYS] [--by NAME]`: removes old messages and attempts (contract 5)."""
 
 import datetime
 
@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.management.actor import actor, add_by
-from orders.services.pruning import LEAST_DAYS, Pruned, prune
+from orders.services.pruning import LEAST_DAYS, REFUSED_DAYS, Pruned, prune
 
 EVERY = 100_000
 LONGEST_DAYS = 36_500
@@ -21,16 +21,25 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("--older-than", type=int, required=True, metavar="DAYS", help=f"at least {LEAST_DAYS}")
+        parser.add_argument(
+            "--refused-older-than", type=int, default=REFUSED_DAYS, metavar="DAYS",
+            help=f"for messages without a right token and signature: at least 1; {REFUSED_DAYS} unless given",
+        )  # fmt: skip
         add_by(parser)
 
-    def handle(self, *args, older_than, by, **options):
-        if not LEAST_DAYS <= older_than <= LONGEST_DAYS:
-            raise CommandError(f"--older-than must be between {LEAST_DAYS} and {LONGEST_DAYS} days, not {older_than}")
+    def handle(self, *args, older_than, refused_older_than, by, **options):
+        for name, days, least in (
+            ("--older-than", older_than, LEAST_DAYS), ("--refused-older-than", refused_older_than, 1)
+        ):  # fmt: skip
+            if not least <= days <= LONGEST_DAYS:
+                raise CommandError(f"{name} must be between {least} and {LONGEST_DAYS} days, not {days}")
         now = timezone.now()
         self.told = 0
         pruned = prune(
-            before=now - datetime.timedelta(days=older_than), by=actor(by), now=now, on_progress=self.progress
-        )
+            before=now - datetime.timedelta(days=older_than),
+            refused_before=now - datetime.timedelta(days=refused_older_than),
+            by=actor(by), now=now, on_progress=self.progress,
+        )  # fmt: skip
         self.stdout.write(f"removed {pruned.messages} inbound messages and {pruned.attempts} attempts")
 
     def progress(self, pruned: Pruned) -> None:

@@ -16,7 +16,7 @@ def fill_found(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0007_list_indexes_again'),
+        ('orders', '0008_words_of_incidents_and_strangers'),
     ]
 
     operations = [

@@ -1,0 +1,133 @@
+"""Lists answer to their declared filters only: no column of people's data can be asked for, nor its beginning."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.messages import get_messages
+from django.db.models import DateField
+from django.urls import reverse
+
+from orders.models import Order
+from tests import factories as make
+from tests.admin.rows import of_none, of_order
+
+pytestmark = pytest.mark.django_db
+LOOKUPS = [
+    "",
+    "__exact",
+    "__startswith",
+    "__istartswith",
+    "__contains",
+    "__regex",
+    "__iregex",
+    "__gte",
+    "__in",
+    "__isnull",
+]
+NAMED = {model._meta.label_lower: own for model, own in admin.site._registry.items()}
+
+
+def listed_by(own):
+    """The names that the list's filters, and links of ours, listen to."""
+    for entry in own.list_filter:
+        if isinstance(entry, str):
+            if own.model._meta.app_label == "django_q":  # its filters of all values
+                yield entry
+            dated = isinstance(own.model._meta.get_field(entry), DateField)
+            yield from (f"{entry}{more}" for more in ("__exact", "__isnull", *(["__gte", "__lt"] if dated else [])))
+        elif isinstance(entry, tuple):
+            yield from (f"{entry[0]}{more}" for more in ("__exact", "__isnull", "__gte", "__lt", "__isempty"))
+        else:
+            yield entry.parameter_name
+    yield from getattr(own, "linked_by", ())
+
+
+def undeclared(own):
+    """A name for each column and look-up that is no filter."""
+    for field in own.model._meta.get_fields():
+        for lookup in LOOKUPS:
+            if f"{field.name}{lookup}" not in set(listed_by(own)):
+                yield f"{field.name}{lookup}"
+                yield f"order__{field.name}{lookup}"
+
+
+@pytest.fixture
+def rows():
+    order = make.OrderFactory(attribution_id="BJ", oper_tel="13712345678")
+    return {**of_order(order), **of_none()}
+
+
+@pytest.mark.parametrize("label", sorted(NAMED))
+def test_no_undeclared_name_changes_a_list(rf, admin_user, rows, label):
+    own = NAMED[label]
+    url = reverse(f"admin:{label.replace('.', '_')}_changelist")
+    told = {}
+    for name in undeclared(own):
+        request = rf.get(url, {name: "1"})
+        request.user, request._messages = admin_user, Messages()
+        answer = own.changelist_view(request)
+        if (answer.status_code, answer.headers.get("Location")) != (302, url) or not request._messages:
+            told[name] = answer.status_code
+    assert told == {}
+
+
+class Messages(list):
+    def add(self, level, message, extra_tags=""):
+        self.append(message)
+
+
+def test_no_phone_is_read_character_by_character(member, rows):
+    staff = member("工程师")
+    url = reverse("admin:orders_order_changelist")
+    answers = [staff.get(url, {name: "137"}) for name in ("oper_tel__startswith", "oper_tel", "oper_tel__regex")]
+    assert [(answer.status_code, answer["Location"]) for answer in answers] == [(302, url)] * 3
+
+
+def test_a_shared_filter_works_whatever_else_its_link_carries(member, rows):
+    Order.objects.update(state="held", held_because="trial_unknown")
+    staff, url = member("工程师"), reverse("admin:orders_order_changelist")
+    answer = staff.get(f"{url}?state__exact=held&utm_source=mail&q=&oper_tel__startswith=137&p=1")
+    assert answer.status_code == 302
+    assert answer["Location"] == f"{url}?state__exact=held&q=&p=1"
+    shown = staff.get(answer["Location"])
+    assert shown.context["cl"].result_count == Order.objects.count()
+    words = [str(message) for message in get_messages(shown.wsgi_request)]
+    assert words == ["以下条件不是本列表的筛选项，已忽略：oper_tel__startswith, utm_source"]
+
+
+@pytest.mark.parametrize("label", sorted(NAMED))
+def test_declared_names_are_all_taken(rf, admin_user, rows, label):
+    """As the list's own links write them."""
+    url, own = reverse(f"admin:{label.replace('.', '_')}_changelist"), NAMED[label]
+
+    def view(query):
+        request = rf.get(url + query)
+        request.user, request._messages = admin_user, Messages()
+        return own.changelist_view(request)
+
+    shown = view("").context_data["cl"]
+    for choice in (choice for spec in shown.filter_specs for choice in spec.choices(shown)):
+        assert view(choice["query_string"]).status_code == 200, choice
+
+
+def test_many_orders_are_never_chosen_by_an_undeclared_name(member, rows):
+    """Left out, it would choose more orders than the address says."""
+    staff = member("工程师")
+    assert staff.get(reverse("admin:orders_order_resend"), {"oper_tel__startswith": "137"}).status_code == 404
+
+
+@pytest.mark.parametrize("role, found", [("业务人员", 1), ("工程师", 2)])
+def test_contacts_are_searched_only_by_those_who_may_read_them(member, role, found):
+    """For others there is no search: the list stays what it is, whatever they type."""
+    for mail in ("a@example.com", "b@example.com"):
+        make.ContactFactory(mail=mail, attribution_id="BJ")
+    staff = member(role)
+    shown = staff.get(reverse("admin:notifications_contact_changelist"), {"q": "a@example.com"})
+    assert shown.context["cl"].result_count == found
+
+
+def test_only_headings_that_order_the_list_do(admin_client, rows):
+    make.InboundMessageFactory(trans_ido="0"), make.InboundMessageFactory(trans_ido="9")
+    url = reverse("admin:orders_inboundmessage_changelist")
+    first = [row.pk for row in admin_client.get(url).context["cl"].result_list]
+    for column in ("1", "-1", "2", "-2", "6"):
+        assert [row.pk for row in admin_client.get(url, {"o": column}).context["cl"].result_list] == first

@@ -1,0 +1,200 @@
+"""Texts that strangers write: what a page does with them takes linear time, and shows a bounded part of them."""
+
+import json
+import re
+import time
+
+import pytest
+from django.urls import reverse
+
+from integrations.bboss.inbound import masked_body, storable_hint
+from integrations.bboss.signature import masked_text as masked_text_to_sign
+from notifications.personal import MOST, mask_mail, mask_phone, mask_text
+from orders.admin.personal import masked_json, masked_text
+from orders.causes import cause_of
+from orders.common_words import words_of
+from orders.foreign_json import load, pretty
+from orders.pages.payloads import explain
+from orders.pages.refusals import refusal
+from orders.pages.saying import said
+from project import logs
+from tests import factories as make
+
+KIB = 1024
+LEAST = 0.004  # seconds; what takes less takes as long as other things that a processor does
+PIECES = [
+    "[", "{", '{"a":', '["', "[1,", "\\", '\\"', '"', "a", "a.", "a-", "1", "1-", "12-", "123-", "137", "+123-", "@",
+    "a@", "a@a.", ".@", " ", "\n", "%", "_", "operUser", '"operTel', '"operUser":', '"operUser" ', '"operTel":"',
+    '"operTel":[', '\\"operUser\\":\\"', '\\\\\\"operUser\\\\\\":', '"operMail":"a@', "sign", 'sign":', "sign= ",
+    "password:", "accessToken\\", "20991231235959", "20991231235959" + "a" * 32 + "-", "domains: BPM has ",
+    "start: BPM has a, now b; ", "; ", "a.xlsx: ", ".xlsx", "answered HTTP 1", "order a", "\\u0022", "\\u005c",
+    "\ud800", "张", "1e", "0", "-", "true,",
+]  # fmt: skip
+NESTED = '{"a":' * 60
+
+
+def grown(piece, size):
+    return (piece * (size // len(piece) + 1))[:size]
+
+
+def texts_in_texts(size):
+    """JSON in a text of JSON, and so on: each escape is spelled so that a level adds only a few characters."""
+    quote, text = '"', "[1]"
+    while len(text) + 3 * len(quote) < size:
+        text = "[" + quote + text + quote + "]"
+        quote = "\\" + "u005c" * (len(quote) > 1) + "u0022" if len(quote) == 1 else quote.replace("\\", "\\u005c", 1)
+    return text.ljust(size)
+
+
+def deep(size):
+    return NESTED + "[" + ",".join("1" * (size // 2 - 300)) + "]" + "}" * 60
+
+
+def many_members(size):
+    return json.dumps({str(number): "a@b.cn" for number in range(size // 20)}).ljust(size)
+
+
+def surrounded(piece):
+    return lambda size: f"x {grown(piece, size - 8)} x\x00:"
+
+
+TEXTS = {repr(piece): (lambda size, piece=piece: grown(piece, size)) for piece in PIECES}
+TEXTS |= {f"around {piece!r}": surrounded(piece) for piece in PIECES}
+TEXTS |= {
+    f"a string of {piece!r}": (lambda size, piece=piece: json.dumps({"operX": grown(piece, size // 2)})[:size])
+    for piece in PIECES
+}
+TEXTS |= {function.__name__: function for function in (texts_in_texts, deep, many_members)}
+READERS = {
+    "masked_text": masked_text, "masked_json": lambda text: pretty(masked_json(text)), "mask_text": mask_text,
+    "mask_mail": mask_mail, "mask_phone": mask_phone, "said": said, "refusal": refusal, "pretty": pretty,
+    "explain": explain, "logs": logs.masked, "hint": lambda text: storable_hint(text, signed=True), "cause": cause_of,
+    "common words": lambda text: words_of("code_400", text),
+    "kept": lambda text: masked_body({"a": text, text[:20]: [text]}),
+    "signed": lambda text: masked_text_to_sign({"a": text, "content": {"b": text}}),
+}  # fmt: skip
+
+
+def seconds(reader, text, times=5):
+    """Processor time, the best of `times`."""
+    found = []
+    for _ in range(times):
+        began = time.process_time()
+        reader(text)
+        found.append(time.process_time() - began)
+    return min(found)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_four_times_the_text_takes_no_more_than_eight_times_the_time(reader):
+    slow = {}
+    for name, text in TEXTS.items():
+        if seconds(READERS[reader], text(64 * KIB), times=1) < LEAST:
+            continue
+        short, long = (seconds(READERS[reader], text(size * KIB)) for size in (16, 64))
+        if long > 8 * max(short, LEAST / 8) or long > 2:
+            slow[name] = (short, long)
+    assert slow == {}
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '["' * 100_000, "[[],[]," * 50_000, "]" * 100_000])
+def test_brackets_break_nothing(text):
+    for reader in READERS.values():
+        reader(text)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["[" * 100_000, json.dumps({"a": "[" * 100_000}), '{"b": "\\"[' + "[" * 100_000])
+@pytest.mark.parametrize("query", ["", "?personal=1"])
+def test_no_page_breaks_at_them(member, text, query):
+    order = make.OrderFactory(attribution_id="BJ", content={"OrderNum": "x", "more": text})
+    message = make.InboundMessageFactory(order_number=order.number, body=text, hint=text, rsp_desc=text)
+    conflict = make.ConflictFactory(order_number=order.number, body=json.dumps({"content": {"a": text, "b": [text]}}))
+    incident = make.AffectedOrderFactory(order=order, detail=text).incident
+    type(incident).objects.update(detail=text)
+    event = make.OrderEventFactory(order=order, kind="incident", data={"detail": text})
+    attempt = make.AttemptFactory(dispatch__order=order, answer=text, error=text)
+    staff = member("业务人员")
+    for row in (order, message, incident, event, attempt, attempt.dispatch):
+        answer = staff.get(reverse(f"admin:orders_{row._meta.model_name}_change", args=[row.pk]) + query)
+        assert answer.status_code == 200
+        assert most_of_a_block(answer) <= MOST
+        assert staff.get(reverse(f"admin:orders_{row._meta.model_name}_changelist")).status_code == 200
+    for tab in ("raw", "events", "overview"):
+        page = reverse("admin:orders_order_change", args=[order.pk])
+        assert staff.get(f"{page}?tab={tab}&{query[1:]}").status_code == 200
+    assert staff.get(reverse("admin:orders_conflict_change", args=[conflict.pk]) + query).status_code == 200
+
+
+def most_of_a_block(answer):
+    """The longest run of brackets that a page shows."""
+    return max(map(len, re.findall(r"\[+", answer.content.decode())), default=0)
+
+
+def test_what_is_shown_is_bounded_and_the_rest_is_a_length():
+    for reader in (masked_text, pretty):
+        told = reader("字" * MOST)
+        assert len(told.encode()) < MOST + 100
+        assert str(3 * MOST - MOST // 3 * 3) in told
+    assert len(pretty(deep(64 * KIB)).encode()) < MOST + 100
+    assert len(pretty(masked_json(deep(64 * KIB))).encode()) < MOST + 100
+
+
+PHONE, MAIL, NAME = "13712345678", "ops@secret.example.com", "欧阳张三丰"
+PEOPLE = {"operUser": NAME, "OperTel": PHONE, "operMail": MAIL, "userList": [{"userName": NAME, "userTel": PHONE}]}
+WHOLE = json.dumps(PEOPLE, ensure_ascii=False)
+IN_IT = json.dumps({"content": json.dumps({"inner": WHOLE}, ensure_ascii=False)}, ensure_ascii=False)
+ASCII = json.dumps({"said": f"请联系{PHONE}，\n{PHONE}\n或{MAIL}"})
+
+
+@pytest.mark.parametrize("text", [WHOLE, IN_IT, ASCII, json.dumps(IN_IT), f"x {IN_IT}"])
+def test_no_cut_brings_people_s_data_to_light(text):
+    """Wherever the page's bound falls: in the middle of a name, phone, mail or escape."""
+    for end in range(len(text)):
+        filled = "填" * ((MOST - len(text[:end].encode())) // 3) + " " + text + "，" + "x" * MOST
+        shown, _, length = masked_text(filled).partition("……")
+        assert re.search("[0-9]{5}", length)
+        assert leaks(shown) == [], text[:end]
+
+
+@pytest.mark.parametrize("text", [WHOLE, IN_IT, json.dumps(IN_IT), f"x {IN_IT}"])
+def test_no_member_of_a_text_that_was_cut_before_does(text):
+    for end in range(len(text)):
+        assert leaks(masked_text(text[:end])) == [], text[:end]
+
+
+def leaks(told):
+    """People's data, or more of it than a mask leaves."""
+    return [piece for piece in (NAME, NAME[:2], NAME[1:], PHONE[:4], PHONE[-4:], MAIL, MAIL[:3]) if piece in told]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"operUser": "欧\\"阳张三丰", "x',
+        '{\\"operUser\\": \\"欧\\\\\\"阳张三丰\\", \\"x',
+        '{\\\\\\"operUser\\\\\\" : \\\\\\"欧阳张三丰\\\\\\"',
+        '{"OPERUSER":\n\t"欧阳张三丰"',
+        '{\\"operUser\\":\\n\\"欧阳张三丰',
+        '{"operUser": ["王", "欧阳张三丰", "李"',
+        '{"operTel": 13712345678, "x',
+        '{"operTel": 1371234',
+        '{"operUser": "a\\\\", "x": 1, "operUser": "欧阳张三丰", ',
+        "a@b.cn_ops@secret.example.com",
+        "..ops@secret.example.com",
+    ],
+)
+def test_odd_spellings_are_masked(text):
+    assert leaks(masked_text(text)) == []
+
+
+def test_what_stands_behind_a_masked_value_is_shown():
+    told = masked_text('{\\"operUser\\": \\"欧\\\\\\"阳\\", \\"state\\": \\"wrong\\", "cut')
+    assert '\\"state\\": \\"wrong\\", "cut' in told
+    told = masked_text('{"operUser": "a\\\\", "state": "wrong", "cut')
+    assert '"state": "wrong"' in told
+
+
+def test_a_load_of_too_many_values_is_a_text():
+    with pytest.raises(ValueError, match="too many"):
+        load("[" + "[]," * 200_000 + "1]")
