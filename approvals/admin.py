@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import ApprovalRecord
 
 Result = ApprovalRecord.Result
-TONES = {Result.PASS: "green", Result.WAIVE: "green", Result.REJECT: "red", Result.RETURN: "amber"}
+TONES = {Result.PASS: "green", Result.WAIVE: "grey", Result.REJECT: "red", Result.RETURN: "amber"}
 LATEST = 2000
 
 

@@ -21,7 +21,7 @@ from integrations.bigdata.client import query_product_infos
 from integrations.bigdata.comparison import Ours, compare, unreadable_answer
 from integrations.building import record_facts
 from integrations.http import PartnerError
-from orders.books import Finding
+from orders.books import BooksSilentError, Finding, Look
 from orders.domain_names import MOST_DOMAINS
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.services.differences import troubled
@@ -214,10 +214,7 @@ class Comparison:
 
     def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
         self.in_a_row = 0
-        if isinstance(theirs, PartnerError):
-            found, theirs = [unreadable_answer(theirs.answer)], []
-        else:
-            found = compare(asked.ours, theirs)
+        found, theirs = _found(asked.ours, theirs)
         kept = self._keep(asked, found) if found or asked.troubled else []
         if kept is None:
             self._leave(asked.order, {"code": "acted_meanwhile"})
@@ -272,6 +269,24 @@ def _parts(orders: list[Order]) -> Iterator[list[Order]]:
             part, records = [], counts.get(order.pk, 0)
         part.append(order)
     yield part
+
+
+def look(order_id: int) -> Look:
+    """One order, asked for and compared now (`orders.books.look`). Raises BooksSilentError."""
+    order = Order.objects.select_related("attribution").get(pk=order_id)
+    records = list(order.billing_records.order_by("pk"))
+    answer = _query(order.number, len(records))
+    if isinstance(answer, PartnerError) and answer.code != "bad_result":
+        raise BooksSilentError(answer.message, code=answer.code)
+    found, theirs = _found(_ours(order, records), answer)
+    return Look(findings=found, seen=snapshot(records), records=max(len(records), len(theirs)))
+
+
+def _found(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Finding], list[dict]]:
+    """What differs, and their rows; an answer that can't be read is a difference of its own."""
+    if isinstance(theirs, PartnerError):
+        return [unreadable_answer(theirs.answer)], []
+    return compare(ours, theirs), theirs
 
 
 def _ours(order: Order, records: Collection[BillingRecord]) -> list[Ours]:

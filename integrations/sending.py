@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 
 from django.conf import settings
@@ -202,10 +203,11 @@ def _mail(work: Work) -> Outcome:
 
 
 def _files(work: Work) -> Outcome:
-    finding = check_files(**json.loads(work.payload))
-    if finding is None:
+    found = check_files(**json.loads(work.payload))
+    if not found:
         return _outcome(work, Result.OK)
-    return _outcome(work, Result.HELD, code=finding.code, message=f"{finding.file}: {finding.message}")
+    message = "; ".join(f"{one.file}: {one.message}" for one in found if one.code)
+    return _outcome(work, Result.HELD, code=found[0].code, message=message, data={"findings": list(map(asdict, found))})
 
 
 _SENDERS: dict[str, Callable[[Work], Outcome]] = {

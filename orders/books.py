@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from django.utils.module_loading import import_string
 
 CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what puts a difference right
-ASK = "integrations.bigdata.books.ask"  # a dotted path: the core does not import what lies above it
+ASK = "integrations.bigdata.books.ask"  # dotted paths: the core does not import what lies above it
+LOOK = "integrations.reconciliation.look"
 
 
 class BooksSilentError(Exception):
@@ -67,6 +68,22 @@ class Finding:
         """What is kept of it for a reader."""
         told = {"ours": self.ours, "theirs": self.theirs}
         return told | ({"fields": self.fields} if self.fields else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One order's records held against the big-data side's. `seen`: what ours were like (`reconciling.snapshot`);
+    `records`: how many there are on the side that has more."""
+
+    findings: list[Finding]
+    seen: dict
+    records: int
+
+
+def look(order_id: int) -> Look:
+    """Asks now, and compares. Never inside a transaction. Raises BooksSilentError."""
+    question: Callable[[int], Look] = import_string(LOOK)
+    return question(order_id)
 
 
 def ask(job_id: str) -> list[HeldRecord]:

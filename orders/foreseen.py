@@ -67,6 +67,29 @@ SENTENCES = {
     "take_refused": _(
         "It is refused where a cancelled or deleted record is live there, or one that should be live is not."
     ),
+    "fix_creates": ngettext_lazy(
+        "%(n)d record that is live here and not there is sent again: it is billed from its old begin on.",
+        "%(n)d records that are live here and not there are sent again: they are billed from their old begin on.",
+        "n",
+    ),
+    "fix_cancels": ngettext_lazy(
+        "%(n)d record that is cancelled here is cancelled there too.",
+        "%(n)d records that are cancelled here are cancelled there too.",
+        "n",
+    ),
+    "fix_sends": ngettext_lazy(
+        "%(n)d record is sent again, so that its fields are as they are here.",
+        "%(n)d records are sent again, so that their fields are as they are here.",
+        "n",
+    ),
+    "fix_deletes": ngettext_lazy(
+        "%(n)d record that must not be there is deleted at the big-data side.",
+        "%(n)d records that must not be there are deleted at the big-data side.",
+        "n",
+    ),
+    "fix_leaves": _("Left as it is: %(name)s (%(why)s)"),
+    "fix_only": _("Only what differs still, once it has answered, is put right."),
+    "compares": _("What it holds is compared with our records; nothing is sent. What differs is listed here."),
     "accepts": _("It is lived with and counts as fine; it stays listed, with your reason: %(what)s"),
     "takes_books": _("Our records become what the big-data side holds."),
     "stays_live": _("The order stays as it is: nothing is undone, and orders that wait for its trial go on."),

@@ -162,6 +162,7 @@ SETTINGS = (
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),
     Setting("BPM_BASE_URL", plain, "http://127.0.0.1:8090/bpm", "BPM; the default is the sandbox"),
+    Setting("BPM_TASK_URL", plain, "", "BPM's page of a process, with {process} and {order}"),
     Setting("BPM_CALLBACK_SECRET", plain, "", "signs BPM's approvals", secret=True),
     Setting("BIGDATA_BASE_URL", plain, "http://127.0.0.1:8090/bigdata", "big data; the default is the sandbox"),
     Setting("PARTNER_TIMEOUT_SECONDS", positive, "10", "of a whole call"),

@@ -8,8 +8,9 @@ from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from orders.models import Dispatch, Incident, Order
+from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.queries.doubts import count_open, open_differences
 from project.readiness import heartbeat_age, oldest_due_age
 
 OPEN_INCIDENTS = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
@@ -55,12 +56,25 @@ def open_incidents() -> GaugeMetricFamily:
     return family
 
 
+def differences(now: datetime.datetime) -> list[GaugeMetricFamily]:
+    """Open differences with the big-data side's books by kind, the oldest one's age, and who is served unbilled."""
+    family = GaugeMetricFamily("desk_open_differences", "Differences with the big-data side, open", labels=["kind"])
+    counts = dict(open_differences().order_by().values_list("kind").annotate(number=Count("pk")))
+    for kind in Difference.Kind.values:
+        family.add_metric([kind], counts.get(kind, 0))
+    found = count_open()
+    age = (now - found.since).total_seconds() if found.since else 0.0
+    oldest = ("desk_oldest_difference_seconds", "How long the oldest difference has been open")
+    unbilled = ("desk_unbilled_orders", "Orders that have service and no record at the big-data side")
+    return [family, GaugeMetricFamily(*oldest, value=age), GaugeMetricFamily(*unbilled, value=found.unbilled)]
+
+
 class DeskCollector:
     """Collects our gauges at the moment of the scrape."""
 
     def collect(self):
         now = timezone.now()
-        return [dispatches(), oldest_due(now), heartbeat(now), orders(), open_incidents()]
+        return [dispatches(), oldest_due(now), heartbeat(now), orders(), open_incidents(), *differences(now)]
 
 
 def exposition() -> bytes:

@@ -24,7 +24,7 @@ ENGINE_ROOM = [
     "django_q.view_failure",
     "django_q.view_ormq",
 ]
-REPAIR = ["orders.give_up_step", "orders.take_books", "orders.accept_difference"]
+REPAIR = ["orders.give_up_step", "orders.take_books", "orders.accept_difference", "orders.fix_difference"]
 BUSINESS = [
     "orders.see_personal_data",
     "orders.resend_order",

@@ -8,8 +8,9 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.models import Breaker
-from orders.models import AffectedOrder, Difference, Dispatch, Incident
+from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.dispatch import OPEN_STATES
+from orders.queries.doubts import count_open
 from orders.queries.stuck import needs_somebody
 from orders.services.incidents import OPEN, PARTNERS
 from project.readiness import DATABASE_AWAY, MIGRATIONS_MISSING, NO_WORKER, heartbeat_age, is_alive, missing_migrations
@@ -46,7 +47,7 @@ def _facts(now: datetime.datetime) -> dict:
         "pauses": [],
         "oldest_due": oldest_due(now),
         "incidents": open_incidents(),
-        "differences": {"open": Difference.objects.filter(state=Difference.State.OPEN).count()},
+        "differences": differences(now),
         "stuck": needs_somebody().count(),
     }
 
@@ -86,6 +87,13 @@ def open_incidents() -> dict:
     return {"open": rows.count(), "by_code": {code: counts.get(code, 0) for code in codes}}
 
 
+def differences(now: datetime.datetime) -> dict:
+    """What is open with the big-data side, for how long, and how many orders have service there and no record."""
+    found = count_open()
+    age = (now - found.since).total_seconds() if found.since else 0.0
+    return {"open": found.number, "oldest_seconds": age, "unbilled": found.unbilled}
+
+
 def reasons(found: dict) -> list[str]:
     """What is wrong, in English for an engineer, the worst first."""
     if not found["database"]["reachable"]:
@@ -95,7 +103,9 @@ def reasons(found: dict) -> list[str]:
     down = {row["partner"] for row in found["breakers"]}
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
+    unbilled = found["differences"]["unbilled"]
     told = [
+        _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
         "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",
         *(f"the breaker of {name} is open: its calls wait" for name in sorted(down)),

@@ -1,6 +1,7 @@
 """Billing records, and the traffic of trials."""
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +13,16 @@ from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
 from orders.admin.service_names import service_name
 from orders.models import BillingRecord, ServiceType, TrialUsage
+from orders.queries.doubts import mark_records
+
+
+class BillingChangeList(ChangeList):
+    """Looks up, in one query for the page, which records differ from the big-data side's."""
+
+    def get_results(self, request):
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        mark_records(self.result_list)
 
 
 @admin.register(BillingRecord)
@@ -32,6 +43,14 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
 
     def heading(self, obj):
         return obj.domain
+
+    def get_changelist(self, request, **kwargs):
+        return BillingChangeList
+
+    def get_object(self, request, object_id, from_field=None):
+        obj = super().get_object(request, object_id, from_field)
+        mark_records([obj] if obj else [])
+        return obj
 
     @admin.display(description=_("businessType"))
     def service(self, obj):

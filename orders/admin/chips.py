@@ -66,9 +66,23 @@ def chip(state: Words) -> str:
     return format_html('<span class="chip chip-{}">{}</span>', TONES[state], state.label)
 
 
+def is_doubtful(row) -> bool:
+    """Whether a shown row was marked (`orders.queries.doubts.mark`): an order, or a record that differs."""
+    return bool(getattr(row, "doubt", False) or getattr(getattr(row, "marks", None), "doubt", ""))
+
+
+def chip_of(row) -> str:
+    """The chip of a row with a `state`. What is in doubt is not shown as fine."""
+    state = row.State(row.state)
+    if not is_doubtful(row):
+        return chip(state)
+    tone = "red" if TONES[state] == "red" else "amber"
+    return format_html('<span class="chip chip-{}">{} · {}</span>', tone, state.label, _("Needs a look"))
+
+
 class StateChip:
     """A `state_chip` column for a model with a `state`."""
 
     @admin.display(description=_("state"), ordering="state")
     def state_chip(self, obj):
-        return chip(obj.State(obj.state))
+        return chip_of(obj)

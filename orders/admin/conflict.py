@@ -4,16 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from django.contrib import admin
+from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from notifications.personal import MOST
+from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.members import members_of
-from orders.admin.personal import PersonalData, masked
+from orders.admin.personal import PersonalData, masked, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
+from orders.pages.history import actor_of
 from orders.pages.key_words import WORDS
 
 ABSENT = "—"
@@ -91,11 +95,31 @@ def first_sender(order: Order) -> Sender:
     return Sender(order.received_at, "", "", call.trans_ido if call else "", order.trans_idh)
 
 
+def seen_of(obj: Conflict) -> dict | None:
+    """Who has seen to it, when and why."""
+    if obj.seen is None:
+        return None
+    why = masked_text(str(obj.seen.data.get("reason", "")))
+    return {"who": actor_of(obj.seen.actor)[0], "at": obj.seen.at, "why": why}
+
+
+SeenFilter = word_filter("seen", gettext_lazy("seen to"), {
+    "no": (gettext_lazy("Nobody has seen to it"), Q(seen=None)),
+    "yes": (gettext_lazy("Seen to"), Q(seen__isnull=False)),
+})  # fmt: skip
+
+
 @admin.register(Conflict)
 class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["order_number", "trans_ido", "remote_address", "received"]
+    list_display = ["order_number", "trans_ido", "remote_address", "received", "seen_by"]
+    list_filter = [SeenFilter]
+    list_select_related = ["seen"]
     change_form_template = "admin/orders/conflict.html"
     fields = []
+
+    @admin.display(description=gettext_lazy("seen by"), empty_value="-")
+    def seen_by(self, obj):
+        return actor_of(obj.seen.actor)[0] if obj.seen else None
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context["conflict"] = self.facts(obj)
@@ -112,4 +136,5 @@ class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, ad
             "rows": compare(ours, theirs),
             "first": first_sender(order) if order else None,
             "second": sender_of(obj),
+            "seen": seen_of(obj),
         }

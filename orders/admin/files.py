@@ -6,15 +6,21 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from approvals.models import ApprovalRecord
+from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import OwnAttributions, day_filter
 from orders.admin.moments import ago
 from orders.admin.order_list import StuckFilter
+from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import search_orders
 from orders.causes import cause_of
 from orders.models import Dispatch, OrderFiles
+from orders.pages.history import actor_of
+from orders.pages.preview import findings_of
+from orders.queries.doubts import mark
 
 
 class FilesChangeList(ChangeList):
@@ -26,8 +32,11 @@ class FilesChangeList(ChangeList):
         ids = [order.pk for order in self.result_list]
         rows = Dispatch.objects.filter(order__in=ids, step=Dispatch.Step.CHECK_FILES).order_by("pk").defer("payload")
         checks = {row.order_id: row for row in rows}
+        mark(self.result_list)
+        waivers = ApprovalRecord.objects.filter(order__in=ids, result=ApprovalRecord.Result.WAIVE).order_by("pk")
+        waived = {row.order_id: row for row in waivers}
         for order in self.result_list:
-            order.check_row = checks.get(order.pk)
+            order.check_row, order.waiver = checks.get(order.pk), waived.get(order.pk)
 
 
 @admin.register(OrderFiles)
@@ -61,12 +70,18 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("check"), empty_value="-")
     def check_chip(self, order):
         row = getattr(order, "check_row", None)
+        if row and row.state == Dispatch.State.DONE and order.waiver:
+            return format_html('<span class="chip chip-grey">{}</span>', order.waiver.get_result_display())
         return row and chip(Dispatch.State(row.state))
 
     @admin.display(description=_("finding"), empty_value="")
     def finding(self, order):
         row = getattr(order, "check_row", None)
-        return cause_of(row.error_code).what if row and row.error_code else None
+        if row and row.state == Dispatch.State.DONE and order.waiver:
+            who, why = actor_of(order.waiver.operator)[0], masked_text(order.waiver.opinion)
+            return cut(f"{who}{_(': ')}{why}")
+        found = dict.fromkeys(str(cause_of(one["code"]).what) for one in findings_of(row) if one["code"]) if row else []
+        return cut(" ".join(found)) if found and row.error_code else None
 
     @admin.display(description=_("order"))
     def order_link(self, order):

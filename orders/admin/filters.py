@@ -83,7 +83,8 @@ class ServicesInWords(RelatedFieldListFilter):
 
 
 class WordFilter(SimpleListFilter):
-    """One of a few words, each standing for a condition: `conditions` maps a word to its label and a Q."""
+    """One of a few words, each standing for a condition: `conditions` maps a word to its label and a Q (or what makes
+    one)."""
 
     conditions: dict = {}
 
@@ -96,7 +97,8 @@ class WordFilter(SimpleListFilter):
             return queryset
         if value not in self.conditions:
             raise IncorrectLookupParameters(value)
-        return queryset.filter(self.conditions[value][1])
+        condition = self.conditions[value][1]
+        return queryset.filter(condition() if callable(condition) else condition)
 
 
 def word_filter(parameter: str, label, conditions: dict) -> type[WordFilter]:

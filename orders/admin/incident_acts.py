@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.scope import attributions_of, limit
 from orders.errors import NotAllowedError
 from orders.models import Incident
+from orders.queries.doubts import mark
 from orders.services.incident_desk import (
     acknowledge_incident,
     ignore_incident,
@@ -89,6 +90,7 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     """The orders that it stops, a few of them, and where they can be resent together, if the person may."""
     rows = limit(incident.affected.filter(closed_at=None), request.user)
     some = list(rows.select_related("order").order_by("-pk")[: SHOWN + 1])
+    mark(row.order for row in some)
     may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
     query = urlencode({"partner": incident.partner, "code": incident.code, "incident": incident.pk})
     sent = incident.partner in SENDERS and incident.code not in BOOKS_ONLY

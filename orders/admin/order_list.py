@@ -1,5 +1,7 @@
 """The list of orders: what needs me? Filters live in the address; every search and filter has its index."""
 
+from collections.abc import Iterable
+
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -15,11 +17,13 @@ from orders.admin.moments import ago
 from orders.admin.search import search_orders
 from orders.admin.service_names import service_name
 from orders.causes import cause_of
-from orders.models import AffectedOrder, Dispatch, Order
+from orders.models import AffectedOrder, Difference, Dispatch, Order
+from orders.queries.approving import is_returned
+from orders.queries.doubts import Marks, differs, is_unbilled, mark
+from orders.queries.stuck import is_stuck
 
 S, State = Order.State, Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
-NEEDS_SOMEBODY = [S.HELD, S.FAILED]
 NOT_LIVE = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED]  # of an activation
 
 
@@ -44,7 +48,10 @@ def overdue() -> Q:
 
 
 NeedsFilter = word_filter("needs", _("needs"), {
-    "somebody": (_("Somebody: held or failed"), Q(state__in=NEEDS_SOMEBODY)),
+    "somebody": (_("Somebody"), is_stuck),
+    "unbilled": (_("A billing record: served, not billed"), is_unbilled),
+    "books": (_("The books put right"), differs),
+    "returned": (_("An answer to BPM's return"), is_returned),
     "start": (_("Its start day"), Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE)),
 })  # fmt: skip
 
@@ -93,17 +100,38 @@ class OrderChangeList(ChangeList):
     def get_results(self, request):
         super().get_results(request)
         self.result_list = list(self.result_list)
-        stuck = stuck_steps([order.pk for order in self.result_list])
+        mark(self.result_list)
+        steps = told_steps([order.pk for order in self.result_list])
+        stuck = worst_steps(row for row in steps if row.state in STOPPED)
+        asked = {row.order_id: row.done_at for row in steps if row.state == State.DONE}
         for order in self.result_list:
-            order.stuck_step = stuck.get(order.pk)
+            order.stuck_step, order.asked_at = stuck.get(order.pk), asked.get(order.pk)
 
 
-def stuck_steps(order_ids: list[int]) -> dict[int, Dispatch]:
+def told_steps(order_ids: list[int]) -> list[Dispatch]:
+    """The orders' steps that failed or are tried again, and those that BPM took. One query."""
+    told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE)
+    rows = Dispatch.objects.filter(told, order__in=order_ids, superseded=False).order_by("pk")
+    return list(rows.only("order_id", "step", "state", "error_code", "position", "blocking", "done_at"))
+
+
+def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
     """By order: the first step that failed, else the first being retried; one that holds up others goes before."""
-    rows = Dispatch.objects.filter(order__in=order_ids, state__in=STOPPED, superseded=False)
-    rows = rows.only("order_id", "step", "state", "error_code", "position", "blocking")
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
+
+
+def waiting_words(order) -> str:
+    """Since when BPM's people have it, and whether they returned it."""
+    word = _("Returned by BPM") if order.marks.returned else _("With BPM")
+    return format_html('<span class="cut">{} {}</span>', word, ago(order.asked_at) if order.asked_at else "")
+
+
+def mark_words(marks: Marks) -> str:
+    """What keeps an order from being fine, where none of its steps does."""
+    if marks.doubt in Difference.Kind:
+        return Difference.Kind(marks.doubt).label
+    return cause_of(marks.doubt).what if marks.doubt else _("Waits behind a failed order")
 
 
 class OrderList:
@@ -146,9 +174,11 @@ class OrderList:
     def stuck_at(self, order):
         if order.held_because:
             return cut(order.get_held_because_display())
+        if order.state == S.AWAITING_APPROVAL and not order.marks.doubt:
+            return waiting_words(order)
         step = getattr(order, "stuck_step", None)
         if step is None or order.state == S.WITHDRAWN:
-            return None
+            return cut(mark_words(order.marks)) if order.marks.doubt or order.marks.behind else None
         why = cause_of(step.error_code).what if step.error_code else ""
         text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
         return cut(text)

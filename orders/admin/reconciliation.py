@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter
 from orders.admin.json_block import json_block
+from orders.admin.moments import ago
 from orders.admin.personal import masked_field, masked_json, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, UnlimitedOnly
@@ -47,7 +48,7 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 @admin.register(Difference)
 class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "reconciliation", "fix_step"]
+    list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step"]
     list_filter = ["state", "kind"]
     linked_by = ["reconciliation"]
     list_select_related = ["reconciliation", "fix", "order"]
@@ -57,8 +58,8 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
     readonly_fields = ["state_chip", "detail_block", "fix_step", "left", "who_closed", "why"]
     why = masked_field("reason", _("reason"))
     fields = [
-        "job_id", "kind", "state_chip", "domain", "product_id", "reconciliation", "fix_step", "left", "closed_at",
-        "who_closed", "why", "detail_block",
+        "job_id", "kind", "state_chip", "domain", "product_id", "found_at", "reconciliation", "fix_step", "left",
+        "closed_at", "who_closed", "why", "checked_at", "detail_block",
     ]  # fmt: skip
     list_per_page = 50
 
@@ -68,6 +69,10 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
     @admin.display(description=_("order"))
     def number_link(self, obj):
         return order_anchor(obj.order) or obj.job_id
+
+    @admin.display(description=_("found at"))
+    def found(self, obj):
+        return ago(obj.found_at)
 
     @admin.display(description=_("put right by"))
     def fix_step(self, obj):

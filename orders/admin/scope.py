@@ -23,6 +23,14 @@ def limit(rows: QuerySet, user, path: str = "order__attribution") -> QuerySet:
     return rows if letters is None else rows.filter(**{f"{path}__in": letters})
 
 
+def by_number(rows: QuerySet, user) -> QuerySet:
+    """The same for rows that name an order by its number only."""
+    letters = attributions_of(user)
+    if letters is None:
+        return rows
+    return rows.filter(Exists(Order.objects.filter(number=OuterRef("order_number"), attribution__in=letters)))
+
+
 class Scoped:
     """A ModelAdmin whose rows belong to an attribution by `attribution_path`."""
 
@@ -36,10 +44,7 @@ class ScopedByNumber:
     """Rows that name an order by its number only. Those of no order we know are for the unlimited."""
 
     def get_queryset(self, request):
-        rows, letters = super().get_queryset(request), attributions_of(request.user)
-        if letters is None:
-            return rows
-        return rows.filter(Exists(Order.objects.filter(number=OuterRef("order_number"), attribution__in=letters)))
+        return by_number(super().get_queryset(request), request.user)
 
 
 class ScopedByAffected:

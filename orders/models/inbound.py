@@ -5,7 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class InboundMessage(models.Model):
-    """One request that could be read as JSON, with what we answered. Append-only; token and signature are masked.
+    """One request that could be read as JSON, with what we answered. Append-only, but for who has seen to a conflict;
+    token and signature are masked.
 
     `body` is whole where the signature was right. Else it is the beginning of the masked request, and `length` (bytes)
     and `sha256` are those of the whole request as it came: a stranger does not fill the disk (contract 2.3).
@@ -25,12 +26,23 @@ class InboundMessage(models.Model):
     signed = models.BooleanField(_("signed"), default=True)
     length = models.PositiveIntegerField(_("length in bytes"), null=True, blank=True)
     sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
+    seen = models.ForeignKey(
+        "OrderEvent", models.PROTECT, null=True, blank=True, related_name="+", db_index=False,
+        verbose_name=_("seen"), help_text=_("the event that says who has seen to this conflict, when and why"),
+    )  # fmt: skip
 
     class Meta:
         verbose_name = _("inbound message")
         verbose_name_plural = _("inbound messages")
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["id"], condition=models.Q(signed=False), name="inbound_unsigned")]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(signed=False), name="inbound_unsigned"),
+            models.Index(
+                fields=["order_number"],
+                name="conflict_open",
+                condition=models.Q(rsp_code="30000", biz_code="3001", seen=None),
+            ),
+        ]
 
     def __str__(self):
         return f"{self.trans_ido} {self.rsp_code}"

@@ -58,6 +58,12 @@ class Difference(models.Model):
     fix = models.ForeignKey(
         "Dispatch", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("fixed by")
     )
+    found_at = models.DateTimeField(
+        _("found at"), default=timezone.now, help_text=_("when a comparison found it first; kept when it is found anew")
+    )
+    checked_at = models.DateTimeField(
+        _("checked again at"), null=True, blank=True, help_text=_("when the books were compared after it was put right")
+    )
 
     class Meta:
         verbose_name = _("difference")
@@ -65,6 +71,11 @@ class Difference(models.Model):
         ordering = ["pk"]
         indexes = [
             models.Index(fields=["job_id"], name="difference_open", condition=models.Q(state="open")),
+            models.Index(
+                fields=["job_id"],
+                name="difference_unchecked",
+                condition=models.Q(state="over", fix__isnull=False, checked_at=None),
+            ),
         ]
 
     def __str__(self):

@@ -58,6 +58,11 @@ class Conflict(InboundMessage):
         verbose_name_plural = _("conflicts")
 
 
+def open_conflicts() -> models.QuerySet[Conflict]:
+    """Those that nobody has seen to."""
+    return Conflict.objects.filter(seen=None)
+
+
 class OrderFiles(Order):
     """An order whose message names info-security files."""
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.books import HeldRecord, ask
+from orders.books import HeldRecord, Look, ask, look
 from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent
 from orders.pages import outlook
@@ -34,7 +34,8 @@ class ChangedMeanwhileError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """`label` stands on the button, `done` is said afterwards. `danger`: it takes something away.
+    """`label` stands on the button; `done` is said afterwards, where the act does not say itself what came of it.
+    `danger`: it takes something away.
 
     `ask`: what a partner is asked before it is decided, outside any transaction; its answer is handed on as `held`.
     """
@@ -42,8 +43,8 @@ class Decision:
     key: str
     permission: str
     label: Text
-    done: Text
     will: Callable[[Facts], list[str]]
+    done: Text = ""
     danger: bool = False
     guarded: bool = True
     ask: Callable[[Order], object] | None = None
@@ -56,6 +57,11 @@ class Decision:
 def ask_books(order: Order) -> list[HeldRecord]:
     """What the big-data side holds for the order. Raises BooksSilentError."""
     return ask(job_of(order))
+
+
+def look_at_books(order: Order) -> Look:
+    """The order's records held against the big-data side's. Raises BooksSilentError."""
+    return look(order.pk)
 
 
 ALL = [
@@ -79,8 +85,8 @@ ALL = [
         done=_("The start day is under way."),
     ),
     Decision(
-        key="call_off", permission="orders.run_activation", label=_("Call off the start day"), danger=True,
-        will=outlook.will_call_off, done=_("Called off. What was sent is being taken back."),
+        key="call_off", permission="orders.withdraw_order", label=_("Withdraw before the start day"), danger=True,
+        will=outlook.will_call_off,
     ),
     Decision(
         key="usage", permission="orders.fetch_usage", label=_("Fetch trial traffic"),
@@ -94,11 +100,11 @@ ALL = [
     ),
     Decision(
         key="compensate", permission="orders.compensate_order", label=_("Compensate"), danger=True,
-        will=outlook.foreseen(foresee.compensate), done=_("What was sent is being taken back."),
+        will=outlook.foreseen(foresee.compensate),
     ),
     Decision(
         key="withdraw", permission="orders.withdraw_order", label=_("Withdraw"), danger=True,
-        will=outlook.will_withdraw, done=_("Withdrawn. What was sent is being taken back."),
+        will=outlook.will_withdraw,
     ),
     Decision(
         key="proceed", permission="orders.proceed_order", label=_("Let it go on"),
@@ -114,12 +120,24 @@ ALL = [
         will=outlook.foreseen(foresee.take), done=_("The big-data side's books are ours now."), ask=ask_books,
     ),
     Decision(
+        key="fix", permission="orders.fix_difference", label=_("Put the difference right"), danger=True,
+        will=outlook.foreseen(foresee.fix), done=_("The books agree: nothing differs."), ask=look_at_books,
+    ),
+    Decision(
+        key="compare", permission="orders.fix_difference", label=_("Compare with the big-data side"),
+        will=outlook.foreseen(foresee.compare), done=_("The books agree: nothing differs."), ask=look_at_books,
+    ),
+    Decision(
         key="give_up", permission="orders.give_up_step", label=_("Give the step up"), danger=True,
         will=outlook.foreseen(foresee.give_up), done=_("Given up. What waited behind it goes on."),
     ),
     Decision(
         key="accept", permission="orders.accept_difference", label=_("Live with it"),
         will=outlook.foreseen(foresee.accept), done=_("Accepted. It counts as fine and stays listed."), ask=ask_books,
+    ),
+    Decision(
+        key="conflict", permission="orders.change_incident", label=_("Conflict seen to"),
+        will=outlook.will_see_conflicts, done=_("Noted. The conflict stays listed, with your reason."),
     ),
     Decision(
         key="decide", permission="orders.decide_order", label=_("Decide in BPM's place"), danger=True,
@@ -136,8 +154,8 @@ def offered(facts: Facts, has_perm: Callable[[str], bool]) -> list[Decision]:
 
 def decide(
     decision: Decision, *, number: str, seen: int, by: str, reason: str, now: datetime.datetime, **more: object
-) -> Order:
-    """Takes a decision, judged anew under the order's lock.
+) -> str:
+    """Takes a decision, judged anew under the order's lock; returns what came of it, in words.
 
     `seen`: the newest event that the person knew of. `more`: what the form asks besides the reason. Raises
     ChangedMeanwhileError, NotAllowedError, BooksSilentError and the service's own errors; nothing is changed then.
@@ -149,8 +167,7 @@ def decide(
     with transaction.atomic():
         order = lock_order(number)
         facts = _judge(decision, order, seen=seen, now=now)
-        ACTS[decision.key](facts, by=by, reason=reason, **more)
-    return order
+        return ACTS[decision.key](facts, by=by, reason=reason, **more) or str(decision.done)
 
 
 def _judge(decision: Decision, order: Order, *, seen: int, now: datetime.datetime) -> Facts:

@@ -9,10 +9,14 @@ from orders.causes import Cause, cause_of
 from orders.models import Dispatch, Order
 from orders.pages.rungs import Facts, Rung, Text, from_steps
 from orders.pages.saying import said
-from orders.services.incidents import BOOKS_ONLY
+from orders.services.incidents import BOOKS_ONLY, DIFFERENCE
 
 State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
-WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "take"}  # else `accept`
+WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # else `accept`
+UNBILLED = Cause(
+    _("The customer has service, and the big-data side has no billing record of it."),
+    _("Put it right at once: the missing records are sent again. What will happen is said before."),
+)
 REJECTED = Cause(
     _("BPM's people rejected the order."), _("Ask BPM for the reason; a right order comes as a new one from BBOSS.")
 )
@@ -40,6 +44,10 @@ def approval(facts: Facts) -> Rung:
         return Rung(**base, tone="none", icon="dash", result=_("Not waited for"), note=note, detail=facts.opinion)
     if order.state == State.AWAITING_APPROVAL:
         sent = max((row.done_at for row in facts.steps if row.channel == "bpm" and row.done_at), default=None)
+        if facts.returned:
+            back = _("BPM's people returned it: clear up what they ask for. They decide again afterwards.")
+            return Rung(**base, tone="amber", icon="undo", result=_("Returned by BPM"), at=sent, note=back,
+                        detail=facts.opinion)  # fmt: skip
         note = _("BPM's people decide. It goes on by itself; if it takes long, ask the person there.")
         return Rung(
             **base, tone="violet", icon="person", result=_("Waits for BPM"), at=sent, note=note, detail=facts.opinion
@@ -82,7 +90,7 @@ def start_day(facts: Facts) -> Rung:
 def _ahead(base: dict, order: Order) -> Rung:
     day = date_format(order.biz_start or order.start_at, "n-j")
     if order.state == State.SCHEDULED:
-        note = _("Everything is sent. The order goes live by itself on its start day; until then it can be called off.")
+        note = _("Everything is sent. The order goes live by itself on its start day; until then it can be withdrawn.")
         return Rung(**base, tone="blue", icon="clock", result=day, at=order.start_at, note=note)
     return Rung(**base, icon="clock", result=day, at=order.start_at, note=_("The start day lies ahead."))
 
@@ -131,7 +139,10 @@ def _last(facts: Facts):
 
 
 def books(base: dict, facts: Facts) -> Rung | None:
-    """An incident that only the books or staff end: what the rung is about is not all right, whatever else is."""
+    """An open difference, or an incident that only the books or staff end: what the rung is about is not all right,
+    whatever else is."""
+    if facts.open.number:
+        return _differing(base, facts)
     told = {row.error_code for row in facts.steps if row.state == Dispatch.State.FAILED}
     trouble = next((row for row in facts.troubles if row.code in BOOKS_ONLY and row.code not in told), None)
     if trouble is None:
@@ -139,6 +150,21 @@ def books(base: dict, facts: Facts) -> Rung | None:
     return Rung(
         **base, tone="amber", icon="pause", result=_("Needs a look"), at=trouble.since, cause=trouble.cause,
         code=trouble.code, detail=said(trouble.detail), action=WAY_OUT.get(trouble.code, "accept"),
+    )  # fmt: skip
+
+
+def _differing(base: dict, facts: Facts) -> Rung:
+    """The books differ; that a customer is served and not billed is the worst of it."""
+    unbilled = facts.open.unbilled > 0
+    if facts.open.mending == facts.open.number:
+        note = _("What differed has been sent to the big-data side; its answer shows here within seconds.")
+        return Rung(**base, tone="blue", icon="arrow", result=_("Being put right"), at=facts.open.since,
+                    code=DIFFERENCE, note=note)  # fmt: skip
+    return Rung(
+        **base, tone="red" if unbilled else "amber", icon="cross" if unbilled else "pause",
+        result=_("Not billed") if unbilled else _("Needs a look"), at=facts.open.since,
+        cause=UNBILLED if unbilled else cause_of(DIFFERENCE), code=DIFFERENCE,
+        action="fix" if facts.differs else "accept",
     )  # fmt: skip
 
 

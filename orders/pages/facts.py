@@ -1,26 +1,30 @@
-"""Reads what the ladder and the decisions depend on: at most six queries, however long an order's history."""
+"""Reads what the ladder and the decisions depend on: at most nine queries, however long an order's history."""
 
 import datetime
 import json
 
 from django.db.models import Q
 
+from approvals.models import ApprovalRecord
 from orders.models import Dispatch, Order
-from orders.pages.rungs import Facts, Trouble
+from orders.models.views import open_conflicts
+from orders.pages.history import actor_of
+from orders.pages.rungs import Facts, Trouble, Waiver
+from orders.queries.doubts import count_open
+from orders.queries.stuck import blocker_of
 from orders.services.breakers import partners_down
-from orders.services.incidents import DIFFERENCE
 from orders.services.late_undo import is_late
 from orders.services.mails import AFTER_THE_PLAN
-from orders.services.taking import open_differences
 
-MOST_STEPS = 200
-STOPPED = [Dispatch.State.FAILED, Dispatch.State.RETRYING]
+MOST_STEPS, MOST = 200, 20
+State = Dispatch.State
+STOPPED = [State.FAILED, State.RETRYING]
 
 
 def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
-    """The order's steps that count, what stops it, which partners are down, BPM's last word, whether it is late and
-    whether the partner's books differ."""
-    steps, troubles = steps_of(order), troubles_of(order)
+    """The order's steps that count, what stops it, which partners are down, BPM's last word, whether it is late, how
+    the partner's books differ, and which failed step of another order it waits behind."""
+    steps, troubles, record = steps_of(order), troubles_of(order), last_record(order)
     accepted = any(row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE for row in steps)
     return Facts(
         order=order,
@@ -28,9 +32,13 @@ def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
         now=now,
         troubles=troubles,
         shut=frozenset(partners_down()),
-        opinion=last_opinion(order),
+        opinion=opinion_of(record),
+        returned=record is not None and record.result == ApprovalRecord.Result.RETURN,
+        waiver=waiver_of(order),
+        conflicts=list(open_conflicts().filter(order_number=order.number).values_list("pk", "received_at")[:MOST]),
         late=accepted and is_late(order, now),
-        differs=any(row.code == DIFFERENCE for row in troubles) and open_differences(order).exists(),
+        open=count_open(order.differences),
+        behind=blocker_of(order) if any(row.state == State.WAITING and row.lane for row in steps) else None,
     )
 
 
@@ -49,9 +57,21 @@ def troubles_of(order: Order) -> list[Trouble]:
     ]
 
 
-def last_opinion(order: Order) -> str:
-    """Who said what in BPM's last record."""
-    row = order.approvals.filter(source="bpm").order_by("-pk").first()
+def last_record(order: Order) -> ApprovalRecord | None:
+    """BPM's last word."""
+    return order.approvals.filter(source=ApprovalRecord.Source.BPM).order_by("-pk").first()
+
+
+def waiver_of(order: Order) -> Waiver | None:
+    """Who waived what was wrong with the order's files, and why. A query only where it names files."""
+    if not order.file_names:
+        return None
+    row = order.approvals.filter(result=ApprovalRecord.Result.WAIVE).order_by("-pk").first()
+    return row and Waiver(str(actor_of(row.operator)[0]), row.opinion, row.time)
+
+
+def opinion_of(row: ApprovalRecord | None) -> str:
+    """Who said what in a record."""
     if row is None:
         return ""
     said = row.opinion or row.get_result_display()

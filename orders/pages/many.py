@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from orders.causes import Cause, cause_of
 from orders.models import Dispatch, Order, OrderEvent
+from orders.queries.doubts import mark
 from orders.services.incidents import PARTNERS
 
 State = Dispatch.State
@@ -58,6 +59,7 @@ def results_of(event: OrderEvent, orders: QuerySet[Order]) -> dict:
     results = [_result(order, steps[order.pk]) for order in rows]
     counts = Counter(row.word for row in results)
     open_ones = [row for row in results if row.word != "fixed"]
+    mark(row.order for row in open_ones[:SHOWN])
     busy, total = counts["waiting"], len(results)
     return {"counts": counts, "total": total, "done": total - busy, "busy": busy > 0, "results": open_ones[:SHOWN]}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from orders.causes import cause_of
 from orders.foreseen import Foreseen
 from orders.models import Dispatch, Order
+from orders.pages.preview import findings_of
 from orders.pages.refusals import refusal
 from orders.pages.rungs import Facts
 from orders.pages.saying import said
@@ -59,8 +61,14 @@ def say_judgement(row: Judgement) -> str:
 def will_waive(facts: Facts) -> list[str]:
     """Names the finding: whoever waives it should know what it is."""
     found = facts.of(lambda row: row.step == Step.CHECK_FILES and row.error_code)
+    told = [one for row in found for one in findings_of(row)]
     return [
-        *(_("Found: %(what)s") % {"what": f"{cause_of(row.error_code).what} {said(row.error)}"} for row in found),
+        *(
+            _("Found: %(what)s")
+            % {"what": f"{one['file']}{_(': ')}{cause_of(one['code']).what} {said(one['message'])}"}
+            for one in told
+            if one["code"]
+        ),
         _("The order goes on although its info-security files are not right."),
         _("The reason enters the approval history, for good."),
     ]
@@ -87,7 +95,20 @@ def will_withdraw(facts: Facts) -> list[str]:
 
 
 def will_call_off(facts: Facts) -> list[str]:
-    return [_("The job of the start day is removed."), *will_withdraw(facts)]
+    """It is a withdrawal, and nothing less."""
+    return [_("This withdraws the order: its start day is called off, its job removed."), *will_withdraw(facts)]
+
+
+def will_see_conflicts(facts: Facts) -> list[str]:
+    """Which messages are meant, and that nothing else changes."""
+    return [
+        *(
+            _("Seen to: BBOSS's message of %(at)s, which was refused.")
+            % {"at": f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"}
+            for _pk, at in reversed(facts.conflicts)
+        ),
+        _("The order stays as it is: what we accepted first holds."),
+    ]
 
 
 def always(*sentences: str | Promise) -> Callable[[Facts], list[str]]:

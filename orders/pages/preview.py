@@ -7,13 +7,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.functional import Promise
 
-from orders.attachments import KINDS
+from orders.attachments import KINDS, is_named_right
 from orders.causes import Cause, cause_of
 from orders.models import Dispatch, Order
 
@@ -24,7 +24,8 @@ PENDING, RIGHT, WAIVED, WRONG = "pending", "right", "waived", "wrong"
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file that the order names. `check`: pending, right, waived or wrong (then `cause` and `detail` say why)."""
+    """A file that the order names. `check`: pending, right, waived or wrong; `cause` and `detail` say what is, or was,
+    wrong with it. `there`: it can be downloaded."""
 
     field: str
     title: str | Promise
@@ -32,23 +33,50 @@ class NamedFile:
     check: str
     cause: Cause | None = None
     detail: str = ""
+    there: bool = False
 
 
 def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[NamedFile]:
-    """The named files in the message's order. Pure."""
-    return [_named(order, field, check, waived) for field in KINDS if getattr(order, field)]
+    """The named files in the message's order; looks whether each is there."""
+    return [
+        replace(_named(order, field, check, waived), there=is_there(order, field))
+        for field in KINDS
+        if getattr(order, field)
+    ]
+
+
+def is_there(order: Order, field: str) -> bool:
+    """Whether the order's own file of this kind lies in the folder."""
+    try:
+        with own_file(order, field):
+            return True
+    except OSError:
+        return False
 
 
 def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> NamedFile:
     name, title = getattr(order, field), Order._meta.get_field(field).verbose_name
     if check is None or (check.state != Dispatch.State.DONE and not check.error_code):
         return NamedFile(field, title, name, PENDING)
-    if check.state == Dispatch.State.DONE:
-        return NamedFile(field, title, name, WAIVED if waived else RIGHT)
-    meant, _colon, message = check.error.partition(": ")
-    if meant == name:
-        return NamedFile(field, title, name, WRONG, cause_of(check.error_code), message)
-    return NamedFile(field, title, name, PENDING)
+    done = check.state == Dispatch.State.DONE
+    if done and not waived:
+        return NamedFile(field, title, name, RIGHT)
+    told = check.about.get("findings")
+    one = next((one for one in findings_of(check) if one["file"] == name), None)
+    if one and one["code"]:
+        return NamedFile(field, title, name, WAIVED if done else WRONG, cause_of(one["code"]), one["message"])
+    if done and (one or not told):  # nobody knows what was wrong with it, if anything
+        return NamedFile(field, title, name, WAIVED)
+    return NamedFile(field, title, name, PENDING if one or not told else RIGHT)
+
+
+def findings_of(check: Dispatch) -> list[dict[str, str]]:
+    """What the last check found, {file, code, message} of each wrong file. Before it told all, it told the first."""
+    found = check.about.get("findings") or []
+    if found or not check.error_code:
+        return found
+    name, _colon, message = check.error.partition(": ")
+    return [{"file": name, "code": check.error_code, "message": message}]
 
 
 def first_rows(name: str, *, mask: Callable[[str], str]) -> list[list[str]] | None:
@@ -65,6 +93,19 @@ def first_rows(name: str, *, mask: Callable[[str], str]) -> list[list[str]] | No
     if ended.returncode:
         return None
     return [[mask(cell) for cell in row] for row in json.loads(ended.stdout)]
+
+
+def own_file(order: Order, field: str) -> contextlib.AbstractContextManager[int]:
+    """A descriptor of the file of this kind, which must be named as the order's own. Raises OSError."""
+    return opened(own_name(order, field))
+
+
+def own_name(order: Order, field: str) -> str:
+    """The name of the order's own file. Raises OSError where the name breaks the rule (contract 3.7)."""
+    name = getattr(order, field) if field in KINDS else ""
+    if not name or not is_named_right(name, order.number, field):
+        raise OSError(f"{name!r} is no file of order {order.number}")
+    return name
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from orders.causes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order
 from orders.models.dispatch import FIXES
 from orders.pages.saying import said
-from orders.services.incidents import PARTNERS
+from orders.queries.doubts import Open
+from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNERS
 from orders.services.outcome import ACTED_BEFORE
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
@@ -38,10 +39,21 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class Waiver:
+    """Staff let the order go on although its files are not right."""
+
+    who: str
+    reason: str
+    at: datetime.datetime
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `late`: the
-    customer has been live for so long that nothing is undone by itself (contract 3.9, 16). `differs`: the partner's
-    books differ, as far as is known."""
+    customer has been live for so long that nothing is undone by itself (contract 3.9, 16). `open`: the differences with
+    the partner's books, as far as is known. `behind`: the failed step of another order that it waits for.
+    `returned`: BPM's last word is a return. `conflicts`: id and time of messages with its number and other content that
+    nobody has seen to, the newest first."""
 
     order: Order
     steps: Collection[Dispatch]
@@ -50,7 +62,16 @@ class Facts:
     shut: Collection[str] = ()
     opinion: str = ""
     late: bool = False
-    differs: bool = False
+    open: Open = Open()
+    behind: Dispatch | None = None
+    waiver: Waiver | None = None
+    conflicts: Collection[tuple[int, datetime.datetime]] = ()
+    returned: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether the partner's books differ; that BBOSS's list lacks the order says nothing about them."""
+        return self.open.number > self.open.unlisted
 
     def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
         return [row for row in self.steps if wanted(row)]
@@ -61,7 +82,8 @@ class Rung:
     """One rung. `tone`: one of the six, or `none` where the rung does not apply. `action`: the right decision's key.
 
     `result` is a word or two; `note` a sentence where there is no cause. `cause` says what is wrong and what to do,
-    `code` and `detail` are what the partner said.
+    `code` and `detail` are what the partner said. `points`: what is wrong,
+    one by one. `other`: another order that it waits for.
     """
 
     key: str
@@ -76,7 +98,9 @@ class Rung:
     detail: str = ""
     tries: int = 0
     next_try: datetime.datetime | None = None
+    points: tuple[str, ...] = ()
     action: str = ""
+    other: Order | None = None
     current: bool = False
 
 
@@ -123,6 +147,10 @@ def files(facts: Facts) -> Rung:
                     note=_("The order names no info-security files, so there is nothing to check."))  # fmt: skip
     if facts.order.held_because == Held.FILES:
         return _held_for_files(facts, rows)
+    if facts.waiver and rows and all(row.state == State.DONE for row in rows):
+        note = _("%(who)s waived what was wrong with the files.") % {"who": facts.waiver.who}
+        return Rung(key="files", title=title, tone="none", icon="dash", result=_("Waived"), at=facts.waiver.at,
+                    note=note, detail=facts.waiver.reason, points=_points(rows[0]))  # fmt: skip
     return from_steps("files", title, rows, facts, done=_("All right"))
 
 
@@ -132,9 +160,18 @@ def _held_for_files(facts: Facts, rows: list[Dispatch]) -> Rung:
     code = trouble.code or row.error_code or Held.FILES
     return Rung(
         key="files", title=_("Files"), tone="amber", icon="pause", result=_("Held"), at=trouble.since,
-        cause=cause_of(code), code=code, detail=_file_of(code, trouble.detail or row.error), tries=row.attempts,
-        next_try=row.next_try_at, action="waive",
+        cause=cause_of(code), code=code, tries=row.attempts, next_try=row.next_try_at, action="waive",
+        points=_points(row), detail="" if row.about.get("findings") else _file_of(code, trouble.detail or row.error),
     )  # fmt: skip
+
+
+def _points(row: Dispatch) -> tuple[str, ...]:
+    """Each wrong file with its reason."""
+    return tuple(
+        _("%(file)s: %(what)s") % {"file": one["file"], "what": f"{cause_of(one['code']).what} {said(one['message'])}"}
+        for one in row.about.get("findings") or []
+        if one["code"]
+    )
 
 
 def _file_of(code: str, detail: str) -> str:
@@ -209,6 +246,8 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
     """Not its turn yet; where nothing of the order stands in front of it, others of the trial do."""
     if facts.order.undo_since and not row.undo:
         return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+    if facts.behind and row.lane:
+        return _behind(base, facts.behind)
     before = facts.of(lambda other: other.blocking and other.position < row.position and not other.undo)
     free = all(other.state in OVER for other in before) and not row.gate
     if free and row.lane and not facts.order.held_because:
@@ -217,6 +256,20 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
     if any(other.state == State.DONE for other in rows):
         return Rung(**base, tone="blue", icon="arrow", result=_("Under way"), note=_("It is under way."))
     return Rung(**base, icon="dot", result=_("Not begun"), note=_("It begins when the steps before it are done."))
+
+
+def _behind(base: dict, row: Dispatch) -> Rung:
+    """Another order of the trial has failed, and stands in front of it: it does not go on by itself."""
+    cause = Cause(
+        _("It waits behind a failed step of another order of its trial."),
+        _("Set that order going, or give its step up; this one follows by itself."),
+    )
+    why = cause_of(row.error_code or BILLED_NOT_ACTIVE).what  # one that did not fail waits behind what was given up
+    detail = f"{row.get_step_display()}{_(': ')}{why}"
+    return Rung(
+        **base, tone="amber", icon="pause", result=_("Waits behind a failed order"), at=row.done_at, cause=cause,
+        detail=detail, other=row.order,
+    )  # fmt: skip
 
 
 def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:

@@ -9,6 +9,7 @@ from notifications.personal import mask_text
 from orders.common_words import BEFORE
 
 FILE = re.compile(r"(\S+\.xlsx): (.*)", re.DOTALL)
+FILES = re.compile(r"; (?=\S+\.xlsx: )")
 SILENT = re.compile(
     r"answered HTTP \d+( with a body that is not a JSON object)?|answered without a code|answered more than \d+ bytes"
     r"|answered a result that is not a list of objects|(no complete answer in time|no connection|no answer within \d+ s"
@@ -71,6 +72,8 @@ def said(error: str) -> str:
 
     Phones and mails in it are masked: partners quote what they were sent.
     """
+    if len(files := FILES.split(error)) > 1:
+        return _("; ").join(map(said, files))
     named = FILE.fullmatch(error)
     if named:
         return _("%(file)s: %(what)s") % {"file": named[1], "what": _in_words(named[2])}

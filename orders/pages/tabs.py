@@ -1,7 +1,7 @@
 """The tabs of an order's page. Only the open one's data are read, a page at a time."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from django.core.paginator import Page, Paginator
@@ -11,17 +11,20 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
 from orders.foreign_json import pretty
-from orders.models import BillingRecord, Dispatch, InboundMessage, Order
+from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order
 from orders.pages.calls import attempts_of, calls_of, show_answers
+from orders.pages.differing import Line, lines_of
 from orders.pages.facts import content_text
 from orders.pages.family import family_of
 from orders.pages.history import FILTERS, events_of, tell
 from orders.pages.payloads import MOST_ROWS, explain
 from orders.pages.preview import RIGHT, files_of, first_rows
 from orders.pages.rungs import Facts
+from orders.queries.doubts import mark_records
 
 Kind, Step = Order.Kind, Dispatch.Step
-PAGE, CALLS_PAGE, MESSAGES_PAGE = 50, 10, 5
+TONES = ("red", "amber", "grey")
+PAGE, CALLS_PAGE, MESSAGES_PAGE, MOST_DIFFERENCES = 50, 10, 5, 50
 Record = BillingRecord.State
 MEANS = {
     Record.TO_SEND: _("not at the big-data side yet"),
@@ -74,19 +77,38 @@ def domains(ask: Ask) -> dict:
     keys = [row.key for row in page]
     records = BillingRecord.objects.filter(order=owner, domain_key__in=keys).order_by("pk")
     by_key = {row.domain_key: row for row in records}
+    _mark_records(ask, by_key.values())
     for row in page:
         row.record = by_key.get(row.key)
     return {"rows": page}
 
 
+def _mark_records(ask: Ask, records: Iterable[BillingRecord]) -> None:
+    """A query only where something of the order differs."""
+    if ask.facts.open.number:
+        mark_records(records)
+
+
 def billing(ask: Ask) -> dict:
     """The records at the big-data side, the calls about them, and the receipts of deletions."""
     records = ask.order.billing_records.select_related("dispatch").defer("dispatch__payload").order_by("pk")
+    page = ask.page(records)
+    page.object_list = list(page.object_list)
+    _mark_records(ask, page.object_list)
     return {
-        "rows": ask.page(records),
+        "rows": page,
         "counts": _states_of(ask.order),
+        "differences": differences_of(ask.order),
         **_calls(ask, Dispatch.Channel.BILLING, parameter="calls"),
     }
+
+
+def differences_of(order: Order, *, still: bool = False) -> list[Line]:
+    """The newest differences of an order with the big-data side's books; `still`: only the open ones. One query."""
+    rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
+    rows = rows.filter(state=Difference.State.OPEN) if still else rows
+    lines = lines_of(rows[:MOST_DIFFERENCES], order)
+    return sorted(lines, key=lambda line: TONES.index(line.tone))  # the worst first, then the newest
 
 
 def _states_of(order: Order) -> list[tuple]:
@@ -120,11 +142,15 @@ def approvals(ask: Ask) -> dict:
 def files(ask: Ask) -> dict:
     """What the check said of each file; the first rows of the one that was asked for, or of the first right one."""
     check = next((row for row in ask.facts.steps if row.step == Step.CHECK_FILES), None)
-    named = files_of(ask.order, check, waived=ask.order.approvals.filter(result="waive").exists())
+    named = files_of(ask.order, check, waived=ask.facts.waiver is not None)
     right = [row for row in named if row.check == RIGHT]
     wanted = next((row for row in right if row.field == ask.params.get("file")), right[0] if right else None)
     rows = first_rows(wanted.name, mask=ask.mask) if wanted else None
-    return {"files": named, "opened": wanted, "rows": rows}
+    return {
+        "files": named, "opened": wanted, "rows": rows, "waiver": ask.facts.waiver,
+        "checked_next": check.next_try_at if check and ask.order.held_because == Order.Held.FILES else None,
+        "now": ask.facts.now,
+    }  # fmt: skip
 
 
 def mails(ask: Ask) -> dict:

@@ -15,6 +15,7 @@ from orders.services.outcome import ACTED_BEFORE
 State, Held, Kind = Order.State, Order.Held, Order.Kind
 Text = str | Promise
 ALLOWED = ""
+SAME_BOOKS = _("Our books and the big-data side's don't differ, as far as is known.")
 STUCK = {Dispatch.State.FAILED, Dispatch.State.RETRYING}
 
 
@@ -115,7 +116,19 @@ def accept(facts: Facts) -> Text:
 def take(facts: Facts) -> Text:
     stopped = any(row.error_code == ACTED_BEFORE for row in _failed_billing(facts))
     differs = facts.differs or any(row.code == BILLED_NOT_ACTIVE for row in facts.troubles)
-    return ALLOWED if stopped or differs else _("Our books and the big-data side's don't differ, as far as is known.")
+    return ALLOWED if stopped or differs else SAME_BOOKS
+
+
+def fix(facts: Facts) -> Text:
+    if facts.open.mending:
+        return _("It is being put right already.")
+    return ALLOWED if facts.differs else SAME_BOOKS
+
+
+def compare(facts: Facts) -> Text:
+    if facts.order.kind == Kind.CHANGE:
+        return _("A change has no records of its own: its trial is compared.")
+    return ALLOWED if facts.order.planned_at else _("Nothing of it has been planned yet.")
 
 
 def give_up(facts: Facts) -> Text:
@@ -128,6 +141,10 @@ def give_up(facts: Facts) -> Text:
 def _failed_billing(facts: Facts) -> list[Dispatch]:
     failed = Dispatch.State.FAILED
     return facts.of(lambda row: row.channel == Dispatch.Channel.BILLING and row.state == failed and not row.repeat)
+
+
+def conflict(facts: Facts) -> Text:
+    return ALLOWED if facts.conflicts else _("There is no conflict that nobody has seen to.")
 
 
 def note(facts: Facts) -> Text:
@@ -151,6 +168,9 @@ WHY_NOT: dict[str, Callable[[Facts], Text]] = {
         decide,
         accept,
         take,
+        fix,
+        conflict,
+        compare,
         give_up,
     )  # fmt: skip
 }

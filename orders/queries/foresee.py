@@ -4,13 +4,17 @@ Each follows the service that does it; who may not raises here too, with the ser
 """
 
 import datetime
+from collections import Counter
 from collections.abc import Iterator
 
+from orders.books import CREATE, DELETE, NOTHING, Finding
 from orders.causes import cause_of
 from orders.errors import NotAllowedError, TrialClaimedError
+from orders.fixing_words import left_because
 from orders.foreseen import Foreseen
-from orders.models import BillingRecord, Dispatch, Order
+from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import FIXES
+from orders.services.fixing import Fix, obstacles
 from orders.services.giving_up import DELETIONS, given_up_by
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.late_undo import is_late
@@ -125,6 +129,47 @@ def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Fo
         number = open_differences(order).count()
         yield Foreseen("takes_differences", {"n": number}) if number else Foreseen("takes_books")
     yield Foreseen("take_refused")
+
+
+def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+    """What the open differences ask for, judged as the fix will judge what it finds then."""
+    yield Foreseen("asks_books")
+    rows = list(open_differences(order))
+    records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
+    found = [_finding(row, records.get((row.product_id, row.domain.lower()))) for row in rows]
+    findings = [one for one in found if one.record or one.remedy != CREATE]  # a record of ours may have gone since
+    judge = Fix(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
+    left = judge.judge(findings, {one.pk: one for one in records.values()})
+    counts = Counter(_sentence(one) for one, why in zip(findings, left, strict=True) if why is None)
+    yield from (Foreseen(code, {"n": number}) for code, number in counts.items())
+    whys = [(one, why) for one, why in zip(findings, left, strict=True) if why]
+    for one, why in whys[:NAMED]:
+        yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": left_because(why)})
+    yield Foreseen("fix_only")
+
+
+def _finding(row: Difference, record: BillingRecord | None) -> Finding:
+    """A kept difference as the comparison found it."""
+    ours, theirs = row.detail.get("ours", ""), row.detail.get("theirs", "")
+    wanted = ours in {"live", "cancelled"}
+    remedy = CREATE if wanted else DELETE if theirs in {"live", "cancelled"} else NOTHING
+    return Finding(
+        kind=row.kind, product_id=row.product_id, domain=row.domain, ours=ours, theirs=theirs, remedy=remedy,
+        record=record.pk if record and wanted else None,
+    )  # fmt: skip
+
+
+def _sentence(one: Finding) -> str:
+    if one.remedy == DELETE:
+        return "fix_deletes"
+    if one.ours == one.theirs:
+        return "fix_sends"
+    return "fix_creates" if one.ours == "live" else "fix_cancels"
+
+
+def compare(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+    yield Foreseen("asks_books")
+    yield Foreseen("compares")
 
 
 def accept(order: Order, *, now: datetime.datetime, incident: str = "") -> Iterator[Foreseen]:

@@ -8,12 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Incident, Order
+from orders.queries.doubts import SERVED, open_differences
 from orders.services.incidents import BILLED_NOT_ACTIVE, BREAKER_OPEN
+from orders.services.incidents import DIFFERENCE as DIFFERS
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.stepping import behind_what_stopped, stopped_in_line
 
@@ -22,10 +24,9 @@ STOPPED = [S.HELD, S.FAILED]
 NOT_OVER = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 UNKNOWN = "unknown"
 """The state that is told of a number that is no order of ours."""
-LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = (
-    "late_undo", "step", "held", "incident", "difference", "behind", "state",
+UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY = (
+    "unbilled", "late_undo", "step", "held", "incident", "difference", "behind", "state",
 )  # fmt: skip
-URGENCY = (LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +62,15 @@ class StuckOrder:
 def needs_somebody() -> QuerySet[Order]:
     """The orders that are held or failed, have an open incident, a failed step or an open difference, are to be undone
     late, or wait behind another order's step that stopped. Held ones too where they go on by themselves."""
-    troubled = [_troubles(), _failed_steps(), _differences().filter(order__isnull=False), behind_what_stopped()]
+    return Order.objects.filter(is_stuck())
+
+
+def is_stuck() -> Q:
+    """The condition of `needs_somebody`."""
+    troubled = [_troubles(), _failed_steps(), open_differences().filter(order__isnull=False), behind_what_stopped()]
     ids = [rows.order_by().values("order_id") for rows in troubled]
     ids += [Order.objects.filter(condition).order_by().values("pk") for condition in (_stopped(), _undone_late())]
-    return Order.objects.filter(pk__in=ids[0].union(*ids[1:]))
+    return Q(pk__in=ids[0].union(*ids[1:]))
 
 
 def _stopped() -> Q:
@@ -88,10 +94,6 @@ def _failed_steps() -> QuerySet[Dispatch]:
     rows = Dispatch.objects.filter(state=Dispatch.State.FAILED, superseded=False, repeat=False)
     forward = Q(undo=False, position__lt=AFTER_THE_PLAN)
     return rows.exclude(Q(order__undo_since__isnull=False) & (forward | Q(order__state=S.WITHDRAWN)))
-
-
-def _differences() -> QuerySet[Difference]:
-    return Difference.objects.filter(state=Difference.State.OPEN)
 
 
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
@@ -154,10 +156,15 @@ def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
         told[order].append(Reason(kind=STEP if failed else INCIDENT, code=code, step=step, since=since))
     for order, failed in steps.items():
         told[order] += failed.values()
-    rows = _differences().values_list("order_id", "job_id", "kind", "reconciliation__started_at")
-    for order, number, kind, since in rows.order_by("pk"):
-        reason = Reason(kind=DIFFERENCE, code=kind, since=since)
+    rows = open_differences().values_list("order_id", "order__state", "job_id", "kind").annotate(since=Min("found_at"))
+    differing = set()
+    for order, state, number, code, since in rows.order_by("since"):
+        unbilled = code == Difference.Kind.NOT_BILLED and state in SERVED
+        reason = Reason(kind=UNBILLED if unbilled else DIFFERENCE, code=code, since=since)
         (told[order] if order else strangers[number]).append(reason)
+        differing.add(order)
+    for order in differing - {None}:  # the incident of a difference says no more than the difference
+        told[order] = [reason for reason in told[order] if reason.code != DIFFERS]
     for order, reason in _behind():
         told[order].append(reason)
     return told, strangers
@@ -176,6 +183,13 @@ def _with_end(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
     """With the moment at which the last attempt ended as `since`."""
     ended = Attempt.objects.filter(dispatch=OuterRef("pk")).order_by("-pk").values("finished_at")[:1]
     return rows.annotate(since=Coalesce(Subquery(ended), "frozen_at", "created_at"))
+
+
+def blocker_of(order: Order) -> Dispatch | None:
+    """The failed step of another order that this one waits behind in its trial's line, if any."""
+    ids = behind_what_stopped().filter(order=order).order_by("position", "pk").values_list("blocker", flat=True)
+    blocker = ids.first()
+    return blocker and Dispatch.objects.select_related("order").defer("payload", "order__content").get(pk=blocker)
 
 
 def _behind() -> Iterable[tuple[int, Reason]]:

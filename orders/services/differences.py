@@ -20,17 +20,20 @@ SHOWN = 3
 
 
 def troubled(orders: Collection[Order]) -> set[int]:
-    """Which of these orders a comparison must write about even if it finds nothing: they have an open difference, or an
-    incident that a comparison ends. Two queries."""
+    """Which of these orders a comparison must write about even if it finds nothing: they have an open difference, one
+    that was put right and not checked since, or an incident that a comparison ends. Two queries."""
     numbers = {order.number: order.pk for order in orders}
     rows = Difference.objects.filter(state=State.OPEN, job_id__in=list(numbers)).exclude(kind=Kind.NOT_LISTED)
+    rows = rows.order_by()
     ends = Q(incident__code__in=[DIFFERENCE, UNKNOWN_RECORD], incident__step="") | Q(incident__step__in=FIXES)
     ends |= Q(incident__code=BILLED_NOT_ACTIVE)
     ids = list(numbers.values())
     stopped = AffectedOrder.objects.filter(ends, closed_at=None)
     named = stopped.filter(Q(order__in=ids) | Q(order__trial__in=ids)).values_list("order_id", "order__trial_id")
     compared = {pk for pair in named for pk in pair} & set(ids)
-    return compared | {numbers[job] for job in rows.values_list("job_id", flat=True)}
+    fixed = Difference.objects.filter(state=State.OVER, fix__isnull=False, checked_at=None).order_by()
+    jobs = rows.values_list("job_id").union(fixed.filter(job_id__in=list(numbers)).values_list("job_id"))
+    return compared | {numbers[job] for (job,) in jobs}
 
 
 def without_accepted(order: Order, findings: Iterable[Finding]) -> list[Finding]:
@@ -48,6 +51,24 @@ def without_accepted(order: Order, findings: Iterable[Finding]) -> list[Finding]
 def _face(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
     """What makes two differences the same; what was done about them does not."""
     return kind, product_id, domain, detail.get("theirs"), canonical_json(detail.get("fields"))
+
+
+def first_found(rows: QuerySet[Difference]) -> dict[tuple, datetime.datetime]:
+    """Since when each thing that differs is known: one that is found anew is as old as before."""
+    rows = rows.filter(state=State.OPEN).values_list("kind", "product_id", "domain", "found_at")
+    return {tuple(what): found for *what, found in rows}
+
+
+def keep_age(rows: Iterable[Difference], known: dict[tuple, datetime.datetime], now: datetime.datetime) -> None:
+    """Gives new rows their age. `known`: of `first_found`, asked before the old rows were closed."""
+    for row in rows:
+        row.found_at = known.get((row.kind, row.product_id, row.domain), now)
+
+
+def note_checked(order: Order, *, now: datetime.datetime) -> None:
+    """The books are compared again after fixes, whatever is found."""
+    rows = Difference.objects.filter(job_id=order.number, state=State.OVER, fix__isnull=False, checked_at=None)
+    rows.update(checked_at=now)
 
 
 def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.datetime) -> int:

@@ -33,6 +33,8 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
     )
     if same and same.exists():
         return
+    row.about = row.about | {"findings": outcome.data.get("findings", [])}
+    row.save(update_fields=["about"])
     if order.held_because:
         close_troubles(order, step=row.step, now=now, by=by)
     order.held_because = Order.Held.FILES
@@ -97,6 +99,17 @@ def _record_waiver(order: Order, reason: str, by: str, now: datetime.datetime) -
     }
     digest = content_hash(fields | {"code": order.number, "time": now.isoformat()})
     add_record(order_id=order.pk, time=now, now=now, body_hash=digest, **fields)
+
+
+def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
+    """Staff have an order's files looked at now. Raises OrderUnknownError, NotAllowedError (not held for them, or they
+    are being looked at)."""
+    with transaction.atomic():
+        order = lock_order(number)
+        if not recheck_files(numbers=[number], now=now):
+            raise NotAllowedError(f"the files of order {number} are not held, or are being looked at right now")
+        add_event(order, "files_looked_at", by=by, now=now)
+    return order
 
 
 def recheck_files(*, numbers: Collection[str] | None, now: datetime.datetime) -> list[str]:

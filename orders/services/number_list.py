@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from orders.books import HeldRecord
 from orders.canonical import canonical_json
 from orders.models import Difference, Order, Reconciliation
-from orders.services.differences import close_differences, tell_differences
+from orders.services.differences import close_differences, first_found, keep_age, tell_differences
 from orders.services.locking import lock_orders
 
 Kind, State = Difference.Kind, Difference.State
@@ -45,9 +45,11 @@ def keep_unknown(
     """Saves what the big-data side holds for a number that we do not know, one row for each record (or one that says
     that it holds none), in the place of what was found before; what staff live with is not found again."""
     rows = Difference.objects.filter(kind=Kind.UNKNOWN_ORDER, job_id=number)
+    known = first_found(rows)
     close_differences(rows, by=by, now=now)
     accepted = {_face(one) for one in rows.filter(state=State.ACCEPTED)}
     found = [_unknown(row, number, record) for record in held] or [_unknown(row, number, None)]
+    keep_age(found, known, now)
     return Difference.objects.bulk_create([one for one in found if _face(one) not in accepted], batch_size=500)
 
 
@@ -88,9 +90,11 @@ def keep_not_listed(
 @transaction.atomic
 def _keep_listing(row: Reconciliation, pk: int, *, lacking: bool, by: str, now: datetime.datetime) -> list[Difference]:
     order = lock_orders([pk])[pk]
+    known = first_found(order.differences.filter(kind=Kind.NOT_LISTED))
     close_differences(order.differences.filter(kind=Kind.NOT_LISTED), by=by, now=now)
     detail = {"ours": "known", "theirs": "missing", "left": NOT_LISTED}
     found = Difference(reconciliation=row, order=order, job_id=order.number, kind=Kind.NOT_LISTED, detail=detail)
+    keep_age([found], known, now)
     if lacking:
         found.save()
     tell_differences(order, by=by, now=now)

@@ -14,7 +14,7 @@ class Outcome:
     failure costs no attempt.
 
     `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic), `held` (records that it holds, after a
-    question or where it acted before). `retry_after` in seconds.
+    question or where it acted before), `findings` (what is wrong with files, as dicts). `retry_after` in seconds.
     """
 
     dispatch_id: int

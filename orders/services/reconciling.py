@@ -8,11 +8,15 @@ from dataclasses import replace
 from django.db import transaction
 from django.db.models import F
 
-from orders.books import CREATE, SETTLE, Finding
+from orders.books import CREATE, SETTLE, Finding, Look
+from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.services.differences import (
     close_differences,
     end_what_is_over,
+    first_found,
+    keep_age,
+    note_checked,
     of_order,
     tell_differences,
     without_accepted,
@@ -20,7 +24,7 @@ from orders.services.differences import (
 from orders.services.events import add_event
 from orders.services.fixing import Fix, obstacles, plan_fix
 from orders.services.giving_up import billed_still, end_billed
-from orders.services.locking import lock_orders
+from orders.services.locking import lock_order, lock_orders
 from orders.services.mails import queue_mail
 from orders.services.planning import latest_shape
 from orders.services.progress import convert_found_cancelled
@@ -61,16 +65,45 @@ def keep_findings(
     findings = _settle(order, without_accepted(order, findings), records)
     findings = _without_gone(order, findings, records, now=now, by=by)
     left = Fix(order, obstacle, reason=reason, now=now).judge(findings, records) if fix else [{}] * len(findings)
+    known = first_found(of_order(order))
+    note_checked(order, now=now)
     close_differences(of_order(order), by=by, now=now)
     mended = [one for one, why in zip(findings, left, strict=True) if why is None]
     steps = plan_fix(row, order, mended, now=now)
     rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(findings, left, strict=True)]
+    keep_age(rows, known, now)
     rows = Difference.objects.bulk_create(rows, batch_size=500)
     tell_differences(order, by=by, now=now)
     end_what_is_over(order, by=by, now=now)
     convert_found_cancelled(order, by=by, now=now)
     _note(row, order, steps, findings, reason=reason, by=by, now=now)
     return rows
+
+
+def compare_order(
+    *, number: str, held: Look, fix: bool, reason: str, by: str, now: datetime.datetime
+) -> list[Difference]:
+    """What `reconcile ORDER [--fix --reason TEXT]` does, for staff at the order's page: returns what was found.
+
+    `held`: the comparison, made outside the transaction. Raises OrderUnknownError, NotAllowedError.
+    """
+    check_reason(reason, "putting the books right" if fix else "a comparison")
+    with transaction.atomic():
+        order = lock_order(number)
+        row = begin_reconciliation(by=by, now=now)
+        kept = keep_findings(
+            row, order.pk, held.findings, seen=held.seen, fix=fix, by=by, now=now, reason=reason.strip()
+        )
+        if kept is None:
+            raise NotAllowedError(
+                f"a billing step of order {number} or its trial is under way; try again when it has ended"
+            )
+        fixed = sum(one.fix_id is not None or one.state == Difference.State.OVER for one in kept)
+        if not fixed:  # else it is noted already
+            add_event(order, "compared", by=by, now=now, reason=reason.strip(), differences=len(kept))
+        add_counts(row, orders=1, records=held.records, differences=len(kept), fixed=fixed)
+        Reconciliation.objects.filter(pk=row.pk).update(finished_at=now)
+    return kept
 
 
 def _settle(order: Order, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Finding]:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from approvals.admin import TONES as RESULT_TONES
 from orders.admin import moments
 from orders.admin.answers import why_refused
-from orders.admin.chips import chip
+from orders.admin.chips import chip, chip_of
 from orders.admin.personal import masked_text
 from orders.admin.service_names import service_name
 from orders.causes import cause_of
@@ -31,7 +31,7 @@ def ahead(moment) -> str:
 @register.filter
 def state_chip(row) -> str:
     """The row's state as a chip."""
-    return chip(row.State(row.state))
+    return chip_of(row)
 
 
 @register.filter

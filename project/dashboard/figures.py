@@ -3,19 +3,41 @@
 import datetime
 
 from django.db import connection
-from django.db.models import Count, DateField, DateTimeField, F, Func, Min, Q, QuerySet, Value
+from django.db.models import (
+    Count,
+    DateField,
+    DateTimeField,
+    Exists,
+    F,
+    Func,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from integrations.models import Breaker, Heartbeat
 from orders.admin.filters import DAY, midnight
-from orders.admin.order_list import NEEDS_SOMEBODY, overdue
-from orders.admin.scope import attributions_of, limit
+from orders.admin.order_list import overdue
+from orders.admin.scope import attributions_of, by_number, limit
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.models.views import open_conflicts
+from orders.queries.approving import asked_at, returned
+from orders.queries.doubts import UNBILLED, differs, open_differences
+from orders.queries.stuck import is_stuck
 
 STOPPED = "stopped"
 OVERDUE = "overdue"
+DUE, SHUT = "due", "shut"
+NEEDING, AWAITING, RETURNED, DIFFERENCES, UNBILLED_ORDERS, CONFLICTS = (
+    "needing", "awaiting", "returned", "differences", "unbilled", "conflicts",
+)  # fmt: skip
+SHOWN = 5
 ALL = Count("*")
 
 
@@ -44,10 +66,57 @@ def _date(day: datetime.date) -> datetime.date:
     return timezone.localtime(day).date() if isinstance(day, datetime.datetime) else day
 
 
-def needing(user) -> list[tuple]:
-    """(state, held because, number) of the orders that are held or failed."""
-    rows = limit(Order.objects.filter(state__in=NEEDS_SOMEBODY), user, "attribution")
-    return list(rows.order_by().values_list("state", "held_because").annotate(number=ALL))
+def attention(user) -> list[tuple]:
+    """(what, state, held because, number, the oldest's moment), one query: for `NEEDING` a row for each state and
+    reason of the orders that need somebody (`stuck`); for each other word what else waits for people. What the person
+    may not see is left out."""
+    nobody, never = Value(""), Value(None, DateTimeField())
+    parts = []
+    if user.has_perm("orders.view_order"):
+        orders = limit(Order.objects.all(), user, "attribution")
+        parts.append((NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), ALL, never))
+        waiting = orders.filter(state=Order.State.AWAITING_APPROVAL).annotate(asked=asked_at())
+        parts.append((AWAITING, waiting, nobody, nobody, ALL, Min("asked")))
+        parts.append((RETURNED, limit(returned(), user), nobody, nobody, ALL, Min("received_at")))
+    if user.has_perm("orders.view_difference"):
+        open_ones = limit(open_differences(), user)
+        parts.append((DIFFERENCES, open_ones, nobody, nobody, ALL, Min("found_at")))
+        served = open_ones.filter(UNBILLED)
+        parts.append((UNBILLED_ORDERS, served, nobody, nobody, Count("order", distinct=True), Min("found_at")))
+    if user.has_perm("orders.view_conflict"):
+        parts.append((CONFLICTS, by_number(open_conflicts(), user), nobody, nobody, ALL, Min("received_at")))
+    rows = [_part(*part) for part in parts]
+    return list(rows[0].union(*rows[1:], all=True)) if rows else []
+
+
+def _part(what: str, rows: QuerySet, state, because, number, since) -> QuerySet:
+    rows = rows.order_by().annotate(what=Value(what), word=state, why=because).values_list("what", "word", "why")
+    return rows.annotate(number=number, since=since)
+
+
+def waiting_orders(user) -> list[tuple]:
+    """(what, id, number, customer, urgent, since) of some orders, one query: `DIFFERENCES`, those without a record
+    though the customer is served before the others; `AWAITING`, the longest waiting first."""
+    orders = limit(Order.objects.all(), user, "attribution")
+    parts = []
+    if user.has_perms(["orders.view_order", "orders.view_difference"]):
+        own = open_differences().filter(order=OuterRef("pk")).order_by()
+        first = Subquery(own.values("order").annotate(first=Min("found_at")).values("first"))
+        differing = orders.filter(differs()).annotate(urgent=Exists(own.filter(UNBILLED)), since=first)
+        parts.append((DIFFERENCES, differing.order_by("-urgent", "since", "pk")))
+    if user.has_perm("orders.view_order"):
+        waiting = orders.filter(state=Order.State.AWAITING_APPROVAL)
+        waiting = waiting.annotate(urgent=Exists(returned().filter(order=OuterRef("pk"))), since=asked_at())
+        parts.append((AWAITING, waiting.order_by("-urgent", F("since").asc(nulls_last=True), "pk")))
+    rows = [_few(what, part) for what, part in parts]
+    found = list(rows[0].union(*rows[1:], all=True)) if rows else []
+    return sorted(found, key=lambda row: (not row[4], row[5] is None, row[5], row[1]))
+
+
+def _few(what: str, rows: QuerySet) -> QuerySet:
+    """The first of them. SQLite takes no LIMIT within a union, but one within an IN."""
+    rows = rows.filter(pk__in=rows.values("pk")[:SHOWN]).order_by().annotate(what=Value(what))
+    return rows.values_list("what", "pk", "number", "enterprise_name", "urgent", "since")
 
 
 def open_incidents(user) -> list[Incident]:
@@ -68,9 +137,14 @@ def _that_stopped(rows: QuerySet, letters: frozenset[str]) -> QuerySet:
 
 
 def backlog(user, *, now: datetime.datetime) -> list[tuple]:
-    """(channel, number, longest due since) of what is to be sent or retried."""
-    rows = limit(Dispatch.objects.filter(state__in=OPEN_STATES), user).order_by().values_list("channel")
-    return list(rows.annotate(number=ALL, oldest=Min("next_try_at", filter=Q(next_try_at__lte=now))))
+    """(`DUE`, channel, number, longest due since) of what is to be sent or retried, and (`SHUT`, partner, 1, since) of
+    the partners whose calls wait. One query."""
+    rows = limit(Dispatch.objects.filter(state__in=OPEN_STATES), user).order_by().annotate(what=Value(DUE))
+    rows = rows.values_list("what", "channel")
+    due = rows.annotate(number=ALL, oldest=Min("next_try_at", filter=Q(next_try_at__lte=now)))
+    shut = Breaker.objects.filter(opened_at__isnull=False).order_by().annotate(what=Value(SHUT))
+    shut = shut.values_list("what", "partner").annotate(number=ALL, oldest=Min("opened_at"))
+    return list(due.union(shut, all=True))
 
 
 def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
@@ -81,11 +155,6 @@ def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
     late = limit(Order.objects.filter(overdue()), user, "attribution")
     late = late.annotate(day=Value(None, DateField()), word=Value(OVERDUE)).order_by().values_list("day", "word")
     return list(ahead.annotate(number=ALL).union(late.annotate(number=ALL), all=True))
-
-
-def breakers() -> list[Breaker]:
-    """The partners whose calls wait."""
-    return list(Breaker.objects.filter(opened_at__isnull=False))
 
 
 def heartbeats() -> list[Heartbeat]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 
-from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
+from integrations.models import HEARTBEAT_LIMIT, Heartbeat
 from orders.pages.history import PARTNER_NAMES as PARTNERS
 from orders.services.incidents import PARTNERS as PARTNER_OF
+from project.dashboard.figures import DUE, SHUT
 from project.dashboard.links import listing
 
 SHOWN = ["bigdata", "bpm", "mail", "files"]
@@ -15,27 +16,28 @@ SHOWN = ["bigdata", "bpm", "mail", "files"]
 
 @dataclass(frozen=True)
 class Partner:
-    """What is to be sent to one partner, since when the oldest is due, and its breaker if it is open."""
+    """What is to be sent to one partner, since when the oldest is due, and whether its calls wait."""
 
     name: str | Promise
     number: int
     oldest: datetime.datetime | None
-    breaker: Breaker | None
+    shut: bool
     url: str
     breaker_url: str
 
 
-def partners_of(rows: list[tuple], breakers: list[Breaker]) -> list[Partner]:
+def partners_of(rows: list[tuple]) -> list[Partner]:
     """From the rows of `figures.backlog`."""
-    opened = {breaker.partner: breaker for breaker in breakers}
-    return [_partner(name, [row for row in rows if PARTNER_OF[row[0]] == name], opened.get(name)) for name in SHOWN]
+    shut = {name for what, name, _number, _since in rows if what == SHUT}
+    due = [row for row in rows if row[0] == DUE]
+    return [_partner(name, [row for row in due if PARTNER_OF[row[1]] == name], name in shut) for name in SHOWN]
 
 
-def _partner(name: str, rows: list[tuple], breaker: Breaker | None) -> Partner:
-    oldest = min((row[2] for row in rows if row[2]), default=None)
+def _partner(name: str, rows: list[tuple], shut: bool) -> Partner:
+    oldest = min((row[3] for row in rows if row[3]), default=None)
     url = listing("orders_dispatch", backlog="yes", partner=name)
-    number = sum(row[1] for row in rows)
-    return Partner(PARTNERS[name], number, oldest, breaker, url, listing("integrations_breaker"))
+    number = sum(row[2] for row in rows)
+    return Partner(PARTNERS[name], number, oldest, shut, url, listing("integrations_breaker"))
 
 
 @dataclass(frozen=True)

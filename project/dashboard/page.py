@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from orders.causes import cause_of, title_of
-from orders.models import Incident
+from orders.models import Incident, Order
 from orders.pages.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 from project.dashboard import figures
@@ -18,6 +18,7 @@ from project.dashboard.chart import DAYS, Column, columns_of
 from project.dashboard.health import Partner, Worker, partners_of, worker_of
 from project.dashboard.links import listing, orders
 from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
+from project.dashboard.waiting import NOTHING, Waiting, waiting_of
 
 DAY = datetime.timedelta(days=1)
 MOST_INCIDENTS = 8
@@ -31,6 +32,11 @@ class Dashboard:
     today: datetime.date
     kinds: list[KindRow] | None = None
     needing: list[Number] | None = None
+    differences: Waiting | None = None
+    unbilled: Number | None = None
+    approvals: Waiting | None = None
+    returned: Number | None = None
+    conflicts: Waiting | None = None
     chart: list[Column] | None = None
     calendar: Calendar | None = None
     incidents: list[Incident] | None = None
@@ -52,12 +58,13 @@ class Dashboard:
     @property
     def breaker_next(self) -> str:
         """What to do while a partner does not answer."""
-        return cause_of(BREAKER_OPEN).next if any(row.breaker for row in self.partners or []) else ""
+        return cause_of(BREAKER_OPEN).next if any(row.shut for row in self.partners or []) else ""
 
     @property
     def worries(self) -> list[Number]:
         """What keeps today from being all right, the worst first."""
-        return [worry for worry in (*self._engine_worries(), *self._order_worries()) if worry.number]
+        found = [self.unbilled, *self._engine_worries(), *self._order_worries()]
+        return [worry for worry in found if worry and worry.number]
 
     def _engine_worries(self) -> list[Number]:
         found = []
@@ -65,7 +72,7 @@ class Dashboard:
             silent, never = _("No worker has given a sign of life for two minutes"), _("No worker has ever run")
             found.append(Number(silent if self.worker.seen_at else never, 1, self.worker.url, "red"))
         for partner in self.partners or []:
-            if partner.breaker:
+            if partner.shut:
                 text = _("%(partner)s does not answer; its calls wait") % {"partner": partner.name}
                 found.append(Number(text, 1, partner.breaker_url, "red"))
         return found
@@ -75,13 +82,34 @@ class Dashboard:
         late = self.calendar.overdue if self.calendar else 0
         number = len(self.incidents or [])
         late_url = self.calendar.overdue_url if self.calendar else ""
-        words = [
-            ("red", number, ngettext("%(n)d open incident", "%(n)d open incidents", number), self.incidents_url),
-            ("red", late, ngettext("%(n)d start day missed", "%(n)d start days missed", late), late_url),
-            ("amber", waiting, ngettext("%(n)d order held or failed", "%(n)d orders held or failed", waiting),
-             orders(needs="somebody")),
+        return [
+            _books_worry(self.differences),
+            Number(_say(ngettext("%(n)d open incident", "%(n)d open incidents", number), number), number,
+                   self.incidents_url, "red"),
+            Number(_say(ngettext("%(n)d start day missed", "%(n)d start days missed", late), late), late, late_url,
+                   "red"),
+            Number(_say(ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting), waiting),
+                   waiting, orders(needs="somebody"), "amber"),
+            _conflict_worry(self.conflicts),
         ]  # fmt: skip
-        return [Number(text % {"n": count}, count, url, tone) for tone, count, text, url in words]
+
+
+def _say(text: str, number: int) -> str:
+    return text % {"n": number}
+
+
+def _books_worry(books: Waiting | None) -> Number | None:
+    if books is None:
+        return None
+    text = ngettext("%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number)
+    return Number(_say(text, books.number), books.number, books.url, "red")
+
+
+def _conflict_worry(conflicts: Waiting | None) -> Number | None:
+    if conflicts is None:
+        return None
+    text = ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number)
+    return Number(_say(text, conflicts.number), conflicts.number, conflicts.url, "amber")
 
 
 def dashboard(user, *, now: datetime.datetime) -> Dashboard:
@@ -90,6 +118,7 @@ def dashboard(user, *, now: datetime.datetime) -> Dashboard:
     page = Dashboard(now, today)
     if user.has_perm("orders.view_order"):
         _fill_orders(page, user, today)
+    _fill_waiting(page, user)
     if user.has_perm("orders.view_incident"):
         page.incidents = figures.open_incidents(user)
         for incident in page.incidents:
@@ -97,14 +126,39 @@ def dashboard(user, *, now: datetime.datetime) -> Dashboard:
             incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
     if user.has_perm("orders.view_dispatch"):
-        page.partners = partners_of(figures.backlog(user, now=now), figures.breakers())
+        page.partners = partners_of(figures.backlog(user, now=now))
     if user.has_perm("integrations.view_heartbeat"):
         page.worker = worker_of(figures.heartbeats(), now)
     return page
 
 
+def _fill_waiting(page: Dashboard, user) -> None:
+    """What waits for people: two queries, none for those who may see nothing of it."""
+    rows = figures.attention(user)
+    told = {row[0]: (row[3], row[4]) for row in rows}
+    named = figures.waiting_orders(user)
+    if user.has_perm("orders.view_order"):
+        page.needing = needing_rows([row[1:4] for row in rows if row[0] == figures.NEEDING])
+        page.approvals = waiting_of(figures.AWAITING, told, named, orders(state__exact=Order.State.AWAITING_APPROVAL))
+        number = told.get(figures.RETURNED, NOTHING)[0]
+        page.returned = Number(_("Returned by BPM"), number, orders(needs="returned"), "amber")
+    if user.has_perm("orders.view_difference"):
+        page.differences = waiting_of(
+            figures.DIFFERENCES, told, named, listing("orders_difference", state__exact="open")
+        )
+        page.unbilled = _unbilled(told.get(figures.UNBILLED_ORDERS, NOTHING)[0])
+    if user.has_perm("orders.view_conflict"):
+        page.conflicts = waiting_of(figures.CONFLICTS, told, [], listing("orders_conflict", seen="no"))
+
+
+def _unbilled(number: int) -> Number:
+    text = ngettext(
+        "%(n)d customer has service and no billing record", "%(n)d customers have service and no billing record", number
+    )
+    return Number(text % {"n": number}, number, orders(needs="unbilled"), "red")
+
+
 def _fill_orders(page: Dashboard, user, today: datetime.date) -> None:
     rows = figures.per_day(user, first=today - (DAYS - 1) * DAY)
     page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
-    page.needing = needing_rows(figures.needing(user))
     page.calendar = calendar_of(figures.starts(user, first=today, last=today + (DAYS_AHEAD - 1) * DAY), today)

@@ -52,12 +52,16 @@ def _kind_row(kind: Order.Kind, counts: dict[str, int]) -> KindRow:
 
 
 def needing_rows(rows: list[tuple]) -> list[Number]:
-    """Failed ones, then held ones by their reason, the most first."""
-    return [_needing(*row) for row in sorted(rows, key=lambda row: (row[0] != State.FAILED, -row[2]))]
+    """Who needs somebody: failed ones, held ones by their reason, then those whose state alone does not tell."""
+    places = {State.FAILED: 0, State.HELD: 1}
+    return [_needing(*row) for row in sorted(rows, key=lambda row: (places.get(row[0], 2), -row[2], row[0]))]
 
 
 def _needing(state: str, because: str, number: int) -> Number:
     if state == State.FAILED:
         return Number(_("Failed: an incident stopped them"), number, orders(state__exact=state), "red")
-    label = _("Held: %(why)s") % {"why": Order.Held(because).label}
-    return Number(label, number, orders(held_because__exact=because), "amber")
+    if state == State.HELD:
+        label = _("Held: %(why)s") % {"why": Order.Held(because).label}
+        return Number(label, number, orders(held_because__exact=because), "amber")
+    label = _("%(state)s, and something is wrong") % {"state": State(state).label}
+    return Number(label, number, orders(needs="somebody", state__exact=state), "amber")

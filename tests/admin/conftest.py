@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from tests import factories
-from tests.admin.orders import PERMISSIONS, held_there, staff
+from tests.admin.orders import PERMISSIONS, held_there, looked, staff
 
 
 @pytest.fixture
@@ -34,3 +34,4 @@ def boss(client):
 def books(monkeypatch):
     """What the big-data side says when it is asked."""
     monkeypatch.setattr("integrations.bigdata.books.ask", held_there)
+    monkeypatch.setattr("integrations.reconciliation.look", looked)

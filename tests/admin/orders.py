@@ -6,9 +6,10 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.books import HeldRecord
-from orders.models import Order
+from orders.books import Finding, HeldRecord, Look
+from orders.models import BillingRecord, Conflict, Order
 from orders.pages.facts import last_event
+from orders.services.reconciling import snapshot
 from tests import factories
 
 S = Order.State
@@ -18,7 +19,7 @@ PERMISSIONS = {
     "waive": "waive_finding",
     "attribute": "choose_attribution",
     "activate": "run_activation",
-    "call_off": "run_activation",
+    "call_off": "withdraw_order",
     "usage": "fetch_usage",
     "note": "add_note",
     "compensate": "compensate_order",
@@ -27,6 +28,9 @@ PERMISSIONS = {
     "name_domains": "name_domains",
     "take": "take_books",
     "give_up": "give_up_step",
+    "conflict": "change_incident",
+    "fix": "fix_difference",
+    "compare": "fix_difference",
     "accept": "accept_difference",
     "decide": "decide_order",
 }
@@ -62,6 +66,8 @@ def step(order, name="create_billing", state="done", **fields):
 
 def filled(order, key, **more):
     """What a browser sends for the form as it was opened now."""
+    if key == "conflict":
+        more = {"newest": max(Conflict.objects.values_list("pk", flat=True), default=1)} | more
     return {"reason": "客户经理要求", "seen": last_event(order), **ASKED.get(key, {}), **more}
 
 
@@ -157,6 +163,36 @@ def differing():
     return order
 
 
+def unbilled(**fields):
+    """An active order whose record the big-data side lacks."""
+    order = billed()
+    record = order.billing_records.get()
+    BillingRecord.objects.filter(pk=record.pk).update(cancel_time=timezone.now() + 3650 * DAY)
+    names = {"product_id": record.product_id, "domain": record.domain}
+    factories.DifferenceFactory(order=order, detail={"ours": "live", "theirs": "missing"}, **names | fields)
+    factories.AffectedOrderFactory(order=order, incident__partner="bigdata", incident__step="",
+                                   incident__code="difference")  # fmt: skip
+    return order
+
+
+def in_conflict():
+    """An active order whose number came again with other content."""
+    order = billed()
+    factories.ConflictFactory(order_number=order.number)
+    return order
+
+
+def looked(order_id):
+    """The big-data side's answer about `unbilled`: it has no record at all."""
+    records = list(BillingRecord.objects.filter(order=order_id).order_by("pk"))
+    findings = [
+        Finding(kind="not_billed", product_id=row.product_id, domain=row.domain, ours="live", theirs="missing",
+                remedy="create", record=row.pk)
+        for row in records if row.state == "live"
+    ]  # fmt: skip
+    return Look(findings=findings, seen=snapshot(records), records=len(records))
+
+
 def scheduled(*, days):
     """A first activation whose day comes in so many days, or has come."""
     trial = factories.TrialFactory(planned_at=timezone.now())
@@ -183,6 +219,9 @@ ALLOWED = {
     "take": acted_before,
     "give_up": failed_trial,
     "accept": differing,
+    "conflict": in_conflict,
+    "fix": unbilled,
+    "compare": billed,
     "decide": billed,
 }
 NOT_ALLOWED = {
@@ -199,5 +238,8 @@ NOT_ALLOWED = {
     "take": failed_trial,
     "give_up": failed,
     "accept": billed,
+    "conflict": billed,
+    "fix": billed,
+    "compare": lambda: factories.OrderFactory(kind="change", state=S.APPLIED, planned_at=timezone.now()),
     "decide": lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),
 }

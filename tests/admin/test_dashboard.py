@@ -7,7 +7,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.models import Dispatch, Order
+from orders.models import Difference, Dispatch, Order
+from orders.queries.stuck import stuck
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +35,21 @@ def busy():
     make.DispatchFactory(state=Dispatch.State.RETRYING, channel="bpm", next_try_at=now + DAY)
     make.BreakerFactory(partner="bpm", opened_at=now)
     make.HeartbeatFactory(seen_at=now)
+    served = make.OrderFactory(state=S.ACTIVE, biz_start=today, received_at=now - 40 * DAY)
+    for domain in ("a.example.com", "b.example.com"):
+        make.DifferenceFactory(order=served, domain=domain, found_at=now - DAY)
+    make.DifferenceFactory(order=served, kind="fields", found_at=now)
+    make.DifferenceFactory(order=make.OrderFactory(state=S.WITHDRAWN, received_at=now), found_at=now - 2 * DAY)
+    make.DifferenceFactory(kind="unknown_order", order=None, job_id="X9")
+    make.DifferenceFactory(state="over")
+    failed_trial = make.TrialFactory(state=S.FAILED, received_at=now)
+    behind = make.OrderFactory(trial=failed_trial, trial_number=failed_trial.number, received_at=now)
+    for order, state in ((failed_trial, "failed"), (behind, "waiting")):
+        make.DispatchFactory(order=order, lane=failed_trial.pk, state=state, next_try_at=None, created_at=now)
+    make.ConflictFactory(order_number=served.number)
+    make.ConflictFactory(order_number="X8")
+    returned = make.OrderFactory(state=S.AWAITING_APPROVAL, biz_start=today, received_at=now)
+    make.ApprovalRecordFactory(order=returned, result="return")
 
 
 def numbers_of(desk):
@@ -42,6 +58,9 @@ def numbers_of(desk):
         yield row.total.number, row.total.url
         yield from ((state.number, state.url) for state in row.states)
     yield from ((row.number, row.url) for row in desk.needing)
+    yield from ((row.number, row.url) for row in (desk.differences, desk.approvals, desk.conflicts))
+    yield from ((row.number, row.url) for row in (desk.unbilled, desk.returned))
+    yield from ((worry.number, worry.url) for worry in desk.worries if "needs=somebody" in worry.url)
     yield len(desk.incidents), desk.incidents_url
     yield from ((incident.still, incident.url) for incident in desk.incidents)
     yield from ((partner.number, partner.url) for partner in desk.partners)
@@ -79,8 +98,28 @@ def test_at_most_twelve_queries(member, busy, django_assert_max_num_queries, rol
 
 
 def test_the_answer_on_top_names_what_is_wrong(member, busy):
-    worries = [str(worry.label) for worry in member("工程师").get(reverse("admin:index")).context["desk"].worries]
-    assert len(worries) == 4  # breaker, incident, start days, held or failed
+    worries = [worry.url for worry in member("工程师").get(reverse("admin:index")).context["desk"].worries]
+    assert "needs=unbilled" in worries[0]  # who is served and not billed comes first of all
+    assert len(worries) == 7  # then breaker, differences, incident, start days, who needs somebody, conflicts
+
+
+def test_who_needs_somebody_is_who_stuck_names(member, busy):
+    desk = member("工程师").get(reverse("admin:index")).context["desk"]
+    named = {row.number for row in stuck() if row.state != "unknown"}
+    url = next(worry.url for worry in desk.worries if "needs=somebody" in worry.url)
+    listed = {order.number for order in member("工程师").get(url).context["cl"].result_list}
+    assert sum(row.number for row in desk.needing) == len(named)
+    assert listed == named
+
+
+def test_differences_tell_since_when_and_who_is_not_billed_first(member, busy):
+    answer = member("工程师").get(reverse("admin:index"))
+    desk, text = answer.context["desk"], answer.content.decode()
+    assert (desk.differences.number, desk.unbilled.number) == (5, 1)
+    assert desk.differences.since == min(Difference.objects.filter(state="open").values_list("found_at", flat=True))
+    assert [row.urgent for row in desk.differences.rows] == [True, False]
+    assert text.index(desk.differences.rows[0].number) < text.index(desk.differences.rows[1].number)
+    assert "没有话单" in text
 
 
 def test_a_silent_worker_is_a_worry(member):

@@ -11,7 +11,6 @@ from orders.pages.decisions import DECISIONS
 from tests import factories
 from tests.admin.orders import (
     ALLOWED,
-    ASKED,
     DAY,
     NOT_ALLOWED,
     PERMISSIONS,
@@ -44,6 +43,9 @@ EVENTS = {
     "name_domains": "domains_named",
     "take": "taken",
     "give_up": "given_up",
+    "conflict": "conflict_seen",
+    "fix": "reconciliation_fix",
+    "compare": "compared",
     "accept": "accepted",
     "decide": "decided",
 }
@@ -137,7 +139,7 @@ def test_a_changed_order_is_asked_about_again(boss, key):
     assert "先别动" in text
     assert "客户经理要求" in text
     assert changes(order) == before
-    again = {"reason": "还是要做", "seen": answer.context["form"]["seen"].value(), **ASKED.get(key, {})}
+    again = filled(order, key, reason="还是要做", seen=answer.context["form"]["seen"].value())
     assert boss.post(deciding(order, key), again).status_code == 302
 
 

@@ -1,14 +1,21 @@
 """Info-security files on the page: what the check said, the first rows, the download."""
 
+import datetime
+
 import openpyxl
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
+from django.utils import timezone
 
+from orders.causes import cause_of
 from tests import factories
 from tests.admin.orders import page, planned, staff, step
 
 pytestmark = pytest.mark.django_db
-NAME = "100A230920170127001_50004020027_20230920191212.xlsx"
+NUMBER = "100A230920170127001"
+NAME = f"{NUMBER}_50004020027_20230920191212.xlsx"
+TABLE = f"{NUMBER}_50004020028_20230920191212.xlsx"
 
 
 @pytest.fixture
@@ -31,8 +38,8 @@ def write_book(path, rows):
     book.save(path)
 
 
-def order_with(check, name=NAME, **fields):
-    order = planned("in_progress", info_security=name, first=False)
+def order_with(check, name=NAME, number=NUMBER, **fields):
+    order = planned("in_progress", number=number, info_security=name, first=False)
     step(order, "check_files", check, **fields)
     return order
 
@@ -47,17 +54,18 @@ def shown(client, order, query=""):
 
 def test_the_first_rows_of_a_right_file(reader, folder):
     write_book(folder / NAME, [["域名", "电话"], ["a.example.com", "13712345678"], *([n] * 30 for n in range(40))])
-    context = shown(reader, order_with("done"))
+    order = order_with("done")
+    context = shown(reader, order)
     assert context["files"][0].check == "right"
     assert context["rows"][1][:2] == ["a.example.com", "137***78"]
     assert (len(context["rows"]), len(context["rows"][5])) == (20, 20)
-    assert shown(reader, order_with("done"), "&personal=1")["rows"][1][1] == "13712345678"
+    assert shown(reader, order, "&personal=1")["rows"][1][1] == "13712345678"
 
 
 def test_no_rows_before_the_check_said_right(reader, folder):
     write_book(folder / NAME, [["a"], ["b"]])
     for state in ("waiting", "due", "retrying"):
-        assert shown(reader, order_with(state))["rows"] is None
+        assert shown(reader, order_with(state, number=f"{NUMBER}{state}"))["rows"] is None
 
 
 def test_a_finding_is_told_in_words(reader, folder):
@@ -125,3 +133,103 @@ def test_strangers_get_nothing(client, folder):
 def test_a_download_is_only_read(reader, folder):
     (folder / NAME).write_bytes(b"x")
     assert reader.post(address(order_with("done"))).status_code == 405
+
+
+def waived(**fields):
+    order = order_with("done", about={"findings": [{"file": NAME, "code": "missing", "message": "no such file"}]})
+    factories.ApprovalRecordFactory(
+        order=order, result="waive", source="staff", operator="staff:li", opinion="客户已补纸质材料"
+    )
+    return order
+
+
+def test_a_waiver_is_shown_as_one_with_who_and_why(admin_client, folder, capsys):
+    order = waived()
+    lists = reverse("admin:orders_orderfiles_changelist")
+    history = reverse("admin:approvals_approvalrecord_changelist")
+    for url in (page(order), page(order, "?tab=files"), page(order, "?tab=approvals"), lists):
+        text = admin_client.get(url).content.decode()
+        assert "已豁免" in text, url
+        assert "li" in text
+        assert "客户已补纸质材料" in text, url
+    assert "chip-green" not in admin_client.get(history).content.decode()
+    rung = next(one for one in admin_client.get(page(order)).context["ladder"] if one.key == "files")
+    assert (rung.tone, rung.points != ()) == ("none", True)
+    call_command("show", order.number)
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "check_files" in line]
+    assert "已豁免" in line
+    assert "客户已补纸质材料" in line
+
+
+def held_for_two(**fields):
+    findings = [
+        {"file": NAME, "code": "missing", "message": "no such file in the attachment folder"},
+        {"file": TABLE, "code": "empty", "message": "its first sheet has no data row below the heading"},
+    ]
+    error = "; ".join(f"{one['file']}: {one['message']}" for one in findings)
+    order = planned(
+        "held", held_because="files", number=NUMBER, info_security=NAME, info_security_table=TABLE, first=False
+    )
+    step(order, "check_files", "retrying", error_code="missing", error=error, about={"findings": findings},
+         next_try_at=timezone.now() + datetime.timedelta(minutes=4))  # fmt: skip
+    return order
+
+
+def test_all_wrong_files_are_named_at_once_each_with_its_reason(client, folder):
+    order = held_for_two()
+    client.force_login(staff("resend_order", "waive_finding"))
+    answer = client.get(page(order, "?tab=files"))
+    assert [(one.check, one.cause == cause_of(code)) for one, code in zip(
+        answer.context["files"], ("missing", "empty"), strict=True
+    )] == [("wrong", True), ("wrong", True)]  # fmt: skip
+    text = answer.content.decode()
+    for words in (NAME, TABLE, "缺少信安文件", "没有数据"):
+        assert words in text[: text.index('class="order-tabs"')], words
+    will = client.get(reverse("admin:orders_order_decide", args=[order.pk, "waive"])).context["will"]
+    assert sum(NAME in one or TABLE in one for one in will) == 2
+
+
+def test_they_are_looked_at_again_by_a_button(client, folder):
+    order = held_for_two()
+    client.force_login(staff("resend_order"))
+    url = reverse("admin:orders_order_recheck", args=[order.pk])
+    assert url in client.get(page(order, "?tab=files")).content.decode()
+    assert client.get(url).status_code == 405
+    told = client.post(url, follow=True).content.decode()
+    assert "正在检查文件" in told
+    assert order.dispatches.get().next_try_at <= timezone.now()
+    assert order.events.get(kind="files_looked_at").actor == "staff:wang"
+
+
+def test_that_needs_a_permission_and_a_hold(client, folder):
+    client.force_login(staff(name="li"))
+    order = held_for_two()
+    url = reverse("admin:orders_order_recheck", args=[order.pk])
+    assert url not in client.get(page(order, "?tab=files")).content.decode()
+    assert client.post(url).status_code == 403
+    client.force_login(staff("resend_order"))
+    order.dispatches.update(state="done", next_try_at=None)
+    assert "未执行" in client.post(url, follow=True).content.decode()
+    assert not order.events.exists()
+
+
+def test_no_link_where_no_file_is(reader, folder):
+    order = order_with("done")
+    assert address(order) not in reader.get(page(order, "?tab=files")).content.decode()
+    write_book(folder / NAME, [["a"], ["b"]])
+    assert address(order) in reader.get(page(order, "?tab=files")).content.decode()
+
+
+@pytest.mark.parametrize("name", [
+    "100A230920170127002_50004020027_20230920191212.xlsx",  # another order's
+    f"{NUMBER}_50004020028_20230920191212.xlsx",  # another kind
+    f"{NUMBER}_50004020027_20231320191212.xlsx",  # no real time
+    "secret.xlsx", "..", "../secret.xlsx",
+])  # fmt: skip
+def test_only_the_orders_own_files_are_handed_out(reader, folder, name):
+    order = order_with("waiting", name=name)
+    if "/" not in name and name != "..":
+        write_book(folder / name, [["a"], ["b"]])
+    assert address(order) not in reader.get(page(order, "?tab=files")).content.decode()
+    assert reader.get(address(order)).status_code == 404
+    assert not order.events.exists()

@@ -37,6 +37,7 @@ ACTS = {
     "give_up_step":          "no  yes no  yes",
     "take_books":            "no  yes no  yes",
     "accept_difference":     "no  yes no  yes",
+    "fix_difference":        "no  yes no  yes",
     "add_contact":           "no  no  no  yes",
     "change_contact":        "no  no  no  yes",
     "delete_contact":        "no  no  no  yes",

@@ -73,13 +73,15 @@ OWN = {
 }
 APP_LISTS = {"orders": "BEAMSLF", "approvals": "BEAMSLF", "notifications": "BEAMSLF", "integrations": "BEAMSLF",
              "auth": "AMSLF", "django_q": "EAMSLF", "admin": "AMSLF", "project": "AMSLF"}  # fmt: skip
-DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "BEMSL", "call_off": "BEMSL",
+DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "BEMSL", "call_off": "MSL",
           "usage": "BEMSL", "note": "BEMSL", "compensate": "EMSL", "withdraw": "MSL",
           "proceed": "BMSL", "name_domains": "BMSL", "decide": "BMSL",
-          "take": "EMSL", "give_up": "EMSL", "accept": "EMSL"}  # fmt: skip
+          "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL",
+          "conflict": "BEMSL"}  # fmt: skip
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
 ELSEWHERE = {  # tested here, below
-    "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_incident_act",
+    "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
+    "orders_incident_act",
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
 
@@ -146,7 +148,7 @@ def test_who_writes_what(client, letter):
 def own_addresses(found, tmp_path, settings):
     """Of the pages that are ours."""
     order = found["orders_order"]
-    order.info_security = "x_50004020027_1.xlsx"
+    order.info_security = f"{order.number}_50004020027_20230920185339.xlsx"
     order.save()
     settings.ATTACHMENT_DIR = tmp_path
     (tmp_path / order.info_security).write_bytes(b"x")
@@ -183,6 +185,8 @@ def test_who_decides_what(client, letter):
         found[key, "form"] = ask(staff, url).word, "in" if letter in allowed else no
         answer = ask(staff, url, {"reason": "", "seen": ""})  # allowed: the form comes again, with its error
         found[key, "post"] = answer.word, "in" if letter in allowed else no
+    url = reverse("admin:orders_order_recheck", args=[order.pk])
+    found["recheck"] = ask(staff, url, {"x": "1"}).word, "away" if letter in "BEMSL" else hidden
     for key, allowed in INCIDENT_ACTS.items():
         url = reverse("admin:orders_incident_act", args=[incident.pk, key])
         no = "login" if letter == "X" else "refused"

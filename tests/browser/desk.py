@@ -27,6 +27,7 @@ class Desk:
             "DESK_TEST_DATABASE_URL": f"sqlite:///{self.folder.name}/desk.sqlite3",
             "ATTACHMENT_DIR": self.folder.name,
             "LOG_LEVEL": "WARNING",
+            "BPM_TASK_URL": "https://bpm.example.com/tasks/{process}?order={order}",
         }
         self._run("manage.py", "migrate", "--verbosity", "0")
         self._run("-m", self.filling)

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
+from orders.attachments import KINDS
 from orders.models import BillingRecord, Dispatch, Order
 from tests import factories as make
 from tests.browser.pages import PASSWORD
@@ -163,6 +164,64 @@ def _held(now: datetime.datetime) -> None:
             )  # fmt: skip
 
 
+def doubts(now: datetime.datetime | None = None) -> None:
+    """Orders that are not as fine as their state says, by number: what each is there for."""
+    now = now or timezone.now()
+    day, hour = datetime.timedelta(days=1), datetime.timedelta(hours=1)
+    base = {"enterprise_name": NAMES[0], "received_at": now - 40 * day, "planned_at": now - 40 * day}
+    served = make.OrderFactory(number="100A-UNBILLED", state=S.ACTIVE, first=False, live_at=now - 39 * day, **base)
+    record = make.BillingRecordFactory(
+        order=served, domain="cdn0.unbilled.example.com", state="live", create_time=now, cancel_time=now + 3650 * day
+    )
+    names = {"order": served, "product_id": record.product_id}
+    make.DifferenceFactory(**names, domain=record.domain, found_at=now - 2 * day,
+                           detail={"ours": "live", "theirs": "missing"})  # fmt: skip
+    make.DifferenceFactory(
+        **names, domain="cdn1.unbilled.example.com", kind="fields", found_at=now - hour,
+        detail={"ours": "live", "theirs": "live", "fields": {"businessType": ["1", "4"], "province": ["100", "200"]},
+                "left": {"code": "no_times"}},
+    )  # fmt: skip
+    make.DifferenceFactory(
+        **names, domain="cdn2.unbilled.example.com", state="accepted", found_at=now - 9 * day, closed_by="staff:li",
+        closed_at=now - 8 * day, reason="客户经理已确认", detail={"ours": "none", "theirs": "live"},
+    )  # fmt: skip
+    incident = make.IncidentFactory(partner="bigdata", step="", code="difference", first_at=now - 2 * day, last_at=now)
+    make.AffectedOrderFactory(order=served, incident=incident, since=now - 2 * day,
+                              detail="cdn0.unbilled.example.com (live / missing)")  # fmt: skip
+    returned = make.OrderFactory(
+        number="100A-RETURNED", state=S.AWAITING_APPROVAL, first=False, bpm_process="P-2026-0007", **base
+    )
+    make.DispatchFactory(order=returned, step=Step.START_BPM, channel=Channel.BPM, state=State.DONE, next_try_at=None,
+                         done_at=now - 30 * hour)  # fmt: skip
+    make.ApprovalRecordFactory(order=returned, result="return", node_name="政企SA审批", opinion="请补充域名备案材料",
+                               time=now - 3 * hour)  # fmt: skip
+    _files_of("100A-FILES", now, base, waived=False)
+    _files_of("100A-WAIVED", now, base, waived=True)
+    trial = make.TrialFactory(number="100A-FAILEDTRIAL", state=S.FAILED, **base)
+    behind = make.OrderFactory(number="100A-BEHIND", trial=trial, trial_number=trial.number, **base)
+    make.DispatchFactory(order=trial, step=Step.CREATE_TRIAL, lane=trial.pk, state=State.FAILED, next_try_at=None,
+                         error_code="code_400", error="answered HTTP 200, code 400: 域名未备案")  # fmt: skip
+    make.DispatchFactory(order=behind, step=Step.CANCEL_TRIAL, lane=trial.pk, state=State.WAITING, next_try_at=None)
+
+
+def _files_of(number: str, now: datetime.datetime, base: dict, *, waived: bool) -> None:
+    names = {field: f"{number}_{kind}_20261120120000.xlsx" for field, kind in KINDS.items()}
+    state = {"state": S.IN_PROGRESS} if waived else {"state": S.HELD, "held_because": Order.Held.FILES}
+    order = make.OrderFactory(number=number, first=False, **state, **names, **base)
+    findings = [
+        {"file": names["info_security"], "code": "missing", "message": "no such file in the attachment folder"},
+        {"file": names["busi_info"], "code": "empty", "message": "its first sheet has no data row below the heading"},
+    ]
+    ended = {"state": State.DONE, "next_try_at": None, "done_at": now}
+    tried = {"state": State.RETRYING, "next_try_at": now + datetime.timedelta(minutes=4), "error_code": "missing",
+             "error": "; ".join(f"{one['file']}: {one['message']}" for one in findings)}  # fmt: skip
+    make.DispatchFactory(order=order, step=Step.CHECK_FILES, channel=Channel.FILES, attempts=2, frozen_at=now,
+                         about={"findings": findings}, **(ended if waived else tried))  # fmt: skip
+    if waived:
+        make.ApprovalRecordFactory(order=order, result="waive", source="staff", operator="staff:clerk", node="files",
+                                   node_name="信安文件检查", opinion="客户已补交纸质材料", time=now)  # fmt: skip
+
+
 def _approvals(rows: list[Order], now: datetime.datetime) -> None:
     words = [("sa-review", "政企SA审批", "zhangsan"), ("boss-review", "业务主管审批", "lisi")]
     results = list(ApprovalRecord.Result)[:3]
@@ -208,4 +267,5 @@ def people() -> None:
 
 if __name__ == "__main__":
     fill()
+    doubts()
     people()

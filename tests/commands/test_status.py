@@ -50,7 +50,7 @@ def test_all_is_well(healthy, capsys):
     assert (found["breakers"], found["pauses"], found["last_backup"]) == ([], [], None)
     assert found["oldest_due"] == {"bigdata": 0.0, "bpm": 0.0, "mail": 0.0, "files": 0.0}
     assert found["incidents"] == {"open": 0, "by_code": {}}
-    assert (found["differences"], found["stuck"]) == ({"open": 0}, 0)
+    assert (found["differences"], found["stuck"]) == ({"open": 0, "oldest_seconds": 0.0, "unbilled": 0}, 0)
     call_command("status")
     assert "wrong" not in capsys.readouterr().out
 

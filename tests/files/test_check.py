@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from orders import attachments
 from orders.attachments import Finding, ProbeError, check_files
 from tests.files import books
 
@@ -18,8 +19,8 @@ ENTITIES = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
 
 
 def code_of(name=NAME, kind="info_security"):
-    finding = check_files(order_number=ORDER, files={kind: name})
-    return finding.code if finding else "right"
+    found = check_files(order_number=ORDER, files={kind: name})
+    return found[0].code if found else "right"
 
 
 def judged(folder, data):
@@ -136,14 +137,14 @@ def test_bad_names(folder, name):
 
 
 def test_an_order_number_is_no_pattern(folder):
-    finding = check_files(order_number="1.0", files={"info_security": "1x0_50004020027_20230920170126.xlsx"})
-    assert finding.code == "bad_name"
+    found = check_files(order_number="1.0", files={"info_security": "1x0_50004020027_20230920170126.xlsx"})
+    assert [one.code for one in found] == ["bad_name"]
 
 
 def test_missing(folder):
-    assert check_files(order_number=ORDER, files={"info_security": NAME}) == Finding(
-        "missing", NAME, "no such file in the attachment folder"
-    )
+    assert check_files(order_number=ORDER, files={"info_security": NAME}) == [
+        Finding("missing", NAME, "no such file in the attachment folder")
+    ]
 
 
 def test_no_folder(folder):
@@ -152,8 +153,8 @@ def test_no_folder(folder):
 
 
 def test_no_files_named(folder):
-    assert check_files(order_number=ORDER, files={}) is None
-    assert check_files(order_number=ORDER, files={"info_security": ""}) is None
+    assert check_files(order_number=ORDER, files={}) == []
+    assert check_files(order_number=ORDER, files={"info_security": ""}) == []
 
 
 @pytest.mark.parametrize("target", ["outside.xlsx", "attachments/inside.xlsx", "nowhere.xlsx"])
@@ -182,15 +183,24 @@ def test_a_pipe_is_not_waited_for(folder):
     assert code_of() == "not_xlsx"
 
 
-def test_the_first_finding_in_the_messages_order(folder):
+def test_every_wrong_file_in_the_messages_order(folder):
     books.write(folder, NAME, books.book())
     books.write(folder, BUSI, books.book(["域名"]))
     files = {"busi_info": BUSI, "info_security_table": TABLE, "info_security": NAME}
-    assert check_files(order_number=ORDER, files=files).file == TABLE
+    found = check_files(order_number=ORDER, files=files)
+    assert [(one.file, one.code) for one in found] == [(TABLE, "missing"), (BUSI, "empty")]
     books.write(folder, TABLE, books.book())
-    assert check_files(order_number=ORDER, files=files).code == "empty"
+    assert [one.code for one in check_files(order_number=ORDER, files=files)] == ["empty"]
     books.write(folder, BUSI, books.book())
-    assert check_files(order_number=ORDER, files=files) is None
+    assert check_files(order_number=ORDER, files=files) == []
+
+
+def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch):
+    monkeypatch.setattr(attachments, "SECONDS", 0.0)
+    books.write(folder, NAME, books.book())
+    books.write(folder, TABLE, books.book())
+    found = check_files(order_number=ORDER, files={"info_security": NAME, "info_security_table": TABLE})
+    assert [one.code for one in found] == ["too_large", attachments.NOT_LOOKED_AT]
 
 
 def test_a_probe_that_takes_too_long(folder, monkeypatch, tmp_path):

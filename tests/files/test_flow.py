@@ -98,3 +98,23 @@ def test_no_files_named(db, folder, sandbox):
     deliver()
     order.refresh_from_db()
     assert order.state == "active"
+
+
+def test_every_wrong_file_is_named_at_once(db, folder, sandbox):
+    receive(TRIAL)
+    deliver()
+    table = NAME.replace("50004020027", "50004020028")
+    order = receive(ACTIVATION | {"InfoSecurity": NAME, "InfoSecurityTable": table})
+    deliver()
+    row = check_of(order)
+    assert [(one["file"], one["code"]) for one in row.about["findings"]] == [(NAME, "missing"), (table, "missing")]
+    assert NAME in order.troubles.get().detail
+    assert table in order.troubles.get().detail
+    assert table in mail.outbox[0].body
+    books.write(folder, NAME, books.book())
+    look_again()
+    assert [one["file"] for one in check_of(order).about["findings"]] == [table]
+    books.write(folder, table, books.book())
+    look_again()
+    order.refresh_from_db()
+    assert order.held_because == ""

@@ -9,6 +9,7 @@ from orders.causes import UNKNOWN
 from orders.models import Dispatch, Order
 from orders.pages.ladder import build_ladder, current
 from orders.pages.rungs import Facts, Trouble
+from orders.queries.doubts import Open
 from tests.factories import NOW
 
 S, H = Order.State, Order.Held
@@ -117,7 +118,7 @@ def test_where_it_stands(one, steps, key, tone, action):
 
 
 BOOKS = {
-    "late_undo": "withdraw", "acted_before": "take", "difference": "take", "process_differs": "accept",
+    "late_undo": "withdraw", "acted_before": "take", "difference": "fix", "process_differs": "accept",
     "billed_not_active": "accept", "change_built_upon": "accept",
 }  # fmt: skip
 
@@ -139,6 +140,32 @@ def test_what_only_the_books_end_is_not_shown_as_fine(one, key, code):
     assert (rung.tone, rung.action, rung.code) == ("amber", BOOKS[code], code)
     assert current(rungs).key == key
     assert str(rung.cause.what) != str(UNKNOWN.what)
+
+
+@pytest.mark.parametrize("state", [S.ACTIVE, S.SCHEDULED, S.IN_PROGRESS, S.HELD, S.WITHDRAWN, S.COMPENSATING])
+def test_nothing_is_green_while_a_difference_is_open(state):
+    undone = {"undo_since": NOW} if state in {S.WITHDRAWN, S.COMPENSATING} else {}
+    rungs = ladder(order(state, live_at=NOW, **undone), first_plan(), open=Open(number=1, since=NOW))
+    assert "green" not in {rung.tone for rung in rungs}
+
+
+def test_a_customer_who_is_served_and_not_billed_is_red():
+    rungs = ladder(order(S.ACTIVE, live_at=NOW), first_plan(), open=Open(number=2, unbilled=1, since=NOW))
+    here = current(rungs)
+    assert (here.key, here.tone, here.action, here.at) == ("live", "red", "fix", NOW)
+
+
+def test_what_only_bbosss_list_lacks_can_be_lived_with():
+    rungs = ladder(order(S.ACTIVE, live_at=NOW), first_plan(), open=Open(number=1, unlisted=1, since=NOW))
+    assert (current(rungs).tone, current(rungs).action) == ("amber", "accept")
+
+
+def test_one_behind_a_failed_order_names_it():
+    other = step("create_trial_billing", "failed", error_code="code_400", done_at=NOW)
+    other.order = order(S.FAILED, "trial", number="T1")
+    steps = [step("cancel_trial_billing", "waiting", lane=1, position=2)]
+    here = current(ladder(order(S.IN_PROGRESS), steps, behind=other))
+    assert (here.key, here.tone, here.other.number) == ("billing", "amber", "T1")
 
 
 def test_the_table_knows_every_state():

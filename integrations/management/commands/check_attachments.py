@@ -59,4 +59,4 @@ class Command(BaseCommand):
             found = check_files(**json.loads(row.payload))
         except ProbeError as error:
             raise CommandError(f"{row.order.number}: the files can't be looked at: {error}") from error
-        return f"{found.code}: {found.file}: {found.message}" if found else None
+        return "; ".join(f"{one.code}: {one.file}: {one.message}" for one in found) or None

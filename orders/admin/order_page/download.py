@@ -9,9 +9,8 @@ from django.views.decorators.http import require_safe
 
 from orders.admin.order_page.page import actor
 from orders.admin.personal import PERMISSION
-from orders.attachments import KINDS
 from orders.models import Order
-from orders.pages.preview import open_attachment
+from orders.pages.preview import open_attachment, own_name
 from orders.services.viewing import note_download
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -19,11 +18,12 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 @require_safe
 def answer_file(request: HttpRequest, order: Order, field: str) -> FileResponse:
-    """`field` is one of the three that name files. The file may hold people's data, so it asks their permission."""
+    """`field` is one of the three that name files; only a file named as the order's own is handed out. It may hold
+    people's data, so it asks their permission."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
-    name = getattr(order, field) if field in KINDS else ""
     try:
+        name = own_name(order, field)
         handle = open_attachment(name)
     except OSError as error:
         raise Http404 from error

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from django import forms
 from django.core.validators import MinValueValidator
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +16,7 @@ from orders.causes import cause_of
 from orders.domain_names import MOST_DOMAINS, fault
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, Province
+from orders.models.views import open_conflicts
 from orders.pages.history import PARTNER_NAMES
 from orders.pages.saying import said
 from orders.services.giving_up import given_up_by
@@ -132,6 +134,18 @@ class DecideForm(ReasonForm):
         return f"{row.get_result_display()} · {row.operator} · {timezone.localtime(row.time):%m-%d %H:%M}"
 
 
+class ConflictForm(ReasonForm):
+    """`newest`: the last message that the person was shown."""
+
+    newest = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["newest"].initial = (
+            open_conflicts().filter(order_number=self.order.number).aggregate(Max("pk"))["pk__max"]
+        )
+
+
 class DomainsForm(ReasonForm):
     """One domain a line; commas and blanks part them too."""
 
@@ -184,6 +198,7 @@ FORMS = {
     "accept": AcceptForm,
     "decide": DecideForm,
     "name_domains": DomainsForm,
+    "conflict": ConflictForm,
     "withdraw": WithdrawForm,
 }
 

@@ -1,5 +1,6 @@
 """What the order's page shows, gathered in at most 20 queries."""
 
+import datetime
 from collections.abc import Callable
 
 from django.db.models import QuerySet
@@ -8,14 +9,19 @@ from django.utils import timezone
 
 from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_seen
 from orders.foreign_json import bounded
-from orders.models import Order
+from orders.models import Dispatch, Order
+from orders.pages.bpm_task import task_url
 from orders.pages.decisions import DECISIONS, Decision, offered
 from orders.pages.facts import facts_of
 from orders.pages.ladder import build_ladder, current
 from orders.pages.rungs import Facts, Rung
-from orders.pages.tabs import Ask, open_tab, tabs_of
-from orders.services.incidents import BREAKER_OPEN
+from orders.pages.tabs import Ask, differences_of, open_tab, tabs_of
+from orders.queries.doubts import mark
+from orders.services.incidents import BREAKER_OPEN, PARTNERS
 from orders.services.schedules import find_schedule
+
+SHOWN = 5
+SOON = datetime.timedelta(seconds=5)
 
 
 def actor(request: HttpRequest) -> str:
@@ -32,6 +38,10 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         note_seen(request, order, f"order {tab.key}")
     ask = Ask(facts=facts, params=request.GET, mask=mask_for(shown), orders=orders)
     ladder = build_ladder(facts)
+    mark([order])
+    loaded = tab.load(ask)
+    if "family" in loaded:
+        mark(member.order for member in loaded["family"].members)
     return {
         "order": order,
         "ladder": ladder,
@@ -40,11 +50,31 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "tab": tab,
         "tabs": tabs_of(order),
         "steps": facts.steps,
+        "waiver": facts.waiver,
+        "under_way": under_way(facts),
+        "task_url": task_url(order),
+        "conflicts": facts.conflicts,
         "schedule": find_schedule(order),
         "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},
         **_buttons(request, facts, current(ladder)),
-        **tab.load(ask),
+        "open": facts.open,
+        "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number else [],
+        "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
+        **loaded,
     }
+
+
+def under_way(facts: Facts) -> list[str]:
+    """The steps that the worker has, or gets at once: the page shows what was before them."""
+    rows = [row for row in facts.steps if PARTNERS[row.channel] not in facts.shut]
+    soon = facts.now + SOON
+    at_once = {Dispatch.State.DUE, Dispatch.State.RETRYING}
+    busy = [
+        row
+        for row in rows
+        if row.state == Dispatch.State.SENDING or row.state in at_once and row.next_try_at and row.next_try_at <= soon
+    ]
+    return list(dict.fromkeys(row.get_step_display() for row in busy))
 
 
 def mask_for(shown: bool) -> Callable[[str], str]:
@@ -62,5 +92,5 @@ def _buttons(request: HttpRequest, facts: Facts, here: Rung) -> dict:
 
 def _other_troubles(facts: Facts, ladder: list[Rung]) -> list:
     """Open incidents that no rung speaks of: a mail without recipients, for instance."""
-    told = {rung.code for rung in ladder if rung.cause} | {facts.order.held_because, BREAKER_OPEN if facts.shut else ""}
+    told = {rung.code for rung in ladder} | {facts.order.held_because, BREAKER_OPEN if facts.shut else ""}
     return [row for row in facts.troubles if row.code not in told]

@@ -6,7 +6,7 @@ from django.http import Http404
 from django.template.response import TemplateResponse
 from django.urls import path
 
-from orders.admin.order_page.decide import answer_decision
+from orders.admin.order_page.decide import answer_decision, answer_recheck
 from orders.admin.order_page.download import answer_file
 from orders.admin.order_page.many import answer_many, answer_result
 from orders.admin.order_page.page import page_context
@@ -22,6 +22,7 @@ class OrderPages:
         wrap = self.admin_site.admin_view
         mine = [
             path("<int:pk>/do/<slug:key>/", wrap(self.decide_view), name="orders_order_decide"),
+            path("<int:pk>/recheck/", wrap(self.recheck_view), name="orders_order_recheck"),
             path("<int:pk>/file/<slug:field>/", wrap(self.file_view), name="orders_order_file"),
             path("resend/", wrap(self.many_view), name="orders_order_resend"),
             path("resend/<int:event>/", wrap(self.result_view), name="orders_order_resent"),
@@ -57,6 +58,9 @@ class OrderPages:
 
     def decide_view(self, request, pk: int, key: str):
         return answer_decision(self, request, self.order_or_404(request, pk), key)
+
+    def recheck_view(self, request, pk: int):
+        return answer_recheck(self, request, self.order_or_404(request, pk))
 
     def file_view(self, request, pk: int, field: str):
         return answer_file(request, self.order_or_404(request, pk), field)

@@ -3,11 +3,13 @@
 import json
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from orders.causes import cause_of
-from orders.management.words import both, in_language, padded, word
-from orders.models import BillingRecord, Dispatch, Order
+from orders.management.words import both, in_language, padded, said, word
+from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.queries.doubts import open_differences
 from orders.reading import standing
 from orders.services.breakers import partners_down
 from orders.services.incidents import PARTNERS
@@ -43,7 +45,7 @@ class Command(BaseCommand):
             f"  attribution {facts['attribution'] or '-'}, start {facts['start'] or '-'}"
             f", BPM process {facts['bpm_process'] or '-'}",
             *self.why(order, facts),
-            *(self.step(row) for row in facts["steps"]),
+            *(self.step(row, waiver_of(facts)) for row in facts["steps"]),
             *self.records(facts["billing"]),
         ]
         for row in facts["approvals"]:
@@ -62,24 +64,40 @@ class Command(BaseCommand):
             lines.append(f"  held because {word(Order.Held(order.held_because))}")
         for row in facts["incidents"]:
             lines += self.incident(row)
+        lines += self.differences(order)
         lines += [f"  waits for {name}" for name in waits_for(order)]
         waiting = {PARTNERS[row["channel"]] for row in facts["steps"] if row["status"] in {"due", "retrying"}}
         return lines + [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
+
+    def differences(self, order: Order) -> list[str]:
+        """What the big-data side's books hold otherwise, since when, and what is done about it."""
+        rows = list(open_differences(order.differences).select_related("fix").order_by("found_at", "pk"))
+        lines = []
+        for row in rows[:MOST_RECORDS]:
+            since = timezone.localtime(row.found_at).isoformat(timespec="minutes")
+            sides = f"ours {row.detail.get('ours', '-')}, theirs {row.detail.get('theirs', '-')}"
+            fixed = f", being put right: {row.fix.step} {row.fix.state}" if row.fix else ""
+            name = row.domain or row.product_id or row.job_id
+            what = said(Difference.Kind(row.kind).label, row.kind)
+            lines.append(f"  difference {what} {name}: {sides}{fixed}, since {since}")
+        return lines + ([f"  difference ... {len(rows) - MOST_RECORDS} more"] if len(rows) > MOST_RECORDS else [])
 
     def incident(self, row: dict) -> list[str]:
         """Its partner, step and code with the partner's own words; under it what that means and what to do."""
         name = " ".join(filter(None, (row["partner"], row["step"], row["code"])))
         detail = f": {row['detail']}" if row["detail"] else ""
         cause = cause_of(row["code"])
-        said = [f"{in_language(tongue, cause.what)} {in_language(tongue, cause.next)}" for tongue in ("zh-hans", "en")]
-        return [f"  incident {name}{detail}", *(f"           {line}" for line in said)]
+        told = [f"{in_language(tongue, cause.what)} {in_language(tongue, cause.next)}" for tongue in ("zh-hans", "en")]
+        return [f"  incident {name}{detail}", *(f"           {line}" for line in told)]
 
-    def step(self, row: dict) -> str:
+    def step(self, row: dict, waiver: str) -> str:
         """One step on one line: state, attempts, next try, last error."""
         state, name = Dispatch.State(row["status"]), Dispatch.Step(row["name"])
         tried = f"{row['attempts']} attempt{'' if row['attempts'] == 1 else 's'}"
         more = f", next try {row['next_try']}" if row["next_try"] and row["status"] != "done" else ""
         error = f" — {row['error']}" if row["error"] else ""
+        if waiver and row["name"] == Dispatch.Step.CHECK_FILES and row["status"] == Dispatch.State.DONE:
+            error = f" — {waiver}"
         column = padded(f"{in_language('zh-hans', state.label)} {state.value}", 18)
         return f"  step    {column} {word(name)} {tried}{more}{error}"
 
@@ -92,3 +110,9 @@ class Command(BaseCommand):
         if len(rows) > MOST_RECORDS:
             lines.append(f"  record  ... {len(rows) - MOST_RECORDS} more (--json lists all)")
         return lines
+
+
+def waiver_of(facts: dict) -> str:
+    """Who waived what was wrong with the files, and why."""
+    rows = [row for row in facts["approvals"] if row["result"] == ApprovalRecord.Result.WAIVE]
+    return f"{word(ApprovalRecord.Result.WAIVE)} by {rows[-1]['operator']}: {rows[-1]['opinion']}" if rows else ""

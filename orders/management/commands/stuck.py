@@ -10,9 +10,10 @@ from orders.causes import cause_of
 from orders.management.days import day
 from orders.management.words import in_language, said
 from orders.models import Difference, Dispatch, Order
-from orders.queries.stuck import BEHIND, DIFFERENCE, HELD, STATE, Reason, StuckOrder, stuck
+from orders.queries.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Reason, StuckOrder, stuck
 
 MOST_REASONS = 3
+NOT_BILLED = gettext_lazy("the customer has service, and the big-data side has no record")
 WAITS_BEHIND = gettext_lazy("waits behind the failed step of %(order)s: %(step)s")
 
 
@@ -70,6 +71,8 @@ def reason_words(reason: Reason) -> str:
     """One reason, with the step or the order that it is about."""
     if reason.kind == HELD:
         return said(Order.Held(reason.code).label, reason.code)
+    if reason.kind == UNBILLED:
+        return said(NOT_BILLED, reason.code)
     if reason.kind == DIFFERENCE:
         return said(Difference.Kind(reason.code).label, reason.code)
     if reason.kind == STATE:

@@ -39,6 +39,9 @@ def lines(found: dict) -> list[str]:
     queue, age, incidents = found["queue"], found["worker"]["heartbeat_age_seconds"], found["incidents"]
     wait = queue["oldest_seconds"]
     due = [f"{name} {age:.0f} s" for name, age in found["oldest_due"].items() if age]
+    differences = found["differences"]
+    age_of_differences = f", the oldest for {differences['oldest_seconds']:.0f} s" if differences["open"] else ""
+    unbilled = f", {differences['unbilled']} orders with service and no record" if differences["unbilled"] else ""
     codes = [f"{code} ({number})" for code, number in incidents["by_code"].items()]
     return [
         *told,
@@ -48,7 +51,7 @@ def lines(found: dict) -> list[str]:
         f"pauses       {', '.join(found['pauses']) or 'none'}",
         f"due          {', '.join(due) or 'nothing waits'}",
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
-        f"differences  {found['differences']['open']} open",
+        f"differences  {differences['open']} open{age_of_differences}{unbilled}",
         f"stuck        {found['stuck']}",
         f"last backup  {found['last_backup'] or 'none is known'}",
     ]

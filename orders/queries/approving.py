@@ -1,0 +1,26 @@
+"""Orders that wait for BPM's approval: since when, and whose work order came back."""
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+
+from approvals.models import ApprovalRecord
+from orders.models import Dispatch, Order
+
+Source, Result = ApprovalRecord.Source, ApprovalRecord.Result
+
+
+def asked_at() -> Subquery:
+    """Of an order: when BPM took its work order."""
+    rows = Dispatch.objects.filter(order=OuterRef("pk"), step=Dispatch.Step.START_BPM, superseded=False)
+    return Subquery(rows.filter(state=Dispatch.State.DONE).order_by("-pk").values("done_at")[:1])
+
+
+def returned() -> QuerySet[ApprovalRecord]:
+    """BPM's last word on orders that wait for its approval, where that is a return."""
+    later = ApprovalRecord.objects.filter(order=OuterRef("order"), source=Source.BPM, pk__gt=OuterRef("pk"))
+    rows = ApprovalRecord.objects.filter(~Exists(later), source=Source.BPM, result=Result.RETURN)
+    return rows.filter(order__state=Order.State.AWAITING_APPROVAL)
+
+
+def is_returned() -> Q:
+    """The orders of `returned`."""
+    return Q(pk__in=returned().values("order"))

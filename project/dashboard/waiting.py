@@ -1,0 +1,39 @@
+"""What waits for people besides stuck orders: how much, since when, and the first of them. Pure."""
+
+import datetime
+from dataclasses import dataclass, field
+
+from django.urls import reverse
+
+NOTHING = (0, None)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A number with the list behind it, the oldest's moment, and some orders."""
+
+    number: int
+    since: datetime.datetime | None
+    url: str
+    rows: list["Row"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One order. `urgent`: its customer is served and not billed; or BPM returned it."""
+
+    number: str
+    customer: str
+    urgent: bool
+    since: datetime.datetime | None
+    url: str
+
+
+def waiting_of(what: str, told: dict[str, tuple], named: list[tuple], url: str) -> Waiting:
+    """From the rows of `figures.attention`, by their `what`, and of `figures.waiting_orders`."""
+    rows = [
+        Row(number, customer, bool(urgent), since, reverse("admin:orders_order_change", args=[pk]))
+        for kind, pk, number, customer, urgent, since in named
+        if kind == what
+    ]
+    return Waiting(*told.get(what, NOTHING), url, rows)

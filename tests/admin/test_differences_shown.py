@@ -1,0 +1,185 @@
+"""A difference with the big-data side's books: nothing of its order is shown as fine, and its whole life is told."""
+
+import datetime
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+
+from orders.models import Difference
+from project.metrics import exposition
+from tests import factories
+from tests.admin.orders import DAY, billed, deciding, filled, page, staff, unbilled
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:orders_order_changelist")
+GREEN = ("chip-green", "tone-green", "worry-green")
+
+
+def text_of(client, url):
+    answer = client.get(url)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def head_of(text):
+    """The page down to its tabs."""
+    return text[: text.index('class="order-tabs"')]
+
+
+def test_nothing_on_the_orders_page_says_fine(admin_client):
+    order = unbilled()
+    answer = admin_client.get(page(order))
+    text = head_of(answer.content.decode())
+    assert [word for word in GREEN if word in text] == []
+    here = answer.context["here"]
+    assert (here.key, here.tone, answer.context["right"].key) == ("live", "red", "fix")
+    assert "客户已开通服务，大数据侧却没有对应话单" in text
+    assert order.differences.get().domain in text
+    for tab in ("overview", "domains", "billing"):
+        assert "差异" in text_of(admin_client, page(order, f"?tab={tab}"))
+
+
+def test_without_one_it_is_green(admin_client):
+    text = head_of(text_of(admin_client, page(billed())))
+    assert "chip-green" in text
+    assert "tone-green" in text
+
+
+@pytest.mark.parametrize("state, green", [("open", False), ("over", True), ("accepted", True)])
+def test_only_an_open_one_counts(admin_client, state, green):
+    order = billed()
+    factories.DifferenceFactory(order=order, state=state)
+    assert ("chip-green" in head_of(text_of(admin_client, page(order)))) == green
+    text = text_of(admin_client, f"{LIST}?q={order.number}")
+    assert ("chip-green" in text) == green
+    assert ("我方有效" in text or "未计费" in text or "待核对" in text) != green
+
+
+def test_its_records_and_its_family_are_not_shown_as_fine(admin_client):
+    order = unbilled()
+    record = order.billing_records.get()
+    factories.OrderDomainFactory(order=order, name=record.domain, key=record.domain)
+    for tab in ("billing", "domains"):
+        text = text_of(admin_client, page(order, f"?tab={tab}"))
+        assert "chip-green" not in text[text.index('class="order-tab"') : text.index(record.domain) + 300]
+    family = text_of(admin_client, page(order.trial))
+    assert "chip-amber" in family[family.index('class="family"') :]
+
+
+def test_the_form_of_a_decision_neither(client):
+    order = unbilled()
+    client.force_login(staff("fix_difference"))
+    assert "chip-green" not in text_of(client, deciding(order, "fix"))
+
+
+def test_a_conflicting_list_entry_is_no_matter_of_books(admin_client):
+    """BBOSS's list lacks the order: it is told, and can be lived with; there is nothing to put right."""
+    order = billed()
+    factories.DifferenceFactory(order=order, kind="not_listed", domain="", product_id="")
+    answer = admin_client.get(page(order))
+    assert answer.context["here"].action == "accept"
+    assert "chip-green" not in head_of(answer.content.decode())
+
+
+def test_what_will_happen_is_said_before(client, books):
+    order = unbilled()
+    client.force_login(staff("fix_difference"))
+    will = client.get(deciding(order, "fix")).context["will"]
+    assert any("重新发送 1 条" in sentence for sentence in will)
+    stranger = factories.DifferenceFactory(
+        order=order, kind="not_ours", domain="x.example.com", detail={"ours": "none", "theirs": "live"}
+    )
+    assert any("删除大数据侧不应存在的 1 条" in one for one in client.get(deciding(order, "fix")).context["will"])
+    gone = factories.DifferenceFactory(order=order, domain="gone.example.com", detail={"ours": "live"})
+    assert client.get(deciding(order, "fix")).status_code == 200  # ours has gone since: the next comparison tells
+    gone.delete()
+    order.state = "failed"
+    order.save()
+    stranger.delete()
+    will = client.get(deciding(order, "fix")).context["will"]
+    assert any("保持不变" in sentence and order.differences.get().domain in sentence for sentence in will)
+
+
+def test_it_says_what_came_of_it(boss, books):
+    order = unbilled()
+    told = boss.post(deciding(order, "fix"), filled(order, "fix"), follow=True).content.decode()
+    assert "正在修正 1 处差异" in told
+    [row] = Difference.objects.filter(state="open")
+    assert (row.fix.step, row.reconciliation.by) == ("fix_create_billing", "staff:boss")
+    assert "修正中（boss 发起）" in told
+    again = boss.post(deciding(order, "compare"), filled(order, "compare"))
+    assert again.status_code == 409  # its books are moving
+
+
+def lives(order, **fields):
+    return factories.DifferenceFactory(order=order, state="over", closed_at=timezone.now(), **fields)
+
+
+def test_its_life_is_told(admin_client):
+    order = billed()
+    fix = factories.DispatchFactory(order=order, step="fix_create_billing", state="done", next_try_at=None)
+    run = factories.ReconciliationFactory(by="staff:li")
+    lives(order, fix=fix, reconciliation=run, domain="fixed.example.com", checked_at=timezone.now())
+    lives(order, fix=fix, reconciliation=run, domain="unchecked.example.com")
+    lives(order, closed_by="command:wang", reason="以对方为准", domain="taken.example.com")
+    factories.DifferenceFactory(
+        order=order, state="accepted", closed_by="staff:zhao", reason="客户已知", closed_at=timezone.now(),
+        domain="accepted.example.com",
+    )  # fmt: skip
+    answer = admin_client.get(page(order, "?tab=billing"))
+    told = {line.row.domain.split(".")[0]: " ".join(line.life) for line in answer.context["differences"]}
+    assert "li 发起" in told["fixed"]
+    assert "已复核" in told["fixed"]
+    assert "尚未复核" in told["unchecked"]
+    assert "wang" in told["taken"]
+    assert "以对方为准" in told["taken"]
+    assert "zhao" in told["accepted"]
+    assert "客户已知" in told["accepted"]
+
+
+def test_one_that_is_found_anew_is_one_thing(admin_client):
+    order, at = billed(), timezone.now()
+    lives(order, domain="a.example.com", found_at=at)
+    factories.DifferenceFactory(order=order, domain="a.example.com", found_at=at)
+    assert len(admin_client.get(page(order, "?tab=billing")).context["differences"]) == 1
+
+
+def test_metrics_tell_them(db):
+    now = timezone.now()
+    unbilled(found_at=now - DAY)
+    factories.DifferenceFactory(kind="fields", found_at=now)
+    families = text_string_to_metric_families(exposition().decode())
+    values = {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+    assert values["desk_open_differences", "not_billed"] == 1
+    assert values["desk_open_differences", "fields"] == 1
+    assert values["desk_unbilled_orders",] == 1
+    assert values["desk_oldest_difference_seconds",] == pytest.approx(DAY.total_seconds(), abs=60)
+
+
+def test_show_tells_them(capsys):
+    order = unbilled(found_at=timezone.now() - datetime.timedelta(hours=5))
+    call_command("show", order.number)
+    told = capsys.readouterr().out
+    assert "difference" in told
+    assert order.differences.get().domain in told
+    assert "theirs missing" in told
+
+
+def test_neither_records_nor_incidents_show_it_as_fine_elsewhere(admin_client):
+    order = unbilled()
+    record, incident = order.billing_records.get(), order.troubles.get().incident
+    names = [
+        ("orders_billingrecord_changelist", []),
+        ("orders_billingrecord_change", [record.pk]),
+        ("orders_incident_change", [incident.pk]),
+        ("orders_orderfiles_changelist", []),
+    ]
+    order.info_security = f"{order.number}_50004020027_20230920191212.xlsx"
+    order.save()
+    for name, arguments in names:
+        text = text_of(admin_client, reverse(f"admin:{name}", args=arguments))
+        assert "chip-green" not in text, name
+        assert "待核对" in text, name

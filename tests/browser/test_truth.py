@@ -1,0 +1,96 @@
+"""What staff see of orders that are not as fine as their state says, and what they do about it."""
+
+import pytest
+
+from tests.browser.browsing import overflow
+
+LIST = "/admin/orders/order/?q="
+DOUBTS = {
+    "100A-UNBILLED": "客户已开通服务，大数据侧却没有对应话单",
+    "100A-RETURNED": "BPM 已退回",
+    "100A-FILES": "缺少信安文件",
+    "100A-WAIVED": "已豁免",
+    "100A-BEHIND": "排在失败订单之后",
+}
+
+
+def open_order(page, number, tab=""):
+    page.goto(f"{LIST}{number}")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_load_state()
+    if tab:
+        page.goto(f"{page.url.split('?')[0]}?tab={tab}")
+
+
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_tell_it_and_fit_the_window(visit, size, scheme):
+    page = visit("keeper", size=size, scheme=scheme)
+    for number, words in DOUBTS.items():
+        for tab in ("", "files", "billing"):
+            open_order(page, number, tab)
+            assert words in page.locator("#content").inner_text()
+            assert overflow(page) == 0, (number, tab)
+    page.goto("/admin/")
+    assert overflow(page) == 0
+    assert page.faults == []
+
+
+def test_a_customer_who_is_not_billed_leads_from_the_dashboard_to_the_repair(visit):
+    page = visit("engineer")
+    page.goto("/admin/")
+    first = page.locator(".answer a").first
+    assert "已开通服务但没有话单" in first.inner_text()
+    first.click()
+    page.wait_for_url("**needs=unbilled")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_load_state()
+    assert page.locator("h1").inner_text() == "100A-UNBILLED"
+    assert page.locator(".order-title .chip-green, .ladder .tone-green").count() == 0
+    page.locator(".current a.button").click()
+    page.wait_for_load_state()
+    assert "重新发送 1 条" in page.locator(".will").inner_text()
+    page.fill("textarea[name=reason]", "客户在用")
+    page.locator("form button[type=submit].button").click()  # no big-data side answers here
+    page.wait_for_selector(".errorlist")
+    assert "大数据侧" in page.locator(".errorlist").first.inner_text()
+
+
+def test_who_waits_behind_a_failed_order_is_led_to_it(visit):
+    page = visit("clerk")
+    open_order(page, "100A-BEHIND")
+    page.locator(".current a", has_text="100A-FAILEDTRIAL").click()
+    page.wait_for_load_state()
+    assert page.locator("h1").inner_text() == "100A-FAILEDTRIAL"
+
+
+def test_a_returned_order_leads_to_bpm(visit):
+    page = visit("clerk")
+    page.goto("/admin/orders/order/?needs=returned")
+    assert "BPM 已退回" in page.locator("#result_list").inner_text()
+    open_order(page, "100A-RETURNED")
+    link = page.locator(".current a", has_text="在 BPM 中打开")
+    assert link.get_attribute("href") == "https://bpm.example.com/tasks/P-2026-0007?order=100A-RETURNED"
+
+
+def test_files_are_looked_at_again_by_a_button(visit):
+    page = visit("clerk")
+    open_order(page, "100A-FILES", "files")
+    assert page.locator(".order-tab .chip-amber").count() == 2
+    assert page.locator(".order-tab a", has_text="下载").count() == 0  # none of them is there
+    page.locator("button", has_text="立即重新检查").click()
+    page.wait_for_selector(".messagelist .success")
+    assert "已交给后台处理" in page.locator("#content").inner_text()
+
+
+def test_a_conflict_is_seen_to_with_a_reason(visit):
+    page = visit("clerk")
+    page.goto("/admin/orders/conflict/?seen=no")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_load_state()
+    page.locator("a.button", has_text="冲突已处理").click()
+    page.wait_for_load_state()
+    page.fill("textarea[name=reason]", "已与 BBOSS 确认")
+    page.locator("form button[type=submit].button").click()
+    page.wait_for_url("**/change/**")
+    assert page.locator(".order-notice", has_text="再次发来不同内容").count() == 0

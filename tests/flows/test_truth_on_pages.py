@@ -1,0 +1,240 @@
+"""What pages, `stuck`, `status` and `show` tell of a desk whose books differ, until they agree (contract 3.9, 14)."""
+
+import contextlib
+import datetime
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.models import Conflict, Difference, Order
+from orders.pages.facts import last_event
+from tests.admin.orders import deciding, page, staff
+from tests.flows.contents import activation, trial
+from tests.flows.reconciling import Books
+
+A = "a.example.com"
+DAY = datetime.timedelta(days=1)
+
+
+@pytest.fixture
+def books(desk, capsys):
+    return Books(desk, capsys)
+
+
+@pytest.fixture
+def clerk(client):
+    """One who may see differences and put them right."""
+    client.force_login(staff("fix_difference", "take_books", "accept_difference", "view_difference", "view_incident"))
+    return client
+
+
+def told(capsys, *words: str):
+    """What a command prints as JSON, whatever its exit code."""
+    with contextlib.suppress(CommandError):
+        call_command(*words, "--json")
+    return json.loads(capsys.readouterr().out)
+
+
+def head_of(client, number: str) -> str:
+    answer = client.get(page(Order.objects.get(number=number)))
+    text = answer.content.decode()
+    return text[: text.index('class="order-tabs"')]
+
+
+def press(client, number: str, key: str):
+    order = Order.objects.get(number=number)
+    return client.post(deciding(order, key), {"reason": "客户在用", "seen": last_event(order)}, follow=True)
+
+
+def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page(desk, books, clerk, capsys):
+    desk.play(trial(), activation())
+    assert "chip-green" in head_of(clerk, "A1")
+    before = books.lose("A1")
+    books.reconcile()
+    found_at = timezone.now()
+
+    text = head_of(clerk, "A1")
+    assert "chip-green" not in text
+    assert "tone-green" not in text
+    assert "未计费" in text
+    [row] = told(capsys, "stuck")
+    assert list(row) == ["order", "customer", "state", "why", "since", "owner"]
+    assert (row["order"], row["why"]) == ("A1", "客户已开通服务，大数据侧没有话单 (not_billed)")
+    found = told(capsys, "status")
+    assert found["differences"] == {"open": 1, "oldest_seconds": 0.0, "unbilled": 1}
+    assert found["reasons"][0] == "1 order has service and no billing record"
+    [incident] = told(capsys, "show", "A1")["incidents"]
+    assert (incident["code"], incident["detail"]) == ("difference", f"{A} (live / missing)")
+    desk_page = clerk.get(reverse("admin:index"))
+    assert desk_page.context["desk"].worries[0].number == 1
+
+    desk.clock.shift(DAY.total_seconds())
+    books.reconcile()  # the night's comparison finds it anew: it is as old as before
+    assert Difference.objects.get(state="open").found_at == found_at
+    assert told(capsys, "status")["differences"]["oldest_seconds"] == DAY.total_seconds()
+
+    assert any("重新发送 1 条" in one for one in clerk.get(deciding(desk.order("A1"), "fix")).context["will"])
+    answer = press(clerk, "A1", "fix")
+    assert "正在修正 1 处差异" in answer.content.decode()
+    desk.deliver()
+    assert books.held("A1") == before
+    assert "chip-green" in head_of(clerk, "A1")
+    assert told(capsys, "stuck") == []
+    fixed = Difference.objects.exclude(fix=None).get()
+    assert (fixed.state, fixed.reconciliation.by, fixed.found_at) == ("over", "staff:wang", found_at)
+    assert fixed.checked_at is None
+
+    desk.clock.shift(60)
+    books.reconcile()
+    fixed.refresh_from_db()
+    assert fixed.checked_at == timezone.now()
+    [line] = clerk.get(page(desk.order("A1"), "?tab=billing")).context["differences"]
+    assert "wang 发起" in line.life[1]
+    assert "已复核" in line.life[2]
+
+
+def test_what_is_gone_again_is_found_again(desk, books, clerk):
+    """The fix was carried out, and the comparison after it finds the record missing once more."""
+    desk.play(trial(), activation())
+    books.lose("A1")
+    books.reconcile()
+    press(clerk, "A1", "fix")
+    desk.deliver()
+    books.lose("A1")
+    desk.clock.shift(60)
+    assert "仍有 1 处差异未处理" in press(clerk, "A1", "compare").content.decode()
+    assert "chip-green" not in head_of(clerk, "A1")
+    assert Difference.objects.exclude(fix=None).get().checked_at == timezone.now()
+
+
+def test_an_order_in_doubt_is_compared_from_its_page(desk, books, clerk):
+    desk.play(trial(), activation())
+    assert "双方话单一致" in press(clerk, "A1", "compare").content.decode()
+    [event] = desk.events("A1", "compared")
+    assert event["reason"] == "客户在用"
+
+
+def test_a_record_that_we_lack_is_deleted_only_after_it_was_said(desk, books, clerk):
+    desk.play(trial(), activation())
+    books.store.put_record(books.held("A1") | {"domain": "x.example.com"})
+    books.reconcile()
+    order = desk.order("A1")
+    assert any("删除大数据侧不应存在的 1 条" in one for one in clerk.get(deciding(order, "fix")).context["will"])
+    press(clerk, "A1", "fix")
+    desk.deliver()
+    assert list(desk.held_there("A1")) == [A]
+    assert "chip-green" in head_of(clerk, "A1")
+
+
+def test_nothing_is_changed_while_the_big_data_side_is_silent(desk, books, clerk, settings):
+    desk.play(trial(), activation())
+    books.lose("A1")
+    books.reconcile()
+    settings.BIGDATA_BASE_URL = "http://127.0.0.1:9"
+    answer = press(clerk, "A1", "fix")
+    assert answer.status_code == 409
+    assert Difference.objects.get().fix is None
+
+
+def test_accepted_with_a_reason_it_is_fine_and_stays_listed(desk, books, clerk):
+    desk.play(trial(), activation())
+    books.lose("A1")
+    books.reconcile()
+    press(clerk, "A1", "accept")
+    assert "chip-green" in head_of(clerk, "A1")
+    [line] = clerk.get(page(desk.order("A1"), "?tab=billing")).context["differences"]
+    assert "客户在用" in " ".join(line.life)
+
+
+def test_one_behind_a_failed_order_says_so_and_links_it(desk, clerk, capsys):
+    desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal", message="域名未备案")
+    desk.play(trial(), activation())
+    text = head_of(clerk, "A1")
+    assert "排在失败订单之后" in text
+    assert page(desk.order("T1")) in text
+    assert [row["order"] for row in told(capsys, "stuck")] == ["T1", "A1"]
+    listed = clerk.get(reverse("admin:orders_order_changelist") + "?needs=somebody")
+    assert {order.number for order in listed.context["cl"].result_list} == {"T1", "A1"}
+    assert "排在失败订单之后" in listed.content.decode()
+
+
+def test_a_conflict_shows_until_somebody_has_seen_to_it(desk, client):
+    client.force_login(staff("change_incident", "view_conflict", name="li"))
+    desk.play(trial(), activation())
+    for flow in ("500", "600"):
+        assert desk.refused(activation(DataFlow=flow)) == ("30000", "3001")
+        desk.clock.shift(60)
+    order = desk.order("A1")
+    newest = Conflict.objects.latest("pk")
+    listed = reverse("admin:orders_conflict_changelist") + "?seen=no"
+    compared = reverse("admin:orders_conflict_change", args=[newest.pk])
+    assert compared in head_of(client, "A1")
+    assert client.get(reverse("admin:index")).context["desk"].conflicts.number == 2
+    assert client.get(listed).context["cl"].result_count == 2
+
+    form = client.get(deciding(order, "conflict"))
+    assert len(form.context["will"]) == 3
+    desk.refused(activation(DataFlow="700"))  # comes while the form is open
+    told = {"reason": "已与 BBOSS 确认", "seen": last_event(order), "newest": form.context["form"]["newest"].value()}
+    assert client.post(deciding(order, "conflict"), told).status_code == 302
+    assert client.get(reverse("admin:index")).context["desk"].conflicts.number == 1
+    assert compared not in head_of(client, "A1")
+    assert "冲突" in head_of(client, "A1")
+    text = client.get(compared).content.decode()
+    assert "已与 BBOSS 确认" in text
+    assert "li" in text
+    [event] = desk.events("A1", "conflict_seen")
+    assert len(event["messages"]) == 2
+    assert client.get(listed).context["cl"].result_count == 1
+    assert press(client, "A1", "conflict").status_code == 200  # the form again: it does not say which are meant
+
+
+def test_after_an_act_the_page_shows_what_happened(desk, client):
+    client.force_login(staff("withdraw_order", name="zhao"))
+    desk.play(trial(), activation())
+    told = press(client, "A1", "withdraw").content.decode()
+    assert "正在撤回" in told
+    assert "已交给后台处理" in told[: told.index('class="ladder')]  # the worker has it
+    assert 'http-equiv="refresh"' in told
+    desk.deliver()
+    later = client.get(page(desk.order("A1"))).content.decode()
+    assert 'http-equiv="refresh"' not in later
+    assert "已撤单" in later[: later.index('class="order-tabs"')]
+
+
+def test_it_says_so_where_nothing_had_to_be_taken_back(desk, client):
+    client.force_login(staff("withdraw_order", name="zhao"))
+    desk.play(activation())  # its trial is unknown
+    told = press(client, "A1", "withdraw").content.decode()
+    assert "订单现在的状态：已撤单" in told
+    assert 'http-equiv="refresh"' not in told
+
+
+def test_to_call_off_a_start_day_is_a_withdrawal(desk, client):
+    client.force_login(staff("run_activation", name="zhao"))
+    desk.play(trial(), activation(start="20230930"))
+    order = desk.order("A1")
+    assert client.get(deciding(order, "call_off")).status_code == 403
+    client.force_login(staff("withdraw_order", name="li"))
+    answer = client.get(deciding(order, "call_off"))
+    assert "撤单" in answer.content.decode()
+    assert any("这是撤单" in sentence for sentence in answer.context["will"])
+    press(client, "A1", "call_off")
+    desk.deliver()
+    assert desk.state("A1") == "withdrawn"
+
+
+def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk):
+    desk.play(trial(), activation())
+    books.lose("A1")
+    books.reconcile()
+    told = press(clerk, "A1", "fix")
+    assert (told.context["here"].tone, told.context["right"]) == ("blue", None)
+    assert clerk.get(deciding(desk.order("A1"), "fix")).context["why_not"]
+    assert "chip-green" not in head_of(clerk, "A1")
+    desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal")
+    desk.deliver()
+    assert clerk.get(page(desk.order("A1"))).context["right"].key == "fix"  # refused: it can be tried again
