@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.books import Finding, HeldRecord, Look
-from orders.models import BillingRecord, Conflict, Order
+from orders.models import BillingRecord, Conflict, Order, OrderDomain
 from orders.pages.facts import last_event
 from orders.services.reconciling import snapshot
 from tests import factories
@@ -119,6 +119,7 @@ def held_for_domains():
 
 def held_for_a_closed_trial():
     trial = factories.TrialFactory(planned_at=timezone.now(), state=S.WITHDRAWN, undo_since=timezone.now())
+    OrderDomain.objects.create(order=trial, name="a.example.com", key="a.example.com")
     of_trial = {"trial": trial, "trial_number": trial.number}
     return factories.OrderFactory(state=S.HELD, held_because="trial_closed", **of_trial)
 

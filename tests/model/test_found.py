@@ -525,3 +525,14 @@ def test_difference_of_a_trial_can_be_accepted_while_staff_are_asked_about_its_a
     desk.accept("T0")
     desk.check()
     desk.mend("give up first")
+
+
+def test_times_that_staff_took_are_ours_until_a_step_says_otherwise(desk):
+    desk.trial("T0", "ab", end=1)
+    desk.deliver()
+    desk.meddle("T0", "b", "times")
+    desk.reconcile()
+    desk.take("T0")
+    desk.activation("A0", "T0", "")
+    desk.deliver()
+    desk.check()

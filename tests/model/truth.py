@@ -217,10 +217,15 @@ def difference(record: BillingRecord, there: dict | None) -> str:
         return f"ours {record.state}, theirs {_status(there)}"
     facts = record_facts(record, cancelled=record.state == R.CANCELLED)
     try:
-        ours = product_infos([facts])["productInfos"][0] | record.accepted
+        ours = product_infos([facts])["productInfos"][0]
     except AttributeError:
         return f"ours {record.state} without its times"
-    fields = [f"{name} ours {value} theirs {there.get(name)}" for name, value in ours.items() if there[name] != value]
+    accepted = record.accepted  # lived with, until a step of ours says otherwise
+    fields = [
+        f"{name} ours {value} theirs {there.get(name)}"
+        for name, value in ours.items()
+        if there[name] not in (value, accepted.get(name))
+    ]
     return ", ".join(fields)
 
 
