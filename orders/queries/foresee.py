@@ -84,13 +84,13 @@ def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator
     """Raises NotAllowedError."""
     for row in given_up_by(order, step):
         yield Foreseen("gives_up", {"step": row.step})
-        if row.may_have_acted and row.step != Step.ASK_BILLING:
+        if row.may_have_acted:
             yield Foreseen("asks_first")
         yield from _after_giving_up(order, row)
 
 
 def _after_giving_up(order: Order, row: Dispatch) -> Iterator[Foreseen]:
-    if row.step in FIXES or row.step == Step.ASK_BILLING:
+    if row.step in FIXES:
         return
     if row.undo and (row.step in CANCELS or row.step in DELETIONS):
         yield Foreseen("billed_still")

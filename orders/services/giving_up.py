@@ -52,7 +52,7 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
             row.state = State.GIVEN_UP
             if row.repeat:
                 close_troubles(order, step=row.step, now=now, by=by, but=BOOKS_ONLY)
-            elif row.may_have_acted and row.step != Step.ASK_BILLING:
+            elif row.may_have_acted:
                 _ask(row, now)
             else:
                 settle_given_up(row, None, now=now, by=by)
@@ -64,6 +64,7 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
     """The failed steps that `give_up` would end. Raises NotAllowedError where there is none, with why."""
     own_ways = Q(step=Step.CREATE_BILLING, undo=False) | ~Q(channel=Dispatch.Channel.BILLING)
+    own_ways |= Q(step=Step.ASK_BILLING)  # without its answer nobody knows what the given-up step did
     rows = order.dispatches.filter(Q(repeat=True) | ~own_ways, state=State.FAILED, superseded=False)
     rows = rows.order_by("position", "pk")
     rows = rows.filter(step=step) if step else rows.exclude(step__in=FIXES)
@@ -75,7 +76,13 @@ def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
 
 def _why_nothing(order: Order, step: str) -> str:
     what = f"step {step}" if step else "billing step"
-    own = "" if step else "; files have waive, BPM and an activation's create have resend, compensate and withdraw"
+    own = (
+        ""
+        if step
+        else (
+            "; files have waive, BPM and an activation's create have resend, compensate and withdraw, a question has resend"
+        )
+    )
     return f"no {what} of order {order.number} has failed for good (state {order.state}){own}"
 
 
@@ -119,7 +126,7 @@ def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: dateti
     row.about = {**row.about, "settled": True}
     row.save(update_fields=["about"])
     records = _take(row, held)
-    if row.step in FIXES or row.step == Step.ASK_BILLING:
+    if row.step in FIXES:
         return
     if row.step == Step.RESTORE_TRIAL:
         _settle_restore(row, records, trial, now=now, by=by)

@@ -210,3 +210,16 @@ def test_a_change_that_giving_up_withdrew_is_withdrawn_once(desk, settings):
     desk.play(withdrawal("C1"))
     assert desk.order("C1").withdrawal_idh
     assert (desk.state("C1"), len(desk.billed()), desk.alive_there("T1")) == ("withdrawn", calls, [A])
+
+
+def test_a_question_is_asked_until_it_is_answered(desk, settings):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="reset")
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=QUERY, kind="503")
+    give(desk, "T1")
+    assert "ask_billing:failed" in desk.steps("T1")
+    with pytest.raises(NotAllowedError, match="a question has resend"):
+        give_up(number="T1", step="", now=timezone.now(), **WHO)
+    with pytest.raises(NotAllowedError, match="no step ask_billing"):
+        give_up(number="T1", step="ask_billing", now=timezone.now(), **WHO)
