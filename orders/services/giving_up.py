@@ -77,12 +77,9 @@ def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
 def _why_nothing(order: Order, step: str) -> str:
     what = f"step {step}" if step else "billing step"
     own = (
-        ""
-        if step
-        else (
-            "; files have waive, BPM and an activation's create have resend, compensate and withdraw, a question has resend"
-        )
+        "; files have waive, BPM and an activation's create have resend, compensate and withdraw, a question has resend"
     )
+    own = "" if step else own
     return f"no {what} of order {order.number} has failed for good (state {order.state}){own}"
 
 
