@@ -16,6 +16,7 @@ from tests.hostile.mutations import BBOSS
 from tests.hostile.wire import Request
 
 SLOWEST, SLOWEST_OF_ALL = 2.0, 20.0  # seconds of our own work; and with all that a busy machine does meanwhile
+HEAD = 4096  # bytes of an unsigned message
 LONGEST_ANSWER = 2000
 MEMBERS = {"transIDO", "transIDH", "transIDHTime", "cutOffDay", "providePartyID", "response", "result"}
 ROWS = {(code.value.http, code.value.number): code.value.desc for code in Code}
@@ -131,7 +132,7 @@ def _stored_by_order(request: Request, answer: Answer) -> Iterator[str]:
     if accepted and not _order_is_signed(request.body):
         yield "accepted without a right signature"
     if stored.messages:
-        yield from _kept(InboundMessage.objects.order_by("-pk")[0])
+        yield from _kept(InboundMessage.objects.order_by("-pk")[0], request.body)
     if stored.orders:
         yield from _unstorable(Order.objects.order_by("-pk")[0])
 
@@ -163,12 +164,17 @@ def _approval_is_signed(request: Request) -> bool:
     return request.meta.get("HTTP_X_SIGNATURE", "").lower().strip() == right
 
 
-def _kept(message: InboundMessage) -> Iterator[str]:
-    """Masked, JSON, storable."""
+def _kept(message: InboundMessage, sent: bytes) -> Iterator[str]:
+    """Masked and storable; whole JSON if it was signed, else its head, its length and its hash."""
     yield from _unstorable(message)
-    body = json.loads(message.body)
-    if any(value != "***" for name, value in body.items() if name.lower() in {"accesstoken", "sign"}):
-        yield "token or signature kept"
+    if message.signed:
+        body = json.loads(message.body)
+        if any(value != "***" for name, value in body.items() if name.lower() in {"accesstoken", "sign"}):
+            yield "token or signature kept"
+    elif len(message.body.encode()) > HEAD:
+        yield f"{len(message.body)} characters of a stranger's message kept"
+    elif (message.length, message.sha256) != (len(sent), hashlib.sha256(sent).hexdigest()):
+        yield f"length {message.length} and hash {message.sha256} kept of {len(sent)} bytes"
     text = " ".join(str(value) for value in _values(message))
     if [secret for secret in secrets() if secret in text]:
         yield "a secret was kept"

@@ -204,8 +204,8 @@ class Worker:
     def look_at_files(self, *, order_number: str, files: dict):
         """In place of orders.attachments.check_files."""
         if order_number in self.wrong_files:
-            return Finding(code="missing", file=order_number, message="it is not there")
-        return None
+            return [Finding(code="missing", file=order_number, message="it is not there")]
+        return []
 
     def _move(self, seconds: float) -> None:
         self.clock.shift(seconds)
