@@ -47,7 +47,7 @@ def test_an_approval_timeline(visit):
 
 def test_a_clerk_waives_a_finding(visit):
     page = visit("clerk")
-    number = open_order(page, "/admin/orders/order/?held_because__exact=files", "")
+    number = open_order(page, "/admin/orders/order/?held_because__exact=files", "0099000")  # no other test looks at it
     decide(page, "waive", "客户已补交纸质材料")
     page.goto(f"/admin/approvals/approvalrecord/?result__exact=waive&q={number}")
     assert "客户已补交纸质材料" in page.locator("#result_list").inner_text()
