@@ -54,6 +54,9 @@ ANY_DATABASE = (
     *("sandbox/", "partners/", "files/", "notifications/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
     *("bboss/test_domains", "bboss/test_signature", "bboss/test_strict_json", "bboss/test_content"),
     *("admin/test_walk", "admin/test_names_with_html", "admin/test_masks", "admin/test_query_counts"),
+    *("admin/test_decisions", "admin/test_declared_filters", "admin/test_strangers_texts", "admin/test_words"),
+    *("admin/test_page_lines", "admin/test_roles", "admin/test_chips", "bboss/test_transport", "test_deployment"),
+    "model/",  # make model plays it on both
     "admin/test_order_page",  # all files of that name; test_pages opens the page on both
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
 )
