@@ -55,17 +55,25 @@ ANY_DATABASE = (
     *("bboss/test_domains", "bboss/test_signature", "bboss/test_strict_json", "bboss/test_content"),
     *("admin/test_walk", "admin/test_names_with_html", "admin/test_masks", "admin/test_query_counts"),
     *("admin/test_decisions", "admin/test_declared_filters", "admin/test_strangers_texts", "admin/test_words"),
-    *("admin/test_page_lines", "admin/test_roles", "admin/test_chips", "bboss/test_transport", "test_deployment"),
-    "model/",  # make model plays it on both
+    *("admin/test_page_lines", "admin/test_scope", "admin/test_resend_many", "commands/test_wrong_arguments"),
+    *("admin/test_roles", "admin/test_chips", "bboss/test_transport", "test_deployment"),
+    *("model/", "processes/test_cases"),  # make model plays on both; flows/test_cases is letter by letter too
     "admin/test_order_page",  # all files of that name; test_pages opens the page on both
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
 )
+SECOND_HALF = ("flows/", "processes/", "races/", "commands/", "model/", "worker/")
 
 
 def pytest_collection_modifyitems(config, items):
-    """On PostgreSQL, beside a run on SQLite: leaves out what that one covers."""
-    if os.environ.get("DESK_TEST_SHARED") != "1" or not os.environ.get("DESK_TEST_DATABASE_URL"):
-        return
-    once = [item for item in items if str(item.path.relative_to(HERE)).startswith(ANY_DATABASE)]
-    config.hook.pytest_deselected(items=once)
-    items[:] = [item for item in items if item not in set(once)]
+    """Leaves out what another run beside this one plays: on PostgreSQL what SQLite covers, on SQLite the other half."""
+    half = os.environ.get("DESK_TEST_HALF")
+    if half:
+        _leave_out(config, items, lambda path: path.startswith(SECOND_HALF) == (half == "1"))
+    elif os.environ.get("DESK_TEST_SHARED") == "1" and os.environ.get("DESK_TEST_DATABASE_URL"):
+        _leave_out(config, items, lambda path: path.startswith(ANY_DATABASE))
+
+
+def _leave_out(config, items, elsewhere):
+    gone = {item for item in items if elsewhere(str(item.path.relative_to(HERE)))}
+    config.hook.pytest_deselected(items=list(gone))
+    items[:] = [item for item in items if item not in gone]

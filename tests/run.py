@@ -1,4 +1,4 @@
-"""`make test`: runs pytest on SQLite, and on PostgreSQL where one answers, both at the same time.
+"""`make test`: runs pytest on SQLite, in two halves, and on PostgreSQL where one answers, all at the same time.
 
 TEST_DATABASE_URL names a PostgreSQL; without it the one at 127.0.0.1:5432 is tried. Arguments go to pytest.
 """
@@ -38,13 +38,17 @@ class NoDatabaseError(Exception):
 class Run:
     """pytest on one database. Its output goes to a file, to be shown later, or straight to the terminal."""
 
-    def __init__(self, name: str, arguments: list[str], *, url: str = "", output: IO[bytes] | None = None) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], *, url: str = "", half: str = "", output: IO[bytes] | None = None
+    ) -> None:
         self.name, self.url, self.output = name, url, output
         self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # all that the run starts inherits it
         environment = (
-            os.environ | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_SHARED": "1"} | dict([self.mark.split("=")])
+            os.environ
+            | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_SHARED": "1", "DESK_TEST_HALF": half}
+            | dict([self.mark.split("=")])
         )
-        cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}"
+        cache = f"cache_dir=.pytest_cache/{'postgresql' if url else f'sqlite{half}'}"
         command = [*PYTEST, "-o", cache, *arguments]
         self.began = time.monotonic()
         self.seconds = 0.0  # until it ended by itself
@@ -133,11 +137,15 @@ def describe(info: psycopg.ConnectionInfo) -> str:
 def run_all(server: Server | None, arguments: list[str], stopping: threading.Event) -> list[Run]:
     """Runs pytest on each database and shows what it wrote; no process is left when this returns."""
     runs: list[Run] = []
-    with tempfile.TemporaryFile() as later:
+    with tempfile.TemporaryFile() as later, tempfile.TemporaryFile() as last:
         try:
-            runs.append(Run("SQLite", arguments))
+            if arguments:
+                runs.append(Run("SQLite", arguments))
+            else:
+                runs.append(Run("SQLite, first half", arguments, half="1"))
+                runs.append(Run("SQLite, second half", arguments, half="2", output=later))
             if server:
-                runs.append(Run(server.name, arguments, url=server.url, output=later))
+                runs.append(Run(server.name, arguments, url=server.url, output=last))
             while not stopping.is_set() and [run for run in runs if not run.ended()]:
                 stopping.wait(LOOK_EVERY)
         finally:

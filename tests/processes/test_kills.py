@@ -14,11 +14,10 @@ from tests.processes.hanging import hang
 from tests.processes.orders import activation, check_calls, post_all, states, trial, until_active
 from tests.processes.proc import kill
 
-pytestmark = pytest.mark.processes
+pytestmark = pytest.mark.kills
 BILLING = "/bigdata/productInfos"
 
 
-@pytest.mark.kills  # most of it is waiting
 def test_the_death_of_idle_workers_is_noticed(desk):
     """It hangs django-q2's cluster: the dead one took the queue's lock with it. The watchdog must see that."""
     desk.start_worker(ping_every=1, patience=6)
