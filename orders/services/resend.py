@@ -196,8 +196,10 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
 
 
 def _is_billed_still(row: Dispatch) -> bool:
-    """Whether staff gave a deletion up, and nothing has settled it since."""
-    return row.state == State.GIVEN_UP and row.undo and row.blocking and "settled" in row.about
+    """Whether staff gave a deletion or undoing cancel up, and nothing has settled it since. A given-up restore has an
+    end of its own: its trial has ended, and somebody else may have taken it over."""
+    given_up = row.state == State.GIVEN_UP and row.undo and row.blocking and row.step != Step.RESTORE_TRIAL
+    return given_up and "settled" in row.about
 
 
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:

@@ -536,3 +536,18 @@ def test_times_that_staff_took_are_ours_until_a_step_says_otherwise(desk):
     desk.activation("A0", "T0", "")
     desk.deliver()
     desk.check()
+
+
+def test_given_up_restore_is_not_sent_after_all(desk):
+    desk.trial("T0", "a", end=1)
+    desk.deliver()
+    desk.activation("A0", "T0", "bc")
+    desk.deliver()
+    desk.compensate("A0")
+    desk.deliver("bigdata", fates=("ok", "refuse"), room=1)
+    desk.give_up("A0")
+    desk.activation("A4", "T0", "abc")
+    desk.proceed("A4")
+    desk.deliver()
+    desk.resend("A0")
+    desk.check()
