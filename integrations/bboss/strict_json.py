@@ -6,9 +6,9 @@ import re
 from collections import Counter
 
 from orders.canonical import canonical_json
+from orders.foreign_json import MOST_VALUES, has_too_many_values
 
 DEEPEST = 32
-MOST_VALUES = 250_000  # more than two megabytes of the shortest domains hold
 # A string, ended or not, or a bracket. Possessive, so that no text makes it go back: its time is linear.
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 
@@ -29,7 +29,7 @@ def parse_bytes(body: bytes) -> dict:
 def parse_text(text: str) -> dict:
     """The object in a text. Refused are: another type than an object, a key twice in one object, NaN, Infinity, a
     number that overflows, more than 32 levels or 250,000 values, and half of a surrogate pair. Raises BadJsonError."""
-    if sum(map(text.count, "[{,")) > MOST_VALUES:
+    if has_too_many_values(text):
         raise BadJsonError(f"more than {MOST_VALUES} values")
     _check_depth(text)
     value = _parse(text)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.rows import insert_rows
-from orders.services.events import add_event
 from orders.services.keys import give_keys
 from orders.services.planning import CLOSED_FOR_GOOD, Settlement
+from orders.services.progress import move_trial
 from orders.services.schedules import find_schedule, make_schedule
 from orders.services.stepping import line_is_free, release, start_plan
 
@@ -31,7 +31,7 @@ def carry_out(
     if decision.held:
         return
     if order.kind == Order.Kind.CHANGE and order.trial.state == Order.State.ENDED:
-        _revive(order.trial, now, by)
+        move_trial(order.trial, Order.State.TRIALING, now=now, by=by)  # a later end (contract 3.10)
     new = _write_records(decision.new, had=again or order.kind == Order.Kind.CHANGE)
     _write_dispatches(order, decision, new, now, again, kept or {})
     if order.start_at and not (again and find_schedule(order)):
@@ -43,13 +43,6 @@ def take_claim(order: Order, *, now: datetime.datetime) -> None:
     state = order.trial.undo_to or order.trial.state  # what it is, or will be once its own undoing is over
     was = state if state in CLOSED_FOR_GOOD else Order.State.TRIALING
     insert_rows([TrialClaim(trial=order.trial, activation=order, taken_at=now, trial_was=was)])
-
-
-def _revive(trial: Order, now: datetime.datetime, by: str) -> None:
-    """An ended trial runs again: a change has named a later end (contract 3.10)."""
-    add_event(trial, "state", by=by, now=now, old=trial.state, new=Order.State.TRIALING)
-    trial.state = Order.State.TRIALING
-    trial.save(update_fields=["state"])
 
 
 def _write_domains(order: Order, names: list[str], again: bool) -> None:

@@ -4,7 +4,7 @@ Everything here runs inside the caller's transaction, with the trial locked: pla
 """
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -132,7 +132,7 @@ def _plan_change(order: Order, decision: Settlement, before: Order, now: datetim
     decision.domains = decision.domains or list(had.values())
     wanted = {name.lower(): name for name in decision.domains}
     other_service = order.service_type_id != before.service_type_id
-    live = _live(order.trial, before, now) & had.keys()
+    live = _live(order.trial, before, had.keys(), now)
     gone = had.keys() if other_service else had.keys() - wanted.keys()
     come = [name for key, name in wanted.items() if other_service or key not in live]
     decision.old = trial_records(order.trial, before.service_type_id, gone)
@@ -156,11 +156,10 @@ def _next_change_number(trial: Order) -> int:
     return (last or 0) + 1
 
 
-def _live(trial: Order, before: Order, now: datetime.datetime) -> set[str]:
-    """The domains of a trial that have a live record when a change's turn comes. Of one whose end has passed some may
-    have none, and while something is under way in its line nobody can tell: then all are made, which harms no live one.
-    """
-    had = set(before.domains.values_list("key", flat=True))
+def _live(trial: Order, before: Order, had: Set[str], now: datetime.datetime) -> Set[str]:
+    """Those of a trial's domains (`had`) that have a live record at a change's turn. Of one whose end has passed
+    some may have none, and while something is under way in its line nobody can tell: then all are made, which harms no
+    live one."""
     if trial.state != State.ENDED and not ended(before, now):
         return had
     if not line_is_free(trial.pk):

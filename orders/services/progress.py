@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES
 from orders.rows import insert_rows, update_rows
-from orders.services.events import event
+from orders.services.events import add_event, event
 from orders.states import StepFacts, derive_state
 
 State = Order.State
@@ -57,6 +57,13 @@ def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by:
         _save([(trial, trial.state, State.CONVERTED) for trial in running], now, by)
 
 
+def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> None:
+    """Gives a (locked) trial another state, with its event."""
+    add_event(trial, "state", by=by, now=now, old=trial.state, new=new)
+    trial.state = new
+    trial.save(update_fields=["state"])
+
+
 def convert_found_cancelled(trial: Order, *, now: datetime.datetime, by: str) -> None:
     """The partner's books have just been read: a (locked) trial that runs here and whose records the claim's holder has
     cancelled there is taken over, though no answer ever said so."""
@@ -66,4 +73,4 @@ def convert_found_cancelled(trial: Order, *, now: datetime.datetime, by: str) ->
     steps = Dispatch.objects.filter(pk__in=cancelled.values("dispatch"), step=Dispatch.Step.CANCEL_TRIAL, undo=False)
     holder = TrialClaim.objects.filter(trial=trial, released_at=None).values("activation")
     if steps.filter(order__in=holder).exists():
-        _save([(trial, trial.state, State.CONVERTED)], now, by)
+        move_trial(trial, State.CONVERTED, now=now, by=by)

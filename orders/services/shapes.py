@@ -5,6 +5,7 @@ import datetime
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
 from orders.services.events import add_event
 from orders.services.planning import latest_shape
+from orders.services.progress import move_trial
 from orders.services.undo import give_ending
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
@@ -46,9 +47,7 @@ def _count_trial(trial: Order, shape: Order, there: dict[str, BillingRecord], no
 
 def _end_without_records(trial: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
     if not there and trial.state != Order.State.ENDED:
-        add_event(trial, "state", by=by, now=now, old=trial.state, new=Order.State.ENDED)
-        trial.state = Order.State.ENDED
-        trial.save(update_fields=["state"])
+        move_trial(trial, Order.State.ENDED, now=now, by=by)
 
 
 def _count_change(change: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:

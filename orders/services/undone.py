@@ -12,6 +12,7 @@ from orders.services.events import add_event
 from orders.services.holds import settle_followers
 from orders.services.late_undo import unmark
 from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape, open_claim
+from orders.services.progress import move_trial
 from orders.services.stepping import line_is_free
 from orders.services.undo import give_ending
 from orders.services.undo_plan import LOOK_AGAIN
@@ -154,7 +155,7 @@ def _end_again(trial: Order, now: datetime.datetime, by: str) -> None:
     it: the trial has ended after all."""
     nothing = not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
     if nothing and trial.state == Order.State.TRIALING and line_is_free(trial.pk) and open_claim(trial) is None:
-        _move_trial(trial, Order.State.ENDED, now, by)
+        move_trial(trial, Order.State.ENDED, now=now, by=by)
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: datetime.datetime, by: str) -> None:
@@ -167,13 +168,7 @@ def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: date
         new = claim.trial_was if claim.trial_was in CLOSED_FOR_GOOD else Order.State.TRIALING
         if new == Order.State.TRIALING and (ended_now or ended(latest_shape(trial), now)):
             new = Order.State.ENDED
-        _move_trial(trial, new, now, by)
+        move_trial(trial, new, now=now, by=by)
     elif ended_now and trial.state == Order.State.TRIALING:
-        _move_trial(trial, Order.State.ENDED, now, by)
+        move_trial(trial, Order.State.ENDED, now=now, by=by)
     settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)
-
-
-def _move_trial(trial: Order, new: str, now: datetime.datetime, by: str) -> None:
-    add_event(trial, "state", by=by, now=now, old=trial.state, new=new)
-    trial.state = new
-    trial.save(update_fields=["state"])
