@@ -39,7 +39,11 @@ class Gate:
     def passed(self) -> Iterator[None]:
         """Around each attempt to connect."""
         if not self.shut:
-            yield
+            try:
+                yield
+            except ConnectionTimeout:
+                self.shut = True
+                raise
             return
         if not self._trying.acquire(timeout=FOR_THE_OTHER):
             raise psycopg.OperationalError("the database does not answer; another connection is being tried")
@@ -70,9 +74,6 @@ class DeadlineConnection(psycopg.Connection):
                 wanted = steps.send(ready)
         except StopIteration as end:
             return end.value
-        except GeneratorExit:  # connect_timeout
-            gate.shut = True
-            raise
 
     def wait(self, gen, interval: float = CHECK_EVERY, timeout: float | None = None):
         left = time_left()
@@ -93,5 +94,4 @@ def _check_time(until: float | None) -> None:
     """Raises where the time of this address, or of all, is over."""
     left = time_left()
     if (left is not None and left <= 0) or (until is not None and time.monotonic() >= until):
-        gate.shut = True
         raise ConnectionTimeout("no answer to the attempt to connect")
