@@ -8,13 +8,13 @@ from django.core.management import execute_from_command_line
 from django.core.management.base import CommandParser
 from django.db import Error, OperationalError
 
-from integrations.database import COMMAND, WORKER, is_away, limit_statements, one_line
+from integrations.database import COMMAND, NEVER, WORKER, is_away, limit_statements, one_line
 from project import production
 
 # What installs, looks or restores runs although production lacks a setting; the sandbox has a no of its own.
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
-# How long a statement may take; None: as long as it likes. A copy or a migration of a large database takes hours.
-LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": None, "backup": None, "restore": None}
+# How long a statement may take. A copy or a migration of a large database takes hours.
+LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": NEVER, "backup": NEVER, "restore": NEVER}
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; SQLite calls both operational errors
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
 
-from integrations.database import time_left
+from integrations.database import NEVER, time_left
 
 CHECK_EVERY = 0.1  # seconds, as psycopg does: how often a wait looks for Ctrl-C
 WHILE_AWAY = 0.8  # seconds for each address, once the database did not answer; psycopg's own least is 2
@@ -63,7 +63,7 @@ class DeadlineConnection(psycopg.Connection):
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
         """Connects to one address. psycopg bounds each of them (connect_timeout); here all together end in time."""
-        until = time.monotonic() + WHILE_AWAY if gate.shut else None
+        until = time.monotonic() + WHILE_AWAY if gate.shut else NEVER
         steps = super()._connect_gen(conninfo)
         try:
             _check_time(until)
@@ -77,7 +77,7 @@ class DeadlineConnection(psycopg.Connection):
 
     def wait(self, gen, interval: float = CHECK_EVERY, timeout: float | None = None):
         left = time_left()
-        if left is None or (timeout is not None and timeout < left):
+        if left == NEVER or (timeout is not None and timeout < left):
             return super().wait(gen, interval, timeout)
         if left <= 0:
             gen.close()  # not begun: nothing was sent
@@ -90,8 +90,7 @@ class DeadlineConnection(psycopg.Connection):
             raise DeadlineError(f"no answer within {left:.1f} s") from None
 
 
-def _check_time(until: float | None) -> None:
+def _check_time(until: float) -> None:
     """Raises where the time of this address, or of all, is over."""
-    left = time_left()
-    if (left is not None and left <= 0) or (until is not None and time.monotonic() >= until):
+    if time_left() <= 0 or time.monotonic() >= until:
         raise ConnectionTimeout("no answer to the attempt to connect")

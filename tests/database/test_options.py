@@ -3,6 +3,7 @@
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from integrations.database import NEVER
 from project.database.options import database_entry, session_limits
 from project.environment import WrongError, database
 
@@ -123,7 +124,7 @@ def test_server_side_limits_follow_the_clients():
     assert session_limits(20.0) == (
         "-c statement_timeout=20000 -c lock_timeout=7000 -c idle_in_transaction_session_timeout=60000"
     )
-    assert "statement_timeout=0" in session_limits(None)
+    assert "statement_timeout=0" in session_limits(NEVER)
 
 
 def test_sqlite_keeps_its_promises_to_the_disk():
