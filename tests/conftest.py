@@ -59,6 +59,7 @@ ANY_DATABASE = (
     *("admin/test_roles", "admin/test_chips", "bboss/test_transport", "test_deployment"),
     *("model/", "processes/test_cases"),  # make model plays on both; flows/test_cases is letter by letter too
     "admin/test_order_page",  # all files of that name; test_pages opens the page on both
+    "database/test_options",
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
 )
 # What depends on the database most; the rest runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
@@ -68,7 +69,7 @@ DATABASE_FIRST = (
     *("flows/test_prune", "flows/test_reconcile", "flows/test_odd_texts", "flows/test_holds", "flows/test_differences"),
     *("admin/test_queue", "admin/test_lists", "test_health", "test_prepared", "test_rows"),
 )
-SECOND_HALF = ("flows/", "processes/", "races/", "commands/", "model/", "worker/")
+SECOND_HALF = ("flows/", "processes/", "database/", "races/", "commands/", "model/", "worker/")
 
 
 def pytest_collection_modifyitems(config, items):
