@@ -3,6 +3,7 @@
 Time-outs of sockets count from read to read, so a partner that drips bytes would hold a worker for hours. Here one
 thread a process, the reaper, shuts the socket of an overdue call down; the reader then sees the end of the stream.
 A call holds its own duplicate of the socket, so that the number can't have been given to another one meanwhile.
+Connecting through a proxy and the TLS handshake are part of the call.
 Only the look-up of a host's name is outside: the system's resolver has its own time-out.
 """
 
@@ -29,6 +30,7 @@ class Call:
         self.deadline = time.monotonic() + timeout
         self.expired = False
         self.sent = False  # a connection stood and the request began to go out
+        self.at_proxy = False  # the proxy is asked for a connection, and has not given it yet
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
@@ -117,6 +119,7 @@ class _Watched:
     """A connection that tells the current call which socket it uses."""
 
     def _new_conn(self):
+        _current.call.at_proxy = bool(self.proxy)
         try:
             return connected(self._dns_host, self.port, _current.call)
         except TimeoutError as error:
@@ -130,6 +133,7 @@ class _Watched:
             self.connect()
         else:
             call.uses(self.sock)
+        call.at_proxy = False
         call.sent = True
         return super().request(*args, **kwargs)
 
@@ -156,7 +160,17 @@ class _PlainConnection(_Watched, HTTPConnection):
 
 
 class _TLSConnection(_Watched, HTTPSConnection):
-    pass
+    def request(self, *args, **kwargs):
+        try:
+            super().request(*args, **kwargs)
+        except OSError:
+            if _current.call.sent and self.sock is not None:
+                self.sock.recv(1)  # raises the partner's alert, where it said why it hung up
+            raise
+
+    def _tunnel(self):
+        super()._tunnel()
+        _current.call.at_proxy = False  # from here on it is the partner that we speak with
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -165,6 +179,9 @@ class _PlainPool(HTTPConnectionPool):
 
 class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
+
+
+POOLS = {"http": _PlainPool, "https": _TLSPool}
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -176,7 +193,12 @@ class DeadlineAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args, **kwargs):
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, *args, **kwargs):
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
     @contextlib.contextmanager
     def deadline(self, timeout: float):
