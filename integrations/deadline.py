@@ -1,4 +1,4 @@
-"""A total time-out for partner calls and mails (contract 3.5): whatever the other side does, it ends in time.
+"""A total time-out for partner calls, mails (contract 3.5) and what we read: whatever the other side does, it ends.
 
 Time-outs of sockets count from read to read, so a partner that drips bytes would hold a worker for hours. Here one
 thread a process, the reaper, shuts the socket of an overdue call down; the reader then sees the end of the stream.
@@ -24,9 +24,13 @@ _current = threading.local()
 
 
 class Call:
-    """One call in progress: its deadline, what became of it, and the socket that it uses."""
+    """One call in progress: its deadline, what became of it, and the socket that it uses.
 
-    def __init__(self, timeout: float):
+    `shut`: what is shut when the time is up; with SHUT_RD the other side can still be answered.
+    """
+
+    def __init__(self, timeout: float, *, shut: int = socket.SHUT_RDWR):
+        self.shut = shut
         self.deadline = time.monotonic() + timeout
         self.expired = False
         self.sent = False  # a connection stood and the request began to go out
@@ -65,7 +69,7 @@ class Call:
     def _shut(self) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):  # already closed by the other side
-                self._socket.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(self.shut)
 
     def _drop(self) -> None:
         if self._socket is not None:
@@ -189,7 +193,6 @@ class DeadlineAdapter(HTTPAdapter):
 
     def __init__(self):
         super().__init__(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
-        self.reaper = Reaper()
 
     def init_poolmanager(self, *args, **kwargs):
         super().init_poolmanager(*args, **kwargs)
@@ -204,17 +207,15 @@ class DeadlineAdapter(HTTPAdapter):
     def deadline(self, timeout: float):
         """`with adapter.deadline(seconds) as call:` — all sending and reading inside ends by then."""
         call = _current.call = Call(timeout)
-        self.reaper.add(call)
-        try:
+        with _watching(call):
             yield call
-        finally:
-            self.reaper.remove(call)
 
 
 class _Process:
-    """This process's adapter. A forked child makes its own: neither threads nor connections survive a fork."""
+    """This process's reaper and adapter. A forked child makes its own: threads and connections survive no fork."""
 
     def __init__(self):
+        self.reaper = Reaper()
         self.lock = threading.Lock()
         self.adapter: DeadlineAdapter | None = None
 
@@ -228,6 +229,25 @@ def _forget() -> None:
 
 
 os.register_at_fork(after_in_child=_forget)
+
+
+@contextlib.contextmanager
+def _watching(call: Call):
+    reaper = _process.reaper
+    reaper.add(call)
+    try:
+        yield
+    finally:
+        reaper.remove(call)
+
+
+@contextlib.contextmanager
+def reading(sock: socket.socket, timeout: float):
+    """`with reading(socket, seconds) as call:` — what is read inside ends by then, as if the other side had closed."""
+    call = Call(timeout, shut=socket.SHUT_RD)
+    call.uses(sock)
+    with _watching(call):
+        yield call
 
 
 def adapter() -> DeadlineAdapter:
