@@ -17,7 +17,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 MOST = 10**8  # three years in seconds; with much more no date could be reckoned
 MASK = "***"
 PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)")
-CREDENTIALS = re.compile(r"(://).*(?=@)")
+CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
 
 
 class WrongError(ValueError):
@@ -152,7 +152,7 @@ class Setting:
         if self.secret:
             return MASK if given else ""
         if self.credentials:
-            return CREDENTIALS.sub(rf"\1{MASK}", given)
+            return CREDENTIALS.sub(rf"\g<1>{MASK}", given, count=1)
         return PASSWORD.sub(rf"\1{MASK}", given)
 
 

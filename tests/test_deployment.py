@@ -18,7 +18,7 @@ from project import production
 from project.certificates import expiry
 from project.checks import TAG
 from project.deployment import strange_names
-from project.environment import SETTINGS, Environment, certificate_files
+from project.environment import SETTINGS, TABLE, Environment, certificate_files
 from tests.partners.certificates import Authority
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -271,6 +271,19 @@ def test_settings_prints_each_with_its_origin_and_no_secret():
     assert rows["EMAIL_URL"] == ["environment", "smtp://me:***@mail.example.com:25"]
     assert rows["PARTNER_PROXY"] == ["environment", "http://***@proxy.example.com:3128"]
     assert "hidden" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    "given, shown",
+    [
+        ("", ""),
+        ("http://proxy.example.com:3128", "http://proxy.example.com:3128"),
+        ("http://token@proxy.example.com", "http://***@proxy.example.com"),
+        ("ibs:p@ss@proxy.example.com", "***@proxy.example.com"),
+    ],
+)
+def test_a_proxys_credentials_are_not_shown(given, shown):
+    assert TABLE["PARTNER_PROXY"].shown(given) == shown
 
 
 @pytest.mark.parametrize(
