@@ -10,7 +10,7 @@ UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
-	@echo "make test    all tests, on SQLite and on PostgreSQL where one answers (ARGS=\"-k name\" goes to pytest)"
+	@echo "make test    all tests on SQLite, and where a PostgreSQL answers those that depend on it (WHOLE=1: all there too; ARGS=\"-k name\")"
 	@echo "make test-browser  the staff's pages in Debian's chromium, with axe-core"
 	@echo "make screenshots   pictures of the main pages into docs/screenshots"
 	@echo "make bench   all benches, one after the other; see bench/README.md"
@@ -43,7 +43,7 @@ demo: $(VENV)/stamp
 	@$(PY) -m project.demo
 
 test: $(VENV)/stamp
-	@$(PY) -m tests.run $(ARGS)
+	@$(if $(WHOLE),DESK_TEST_WHOLE=1 )$(PY) -m tests.run $(ARGS)
 
 test-browser: $(VENV)/stamp
 	@DESK_BROWSER=1 $(PY) -m pytest tests/browser $(ARGS)

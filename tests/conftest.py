@@ -62,6 +62,13 @@ ANY_DATABASE = (
     "admin/test_order_page",  # all files of that name; test_pages opens the page on both
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
 )
+# What depends on the database most; the rest runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
+DATABASE_FIRST = (
+    *("races/", "worker/", "processes/", "commands/", "database/", "bboss/test_kept", "bboss/test_throttle"),
+    *("flows/test_cases", "flows/test_leases", "flows/test_lost", "flows/test_in_flight", "flows/test_one_trigger"),
+    *("flows/test_prune", "flows/test_reconcile", "flows/test_odd_texts", "flows/test_holds", "flows/test_differences"),
+    *("admin/test_queue", "admin/test_lists", "test_health", "test_prepared", "test_rows"),
+)
 SECOND_HALF = ("flows/", "processes/", "races/", "commands/", "model/", "worker/")
 
 
@@ -71,7 +78,10 @@ def pytest_collection_modifyitems(config, items):
     if half:
         _leave_out(config, items, lambda path: path.startswith(SECOND_HALF) == (half == "1"))
     elif os.environ.get("DESK_TEST_SHARED") == "1" and os.environ.get("DESK_TEST_DATABASE_URL"):
-        _leave_out(config, items, lambda path: path.startswith(ANY_DATABASE))
+        whole = os.environ.get("DESK_TEST_WHOLE") == "1"
+        _leave_out(
+            config, items, lambda path: path.startswith(ANY_DATABASE) or not (whole or path.startswith(DATABASE_FIRST))
+        )
 
 
 def _leave_out(config, items, elsewhere):

@@ -5,7 +5,7 @@ answer, a dead worker, used-up attempts. A later refusal of a repeat takes nothi
 attempt whose answer was lost.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from django.db.models import BigIntegerField, Q, QuerySet
 from django.db.models.functions import Coalesce
@@ -63,8 +63,3 @@ def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
 def bpm_acts(order: Order) -> QuerySet[Dispatch]:
     """The BPM dispatches that the order ever had and that may have started a process, newest first."""
     return order.dispatches.filter(ACTED, step=Step.START_BPM, repeat=False).order_by("-pk")
-
-
-def has_acted(order: Order, records: Collection[int] = ()) -> bool:
-    """Whether anything of the order may have reached the big-data side."""
-    return bool(acts_of(order))

@@ -44,6 +44,8 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
     needless = leave_out_needless(row for row in rows if _did_nothing(row))
     orders |= {order.pk: order for order in needless}
     _end_troubles(done, troubled, now, by)
+    # Holds are written before others are planned anew below, which reads the orders again.
+    refresh_states([row.order for row in rows if row.channel == Channel.FILES], now=now, by=by)
     note_fixed(done, by=by, now=now)
     _note_acted_before(done, outcomes, now, by)
     apply_early_decisions([row.order for row in done if row.step == Step.START_BPM and not row.repeat], now=now)

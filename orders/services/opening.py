@@ -122,24 +122,26 @@ def _is_begun(order: Order) -> bool:
 def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
     """The new plan in the place of the old one; the state is the plan's, the caller writes its event."""
     old = list(order.dispatches.filter(superseded=False, repeat=False, position__lt=AFTER_THE_PLAN))
-    kept = _kept(order, old)
+    held_before = order.held_because
+    decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
+    kept = _kept(order, old, held=bool(decision.held))
     gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
     gone.filter(state__in=[State.WAITING, State.DUE]).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
-    held_before = order.held_because
-    decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
+    if held_before == Order.Held.FILES and Step.CHECK_FILES in kept and not decision.held:
+        order.state, order.held_because = Order.State.HELD, held_before  # wrong still: a new plan mends no file
     order.save()
     carry_out(order, decision, now=now, by=by, again=True, kept=kept)
     if decision.held and decision.held != held_before:
         note_hold(order, now=now, by=by)
 
 
-def _kept(order: Order, old: Iterable[Dispatch]) -> dict[str, Dispatch]:
+def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:
     """What of an earlier plan stands in the new one: files that were found right or waived, traffic and mails that went
-    out, and the BPM step that may have started a process."""
+    out, and the BPM step that may have started a process; looks that are under way unless the order is held anew."""
     kept = {}
     for row in old:
-        under_way = row.channel in {Channel.FILES, Channel.USAGE} and row.state in OPEN_STATES
+        under_way = not held and row.channel in {Channel.FILES, Channel.USAGE} and row.state in OPEN_STATES
         if under_way or (
             row.state == State.DONE and (row.channel in {Channel.FILES, Channel.USAGE} or row.step in MAILS)
         ):

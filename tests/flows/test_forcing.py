@@ -91,3 +91,12 @@ def test_a_repeat_that_was_refused_can_be_given_up(desk):
     assert (desk.state("T1"), desk.troubles("T1")) == ("converted", ["code_400"])
     give_up(number="T1", reason="不再需要", by="command:test", now=timezone.now())
     assert (desk.state("T1"), desk.troubles("T1"), desk.alive_there("T1")) == ("converted", [], [])
+
+
+def test_a_creation_is_not_repeated_once_a_change_gave_its_records_another_end(desk):
+    """They are live as it left them, but it would give them their old end again."""
+    desk.play(trial("T1", A), change("C1", BizEnd="20251231"))
+    ends = desk.held_there("T1")[A]["cancelTime"]
+    assert force("T1", "--channel", "billing") == 1
+    desk.deliver()
+    assert (desk.held_there("T1")[A]["cancelTime"], ends) == ("20251231235959", "20251231235959")

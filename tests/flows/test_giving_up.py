@@ -223,3 +223,18 @@ def test_a_question_is_asked_until_it_is_answered(desk, settings):
         give_up(number="T1", step="", now=timezone.now(), **WHO)
     with pytest.raises(NotAllowedError, match="no step ask_billing"):
         give_up(number="T1", step="ask_billing", now=timezone.now(), **WHO)
+
+
+def test_an_activation_cancels_what_a_given_up_cancel_left_live(desk):
+    """The change made the record of the other service type; the one that it could not cancel is live beside it."""
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(change("C1", BusinessType="4"))
+    give(desk, "C1", "cancel_trial_billing")
+    assert [row["productId"] for row in desk.sandbox.partners.store.records("T1") if row["cancelStatus"] == "1"] == [
+        "1",
+        "4",
+    ]
+    desk.play(activation("A1"))
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("active", [], [A])
+    assert {row["cancelStatus"] for row in desk.sandbox.partners.store.records("T1")} == {"2"}

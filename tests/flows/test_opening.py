@@ -211,6 +211,18 @@ def test_an_earlier_plans_acts_do_not_count_for_a_later_one(desk):
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [B], [])
 
 
+def test_undoing_a_second_plan_takes_back_nothing_of_the_first(desk):
+    desk.play(trial("T1", A))
+    refuse_bpm(desk, activation("A1"))
+    undone = desk.billed()
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    resend("A1")
+    desk.deliver()
+    desk.wait_out()
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [A], [])
+    assert desk.billed() == [*undone, ("cancel", "T1", [A])]  # refused, and nothing was to be undone
+
+
 def test_a_replaced_dispatch_is_never_sent(desk):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(trial("T1", A))

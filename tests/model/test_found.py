@@ -551,3 +551,23 @@ def test_given_up_restore_is_not_sent_after_all(desk):
     desk.deliver()
     desk.resend("A0")
     desk.check()
+
+
+def test_an_activation_with_files_behind_a_given_up_change_goes_on(desk):
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "", service="4")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", "", files=True)
+    desk.give_up("C0", "")
+    desk.check()
+
+
+def test_files_are_not_looked_at_while_the_trial_is_closed(desk):
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", "", files=True)
+    desk.give_up("T0", "")
+    desk.check()
+    desk.proceed("A0")
+    desk.check()
