@@ -76,14 +76,14 @@ def _cpu_seconds(group: int) -> float:
 
 
 def _rounds(desk: Desk, addresses: dict[str, str], options: argparse.Namespace) -> dict[tuple, list[dict]]:
-    """{(case, clients): its rounds}."""
+    """{(case, clients): its rounds}. The first is not counted: a process prepares its statements when it meets them."""
     found: dict[tuple, list[dict]] = {}
     file = desk.folder / "bodies"
     prepare(file, 0, WARM_UP)
     for url in addresses.values():
         post_all(file, url, seconds=30)
     names, count, begin = list(addresses), options.seconds * MOST_PER_SECOND, WARM_UP
-    for number in range(options.rounds):
+    for number in range(options.rounds + 1):
         for clients in CLIENTS:
             first = number % len(names)
             for name in names[first:] + names[:first]:
@@ -93,8 +93,9 @@ def _rounds(desk: Desk, addresses: dict[str, str], options: argparse.Namespace) 
                 before = _cpu_seconds(group)
                 result = post_all(file, addresses[name], seconds=options.seconds, clients=clients)
                 result["cpu_ms"] = (_cpu_seconds(group) - before) * 1000 / result["accepted"]
-                print(number + 1, clients, name, result, flush=True)
-                found.setdefault((name, clients), []).append(result)
+                print(number, clients, name, result, flush=True)
+                if number:
+                    found.setdefault((name, clients), []).append(result)
     return found
 
 
