@@ -1,10 +1,72 @@
-"""Read by gunicorn itself. What production lacks is named once, before anything listens; gunicorn then ends with 1."""
+"""Read by gunicorn itself, at the start and at each reload.
 
+What production lacks is named once, before anything listens; gunicorn then ends with 1. Callers that send the head of a
+request too slowly are given up: nginx in front never is one, but without it eight of them would hold all threads.
+Imports nothing of ours: what the master has loaded, its workers would keep over a reload.
+"""
+
+import contextlib
+import socket
 import subprocess
 import sys
+import time
+
+from gunicorn.workers.gthread import ThreadWorker
+
+HEAD_SECONDS = 10
+LINGER_SECONDS = 2  # what a caller may still send after our last answer, so that it comes to read it
+
+
+class InTimeWorker(ThreadWorker):
+    """Slow callers hold a thread for a bounded time, and never the main thread, which accepts and tells that we live.
+
+    `integrations.body` bounds the bodies.
+    """
+
+    def init_process(self):
+        self.heads = {}
+        super().init_process()
+
+    def handle(self, conn):
+        self.heads[conn] = time.monotonic() + HEAD_SECONDS
+        try:
+            kept = super().handle(conn)
+        finally:
+            self.heads.pop(conn, None)
+        if not kept:
+            self._linger(conn.sock)
+        return kept
+
+    def handle_request(self, req, conn):
+        self.heads.pop(conn, None)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self):
+        """Called at least once a second, by the thread that also closes connections."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, until in list(self.heads.items()):
+            if until < now:
+                with contextlib.suppress(OSError):  # gone already
+                    conn.sock.shutdown(socket.SHUT_RD)  # the thread then reads the end of the stream
+
+    def _linger(self, sock):
+        """Waits here for what the caller still sends; the main thread, which would wait too, then finds the end."""
+        until = time.monotonic() + LINGER_SECONDS
+        with contextlib.suppress(OSError):  # gone, or silent for so long
+            sock.shutdown(socket.SHUT_WR)
+            while (left := until - time.monotonic()) > 0:
+                sock.settimeout(left)
+                if not sock.recv(65536):
+                    break
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RD)
+
+
+worker_class = InTimeWorker
 
 
 def on_starting(server):
-    """In a process of its own: what the master has loaded, its workers would keep over a reload."""
+    """In a process of its own, see above."""
     if subprocess.run([sys.executable, "-m", "project.production"], check=False).returncode:
         sys.exit(1)

@@ -22,6 +22,7 @@ from bench.environment import NAME, SERVER
 ROOT = pathlib.Path(__file__).parent.parent
 START_WITHIN = 30.0
 END_WITHIN = 30.0
+WORKERS = "-w 2 --threads 4"
 
 
 class Desk:
@@ -71,19 +72,19 @@ class Desk:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def start_web(self, name: str, application: str, **environment: str) -> str:
-        """gunicorn, 2 workers x 4 threads; gives its address."""
+    def start_web(self, name: str, application: str, *, workers: str = WORKERS, **environment: str) -> str:
+        """gunicorn with these workers; gives its address."""
         port = free_port()
-        words = f"-m gunicorn {application} -w 2 -k gthread --threads 4 -b 127.0.0.1:{port} --no-control-socket"
+        words = f"-m gunicorn {application} {workers} -b 127.0.0.1:{port} --no-control-socket"
         self.start(name, *words.split(), **environment)
-        self.until(lambda: _listens(port), what=f"{name} at port {port}")
+        self.until(lambda: listens(port), what=f"{name} at port {port}")
         return f"http://127.0.0.1:{port}"
 
     def start_partner(self, milliseconds: float) -> str:
         """A partner that answers every call after so long; this process's settings and its children's point at it."""
         port = free_port()
         self.start("partner", "-m", "bench.partner", str(port), str(milliseconds))
-        self.until(lambda: _listens(port), what="the partner")
+        self.until(lambda: listens(port), what="the partner")
         settings.BIGDATA_BASE_URL = settings.BPM_BASE_URL = url = f"http://127.0.0.1:{port}"
         os.environ.update(BIGDATA_BASE_URL=url, BPM_BASE_URL=url)
         return url
@@ -108,7 +109,7 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 

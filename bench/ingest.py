@@ -47,12 +47,12 @@ def _options() -> argparse.Namespace:
 def _rounds(file: pathlib.Path, addresses: dict[str, str], options: argparse.Namespace) -> dict[str, list[dict]]:
     """{case: its rounds}. Who goes first changes from round to round."""
     found: dict[str, list[dict]] = {name: [] for name in addresses}
-    _prepare(file, 0, WARM_UP)
+    prepare(file, 0, WARM_UP)
     for url in addresses.values():
         post_all(file, url, seconds=30)
     count = options.seconds * MOST_PER_SECOND
     for number in range(options.rounds):
-        _prepare(file, WARM_UP + number * count, count)
+        prepare(file, WARM_UP + number * count, count)
         for name in sorted(addresses, reverse=number % 2 == 0):
             result = post_all(file, addresses[name], seconds=options.seconds)
             print(number + 1, name, result, flush=True)
@@ -60,15 +60,16 @@ def _rounds(file: pathlib.Path, addresses: dict[str, str], options: argparse.Nam
     return found
 
 
-def _prepare(file: pathlib.Path, first: int, count: int) -> None:
+def prepare(file: pathlib.Path, first: int, count: int) -> None:
+    """Trials, and the file with the messages that activate them."""
     make_trials(first, count)
     write_bodies(file, first, count)
 
 
-def post_all(file: pathlib.Path, url: str, *, seconds: int) -> dict:
-    """Posts the file's messages, 8 at a time, until the time is up or all have been sent. Raises if one is refused."""
+def post_all(file: pathlib.Path, url: str, *, seconds: int, clients: int = CLIENTS) -> dict:
+    """Posts the messages, `clients` at a time, until the time is up or all are sent. Raises if one is refused."""
     script = str(pathlib.Path(__file__).with_name("post.lua"))
-    words = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--timeout", "10s", "-s", script, f"{url}/api/bboss/orders"]
+    words = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "10s", "-s", script, f"{url}/api/bboss/orders"]
     ran = subprocess.run(
         words, env=os.environ | {"BENCH_BODIES": str(file)}, capture_output=True, text=True, check=True, timeout=200
     )

@@ -1,8 +1,9 @@
-"""A total time-out for partner calls and mails (contract 3.5): whatever the other side does, it ends in time.
+"""A total time-out for partner calls, mails (contract 3.5) and what we read: whatever the other side does, it ends.
 
 Time-outs of sockets count from read to read, so a partner that drips bytes would hold a worker for hours. Here one
 thread a process, the reaper, shuts the socket of an overdue call down; the reader then sees the end of the stream.
 A call holds its own duplicate of the socket, so that the number can't have been given to another one meanwhile.
+Connecting through a proxy and the TLS handshake are part of the call.
 Only the look-up of a host's name is outside: the system's resolver has its own time-out.
 """
 
@@ -23,12 +24,17 @@ _current = threading.local()
 
 
 class Call:
-    """One call in progress: its deadline, what became of it, and the socket that it uses."""
+    """One call in progress: its deadline, what became of it, and the socket that it uses.
 
-    def __init__(self, timeout: float):
+    `shut`: what is shut when the time is up; with SHUT_RD the other side can still be answered.
+    """
+
+    def __init__(self, timeout: float, *, shut: int = socket.SHUT_RDWR):
+        self.shut = shut
         self.deadline = time.monotonic() + timeout
         self.expired = False
         self.sent = False  # a connection stood and the request began to go out
+        self.at_proxy = False  # the proxy is asked for a connection, and has not given it yet
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
@@ -63,7 +69,7 @@ class Call:
     def _shut(self) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):  # already closed by the other side
-                self._socket.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(self.shut)
 
     def _drop(self) -> None:
         if self._socket is not None:
@@ -117,6 +123,7 @@ class _Watched:
     """A connection that tells the current call which socket it uses."""
 
     def _new_conn(self):
+        _current.call.at_proxy = bool(self.proxy)
         try:
             return connected(self._dns_host, self.port, _current.call)
         except TimeoutError as error:
@@ -130,6 +137,7 @@ class _Watched:
             self.connect()
         else:
             call.uses(self.sock)
+        call.at_proxy = False
         call.sent = True
         return super().request(*args, **kwargs)
 
@@ -156,7 +164,17 @@ class _PlainConnection(_Watched, HTTPConnection):
 
 
 class _TLSConnection(_Watched, HTTPSConnection):
-    pass
+    def request(self, *args, **kwargs):
+        try:
+            super().request(*args, **kwargs)
+        except OSError:
+            if _current.call.sent and self.sock is not None:
+                self.sock.recv(1)  # raises the partner's alert, where it said why it hung up
+            raise
+
+    def _tunnel(self):
+        super()._tunnel()
+        _current.call.at_proxy = False  # from here on it is the partner that we speak with
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -167,32 +185,37 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
+POOLS = {"http": _PlainPool, "https": _TLSPool}
+
+
 class DeadlineAdapter(HTTPAdapter):
     """requests' own sender with a deadline. It retries nothing and follows nothing; the outbox has the retry plan."""
 
     def __init__(self):
         super().__init__(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
-        self.reaper = Reaper()
 
     def init_poolmanager(self, *args, **kwargs):
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, *args, **kwargs):
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
     @contextlib.contextmanager
     def deadline(self, timeout: float):
         """`with adapter.deadline(seconds) as call:` — all sending and reading inside ends by then."""
         call = _current.call = Call(timeout)
-        self.reaper.add(call)
-        try:
+        with _watching(call):
             yield call
-        finally:
-            self.reaper.remove(call)
 
 
 class _Process:
-    """This process's adapter. A forked child makes its own: neither threads nor connections survive a fork."""
+    """This process's reaper and adapter. A forked child makes its own: threads and connections survive no fork."""
 
     def __init__(self):
+        self.reaper = Reaper()
         self.lock = threading.Lock()
         self.adapter: DeadlineAdapter | None = None
 
@@ -206,6 +229,25 @@ def _forget() -> None:
 
 
 os.register_at_fork(after_in_child=_forget)
+
+
+@contextlib.contextmanager
+def _watching(call: Call):
+    reaper = _process.reaper
+    reaper.add(call)
+    try:
+        yield
+    finally:
+        reaper.remove(call)
+
+
+@contextlib.contextmanager
+def reading(sock: socket.socket, timeout: float):
+    """`with reading(socket, seconds) as call:` — what is read inside ends by then, as if the other side had closed."""
+    call = Call(timeout, shut=socket.SHUT_RD)
+    call.uses(sock)
+    with _watching(call):
+        yield call
 
 
 def adapter() -> DeadlineAdapter:

@@ -1,16 +1,20 @@
 """The one seam to partners over HTTP: a POST with a total time-out, and what its answer means (contract 3.5).
 
 Whatever goes wrong comes out as `PartnerError`; no error of requests, urllib3 or the socket passes. Nothing is retried
-here, no redirect is followed and no proxy of the environment is used: the outbox decides about the next attempt.
-Threads may call at the same time.
+here and no redirect is followed: the outbox decides about the next attempt. Certificates are always verified; proxy,
+CA and client certificate come from our settings alone, never from the environment or a .netrc. Threads may call at the
+same time.
 """
 
 import datetime
 import email.utils
 import json
+import re
+import ssl
 from dataclasses import dataclass
 
 import requests
+from django.conf import settings
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
@@ -21,6 +25,8 @@ KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
 LONGEST_WAIT_SECONDS = 6 * 3600.0  # what a Retry-After may ask for at most
 RETRY_STATUSES = {401, 403, 408, 429}
 NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
+PROXY_WANTS_CREDENTIALS = 407  # from a proxy of ours; behind it nobody has seen the request
+CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
 ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
 
 
@@ -28,7 +34,8 @@ class PartnerError(Exception):
     """A call did not succeed.
 
     `permanent`: the same request won't ever succeed. `code`: a short word for grouping: `timeout`, `refused` (no
-    connection), `broken` (a connection that broke), `http_503`, `not_json`, `answer_too_large`, `no_code`, `code_400`,
+    connection), `proxy` (ours gave none), `tls` (a certificate or the handshake was not accepted, by us or by the
+    partner), `broken` (a connection that broke), `http_503`, `not_json`, `answer_too_large`, `no_code`, `code_400`,
     `bad_result`. `http_status`: None where no answer came. `retry_after`: the seconds that the partner asked to wait,
     at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
@@ -95,6 +102,8 @@ def post(
     text = raw[: 4 * KEPT_CHARACTERS].decode("utf-8", "replace")[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
+    if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
+        raise refuse("the proxy does not take our credentials", code="proxy", unknown=False)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
         raise refuse(f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT)
     if status == ACTED_BEFORE:
@@ -193,7 +202,7 @@ def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> t
     sender = adapter()
     with sender.deadline(timeout) as call:
         try:
-            response = sender.send(request, stream=True, timeout=timeout)
+            response = sender.send(request, stream=True, timeout=timeout, **_network())
             try:
                 raw = response.raw.read(most + 1, decode_content=True)
             finally:
@@ -205,14 +214,41 @@ def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> t
     return response.status_code, response.headers, raw
 
 
+def _network() -> dict:
+    """How partners are reached, as requests' adapter takes it. There is no way to switch the verification off."""
+    proxy = settings.PARTNER_PROXY
+    return {
+        "verify": settings.PARTNER_CA_BUNDLE or True,
+        "cert": settings.PARTNER_CLIENT_CERT or None,
+        "proxies": {"http": proxy, "https": proxy} if proxy else None,
+    }
+
+
 def _broken(call: Call, error: Exception) -> PartnerError:
+    """What a call without an answer is. A certificate that was refused after we had sent counts as not sent: nobody
+    reads a request before it knows who calls (in TLS 1.3 we send before we hear of it)."""
+    handshake = _handshake_error(error)
+    sent, words = call.sent, str(error)
     if call.expired or call.overdue or isinstance(error, requests.Timeout):
         code, what = "timeout", "no complete answer in time"
-    elif call.sent:
+    elif call.at_proxy:
+        code, what = "proxy", "the proxy gives no connection"
+    elif handshake and (not sent or CERTIFICATE_ALERTS.search(handshake.reason or "")):
+        code, what, sent, words = "tls", "no TLS connection", False, str(handshake)
+    elif sent:
         code, what = "broken", "the connection broke before the answer was complete"
     else:
         code, what = "refused", "no connection"
-    return PartnerError(f"{what} ({clean(str(error))[:300]})", code=code, unknown=call.sent, transport=True)
+    return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True)
+
+
+def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
+    """The TLS library's error behind another one; none for a connection that just ended."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None
+    if error is None or isinstance(error, ssl.SSLError):
+        return error
+    return _handshake_error(error.__cause__) or _handshake_error(error.__context__)
 
 
 def _number(code: object) -> int | None:

@@ -76,6 +76,17 @@ CAUSES = {
         _("No connection to the partner."),
         _("Check whether the partner is up and the network open, then resend what has failed."),
     ),
+    "proxy": Cause(
+        _("Our own proxy gives no connection to the partner."),
+        _("Have the proxy and its settings looked at (PARTNER_PROXY), then resend what has failed."),
+    ),
+    "tls": Cause(
+        _("A certificate is not accepted: the partner's by us, or ours by the partner."),
+        _(
+            "Have the certificates looked at together with the partner (PARTNER_CA_BUNDLE, PARTNER_CLIENT_CERT), then "
+            "resend what has failed."
+        ),
+    ),
     "broken": Cause(_("The connection broke before the answer was complete."), TRIED),
     "not_json": Cause(
         _("The partner's answer could not be read."), _("Show the raw answer to the partner's engineers.")

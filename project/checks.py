@@ -16,6 +16,7 @@ from integrations.bboss.throttle import parse_rate
 from integrations.bboss.tokens import expiry
 from project import production
 from project.addresses import parse_network
+from project.certificates import bundle_problem, client_problem
 
 TAG = "desk"
 LEASE_MARGIN_SECONDS = 5  # contract 3.9, Leases
@@ -29,7 +30,7 @@ SECRETS = {
 @register(TAG)
 def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
     """All findings on our settings."""
-    parts = (secrets, tokens, addresses, web_addresses, rate, choices, times, contact, lacking)
+    parts = (secrets, tokens, addresses, web_addresses, rate, choices, times, contact, lacking, network)
     return [message for part in parts for message in part()]
 
 
@@ -135,3 +136,19 @@ def lacking() -> Iterator[CheckMessage]:
     """What keeps production from starting; `project.command_line` says which commands run all the same."""
     for text in production.lacking():
         yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)
+
+
+def network() -> Iterator[CheckMessage]:
+    """How partners are reached. Does not print the proxy: its address may hold a password."""
+    bundle, certificate = settings.PARTNER_CA_BUNDLE, settings.PARTNER_CLIENT_CERT
+    if bundle and (problem := bundle_problem(bundle)):
+        yield Error(f"PARTNER_CA_BUNDLE: {bundle}: {problem}.", id="desk.011")
+    if certificate and (problem := client_problem(*certificate)):
+        yield Error(f"PARTNER_CLIENT_CERT: {', '.join(dict.fromkeys(certificate))}: {problem}.", id="desk.011")
+    if settings.PARTNER_PROXY and not is_proxy(settings.PARTNER_PROXY):
+        yield Error("PARTNER_PROXY must be http://host:port or http://user:password@host:port.", id="desk.011")
+
+
+def is_proxy(url: str) -> bool:
+    parts = urlsplit(url) if is_http(url) else None
+    return parts is not None and parts.scheme == "http" and parts.path in {"", "/"} and not parts.query

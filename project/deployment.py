@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from integrations.bboss.tokens import expiry
 from project.addresses import parse_network
+from project.certificates import expiry as certificate_expiry
 from project.checks import TAG
 from project.environment import FREE_PREFIX, SETTINGS, TABLE
 
@@ -31,7 +32,7 @@ OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LA
 @register(TAG, deploy=True)
 def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
     """All doubts, each with the name of its setting."""
-    parts = (mail, secrets, tokens, proxies, switched_off, attachments, database, names, values)
+    parts = (mail, secrets, tokens, proxies, switched_off, attachments, database, names, values, certificate)
     return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
 
 
@@ -144,3 +145,17 @@ def values() -> Iterator[str]:
             yield f"{setting.name} is set and empty; leave the line out, or give it a value."
         if given.startswith("$"):
             yield f"{setting.name} begins with $, which is read literally: no other variable is put in."
+
+
+def certificate() -> Iterator[str]:
+    """Our certificate towards partners: once it has ended, they let none of our calls in."""
+    if not settings.PARTNER_CLIENT_CERT:
+        return
+    try:
+        ends = timezone.localtime(certificate_expiry(settings.PARTNER_CLIENT_CERT[0]))
+    except (OSError, ValueError):
+        return  # an error: desk.011
+    if ends < timezone.now():
+        yield f"PARTNER_CLIENT_CERT expired on {ends:%Y-%m-%d %H:%M}."
+    elif ends < timezone.now() + SOON:
+        yield f"PARTNER_CLIENT_CERT expires on {ends:%Y-%m-%d %H:%M}."

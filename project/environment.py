@@ -18,7 +18,8 @@ from project.database.options import database_entry
 BASE_DIR = Path(__file__).resolve().parent.parent
 MOST = 10**8  # three years in seconds; with much more no date could be reckoned
 MASK = "***"
-PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(?=@)")
+PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)")
+CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
 
 
 class WrongError(ValueError):
@@ -100,6 +101,14 @@ def folder(name: str, given: str) -> Path:
     return Path(text(name, given))
 
 
+def certificate_files(name: str, given: str) -> tuple[str, ...]:
+    """The paths of a certificate and its key: `cert.pem,key.pem`, or one file with both; none for an empty text."""
+    paths = tuple(path.strip() for path in given.split(",")) if given.strip() else ()
+    if len(paths) > 2 or not all(paths):
+        raise WrongError(f"{name} must be one file with certificate and key, or cert.pem,key.pem")
+    return paths * 2 if len(paths) == 1 else paths
+
+
 def log_level(name: str, given: str) -> str:
     """The name of a level, in any letter case."""
     level = text(name, given).upper()
@@ -129,18 +138,24 @@ def mail_server(name: str, given: str) -> dict:
 
 @dataclass(frozen=True)
 class Setting:
-    """A row of the table. `read` gives the value of `(name, text)` or raises WrongError; `default` is text as well."""
+    """A row of the table. `read` gives the value of `(name, text)` or raises WrongError; `default` is text as well.
+
+    `secret`: all of it is. `credentials`: an address in which a name without a password may be one (a token).
+    """
 
     name: str
     read: Callable[[str, str], object]
     default: str
     help: str
     secret: bool = False
+    credentials: bool = False
 
     def shown(self, given: str) -> str:
         """The text as people may see it: no secret, no password in an address."""
         if self.secret:
             return MASK if given else ""
+        if self.credentials:
+            return CREDENTIALS.sub(rf"\g<1>{MASK}", given, count=1)
         return PASSWORD.sub(rf"\1{MASK}", given)
 
 
@@ -170,6 +185,9 @@ SETTINGS = (
     Setting("BPM_CALLBACK_SECRET", plain, "", "signs BPM's approvals", secret=True),
     Setting("BIGDATA_BASE_URL", plain, "http://127.0.0.1:8090/bigdata", "big data; the default is the sandbox"),
     Setting("PARTNER_TIMEOUT_SECONDS", positive, "10", "of a whole call"),
+    Setting("PARTNER_CA_BUNDLE", plain, "", "PEM file of the CAs that partners' certificates come from"),
+    Setting("PARTNER_CLIENT_CERT", certificate_files, "", "ours: one PEM file with key, or cert.pem,key.pem"),
+    Setting("PARTNER_PROXY", plain, "", "http://[user:password@]host:port, for calls to partners", credentials=True),
     Setting("DISPATCH_RETRY_SECONDS", wholes, "30,120,600,1800,7200,21600", "waits between attempts"),
     Setting("DISPATCH_LEASE_SECONDS", positive, "60", "how long a claimed step stays its worker's"),
     Setting("BREAKER_FAILURES", positive, "20", "failures after which a partner counts as down"),

@@ -16,8 +16,10 @@ limit_statements(PAGE)
 try:
     application = get_wsgi_application()
 
+    from integrations.body import BodiesInTime
     from project.checks import stop_on_errors  # its models need the apps to be ready
 
+    application = BodiesInTime(application)
     stop_on_errors()  # a wrong setting stops the web process as it stops every command
 except ImproperlyConfigured as error:  # its text names the setting; a traceback would hide it
     for line in str(error).splitlines():

@@ -52,6 +52,7 @@ def sandbox(sandbox_server, settings):
 # What does not depend on the database runs once where both are tested: on SQLite (see tests/run.py).
 ANY_DATABASE = (
     *("sandbox/", "partners/", "files/", "notifications/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
+    *("deploy/", "first_start/"),
     *("bboss/test_domains", "bboss/test_signature", "bboss/test_strict_json", "bboss/test_content"),
     *("admin/test_walk", "admin/test_names_with_html", "admin/test_masks", "admin/test_query_counts"),
     *("admin/test_decisions", "admin/test_declared_filters", "admin/test_strangers_texts", "admin/test_words"),

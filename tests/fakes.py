@@ -1,5 +1,6 @@
 """The partners' stand-in inside the test process: real HTTP on a free port, looked at directly."""
 
+import ssl
 import threading
 from typing import Self
 
@@ -11,9 +12,9 @@ from integrations.sandbox.server import SandboxServer
 class RunningSandbox:
     """`with RunningSandbox() as sandbox:` serves in a thread until the block ends."""
 
-    def __init__(self, state_file: str | None = None) -> None:
+    def __init__(self, state_file: str | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.partners = Partners(state_file)
-        self._server = SandboxServer("127.0.0.1", 0, self.partners)
+        self._server = SandboxServer("127.0.0.1", 0, self.partners, tls)
         self.url = self._server.url
         self.bigdata_url = f"{self.url}/bigdata"
         self.bpm_url = f"{self.url}/bpm"

@@ -15,6 +15,7 @@ from django.db import connection
 
 from project.checks import TAG, require_database_directory, stop_on_errors
 from project.command_line import run
+from tests.partners.certificates import Authority
 
 ROOT = Path(__file__).resolve().parent.parent
 ERRORS = [
@@ -37,6 +38,15 @@ ERRORS = [
     ("BBOSS_ALLOWED_IPS", ["10.0.0.300"]),
     ("BBOSS_ALLOWED_IPS", ["10.0.0.1/8"]),
     ("METRICS_ALLOWED_IPS", ["localhost"]),
+    ("PARTNER_CA_BUNDLE", "/nowhere/ca.pem"),
+    ("PARTNER_CA_BUNDLE", str(ROOT)),
+    ("PARTNER_CA_BUNDLE", str(ROOT / "README.md")),
+    ("PARTNER_CLIENT_CERT", ("/nowhere/client.pem", "/nowhere/client.pem")),
+    ("PARTNER_CLIENT_CERT", (str(ROOT / "README.md"), str(ROOT / "README.md"))),
+    ("PARTNER_PROXY", "https://proxy.example.com:3128"),
+    ("PARTNER_PROXY", "proxy.example.com:3128"),
+    ("PARTNER_PROXY", "socks5://proxy.example.com"),
+    ("PARTNER_PROXY", "http://proxy.example.com/path"),
 ]
 FINE = [
     ("BBOSS_ALLOWED_IPS", ["10.0.0.0/8", "fd00::1"]),
@@ -47,6 +57,7 @@ FINE = [
     ("SUBSEQUENT_BILLING", "at_once"),
     ("SITE_URL", "https://ibs.example.com"),
     ("BBOSS_RATE", "10/s"),
+    ("PARTNER_PROXY", "http://ibs:p%40ss@proxy.example.com:3128"),
 ]
 
 
@@ -89,6 +100,25 @@ def test_nobody_to_mail_is_a_warning(settings):
 def test_a_token_is_not_told(settings):
     settings.BBOSS_ACCESS_TOKENS = ["very-secret"]
     assert "very-secret" not in str(found())
+
+
+def test_a_proxys_password_is_not_told(settings):
+    settings.PARTNER_PROXY = "https://ibs:very-secret@proxy.example.com"
+    assert "very-secret" not in str(found())
+
+
+def test_certificates_are_looked_into(settings, tmp_path):
+    """A key with a password or of another certificate is named, and nobody is asked for the password."""
+    one, other = (Authority(tmp_path, name).issue("ibs.example.com") for name in ("one", "other"))
+    settings.PARTNER_CA_BUNDLE, settings.PARTNER_CLIENT_CERT = str(tmp_path / "one.pem"), (one, one)
+    assert found() == []
+    settings.PARTNER_CLIENT_CERT = (one, other)
+    assert "PARTNER_CLIENT_CERT" in found()[0].msg
+    locked = tmp_path / "locked.pem"
+    words = ["openssl", "pkey", "-in", one, "-aes256", "-passout", "pass:x", "-out", str(locked)]
+    subprocess.run(words, check=True, capture_output=True)
+    settings.PARTNER_CLIENT_CERT = (one, str(locked))
+    assert "without a password" in found()[0].msg
 
 
 def test_a_missing_database_directory_is_named(settings, tmp_path):

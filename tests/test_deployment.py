@@ -15,9 +15,11 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from project import production
+from project.certificates import expiry
 from project.checks import TAG
 from project.deployment import strange_names
-from project.environment import SETTINGS, Environment
+from project.environment import SETTINGS, TABLE, Environment, certificate_files
+from tests.partners.certificates import Authority
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = [setting.name for setting in SETTINGS]
@@ -198,6 +200,23 @@ def test_a_token_that_lasts_is_no_doubt(fine):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("days, said", [(-1, "expired on"), (13, "expires on"), (15, "")])
+def test_a_client_certificate_that_ends_is_a_doubt(fine, tmp_path, days, said):
+    ends = timezone.now() + datetime.timedelta(days=days)
+    path = Authority(tmp_path).issue("ibs.example.com", until=ends)
+    fine.PARTNER_CLIENT_CERT = (path, path)
+    moment = f"{timezone.localtime(ends):%Y-%m-%d %H:%M}"
+    assert doubts() == ([f"PARTNER_CLIENT_CERT {said} {moment}."] if said else [])
+
+
+def test_the_end_of_a_certificate_is_read_before_and_after_2050(tmp_path):
+    """RFC 5280 writes years from 2050 on with their century."""
+    for ends in (datetime.datetime(2049, 12, 31, 23, 59, 59), datetime.datetime(2050, 1, 1)):
+        moment = ends.replace(tzinfo=datetime.UTC)
+        assert expiry(Authority(tmp_path).issue("ibs.example.com", until=moment)) == moment
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "name, value, said",
     [
@@ -243,13 +262,48 @@ def test_a_dollar_is_read_literally():
 def test_settings_prints_each_with_its_origin_and_no_secret():
     secrets = {"SECRET_KEY": "s1-hidden", "BBOSS_APP_SECRET": "s2-hidden", "BPM_CALLBACK_SECRET": "s3-hidden"}
     more = {"EMAIL_URL": "smtp://me:s4-hidden@mail.example.com:25", "ANYMAIL_KEY": "s5-hidden", "BBOSS_RATE": None}
+    more["PARTNER_PROXY"] = "http://token-hidden:s6@hidden@proxy.example.com:3128"
     ended = manage("settings", **secrets, **more)
     rows = {line.split()[0]: line.split()[1:] for line in ended.stdout.splitlines()}
     assert list(rows) == [*NAMES, "ANYMAIL_KEY"]
     assert rows["BBOSS_RATE"] == ["default", "6000/min"]
     assert rows["BBOSS_APP_SECRET"] == ["environment", "***"]
     assert rows["EMAIL_URL"] == ["environment", "smtp://me:***@mail.example.com:25"]
+    assert rows["PARTNER_PROXY"] == ["environment", "http://***@proxy.example.com:3128"]
     assert "hidden" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    "given, shown",
+    [
+        ("", ""),
+        ("http://proxy.example.com:3128", "http://proxy.example.com:3128"),
+        ("http://token@proxy.example.com", "http://***@proxy.example.com"),
+        ("ibs:p@ss@proxy.example.com", "***@proxy.example.com"),
+    ],
+)
+def test_a_proxys_credentials_are_not_shown(given, shown):
+    assert TABLE["PARTNER_PROXY"].shown(given) == shown
+
+
+@pytest.mark.parametrize(
+    "given, paths", [("", ()), ("both.pem", ("both.pem", "both.pem")), ("a.pem, b.pem", ("a.pem", "b.pem"))]
+)
+def test_a_client_certificate_is_one_file_or_two(given, paths):
+    assert certificate_files("PARTNER_CLIENT_CERT", given) == paths
+
+
+def test_a_wrong_list_of_files_is_named():
+    ended = manage("check", PARTNER_CLIENT_CERT="a.pem,,b.pem")
+    said = "manage.py: PARTNER_CLIENT_CERT must be one file with certificate and key, or cert.pem,key.pem\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
+
+
+def test_a_file_that_is_missing_stops_web_and_worker():
+    for words in (("manage.py", "worker"), ("-c", "import project.wsgi")):
+        ended = python(*words, **PRODUCTION | {"PARTNER_CA_BUNDLE": "/nowhere/ca.pem"})
+        assert ended.returncode != 0
+        assert "PARTNER_CA_BUNDLE: /nowhere/ca.pem: No such file or directory" in ended.stderr
 
 
 def test_the_file_is_known_as_where_it_comes_from(tmp_path, monkeypatch):

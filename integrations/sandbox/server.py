@@ -4,6 +4,7 @@ import os
 import socket
 import socketserver
 import sqlite3
+import ssl
 import struct
 import sys
 import time
@@ -20,13 +21,13 @@ REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Listens at host and port (0: a free one); `partners` is what it answers from."""
+    """Listens at host and port (0: a free one); `partners` is what it answers from. `tls`: it speaks https."""
 
     daemon_threads = True
     request_queue_size = 512
 
-    def __init__(self, host: str, port: int, partners: Partners) -> None:
-        self.partners = partners
+    def __init__(self, host: str, port: int, partners: Partners, tls: ssl.SSLContext | None = None) -> None:
+        self.partners, self.tls = partners, tls
         super().__init__((host, port), Handler)
 
     def server_bind(self) -> None:
@@ -34,15 +35,22 @@ class SandboxServer(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 
+    def get_request(self) -> tuple[socket.socket, object]:
+        """A connection. Its handshake comes with the first read, in its own thread."""
+        connection, address = super().get_request()
+        if self.tls:
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
     def handle_error(self, request: object, client_address: object) -> None:
-        """Shows faults of ours; a broken connection, or a store closed meanwhile, is everyday."""
-        if not isinstance(sys.exception(), (ConnectionError, sqlite3.ProgrammingError)):
+        """Shows faults of ours; a broken connection or handshake, or a store closed meanwhile, is everyday."""
+        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError, sqlite3.ProgrammingError)):
             super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
-        """`http://host:port`."""
-        return f"http://{self.server_name}:{self.server_port}"
+        """`http://host:port`, or https."""
+        return f"{'https' if self.tls else 'http'}://{self.server_name}:{self.server_port}"
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -17,6 +17,7 @@ class Place:
     http: int
     https: int
     web: int
+    intake: int
     sandbox: int
     mail: int
     database: str
@@ -30,6 +31,7 @@ class Place:
             "https://ibs.example.com": f"https://localhost:{self.https}",
             "ibs.example.com": "localhost",
             "127.0.0.1:8000": f"127.0.0.1:{self.web}",
+            "127.0.0.1:8001": f"127.0.0.1:{self.intake}",
             "listen 80;": f"listen 127.0.0.1:{self.http};",
             "listen 443 ssl;": f"listen 127.0.0.1:{self.https} ssl;",
             "listen [::]:80;": "",

@@ -93,7 +93,7 @@ def walk_place() -> Iterator[Place]:
     if parts.password:
         os.environ["PGPASSWORD"] = parts.password
     try:
-        yield Place(folder, ROOT, *free_ports(5), database, url)
+        yield Place(folder, ROOT, *free_ports(6), database, url)
     finally:
         stand_ins.stop_all(folder)
         with psycopg.connect(server.url, autocommit=True) as connection:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.first_start.lines import ROOT, Place, settings_to_fill_in, ten_lines
 
-PLACE = Place(Path("/walk"), Path("/checkout"), 1, 2, 3, 4, 5, "walked", "postgres://walked@127.0.0.1/walked")
+PLACE = Place(Path("/walk"), Path("/checkout"), 1, 2, 3, 4, 5, 6, "walked", "postgres://walked@127.0.0.1/walked")
 
 
 def test_there_are_ten():

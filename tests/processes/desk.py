@@ -48,7 +48,7 @@ class ProcessDesk:
         self.folder, self.postgres, self.settings = folder, postgres, settings
         self.clock_file = folder / "clock" if clock else None
         self.processes: dict[str, subprocess.Popen] = {}
-        self.ports = {"sandbox": free_port(), "web": free_port()}
+        self.ports = {"sandbox": free_port(), "web": free_port(), "intake": free_port()}
         if clock:
             self.at(clock)
 
@@ -159,22 +159,12 @@ class ProcessDesk:
         )
         self.until(lambda: requests.get(f"{self.sandbox_url}/state", timeout=2).ok)
 
-    def start_web(self) -> None:
-        words = [
-            "-m",
-            "gunicorn",
-            "project.wsgi",
-            "-w",
-            "2",
-            "-k",
-            "gthread",
-            "--threads",
-            "4",
-            "-b",
-            f"127.0.0.1:{self.ports['web']}",
-        ]
-        self.start("web", *words)
-        self.until(lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
+    def start_web(self, name: str = "web") -> None:
+        """gunicorn, as `web`; or a second one beside it, as `intake`."""
+        address = f"127.0.0.1:{self.ports[name]}"
+        words = ["-m", "gunicorn", "project.wsgi", "-w", "2", "--threads", "4", "-b", address, "--no-control-socket"]
+        self.start(name, *words)
+        self.until(lambda: requests.get(f"http://{address}/livez", timeout=2).ok)
 
     def start_worker(self, name: str = "worker", *, ping_every: float = 15, patience: float = 60) -> subprocess.Popen:
         self.worker_since = datetime.datetime.now(datetime.UTC)

@@ -10,6 +10,7 @@ import sys
 import pytest
 import requests
 
+from tests.partners.certificates import Authority
 from tests.sandbox.bodies import DONE, PUT, RECORD, post, records
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -28,7 +29,7 @@ class Process:
 
     def __enter__(self):
         line = self.run.stdout.readline()
-        assert re.fullmatch(r"sandbox listens on http://127\.0\.0\.1:\d+\n", line), line + self.run.stderr.read()
+        assert re.fullmatch(r"sandbox listens on https?://127\.0\.0\.1:\d+\n", line), line + self.run.stderr.read()
         self.url = line.split()[-1]
         return self
 
@@ -47,6 +48,17 @@ def test_it_serves_and_stops_cleanly(number):
     with Process("--port", "0") as process:
         assert post(process, PUT, records()).json() == DONE
         assert process.end(number) == (0, "")
+
+
+def test_it_speaks_https_and_demands_a_certificate(tmp_path):
+    authority = Authority(tmp_path)
+    tls = ("--tls", authority.issue("127.0.0.1"), "--client-ca", authority.bundle)
+    with Process("--port", "0", *tls) as process:
+        url = f"{process.url}/state"
+        assert requests.get(url, verify=authority.bundle, cert=authority.issue("ibs"), timeout=5).ok
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url, verify=authority.bundle, timeout=5)
+        assert process.end(signal.SIGTERM) == (0, "")
 
 
 def test_a_killed_one_keeps_its_state_file(tmp_path):

@@ -2,6 +2,7 @@
 
 import signal
 import sqlite3
+import ssl
 import threading
 
 from django.conf import settings
@@ -19,6 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
         parser.add_argument("--port", type=int, default=8090, help="0 takes a free one (default: 8090)")
         parser.add_argument("--state", metavar="FILE", help="keep what it holds in this SQLite file, over restarts")
+        parser.add_argument("--tls", metavar="FILE", help="speak https: a PEM file with certificate and key")
+        parser.add_argument("--client-ca", metavar="FILE", help="with --tls: callers need a certificate of this CA")
 
         desk = f"{settings.SITE_URL or 'http://127.0.0.1:8000'}/api/bpm/approvals"
         parser.add_argument("--callback", metavar="URL", default=desk, help="where approvals go (default: %(default)s)")
@@ -26,8 +29,9 @@ class Command(BaseCommand):
     def handle(self, *args, host: str, port: int, state: str | None, callback: str, **options) -> None:
         if settings.BBOSS_ENV_FLAG == "1":
             raise CommandError("BBOSS_ENV_FLAG is 1: nobody stands in for the partners of production")
+        tls = _tls(options["tls"], options["client_ca"])
         partners = _open(state, callback)
-        server = _listen(host, port, partners)
+        server = _listen(host, port, partners, tls)
         told = _hear_signals()
         self.stdout.write(f"sandbox listens on {server.url}")
         self.stdout.flush()
@@ -41,9 +45,25 @@ def _open(state: str | None, callback: str) -> Partners:
         raise CommandError(f"cannot use the state file {state}: {error}") from error
 
 
-def _listen(host: str, port: int, partners: Partners) -> SandboxServer:
+def _tls(certificate: str | None, client_ca: str | None) -> ssl.SSLContext | None:
+    if not certificate:
+        if client_ca:
+            raise CommandError("--client-ca needs --tls")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        return SandboxServer(host, port, partners)
+        context.load_cert_chain(certificate, password=lambda: "")
+        if client_ca:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cafile=client_ca)
+    except OSError as error:  # ssl.SSLError is one
+        raise CommandError(f"cannot use the certificates of --tls and --client-ca: {error}") from error
+    return context
+
+
+def _listen(host: str, port: int, partners: Partners, tls: ssl.SSLContext | None) -> SandboxServer:
+    try:
+        return SandboxServer(host, port, partners, tls)
     except (OSError, OverflowError) as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error}") from error
 

@@ -1,0 +1,125 @@
+"""gunicorn's worker classes for BBOSS's calls, behind nginx: `python -m bench.workers [--seconds 6] [--rounds 5]`."""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import subprocess
+
+from bench import environment  # noqa: F401  sets Django up
+from bench.desk import Desk, free_port, listens
+from bench.ingest import WARM_UP, post_all, prepare
+from bench.results import append, spread
+
+NGINX = "/usr/sbin/nginx"
+CASES = {
+    "gthread 2 x 4": "-w 2 -k gthread --threads 4",
+    "sync 2": "-w 2 -k sync",
+    "sync 4": "-w 4 -k sync",
+    "sync 8": "-w 8 -k sync",
+}
+MOST_PER_SECOND = 400  # so many messages are prepared
+REFERENCE = "gthread 2 x 4"
+CLIENTS = (8, 32)
+
+
+def main() -> None:
+    """Runs all cases in turn, in each round in another order, and appends the medians."""
+    options = _options()
+    with Desk() as desk:
+        addresses = {
+            name: _behind_nginx(desk, name, desk.start_web(name, "project.wsgi", workers=workers))
+            for name, workers in CASES.items()
+        }
+        append("workers", _report(_rounds(desk, addresses, options), options))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=6, choices=range(1, 121), metavar="1-120")
+    parser.add_argument("--rounds", type=int, default=5, choices=range(1, 21), metavar="1-20")
+    return parser.parse_args()
+
+
+def _behind_nginx(desk: Desk, name: str, url: str) -> str:
+    """An nginx of its own that buffers bodies as deploy/nginx.conf has it; gives its address."""
+    port = free_port()
+    folder = desk.folder / f"nginx-{port}"
+    folder.mkdir()
+    paths = "".join(
+        f"  {kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;\nevents {{}}\n"
+        f"http {{\n{paths}  access_log off;\n"
+        f"  upstream desk {{ server {url.removeprefix('http://')}; keepalive 16; }}\n"
+        f"  server {{\n    listen 127.0.0.1:{port}; client_max_body_size 16m; proxy_http_version 1.1;\n"
+        '    proxy_set_header Connection ""; proxy_set_header Host $host;\n'
+        "    location / { proxy_pass http://desk; }\n  }\n}\n"
+    )
+    command = [NGINX, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
+    with (folder / "log").open("ab") as log:
+        desk.processes[f"nginx {name}"] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    desk.until(lambda: listens(port), what=f"nginx at port {port}")
+    return f"http://127.0.0.1:{port}"
+
+
+def _cpu_seconds(group: int) -> float:
+    """What all processes of a group that are alive have used so far."""
+    ticks = 0
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _rounds(desk: Desk, addresses: dict[str, str], options: argparse.Namespace) -> dict[tuple, list[dict]]:
+    """{(case, clients): its rounds}. The first is not counted: a process prepares its statements when it meets them."""
+    found: dict[tuple, list[dict]] = {}
+    file = desk.folder / "bodies"
+    prepare(file, 0, WARM_UP)
+    for url in addresses.values():
+        post_all(file, url, seconds=30)
+    names, count, begin = list(addresses), options.seconds * MOST_PER_SECOND, WARM_UP
+    for number in range(options.rounds + 1):
+        for clients in CLIENTS:
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                prepare(file, begin, count)  # orders of their own: an order that comes again costs less
+                begin += count
+                group = desk.processes[name].pid
+                before = _cpu_seconds(group)
+                result = post_all(file, addresses[name], seconds=options.seconds, clients=clients)
+                result["cpu_ms"] = (_cpu_seconds(group) - before) * 1000 / result["accepted"]
+                print(number, clients, name, result, flush=True)
+                if number:
+                    found.setdefault((name, clients), []).append(result)
+    return found
+
+
+def _report(rounds: dict[tuple, list[dict]], options: argparse.Namespace) -> list[str]:
+    lines = [
+        f"First activations behind nginx, PostgreSQL, {options.seconds} s a round, all cases in turn in each round.",
+        f"Ratios are to {REFERENCE} in the same round.",
+        "",
+        "| case | clients | orders/s | ratio | p99 ms | ratio | gunicorn's CPU ms an order |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for clients in CLIENTS:
+        base = rounds[REFERENCE, clients]
+        for name in CASES:
+            runs = rounds[name, clients]
+            speed = [one["accepted"] / one["seconds"] for one in runs]
+            ratio = [mine * other["seconds"] / other["accepted"] for mine, other in zip(speed, base, strict=True)]
+            tails = [one["p99"] for one in runs]
+            tail_ratio = [one["p99"] / other["p99"] for one, other in zip(runs, base, strict=True)]
+            cpu = spread([one["cpu_ms"] for one in runs], 1)
+            cells = (spread(speed), spread(ratio, 2), spread(tails), spread(tail_ratio, 2), cpu)
+            lines.append(f"| {name} | {clients} | {' | '.join(cells)} |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()

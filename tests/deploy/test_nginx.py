@@ -1,0 +1,201 @@
+"""Debian's nginx with deploy/nginx.conf before two gunicorns: who gets which call, and what nginx answers itself."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from integrations.bboss.sign import signed_envelope
+from tests.first_start import stand_ins
+from tests.first_start.lines import ROOT, Place
+from tests.partners.certificates import Authority
+from tests.processes.desk import ProcessDesk, free_port
+from tests.processes.orders import trial
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not os.path.exists(stand_ins.NGINX), reason="Debian's nginx is not installed"),
+]
+BBOSS, BPM = "/api/bboss/orders", "/api/bpm/approvals"
+JSON = {"Content-Type": "application/json"}
+WAITS = 2  # seconds, in place of the configuration's 10 and 60
+LARGE = b" " * (17 * 1024 * 1024)
+ENVELOPE = {"transIDO", "transIDH", "transIDHTime", "cutOffDay", "providePartyID", "response", "result"}
+OUTSIDE = "127.0.0.2"
+
+
+class Site:
+    """nginx in front of two gunicorns of one desk."""
+
+    def __init__(self, desk: ProcessDesk, folder: Path):
+        self.desk, self.folder = desk, folder
+        self.place = Place(
+            folder, ROOT, free_port(), free_port(), desk.ports["web"], desk.ports["intake"], 1, 1, "unused", "unused"
+        )
+        self.url = f"https://localhost:{self.place.https}"
+        (folder / "etc/ssl/ibs").mkdir(parents=True)
+        self.authority = Authority(folder)
+        certificate = Path(self.authority.issue("localhost"))
+        for name in ("fullchain", "privkey"):
+            (folder / f"etc/ssl/ibs/{name}.pem").write_bytes(certificate.read_bytes())
+        stand_ins.write_nginx_conf(folder)
+        text = self.place.put_in((ROOT / "deploy/nginx.conf").read_text())
+        text, count = re.subn(r"proxy_read_timeout \d+s", f"proxy_read_timeout {WAITS}s", text)
+        assert count == 4
+        (folder / "etc/nginx/conf.d/ibs.conf").write_text(text)
+        stand_ins.start(folder, "nginx", [*stand_ins.nginx_command(folder), "-g", "daemon off;"])
+
+    def call(self, method: str, path: str, *, from_address: str = "127.0.0.1", **more) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env, session.verify = False, self.authority.bundle
+            session.mount("https://", FromAddress(from_address))
+            return session.request(method, self.url + path, timeout=60, allow_redirects=False, **more)
+
+    def post(self, path: str, body, **more) -> requests.Response:
+        return self.call("POST", path, data=body, headers=JSON | more.pop("headers", {}), **more)
+
+    def order(self, number: int) -> requests.Response:
+        return self.post(BBOSS, json.dumps(signed_envelope(trial(number), now=self.desk.now())))
+
+    @contextlib.contextmanager
+    def frozen(self, name: str):
+        """All processes of a gunicorn stand still."""
+        group = self.desk.processes[name].pid
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGCONT)
+
+
+class FromAddress(HTTPAdapter):
+    def __init__(self, address: str):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args, **more):
+        super().init_poolmanager(*args, source_address=(self.address, 0), **more)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    folder.chmod(0o755)
+    settings = {"HTTPS_ONLY": "true", "TRUSTED_PROXY_COUNT": "1", "ALLOWED_HOSTS": "localhost,127.0.0.1"}
+    postgres = os.environ.get("DESK_TEST_DATABASE_URL", "")
+    with ProcessDesk(tmp_path_factory.mktemp("desk"), postgres=postgres, **settings) as desk:
+        desk.start_web("intake")
+        site = Site(desk, folder)
+        try:
+            desk.until(lambda: site.call("GET", "/livez").ok)
+            yield site
+        finally:
+            stand_ins.stop_all(folder)
+
+
+def code_of(answer: requests.Response) -> tuple[int, str]:
+    """(HTTP status, rspCode) of an answer in BBOSS's envelope."""
+    assert answer.headers["Content-Type"].startswith("application/json")
+    members = answer.json()
+    assert (set(members), members["providePartyID"]) == (ENVELOPE, "CDNP9950")
+    return answer.status_code, members["response"]["rspCode"]
+
+
+def test_an_order_and_a_page(site):
+    assert code_of(site.order(1)) == (200, "00000")
+    assert site.call("GET", "/admin/login/").status_code == 200
+
+
+def test_pages_that_stand_still_do_not_keep_bboss_waiting(site):
+    """They get a page that says so, in Chinese; orders are taken meanwhile."""
+    with site.frozen("web"):
+        began = time.monotonic()
+        assert code_of(site.order(2)) == (200, "00000")
+        page = site.call("GET", "/admin/")
+        assert time.monotonic() - began < WAITS + 10
+    assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+    assert "系统暂时无法访问" in page.text
+    assert site.call("GET", "/admin/login/").status_code == 200
+
+
+def test_intake_that_stands_still_is_answered_in_the_callers_form(site):
+    """An order that was stored all the same is the same order when it comes again."""
+    with site.frozen("intake"):
+        assert code_of(site.order(3)) == (503, "20000")
+        answer = site.post(BPM, "{}")
+        assert (answer.status_code, answer.json()["code"]) == (503, 503)
+        assert site.call("GET", "/admin/login/").status_code == 200
+    assert code_of(site.order(3)) == (200, "00000")
+
+
+def test_intake_that_is_away_is_answered_in_the_callers_form(site):
+    site.desk.stop("intake")
+    try:
+        answer = site.order(4)
+        assert code_of(answer) == (503, "20000")
+        assert re.fullmatch("[0-9a-f]{32}", answer.json()["transIDH"])
+        answer = site.post(BPM, "{}")
+        assert (answer.status_code, answer.json()["code"]) == (503, 503)
+        assert site.call("GET", "/readyz?for=intake").status_code >= 500
+    finally:
+        site.desk.start_web("intake")
+    assert code_of(site.order(4)) == (200, "00000")
+
+
+@pytest.mark.parametrize("megabytes, by_desk", [(3, True), (17, False)])
+def test_too_large_is_413_whoever_says_it(site, megabytes, by_desk):
+    answer = site.post(BBOSS, b" " * (megabytes * 1024 * 1024))
+    assert code_of(answer) == (413, "20215")
+    assert bool(answer.json()["transIDHTime"]) == by_desk
+    answer = site.post(BPM, b" " * (megabytes * 1024 * 1024))
+    assert (answer.status_code, answer.json()) == (413, {"code": 413, "message": "larger than 2 MiB"})
+
+
+def test_too_large_without_a_length_is_413(site):
+    assert code_of(site.post(BBOSS, iter([LARGE]))) == (413, "20215")
+
+
+def test_a_form_that_is_too_large_is_a_page(site):
+    answer = site.call("POST", "/admin/login/", data=LARGE)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (413, "text/html; charset=utf-8")
+    assert "文件过大" in answer.text
+
+
+@pytest.mark.parametrize("path, code", [(BBOSS, b'"rspCode":"20105"'), (BPM, b'"code":400')])
+def test_chunks_that_are_none_are_400_in_the_callers_form(site, path, code):
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Transfer-Encoding: chunked"]
+    context = ssl.create_default_context(cafile=site.authority.bundle)
+    with (
+        socket.create_connection(("127.0.0.1", site.place.https), timeout=30) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        connection.sendall("\r\n".join([*lines, "", "zz", "{}", "0", "", ""]).encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert code in answer
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/readyz?for=intake", "/api/docs", "/api/schema", "/metrics", "/%72eadyz"])
+def test_what_is_ours_alone_is_closed_from_outside(site, path):
+    assert site.call("GET", path, from_address=OUTSIDE).status_code == 403
+
+
+def test_the_rest_is_open_from_outside(site):
+    assert site.call("GET", "/livez", from_address=OUTSIDE).ok
+    assert site.call("GET", "/admin/login/", from_address=OUTSIDE).ok
+
+
+def test_inside_they_answer(site):
+    assert site.call("GET", "/api/schema").ok
+    assert "swagger" in site.call("GET", "/api/docs").text
+    assert "heartbeat" in site.call("GET", "/readyz").text
+    assert site.call("GET", "/metrics").status_code == 403

@@ -1,0 +1,43 @@
+"""A partner whose certificate, or ours, is not accepted: the step says so, waits, and goes out once that is mended."""
+
+import pytest
+
+from integrations.breaker import open_partners
+from orders.causes import cause_of
+from orders.models import Attempt, BillingRecord, Dispatch
+from tests.partners.certificates import Authority
+
+
+def trial(number: str) -> dict:
+    return {
+        "OrderType": "1", "OrderNum": number, "EnterpriseID": "100A1", "EnterpriseName": "某公司", "ProdType": "1",
+        "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20230920",
+        "ProvContent": [{"ProvReq": f"{number.lower()}.example.com"}],
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:System time is way off")  # the clock stands in 2023
+def test_without_our_certificate_nothing_counts_as_done(desk, settings, tmp_path):
+    settings.BREAKER_FAILURES, settings.DISPATCH_RETRY_SECONDS = 4, [1, 1, 1]
+    authority = Authority(tmp_path)
+    settings.PARTNER_CA_BUNDLE = authority.bundle
+    with authority.partner(authority.issue("127.0.0.1")) as partner:
+        settings.BIGDATA_BASE_URL = partner.bigdata_url
+        for number in range(4):
+            desk.post(trial(f"T{number}"))
+        desk.deliver()
+        steps = Dispatch.objects.filter(channel="billing")
+        assert set(steps.values_list("state", "error_code")) == {("retrying", "tls")}
+        assert set(Attempt.objects.filter(dispatch__in=steps).values_list("outcome", flat=True)) == {"retry"}
+        assert set(BillingRecord.objects.values_list("state", flat=True)) == {"to_send"}
+        assert "证书" in str(cause_of("tls").what)
+        assert (open_partners(), partner.calls()) == ({"bigdata"}, [])
+
+        certificate = authority.issue("ibs.example.com")
+        settings.PARTNER_CLIENT_CERT = (certificate, certificate)
+        for _ in range(2):
+            desk.clock.shift(60)
+            desk.deliver()
+        assert open_partners() == set()
+        assert {desk.order(f"T{number}").state for number in range(4)} == {"trialing"}
+        assert len(partner.state()["records"]) == 4

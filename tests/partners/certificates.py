@@ -1,0 +1,47 @@
+"""Private CAs with the certificates of a partner and of ours, and a partner that demands them."""
+
+import datetime
+import ssl
+from pathlib import Path
+
+import trustme
+
+from tests.fakes import RunningSandbox
+
+PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+
+
+class Authority:
+    """A private CA. Files lie in `folder`; each certificate is one PEM file with its key, which comes first."""
+
+    def __init__(self, folder: Path, name: str = "ca"):
+        self.folder, self.name = folder, name
+        self.ca = trustme.CA()
+        self.bundle = str(folder / f"{name}.pem")
+        self.ca.cert_pem.write_to_path(self.bundle)
+
+    def issue(self, *names: str, until: datetime.datetime | None = None) -> str:
+        """The path of a certificate for these host names."""
+        issued = self.ca.issue_cert(*names, not_after=until)
+        path = self.folder / f"{self.name}-{names[0]}{'-expired' if until else ''}.pem"
+        path.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+        return str(path)
+
+    def partner(self, certificate: str, *, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> RunningSandbox:
+        """The partners' sandbox over TLS; callers need a certificate of this CA."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        context.load_verify_locations(cafile=self.bundle)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.maximum_version = version
+        return RunningSandbox(tls=context)
+
+
+def halves(pem: str) -> str:
+    """`cert.pem,key.pem` of a file that holds both."""
+    text = Path(pem).read_text()
+    end = text.index("-----BEGIN CERTIFICATE-----")
+    certificate, key = Path(f"{pem}.cert"), Path(f"{pem}.key")
+    key.write_text(text[:end])
+    certificate.write_text(text[end:])
+    return f"{certificate},{key}"
