@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from django.db import OperationalError, ProgrammingError
 
 from project import production
+from project.management.commands import version
 
 # What installs, looks or restores runs although production lacks a setting; the sandbox has a no of its own.
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
@@ -21,6 +22,8 @@ def run(argv: list[str]) -> None:
     for place, word in enumerate(argv):
         if not _is_text(word):
             sys.exit(f"{argv[0]}: argument {place} is no UTF-8 text")
+    if argv[1:2] in (["version"], ["--version"]):  # Django would answer these two itself, with its own version
+        return version.Command().run_from_argv([argv[0], "version", *argv[2:]])
     try:
         _stop_where_production_lacks(argv)
         execute_from_command_line(argv)
