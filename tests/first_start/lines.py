@@ -53,15 +53,15 @@ class Place:
 
 def ten_lines() -> list[str]:
     """What README has a person type, a shell line each."""
-    return _block(ROOT / "README.md", "## Production in ten lines").splitlines()
+    return shell_block(ROOT / "README.md", "## Production in ten lines").splitlines()
 
 
 def settings_to_fill_in() -> dict[str, str]:
     """What deploy/README.md has a person write with the editor; `...` is left to that person."""
-    return dict(ENTRY.findall(_block(ROOT / "deploy" / "README.md", "## The first start")))
+    return dict(ENTRY.findall(shell_block(ROOT / "deploy" / "README.md", "## The first start")))
 
 
-def _block(file: Path, heading: str) -> str:
+def shell_block(file: Path, heading: str) -> str:
     """The first shell block below a heading."""
     text = file.read_text(encoding="utf-8")
     return text[text.index(f"\n{heading}\n") :].split("```sh\n", 1)[1].split("```", 1)[0]
