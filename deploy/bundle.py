@@ -33,12 +33,8 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make bundle", description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="the folder for the archive; default: dist")
     parser.add_argument("--python-version", help="the target's Python, as 3.13; default: the one that runs this")
-    parser.add_argument(
-        "--platform",
-        action="append",
-        default=[],
-        help="the target's, as manylinux_2_28_x86_64; default: this machine's",
-    )
+    of = "the target's, as manylinux_2_28_x86_64, again for another that it takes; default: this machine's"
+    parser.add_argument("--platform", action="append", default=[], help=of)
     asked = parser.parse_args(words)
     try:
         archive = make_bundle(asked.output, python=asked.python_version, platforms=asked.platform)
@@ -103,10 +99,13 @@ def _pack(content: Path, archive: Path, moment: int) -> None:
         return entry
 
     part = archive.with_name(f"{archive.name}.part")
-    with part.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for path in [content, *sorted(content.rglob("*"))]:
-                tar.add(path, arcname=path.relative_to(content.parent), recursive=False, filter=as_committed)
+    with (
+        part.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for path in [content, *sorted(content.rglob("*"))]:
+            tar.add(path, arcname=path.relative_to(content.parent), recursive=False, filter=as_committed)
     part.rename(archive)
 
 

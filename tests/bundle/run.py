@@ -1,7 +1,7 @@
 """`python -m tests.bundle.run`: makes a bundle, installs it by deploy/README.md's three commands and takes an order in.
 
 All but the making happens in a network of its own that has a loopback and nothing else, where this machine lets us make
-one (root on Linux); elsewhere only the package index is out of reach. About two minutes.
+one (root on Linux); elsewhere only the package index is out of reach. A minute or two.
 """
 
 import json
@@ -129,9 +129,8 @@ def take_order_in(folder: Path, checkout: Path) -> None:
     web = [python, "-m", "gunicorn", "project.wsgi", "--bind", f"127.0.0.1:{ports['web']}", "--no-control-socket"]
     stand_ins.start(folder, "web", web, **more)
     stand_ins.start(folder, "worker", [python, "manage.py", "worker"], **more)
-    page = type_line(
-        f"curl -fsS --retry 60 --retry-all-errors --retry-delay 1 127.0.0.1:{ports['web']}/livez", cwd=folder
-    )
+    patient = "curl -fsS --retry 60 --retry-all-errors --retry-delay 1"
+    page = type_line(f"{patient} 127.0.0.1:{ports['web']}/livez", cwd=folder)
     if page != "ok":
         raise DrillError(f"/livez says {page!r}")
     style = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', ask(folder, ports["web"], "/admin/login/"))
