@@ -9,12 +9,12 @@ import pytest
 from deploy import bundle
 from deploy.sbom import write_sbom
 
+REQUIRES = "Requires-Dist: other>=2; python_version > '3'"
+BSD = "License :: OSI Approved :: BSD License"
 METADATA = {
-    "Some_Library-1.2-py3-none-any.whl": "Name: Some_Library\nVersion: 1.2\nLicense-Expression: MIT\nRequires-Dist: other>=2",
-    "other-2.0-py3-none-any.whl": (
-        "Name: other\nVersion: 2.0\nClassifier: License :: OSI Approved :: BSD License\nRequires-Dist: absent; extra == 'x'"
-    ),
-    "plain-3-py3-none-any.whl": "Name: plain\nVersion: 3\nLicense: Apache 2.0\n  and the whole text",
+    "Some_Library-1.2-py3-none-any.whl": ["Name: Some_Library", "Version: 1.2", "License-Expression: MIT", REQUIRES],
+    "other-2.0-py3-none-any.whl": ["Name: other", "Version: 2.0", f"Classifier: {BSD}", "Requires-Dist: absent"],
+    "plain-3-py3-none-any.whl": ["Name: plain", "Version: 3", "License: Apache 2.0", "  and the whole text"],
 }
 
 
@@ -25,7 +25,9 @@ def content(tmp_path) -> Path:
     (tmp_path / "requirements.in").write_text("# ours\nsome.library>=1  # why\nplain\n")
     for name, metadata in METADATA.items():
         with zipfile.ZipFile(tmp_path / "wheels" / name, "w") as wheel:
-            wheel.writestr(f"{name.split('-')[0]}-1.dist-info/METADATA", f"Metadata-Version: 2.4\n{metadata}\n")
+            wheel.writestr(
+                f"{name.split('-')[0]}-1.dist-info/METADATA", "\n".join(["Metadata-Version: 2.4", *metadata, ""])
+            )
     return tmp_path
 
 

@@ -74,6 +74,12 @@ def make_releases(folder: Path) -> dict[str, Path]:
     return releases
 
 
+def add_expansion(release: Path, version: str) -> None:
+    """Turns a checkout into the first of them, under this version."""
+    _change(release, "project/__init__.py", f'"{__version__}"', f'"{version}"')
+    _add_migration(release, "expand", EXPAND)
+
+
 def _copy(release: Path) -> Path:
     """What git knows of this checkout, or would, as it stands in the folder now."""
     listed = subprocess.run(

@@ -57,6 +57,7 @@ def sql(text):
 
 INDEX = models.Index(fields=["data_flow"], name="next_index")
 CHECK = models.CheckConstraint(condition=~models.Q(number=""), name="next_check")
+UNIQUE = models.UniqueConstraint(fields=["data_flow"], name="next_unique")
 ORDER = models.ForeignKey("orders.Order", models.CASCADE, null=True)
 LONG = {
     "an index": [migrations.AddIndex("order", INDEX)],
@@ -68,9 +69,7 @@ LONG = {
     "a unique constraint": [
         migrations.AddConstraint("order", models.UniqueConstraint(fields=["data_flow"], name="next_u"))
     ],
-    "a foreign key": [
-        migrations.AddField("order", "next", models.ForeignKey("orders.Order", models.CASCADE, null=True))
-    ],
+    "a foreign key": [migrations.AddField("order", "next", ORDER)],
     "a volatile default": [sql("ALTER TABLE orders_order ADD COLUMN next uuid DEFAULT gen_random_uuid()")],
     "a column renamed": [migrations.RenameField("order", "data_flow", "flow")],
     "a default that old code lacks": [add(default="")],
