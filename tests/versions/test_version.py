@@ -13,7 +13,6 @@ import pytest
 from django.core.management import call_command
 
 from project import __version__
-from project.command_line import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,13 +49,6 @@ def test_the_command_answers_without_settings_or_database(word):
 def test_the_command_is_found_by_its_name(capsys):
     call_command("version")
     assert capsys.readouterr().out.startswith(f"IBS Order Desk {__version__}\n")
-
-
-def test_a_wrong_argument_is_told_in_one_line(capsys):
-    with pytest.raises(SystemExit) as ended:
-        run(["manage.py", "version", "--yaml"])
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith("manage.py version: error: ")
 
 
 def test_livez_tells_it_in_a_header_and_still_answers_ok(client):
