@@ -53,9 +53,19 @@ def upgrade(place: Place, type_line: Callable) -> None:
                 if "git clone" in line:
                     folder = place.folder / "srv/ibs/releases" / version
             callers.until_answered_by(version)
+            check_libraries(place, version)
     if callers.failed:
         raise WalkError(f"{len(callers.failed)} of {callers.posted} calls failed, the first: {callers.failed[0]}")
     print(f"{callers.posted} orders came in meanwhile, over a new connection each, and every one was accepted")
+
+
+def check_libraries(place: Place, version: str) -> None:
+    """What the web's worker processes have loaded of compiled libraries is this version's. Raises WalkError."""
+    main = (place.folder / "ibs-web.pid").read_text()
+    workers = subprocess.run(["pgrep", "-P", main], capture_output=True, text=True, check=True).stdout.split()
+    maps = "".join(Path(f"/proc/{worker}/maps").read_text() for worker in workers)
+    if (found := set(re.findall(r"/releases/([^/]+)/venv/", maps))) != {version}:
+        raise WalkError(f"{version} runs with the libraries of {found}")
 
 
 class Callers:
