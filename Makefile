@@ -6,7 +6,7 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots first-start kills chaos fuzz model model-long interleave bench lint lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills chaos fuzz model model-long interleave bench bundle lint lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -21,6 +21,7 @@ help:
 	@echo "make model   1,500 random sequences in process on SQLite, 300 on PostgreSQL; ARGS=\"--count 300 --seed 7\""
 	@echo "make model-long COUNT=20000  as long as asked, on SQLite; stop it at will, its parts add up"
 	@echo "make interleave   500 random interleavings with repairs against the partners' process; ARGS=\"--count 60 --database postgres\""
+	@echo "make bundle  one archive in dist/ that installs without a package index; ARGS=\"--python-version 3.13\""
 	@echo "make lint    ruff: rules and format"
 	@echo "make venv    the virtual environment in $(VENV), from the lock files"
 	@echo "make lock    compile requirements*.in into lock files (ARGS=--upgrade takes newer versions)"
@@ -75,6 +76,9 @@ model-long: $(VENV)/stamp
 interleave: $(VENV)/stamp
 	@$(PY) -m tests.interleave.run $(ARGS)
 
+bundle: $(VENV)/stamp
+	@$(PY) -m deploy.bundle $(ARGS)
+
 lint: $(VENV)/stamp
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -84,5 +88,5 @@ lock: $(VENV)/stamp
 	$(UV_COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) .demo .pytest_cache .ruff_cache staticfiles
+	rm -rf $(VENV) .demo .pytest_cache .ruff_cache staticfiles dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

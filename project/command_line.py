@@ -10,6 +10,7 @@ from django.db import Error, OperationalError
 
 from integrations.database import COMMAND, NEVER, WORKER, is_away, limit_statements, one_line
 from project import production
+from project.management.commands import version
 
 # What installs, looks or restores runs although production lacks a setting; the sandbox has a no of its own.
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
@@ -24,6 +25,8 @@ def run(argv: list[str]) -> None:
     for place, word in enumerate(argv):
         if not _is_text(word):
             sys.exit(f"{argv[0]}: argument {place} is no UTF-8 text")
+    if argv[1:2] in (["version"], ["--version"]):  # Django would answer these two itself, with its own version
+        return version.Command().run_from_argv([argv[0], "version", *argv[2:]])
     command = next((word for word in argv[1:] if not word.startswith("-")), "help")
     limit_statements(LIMITS.get(command, COMMAND))
     try:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from integrations.database import Outage, one_line
+from project import __version__
 from project.addresses import is_allowed
 from project.metrics import exposition
 from project.readiness import DATABASE_AWAY, readiness
@@ -23,8 +24,8 @@ INTAKE = "intake"
 @never_cache
 @require_safe
 def livez(request):
-    """This process answers. Touches nothing else."""
-    return HttpResponse("ok", content_type="text/plain")
+    """This process answers. Touches nothing else. The body is `ok` and nothing more; the version is in a header."""
+    return HttpResponse("ok", content_type="text/plain", headers={"X-Version": __version__})
 
 
 @never_cache

@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.doubts import count_open, open_differences
+from project import __version__
 from project.readiness import heartbeat_age, oldest_due_age
 
 OPEN_INCIDENTS = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
@@ -69,12 +70,27 @@ def differences(now: datetime.datetime) -> list[GaugeMetricFamily]:
     return [family, GaugeMetricFamily(*oldest, value=age), GaugeMetricFamily(*unbilled, value=found.unbilled)]
 
 
+def build_info() -> GaugeMetricFamily:
+    """Always 1; the label says which version answers."""
+    family = GaugeMetricFamily("desk_build_info", "The version that answers, as a label", labels=["version"])
+    family.add_metric([__version__], 1)
+    return family
+
+
 class DeskCollector:
     """Collects our gauges at the moment of the scrape."""
 
     def collect(self):
         now = timezone.now()
-        return [dispatches(), oldest_due(now), heartbeat(now), orders(), open_incidents(), *differences(now)]
+        return [
+            build_info(),
+            dispatches(),
+            oldest_due(now),
+            heartbeat(now),
+            orders(),
+            open_incidents(),
+            *differences(now),
+        ]
 
 
 def exposition() -> bytes:

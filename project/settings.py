@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.utils.translation import gettext_lazy as _
 
+from project import __version__
 from project.database.options import database_entry
 from project.environment import BASE_DIR, FREE_PREFIX, Environment
 
@@ -16,6 +17,7 @@ value = ENVIRONMENT.value
 
 # --- Django
 
+VERSION = __version__
 DEBUG = value("DEBUG")
 SECRET_KEY = value("SECRET_KEY")
 if not SECRET_KEY:
@@ -144,7 +146,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "IBS Order Desk",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "DESCRIPTION": "Where BBOSS posts activation orders and BPM posts approvals.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",  # the page's files come from us, not from a CDN

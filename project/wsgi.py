@@ -1,5 +1,6 @@
 """The WSGI entry point: `gunicorn project.wsgi`."""
 
+import logging
 import os
 import sys
 
@@ -7,9 +8,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
 from integrations.database import PAGE, limit_statements
+from project import __version__
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 NOT_LOADED = 4  # gunicorn stops at this code instead of starting one worker after the other
+logger = logging.getLogger("project")
 
 limit_statements(PAGE)
 
@@ -21,6 +24,7 @@ try:
 
     application = BodiesInTime(application)
     stop_on_errors()  # a wrong setting stops the web process as it stops every command
+    logger.info("web starts: IBS Order Desk %s", __version__)
 except ImproperlyConfigured as error:  # its text names the setting; a traceback would hide it
     for line in str(error).splitlines():
         print(f"the web process can't start: {line}", file=sys.stderr, flush=True)

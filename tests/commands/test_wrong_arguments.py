@@ -42,6 +42,8 @@ WRONG = {
     "prune": ["prune", "--older-than", "1"],
     "setup_schedules": ["setup_schedules", "now"],
     "worker": ["worker", "--for-ever"],
+    "version": ["version", "--yaml"],
+    "migrate": ["migrate", "no_app_of_ours"],
 }
 
 

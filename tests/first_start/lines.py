@@ -8,6 +8,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ENTRY = re.compile(r"^([A-Z_]+)=(.*)$", re.MULTILINE)
 
 
+class WalkError(Exception):
+    """A line or a promise did not hold; the text says which."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the walk takes place: its folder, its ports on loopback and its database."""
@@ -55,15 +59,32 @@ class Place:
 
 def ten_lines() -> list[str]:
     """What README has a person type, a shell line each."""
-    return _block(ROOT / "README.md", "## Production in ten lines").splitlines()
+    return shell_block(ROOT / "README.md", "## Production in ten lines").splitlines()
 
 
 def settings_to_fill_in() -> dict[str, str]:
     """What deploy/README.md has a person write with the editor; `...` is left to that person."""
-    return dict(ENTRY.findall(_block(ROOT / "deploy" / "README.md", "## The first start")))
+    return dict(ENTRY.findall(shell_block(ROOT / "deploy" / "README.md", "## The first start")))
 
 
-def _block(file: Path, heading: str) -> str:
-    """The first shell block below a heading."""
+def upgrade_lines() -> list[str]:
+    """What deploy/README.md has a person type for a new version."""
+    return _with_desk(shell_block(ROOT / "deploy" / "README.md", "## A new version"))
+
+
+def way_back_lines() -> list[str]:
+    """What it has a person type to leave that version again."""
+    return _with_desk(shell_block(ROOT / "deploy" / "README.md", "## A new version", after="The way back"))
+
+
+def _with_desk(block: str) -> list[str]:
+    """Its lines, those with `desk` after the function of that name from README: each is typed in a shell of its own."""
+    definition = re.search(r"desk\(\) \{.*?\};", "\n".join(ten_lines()))[0]
+    return [f"{definition} {line}" if re.search(r"\bdesk ", line) else line for line in block.splitlines()]
+
+
+def shell_block(file: Path, heading: str, after: str = "") -> str:
+    """The first shell block below a heading, or the first after some words below it."""
     text = file.read_text(encoding="utf-8")
-    return text[text.index(f"\n{heading}\n") :].split("```sh\n", 1)[1].split("```", 1)[0]
+    below = text[text.index(f"\n{heading}\n") :]
+    return below[below.index(after) :].split("```sh\n", 1)[1].split("```", 1)[0]

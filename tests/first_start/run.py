@@ -1,7 +1,8 @@
 """`python -m tests.first_start.run` (`make first-start`): walks README's ten lines from a fresh clone, as root.
 
 Then a person logs in over HTTPS, BBOSS posts a trial and its activation, and both are carried out: billing records,
-BPM's process, a mail. All of it on loopback and in a folder of its own; what is replaced in the lines is in
+BPM's process, a mail. At last the desk goes to a made-up next version and back, by deploy/README.md's lines, while
+orders come in. All of it on loopback and in a folder of its own; what is replaced in the lines is in
 `lines.Place.substitutions`, what stands in for systemd and for a person in `stand_ins`.
 """
 
@@ -30,7 +31,8 @@ import requests
 from aiosmtpd.controller import Controller
 
 from tests.first_start import stand_ins
-from tests.first_start.lines import ROOT, Place, settings_to_fill_in, ten_lines
+from tests.first_start.lines import ROOT, Place, WalkError, settings_to_fill_in, ten_lines
+from tests.first_start.upgrade import make_repository, upgrade
 from tests.processes.orders import activation, trial
 from tests.run import NoDatabaseError, find_server
 
@@ -42,10 +44,6 @@ ANSWERS = {
 }
 LINE_WITHIN = 900  # the second one loads packages
 CARRIED_OUT_WITHIN = 120
-
-
-class WalkError(Exception):
-    """A line or a promise did not hold; the text says which."""
 
 
 def main() -> int:
@@ -93,7 +91,7 @@ def walk_place() -> Iterator[Place]:
     if parts.password:
         os.environ["PGPASSWORD"] = parts.password
     try:
-        yield Place(folder, ROOT, *free_ports(6), database, url)
+        yield Place(folder, make_repository(folder), *free_ports(6), database, url)
     finally:
         stand_ins.stop_all(folder)
         with psycopg.connect(server.url, autocommit=True) as connection:
@@ -131,6 +129,7 @@ def walk(place: Place) -> None:
         print("\nthe lines are walked; now an order", flush=True)
         log_in(place)
         carry_out(place, checkout, mails)
+        upgrade(place, type_line)
 
 
 def prepare(place: Place) -> None:
@@ -185,7 +184,7 @@ def mail_server(place: Place) -> Iterator[Mails]:
 
 def put_in_files(place: Place, folder: Path) -> None:
     """Units and nginx's server take the same substitutions as the lines."""
-    for file in folder.iterdir():
+    for file in filter(Path.is_file, folder.iterdir()):
         file.write_text(place.put_in(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
@@ -297,7 +296,7 @@ def reaches(place: Place, checkout: Path, number: str, state: str) -> dict:
 
 def manage(place: Place, checkout: Path, *words: str) -> str:
     """`desk WORDS`, as README's sixth line defines it. Raises WalkError if it fails."""
-    command = ["runuser", "-u", "ibs", "--", f"{place.folder}/srv/ibs/venv/bin/python", "manage.py", *words]
+    command = ["runuser", "-u", "ibs", "--", "venv/bin/python", "manage.py", *words]
     certificate = f"{place.folder}/etc/ssl/ibs/fullchain.pem"
     environment = {"PATH": stand_ins.PATH, "LANG": "C.UTF-8", "REQUESTS_CA_BUNDLE": certificate}
     ended = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)

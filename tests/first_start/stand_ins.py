@@ -3,6 +3,7 @@
 Units run as their user with their environment file alone; systemd's sandbox (ProtectSystem and the like) is not walked.
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -16,27 +17,61 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def systemctl(folder: Path, *words: str) -> None:
-    """`daemon-reload`, `enable --now UNIT...`, `reload nginx`."""
+    """`daemon-reload`, `enable --now UNIT...`, `start UNIT`, `stop UNIT`, `reload UNIT...`, `reload nginx`."""
     match words:
         case ["daemon-reload"]:
             pass
         case ["enable", "--now", *units]:
             for unit in units:
                 start_unit(folder, unit)
+        case ["start", unit]:
+            start_unit(folder, unit)
+        case ["stop", unit]:
+            stop_unit(folder, unit)
         case ["reload", "nginx"]:
             start(folder, "nginx", [*nginx_command(folder), "-g", "daemon off;"])
+        case ["reload", *units]:
+            for unit in units:
+                reload_unit(folder, unit)
         case _:
             sys.exit(f"systemctl {shlex.join(words)}: the walk does not know this")
 
 
 def start_unit(folder: Path, name: str) -> None:
     """Starts a unit's process as its file says."""
+    unit = dict(unit_lines(folder, name))
+    start(folder, name, as_unit(unit, unit["ExecStart"]), cwd=unit["WorkingDirectory"])
+
+
+def stop_unit(folder: Path, name: str) -> None:
+    """SIGTERM to the main process; what is left of its group after TimeoutStopSec is killed."""
+    main = int((folder / f"{name}.pid").read_text())
+    os.kill(main, signal.SIGTERM)
+    subprocess.run(["timeout", "40", "tail", f"--pid={main}", "-f", "/dev/null"], check=False)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(main, signal.SIGKILL)
+
+
+def reload_unit(folder: Path, name: str) -> None:
+    """One command after the other; one that fails ends it."""
+    lines = unit_lines(folder, name)
+    unit, main = dict(lines), (folder / f"{name}.pid").read_text()
+    for command in [value.replace("$MAINPID", main) for key, value in lines if key == "ExecReload"]:
+        if code := subprocess.run(as_unit(unit, command), cwd=unit["WorkingDirectory"], check=False).returncode:
+            sys.exit(code)
+
+
+def unit_lines(folder: Path, name: str) -> list[tuple[str, str]]:
     text = (folder / "etc/systemd/system" / f"{name}.service").read_text()
-    unit = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+    return re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)
+
+
+def as_unit(unit: dict[str, str], command: str) -> list[str]:
+    """The command as the unit's user with its environment alone. `setpriv` becomes it and keeps its number."""
     lines = re.findall(r"^([A-Z_]+)=(.*)$", Path(unit["EnvironmentFile"]).read_text(), re.MULTILINE)
     settings = [f"PATH={PATH}", *(f"{name}={value}" for name, value in lines)]
-    command = ["runuser", "-u", unit["User"], "--", "env", "-i", *settings, *shlex.split(unit["ExecStart"])]
-    start(folder, name, command, cwd=unit["WorkingDirectory"])
+    user = ["setpriv", f"--reuid={unit['User']}", f"--regid={unit['Group']}", "--init-groups"]
+    return [*user, "env", "-i", *settings, *shlex.split(command)]
 
 
 def start(folder: Path, name: str, command: list[str], **more) -> None:

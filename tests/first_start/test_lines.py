@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.first_start.lines import ROOT, Place, settings_to_fill_in, ten_lines
+from tests.first_start.lines import ROOT, Place, settings_to_fill_in, ten_lines, upgrade_lines, way_back_lines
 
 PLACE = Place(Path("/walk"), Path("/checkout"), 1, 2, 3, 4, 5, 6, "walked", "postgres://walked@127.0.0.1/walked")
 
@@ -12,9 +12,15 @@ def test_there_are_ten():
 
 
 def test_each_substitution_replaces_something():
-    deploy = [file.read_text(encoding="utf-8") for file in (ROOT / "deploy").iterdir()]
+    deploy = [file.read_text(encoding="utf-8") for file in (ROOT / "deploy").iterdir() if file.is_file()]
     text = "\n".join([*ten_lines(), *settings_to_fill_in().values(), *deploy])
     assert [name for name in PLACE.substitutions() if name not in text] == []
+
+
+def test_each_shell_block_of_an_upgrade_is_found():
+    assert len(upgrade_lines()) == 7
+    assert upgrade_lines()[3].startswith("desk() {")
+    assert [line.split()[0] for line in way_back_lines()] == ["systemctl", "systemctl"]
 
 
 def test_they_are_put_in_once():

@@ -42,10 +42,15 @@ def free_port() -> int:
 
 
 class ProcessDesk:
-    """`with ProcessDesk(folder, database=None or a PostgreSQL URL, clock="...") as desk:`"""
+    """`with ProcessDesk(folder, database=None or a PostgreSQL URL, clock="...") as desk:`
 
-    def __init__(self, folder: pathlib.Path, *, postgres: str = "", clock: str = "", **settings: str):
-        self.folder, self.postgres, self.settings = folder, postgres, settings
+    `root` is the checkout whose code its processes run; it may be changed between them.
+    """
+
+    def __init__(
+        self, folder: pathlib.Path, *, postgres: str = "", clock: str = "", root: pathlib.Path = ROOT, **settings: str
+    ):
+        self.folder, self.postgres, self.root, self.settings = folder, postgres, root, settings
         self.clock_file = folder / "clock" if clock else None
         self.processes: dict[str, subprocess.Popen] = {}
         self.ports = {"sandbox": free_port(), "web": free_port(), "intake": free_port()}
@@ -132,16 +137,18 @@ class ProcessDesk:
 
     # --- processes
 
-    def manage(self, *words: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess:
+    def manage(
+        self, *words: str, check: bool = True, timeout: float = 120, root: pathlib.Path | None = None
+    ) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "manage.py", *words],
-            cwd=ROOT, env=self.environment, check=check, timeout=timeout, capture_output=True, text=True,
+            cwd=root or self.root, env=self.environment, check=check, timeout=timeout, capture_output=True, text=True,
         )  # fmt: skip
 
     def start(self, name: str, *words: str, **more) -> subprocess.Popen:
         log = open(self.folder / f"{name}.log", "ab")  # noqa: SIM115  the process keeps it
         self.processes[name] = subprocess.Popen(
-            [sys.executable, *words], cwd=ROOT, env=self.environment | more, stdout=log, stderr=log,
+            [sys.executable, *words], cwd=self.root, env=self.environment | more, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
         log.close()

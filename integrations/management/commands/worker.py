@@ -1,7 +1,9 @@
 """`worker`: the process that does the work (contract section 5)."""
 
 import argparse
+import logging
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
@@ -9,6 +11,8 @@ from django.db import Error
 from integrations.recurring import make_schedules
 from integrations.tie import hold
 from integrations.watchdog import PATIENCE, PING_EVERY, Watchdog
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -27,6 +31,7 @@ class Command(BaseCommand):
             hold(tied_to)
             call_command("qcluster")
             return
+        logger.info("worker starts: IBS Order Desk %s", settings.VERSION)
         try:
             make_schedules()
         except Error as error:

@@ -1,0 +1,49 @@
+"""`migrate`: Django's own, which on PostgreSQL does not wait long for a table that others use.
+
+While a change of a table waits for its lock, every later statement on that table waits behind it, BBOSS's orders too.
+So a wait ends after LOCK_WAIT: that migration is rolled back, those before it stay, and `migrate` is run again.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+from django.core.management.base import CommandError
+from django.core.management.commands import migrate
+from django.db import Error, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+LOCK_WAIT = 3  # seconds
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
+
+
+class Command(migrate.Command):
+    """Raises CommandError where a table is in use for longer than LOCK_WAIT."""
+
+    def handle(self, *args, **options):
+        with short_lock_waits(connections[options["database"]]):
+            try:
+                super().handle(*args, **options)
+            except OperationalError as error:
+                if getattr(error.__cause__, "sqlstate", "") != LOCK_NOT_AVAILABLE:
+                    raise
+                raise CommandError(
+                    f"a table was in use for longer than {LOCK_WAIT} s (a backup, an export?); what is applied stays. "
+                    "Run migrate again"
+                ) from error
+
+
+@contextlib.contextmanager
+def short_lock_waits(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Bounds the waits for locks within; a migration itself may take as long as it needs."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{LOCK_WAIT}s'")
+        cursor.execute("SET statement_timeout = 0")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Error), connection.cursor() as cursor:  # a lost connection has nothing to reset
+            cursor.execute("RESET lock_timeout")
+            cursor.execute("RESET statement_timeout")

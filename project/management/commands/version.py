@@ -1,0 +1,20 @@
+"""`version`: which version this is, in place of Django's command of this name."""
+
+import platform
+
+import django
+from django.core.management.base import BaseCommand
+
+from project import __version__
+
+
+class Command(BaseCommand):
+    """A line each for the desk, Django and Python. Asks neither settings nor database, so that it always answers."""
+
+    help = "Says which version of the desk this is, and of Django and Python."
+    requires_system_checks = []
+
+    def handle(self, *args, **options):
+        self.stdout.write(f"IBS Order Desk {__version__}")
+        self.stdout.write(f"Django {django.get_version()}")
+        self.stdout.write(f"Python {platform.python_version()}")

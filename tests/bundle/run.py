@@ -1,0 +1,166 @@
+"""`python -m tests.bundle.run`: makes a bundle, installs it by deploy/README.md's three commands and takes an order in.
+
+All but the making happens in a network of its own that has a loopback and nothing else, where this machine lets us make
+one (root on Linux); elsewhere only the package index is out of reach. A minute or two.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from deploy.bundle import NAME, BundleError, make_bundle
+from tests.first_start import stand_ins
+from tests.first_start.lines import ROOT, shell_block
+from tests.processes.desk import free_port
+from tests.processes.orders import activation, trial
+
+CUT_OFF = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+NOWHERE = "http://127.0.0.1:9/simple"
+CARRIED_OUT_WITHIN = 120
+
+
+class DrillError(Exception):
+    """What did not hold."""
+
+
+def main(words: list[str]) -> int:
+    """Gives the exit code. With a folder as its word: the part without a network."""
+    if words:
+        return install_and_run(Path(words[0]))
+    folder = Path(tempfile.mkdtemp(prefix="bundle-run-"))
+    try:
+        archive = make_bundle(folder)
+        print(f"made {archive.name}, {archive.stat().st_size / 1e6:.0f} MB", flush=True)
+        command = [sys.executable, "-m", "tests.bundle.run", str(folder)]
+        cut_off = subprocess.run([*CUT_OFF, "true"], capture_output=True, check=False).returncode == 0
+        print("the network is cut off" if cut_off else "the network can't be cut off here; the package index is")
+        return subprocess.run([*(CUT_OFF if cut_off else []), *command], cwd=ROOT, check=False).returncode
+    except BundleError as error:
+        print(f"bundle: {error}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(folder)
+
+
+def install_and_run(folder: Path) -> int:
+    """The three commands, then a desk from what they installed."""
+    places = {"releases": folder / "releases", "bundle": folder / "releases" / NAME}
+    try:
+        write_settings(folder)
+        for number, line in enumerate(commands(folder), 1):
+            print(f"\n[{number}/3] {line}", flush=True)
+            type_line(line, cwd=places["bundle"] if number > 1 else folder)
+        take_order_in(folder, places["bundle"])
+    except (DrillError, subprocess.TimeoutExpired) as error:
+        print(f"bundle: {error}", file=sys.stderr)
+        for log in sorted(folder.glob("*.log")):
+            print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-15:], sep="\n", file=sys.stderr)
+        return 1
+    finally:
+        stand_ins.stop_all(folder)
+    print("\nthe bundle installs and works without a package index")
+    return 0
+
+
+def commands(folder: Path) -> list[str]:
+    """deploy/README.md's, with this folder, this version and the Python that the wheels are for."""
+    replaced = {
+        "/srv/ibs": str(folder),
+        "/etc/ibs": str(folder),
+        "ibs-order-desk-0.9.0": NAME,
+        "python3 -m venv": f"{sys.executable} -m venv",
+        "runuser -u ibs -- ": "",  # the database of this drill is a file of whoever runs it
+    }
+    block = shell_block(ROOT / "deploy" / "README.md", "## Without a package index")
+    lines = re.sub("|".join(map(re.escape, replaced)), lambda found: replaced[found.group()], block).splitlines()
+    if len(lines) != 3:
+        raise DrillError(f"deploy/README.md promises three commands and has {len(lines)}")
+    return lines
+
+
+def write_settings(folder: Path) -> None:
+    """What stands in /etc/ibs/ibs.env: a desk for test data, beside its partners' sandbox."""
+    web, sandbox = free_port(), free_port()
+    settings = {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "DATABASE_URL": f"sqlite:///{folder}/desk.sqlite3",
+        "ATTACHMENT_DIR": f"{folder}/attachments",
+        "BBOSS_APP_SECRET": secrets.token_hex(16),
+        "BBOSS_ACCESS_TOKENS": f"20991231235959{secrets.token_hex(16)}-1234-{int(time.time())}",
+        "BPM_CALLBACK_SECRET": secrets.token_hex(32),
+        "BPM_BASE_URL": f"http://127.0.0.1:{sandbox}/bpm",
+        "BIGDATA_BASE_URL": f"http://127.0.0.1:{sandbox}/bigdata",
+        "SITE_URL": f"http://127.0.0.1:{web}",
+        "DEFAULT_CONTACT_MAIL": "sa@example.com",
+    }
+    (folder / "attachments").mkdir()
+    (folder / "ibs.env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    (folder / "ports.json").write_text(json.dumps({"web": web, "sandbox": sandbox}))
+
+
+def environment() -> dict[str, str]:
+    """Nothing of ours, and no index and no cache for pip: what it installs comes from the bundle."""
+    own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PIP_INDEX_URL": NOWHERE, "PIP_NO_CACHE_DIR": "1"}
+    return own | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+
+def type_line(line: str, *, cwd: Path) -> str:
+    """What a shell line prints. Raises DrillError where it fails."""
+    ended = subprocess.run(
+        ["bash", "-c", line], cwd=cwd, env=environment(), capture_output=True, text=True, check=False, timeout=600
+    )
+    if ended.returncode:
+        raise DrillError(f"exit code {ended.returncode}: {line}\n{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}")
+    return ended.stdout
+
+
+def take_order_in(folder: Path, checkout: Path) -> None:
+    """Web, worker and sandbox from the bundle; a trial and its activation are posted and carried out."""
+    ports = json.loads((folder / "ports.json").read_text())
+    python, more = str(checkout / "venv" / "bin" / "python"), {"cwd": checkout, "env": environment()}
+    stand_ins.start(folder, "sandbox", [python, "manage.py", "sandbox", "--port", str(ports["sandbox"])], **more)
+    web = [python, "-m", "gunicorn", "project.wsgi", "--bind", f"127.0.0.1:{ports['web']}", "--no-control-socket"]
+    stand_ins.start(folder, "web", web, **more)
+    stand_ins.start(folder, "worker", [python, "manage.py", "worker"], **more)
+    patient = "curl -fsS --retry 60 --retry-all-errors --retry-delay 1"
+    page = type_line(f"{patient} 127.0.0.1:{ports['web']}/livez", cwd=folder)
+    if page != "ok":
+        raise DrillError(f"/livez says {page!r}")
+    style = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', ask(folder, ports["web"], "/admin/login/"))
+    if not style:
+        raise DrillError("the log-in page names no collected file")
+    ask(folder, ports["web"], style[1])
+    today = time.strftime("%Y%m%d")
+    for content, state in ((trial(1, BizStart=today), "trialing"), (activation(1, BizStart=today), "active")):
+        file = folder / "order.json"
+        file.write_text(json.dumps(content))
+        type_line(f"{python} manage.py send_order {file}", cwd=checkout)
+        reach(checkout, python, content["OrderNum"], state)
+    print(type_line(f"{python} manage.py version", cwd=checkout), end="")
+
+
+def ask(folder: Path, port: int, path: str) -> str:
+    return type_line(f"curl -fsS 127.0.0.1:{port}{path}", cwd=folder)
+
+
+def reach(checkout: Path, python: str, number: str, state: str) -> None:
+    """Waits until the order is in this state. Raises DrillError."""
+    found, until = {}, time.monotonic() + CARRIED_OUT_WITHIN
+    while time.monotonic() < until:
+        found = json.loads(type_line(f"{python} manage.py show {number} --json", cwd=checkout))
+        if found["state"] == state:
+            print(f"{number} is {state}", flush=True)
+            return
+        time.sleep(1)
+    raise DrillError(f"{number} is {found.get('state')}, not {state}: {found}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

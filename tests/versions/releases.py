@@ -1,0 +1,109 @@
+"""Made-up next versions of this checkout, as docs/mechanisms/versions.md has a change of the schema: one step each.
+
+0.9.0+0  this checkout
+0.9.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
+0.9.0+2  migrate: the code writes `source` and no longer `data_flow`; nothing changes in the database
+0.9.0+3  contract: `data_flow` is dropped
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from project import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+NEXT = [f"{__version__}+{step}" for step in range(1, 4)]
+SOURCE = 'models.CharField(max_length=20, default="", db_default="")'
+MIGRATION = """
+from django.db import migrations, models
+from orders.list_indexes import install
+
+class Migration(migrations.Migration):
+    dependencies = [("orders", "{after}")]
+    operations = [{operations}]
+"""
+EXPAND = f"""
+    migrations.SeparateDatabaseAndState(database_operations=[
+        migrations.AddField("order", "source", {SOURCE}),
+        migrations.AlterField("order", "data_flow", models.CharField(max_length=64, blank=True, db_default="")),
+    ]),
+    migrations.RunPython(install, migrations.RunPython.noop),
+"""
+MIGRATE = f"""
+    migrations.SeparateDatabaseAndState(state_operations=[
+        migrations.AddField("order", "source", {SOURCE}),
+        migrations.RemoveField("order", "data_flow"),
+    ]),
+"""
+CONTRACT = """
+    migrations.RunSQL(
+        "ALTER TABLE orders_order DROP COLUMN data_flow",
+        "ALTER TABLE orders_order ADD COLUMN data_flow varchar(64) NOT NULL DEFAULT ''",
+    ),
+"""
+CODE = {
+    "orders/models/order.py": [
+        ('data_flow = models.CharField(_("data flow"), max_length=64, blank=True)', f"source = {SOURCE}")
+    ],
+    "orders/services/intake.py": [
+        ('"billing_method", "data_flow", ', '"billing_method", '),
+        ("        given=[", '        source="bboss",\n        given=['),
+    ],
+    "integrations/bboss/serializers.py": [("most=Order._meta.get_field(source).max_length", "most=64")],
+    "orders/services/planning.py": [('"data_flow": "data_flow", ', "")],
+}
+
+
+def make_releases(folder: Path) -> dict[str, Path]:
+    """{version: its checkout}, this one's first. Each has a `venv` that leads to the interpreter of this run."""
+    releases = {__version__: _copy(folder / __version__)}
+    steps = {"expand": EXPAND, "migrate": MIGRATE, "contract": CONTRACT}
+    for version, (name, operations) in zip(NEXT, steps.items(), strict=True):
+        release = _copy(folder / version)
+        _change(release, "project/__init__.py", f'"{__version__}"', f'"{version}"')
+        before = list(releases.values())[-1]
+        shutil.copytree(before / "orders" / "migrations", release / "orders" / "migrations", dirs_exist_ok=True)
+        _add_migration(release, name, operations)
+        if name != "expand":
+            for file, changes in CODE.items():
+                for old, new in changes:
+                    _change(release, file, old, new)
+        releases[version] = release
+    return releases
+
+
+def add_expansion(release: Path, version: str) -> None:
+    """Turns a checkout into the first of them, under this version."""
+    _change(release, "project/__init__.py", f'"{__version__}"', f'"{version}"')
+    _add_migration(release, "expand", EXPAND)
+
+
+def _copy(release: Path) -> Path:
+    """What git knows of this checkout, or would, as it stands in the folder now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", ":!tests", ":!docs", ":!bench"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (release / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, release / name)
+    (release / "venv").symlink_to(sys.prefix)
+    return release
+
+
+def _change(release: Path, name: str, old: str, new: str) -> None:
+    """Replaces what must stand there once: a release that is not changed would prove nothing."""
+    file = release / name
+    text = file.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times: tests/versions/releases.py is behind it"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _add_migration(release: Path, name: str, operations: str) -> None:
+    folder = release / "orders" / "migrations"
+    last = max(file.stem for file in folder.glob("0*.py"))
+    file = folder / f"{int(last[:4]) + 1:04}_{name}.py"
+    file.write_text(MIGRATION.format(after=last, operations=operations), encoding="utf-8")

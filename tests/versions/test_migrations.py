@@ -1,0 +1,167 @@
+"""Migrations run while orders come in: none holds a lock for long on a large table, none waits long for one, and each
+suits the version before. docs/mechanisms/versions.md has the rule."""
+
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import psycopg
+import pytest
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import connection, migrations, models
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from tests.processes.desk import ProcessDesk
+from tests.versions.locks import findings
+
+OURS = ("orders", "approvals", "notifications", "integrations", "project")
+# Made before any site ran the desk: they never meet a large table. 1.0.0 makes its migrations anew, and this list goes.
+BEFORE_THE_RULE = {
+    "orders": "0009_true_pages",
+    "approvals": "0003_list_indexes",
+    "notifications": "0001_initial",
+    "integrations": "0002_call_counts",
+    "project": "0004_fixes",
+}
+on_postgres = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="locks of tables are PostgreSQL's")
+
+
+def made_up(*operations, atomic=True):
+    """A migration of these operations, after all others of orders."""
+    migration = migrations.Migration("next", "orders")
+    migration.operations, migration.atomic = list(operations), atomic
+    return migration
+
+
+def state():
+    return MigrationLoader(connection).project_state()
+
+
+def field(**more):
+    return models.CharField(max_length=20, **more)
+
+
+def add(**more):
+    """AddField to orders, as the rule has it: the database first, the code a version later."""
+    return migrations.SeparateDatabaseAndState(
+        database_operations=[migrations.AddField("order", "next", field(**more))]
+    )
+
+
+def sql(text):
+    return migrations.RunSQL(text, migrations.RunSQL.noop)
+
+
+INDEX = models.Index(fields=["data_flow"], name="next_index")
+CHECK = models.CheckConstraint(condition=~models.Q(number=""), name="next_check")
+UNIQUE = models.UniqueConstraint(fields=["data_flow"], name="next_unique")
+ORDER = models.ForeignKey("orders.Order", models.CASCADE, null=True)
+LONG = {
+    "an index": [migrations.AddIndex("order", INDEX)],
+    "an index by hand": [sql("CREATE INDEX next_index ON orders_order (data_flow)")],
+    "an index dropped": [sql("DROP INDEX order_needs")],
+    "another type": [migrations.AlterField("order", "data_flow", models.IntegerField(default=0))],
+    "not null": [migrations.AlterField("order", "biz_end", models.DateField(default="2026-01-01"))],
+    "a check": [migrations.AddConstraint("order", CHECK)],
+    "a unique constraint": [
+        migrations.AddConstraint("order", models.UniqueConstraint(fields=["data_flow"], name="next_u"))
+    ],
+    "a foreign key": [migrations.AddField("order", "next", ORDER)],
+    "a volatile default": [sql("ALTER TABLE orders_order ADD COLUMN next uuid DEFAULT gen_random_uuid()")],
+    "a column renamed": [migrations.RenameField("order", "data_flow", "flow")],
+    "a default that old code lacks": [add(default="")],
+    "rows filled in one transaction": [migrations.RunPython(migrations.RunPython.noop)],
+}
+SHORT = {
+    "a column with a default in the database": [add(default="", db_default="")],
+    "a column that may be null": [add(null=True)],
+    "a column dropped": [sql("ALTER TABLE orders_order DROP COLUMN data_flow")],
+    "a check that is not valid yet": [sql("ALTER TABLE orders_order ADD CONSTRAINT c CHECK (number <> '') NOT VALID")],
+    "a table of its own": [
+        migrations.CreateModel("Next", [("id", models.BigAutoField(primary_key=True)), ("name", field(unique=True))]),
+        migrations.AddIndex("next", models.Index(fields=["name"], name="next_name")),
+    ],
+}
+
+
+@on_postgres
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", LONG)
+def test_what_would_stop_orders_is_seen(name):
+    assert findings(made_up(*LONG[name]), state()) != []
+
+
+@on_postgres
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", SHORT)
+def test_what_is_short_is_let_through(name):
+    assert findings(made_up(*SHORT[name]), state()) == []
+
+
+@on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_an_index_made_beside_the_work_is_let_through():
+    assert findings(made_up(AddIndexConcurrently("order", INDEX), atomic=False), state()) == []
+    assert findings(made_up(migrations.RunPython(migrations.RunPython.noop), atomic=False), state()) == []
+
+
+@on_postgres
+@pytest.mark.django_db
+def test_no_migration_of_ours_stops_orders():
+    loader, wrong = MigrationLoader(connection), {}
+    for app, name in loader.graph.nodes:
+        if app in OURS and name > BEFORE_THE_RULE[app]:
+            before = loader.project_state((app, name), at_end=False)
+            if found := findings(loader.graph.nodes[app, name], before):
+                wrong[f"{app}.{name}"] = found
+    assert wrong == {}
+
+
+def test_the_list_names_what_is_there():
+    nodes = MigrationLoader(None).graph.nodes
+    assert [pair for pair in BEFORE_THE_RULE.items() if pair not in nodes] == []
+
+
+@pytest.mark.django_db
+def test_a_migration_that_only_the_next_version_knows_is_no_reason(client):
+    MigrationRecorder(connection).record_applied("orders", "9999_next")
+    answer = client.get("/readyz").json()
+    assert answer["migrations"] == []
+    assert "migrations are not applied" not in answer["reasons"]
+
+
+@pytest.mark.processes
+def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres):
+    if not postgres:
+        pytest.skip("locks of tables are PostgreSQL's")
+    desk = ProcessDesk(tmp_path, postgres=postgres)
+    desk.name = f"desk_lock_{uuid.uuid4().hex[:10]}"
+    desk.sql(f"CREATE DATABASE {desk.name}")
+    try:
+        desk.manage("migrate", "-v0")
+        with psycopg.connect(desk.database_url) as backup, psycopg.connect(desk.database_url) as intake:
+            backup.execute("SELECT count(*) FROM orders_order")  # its transaction stays open, as a dump's does
+            ended = []
+            command = [sys.executable, "manage.py", "migrate", "orders", "0008", "-v0"]  # drops columns of two tables
+            backup.execute("LOCK TABLE orders_inboundmessage, orders_difference IN ACCESS SHARE MODE")
+            more = {"cwd": desk.root, "env": desk.environment, "capture_output": True, "text": True, "timeout": 120}
+            thread = threading.Thread(target=lambda: ended.append(subprocess.run(command, check=False, **more)))
+            thread.start()
+            longest = 0.0
+            while thread.is_alive():
+                began = time.monotonic()
+                intake.execute("SELECT count(*) FROM orders_inboundmessage")
+                intake.commit()
+                longest = max(longest, time.monotonic() - began)
+                time.sleep(0.05)
+            assert ended[0].returncode == 1
+            [line] = ended[0].stderr.splitlines()
+            assert line.startswith("CommandError: a table was in use for longer than 3 s")
+            assert longest < 20  # 3 s are promised; without a bound it would be as long as the backup takes
+        assert desk.manage("migrate", "orders", "0008", "-v0").returncode == 0
+        assert desk.manage("migrate", "-v0").returncode == 0
+    finally:
+        desk.sql(f"DROP DATABASE {desk.name} WITH (FORCE)")

@@ -1,0 +1,111 @@
+"""Code of one version works on the schema of the version before and of the one after: intake, pages and delivery.
+
+One desk lives through three made-up next versions (see tests/versions/releases.py). Its web and its worker stay up
+while the schema changes under them, and are replaced by those of another version while it stays as it is.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from project import __version__
+from tests.processes.desk import ProcessDesk
+from tests.processes.orders import activation, post_all, trial
+from tests.versions.releases import NEXT, make_releases
+
+pytestmark = pytest.mark.processes
+EXPANDED, MIGRATED, CONTRACTED = NEXT
+PASSWORD = "for-this-desk-only"
+PAGES = ["", "orders/order/", "orders/billingrecord/", "orders/dispatch/", "orders/inboundmessage/", "orders/incident/"]
+
+
+class Story:
+    """A desk whose code and schema are changed one after the other, and what is asked of it in between."""
+
+    def __init__(self, desk: ProcessDesk, releases: dict):
+        self.desk, self.releases = desk, releases
+        self.number = 0
+        words = ["createsuperuser", "--noinput", "--username", "staff", "--email", "staff@example.com"]
+        self.desk.settings |= {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+        self.desk.manage(*words)
+
+    def migrate(self, version: str) -> None:
+        """The schema becomes this version's; the processes stay as they are."""
+        self.desk.manage("migrate", "-v0", root=self.releases[version])
+
+    def run(self, version: str) -> None:
+        """Web and worker of this version take over; the schema stays as it is."""
+        for name in ("worker", "web"):
+            if name in self.desk.processes:
+                self.desk.stop(name)
+        self.desk.root = self.releases[version]
+        self.desk.start_web()
+        self.desk.start_worker()
+        assert requests.get(f"{self.desk.web_url}/livez", timeout=10).headers["X-Version"] == version
+
+    def play(self) -> None:
+        """A trial and its activation are taken in and carried out, then another trial; staff see all of it."""
+        self.number += 1
+        number = self.number
+        post_all(self.desk, [trial(number), activation(number)])
+        self.desk.until_state(f"100A{number:04d}", "active", seconds=120)
+        post_all(self.desk, [trial(number + 500)])
+        self.desk.until_state(f"100T{number + 500:04d}", "trialing", seconds=120)
+        pages = [*PAGES, *(f"orders/order/{pk}/change/" for (pk,) in self.desk.rows("SELECT id FROM orders_order"))]
+        with requests.Session() as browser:
+            address = f"{self.desk.web_url}/admin/login/?next=/admin/"
+            token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', browser.get(address, timeout=30).text)[1]
+            form = {"username": "staff", "password": PASSWORD, "csrfmiddlewaretoken": token}
+            browser.post(address, form, headers={"Referer": self.desk.web_url}, timeout=30)
+            answers = {page: browser.get(f"{self.desk.web_url}/admin/{page}", timeout=60) for page in pages}
+        assert {page: answer.status_code for page, answer in answers.items() if answer.status_code != 200} == {}
+        assert all("/logout/" in answer.text for answer in answers.values())
+
+    def readiness(self) -> dict:
+        return requests.get(f"{self.desk.web_url}/readyz", timeout=10).json()
+
+
+@pytest.fixture
+def story(tmp_path, postgres) -> Iterator[Story]:
+    releases = make_releases(tmp_path / "releases")
+    with ProcessDesk(tmp_path, postgres=postgres, root=releases[__version__]) as desk:
+        yield Story(desk, releases)
+
+
+def columns(desk: ProcessDesk) -> set[str]:
+    """The columns of the orders' table."""
+    if desk.postgres:
+        query = "SELECT column_name FROM information_schema.columns WHERE table_name = 'orders_order'"
+    else:
+        query = "SELECT name FROM pragma_table_info('orders_order')"
+    return {name for (name,) in desk.rows(query)}
+
+
+def test_each_version_works_on_the_schema_of_its_neighbours(story):
+    story.run(__version__)
+    story.play()
+
+    story.migrate(EXPANDED)  # old code, new schema
+    assert {"source", "data_flow"} <= columns(story.desk)
+    story.play()
+    assert story.readiness()["reasons"] == []  # a migration that this code does not know is no reason
+
+    story.run(MIGRATED)  # new code, old schema
+    story.play()
+    assert story.readiness()["reasons"] == ["migrations are not applied"]  # said, and orders are taken all the same
+
+    story.run(EXPANDED)  # the way back: old code on what the new code wrote
+    story.play()
+
+    story.run(MIGRATED)
+    story.migrate(CONTRACTED)  # old code, new schema
+    assert "data_flow" not in columns(story.desk)
+    story.play()
+    assert story.readiness()["reasons"] == []
+
+    sources = dict(story.desk.rows("SELECT number, source FROM orders_order WHERE number LIKE '100T0%'"))
+    assert sources["100T0002"] == ""  # the database's default: this code did not know the column
+    assert sources["100T0003"] == "bboss"
+    assert "Traceback" not in story.desk.all_logs()

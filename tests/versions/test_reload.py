@@ -1,0 +1,178 @@
+"""A reload through the link to the release in use takes the new code and fails no call; a release that can't start is
+noticed before. The commands are those of deploy/ibs-web.service."""
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from project import __version__
+from tests.bboss_messages import accepted
+from tests.processes.desk import ProcessDesk
+from tests.processes.orders import trial
+from tests.versions.releases import NEXT, ROOT, make_releases
+
+pytestmark = pytest.mark.processes
+EXPANDED = NEXT[0]
+
+
+class LinkedDesk(ProcessDesk):
+    """A desk whose web process runs as its unit says, through a link to one of several releases."""
+
+    def __init__(self, folder: Path, **more):
+        self.releases = make_releases(folder / "releases")
+        self.link = folder / "app"
+        self.lead_to(__version__)
+        super().__init__(folder, root=self.releases[__version__], **more)
+
+    def lead_to(self, version: str) -> None:
+        """As deploy/README.md says: the link is replaced in one step."""
+        new = self.link.with_name("next")
+        new.symlink_to(self.releases[version])
+        new.rename(self.link)
+
+    def unit_commands(self, key: str) -> list[list[str]]:
+        """The unit's commands of a key, with this desk's folder and port."""
+        unit = (ROOT / "deploy" / "ibs-web.service").read_text(encoding="utf-8")
+        words = {"/srv/ibs/app": str(self.link), "127.0.0.1:8000": f"127.0.0.1:{self.ports['web']}"}
+        for old, new in words.items():
+            unit = unit.replace(old, new)
+        return [shlex.split(line) for line in re.findall(rf"^{key}=(.*)$", unit, re.MULTILINE)]
+
+    def start_web(self) -> None:
+        with (self.folder / "web.log").open("ab") as log:
+            self.processes["web"] = subprocess.Popen(
+                self.unit_commands("ExecStart")[0], cwd=self.link, env=self.environment, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.until(lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
+
+    def reload_web(self) -> bool:
+        """`systemctl reload ibs-web`: one command after the other, and none after one that fails."""
+        os.environ["MAINPID"] = str(self.processes["web"].pid)
+        for words in self.unit_commands("ExecReload"):
+            command = [os.path.expandvars(word) for word in words]
+            ended = subprocess.run(command, cwd=self.link, env=self.environment, check=False, capture_output=True)
+            if ended.returncode:
+                return False
+        return True
+
+    def workers(self) -> list[int]:
+        """The processes that serve."""
+        return [row.pid for row in self.alive() if row.parent == self.processes["web"].pid]
+
+    def version(self) -> str:
+        return requests.get(f"{self.web_url}/livez", timeout=10).headers["X-Version"]
+
+    def until_only(self, version: str) -> None:
+        """Waits until this version has answered forty times in a row, each over a connection of its own."""
+        self.until(lambda: {self.version() for _ in range(40)} == {version})
+
+    @contextlib.contextmanager
+    def posting(self, callers: int = 3) -> Iterator[list[str]]:
+        """Posts orders all the time, each over a new connection; gives the list of what failed, empty if nothing."""
+        failed, ends, numbers = [], threading.Event(), iter(range(1, 100_000))
+        lock = threading.Lock()
+
+        def post():
+            while not ends.is_set():
+                with lock:
+                    number = next(numbers)
+                try:
+                    reply = self.post(trial(number))
+                    if not accepted(reply):
+                        failed.append(f"{number}: {reply}")
+                except (requests.RequestException, ValueError) as error:
+                    failed.append(f"{number}: {error!r}")
+
+        threads = [threading.Thread(target=post) for _ in range(callers)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield failed
+        finally:
+            ends.set()
+            for thread in threads:
+                thread.join()
+            self.posted = next(numbers) - 1
+
+
+@pytest.fixture(scope="module")
+def shared_desk(tmp_path_factory, postgres):
+    with LinkedDesk(tmp_path_factory.mktemp("desk"), postgres=postgres) as running:
+        yield running
+
+
+@pytest.fixture
+def desk(shared_desk):
+    """This checkout serves at the start of each test."""
+    yield shared_desk
+    shared_desk.lead_to(__version__)
+    assert shared_desk.reload_web()
+    shared_desk.until_only(__version__)
+
+
+def test_an_upgrade_and_the_way_back_fail_no_call(desk):
+    with desk.posting() as failed:
+        desk.until_only(__version__)
+        desk.manage("migrate", "-v0", root=desk.releases[EXPANDED])
+        desk.lead_to(EXPANDED)
+        desk.until_only(__version__)  # the link alone changes nothing
+        assert desk.reload_web()
+        desk.until_only(EXPANDED)
+        desk.lead_to(__version__)
+        assert desk.reload_web()
+        desk.until_only(__version__)
+    assert failed == []
+    assert desk.posted > 20
+    assert desk.rows("SELECT count(*) FROM orders_order")[0][0] == desk.posted
+    assert "Traceback" not in desk.log("web"), desk.log("web")
+
+
+@contextlib.contextmanager
+def broken(file: Path) -> Iterator[None]:
+    """A module that can't be imported, for a while."""
+    text = file.read_text(encoding="utf-8")
+    file.write_text("import nothing_of_this_name\n", encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_text(text, encoding="utf-8")
+
+
+def test_a_release_that_cannot_start_replaces_nothing(desk):
+    with broken(desk.releases[EXPANDED] / "project" / "urls.py"):
+        desk.lead_to(EXPANDED)
+        assert not desk.reload_web()
+        desk.until_only(__version__)
+
+
+def test_a_process_takes_nothing_of_another_release(desk):
+    """Until the reload the old processes serve on, whatever they load for the first time now."""
+    with broken(desk.releases[EXPANDED] / "project" / "login_guard.py"):  # loaded by the first log-in
+        desk.lead_to(EXPANDED)
+        answers = [log_in(desk.web_url, f"nobody{number}") for number in range(12)]
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def log_in(url: str, name: str) -> requests.Response:
+    with requests.Session() as browser:
+        browser.get(f"{url}/admin/login/", timeout=30)
+        form = {"username": name, "password": "wrong", "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        return browser.post(f"{url}/admin/login/", form, headers={"Referer": url}, timeout=30)
+
+
+def test_a_worker_process_that_died_is_replaced_by_the_release_that_the_link_leads_to(desk):
+    """Whichever process serves, it is of one release as a whole."""
+    desk.lead_to(EXPANDED)
+    for pid in desk.workers():
+        os.kill(pid, signal.SIGKILL)
+    desk.until_only(EXPANDED)
