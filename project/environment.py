@@ -166,6 +166,7 @@ SETTINGS = (
     Setting("BPM_CALLBACK_SECRET", plain, "", "signs BPM's approvals", secret=True),
     Setting("BIGDATA_BASE_URL", plain, "http://127.0.0.1:8090/bigdata", "big data; the default is the sandbox"),
     Setting("PARTNER_TIMEOUT_SECONDS", positive, "10", "of a whole call"),
+    Setting("PARTNER_RATE", whole, "0", "calls a second to each partner from each worker process; 0: no bound"),
     Setting("DISPATCH_RETRY_SECONDS", wholes, "30,120,600,1800,7200,21600", "waits between attempts"),
     Setting("DISPATCH_LEASE_SECONDS", positive, "60", "how long a claimed step stays its worker's"),
     Setting("BREAKER_FAILURES", positive, "20", "failures after which a partner counts as down"),

@@ -1,4 +1,4 @@
-"""Reads what the ladder and the decisions depend on: at most nine queries, however long an order's history."""
+"""Reads what the ladder and the decisions depend on: at most ten queries, however long an order's history."""
 
 import datetime
 import json
@@ -6,7 +6,7 @@ import json
 from django.db.models import Q
 
 from approvals.models import ApprovalRecord
-from orders.models import Dispatch, Order
+from orders.models import Dispatch, Order, Pause
 from orders.models.views import open_conflicts
 from orders.pages.history import actor_of
 from orders.pages.rungs import Facts, Trouble, Waiver
@@ -22,7 +22,7 @@ STOPPED = [State.FAILED, State.RETRYING]
 
 
 def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
-    """The order's steps that count, what stops it, which partners are down, BPM's last word, whether it is late, how
+    """The order's steps that count, what stops it, which partners are down or paused, BPM's last word, whether it is late, how
     the partner's books differ, and which failed step of another order it waits behind."""
     steps, troubles, record = steps_of(order), troubles_of(order), last_record(order)
     accepted = any(row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE for row in steps)
@@ -32,6 +32,7 @@ def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
         now=now,
         troubles=troubles,
         shut=frozenset(partners_down()),
+        paused={pause.partner: pause for pause in Pause.objects.standing(now)},
         opinion=opinion_of(record),
         returned=record is not None and record.result == ApprovalRecord.Result.RETURN,
         waiver=waiver_of(order),

@@ -20,6 +20,7 @@ from orders.pages.history import tell
 from orders.pages.refusals import refusal
 from orders.queries.doubts import mark
 from orders.services.files import look_again
+from orders.services.incidents import PARTNER_PAUSED
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):
@@ -61,7 +62,8 @@ def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: R
     except ChangedMeanwhileError as changed:
         return _ask_again(pages, request, order, decision, changed)
     except BooksSilentError as error:
-        form.add_error(None, _("Nothing was changed: the big-data side was asked and did not answer."))
+        if error.code != PARTNER_PAUSED:
+            form.add_error(None, _("Nothing was changed: the big-data side was asked and did not answer."))
         form.add_error(None, cause_of(error.code).what)
         return _ask(pages, request, order, decision, form, status=409)
     except OrderError as error:
