@@ -49,12 +49,11 @@ class Waiver:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `paused`: the pauses that
-    stand, by partner. `late`: the
-    customer has been live for so long that nothing is undone by itself (contract 3.9, 16). `open`: the differences with
-    the partner's books, as far as is known. `behind`: the failed step of another order that it waits for.
-    `returned`: BPM's last word is a return. `conflicts`: id and time of messages with its number and other content that
-    nobody has seen to, the newest first."""
+    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `paused`: the
+    pauses that stand, by partner. `late`: the customer has been live for so long that nothing is undone by itself
+    (contract 3.9, 16). `open`: the differences with the partner's books, as far as is known. `behind`: the failed step
+    of another order that it waits for. `returned`: BPM's last word is a return. `conflicts`: id and time of messages
+    with its number and other content that nobody has seen to, the newest first."""
 
     order: Order
     steps: Collection[Dispatch]

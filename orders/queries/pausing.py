@@ -35,14 +35,15 @@ def waiting_steps(*, now: datetime.datetime, partners: Collection[str]) -> Query
 
 
 def waits_for_paused(now: datetime.datetime) -> Q:
-    """The condition that a step of an order waits because its partner is paused."""
-    rows = Dispatch.objects.filter(order=OuterRef("pk"), state__in=OPEN_STATES, superseded=False)
+    """The condition that a step of an order, one that holds up others, waits because its partner is paused."""
+    rows = Dispatch.objects.filter(order=OuterRef("pk"), state__in=OPEN_STATES, superseded=False, blocking=True)
     return Q(Exists(rows.filter(to_paused(now))))
 
 
 def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
-    """Activations whose start day came during the pause (up to `now`), and that wait for the partner."""
-    waiting = Dispatch.objects.filter(state__in=OPEN_STATES, superseded=False)
+    """Activations whose start day came during the pause (up to `now`), and that wait for the partner with a step
+    that holds up others."""
+    waiting = Dispatch.objects.filter(state__in=OPEN_STATES, superseded=False, blocking=True)
     waiting = waiting.filter(channel__in=channels_of([pause.partner]))
     rows = Order.objects.filter(kind=Order.Kind.ACTIVATION, start_at__gt=pause.since, start_at__lte=now)
     return rows.filter(pk__in=waiting.order_by().values("order")).defer("content").order_by("start_at", "pk")

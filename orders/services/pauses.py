@@ -1,7 +1,8 @@
 """Holds back the calls to a partner, and lets them go on (contract 3.5 and section 5, `pause`).
 
-A pause is looked at inside the transaction that claims (`claimable`), so nothing is claimed for a partner once its pause
-is committed. A call that is in the air then ends as ever. Steps stay due: no attempt, no retry and no lease is touched.
+A pause is looked at inside the transaction that claims (`claimable`), so nothing is claimed for a partner once its
+pause is committed. A call that is in the air then ends as ever. Steps stay due: no attempt, no retry and no lease is
+touched.
 """
 
 import datetime

@@ -71,7 +71,8 @@ class Judgement:
 
     `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
     (forced: what was accepted goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
-    (queued, but people hold back the partner's calls), `accepted` (it succeeded), `left_out` (a filter does not open it), `refused` (not allowed; `why` says why).
+    (queued, but people hold back the partner's calls), `accepted` (it succeeded), `left_out` (a filter does not open
+    it), `refused` (not allowed; `why` says why).
     """
 
     order: str

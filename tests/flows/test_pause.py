@@ -302,7 +302,8 @@ def test_a_comparison_under_way_stops(desk, monkeypatch):
     monkeypatch.setattr("integrations.reconciliation.Comparison._add_counts", lambda run: pause())
     reconcile()
     row = Reconciliation.objects.get()
-    assert row.finished_at and row.error.startswith("gave up: bigdata is paused")
+    assert row.finished_at
+    assert row.error.startswith("gave up: bigdata is paused")
     assert len(desk.sandbox.calls(path="/bigdata/productInfos/query")) < 3
 
 

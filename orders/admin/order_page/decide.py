@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from orders.admin.order_page.forms import FORMS, ReasonForm
 from orders.admin.order_page.page import actor
+from orders.admin.standing import paused_for
 from orders.books import BooksSilentError
 from orders.causes import cause_of
 from orders.errors import OrderError, TrialClaimedError
@@ -87,7 +88,7 @@ def _form(decision: Decision, order: Order, *args, **kwargs) -> ReasonForm:
 
 
 def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
-    facts = facts_of(order, now=timezone.now())
+    facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
     mark([order])
     why_not, will = decision.why_not(facts), []
     try:

@@ -1,4 +1,4 @@
-"""What the order's page shows, gathered in at most 20 queries."""
+"""What the order's page shows, gathered in at most 21 queries."""
 
 import datetime
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_seen
+from orders.admin.standing import paused_for
 from orders.foreign_json import bounded
 from orders.models import Dispatch, Order
 from orders.pages.bpm_task import task_url
@@ -31,7 +32,7 @@ def actor(request: HttpRequest) -> str:
 
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) -> dict:
     """All that the templates need. Opening people's data is noted."""
-    facts = facts_of(order, now=timezone.now())
+    facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
     tab = open_tab(order, request.GET.get("tab"))
     shown = asks_to_see(request) and tab.personal
     if shown:
