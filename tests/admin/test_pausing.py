@@ -92,7 +92,7 @@ def test_who_may(member, role, status):
     client = member(role)
     assert client.get(url("pause")).status_code == status
     assert client.get(url("resume")).status_code == status
-    assert ("暂停" in text(client.get(reverse("admin:index")))) is (status == 200)
+    assert (url("pause") in client.get(reverse("admin:index")).content.decode()) is (status == 200)
     if status == 403:
         client.post(url("pause"), {"reason": "x"})
         assert not Pause.objects.exists()
