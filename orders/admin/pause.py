@@ -33,7 +33,7 @@ class PauseForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
     )  # fmt: skip
     until = forms.DateTimeField(
-        label=_("until"), required=False, help_text=_("Then it goes on by itself. Empty: until somebody resumes it."),
+        label=_("Goes on by itself at"), required=False, help_text=_("Empty: until somebody resumes it."),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )  # fmt: skip
 
