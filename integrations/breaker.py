@@ -7,7 +7,7 @@ never dropped. The first answer that is not a transport failure closes it.
 
 import datetime
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -51,10 +51,11 @@ def next_probe(*, after: datetime.datetime) -> datetime.datetime | None:
     return rows.values_list("probe_at", flat=True).first()
 
 
-class OpenBreakers:
-    """The partners whose breaker is open, read at most once a second."""
+class Recent:
+    """A set of partners that the database knows (whose breaker is open, who is paused), read at most once a second."""
 
-    def __init__(self):
+    def __init__(self, read: Callable[[], set[str]]):
+        self._read = read
         self.forget()
 
     def forget(self) -> None:
@@ -62,10 +63,10 @@ class OpenBreakers:
         self._known: set[str] = set()
         self._until = 0.0
 
-    def open(self) -> set[str]:
+    def partners(self) -> set[str]:
         """As of a second ago at the most."""
         if time.monotonic() >= self._until:
-            self._known, self._until = open_partners(), time.monotonic() + READ_EVERY
+            self._known, self._until = self._read(), time.monotonic() + READ_EVERY
         return self._known
 
 

@@ -8,25 +8,27 @@ import datetime
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.utils import timezone
 
-from integrations.breaker import OpenBreakers, may_probe, next_probe, note_outcomes
+from integrations import rate
+from integrations.breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
 from integrations.building import build_payloads
 from integrations.recording import patiently, record_safely
 from integrations.sending import LEASE_RESERVE, longest, send
 from integrations.tie import ending
 from integrations.turns import Turn
 from orders.activation import activate
-from orders.models import Attempt, Dispatch
+from orders.models import Attempt, Dispatch, Pause
 from orders.models.dispatch import OPEN_STATES
 from orders.services.incidents import PARTNERS
 from orders.services.leases import Work, claim, next_due
 from orders.services.outcome import Outcome
+from orders.services.pauses import end_pauses, next_end, paused_partners
 from orders.services.stepping import release
 
 CALLS_AT_A_TIME = 8
@@ -50,6 +52,7 @@ class Lane:
     pool: ThreadPoolExecutor
     threads: int
     in_flight: int = 0
+    unsent: int = 0  # of those in flight: what waits for a thread, or for its turn within PARTNER_RATE
     records: int = 0  # or domains, of what is in flight
     slowest: float = 1.0
     look_at: float = 0.0
@@ -59,7 +62,25 @@ class Lane:
         if self.records >= RECORDS_IN_FLIGHT:
             return 0
         ahead = CLAIMED_AHEAD if self.slowest < QUICK else 0
-        return self.threads + ahead - self.in_flight
+        room = self.threads + ahead - self.in_flight
+        return min(room, settings.PARTNER_RATE - self.unsent) if self.is_bounded else room
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether PARTNER_RATE bounds its calls. Then no more is claimed ahead than goes out within a second: it must
+        be sent within its lease, and a drain that ends hands it back."""
+        return bool(settings.PARTNER_RATE) and self.partner in Pause.Partner.values
+
+
+@dataclass
+class Flight:
+    """One claimed call. `latest`: when it may begin at the latest, of time.monotonic."""
+
+    lane: Lane
+    work: Work
+    latest: float
+    sent: bool = False
+    took: float = 0.0
 
 
 @dataclass
@@ -85,8 +106,9 @@ class Drain:
     def run(self) -> Report:
         """Delivers, then waits for what is due soon if it is this worker's turn to wait."""
         self.began = time.monotonic()
-        self.calls: dict[Future, tuple[Lane, Work, list[float]]] = {}
-        self.breakers = OpenBreakers()
+        self.calls: dict[Future, Flight] = {}
+        self.breakers = Recent(open_partners)
+        self.pauses = Recent(lambda: paused_partners(now=timezone.now()))
         self.alone = False  # what is in flight has lost its worker before: nothing may be in flight beside it
         self.lanes = {
             name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads)
@@ -112,6 +134,8 @@ class Drain:
         claimed = 0 if over else self._fill()
         if over:
             self._hand_back()
+        elif self.calls and (paused := self.pauses.partners()):
+            self._hand_back(paused)
         if self.calls:
             self._collect()
             return True
@@ -138,8 +162,8 @@ class Drain:
         self.alone = any(item.alone for item in work)
         for item in work:
             lane = self.lanes[PARTNERS[item.channel]]
-            took: list[float] = []
-            self.calls[lane.pool.submit(_call, item, until, took)] = (lane, item, took)
+            flight = Flight(lane, item, until - longest(item) - LEASE_RESERVE)
+            self.calls[lane.pool.submit(_call, flight, self._ends_at)] = flight
             lane.in_flight += 1
             lane.records += item.size
             rooms[lane.partner] -= 1
@@ -151,28 +175,37 @@ class Drain:
         """How many calls may be claimed for each partner. Where a breaker is open: a probe, if it is time for one.
 
         A busy partner is filled up only when half of what may wait has been used, so that claims come in batches.
-        Beside running calls, a partner that nothing was due for is left out for a moment.
+        Beside running calls, a partner that nothing was due for is left out for a moment. A paused one is left out
+        whole: its breaker sends no probe either.
         """
-        rooms = {}
+        rooms, paused = {}, self.pauses.partners()
         for lane in self.lanes.values():
+            if lane.partner in paused:
+                continue
+            if lane.is_bounded:
+                lane.unsent = sum(flight.lane is lane and not flight.sent for flight in self.calls.values())
             enough = CLAIMED_AHEAD // 2 if lane.in_flight > self.threads else 0
             if lane.room() > enough and not (self.calls and time.monotonic() < lane.look_at):
                 rooms[lane.partner] = lane.room()
-        for partner in self.breakers.open() & rooms.keys():
+        for partner in self.breakers.partners() & rooms.keys():
             rooms[partner] = 1 if may_probe(partner, now=timezone.now()) else 0
         return {partner: room for partner, room in rooms.items() if room}
 
-    def _hand_back(self) -> None:
-        """Gives back what no thread has begun: the time is up."""
+    def _hand_back(self, partners: Collection[str] | None = None) -> None:
+        """Gives back what no thread has begun, of these partners or of all: the time is up, or they are paused."""
         handed = []
-        for future, (lane, item, _) in list(self.calls.items()):
-            if future.cancel():
-                del self.calls[future]
-                lane.in_flight -= 1
-                lane.records -= item.size
-                handed.append(_handed_back(item))
+        for future, flight in list(self.calls.items()):
+            if (partners is None or flight.lane.partner in partners) and future.cancel():
+                self._land(future)
+                handed.append(_handed_back(flight.work))
         if handed:
             record_safely(handed)
+
+    def _land(self, future: Future) -> Flight:
+        flight = self.calls.pop(future)
+        flight.lane.in_flight -= 1
+        flight.lane.records -= flight.work.size
+        return flight
 
     def _bring_home(self) -> None:
         """A claim went wrong: what was sent before is written down all the same."""
@@ -188,10 +221,8 @@ class Drain:
         finished = [future for future in self.calls if future.done()]
         outcomes = []
         for future in finished:
-            lane, item, took = self.calls.pop(future)
-            lane.in_flight -= 1
-            lane.records -= item.size
-            lane.slowest = max(took, default=lane.slowest)
+            flight = self._land(future)
+            flight.lane.slowest = flight.took if flight.sent else flight.lane.slowest
             outcomes.append(future.result())
         if outcomes:
             if record_safely(patiently(lambda: self._guarded(outcomes))):
@@ -203,7 +234,7 @@ class Drain:
         """Tells the breakers; failures of a partner whose breaker is open (now) cost no attempt."""
         if note_outcomes(outcomes, now=timezone.now()):
             self.breakers.forget()
-        shut = self.breakers.open()
+        shut = self.breakers.partners()
         if not shut:
             return outcomes
         return [replace(row, free=row.transport and PARTNERS[row.channel] in shut) for row in outcomes]
@@ -220,14 +251,21 @@ class Drain:
         if not turn.is_free():
             return False
         now = timezone.now()
-        soon = min(filter(None, (next_due(after=now, until=now + LOOK_AHEAD), next_probe(after=now))), default=None)
+        moments = (next_due(after=now, until=now + LOOK_AHEAD), next_probe(after=now), next_end(until=now + LOOK_AHEAD))
+        soon = min(filter(None, moments), default=None)
         if soon is None or not turn.take():
             return False
         left = CLAIM_FOR - (time.monotonic() - self.began)
         time.sleep(max(0.0, min((soon - now).total_seconds() + 0.01, LOOK_EVERY, left)))
         activate(numbers=None, by="worker", now=timezone.now())
         release(now=timezone.now(), dated=True)
+        if end_pauses(now=timezone.now()):
+            self.pauses.forget()
         return True
+
+    def _ends_at(self) -> float:
+        """When the run begins no more calls, of time.monotonic."""
+        return float("-inf") if ending.is_set() else self.began + (self.seconds or float("inf"))
 
 
 def is_due(*, now: datetime.datetime) -> bool:
@@ -235,13 +273,16 @@ def is_due(*, now: datetime.datetime) -> bool:
     return Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).exists()
 
 
-def _call(work: Work, until: float, took: list[float]) -> Outcome:
-    """One call, in a thread. It starts only if its lease outlives the longest call (contract 3.9, Leases)."""
-    began = time.monotonic()
-    if until - began < longest(work) + LEASE_RESERVE:
-        return _handed_back(work)
-    outcome = send(work)
-    took.append(time.monotonic() - began)
+def _call(flight: Flight, ends_at: Callable[[], float]) -> Outcome:
+    """One call, in a thread. It starts only if its lease outlives the longest call (contract 3.9, Leases), within
+    PARTNER_RATE; what would have to wait for its turn beyond that, or beyond the run's end, is handed back."""
+    if time.monotonic() > flight.latest:
+        return _handed_back(flight.work)
+    if flight.lane.is_bounded and not rate.take(flight.lane.partner, latest=min(flight.latest, ends_at())):
+        return _handed_back(flight.work)
+    flight.sent, began = True, time.monotonic()
+    outcome = send(flight.work)
+    flight.took = time.monotonic() - began
     return outcome
 
 

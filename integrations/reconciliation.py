@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
+from integrations import rate
 from integrations.bigdata.books import held_records
 from integrations.bigdata.client import query_product_infos
 from integrations.bigdata.comparison import Ours, compare, unreadable_answer
@@ -24,6 +26,7 @@ from integrations.http import PartnerError
 from orders.books import BooksSilentError, Finding, Look
 from orders.domain_names import MOST_DOMAINS
 from orders.models import BillingRecord, Difference, Order, Reconciliation
+from orders.queries.pausing import why_paused
 from orders.services.differences import troubled
 from orders.services.fixing import Left, obstacles
 from orders.services.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
@@ -39,6 +42,7 @@ from orders.services.reconciling import (
 logger = logging.getLogger(__name__)
 THREADS = 12
 BATCH, RECORDS = 200, 20_000  # orders that are compared together, and records of theirs
+SECONDS_A_BATCH = 5  # of a batch within PARTNER_RATE: a part of the nightly run ends soon after its time is up
 GIVE_UP_AFTER = 20  # orders in a row without an answer
 COUNTED = ("orders", "records", "differences", "fixed")
 NEEDED = [
@@ -105,16 +109,23 @@ class Comparison:
     counts: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> Reconciliation:
-        """Compares until all is done, time is up or the big-data side stays silent. `after` is None at the end."""
+        """Compares until all is done, time is up, or the big-data side stays silent or is paused. `after` is None at
+        the end."""
         self.row = self.row or begin_reconciliation(by=self.by, now=timezone.now())
         self.error, self.in_a_row, began = "", 0, time.monotonic()
         self.counts = dict.fromkeys(COUNTED, 0)
+        if self._is_paused():
+            self._end()
+            self.row.refresh_from_db()
+            return self.row
         with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
             for asked, last in self._ask_ahead(pool):
                 self._compare(asked, last)
                 if self.in_a_row >= GIVE_UP_AFTER:
                     self.error = f"gave up: {self.error}"
                     self.after = None
+                elif self._is_paused():
+                    pass
                 elif self.seconds is None or time.monotonic() - began < self.seconds:
                     continue
                 pool.shutdown(cancel_futures=True)
@@ -127,8 +138,15 @@ class Comparison:
         self.row.refresh_from_db()
         return self.row
 
+    def _is_paused(self) -> bool:
+        """Nothing more is asked while the big-data side is paused, and the run says so."""
+        why = why_paused("bigdata", now=timezone.now())
+        if why:
+            self.error, self.after = f"gave up: {why}", None
+        return bool(why)
+
     def _end(self) -> None:
-        error = f"{self.silent} orders not answered; {self.error}" if self.silent else ""
+        error = f"{self.silent} orders not answered; {self.error}" if self.silent else self.error
         end_reconciliation(self.row, error=error, now=timezone.now(), newest=self.newest)
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
@@ -144,8 +162,8 @@ class Comparison:
 
     def _batches(self) -> Iterator[list[Order]]:
         """So many orders that their records fit into memory, one at least."""
-        last = self.after or 0
-        while orders := list(self.scope.orders().filter(pk__gt=last)[:BATCH]):
+        last, size = self.after or 0, min(BATCH, settings.PARTNER_RATE * SECONDS_A_BATCH or BATCH)
+        while orders := list(self.scope.orders().filter(pk__gt=last)[:size]):
             yield from _parts(orders)
             last = orders[-1].pk
 
@@ -307,6 +325,7 @@ def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
     """
     error = None
     for _ in range(2):
+        rate.take("bigdata")
         try:
             return query_product_infos(number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected)
         except PartnerError as trouble:

@@ -19,6 +19,7 @@ from integrations.tie import ending
 from orders.activation import activate
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
+from orders.services.pauses import end_pauses, remind_of_pauses
 from orders.services.stepping import release
 from orders.services.undo import close_abandoned
 from orders.services.usage import ask_for_usage
@@ -66,7 +67,10 @@ def drain(settle: bool = False) -> str:
 def sweep() -> str:
     """Each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
     now = timezone.now()
-    for part in (settle_arrived, start_due, end_trials, close_abandoned, release, forget_counts):
+    parts = (
+        end_pauses, settle_arrived, start_due, end_trials, close_abandoned, release, forget_counts, remind_of_pauses,
+    )  # fmt: skip
+    for part in parts:
         try:
             part(now=now)
         except Exception as error:  # an order that one of them can't cope with must not keep all others waiting

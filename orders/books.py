@@ -4,7 +4,11 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from django.utils import timezone
 from django.utils.module_loading import import_string
+
+from orders.queries.pausing import why_paused
+from orders.services.incidents import PARTNER_PAUSED
 
 CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what puts a difference right
 ASK = "integrations.bigdata.books.ask"  # dotted paths: the core does not import what lies above it
@@ -82,6 +86,7 @@ class Look:
 
 def look(order_id: int) -> Look:
     """Asks now, and compares. Never inside a transaction. Raises BooksSilentError."""
+    _check_not_paused()
     question: Callable[[int], Look] = import_string(LOOK)
     return question(order_id)
 
@@ -91,5 +96,11 @@ def ask(job_id: str) -> list[HeldRecord]:
 
     Raises BooksSilentError.
     """
+    _check_not_paused()
     question: Callable[[str], list[HeldRecord]] = import_string(ASK)
     return question(job_id)
+
+
+def _check_not_paused() -> None:
+    if why := why_paused("bigdata", now=timezone.now()):
+        raise BooksSilentError(f"nothing was asked: {why}", code=PARTNER_PAUSED)

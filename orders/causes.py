@@ -108,6 +108,10 @@ CAUSES = {
         _("The partner has not answered for a while; its calls wait."),
         _("Call the partner. Everything goes out by itself when it is back."),
     ),
+    "partner_paused": Cause(
+        _("Calls to the partner are paused by staff; its steps wait."),
+        _("Resume the partner when its maintenance is over; what waits goes out by itself then."),
+    ),
     # approvals
     "early": Cause(_("BPM decided before the order was sent to it."), WAIT),
     "second": Cause(

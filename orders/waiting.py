@@ -4,7 +4,10 @@ import datetime
 
 from django.utils import timezone
 
-from orders.models import Dispatch, Order
+from orders.models import Dispatch, Order, Pause
+from orders.models.dispatch import OPEN_STATES
+from orders.queries.pausing import say_when
+from orders.services.incidents import PARTNERS
 from orders.services.planning import open_claim
 from orders.services.stepping import in_front_of
 
@@ -14,15 +17,28 @@ NAMED = 5
 
 
 def waits_for(order: Order) -> list[str]:
-    """The other orders, the approval or the day that an order waits for; empty if it waits for none of them."""
+    """The pause, the other orders, the approval or the day that an order waits for; empty if it waits for none."""
     if order.held_because:
         return list(filter(None, [_held(order)]))
+    return [*_paused(order), *_waits_in_line(order)]
+
+
+def _waits_in_line(order: Order) -> list[str]:
     for row in order.dispatches.filter(state=Dispatch.State.WAITING, superseded=False).order_by("position", "pk"):
         ahead = in_front_of(row)
         others = [_step_of(other) for other in ahead if other.order_id != order.pk]
         if others or not ahead:
             return others[:NAMED] or list(filter(None, [_gate(row, order)]))
     return []
+
+
+def _paused(order: Order) -> list[str]:
+    """The paused partners that its due steps wait for."""
+    now = timezone.now()
+    rows = order.dispatches.filter(state__in=OPEN_STATES, superseded=False)
+    channels = rows.order_by().values_list("channel", flat=True).distinct()
+    pauses = Pause.objects.standing(now).filter(partner__in={PARTNERS[channel] for channel in channels})
+    return [f"the pause of {pause.partner} {say_when(pause)}" for pause in pauses.order_by("partner")]
 
 
 def step_waits_for(row: Dispatch) -> str:

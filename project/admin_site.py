@@ -12,6 +12,7 @@ from project.navigation import sections_of
 from project.paging import CappedPaginator
 
 DASHBOARD = "project.dashboard.page.dashboard"  # by name: it builds upon the apps' admin, which registers here first
+STANDING = "orders.admin.standing.standing_for"
 
 
 class DeskAdminSite(AdminSite):
@@ -30,6 +31,10 @@ class DeskAdminSite(AdminSite):
             model_admin.show_full_result_count = False
             guard(model_admin)
 
+    def each_context(self, request):
+        """With the pauses that stand: every page of staff's names them."""
+        return {**super().each_context(request), "pauses": import_string(STANDING)(request)}
+
     def get_app_list(self, request, app_label=None):
         apps = super().get_app_list(request, app_label)
         return apps if app_label else sections_of(apps)
@@ -39,7 +44,8 @@ class DeskAdminSite(AdminSite):
         return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
 
     def index(self, request, extra_context=None):
-        figures = import_string(DASHBOARD)(request.user, now=timezone.now())
+        pauses = import_string(STANDING)(request)
+        figures = import_string(DASHBOARD)(request.user, now=timezone.now(), pauses=pauses)
         return super().index(request, {"desk": figures, **(extra_context or {})})
 
     def autocomplete_view(self, request):

@@ -27,6 +27,7 @@ WORDS = {
     "StaffScope": _("Nobody is limited to attributions: everybody sees all orders."),
     "Heartbeat": _("No worker has run yet; start it with manage.py worker."),
     "Breaker": _("No partner has been called yet."),
+    "Pause": _("No partner has been paused yet."),
     "FailedLogin": _("Nobody has failed to log in lately."),
     "Failure": _("No task has failed."),
     "OrmQ": _("Nothing waits in the queue."),
@@ -39,7 +40,7 @@ WORDS = {
     "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),
     "Success": _("No task has run yet."),
 }
-OF_ALL = {"Heartbeat", "Breaker", "Turn", "CallCount", "FailedLogin", "StaffScope"}
+OF_ALL = {"Heartbeat", "Breaker", "Pause", "Turn", "CallCount", "FailedLogin", "StaffScope"}
 """Lists that are the same for people limited to attributions."""
 OTHERS = _("Nothing of your attributions is here.")
 HIDDEN = _("What is here belongs to no attribution; it shows to those who see all of them.")

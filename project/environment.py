@@ -188,6 +188,7 @@ SETTINGS = (
     Setting("PARTNER_CA_BUNDLE", plain, "", "PEM file of the CAs that partners' certificates come from"),
     Setting("PARTNER_CLIENT_CERT", certificate_files, "", "ours: one PEM file with key, or cert.pem,key.pem"),
     Setting("PARTNER_PROXY", plain, "", "http://[user:password@]host:port, for calls to partners", credentials=True),
+    Setting("PARTNER_RATE", whole, "0", "calls a second to each partner from each worker process; 0: no bound"),
     Setting("DISPATCH_RETRY_SECONDS", wholes, "30,120,600,1800,7200,21600", "waits between attempts"),
     Setting("DISPATCH_LEASE_SECONDS", positive, "60", "how long a claimed step stays its worker's"),
     Setting("BREAKER_FAILURES", positive, "20", "failures after which a partner counts as down"),

@@ -4,12 +4,11 @@ import datetime
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max, Min
+from django.db.models import Max
 
 from integrations.breaker import open_partners
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
-from orders.models import Dispatch
-from orders.models.dispatch import OPEN_STATES
+from orders.queries.pausing import oldest_due
 
 DATABASE_AWAY = "the database does not answer"
 MIGRATIONS_MISSING = "migrations are not applied"
@@ -28,10 +27,11 @@ def is_alive(age: float | None) -> bool:
 
 
 def oldest_due_age(now: datetime.datetime) -> float:
-    """How many seconds ago the longest waiting dispatch could first have been claimed; 0 if nothing is due."""
-    due = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now)
-    first = due.aggregate(first=Min("next_try_at"))["first"]
-    return 0.0 if first is None else (now - first).total_seconds()
+    """How many seconds ago the longest waiting dispatch could first have been claimed; 0 if nothing is due.
+
+    A pause is no delay: see `oldest_due`.
+    """
+    return max(oldest_due(now=now).values())
 
 
 def missing_migrations() -> list[str]:

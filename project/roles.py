@@ -6,7 +6,7 @@ Everybody may read what concerns orders. A site may add to a role or make others
 ORDERS = [
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
-    "difference", "inboundmessage", "conflict", "province", "servicetype",
+    "difference", "inboundmessage", "conflict", "province", "servicetype", "pause",
 ]  # fmt: skip
 READ = [
     *(f"orders.view_{model}" for model in ORDERS),
@@ -39,6 +39,7 @@ BUSINESS = [
     "orders.name_domains",
 ]
 ENGINEER = [
+    "orders.pause_partner",
     "orders.resend_order",
     "orders.compensate_order",
     "orders.run_activation",
@@ -48,6 +49,7 @@ ENGINEER = [
     *REPAIR,
 ]
 ADMINISTRATOR = [
+    "orders.pause_partner",
     "orders.compensate_order",
     "orders.withdraw_order",
     *REPAIR,

@@ -8,11 +8,11 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.models import Breaker
-from orders.models import AffectedOrder, Dispatch, Incident
-from orders.models.dispatch import OPEN_STATES
+from orders.models import AffectedOrder, Incident
 from orders.queries.doubts import count_open
+from orders.queries.pausing import oldest_due, standing_pauses
 from orders.queries.stuck import needs_somebody
-from orders.services.incidents import OPEN, PARTNERS
+from orders.services.incidents import OPEN
 from project.readiness import DATABASE_AWAY, MIGRATIONS_MISSING, NO_WORKER, heartbeat_age, is_alive, missing_migrations
 
 LATE = 120.0
@@ -44,8 +44,8 @@ def _facts(now: datetime.datetime) -> dict:
         "queue": queue(now),
         "worker": {"heartbeat_age_seconds": heartbeat_age(now)},
         "breakers": breakers(),
-        "pauses": [],
-        "oldest_due": oldest_due(now),
+        "pauses": pauses(now),
+        "oldest_due": oldest_due(now=now),
         "incidents": open_incidents(),
         "differences": differences(now),
         "stuck": needs_somebody().count(),
@@ -65,17 +65,21 @@ def breakers() -> list[dict]:
     return [{"partner": row.partner, "since": _moment(row.opened_at), "error": row.last_error} for row in rows]
 
 
+def pauses(now: datetime.datetime) -> list[dict]:
+    """The partners whose calls people hold back: since when, until when (empty: until a resume), who and why; how many
+    steps wait, and the seconds that one worker process takes to work them off at PARTNER_RATE (None: no bound)."""
+    return [
+        {
+            "partner": row.pause.partner, "since": _moment(row.pause.since),
+            "until": _moment(row.pause.until) if row.pause.until else "", "by": row.pause.paused_by,
+            "reason": row.pause.reason, "waiting": row.waiting, "seconds_to_work_off": row.seconds,
+        }
+        for row in standing_pauses(now=now)
+    ]  # fmt: skip
+
+
 def _moment(at: datetime.datetime) -> str:
     return timezone.localtime(at).isoformat(timespec="seconds")
-
-
-def oldest_due(now: datetime.datetime) -> dict[str, float]:
-    """{partner: for how many seconds its longest waiting dispatch could have been claimed}; 0 if nothing is due."""
-    found = dict.fromkeys(PARTNERS.values(), 0.0)
-    rows = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).order_by().values_list("channel")
-    for channel, first in rows.annotate(first=Min("next_try_at")):
-        found[PARTNERS[channel]] = max(found[PARTNERS[channel]], (now - first).total_seconds())
-    return found
 
 
 def open_incidents() -> dict:

@@ -8,7 +8,7 @@ from factory.django import DjangoModelFactory
 
 from integrations.models import Breaker, CallCount, Heartbeat, Turn
 from notifications.models import Contact
-from orders.models import Reconciliation, StaffScope
+from orders.models import Pause, Reconciliation, StaffScope
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
 
@@ -30,6 +30,20 @@ class HeartbeatFactory(DjangoModelFactory):
     cluster = factory.Sequence(lambda n: f"cluster-{n}")
     started_at = NOW
     seen_at = NOW
+
+
+class PauseFactory(DjangoModelFactory):
+    """One that is over; `resumed_at=None` makes it stand."""
+
+    class Meta:
+        model = Pause
+
+    partner = "bigdata"
+    reason = "升级维护"
+    paused_by = "staff:li"
+    since = NOW
+    resumed_at = NOW + datetime.timedelta(hours=1)
+    resumed_by = "staff:li"
 
 
 class TurnFactory(DjangoModelFactory):

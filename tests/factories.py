@@ -30,6 +30,7 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     CallCountFactory,
     ContactFactory,
     HeartbeatFactory,
+    PauseFactory,
     ReconciliationFactory,
     StaffScopeFactory,
     TurnFactory,

@@ -20,6 +20,7 @@ from orders.causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.queries.approving import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark
+from orders.queries.pausing import waits_for_paused
 from orders.queries.stuck import is_stuck
 
 S, State = Order.State, Dispatch.State
@@ -43,8 +44,9 @@ class StartFilter(day_filter("biz_start", _("start day"), parameter="start", cho
 
 
 def overdue() -> Q:
-    """Activations that should be live since yesterday or longer."""
-    return Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE, biz_start__lt=timezone.localdate())
+    """Activations that should be live since yesterday or longer; one that waits for a paused partner is not late."""
+    late = Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE, biz_start__lt=timezone.localdate())
+    return late & ~waits_for_paused(timezone.now())
 
 
 NeedsFilter = word_filter("needs", _("needs"), {

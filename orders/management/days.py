@@ -1,7 +1,12 @@
-"""A day as an argument of a command."""
+"""Days and moments as arguments of commands."""
 
 import argparse
 import datetime
+import re
+
+from django.utils import timezone
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 
 def day(text: str) -> datetime.date:
@@ -10,3 +15,14 @@ def day(text: str) -> datetime.date:
         return datetime.date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no day (YYYY-MM-DD)") from error
+
+
+def moment(text: str) -> datetime.datetime:
+    """YYYY-MM-DDTHH:MM of Asia/Shanghai; what is none is an error of the command line, told in one line."""
+    try:
+        if not MOMENT.fullmatch(text):
+            raise ValueError(text)
+        wall = datetime.datetime.fromisoformat(text)
+        return wall.replace(tzinfo=timezone.get_default_timezone()).astimezone(datetime.UTC)
+    except (ValueError, OverflowError) as error:  # the year 1 has no such moment in UTC
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment (YYYY-MM-DDTHH:MM)") from error

@@ -6,6 +6,7 @@ from orders.models.event import OrderEvent
 from orders.models.inbound import AcceptedCall, InboundMessage
 from orders.models.incident import AffectedOrder, Incident
 from orders.models.order import Order, OrderDomain, TrialClaim
+from orders.models.pause import Pause
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
 from orders.models.scope import StaffScope
@@ -27,6 +28,7 @@ __all__ = [
     "OrderDomain",
     "OrderEvent",
     "OrderFiles",
+    "Pause",
     "Province",
     "Reconciliation",
     "ServiceType",

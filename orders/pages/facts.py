@@ -1,12 +1,13 @@
-"""Reads what the ladder and the decisions depend on: at most nine queries, however long an order's history."""
+"""Reads what the ladder and the decisions depend on: at most ten queries, however long an order's history."""
 
 import datetime
 import json
+from collections.abc import Mapping
 
 from django.db.models import Q
 
 from approvals.models import ApprovalRecord
-from orders.models import Dispatch, Order
+from orders.models import Dispatch, Order, Pause
 from orders.models.views import open_conflicts
 from orders.pages.history import actor_of
 from orders.pages.rungs import Facts, Trouble, Waiver
@@ -21,9 +22,10 @@ State = Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
 
 
-def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
-    """The order's steps that count, what stops it, which partners are down, BPM's last word, whether it is late, how
-    the partner's books differ, and which failed step of another order it waits behind."""
+def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause] | None = None) -> Facts:
+    """The order's steps that count, what stops it, which partners are down or paused, BPM's last word, whether it is
+    late, how the partner's books differ, and which failed step of another order it waits behind.
+    `paused`: the pauses that stand, where the caller has read them."""
     steps, troubles, record = steps_of(order), troubles_of(order), last_record(order)
     accepted = any(row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE for row in steps)
     return Facts(
@@ -32,6 +34,7 @@ def facts_of(order: Order, *, now: datetime.datetime) -> Facts:
         now=now,
         troubles=troubles,
         shut=frozenset(partners_down()),
+        paused={row.partner: row for row in Pause.objects.standing(now)} if paused is None else paused,
         opinion=opinion_of(record),
         returned=record is not None and record.result == ApprovalRecord.Result.RETURN,
         waiver=waiver_of(order),

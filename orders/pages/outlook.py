@@ -26,6 +26,7 @@ VERDICTS = {
     "repeat": gettext_lazy("was accepted already, and is sent once more"),
     "left_out": gettext_lazy("was compensated; it is opened on its own page only"),
     "blocked": gettext_lazy("is queued; it goes out when the partner is back"),
+    "paused": gettext_lazy("is queued; it goes out when the partner's pause ends"),
     "accepted": gettext_lazy("was accepted already"),
     "refused": gettext_lazy("can't be sent now"),
 }

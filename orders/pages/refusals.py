@@ -20,6 +20,8 @@ REASONS = [
     (r"not allowed, because a fix of a comparison is under way for it",
      gettext_lazy("Not allowed, while what a comparison found is being put right.")),
     # take, accept
+    (r"nothing was asked: bigdata is paused since .*",
+     gettext_lazy("Nothing was asked: calls to the big-data side are paused.")),
     (r"a billing step of order (?P<number>\S+) or its trial is under way; .*",
      gettext_lazy("A billing step of the order or its trial is under way; try again when it has ended.")),
     (r"step \w+ can't be taken: .*",

@@ -1,18 +1,18 @@
 """The rungs that follow from an order's steps: received, stored, files, billing, BPM. Pure."""
 
 import datetime
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders.causes import CAUSES, Cause, cause_of
-from orders.models import Dispatch, Order
+from orders.models import Dispatch, Order, Pause
 from orders.models.dispatch import FIXES
 from orders.pages.saying import said
 from orders.queries.doubts import Open
-from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNERS
+from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED, PARTNERS
 from orders.services.outcome import ACTED_BEFORE
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
@@ -49,17 +49,18 @@ class Waiver:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `late`: the
-    customer has been live for so long that nothing is undone by itself (contract 3.9, 16). `open`: the differences with
-    the partner's books, as far as is known. `behind`: the failed step of another order that it waits for.
-    `returned`: BPM's last word is a return. `conflicts`: id and time of messages with its number and other content that
-    nobody has seen to, the newest first."""
+    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `paused`: the
+    pauses that stand, by partner. `late`: the customer has been live for so long that nothing is undone by itself
+    (contract 3.9, 16). `open`: the differences with the partner's books, as far as is known. `behind`: the failed step
+    of another order that it waits for. `returned`: BPM's last word is a return. `conflicts`: id and time of messages
+    with its number and other content that nobody has seen to, the newest first."""
 
     order: Order
     steps: Collection[Dispatch]
     now: datetime.datetime
     troubles: Collection[Trouble] = ()
     shut: Collection[str] = ()
+    paused: Mapping[str, Pause] = field(default_factory=dict)
     opinion: str = ""
     late: bool = False
     open: Open = Open()
@@ -205,6 +206,8 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
     shut = PARTNERS[row.channel] in facts.shut
     if row.state == State.FAILED:
         return _failed(base, row, facts)
+    if row.state in {State.RETRYING, State.DUE} and (pause := facts.paused.get(PARTNERS[row.channel])):
+        return _paused(base, row, pause)
     if row.state in {State.RETRYING, State.DUE} and shut:
         return Rung(
             **base, tone="amber", icon="pause", result=_("Partner is down"), cause=CAUSES["breaker_open"],
@@ -219,6 +222,22 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
         return _waiting(base, row, rows, facts)
     word = _("Being sent") if row.state == State.SENDING else _("About to be sent")
     return Rung(**base, tone="blue", icon="arrow", result=word, tries=row.attempts, note=_("It is under way."))
+
+
+def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
+    """Nobody waits for the partner here: people hold its calls back, until a moment or until they let go."""
+    cause = CAUSES[PARTNER_PAUSED]
+    if pause.until:
+        cause = Cause(cause.what, _("What waits goes out by itself when the pause ends, or when staff resume it."))
+    return Rung(
+        **base, tone="amber", icon="pause", result=_("Paused"), at=pause.since, cause=cause, code=PARTNER_PAUSED,
+        detail=f"{who_paused(pause)}{_(': ')}{pause.reason}", tries=row.attempts, next_try=pause.until,
+    )  # fmt: skip
+
+
+def who_paused(pause: Pause) -> str:
+    """Whoever paused it, without how: a command or a page."""
+    return pause.paused_by.partition(":")[2] or pause.paused_by
 
 
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:

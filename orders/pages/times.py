@@ -13,11 +13,12 @@ def relative(moment: datetime.datetime, now: datetime.datetime) -> str:
     seconds = int((now - moment).total_seconds())
     if abs(seconds) < 10:
         return _("just now")
-    span = _span(abs(seconds))
-    return _("%(span)s ago") % {"span": span} if seconds > 0 else _("in about %(span)s") % {"span": span}
+    words = span(abs(seconds))
+    return _("%(span)s ago") % {"span": words} if seconds > 0 else _("in about %(span)s") % {"span": words}
 
 
-def _span(seconds: int) -> str:
+def span(seconds: int) -> str:
+    """A stretch of time in its largest unit: `3 minutes`."""
     if seconds < MINUTE:
         return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
     if seconds < HOUR:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Incident, Order
 from orders.queries.doubts import SERVED, open_differences
-from orders.services.incidents import BILLED_NOT_ACTIVE, BREAKER_OPEN
+from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNERS_OWN
 from orders.services.incidents import DIFFERENCE as DIFFERS
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.stepping import behind_what_stopped, stopped_in_line
@@ -83,9 +83,10 @@ def _undone_late() -> Q:
 
 
 def _troubles() -> QuerySet[AffectedOrder]:
-    """Open incidents of orders. That a partner is down is no order's, and what was accepted is lived with."""
+    """Open incidents of orders. That a partner is down or paused is no order's, and what was accepted is lived
+    with."""
     rows = AffectedOrder.objects.filter(closed_at=None, accepted_by="", incident__state__in=NOT_OVER)
-    return rows.exclude(incident__code=BREAKER_OPEN)
+    return rows.exclude(incident__code__in=PARTNERS_OWN)
 
 
 def _failed_steps() -> QuerySet[Dispatch]:

@@ -25,6 +25,9 @@ PARTNERS = {
 }
 OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 BREAKER_OPEN = "breaker_open"
+PARTNER_PAUSED = "partner_paused"
+PARTNERS_OWN = frozenset({BREAKER_OPEN, PARTNER_PAUSED})
+"""They are about a partner: no order is stuck for them, and none ends them by going on."""
 COMPENSATED = "compensated"  # by staff; one that a failure caused has that failure's incident
 LATE_UNDO = "late_undo"
 BILLED_NOT_ACTIVE = "billed_not_active"
@@ -149,9 +152,9 @@ def close_troubles(
     """The order goes on: closes what stopped it (all, or of one step or code, or all `but` these codes), and incidents
     that stop nobody now.
 
-    A breaker's incident is not the order's: it is over when the partner answers.
+    A partner's own incident is not the order's: it is over when the partner answers, or is resumed.
     """
-    rows = AffectedOrder.objects.filter(order=order, closed_at=None).exclude(incident__code=BREAKER_OPEN)
+    rows = AffectedOrder.objects.filter(order=order, closed_at=None).exclude(incident__code__in=PARTNERS_OWN)
     rows = rows.exclude(incident__code__in=list(but)) if but else rows
     if step is not None:
         rows = rows.filter(incident__step=step)

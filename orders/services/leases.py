@@ -18,6 +18,7 @@ from orders.services.acts import ACTED
 from orders.services.incidents import PARTNERS
 from orders.services.lost import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost, note_losses
 from orders.services.mails import AFTER_THE_PLAN as MAILS
+from orders.services.pauses import claimable
 from orders.services.record_times import read_records
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ def claim(
     """Takes due dispatches, those longest due first, and saves an attempt for each.
 
     `rooms`: how many at most for each partner (bigdata, bpm, mail, files); of all together RECORDS_A_CLAIM records or
-    domains, or one dispatch. The leases run from `now` on: take it before the call.
+    domains, or one dispatch. A partner that is paused gets nothing. The leases run from `now` on: take it before the
+    call.
 
     `idle`: the caller has no call in flight. Only then a step that lost its worker is claimed, and then it alone (the
     caller sends it before it claims anything else): rather than others (`lost_first`), or where nothing else is due.
@@ -67,7 +69,7 @@ def claim(
     """
     lost = idle and look_at_lost(now=now)
     with transaction.atomic():
-        rows = _due(rooms, now, _kinds(lost, lost_first))
+        rows = _due(claimable(rooms, now=now), now, _kinds(lost, lost_first))
         if not rows:
             return []
         fresh, again = [], []

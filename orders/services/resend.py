@@ -5,7 +5,7 @@ by order, each in a transaction of its own, with an event for each order and one
 """
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -23,6 +23,7 @@ from orders.services.locking import lock_order
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.opening import claims_against, open_again, why_not_open
 from orders.services.outcome import ACTED_BEFORE
+from orders.services.pauses import paused_partners
 from orders.services.progress import refresh_states
 from orders.services.results import RECORD_STATES
 from orders.services.stepping import NOT_FINISHED, release
@@ -31,13 +32,14 @@ from orders.services.wakeup import wake
 from orders.waiting import step_waits_for
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
-SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, REFUSED, LEFT_OUT = (
-    "same", "new", "again", "repeat", "accepted", "blocked", "refused", "left_out",
+SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = (
+    "same", "new", "again", "repeat", "accepted", "blocked", "paused", "refused", "left_out",
 )  # fmt: skip
 AT_ONCE = 500  # orders whose steps are looked at together
 ANEW = "it is planned anew, as if it arrived now, under new keys"
 STUCK = {State.FAILED, State.RETRYING}
-WILL_SEND = {SAME, NEW, AGAIN, REPEAT, BLOCKED}
+WAITS = {BLOCKED, PAUSED}
+WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,9 @@ class Judgement:
     """What would become of one step (or, for a compensated order, of the whole order: `step` is "all").
 
     `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
-    (forced: what was accepted goes out once more), `blocked` (queued, but the partner's breaker is open), `accepted`
-    (it succeeded), `left_out` (a filter does not open it), `refused` (not allowed; `why` says why).
+    (forced: what was accepted goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
+    (queued, but people hold back the partner's calls), `accepted` (it succeeded), `left_out` (a filter does not open
+    it), `refused` (not allowed; `why` says why).
     """
 
     order: str
@@ -97,13 +100,13 @@ class Report:
 
 def judge(selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()) -> list[Judgement]:
     """The dry run: what would happen to each selected step. Reads only."""
-    judged, orders = [], list(_orders(selection).select_related("trial").defer("content"))
+    waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
     for start in range(0, len(orders), AT_ONCE):
         part = orders[start : start + AT_ONCE]
         steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
         for order in part:
             rows = steps[order.pk]
-            judged += _judge(order, rows, claims, selection, force, open_partners) or [_nothing(order, selection)]
+            judged += _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
     return judged
 
 
@@ -112,8 +115,8 @@ def judge_order(
 ) -> list[Judgement]:
     """The same for one order."""
     claims = claims_against(filter(_compensated, [order]))
-    rows = _steps([order], selection)[order.pk]
-    return _judge(order, rows, claims, selection, force, open_partners) or [_nothing(order, selection)]
+    rows, waits = _steps([order], selection)[order.pk], _waits(open_partners)
+    return _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
 
 
 def _compensated(order: Order) -> bool:
@@ -123,13 +126,18 @@ def _compensated(order: Order) -> bool:
 
 
 def _judge(
-    order: Order, rows: list[Dispatch], claims: dict, selection: Selection, force: bool, shut: Collection[str]
+    order: Order,
+    rows: list[Dispatch],
+    claims: dict,
+    selection: Selection,
+    force: bool,
+    waits: Mapping[str, tuple[str, str]],
 ) -> list[Judgement]:
     if _compensated(order):
         return [_judge_opening(order, claims, selection)]
     if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
         return []  # it has told of its hold by mail, and that is not what anybody wants to send
-    return [_judge_step(row, order, force, shut) for row in rows]
+    return [_judge_step(row, order, force, waits) for row in rows]
 
 
 def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgement:
@@ -159,10 +167,20 @@ def _nothing(order: Order, selection: Selection) -> Judgement:
     return Judgement(order.number, "-", REFUSED, why)
 
 
-def _judge_step(row: Dispatch, order: Order, force: bool, open_partners: Collection[str]) -> Judgement:
+def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The partners whose calls wait, with the verdict and why."""
+    found = {
+        partner: (BLOCKED, f"the breaker of {partner} is open; it goes out when the partner is back")
+        for partner in open_partners
+    }
+    paused = paused_partners(now=timezone.now())
+    return found | {partner: (PAUSED, f"{partner} is paused; it goes out when it is resumed") for partner in paused}
+
+
+def _judge_step(row: Dispatch, order: Order, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
     verdict, why = _verdict(row, order, force)
-    if verdict in WILL_SEND and PARTNERS[row.channel] in open_partners:
-        why, verdict = f"the breaker of {PARTNERS[row.channel]} is open; it goes out when the partner is back", BLOCKED
+    if verdict in WILL_SEND:
+        verdict, why = waits.get(PARTNERS[row.channel], (verdict, why))
     return Judgement(order.number, row.step, verdict, why, row.pk)
 
 
@@ -290,7 +308,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
     for row in sent:
         if row.step == "all":
             open_again(order, now=now, by=by)
-        elif row.verdict == REPEAT or (row.verdict == BLOCKED and _is_done(row)):
+        elif row.verdict == REPEAT or (row.verdict in WAITS and _is_done(row)):
             _repeat(Dispatch.objects.get(pk=row.dispatch_id), now)
         else:
             _queue_again(Dispatch.objects.get(pk=row.dispatch_id), now)

@@ -25,6 +25,7 @@ from orders.services.incidents import (
     BOOKS_ONLY,
     DIFFERENCE,
     LATE_UNDO,
+    PARTNER_PAUSED,
     close_troubles,
     end_incidents,
     lock_incidents,
@@ -59,6 +60,8 @@ def ask_books(number: str) -> list[HeldRecord]:
     try:
         return ask(job_of(order))
     except BooksSilentError as error:
+        if error.code == PARTNER_PAUSED:
+            raise NotAllowedError(str(error)) from error
         raise NotAllowedError(f"the big-data side does not answer ({error.code}); try again: {error}") from error
 
 

@@ -1,11 +1,14 @@
 """Partners and workers: what waits for whom, and whether somebody works. Pure."""
 
 import datetime
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.urls import reverse
 from django.utils.functional import Promise
 
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
+from orders.models import Pause
 from orders.pages.history import PARTNER_NAMES as PARTNERS
 from orders.services.incidents import PARTNERS as PARTNER_OF
 from project.dashboard.figures import DUE, SHUT
@@ -16,7 +19,8 @@ SHOWN = ["bigdata", "bpm", "mail", "files"]
 
 @dataclass(frozen=True)
 class Partner:
-    """What is to be sent to one partner, since when the oldest is due, and whether its calls wait."""
+    """What is to be sent to one partner, since when the oldest is due, whether its calls wait, and whether staff
+    hold them back. `act_url`: where it is paused or resumed; empty where it can't be."""
 
     name: str | Promise
     number: int
@@ -24,20 +28,28 @@ class Partner:
     shut: bool
     url: str
     breaker_url: str
+    paused: bool = False
+    act_url: str = ""
 
 
-def partners_of(rows: list[tuple]) -> list[Partner]:
-    """From the rows of `figures.backlog`."""
+def partners_of(rows: list[tuple], paused: Collection[str]) -> list[Partner]:
+    """From the rows of `figures.backlog`, and the names of the partners that are paused."""
     shut = {name for what, name, _number, _since in rows if what == SHUT}
     due = [row for row in rows if row[0] == DUE]
-    return [_partner(name, [row for row in due if PARTNER_OF[row[1]] == name], name in shut) for name in SHOWN]
+    return [
+        _partner(name, [row for row in due if PARTNER_OF[row[1]] == name], shut=name in shut, paused=name in paused)
+        for name in SHOWN
+    ]
 
 
-def _partner(name: str, rows: list[tuple], shut: bool) -> Partner:
-    oldest = min((row[3] for row in rows if row[3]), default=None)
+def _partner(name: str, rows: list[tuple], *, shut: bool, paused: bool) -> Partner:
+    """What waits for a paused partner is not late, so its oldest step is not told."""
+    oldest = None if paused else min((row[3] for row in rows if row[3]), default=None)
     url = listing("orders_dispatch", backlog="yes", partner=name)
     number = sum(row[2] for row in rows)
-    return Partner(PARTNERS[name], number, oldest, shut, url, listing("integrations_breaker"))
+    act = f"admin:orders_{'resume' if paused else 'pause'}_partner"
+    act_url = reverse(act, args=[name]) if name in Pause.Partner.values else ""
+    return Partner(PARTNERS[name], number, oldest, shut, url, listing("integrations_breaker"), paused, act_url)
 
 
 @dataclass(frozen=True)

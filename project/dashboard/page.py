@@ -1,15 +1,19 @@
 """What the dashboard shows a person: blocks whose lists they may see, and the answer on top."""
 
 import datetime
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from orders.admin.pause import PERMISSION as PAUSE
 from orders.causes import cause_of, title_of
 from orders.models import Incident, Order
 from orders.pages.history import PARTNER_NAMES
+from orders.pages.pausing import slept_words
+from orders.queries.pausing import Standing
 from orders.services.incidents import BREAKER_OPEN
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
@@ -42,6 +46,8 @@ class Dashboard:
     incidents: list[Incident] | None = None
     partners: list[Partner] | None = None
     worker: Worker | None = None
+    may_pause: bool = False
+    slept: list[str] = field(default_factory=list)
 
     @property
     def shown_incidents(self) -> list[Incident]:
@@ -112,8 +118,9 @@ def _conflict_worry(conflicts: Waiting | None) -> Number | None:
     return Number(_say(text, conflicts.number), conflicts.number, conflicts.url, "amber")
 
 
-def dashboard(user, *, now: datetime.datetime) -> Dashboard:
-    """At most seven queries besides those that tell who the person is and what they may see."""
+def dashboard(user, *, now: datetime.datetime, pauses: Sequence[Standing] = ()) -> Dashboard:
+    """At most seven queries besides those that tell who the person is and what they may see; while a partner is paused
+    one more for each."""
     today = timezone.localdate(now)
     page = Dashboard(now, today)
     if user.has_perm("orders.view_order"):
@@ -126,7 +133,10 @@ def dashboard(user, *, now: datetime.datetime) -> Dashboard:
             incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
     if user.has_perm("orders.view_dispatch"):
-        page.partners = partners_of(figures.backlog(user, now=now))
+        page.partners = partners_of(figures.backlog(user, now=now), {row.pause.partner for row in pauses})
+        page.may_pause = user.has_perm(PAUSE)
+    if user.has_perm("orders.view_order"):
+        page.slept = [slept_words(figures.slept_through(user, row.pause, now=now)) for row in pauses]
     if user.has_perm("integrations.view_heartbeat"):
         page.worker = worker_of(figures.heartbeats(), now)
     return page

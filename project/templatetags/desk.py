@@ -4,6 +4,9 @@ from django import template
 from django.utils.translation import gettext as _
 
 from orders.admin.moments import ago
+from orders.pages import pausing
+from orders.pages.history import PARTNER_NAMES
+from orders.pages.rungs import who_paused
 from project.empty_lists import words_of
 from project.paging import MOST
 
@@ -36,3 +39,19 @@ def chosen(choices) -> dict | None:
 def ago_tag(moment) -> str:
     """A moment as people say it, the exact time on hover."""
     return ago(moment)
+
+
+@register.filter
+def partner_paused(row) -> str:
+    """The name of the partner of a pause that stands."""
+    return str(PARTNER_NAMES[row.pause.partner])
+
+
+@register.filter(name="who_paused")
+def who_paused_filter(row) -> str:
+    """Whoever paused it."""
+    return who_paused(row.pause)
+
+
+register.filter("paused_until", pausing.until)
+register.filter("steps_waiting", pausing.waiting)

@@ -42,6 +42,7 @@ ALL_MAKERS = {
     "orders_staffscope": make.StaffScopeFactory,
     "orders_servicetype": lambda: ServiceType.objects.create(code=str(ServiceType.objects.count() + 1), cdn_type="x"),
     "orders_province": lambda: new_province(Province.objects.count()),
+    "orders_pause": make.PauseFactory,
     "integrations_heartbeat": make.HeartbeatFactory,
     "integrations_turn": make.TurnFactory,
     "integrations_callcount": make.CallCountFactory,

@@ -15,7 +15,7 @@ from tests.admin.walking import models
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 3, 30
-LIST, PAGE, ORDER_PAGE, DASHBOARD = 12, 14, 20, 12
+LIST, PAGE, ORDER_PAGE, DASHBOARD = 12, 14, 21, 13  # one of each asks which partners are paused
 OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
 

@@ -123,12 +123,12 @@ class Callers:
         return session
 
     def until_answered_by(self, version: str) -> None:
-        """Waits until forty answers in a row are of this version. Raises WalkError."""
+        """Waits until forty answers in a row of each service are of this version. Raises WalkError."""
         until, found = time.monotonic() + TAKEN_OVER_WITHIN, set()
+        addresses = [f"http://127.0.0.1:{port}/livez" for port in (self.place.intake, self.place.web)] * 40
         while time.monotonic() < until:
             with self._session() as session:
-                address = f"http://127.0.0.1:{self.place.web}/livez"
-                found = {session.get(address, timeout=30).headers["X-Version"] for _ in range(40)}
+                found = {session.get(address, timeout=30).headers["X-Version"] for address in addresses}
             if found == {version}:
                 print(f"{version} serves")
                 return

@@ -221,6 +221,22 @@ def withdrawn_late(desk, run):
     desk.deliver()
 
 
+def maintenance(desk, run, settings):
+    settings.PARTNER_RATE = 10
+    desk.play(trial("T17", "t17.example.com"), activation("A17", of="T17", start="20231021"))
+    run('pause bigdata --reason "大数据侧升级" --until 2023-10-21T06:00')
+    desk.play(trial("T18", "t18.example.com"))
+    run("show T18")
+    run("reconcile T17")
+    desk.at("2023-10-21 05:00:00")
+    desk.sweep()
+    run("resume bigdata")
+    run("resume bigdata")
+    run('pause mail --reason "邮件网关更换"')
+    run("pause files --reason x")
+    run("resume mail")
+
+
 def wrong(desk, run):
     run("show NOPE")
     run("prune --older-than 1")
@@ -257,6 +273,7 @@ def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]
     books_differ(desk, run)
     scheduled(desk, run)
     withdrawn_late(desk, run)
+    maintenance(desk, run, settings)
     wrong(desk, run)
     return run.printed
 

@@ -221,6 +221,14 @@ class Acts:
         numbers = [*self.desk.contents, "X1"]
         self.desk.reconcile(listed=" ".join(numbers[:pick] + numbers[pick + 1 :]))
 
+    @often(3, partner=PARTNER, seconds=st.sampled_from([0, 0, 90, 7200]))
+    def pause(self, partner, seconds):
+        self.desk.pause(partner, seconds)
+
+    @often(6, when=lambda model: model.desk.paused, partner=PARTNER)
+    def resume(self, partner):
+        self.desk.resume(partner)
+
     @often(4, pick=PICK)
     def compensate(self, pick):
         self.desk.compensate(self.some(pick, "A"))

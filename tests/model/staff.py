@@ -1,5 +1,6 @@
 """What staff do: each command of contract section 5 that changes something. One that does not exist yet is left out."""
 
+import datetime
 import inspect
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from integrations.reconciliation import Comparison, Scope
 from orders.models import AffectedOrder, BillingRecord
 from orders.services import choose_attribution, compensate, waive_files
 from orders.services.incident_desk import resolve_incident
+from orders.services.pauses import pause_partner, resume_partner
 from orders.services.resend import Selection, judge, resend
 from orders.services.taking import ask_books
 from orders.services.usage import ask_for_usage
@@ -90,6 +92,19 @@ class Staff:
         row = run.run()
         self.wire.fates.clear()
         return f"{row.differences} differences, {row.fixed} put right {row.error}"
+
+    @act
+    def pause(self, partner: str, seconds: float = 0):
+        """Holds back a partner's calls, for so many seconds or (0) until `resume`."""
+        now = timezone.now()
+        until = now + datetime.timedelta(seconds=seconds) if seconds else None
+        pause_partner(partner=partner, now=now, until=until, **WHY)
+        self.paused[partner] = until
+
+    @act
+    def resume(self, partner: str):
+        self.paused.pop(partner, None)
+        resume_partner(partner=partner, by=WHY["by"], now=timezone.now())
 
     @act
     def compensate(self, number: str):

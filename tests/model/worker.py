@@ -16,13 +16,14 @@ from integrations.recording import record_safely
 from integrations.sending import send
 from orders.activation import activate
 from orders.attachments import Finding
-from orders.models import Attempt, Dispatch, Order
+from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
 from orders.prepared import Prepared, Slot
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.incidents import PARTNERS
 from orders.services.leases import Work, claim
 from orders.services.outcome import Outcome
+from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
 from orders.services.stepping import release
 from orders.services.undo import close_abandoned
 from tests.model.acts import WrongError, act
@@ -60,6 +61,9 @@ COMING = {
     "probes": Prepared(
         lambda: Breaker.objects.filter(probe_at__gt=NOW).order_by("probe_at").values_list("probe_at")[:1]
     ),
+    "pauses": Prepared(
+        lambda: Pause.objects.not_ended().filter(until__gt=NOW).order_by("until").values_list("until")[:1]
+    ),
     "days": Prepared(
         lambda: (
             Order.objects.filter(state="scheduled", start_at__gt=NOW).order_by("start_at").values_list("start_at")[:1]
@@ -84,6 +88,7 @@ class Worker:
         self.mail_fates: deque[str] = deque()
         self.wrong_files: set[str] = set()
         self.ends = False
+        self.paused: dict[str, datetime.datetime | None] = {}  # partner: until when, as people said
 
     @act
     def claim(self, *partners: str, room: int = 50):
@@ -122,6 +127,9 @@ class Worker:
     def sweep(self):
         """What is looked for each minute."""
         now = timezone.now()
+        if self.paused:
+            end_pauses(now=now)
+            remind_of_pauses(now=now)
         if UNSETTLED():
             settle_arrived(now=now)
         if DAY_COME():
@@ -161,6 +169,10 @@ class Worker:
 
     # --- parts
 
+    def paused_partners(self, now: datetime.datetime) -> list[str]:
+        """Those that people hold back at this moment."""
+        return [partner for partner, until in self.paused.items() if until is None or until > now]
+
     def _claim(self, partners: tuple[str, ...], room: int) -> list[Flight]:
         now = timezone.now()
         if not DUE(now=now):
@@ -172,6 +184,8 @@ class Worker:
         work = claim(rooms=rooms, now=now, lease=lease, worker="model", build=build_payloads)
         for item in work:
             check_claimed(item, self.air, now)
+            if PARTNERS[item.channel] in self.paused_partners(now):
+                raise WrongError("nothing is sent to a paused partner", item.step)
         return [Flight(item) for item in work]
 
     def _call(self, flights: list[Flight], fates: tuple[str, ...]) -> tuple[str, ...]:
@@ -227,8 +241,12 @@ class Worker:
 
     def calm(self, *, days: bool = False) -> None:
         """Part of an act: all is well at the partners' again, workers work, time passes until nothing is to come.
-        `days`: start days come too."""
+        `days`: start days come too. Nobody is paused any more."""
         self.wire.heal()
+        for partner in self.paused_partners(timezone.now()):
+            resume_partner(partner=partner, by="staff:model", now=timezone.now())
+        end_pauses(now=timezone.now())
+        self.paused.clear()
         self.dies_at = 0
         self.call()
         self.land()

@@ -10,8 +10,10 @@ from integrations.delivery import CALLS_AT_A_TIME, Report, drain
 from orders.activation import activate
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
+from orders.queries.pausing import say_paused, standing_pauses, steps
 from orders.services import settle_arrived
 from orders.services.leases import next_due
+from orders.services.pauses import end_pauses
 from orders.services.stepping import release
 
 ABOUT_TO_BE = datetime.timedelta(seconds=5)
@@ -39,6 +41,9 @@ class Command(BaseCommand):
         if self.stderr.isatty():
             self.stderr.write("", style_func=str)
         self.stdout.write(f"{self.tried} attempts, {self.done} steps done, {self.failed} refused")
+        for row in standing_pauses(now=timezone.now()):
+            if row.waiting:
+                self.stdout.write(f"{say_paused(row.pause)}: {steps(row.waiting)}")
 
     def next_due(self) -> datetime.datetime | None:
         """When the next step is due, if that is within a few seconds."""
@@ -48,6 +53,7 @@ class Command(BaseCommand):
     def deliver(self, workers: int) -> None:
         """One drain, and before it what the sweep would look for."""
         now = timezone.now()
+        end_pauses(now=now)
         settle_arrived(now=now)
         activate(numbers=None, by="command:deliver", now=now)
         release(now=now)

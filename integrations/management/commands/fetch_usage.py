@@ -6,10 +6,12 @@ import uuid
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from integrations import rate
 from integrations.bigdata.client import query_trial_flow
 from integrations.bigdata.payload import trial_flow_query
 from integrations.http import PartnerError
 from orders.models import Order
+from orders.queries.pausing import why_paused
 from orders.services.planning import latest_shape
 from orders.services.usage import store_usage
 
@@ -31,6 +33,8 @@ class Command(BaseCommand):
                 raise CommandError(f"no such trial: {', '.join(unknown)}")
         else:
             trials = trials.filter(state=Order.State.TRIALING)
+        if why := why_paused("bigdata", now=timezone.now()):
+            raise CommandError(f"nothing was asked: {why}")
         asked = [self.ask(trial) for trial in trials.iterator()]
         if not asked:
             self.stdout.write("no trial runs: nothing to ask")
@@ -43,6 +47,7 @@ class Command(BaseCommand):
         body = trial_flow_query(
             enterprise_id=trial.enterprise_id, product_id=latest_shape(trial).service_type_id, job_id=trial.number
         )
+        rate.take("bigdata")
         try:
             rows = query_trial_flow(json.dumps(body).encode(), key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
         except PartnerError as error:

@@ -1,6 +1,7 @@
 """`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE]`: our records against theirs."""
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from django.utils.translation import override
 
 from integrations.number_list import NumberListError, read_numbers
@@ -9,6 +10,7 @@ from orders.fixing_words import left_because
 from orders.management.actor import actor, add_by
 from orders.management.days import day
 from orders.models import Difference, Order
+from orders.queries.pausing import why_paused
 
 
 class Command(BaseCommand):
@@ -31,6 +33,8 @@ class Command(BaseCommand):
 
     def handle(self, *args, order, since, fix, reason, numbers, by, **options):
         check(order, fix=fix, reason=reason)
+        if why := why_paused("bigdata", now=timezone.now()):
+            raise CommandError(f"nothing was compared: {why}")
         listed = None
         try:
             listed = read_numbers(numbers) if numbers else None

@@ -9,7 +9,7 @@ from integrations.breaker import open_partners
 from orders.management.actor import actor, add_by
 from orders.management.days import day
 from orders.models import Dispatch, Order
-from orders.services.resend import LEFT_OUT, Judgement, Selection, judge, resend
+from orders.services.resend import LEFT_OUT, PAUSED, Judgement, Selection, judge, resend
 
 WORDS = {
     "same": "will send",
@@ -18,6 +18,7 @@ WORDS = {
     "repeat": "will send",
     "left_out": "left out",
     "blocked": "blocked by breaker",
+    "paused": "will wait",
     "accepted": "already accepted",
     "refused": "not allowed",
 }
@@ -59,7 +60,7 @@ class Command(BaseCommand):
         declined = len(judged) - len(sent) - left_out
         more = f", {left_out} left out" if left_out else ""
         self.stdout.write(f"{len(sent)} {'would be queued' if dry_run else 'queued'}, {declined} declined{more}")
-        failed = self.wait(sent) if wait and not dry_run else 0
+        failed = self.wait([row for row in sent if row.verdict != PAUSED]) if wait and not dry_run else 0
         if failed or declined:
             again = f", {failed} failed again" if wait and not dry_run else ""
             raise CommandError(f"{declined} declined{again}")

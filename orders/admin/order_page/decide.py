@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from orders.admin.order_page.forms import FORMS, ReasonForm
 from orders.admin.order_page.page import actor
+from orders.admin.standing import paused_for
 from orders.books import BooksSilentError
 from orders.causes import cause_of
 from orders.errors import OrderError, TrialClaimedError
@@ -20,6 +21,7 @@ from orders.pages.history import tell
 from orders.pages.refusals import refusal
 from orders.queries.doubts import mark
 from orders.services.files import look_again
+from orders.services.incidents import PARTNER_PAUSED
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):
@@ -61,7 +63,8 @@ def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: R
     except ChangedMeanwhileError as changed:
         return _ask_again(pages, request, order, decision, changed)
     except BooksSilentError as error:
-        form.add_error(None, _("Nothing was changed: the big-data side was asked and did not answer."))
+        if error.code != PARTNER_PAUSED:
+            form.add_error(None, _("Nothing was changed: the big-data side was asked and did not answer."))
         form.add_error(None, cause_of(error.code).what)
         return _ask(pages, request, order, decision, form, status=409)
     except OrderError as error:
@@ -85,7 +88,7 @@ def _form(decision: Decision, order: Order, *args, **kwargs) -> ReasonForm:
 
 
 def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
-    facts = facts_of(order, now=timezone.now())
+    facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
     mark([order])
     why_not, will = decision.why_not(facts), []
     try:

@@ -1,4 +1,4 @@
-"""What the order's page shows, gathered in at most 20 queries."""
+"""What the order's page shows, gathered in at most 21 queries."""
 
 import datetime
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_seen
+from orders.admin.standing import paused_for
 from orders.foreign_json import bounded
 from orders.models import Dispatch, Order
 from orders.pages.bpm_task import task_url
@@ -17,7 +18,7 @@ from orders.pages.ladder import build_ladder, current
 from orders.pages.rungs import Facts, Rung
 from orders.pages.tabs import Ask, differences_of, open_tab, tabs_of
 from orders.queries.doubts import mark
-from orders.services.incidents import BREAKER_OPEN, PARTNERS
+from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED, PARTNERS
 from orders.services.schedules import find_schedule
 
 SHOWN = 5
@@ -31,7 +32,7 @@ def actor(request: HttpRequest) -> str:
 
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) -> dict:
     """All that the templates need. Opening people's data is noted."""
-    facts = facts_of(order, now=timezone.now())
+    facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
     tab = open_tab(order, request.GET.get("tab"))
     shown = asks_to_see(request) and tab.personal
     if shown:
@@ -66,7 +67,8 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
 
 def under_way(facts: Facts) -> list[str]:
     """The steps that the worker has, or gets at once: the page shows what was before them."""
-    rows = [row for row in facts.steps if PARTNERS[row.channel] not in facts.shut]
+    waits = {*facts.shut, *facts.paused}
+    rows = [row for row in facts.steps if PARTNERS[row.channel] not in waits]
     soon = facts.now + SOON
     at_once = {Dispatch.State.DUE, Dispatch.State.RETRYING}
     busy = [
@@ -92,5 +94,6 @@ def _buttons(request: HttpRequest, facts: Facts, here: Rung) -> dict:
 
 def _other_troubles(facts: Facts, ladder: list[Rung]) -> list:
     """Open incidents that no rung speaks of: a mail without recipients, for instance."""
-    told = {rung.code for rung in ladder} | {facts.order.held_because, BREAKER_OPEN if facts.shut else ""}
+    told = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
+    told |= {BREAKER_OPEN} if facts.shut else set()
     return [row for row in facts.troubles if row.code not in told]

@@ -10,6 +10,7 @@ from orders.causes import cause_of
 from orders.management.days import day
 from orders.management.words import in_language, said
 from orders.models import Difference, Dispatch, Order
+from orders.queries.pausing import say_paused, standing_pauses, steps
 from orders.queries.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Reason, StuckOrder, stuck
 
 MOST_REASONS = 3
@@ -33,6 +34,8 @@ class Command(BaseCommand):
         else:
             for row in rows:
                 self.stdout.write(line(row))
+            for row in standing_pauses(now=timezone.now()):
+                self.stdout.write(f"{say_paused(row.pause)}: {steps(row.waiting)}, nobody is stuck for that")
             self.stdout.write("1 order needs somebody" if len(rows) == 1 else f"{len(rows)} orders need somebody")
         if rows:
             raise CommandError(f"{len(rows)} stuck")

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.database import LOOK, database_deadline
+from orders.queries.pausing import steps
 from project.status import status
 
 
@@ -50,7 +51,7 @@ def lines(found: dict) -> list[str]:
         f"queue        {queue['length']} waiting{f', the longest for {wait:.0f} s' if queue['length'] else ''}",
         f"worker       {'never gave a sign of life' if age is None else f'gave a sign of life {age:.0f} s ago'}",
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
-        f"pauses       {', '.join(found['pauses']) or 'none'}",
+        f"pauses       {', '.join(pause(row) for row in found['pauses']) or 'none'}",
         f"due          {', '.join(due) or 'nothing waits'}",
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
         f"differences  {differences['open']} open{age_of_differences}{unbilled}",
@@ -61,3 +62,8 @@ def lines(found: dict) -> list[str]:
 
 def open_breaker(row: dict) -> str:
     return f"{row['partner']} since {row['since']} ({row['error']})"
+
+
+def pause(row: dict) -> str:
+    until = f" until {row['until']}" if row["until"] else ""
+    return f"{row['partner']} since {row['since']}{until} by {row['by']} ({row['reason']}): {steps(row['waiting'])}"

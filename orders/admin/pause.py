@@ -1,0 +1,160 @@
+"""Pauses: their history, and the two pages by which staff pause and resume a partner."""
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.moments import ago
+from orders.admin.order_page.page import actor
+from orders.admin.personal import masked_field
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import limit
+from orders.admin.standing import paused_for, standing_for
+from orders.errors import NotAllowedError
+from orders.models import Order, Pause
+from orders.pages.history import PARTNER_NAMES, actor_of
+from orders.pages.pausing import slept_words, will_pause, will_resume
+from orders.queries.pausing import Standing, slept_through, waiting_steps
+from orders.services.pauses import pause_partner, resume_partner
+
+PERMISSION = "orders.pause_partner"
+
+
+class PauseForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Reason"), max_length=500, help_text=_("Everybody reads it on every page while the pause stands."),
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+    )  # fmt: skip
+    until = forms.DateTimeField(
+        label=_("Goes on by itself at"), required=False, help_text=_("Empty: until somebody resumes it."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )  # fmt: skip
+
+    def clean_until(self):
+        until = self.cleaned_data["until"]
+        if until and until <= timezone.now():
+            raise forms.ValidationError(_("This moment has passed already."))
+        return until
+
+
+@admin.register(Pause)
+class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["partner", "pause_chip", "why", "who", "since_when", "until_when", "went_on", "who_resumed"]
+    list_per_page = 50
+    sortable_by = []
+    readonly_fields = ["pause_chip", "why", "who", "who_resumed"]
+    fields = ["partner", "pause_chip", "why", "who", "since", "until", "resumed_at", "who_resumed"]
+    why = masked_field("reason", _("reason"))
+
+    def heading(self, obj):
+        return f"{obj.get_partner_display()} · {timezone.localtime(obj.since):%Y-%m-%d %H:%M}"
+
+    @admin.display(description=_("state"))
+    def pause_chip(self, obj):
+        stands = obj.stands(timezone.now())
+        tone, word = ("amber", _("Paused")) if stands else ("grey", _("Over"))
+        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+
+    @admin.display(description=_("paused by"))
+    def who(self, obj):
+        return actor_of(obj.paused_by)[0]
+
+    @admin.display(description=_("since"))
+    def since_when(self, obj):
+        return ago(obj.since)
+
+    @admin.display(description=_("until"))
+    def until_when(self, obj):
+        return ago(obj.until)
+
+    @admin.display(description=_("went on at"))
+    def went_on(self, obj):
+        return ago(obj.resumed_at)
+
+    @admin.display(description=_("resumed by"))
+    def who_resumed(self, obj):
+        return actor_of(obj.resumed_by)[0] or "-"
+
+    # --- pausing and resuming
+
+    def get_urls(self):
+        pause, resume = self.admin_site.admin_view(self.pause_view), self.admin_site.admin_view(self.resume_view)
+        return [
+            path("<slug:partner>/pause/", pause, name="orders_pause_partner"),
+            path("<slug:partner>/resume/", resume, name="orders_resume_partner"),
+            *super().get_urls(),
+        ]
+
+    def pause_view(self, request, partner: str):
+        """GET says what will happen, POST does it. A partner that is paused gets another reason and end."""
+        check(request, partner)
+        stands = paused_for(request).get(partner)
+        known = {"reason": stands.reason, "until": stands.until} if stands else {}
+        form = PauseForm(request.POST or None, initial=known)
+        if request.method == "POST" and form.is_valid():
+            try:
+                pause_partner(partner=partner, by=actor(request), now=timezone.now(), **form.cleaned_data)
+            except NotAllowedError:  # the moment has passed since it was looked at
+                form.add_error("until", _("This moment has passed already."))
+            else:
+                messages.success(request, _("Calls to %(partner)s are paused.") % {"partner": PARTNER_NAMES[partner]})
+                return redirect("admin:index")
+        steps = waiting_steps(now=timezone.now(), partners=[partner]).count()
+        title = _("Change the pause of %(partner)s") if stands else _("Pause %(partner)s")
+        return self.show(request, partner, title, form=form, will=will_pause(partner, steps))
+
+    def resume_view(self, request, partner: str):
+        """GET says what will happen, POST does it."""
+        check(request, partner)
+        if request.method == "POST":
+            return self.resume(request, partner)
+        stands = next((row for row in standing_for(request) if row.pause.partner == partner), None)
+        slept = slept_of(request, stands) if stands else []
+        why_not = "" if stands else _("It is not paused any more.")
+        will = will_resume(stands, slept) if stands else []
+        return self.show(request, partner, _("Resume %(partner)s"), form=forms.Form(), will=will, why_not=why_not)
+
+    def resume(self, request, partner: str):
+        """The answer names the start days slept through, as far as the person may see their orders."""
+        try:
+            found = resume_partner(partner=partner, by=actor(request), now=timezone.now())
+        except NotAllowedError:
+            messages.warning(request, _("Nothing was done: it is not paused any more."))
+            return redirect("admin:index")
+        messages.success(request, _("Calls to %(partner)s go out again.") % {"partner": PARTNER_NAMES[partner]})
+        if slept := seen_of(request, found.slept):
+            messages.warning(request, slept_words(slept))
+        return redirect("admin:index")
+
+    def show(self, request, partner: str, title: str, **context) -> TemplateResponse:
+        title = title % {"partner": PARTNER_NAMES[partner]}
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
+        return TemplateResponse(request, "admin/orders/pause.html", context)
+
+
+def check(request: HttpRequest, partner: str) -> None:
+    """Who may not is refused, whatever they ask for."""
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    if partner not in Pause.Partner.values:
+        raise Http404
+
+
+def seen_of(request: HttpRequest, numbers: list[str]) -> list[str]:
+    """Of these orders those that the person may see, in the same order."""
+    seen = limit(Order.objects.filter(number__in=numbers), request.user, "attribution")
+    seen = set(seen.values_list("number", flat=True)) if numbers else set()
+    return [number for number in numbers if number in seen]
+
+
+def slept_of(request: HttpRequest, row: Standing) -> list[str]:
+    """The orders whose start day came during the pause, of those that the person may see."""
+    orders = limit(slept_through(row.pause, now=timezone.now()), request.user, "attribution")
+    return list(orders.values_list("number", flat=True))

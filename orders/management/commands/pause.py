@@ -1,0 +1,36 @@
+"""`pause PARTNER --reason TEXT [--until MOMENT]`: holds back the calls to a partner (contract section 5)."""
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.errors import OrderError
+from orders.management.actor import actor, add_by
+from orders.management.days import moment
+from orders.models import Pause
+from orders.queries.pausing import say_paused, standing_pauses, steps
+from orders.services.pauses import pause_partner
+
+
+class Command(BaseCommand):
+    """Steps stay due and cost no attempt. Says how many wait and how long it takes to work them off."""
+
+    help = "Holds back the calls to a partner, for its maintenance, until the given moment or until `resume`."
+
+    def add_arguments(self, parser):
+        parser.add_argument("partner", choices=Pause.Partner.values)
+        parser.add_argument("--reason", required=True, help="why; everybody reads it while the pause stands")
+        parser.add_argument(
+            "--until", type=moment, metavar="MOMENT", help="YYYY-MM-DDTHH:MM, Shanghai; then it goes on by itself"
+        )
+        add_by(parser)
+
+    def handle(self, *args, partner, reason, until, by, **options):
+        now = timezone.now()
+        try:
+            row = pause_partner(partner=partner, reason=reason, by=actor(by), now=now, until=until)
+        except OrderError as error:
+            raise CommandError(str(error)) from error
+        waiting = next(found.waiting for found in standing_pauses(now=now) if found.pause.pk == row.pk)
+        self.stdout.write(f"{say_paused(row)}: {steps(waiting)}")
+        if until is None:
+            self.stdout.write(f"until `resume {partner}`; an incident reminds every 4 hours")

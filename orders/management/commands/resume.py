@@ -1,0 +1,29 @@
+"""`resume PARTNER`: lets the calls to a paused partner go on (contract section 5)."""
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.errors import OrderError
+from orders.management.actor import actor, add_by
+from orders.models import Pause
+from orders.queries.pausing import steps
+from orders.services.pauses import resume_partner
+
+
+class Command(BaseCommand):
+    """Says how many steps had waited, and names the start days slept through."""
+
+    help = "Lets the calls to a paused partner go on, at most PARTNER_RATE a second."
+
+    def add_arguments(self, parser):
+        parser.add_argument("partner", choices=Pause.Partner.values)
+        add_by(parser)
+
+    def handle(self, *args, partner, by, **options):
+        try:
+            found = resume_partner(partner=partner, by=actor(by), now=timezone.now())
+        except OrderError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{partner} goes on: {steps(found.waiting)}")
+        if found.slept:
+            self.stdout.write(f"start days slept through: {', '.join(found.slept)}")

@@ -1,0 +1,60 @@
+"""Pauses: people hold back the calls to a partner, for its maintenance (contract 3.5 and section 5)."""
+
+import datetime
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class PauseQuerySet(models.QuerySet):
+    def not_ended(self) -> "PauseQuerySet":
+        """Those that nobody has noted the end of; the `until` of some may have passed a moment ago."""
+        return self.filter(resumed_at=None)
+
+    def standing(self, now) -> "PauseQuerySet":
+        """Those that hold calls back at this moment (a datetime, or an expression of one)."""
+        return self.not_ended().filter(models.Q(until=None) | models.Q(until__gt=now))
+
+
+class Pause(models.Model):
+    """One time during which nothing is sent to a partner. Kept for good: who paused, why, and who let go when.
+
+    A pause whose `until` has passed holds nothing back, whether or not its end has been noted yet.
+    """
+
+    class Partner(models.TextChoices):
+        BIGDATA = "bigdata", _("Big data")
+        BPM = "bpm", _("BPM")
+        MAIL = "mail", _("Mail")
+
+    partner = models.CharField(_("partner"), max_length=16, choices=Partner.choices)
+    reason = models.TextField(_("reason"))
+    paused_by = models.CharField(_("paused by"), max_length=160)
+    since = models.DateTimeField(_("since"))
+    until = models.DateTimeField(_("until"), null=True, blank=True)
+    reminded_at = models.DateTimeField(_("last reminder"), null=True, blank=True)
+    resumed_at = models.DateTimeField(_("went on at"), null=True, blank=True)
+    resumed_by = models.CharField(_("resumed by"), max_length=160, blank=True)
+
+    objects = PauseQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("pause")
+        verbose_name_plural = _("pauses")
+        ordering = ["-pk"]
+        permissions = [("pause_partner", "Can pause and resume a partner")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["partner"], condition=models.Q(resumed_at__isnull=True), name="one_open_pause_per_partner"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(partner__in=["bigdata", "bpm", "mail"]), name="pause_partner_known"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.partner} {self.since}"
+
+    def stands(self, now: datetime.datetime) -> bool:
+        """Whether it holds calls back at this moment."""
+        return self.resumed_at is None and (self.until is None or self.until > now)

@@ -1,0 +1,128 @@
+"""What pauses hold back: how many steps wait, which start days pass meanwhile, how long it takes to work them off."""
+
+import datetime
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from orders.models import Dispatch, Order, Pause
+from orders.models.dispatch import OPEN_STATES
+from orders.services.incidents import PARTNERS
+
+
+def channels_of(partners: Collection[str]) -> list[str]:
+    """The channels whose calls go to these partners."""
+    return [channel for channel, partner in PARTNERS.items() if partner in partners]
+
+
+def to_paused(now: datetime.datetime) -> Q:
+    """The condition that a dispatch goes to a partner that is paused now."""
+    paused = Q(pk__in=[])
+    for partner in Pause.Partner.values:
+        standing = Pause.objects.standing(now).filter(partner=partner)
+        paused |= Q(Exists(standing), channel__in=channels_of([partner]))
+    return paused
+
+
+def waiting_steps(*, now: datetime.datetime, partners: Collection[str]) -> QuerySet[Dispatch]:
+    """The steps to these partners that could be sent now."""
+    rows = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now, superseded=False)
+    return rows.filter(channel__in=channels_of(partners))
+
+
+def waits_for_paused(now: datetime.datetime) -> Q:
+    """The condition that a step of an order, one that holds up others, waits because its partner is paused."""
+    rows = Dispatch.objects.filter(order=OuterRef("pk"), state__in=OPEN_STATES, superseded=False, blocking=True)
+    return Q(Exists(rows.filter(to_paused(now))))
+
+
+def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
+    """Activations whose start day came during the pause (up to `now`), and that wait for the partner with a step
+    that holds up others."""
+    waiting = Dispatch.objects.filter(state__in=OPEN_STATES, superseded=False, blocking=True)
+    waiting = waiting.filter(channel__in=channels_of([pause.partner]))
+    rows = Order.objects.filter(kind=Order.Kind.ACTIVATION, start_at__gt=pause.since, start_at__lte=now)
+    return rows.filter(pk__in=waiting.order_by().values("order")).defer("content").order_by("start_at", "pk")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A pause that stands, with how many steps wait for its end. `seconds`: how long one worker process takes to work
+    them off at PARTNER_RATE; None where that sets no bound."""
+
+    pause: Pause
+    waiting: int
+
+    @property
+    def seconds(self) -> int | None:
+        return work_off_seconds(self.waiting)
+
+
+def work_off_seconds(steps: int) -> int | None:
+    """How long one worker process takes at PARTNER_RATE; None without a bound."""
+    return math.ceil(steps / settings.PARTNER_RATE) if settings.PARTNER_RATE else None
+
+
+def standing_pauses(*, now: datetime.datetime) -> list[Standing]:
+    """The pauses that stand, by partner. One query where none does, else two."""
+    pauses = list(Pause.objects.standing(now).order_by("partner"))
+    if not pauses:
+        return []
+    rows = waiting_steps(now=now, partners=[pause.partner for pause in pauses]).order_by().values_list("channel")
+    counts = dict.fromkeys(PARTNERS.values(), 0)
+    for channel, number in rows.annotate(number=Count("*")):
+        counts[PARTNERS[channel]] += number
+    return [Standing(pause, counts[pause.partner]) for pause in pauses]
+
+
+def oldest_due(*, now: datetime.datetime) -> dict[str, float]:
+    """{partner: for how many seconds its longest waiting step could have been claimed}; 0 if nothing is due.
+
+    Nothing could be claimed while the partner was paused: then it is 0, and afterwards counted from the pause's end.
+    """
+    found = dict.fromkeys(PARTNERS.values(), 0.0)
+    rows = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).order_by().values_list("channel")
+    firsts = list(rows.annotate(first=Min("next_try_at")))
+    if not firsts:
+        return found
+    ended = Q(resumed_at__gt=min(first for _, first in firsts))
+    pauses = list(Pause.objects.filter(ended | Q(resumed_at=None)))
+    for channel, first in firsts:
+        partner = PARTNERS[channel]
+        own = [pause for pause in pauses if pause.partner == partner]
+        if not any(pause.stands(now) for pause in own):
+            since = max([first, *(pause.resumed_at or pause.until for pause in own)])
+            found[partner] = max(found[partner], (now - since).total_seconds())
+    return found
+
+
+def why_paused(partner: str, *, now: datetime.datetime) -> str:
+    """One line for an engineer on a pause that stands; empty where calls go out."""
+    pause = Pause.objects.standing(now).filter(partner=partner).first()
+    return say_paused(pause) if pause else ""
+
+
+def say_paused(pause: Pause) -> str:
+    """`bigdata is paused since 2023-09-20 18:54 until 2023-09-20 22:00 by command:root (maintenance)`."""
+    return f"{pause.partner} is paused {say_when(pause)}"
+
+
+def say_when(pause: Pause) -> str:
+    """`since 2023-09-20 18:54 until 2023-09-20 22:00 by command:root (maintenance)`."""
+    until = f" until {_minute(pause.until)}" if pause.until else ""
+    return f"since {_minute(pause.since)}{until} by {pause.paused_by} ({pause.reason})"
+
+
+def steps(waiting: int) -> str:
+    """`12 steps wait, 3 s to work off at PARTNER_RATE`."""
+    told = f"{waiting} step waits" if waiting == 1 else f"{waiting} steps wait"
+    seconds = work_off_seconds(waiting)
+    return told if not waiting or seconds is None else f"{told}, {seconds} s to work off at PARTNER_RATE"
+
+
+def _minute(at: datetime.datetime) -> str:
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}"

@@ -1,0 +1,204 @@
+"""Holds back the calls to a partner, and lets them go on (contract 3.5 and section 5, `pause`).
+
+A pause is looked at inside the transaction that claims (`claimable`), so nothing is claimed for a partner once its
+pause is committed. A call that is in the air then ends as ever. Steps stay due: no attempt, no retry and no lease is
+touched.
+"""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import connection, transaction
+from django.db.models import DateTimeField, Q
+from django.utils import timezone
+
+from orders.errors import NotAllowedError, check_reason
+from orders.models import Dispatch, Incident, Order, Pause
+from orders.prepared import Prepared, Slot
+from orders.queries.pausing import slept_through, waiting_steps
+from orders.rows import insert_rows
+from orders.services.events import add_event, event
+from orders.services.incidents import (
+    OPEN,
+    PARTNER_PAUSED,
+    about,
+    end_incidents,
+    lock_incidents,
+    open_incident,
+)
+from orders.services.mails import queue_mail
+from orders.services.wakeup import wake
+
+LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause has alone; any numbers will do
+REMIND_AFTER = datetime.timedelta(hours=4)
+MOST_NAMED = 500  # start days slept through that an event names
+BY_ITSELF = "system"
+STANDING = Prepared(lambda: Pause.objects.standing(Slot("now", DateTimeField())).order_by().values_list("partner"))
+
+NEXT_END = Prepared(
+    lambda: (
+        Pause.objects.not_ended()
+        .filter(until__lte=Slot("until", DateTimeField()))
+        .order_by("until")
+        .values_list("until")
+    )
+)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What going on means: the pause, how many steps waited, and the activations whose start day passed meanwhile and
+    that waited for the partner (their numbers)."""
+
+    pause: Pause
+    waiting: int
+    slept: list[str] = field(default_factory=list)
+
+
+def paused_partners(*, now: datetime.datetime) -> set[str]:
+    """The partners that nothing is sent to now."""
+    return set(STANDING(now=now))
+
+
+def claimable(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
+    """The rooms of partners that are not paused. Inside the claim's transaction: until that ends no pause begins."""
+    if connection.vendor == "postgresql":  # SQLite's writers are alone anyway
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", LOCK)
+    paused = paused_partners(now=now)
+    return {partner: room for partner, room in rooms.items() if partner not in paused}
+
+
+def pause_partner(
+    *, partner: str, reason: str, by: str, now: datetime.datetime, until: datetime.datetime | None = None
+) -> Pause:
+    """Nothing is claimed for the partner (bigdata, bpm or mail) from the commit on, until `until` or a resume.
+
+    A partner that is paused already stays so without a gap: reason and `until` are replaced, who and since stay.
+    Raises NotAllowedError (no such partner, no reason, `until` is not ahead).
+    """
+    if partner not in Pause.Partner.values:
+        raise NotAllowedError(f"{partner!r} can't be paused: {', '.join(Pause.Partner.values)} can")
+    check_reason(reason, "a pause")
+    if until is not None and until <= now:
+        raise NotAllowedError("the moment until which it is paused has passed already")
+    end_pauses(now=now)
+    with transaction.atomic():
+        _lock()
+        row = _locked(partner)
+        again = row is not None
+        row = row or Pause(partner=partner, since=now, paused_by=by[:160])
+        row.reason, row.until = reason.strip(), until
+        row.save()
+        add_event(
+            None, "partner_paused", by=by, now=now, partner=partner, reason=row.reason, again=again,
+            until=timezone.localtime(until).isoformat(timespec="minutes") if until else "",
+        )  # fmt: skip
+        if until:
+            _end_reminder(partner, now)
+    return row
+
+
+def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
+    """Lets the partner's calls go out again. Raises NotAllowedError where it is not paused."""
+    end_pauses(now=now)
+    with transaction.atomic():
+        row = _locked(partner)
+        if row is None:
+            raise NotAllowedError(f"{partner} is not paused")
+        return _resume(row, by=by, at=now, now=now)
+
+
+def _locked(partner: str) -> Pause | None:
+    return Pause.objects.not_ended().select_for_update().filter(partner=partner).first()
+
+
+def end_pauses(*, now: datetime.datetime) -> list[Resumed]:
+    """Notes that pauses are over whose `until` has passed: an event, a wake-up. Calls go out even before that."""
+    passed = Pause.objects.not_ended().filter(until__lte=now)
+    if not passed.exists():
+        return []
+    with transaction.atomic():
+        return [_resume(row, by=BY_ITSELF, at=row.until, now=now) for row in passed.select_for_update()]
+
+
+def next_end(*, until: datetime.datetime) -> datetime.datetime | None:
+    """When the next pause ends by itself, if that is up to `until`; a moment that has passed means now."""
+    return NEXT_END.first(until=until)
+
+
+def _resume(row: Pause, *, by: str, at: datetime.datetime, now: datetime.datetime) -> Resumed:
+    waiting = waiting_steps(now=now, partners=[row.partner]).count()
+    slept = list(slept_through(row, now=at))
+    row.resumed_at, row.resumed_by = at, by[:160]
+    row.save(update_fields=["resumed_at", "resumed_by"])
+    numbers = [order.number for order in slept]
+    add_event(
+        None, "partner_resumed", by=by, now=now, partner=row.partner, since=timezone.localtime(row.since).isoformat(),
+        waiting=waiting, slept=numbers[:MOST_NAMED], more=max(0, len(numbers) - MOST_NAMED),
+    )  # fmt: skip
+    insert_rows([event(order, "start_slept_through", by=by, now=now, partner=row.partner) for order in slept])
+    _end_reminder(row.partner, now)
+    wake()
+    return Resumed(row, waiting, numbers)
+
+
+def remind_of_pauses(*, now: datetime.datetime) -> list[str]:
+    """A pause without an end that stands for 4 hours opens an incident; each 4 hours more a mail goes out again.
+
+    The mails go through orders that wait for the partner, one of each attribution; where none waits the incident alone
+    reminds. Mails are not queued about the mail server's pause: they would wait for it. Returns the partners.
+    """
+    long_ago = now - REMIND_AFTER
+    due = Pause.objects.not_ended().filter(Q(reminded_at=None) | Q(reminded_at__lte=long_ago), until=None)
+    due = due.filter(since__lte=long_ago)
+    return [row.partner for row in due if _remind(row, now)]
+
+
+@transaction.atomic
+def _remind(row: Pause, now: datetime.datetime) -> bool:
+    """False where another worker has done so."""
+    if not Pause.objects.not_ended().filter(pk=row.pk, reminded_at=row.reminded_at).update(reminded_at=now):
+        return False
+    detail = f"{row.paused_by}: {row.reason}"
+    told = set(Incident.objects.filter(**_cause(row.partner)).values_list("affected__order", flat=True))
+    for order in _one_of_each_attribution(row.partner, now):
+        incident = open_incident(order, **_about(row.partner), detail=detail, now=now)
+        if order.pk in told and row.partner != Pause.Partner.MAIL:
+            queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words="", **about(incident))
+    lock_incidents([(row.partner, PARTNER_PAUSED)])
+    if not Incident.objects.filter(**_cause(row.partner)).exists():
+        Incident.objects.create(**_about(row.partner), detail=detail, first_at=now, last_at=now)
+    wake()
+    return True
+
+
+def _one_of_each_attribution(partner: str, now: datetime.datetime) -> Iterable[Order]:
+    """The same ones as long as they wait: who was told hears again through the same order."""
+    rows = waiting_steps(now=now, partners=[partner]).order_by("order_id")
+    pairs = rows.values_list("order__attribution", "order_id").distinct()
+    first: dict[str, int] = {}
+    for letters, order in pairs.iterator():
+        first.setdefault(letters, order)
+    return Order.objects.filter(pk__in=first.values()).defer("content").order_by("pk")
+
+
+def _about(partner: str) -> dict:
+    return {"partner": partner, "step": "", "code": PARTNER_PAUSED}
+
+
+def _cause(partner: str) -> dict:
+    return _about(partner) | {"state__in": OPEN}
+
+
+def _end_reminder(partner: str, now: datetime.datetime) -> None:
+    lock_incidents([(partner, PARTNER_PAUSED)])
+    end_incidents(Incident.objects.filter(**_cause(partner)), now=now)
+
+
+def _lock() -> None:
+    """Waits for the claims that are under way; those that come see the pause."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)

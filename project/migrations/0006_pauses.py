@@ -1,0 +1,12 @@
+"""Gives the roles the permissions to see pauses and to pause a partner, where they are missing."""
+
+import importlib
+
+from django.db import migrations
+
+roles = importlib.import_module("project.migrations.0001_roles")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("project", "0004_fixes"), ("orders", "0011_pauses")]
+    operations = [migrations.RunPython(roles.make_roles, migrations.RunPython.noop)]

@@ -1,0 +1,127 @@
+"""PARTNER_RATE bounds the calls of a worker process to each partner (contract 3.5 and section 4)."""
+
+import threading
+import time
+
+import pytest
+
+from integrations import rate
+from integrations.delivery import Drain
+from integrations.reconciliation import Comparison, Scope
+from orders.models import Attempt, Dispatch
+from tests.flows.conftest import BILLING
+from tests.flows.contents import trial
+
+EARLY = 0.05  # seconds by which threads and the wire may bring two calls nearer together
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    rate._forget()
+
+
+@pytest.fixture
+def arrivals(desk, monkeypatch):
+    """When each call arrived at the sandbox, of time.monotonic: the desk's clock stands."""
+    found, answer = [], desk.sandbox.partners.answer
+    monkeypatch.setattr(desk.sandbox.partners, "answer", lambda call: (found.append(time.monotonic()), answer(call))[1])
+    return found
+
+
+def spaced(moments, least):
+    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    assert all(gap > least - EARLY for gap in gaps), gaps
+
+
+def due(desk, number):
+    for place in range(number):
+        desk.post(trial(f"T{place}", f"t{place}.example.com"))
+
+
+def test_calls_are_spaced_and_all_go_out(desk, arrivals, settings):
+    settings.PARTNER_RATE = 10
+    due(desk, 8)
+    began = time.monotonic()
+    desk.deliver()
+    assert {desk.state(f"T{place}") for place in range(8)} == {"trialing"}
+    assert len(desk.sent(BILLING)) == 8
+    spaced(arrivals, 0.1)
+    assert time.monotonic() - began > 0.6
+
+
+def test_one_a_second(desk, arrivals, settings):
+    settings.PARTNER_RATE = 1
+    due(desk, 3)
+    desk.deliver()
+    assert len(arrivals) == 3
+    spaced(arrivals, 1)
+
+
+def test_no_more_is_claimed_than_goes_out_within_a_second(desk, settings, monkeypatch):
+    """A lease must not run out while its call waits for its turn."""
+    settings.PARTNER_RATE = 2
+    due(desk, 6)
+    seen, really = [], Drain._collect
+
+    def collect(run):
+        seen.append(sum(not flight.sent for flight in run.calls.values()))
+        really(run)
+
+    monkeypatch.setattr(Drain, "_collect", collect)
+    desk.deliver()
+    assert max(seen) <= 2
+    assert not Attempt.objects.exclude(outcome="ok").exists()
+
+
+def test_a_run_that_ends_hands_back_what_has_had_no_turn(desk, settings):
+    settings.PARTNER_RATE = 1
+    due(desk, 4)
+    run = Drain(seconds=0.5, linger=False)
+    report = run.run()
+    assert report.again
+    assert Dispatch.objects.filter(channel="billing", state="done").count() == 1
+    waiting = Dispatch.objects.filter(channel="billing").exclude(state="done")
+    assert {(row.state, row.attempts, row.tries_left) for row in waiting} == {("due", 0, None)}
+
+
+def test_a_question_counts_as_well(desk, arrivals, settings):
+    due(desk, 4)
+    desk.deliver()
+    arrivals.clear()
+    settings.PARTNER_RATE = 5
+    Comparison(Scope(), by="schedule").run()
+    assert len(arrivals) == 4
+    spaced(arrivals, 0.2)
+
+
+def test_the_second_call_of_a_step_goes_first(settings):
+    settings.PARTNER_RATE = 5
+    assert rate.take("bigdata")
+    told = []
+
+    def ask(name, urgent):
+        rate.take("bigdata", urgent=urgent)
+        told.append(name)
+
+    threads = [threading.Thread(target=ask, args=(place, False)) for place in range(3)]
+    threads.append(threading.Thread(target=ask, args=("second", True)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert told[0] == "second"
+
+
+def test_who_would_be_too_late_has_no_turn(settings):
+    settings.PARTNER_RATE = 1
+    assert rate.take("bpm")
+    began = time.monotonic()
+    assert not rate.take("bpm", latest=began + 0.5)
+    assert time.monotonic() - began < 0.5
+    assert rate.take("bigdata", latest=began + 0.5), "each partner has its own"
+
+
+def test_no_bound(settings):
+    settings.PARTNER_RATE = 0
+    began = time.monotonic()
+    assert all(rate.take("bpm", latest=began) for _ in range(1000))

@@ -1,0 +1,69 @@
+"""A partner is paused under load: real processes, real HTTP, a real worker (contract 3.5; section 5, `pause`)."""
+
+import datetime
+import time
+
+import pytest
+
+from tests.bboss_messages import accepted
+from tests.processes.desk import ProcessDesk
+from tests.processes.orders import activation, check_calls, post_all, trial, until_active
+
+BILLING = "/bigdata/productInfos"
+RATE, PROCESSES = 5, 2  # calls a second from each process, and how many a worker has
+SECOND = datetime.timedelta(seconds=1)
+
+
+@pytest.fixture
+def desk(tmp_path, postgres):
+    with ProcessDesk(tmp_path, postgres=postgres, PARTNER_RATE=str(RATE)) as running:
+        yield running
+
+
+def arrivals(desk) -> list[datetime.datetime]:
+    """When each call came to the big-data side."""
+    calls = [call for call in desk.calls() if call["path"].startswith("/bigdata")]
+    return sorted(datetime.datetime.fromisoformat(call["at"]) for call in calls)
+
+
+def most_in_a_second(moments: list[datetime.datetime]) -> int:
+    return max(sum(moment <= other < moment + SECOND for other in moments) for moment in moments)
+
+
+def pairs(first: int, last: int) -> list[dict]:
+    return [make(n) for n in range(first, last + 1) for make in (trial, activation)]
+
+
+def test_nothing_arrives_while_it_is_paused_and_all_ends_right(desk):
+    desk.start_worker()
+    desk.cluster()
+    post_all(desk, pairs(1, 4))
+    assert "bigdata is paused since" in desk.manage("pause", "bigdata", "--reason", "升级维护").stdout
+    time.sleep(3)  # what was in the air, or claimed within PARTNER_RATE, has arrived
+    before = len(arrivals(desk))
+    for content in pairs(5, 24):
+        assert accepted(desk.post(content))
+    time.sleep(8)
+    assert len(arrivals(desk)) == before
+    attempts = "SELECT count(*) FROM orders_attempt JOIN orders_dispatch ON orders_dispatch.id = dispatch_id"
+    waiting = "orders_dispatch.channel = 'billing' AND orders_dispatch.state = 'due' AND attempts > 0"
+    assert desk.rows(f"{attempts} WHERE {waiting} AND outcome NOT IN ('handed_back')") == [(0,)]
+    assert "wait" in desk.manage("resume", "bigdata").stdout
+    until_active(desk, 1, 24, seconds=180)
+    check_calls(desk)
+    assert most_in_a_second(arrivals(desk)) <= RATE * PROCESSES + PROCESSES
+    assert desk.rows("SELECT count(*) FROM orders_incident") == [(0,)]
+
+
+def test_a_pause_ends_by_itself_within_seconds(desk):
+    desk.start_worker()
+    desk.cluster()
+    until = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8))) + datetime.timedelta(seconds=62)
+    until = until.replace(second=0, microsecond=0)
+    desk.manage("pause", "bigdata", "--reason", "升级维护", "--until", f"{until:%Y-%m-%dT%H:%M}")
+    post_all(desk, [trial(1)])
+    desk.until(lambda: arrivals(desk), seconds=90)
+    (moment,) = arrivals(desk)
+    assert datetime.timedelta(0) <= moment - until < datetime.timedelta(seconds=10)
+    noted = "SELECT count(*) FROM orders_orderevent WHERE kind = 'partner_resumed' AND actor = 'system'"
+    desk.until(lambda: desk.rows(noted) == [(1,)], seconds=90)
