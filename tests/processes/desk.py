@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
+from urllib.parse import urlsplit
 
 import psycopg
 import requests
@@ -42,10 +43,15 @@ def free_port() -> int:
 
 
 class ProcessDesk:
-    """`with ProcessDesk(folder, database=None or a PostgreSQL URL, clock="...") as desk:`"""
+    """`with ProcessDesk(folder, postgres="" or a server's URL, clock="...") as desk:`
 
-    def __init__(self, folder: pathlib.Path, *, postgres: str = "", clock: str = "", **settings: str):
-        self.folder, self.postgres, self.settings = folder, postgres, settings
+    `through` is the URL that its processes have in place of the server's: of a relay or a pooler, say.
+    """
+
+    def __init__(
+        self, folder: pathlib.Path, *, postgres: str = "", through: str = "", clock: str = "", **settings: str
+    ):
+        self.folder, self.postgres, self.through, self.settings = folder, postgres, through or postgres, settings
         self.clock_file = folder / "clock" if clock else None
         self.processes: dict[str, subprocess.Popen] = {}
         self.ports = {"sandbox": free_port(), "web": free_port()}
@@ -80,7 +86,7 @@ class ProcessDesk:
     def rows(self, statement: str) -> list[tuple]:
         """What a SELECT upon the desk's database gives."""
         if self.postgres:
-            with psycopg.connect(self.database_url, autocommit=True) as connection:
+            with psycopg.connect(self._url(self.postgres), autocommit=True) as connection:
                 return connection.execute(statement).fetchall()
         with contextlib.closing(sqlite3.connect(self.folder / "desk.sqlite3", timeout=20)) as connection:
             return connection.execute(statement).fetchall()
@@ -88,8 +94,11 @@ class ProcessDesk:
     @property
     def database_url(self) -> str:
         if self.postgres:
-            return self.postgres.rsplit("/", 1)[0] + "/" + self.name
+            return self._url(self.through)
         return f"sqlite:///{self.folder / 'desk.sqlite3'}"
+
+    def _url(self, server: str) -> str:
+        return urlsplit(server)._replace(path=f"/{self.name}").geturl()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -112,7 +121,11 @@ class ProcessDesk:
 
     @property
     def web_url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['web']}"
+        return self.url_of("web")
+
+    def url_of(self, name: str) -> str:
+        """Of one of its web processes."""
+        return f"http://127.0.0.1:{self.ports[name]}"
 
     # --- the clock
 
@@ -159,7 +172,8 @@ class ProcessDesk:
         )
         self.until(lambda: requests.get(f"{self.sandbox_url}/state", timeout=2).ok)
 
-    def start_web(self) -> None:
+    def start_web(self, name: str = "web") -> None:
+        self.ports.setdefault(name, free_port())
         words = [
             "-m",
             "gunicorn",
@@ -171,10 +185,10 @@ class ProcessDesk:
             "--threads",
             "4",
             "-b",
-            f"127.0.0.1:{self.ports['web']}",
+            f"127.0.0.1:{self.ports[name]}",
         ]
-        self.start("web", *words)
-        self.until(lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
+        self.start(name, *words)
+        self.until(lambda: requests.get(f"{self.url_of(name)}/livez", timeout=2).ok)
 
     def start_worker(self, name: str = "worker", *, ping_every: float = 15, patience: float = 60) -> subprocess.Popen:
         self.worker_since = datetime.datetime.now(datetime.UTC)
