@@ -47,7 +47,7 @@ def require_database_directory() -> None:
     """
     default = settings.DATABASES["default"]
     name = str(default["NAME"])
-    if default["ENGINE"] != "django.db.backends.sqlite3" or name.startswith((":memory:", "file:")):
+    if default["ENGINE"] != "project.database.sqlite" or name.startswith((":memory:", "file:")):
         return
     if not Path(name).absolute().parent.is_dir():
         raise ImproperlyConfigured(f"DATABASE_URL: the directory of {name} does not exist")

@@ -13,6 +13,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from project.database.options import database_entry
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 MOST = 10**8  # three years in seconds; with much more no date could be reckoned
 MASK = "***"
@@ -106,14 +108,15 @@ def log_level(name: str, given: str) -> str:
     return level
 
 
-def database(name: str, given: str) -> dict:
-    """Django's settings of a database, from `sqlite:///PATH` or `postgres://...`."""
+def database(name: str, given: str) -> str:
+    """The address of a database, `sqlite:///PATH` or `postgres://...`, that `database_entry` can read."""
     if not given.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
         raise WrongError(f"{name} must begin with sqlite:/// or postgres://")
     try:
-        return environ.Env.db_url_config(given)
-    except ValueError as error:  # a port that is no number; the library's words name no variable
+        database_entry(given)
+    except ValueError as error:  # its words name no variable
         raise WrongError(f"{name}: {error}") from error
+    return given
 
 
 def mail_server(name: str, given: str) -> dict:
@@ -148,6 +151,7 @@ SETTINGS = (
     Setting("CSRF_TRUSTED_ORIGINS", entries, "", "https://NAME of each of them, behind a proxy"),
     Setting("SITE_URL", plain, "", "the address that people use, for links in mails"),
     Setting("DATABASE_URL", database, f"sqlite:///{BASE_DIR / 'db.sqlite3'}", "SQLite or PostgreSQL"),
+    Setting("DATABASE_POOLER", switch, "false", "behind PgBouncer in transaction mode: nothing is kept in a session"),
     Setting("BBOSS_APP_SECRET", plain, "", "signs BBOSS's messages", secret=True),
     Setting("BBOSS_ACCESS_TOKENS", entries, "", "BBOSS's tokens: an old and a new one may overlap", secret=True),
     Setting("BBOSS_DOMAIN", text, "CDNP", "our application domain"),

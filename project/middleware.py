@@ -1,8 +1,9 @@
-"""Request numbers and the content security policy."""
+"""Request numbers, how long the database may take, and the content security policy."""
 
 import re
 import uuid
 
+from integrations.database import INTAKE, LOOK, PAGE, database_deadline
 from project.logs import request_id
 
 SAFE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -24,6 +25,23 @@ class RequestIdMiddleware:
             request_id.reset(token)
         response["X-Request-Id"] = number
         return response
+
+
+class DatabaseDeadlineMiddleware:
+    """Bounds the time that the database may take for a request as a whole, connecting included."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        with database_deadline(_seconds(request.path)):
+            return self.get_response(request)
+
+
+def _seconds(path: str) -> float:
+    if path.startswith("/api/"):
+        return INTAKE
+    return LOOK if path == "/readyz" else PAGE
 
 
 class ContentSecurityPolicyMiddleware:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.utils.translation import gettext_lazy as _
 
+from project.database.options import database_entry
 from project.environment import BASE_DIR, FREE_PREFIX, Environment
 
 ENVIRONMENT = Environment(BASE_DIR / ".env")
@@ -47,6 +48,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "project.middleware.RequestIdMiddleware",
+    "project.middleware.DatabaseDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.ContentSecurityPolicyMiddleware",
@@ -97,21 +99,7 @@ AXES_ENABLE_ADMIN = False  # project.failed_logins has a page of ours
 
 # --- Database: SQLite embedded, or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
-DATABASES = {"default": value("DATABASE_URL")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        # IMMEDIATE: a transaction takes the write lock at its start, so what it read cannot be overtaken.
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        # FULL: 00000 promises the commit is on disk; NORMAL may lose the last ones at a power cut.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=20000;",
-    }
-else:
-    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
-    # The server keeps the plans of what is asked again and again, and values travel beside the text, not within it.
-    DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
+DATABASES = {"default": database_entry(value("DATABASE_URL"), pooler=value("DATABASE_POOLER"))}
 
 # --- Language and time: staff read Chinese; every wire time is Asia/Shanghai
 

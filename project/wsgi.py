@@ -6,8 +6,12 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
+from integrations.database import PAGE, limit_statements
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 NOT_LOADED = 4  # gunicorn stops at this code instead of starting one worker after the other
+
+limit_statements(PAGE)
 
 try:
     application = get_wsgi_application()

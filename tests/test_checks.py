@@ -92,7 +92,7 @@ def test_a_token_is_not_told(settings):
 
 
 def test_a_missing_database_directory_is_named(settings, tmp_path):
-    settings.DATABASES = {"default": live_settings.DATABASES["default"] | {"ENGINE": "django.db.backends.sqlite3"}}
+    settings.DATABASES = {"default": live_settings.DATABASES["default"] | {"ENGINE": "project.database.sqlite"}}
     settings.DATABASES["default"]["NAME"] = tmp_path / "missing" / "db.sqlite3"
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
         require_database_directory()

@@ -1,0 +1,108 @@
+"""How long the database may take, and what a process thinks of one that does not answer.
+
+Two bounds; the earlier one counts (docs/mechanisms/database-deadline.md):
+
+- a moment, `with database_deadline(seconds):`, until which all work of one request or one look must be done;
+- the process's limit for each statement, `limit_statements(seconds)`, for all that has no moment of its own.
+
+The engines in `project/database` keep both. Times are in seconds. Commands have neither bound unless they choose one.
+"""
+
+import contextlib
+import contextvars
+import logging
+import time
+from collections.abc import Iterator
+
+from django.db import Error, InterfaceError, OperationalError
+
+INTAKE = 8.0  # a request of BBOSS or BPM: BBOSS has its 503 within 10
+PAGE = 30.0  # a page of staff
+WORKER = 20.0  # a statement of the worker's processes
+LOOK = 5.0  # a look from outside: the watchdog's, /readyz, `status`
+
+# PostgreSQL's codes: connection, resources (full disk, too many connections), the operator's act, the system;
+# then: read only, a lock not had in time, a transaction that was idle for too long.
+AWAY_CLASSES = {"08", "53", "57", "58"}
+AWAY_STATES = {"25006", "55P03", "25P03"}
+AWAY_SQLITE = {5, 6, 8, 10, 13, 14}  # busy, locked, read only, I/O error, full, can't be opened
+
+_moment: contextvars.ContextVar[float | None] = contextvars.ContextVar("database_deadline", default=None)
+_limit: float | None = None
+
+
+@contextlib.contextmanager
+def database_deadline(seconds: float) -> Iterator[None]:
+    """All work with the database inside ends by then, or fails with django.db.OperationalError.
+
+    No statement starts later. Within another one the earlier moment counts.
+    """
+    outer = _moment.get()
+    moment = time.monotonic() + seconds
+    token = _moment.set(moment if outer is None else min(outer, moment))
+    try:
+        yield
+    finally:
+        _moment.reset(token)
+
+
+def limit_statements(seconds: float | None) -> None:
+    """The longest that a statement of this process and of those that it forks may take. Call it before the first."""
+    global _limit
+    _limit = seconds
+
+
+def statement_limit() -> float | None:
+    """What `limit_statements` said; None for no limit."""
+    return _limit
+
+
+def time_left() -> float | None:
+    """How long a statement that begins now may take; 0 or less: none may begin; None: as long as it likes."""
+    moment = _moment.get()
+    if moment is None:
+        return _limit
+    left = moment - time.monotonic()
+    return left if _limit is None else min(left, _limit)
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error, or what led to it, says that the database can't be used now, and not that our code is wrong."""
+    while error is not None:
+        if isinstance(error, Error) and _says_away(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _says_away(error: Error) -> bool:
+    driver = error.__cause__ or error
+    if state := getattr(driver, "sqlstate", None):
+        return state[:2] in AWAY_CLASSES or state in AWAY_STATES
+    if (code := getattr(driver, "sqlite_errorcode", None)) is not None:
+        return code & 0xFF in AWAY_SQLITE
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def one_line(error: BaseException) -> str:
+    """The error's words without line breaks: drivers write several."""
+    return " ".join(str(error).split())
+
+
+class Outage:
+    """Writes one line when the database goes away and one when it is back, however often a loop asks."""
+
+    def __init__(self, logger: logging.Logger, who: str):
+        self._logger, self._who = logger, who
+        self._since: float | None = None
+
+    def began(self, error: BaseException) -> None:
+        if self._since is None:
+            self._since = time.monotonic()
+            self._logger.error("the database does not answer %s: %s", self._who, one_line(error))
+
+    def over(self) -> None:
+        if self._since is not None:
+            took = time.monotonic() - self._since
+            self._since = None
+            self._logger.warning("the database answers %s again after %.0f s", self._who, took)

@@ -1,0 +1,86 @@
+"""psycopg's connection, with the deadline of `integrations.database` (docs/mechanisms/database-deadline.md).
+
+psycopg waits for the server in two places only, `wait` and the generator that connects: for statements, commits, copies
+and TLS alike. Both end here when the time is up, whatever the network does: a server that is frozen keeps its socket
+open and acknowledges what it gets, so that no time-out of the server or of TCP would ever end the wait.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import psycopg
+from psycopg.errors import ConnectionTimeout, _WaitTimeout
+
+from integrations.database import time_left
+
+CHECK_EVERY = 0.1  # seconds, as psycopg does: how often a wait looks for Ctrl-C
+
+
+class DeadlineError(psycopg.OperationalError):
+    """The database did not answer in time; its connection was shut, so that nothing is read from it any more."""
+
+
+class DeadlineConnection(psycopg.Connection):
+    """Waits as long as `time_left()` says. A connection that did not answer is of no use to anybody: it is closed."""
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = ""):
+        """Connects to one address. psycopg bounds each of them (connect_timeout); here all together end in time."""
+        steps = super()._connect_gen(conninfo)
+        try:
+            _check_time()
+            wanted = next(steps)
+            while True:
+                ready = yield wanted
+                _check_time()
+                wanted = steps.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def wait(self, gen, interval: float = CHECK_EVERY, timeout: float | None = None):
+        left = time_left()
+        if left is None or (timeout is not None and timeout < left):
+            return super().wait(gen, interval, timeout)
+        if left <= 0:
+            gen.close()  # not begun: nothing was sent
+            raise DeadlineError("no time is left for another statement")
+        try:
+            return super().wait(gen, interval, left)
+        except _WaitTimeout:
+            self.pgconn.finish()
+            raise DeadlineError(f"no answer within {left:.1f} s") from None
+
+
+def _check_time() -> None:
+    left = time_left()
+    if left is not None and left <= 0:
+        raise ConnectionTimeout("no time is left to connect")
+
+
+class Gate:
+    """While the database does not take connections, one thread of a process tries, and the others fail at once.
+
+    Else each request would hold a thread of the web process until its own deadline, and those that wait for a thread
+    would be answered much later than promised.
+    """
+
+    def __init__(self):
+        self._shut = False
+        self._trying = threading.Lock()
+
+    @contextlib.contextmanager
+    def passed(self) -> Iterator[None]:
+        """Around each attempt to connect."""
+        alone = self._shut
+        if alone and not self._trying.acquire(blocking=False):
+            raise psycopg.OperationalError("the database does not answer; another connection is being tried")
+        try:
+            yield
+            self._shut = False
+        except ConnectionTimeout:
+            self._shut = True
+            raise
+        finally:
+            if alone:
+                self._trying.release()

@@ -1,0 +1,137 @@
+"""Django's DATABASES entry from DATABASE_URL and DATABASE_POOLER. Pure.
+
+What the URL says is never overwritten; numbers and switches in it are given their types. Ours is what it leaves out.
+"""
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import environ
+
+SQLITE_PATIENCE = 20.0  # seconds that a transaction waits for another one's end, where no deadline comes first
+CONNECT_TIMEOUT = 5  # seconds for each address
+CONNECT_TIMEOUT_OF_SEVERAL = 3  # with several: so that a request finds the second one although the first is frozen
+POOL_TIMEOUT = 5.0  # seconds to wait for a connection of Django's own pool
+LOCK_TIMEOUT = 7  # seconds; less than a request of BBOSS has, so that the server says what was waited for
+IDLE_IN_TRANSACTION = 60  # seconds; a client that is gone gives its locks back
+# A silent connection is asked after 10 s and given up after 25; one that acknowledges nothing, after 20.
+KEEPALIVES = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+TCP_USER_TIMEOUT = 20_000  # milliseconds
+
+# Django's own settings that a URL may carry, and options that are no text. All others go to libpq as they are.
+DJANGOS = {
+    "CONN_MAX_AGE": "seconds", "CONN_HEALTH_CHECKS": "switch", "DISABLE_SERVER_SIDE_CURSORS": "switch",
+    "ATOMIC_REQUESTS": "switch", "AUTOCOMMIT": "switch",
+}  # fmt: skip
+TYPED = {
+    "prepare_threshold": "seconds", "connect_timeout": "number", "server_side_binding": "switch", "pool": "switch",
+    "keepalives": "number", "keepalives_idle": "number", "keepalives_interval": "number", "keepalives_count": "number",
+    "tcp_user_timeout": "number", "isolation_level": "number",
+}  # fmt: skip
+
+
+class WrongURLError(ValueError):
+    """A part of the address can't be read; the text does not name the setting."""
+
+
+def database_entry(url: str, *, pooler: bool = False) -> dict:
+    """The entry for `sqlite:///PATH` or `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME?OPTION=VALUE&...`.
+
+    `pooler`: nothing is kept in a session of the database. Raises WrongURLError.
+    """
+    if url.startswith("sqlite"):
+        return _sqlite(url)
+    plain, _, query = url.partition("?")
+    try:
+        entry = environ.Env.db_url_config(plain)
+    except ValueError as error:  # a port that is no number
+        raise WrongURLError(str(error)) from error
+    hosts = _hosts(plain)
+    if hosts:
+        entry["HOST"], entry["PORT"] = (",".join(part) for part in zip(*hosts, strict=True))
+        if not entry["PORT"].strip(","):
+            entry["PORT"] = ""
+    entry |= {"ENGINE": "project.database.postgresql", "POOLER": pooler, "OPTIONS": {}}
+    for name, text in parse_qsl(query, keep_blank_values=True):
+        if name.upper() in DJANGOS:
+            entry[name.upper()] = _read(name, text, DJANGOS[name.upper()])
+        else:
+            entry["OPTIONS"][name] = _read(name, text, TYPED.get(name, "text"))
+    _add_defaults(entry, several=len(hosts) > 1)
+    return entry
+
+
+def session_limits(statements: float | None) -> str:
+    """Start-up options that end on the server what the client has given up; none for a process without a limit."""
+    if statements is None:
+        return "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+    return (
+        f"-c statement_timeout={int(statements * 1000)} -c lock_timeout={LOCK_TIMEOUT * 1000}"
+        f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION * 1000}"
+    )
+
+
+def _sqlite(url: str) -> dict:
+    entry = environ.Env.db_url_config(url)
+    entry["ENGINE"] = "project.database.sqlite"
+    entry["OPTIONS"] = {
+        # IMMEDIATE: a transaction takes the write lock at its start, so what it read cannot be overtaken.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": SQLITE_PATIENCE,
+        # FULL: 00000 promises the commit is on disk; NORMAL may lose the last ones at a power cut.
+        "init_command": (
+            f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout={int(SQLITE_PATIENCE * 1000)};"
+        ),
+    }
+    return entry
+
+
+def _add_defaults(entry: dict, *, several: bool) -> None:
+    options, pooler, pool = entry["OPTIONS"], entry["POOLER"], entry["OPTIONS"].get("pool")
+    entry.setdefault("CONN_MAX_AGE", 0 if pool else 60)
+    entry.setdefault("CONN_HEALTH_CHECKS", True)
+    if pooler:
+        entry.setdefault("DISABLE_SERVER_SIDE_CURSORS", True)
+    # Values travel beside the text, not within it; and the server keeps the plans of what is asked again and again.
+    ours = KEEPALIVES | {
+        "server_side_binding": True,
+        "prepare_threshold": None if pooler else 5,
+        "tcp_user_timeout": TCP_USER_TIMEOUT,
+        "connect_timeout": CONNECT_TIMEOUT_OF_SEVERAL if several else CONNECT_TIMEOUT,
+    }
+    entry["OPTIONS"] = ours | options
+    if pool:
+        entry["OPTIONS"]["pool"] = {"timeout": POOL_TIMEOUT}
+    else:
+        entry["OPTIONS"].pop("pool", None)
+
+
+def _hosts(url: str) -> list[tuple[str, str]]:
+    """(host, port) of each address; an IPv6 address without its brackets. A folder of a socket may be %-quoted."""
+    place = urlsplit(url).netloc.rpartition("@")[2]
+    found = []
+    for address in filter(None, place.split(",")):
+        host, _, port = address.rpartition(":") if not address.endswith("]") else (address, "", "")
+        if not host:
+            host, port = port, ""
+        if port and not port.isdecimal():
+            raise WrongURLError(f"a port must be a number, not {port!r}")
+        found.append((unquote(host).strip("[]"), port))
+    return found
+
+
+def _read(name: str, text: str, kind: str):
+    word = text.strip().lower()
+    if kind == "text":
+        return text
+    if kind == "switch":
+        if word in {"true", "1", "yes", "on"}:
+            return True
+        if word in {"false", "0", "no", "off"}:
+            return False
+        raise WrongURLError(f"{name} must be true or false, not {text!r}")
+    if kind == "seconds" and word == "none":
+        return None
+    try:
+        return int(word)
+    except ValueError:
+        raise WrongURLError(f"{name} must be a whole number, not {text!r}") from None

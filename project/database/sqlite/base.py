@@ -1,0 +1,27 @@
+"""Django's engine for SQLite that waits for a lock no longer than the deadline allows."""
+
+from django.db.backends.sqlite3 import base
+
+from integrations.database import time_left
+from project.database.options import SQLITE_PATIENCE
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """SQLite works inside our process: what it waits for is a lock of another one, or the disk."""
+
+    _patience = SQLITE_PATIENCE
+
+    def get_new_connection(self, conn_params):
+        self._patience = SQLITE_PATIENCE
+        return super().get_new_connection(conn_params)
+
+    def create_cursor(self, name=None):
+        """Django makes one for each statement."""
+        left = time_left()
+        if left is not None and left <= 0:
+            raise self.Database.OperationalError("no time is left for another statement")
+        patience = SQLITE_PATIENCE if left is None else min(SQLITE_PATIENCE, left)
+        if patience != self._patience:
+            self.connection.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
+            self._patience = patience
+        return super().create_cursor(name)
