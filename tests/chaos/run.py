@@ -5,7 +5,6 @@ The seed is printed; the same seed plays the same messages and the same blows. E
 
 import argparse
 import contextlib
-import datetime
 import os
 import pathlib
 import random
@@ -19,7 +18,7 @@ import requests
 
 from tests.chaos.aftermath import Aftermath
 from tests.chaos.breakage import Breakage
-from tests.chaos.world import World
+from tests.chaos.world import SHANGHAI, World
 from tests.drills.clusters import PostgresCluster
 from tests.processes.desk import ProcessDesk
 
@@ -30,7 +29,6 @@ SETTINGS = {
     "BREAKER_PROBE_SECONDS": "2",
     "LOG_LEVEL": "WARNING",
 }
-SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ import requests
 
 from integrations.bboss.sign import signed_envelope
 from tests.chaos.aftermath import Aftermath
-from tests.chaos.world import World
+from tests.chaos.world import SHANGHAI, World
 from tests.processes.desk import ProcessDesk
 
 HANG = 40.0  # seconds after which a caller gives up; what took so long is wrong in any case
@@ -36,7 +36,7 @@ class Load(Aftermath):
 
     def __init__(self, desk: ProcessDesk, *, seed: int, webs: Iterable[str] = ("web",), posters: int = 3):
         chance = random.Random(seed)
-        super().__init__(desk, World(random.Random(chance.random()), desk.now().date()))
+        super().__init__(desk, World(random.Random(chance.random()), desk.now().astimezone(SHANGHAI).date()))
         self.webs, self.posters, self.turn = list(webs), posters, chance
         self.lock, self.stopping = threading.Lock(), threading.Event()
         self.threads: list[threading.Thread] = []
@@ -81,9 +81,17 @@ class Load(Aftermath):
         except BaseException as error:
             self.broke.append(error)
 
-    def order(self, content: dict) -> None:
-        """As BBOSS does: the same transaction is sent again until it is answered."""
+    def interrupted_order(self, web: str) -> None:
+        """One that is sent to a process which is about to end, and again to the others until it is answered."""
+        with self.lock:
+            content = self.world.next()
         number = uuid.uuid4().hex
+        self.call(content, number, web)
+        self.order(content, number)
+
+    def order(self, content: dict, number: str = "") -> None:
+        """As BBOSS does: the same transaction is sent again until it is answered."""
+        number = number or uuid.uuid4().hex
         end = time.monotonic() + 300
         while time.monotonic() < end:
             code, reply = self.call(content, number)
