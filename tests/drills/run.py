@@ -1,7 +1,7 @@
 """`python -m tests.drills.run [--only NAME]... [--short] [--seconds N] [--seed N] [--logs FOLDER]`
 
-Plays the drills: each on clusters of its own, with `--seconds` of load in all. With `--short` those that can share a stage
-do so, and each lasts until what it is for was seen. `--logs` keeps what processes and servers wrote.
+Plays the drills: each on clusters of its own, with `--seconds` of load in all. With `--short` those that can share a
+stage do so, and each lasts until what it is for was seen. `--logs` keeps what processes and servers wrote.
 Exit 0 only if everything holds.
 """
 
