@@ -5,7 +5,7 @@ Two bounds; the earlier one counts (docs/mechanisms/database-deadline.md):
 - a moment, `with database_deadline(seconds):`, until which all work of one request or one look must be done;
 - the process's limit for each statement, `limit_statements(seconds)`, for all that has no moment of its own.
 
-The engines in `project/database` keep both. Times are in seconds. Commands have neither bound unless they choose one.
+The engines in `project/database` keep both. Times are in seconds.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from django.db import Error, InterfaceError, OperationalError
 INTAKE = 8.0  # a request of BBOSS or BPM: BBOSS has its 503 within 10
 PAGE = 30.0  # a page of staff
 WORKER = 20.0  # a statement of the worker's processes
+COMMAND = 300.0  # a statement of a command that a person runs
 LOOK = 5.0  # a look from outside: the watchdog's, /readyz, `status`
 
 # PostgreSQL's codes: connection, resources (full disk, too many connections), the operator's act, the system;
@@ -68,11 +69,16 @@ def time_left() -> float | None:
 
 def is_away(error: BaseException | None) -> bool:
     """Whether an error, or what led to it, says that the database can't be used now, and not that our code is wrong."""
+    return away_error(error) is not None
+
+
+def away_error(error: BaseException | None) -> Error | None:
+    """The first error of the chain that says so."""
     while error is not None:
         if isinstance(error, Error) and _says_away(error):
-            return True
+            return error
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _says_away(error: Error) -> bool:

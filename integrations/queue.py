@@ -17,6 +17,7 @@ from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 
+from integrations.database import Outage, one_line
 from integrations.tie import tell
 from orders.services.wakeup import WAKE_KEY
 
@@ -36,15 +37,17 @@ class DeskBroker(ORM):
     A database error is waited out here: django-q2's pusher would sleep ten seconds and die of it, its monitor at once.
     """
 
-    answered = True
+    outage = Outage(logger, "the queue")
 
     def dequeue(self):
         """A list of (receipt, payload), or None after a short sleep."""
         try:
             taken = self._take()
-            self.answered = True
+            self.outage.over()
         except Error as error:
-            self._note_away(error)
+            self.outage.began(error)
+            connections[Conf.ORM].close()
+            sleep(AWAY)
             return None
         if not taken:
             sleep(Conf.POLL)
@@ -79,14 +82,6 @@ class DeskBroker(ORM):
             pks = list(rows.values_list("pk", flat=True)[1:AT_ONCE])
             self.get_connection().filter(pk__in=pks).delete()
 
-    def _note_away(self, error: Error) -> None:
-        """One line for each time that the database goes away."""
-        if self.answered:
-            logger.error("the queue can't be read: %s", error)
-        self.answered = False
-        connections[Conf.ORM].close()
-        sleep(AWAY)
-
     def set_stat(self, key, value, timeout):
         """Called by the cluster's guard in each of its rounds, twice a second: its sign of life."""
         tell()
@@ -97,5 +92,5 @@ class DeskBroker(ORM):
         try:
             super().delete(task_id)
         except Error as error:
-            logger.error("a task can't be acknowledged: %s", error)
+            logger.error("a task can't be acknowledged: %s", one_line(error))
             connections[Conf.ORM].close()

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import Error, InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
+from integrations.database import is_away, one_line
 from orders.models import Attempt
 from orders.services.outcome import Outcome
 from orders.services.outcomes import record_outcomes
@@ -24,13 +25,13 @@ Given = TypeVar("Given")
 def record_safely(outcomes: list[Outcome]) -> int:
     """Records a batch; if one outcome can't be written, the others are all the same. Returns how many steps became due.
 
-    Raises django.db.OperationalError or InterfaceError if the database stays away.
+    Raises django.db.Error if the database stays away.
     """
     try:
         return patiently(lambda: record_outcomes(outcomes, now=timezone.now()))
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
+    except Exception as error:
+        if _passes(error):
+            raise
         logger.exception("%s outcomes can't be recorded together", len(outcomes))
         return sum(_record_alone(outcome) for outcome in outcomes)
 
@@ -44,9 +45,9 @@ def _record_alone(outcome: Outcome) -> int:
     for attempt in (outcome, bare):
         try:
             return patiently(lambda: record_outcomes([attempt], now=timezone.now()))  # noqa: B023  called at once
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
+        except Exception as error:
+            if _passes(error):
+                raise
             logger.exception("the outcome of dispatch %s can't be recorded", outcome.dispatch_id)
     return 0
 
@@ -59,8 +60,15 @@ def patiently(act: Callable[[], Given]) -> Given:
     for wait in WAITS:
         try:
             return act()
-        except (OperationalError, InterfaceError) as error:
-            logger.warning("the database failed, again in %s s: %s", wait, error)
+        except Error as error:
+            if not _passes(error):
+                raise
+            logger.warning("the database failed, again in %s s: %s", wait, one_line(error))
             time.sleep(wait)
             close_old_connections()
     return act()
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it may work when done again: a deadlock, a lock, a database that is away or read only for a while."""
+    return isinstance(error, OperationalError | InterfaceError) or is_away(error)

@@ -1,14 +1,18 @@
 """What the queue runs. Each task may be lost, run twice or run late: our own tables say what is to be done."""
 
 import datetime
+import functools
 import logging
+from collections.abc import Callable
 
+from django.db import Error
 from django.utils import timezone
 from django_q.models import Failure
 from django_q.tasks import async_task
 
 from integrations.alive import beat, forget_dead
 from integrations.bboss.throttle import forget_counts
+from integrations.database import Outage, is_away
 from integrations.delivery import drain as run_drain
 from integrations.reconciliation import Comparison, Scope
 from integrations.tie import ending
@@ -22,9 +26,29 @@ from orders.services.wakeup import wake
 
 logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)
+OUTAGE = Outage(logger, "a task")
 PART_SECONDS = 15.0  # a stopped worker waits for its tasks, and kills what takes longer than 25
 
 
+def unless_away(task: Callable) -> Callable:
+    """For tasks that come again by themselves: a database that is away ends them with one line, not with a failure."""
+
+    @functools.wraps(task)
+    def run(*args, **kwargs):
+        try:
+            answer = task(*args, **kwargs)
+        except Error as error:
+            if not is_away(error):
+                raise
+            OUTAGE.began(error)
+            return "the database is away"
+        OUTAGE.over()
+        return answer
+
+    return run
+
+
+@unless_away
 def drain(settle: bool = False) -> str:
     """Delivers what is due; comes again through the queue while something is left or due soon."""
     if ending.is_set():
@@ -38,13 +62,16 @@ def drain(settle: bool = False) -> str:
     return f"{report.tried} tried, {report.done} done"
 
 
+@unless_away
 def sweep() -> str:
     """Each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
     now = timezone.now()
     for part in (settle_arrived, start_due, end_trials, close_abandoned, release, forget_counts):
         try:
             part(now=now)
-        except Exception:  # an order that one of them can't cope with must not keep all others from being delivered
+        except Exception as error:  # an order that one of them can't cope with must not keep all others waiting
+            if is_away(error):
+                raise
             logger.exception("the sweep's %s failed", part.__name__)
     return drain()
 
@@ -54,11 +81,13 @@ def start_due(*, now: datetime.datetime) -> list[str]:
     return activate(numbers=None, by="sweep", now=now)
 
 
+@unless_away
 def ping(cluster: str) -> None:
     """Answers the watchdog of the cluster that carries this out."""
     beat(cluster, often_enough=datetime.timedelta())
 
 
+@unless_away
 def look_at_files() -> str:
     """Every five minutes: held info-security files are looked at again (contract 3.7)."""
     return f"{len(recheck_files(numbers=None, now=timezone.now()))} orders looked at again"
@@ -80,6 +109,7 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
     return f"{row.orders} orders, {row.differences} differences"
 
 
+@unless_away
 def tidy() -> str:
     """Each hour: forgets dead clusters, and what the queue noted about tasks that failed long ago."""
     now = timezone.now()

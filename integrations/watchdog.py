@@ -6,6 +6,8 @@ very cluster, and a cluster that has not answered for 60 s is killed, with all i
 
 Its guard (django-q2's sentinel) is listened to as well: a worker that is killed at the end of a task takes along a lock
 that the guard waits for. The other worker goes on answering, but nobody looks after the schedules any more.
+
+systemd watches the watchdog in turn (WatchdogSec): it is told at each round of the loop that the loop goes round.
 """
 
 import contextlib
@@ -26,8 +28,10 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from integrations.alive import last_seen
+from integrations.database import LOOK, Outage, database_deadline
 from integrations.models import Heartbeat
 from integrations.queue import DeskBroker
+from integrations.sd_notify import sd_notify
 from integrations.tie import STOP_WITHIN, heard
 from orders.services.events import add_event
 from orders.services.wakeup import wake
@@ -37,6 +41,7 @@ PING_EVERY = 15.0
 PATIENCE = 60.0
 LOOK_EVERY = 0.5
 LONGEST_BACK_OFF = 60.0  # seconds between two starts of a cluster that never answers
+FAREWELL = 2.0  # seconds that the database may take when all is over
 UNACKNOWLEDGED = 3  # times the patience: a cluster that carries out its tasks, but can't say so any more
 
 
@@ -51,16 +56,20 @@ class Watchdog:
         self.seen = None
         self.unanswered = self.unguarded = 0  # pings since the last sign of life, of the workers and of the guard
         self.failed_starts = 0
+        self.outage = Outage(logger, "the watchdog")
 
     def run(self) -> None:
         """Runs until SIGTERM or SIGINT; then lets the cluster finish what it is doing."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         self.start()
+        sd_notify("READY=1")
         try:
             while not self.stopping.wait(LOOK_EVERY):
                 self.look()
+                sd_notify("WATCHDOG=1")
         finally:
+            sd_notify("STOPPING=1")
             self.stop()
 
     def start(self) -> None:
@@ -71,7 +80,7 @@ class Watchdog:
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
         theirs.close()
         self.asked_at, self.unanswered, self.unguarded = float("-inf"), 0, 0
-        with contextlib.suppress(Error):
+        with contextlib.suppress(Error), database_deadline(LOOK):
             wake()  # for what was left
 
     def look(self) -> None:
@@ -90,19 +99,25 @@ class Watchdog:
         Pings are counted, not seconds, so that a watchdog that was itself stopped for a while does not blame the
         cluster. A database that is away is no fault of the cluster's: nobody could answer, so it is counted anew.
         """
-        close_old_connections()
         try:
-            self.note_sign()
-            if self.unanswered * self.ping_every >= self.patience:
-                return f"no answer for {self.patience:g} s"
-            if self.unguarded * self.ping_every >= self.patience:
-                return f"its guard stands still for {self.patience:g} s"
-            self.unguarded += 1
-            return self.ping()
-        except Error:
-            logger.exception("the database did not answer the watchdog")
+            with database_deadline(LOOK):
+                answer = self._ask()
+        except Error as error:
+            self.outage.began(error)
             self.unanswered = self.unguarded = 0
-        return ""
+            return ""
+        self.outage.over()
+        return answer
+
+    def _ask(self) -> str:
+        close_old_connections()
+        self.note_sign()
+        if self.unanswered * self.ping_every >= self.patience:
+            return f"no answer for {self.patience:g} s"
+        if self.unguarded * self.ping_every >= self.patience:
+            return f"its guard stands still for {self.patience:g} s"
+        self.unguarded += 1
+        return self.ping()
 
     def note_guard(self) -> None:
         """The guard tells of each of its rounds, two a second."""
@@ -133,7 +148,7 @@ class Watchdog:
         """
         logger.error("cluster %s is replaced: %s", self.name, why)
         self.end(orderly=False)
-        with contextlib.suppress(Error):
+        with contextlib.suppress(Error), database_deadline(LOOK):
             self.note_replaced(why)
         back_off = min(2.0**self.failed_starts, LONGEST_BACK_OFF)
         self.failed_starts += 1
@@ -152,7 +167,7 @@ class Watchdog:
         """Lets the cluster finish; kills what is left after a while, and takes back its name."""
         if self.process:
             self.end(orderly=True)
-        with contextlib.suppress(Error):
+        with contextlib.suppress(Error), database_deadline(FAREWELL):
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
             Heartbeat.objects.filter(cluster=self.name).delete()

@@ -8,10 +8,13 @@ from django.core.management import execute_from_command_line
 from django.core.management.base import CommandParser
 from django.db import OperationalError, ProgrammingError
 
+from integrations.database import COMMAND, WORKER, limit_statements
 from project import production
 
 # What installs, looks or restores runs although production lacks a setting; the sandbox has a no of its own.
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
+# How long a statement may take; None: as long as it likes. A copy or a migration of a large database takes hours.
+LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": None, "backup": None, "restore": None}
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; SQLite calls both operational errors
 
 
@@ -21,8 +24,10 @@ def run(argv: list[str]) -> None:
     for place, word in enumerate(argv):
         if not _is_text(word):
             sys.exit(f"{argv[0]}: argument {place} is no UTF-8 text")
+    command = next((word for word in argv[1:] if not word.startswith("-")), "help")
+    limit_statements(LIMITS.get(command, COMMAND))
     try:
-        _stop_where_production_lacks(argv)
+        _stop_where_production_lacks(command, argv)
         execute_from_command_line(argv)
     except ImproperlyConfigured as error:  # settings that are missing or wrong: names say all, a traceback hides them
         sys.exit(_line_each(argv, str(error).splitlines()))
@@ -32,9 +37,8 @@ def run(argv: list[str]) -> None:
         sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {_one_line(error)}")
 
 
-def _stop_where_production_lacks(argv: list[str]) -> None:
+def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
     """Ends the process with a line for each setting that is missing, unless the command runs all the same."""
-    command = next((word for word in argv[1:] if not word.startswith("-")), "help")
     if command not in STILL_RUN and not {"--help", "-h", "--version"} & set(argv):
         if lacking := production.lacking():
             sys.exit(_line_each(argv, lacking))

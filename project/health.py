@@ -10,11 +10,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from integrations.database import Outage, one_line
 from project.addresses import is_allowed
 from project.metrics import exposition
 from project.readiness import DATABASE_AWAY, readiness
 
 log = logging.getLogger(__name__)
+outage = Outage(log, "/readyz")
+INTAKE = "intake"
 
 
 @never_cache
@@ -27,11 +30,15 @@ def livez(request):
 @never_cache
 @require_safe
 def readyz(request):
-    """200 when all is well, else 503 with the reasons; never 500."""
+    """200 when all is well, else 503 with the reasons; never 500.
+
+    `?for=intake`: whether BBOSS's calls can be taken, for a balancer; that needs no worker.
+    """
     try:
-        state = readiness(timezone.now())
+        state = readiness(timezone.now(), intake=request.GET.get("for") == INTAKE)
+        outage.over()
     except Error as error:
-        log.error("readyz: %s: %s", DATABASE_AWAY, error)
+        outage.began(error)
         state = {"database": "away", "reasons": [DATABASE_AWAY]}
     ready = not state["reasons"]
     return JsonResponse({"status": "ready" if ready else "not ready", **state}, status=200 if ready else 503)
@@ -46,5 +53,5 @@ def metrics(request):
     try:
         return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
     except Error as error:
-        log.error("metrics: %s: %s", DATABASE_AWAY, error)
+        log.error("metrics: %s: %s", DATABASE_AWAY, one_line(error))
         return HttpResponse(DATABASE_AWAY, status=503, content_type="text/plain")

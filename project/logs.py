@@ -4,6 +4,7 @@ import contextvars
 import logging
 import re
 
+from integrations.database import away_error, one_line
 from notifications.personal import mask_mails
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
@@ -16,6 +17,16 @@ def masked(text: str) -> str:
     """The text with secrets and personal data made unreadable; lengths are not kept."""
     text = SECRET.sub(r"\1***", text)
     return PHONE.sub(r"\1****\2", mask_mails(text))
+
+
+class AwayFilter(logging.Filter):
+    """A database that is away is no fault of the code: its error's words in the line, and no traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and (error := away_error(record.exc_info[1])):
+            record.msg, record.args = f"{record.getMessage()}: {one_line(error)}", None
+            record.exc_info = record.exc_text = None
+        return True
 
 
 class MaskFilter(logging.Filter):

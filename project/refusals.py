@@ -1,14 +1,16 @@
 """What no view answers: a Host header that is not ours, in the form that the address speaks; and our own errors."""
 
+import sys
 import uuid
 
-from django.http import HttpResponseServerError, JsonResponse
+from django.http import HttpResponse, HttpResponseServerError, JsonResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views import defaults
 
 from integrations.bboss.codes import Code
 from integrations.bboss.reply import Call, reply
+from integrations.database import is_away
 from project.logs import request_id
 
 
@@ -23,5 +25,10 @@ def bad_request(request, exception):
 
 
 def server_error(request):
-    """HTTP 500, with the number under which the log has it. Asks no database: it may be the cause."""
+    """HTTP 500, with the number under which the log has it; 503 where the database is away, and nobody's code wrong.
+
+    Asks no database: it may be the cause.
+    """
+    if is_away(sys.exception()):
+        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "10"})
     return HttpResponseServerError(render_to_string("500.html", {"number": request_id.get().strip("-")}))

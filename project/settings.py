@@ -218,9 +218,9 @@ LOG_LEVEL = value("LOG_LEVEL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"mask": {"()": "project.logs.MaskFilter"}},
+    "filters": {"away": {"()": "project.logs.AwayFilter"}, "mask": {"()": "project.logs.MaskFilter"}},
     "formatters": {"line": {"()": "project.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["mask"], "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["away", "mask"], "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},

@@ -7,6 +7,7 @@ open and acknowledges what it gets, so that no time-out of the server or of TCP 
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -15,10 +16,41 @@ from psycopg.errors import ConnectionTimeout, _WaitTimeout
 from integrations.database import time_left
 
 CHECK_EVERY = 0.1  # seconds, as psycopg does: how often a wait looks for Ctrl-C
+WHILE_AWAY = 0.8  # seconds for each address, once the database did not answer; psycopg's own least is 2
+FOR_THE_OTHER = 0.2  # seconds that a thread waits for the one that tries; to connect takes less
 
 
 class DeadlineError(psycopg.OperationalError):
     """The database did not answer in time; its connection was shut, so that nothing is read from it any more."""
+
+
+class Gate:
+    """While the database does not answer, one thread of a process tries to connect, briefly; the others fail at once.
+
+    Else each request would hold a thread of the web process until its own deadline, and those that wait for a thread
+    would be answered much later than promised.
+    """
+
+    def __init__(self):
+        self.shut = False
+        self._trying = threading.Lock()
+
+    @contextlib.contextmanager
+    def passed(self) -> Iterator[None]:
+        """Around each attempt to connect."""
+        if not self.shut:
+            yield
+            return
+        if not self._trying.acquire(timeout=FOR_THE_OTHER):
+            raise psycopg.OperationalError("the database does not answer; another connection is being tried")
+        try:
+            yield
+            self.shut = False
+        finally:
+            self._trying.release()
+
+
+gate = Gate()
 
 
 class DeadlineConnection(psycopg.Connection):
@@ -27,16 +59,20 @@ class DeadlineConnection(psycopg.Connection):
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
         """Connects to one address. psycopg bounds each of them (connect_timeout); here all together end in time."""
+        until = time.monotonic() + WHILE_AWAY if gate.shut else None
         steps = super()._connect_gen(conninfo)
         try:
-            _check_time()
+            _check_time(until)
             wanted = next(steps)
             while True:
                 ready = yield wanted
-                _check_time()
+                _check_time(until)
                 wanted = steps.send(ready)
         except StopIteration as end:
             return end.value
+        except GeneratorExit:  # connect_timeout
+            gate.shut = True
+            raise
 
     def wait(self, gen, interval: float = CHECK_EVERY, timeout: float | None = None):
         left = time_left()
@@ -49,38 +85,13 @@ class DeadlineConnection(psycopg.Connection):
             return super().wait(gen, interval, left)
         except _WaitTimeout:
             self.pgconn.finish()
+            gate.shut = True
             raise DeadlineError(f"no answer within {left:.1f} s") from None
 
 
-def _check_time() -> None:
+def _check_time(until: float | None) -> None:
+    """Raises where the time of this address, or of all, is over."""
     left = time_left()
-    if left is not None and left <= 0:
-        raise ConnectionTimeout("no time is left to connect")
-
-
-class Gate:
-    """While the database does not take connections, one thread of a process tries, and the others fail at once.
-
-    Else each request would hold a thread of the web process until its own deadline, and those that wait for a thread
-    would be answered much later than promised.
-    """
-
-    def __init__(self):
-        self._shut = False
-        self._trying = threading.Lock()
-
-    @contextlib.contextmanager
-    def passed(self) -> Iterator[None]:
-        """Around each attempt to connect."""
-        alone = self._shut
-        if alone and not self._trying.acquire(blocking=False):
-            raise psycopg.OperationalError("the database does not answer; another connection is being tried")
-        try:
-            yield
-            self._shut = False
-        except ConnectionTimeout:
-            self._shut = True
-            raise
-        finally:
-            if alone:
-                self._trying.release()
+    if (left is not None and left <= 0) or (until is not None and time.monotonic() >= until):
+        gate.shut = True
+        raise ConnectionTimeout("no answer to the attempt to connect")

@@ -6,7 +6,6 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from integrations.database import WORKER, limit_statements
 from integrations.recurring import make_schedules
 from integrations.tie import hold
 from integrations.watchdog import PATIENCE, PING_EVERY, Watchdog
@@ -24,7 +23,6 @@ class Command(BaseCommand):
         parser.add_argument("--patience", type=float, default=PATIENCE, help=hidden)
 
     def handle(self, *args, tied_to, ping_every, patience, **options):
-        limit_statements(WORKER)
         if tied_to is not None:
             hold(tied_to)
             call_command("qcluster")

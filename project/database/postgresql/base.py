@@ -4,12 +4,10 @@ import psycopg
 from django.db.backends.postgresql import base
 
 from integrations.database import database_deadline, statement_limit
-from project.database.connection import DeadlineConnection, Gate
+from project.database.connection import DeadlineConnection, gate
 from project.database.options import session_limits
 
 HEALTH_CHECK = 2.0  # seconds; then a connection that lay idle counts as broken, and there is time for a new one
-
-_gate = Gate()
 
 
 class _Driver:
@@ -39,7 +37,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return params
 
     def get_new_connection(self, conn_params):
-        with _gate.passed():
+        with gate.passed():
             return super().get_new_connection(conn_params)
 
     def ensure_connection(self):

@@ -5,6 +5,7 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from integrations.database import LOOK, database_deadline
 from project.status import status
 
 
@@ -19,7 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     def handle(self, *args, **options):
-        found = status(timezone.now())
+        with database_deadline(LOOK):
+            found = status(timezone.now())
         if options["json"]:
             self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
         else:
