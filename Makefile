@@ -6,7 +6,7 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots first-start kills chaos fuzz model model-long interleave bench lint lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills chaos fuzz model model-long interleave drills bench lint lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -21,6 +21,7 @@ help:
 	@echo "make model   1,500 random sequences in process on SQLite, 300 on PostgreSQL; ARGS=\"--count 300 --seed 7\""
 	@echo "make model-long COUNT=20000  as long as asked, on SQLite; stop it at will, its parts add up"
 	@echo "make interleave   500 random interleavings with repairs against the partners' process; ARGS=\"--count 60 --database postgres\""
+	@echo "make drills  the database goes away in every way, on clusters of its own, with ten minutes of load; ARGS=\"--short --only frozen\""
 	@echo "make lint    ruff: rules and format"
 	@echo "make venv    the virtual environment in $(VENV), from the lock files"
 	@echo "make lock    compile requirements*.in into lock files (ARGS=--upgrade takes newer versions)"
@@ -74,6 +75,9 @@ model-long: $(VENV)/stamp
 
 interleave: $(VENV)/stamp
 	@$(PY) -m tests.interleave.run $(ARGS)
+
+drills: $(VENV)/stamp
+	@$(PY) -m tests.drills.run $(ARGS)
 
 lint: $(VENV)/stamp
 	$(VENV)/bin/ruff check .

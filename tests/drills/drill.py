@@ -117,7 +117,7 @@ def play(stage: Stage, outage: Outage, *, seconds: float) -> Found:
             back = time.monotonic()
         mended = time.monotonic()
         judge_recovery(found, stage, ready, mended)
-        judge_outage(found, outage, ready, stage.load.since(away - BBOSS_WAITS, back), away, back)
+        judge_outage(found, outage, ready, stage.load.since(away - BBOSS_WAITS, mended), away, back)
     for name, took in ended.items():
         found.within(f"SIGTERM ends {name} after", took, ENDED)
     for name, process in mains.items():
