@@ -11,6 +11,7 @@ The engines in `project/database` keep both. Times are in seconds.
 import contextlib
 import contextvars
 import logging
+import math
 import time
 from collections.abc import Iterator
 
@@ -20,6 +21,7 @@ INTAKE = 8.0  # a request of BBOSS or BPM: BBOSS has its 503 within 10
 PAGE = 30.0  # a page of staff
 WORKER = 20.0  # a statement of the worker's processes
 COMMAND = 300.0  # a statement of a command that a person runs
+NEVER = math.inf
 LOOK = 5.0  # a look from outside: the watchdog's, /readyz, `status`
 
 # PostgreSQL's codes: connection, resources (full disk, too many connections), the operator's act, the system;
@@ -28,43 +30,40 @@ AWAY_CLASSES = {"08", "53", "57", "58"}
 AWAY_STATES = {"25006", "55P03", "25P03"}
 AWAY_SQLITE = {5, 6, 8, 10, 13, 14}  # busy, locked, read only, I/O error, full, can't be opened
 
-_moment: contextvars.ContextVar[float | None] = contextvars.ContextVar("database_deadline", default=None)
-_limit: float | None = None
+_deadline = contextvars.ContextVar("database_deadline", default=(NEVER, NEVER))  # moment, longest statement
+_limit = NEVER
 
 
 @contextlib.contextmanager
-def database_deadline(seconds: float) -> Iterator[None]:
+def database_deadline(seconds: float, *, statement: float = NEVER) -> Iterator[None]:
     """All work with the database inside ends by then, or fails with django.db.OperationalError.
 
-    No statement starts later. Within another one the earlier moment counts.
+    No statement starts later, and none takes longer than `statement`. Within another one the earlier moment and the
+    shorter statement count.
     """
-    outer = _moment.get()
-    moment = time.monotonic() + seconds
-    token = _moment.set(moment if outer is None else min(outer, moment))
+    moment, longest = _deadline.get()
+    token = _deadline.set((min(moment, time.monotonic() + seconds), min(longest, statement)))
     try:
         yield
     finally:
-        _moment.reset(token)
+        _deadline.reset(token)
 
 
-def limit_statements(seconds: float | None) -> None:
+def limit_statements(seconds: float) -> None:
     """The longest that a statement of this process and of those that it forks may take. Call it before the first."""
     global _limit
     _limit = seconds
 
 
-def statement_limit() -> float | None:
-    """What `limit_statements` said; None for no limit."""
+def statement_limit() -> float:
+    """What `limit_statements` said; NEVER for no limit."""
     return _limit
 
 
-def time_left() -> float | None:
-    """How long a statement that begins now may take; 0 or less: none may begin; None: as long as it likes."""
-    moment = _moment.get()
-    if moment is None:
-        return _limit
-    left = moment - time.monotonic()
-    return left if _limit is None else min(left, _limit)
+def time_left() -> float:
+    """How long a statement that begins now may take; 0 or less: none may begin; NEVER: as long as it likes."""
+    moment, longest = _deadline.get()
+    return min(moment - time.monotonic(), longest, _limit)
 
 
 def is_away(error: BaseException | None) -> bool:

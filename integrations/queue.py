@@ -17,7 +17,7 @@ from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 
-from integrations.database import Outage, one_line
+from integrations.database import Outage
 from integrations.tie import tell
 from orders.services.wakeup import WAKE_KEY
 
@@ -91,6 +91,7 @@ class DeskBroker(ORM):
         """Acknowledges a task. One that can't be now comes again after `retry`: every task may run twice."""
         try:
             super().delete(task_id)
+            self.outage.over()
         except Error as error:
-            logger.error("a task can't be acknowledged: %s", one_line(error))
+            self.outage.began(error)
             connections[Conf.ORM].close()

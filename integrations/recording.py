@@ -12,12 +12,13 @@ from typing import TypeVar
 from django.db import Error, InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
-from integrations.database import is_away, one_line
+from integrations.database import Outage, is_away, one_line
 from orders.models import Attempt
 from orders.services.outcome import Outcome
 from orders.services.outcomes import record_outcomes
 
 logger = logging.getLogger(__name__)
+outage = Outage(logger, "a drain")
 WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds: a database that is restarted is back by then
 Given = TypeVar("Given")
 
@@ -59,13 +60,19 @@ def patiently(act: Callable[[], Given]) -> Given:
     """
     for wait in WAITS:
         try:
-            return act()
+            done = act()
         except Error as error:
             if not _passes(error):
                 raise
-            logger.warning("the database failed, again in %s s: %s", wait, one_line(error))
+            if is_away(error):
+                outage.began(error)
+            else:
+                logger.warning("the database failed, again in %s s: %s", wait, one_line(error))
             time.sleep(wait)
             close_old_connections()
+        else:
+            outage.over()
+            return done
     return act()
 
 

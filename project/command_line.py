@@ -6,15 +6,15 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.core.management.base import CommandParser
-from django.db import OperationalError, ProgrammingError
+from django.db import Error, OperationalError
 
-from integrations.database import COMMAND, WORKER, limit_statements
+from integrations.database import COMMAND, NEVER, WORKER, is_away, limit_statements, one_line
 from project import production
 
 # What installs, looks or restores runs although production lacks a setting; the sandbox has a no of its own.
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
-# How long a statement may take; None: as long as it likes. A copy or a migration of a large database takes hours.
-LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": None, "backup": None, "restore": None}
+# How long a statement may take. A copy or a migration of a large database takes hours.
+LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": NEVER, "backup": NEVER, "restore": NEVER}
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; SQLite calls both operational errors
 
 
@@ -31,10 +31,11 @@ def run(argv: list[str]) -> None:
         execute_from_command_line(argv)
     except ImproperlyConfigured as error:  # settings that are missing or wrong: names say all, a traceback hides them
         sys.exit(_line_each(argv, str(error).splitlines()))
-    except (OperationalError, ProgrammingError) as error:
-        if isinstance(error, ProgrammingError) and _code(error) not in NO_SUCH_TABLE_OR_COLUMN:
+    except Error as error:
+        lacks = _code(error) in NO_SUCH_TABLE_OR_COLUMN or isinstance(error, OperationalError)
+        if not lacks and not is_away(error):
             raise  # a fault of ours: its traceback helps
-        sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {_one_line(error)}")
+        sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {one_line(error)}")
 
 
 def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
@@ -59,13 +60,9 @@ def _no_usage(self: CommandParser, file: object = None) -> None:
     """Nothing: argparse would put a screen of options above the one line that says what is wrong; --help has them."""
 
 
-def _code(error: ProgrammingError) -> str:
+def _code(error: Error) -> str:
     return getattr(error.__cause__, "sqlstate", "")
 
 
 def _line_each(argv: list[str], texts: list[str]) -> str:
     return "\n".join(f"{argv[0]}: {text}" for text in texts)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

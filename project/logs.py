@@ -20,10 +20,17 @@ def masked(text: str) -> str:
 
 
 class AwayFilter(logging.Filter):
-    """A database that is away is no fault of the code: its error's words in the line, and no traceback."""
+    """A database that is away is no fault of the code: its error's words in the line, and no traceback.
+
+    What others say of it again and again is left out: our own line is there, of the queue, or of the call.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "django.request" and getattr(record, "status_code", 0) == 503 and not record.exc_info:
+            return False
         if record.exc_info and (error := away_error(record.exc_info[1])):
+            if record.name == "django-q":
+                return False
             record.msg, record.args = f"{record.getMessage()}: {one_line(error)}", None
             record.exc_info = record.exc_text = None
         return True

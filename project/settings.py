@@ -99,7 +99,8 @@ AXES_ENABLE_ADMIN = False  # project.failed_logins has a page of ours
 
 # --- Database: SQLite embedded, or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
-DATABASES = {"default": database_entry(value("DATABASE_URL"), pooler=value("DATABASE_POOLER"))}
+DATABASE_POOLER = value("DATABASE_POOLER")
+DATABASES = {"default": database_entry(value("DATABASE_URL"), pooler=DATABASE_POOLER)}
 
 # --- Language and time: staff read Chinese; every wire time is Asia/Shanghai
 

@@ -39,7 +39,7 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
         try:
             return _record(outcomes, now, by)
         except OperationalError:
-            if connection.in_atomic_block:
+            if connection.in_atomic_block or connection.connection is None:  # the second: it is away altogether
                 raise
             logger.warning("recording outcomes once more", exc_info=True)
     return _record(outcomes, now, by)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
 
-from integrations.database import time_left
+from integrations.database import NEVER, time_left
 
 CHECK_EVERY = 0.1  # seconds, as psycopg does: how often a wait looks for Ctrl-C
 WHILE_AWAY = 0.8  # seconds for each address, once the database did not answer; psycopg's own least is 2
@@ -39,7 +39,11 @@ class Gate:
     def passed(self) -> Iterator[None]:
         """Around each attempt to connect."""
         if not self.shut:
-            yield
+            try:
+                yield
+            except ConnectionTimeout:
+                self.shut = True
+                raise
             return
         if not self._trying.acquire(timeout=FOR_THE_OTHER):
             raise psycopg.OperationalError("the database does not answer; another connection is being tried")
@@ -59,7 +63,7 @@ class DeadlineConnection(psycopg.Connection):
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
         """Connects to one address. psycopg bounds each of them (connect_timeout); here all together end in time."""
-        until = time.monotonic() + WHILE_AWAY if gate.shut else None
+        until = time.monotonic() + WHILE_AWAY if gate.shut else NEVER
         steps = super()._connect_gen(conninfo)
         try:
             _check_time(until)
@@ -70,13 +74,10 @@ class DeadlineConnection(psycopg.Connection):
                 wanted = steps.send(ready)
         except StopIteration as end:
             return end.value
-        except GeneratorExit:  # connect_timeout
-            gate.shut = True
-            raise
 
     def wait(self, gen, interval: float = CHECK_EVERY, timeout: float | None = None):
         left = time_left()
-        if left is None or (timeout is not None and timeout < left):
+        if left == NEVER or (timeout is not None and timeout < left):
             return super().wait(gen, interval, timeout)
         if left <= 0:
             gen.close()  # not begun: nothing was sent
@@ -89,9 +90,7 @@ class DeadlineConnection(psycopg.Connection):
             raise DeadlineError(f"no answer within {left:.1f} s") from None
 
 
-def _check_time(until: float | None) -> None:
+def _check_time(until: float) -> None:
     """Raises where the time of this address, or of all, is over."""
-    left = time_left()
-    if (left is not None and left <= 0) or (until is not None and time.monotonic() >= until):
-        gate.shut = True
+    if time_left() <= 0 or time.monotonic() >= until:
         raise ConnectionTimeout("no answer to the attempt to connect")

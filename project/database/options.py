@@ -3,6 +3,7 @@
 What the URL says is never overwritten; numbers and switches in it are given their types. Ours is what it leaves out.
 """
 
+import math
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import environ
@@ -60,9 +61,9 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
     return entry
 
 
-def session_limits(statements: float | None) -> str:
+def session_limits(statements: float) -> str:
     """Start-up options that end on the server what the client has given up; none for a process without a limit."""
-    if statements is None:
+    if math.isinf(statements):
         return "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
     return (
         f"-c statement_timeout={int(statements * 1000)} -c lock_timeout={LOCK_TIMEOUT * 1000}"

@@ -103,8 +103,10 @@ def test_everybody_is_answered_in_time_and_all_is_well_again(desk, worker, froze
         assert took < 30
         assert get(desk, "/readyz?for=intake").status_code == 503
         assert get(desk, "/livez").status_code == 200
-        page, took = timed(lambda: get(desk, "/admin/login/"))
-        assert page.status_code in {200, 503}  # the log-in page may need no database
+        page, took = timed(lambda: requests.get(f"{desk.web_url}/admin/", cookies={"sessionid": "a" * 32}, timeout=60))
+        assert page.status_code == 503
+        assert "数据库暂时无响应" in page.text
+        assert took < 32
         answer = desk.callback({"recordId": "r1", "code": "100A0001"} | DECISION)
         assert (answer.status_code, answer.json()["code"]) == (503, 503)
     desk.until(lambda: get(desk, "/readyz").status_code == 200, seconds=60)
@@ -112,6 +114,9 @@ def test_everybody_is_answered_in_time_and_all_is_well_again(desk, worker, froze
     until_active(desk, 2, 2, seconds=60)
     check_calls(desk)
     assert "Traceback" not in desk.all_logs(), desk.logs()
+    assert desk.log("web").count("/admin/") == 1
+    said = [line for line in desk.log("worker").splitlines() if "watchdog" in line]
+    assert ["does not answer the watchdog" in line for line in said] == [True, False], said
 
 
 DECISION = {

@@ -18,9 +18,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def create_cursor(self, name=None):
         """Django makes one for each statement."""
         left = time_left()
-        if left is not None and left <= 0:
+        if left <= 0:
             raise self.Database.OperationalError("no time is left for another statement")
-        patience = SQLITE_PATIENCE if left is None else min(SQLITE_PATIENCE, left)
+        patience = min(SQLITE_PATIENCE, left)
         if patience != self._patience:
             self.connection.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
             self._patience = patience

@@ -1,0 +1,294 @@
+"""The engine for PostgreSQL: whatever hangs, it ends at its deadline, and the connection is not used again."""
+
+import contextlib
+import multiprocessing
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from django.db import OperationalError
+from django.db.utils import ConnectionHandler
+
+from integrations.database import database_deadline, is_away, limit_statements
+from project.database.connection import gate
+from project.database.options import database_entry
+from tests.database.relay import Relay
+from tests.processes.conftest import postgres  # noqa: F401  the server's address
+
+SOON = 1.0
+
+
+@pytest.fixture(autouse=True)
+def server(postgres, django_db_blocker):  # noqa: F811
+    """(host, port, user) of a PostgreSQL; each test begins as if it had always answered."""
+    if not postgres:
+        pytest.skip("of PostgreSQL alone")
+    gate.shut = False
+    with django_db_blocker.unblock():  # connections of our own, to the server's common database
+        yield urlsplit(postgres)
+    gate.shut = False
+
+
+@pytest.fixture
+def relay(server):
+    with Relay(server.hostname, server.port or 5432) as running:
+        yield running
+
+
+@pytest.fixture
+def connect(server):
+    """`connect(port, query)`: a connection of Django's with our engine."""
+    made = []
+
+    def make(address: str, query: str = ""):
+        url = f"postgres://{server.username or 'root'}@{address}/postgres{query}"
+        handler = ConnectionHandler({"default": database_entry(url)})
+        made.append(handler["default"])
+        made[-1].inc_thread_sharing()
+        return made[-1]
+
+    yield make
+    for found in made:
+        found.close()
+        if found.settings_dict["OPTIONS"].get("pool"):
+            found.close_pool()
+
+
+@pytest.fixture
+def through(connect, relay):
+    return connect(f"127.0.0.1:{relay.port}")
+
+
+def ask(connection, statement: str = "SELECT 1"):
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+
+@contextlib.contextmanager
+def ends(seconds: float, *, at_once: bool = False):
+    """Fails as a database that is away, at its deadline and not much later."""
+    began = time.monotonic()
+    with database_deadline(seconds), pytest.raises(OperationalError) as raised:
+        yield
+    took = time.monotonic() - began
+    assert is_away(raised.value)
+    assert took < (0.5 if at_once else seconds + 1)
+
+
+def test_a_statement(through, relay):
+    ask(through)
+    relay.freeze()
+    with ends(SOON):
+        ask(through)
+    relay.thaw()
+    assert ask(through) == 1  # on a new connection: what the old one still says is read by nobody
+    assert relay.taken == 2
+
+
+def test_a_commit(through, relay):
+    with ends(SOON), transaction_of(through):
+        ask(through)
+        relay.freeze()
+    relay.thaw()
+    assert ask(through) == 1
+
+
+def transaction_of(connection) -> contextlib.AbstractContextManager:
+    """`atomic` for a connection that is not in settings."""
+
+    @contextlib.contextmanager
+    def block():
+        connection.set_autocommit(False)
+        yield
+        connection.commit()
+        connection.set_autocommit(True)
+
+    return block()
+
+
+def test_connecting(through, relay):
+    relay.freeze()
+    with ends(SOON):
+        ask(through)
+
+
+def test_a_deadline_that_has_passed_lets_no_statement_start(through, relay):
+    with through.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE seen (n int)")
+    with ends(0, at_once=True):
+        ask(through, "INSERT INTO seen VALUES (1) RETURNING n")
+    assert ask(through, "SELECT count(*) FROM seen") == 0  # the same connection: nothing had been sent
+
+
+def test_the_earlier_of_two_deadlines_counts(through, relay):
+    ask(through)
+    relay.freeze()
+    with database_deadline(60), ends(SOON), database_deadline(30):
+        ask(through)
+
+
+def test_a_statement_may_have_less_than_all(through, relay):
+    ask(through)
+    relay.freeze()
+    began = time.monotonic()
+    with database_deadline(60, statement=SOON), pytest.raises(OperationalError):
+        ask(through)
+    assert time.monotonic() - began < SOON + 2
+
+
+def test_a_copy_and_a_pipeline(through, relay):
+    """The driver's other ways to wait."""
+    through.ensure_connection()
+    driver = through.connection
+    relay.freeze()
+    for use in (lambda: list(driver.cursor().copy("COPY (SELECT 1) TO STDOUT").__enter__()), lambda: piped(driver)):
+        with database_deadline(SOON), pytest.raises(psycopg.OperationalError):
+            use()
+
+
+def piped(driver):
+    with driver.pipeline():
+        driver.execute("SELECT 1")
+
+
+def test_while_it_is_away_one_thread_tries_and_the_others_fail_at_once(connect, relay):
+    relay.freeze()
+    with ends(SOON):
+        ask(connect(f"127.0.0.1:{relay.port}"))
+    took = []
+
+    def try_it():
+        began = time.monotonic()
+        with database_deadline(30), contextlib.suppress(OperationalError):
+            ask(connect(f"127.0.0.1:{relay.port}"))
+        took.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=try_it) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(took) < 3
+    relay.thaw()
+    assert ask(connect(f"127.0.0.1:{relay.port}")) == 1
+    assert not gate.shut
+
+
+def test_the_second_host_is_found_within_a_request_though_the_first_is_frozen(connect, relay, server):
+    relay.freeze()
+    both = connect(
+        f"127.0.0.1:{relay.port},{server.hostname}:{server.port or 5432}", "?target_session_attrs=read-write"
+    )
+    for counts_as_away in (False, True):
+        gate.shut = counts_as_away
+        with database_deadline(8):
+            assert ask(both) == 1
+        both.close()
+
+
+def test_a_unix_socket(connect, server, tmp_path):
+    """The same over a socket of this machine."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / ".s.PGSQL.5432"))
+    listener.listen()
+    with listener, ends(SOON):
+        ask(connect(str(tmp_path).replace("/", "%2F")))
+
+
+class TLSRelay(Relay):
+    """Speaks TLS with the client, as PostgreSQL does: asked for it in the clear, it says S and shakes hands."""
+
+    def __init__(self, *target, certificate):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate)
+        super().__init__(*target)
+
+    def _relay(self, client):
+        client.recv(8)
+        client.sendall(b"S")
+        super()._relay(self.context.wrap_socket(client, server_side=True))
+
+
+def test_tls(connect, server, tmp_path):
+    certificate = tmp_path / "both.pem"
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {certificate} -out {tmp_path}/c"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    certificate.write_text(certificate.read_text() + (tmp_path / "c").read_text())
+    with TLSRelay(server.hostname, server.port or 5432, certificate=certificate) as relay:
+        connection = connect(f"127.0.0.1:{relay.port}", "?sslmode=require")
+        assert ask(connection) == 1
+        assert connection.connection.pgconn.ssl_in_use
+        relay.freeze()
+        with ends(SOON):
+            ask(connection)
+
+
+def test_djangos_own_pool(connect, relay):
+    pytest.importorskip("psycopg_pool", reason="Django's own pool is not what deploy/README.md recommends")
+    pooled = connect(f"127.0.0.1:{relay.port}", "?pool=true")
+    assert ask(pooled) == 1
+    relay.freeze()
+    with ends(SOON):
+        ask(pooled)
+    relay.thaw()
+    pooled.close()
+    assert ask(pooled) == 1
+
+
+def test_a_forked_process_keeps_its_limit(relay, server):
+    """gunicorn and django-q fork; nothing of ours is a thread that would stay behind."""
+    url = f"postgres://{server.username or 'root'}@127.0.0.1:{relay.port}/postgres"
+    limit_statements(SOON)
+    try:
+        child = multiprocessing.get_context("fork").Process(target=_child, args=(url,))
+        relay.freeze()
+        child.start()
+        child.join(15)
+        assert child.exitcode == 0
+    finally:
+        limit_statements(float("inf"))
+
+
+def _child(url: str) -> None:
+    connection = ConnectionHandler({"default": database_entry(url)})["default"]
+    with contextlib.suppress(OperationalError):
+        ask(connection)
+        raise AssertionError("it answered")
+
+
+def test_a_connection_that_lay_idle_while_the_server_froze_is_given_up_soon(through, relay):
+    ask(through)
+    relay.freeze()
+    through.health_check_done = False  # as at the beginning of each request
+    with ends(8):
+        ask(through)
+
+
+def test_a_transaction_in_which_it_froze_is_rolled_back(relay, server, through):
+    """By the server, and whoever comes next finds no lock."""
+    with psycopg.connect(host=server.hostname, port=server.port, user=server.username, dbname="postgres") as direct:
+        direct.execute("CREATE TABLE IF NOT EXISTS desk_deadline (n int)")
+        direct.commit()
+        through.set_autocommit(False)
+        ask(through, "INSERT INTO desk_deadline VALUES (1) RETURNING n")
+        relay.freeze()
+        with ends(SOON):
+            ask(through)
+        relay.cut()  # what the kernel tells the server once the client's socket is closed and packets flow again
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                direct.execute("SET LOCAL lock_timeout = '500ms'")
+                direct.execute("DROP TABLE desk_deadline")
+                direct.commit()
+                break
+            except psycopg.errors.LockNotAvailable:
+                direct.rollback()
+        else:
+            raise AssertionError("the lock is still held")
