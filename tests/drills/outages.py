@@ -16,7 +16,8 @@ from tests.drills.stage import Stage
 class Outage:
     """`least`: seconds that it lasts in the short form, and `long` in the long one, at least.
 
-    `whole`: no call can be answered but by 503. `stops`: processes are told to end while it lasts.
+    `whole`: no call can be answered but by 503. `stops`: processes are told to end while it lasts. `told`: /readyz can
+    notice it.
     """
 
     name: str
@@ -25,16 +26,17 @@ class Outage:
     long: float
     whole: bool = True
     stops: bool = False
+    told: bool = True
 
 
 OUTAGES: dict[str, Outage] = {}
 
 
-def outage(name: str, *, least: float = 12, long: float = 35, whole: bool = True, stops: bool = False):
+def outage(name: str, *, least: float = 12, long: float = 35, **more: bool):
     """Registers a context manager that takes a stage."""
 
     def keep(function):
-        OUTAGES[name] = Outage(name, contextlib.contextmanager(function), least, long, whole, stops)
+        OUTAGES[name] = Outage(name, contextlib.contextmanager(function), least, long, **more)
         return function
 
     return keep
@@ -100,6 +102,14 @@ def frozen_network(stage: Stage) -> Iterator[None]:
         stage.relay.cut()
 
 
+@outage("lost-standby", told=False)
+def lost_standby(stage: Stage) -> Iterator[None]:
+    """The synchronous standby dies. Queries go on, no commit does, until the operator takes its name back."""
+    stage.standby.kill()
+    yield
+    stage.primary.set("synchronous_standby_names", None)
+
+
 @outage("killed-primary")
 def killed_primary(stage: Stage) -> Iterator[None]:
     """SIGKILL to the primary; the synchronous standby is promoted, and the old primary follows it from then on."""
@@ -110,7 +120,7 @@ def killed_primary(stage: Stage) -> Iterator[None]:
 
 
 def rejoin(stage: Stage) -> None:
-    """What is left to do after a failover: a new standby."""
+    """What is left to do after one of the two was lost: a standby, made anew."""
     follow(stage.standby, stage.primary)
     stage.standby.start()
     wait_for(stage.primary, stage.standby)

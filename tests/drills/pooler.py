@@ -4,6 +4,7 @@ import configparser
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,15 +12,24 @@ import time
 
 import psycopg
 
-from tests.drills.clusters import ROLE, PostgresCluster
+from tests.drills.clusters import ROLE
 from tests.processes.desk import ROOT, free_port
+
+FILE = ROOT / "deploy" / "pgbouncer.ini"
+
+
+def role_settings() -> list[str]:
+    """The statements that the file names, which take the place of what a session would set."""
+    return re.findall(r"^; (ALTER ROLE .*);$", FILE.read_text(), re.M)
 
 
 class PgBouncer:
-    """`with PgBouncer(cluster, prepared=200) as pooler:`: `pooler.url_of(name)` leads to a database through it."""
+    """`with PgBouncer(5432, prepared=200) as pooler:`: `pooler.url_of(name)` leads to a database of the server at that
+    port. `prepared` is its max_prepared_statements.
+    """
 
-    def __init__(self, cluster: PostgresCluster, *, prepared: int):
-        self.cluster, self.prepared, self.port = cluster, prepared, free_port()
+    def __init__(self, server_port: int, *, prepared: int, user: str = ROLE):
+        self.server_port, self.prepared, self.user, self.port = server_port, prepared, user, free_port()
 
     def __enter__(self) -> "PgBouncer":
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="desk-pgbouncer-"))
@@ -38,7 +48,7 @@ class PgBouncer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url_of(self, name: str) -> str:
-        return f"postgres://{ROLE}@127.0.0.1:{self.port}/{name}"
+        return f"postgres://{self.user}@127.0.0.1:{self.port}/{name}"
 
     def start(self) -> None:
         self._write()
@@ -75,9 +85,9 @@ class PgBouncer:
     def _write(self) -> None:
         config = configparser.RawConfigParser(comment_prefixes=(";", "#"))
         config.optionxform = str
-        config.read(ROOT / "deploy" / "pgbouncer.ini")
+        config.read(FILE)
         config["databases"].clear()
-        config["databases"]["*"] = f"host=127.0.0.1 port={self.cluster.port}"
+        config["databases"]["*"] = f"host=127.0.0.1 port={self.server_port}"
         config["pgbouncer"].update(
             {
                 "listen_port": str(self.port),
@@ -89,6 +99,6 @@ class PgBouncer:
                 "max_prepared_statements": str(self.prepared),
             }
         )
-        (self.folder / "users").write_text(f'"{ROLE}" ""\n"postgres" ""\n')
+        (self.folder / "users").write_text(f'"{self.user}" ""\n')
         with (self.folder / "pgbouncer.ini").open("w") as file:
             config.write(file)

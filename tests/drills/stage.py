@@ -10,7 +10,7 @@ from tests.chaos.run import SETTINGS
 from tests.database.relay import Relay
 from tests.drills.clusters import ROLE, PostgresCluster, Standby, wait_for
 from tests.drills.load import Load
-from tests.drills.pooler import PgBouncer
+from tests.drills.pooler import PgBouncer, role_settings
 from tests.processes.desk import ProcessDesk
 
 DISK = "192m"  # for the cluster, and little enough that it is soon full
@@ -50,8 +50,9 @@ def behind_pooler(seed: int, *, prepared: int = 200) -> Iterator[Stage]:
     """A server behind PgBouncer; two web and two worker processes that know only the pooler."""
     with contextlib.ExitStack() as stack:
         primary = stack.enter_context(PostgresCluster())
-        primary.sql(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
-        pooler = stack.enter_context(PgBouncer(primary, prepared=prepared))
+        for statement in (f"CREATE ROLE {ROLE} LOGIN CREATEDB", *role_settings()):
+            primary.sql(statement)
+        pooler = stack.enter_context(PgBouncer(primary.port, prepared=prepared))
         through = pooler.url_of("postgres")
         desk = stack.enter_context(_desk(primary.url_of(ROLE), through, DATABASE_POOLER="true"))
         desk.start_web("web-2")
