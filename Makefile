@@ -59,7 +59,7 @@ first-start: $(VENV)/stamp
 	@$(PY) -m tests.first_start.run
 
 kills: $(VENV)/stamp
-	@$(PY) -m tests.run -m kills tests/processes/test_kills.py tests/processes/test_more_kills.py $(ARGS)
+	@$(PY) -m tests.run -m kills tests/processes/test_kills.py tests/processes/test_more_kills.py tests/database/test_frozen.py $(ARGS)
 
 chaos: $(VENV)/stamp
 	@$(PY) -m tests.chaos.run $(ARGS)

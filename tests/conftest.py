@@ -59,9 +59,10 @@ ANY_DATABASE = (
     *("admin/test_roles", "admin/test_chips", "bboss/test_transport", "test_deployment"),
     *("model/", "processes/test_cases"),  # make model plays on both; flows/test_cases is letter by letter too
     "admin/test_order_page",  # all files of that name; test_pages opens the page on both
+    "database/test_options",
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
 )
-SECOND_HALF = ("flows/", "processes/", "races/", "commands/", "model/", "worker/")
+SECOND_HALF = ("flows/", "processes/", "database/", "races/", "commands/", "model/", "worker/")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -176,3 +176,36 @@ def test_who_may_read_metrics(client, settings, allowed, peer, status):
 def test_a_header_cannot_claim_an_address(client):
     headers = {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_X_REAL_IP": "127.0.0.1"}
     assert client.get("/metrics", REMOTE_ADDR="203.0.113.9", **headers).status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_balancer_asks_for_database_and_migrations_only(client, monkeypatch):
+    assert client.get("/readyz").status_code == 503  # no worker
+    answer = client.get("/readyz?for=intake")
+    assert (answer.status_code, answer.json()["reasons"]) == (200, [])
+    monkeypatch.setattr("project.readiness.missing_migrations", lambda: ["orders.0009_next"])
+    assert client.get("/readyz?for=intake").status_code == 503
+
+
+@pytest.mark.django_db
+def test_a_balancer_hears_of_a_database_that_is_away(client, database_away):
+    assert client.get("/readyz?for=intake").status_code == 503
+
+
+@pytest.mark.django_db
+def test_the_log_says_once_that_it_is_away_and_once_that_it_is_back(client, beat, monkeypatch, caplog):
+    def refuse(*args, **kwargs):
+        raise OperationalError("connection\nrefused")
+
+    beat()
+    client.get("/readyz")  # another test may have left it away
+    caplog.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", refuse)
+        assert [client.get("/readyz").status_code for _ in range(3)] == [503, 503, 503]
+    assert [client.get("/readyz").status_code for _ in range(2)] == [200, 200]
+    said = [record.message for record in caplog.records if record.name == "project.health"]
+    assert said == [
+        "the database does not answer /readyz: connection refused",
+        "the database answers /readyz again after 0 s",
+    ]

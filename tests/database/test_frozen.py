@@ -44,7 +44,7 @@ class RelayedDesk(ProcessDesk):
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory, postgres):  # noqa: F811
     if not postgres:
-        pytest.skip("a file does not freeze; tests/database/test_sqlite.py has what may happen to one")
+        pytest.skip("a file does not freeze; tests/database/test_unusable.py has what may happen to one")
     with RelayedDesk(tmp_path_factory.mktemp("frozen"), postgres=postgres, **SHORT) as running:
         yield running
 

@@ -19,8 +19,11 @@ FILE = ROOT / "deploy" / "pgbouncer.ini"
 
 
 def role_settings() -> list[str]:
-    """The statements that the file names, which take the place of what a session would set."""
-    return re.findall(r"^; (ALTER ROLE .*);$", FILE.read_text(), re.M)
+    """The statements of deploy/README.md that take the place of what a session would set."""
+    found = re.findall(rf"^ALTER ROLE {ROLE} SET .*;$", FILE.with_name("README.md").read_text(), re.M)
+    if not found:
+        raise ValueError("deploy/README.md names no settings of the role any more")
+    return found
 
 
 class PgBouncer:
