@@ -6,7 +6,7 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots first-start kills chaos fuzz model model-long interleave bench bundle lint lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills chaos fuzz model model-long interleave drills bench bundle lint lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -22,6 +22,7 @@ help:
 	@echo "make model-long COUNT=20000  as long as asked, on SQLite; stop it at will, its parts add up"
 	@echo "make interleave   500 random interleavings with repairs against the partners' process; ARGS=\"--count 60 --database postgres\""
 	@echo "make bundle  one archive in dist/ that installs without a package index; ARGS=\"--python-version 3.13\""
+	@echo "make drills  the database goes away in every way, on clusters of its own, with ten minutes of load; ARGS=\"--short --only frozen\""
 	@echo "make lint    ruff: rules and format"
 	@echo "make venv    the virtual environment in $(VENV), from the lock files"
 	@echo "make lock    compile requirements*.in into lock files (ARGS=--upgrade takes newer versions)"
@@ -78,6 +79,9 @@ interleave: $(VENV)/stamp
 
 bundle: $(VENV)/stamp
 	@$(PY) -m deploy.bundle $(ARGS)
+
+drills: $(VENV)/stamp
+	@$(PY) -m tests.drills.run $(ARGS)
 
 lint: $(VENV)/stamp
 	$(VENV)/bin/ruff check .

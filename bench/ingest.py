@@ -21,7 +21,7 @@ BARE = {"DJANGO_SETTINGS_MODULE": "bench.bare.settings"}
 
 def main() -> None:
     """Runs ours and the reference in turn, and appends the medians."""
-    options = _options()
+    options = read_options()
     with Desk() as desk:
         subprocess.run(
             [sys.executable, "-m", "django", "migrate", "--run-syncdb", "-v0"],
@@ -33,18 +33,18 @@ def main() -> None:
             "desk": desk.start_web("desk", "project.wsgi"),
             "bare": desk.start_web("bare", "bench.bare.wsgi", **BARE),
         }
-        rounds = _rounds(desk.folder / "bodies", addresses, options)
+        rounds = take_rounds(desk.folder / "bodies", addresses, options)
         append("ingest", _report(rounds, options))
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=10, choices=range(1, 121), metavar="1-120")
     parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
     return parser.parse_args()
 
 
-def _rounds(file: pathlib.Path, addresses: dict[str, str], options: argparse.Namespace) -> dict[str, list[dict]]:
+def take_rounds(file: pathlib.Path, addresses: dict[str, str], options: argparse.Namespace) -> dict[str, list[dict]]:
     """{case: its rounds}. Who goes first changes from round to round."""
     found: dict[str, list[dict]] = {name: [] for name in addresses}
     prepare(file, 0, WARM_UP)

@@ -11,6 +11,7 @@ from integrations.models import HEARTBEAT_LIMIT, Heartbeat
 from orders.queries.pausing import oldest_due
 
 DATABASE_AWAY = "the database does not answer"
+READ_ONLY = "the database takes no writes"
 MIGRATIONS_MISSING = "migrations are not applied"
 NO_WORKER = "no worker gave a sign of life within 2 minutes"
 
@@ -41,6 +42,15 @@ def missing_migrations() -> list[str]:
     return [f"{migration.app_label}.{migration.name}" for migration, _backwards in plan]
 
 
+def is_read_only() -> bool:
+    """Whether PostgreSQL refuses writes: by its operator's will, or as a standby. Queries work all the same."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return cursor.fetchone()[0] == "on"
+
+
 def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
     """What /readyz says; `reasons` is empty when all is well. Raises django.db.Error where the database is away.
 
@@ -49,6 +59,8 @@ def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
     The age of the oldest due dispatch and open breakers are told and never a reason: a partner that is down is no cause
     to turn BBOSS's orders away.
     """
+    if is_read_only():
+        return {"database": "read only", "reasons": [READ_ONLY]}
     if missing := missing_migrations():
         return {"database": "ok", "migrations": missing, "reasons": [MIGRATIONS_MISSING]}
     if intake:

@@ -44,6 +44,21 @@ def test_ready(client, beat):
     assert answer.json()["oldest_due_seconds"] == 0
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such switch")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("address", ["/readyz", "/readyz?for=intake"])
+def test_a_database_that_takes_no_writes_is_a_reason(client, beat, address):
+    """Queries go on working, so nothing but this would tell the balancer."""
+    beat()
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+        try:
+            answer = client.get(address)
+        finally:
+            cursor.execute("RESET default_transaction_read_only")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, ["the database takes no writes"])
+
+
 def test_the_newest_heartbeat_counts(client, clock, beat):
     beat(600)
     beat(119)

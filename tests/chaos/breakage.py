@@ -2,15 +2,15 @@
 
 import contextlib
 import os
-import pathlib
 import random
 import signal
 from dataclasses import dataclass
 
 import requests
 
-from tests.chaos.postgres import PrivatePostgres
+from tests.drills.clusters import PostgresCluster
 from tests.processes.desk import ProcessDesk
+from tests.processes.proc import descendants
 
 PATHS = [
     "/bigdata/productInfos",
@@ -28,7 +28,7 @@ class Breakage:
 
     random: random.Random
     desk: ProcessDesk
-    server: PrivatePostgres | None
+    server: PostgresCluster | None
 
     def strike(self) -> str:
         """Does one bad thing and says which."""
@@ -80,22 +80,6 @@ class Breakage:
     def restart_database(self) -> str:
         self.server.restart()
         return "restarted the database"
-
-
-def descendants(pid: int) -> list[int]:
-    """All children of a process and theirs, the nearest first."""
-    found, level = [], [pid]
-    while level:
-        level = [child for parent in level for child in _children(parent)]
-        found += level
-    return found
-
-
-def _children(pid: int) -> list[int]:
-    with contextlib.suppress(OSError):
-        tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-        return [int(word) for task in tasks for word in (task / "children").read_text().split()]
-    return []
 
 
 def _kill(pid: int) -> None:

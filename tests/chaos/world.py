@@ -4,6 +4,7 @@ import datetime
 import random
 from dataclasses import dataclass, field
 
+SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 PRODUCT = 61000616304
 
 

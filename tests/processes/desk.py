@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
+from urllib.parse import urlsplit
 
 import psycopg
 import requests
@@ -42,15 +43,18 @@ def free_port() -> int:
 
 
 class ProcessDesk:
-    """`with ProcessDesk(folder, database=None or a PostgreSQL URL, clock="...") as desk:`
+    """`with ProcessDesk(folder, postgres="" or a server's URL, clock="...") as desk:`
 
-    `root` is the checkout whose code its processes run; it may be changed between them.
+    `through` is the URL that its processes have in place of the server's: of a relay or a pooler, say. `root` is the
+    checkout whose code they run; it may be changed between them.
     """
 
     def __init__(
-        self, folder: pathlib.Path, *, postgres: str = "", clock: str = "", root: pathlib.Path = ROOT, **settings: str
-    ):
-        self.folder, self.postgres, self.root, self.settings = folder, postgres, root, settings
+        self, folder: pathlib.Path, *, postgres: str = "", through: str = "", clock: str = "",
+        root: pathlib.Path = ROOT, **settings: str,
+    ):  # fmt: skip
+        self.folder, self.postgres, self.through, self.settings = folder, postgres, through or postgres, settings
+        self.root = root
         self.clock_file = folder / "clock" if clock else None
         self.processes: dict[str, subprocess.Popen] = {}
         self.ports = {"sandbox": free_port(), "web": free_port(), "intake": free_port()}
@@ -85,7 +89,7 @@ class ProcessDesk:
     def rows(self, statement: str) -> list[tuple]:
         """What a SELECT upon the desk's database gives."""
         if self.postgres:
-            with psycopg.connect(self.database_url, autocommit=True) as connection:
+            with psycopg.connect(self._url(self.postgres), autocommit=True) as connection:
                 return connection.execute(statement).fetchall()
         with contextlib.closing(sqlite3.connect(self.folder / "desk.sqlite3", timeout=20)) as connection:
             return connection.execute(statement).fetchall()
@@ -93,8 +97,11 @@ class ProcessDesk:
     @property
     def database_url(self) -> str:
         if self.postgres:
-            return self.postgres.rsplit("/", 1)[0] + "/" + self.name
+            return self._url(self.through)
         return f"sqlite:///{self.folder / 'desk.sqlite3'}"
+
+    def _url(self, server: str) -> str:
+        return urlsplit(server)._replace(path=f"/{self.name}").geturl()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -117,7 +124,11 @@ class ProcessDesk:
 
     @property
     def web_url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['web']}"
+        return self.url_of("web")
+
+    def url_of(self, name: str) -> str:
+        """Of one of its web processes."""
+        return f"http://127.0.0.1:{self.ports[name]}"
 
     # --- the clock
 
@@ -167,7 +178,8 @@ class ProcessDesk:
         self.until(lambda: requests.get(f"{self.sandbox_url}/state", timeout=2).ok)
 
     def start_web(self, name: str = "web") -> None:
-        """gunicorn, as `web`; or a second one beside it, as `intake`."""
+        """gunicorn, as `web`; or another one beside it, such as `intake`."""
+        self.ports.setdefault(name, free_port())
         address = f"127.0.0.1:{self.ports[name]}"
         words = ["-m", "gunicorn", "project.wsgi", "-w", "2", "--threads", "4", "-b", address, "--no-control-socket"]
         self.start(name, *words)

@@ -41,9 +41,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return super().get_new_connection(conn_params)
 
     def ensure_connection(self):
+        self._put_away()
+        super().ensure_connection()
+
+    def close_if_unusable_or_obsolete(self):
+        self._put_away()  # Django's own would ask a new connection how the old one was
+        super().close_if_unusable_or_obsolete()
+
+    def _put_away(self) -> None:
         if self.connection is not None and self.connection.closed and not self.in_atomic_block:
             self.close()
-        super().ensure_connection()
 
     def is_usable(self):
         with database_deadline(HEALTH_CHECK):

@@ -1,0 +1,52 @@
+"""Orders accepted per second with each way to keep connections: `python -m bench.pooling [--seconds 10] [--rounds 3]`.
+
+Django's own pool is left out where `psycopg_pool` is not installed.
+"""
+
+import contextlib
+import importlib.util
+from urllib.parse import urlsplit
+
+from bench.desk import Desk
+from bench.environment import NAME, SERVER
+from bench.ingest import CLIENTS, read_options, take_rounds
+from bench.results import append, spread
+from tests.drills.pooler import PgBouncer
+
+
+def main() -> None:
+    """Runs each in turn, and appends the medians."""
+    options = read_options()
+    server = urlsplit(SERVER)
+    with Desk() as desk, contextlib.ExitStack() as stack:
+        cases = {"conn_max_age 60": {}, "conn_max_age 0": {"DATABASE_URL": f"{SERVER}/{NAME}?conn_max_age=0"}}
+        if importlib.util.find_spec("psycopg_pool"):
+            cases["Django's pool"] = {"DATABASE_URL": f"{SERVER}/{NAME}?pool=true"}
+        for prepared in (200, 0):
+            pooler = PgBouncer(server.port or 5432, prepared=prepared, user=server.username)
+            url = stack.enter_context(pooler).url_of(NAME)
+            cases[f"PgBouncer, {prepared} prepared"] = {"DATABASE_URL": url, "DATABASE_POOLER": "true"}
+        addresses = {
+            name: desk.start_web(f"web{number}", "project.wsgi", **more)
+            for number, (name, more) in enumerate(cases.items())
+        }
+        rounds = take_rounds(desk.folder / "bodies", addresses, options)
+        append("pooling", _report(rounds, options.seconds))
+
+
+def _report(rounds: dict[str, list[dict]], seconds: int) -> list[str]:
+    lines = [
+        f"gunicorn 2 x 4 threads, PostgreSQL, {CLIENTS} clients, first activations, {seconds} s a round.",
+        "",
+        "| connections | orders/s | p50 ms | p99 ms |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, runs in rounds.items():
+        speed = [one["accepted"] / one["seconds"] for one in runs]
+        p50, p99 = ([one[key] for one in runs] for key in ("p50", "p99"))
+        lines.append(f"| {name} | {spread(speed)} | {spread(p50, 1)} | {spread(p99, 1)} |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""A desk behind PgBouncer: all pages, commands that read, a restart of the pooler, under load."""
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import requests
+from django.contrib import admin
+from django.urls import reverse
+
+from tests.drills.drill import SLACK, Found, Logs, until
+from tests.drills.stage import Stage
+
+USER, PASSWORD = "drill", "a-Long-1-for-drills"  # noqa: S105  of a desk that lives for minutes
+LINK = re.compile(r'(?:href|action)="([^"#]+)')
+LEFT_OUT = ("logout", "jsi18n", "password_change")
+
+
+class Pages:
+    """Somebody who is logged in opens one page of every shape that the site links to: numbers in it don't count."""
+
+    def __init__(self, url: str):
+        self.url, self.session = url, requests.Session()
+        self.session.trust_env = False
+        self.answers: list[tuple[float, float, int, str]] = []  # began, ended, status, path
+        self.shapes: set[tuple[str, str]] = set()
+
+    def log_in(self) -> None:
+        page = self.session.get(f"{self.url}/admin/login/", timeout=40)
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)[1]
+        form = {"username": USER, "password": PASSWORD, "csrfmiddlewaretoken": token, "next": "/admin/"}
+        home = self.session.post(f"{self.url}/admin/login/", data=form, timeout=40)
+        if "/logout/" not in home.text:
+            raise AssertionError(f"the log-in did not work: {home.status_code}")
+
+    def open_all(self) -> None:
+        """All lists, and whatever they lead to, until there is nothing new."""
+        lists = [
+            reverse(f"admin:{one._meta.app_label}_{one._meta.model_name}_changelist") for one in admin.site._registry
+        ]
+        waiting = ["/admin/", "/api/docs", "/api/schema", "/metrics", "/readyz", *lists]
+        while waiting:
+            path = waiting.pop(0)
+            if (shape := shape_of(path)) not in self.shapes:
+                self.shapes.add(shape)
+                waiting += self.links(path, self.open(path))
+
+    def open(self, path: str) -> str:
+        """The page's text, empty if it is none."""
+        began, status, text = time.monotonic(), 0, ""
+        with contextlib.suppress(requests.RequestException):
+            response = self.session.get(self.url + path, timeout=40)
+            status = response.status_code
+            text = response.text if "html" in response.headers.get("Content-Type", "") else ""
+        self.answers.append((began, time.monotonic(), status, path))
+        return text
+
+    def links(self, path: str, text: str) -> Iterator[str]:
+        for link in LINK.findall(text):
+            there = urlsplit(urljoin(path, link.replace("&amp;", "&")))
+            if not there.netloc and there.path.startswith("/admin/") and not any(w in there.path for w in LEFT_OUT):
+                yield there._replace(fragment="").geturl()
+
+
+def shape_of(path: str) -> tuple[str, str]:
+    """`/admin/orders/order/12/change/?q=1` is of the shape (`/admin/orders/order/#/change/`, `q`), whichever row.
+
+    Of several names in the query the last counts: all of them together would be too many.
+    """
+    there = urlsplit(path)
+    site, *rest = re.match(r"(/admin/[^/]+/[^/]+/|)(.*)", there.path).groups()
+    names = [name for name, _ in parse_qsl(there.query, keep_blank_values=True)]
+    return site + re.sub(r"^(?!add/)[^/]+/", "#/", rest[0]) if site else there.path, names[-1] if names else ""
+
+
+def play_pooler(stage: Stage, prepared: int, *, seconds: float) -> Found:
+    """At least so many seconds of load, with everything that reads meanwhile, and a restart of the pooler."""
+    found, logs = Found(), Logs(stage.desk)
+    restarts = []
+    if stage.pooler.prepared != prepared:
+        restarts.append(restart(stage, prepared))
+    began, before = time.monotonic(), len(stage.server_logs())
+    number = first_order(stage)
+    _superuser(stage)
+    pages = Pages(stage.desk.url_of("web-2"))
+    pages.log_in()
+    reader = threading.Thread(target=pages.open_all, daemon=True)
+    reader.start()
+    run_commands(found, stage, number)
+    until(lambda: not reader.is_alive(), 300)
+    restarts.append(restart(stage, prepared))
+    pages.shapes.clear()
+    for model in ("orders_order", "orders_billingrecord", "orders_incident", "django_q_schedule"):
+        pages.open(reverse(f"admin:{model}_changelist"))
+    until(lambda: False, seconds - (time.monotonic() - began), least=5)
+    judge_answers(found, stage, pages, restarts, began)
+    found.figures["restart"] = ", ".join(f"{end - start:.1f} s" for start, end in restarts)
+    found.wrong += logs.tracebacks()
+    said = logs.written() + stage.server_logs()[before:]
+    found.wrong += [f"log: {line}" for line in said.splitlines() if "prepared statement" in line][:5]
+    return found
+
+
+def restart(stage: Stage, prepared: int) -> tuple[float, float]:
+    began = time.monotonic()
+    stage.pooler.restart(prepared=prepared)
+    return began, time.monotonic()
+
+
+def judge_answers(found: Found, stage: Stage, pages: Pages, restarts: list[tuple[float, float]], began: float) -> None:
+    """No 5xx but for calls that were under way in the second of a restart."""
+
+    def excused(start: float, end: float) -> bool:
+        return any(end >= down and start <= up + SLACK for down, up in restarts)
+
+    calls = stage.load.since(began)
+    bad = [one for one in calls if one.status != 200]
+    opened = [row for row in pages.answers if row[0] >= began]
+    failed = [row for row in opened if not 200 <= row[2] < 500]
+    found.figures["orders"] = f"{len(bad)} of {len(calls)} calls not served"
+    found.figures["pages"] = f"{len(failed)} of {len(opened)} not served"
+    lost = [one for one in bad if not excused(one.at, one.at + one.seconds)]
+    found.expect(not lost, f"calls that were not served: {lost[:3]}")
+    refused = [(status, path) for start, end, status, path in failed if not excused(start, end)]
+    found.expect(not refused, f"pages that were not served: {refused[:5]}")
+    found.expect(len(opened) > len(admin.site._registry), f"only {len(opened)} pages were opened")
+
+
+def first_order(stage: Stage) -> str:
+    until(lambda: stage.load.accepted, 60)
+    return next(iter(stage.load.accepted))
+
+
+def run_commands(found: Found, stage: Stage, number: str) -> None:
+    """Each command that only reads (contract section 5) says what it has to say: 0, or 1 where something is amiss."""
+    content = stage.desk.folder / "content.json"
+    content.write_text("{}")
+    for line in (
+        "status --json", "stuck --json", f"show {number}", f"show {number} --json", f"reconcile {number}", "settings",
+        f"resend {number} --dry-run", "resend --failed --dry-run", f"withdraw {number} --reason drill --dry-run",
+        f"give_up {number} --reason drill --dry-run", f"check_attachments {number}", f"sign_message {content}",
+        "setup_schedules", "activate --due", "check --deploy", "migrate --check",
+    ):  # fmt: skip
+        ran = stage.desk.manage(*line.split(), check=False)
+        said = ran.stdout + ran.stderr
+        fine = ran.returncode in {0, 1} and "Traceback" not in said and "prepared statement" not in said
+        found.expect(fine, f"{line}: {ran.returncode} {said[-600:]}")
+
+
+def _superuser(stage: Stage) -> None:
+    script = (
+        "from django.contrib.auth.models import User\n"
+        f"User.objects.filter(username={USER!r}).exists() or User.objects.create_superuser({USER!r}, '', {PASSWORD!r})"
+    )
+    stage.desk.manage("shell", "-v0", "-c", script)

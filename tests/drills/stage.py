@@ -1,0 +1,76 @@
+"""What drills are played on: clusters, what stands before them, a desk of processes under load."""
+
+import contextlib
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.chaos.run import SETTINGS
+from tests.database.relay import Relay
+from tests.drills.clusters import ROLE, PostgresCluster, Standby, wait_for
+from tests.drills.load import Load
+from tests.drills.pooler import PgBouncer, role_settings
+from tests.processes.desk import ProcessDesk
+
+DISK = "192m"  # for the cluster, and little enough that it is soon full
+
+
+@dataclass
+class Stage:
+    """One desk and what its database is made of; `pooler` or `standby` are not on every stage."""
+
+    desk: ProcessDesk
+    load: Load
+    primary: PostgresCluster
+    relay: Relay | None = None
+    standby: PostgresCluster | None = None
+    pooler: PgBouncer | None = None
+
+    def server_logs(self) -> str:
+        found = [self.primary, self.standby, self.pooler]
+        return "".join(one.log() for one in found if one)
+
+
+@contextlib.contextmanager
+def pair(seed: int) -> Iterator[Stage]:
+    """A primary on a small disk, behind a relay, with a synchronous standby; web and worker know both addresses."""
+    with contextlib.ExitStack() as stack:
+        primary = stack.enter_context(PostgresCluster(size=DISK))
+        primary.sql(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
+        standby = stack.enter_context(Standby(primary))
+        wait_for(primary, standby)
+        relay = stack.enter_context(contextlib.closing(Relay("127.0.0.1", primary.port)))
+        desk = stack.enter_context(_desk(_either(primary.port, standby.port), _either(relay.port, standby.port)))
+        yield Stage(desk, Load(desk, seed=seed), primary, relay=relay, standby=standby)
+
+
+@contextlib.contextmanager
+def behind_pooler(seed: int, *, prepared: int = 200) -> Iterator[Stage]:
+    """A server behind PgBouncer; two web and two worker processes that know only the pooler."""
+    with contextlib.ExitStack() as stack:
+        primary = stack.enter_context(PostgresCluster())
+        for statement in (f"CREATE ROLE {ROLE} LOGIN CREATEDB", *role_settings()):
+            primary.sql(statement)
+        pooler = stack.enter_context(PgBouncer(primary.port, prepared=prepared))
+        through = pooler.url_of("postgres")
+        desk = stack.enter_context(_desk(primary.url_of(ROLE), through, DATABASE_POOLER="true"))
+        desk.start_web("web-2")
+        desk.start_worker("worker-2")
+        yield Stage(desk, Load(desk, seed=seed, webs=("web", "web-2")), primary, pooler=pooler)
+
+
+@contextlib.contextmanager
+def _desk(postgres: str, through: str, **settings: str) -> Iterator[ProcessDesk]:
+    folder = tempfile.TemporaryDirectory(prefix="desk-drills-")
+    with folder as name, ProcessDesk(
+        pathlib.Path(name), postgres=postgres, through=through, clock="+0", **(SETTINGS | settings)
+    ) as desk:  # fmt: skip
+        desk.start_worker()
+        yield desk
+
+
+def _either(*ports: int) -> str:
+    """A URL of whichever of these servers takes writes."""
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return f"postgres://{ROLE}@{hosts}/postgres?target_session_attrs=read-write&connect_timeout=3"
