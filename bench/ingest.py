@@ -9,7 +9,7 @@ import sys
 from statistics import median
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.desk import ROOT, Desk
+from bench.desk import ROOT, WORKERS, Desk
 from bench.orders import make_trials, write_bodies
 from bench.results import append, spread
 
@@ -31,7 +31,7 @@ def main() -> None:
         )
         addresses = {
             "desk": desk.start_web("desk", "project.wsgi"),
-            "bare": desk.start_web("bare", "bench.bare.wsgi", **BARE),
+            "bare": desk.start_web("bare", "bench.bare.wsgi", workers=f"{WORKERS} --config /dev/null", **BARE),
         }
         rounds = take_rounds(desk.folder / "bodies", addresses, options)
         append("ingest", _report(rounds, options))
