@@ -6,7 +6,7 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots first-start kills chaos fuzz model model-long interleave drills bench bundle lint lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills bench bundle lint lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench   all benches, one after the other; see bench/README.md"
 	@echo "make first-start  walk README's ten lines from a fresh clone, as root on Debian with nginx and PostgreSQL"
 	@echo "make kills   kills each process of a desk in turn, on both databases (minutes)"
+	@echo "make versions     old code on the next schema, new code on the old one, reloads without a lost call (minutes)"
 	@echo "make chaos   everything fails at random; ARGS=\"--seed 7 --database postgres --seconds 1800 --orders 9000\""
 	@echo "make fuzz    100,000 hostile inputs; ARGS=\"--count 5000 --seed 7\""
 	@echo "make model   1,500 random sequences in process on SQLite, 300 on PostgreSQL; ARGS=\"--count 300 --seed 7\""
@@ -61,6 +62,9 @@ first-start: $(VENV)/stamp
 
 kills: $(VENV)/stamp
 	@$(PY) -m tests.run -m kills tests/processes/test_kills.py tests/processes/test_more_kills.py tests/database/test_frozen.py $(ARGS)
+
+versions: $(VENV)/stamp
+	@$(PY) -m tests.run -m versions tests/versions $(ARGS)
 
 chaos: $(VENV)/stamp
 	@$(PY) -m tests.chaos.run $(ARGS)

@@ -298,7 +298,7 @@ def test_each_example_is_what_is_printed(printed):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 28
+    assert len(ours) == 30
     assert ours - {line.split()[0] for line, _ in shown()} == set()
 
 

@@ -15,7 +15,7 @@ from tests.processes.desk import ProcessDesk
 from tests.processes.orders import activation, post_all, trial
 from tests.versions.releases import NEXT, make_releases
 
-pytestmark = pytest.mark.processes
+pytestmark = pytest.mark.versions
 EXPANDED, MIGRATED, CONTRACTED = NEXT
 PASSWORD = "for-this-desk-only"
 PAGES = ["", "orders/order/", "orders/billingrecord/", "orders/dispatch/", "orders/inboundmessage/", "orders/incident/"]

@@ -20,7 +20,7 @@ from tests.processes.desk import ProcessDesk
 from tests.processes.orders import trial
 from tests.versions.releases import NEXT, ROOT, make_releases
 
-pytestmark = pytest.mark.processes
+pytestmark = pytest.mark.versions
 EXPANDED = NEXT[0]
 
 
