@@ -1,0 +1,47 @@
+"""A pause is written while several workers claim (contract 3.5): nothing is claimed after its commit."""
+
+from functools import partial
+
+import pytest
+from django.utils import timezone
+
+from orders.models import Attempt, Dispatch, Order, Pause
+from orders.services.pauses import pause_partner, resume_partner
+from tests.processes.orders import activation, trial
+from tests.races.conftest import at_once
+from tests.races.test_delivery import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BIGDATA = {"dispatch__channel": "billing"}
+
+
+def pause_and_count() -> int:
+    """How many calls to the big-data side had been claimed when the pause was committed."""
+    until(lambda: Attempt.objects.filter(**BIGDATA).count() > 5)
+    pause_partner(partner="bigdata", reason="升级维护", by="staff:li", now=timezone.now())
+    return Attempt.objects.filter(**BIGDATA).count()
+
+
+def test_nothing_is_claimed_after_its_commit(desk):
+    desk.sandbox.fault(path="/bigdata/productInfos", kind="slow", count=400, seconds=0.05)
+    desk.accept(*[make(n) for n in range(60) for make in (trial, activation)])
+    *_workers, claimed = at_once(desk.deliver, desk.deliver, desk.deliver, pause_and_count)
+    desk.deliver()
+    assert Attempt.objects.filter(**BIGDATA).count() == claimed
+    assert not Dispatch.objects.filter(state="sending").exists()
+    assert Dispatch.objects.filter(channel="billing", state="due").exists()
+    assert len(desk.sandbox.calls(path="/bigdata/productInfos")) <= claimed
+    resume_partner(partner="bigdata", by="staff:li", now=timezone.now())
+    at_once(desk.deliver, desk.deliver)
+    desk.deliver()
+    assert set(Order.objects.filter(kind="activation").values_list("state", flat=True)) == {"active"}
+    assert desk.sandbox.state()["violations"] == []
+    assert set(Attempt.objects.values_list("outcome", flat=True)) <= {"ok", "handed_back"}
+
+
+def test_two_people_pause_at_once(desk):
+    act = partial(pause_partner, partner="bpm", reason="升级维护", by="staff:li", now=timezone.now())
+    at_once(act, act, act)
+    assert Pause.objects.count() == 1
+    at_once(partial(resume_partner, partner="bpm", by="staff:li", now=timezone.now()))
+    assert Pause.objects.get().resumed_at
