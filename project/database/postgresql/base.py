@@ -41,9 +41,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return super().get_new_connection(conn_params)
 
     def ensure_connection(self):
+        self._drop_closed()
+        super().ensure_connection()
+
+    def close_if_unusable_or_obsolete(self):
+        """At both ends of a request, where nothing may be raised, a new connection must not be tried for."""
+        self._drop_closed()
+        super().close_if_unusable_or_obsolete()
+
+    def _drop_closed(self):
         if self.connection is not None and self.connection.closed and not self.in_atomic_block:
             self.close()
-        super().ensure_connection()
 
     def is_usable(self):
         with database_deadline(HEALTH_CHECK):
