@@ -19,7 +19,7 @@ def main() -> None:
     options = read_options()
     server = urlsplit(SERVER)
     with Desk() as desk, contextlib.ExitStack() as stack:
-        cases = {"conn_max_age 60": {}, "conn_max_age 0": {"DATABASE_URL": f"{SERVER}/{NAME}?conn_max_age=0"}}
+        cases: dict[str, dict[str, str]] = {"conn_max_age 60": {}}
         if importlib.util.find_spec("psycopg_pool"):
             cases["Django's pool"] = {"DATABASE_URL": f"{SERVER}/{NAME}?pool=true"}
         for prepared in (200, 0):

@@ -92,7 +92,7 @@ def frozen(stage: Stage) -> Iterator[None]:
         stage.primary.thaw()
 
 
-@outage("frozen-network", stops=True)
+@outage("frozen-network")
 def frozen_network(stage: Stage) -> Iterator[None]:
     """A relay takes packets and passes none on. What was under way is lost afterwards."""
     stage.relay.freeze()
