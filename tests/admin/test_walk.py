@@ -47,6 +47,7 @@ MODELS = {
     "orders_staffscope":        "AMSLF   AMSLF  MS  MS  MS",
     "integrations_heartbeat":   "BEAMSLF BEAMSLF -  -   -",
     "integrations_breaker":     "BEAMSLF BEAMSLF -  -   -",
+    "orders_pause":             "BEAMSLF BEAMSLF -  -   -",
     "integrations_turn":        ENGINE,
     "integrations_callcount":   ENGINE,
     "auth_user":                "AMSLF   AMSLF  MS  MS  S",
@@ -70,6 +71,8 @@ OWN = {
     "orders_order_file": ("BMSL", "refused"),
     "orders_order_resend": ("BEMSLF", "refused"),
     "orders_order_resent": ("BEMSLF", "refused"),
+    "orders_pause_partner": ("EMSLF", "refused"),
+    "orders_resume_partner": ("EMSLF", "refused"),
 }
 APP_LISTS = {"orders": "BEAMSLF", "approvals": "BEAMSLF", "notifications": "BEAMSLF", "integrations": "BEAMSLF",
              "auth": "AMSLF", "django_q": "EAMSLF", "admin": "AMSLF", "project": "AMSLF"}  # fmt: skip
@@ -157,6 +160,8 @@ def own_addresses(found, tmp_path, settings):
     arguments = {
         "orders_order_file": [order.pk, "info_security"],
         "orders_order_resent": [event.pk],
+        "orders_pause_partner": ["bpm"],
+        "orders_resume_partner": ["bpm"],
         "auth_user_password_change": [found["auth_user"].pk],
     }
     more = {"autocomplete": user}
