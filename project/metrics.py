@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.doubts import count_open, open_differences
+from orders.restored_guard import look
 from project.readiness import heartbeat_age, oldest_due_age
 
 OPEN_INCIDENTS = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
@@ -69,12 +70,25 @@ def differences(now: datetime.datetime) -> list[GaugeMetricFamily]:
     return [family, GaugeMetricFamily(*oldest, value=age), GaugeMetricFamily(*unbilled, value=found.unbilled)]
 
 
+def restored() -> GaugeMetricFamily:
+    text = "1 while the database counts as restored: nothing is taken in or sent"
+    return GaugeMetricFamily("desk_restored", text, value=int(look().restored))
+
+
 class DeskCollector:
     """Collects our gauges at the moment of the scrape."""
 
     def collect(self):
         now = timezone.now()
-        return [dispatches(), oldest_due(now), heartbeat(now), orders(), open_incidents(), *differences(now)]
+        return [
+            restored(),
+            dispatches(),
+            oldest_due(now),
+            heartbeat(now),
+            orders(),
+            open_incidents(),
+            *differences(now),
+        ]
 
 
 def exposition() -> bytes:

@@ -10,9 +10,11 @@ from integrations.breaker import open_partners
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
+from orders.restored_guard import look
 
 DATABASE_AWAY = "the database does not answer"
 MIGRATIONS_MISSING = "migrations are not applied"
+RESTORED = "the database was restored to an earlier state: nothing is taken in or sent until `manage.py restored`"
 NO_WORKER = "no worker gave a sign of life within 2 minutes"
 
 
@@ -50,11 +52,12 @@ def readiness(now: datetime.datetime) -> dict:
     if missing := missing_migrations():
         return {"database": "ok", "migrations": missing, "reasons": [MIGRATIONS_MISSING]}
     age = heartbeat_age(now)
+    restored = look().restored
     return {
-        "database": "ok",
+        "database": "restored" if restored else "ok",
         "migrations": [],
         "heartbeat_age_seconds": age,
         "oldest_due_seconds": oldest_due_age(now),
         "open_breakers": sorted(open_partners()),
-        "reasons": [] if is_alive(age) else [NO_WORKER],
+        "reasons": [*([RESTORED] if restored else []), *([] if is_alive(age) else [NO_WORKER])],
     }

@@ -13,7 +13,16 @@ from orders.models.dispatch import OPEN_STATES
 from orders.queries.doubts import count_open
 from orders.queries.stuck import needs_somebody
 from orders.services.incidents import OPEN, PARTNERS
-from project.readiness import DATABASE_AWAY, MIGRATIONS_MISSING, NO_WORKER, heartbeat_age, is_alive, missing_migrations
+from orders.services.restores import open_restore
+from project.readiness import (
+    DATABASE_AWAY,
+    MIGRATIONS_MISSING,
+    NO_WORKER,
+    RESTORED,
+    heartbeat_age,
+    is_alive,
+    missing_migrations,
+)
 
 LATE = 120.0
 """Seconds: what is due or queued for longer is late. With a healthy worker no attempt is 10 s late (contract 3.5)."""
@@ -26,7 +35,7 @@ def status(now: datetime.datetime) -> dict:
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
-        "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
+        "reasons": [], "database": database, "restored": None, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "last_backup": None,
     }  # fmt: skip
     try:
@@ -41,6 +50,7 @@ def status(now: datetime.datetime) -> dict:
 
 def _facts(now: datetime.datetime) -> dict:
     return {
+        "restored": restored(),
         "queue": queue(now),
         "worker": {"heartbeat_age_seconds": heartbeat_age(now)},
         "breakers": breakers(),
@@ -50,6 +60,12 @@ def _facts(now: datetime.datetime) -> dict:
         "differences": differences(now),
         "stuck": needs_somebody().count(),
     }
+
+
+def restored() -> dict | None:
+    """Since when the database counts as restored, and what is known of it; None if it does not."""
+    row = open_restore()
+    return {"since": _moment(row.restored_at), **row.restored} if row else None
 
 
 def queue(now: datetime.datetime) -> dict:
@@ -104,7 +120,10 @@ def reasons(found: dict) -> list[str]:
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
     unbilled = found["differences"]["unbilled"]
+    if found["restored"]:
+        late, queued = {}, 0.0  # what is due waits for `restored`
     told = [
+        RESTORED if found["restored"] else "",
         _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
         "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",

@@ -9,6 +9,7 @@ from orders.models.order import Order, OrderDomain, TrialClaim
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
 from orders.models.scope import StaffScope
+from orders.models.timeline import Timeline
 from orders.models.views import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Reconciliation",
     "ServiceType",
     "StaffScope",
+    "Timeline",
     "TrialClaim",
     "TrialUsage",
 ]

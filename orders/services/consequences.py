@@ -27,7 +27,8 @@ from orders.services.undone import finish_undo, leave_out_needless, note_undone
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ENDED = {State.DONE, State.FAILED, State.CLOSED}
 COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
-NOT_COMPENSATED = {"lost", ACTED_BEFORE}  # codes that say nothing about what the partner thinks of the order
+RESTORED = "restored"  # the code of a BPM step that waits for a person since the database was restored
+NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # codes that say nothing about what the partner thinks of the order
 NEEDLESS = {Channel.BPM, Channel.USAGE, Channel.FILES}  # their failure troubles nobody once the order is being undone
 
 

@@ -45,6 +45,11 @@ def lines(found: dict) -> list[str]:
     codes = [f"{code} ({number})" for code, number in incidents["by_code"].items()]
     return [
         *told,
+        *(
+            [f"restored     since {found['restored']['since']}: nothing is taken in or sent"]
+            if found["restored"]
+            else []
+        ),
         f"queue        {queue['length']} waiting{f', the longest for {wait:.0f} s' if queue['length'] else ''}",
         f"worker       {'never gave a sign of life' if age is None else f'gave a sign of life {age:.0f} s ago'}",
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
