@@ -13,6 +13,7 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -39,32 +40,47 @@ def raise_to(name: str, number: int) -> None:
     """Writes the number where it is higher than what the file says. Raises OSError."""
     file = _file(name)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file.parent / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if number <= read(name):
-            return
-        handle, path = tempfile.mkstemp(dir=file.parent, prefix=".")
-        try:
-            with os.fdopen(handle, "w") as text:
-                text.write(f"{number}\n")
-                text.flush()
-                os.fsync(text.fileno())
-            os.replace(path, file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-            raise
+    with _locked(file.parent):
+        if number > read(name):
+            _write(file, f"{number}\n")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process of this machine at a time. The folder itself is locked, so there is no file that could be another
+    account's."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _write(file: Path, text: str) -> None:
+    """All of it or nothing, also if the power fails."""
+    handle, path = tempfile.mkstemp(dir=file.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "w") as part:
+            os.fchmod(part.fileno(), 0o644)
+            part.write(text)
+            part.flush()
+            os.fsync(part.fileno())
+        os.replace(path, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
 
 
 def unwritable() -> str:
-    """Why nothing can be kept in STATE_DIR; empty if it can."""
-    folder = settings.STATE_DIR
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return ""
-    except OSError as error:
-        return f"{folder}: {error.strerror or error}"
+    """Why nothing can be kept in STATE_DIR; empty if it can. A folder that is still to be made is not made here: who
+    asks may be another account."""
+    folder = settings.STATE_DIR.absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        return f"{there} is no folder"
+    return "" if os.access(there, os.R_OK | os.W_OK | os.X_OK) else f"{there} is not writable for this account"
 
 
 def _file(name: str) -> Path:
@@ -75,7 +91,7 @@ class Writer:
     """Writes what this process has seen. `note` may be called from any thread and waits for nothing."""
 
     def __init__(self):
-        self.lock = threading.Lock()
+        self.lock, self.writing = threading.Lock(), threading.Lock()
         self.pending: dict[str, int] = {}
         self.written: dict[str, int] = {}
         self.thread: threading.Thread | None = None
@@ -92,17 +108,21 @@ class Writer:
                 self.thread.start()
 
     def flush(self) -> None:
-        """Writes what is noted; a STATE_DIR that can't be written is told once."""
-        with self.lock:
-            pending, self.pending = self.pending, {}
-        for name, number in pending.items():
-            try:
-                raise_to(name, number)
-            except OSError as error:
-                if not self.broken:
-                    logger.error("STATE_DIR can't be written, so a restored database may go unnoticed: %s", error)
-                self.broken = True
-                return
+        """Writes what is noted, and what another thread is writing now; a STATE_DIR that can't be written is told once."""
+        with self.writing:
+            with self.lock:
+                pending, self.pending = self.pending, {}
+            for name, number in pending.items():
+                self._write(name, number)
+
+    def _write(self, name: str, number: int) -> None:
+        try:
+            raise_to(name, number)
+        except OSError as error:
+            if not self.broken:
+                logger.error("STATE_DIR can't be written, so a restored database may go unnoticed: %s", error)
+            self.broken = True
+        else:
             self.written[name], self.broken = number, False
 
     def _run(self) -> None:

@@ -76,9 +76,9 @@ def look() -> Standing:
 
 def is_restored() -> bool:
     """Whether nothing may be taken in or sent. That all is well is believed for a second, and within a transaction."""
-    if not _last.standing.restored:
-        if time.monotonic() - _last.at < FRESH or connections[DEFAULT_DB_ALIAS].in_atomic_block:
-            return False
+    fresh = time.monotonic() - _last.at < FRESH or connections[DEFAULT_DB_ALIAS].in_atomic_block
+    if fresh and not _last.standing.restored:
+        return False
     return look().restored
 
 
@@ -98,8 +98,8 @@ def _notice(name: str, *, seen: int, newest: int) -> bool:
     except Error as error:
         logger.error("the database counts as restored, but that can't be written into it: %s", error)
     logger.error(
-        "the database counts as restored: its newest event is %s, this machine has seen %s. Nothing is taken in or sent "
-        "until `manage.py restored --reason TEXT`; docs/restore.md leads through",
+        "the database counts as restored: its newest event is %s, this machine has seen %s. Nothing is taken in or "
+        "sent until `manage.py restored --reason TEXT`; docs/restore.md leads through",
         newest, seen,
     )  # fmt: skip
     return True

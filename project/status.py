@@ -8,6 +8,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.models import Breaker
+from orders.high_water_mark import unwritable
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.doubts import count_open
@@ -35,8 +36,8 @@ def status(now: datetime.datetime) -> dict:
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
-        "reasons": [], "database": database, "restored": None, "queue": None, "worker": None, "breakers": None, "pauses": None,
-        "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "last_backup": None,
+        "reasons": [], "database": database, "restored": None, "state_dir": {"unwritable": unwritable()},
+        "queue": None, "worker": None, "breakers": None, "pauses": None, "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "last_backup": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -124,6 +125,7 @@ def reasons(found: dict) -> list[str]:
         late, queued = {}, 0.0  # what is due waits for `restored`
     told = [
         RESTORED if found["restored"] else "",
+        f"STATE_DIR can't be written: {found['state_dir']['unwritable']}" if found["state_dir"]["unwritable"] else "",
         _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
         "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",
