@@ -108,7 +108,8 @@ class Writer:
                 self.thread.start()
 
     def flush(self) -> None:
-        """Writes what is noted, and what another thread is writing now; a STATE_DIR that can't be written is told once."""
+        """Writes what is noted, and what another thread is writing now. A STATE_DIR that can't be written is told
+        once."""
         with self.writing:
             with self.lock:
                 pending, self.pending = self.pending, {}

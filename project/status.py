@@ -15,6 +15,7 @@ from orders.queries.doubts import count_open
 from orders.queries.stuck import needs_somebody
 from orders.services.incidents import OPEN, PARTNERS
 from orders.services.restores import open_restore
+from project.database.backup import last_backup
 from project.readiness import (
     DATABASE_AWAY,
     MIGRATIONS_MISSING,
@@ -36,8 +37,9 @@ def status(now: datetime.datetime) -> dict:
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
-        "reasons": [], "database": database, "restored": None, "state_dir": {"unwritable": unwritable()},
-        "queue": None, "worker": None, "breakers": None, "pauses": None, "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "last_backup": None,
+        "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
+        "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "last_backup": None,
+        "restored": None, "state_dir": unwritable(),
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -60,6 +62,7 @@ def _facts(now: datetime.datetime) -> dict:
         "incidents": open_incidents(),
         "differences": differences(now),
         "stuck": needs_somebody().count(),
+        "last_backup": last_backup(),
     }
 
 
@@ -125,7 +128,7 @@ def reasons(found: dict) -> list[str]:
         late, queued = {}, 0.0  # what is due waits for `restored`
     told = [
         RESTORED if found["restored"] else "",
-        f"STATE_DIR can't be written: {found['state_dir']['unwritable']}" if found["state_dir"]["unwritable"] else "",
+        f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
         _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
         "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",

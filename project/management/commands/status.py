@@ -58,8 +58,12 @@ def lines(found: dict) -> list[str]:
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
         f"differences  {differences['open']} open{age_of_differences}{unbilled}",
         f"stuck        {found['stuck']}",
-        f"last backup  {found['last_backup'] or 'none is known'}",
+        f"last backup  {backup(found['last_backup'])}",
     ]
+
+
+def backup(row: dict | None) -> str:
+    return f"{row['made_at']} on {row['machine']}: {row['folder']}" if row else "none is known"
 
 
 def open_breaker(row: dict) -> str:

@@ -1,0 +1,1 @@
+"""What concerns the database as a whole: copies of it, and putting one back."""
