@@ -24,6 +24,7 @@ ACTS = {
     "fix_difference": gettext_lazy("put a difference right, or compare anew"),
     "decide_order": gettext_lazy("decide in BPM's place"),
     "proceed_order": gettext_lazy("let an order of a closed trial go on"),
+    "release_restored": gettext_lazy("say that a restored desk may send again"),
     "name_domains": gettext_lazy("name the domains of a held order"),
 }
 

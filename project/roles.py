@@ -39,6 +39,7 @@ BUSINESS = [
     "orders.name_domains",
 ]
 ENGINEER = [
+    "orders.release_restored",
     "orders.resend_order",
     "orders.compensate_order",
     "orders.run_activation",
@@ -48,6 +49,7 @@ ENGINEER = [
     *REPAIR,
 ]
 ADMINISTRATOR = [
+    "orders.release_restored",
     "orders.compensate_order",
     "orders.withdraw_order",
     *REPAIR,

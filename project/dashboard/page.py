@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -10,6 +11,7 @@ from django.utils.translation import ngettext
 from orders.causes import cause_of, title_of
 from orders.models import Incident, Order
 from orders.pages.history import PARTNER_NAMES
+from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
@@ -42,6 +44,7 @@ class Dashboard:
     incidents: list[Incident] | None = None
     partners: list[Partner] | None = None
     worker: Worker | None = None
+    restored: Number | None = None
 
     @property
     def shown_incidents(self) -> list[Incident]:
@@ -63,7 +66,7 @@ class Dashboard:
     @property
     def worries(self) -> list[Number]:
         """What keeps today from being all right, the worst first."""
-        found = [self.unbilled, *self._engine_worries(), *self._order_worries()]
+        found = [self.restored, self.unbilled, *self._engine_worries(), *self._order_worries()]
         return [worry for worry in found if worry and worry.number]
 
     def _engine_worries(self) -> list[Number]:
@@ -116,6 +119,9 @@ def dashboard(user, *, now: datetime.datetime) -> Dashboard:
     """At most seven queries besides those that tell who the person is and what they may see."""
     today = timezone.localdate(now)
     page = Dashboard(now, today)
+    if is_restored():
+        text = _("The database was restored: nothing is taken in or sent")
+        page.restored = Number(text, 1, reverse("admin:restored"), "red")
     if user.has_perm("orders.view_order"):
         _fill_orders(page, user, today)
     _fill_waiting(page, user)
