@@ -95,7 +95,7 @@ CAUSES = {
     ),
     "restored": Cause(
         _("The database was restored to an earlier state, and BPM may have this order's process already."),
-        _("Ask BPM for the order, then resend it: the same key goes out, and what BPM has done is not done again."),
+        _("Ask BPM whether it has the order. If so, have BPM report what it decided; if not, resend the order."),
     ),
     "breaker_open": Cause(
         _("The partner has not answered for a while; its calls wait."),

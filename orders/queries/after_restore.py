@@ -30,7 +30,7 @@ KINDS = [
     ),
     Kind(
         _("Billing steps that were attempted before"),
-        _("Not sent: the big-data side is asked. Where it holds what we meant the step is done, else it stops for you."),
+        _("Not sent: the big-data side is asked. If it holds what we meant, the step is done; else it stops for you."),
         Q(channel=Channel.BILLING, state__in=OPEN_STATES, frozen_at__isnull=False) & ~Q(step__in=FIXES),
     ),
     Kind(

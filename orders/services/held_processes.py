@@ -12,11 +12,11 @@ from django.db.models import Q, QuerySet
 
 from orders.models import Attempt, Dispatch, Order
 from orders.rows import update_rows
-from orders.services.consequences import RESTORED, move_on
+from orders.services.consequences import move_on
 from orders.services.events import add_event
 from orders.services.locking import lock_orders
 from orders.services.lost import WORDS, note_losses
-from orders.services.outcome import Outcome
+from orders.services.outcome import RESTORED, Outcome
 from orders.services.restores import present_timeline
 
 State, Result = Dispatch.State, Attempt.Outcome

@@ -33,7 +33,7 @@ def page(client, url=URL) -> str:
 
 def test_without_a_restore_there_is_nothing_to_do(member):
     client = member("工程师")
-    assert "<form method=\"post\" class=\"acts\"" not in page(client)
+    assert '<form method="post" class="acts"' not in page(client)
     assert BANNER not in page(client, reverse("admin:index"))
 
 
@@ -77,7 +77,7 @@ def test_the_word_is_said_with_a_reason(member, restored):
 @pytest.mark.parametrize("role, letters", [("业务人员", None), ("审计员", None), ("工程师", ["BJ"])])
 def test_others_may_not_say_it(member, restored, role, letters):
     client = member(role, letters=letters)
-    assert "class=\"acts\"" not in page(client)
+    assert 'class="acts"' not in page(client)
     assert client.post(URL, {"reason": "已核对"}).status_code == 403
     assert look().restored
 

@@ -27,6 +27,7 @@ from orders.models import (
     TrialClaim,
 )
 from orders.prepared import Prepared, Slot
+from orders.restored_guard import is_restored
 from orders.services.mails import AFTER_THE_PLAN
 from orders.states import may_move
 from tests.model.acts import WrongError
@@ -75,6 +76,8 @@ def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
         raise WrongError("one sender at a time", work.step)
     row = CLAIMED.first(pk=work.dispatch_id)
     superseded, undo, channel, attempts, position, step, state, since, number = row
+    if is_restored() and step not in {Dispatch.Step.ASK_BILLING, Dispatch.Step.FETCH_USAGE}:
+        raise WrongError("nothing is sent while it counts as restored", number, step)
     if superseded:
         raise WrongError("a replaced dispatch is never sent", number, step)
     made_sure = channel == Dispatch.Channel.BILLING and attempts > 1
