@@ -83,7 +83,7 @@ def is_restored() -> bool:
 
 
 def _keep(name: str, standing: Standing) -> Standing:
-    high_water_mark.database = name
+    high_water_mark.database = "" if standing.restored else name  # what a restored one writes is not what was seen
     _last.standing, _last.at = standing, time.monotonic()
     return standing
 

@@ -17,6 +17,7 @@ READ = [
     "integrations.view_breaker",
 ]
 ENGINE_ROOM = [
+    "orders.view_timeline",
     "integrations.view_turn",
     "integrations.view_callcount",
     "django_q.view_schedule",

@@ -12,6 +12,7 @@ from orders.admin import (  # registering is the purpose
     reconciliation,
     reference,
     staff,
+    timeline,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "reconciliation",
     "reference",
     "staff",
+    "timeline",
 ]

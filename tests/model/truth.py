@@ -35,7 +35,15 @@ from tests.model.acts import WrongError
 D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
 MAY_BILL = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE}
 # What excuses books that differ: a cause that is about billing. That mails fail or BPM contradicts itself does not.
-ABOUT_BOOKS = {"unknown_record", "difference", "acted_before", "billed_not_active", "late_undo", "change_built_upon"}
+ABOUT_BOOKS = {
+    "unknown_record",
+    "difference",
+    "acted_before",
+    "billed_not_active",
+    "late_undo",
+    "change_built_upon",
+    "restored",
+}
 BILLING_STEPS = {step for step in Dispatch.Step.values if "billing" in step or step in {Dispatch.Step.VERIFY_DELETED}}
 CLAIMED = Prepared(
     lambda: Dispatch.objects.filter(pk=Slot("pk")).values_list(
