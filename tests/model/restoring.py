@@ -33,6 +33,7 @@ class Restoring:
     @act
     def restore(self):
         """The last copy takes the database's place. All processes begin anew; this machine remembers what it saw."""
+        self.dies_at = 0  # it is no process of ours that does it
         if self.kept is None:
             return "there is no copy"
         savepoint, had = self.kept
