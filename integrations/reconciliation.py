@@ -147,7 +147,8 @@ class Comparison:
 
     def _end(self) -> None:
         error = f"{self.silent} orders not answered; {self.error}" if self.silent else self.error
-        end_reconciliation(self.row, error=error, now=timezone.now(), newest=self.newest)
+        listed = None if self.listed is None else len(self.listed)
+        end_reconciliation(self.row, error=error, now=timezone.now(), newest=self.newest, listed=listed)
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
         """Batches, each asked for while the one before it is compared, with the last id of each."""

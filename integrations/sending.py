@@ -29,6 +29,9 @@ NOTHING = wire.encode({"productInfos": []})
 LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the longest that a call may take
 LONGEST_IN_A_DRAIN = 12.0  # seconds: a drain claims for 8 s and ends within 20 (contract 3.9, Alive)
 Step, Channel, Result = Dispatch.Step, Dispatch.Channel, Attempt.Outcome
+RESTORED = PartnerError(
+    "it was attempted before the database was restored: not sent, the big-data side was asked", code=ACTED_BEFORE
+)
 
 
 def send(work: Work) -> Outcome:
@@ -89,6 +92,8 @@ def _billing(work: Work) -> Outcome:
         return _look_up(work, json.loads(work.payload), until)
     if work.payload == NOTHING:
         return _outcome(work, Result.OK, answer="nothing to send")
+    if work.ask_first:
+        return _acted_before(work, json.loads(work.payload)["productInfos"], RESTORED, until)
     post = bigdata.delete_product_infos if work.step in DELETIONS else bigdata.post_product_infos
     try:
         answer = post(work.payload.encode(), key=work.key, request_id=work.request_id)
@@ -106,6 +111,8 @@ def _look_up(work: Work, asked: dict, until: float) -> Outcome:
         return _outcome(work, Result.OK, answer=f"{len(rows)} records are there", data={"held": held_records(rows)})
     if not asked["delete"]["productInfos"]:
         return _outcome(work, Result.OK, answer="nothing to send")
+    if work.ask_first:
+        return _acted_before(work, asked["delete"]["productInfos"], RESTORED, until)
     return _verify_deleted(work, asked, until)
 
 
@@ -126,7 +133,8 @@ def _left(until: float) -> float:
 
 
 def _acted_before(work: Work, named: list[dict], error: PartnerError, until: float) -> Outcome:
-    """The partner acted on this key before, with other bytes: what it holds decides (contract 3.5)."""
+    """The partner acted on this key before, with other bytes, or may have, in a stretch that a restored database lost:
+    what it holds decides (contract 3.5; 3.9, 17)."""
     rows = []
     try:
         for job_id in dict.fromkeys(record["jobId"] for record in named):

@@ -1,6 +1,7 @@
 """The core: orders, their plan, what was sent for them."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,3 +10,8 @@ class OrdersConfig(AppConfig):
 
     name = "orders"
     verbose_name = _("Orders")
+
+    def ready(self):
+        from orders.restored_guard import look_at_new_connection
+
+        connection_created.connect(look_at_new_connection)

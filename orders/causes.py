@@ -104,6 +104,10 @@ CAUSES = {
         _("The worker died each time it sent this step, six times in a row; whether it was carried out is not known."),
         _("Call the engineer on duty before anything else; then resend it: the same key and bytes go out again."),
     ),
+    "restored": Cause(
+        _("The database was restored to an earlier state, and BPM may have this order's process already."),
+        _("Ask BPM whether it has the order. If so, have BPM report what it decided; if not, resend the order."),
+    ),
     "breaker_open": Cause(
         _("The partner has not answered for a while; its calls wait."),
         _("Call the partner. Everything goes out by itself when it is back."),

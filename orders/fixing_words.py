@@ -13,6 +13,7 @@ WORDS = {
     "acted_meanwhile": _("a step acted on it while it was compared"),
     "stands": _("the order stands: name it with a reason (reconcile ORDER --fix --reason), or take their books"),
     "not_to_be_billed": _("the order is not to be billed: %(state)s"),
+    "restored": _("it was accepted before the database was restored: take their books, or withdraw it"),
     "claimed": _("%(activation)s has started and holds the trial"),
     "billed_elsewhere": _("they bill the domain for %(number)s, a number that we do not know"),
     "no_name": _("it can't be named exactly: the big-data side must remove it"),

@@ -2,16 +2,19 @@
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import BadRequest
+from django.urls import path
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
+from orders.restored_guard import is_restored
 from project.lists import guard
 from project.navigation import sections_of
 from project.paging import CappedPaginator
 
-DASHBOARD = "project.dashboard.page.dashboard"  # by name: it builds upon the apps' admin, which registers here first
+# By name: they build upon the apps' admin, which registers here first.
+DASHBOARD, RESTORED_PAGE = "project.dashboard.page.dashboard", "project.restored_page.restored"
 STANDING = "orders.admin.standing.standing_for"
 
 
@@ -32,8 +35,11 @@ class DeskAdminSite(AdminSite):
             guard(model_admin)
 
     def each_context(self, request):
-        """With the pauses that stand: every page of staff's names them."""
-        return {**super().each_context(request), "pauses": import_string(STANDING)(request)}
+        """What every page of staff's says on top: partners that are paused, a database that counts as restored."""
+        return super().each_context(request) | {
+            "pauses": import_string(STANDING)(request),
+            "desk_restored": request.user.is_staff and is_restored(),
+        }
 
     def get_app_list(self, request, app_label=None):
         apps = super().get_app_list(request, app_label)
@@ -42,6 +48,12 @@ class DeskAdminSite(AdminSite):
     def i18n_javascript(self, request, extra_context=None):
         """With our words for those that Django's own catalogue lacks."""
         return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
+
+    def get_urls(self):
+        return [path("restored/", self.admin_view(self.restored), name="restored"), *super().get_urls()]
+
+    def restored(self, request):
+        return import_string(RESTORED_PAGE)(request, self)
 
     def index(self, request, extra_context=None):
         pauses = import_string(STANDING)(request)

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from integrations.bboss.throttle import parse_rate
 from integrations.bboss.tokens import expiry
+from orders.high_water_mark import unwritable
 from project import production
 from project.addresses import parse_network
 from project.certificates import bundle_problem, client_problem
@@ -30,7 +31,7 @@ SECRETS = {
 @register(TAG)
 def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
     """All findings on our settings."""
-    parts = (secrets, tokens, addresses, web_addresses, rate, choices, times, contact, lacking, network)
+    parts = (secrets, tokens, addresses, web_addresses, rate, choices, times, contact, state_dir, lacking, network)
     return [message for part in parts for message in part()]
 
 
@@ -130,6 +131,12 @@ def contact() -> Iterator[CheckMessage]:
     if not settings.DEFAULT_CONTACT_MAIL and settings.BBOSS_ENV_FLAG != "1":
         text = "DEFAULT_CONTACT_MAIL is empty: where no SA is set for an attribution, nobody gets the mail."
         yield Warning(text, id="desk.009")
+
+
+def state_dir() -> Iterator[CheckMessage]:
+    if why := unwritable():
+        kind = Error if settings.BBOSS_ENV_FLAG == "1" else Warning
+        yield kind(f"STATE_DIR: {why}: a database that was restored would not be noticed.", id="desk.011")
 
 
 def lacking() -> Iterator[CheckMessage]:

@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.doubts import count_open, open_differences
+from orders.restored_guard import look
 from project import __version__
 from project.readiness import heartbeat_age, oldest_due_age
 
@@ -77,6 +78,11 @@ def build_info() -> GaugeMetricFamily:
     return family
 
 
+def restored() -> GaugeMetricFamily:
+    text = "1 while the database counts as restored: nothing is taken in or sent"
+    return GaugeMetricFamily("desk_restored", text, value=int(look().restored))
+
+
 class DeskCollector:
     """Collects our gauges at the moment of the scrape."""
 
@@ -84,6 +90,7 @@ class DeskCollector:
         now = timezone.now()
         return [
             build_info(),
+            restored(),
             dispatches(),
             oldest_due(now),
             heartbeat(now),

@@ -11,7 +11,7 @@ SECTIONS = [
     (
         "engine",
         _("Engine room"),
-        ["Heartbeat", "Breaker", "Pause", "Turn", "CallCount", "Schedule", "OrmQ", "Success", "Failure"],
+        ["Heartbeat", "Breaker", "Pause", "Turn", "CallCount", "Schedule", "OrmQ", "Success", "Failure", "Timeline"],
     ),
 ]
 

@@ -25,6 +25,7 @@ ACTS = {
     "decide_order": gettext_lazy("decide in BPM's place"),
     "proceed_order": gettext_lazy("let an order of a closed trial go on"),
     "pause_partner": gettext_lazy("pause and resume a partner"),
+    "release_restored": gettext_lazy("say that a restored desk may send again"),
     "name_domains": gettext_lazy("name the domains of a held order"),
 }
 

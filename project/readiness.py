@@ -9,10 +9,12 @@ from django.db.models import Max
 from integrations.breaker import open_partners
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
 from orders.queries.pausing import oldest_due
+from orders.restored_guard import look
 
 DATABASE_AWAY = "the database does not answer"
 READ_ONLY = "the database takes no writes"
 MIGRATIONS_MISSING = "migrations are not applied"
+RESTORED = "the database was restored to an earlier state: nothing is taken in or sent until `manage.py restored`"
 NO_WORKER = "no worker gave a sign of life within 2 minutes"
 
 
@@ -63,14 +65,16 @@ def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
         return {"database": "read only", "reasons": [READ_ONLY]}
     if missing := missing_migrations():
         return {"database": "ok", "migrations": missing, "reasons": [MIGRATIONS_MISSING]}
+    restored = look().restored
+    database = {"database": "restored" if restored else "ok", "migrations": []}
+    reasons = [RESTORED] if restored else []
     if intake:
-        return {"database": "ok", "migrations": [], "reasons": []}
+        return {**database, "reasons": reasons}
     age = heartbeat_age(now)
     return {
-        "database": "ok",
-        "migrations": [],
+        **database,
         "heartbeat_age_seconds": age,
         "oldest_due_seconds": oldest_due_age(now),
         "open_breakers": sorted(open_partners()),
-        "reasons": [] if is_alive(age) else [NO_WORKER],
+        "reasons": reasons if is_alive(age) else [*reasons, NO_WORKER],
     }

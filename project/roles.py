@@ -17,6 +17,7 @@ READ = [
     "integrations.view_breaker",
 ]
 ENGINE_ROOM = [
+    "orders.view_timeline",
     "integrations.view_turn",
     "integrations.view_callcount",
     "django_q.view_schedule",
@@ -40,6 +41,7 @@ BUSINESS = [
 ]
 ENGINEER = [
     "orders.pause_partner",
+    "orders.release_restored",
     "orders.resend_order",
     "orders.compensate_order",
     "orders.run_activation",
@@ -50,6 +52,7 @@ ENGINEER = [
 ]
 ADMINISTRATOR = [
     "orders.pause_partner",
+    "orders.release_restored",
     "orders.compensate_order",
     "orders.withdraw_order",
     *REPAIR,

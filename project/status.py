@@ -8,12 +8,23 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.models import Breaker
+from orders.high_water_mark import unwritable
 from orders.models import AffectedOrder, Incident
 from orders.queries.doubts import count_open
 from orders.queries.pausing import oldest_due, standing_pauses
 from orders.queries.stuck import needs_somebody
 from orders.services.incidents import OPEN
-from project.readiness import DATABASE_AWAY, MIGRATIONS_MISSING, NO_WORKER, heartbeat_age, is_alive, missing_migrations
+from orders.services.restores import open_restore
+from project.database.backup import last_backup
+from project.readiness import (
+    DATABASE_AWAY,
+    MIGRATIONS_MISSING,
+    NO_WORKER,
+    RESTORED,
+    heartbeat_age,
+    is_alive,
+    missing_migrations,
+)
 
 LATE = 120.0
 """Seconds: what is due or queued for longer is late. With a healthy worker no attempt is 10 s late (contract 3.5)."""
@@ -28,6 +39,7 @@ def status(now: datetime.datetime) -> dict:
     found = {
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "last_backup": None,
+        "restored": None, "state_dir": unwritable(),
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -41,6 +53,7 @@ def status(now: datetime.datetime) -> dict:
 
 def _facts(now: datetime.datetime) -> dict:
     return {
+        "restored": restored(),
         "queue": queue(now),
         "worker": {"heartbeat_age_seconds": heartbeat_age(now)},
         "breakers": breakers(),
@@ -49,7 +62,14 @@ def _facts(now: datetime.datetime) -> dict:
         "incidents": open_incidents(),
         "differences": differences(now),
         "stuck": needs_somebody().count(),
+        "last_backup": last_backup(),
     }
+
+
+def restored() -> dict | None:
+    """Since when the database counts as restored, and what is known of it; None if it does not."""
+    row = open_restore()
+    return {"since": _moment(row.restored_at), **row.restored} if row else None
 
 
 def queue(now: datetime.datetime) -> dict:
@@ -108,7 +128,11 @@ def reasons(found: dict) -> list[str]:
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
     unbilled = found["differences"]["unbilled"]
+    if found["restored"]:
+        late, queued = {}, 0.0  # what is due waits for `restored`
     told = [
+        RESTORED if found["restored"] else "",
+        f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
         _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
         "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",

@@ -1,6 +1,8 @@
 """The project's settings with test values. Database: SQLite in a file (WAL needs one), or DESK_TEST_DATABASE_URL."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 os.environ.update(
@@ -16,7 +18,9 @@ os.environ.update(
     DEFAULT_CONTACT_MAIL="desk@example.com",
     DEFAULT_CONTACT_TEL="13700000000",
     EMAIL_URL="memorymail://",
+    STATE_DIR=tempfile.mkdtemp(prefix="desk-state-"),
 )
+atexit.register(shutil.rmtree, os.environ["STATE_DIR"], ignore_errors=True)
 if os.environ.get("DESK_TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = os.environ["DESK_TEST_DATABASE_URL"]
 else:

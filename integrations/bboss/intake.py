@@ -23,6 +23,7 @@ from orders.errors import (
     TrialClaimedError,
 )
 from orders.models import InboundMessage
+from orders.restored_guard import is_restored
 from orders.services import keep_message, receive_order, withdraw_order
 
 logger = logging.getLogger(__name__)
@@ -86,7 +87,13 @@ def _message(call: Call) -> InboundMessage:
 
 
 def _accept(call: Call, message: InboundMessage) -> Reply:
-    """Hands the order of a message with a right envelope to the core. Raises Refused."""
+    """Hands the order of a message with a right envelope to the core. Raises Refused.
+
+    A database that counts as restored takes nothing in: it may have lost what this message is about.
+    """
+    if is_restored():
+        logger.warning("nothing was stored of call %s: the database counts as restored", call.trans_idh)
+        return reply(call, Code.OUR_FAULT)
     content = content_of(call.members)
     message.order_number = order_number_of(content)
     _mark(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)

@@ -13,6 +13,7 @@ from orders.admin import (  # registering is the purpose
     reconciliation,
     reference,
     staff,
+    timeline,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "reconciliation",
     "reference",
     "staff",
+    "timeline",
 ]

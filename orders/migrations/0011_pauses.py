@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0009_true_pages'),
+        ('orders', '0010_timeline'),
     ]
 
     operations = [

@@ -10,6 +10,7 @@ from orders.models.pause import Pause
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
 from orders.models.scope import StaffScope
+from orders.models.timeline import Timeline
 from orders.models.views import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Reconciliation",
     "ServiceType",
     "StaffScope",
+    "Timeline",
     "TrialClaim",
     "TrialUsage",
 ]

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.books import HeldRecord, Look, ask, look
+from orders.books import HeldRecord, Look, look
 from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent
 from orders.pages import outlook
@@ -19,7 +19,7 @@ from orders.pages.rungs import Facts
 from orders.pages.whynot import WHY_NOT
 from orders.queries import foresee
 from orders.services.locking import lock_order
-from orders.services.taking import job_of
+from orders.services.taking import ask_all
 
 Text = str | Promise
 
@@ -56,7 +56,7 @@ class Decision:
 
 def ask_books(order: Order) -> list[HeldRecord]:
     """What the big-data side holds for the order. Raises BooksSilentError."""
-    return ask(job_of(order))
+    return ask_all(order)
 
 
 def look_at_books(order: Order) -> Look:

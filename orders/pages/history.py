@@ -81,6 +81,10 @@ WORDS = {
     "reconciled": gettext_lazy("Reconciliation finished"),
     "pruned": gettext_lazy("Old messages and attempts removed"),
     "cluster_replaced": gettext_lazy("A worker that had stopped was replaced"),
+    "database_restored": gettext_lazy("The database was found restored to an earlier state"),
+    "restore_released": gettext_lazy("The restored desk may send again"),
+    "backed_up": gettext_lazy("A backup was made"),
+    "backup_put_back": gettext_lazy("A backup was put back"),
 }
 WHY = {
     "rejected": gettext_lazy("BPM rejected it"),

@@ -16,7 +16,7 @@ from orders.services.incidents import close_troubles, open_incident
 from orders.services.late_undo import ask_staff, is_late
 from orders.services.locking import lock_order
 from orders.services.mails import queue_mail
-from orders.services.outcome import ACTED_BEFORE
+from orders.services.outcome import ACTED_BEFORE, RESTORED
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
 from orders.services.undo import begin_undo
@@ -54,7 +54,7 @@ def receive_approval(
 
 def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
     """A finished decision: settles the BPM step, and the first one decides the order."""
-    process = _attempted(order).first()
+    process = _attempted(order).first() or _held_since_restore(order)
     if process:
         Dispatch.objects.filter(pk=process.pk).update(may_have_acted=True)  # somebody decides about its process
     if (order.undo_since and not _is_rejected(order)) or order.kind != Order.Kind.ACTIVATION:
@@ -72,6 +72,13 @@ def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> N
 def _attempted(order: Order) -> QuerySet[Dispatch]:
     """The BPM dispatches of an order that were ever attempted, newest first."""
     return order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, repeat=False).order_by("-pk")
+
+
+def _held_since_restore(order: Order) -> Dispatch | None:
+    """The BPM step that waits for a person since the database was restored: BPM evidently has its process."""
+    return order.dispatches.filter(
+        step=Step.START_BPM, superseded=False, error_code=RESTORED, state=State.FAILED
+    ).first()
 
 
 def _is_rejected(order: Order) -> bool:

@@ -18,7 +18,7 @@ from orders.services.incidents import (
     open_incident,
 )
 from orders.services.locking import lock_orders
-from orders.services.outcome import ACTED_BEFORE, Outcome
+from orders.services.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.progress import refresh_states
 from orders.services.stepping import release
 from orders.services.undo import begin_undo
@@ -27,7 +27,7 @@ from orders.services.undone import finish_undo, leave_out_needless, note_undone
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ENDED = {State.DONE, State.FAILED, State.CLOSED}
 COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
-NOT_COMPENSATED = {"lost", ACTED_BEFORE}  # codes that say nothing about what the partner thinks of the order
+NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # codes that say nothing about what the partner thinks of the order
 NEEDLESS = {Channel.BPM, Channel.USAGE, Channel.FILES}  # their failure troubles nobody once the order is being undone
 
 

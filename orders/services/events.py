@@ -1,8 +1,13 @@
 """Writes the history of an order. Append-only: a new row for each thing that happened."""
 
 import datetime
+from collections.abc import Iterable
 
+from django.db import transaction
+
+from orders import high_water_mark
 from orders.models import Order, OrderEvent
+from orders.rows import insert_rows
 
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
@@ -14,4 +19,18 @@ def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime
     """Saves one event."""
     row = event(order, kind, by=by, now=now, **data)
     row.save()
+    _remember(row.pk)
     return row
+
+
+def add_events(rows: Iterable[OrderEvent]) -> None:
+    """Saves events. Once they are committed, this machine remembers the newest (orders.high_water_mark)."""
+    rows = list(rows)
+    insert_rows(rows)
+    if rows:
+        _remember(rows[-1].pk)
+
+
+def _remember(number: int) -> None:
+    if name := high_water_mark.database:
+        transaction.on_commit(lambda: high_water_mark.writer.note(name, number), robust=True)

@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q
 from orders.books import CREATE, DELETE, SETTLE, Finding
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.services.restores import is_from_before_restore
 from orders.services.stepping import stands_behind_what_stopped
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
@@ -83,6 +84,7 @@ class Fix:
 
     def __init__(self, order: Order, obstacle: Obstacle | None, *, reason: str, now: datetime.datetime):
         self.order, self.obstacle, self.reason, self.now = order, obstacle, reason, now
+        self.restored = is_from_before_restore(order)
 
     def judge(self, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Left | None]:
         """For each finding why it is left; None: it is put right."""
@@ -97,6 +99,8 @@ class Fix:
             return {"code": "no_name"}
         if self.obstacle:
             return self.obstacle.left
+        if self.restored:
+            return {"code": "restored"}
         if one.remedy == DELETE:
             return None if self.reason or is_closed(self.order) else {"code": "stands"}
         ends = record.cancel_time if record.state == Record.LIVE else record.cancelled_at

@@ -13,7 +13,7 @@ from orders.models import AcceptedCall, InboundMessage, Order
 from orders.prepared import Prepared, Slot
 from orders.rows import insert_rows
 from orders.services.carrying import carry_out
-from orders.services.events import event
+from orders.services.events import add_events, event
 from orders.services.holds import note_hold, settle_followers
 from orders.services.planning import open_claim, settle
 from orders.services.progress import refresh_states
@@ -74,7 +74,7 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
     insert_rows([AcceptedCall(trans_ido=trans_ido, content_hash=digest, order=order)])
     carry_out(order, decision, now=now, by="bboss")
     insert_rows([message])
-    insert_rows([event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)])
+    add_events([event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)])
     if decision.held:
         note_hold(order, now=now, by="bboss")
     elif not decision.steps:  # a change that sends nothing is carried out

@@ -13,8 +13,10 @@ from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.prepared import Prepared, Slot
+from orders.restored_guard import Standing, look
 from orders.rows import insert_rows, update_rows
 from orders.services.acts import ACTED
+from orders.services.held_processes import hold_processes, is_held
 from orders.services.incidents import PARTNERS
 from orders.services.lost import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost, note_losses
 from orders.services.mails import AFTER_THE_PLAN as MAILS
@@ -27,6 +29,7 @@ RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases: with their bodies they fill th
 CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at", "records", "size", "about"]
 LOSSES = ["lost", "may_have_acted"]
+LOOK_UPS = [Step.ASK_BILLING, Step.FETCH_USAGE]  # change nothing at a partner, whatever it answers
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Work:
     lease_until: datetime.datetime
     size: int = 0
     alone: bool = False
+    ask_first: bool = False  # it was attempted before the database was restored: never sent, the partner is asked
 
 
 # Builds the payload of dispatches at their first attempt, with their records by id: {dispatch id: text}; a failure is
@@ -64,12 +68,18 @@ def claim(
     `idle`: the caller has no call in flight. Only then a step that lost its worker is claimed, and then it alone (the
     caller sends it before it claims anything else): rather than others (`lost_first`), or where nothing else is due.
 
+    While the database counts as restored only look-ups are claimed. Afterwards BPM steps of orders from before wait for
+    a person, and billing steps that were attempted before bear `ask_first` (contract 3.9, 17).
+
     A first attempt freezes T (`now`) and the payload that `build` makes; every later one sends the same bytes. A row
     whose worker died is due again when its lease has run out; its open attempt is closed as lost.
     """
+    standing = look()
+    if standing.last_order:
+        hold_processes(now=now)
     lost = idle and look_at_lost(now=now)
     with transaction.atomic():
-        rows = _due(claimable(rooms, now=now), now, _kinds(lost, lost_first))
+        rows = _due(claimable(rooms, now=now), now, _kinds(lost, lost_first), standing)
         if not rows:
             return []
         fresh, again = [], []
@@ -87,7 +97,18 @@ def claim(
         update_rows(died, LOSSES)
         attempts = [Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
         insert_rows(attempts)
-    return [_work(row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
+        before = _attempted_before(again, standing)
+    return [_work(row, attempt, row.pk in before) for row, attempt in zip(rows, attempts, strict=True)]
+
+
+def _attempted_before(rows: Iterable[Dispatch], standing: Standing) -> set[int]:
+    """The billing steps among them that were attempted before the database was restored."""
+    ids = [row.pk for row in rows if row.channel == Dispatch.Channel.BILLING] if standing.last_attempt else []
+    if not ids:
+        return set()
+    return set(
+        Attempt.objects.filter(dispatch__in=ids, pk__lte=standing.last_attempt).values_list("dispatch", flat=True)
+    )
 
 
 def _kinds(lost: bool, lost_first: bool) -> list[bool]:
@@ -95,23 +116,24 @@ def _kinds(lost: bool, lost_first: bool) -> list[bool]:
     return [True, False] if lost and lost_first else [False, True] if lost else [False]
 
 
-def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool]) -> list[Dispatch]:
+def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool], standing: Standing) -> list[Dispatch]:
     """For each partner those longest due, as many as it has room for; locked, with all that building needs."""
-    ids = next(filter(None, (_due_ids(rooms, now, lost) for lost in kinds)), [])
+    ids = next(filter(None, (_due_ids(rooms, now, lost, standing.restored) for lost in kinds)), [])
     if not ids:
         return []
     rows = Dispatch.objects.filter(pk__in=ids).order_by("next_try_at", "pk")
     rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial__attribution")
-    return list(rows.defer("order__content", "order__trial__content"))
+    rows = rows.defer("order__content", "order__trial__content")
+    return [row for row in rows if not is_held(row, last_order=standing.last_order, last_event=standing.last_event)]
 
 
-def _due_ids(rooms: dict[str, int], now: datetime.datetime, lost: bool) -> list[int]:
+def _due_ids(rooms: dict[str, int], now: datetime.datetime, lost: bool, looks: bool) -> list[int]:
     """The ids of what may be claimed; of those that lost their worker one."""
     due = [
         row
         for partner, room in rooms.items()
         if room
-        for row in _longest_due(partner, 1 if lost else room, lost)(now=now)
+        for row in _longest_due(partner, 1 if lost else room, lost, looks)(now=now)
     ]
     return _within_bounds(due)[: 1 if lost else None]
 
@@ -128,9 +150,11 @@ def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[in
 
 
 @functools.cache
-def _longest_due(partner: str, room: int, lost: bool) -> Prepared:
-    """(next try, id, size) of what may be claimed for a partner; most looks find nothing, and must be cheap."""
-    return Prepared(lambda: _claimable(partner).filter(TO_SEND_ALONE if lost else NEVER_LOST)[:room])
+def _longest_due(partner: str, room: int, lost: bool, looks: bool) -> Prepared:
+    """(next try, id, size) of what may be claimed for a partner, or with `looks` of look-ups alone; most questions find
+    nothing, and must be cheap."""
+    kind = (TO_SEND_ALONE if lost else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
+    return Prepared(lambda: _claimable(partner).filter(kind)[:room])
 
 
 def _claimable(partner: str) -> QuerySet:
@@ -170,7 +194,7 @@ def _close_lost(dispatch_ids: list[int], now: datetime.datetime) -> None:
         )
 
 
-def _work(row: Dispatch, attempt: Attempt) -> Work:
+def _work(row: Dispatch, attempt: Attempt, ask_first: bool) -> Work:
     return Work(
         dispatch_id=row.pk,
         attempt_id=attempt.pk,
@@ -183,6 +207,7 @@ def _work(row: Dispatch, attempt: Attempt) -> Work:
         lease_until=row.next_try_at,
         size=row.size,
         alone=row.lost > 0,
+        ask_first=ask_first,
     )
 
 

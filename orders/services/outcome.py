@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass, field
 
+RESTORED = "restored"  # the code of a BPM step that waits for a person since the database was restored (3.9, 17)
 ACTED_BEFORE = "acted_before"  # the code of a step that the partner acted on before, with other bytes (contract 3.5)
 
 

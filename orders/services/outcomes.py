@@ -9,9 +9,9 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from orders.models import Attempt, Dispatch, Order, OrderEvent
-from orders.rows import insert_rows, update_rows
+from orders.rows import update_rows
 from orders.services.consequences import NEEDLESS, move_on
-from orders.services.events import add_event, event
+from orders.services.events import add_event, add_events, event
 from orders.services.locking import lock_orders
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.outcome import Outcome
@@ -107,7 +107,7 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
     update_rows(rows.values(), [*ROW, "lost"])
-    insert_rows(events)
+    add_events(events)
     write_results(rows.values(), outcomes, now=now, by=by)
     return move_on(rows.values(), outcomes, now=now, by=by)
 

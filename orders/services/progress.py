@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES
-from orders.rows import insert_rows, update_rows
-from orders.services.events import add_event, event
+from orders.rows import update_rows
+from orders.services.events import add_event, add_events, event
 from orders.states import StepFacts, derive_state
 
 State = Order.State
@@ -43,7 +43,7 @@ def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) 
         if new == State.ACTIVE and not order.live_at:
             order.live_at = now
     update_rows([order for order, _, _ in moved], ["state", "held_because", "live_at"])
-    insert_rows(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)
+    add_events(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)
 
 
 def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:

@@ -200,8 +200,11 @@ def add_counts(row: Reconciliation, *, orders: int, records: int, differences: i
 
 
 @transaction.atomic
-def end_reconciliation(row: Reconciliation, *, error: str, now: datetime.datetime, newest: int | None) -> None:
-    """Closes it, with an event and a mail to the default contact, even when it found nothing.
+def end_reconciliation(
+    row: Reconciliation, *, error: str, now: datetime.datetime, newest: int | None, listed: int | None = None
+) -> None:
+    """Closes it, with an event and a mail to the default contact, even when it found nothing. `listed`: how many
+    numbers BBOSS's list held, where there was one.
 
     The mail goes through the newest order compared (`newest`), or the newest that there is; without any order there is
     nothing to compare and nobody is told.
@@ -209,7 +212,8 @@ def end_reconciliation(row: Reconciliation, *, error: str, now: datetime.datetim
     Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
     row.refresh_from_db()
     counts = {name: getattr(row, name) for name in ("orders", "records", "differences", "fixed", "error")}
-    add_event(None, "reconciled", by=row.by, now=now, reconciliation=row.pk, **counts)
+    about = {} if listed is None else {"listed": listed}
+    add_event(None, "reconciled", by=row.by, now=now, reconciliation=row.pk, **counts, **about)
     order = Order.objects.filter(pk=newest).first() if newest else Order.objects.order_by("-pk").first()
     if order:
         queue_mail(order, Step.MAIL_RECONCILED, now=now, reconciliation=row.pk, **counts)

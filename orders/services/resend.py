@@ -17,6 +17,7 @@ from orders.models.dispatch import FIXES, OPEN_STATES
 from orders.services.acts import bpm_acts, later_in_line, touched_since
 from orders.services.approvals import standing_decision
 from orders.services.events import add_event
+from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED, PARTNERS
 from orders.services.keys import give_keys
 from orders.services.locking import lock_order
@@ -304,7 +305,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
     sent = [row for row in judged if row.sends]
     if not sent:
         return
-    add_event(order, "resend", by=by, now=now, steps=[row.step for row in sent], reason=reason)
+    said = add_event(order, "resend", by=by, now=now, steps=[row.step for row in sent], reason=reason)
     for row in sent:
         if row.step == "all":
             open_again(order, now=now, by=by)
@@ -312,6 +313,8 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
             _repeat(Dispatch.objects.get(pk=row.dispatch_id), now)
         else:
             _queue_again(Dispatch.objects.get(pk=row.dispatch_id), now)
+    if any(row.step in {"all", Step.START_BPM} for row in sent):
+        let_go(order, event=said.pk)
     release(now=now, order_ids=[order.pk])
     refresh_states([order], now=now, by=by)
     wake()

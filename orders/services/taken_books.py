@@ -38,7 +38,7 @@ def as_meant(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
     """
     there = by_identity(held)
     found = [there.get(identity(record, owner(row, record))) for record in records]
-    if row.step == Step.DELETE_BILLING:
+    if row.step in {Step.DELETE_BILLING, Step.VERIFY_DELETED}:
         return not any(found)
     if not found or not all(found):
         return False

@@ -35,6 +35,7 @@ from orders.services.locking import lock_order
 from orders.services.outcome import ACTED_BEFORE
 from orders.services.planning import latest_shape
 from orders.services.progress import convert_found_cancelled, convert_trials, refresh_states
+from orders.services.restores import is_from_before_restore
 from orders.services.stepping import release
 from orders.services.taken_books import as_meant, by_identity, by_name, identity, owner, take_record
 from orders.services.undone import WAITS_FOR_CLAIM, finish_undo
@@ -52,13 +53,28 @@ def job_of(order: Order) -> str:
     return order.trial.number if order.kind == Kind.CHANGE and order.trial else order.number
 
 
+def ask_all(order: Order) -> list[HeldRecord]:
+    """The partner's books of an order, and of its trial where a failed step is about the trial's records. Raises
+    BooksSilentError."""
+    failed = order.dispatches.filter(state=State.FAILED, superseded=False, channel=Dispatch.Channel.BILLING)
+    jobs = [job_of(order)]
+    if order.trial and order.trial.number not in jobs and failed.filter(lane=order.trial_id).exists():
+        jobs.append(order.trial.number)
+    return [record for job in jobs for record in ask(job)]
+
+
+def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
+    """Those among the books that bear the order's own number."""
+    return [one for one in held if one.fields.get("jobId", order.number) == order.number]
+
+
 def ask_books(number: str) -> list[HeldRecord]:
     """The partner's books for an order. Raises NotAllowedError where it does not answer, OrderUnknownError."""
     order = Order.objects.filter(number=number).select_related("trial").first()
     if order is None:
         raise OrderUnknownError(f"order {number} is unknown")
     try:
-        return ask(job_of(order))
+        return ask_all(order)
     except BooksSilentError as error:
         if error.code == PARTNER_PAUSED:
             raise NotAllowedError(str(error)) from error
@@ -161,14 +177,14 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
         raise NotAllowedError(f"order {order.number} has no step that stopped and no open difference to take")
     if order.kind == Kind.CHANGE:
         raise NotAllowedError(f"a trial change has no records of its own: take those of trial {order.trial_number}")
+    held = of_job(order, held)
     there = by_name(held)
     for record in order.billing_records.all():
         one = there.get((record.product_id, record.domain_key))
         if record.state == Record.LIVE and not (one and one.live):
             raise NotAllowedError(
                 f"record {record.domain} can't be taken: it is live here and not there; "
-                f"`reconcile {order.number} --fix` makes it again, `resend` or `withdraw` decide otherwise, "
-                "`accept` lives with it"
+                f"{_makes_again(order)} makes it again, `withdraw` decides otherwise, `accept` lives with it"
             )
     may_live = _may_live(order)
     for one in held:
@@ -178,6 +194,13 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
                 f"not, or no more; `reconcile {order.number} --fix` removes it, `accept` lives with it"
             )
     adopt(order, held)
+
+
+def _makes_again(order: Order) -> str:
+    """`--fix` leaves orders from before a restore alone."""
+    if is_from_before_restore(order):
+        return f"`resend {order.number} --channel billing --force`"
+    return f"`reconcile {order.number} --fix` or `resend`"
 
 
 def _may_live(order: Order) -> set[tuple[str, str]]:
@@ -193,7 +216,7 @@ def _may_live(order: Order) -> set[tuple[str, str]]:
 
 def adopt(order: Order, held: list[HeldRecord]) -> None:
     """Our records of a jobId become what the partner holds, those that we lack too."""
-    there = by_name(held)
+    there = by_name(of_job(order, held))
     records = list(order.billing_records.all())
     fields = order.differences.filter(state=Difference.State.OPEN, kind__in=IN_FIELDS)
     differing = set(fields.values_list("product_id", "domain"))

@@ -2,9 +2,9 @@
 
 import datetime
 
-from orders.models import Dispatch, Order, OrderEvent, TrialUsage
+from orders.models import Dispatch, Order, TrialUsage
 from orders.models.dispatch import OPEN_STATES
-from orders.services.events import event
+from orders.services.events import add_events, event
 from orders.services.mails import AFTER_THE_PLAN
 from orders.services.wakeup import wake
 
@@ -51,7 +51,7 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
     for start in range(0, len(waiting), BATCH):
         batch = waiting[start : start + BATCH]
         Dispatch.objects.bulk_create(_question(trial, now) for trial in batch)
-        OrderEvent.objects.bulk_create(event(trial, "usage_asked", by=by, now=now, **about) for trial in batch)
+        add_events(event(trial, "usage_asked", by=by, now=now, **about) for trial in batch)
         asked += len(batch)
     if asked:
         wake()

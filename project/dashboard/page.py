@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,6 +15,7 @@ from orders.models import Incident, Order
 from orders.pages.history import PARTNER_NAMES
 from orders.pages.pausing import slept_words
 from orders.queries.pausing import Standing
+from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
@@ -48,6 +50,7 @@ class Dashboard:
     worker: Worker | None = None
     may_pause: bool = False
     slept: list[str] = field(default_factory=list)
+    restored: Number | None = None
 
     @property
     def shown_incidents(self) -> list[Incident]:
@@ -69,7 +72,7 @@ class Dashboard:
     @property
     def worries(self) -> list[Number]:
         """What keeps today from being all right, the worst first."""
-        found = [self.unbilled, *self._engine_worries(), *self._order_worries()]
+        found = [self.restored, self.unbilled, *self._engine_worries(), *self._order_worries()]
         return [worry for worry in found if worry and worry.number]
 
     def _engine_worries(self) -> list[Number]:
@@ -123,6 +126,9 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[Standing] = ()) 
     one more for each."""
     today = timezone.localdate(now)
     page = Dashboard(now, today)
+    if is_restored():
+        text = _("The database was restored: nothing is taken in or sent")
+        page.restored = Number(text, 1, reverse("admin:restored"), "red")
     if user.has_perm("orders.view_order"):
         _fill_orders(page, user, today)
     _fill_waiting(page, user)

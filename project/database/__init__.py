@@ -1,1 +1,1 @@
-"""The database as a whole: its settings from DATABASE_URL, and engines that keep the deadlines."""
+"""The database as a whole: its settings, engines that keep the deadlines, copies of it, and putting one back."""

@@ -61,6 +61,7 @@ def make_environment(folder: Path) -> dict[str, str]:
         | {
             "DATABASE_URL": f"sqlite:///{folder / 'desk.sqlite3'}",
             "ATTACHMENT_DIR": str(folder / "attachments"),
+            "STATE_DIR": str(folder / "state"),
             "SECRET_KEY": secrets.token_urlsafe(48),
             "BBOSS_APP_SECRET": secrets.token_hex(16),
             "BBOSS_ACCESS_TOKENS": f"20991231235959{secrets.token_hex(16)}-1234-{int(time.time())}",

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from django_q.signing import SignedPackage
 
-from orders.models import BillingRecord, Province, ServiceType
+from orders.models import BillingRecord, Province, ServiceType, Timeline
 from project.models import FailedLogin
 from tests import factories as make
 
@@ -39,6 +39,7 @@ def of_order(order):
 
 ALL_MAKERS = {
     "orders_reconciliation": make.ReconciliationFactory,
+    "orders_timeline": lambda: Timeline.objects.create(begun_at=timezone.now()),
     "orders_staffscope": make.StaffScopeFactory,
     "orders_servicetype": lambda: ServiceType.objects.create(code=str(ServiceType.objects.count() + 1), cdn_type="x"),
     "orders_province": lambda: new_province(Province.objects.count()),

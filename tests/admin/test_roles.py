@@ -18,7 +18,7 @@ EVERYBODY_SEES = {
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
     "heartbeat", "breaker", "pause",
 }  # fmt: skip
-ENGINE_ROOM = {"turn", "callcount", "schedule", "success", "failure", "ormq"}
+ENGINE_ROOM = {"timeline", "turn", "callcount", "schedule", "success", "failure", "ormq"}
 ACTS = {
     #                         业务 工程 审计 管理
     "see_personal_data":     "yes no  no  yes",
@@ -39,6 +39,7 @@ ACTS = {
     "take_books":            "no  yes no  yes",
     "accept_difference":     "no  yes no  yes",
     "fix_difference":        "no  yes no  yes",
+    "release_restored":      "no  yes no  yes",
     "add_contact":           "no  no  no  yes",
     "change_contact":        "no  no  no  yes",
     "delete_contact":        "no  no  no  yes",

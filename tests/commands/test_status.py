@@ -13,7 +13,7 @@ from tests import factories
 
 KEYS = [
     "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
-    "last_backup",
+    "last_backup", "restored", "state_dir",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 

@@ -24,7 +24,14 @@ from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
-ELSEWHERE = {"worker", "sandbox", "send_order", "sign_message"}  # processes, and what is signed anew each time
+ELSEWHERE = {
+    "worker",
+    "sandbox",
+    "backup",
+    "restore",
+    "send_order",
+    "sign_message",
+}  # processes; new each time
 APPS = {"orders", "integrations", "notifications", "approvals", "project"}
 FILE = "A1_50004020027_20230920185436.xlsx"
 
@@ -132,6 +139,7 @@ def scheduled(desk, run):
     desk.at("2023-09-30 00:00:10")
     run("activate --due")
     run("deliver --until-idle")
+    run('restored --reason "BBOSS checked"')
 
 
 def differing(desk, run):
@@ -298,7 +306,7 @@ def test_each_example_is_what_is_printed(printed):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 30
+    assert len(ours) == 33
     assert ours - {line.split()[0] for line, _ in shown()} == set()
 
 

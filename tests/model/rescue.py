@@ -19,11 +19,12 @@ WAYS = {
     "pass": lambda desk, number: desk.decide(number, "pass"),
     "reject": lambda desk, number: desk.decide(number, "reject"),
     "resolve": lambda desk, number: desk.resolve(number),
+    "bpm_says": lambda desk, number: desk.bpm_says(number),
     "withdraw": lambda desk, number: desk.withdraw_by_staff(number),
     "cancel": lambda desk, number: desk.withdraw_by_staff(number, "cancel"),
     "delete": lambda desk, number: desk.withdraw_by_staff(number, "delete"),
 }
-HOLDS = ["files_come", "attribute", "name_domains", "proceed"]
+HOLDS = ["bpm_says", "files_come", "attribute", "name_domains", "proceed"]
 CREWS = {
     "resend first": [*HOLDS, "resend", "take", "fix", "pass", "give_up", "accept", "resolve", "cancel", "withdraw"],
     "give up first": ["waive", *HOLDS, "give_up", "take", "accept", "reject", "resend", "fix", "resolve", "delete",

@@ -3,7 +3,7 @@
 A few trials with a few domains, so that things collide. The simplest rule comes first: Hypothesis shrinks towards it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orders.models import Dispatch, Order
 from orders.prepared import Prepared
+from orders.restored_guard import is_restored
 from tests.model.messages import FIRST_DAY
 from tests.model.partner import FATES
 from tests.model.staff import SERVICES
@@ -290,6 +291,24 @@ class Acts:
         """A command where nobody would give it."""
         getattr(self.desk, act)(self.some(pick, "TCA"), *ANYTIME_MORE.get(act, ()))
 
+    # --- a restore
+
+    @often(5)
+    def copy(self):
+        self.desk.copy()
+
+    @often(5, when=lambda model: model.desk.kept)
+    def restore(self):
+        self.desk.restore()
+
+    @often(30, when=lambda model: model.desk.restores and is_restored())
+    def word(self):
+        self.desk.word()
+
+    @often(10, when=lambda model: model.desk.missing)
+    def send_missing(self):
+        self.desk.send_missing()
+
     # --- settings, and a look in between
 
     @often(1, billing=st.sampled_from(["after_approval", "at_once"]))
@@ -303,3 +322,12 @@ class Acts:
     @often(1)
     def judged(self):
         self.desk.judged()
+
+
+def leave_out(names: Iterable[str]) -> None:
+    """Rules that shall not be played, by their acts' names: what is drawn is then as it was before there were any."""
+    for name in names:
+        found = [one for one in RULES if one.act.__name__ == name]
+        if not found:
+            raise SystemExit(f"there is no rule {name}")
+        RULES.remove(found[0])

@@ -22,6 +22,7 @@ def main() -> int:
     words.add_argument("--seed", type=int)
     words.add_argument("--part", type=int, default=PART)
     words.add_argument("--steps", type=int, default=STEPS)
+    words.add_argument("--without", action="append", default=[], metavar="RULE", help="so that older seeds play")
     words.add_argument("--database", choices=["sqlite", "postgres", "both"], default="both")
     options = words.parse_args()
     if options.database != "both":
@@ -42,6 +43,7 @@ def play_apart(options, database: str, count: int, url: str) -> int:
     command = [sys.executable, "-m", "tests.model.run", "--database", database, "--count", str(count)]
     command += ["--part", str(options.part), "--steps", str(options.steps)]
     command += ["--seed", str(options.seed)] if options.seed is not None else []
+    command += [word for rule in options.without for word in ("--without", rule)]
     return subprocess.run(command, env=os.environ | {"DESK_TEST_DATABASE_URL": url}).returncode
 
 
@@ -52,7 +54,9 @@ def play_here(options) -> int:
 
     django.setup()
     from tests.model.harness import Stage
+    from tests.model.rules import leave_out
 
+    leave_out(options.without)
     done = 0
     with database(), Stage() as stage:
         gc.freeze()

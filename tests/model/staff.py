@@ -69,6 +69,8 @@ class Staff:
         """By number, or by a filter: channel, failed, partner, since, reopen."""
         if "reopen" in selection and not REOPENS:
             del selection["reopen"]
+        if any(map(self.bpm_has, numbers or self.contents)):
+            selection["channel"] = "billing"  # BPM was asked, and has a process under a key that we lost
         chosen = Selection(numbers=numbers, **selection)
         before = judge(chosen, force=force, open_partners=open_partners())
         if dry:

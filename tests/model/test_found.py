@@ -571,3 +571,21 @@ def test_files_are_not_looked_at_while_the_trial_is_closed(desk):
     desk.check()
     desk.proceed("A0")
     desk.check()
+
+
+def test_take_asks_for_the_records_of_the_trial_too(desk):
+    """The books of the activation alone say nothing about its trial's records: they were taken for gone."""
+    desk.trial("T0", "cd")
+    desk.deliver()
+    desk.activation("A0", "T0", "b")
+    desk.callback("A0", "reject", "A0-r3")
+    desk.deliver("bigdata", "bpm", fates=("429", "409", "ok", "ok"), room=1)
+    desk.deliver()
+    desk.deliver("bigdata", fates=("lost",))
+    desk.wait(180000)
+    desk.deliver()
+    desk.compensate("A0")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A1", "T0", "ab", start=3, service="4")
+    desk.check()
+    desk.mend("resend first")

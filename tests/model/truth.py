@@ -27,6 +27,7 @@ from orders.models import (
     TrialClaim,
 )
 from orders.prepared import Prepared, Slot
+from orders.restored_guard import is_restored
 from orders.services.mails import AFTER_THE_PLAN
 from orders.states import may_move
 from tests.model.acts import WrongError
@@ -34,7 +35,15 @@ from tests.model.acts import WrongError
 D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
 MAY_BILL = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE}
 # What excuses books that differ: a cause that is about billing. That mails fail or BPM contradicts itself does not.
-ABOUT_BOOKS = {"unknown_record", "difference", "acted_before", "billed_not_active", "late_undo", "change_built_upon"}
+ABOUT_BOOKS = {
+    "unknown_record",
+    "difference",
+    "acted_before",
+    "billed_not_active",
+    "late_undo",
+    "change_built_upon",
+    "restored",
+}
 BILLING_STEPS = {step for step in Dispatch.Step.values if "billing" in step or step in {Dispatch.Step.VERIFY_DELETED}}
 CLAIMED = Prepared(
     lambda: Dispatch.objects.filter(pk=Slot("pk")).values_list(
@@ -75,6 +84,8 @@ def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
         raise WrongError("one sender at a time", work.step)
     row = CLAIMED.first(pk=work.dispatch_id)
     superseded, undo, channel, attempts, position, step, state, since, number = row
+    if is_restored() and step not in {Dispatch.Step.ASK_BILLING, Dispatch.Step.FETCH_USAGE}:
+        raise WrongError("nothing is sent while it counts as restored", number, step)
     if superseded:
         raise WrongError("a replaced dispatch is never sent", number, step)
     made_sure = channel == Dispatch.Channel.BILLING and attempts > 1

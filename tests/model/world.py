@@ -9,24 +9,29 @@ from tests.model.acts import Acting, WrongError, act
 from tests.model.messages import Messages
 from tests.model.pages import pages_tell_the_truth
 from tests.model.rescue import rescue
+from tests.model.restoring import Restoring
 from tests.model.staff import SERVICES, Staff
 from tests.model.worker import Worker
 
 
-class Desk(Acting, Messages, Worker, Staff):
+class Desk(Acting, Messages, Worker, Staff, Restoring):
     """All acts, and the judgement."""
 
     def __init__(self, clock, wire, complaints):
         Acting.__init__(self, clock, wire, complaints)
         Messages.__init__(self)
         Worker.__init__(self)
+        Restoring.__init__(self)
         self.meddled = False
 
     def rest(self, *, days: bool = False) -> None:
-        """Lets all become quiet. Where somebody meddled with the partner's books, the nightly comparison has been."""
+        """Lets all become quiet. Where somebody meddled with the partner's books, the nightly comparison has been;
+        after a restore one with BBOSS's list."""
+        if self.restores:
+            self.recover()
         self.calm(days=days)
         if self.meddled:
-            self.reconcile()
+            self.reconcile(listed=" ".join(self.contents) if self.restores else None)
             self.meddled = False
             self.calm(days=days)
 

@@ -109,6 +109,7 @@ class ProcessDesk:
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "DATABASE_URL": self.database_url,
             "ATTACHMENT_DIR": str(self.folder / "attachments"),
+            "STATE_DIR": str(self.folder / "state"),
             "BPM_BASE_URL": f"{self.sandbox_url}/bpm",
             "BIGDATA_BASE_URL": f"{self.sandbox_url}/bigdata",
             "PYTHONUNBUFFERED": "1",

@@ -48,6 +48,11 @@ def lines(found: dict) -> list[str]:
     codes = [f"{code} ({number})" for code, number in incidents["by_code"].items()]
     return [
         *told,
+        *(
+            [f"restored     since {found['restored']['since']}: nothing is taken in or sent"]
+            if found["restored"]
+            else []
+        ),
         f"queue        {queue['length']} waiting{f', the longest for {wait:.0f} s' if queue['length'] else ''}",
         f"worker       {'never gave a sign of life' if age is None else f'gave a sign of life {age:.0f} s ago'}",
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
@@ -56,8 +61,12 @@ def lines(found: dict) -> list[str]:
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
         f"differences  {differences['open']} open{age_of_differences}{unbilled}",
         f"stuck        {found['stuck']}",
-        f"last backup  {found['last_backup'] or 'none is known'}",
+        f"last backup  {backup(found['last_backup'])}",
     ]
+
+
+def backup(row: dict | None) -> str:
+    return f"{row['made_at']} on {row['machine']}: {row['folder']}" if row else "none is known"
 
 
 def open_breaker(row: dict) -> str:

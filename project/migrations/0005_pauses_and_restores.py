@@ -1,4 +1,4 @@
-"""Gives the roles the permissions to see pauses and to pause a partner, where they are missing."""
+"""Gives engineers and administrators the pause of a partner, and the word that a restored desk may send again."""
 
 import importlib
 

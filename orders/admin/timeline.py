@@ -1,0 +1,27 @@
+"""What the database knows of its own past: the stretches between restores."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.json_block import json_block
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import UnlimitedOnly
+from orders.models import Timeline
+from orders.pages.history import actor_of
+
+
+@admin.register(Timeline)
+class TimelineAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["begun_at", "who", "reason", "restored_at", "name"]
+    sortable_by = []
+    list_per_page = 50
+    readonly_fields = ["who", "how"]
+    fields = ["name", "begun_at", "who", "reason", "last_order", "last_attempt", "last_event", "restored_at", "how"]
+
+    @admin.display(description=_("begun by"))
+    def who(self, obj):
+        return actor_of(obj.begun_by)[0] if obj.begun_by else "-"
+
+    @admin.display(description=_("how that is known"))
+    def how(self, obj):
+        return json_block(obj.restored) if obj.restored else "-"

@@ -1,0 +1,61 @@
+"""What a restored desk would send once somebody says `restored`, each kind with what will happen (contract 3.9, 17)."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import Dispatch
+from orders.models.dispatch import DERIVED_KEYS, FIXES, OPEN_STATES
+
+Channel, State, Step = Dispatch.Channel, Dispatch.State, Dispatch.Step
+SAMPLE = 8
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of step that waits, and what becomes of it."""
+
+    label: str | Promise
+    will: str | Promise
+    steps: Q
+
+
+KINDS = [
+    Kind(
+        _("Processes in BPM that are not confirmed here"),
+        _("Nothing by itself: BPM may have the process already. Each goes out only when a person resends the order."),
+        Q(step=Step.START_BPM, state__in=[*OPEN_STATES, State.WAITING]),
+    ),
+    Kind(
+        _("Billing steps that were attempted before"),
+        _("Not sent: the big-data side is asked. If it holds what we meant, the step is done; else it stops for you."),
+        Q(channel=Channel.BILLING, state__in=OPEN_STATES, frozen_at__isnull=False) & ~Q(step__in=FIXES),
+    ),
+    Kind(
+        _("Billing records to make or cancel, never attempted here"),
+        _("Sent under the key that the lost stretch would have used: who carried it out before says so, and is asked."),
+        Q(channel=Channel.BILLING, state__in=OPEN_STATES, frozen_at=None, step__in=DERIVED_KEYS),
+    ),
+    Kind(
+        _("Billing records to delete or restore, never attempted here"),
+        _("Sent, even if that was done before. Withdraw or take the order first if it should not be."),
+        Q(channel=Channel.BILLING, state__in=OPEN_STATES, frozen_at=None) & ~Q(step__in=[*DERIVED_KEYS, *FIXES]),
+    ),
+    Kind(
+        _("What a comparison had queued to put right"),
+        _("Closed unsent: it was right by the books of its time. Compare anew."),
+        Q(step__in=FIXES, state__in=OPEN_STATES),
+    ),
+    Kind(
+        _("Mails"),
+        _("Sent, also those that people have got before."),
+        Q(channel=Channel.MAIL, state__in=OPEN_STATES),
+    ),
+]  # fmt: skip
+
+
+def steps_of(kind: Kind) -> QuerySet[Dispatch]:
+    """The steps of a kind, the oldest first."""
+    return Dispatch.objects.filter(kind.steps, superseded=False).order_by("pk").select_related("order").defer("payload")

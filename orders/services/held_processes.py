@@ -1,0 +1,88 @@
+"""BPM steps of orders that were accepted before a restore: they go out only on a person's `resend` (contract 3.9, 17).
+
+The database can't know what became of them after the copy was made, and BPM can't be asked: a key that BPM refused and
+a later one that it took are both forgotten, so what we sent by ourselves might start a second process.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from orders.models import Attempt, Dispatch, Order
+from orders.rows import update_rows
+from orders.services.consequences import move_on
+from orders.services.events import add_event
+from orders.services.locking import lock_orders
+from orders.services.lost import WORDS, note_losses
+from orders.services.outcome import RESTORED, Outcome
+from orders.services.restores import present_timeline
+
+State, Result = Dispatch.State, Attempt.Outcome
+RESENT = "resent"  # in `about`: the number of the event by which a person sent the step
+MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
+WRITTEN = ["state", "lease_token", "next_try_at", "error_code", "error", "definite", "lost", "may_have_acted"]
+
+
+def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
+    """Whether a step must wait for a person: no `resend` has meant it since the database was restored."""
+    return (
+        row.step == Dispatch.Step.START_BPM
+        and row.order_id <= last_order
+        and row.about.get(RESENT, 0) <= last_event
+    )  # fmt: skip
+
+
+def hold_processes(*, now: datetime.datetime, by: str = "worker") -> int:
+    """Stops those of them that would go out, each with an incident and without compensation; returns how many.
+
+    No transaction may be open: it locks orders.
+    """
+    present = present_timeline()
+    if present is None or not present.last_order:
+        return 0
+    marks = {"last_order": present.last_order, "last_event": present.last_event}
+    ids = [row.pk for row in _about_to_go(now, present.last_order) if is_held(row, **marks)]
+    return _stop(ids, now, by, marks) if ids else 0
+
+
+def _about_to_go(now: datetime.datetime, last_order: int) -> QuerySet[Dispatch]:
+    due = Q(state__in=[State.DUE, State.RETRYING]) | Q(state=State.SENDING, next_try_at__lte=now)
+    rows = Dispatch.objects.filter(due, step=Dispatch.Step.START_BPM, superseded=False, order_id__lte=last_order)
+    return rows.filter(order__undo_since=None).order_by("pk").defer("payload")
+
+
+@transaction.atomic
+def _stop(ids: list[int], now: datetime.datetime, by: str, marks: dict[str, int]) -> int:
+    pairs = Dispatch.objects.filter(pk__in=ids).values_list("order_id", "order__trial_id")
+    orders = lock_orders({pk for pair in pairs for pk in pair if pk})
+    rows = _about_to_go(now, marks["last_order"]).filter(pk__in=ids).select_for_update(no_key=True, of=("self",))
+    rows = [row for row in rows if is_held(row, **marks)]
+    died = [row for row in rows if row.state == State.SENDING]
+    note_losses(died)
+    Attempt.objects.filter(dispatch__in=died, outcome=Result.OPEN).update(
+        outcome=Result.LOST, finished_at=now, error=WORDS
+    )
+    for row in rows:
+        row.order = orders[row.order_id]
+        row.state, row.lease_token, row.next_try_at = State.FAILED, None, None
+        row.error_code, row.error, row.definite, row.lost = RESTORED, MESSAGE, False, 0
+        add_event(row.order, "step_failed", by=by, now=now, step=row.step, code=RESTORED, message=MESSAGE)
+    update_rows(rows, WRITTEN)
+    move_on(rows, {row.pk: _outcome(row) for row in rows}, now=now, by=by)
+    return len(rows)
+
+
+def _outcome(row: Dispatch) -> Outcome:
+    return Outcome(
+        dispatch_id=row.pk, attempt_id=0, token=row.key, channel=row.channel, result=Result.LOST, code=RESTORED,
+        message=MESSAGE,
+    )  # fmt: skip
+
+
+def let_go(order: Order, *, event: int) -> None:
+    """A person has resent the (locked) order's BPM step, by the event of this number."""
+    rows: Iterable[Dispatch] = order.dispatches.filter(step=Dispatch.Step.START_BPM, superseded=False)
+    for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only("pk", "about"):
+        Dispatch.objects.filter(pk=row.pk).update(about=row.about | {RESENT: event})

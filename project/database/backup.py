@@ -1,0 +1,145 @@
+"""A verified copy of the database and of ATTACHMENT_DIR (contract section 5, `backup`)."""
+
+import contextlib
+import datetime
+import os
+import socket
+import sqlite3
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from orders.models import OrderEvent
+from orders.services.events import add_event
+from orders.services.restores import present_timeline
+from project.database import manifest, postgres
+from project.database.errors import BackupError
+
+SQLITE, POSTGRES = "database.sqlite3", "database.dump"
+ATTACHMENTS = "attachments"
+PUT_BACK = "backup_put_back"  # the event
+NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
+
+
+def backup(folder: Path, *, by: str, now: datetime.datetime) -> dict:
+    """Makes a backup in a new or empty folder, while the desk works; returns its manifest. Raises BackupError.
+
+    The database is copied first: the files that its orders name came before them. Who can read the folder reads
+    people's data, so it is its owner's alone.
+    """
+    _check(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chmod(folder, 0o700)
+    row = present_timeline()
+    if row is None:
+        raise BackupError("the database has no name: run migrate first")
+    copied = _copy_sqlite(folder) if connection.vendor == "sqlite" else _copy_postgres(folder)
+    files = {copied["file"]: manifest.measure(folder / copied["file"]), **_copy_attachments(folder)}
+    facts = {
+        "made_at": timezone.localtime(now).isoformat(timespec="seconds"),
+        "machine": socket.gethostname(),
+        "database": row.name,
+        "counted_as_restored": row.restored_at is not None,
+        "django": django.get_version(),
+        "migrations": _migrations(),
+        **copied,
+        "files": files,
+    }
+    manifest.write(folder, facts)
+    add_event(None, "backed_up", by=by, now=now, **about(folder, facts))
+    return facts
+
+
+def about(folder: Path, facts: dict) -> dict:
+    """What the history keeps of a backup."""
+    told = {name: facts[name] for name in ("made_at", "machine", "newest_event")}
+    return told | {"folder": str(folder.absolute()), "bytes": sum(row["bytes"] for row in facts["files"].values())}
+
+
+def last_backup() -> dict | None:
+    """The last one that this database knows of. It is noted in the database, so that every machine sees it; one
+    that was put back knows the backup that it came from, else it may know of an older one than there is."""
+    rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", PUT_BACK])
+    row = rows.order_by("-pk").first()
+    return row and {name: row.data[name] for name in ("made_at", "machine", "newest_event", "folder", "bytes")}
+
+
+def _check(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BackupError(f"{folder} is no folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise BackupError(f"{folder} is not empty: a backup needs a folder of its own")
+    if folder.absolute().is_relative_to(settings.ATTACHMENT_DIR.absolute()):
+        raise BackupError(f"{folder} lies in ATTACHMENT_DIR, which would be copied into itself")
+
+
+def _copy_sqlite(folder: Path) -> dict:
+    """By SQLite's own way of copying a database in use; then the copy is read through."""
+    connection.ensure_connection()
+    with contextlib.closing(sqlite3.connect(folder / SQLITE)) as copy:
+        connection.connection.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+        said = [row[0] for row in copy.execute("PRAGMA integrity_check")]
+        if said != ["ok"]:
+            raise BackupError(f"the copy is damaged: {'; '.join(said)[:300]}")
+        tables = [row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        ours = [name for name in tables if not name.startswith("sqlite_")]
+        counts = {name: _one(copy, f'SELECT COUNT(*) FROM "{name}"') for name in ours}
+        newest = _one(copy, NEWEST)
+    _to_disk(folder / SQLITE)
+    return {"vendor": "sqlite", "server": sqlite3.sqlite_version, "file": SQLITE, "newest_event": newest or 0,
+            "counts": counts}  # fmt: skip
+
+
+def _one(copy: sqlite3.Connection, sql: str):
+    return copy.execute(sql).fetchone()[0]
+
+
+def _copy_postgres(folder: Path) -> dict:
+    """By pg_dump, in a snapshot that the rows are counted in as well; then the dump is read through and counted."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            cursor.execute(f"SET LOCAL {name} = 0")
+        cursor.execute("SELECT pg_export_snapshot()")
+        (snapshot,) = cursor.fetchone()
+        counts = {}
+        for table in sorted(row.name for row in connection.introspection.get_table_list(cursor) if row.type == "t"):
+            cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}")
+            counts[table] = cursor.fetchone()[0]
+        cursor.execute(NEWEST)
+        newest = cursor.fetchone()[0] or 0
+        postgres.dump(folder / POSTGRES, snapshot=snapshot)
+    found = postgres.count_rows(folder / POSTGRES)
+    if wrong := sorted(name for name in counts if found.get(name) != counts[name]):
+        raise BackupError(f"the dump does not hold what the database does: {', '.join(wrong)[:300]}")
+    _to_disk(folder / POSTGRES)
+    return {"vendor": "postgresql", "server": postgres.server_major(), "file": POSTGRES, "newest_event": newest,
+            "counts": counts}  # fmt: skip
+
+
+def _to_disk(file: Path) -> None:
+    with open(file, "rb") as written:
+        os.fsync(written.fileno())
+
+
+def _copy_attachments(folder: Path) -> dict:
+    """Plain files alone: a link may lead anywhere. One that goes away meanwhile is left out."""
+    copied, root = {}, settings.ATTACHMENT_DIR
+    for file in sorted(root.rglob("*")) if root.is_dir() else ():
+        if file.is_symlink() or not file.is_file():
+            continue
+        name = f"{ATTACHMENTS}/{file.relative_to(root).as_posix()}"
+        with contextlib.suppress(FileNotFoundError):
+            copied[name] = manifest.copy_file(file, folder / name)
+    return copied
+
+
+def _migrations() -> dict[str, str]:
+    """{app: the newest migration that is applied}."""
+    applied = MigrationRecorder(connection).applied_migrations()
+    return dict(sorted(applied))

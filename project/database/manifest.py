@@ -1,0 +1,76 @@
+"""A backup's manifest: what it is of, and the hash of each of its files. Written last: without it a folder is none."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from project.database.errors import BackupError
+
+NAME = "manifest.json"
+FORMAT = 1
+NEEDED = {"format", "made_at", "vendor", "file", "database", "newest_event", "counts", "files"}
+CHUNK = 1024 * 1024
+
+
+def copy_file(source: Path, target: Path) -> dict:
+    """Copies a file to disk for good; `{"bytes", "sha256"}` of what was copied."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(source, "rb") as read, open(target, "wb") as write:
+        while part := read.read(CHUNK):
+            write.write(part)
+        write.flush()
+        os.fsync(write.fileno())
+    return measure(target)
+
+
+def measure(file: Path) -> dict:
+    """`{"bytes", "sha256"}` of a file."""
+    with open(file, "rb") as read:
+        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(read, "sha256").hexdigest()}
+
+
+def write(folder: Path, facts: dict) -> None:
+    """Makes the backup a finished one."""
+    part = folder / f".{NAME}"
+    with open(part, "w", encoding="utf-8") as file:
+        json.dump({"format": FORMAT, **facts}, file, ensure_ascii=False, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(folder / NAME)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read(folder: Path) -> dict:
+    """The manifest of a finished backup whose files are all as they were. Raises BackupError."""
+    facts = _parse(folder)
+    for name, known in facts["files"].items():
+        file = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise BackupError(f"{folder / NAME}: {name!r} leads out of the backup")
+        if not file.is_file():
+            raise BackupError(f"the backup is not whole: {name} is missing")
+        if measure(file) != known:
+            raise BackupError(f"the backup is not whole: {name} has changed since it was made")
+    if facts["file"] not in facts["files"]:
+        raise BackupError(f"{folder / NAME} names no database")
+    return facts
+
+
+def _parse(folder: Path) -> dict:
+    try:
+        facts = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        why = f"it has no {NAME}, which is written last" if folder.is_dir() else "there is no such folder"
+        raise BackupError(f"{folder} is no finished backup: {why}") from None
+    except (OSError, ValueError) as error:
+        raise BackupError(f"{folder / NAME} can't be read: {error}") from error
+    if not isinstance(facts, dict) or not facts.keys() >= NEEDED or not isinstance(facts["files"], dict):
+        raise BackupError(f"{folder / NAME} is no manifest of a backup")
+    if facts["format"] != FORMAT:
+        raise BackupError(f"{folder / NAME} is of format {facts['format']}, this version reads {FORMAT}")
+    return facts

@@ -1,0 +1,93 @@
+"""Puts a backup back (contract section 5, `restore`)."""
+
+import contextlib
+import datetime
+import os
+import socket
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from orders import high_water_mark
+from orders.models import OrderEvent
+from orders.services.events import add_event
+from orders.services.restores import note_restored
+from project.database import manifest, postgres
+from project.database.backup import ATTACHMENTS, PUT_BACK, about
+from project.database.errors import BackupError
+
+
+@dataclass
+class Restored:
+    """What was put back. `kept`: files that are there with other content, which are newer than the backup's."""
+
+    facts: dict
+    files: int = 0
+    kept: list[str] = field(default_factory=list)
+
+
+def restore(folder: Path, *, by: str, now: datetime.datetime) -> Restored:
+    """Verifies a backup, then puts it into an empty database. It counts as restored before anybody can use it: this
+    machine's mark is set ahead of it first, and the row is written last. Raises BackupError.
+    """
+    facts = manifest.read(folder)
+    _check(facts)
+    done = Restored(facts)
+    _put_attachments_back(folder, done)
+    try:
+        high_water_mark.raise_to(facts["database"], facts["newest_event"] + 1)
+    except OSError as error:
+        raise BackupError(f"STATE_DIR can't be written: {error}") from error
+    if facts["vendor"] == "sqlite":
+        _put_sqlite_back(folder / facts["file"])
+    else:
+        connection.close()
+        postgres.put_back(folder / facts["file"])
+    connection.close()
+    if wrong := [name for name, number in facts["counts"].items() if _count(name, facts["newest_event"]) != number]:
+        raise BackupError(f"what was put back is not what the backup holds: {', '.join(wrong)[:300]}")
+    here = {"machine": socket.gethostname(), "newest": facts["newest_event"], "backup": facts["made_at"]}
+    note_restored(name=facts["database"], about=here, by=by, now=now)  # where the guard has not done so
+    add_event(None, PUT_BACK, by=by, now=now, **about(folder, facts))
+    return done
+
+
+def _check(facts: dict) -> None:
+    if facts["vendor"] != connection.vendor:
+        raise BackupError(f"the backup is of {facts['vendor']}, DATABASE_URL names {connection.vendor}")
+    if connection.vendor == "postgresql" and postgres.server_major() < facts["server"]:
+        raise BackupError(f"the backup is of PostgreSQL {facts['server']}, the server is {postgres.server_major()}")
+    if tables := connection.introspection.table_names():
+        raise BackupError(f"the database is not empty: it has {len(tables)} tables; restore into a new one")
+
+
+def _put_attachments_back(folder: Path, done: Restored) -> None:
+    """What is there stays: BBOSS may have sent a better file since the backup was made."""
+    for name, known in done.facts["files"].items():
+        if not name.startswith(f"{ATTACHMENTS}/"):
+            continue
+        target = settings.ATTACHMENT_DIR / name.removeprefix(f"{ATTACHMENTS}/")
+        if not target.exists():
+            part = target.with_name(f".{target.name}.part")
+            manifest.copy_file(folder / name, part)
+            os.replace(part, target)
+            done.files += 1
+        elif manifest.measure(target) != known:
+            done.kept.append(target.name)
+
+
+def _put_sqlite_back(file: Path) -> None:
+    connection.ensure_connection()
+    with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+        copy.backup(connection.connection)
+
+
+def _count(table: str, newest_event: int) -> int:
+    """Without the events that have been written since, by whoever noticed that it was restored."""
+    only = f" WHERE id <= {newest_event:d}" if table == OrderEvent._meta.db_table else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}{only}")
+        return cursor.fetchone()[0]

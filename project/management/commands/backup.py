@@ -1,0 +1,31 @@
+"""`backup DIR`: a verified copy of the database and of ATTACHMENT_DIR (contract section 5)."""
+
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.management.actor import actor, add_by
+from project.database.backup import backup
+from project.database.errors import BackupError
+
+
+class Command(BaseCommand):
+    """May run while the desk works. A folder without manifest.json is a backup that was not finished."""
+
+    help = "Copies the database and ATTACHMENT_DIR into a new or empty folder, and reads the copy through."
+
+    def add_arguments(self, parser):
+        parser.add_argument("folder", metavar="DIR", type=Path, help="a new or empty folder")
+        add_by(parser)
+
+    def handle(self, *args, folder, by, **options):
+        try:
+            facts = backup(folder, by=actor(by), now=timezone.now())
+        except (BackupError, OSError) as error:
+            raise CommandError(f"no backup was made: {error}") from error
+        size = sum(row["bytes"] for row in facts["files"].values())
+        self.stdout.write(
+            f"{folder}: {facts['counts']['orders_order']} orders up to event {facts['newest_event']}, "
+            f"{len(facts['files']) - 1} attachments, {size / 1e6:.1f} MB"
+        )

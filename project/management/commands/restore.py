@@ -1,0 +1,37 @@
+"""`restore DIR`: puts a backup into an empty database (contract section 5)."""
+
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.management.actor import actor, add_by
+from project.database.errors import BackupError
+from project.database.restore import restore
+from project.readiness import missing_migrations
+
+
+class Command(BaseCommand):
+    """Afterwards the database counts as restored: nothing is sent until `restored`."""
+
+    help = "Verifies a backup and puts it into an empty database; nothing is sent from there until `restored`."
+
+    def add_arguments(self, parser):
+        parser.add_argument("folder", metavar="DIR", type=Path, help="a backup that `backup` has finished")
+        add_by(parser)
+
+    def handle(self, *args, folder, by, **options):
+        try:
+            done = restore(folder, by=actor(by), now=timezone.now())
+        except (BackupError, OSError) as error:
+            raise CommandError(f"nothing can be used yet: {error}") from error
+        facts = done.facts
+        self.stdout.write(
+            f"{facts['counts']['orders_order']} orders up to event {facts['newest_event']} of {facts['made_at']}; "
+            f"{done.files} attachments put back"
+        )
+        if done.kept:
+            self.stdout.write(f"left as they are, since they differ from the backup's: {', '.join(done.kept)}")
+        if missing := missing_migrations():
+            self.stdout.write(f"this version has newer migrations: run migrate ({', '.join(missing)})")
+        self.stdout.write("nothing is taken in or sent until `restored --reason TEXT`: docs/restore.md leads there")

@@ -1,0 +1,34 @@
+"""`restored --reason TEXT`: the word that a restored desk may send again (contract section 5; 3.9, 17)."""
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.errors import OrderError
+from orders.management.actor import actor, add_by
+from orders.services.held_processes import hold_processes
+from orders.services.restores import numbers_compared_since, open_restore, release_restored
+
+
+class Command(BaseCommand):
+    """Ends the state in which nothing is taken in or sent; docs/restore.md leads there."""
+
+    help = "Says that a database which counts as restored may take in and send again."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--reason", required=True, help="why it may; it enters the history")
+        add_by(parser)
+
+    def handle(self, *args, reason, by, **options):
+        now = timezone.now()
+        before = open_restore()
+        compared = before and numbers_compared_since(before)
+        try:
+            release_restored(reason=reason, by=actor(by), now=now)
+        except OrderError as error:
+            raise CommandError(str(error)) from error
+        held = hold_processes(now=now, by=actor(by))
+        self.stdout.write(f"the desk takes in and sends again, by {actor(by)}")
+        if held:
+            self.stdout.write(f"{held} orders wait for `resend` before anything goes to BPM (see `stuck`)")
+        if not compared:
+            self.stdout.write("BBOSS's numbers were not compared since the restore: run `reconcile --numbers FILE`")

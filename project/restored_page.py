@@ -1,0 +1,100 @@
+"""The page that leads through a restore (contract section 5, `restored`): who is missing, what the partners hold, what
+we would send again; then the word that the desk may send."""
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Min, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.admin.scope import attributions_of, limit
+from orders.errors import NotAllowedError
+from orders.models import Difference, Timeline
+from orders.queries.after_restore import KINDS, SAMPLE, steps_of
+from orders.services.held_processes import hold_processes
+from orders.services.restores import numbers_compared_since, open_restore, release_restored
+from project.dashboard.links import listing
+
+PERMISSION = "orders.release_restored"
+SHOWN = 50
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500)
+
+
+def restored(request: HttpRequest, site) -> HttpResponse:
+    """GET shows where things stand; POST says that the desk may send again."""
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST":
+        if not _may_release(request):
+            raise PermissionDenied
+        if form.is_valid() and _release(request, form.cleaned_data["reason"]):
+            return redirect("admin:restored")
+    row = open_restore()
+    about = {"row": row, "form": form, "may_release": _may_release(request), **_history()}
+    if row:
+        about |= {"compared": numbers_compared_since(row), **_missing(), **_books(request), "kinds": _kinds(request)}
+    title = _("After a restore")
+    return TemplateResponse(request, "admin/restored.html", {**site.each_context(request), "title": title, **about})
+
+
+def _may_release(request: HttpRequest) -> bool:
+    """Who sees only some attributions can't judge the whole."""
+    return request.user.has_perm(PERMISSION) and attributions_of(request.user) is None
+
+
+def _release(request: HttpRequest, reason: str) -> bool:
+    by, now = f"staff:{request.user.get_username()}", timezone.now()
+    try:
+        release_restored(reason=reason, by=by, now=now)
+    except NotAllowedError:
+        messages.error(request, _("The database does not count as restored any more."))
+        return True
+    hold_processes(now=now, by=by)
+    messages.success(request, _("The desk takes in and sends again."))
+    return True
+
+
+def _history() -> dict:
+    """Who said so before, the last first."""
+    return {"past": Timeline.objects.exclude(begun_by="").order_by("-pk")[:SHOWN]}
+
+
+def _missing() -> dict:
+    """The numbers of BBOSS's that we do not know. They are of no attribution that we could tell."""
+    rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN).order_by()
+    records = Count("pk", filter=~Q(product_id=""))  # a number without any has one row that says so
+    numbers = rows.values("job_id").annotate(records=records, first=Min("pk")).order_by("first")
+    return {"missing": numbers[:SHOWN], "missing_number": rows.values("job_id").distinct().count(),
+            "missing_url": listing("orders_difference", state__exact="open", kind__exact="unknown_order")}  # fmt: skip
+
+
+def _books(request: HttpRequest) -> dict:
+    """What the comparison with the big-data side found, by kind."""
+    rows = limit(Difference.objects.filter(state=Difference.State.OPEN), request.user).order_by()
+    rows = rows.exclude(kind=Difference.Kind.UNKNOWN_ORDER)
+    counts = dict(rows.values_list("kind").annotate(number=Count("pk")))
+    return {
+        "differences": [
+            (label, counts[kind], listing("orders_difference", state__exact="open", kind__exact=kind))
+            for kind, label in Difference.Kind.choices
+            if counts.get(kind)
+        ]
+    }
+
+
+def _kinds(request: HttpRequest) -> list[dict]:
+    found = []
+    for kind in KINDS:
+        rows = limit(steps_of(kind), request.user)
+        number = rows.count()
+        if number:
+            orders = list({row.order_id: row.order for row in rows[: SAMPLE * 3]}.values())[:SAMPLE]
+            found.append({"label": kind.label, "will": kind.will, "number": number, "orders": orders})
+    return found

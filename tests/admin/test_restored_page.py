@@ -1,0 +1,96 @@
+"""The page that leads through a restore, the banner, and the word that the desk may send again."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.models import Dispatch, OrderEvent, Timeline
+from orders.restored_guard import look
+from orders.services.restores import note_restored
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+URL = "/admin/restored/"
+BANNER = "数据库已恢复到较早的状态"
+
+
+@pytest.fixture
+def restored(request):
+    """The desk's database counts as restored."""
+    name = Timeline.objects.latest("pk").name
+    note_restored(name=name, about={"machine": "m1", "seen": 900, "newest": 5}, by="guard", now=timezone.now())
+    look()
+    yield
+    Timeline.objects.update(restored_at=None)
+    look()
+
+
+def page(client, url=URL) -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_without_a_restore_there_is_nothing_to_do(member):
+    client = member("工程师")
+    assert '<form method="post" class="acts"' not in page(client)
+    assert BANNER not in page(client, reverse("admin:index"))
+
+
+def test_every_page_says_so(member, restored):
+    client = member("业务人员")
+    order = make.OrderFactory()
+    pages = ("admin:index", "admin:orders_order_changelist")
+    for url in [*map(reverse, pages), reverse("admin:orders_order_change", args=[order.pk]), URL]:
+        assert BANNER in page(client, url)
+
+
+def test_it_names_who_is_missing_and_what_would_go(member, restored):
+    make.DifferenceFactory(order=None, kind="unknown_order", job_id="100A777", domain="x.example.com")
+    make.DifferenceFactory(kind="fields")
+    order = make.OrderFactory(number="100A778")
+    make.DispatchFactory(order=order, step="start_bpm", channel="bpm", state="waiting")
+    make.DispatchFactory(order=order, step="create_billing", channel="billing", state="due", next_try_at=timezone.now())
+    text = page(member("工程师"))
+    assert "100A777" in text
+    assert "100A778" in text
+    assert "m1" in text
+    assert "900" in text
+    assert "尚未比对" in text
+
+
+def test_the_word_is_said_with_a_reason(member, restored):
+    client = member("工程师")
+    order = make.OrderFactory()
+    row = make.DispatchFactory(order=order, step="start_bpm", channel="bpm", state="due", next_try_at=timezone.now())
+    assert client.post(URL, {"reason": " "}).status_code == 200
+    assert look().restored
+    assert client.post(URL, {"reason": "已核对"}, follow=True).status_code == 200
+    assert not look().restored
+    event = OrderEvent.objects.get(kind="restore_released")
+    assert (event.actor, event.data["reason"]) == (f"staff:{client.person.get_username()}", "已核对")
+    row.refresh_from_db()
+    assert (row.state, row.error_code) == (Dispatch.State.FAILED, "restored")
+    assert "已核对" in page(client)
+
+
+@pytest.mark.parametrize("role, letters", [("业务人员", None), ("审计员", None), ("工程师", ["BJ"])])
+def test_others_may_not_say_it(member, restored, role, letters):
+    client = member(role, letters=letters)
+    assert 'class="acts"' not in page(client)
+    assert client.post(URL, {"reason": "已核对"}).status_code == 403
+    assert look().restored
+
+
+def test_strangers_do_not_see_it(client, restored):
+    assert client.get(URL).status_code == 302
+
+
+def test_how_much_it_asks(member, restored, django_assert_max_num_queries):
+    client = member("工程师")
+    for n in range(30):
+        order = make.OrderFactory()
+        make.DispatchFactory(order=order, step="start_bpm", channel="bpm", state="waiting")
+        make.DifferenceFactory(order=None, kind="unknown_order", job_id=f"100A{n}", domain="x.example.com")
+    with django_assert_max_num_queries(26):
+        page(client)

@@ -1,0 +1,354 @@
+"""A database that is older than what this machine has seen of it: nothing goes out, and what follows (contract 3.9, 17;
+3.9, 15; section 5, `restored`)."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from orders import high_water_mark, restored_guard
+from orders.errors import NotAllowedError
+from orders.models import Dispatch, OrderEvent, Timeline
+from orders.services.restores import open_restore, release_restored
+from orders.services.taking import take
+from orders.services.usage import ask_for_usage
+from tests.flows.conftest import BILLING, BPM, DELETE, QUERY, USAGE
+from tests.flows.contents import activation, trial, withdrawal
+
+A, B = "a.example.com", "b.example.com"
+
+
+@pytest.fixture
+def state_dir(settings, tmp_path):
+    settings.STATE_DIR = tmp_path / "state"
+    high_water_mark.writer.written.clear()
+    return settings.STATE_DIR
+
+
+@pytest.fixture
+def past(desk, state_dir):
+    """`with past():` what happens inside is forgotten by our database and remembered by everybody else, the machine's
+    STATE_DIR included: the database is put back to an earlier copy of itself."""
+    yield Past(desk)
+    desk.sandbox.partners.store._run("DELETE FROM violations WHERE kind = 'key_reused'")  # 409 is what is played
+
+
+class Past:
+    """A copy of the database as a savepoint."""
+
+    def __init__(self, desk):
+        self.desk, self.copies = desk, []
+
+    def __enter__(self):
+        self.copies.append(connection.savepoint())
+
+    def __call__(self):
+        return self
+
+    def __exit__(self, *error):
+        copy = self.copies.pop()
+        timeline = Timeline.objects.latest("pk")
+        high_water_mark.raise_to(timeline.name, OrderEvent.objects.latest("pk").pk)
+        connection.savepoint_rollback(copy)
+        connection.savepoint_commit(copy)
+        self.desk.clock.shift(60)
+
+
+def release(**more):
+    release_restored(reason="已与 BBOSS 核对", by="command:test", now=timezone.now(), **more)
+
+
+def go(desk):
+    """All that was due long ago, then all that is to come."""
+    desk.deliver()
+    desk.wait_out()
+
+
+def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, past):
+    desk.play(trial("T1", A))
+    with past():
+        desk.play(activation("A1"))
+    assert restored_guard.look().restored
+    row = open_restore()
+    assert row.restored["seen"] > row.restored["newest"]
+    assert OrderEvent.objects.filter(kind="database_restored").count() == 1
+    restored_guard.look()
+    assert OrderEvent.objects.filter(kind="database_restored").count() == 1
+
+
+def test_one_that_was_never_seen_or_is_ahead_does_not(desk, state_dir):
+    desk.play(trial("T1", A))
+    assert not restored_guard.look().restored
+    high_water_mark.raise_to(Timeline.objects.get().name, OrderEvent.objects.latest("pk").pk)
+    assert not restored_guard.look().restored
+    desk.play(activation("A1"))
+    assert not restored_guard.look().restored
+
+
+def test_bboss_and_bpm_are_told_to_come_again_and_nothing_is_stored(desk, past):
+    desk.play(trial("T1", A), activation("A1"))
+    with past():
+        desk.play(activation("A2", B))
+    restored_guard.look()
+    before = OrderEvent.objects.count()
+    for content in (activation("A2", B), trial("T1", A), withdrawal("A1")):
+        assert desk.refused(content) == ("20000", "")
+    assert desk.approve("A1") == 503
+    assert OrderEvent.objects.count() == before
+    assert not desk.knows("A2")
+
+
+def test_nothing_but_look_ups_is_sent(desk, past, mailoutbox):
+    desk.play(trial("T1", A), activation("A1"), trial("T2", B))
+    desk.post(activation("A2", B))
+    ask_for_usage(by="command:test", now=timezone.now())
+    with past():
+        desk.deliver()
+    known = len(desk.sandbox.calls())
+    del mailoutbox[:]
+    desk.deliver()
+    assert {call["path"] for call in desk.sandbox.calls()[known:]} == {USAGE}
+    assert mailoutbox == []
+    release()
+    desk.deliver()
+    assert mailoutbox
+
+
+def test_pages_and_commands_say_so(desk, past, client):
+    desk.play(trial("T1", A))
+    with past():
+        desk.play(activation("A1"))
+    restored_guard.look()
+    reply = client.get("/readyz")
+    assert reply.status_code == 503
+    assert any("restored" in reason for reason in reply.json()["reasons"])
+    assert "desk_restored 1.0" in client.get("/metrics").content.decode()
+    release()
+    assert "desk_restored 0.0" in client.get("/metrics").content.decode()
+
+
+def test_status_says_so(desk, past, capsys):
+    desk.play(trial("T1", A))
+    with past():
+        desk.play(activation("A1"))
+    restored_guard.look()
+    with pytest.raises(CommandError):
+        call_command("status")
+    assert "wrong: the database was restored" in capsys.readouterr().out
+
+
+def test_the_word_needs_a_reason_and_a_restored_database(desk, past):
+    with pytest.raises(CommandError, match="does not count as restored"):
+        call_command("restored", reason="because")
+    with past():
+        desk.play(trial("T1", A))
+    restored_guard.look()
+    with pytest.raises(CommandError, match="needs a reason"):
+        call_command("restored", reason=" ")
+    call_command("restored", reason="checked", by="zhao")
+    assert not restored_guard.look().restored
+    row = Timeline.objects.latest("pk")
+    assert (row.begun_by, row.reason) == ("command:zhao", "checked")
+    desk.play(trial("T1", A))
+    assert desk.state("T1") == "trialing"
+
+
+def test_a_billing_step_that_was_attempted_before_is_asked_about_and_never_sent(desk, past):
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.play(trial("T1", A))
+    with past():
+        desk.wait_out()
+        assert desk.state("T1") == "trialing"
+    desk.deliver()
+    release()
+    sent = len(desk.sent(BILLING))
+    go(desk)
+    assert (desk.state("T1"), desk.records("T1"), desk.troubles("T1")) == ("trialing", {A: "live"}, [])
+    assert len(desk.sent(BILLING)) == sent
+    assert len(desk.sent(QUERY)) == 1
+
+
+def test_where_the_partner_holds_nothing_it_stops_until_staff_resend(desk, past):
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.play(trial("T1", A))
+    with past():
+        desk.post(trial("T2", B))
+    restored_guard.look()
+    release()
+    go(desk)
+    assert (desk.state("T1"), desk.troubles("T1")) == ("failed", ["acted_before"])
+    call_command("resend", "T1")
+    desk.deliver()
+    assert (desk.state("T1"), desk.alive_there("T1"), desk.troubles("T1")) == ("trialing", [A], [])
+
+
+def test_a_deletion_that_was_attempted_before_is_asked_about(desk, past):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.sandbox.fault(path=DELETE, kind="503")
+    desk.play(withdrawal("A1"))
+    with past():
+        desk.wait_out()
+        desk.play(activation("A2"))
+    restored_guard.look()
+    release()
+    deletes = len(desk.sent(DELETE))
+    go(desk)
+    assert desk.state("A1") == "withdrawn"
+    assert len(desk.sent(DELETE)) == deletes
+
+
+def test_a_step_first_attempted_afterwards_is_repeated_as_ever(desk, past):
+    desk.post(trial("T1", A))
+    with past():
+        desk.post(trial("T2", B))
+    restored_guard.look()
+    release()
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.deliver()
+    go(desk)
+    assert (desk.state("T1"), len(desk.sent(BILLING)), desk.sent(QUERY)) == ("trialing", 2, [])
+
+
+def test_a_bpm_step_of_an_order_from_before_waits_for_a_person(desk, past):
+    desk.play(trial("T1", A))
+    desk.post(activation("A1"))
+    with past():
+        desk.deliver()
+        assert desk.state("A1") == "active"
+    restored_guard.look()
+    release()
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["restored"])
+    assert desk.step("A1", "start_bpm").state == "failed"
+    assert desk.order("A1").undo_since is None
+    desk.wait_out()
+    assert len(desk.sent(BPM)) == 1
+    call_command("resend", "A1")
+    desk.deliver()
+    assert desk.state("A1") == "active"
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1
+    assert desk.troubles("A1") == ["acted_before"]  # the same key with other bytes: the process of before
+
+
+def test_one_that_was_being_retried_keeps_key_and_bytes(desk, past):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="503")
+    desk.play(activation("A1"))
+    with past():
+        desk.wait_out()
+    restored_guard.look()
+    call_command("restored", reason="checked")
+    assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["restored"])
+    call_command("resend", "A1")
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+    bodies = desk.sent(BPM)
+    assert all(body == bodies[0] for body in bodies)
+
+
+def test_a_person_may_resend_before_the_word(desk, past):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="503")
+    desk.play(activation("A1"))
+    with past():
+        desk.wait_out()
+    restored_guard.look()
+    call_command("resend", "A1")
+    desk.deliver()
+    assert len(desk.sent(BPM)) == 2
+    call_command("restored", reason="checked")
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+
+
+def test_orders_that_bboss_sends_again_go_out_by_themselves_and_meet_their_own_keys(desk, past):
+    desk.play(trial("T1", A))
+    with past():
+        desk.play(activation("A1"), activation("A2", B))
+        desk.approve("A2")
+        desk.deliver()
+    restored_guard.look()
+    release()
+    desk.play(activation("A1"), activation("A2", B))
+    assert (desk.state("A1"), desk.state("A2")) == ("active", "awaiting_approval")
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
+    desk.approve("A2", record="bpm-2-1")
+    desk.deliver()
+    assert desk.state("A2") == "active"
+    assert (desk.alive_there("A1"), desk.alive_there("A2"), desk.alive_there("T1")) == ([A], [B], [])
+
+
+def test_fix_leaves_orders_from_before_until_take(desk, past):
+    desk.play(trial("T1", A))
+    with past():
+        desk.play(trial("T2", B))
+        theirs = desk.held_there("T1")[A]
+        desk.sandbox.partners.store.put_record(theirs | {"createTime": "20230920000000"})
+    restored_guard.look()
+    release()
+    fix(desk)
+    assert not Dispatch.objects.filter(step__startswith="fix_").exists()
+    take(number="T1", reason="已核对", by="command:test", now=timezone.now())
+    desk.sandbox.partners.store.delete_record(theirs)
+    fix(desk)
+    assert desk.held_there("T1")[A]["createTime"] == "20230920000000"
+
+
+def test_fix_does_nothing_while_it_counts_as_restored_or_by_what_was_planned_before(desk, past):
+    desk.play(trial("T1", A))
+    desk.sandbox.partners.store.delete_record(desk.held_there("T1")[A])
+    compare()
+    with past():
+        desk.deliver()
+        desk.play(trial("T2", B))
+    restored_guard.look()
+    release()
+    calls = len(desk.sent(BILLING))
+    go(desk)
+    assert len(desk.sent(BILLING)) == calls
+    assert desk.step("T1", "fix_create_billing").state == "closed"
+
+
+def test_several_restores_in_a_row(desk, past):
+    desk.play(trial("T1", A))
+    for number in ("A1", "A2", "A3"):
+        with past():
+            desk.play(activation(number, B))
+        assert restored_guard.look().restored
+        release()
+        assert not restored_guard.look().restored
+    with past():
+        release_refused()
+        desk.play(activation("A1", B))
+    assert restored_guard.look().restored
+    release()
+    desk.play(activation("A1", B))
+    assert desk.state("A1") == "awaiting_approval" or desk.state("A1") == "active"
+    assert Timeline.objects.count() == 5
+
+
+def test_a_copy_from_before_the_word_counts_as_restored_again(desk, past):
+    desk.play(trial("T1", A))
+    with past():
+        with past():
+            desk.play(activation("A1"))
+        restored_guard.look()
+        release()
+        desk.play(trial("T2", B))
+    assert restored_guard.look().restored
+
+
+def release_refused():
+    with pytest.raises(NotAllowedError):
+        release()
+
+
+def compare() -> None:
+    """`reconcile --fix`, which says by its exit code that there were differences."""
+    with pytest.raises(CommandError):
+        call_command("reconcile", fix=True)
+
+
+def fix(desk) -> None:
+    compare()
+    go(desk)

@@ -1,0 +1,100 @@
+"""The database is put back to an earlier copy of itself (contract 3.9, 17): partners, BBOSS and staff remember more.
+
+A copy is a savepoint. Between restores history only grows.
+"""
+
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+
+from orders import high_water_mark, restored_guard
+from orders.models import Order, OrderEvent
+from orders.services.acts import bpm_acts
+from orders.services.held_processes import hold_processes
+from orders.services.restores import present_timeline, release_restored
+from tests.model.acts import act
+
+
+class Restoring:
+    """Copies, restores, and what people do after one."""
+
+    def __init__(self):
+        self.kept: tuple[str, int] | None = None  # the copy, and its newest event
+        self.restores = 0
+        self.missing: dict[str, None] = {}  # orders that BBOSS was promised and that the database lost
+
+    @act
+    def copy(self):
+        """A copy of the database is made; an older one is thrown away."""
+        if self.kept:
+            connection.savepoint_commit(self.kept[0])
+        self.kept = connection.savepoint(), newest_event()
+
+    @act
+    def restore(self):
+        """The last copy takes the database's place. All processes begin anew; this machine remembers what it saw."""
+        self.dies_at = 0  # it is no process of ours that does it
+        if self.kept is None:
+            return "there is no copy"
+        savepoint, had = self.kept
+        seen = newest_event()
+        if seen <= had:
+            return "nothing was lost"
+        high_water_mark.raise_to(present_timeline().name, seen)
+        connection.savepoint_rollback(savepoint)
+        self.air.clear()
+        self.restores += 1
+        if not restored_guard.look().restored:
+            raise AssertionError("the guard did not notice")
+        known = set(Order.objects.values_list("number", flat=True))
+        self.missing = {number: None for number in self.contents if number not in known}
+        for number in self.missing:
+            self.accepted.pop(number, None)
+        self.meddled = True
+        return ""
+
+    @act
+    def word(self):
+        """BBOSS's list is compared, then staff say that the desk may send again."""
+        if not restored_guard.is_restored():
+            return "it is not restored"
+        self.reconcile(listed=" ".join(self.contents))
+        release_restored(reason="the model", by="staff:model", now=timezone.now())
+        hold_processes(now=timezone.now())
+        return ""
+
+    @act
+    def send_missing(self):
+        """BBOSS sends again what was lost."""
+        for number in list(self.missing):
+            self._send(self.contents[number], self.calls[number])
+        return "" if self.missing else "nothing is missing"
+
+    @act
+    def bpm_says(self, number: str):
+        """Staff have BPM say what it decided about an order whose process it holds and we do not know of."""
+        if not self.bpm_has(number):
+            return "BPM has no such process"
+        return self.callback(number, "pass", f"{number}-asked")
+
+    def bpm_has(self, number: str) -> bool:
+        """Whether BPM holds a process of this order under a key that our database lost: whoever asks BPM first, as the
+        incident says, does not resend it."""
+        if not self.restores:
+            return False
+        keys = {row["key"] for row in self.wire.partners.store.processes() if row["code"] == number}
+        order = Order.objects.filter(number=number).first()
+        ours = {str(row.key) for row in order.dispatches.filter(step="start_bpm")} if order else set()
+        acted = {str(row.key) for row in bpm_acts(order)} if order else set()
+        present = order and order.dispatches.filter(step="start_bpm", superseded=False, repeat=False).last()
+        return bool(keys - acted) and not (present and str(present.key) in keys & ours)
+
+    def recover(self) -> None:
+        """What must have happened before a desk is judged."""
+        self.wire.heal()
+        self.word()
+        self.send_missing()
+
+
+def newest_event() -> int:
+    return OrderEvent.objects.aggregate(newest=Max("pk"))["newest"] or 0

@@ -1,0 +1,175 @@
+"""`backup` and `restore`, by the commands, on real databases (contract section 5)."""
+
+import contextlib
+import json
+import os
+import secrets
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FILE = "100T1_50004020027_20230920000000.xlsx"
+
+
+class Site:
+    """A desk's database, its folders, and `manage.py` upon them."""
+
+    def __init__(self, folder: Path, postgres: str):
+        self.folder, self.postgres, self.made = folder, postgres, []
+        self.state_dir, self.attachments = folder / "state", folder / "attachments"
+        self.attachments.mkdir()
+        self.url = self.new_database()
+
+    def new_database(self) -> str:
+        """An empty one, which DATABASE_URL names from now on."""
+        name = f"desk_backup_{secrets.token_hex(4)}"
+        self.url = f"sqlite:///{self.folder / name}.sqlite3"
+        if self.postgres:
+            self._run_on_server(f"CREATE DATABASE {name}")
+            self.made.append(name)
+            self.url = self.postgres.rsplit("/", 1)[0] + "/" + name
+        return self.url
+
+    def close(self) -> None:
+        for name in self.made:
+            self._run_on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _run_on_server(self, statement: str) -> None:
+        with psycopg.connect(self.postgres, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def manage(self, *words: object, code: int = 0, **environment: str) -> str:
+        """Runs a command; its output and error lines together."""
+        mine = {
+            "DJANGO_SETTINGS_MODULE": "project.settings", "DATABASE_URL": self.url, "DEBUG": "true",
+            "STATE_DIR": str(self.state_dir), "ATTACHMENT_DIR": str(self.attachments), "LOG_LEVEL": "ERROR",
+        }  # fmt: skip
+        ended = subprocess.run(
+            [sys.executable, "manage.py", *map(str, words)], cwd=ROOT, env=os.environ | mine | environment,
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    def rows(self, statement: str) -> list[tuple]:
+        if self.postgres:
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                return connection.execute(statement).fetchall()
+        with contextlib.closing(sqlite3.connect(self.url.removeprefix("sqlite:///"))) as connection:
+            return connection.execute(statement).fetchall()
+
+
+FILL = """
+from django.utils import timezone
+from orders.services.events import add_event
+for n in range(20):
+    add_event(None, "note", by="command:test", now=timezone.now(), text="\\\\. ; 换行\\n\\t" * 3)
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A site with some history, and a backup of it in `backup`."""
+    site = Site(tmp_path_factory.mktemp("site"), os.environ.get("DESK_TEST_DATABASE_URL", ""))
+    site.manage("migrate", "--verbosity", "0")
+    site.manage("shell", "-c", FILL)
+    (site.attachments / "deep").mkdir()
+    (site.attachments / FILE).write_bytes(b"first")
+    (site.attachments / "deep" / "other.bin").write_bytes(os.urandom(3_000_000))
+    site.told = site.manage("backup", site.folder / "backup", "--by", "zhao")
+    yield site
+    site.close()
+
+
+def test_the_backup_is_whole_and_its_owners_alone(filled):
+    folder = filled.folder / "backup"
+    facts = json.loads((folder / "manifest.json").read_text())
+    assert (facts["newest_event"], facts["counts"]["orders_orderevent"]) == (20, 20)
+    assert f"attachments/{FILE}" in facts["files"]
+    assert facts["database"] == filled.rows("SELECT name FROM orders_timeline")[0][0]
+    assert facts["made_at"].endswith("+08:00")
+    assert folder.stat().st_mode & 0o077 == 0
+    assert "up to event 20, 2 attachments" in filled.told
+
+
+def test_status_tells_of_it(filled):
+    told = json.loads(filled.manage("status", "--json", code=1).partition("\nCommandError")[0])
+    assert told["last_backup"]["folder"] == str(filled.folder / "backup")
+
+
+def test_it_goes_back_into_an_empty_database_and_counts_as_restored(filled):
+    before = filled.url
+    try:
+        filled.new_database()
+        (filled.attachments / FILE).write_bytes(b"better")
+        (filled.attachments / "deep" / "other.bin").unlink()
+        told = filled.manage("restore", filled.folder / "backup")
+        assert "up to event 20" in told
+        assert f"left as they are, since they differ from the backup's: {FILE}" in told
+        assert (filled.attachments / FILE).read_bytes() == b"better"
+        assert (filled.attachments / "deep" / "other.bin").stat().st_size == 3_000_000
+        assert filled.rows("SELECT COUNT(*) FROM orders_orderevent WHERE kind = 'note'") == [(20,)]
+        wrong = filled.manage("status", code=1)
+        assert "wrong: the database was restored" in wrong
+        assert str(filled.folder / "backup") in wrong
+        assert "sends again" in filled.manage("restored", "--reason", "checked")
+        assert "restored" not in filled.manage("status", code=1).partition("\n")[0]
+        filled.manage("migrate", "--check")
+        filled.manage("shell", "-c", FILL)
+        assert filled.rows("SELECT COUNT(*) FROM orders_orderevent WHERE kind = 'note'") == [(40,)]
+    finally:
+        filled.url = before
+
+
+def test_another_machine_learns_it_from_the_database(filled, tmp_path):
+    before = filled.url
+    try:
+        filled.new_database()
+        filled.manage("restore", filled.folder / "backup", STATE_DIR=str(tmp_path / "one"))
+        assert "the database was restored" in filled.manage("status", code=1, STATE_DIR=str(tmp_path / "another"))
+    finally:
+        filled.url = before
+
+
+def test_a_database_that_holds_something_is_refused(filled):
+    told = filled.manage("restore", filled.folder / "backup", code=1)
+    assert "the database is not empty" in told
+
+
+def test_a_folder_that_holds_something_is_refused(filled):
+    assert "is not empty" in filled.manage("backup", filled.folder / "backup", code=1)
+    assert "lies in ATTACHMENT_DIR" in filled.manage("backup", filled.attachments / "b", code=1)
+
+
+def test_what_is_not_whole_is_refused(filled, tmp_path):
+    before = filled.url
+    try:
+        filled.new_database()
+        assert "there is no such folder" in filled.manage("restore", tmp_path / "none", code=1)
+        subprocess.run(["cp", "-r", filled.folder / "backup", tmp_path / "copy"], check=True)
+        copy = tmp_path / "copy"
+        (copy / "attachments" / FILE).write_bytes(b"FIRST")
+        assert "has changed since it was made" in filled.manage("restore", copy, code=1)
+        (copy / "attachments" / FILE).unlink()
+        assert "is missing" in filled.manage("restore", copy, code=1)
+        (copy / "manifest.json").write_text("[]")
+        assert "is no manifest" in filled.manage("restore", copy, code=1)
+        (copy / "manifest.json").unlink()
+        assert "it has no manifest.json" in filled.manage("restore", copy, code=1)
+        assert "CommandError: nothing can be used yet" in filled.manage("restore", tmp_path / "none", code=1)
+    finally:
+        filled.url = before
+
+
+def test_a_manifest_that_leads_out_is_refused(filled, tmp_path):
+    subprocess.run(["cp", "-r", filled.folder / "backup", tmp_path / "copy"], check=True)
+    file = tmp_path / "copy" / "manifest.json"
+    facts = json.loads(file.read_text())
+    facts["files"]["../../secret"] = {"bytes": 0, "sha256": ""}
+    file.write_text(json.dumps(facts))
+    assert "leads out of the backup" in filled.manage("restore", tmp_path / "copy", code=1)

@@ -1,0 +1,179 @@
+"""What a machine remembers of a database, and when a database counts as restored (contract 5, `restored`)."""
+
+import multiprocessing
+import shutil
+import threading
+
+import pytest
+from django.core.checks import run_checks
+from django.db import close_old_connections, connection, transaction
+from django.utils import timezone
+
+from orders import high_water_mark, restored_guard
+from orders.models import OrderEvent, Timeline
+from orders.services.events import add_event
+from orders.services.restores import open_restore
+from tests.bboss_messages import accepted, post_order
+from tests.flows.contents import trial
+
+
+@pytest.fixture(autouse=True)
+def state_dir(settings, tmp_path):
+    settings.STATE_DIR = tmp_path / "state"
+    high_water_mark.writer = high_water_mark.Writer()
+    yield settings.STATE_DIR
+    high_water_mark.writer.flush()
+
+
+@pytest.fixture
+def named(transactional_db):
+    """A database with a name, as a migration gives it."""
+    name = Timeline.objects.create(begun_at=timezone.now()).name
+    restored_guard.look()
+    return name
+
+
+def mark(name: str) -> int:
+    high_water_mark.writer.flush()
+    return high_water_mark.read(name)
+
+
+def say(kind: str = "note") -> int:
+    return add_event(None, kind, by="command:test", now=timezone.now()).pk
+
+
+def test_a_number_never_goes_back():
+    for number in (5, 3, 7):
+        high_water_mark.raise_to("x", number)
+    assert high_water_mark.read("x") == 7
+
+
+def test_what_was_never_seen_is_nothing(state_dir):
+    assert high_water_mark.read("x") == 0
+
+
+def test_a_broken_file_is_told_and_is_nothing(state_dir, caplog):
+    state_dir.mkdir()
+    (state_dir / "x.newest-event").write_text("")
+    assert high_water_mark.read("x") == 0
+    assert "can't be read" in caplog.text
+
+
+def _raise_many(folder, start):
+    from django.conf import settings
+
+    settings.STATE_DIR = folder
+    for number in range(start, 400, 4):
+        high_water_mark.raise_to("x", number)
+
+
+def test_processes_of_one_machine_write_the_same_file(state_dir):
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=_raise_many, args=(state_dir, start)) for start in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(30)
+    assert high_water_mark.read("x") == 399
+    assert [path.name for path in state_dir.iterdir()] == ["x.newest-event"]
+
+
+def test_a_commit_is_remembered_and_a_rollback_is_not(named):
+    number = say()
+    assert mark(named) == number
+    with transaction.atomic():
+        say()
+        transaction.set_rollback(True)
+    assert mark(named) == number
+
+
+def test_nothing_is_remembered_from_within_a_transaction(named):
+    number = say()
+    with transaction.atomic():
+        say()
+        restored_guard.look()
+        assert mark(named) == number
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_is_remembered_when_it_was_answered(named, client):
+    assert accepted(post_order(client, trial("T1")))
+    assert mark(named) == OrderEvent.objects.latest("pk").pk
+
+
+def test_it_is_written_by_itself_within_a_second_or_so(named):
+    numbers = [say() for _ in range(20)]
+    thread = high_water_mark.writer.thread
+    thread.join(10)
+    assert high_water_mark.read(named) == numbers[-1]
+
+
+def test_who_cant_write_goes_on_and_says_so_once(named, state_dir, caplog):
+    high_water_mark.writer.flush()
+    shutil.rmtree(state_dir, ignore_errors=True)
+    state_dir.write_text("no folder")
+    for _ in range(2):
+        say()
+        high_water_mark.writer.flush()
+    assert caplog.text.count("STATE_DIR can't be written") == 1
+
+
+def test_it_is_asked_at_each_new_connection(named):
+    high_water_mark.raise_to(named, 10_000)
+    connection.close()
+    assert Timeline.objects.get().restored["seen"] == 10_000
+    assert OrderEvent.objects.filter(kind="database_restored").count() == 1
+
+
+def test_what_others_commit_meanwhile_is_no_step_back(named):
+    """Between the mark and the database: the mark is read first."""
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            say()
+            high_water_mark.writer.flush()
+        connection.close()
+
+    threads = [threading.Thread(target=write) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(150):
+            assert not restored_guard.look().restored
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert open_restore() is None
+
+
+def test_a_database_without_tables_is_left_alone(named):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE orders_timeline RENAME TO orders_timeline_away")
+    try:
+        connection.close()
+        assert OrderEvent.objects.count() == 0
+        close_old_connections()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE orders_timeline_away RENAME TO orders_timeline")
+
+
+def test_another_name_has_another_mark(named):
+    high_water_mark.raise_to("another", 10_000)
+    assert not restored_guard.look().restored
+
+
+@pytest.mark.parametrize("flag, level", [("0", "WARNING"), ("1", "ERROR")])
+def test_a_state_dir_that_cant_be_written_is_named_at_the_start(settings, state_dir, flag, level):
+    state_dir.write_text("a file")
+    settings.BBOSS_ENV_FLAG = flag
+    (found,) = [message for message in run_checks(tags=["desk"]) if message.id == "desk.011"]
+    assert "no folder" in found.msg
+    assert (found.is_serious()) == (level == "ERROR")
+
+
+def test_one_that_is_still_to_be_made_is_fine(settings, state_dir):
+    assert high_water_mark.unwritable() == ""
+    assert not state_dir.exists()
