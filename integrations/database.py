@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from django.db import Error, InterfaceError, OperationalError
 
 INTAKE = 8.0  # a request of BBOSS or BPM: BBOSS has its 503 within 10
+INTAKE_STATEMENT = 7.0  # one statement of it: who waited for its thread meanwhile is to be answered within 10 as well
 PAGE = 30.0  # a page of staff
 WORKER = 20.0  # a statement of the worker's processes
 COMMAND = 300.0  # a statement of a command that a person runs

@@ -4,7 +4,7 @@ import re
 import uuid
 
 from integrations.bboss.transport import LARGEST
-from integrations.database import INTAKE, LOOK, PAGE, database_deadline
+from integrations.database import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
 from project.logs import request_id
 
 BYTES_A_SECOND = 32 * 1024  # of an order's body, beyond the time that each has: several times what a slow disk needs
@@ -40,7 +40,7 @@ class DatabaseDeadlineMiddleware:
 
     def __call__(self, request):
         if request.path.startswith("/api/"):
-            bound = database_deadline(INTAKE + _size(request.META) / BYTES_A_SECOND, statement=INTAKE)
+            bound = database_deadline(INTAKE + _size(request.META) / BYTES_A_SECOND, statement=INTAKE_STATEMENT)
         else:
             bound = database_deadline(LOOK if request.path == "/readyz" else PAGE)
         with bound:

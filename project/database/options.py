@@ -12,7 +12,7 @@ SQLITE_PATIENCE = 20.0  # seconds that a transaction waits for another one's end
 CONNECT_TIMEOUT = 5  # seconds for each address
 CONNECT_TIMEOUT_OF_SEVERAL = 3  # with several: so that a request finds the second one although the first is frozen
 POOL_TIMEOUT = 5.0  # seconds to wait for a connection of Django's own pool
-LOCK_TIMEOUT = 7  # seconds; less than a request of BBOSS has, so that the server says what was waited for
+LOCK_TIMEOUT = 6  # seconds; less than a statement for BBOSS has, so that the server says what was waited for
 IDLE_IN_TRANSACTION = 60  # seconds; a client that is gone gives its locks back
 # A silent connection is asked after 10 s and given up after 25; one that acknowledges nothing, after 20.
 KEEPALIVES = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}

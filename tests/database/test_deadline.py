@@ -270,6 +270,17 @@ def test_a_connection_that_lay_idle_while_the_server_froze_is_given_up_soon(thro
         ask(through)
 
 
+def test_the_end_of_a_request_raises_nothing_and_tries_nothing(through, relay):
+    """Django asks each connection at both ends of a request whether it is of use."""
+    ask(through)
+    relay.freeze()
+    with ends(SOON):
+        ask(through)
+    through.close_if_unusable_or_obsolete()
+    assert through.connection is None
+    assert relay.taken == 1
+
+
 def test_a_transaction_in_which_it_froze_is_rolled_back(relay, server, through):
     """By the server, and whoever comes next finds no lock."""
     with psycopg.connect(host=server.hostname, port=server.port, user=server.username, dbname="postgres") as direct:

@@ -41,14 +41,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return super().get_new_connection(conn_params)
 
     def ensure_connection(self):
-        self._put_away()
+        self._drop_closed()
         super().ensure_connection()
 
     def close_if_unusable_or_obsolete(self):
-        self._put_away()  # Django's own would ask a new connection how the old one was
+        """At both ends of a request, where nothing may be raised, a new connection must not be tried for."""
+        self._drop_closed()
         super().close_if_unusable_or_obsolete()
 
-    def _put_away(self) -> None:
+    def _drop_closed(self):
         if self.connection is not None and self.connection.closed and not self.in_atomic_block:
             self.close()
 
