@@ -303,14 +303,3 @@ def test_a_transaction_in_which_it_froze_is_rolled_back(relay, server, through):
                 direct.rollback()
         else:
             raise AssertionError("the lock is still held")
-
-
-def test_a_connection_that_was_lost_needs_no_server_to_be_put_away(through, relay):
-    """At the end of each request: nobody is there to be told of an error."""
-    ask(through)
-    relay.cut()
-    with contextlib.suppress(OperationalError):
-        ask(through)
-    relay.close()
-    through.close_if_unusable_or_obsolete()
-    assert through.connection is None
