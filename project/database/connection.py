@@ -16,7 +16,7 @@ from psycopg.errors import ConnectionTimeout, _WaitTimeout
 from integrations.database import NEVER, time_left
 
 CHECK_EVERY = 0.1  # seconds, as psycopg does: how often a wait looks for Ctrl-C
-WHILE_AWAY = 0.8  # seconds for each address, once the database did not answer; psycopg's own least is 2
+WHILE_AWAY = 1.5  # seconds for each address, once the database did not answer; psycopg's own least is 2
 FOR_THE_OTHER = 0.2  # seconds that a thread waits for the one that tries; to connect takes less
 
 

@@ -48,6 +48,7 @@ MODELS = {
     "integrations_heartbeat":   "BEAMSLF BEAMSLF -  -   -",
     "integrations_breaker":     "BEAMSLF BEAMSLF -  -   -",
     "orders_pause":             "BEAMSLF BEAMSLF -  -   -",
+    "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_turn":        ENGINE,
     "integrations_callcount":   ENGINE,
     "auth_user":                "AMSLF   AMSLF  MS  MS  S",
@@ -71,6 +72,7 @@ OWN = {
     "orders_order_file": ("BMSL", "refused"),
     "orders_order_resend": ("BEMSLF", "refused"),
     "orders_order_resent": ("BEMSLF", "refused"),
+    "restored": (STAFF, ""),
     "orders_pause_partner": ("EMSLF", "refused"),
     "orders_resume_partner": ("EMSLF", "refused"),
 }
