@@ -136,7 +136,7 @@ def contact() -> Iterator[CheckMessage]:
 def state_dir() -> Iterator[CheckMessage]:
     if why := unwritable():
         kind = Error if settings.BBOSS_ENV_FLAG == "1" else Warning
-        yield kind(f"STATE_DIR: {why}: a database that was restored would not be noticed.", id="desk.011")
+        yield kind(f"STATE_DIR: {why}: a database that was restored would not be noticed.", id="desk.012")
 
 
 def lacking() -> Iterator[CheckMessage]:

@@ -169,7 +169,7 @@ def test_another_name_has_another_mark(named):
 def test_a_state_dir_that_cant_be_written_is_named_at_the_start(settings, state_dir, flag, level):
     state_dir.write_text("a file")
     settings.BBOSS_ENV_FLAG = flag
-    (found,) = [message for message in run_checks(tags=["desk"]) if message.id == "desk.011"]
+    (found,) = [message for message in run_checks(tags=["desk"]) if message.id == "desk.012"]
     assert "no folder" in found.msg
     assert (found.is_serious()) == (level == "ERROR")
 
