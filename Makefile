@@ -6,7 +6,7 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills bench bundle lint lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills restore-drill bench bundle lint lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -24,6 +24,7 @@ help:
 	@echo "make interleave   500 random interleavings with repairs against the partners' process; ARGS=\"--count 60 --database postgres\""
 	@echo "make bundle  one archive in dist/ that installs without a package index; ARGS=\"--python-version 3.13\""
 	@echo "make drills  the database goes away in every way, on clusters of its own, with ten minutes of load; ARGS=\"--short --only frozen\""
+	@echo "make restore-drill  a copy of the database is put back while partners remember more, and a standby that lagged is promoted"
 	@echo "make lint    ruff: rules and format"
 	@echo "make venv    the virtual environment in $(VENV), from the lock files"
 	@echo "make lock    compile requirements*.in into lock files (ARGS=--upgrade takes newer versions)"
@@ -86,6 +87,9 @@ bundle: $(VENV)/stamp
 
 drills: $(VENV)/stamp
 	@$(PY) -m tests.drills.run $(ARGS)
+
+restore-drill: $(VENV)/stamp
+	@$(PY) -m tests.drills.restore $(ARGS)
 
 lint: $(VENV)/stamp
 	$(VENV)/bin/ruff check .

@@ -1,8 +1,8 @@
-"""A restore, with real processes: `python -m tests.drills.restore [--database sqlite|postgres]`.
+"""A restore, with real processes: `python -m tests.drills.restore [--database sqlite|postgres|standby]`.
 
 A copy is made; then 20 more orders, and three that were only promised, are carried out at the partners. The copy is put
 in place by other means than ours. The guard must notice, nothing must go out, and the way of docs/restore.md must lead
-to equal books, with no process started twice.
+to equal books, with no process started twice. `standby`: one that lagged is promoted, which is a restore as well.
 """
 
 import argparse
@@ -20,25 +20,31 @@ from collections import Counter
 import django
 import requests
 
+from tests.drills.clusters import ROLE, PostgresCluster, Standby
+from tests.drills.stage import either
 from tests.processes.desk import ProcessDesk
 from tests.processes.orders import activation, post_all, trial, until_active
 
 SERVER = "postgres://root@127.0.0.1:5432/postgres"
 EARLIER, PROMISED, LATER = range(1, 4), range(4, 7), range(7, 17)  # trials, each with its activation
+MARKED = 3.0  # seconds until a machine has noted what it saw: once a second
 QUIET = 4.0  # seconds in which something would go out, if anything did
 LOOKS = ("/query",)
 
 
 def main() -> int:
     words = argparse.ArgumentParser(prog="python -m tests.drills.restore")
-    words.add_argument("--database", choices=["sqlite", "postgres", "both"], default="both")
+    words.add_argument("--database", choices=["sqlite", "postgres", "standby", "all"], default="all")
     chosen = words.parse_args().database
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"  # for signing BBOSS's messages
     django.setup()
-    for database in ("sqlite", "postgres") if chosen == "both" else (chosen,):
+    for database in ("sqlite", "postgres", "standby") if chosen == "all" else (chosen,):
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="desk-restore-") as folder:
-            drill(pathlib.Path(folder), SERVER if database == "postgres" else "")
+            if database == "standby":
+                lagging_standby(pathlib.Path(folder))
+            else:
+                drill(pathlib.Path(folder), SERVER if database == "postgres" else "")
         print(f"restore on {database}: well, in {time.monotonic() - began:.0f} s", flush=True)
     print("1 passed, 0 failed")
     return 0
@@ -79,6 +85,31 @@ def drill(folder: pathlib.Path, postgres: str) -> None:
         told("all sent again, and", len(held), "processes by a person's word")
 
         books_are_equal(desk, folder)
+
+
+def lagging_standby(folder: pathlib.Path) -> None:
+    """The primary is lost, and the standby had not heard the last of it: the desk comes back by itself, and sends
+    nothing. AssertionError where it goes another way."""
+    with PostgresCluster() as primary:
+        primary.sql(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
+        with Standby(primary) as standby, ProcessDesk(folder, postgres=either(primary.port, standby.port)) as desk:
+            desk.start_worker()
+            post_all(desk, orders(EARLIER))
+            until_active(desk, EARLIER[0], EARLIER[-1])
+            behind = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn < pg_current_wal_lsn()"
+            desk.until(lambda: primary.sql(behind) == [(0,)], seconds=60)
+            standby.stop()
+            post_all(desk, orders(PROMISED))
+            until_active(desk, PROMISED[0], PROMISED[-1])
+            time.sleep(MARKED)
+            primary.kill()
+            standby.start()
+            standby.promote()
+            desk.until(
+                lambda: requests.get(f"{desk.web_url}/readyz", timeout=40).json()["database"] != "away", seconds=60
+            )
+            nothing_goes_in_or_out(desk, next(iter(orders(LATER))))
+            told("a standby that lacks", len(orders(PROMISED)), "orders counts as restored")
 
 
 def orders(numbers: range) -> list[dict]:

@@ -41,7 +41,7 @@ def pair(seed: int) -> Iterator[Stage]:
         standby = stack.enter_context(Standby(primary))
         wait_for(primary, standby)
         relay = stack.enter_context(contextlib.closing(Relay("127.0.0.1", primary.port)))
-        desk = stack.enter_context(_desk(_either(primary.port, standby.port), _either(relay.port, standby.port)))
+        desk = stack.enter_context(_desk(either(primary.port, standby.port), either(relay.port, standby.port)))
         yield Stage(desk, Load(desk, seed=seed), primary, relay=relay, standby=standby)
 
 
@@ -70,7 +70,7 @@ def _desk(postgres: str, through: str, **settings: str) -> Iterator[ProcessDesk]
         yield desk
 
 
-def _either(*ports: int) -> str:
+def either(*ports: int) -> str:
     """A URL of whichever of these servers takes writes."""
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     return f"postgres://{ROLE}@{hosts}/postgres?target_session_attrs=read-write&connect_timeout=3"
