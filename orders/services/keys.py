@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db.models import Count
 
-from orders.models import Dispatch, Order
+from orders.models import Dispatch, Order, Timeline
 from orders.models.dispatch import DERIVED_KEYS
 
 
@@ -16,6 +16,18 @@ def derived_key(number: str, step: str, n: int) -> uuid.UUID:
     since nothing in it comes from this database."""
     parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
     return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
+
+
+def _free_unused(order: Order) -> list[int]:
+    """After a restore a BPM step that was planned anew before it was ever attempted keeps its number: the process that
+    the lost stretch started bears it, and another one would start a second. Gives the dispatches that lost it."""
+    if not Timeline.objects.exclude(begun_by="").exists():
+        return []
+    unused = order.dispatches.filter(step=Dispatch.Step.START_BPM, superseded=True, frozen_at=None)
+    ids = list(unused.values_list("pk", flat=True))
+    for pk in ids:
+        Dispatch.objects.filter(pk=pk).update(key=uuid.uuid4())
+    return ids
 
 
 def give_keys(order: Order, rows: Iterable[Dispatch], *, new: bool = False) -> None:
@@ -27,6 +39,7 @@ def give_keys(order: Order, rows: Iterable[Dispatch], *, new: bool = False) -> N
     known: Counter[str] = Counter()
     if rows and not new:
         had = Dispatch.objects.filter(order=order, step__in={row.step for row in rows})
+        had = had.exclude(pk__in=_free_unused(order))
         known.update(dict(had.order_by().values("step").annotate(n=Count("pk")).values_list("step", "n")))
     for row in rows:
         known[row.step] += 1

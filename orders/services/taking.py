@@ -186,8 +186,15 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
                 f"record {record.domain} can't be taken: it is live here and not there; "
                 f"{_makes_again(order)} makes it again, `withdraw` decides otherwise, `accept` lives with it"
             )
+    waiting = set(order.billing_records.filter(state=Record.TO_SEND).values_list("product_id", "domain_key"))
     may_live = _may_live(order)
     for one in held:
+        if one.live and (one.product_id, one.key) in waiting:
+            raise NotAllowedError(
+                f"record {one.domain} can't be taken yet: it is live there, and the step that makes it here is "
+                "still to come; set going what that waits for, or `accept` lives with it"
+            )
+
         if one.live and (one.product_id, one.key) not in may_live:
             raise NotAllowedError(
                 f"record {one.domain} can't be taken: it is live there and order {order.number} ({order.state}) has it "

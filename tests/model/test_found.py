@@ -589,3 +589,40 @@ def test_take_asks_for_the_records_of_the_trial_too(desk):
     desk.activation("A1", "T0", "ab", start=3, service="4")
     desk.check()
     desk.mend("resend first")
+
+
+def test_restored_records_are_not_taken_before_their_step_has_come(desk):
+    """The order was planned anew behind what staff gave up, and stood held beside records that are live."""
+    desk.trial("T0", "ab", end=1)
+    desk.wait(39600)
+    desk.deliver()
+    desk.change("C0", "T0", "bc")
+    desk.change("C1", "T0", end=2)
+    desk.copy()
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", "bc", start=-2)
+    desk.restore()
+    desk.word()
+    desk.deliver()
+    desk.activation("A0", "T0", "bc", start=-2)
+    desk.deliver()
+    desk.restore()
+    desk.judged()
+    desk.deliver("bigdata", "bpm", fates=("silent", "lost", "before", "garbage"), room=1)
+    desk.withdraw("C1")
+    desk.wait(39600)
+    desk.check()
+    desk.mend("give up first")
+
+
+def test_an_order_stands_under_its_incident_while_bpm_may_have_its_process(desk):
+    """It is billed and failed: the incident says so."""
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.activation("A0", "T0", "a", service="4")
+    desk.copy()
+    desk.deliver()
+    desk.restore()
+    desk.check()
+    assert "restored" in desk.troubles("A0")
+    desk.mend("resend first")
