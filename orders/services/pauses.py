@@ -17,8 +17,7 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
 from orders.prepared import Prepared, Slot
 from orders.queries.pausing import slept_through, waiting_steps
-from orders.rows import insert_rows
-from orders.services.events import add_event, event
+from orders.services.events import add_event, add_events, event
 from orders.services.incidents import (
     OPEN,
     PARTNER_PAUSED,
@@ -138,7 +137,7 @@ def _resume(row: Pause, *, by: str, at: datetime.datetime, now: datetime.datetim
         None, "partner_resumed", by=by, now=now, partner=row.partner, since=timezone.localtime(row.since).isoformat(),
         waiting=waiting, slept=numbers[:MOST_NAMED], more=max(0, len(numbers) - MOST_NAMED),
     )  # fmt: skip
-    insert_rows([event(order, "start_slept_through", by=by, now=now, partner=row.partner) for order in slept])
+    add_events([event(order, "start_slept_through", by=by, now=now, partner=row.partner) for order in slept])
     _end_reminder(row.partner, now)
     wake()
     return Resumed(row, waiting, numbers)
