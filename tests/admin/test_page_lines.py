@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 LABEL = re.compile(r"<label[^>]*>([^<]+)[:：]</label>")
 EMPTY = re.compile(r'<div class="readonly">(?:None|)</div>')
 MARK = re.compile(r'\sid="([^"]+)"')
-NEVER_EMPTY = {"User", "Group", "Province", "ServiceType"}
+NEVER_EMPTY = {"User", "Group", "Province", "ServiceType", "Timeline"}
 
 
 def twice(pattern, text):

@@ -16,7 +16,7 @@ from tests.conftest import shanghai
 
 SECRET = "test-callback-secret"
 urlpatterns = [path("api/bpm/", include("integrations.bpm.urls"))]
-pytestmark = pytest.mark.urls(__name__)
+pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]  # whether the database counts as restored is asked
 
 RECORD = {
     "recordId": "bpm-1-1",
