@@ -74,13 +74,18 @@ class Lane:
 
 @dataclass
 class Flight:
-    """One claimed call. `latest`: when it may begin at the latest, of time.monotonic."""
+    """One claimed call. `until`: when its lease ends, of time.monotonic."""
 
     lane: Lane
     work: Work
-    latest: float
+    until: float
     sent: bool = False
     took: float = 0.0
+
+    @property
+    def latest(self) -> float:
+        """When it may begin at the latest: its lease outlives the longest call (contract 3.9, Leases)."""
+        return self.until - longest(self.work) - LEASE_RESERVE
 
 
 @dataclass
@@ -162,7 +167,7 @@ class Drain:
         self.alone = any(item.alone for item in work)
         for item in work:
             lane = self.lanes[PARTNERS[item.channel]]
-            flight = Flight(lane, item, until - longest(item) - LEASE_RESERVE)
+            flight = Flight(lane, item, until)
             self.calls[lane.pool.submit(_call, flight, self._ends_at)] = flight
             lane.in_flight += 1
             lane.records += item.size
@@ -274,8 +279,8 @@ def is_due(*, now: datetime.datetime) -> bool:
 
 
 def _call(flight: Flight, ends_at: Callable[[], float]) -> Outcome:
-    """One call, in a thread. It starts only if its lease outlives the longest call (contract 3.9, Leases), within
-    PARTNER_RATE; what would have to wait for its turn beyond that, or beyond the run's end, is handed back."""
+    """One call, in a thread, within PARTNER_RATE. What would have to wait for its turn beyond its latest moment, or
+    beyond the run's end, is handed back."""
     if time.monotonic() > flight.latest:
         return _handed_back(flight.work)
     if flight.lane.is_bounded and not rate.take(flight.lane.partner, latest=min(flight.latest, ends_at())):

@@ -196,7 +196,8 @@ def test_a_dispatch_is_handed_back_when_its_lease_is_too_short_for_the_call(desk
     desk.post(trial())
     [work] = desk.claim()
     enough = settings.PARTNER_TIMEOUT_SECONDS + 5
-    outcome = delivery._call(work, time.monotonic() + enough - 0.5, [])
+    flight = delivery.Flight(None, work, until=time.monotonic() + enough - 0.5)
+    outcome = delivery._call(flight, lambda: float("inf"))
     assert outcome.result == "handed_back"
     assert desk.sandbox.calls() == []
     desk.end(work, outcome.result)
