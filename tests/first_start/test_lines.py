@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from project import __version__
 from tests.first_start.lines import ROOT, Place, settings_to_fill_in, ten_lines, upgrade_lines, way_back_lines
 
 PLACE = Place(Path("/walk"), Path("/checkout"), 1, 2, 3, 4, 5, 6, "walked", "postgres://walked@127.0.0.1/walked")
@@ -11,6 +12,11 @@ def test_there_are_ten():
     assert len(ten_lines()) == 10
 
 
+def test_the_first_takes_this_version():
+    assert f" --branch v{__version__} " in ten_lines()[0]
+    assert f"/releases/{__version__} " in ten_lines()[0]
+
+
 def test_each_substitution_replaces_something():
     deploy = [file.read_text(encoding="utf-8") for file in (ROOT / "deploy").iterdir() if file.is_file()]
     text = "\n".join([*ten_lines(), *settings_to_fill_in().values(), *deploy])
@@ -18,8 +24,8 @@ def test_each_substitution_replaces_something():
 
 
 def test_each_shell_block_of_an_upgrade_is_found():
-    assert len(upgrade_lines()) == 7
-    assert upgrade_lines()[3].startswith("desk() {")
+    assert len(upgrade_lines()) == 8
+    assert upgrade_lines()[4].startswith(f"{upgrade_lines()[0].rstrip(';')}; desk check")
     assert [line.split()[0] for line in way_back_lines()] == ["systemctl", "systemctl"]
 
 
