@@ -24,7 +24,7 @@ TAKEN_OVER_WITHIN = 60
 
 
 def make_repository(folder: Path) -> Path:
-    """A bare repository of what is committed here, tagged as README has it; its tag `v0.9.1` gains a column and a version."""
+    """A bare repository of what is committed here, tagged for README; its tag `v0.9.1` gains a column and a version."""
     repository, next_version = folder / "repository.git", folder / "next-version"
     _git("clone", "--quiet", "--bare", str(ROOT), str(repository))
     _git("-C", str(repository), "tag", "--force", f"v{__version__}", "HEAD")

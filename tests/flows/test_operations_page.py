@@ -3,9 +3,12 @@
 A line `…` in the page stands for lines that it leaves out. Only what needs a process of its own is not played.
 """
 
+import contextlib
 import datetime
+import functools
 import getpass
 import io
+import json
 import pathlib
 import re
 import shlex
@@ -13,11 +16,11 @@ import time
 import types
 
 import pytest
-from django.core.management import CommandError, call_command, get_commands
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.utils import timezone
 
 from integrations.management.commands import resend
-from orders.models import OrderEvent
+from orders.models import Order, OrderEvent
 from tests import factories
 from tests.files import books
 from tests.flows.conftest import BILLING, BPM, DELETE
@@ -39,9 +42,9 @@ FILE = "A1_50004020027_20230920185436.xlsx"
 def shown() -> list[tuple[str, list[str]]]:
     """(command line, its output) of every example in the page."""
     examples = []
-    for block in re.findall(r"^( *)```\n(.*?)^ *```$", PAGE, re.DOTALL | re.MULTILINE):
-        for line in block[1].splitlines():
-            line = line.removeprefix(block[0])
+    for indent, _, text in re.findall(r"^( *)```(\w*)\n(.*?)^ *```$", PAGE, re.DOTALL | re.MULTILINE):
+        for line in text.splitlines():
+            line = line.removeprefix(indent)
             if line.startswith("$ "):
                 examples.append((line.removeprefix("$ "), []))
             elif examples:
@@ -50,18 +53,29 @@ def shown() -> list[tuple[str, list[str]]]:
 
 
 class Terminal:
-    """Runs commands as the page shows them, and keeps what each printed."""
+    """Runs commands as a shell does, arguments that are not understood included, and keeps what each printed."""
 
     def __init__(self):
         self.printed: list[tuple[str, list[str]]] = []
 
     def __call__(self, line: str) -> None:
-        out = io.StringIO()
+        name, *arguments = shlex.split(line)
+        command, out = load_command_class(get_commands()[name], name), io.StringIO()
+        command._called_from_command_line = True  # else a wrong argument is a CommandError
+        command.create_parser = functools.partial(self._create_parser, command.create_parser)
         try:
-            call_command(*shlex.split(line), stdout=out)
+            with contextlib.redirect_stderr(out):
+                call_command(command, *arguments, stdout=out)
         except CommandError as error:
             out.write(f"CommandError: {error}\n")
+        except SystemExit as ended:
+            if ended.code != 2:
+                raise
         self.printed.append((line, out.getvalue().splitlines()))
+
+    @staticmethod
+    def _create_parser(create, program: str, name: str, **options):
+        return create("manage.py", name, **options)
 
 
 def beat():
@@ -302,6 +316,13 @@ def test_each_example_is_what_is_printed(printed):
                 wrong.append("\n".join([f"$ {line}", *told, "--- is printed as", *("\n".join(o) for o in outputs)]))
     assert wrong == [], "\n\n".join(wrong)
     assert OrderEvent.objects.filter(kind="resend", actor="command:li").exists()
+
+
+def test_its_order_files_are_carried_out(desk):
+    trial_file, activation_file = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```$", PAGE, re.S | re.M)]
+    desk.play(trial_file, activation_file)
+    assert Order.objects.get(number=activation_file["OrderNum"]).trial.number == trial_file["OrderNum"]
+    assert desk.sandbox.state()["processes"]
 
 
 def test_every_command_of_ours_has_an_example():
