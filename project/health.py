@@ -40,7 +40,7 @@ def readyz(request):
         outage.over()
     except Error as error:
         outage.began(error)
-        state = {"database": "away", "reasons": [DATABASE_AWAY]}
+        state = {"database": "away", "error": one_line(error), "reasons": [DATABASE_AWAY]}
     ready = not state["reasons"]
     return JsonResponse({"status": "ready" if ready else "not ready", **state}, status=200 if ready else 503)
 

@@ -7,12 +7,13 @@ from django.db.models import Count, Min
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from integrations.database import one_line
 from integrations.models import Breaker
 from orders.high_water_mark import unwritable
 from orders.models import AffectedOrder, Incident
 from orders.queries.doubts import count_open
 from orders.queries.pausing import oldest_due, standing_pauses
-from orders.queries.stuck import needs_somebody
+from orders.queries.stuck import count_stuck
 from orders.services.incidents import OPEN
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
@@ -45,8 +46,8 @@ def status(now: datetime.datetime) -> dict:
         database["missing_migrations"] = missing_migrations()
         if not database["missing_migrations"]:
             found |= _facts(now)
-    except Error:
-        database["reachable"] = False
+    except Error as error:
+        database |= {"reachable": False, "error": one_line(error)}
     found["reasons"] = reasons(found)
     return found
 
@@ -61,7 +62,7 @@ def _facts(now: datetime.datetime) -> dict:
         "oldest_due": oldest_due(now=now),
         "incidents": open_incidents(),
         "differences": differences(now),
-        "stuck": needs_somebody().count(),
+        "stuck": count_stuck(),
         "last_backup": last_backup(),
     }
 

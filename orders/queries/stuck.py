@@ -65,6 +65,12 @@ def needs_somebody() -> QuerySet[Order]:
     return Order.objects.filter(is_stuck())
 
 
+def count_stuck() -> int:
+    """How many `stuck` names: orders, and numbers that we do not know."""
+    strangers = open_differences().filter(order=None).order_by().values("job_id").distinct()
+    return needs_somebody().count() + strangers.count()
+
+
 def is_stuck() -> Q:
     """The condition of `needs_somebody`."""
     troubled = [_troubles(), _failed_steps(), open_differences().filter(order__isnull=False), behind_what_stopped()]

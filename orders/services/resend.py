@@ -180,8 +180,11 @@ def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
 
 def _judge_step(row: Dispatch, order: Order, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
     verdict, why = _verdict(row, order, force)
-    if verdict in WILL_SEND:
-        verdict, why = waits.get(PARTNERS[row.channel], (verdict, why))
+    waiting = waits.get(PARTNERS[row.channel])
+    if verdict in WILL_SEND and waiting:
+        verdict, why = waiting
+    elif row.state == State.DUE and waiting:
+        why = f"{why}: {waiting[1]}"
     return Judgement(order.number, row.step, verdict, why, row.pk)
 
 
@@ -205,7 +208,7 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if row.state == State.WAITING:
         return REFUSED, f"not allowed, because it waits for {step_waits_for(row)}"
     reasons = {
-        State.DUE: "it is about to be sent",
+        State.DUE: "it is queued already",
         State.SENDING: "it is being sent",
         State.CLOSED: "it was closed with its order",
         State.UNDONE: "it was undone",

@@ -90,7 +90,7 @@ WRONG = {
     "incidents are open": (incident_open, ["2 incidents are open"]),
     "a difference is open": (
         lambda: factories.DifferenceFactory(order=None, job_id="X"),
-        ["1 difference is open"],
+        ["1 difference is open", "1 order needs somebody (stuck)"],
     ),
     "an order is held": (
         lambda: factories.OrderFactory(state="held", held_because="files"),

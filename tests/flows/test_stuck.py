@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orders.models import AffectedOrder, Difference, Incident, Order
-from orders.queries.stuck import needs_somebody, stuck
+from orders.queries.stuck import count_stuck, needs_somebody, stuck
 from orders.services.incident_desk import ignore_incident
 from tests import factories
 from tests.flows import contents
@@ -37,6 +37,7 @@ def numbers() -> list[str]:
     """The orders of the list; they are those of the query."""
     found = [row.number for row in stuck() if row.state != "unknown"]
     assert sorted(found) == sorted(needs_somebody().values_list("number", flat=True))
+    assert count_stuck() == len(stuck())
     return found
 
 

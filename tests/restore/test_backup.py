@@ -161,7 +161,7 @@ def test_what_is_not_whole_is_refused(filled, tmp_path):
         assert "is no manifest" in filled.manage("restore", copy, code=1)
         (copy / "manifest.json").unlink()
         assert "it has no manifest.json" in filled.manage("restore", copy, code=1)
-        assert "CommandError: nothing can be used yet" in filled.manage("restore", tmp_path / "none", code=1)
+        assert "CommandError: nothing was restored" in filled.manage("restore", tmp_path / "none", code=1)
     finally:
         filled.url = before
 

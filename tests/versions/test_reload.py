@@ -148,8 +148,9 @@ def broken(file: Path) -> Iterator[None]:
         file.write_text(text, encoding="utf-8")
 
 
-def test_a_release_that_cannot_start_replaces_nothing(desk):
-    with broken(desk.releases[EXPANDED] / "project" / "urls.py"):
+@pytest.mark.parametrize("module", ["wsgi", "urls", "settings"])
+def test_a_release_that_cannot_start_replaces_nothing(desk, module):
+    with broken(desk.releases[EXPANDED] / "project" / f"{module}.py"):
         desk.lead_to(EXPANDED)
         assert not desk.reload_web()
         desk.until_only(__version__)

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         try:
             done = restore(folder, by=actor(by), now=timezone.now())
         except (BackupError, OSError) as error:
-            raise CommandError(f"nothing can be used yet: {error}") from error
+            raise CommandError(f"nothing was restored: {error}") from error
         facts = done.facts
         self.stdout.write(
             f"{facts['counts']['orders_order']} orders up to event {facts['newest_event']} of {facts['made_at']}; "

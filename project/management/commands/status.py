@@ -35,7 +35,7 @@ def lines(found: dict) -> list[str]:
     """A line for each fact."""
     database, missing = found["database"], found["database"]["missing_migrations"]
     applied = f"lacks {', '.join(missing)}" if missing else "all migrations are applied"
-    answers = f"answers, {applied}" if database["reachable"] else "does not answer"
+    answers = f"answers, {applied}" if database["reachable"] else f"does not answer: {database['error']}"
     told = [f"database     {database['vendor']} {answers}"]
     if found["queue"] is None:
         return told
