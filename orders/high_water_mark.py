@@ -140,10 +140,15 @@ writer = Writer()
 
 
 def _after_fork() -> None:
-    """A child has no thread of its parent's, and perhaps a lock that nobody will release."""
+    """A child has no thread of its parent's, and what is noted there is its parent's to write."""
     global writer
     writer = Writer()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+# No fork while the folder is locked: a child would hold the lock as long as it lives, and everybody else would wait.
+os.register_at_fork(
+    before=lambda: writer.writing.acquire(),
+    after_in_parent=lambda: writer.writing.release(),
+    after_in_child=_after_fork,
+)
 atexit.register(lambda: writer.flush())

@@ -65,7 +65,17 @@ ANY_DATABASE = (
 )
 # What depends on the database most; the rest runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
 DATABASE_FIRST = (
-    *("races/", "worker/", "processes/", "commands/", "database/", "bboss/test_kept", "bboss/test_throttle"),
+    *(
+        "races/",
+        "worker/",
+        "processes/",
+        "commands/",
+        "database/",
+        "restore/",
+        "versions/",
+        "bboss/test_kept",
+        "bboss/test_throttle",
+    ),
     *("flows/test_cases", "flows/test_leases", "flows/test_lost", "flows/test_in_flight", "flows/test_one_trigger"),
     *("flows/test_prune", "flows/test_reconcile", "flows/test_odd_texts", "flows/test_holds", "flows/test_differences"),
     *("admin/test_queue", "admin/test_lists", "test_health", "test_prepared", "test_rows"),

@@ -1,10 +1,14 @@
 """What a machine remembers of a database, and when a database counts as restored (contract 5, `restored`)."""
 
 import multiprocessing
+import os
 import shutil
+import signal
+import subprocess
 import threading
 
 import pytest
+from django.conf import settings
 from django.core.checks import run_checks
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
@@ -46,6 +50,38 @@ def test_a_number_never_goes_back():
     for number in (5, 3, 7):
         high_water_mark.raise_to("x", number)
     assert high_water_mark.read("x") == 7
+
+
+def test_a_process_that_is_forked_meanwhile_takes_no_lock_along():
+    """Else the mark could not be written by anybody as long as that child lives, and commands would never end."""
+    high_water_mark.raise_to("x", 1)
+    over = threading.Event()
+
+    def write():
+        for number in range(2, 100_000):
+            if over.is_set():
+                return
+            high_water_mark.writer.pending["x"] = number
+            high_water_mark.writer.flush()
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    children = [_fork_sleeper() for _ in range(40)]
+    over.set()
+    thread.join(5)
+    try:
+        assert subprocess.run(["flock", "--wait", "15", settings.STATE_DIR, "true"], check=False).returncode == 0
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def _fork_sleeper() -> int:
+    if child := os.fork():
+        return child
+    signal.pause()
+    os._exit(0)
 
 
 def test_what_was_never_seen_is_nothing(state_dir):
