@@ -8,7 +8,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from orders import high_water_mark, restored_guard
-from orders.models import Order, OrderEvent
+from orders.models import Order, OrderEvent, Pause
 from orders.services.acts import bpm_acts
 from orders.services.held_processes import hold_processes
 from orders.services.restores import present_timeline, release_restored
@@ -43,6 +43,7 @@ class Restoring:
         high_water_mark.raise_to(present_timeline().name, seen)
         connection.savepoint_rollback(savepoint)
         self.air.clear()
+        self.paused = {pause.partner: pause.until for pause in Pause.objects.not_ended()}  # those of the copy
         self.restores += 1
         if not restored_guard.look().restored:
             raise AssertionError("the guard did not notice")
