@@ -25,6 +25,15 @@ SETTINGS = {
 }
 
 
+def can_mount() -> bool:
+    """Whether a file system of its own can be given to a cluster; a container without the right can't."""
+    with tempfile.TemporaryDirectory(prefix="desk-mount-") as folder:
+        if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=False, capture_output=True).returncode:
+            return False
+        subprocess.run(["umount", folder], check=True)
+    return True
+
+
 class PostgresCluster:
     """`with PostgresCluster() as cluster:`: it runs, and `cluster.url` leads to its `postgres` database.
 

@@ -17,6 +17,7 @@ import time
 
 import django
 
+from tests.drills.clusters import can_mount
 from tests.drills.drill import Found, Logs, play, until
 from tests.drills.outages import OUTAGES, rejoin
 from tests.drills.pooling import play_pooler
@@ -40,6 +41,9 @@ def main() -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     django.setup()
     names = [name for name in NAMES if name in (options.only or NAMES)]
+    if "full-disk" in names and not can_mount():
+        print("full-disk is not played: no file system can be mounted here")
+        names.remove("full-disk")
     print(f"drills: seed {options.seed}, {', '.join(names)}", flush=True)
     began, wrong = time.monotonic(), 0
     for group in groups(names, options.short):

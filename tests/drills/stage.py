@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tests.chaos.run import SETTINGS
 from tests.database.relay import Relay
-from tests.drills.clusters import ROLE, PostgresCluster, Standby, wait_for
+from tests.drills.clusters import ROLE, PostgresCluster, Standby, can_mount, wait_for
 from tests.drills.load import Load
 from tests.drills.pooler import PgBouncer, role_settings
 from tests.processes.desk import ProcessDesk
@@ -34,9 +34,12 @@ class Stage:
 
 @contextlib.contextmanager
 def pair(seed: int) -> Iterator[Stage]:
-    """A primary on a small disk, behind a relay, with a synchronous standby; web and worker know both addresses."""
+    """A primary behind a relay, on a small disk where one can be mounted, with a synchronous standby.
+
+    Web and worker know both addresses.
+    """
     with contextlib.ExitStack() as stack:
-        primary = stack.enter_context(PostgresCluster(size=DISK))
+        primary = stack.enter_context(PostgresCluster(size=DISK if can_mount() else ""))
         primary.sql(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
         standby = stack.enter_context(Standby(primary))
         wait_for(primary, standby)
