@@ -90,8 +90,8 @@ def _says_away(error: Error) -> bool:
     return isinstance(error, OperationalError | InterfaceError)
 
 
-def one_line(error: BaseException) -> str:
-    """The error's words without line breaks: drivers write several."""
+def one_line(error: BaseException | str) -> str:
+    """An error's words without line breaks: drivers and PostgreSQL's programs write several."""
     return " ".join(str(error).split())
 
 

@@ -112,31 +112,30 @@ class Comparison:
         """Compares until all is done, time is up, or the big-data side stays silent or is paused. `after` is None at
         the end."""
         self.row = self.row or begin_reconciliation(by=self.by, now=timezone.now())
-        self.error, self.in_a_row, began = "", 0, time.monotonic()
+        self.error, self.in_a_row, self.began = "", 0, time.monotonic()
         self.counts = dict.fromkeys(COUNTED, 0)
-        if self._is_paused():
-            self._end()
-            self.row.refresh_from_db()
-            return self.row
-        with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
-            for asked, last in self._ask_ahead(pool):
-                self._compare(asked, last)
-                if self.in_a_row >= GIVE_UP_AFTER:
-                    self.error = f"gave up: {self.error}"
-                    self.after = None
-                elif self._is_paused():
-                    pass
-                elif self.seconds is None or time.monotonic() - began < self.seconds:
-                    continue
-                pool.shutdown(cancel_futures=True)
-                break
-            else:
-                self.after = None
-                self._compare_list(pool)
+        if not self._is_paused():
+            self._compare_all()
         if self.after is None:
             self._end()
         self.row.refresh_from_db()
         return self.row
+
+    def _compare_all(self) -> None:
+        with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
+            for asked, last in self._ask_ahead(pool):
+                self._compare(asked, last)
+                if self._stops():
+                    pool.shutdown(cancel_futures=True)
+                    return
+            self.after = None
+            self._compare_list(pool)
+
+    def _stops(self) -> bool:
+        if self.in_a_row >= GIVE_UP_AFTER:
+            self.error, self.after = f"gave up: {self.error}", None
+            return True
+        return self._is_paused() or (self.seconds is not None and time.monotonic() - self.began >= self.seconds)
 
     def _is_paused(self) -> bool:
         """Nothing more is asked while the big-data side is paused, and the run says so."""

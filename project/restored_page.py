@@ -52,11 +52,11 @@ def _may_release(request: HttpRequest) -> bool:
 def _release(request: HttpRequest, reason: str) -> bool:
     by, now = f"staff:{request.user.get_username()}", timezone.now()
     try:
-        release_restored(reason=reason, by=by, now=now)
+        row = release_restored(reason=reason, by=by, now=now)
     except NotAllowedError:
         messages.error(request, _("The database does not count as restored any more."))
         return True
-    hold_processes(now=now, by=by)
+    hold_processes(last_order=row.last_order, last_event=row.last_event, now=now, by=by)
     messages.success(request, _("The desk takes in and sends again."))
     return True
 

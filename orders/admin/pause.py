@@ -16,12 +16,12 @@ from orders.admin.order_page.page import actor
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import limit
-from orders.admin.standing import paused_for, standing_for
+from orders.admin.standing import paused_for, slept_through_for, standing_for
 from orders.errors import NotAllowedError
 from orders.models import Order, Pause
 from orders.pages.history import PARTNER_NAMES, actor_of
 from orders.pages.pausing import slept_words, will_pause, will_resume
-from orders.queries.pausing import Standing, slept_through, waiting_steps
+from orders.queries.pausing import waiting_steps
 from orders.services.pauses import pause_partner, resume_partner
 
 PERMISSION = "orders.pause_partner"
@@ -116,7 +116,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         if request.method == "POST":
             return self.resume(request, partner)
         stands = next((row for row in standing_for(request) if row.pause.partner == partner), None)
-        slept = slept_of(request, stands) if stands else []
+        slept = slept_through_for(request.user, stands.pause, now=timezone.now()) if stands else []
         why_not = "" if stands else _("It is not paused any more.")
         will = will_resume(stands, slept) if stands else []
         return self.show(request, partner, _("Resume %(partner)s"), form=forms.Form(), will=will, why_not=why_not)
@@ -152,9 +152,3 @@ def seen_of(request: HttpRequest, numbers: list[str]) -> list[str]:
     seen = limit(Order.objects.filter(number__in=numbers), request.user, "attribution")
     seen = set(seen.values_list("number", flat=True)) if numbers else set()
     return [number for number in numbers if number in seen]
-
-
-def slept_of(request: HttpRequest, row: Standing) -> list[str]:
-    """The orders whose start day came during the pause, of those that the person may see."""
-    orders = limit(slept_through(row.pause, now=timezone.now()), request.user, "attribution")
-    return list(orders.values_list("number", flat=True))

@@ -1,10 +1,13 @@
 """The pauses that stand, which each page of staff's names."""
 
+import datetime
+
 from django.http import HttpRequest
 from django.utils import timezone
 
+from orders.admin.scope import limit
 from orders.models import Pause
-from orders.queries.pausing import Standing, standing_pauses
+from orders.queries.pausing import Standing, slept_through, standing_pauses
 
 
 def standing_for(request: HttpRequest) -> list[Standing]:
@@ -18,3 +21,9 @@ def standing_for(request: HttpRequest) -> list[Standing]:
 def paused_for(request: HttpRequest) -> dict[str, Pause]:
     """The same by partner."""
     return {row.pause.partner: row.pause for row in standing_for(request)}
+
+
+def slept_through_for(user, pause: Pause, *, now: datetime.datetime) -> list[str]:
+    """The numbers of activations whose start day came during a pause that stands, and that wait for its end; of those
+    that the person may see."""
+    return list(limit(slept_through(pause, now=now), user, "attribution").values_list("number", flat=True))

@@ -17,7 +17,6 @@ from orders.services.events import add_event
 from orders.services.locking import lock_orders
 from orders.services.lost import WORDS, note_losses
 from orders.services.outcome import RESTORED, Outcome
-from orders.services.restores import present_timeline
 
 State, Result = Dispatch.State, Attempt.Outcome
 RESENT = "resent"  # in `about`: the number of the event by which a person sent the step
@@ -34,16 +33,16 @@ def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
     )  # fmt: skip
 
 
-def hold_processes(*, now: datetime.datetime, by: str = "worker") -> int:
+def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
     """Stops those of them that would go out, each with an incident and without compensation; returns how many.
 
-    No transaction may be open: it locks orders.
+    `last_order`, `last_event`: those of the present timeline; 0 for a database that was never restored. No transaction
+    may be open: it locks orders.
     """
-    present = present_timeline()
-    if present is None or not present.last_order:
+    if not last_order:
         return 0
-    marks = {"last_order": present.last_order, "last_event": present.last_event}
-    ids = [row.pk for row in _about_to_go(now, present.last_order) if is_held(row, **marks)]
+    marks = {"last_order": last_order, "last_event": last_event}
+    ids = [row.pk for row in _about_to_go(now, last_order) if is_held(row, **marks)]
     return _stop(ids, now, by, marks) if ids else 0
 
 

@@ -75,8 +75,7 @@ def claim(
     whose worker died is due again when its lease has run out; its open attempt is closed as lost.
     """
     standing = look()
-    if standing.last_order:
-        hold_processes(now=now)
+    hold_processes(last_order=standing.last_order, last_event=standing.last_event, now=now)
     lost = idle and look_at_lost(now=now)
     with transaction.atomic():
         rows = _due(claimable(rooms, now=now), now, _kinds(lost, lost_first), standing)

@@ -24,12 +24,11 @@ from integrations.models import Breaker, Heartbeat
 from orders.admin.filters import DAY, midnight
 from orders.admin.order_list import overdue
 from orders.admin.scope import attributions_of, by_number, limit
-from orders.models import AffectedOrder, Dispatch, Incident, Order, Pause
+from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.views import open_conflicts
 from orders.queries.approving import asked_at, returned
 from orders.queries.doubts import UNBILLED, differs, open_differences
-from orders.queries.pausing import slept_through as asleep
 from orders.queries.stuck import is_stuck
 from orders.services.incidents import PARTNER_PAUSED
 
@@ -148,11 +147,6 @@ def backlog(user, *, now: datetime.datetime) -> list[tuple]:
     shut = Breaker.objects.filter(opened_at__isnull=False).order_by().annotate(what=Value(SHUT))
     shut = shut.values_list("what", "partner").annotate(number=ALL, oldest=Min("opened_at"))
     return list(due.union(shut, all=True))
-
-
-def slept_through(user, pause: Pause, *, now: datetime.datetime) -> list[str]:
-    """The numbers of activations whose start day came during a pause that stands, and that wait for its end."""
-    return list(limit(asleep(pause, now=now), user, "attribution").values_list("number", flat=True))
 
 
 def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from orders.admin.pause import PERMISSION as PAUSE
+from orders.admin.standing import slept_through_for
 from orders.causes import cause_of, title_of
 from orders.models import Incident, Order
 from orders.pages.history import PARTNER_NAMES
@@ -142,7 +143,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[Standing] = ()) 
         page.partners = partners_of(figures.backlog(user, now=now), {row.pause.partner for row in pauses})
         page.may_pause = user.has_perm(PAUSE)
     if user.has_perm("orders.view_order"):
-        page.slept = [slept_words(figures.slept_through(user, row.pause, now=now)) for row in pauses]
+        page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]
     if user.has_perm("integrations.view_heartbeat"):
         page.worker = worker_of(figures.heartbeats(), now)
     return page

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from django.db import connection
 
+from integrations.database import one_line
 from project.database.errors import BackupError
 
+MOST_SAID = 500  # characters of what a program said
 DEBIAN = "/usr/lib/postgresql/{major}/bin/{name}"
 VARIABLES = {
     "dbname": "PGDATABASE",
@@ -52,7 +54,7 @@ def count_rows(file: Path) -> dict[str, int]:
     counts = _count(process.stdout)
     error = process.stderr.read().decode(errors="replace")
     if process.wait():
-        raise BackupError(f"the dump can't be read: {_one_line(error)}")
+        raise BackupError(f"the dump can't be read: {one_line(error)[:MOST_SAID]}")
     return counts
 
 
@@ -103,8 +105,4 @@ def _run(name: str, *options: str) -> None:
         [_program(name), "--no-password", *options], env=os.environ | named, capture_output=True, text=True, check=False
     )
     if ended.returncode:
-        raise BackupError(f"{name}: {_one_line(ended.stderr)}")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500]
+        raise BackupError(f"{name}: {one_line(ended.stderr)[:MOST_SAID]}")

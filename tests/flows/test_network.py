@@ -5,15 +5,8 @@ import pytest
 from integrations.breaker import open_partners
 from orders.causes import cause_of
 from orders.models import Attempt, BillingRecord, Dispatch
+from tests.flows.contents import trial
 from tests.partners.certificates import Authority
-
-
-def trial(number: str) -> dict:
-    return {
-        "OrderType": "1", "OrderNum": number, "EnterpriseID": "100A1", "EnterpriseName": "某公司", "ProdType": "1",
-        "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20230920",
-        "ProvContent": [{"ProvReq": f"{number.lower()}.example.com"}],
-    }  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:System time is way off")  # the clock stands in 2023
@@ -24,7 +17,7 @@ def test_without_our_certificate_nothing_counts_as_done(desk, settings, tmp_path
     with authority.partner(authority.issue("127.0.0.1")) as partner:
         settings.BIGDATA_BASE_URL = partner.bigdata_url
         for number in range(4):
-            desk.post(trial(f"T{number}"))
+            desk.post(trial(f"T{number}", f"t{number}.example.com"))
         desk.deliver()
         steps = Dispatch.objects.filter(channel="billing")
         assert set(steps.values_list("state", "error_code")) == {("retrying", "tls")}

@@ -60,8 +60,8 @@ class Restoring:
         if not restored_guard.is_restored():
             return "it is not restored"
         self.reconcile(listed=" ".join(self.contents))
-        release_restored(reason="the model", by="staff:model", now=timezone.now())
-        hold_processes(now=timezone.now())
+        row = release_restored(reason="the model", by="staff:model", now=timezone.now())
+        hold_processes(last_order=row.last_order, last_event=row.last_event, now=timezone.now())
         return ""
 
     @act

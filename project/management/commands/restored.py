@@ -23,10 +23,10 @@ class Command(BaseCommand):
         before = open_restore()
         compared = before and numbers_compared_since(before)
         try:
-            release_restored(reason=reason, by=actor(by), now=now)
+            row = release_restored(reason=reason, by=actor(by), now=now)
         except OrderError as error:
             raise CommandError(str(error)) from error
-        held = hold_processes(now=now, by=actor(by))
+        held = hold_processes(last_order=row.last_order, last_event=row.last_event, now=now, by=actor(by))
         self.stdout.write(f"the desk takes in and sends again, by {actor(by)}")
         if held:
             self.stdout.write(f"{held} orders wait for `resend` before anything goes to BPM (see `stuck`)")
