@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.admin.order_page.page import actor
 from orders.admin.scope import attributions_of, limit
 from orders.errors import NotAllowedError
 from orders.models import Difference, Timeline
@@ -50,7 +51,7 @@ def _may_release(request: HttpRequest) -> bool:
 
 
 def _release(request: HttpRequest, reason: str) -> bool:
-    by, now = f"staff:{request.user.get_username()}", timezone.now()
+    by, now = actor(request), timezone.now()
     try:
         row = release_restored(reason=reason, by=by, now=now)
     except NotAllowedError:
