@@ -20,7 +20,7 @@ LINGER_SECONDS = 2  # what a caller may still send after our last answer, so tha
 class InTimeWorker(ThreadWorker):
     """Slow callers hold a thread for a bounded time, and never the main thread, which accepts and tells that we live.
 
-    `integrations.body` bounds the bodies.
+    `integrations.inbound.body` bounds the bodies.
     """
 
     def init_process(self):

@@ -11,7 +11,7 @@ import os
 import django
 from django.db import connection
 
-from orders import list_indexes
+from orders.db import indexes
 
 FACTS = """
 CREATE TEMP TABLE facts AS
@@ -93,12 +93,12 @@ class Editor:
 
 def fill(orders: int) -> None:
     """Adds the rows to an empty, migrated database; indexes made by hand are made at the end, which is quicker."""
-    list_indexes.remove(None, Editor())
+    indexes.remove(None, Editor())
     with connection.cursor() as cursor:
         for statement in STATEMENTS:
             cursor.execute(statement, SHAPES[orders <= FEW] | {"orders": orders})
         cursor.execute("SELECT setval(pg_get_serial_sequence('orders_order', 'id'), %s)", [orders])
-    list_indexes.install(None, Editor())
+    indexes.install(None, Editor())
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (FREEZE, ANALYZE)")
 

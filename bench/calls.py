@@ -8,11 +8,11 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from integrations.bigdata.client import post_product_infos
-from integrations.building import build_payloads
-from integrations.sending import send
+from integrations.delivery.payloads import build_payloads
+from integrations.delivery.senders import send
 from orders.models import Dispatch
-from orders.services.leases import claim
-from orders.services.outcomes import record_outcomes
+from orders.services.outbox.claim import claim
+from orders.services.outbox.record import record_outcomes
 
 
 def enqueue() -> None:

@@ -13,12 +13,12 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.orders import make_due_trials, make_trials
 from bench.results import append
-from integrations.building import build_payloads
+from integrations.delivery.payloads import build_payloads
 from orders.activation import activate
 from orders.models import Dispatch, Order, OrderDomain
 from orders.services import end_trials, settle_arrived
-from orders.services.leases import claim, next_due
-from orders.services.stepping import release
+from orders.services.outbox.claim import claim, next_due
+from orders.services.outbox.release import release
 
 STEPS = 5  # dispatches of an order
 DUE = 300

@@ -17,7 +17,7 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.desk import ROOT, Desk, free_port
 from bench.results import append, spread
 from integrations.bigdata.payload import product_infos
-from integrations.building import record_facts
+from integrations.delivery.payloads import record_facts
 from integrations.sandbox.store import Store
 from orders.models import BillingRecord, Order
 

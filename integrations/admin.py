@@ -11,8 +11,8 @@ from integrations.models import HEARTBEAT_LIMIT, Breaker, CallCount, Heartbeat, 
 from orders.admin.moments import ago
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.causes import cause_of
-from orders.pages.history import PARTNER_NAMES
+from orders.error_codes import cause_of
+from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 
 

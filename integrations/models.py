@@ -41,7 +41,7 @@ class Turn(models.Model):
 
 
 class CallCount(models.Model):
-    """How many calls a caller made within a sixtieth of the rate's time (integrations/bboss/throttle.py)."""
+    """How many calls a caller made within a sixtieth of the rate's time (integrations/bboss/rate_limit.py)."""
 
     caller = models.CharField(_("caller"), max_length=80)
     part = models.BigIntegerField(_("part of the time"))

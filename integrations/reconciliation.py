@@ -17,20 +17,20 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from integrations import rate
 from integrations.bigdata.books import held_records
 from integrations.bigdata.client import query_product_infos
 from integrations.bigdata.comparison import Ours, compare, unreadable_answer
-from integrations.building import record_facts
-from integrations.http import PartnerError
+from integrations.delivery import rate
+from integrations.delivery.payloads import record_facts
+from integrations.outbound.http import PartnerError
 from orders.books import BooksSilentError, Finding, Look
 from orders.domain_names import MOST_DOMAINS
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.queries.pausing import why_paused
-from orders.services.differences import troubled
-from orders.services.fixing import Left, obstacles
-from orders.services.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
-from orders.services.reconciling import (
+from orders.services.reconciliation.differences import troubled
+from orders.services.reconciliation.fixes import Left, obstacles
+from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
+from orders.services.reconciliation.results import (
     Snapshot,
     add_counts,
     begin_reconciliation,

@@ -10,18 +10,18 @@ from django.utils import timezone
 from django_q.models import Failure
 from django_q.tasks import async_task
 
-from integrations.alive import beat, forget_dead
-from integrations.bboss.throttle import forget_counts
-from integrations.database import Outage, is_away
-from integrations.delivery import drain as run_drain
+from integrations.bboss.rate_limit import forget_counts
+from integrations.database_deadline import Outage, is_away
+from integrations.delivery.loop import drain as run_drain
 from integrations.reconciliation import Comparison, Scope
-from integrations.tie import ending
+from integrations.worker.heartbeat import beat, forget_dead
+from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
+from orders.services.compensation.start import close_abandoned
+from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses
-from orders.services.stepping import release
-from orders.services.undo import close_abandoned
 from orders.services.usage import ask_for_usage
 from orders.services.wakeup import wake
 

@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
-from notifications.personal import mask_mail, mask_name, mask_phone, mask_text
 
 PERMISSION = "orders.see_personal_data"
 TONES = {

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from orders.models import Dispatch, Order
 from orders.services.locking import lock_orders
-from orders.services.progress import refresh_states
-from orders.services.stepping import release
+from orders.services.order_state import refresh_states
+from orders.services.outbox.release import release
 from orders.services.wakeup import wake
 
 

@@ -14,8 +14,8 @@ from django.db.models import Subquery
 from django.utils import timezone
 
 from orders import high_water_mark
+from orders.db.compiled_query import Prepared
 from orders.models import OrderEvent, Timeline
-from orders.prepared import Prepared
 from orders.services.restores import note_restored
 
 logger = logging.getLogger(__name__)

@@ -6,9 +6,10 @@ from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from orders.admin.scope import UnlimitedOnly
-from project import failed_logins, journal, people
+from project.accounts import failed_logins, staff
+from project.admin_site import audit
 
-__all__ = ["failed_logins", "journal", "people"]  # registers the accounts' pages
+__all__ = ["audit", "failed_logins", "staff"]  # registers the accounts' pages
 
 
 class SuperuserWrites(UnlimitedOnly):

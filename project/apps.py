@@ -22,4 +22,4 @@ class DeskAdminConfig(admin_apps.AdminConfig):
     """django.contrib.admin with our site."""
 
     default = False
-    default_site = "project.admin_site.DeskAdminSite"
+    default_site = "project.admin_site.site.DeskAdminSite"

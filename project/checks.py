@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from integrations.bboss.throttle import parse_rate
+from integrations.bboss.rate_limit import parse_rate
 from integrations.bboss.tokens import expiry
 from orders.high_water_mark import unwritable
 from project import production

@@ -8,7 +8,7 @@ from django.core.management import execute_from_command_line
 from django.core.management.base import CommandParser
 from django.db import Error, OperationalError
 
-from integrations.database import COMMAND, NEVER, WORKER, is_away, limit_statements, one_line
+from integrations.database_deadline import COMMAND, NEVER, WORKER, is_away, limit_statements, one_line
 from project import production
 from project.management.commands import version
 

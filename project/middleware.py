@@ -4,8 +4,8 @@ import re
 import uuid
 
 from integrations.bboss.transport import LARGEST
-from integrations.database import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
-from project.logs import request_id
+from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
+from project.observability.logs import request_id
 
 BYTES_A_SECOND = 32 * 1024  # of an order's body, beyond the time that each has: several times what a slow disk needs
 SAFE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")

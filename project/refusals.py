@@ -9,9 +9,9 @@ from django.utils import timezone
 from django.views import defaults
 
 from integrations.bboss.codes import Code
-from integrations.bboss.reply import Call, reply
-from integrations.database import is_away
-from project.logs import request_id
+from integrations.bboss.responses import Call, reply
+from integrations.database_deadline import is_away
+from project.observability.logs import request_id
 
 
 def bad_request(request, exception):

@@ -12,10 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.order_page.page import actor
 from orders.admin.scope import attributions_of, limit
 from orders.errors import NotAllowedError
 from orders.models import Difference, Timeline
+from orders.order_page.page import actor
 from orders.queries.after_restore import KINDS, SAMPLE, steps_of
 from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored

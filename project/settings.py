@@ -88,16 +88,16 @@ AUTH_PASSWORD_VALIDATORS = [
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
-AXES_USERNAME_CALLABLE = "project.login_guard.name_of"
-AXES_CLIENT_IP_CALLABLE = "project.login_guard.address_of"  # never a header that we did not count on
+AXES_USERNAME_CALLABLE = "project.accounts.login_guard.name_of"
+AXES_CLIENT_IP_CALLABLE = "project.accounts.login_guard.address_of"  # never a header that we did not count on
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or somebody could keep a colleague out for good
-AXES_LOCKOUT_CALLABLE = "project.login_guard.answer_locked"
+AXES_LOCKOUT_CALLABLE = "project.accounts.login_guard.answer_locked"
 AXES_SENSITIVE_PARAMETERS = []  # log lines name account and address; passwords are never written
 AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
-AXES_ENABLE_ADMIN = False  # project.failed_logins has a page of ours
+AXES_ENABLE_ADMIN = False  # project.accounts.failed_logins has a page of ours
 
 # --- Database: SQLite embedded, or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
@@ -158,7 +158,7 @@ Q_CLUSTER = {
     "name": "ibs-order-desk",
     "label": _("Queue"),
     "orm": "default",  # the business database: a wake-up is one INSERT in the transaction that it belongs to
-    "broker_class": "integrations.queue.DeskBroker",  # listens to the common queue and to its own cluster's pings
+    "broker_class": "integrations.worker.broker.DeskBroker",  # hears its own cluster's pings too
     "workers": 2,
     "queue_limit": 2,  # what one cluster takes out of the database ahead of time: little, so that a death delays little
     "bulk": 1,
@@ -226,8 +226,11 @@ LOG_LEVEL = value("LOG_LEVEL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"away": {"()": "project.logs.AwayFilter"}, "mask": {"()": "project.logs.MaskFilter"}},
-    "formatters": {"line": {"()": "project.logs.LineFormatter"}},
+    "filters": {
+        "away": {"()": "project.observability.logs.AwayFilter"},
+        "mask": {"()": "project.observability.logs.MaskFilter"},
+    },
+    "formatters": {"line": {"()": "project.observability.logs.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["away", "mask"], "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {

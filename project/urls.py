@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from project import health
+from project.observability import health
 
 handler400 = "project.refusals.bad_request"
 handler500 = "project.refusals.server_error"

@@ -7,7 +7,7 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
-from integrations.database import PAGE, limit_statements
+from integrations.database_deadline import PAGE, limit_statements
 from project import __version__
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
@@ -19,7 +19,7 @@ limit_statements(PAGE)
 try:
     application = get_wsgi_application()
 
-    from integrations.body import BodiesInTime
+    from integrations.inbound.body import BodiesInTime
     from project.checks import stop_on_errors  # its models need the apps to be ready
 
     application = BodiesInTime(application)

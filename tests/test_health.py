@@ -83,7 +83,7 @@ def test_no_worker_ever_is_a_reason(client):
 
 def test_a_missing_migration_is_a_reason(client, beat, monkeypatch):
     beat()
-    monkeypatch.setattr("project.readiness.missing_migrations", lambda: ["orders.0009_next"])
+    monkeypatch.setattr("project.observability.readiness.missing_migrations", lambda: ["orders.0009_next"])
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["migrations"] == ["orders.0009_next"]
@@ -183,7 +183,7 @@ def test_a_balancer_asks_for_database_and_migrations_only(client, monkeypatch):
     assert client.get("/readyz").status_code == 503  # no worker
     answer = client.get("/readyz?for=intake")
     assert (answer.status_code, answer.json()["reasons"]) == (200, [])
-    monkeypatch.setattr("project.readiness.missing_migrations", lambda: ["orders.0009_next"])
+    monkeypatch.setattr("project.observability.readiness.missing_migrations", lambda: ["orders.0009_next"])
     assert client.get("/readyz?for=intake").status_code == 503
 
 
@@ -204,7 +204,7 @@ def test_the_log_says_once_that_it_is_away_and_once_that_it_is_back(client, beat
         patch.setattr(connection, "cursor", refuse)
         assert [client.get("/readyz").status_code for _ in range(3)] == [503, 503, 503]
     assert [client.get("/readyz").status_code for _ in range(2)] == [200, 200]
-    said = [record.message for record in caplog.records if record.name == "project.health"]
+    said = [record.message for record in caplog.records if record.name == "project.observability.health"]
     assert said == [
         "the database does not answer /readyz: connection refused",
         "the database answers /readyz again after 0 s",

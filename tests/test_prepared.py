@@ -1,9 +1,9 @@
-"""orders.prepared must find exactly what the same query finds when it is put together anew."""
+"""orders.db.compiled_query must find exactly what the same query finds when it is put together anew."""
 
 import pytest
 
+from orders.db.compiled_query import Prepared, Slot
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
-from orders.prepared import Prepared, Slot
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -1,12 +1,12 @@
-"""orders.rows must save exactly what Django's own bulk_create and bulk_update would."""
+"""orders.db.bulk_write must save exactly what Django's own bulk_create and bulk_update would."""
 
 import pathlib
 
 import pytest
 from django.db import IntegrityError, transaction
 
+from orders.db.bulk_write import insert_rows, update_rows
 from orders.models import Attempt, BillingRecord, Dispatch, InboundMessage, Order, OrderDomain, OrderEvent, TrialUsage
-from orders.rows import insert_rows, update_rows
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -92,13 +92,13 @@ def test_a_constraint_objects_as_ever():
 
 
 def test_only_services_write_with_it():
-    """They may write a status; orders.rows must be no way round them (tests/test_architecture.py)."""
+    """They may write a status; orders.db.bulk_write must be no way round them (tests/test_architecture.py)."""
     apps = ("project", "integrations", "orders", "approvals", "notifications")
     users = {
         path.relative_to(ROOT).as_posix()
         for app in apps
         for path in (ROOT / app).rglob("*.py")
-        if "orders.rows" in path.read_text(encoding="utf-8") and path.name != "rows.py"
+        if "orders.db.bulk_write" in path.read_text(encoding="utf-8") and path.name != "rows.py"
     }
     assert users
     assert all(user.startswith("orders/services/") for user in users)

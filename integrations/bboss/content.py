@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from integrations.bboss import serializers
 from integrations.bboss.codes import Code, Refused
 from integrations.bboss.envelope import shown
-from integrations.bboss.strict_json import BadJsonError, parse_text
+from integrations.inbound.strict_json import BadJsonError, parse_text
 from orders.content import OrderContent
+from orders.db.compiled_query import Prepared, Slot
 from orders.models import Order, Province, ServiceType
-from orders.prepared import Prepared, Slot
 
 KINDS = {
     "1": (Order.Kind.TRIAL, serializers.TrialSerializer),

@@ -7,7 +7,7 @@ from django.conf import settings
 from integrations.bboss import signature, tokens
 from integrations.bboss.codes import Code, Refused
 from integrations.bboss.times import parse_time
-from integrations.wire import wire_time
+from integrations.outbound.formats import wire_time
 
 REQUIRED = (
     "accessToken",

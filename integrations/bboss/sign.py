@@ -7,7 +7,7 @@ from django.conf import settings
 
 from integrations.bboss.signature import sign
 from integrations.bboss.tokens import expiry
-from integrations.wire import wire_time
+from integrations.outbound.formats import wire_time
 
 
 class SigningError(Exception):

@@ -3,7 +3,7 @@
 import datetime
 import re
 
-from integrations.wire import ZONE
+from integrations.outbound.formats import ZONE
 
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})")
 _DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")

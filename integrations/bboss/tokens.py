@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from integrations.bboss.codes import Code, Refused
 from integrations.bboss.times import parse_time
-from integrations.wire import wire_time
+from integrations.outbound.formats import wire_time
 
 TOKEN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
 

@@ -4,10 +4,10 @@ import datetime
 
 from django.http import HttpRequest
 
-from integrations.bboss import throttle
+from integrations.bboss import rate_limit
 from integrations.bboss.codes import Code, Refused
-from integrations.bboss.strict_json import BadJsonError, parse_bytes
-from integrations.body import BodyBrokenError, BodyTooLargeError, discard_body, read_body
+from integrations.inbound.body import BodyBrokenError, BodyTooLargeError, discard_body, read_body
+from integrations.inbound.strict_json import BadJsonError, parse_bytes
 
 LARGEST = 2 * 1024 * 1024
 
@@ -17,11 +17,11 @@ def read_members(request: HttpRequest, address: str, now: datetime.datetime) -> 
     try:
         _check_content_type(request)
         length = _content_length(request)
-        throttle.check_address(address)
+        rate_limit.check_address(address)
     except Refused:
-        throttle.count_refused(address, now)
+        rate_limit.count_refused(address, now)
         raise
-    throttle.check_rate(address, now)
+    rate_limit.check_rate(address, now)
     body = _read(request, length)
     return _parse(body), body
 

@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from integrations.bboss.codes import Code
-from integrations.bboss.intake import answer, refuse
-from integrations.bboss.reply import Reply
+from integrations.bboss.handler import answer, refuse
+from integrations.bboss.responses import Reply
 from integrations.bboss.schema import documented
 
 logger = logging.getLogger(__name__)

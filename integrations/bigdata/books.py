@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from integrations.bigdata.client import query_product_infos
 from integrations.bigdata.payload import LIVE
-from integrations.http import PartnerError, clean
-from integrations.wire import WIRE_FORMAT, ZONE
+from integrations.outbound.formats import WIRE_FORMAT, ZONE
+from integrations.outbound.http import PartnerError, clean
 from orders.books import BooksSilentError, HeldRecord
 from orders.models import BillingRecord
 

@@ -1,16 +1,16 @@
 """Calls to the big-data side (contract 3.3): billing records, and the traffic of trials. Knows no database.
 
 Every function sends `body` (JSON, UTF-8) as it is, under `key` (the dispatch's, the same for every attempt), and raises
-`integrations.http.PartnerError` unless the answer says success. `seconds`: the total time-out, where it is not the
-usual one.
+`integrations.outbound.http.PartnerError` unless the answer says success.
+`seconds`: the total time-out, where it is not the usual one.
 """
 
 import dataclasses
 
 from django.conf import settings
 
-from integrations import wire
-from integrations.http import ANSWER_BYTES, Answer, PartnerError, check, parse, plain, post
+from integrations.outbound import formats
+from integrations.outbound.http import ANSWER_BYTES, Answer, PartnerError, check, parse, plain, post
 
 RECORD_BYTES = 2048  # of an answer, for each record; ours take 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
@@ -34,7 +34,7 @@ def query_product_infos(
 
     How long it may take and how long its answer may be grows with the number of records that are `expected`.
     """
-    body = wire.encode({"jobId": job_id}).encode()
+    body = formats.encode({"jobId": job_id}).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
     return _rows(_call("/productInfos/query", body, key, request_id, seconds, most))

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from integrations.wire import wire_time
+from integrations.outbound.formats import wire_time
 
 LIVE, CANCELLED = "1", "2"
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # what a call is about

@@ -13,12 +13,12 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations.bboss.strict_json import BadJsonError, parse_bytes
-from integrations.body import BodyBrokenError, BodyTooLargeError, discard_body, read_body
 from integrations.bpm.schema import MEANINGS, RECEIVED, documented
 from integrations.bpm.serializers import ApprovalSerializer
 from integrations.bpm.signature import is_signed
-from orders.canonical import content_hash
+from integrations.inbound.body import BodyBrokenError, BodyTooLargeError, discard_body, read_body
+from integrations.inbound.strict_json import BadJsonError, parse_bytes
+from orders.db.canonical import content_hash
 from orders.errors import OrderUnknownError, RecordConflictError
 from orders.restored_guard import is_restored
 from orders.services import receive_approval

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from integrations.http import Answer, check, clean, post
+from integrations.outbound.http import Answer, check, clean, post
 
 LONGEST_PROCESS_ID = 128
 
@@ -10,7 +10,8 @@ LONGEST_PROCESS_ID = 128
 def start_flow(body: bytes, *, key: str, request_id: str) -> str:
     """Starts a flow with `body` (JSON, UTF-8; one of `payload`'s two); BPM's process id, "" if it names none.
 
-    `key` is the dispatch's, the same for every attempt. Raises `integrations.http.PartnerError` unless BPM accepted.
+    `key` is the dispatch's, the same for every attempt. Raises `integrations.outbound.http.PartnerError` unless BPM
+    accepted.
     """
     url = settings.BPM_BASE_URL.rstrip("/") + "/flows/start"
     answer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from integrations.wire import bpm_time
+from integrations.outbound.formats import bpm_time
 from notifications.recipients import ContactFacts
 
 SENDER = {"accessSystem": "IBS", "account": "CDN-IBS"}

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from approvals.models import ApprovalRecord
-from integrations.wire import ZONE
+from integrations.outbound.formats import ZONE
 
 RESULTS = ["pass", "reject", "return"]
 _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")

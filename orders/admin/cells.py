@@ -2,8 +2,8 @@
 
 from django.utils.html import format_html
 
-from notifications.personal import head
-from orders.foreign_json import with_rest
+from notifications.masks import head
+from orders.untrusted_text import with_rest
 
 MOST = 4096  # bytes; fifty rows of a list stay a page
 

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from notifications.personal import MOST
+from notifications.masks import MOST
 from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.members import members_of
@@ -17,8 +17,8 @@ from orders.admin.personal import PersonalData, masked, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
-from orders.pages.history import actor_of
-from orders.pages.key_words import WORDS
+from orders.order_page.glossary import WORDS
+from orders.order_page.history import actor_of
 
 ABSENT = "—"
 MOST_ROWS = 200

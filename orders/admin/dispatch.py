@@ -15,11 +15,11 @@ from orders.admin.personal import PersonalData, masked_field, masked_text, perso
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
-from orders.causes import cause_of
+from orders.error_codes import cause_of
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.pages.saying import said
-from orders.pages.times import took
+from orders.order_page.error_messages import said
+from orders.order_page.times import took
 from orders.services.incidents import PARTNERS
 
 FEW = 10

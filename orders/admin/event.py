@@ -11,7 +11,7 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
 from orders.models import OrderEvent
-from orders.pages.history import FILTERS, actor_of, tell
+from orders.order_page.history import FILTERS, actor_of, tell
 
 WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FILTERS.items() if key})
 

@@ -16,10 +16,10 @@ from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import search_orders
-from orders.causes import cause_of
+from orders.attachments.preview import findings_of
+from orders.error_codes import cause_of
 from orders.models import Dispatch, OrderFiles
-from orders.pages.history import actor_of
-from orders.pages.preview import findings_of
+from orders.order_page.history import actor_of
 from orders.queries.doubts import mark
 
 

@@ -15,11 +15,11 @@ from orders.admin.personal import masked_field, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
-from orders.causes import cause_of, title_of
+from orders.error_codes import cause_of, title_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
-from orders.pages.history import PARTNER_NAMES as PARTNERS
-from orders.pages.history import actor_of
-from orders.pages.saying import said
+from orders.order_page.error_messages import said
+from orders.order_page.history import PARTNER_NAMES as PARTNERS
+from orders.order_page.history import actor_of
 
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices)

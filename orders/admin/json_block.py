@@ -2,7 +2,7 @@
 
 from django.utils.html import format_html
 
-from orders.foreign_json import pretty
+from orders.untrusted_text import pretty
 
 
 def json_block(value) -> str:

@@ -5,7 +5,7 @@ import datetime
 from django.utils import timezone
 from django.utils.html import format_html
 
-from orders.pages.times import relative
+from orders.order_page.times import relative
 
 RECENT = datetime.timedelta(days=2)
 

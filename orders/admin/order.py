@@ -5,11 +5,11 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip
 from orders.admin.order_list import OrderList
-from orders.admin.order_page import OrderPages
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
 from orders.models import Order, OrderDomain, TrialClaim
+from orders.order_page.views import OrderPages
 
 
 @admin.register(Order)

@@ -12,15 +12,15 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.moments import ago
-from orders.admin.order_page.page import actor
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import limit
 from orders.admin.standing import paused_for, slept_through_for, standing_for
 from orders.errors import NotAllowedError
 from orders.models import Order, Pause
-from orders.pages.history import PARTNER_NAMES, actor_of
-from orders.pages.pausing import slept_words, will_pause, will_resume
+from orders.order_page.history import PARTNER_NAMES, actor_of
+from orders.order_page.page import actor
+from orders.order_page.pauses import slept_words, will_pause, will_resume
 from orders.queries.pausing import waiting_steps
 from orders.services.pauses import pause_partner, resume_partner
 

@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from notifications.personal import head, mask_mail, mask_name, mask_phone, mask_text
-from orders import foreign_json
+from notifications.masks import head, mask_mail, mask_name, mask_phone, mask_text
+from orders import untrusted_text
 from orders.admin.json_block import json_block
-from orders.foreign_json import with_rest
 from orders.models import Order
-from orders.services.viewing import note_personal_data_seen
+from orders.services.audit import note_personal_data_seen
+from orders.untrusted_text import with_rest
 
 PERMISSION = "orders.see_personal_data"
 MASKS = {
@@ -80,7 +80,7 @@ def _json(text: str) -> dict | list | None:
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        return foreign_json.load(text)
+        return untrusted_text.load(text)
     except ValueError:
         return None
 

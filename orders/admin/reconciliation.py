@@ -15,7 +15,7 @@ from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
 from orders.fixing_words import left_because
 from orders.models import Difference, Reconciliation
-from orders.pages.history import actor_of
+from orders.order_page.history import actor_of
 
 
 @admin.register(Reconciliation)

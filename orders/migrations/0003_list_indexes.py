@@ -1,8 +1,8 @@
-"""The indexes behind the staff's lists, search and dashboard; see orders.list_indexes."""
+"""The indexes behind the staff's lists, search and dashboard; see orders.db.indexes."""
 
 from django.db import migrations
 
-from orders.list_indexes import install, remove
+from orders.db.indexes import install, remove
 
 
 class Migration(migrations.Migration):

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from orders.list_indexes import install
+from orders.db.indexes import install
 
 
 class Migration(migrations.Migration):

@@ -2,8 +2,8 @@
 
 from django.db import migrations, models
 
-from orders.common_words import words_of
-from orders.list_indexes import install
+from orders.refusal_causes import words_of
+from orders.db.indexes import install
 
 OPEN = ["open", "acknowledged", "ignored"]
 BEFORE_THE_SIGNATURE = ["20402", "20101", "20207", "20209", "20210", "20314", "20305", "20311", "20208"]

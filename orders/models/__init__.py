@@ -7,11 +7,11 @@ from orders.models.inbound import AcceptedCall, InboundMessage
 from orders.models.incident import AffectedOrder, Incident
 from orders.models.order import Order, OrderDomain, TrialClaim
 from orders.models.pause import Pause
+from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
 from orders.models.scope import StaffScope
 from orders.models.timeline import Timeline
-from orders.models.views import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 
 __all__ = [
     "AcceptedCall",

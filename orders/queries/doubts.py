@@ -11,7 +11,7 @@ from orders.models import AffectedOrder, BillingRecord, Difference, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.approving import returned
 from orders.services.incidents import BOOKS_ONLY
-from orders.services.stepping import behind_what_stopped
+from orders.services.outbox.release import behind_what_stopped
 
 Kind = Difference.Kind
 DOUBT, BEHIND, RETURNED = "doubt", "behind", "returned"

@@ -16,8 +16,8 @@ from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Incident
 from orders.queries.doubts import SERVED, open_differences
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNERS_OWN
 from orders.services.incidents import DIFFERENCE as DIFFERS
-from orders.services.mails import AFTER_THE_PLAN
-from orders.services.stepping import behind_what_stopped, stopped_in_line
+from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.services.outbox.release import behind_what_stopped, stopped_in_line
 
 S = Order.State
 STOPPED = [S.HELD, S.FAILED]

@@ -1,7 +1,7 @@
 """The only writers of orders and of what hangs on them. Verb first, keyword-only, the actor as `by`."""
 
 from orders.services.approvals import receive_approval
-from orders.services.compensation import compensate
+from orders.services.compensation.by_staff import compensate
 from orders.services.files import recheck_files, waive_files
 from orders.services.holds import choose_attribution, settle_arrived
 from orders.services.intake import keep_message, receive_order

@@ -11,16 +11,16 @@ from approvals.models import ApprovalRecord
 from approvals.services import RecordBodyDiffersError, add_record
 from orders.errors import RecordConflictError
 from orders.models import Dispatch, Order
+from orders.services.compensation.finish import finish_undo
+from orders.services.compensation.late import ask_staff, is_late
+from orders.services.compensation.start import begin_undo
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.late_undo import ask_staff, is_late
 from orders.services.locking import lock_order
-from orders.services.mails import queue_mail
-from orders.services.outcome import ACTED_BEFORE, RESTORED
-from orders.services.progress import refresh_states
-from orders.services.stepping import release
-from orders.services.undo import begin_undo
-from orders.services.undone import finish_undo
+from orders.services.order_state import refresh_states
+from orders.services.outbox.mails import queue_mail
+from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED
+from orders.services.outbox.release import release
 from orders.services.wakeup import wake
 
 Decision, State, Step = Order.Decision, Dispatch.State, Dispatch.Step

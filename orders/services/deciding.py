@@ -7,16 +7,16 @@ from django.db import transaction
 
 from approvals.models import ApprovalRecord
 from approvals.services import add_record
-from orders.canonical import content_hash
+from orders.db.canonical import content_hash
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order
-from orders.services.acts import bpm_acts
 from orders.services.approvals import apply_decision, settle_process
+from orders.services.compensation.late import end_question
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles
-from orders.services.late_undo import end_question
 from orders.services.locking import lock_order
-from orders.services.opening import claims_against, open_again, why_not_open
+from orders.services.outbox.acts import bpm_acts
+from orders.services.reopening import claims_against, open_again, why_not_open
 from orders.services.wakeup import wake
 
 Decision, State = Order.Decision, Order.State

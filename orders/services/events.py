@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from orders import high_water_mark
+from orders.db.bulk_write import insert_rows
 from orders.models import Order, OrderEvent
-from orders.rows import insert_rows
 
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:

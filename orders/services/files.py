@@ -8,16 +8,16 @@ from django.db import transaction
 
 from approvals.models import ApprovalRecord
 from approvals.services import add_record
-from orders.canonical import content_hash
+from orders.db.canonical import content_hash
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
 from orders.services.locking import lock_order, lock_orders
-from orders.services.mails import queue_mail
-from orders.services.progress import refresh_states
-from orders.services.stepping import release
+from orders.services.order_state import refresh_states
+from orders.services.outbox.mails import queue_mail
+from orders.services.outbox.release import release
 from orders.services.wakeup import wake
 
 Step, State = Dispatch.Step, Dispatch.State

@@ -10,25 +10,25 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Q
 
-from orders.batches import load_rows
 from orders.books import HeldRecord
+from orders.db.batches import load_rows
+from orders.db.bulk_write import update_rows
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES, OPEN_STATES
-from orders.rows import update_rows
+from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo, given_up_undoing, release_claim
+from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
 from orders.services.locking import lock_order, lock_orders
-from orders.services.opening import plan_behind
+from orders.services.order_state import convert_trials, refresh_states
+from orders.services.outbox.record_times import CANCELS
+from orders.services.outbox.release import release
 from orders.services.planning import open_claim
-from orders.services.progress import convert_trials, refresh_states
-from orders.services.record_times import CANCELS
+from orders.services.reconciliation.held_records import by_identity, identity, owner, take_record
+from orders.services.reopening import plan_behind
 from orders.services.shapes import count_what_is_there, keep_what_is_live
-from orders.services.stepping import release
-from orders.services.taken_books import by_identity, identity, owner, take_record
-from orders.services.undo_plan import LOOK_AGAIN
-from orders.services.undone import WAITS_FOR_CLAIM, finish_undo, given_up_undoing, release_claim
 from orders.services.wakeup import wake
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from orders.db.bulk_write import update_rows
 from orders.models import Attempt, Dispatch, Order
-from orders.rows import update_rows
-from orders.services.consequences import move_on
 from orders.services.events import add_event
 from orders.services.locking import lock_orders
-from orders.services.lost import WORDS, note_losses
-from orders.services.outcome import RESTORED, Outcome
+from orders.services.outbox.follow_up import move_on
+from orders.services.outbox.lost_attempts import WORDS, note_losses
+from orders.services.outbox.outcome import RESTORED, Outcome
 
 State, Result = Dispatch.State, Attempt.Outcome
 RESENT = "resent"  # in `about`: the number of the event by which a person sent the step

@@ -8,13 +8,13 @@ from django.db.models import Exists, OuterRef
 from orders.domain_names import MOST_DOMAINS, fault
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order, OrderDomain, Province
-from orders.services.carrying import carry_out
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
 from orders.services.locking import lock_order
-from orders.services.mails import queue_mail
+from orders.services.order_state import refresh_states
+from orders.services.outbox.mails import queue_mail
 from orders.services.planning import open_claim, settle
-from orders.services.progress import refresh_states
+from orders.services.save_plan import carry_out
 from orders.services.wakeup import wake
 
 Held, State = Order.Held, Order.State

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from django.db import connection, transaction
 from django.db.models import Count, F, QuerySet
 
-from orders.common_words import MOST_GROUPS, OTHERS, SPEAKS, words_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
+from orders.refusal_causes import MOST_GROUPS, OTHERS, SPEAKS, words_of
 from orders.services.events import add_event
-from orders.services.mails import queue_mail
+from orders.services.outbox.mails import queue_mail
 
 PARTNERS = {
     Dispatch.Channel.BILLING: "bigdata",

@@ -5,18 +5,18 @@ import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from orders.canonical import content_hash
 from orders.content import OrderContent, Receipt
+from orders.db.bulk_write import insert_rows
+from orders.db.canonical import content_hash
+from orders.db.compiled_query import Prepared, Slot
 from orders.domain_names import MOST_DOMAINS
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.models import AcceptedCall, InboundMessage, Order
-from orders.prepared import Prepared, Slot
-from orders.rows import insert_rows
-from orders.services.carrying import carry_out
 from orders.services.events import add_events, event
 from orders.services.holds import note_hold, settle_followers
+from orders.services.order_state import refresh_states
 from orders.services.planning import open_claim, settle
-from orders.services.progress import refresh_states
+from orders.services.save_plan import carry_out
 from orders.services.wakeup import wake
 
 TRIAL = Prepared(

@@ -13,9 +13,9 @@ from django.db import connection, transaction
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
+from orders.db.compiled_query import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
-from orders.prepared import Prepared, Slot
 from orders.queries.pausing import slept_through, waiting_steps
 from orders.services.events import add_event, add_events, event
 from orders.services.incidents import (
@@ -26,7 +26,7 @@ from orders.services.incidents import (
     lock_incidents,
     open_incident,
 )
-from orders.services.mails import queue_mail
+from orders.services.outbox.mails import queue_mail
 from orders.services.wakeup import wake
 
 LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause has alone; any numbers will do

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.utils import timezone
 
+from orders.db.compiled_query import Prepared, Slot
 from orders.errors import ContentError
 from orders.models import BillingRecord, Order, OrderDomain, Province, TrialClaim
 from orders.plan import CANCEL_TRIAL, PlanFacts, PlannedStep, build_plan
-from orders.prepared import Prepared, Slot
-from orders.services.stepping import line_is_free
+from orders.services.outbox.release import line_is_free
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 CLOSED_FOR_GOOD = {State.WITHDRAWN, State.ENDED}

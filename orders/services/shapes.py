@@ -3,10 +3,10 @@
 import datetime
 
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
+from orders.services.compensation.start import give_ending
 from orders.services.events import add_event
+from orders.services.order_state import move_trial
 from orders.services.planning import latest_shape
-from orders.services.progress import move_trial
-from orders.services.undo import give_ending
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]

@@ -5,7 +5,7 @@ import datetime
 from orders.models import Dispatch, Order, TrialUsage
 from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_events, event
-from orders.services.mails import AFTER_THE_PLAN
+from orders.services.outbox.mails import AFTER_THE_PLAN
 from orders.services.wakeup import wake
 
 LIMIT = 1e300

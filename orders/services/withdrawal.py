@@ -6,21 +6,21 @@ import uuid
 from django.db import transaction
 from django.utils import timezone
 
-from orders.canonical import content_hash
 from orders.content import Receipt
+from orders.db.canonical import content_hash
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
+from orders.services.compensation.finish import finish_undo
+from orders.services.compensation.late import ask_staff, is_late, mark
+from orders.services.compensation.plan import CANCEL, DELETE
+from orders.services.compensation.start import STILL_WRONG, begin_undo, close_never_begun, close_refused, give_ending
 from orders.services.events import add_event
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
 from orders.services.incidents import BUILT_UPON, LATE_UNDO, close_troubles, open_incident
-from orders.services.late_undo import ask_staff, is_late, mark
 from orders.services.locking import lock_order
+from orders.services.outbox.release import release
 from orders.services.planning import latest_shape, open_claim
 from orders.services.shapes import count_what_is_there
-from orders.services.stepping import release
-from orders.services.undo import STILL_WRONG, begin_undo, close_never_begun, close_refused, give_ending
-from orders.services.undo_plan import CANCEL, DELETE
-from orders.services.undone import finish_undo
 from orders.services.wakeup import wake
 
 Kind, State = Order.Kind, Order.State

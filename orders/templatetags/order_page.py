@@ -10,10 +10,10 @@ from orders.admin.answers import why_refused
 from orders.admin.chips import chip, chip_of
 from orders.admin.personal import masked_text
 from orders.admin.service_names import service_name
-from orders.causes import cause_of
+from orders.error_codes import cause_of
 from orders.models import Attempt
-from orders.pages.saying import said
-from orders.pages.times import took
+from orders.order_page.error_messages import said
+from orders.order_page.times import took
 
 register = template.Library()
 register.filter("ago", moments.ago)

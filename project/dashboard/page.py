@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 
 from orders.admin.pause import PERMISSION as PAUSE
 from orders.admin.standing import slept_through_for
-from orders.causes import cause_of, title_of
+from orders.error_codes import cause_of, title_of
 from orders.models import Incident, Order
-from orders.pages.history import PARTNER_NAMES
-from orders.pages.pausing import slept_words
+from orders.order_page.history import PARTNER_NAMES
+from orders.order_page.pauses import slept_words
 from orders.queries.pausing import Standing
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN

@@ -1,4 +1,4 @@
-"""psycopg's connection, with the deadline of `integrations.database` (docs/mechanisms/database-deadline.md).
+"""psycopg's connection, with the deadline of `integrations.database_deadline` (docs/mechanisms/database-deadline.md).
 
 psycopg waits for the server in two places only, `wait` and the generator that connects: for statements, commits, copies
 and TLS alike. Both end here when the time is up, whatever the network does: a server that is frozen keeps its socket
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
 
-from integrations.database import NEVER, time_left
+from integrations.database_deadline import NEVER, time_left
 
 CHECK_EVERY = 0.1  # seconds, as psycopg does: how often a wait looks for Ctrl-C
 WHILE_AWAY = 1.5  # seconds for each address, once the database did not answer; psycopg's own least is 2

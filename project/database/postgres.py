@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from integrations.database import one_line
+from integrations.database_deadline import one_line
 from project.database.errors import BackupError
 
 MOST_SAID = 500  # characters of what a program said

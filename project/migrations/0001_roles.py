@@ -1,10 +1,10 @@
-"""Makes the four roles of project.roles, and adds to them what is missing; takes nothing away."""
+"""Makes the four roles of project.accounts.roles, and adds to them what is missing; takes nothing away."""
 
 from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-from project.roles import APPS, ROLES
+from project.accounts.roles import APPS, ROLES
 
 
 def make_roles(apps, schema_editor):

@@ -4,11 +4,11 @@ from django import template
 from django.utils.translation import gettext as _
 
 from orders.admin.moments import ago
-from orders.pages import pausing
-from orders.pages.history import PARTNER_NAMES
-from orders.pages.rungs import who_paused
-from project.empty_lists import words_of
-from project.paging import MOST
+from orders.order_page import pauses
+from orders.order_page.history import PARTNER_NAMES
+from orders.order_page.ladder.steps import who_paused
+from project.admin_site.empty_lists import words_of
+from project.admin_site.paging import MOST
 
 register = template.Library()
 
@@ -53,5 +53,5 @@ def who_paused_filter(row) -> str:
     return who_paused(row.pause)
 
 
-register.filter("paused_until", pausing.until)
-register.filter("steps_waiting", pausing.waiting)
+register.filter("paused_until", pauses.until)
+register.filter("steps_waiting", pauses.waiting)

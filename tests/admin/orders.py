@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from orders.books import Finding, HeldRecord, Look
 from orders.models import BillingRecord, Conflict, Order, OrderDomain
-from orders.pages.facts import last_event
-from orders.services.reconciling import snapshot
+from orders.order_page.facts import last_event
+from orders.services.reconciliation.results import snapshot
 from tests import factories
 
 S = Order.State

@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from orders.pages.acts import ACTS
-from orders.pages.decisions import DECISIONS
-from orders.pages.facts import last_event
+from orders.order_page.decisions.offered import DECISIONS
+from orders.order_page.decisions.services import ACTS
+from orders.order_page.facts import last_event
 from tests import factories
 from tests.admin.orders import ALLOWED, changes, deciding, failed, filled, staff
 

@@ -7,9 +7,9 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.list_indexes import PLAIN
+from orders.db.indexes import PLAIN
 from orders.models import Dispatch, Order
-from project import paging
+from project.admin_site import paging
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from orders.models import OrderEvent
-from orders.pages.tabs import TABS
+from orders.order_page.tabs import TABS
 from tests import factories as make
 from tests.admin.walking import rows, standard
 from tests.conftest import shanghai

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from orders.models import Order
-from orders.pages.decisions import DECISIONS
-from orders.pages.tabs import TABS
+from orders.order_page.decisions.offered import DECISIONS
+from orders.order_page.tabs import TABS
 from tests import factories as make
 from tests.admin.rows import queued
 from tests.admin.walking import rows, standard
@@ -133,7 +133,7 @@ def test_pages_of_errors_carry_the_policy_too(admin_client, client, monkeypatch)
         404: admin_client.get(f"/admin/{HOSTILE}/"),
         405: admin_client.put(reverse("admin:logout")),
     }
-    monkeypatch.setattr("project.admin_site.import_string", lambda _name: broken)
+    monkeypatch.setattr("project.admin_site.site.import_string", lambda _name: broken)
     pages[500] = admin_client.get(reverse("admin:index"))
     assert {status: answer.status_code for status, answer in pages.items()} == {status: status for status in pages}
     assert {status: wrong(answer, answer.content.decode()) for status, answer in pages.items()} == dict.fromkeys(

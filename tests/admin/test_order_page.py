@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Attempt, Order, OrderEvent, StaffScope
-from orders.pages.tabs import TABS
+from orders.order_page.tabs import TABS
 from tests import factories
 from tests.admin.orders import billed, failed, held_for_files, page, scheduled, staff, step
 from tests.factories import NOW

@@ -12,8 +12,8 @@ from django.utils import timezone
 from notifications.admin import TONES
 from orders.admin import chips
 from orders.models import Dispatch
-from orders.pages.tabs import TABS
-from project.empty_lists import WORDS
+from orders.order_page.tabs import TABS
+from project.admin_site.empty_lists import WORDS
 from tests import factories as make
 from tests.admin.walking import rows, sign_in
 

@@ -4,7 +4,7 @@ import pytest
 from django.test import RequestFactory
 from django.urls import reverse
 
-from project.logs import request_id
+from project.observability.logs import request_id
 from project.refusals import server_error
 from tests import factories
 

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from orders.models import Dispatch, OrderEvent, StaffScope
-from orders.pages import many
+from orders.order_page import bulk_resend
 from tests import factories
 from tests.admin.orders import billed, failed, staff, step
 
@@ -133,8 +133,8 @@ def test_orders_out_of_scope_are_left_alone(client):
 
 
 def test_at_most_so_many_at_once(sender, monkeypatch):
-    monkeypatch.setattr(many, "MOST", 2)
-    monkeypatch.setattr("orders.admin.order_page.many.MOST", 2)
+    monkeypatch.setattr(bulk_resend, "MOST", 2)
+    monkeypatch.setattr("orders.order_page.bulk_resend_view.MOST", 2)
     for _ in range(3):
         failed()
     context = sender.get(URL + "?partner=bpm").context

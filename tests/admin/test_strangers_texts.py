@@ -7,17 +7,17 @@ import time
 import pytest
 from django.urls import reverse
 
-from integrations.bboss.inbound import masked_body, storable_hint
+from integrations.bboss.message_log import masked_body, storable_hint
 from integrations.bboss.signature import masked_text as masked_text_to_sign
-from notifications.personal import MOST, mask_mail, mask_phone, mask_text
+from notifications.masks import MOST, mask_mail, mask_phone, mask_text
 from orders.admin.personal import masked_json, masked_text
-from orders.causes import cause_of
-from orders.common_words import words_of
-from orders.foreign_json import load, pretty
-from orders.pages.payloads import explain
-from orders.pages.refusals import refusal
-from orders.pages.saying import said
-from project import logs
+from orders.error_codes import cause_of
+from orders.order_page.error_messages import said
+from orders.order_page.payloads import explain
+from orders.order_page.refusals import refusal
+from orders.refusal_causes import words_of
+from orders.untrusted_text import load, pretty
+from project.observability import logs
 from tests import factories as make
 
 KIB = 1024

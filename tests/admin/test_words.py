@@ -8,10 +8,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from orders import attachments
-from orders.pages.history import WORDS, tell
-from orders.pages.refusals import refusal
-from orders.pages.saying import said
+from orders.attachments import check
+from orders.order_page.error_messages import said
+from orders.order_page.history import WORDS, tell
+from orders.order_page.refusals import refusal
 from tests import factories
 from tests.admin.orders import billed, deciding, held_for_files, page, step
 
@@ -48,9 +48,9 @@ def test_an_error_in_words(error, told):
     assert said(error) == told
 
 
-@pytest.mark.parametrize("code", attachments.MESSAGES)
+@pytest.mark.parametrize("code", check.MESSAGES)
 def test_a_file_s_finding_is_told_in_chinese(code):
-    told = said(attachments.MESSAGES[code])
+    told = said(check.MESSAGES[code])
     assert told
     assert not ENGLISH.search(told)
 

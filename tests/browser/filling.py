@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from orders.attachments import KINDS
+from orders.attachments.check import KINDS
 from orders.models import BillingRecord, Dispatch, Order
 from tests import factories as make
 from tests.browser.pages import PASSWORD

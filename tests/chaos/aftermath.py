@@ -5,7 +5,7 @@ import os
 
 import requests
 
-from integrations.tie import STOP_WITHIN
+from integrations.worker.parent_link import STOP_WITHIN
 from tests.chaos.world import World
 from tests.processes.desk import ProcessDesk
 
@@ -87,7 +87,7 @@ QUIET = """
 from django.utils import timezone
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
-from orders.services.stepping import release
+from orders.services.outbox.release import release
 from orders.services import settle_arrived
 from orders.activation import activate
 now = timezone.now()

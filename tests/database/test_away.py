@@ -6,8 +6,8 @@ import sys
 import pytest
 from django.db import DatabaseError, IntegrityError, InterfaceError, InternalError, OperationalError, connection
 
-from integrations.database import away_error, is_away
-from project.logs import AwayFilter, LineFormatter
+from integrations.database_deadline import away_error, is_away
+from project.observability.logs import AwayFilter, LineFormatter
 
 
 class Driver(Exception):

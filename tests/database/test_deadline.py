@@ -14,7 +14,7 @@ import pytest
 from django.db import OperationalError
 from django.db.utils import ConnectionHandler
 
-from integrations.database import database_deadline, is_away, limit_statements
+from integrations.database_deadline import database_deadline, is_away, limit_statements
 from project.database.connection import gate
 from project.database.options import database_entry
 from tests.database.relay import Relay

@@ -3,7 +3,7 @@
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from integrations.database import NEVER
+from integrations.database_deadline import NEVER
 from project.database.options import database_entry, session_limits
 from project.environment import WrongError, database
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from orders import attachments
-from orders.attachments import Finding, ProbeError, check_files
+from orders.attachments import check
+from orders.attachments.check import Finding, ProbeError, check_files
 from tests.files import books
 
 ORDER = "100A230920170126001"
@@ -196,19 +196,19 @@ def test_every_wrong_file_in_the_messages_order(folder):
 
 
 def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch):
-    monkeypatch.setattr(attachments, "SECONDS", 0.0)
+    monkeypatch.setattr(check, "SECONDS", 0.0)
     books.write(folder, NAME, books.book())
     books.write(folder, TABLE, books.book())
     found = check_files(order_number=ORDER, files={"info_security": NAME, "info_security_table": TABLE})
-    assert [one.code for one in found] == ["too_large", attachments.NOT_LOOKED_AT]
+    assert [one.code for one in found] == ["too_large", check.NOT_LOOKED_AT]
 
 
 def test_a_probe_that_takes_too_long(folder, monkeypatch, tmp_path):
     books.write(folder, NAME, books.book())
     endless = tmp_path / "probe.py"
     endless.write_text("while True: pass")
-    monkeypatch.setattr("orders.attachments.PROBE", endless)
-    monkeypatch.setattr("orders.attachments.SECONDS", 0.01)
+    monkeypatch.setattr("orders.attachments.check.PROBE", endless)
+    monkeypatch.setattr("orders.attachments.check.SECONDS", 0.01)
     assert code_of() == "too_large"
 
 

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from integrations.delivery import drain
+from integrations.delivery.loop import drain
 from orders.models import Incident
 from orders.services import recheck_files, waive_files
 from tests.bboss.conftest import ACTIVATION, TRIAL

@@ -8,18 +8,18 @@ import json
 import pytest
 from django.utils import timezone
 
-from integrations.building import build_payloads
-from integrations.delivery import drain
+from integrations.delivery.loop import drain
+from integrations.delivery.payloads import build_payloads
 from orders.activation import activate
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
-from orders.reading import standing
+from orders.queries.status_report import standing
 from orders.services import end_trials, settle_arrived
-from orders.services.leases import Work, claim
-from orders.services.outcome import Outcome
-from orders.services.outcomes import record_outcomes
-from orders.services.stepping import release
-from orders.services.undo import close_abandoned
+from orders.services.compensation.start import close_abandoned
+from orders.services.outbox.claim import Work, claim
+from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.record import record_outcomes
+from orders.services.outbox.release import release
 from orders.states import may_move
 from tests.bboss_messages import accepted, post_order
 from tests.conftest import shanghai

@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.breaker import open_partners
+from integrations.delivery.circuit_breaker import open_partners
 from integrations.models import Breaker
 from orders.models import Dispatch, Incident, OrderEvent
 

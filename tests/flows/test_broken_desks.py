@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from project.status import status
+from project.observability.status_report import status
 from tests import factories
 from tests.commands.test_work import run
 from tests.flows.conftest import BILLING, DELETE

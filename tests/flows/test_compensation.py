@@ -4,10 +4,10 @@ import pytest
 from django.utils import timezone
 
 from orders.models import BillingRecord, Order, TrialClaim
+from orders.services.compensation.start import begin_undo
 from orders.services.locking import lock_order
-from orders.services.resend import Selection, resend
+from orders.services.outbox.resend import Selection, resend
 from orders.services.schedules import find_schedule
-from orders.services.undo import begin_undo
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial
 

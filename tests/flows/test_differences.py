@@ -8,10 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations import reconciliation
-from integrations.http import Answer
+from integrations.outbound.http import Answer
 from orders.models import BillingRecord, Difference, Incident, Reconciliation, TrialClaim
 from orders.services.giving_up import give_up
-from orders.services.taking import accept
+from orders.services.reconciliation.take import accept
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, trial, withdrawal
 from tests.flows.reconciling import Books

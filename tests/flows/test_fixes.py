@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from orders.models import BillingRecord, Difference, Dispatch, Order, OrderEvent
-from orders.services.compensation import compensate
+from orders.services.compensation.by_staff import compensate
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 from tests.flows.reconciling import Books

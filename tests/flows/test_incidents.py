@@ -9,9 +9,9 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from orders.common_words import words_of
 from orders.errors import NotAllowedError
 from orders.models import AffectedOrder, Dispatch, Incident, Order, OrderEvent
+from orders.refusal_causes import words_of
 from orders.services import incidents
 from orders.services.incident_desk import (
     acknowledge_incident,

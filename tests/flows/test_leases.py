@@ -8,9 +8,9 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 
-from integrations import delivery
+from integrations.delivery import loop
 from orders.models import Attempt, Dispatch
-from orders.services import leases
+from orders.services.outbox import claim as leases
 from tests.flows.conftest import BILLING, BPM, billing_size
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -20,14 +20,14 @@ TWO = ("a.example.com", "b.example.com")
 def test_a_lease_runs_from_before_the_claim(desk, settings, monkeypatch):
     """A claim that took longer than the lease has to spare leaves no time for the call: it is handed back."""
     settings.DISPATCH_LEASE_SECONDS = settings.PARTNER_TIMEOUT_SECONDS + 6
-    really, slow = delivery.claim, [1.2]
+    really, slow = loop.claim, [1.2]
 
     def claim(**how):
         work = really(**how)
         time.sleep(slow.pop() if slow else 0)
         return work
 
-    monkeypatch.setattr(delivery, "claim", claim)
+    monkeypatch.setattr(loop, "claim", claim)
     desk.play(trial())
     assert list(Attempt.objects.order_by("pk").values_list("outcome", flat=True)) == ["handed_back", "ok"]
     assert desk.state("T1") == "trialing"
@@ -72,11 +72,11 @@ def test_the_bound_counts_all_partners_together(desk, monkeypatch):
 def test_what_is_in_flight_to_a_partner_is_bounded_too(desk, monkeypatch):
     """Bodies of what is being sent fill the memory as well; a partner with so much in flight is asked for no more."""
     monkeypatch.setattr(leases, "RECORDS_A_CLAIM", 2)
-    monkeypatch.setattr(delivery, "RECORDS_IN_FLIGHT", 4)
-    monkeypatch.setattr(delivery, "LOOK_AGAIN", 0)
+    monkeypatch.setattr(loop, "RECORDS_IN_FLIGHT", 4)
+    monkeypatch.setattr(loop, "LOOK_AGAIN", 0)
     seen = []
-    really = delivery.Drain._rooms
-    monkeypatch.setattr(delivery.Drain, "_rooms", lambda drain: seen.append(in_flight(drain)) or really(drain))
+    really = loop.Drain._rooms
+    monkeypatch.setattr(loop.Drain, "_rooms", lambda drain: seen.append(in_flight(drain)) or really(drain))
     for number in range(4):
         desk.post(trial(f"T{number}", *TWO))
     desk.sandbox.delay(0.8)

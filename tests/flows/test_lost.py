@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from integrations import delivery
+from integrations.delivery import loop
 from orders.models import Attempt, Dispatch
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, trial
@@ -166,8 +166,8 @@ class Watched:
 
 @pytest.fixture
 def watched(monkeypatch):
-    watch = Watched(delivery.send)
-    monkeypatch.setattr(delivery, "send", watch)
+    watch = Watched(loop.send)
+    monkeypatch.setattr(loop, "send", watch)
     return watch
 
 
@@ -188,7 +188,7 @@ def test_a_drain_sends_it_alone_and_first(desk, watched):
 
 def test_a_drain_does_not_keep_others_waiting_for_long(desk, watched, monkeypatch):
     """After a while what never lost its worker goes first; the rest follows when nothing else is due."""
-    monkeypatch.setattr(delivery, "ALONE_FOR", -1.0)
+    monkeypatch.setattr(loop, "ALONE_FOR", -1.0)
     desk.post(trial("L0"))
     lose(desk, *desk.claim())
     desk.post(trial("T0"))

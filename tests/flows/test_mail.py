@@ -9,11 +9,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.utils import timezone
 
-from integrations.building import build_payloads
-from integrations.sending import send
+from integrations.delivery.payloads import build_payloads
+from integrations.delivery.senders import send
 from notifications.models import Contact, Mail
 from orders.models import AffectedOrder, Attempt, Dispatch
-from orders.services.leases import claim
+from orders.services.outbox.claim import claim
 from tests.flows.contents import activation, change, trial
 from tests.flows.test_cases import approve
 from tests.processes.desk import free_port

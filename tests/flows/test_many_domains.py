@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from orders import batches
+from orders.db import batches
 from tests.bboss_messages import post_order
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial, withdrawal

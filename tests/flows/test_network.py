@@ -2,8 +2,8 @@
 
 import pytest
 
-from integrations.breaker import open_partners
-from orders.causes import cause_of
+from integrations.delivery.circuit_breaker import open_partners
+from orders.error_codes import cause_of
 from orders.models import Attempt, BillingRecord, Dispatch
 from tests.flows.contents import trial
 from tests.partners.certificates import Authority

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orders.activation import activate, run_job
 from orders.models import Attempt
-from orders.services.stepping import release
+from orders.services.outbox.release import release
 from tests.flows.contents import activation, trial, withdrawal
 
 A, X = "a.example.com", "x.example.com"

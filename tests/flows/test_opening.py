@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from orders.models import Dispatch
-from orders.services.compensation import compensate
+from orders.services.compensation.by_staff import compensate
 from orders.services.deciding import decide
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial, withdrawal

@@ -11,9 +11,9 @@ from integrations.tasks import nightly_usage, reconcile, sweep
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconciliation
 from orders.queries.pausing import oldest_due
+from orders.services.outbox.resend import Selection, judge
 from orders.services.pauses import end_pauses, pause_partner, resume_partner
-from orders.services.resend import Selection, judge
-from orders.services.taking import take
+from orders.services.reconciliation.take import take
 from tests.conftest import shanghai
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, trial

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from integrations import rate
-from integrations.delivery import Drain
+from integrations.delivery import rate
+from integrations.delivery.loop import Drain
 from integrations.reconciliation import Comparison, Scope
 from orders.models import Attempt, Dispatch
 from tests.flows.conftest import BILLING

@@ -10,11 +10,11 @@ from django_q.models import OrmQ, Schedule
 
 from integrations import tasks
 from integrations.reconciliation import Comparison, Scope
-from integrations.recurring import make_schedules
+from integrations.worker.schedules import make_schedules
 from orders.models import BillingRecord, Difference, Dispatch, OrderEvent, Reconciliation
-from orders.services.compensation import compensate
+from orders.services.compensation.by_staff import compensate
 from orders.services.incidents import open_incident
-from orders.services.resend import Selection, judge
+from orders.services.outbox.resend import Selection, judge
 from tests.bboss.conftest import ACTIVATION, TRIAL
 
 BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bigdata/productInfos/query"

@@ -4,9 +4,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations.breaker import open_partners
+from integrations.delivery.circuit_breaker import open_partners
 from orders.models import Dispatch, OrderEvent, TrialClaim
-from orders.services.resend import Selection, judge, resend
+from orders.services.outbox.resend import Selection, judge, resend
 from tests.flows.test_breaker import trial
 
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"

@@ -9,8 +9,8 @@ from django.utils import timezone
 from orders import high_water_mark, restored_guard
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, OrderEvent, Timeline
+from orders.services.reconciliation.take import take
 from orders.services.restores import open_restore, release_restored
-from orders.services.taking import take
 from orders.services.usage import ask_for_usage
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY, USAGE
 from tests.flows.contents import activation, trial, withdrawal

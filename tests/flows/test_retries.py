@@ -6,7 +6,7 @@ import time
 import pytest
 from django.utils import timezone
 
-from integrations import delivery, sending
+from integrations.delivery import loop, senders
 from notifications.services import MailError
 from orders.models import Attempt, Dispatch
 from tests.flows.conftest import BILLING, BPM, USAGE
@@ -141,7 +141,7 @@ def test_mail_holds_up_nothing_and_only_opens_an_incident(desk, settings, monkey
     def no_server(payload, **how):
         raise MailError("no", permanent=permanent, code="smtp_550")
 
-    monkeypatch.setattr(sending.mail, "send", no_server)
+    monkeypatch.setattr(senders.mail, "send", no_server)
     desk.play(trial(), activation())
     desk.wait_out()
     assert desk.step("A1", "mail_sent_to_bpm").state == "failed"
@@ -196,8 +196,8 @@ def test_a_dispatch_is_handed_back_when_its_lease_is_too_short_for_the_call(desk
     desk.post(trial())
     [work] = desk.claim()
     enough = settings.PARTNER_TIMEOUT_SECONDS + 5
-    flight = delivery.Flight(None, work, until=time.monotonic() + enough - 0.5)
-    outcome = delivery._call(flight, lambda: float("inf"))
+    flight = loop.Flight(None, work, until=time.monotonic() + enough - 0.5)
+    outcome = loop._call(flight, lambda: float("inf"))
     assert outcome.result == "handed_back"
     assert desk.sandbox.calls() == []
     desk.end(work, outcome.result)

@@ -5,13 +5,13 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from integrations.building import build_payloads
-from integrations.sending import send
+from integrations.delivery.payloads import build_payloads
+from integrations.delivery.senders import send
 from orders.models import Dispatch, TrialClaim
 from orders.services import compensate
-from orders.services.leases import claim
-from orders.services.outcomes import record_outcomes
-from orders.services.undo import close_abandoned
+from orders.services.compensation.start import close_abandoned
+from orders.services.outbox.claim import claim
+from orders.services.outbox.record import record_outcomes
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -4,9 +4,9 @@ import pytest
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
-from orders.services.compensation import compensate
+from orders.services.compensation.by_staff import compensate
 from orders.services.holds import name_domains, proceed
-from orders.services.resend import Selection, resend
+from orders.services.outbox.resend import Selection, resend
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -5,12 +5,12 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from integrations.building import build_payloads
-from integrations.sending import send
+from integrations.delivery.payloads import build_payloads
+from integrations.delivery.senders import send
 from orders.models import TrialClaim
-from orders.services.leases import claim
-from orders.services.outcomes import record_outcomes
-from orders.services.resend import Selection, judge
+from orders.services.outbox.claim import claim
+from orders.services.outbox.record import record_outcomes
+from orders.services.outbox.resend import Selection, judge
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -13,8 +13,8 @@ import pytest
 from django.conf import settings
 
 from approvals.models import ApprovalRecord
-from integrations import body
 from integrations.bboss.sign import signed_envelope
+from integrations.inbound import body
 from orders.models import InboundMessage, Order
 from tests.hostile import valid
 from tests.hostile.mutations import BBOSS, BPM

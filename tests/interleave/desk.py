@@ -13,7 +13,7 @@ from django.db import connections
 from django.utils import timezone
 
 from integrations.bboss.content import is_withdrawal
-from integrations.delivery import Drain
+from integrations.delivery.loop import Drain
 from orders.errors import OrderError
 from tests.files.books import book
 from tests.model.acts import WrongError, act

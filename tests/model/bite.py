@@ -19,27 +19,13 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
     """By name: what takes the mend back while the stack is open."""
     from django.db.models import Q
 
+    from orders.db.compiled_query import Prepared, Slot
     from orders.models import Dispatch, Order, OrderDomain
-    from orders.prepared import Prepared, Slot
-    from orders.services import (
-        acts,
-        approvals,
-        consequences,
-        deciding,
-        fixing,
-        giving_up,
-        late_undo,
-        opening,
-        outcomes,
-        planning,
-        record_times,
-        resend,
-        results,
-        undo,
-        undo_plan,
-        undone,
-        withdrawal,
-    )  # fmt: skip
+    from orders.services import approvals, deciding, giving_up, planning, reopening, withdrawal
+    from orders.services.compensation.by_staff import finish, late, plan, start
+    from orders.services.outbox import acts, follow_up, record_times, resend, results
+    from orders.services.outbox import record as outcomes
+    from orders.services.reconciliation import fixes
 
     def put(place: object, name: str, value: object) -> Callable[[contextlib.ExitStack], None]:
         return lambda stack: stack.enter_context(mock.patch.object(place, name, value))
@@ -64,35 +50,35 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
     by_clock = Prepared(lambda: changes.filter(trial=Slot("trial")).order_by("-planned_at", "-pk")[:1])
     replaced_too = mock.PropertyMock(return_value=True)
     return {
-        "1 opened with its old domains": put(opening, "given_domains", old_domains),
+        "1 opened with its old domains": put(reopening, "given_domains", old_domains),
         "1 a filter opens": put(resend.Selection, "names", replaced_too),
         "13 cancels what was planned": put(record_times, "_find_trials_records", lambda rows: None),
-        "2 only the newest dispatch counts": everywhere("acts_of", newest_only, undo_plan, undone),
-        "2 earlier plans count": everywhere("acts_of", of_all_plans, undo_plan, undone),
+        "2 only the newest dispatch counts": everywhere("acts_of", newest_only, plan, finish),
+        "2 earlier plans count": everywhere("acts_of", of_all_plans, plan, finish),
         "2 nobody touched it since": put(acts, "touched_since", lambda row, own: set()),
         "4 a repeat replaces": put(resend, "_repeat", lambda row, now: resend.replace(row, now)),
         "4 a repeat overtakes": put(resend, "_is_followed", lambda row: False),
         "5 every record counts": put(
             approvals, "counting_records", lambda order: list(order.approvals.filter(finished=True, source="bpm"))
         ),
-        "5 a process is started twice": put(opening, "bpm_acts", lambda order: Dispatch.objects.none()),
+        "5 a process is started twice": put(reopening, "bpm_acts", lambda order: Dispatch.objects.none()),
         "6 the clock says which change is last": put(planning, "LAST_CHANGE", by_clock),
         "7 409 is as if nothing had been": put(outcomes, "fitting", fits_as_refused),
-        "7 --fix does all": put(fixing.Fix, "_why_left", lambda self, one, record: None),
+        "7 --fix does all": put(fixes.Fix, "_why_left", lambda self, one, record: None),
         "8 a refused step of a withdrawn order stays": everywhere("close_refused", lambda order: 0, withdrawal),
         "8 nothing is planned behind": put(giving_up, "plan_behind", lambda *words, **more: []),
         "8 the shape is not counted": put(giving_up, "count_what_is_there", lambda *words, **more: True),
-        "9 late is as soon": everywhere("is_late", lambda order, now: False, late_undo, withdrawal, approvals),
-        "9 the trial runs on": put(undone, "unmark", lambda order: setattr(order, "undo_asked_at", None)),
+        "9 late is as soon": everywhere("is_late", lambda order, now: False, late, withdrawal, approvals),
+        "9 the trial runs on": put(finish, "unmark", lambda order: setattr(order, "undo_asked_at", None)),
         "times are written when refused": put(results, "take_times", lambda row, records, outcome: None),
         "what may not have acted is repeated": put(
-            undo, "close_never_begun",
+            start, "close_never_begun",
             lambda order, but="": order.dispatches.filter(state="waiting", undo=False).update(state="closed"),
         ),
-        "lost is compensated": put(consequences, "NOT_COMPENSATED", set()),
-        "a reject forbids nothing": everywhere("standing_decision", lambda order: "", opening, resend),
+        "lost is compensated": put(follow_up, "NOT_COMPENSATED", set()),
+        "a reject forbids nothing": everywhere("standing_decision", lambda order: "", reopening, resend),
         "decide opens nothing": put(deciding, "open_again", lambda order, now, by: None),
-        "given up is open": put(undone, "given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None))),
+        "given up is open": put(finish, "given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None))),
     }  # fmt: skip
 
 

@@ -17,7 +17,9 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.test import override_settings
 
-from integrations import building, http, reconciliation, sending
+from integrations import reconciliation
+from integrations.delivery import payloads, senders
+from integrations.outbound import http
 from notifications.services import MailError
 from orders import restored_guard
 from orders.models import Dispatch
@@ -84,9 +86,9 @@ class Stage:
             mock.patch.object(reconciliation, "ThreadPoolExecutor", AtOnce),
             mock.patch.object(wakeup, "async_task"),
             mock.patch.object(wakeup, "get_broker"),
-            mock.patch.object(sending, "check_files", lambda **named: self.desk.look_at_files(**named)),
-            mock.patch.dict(building._BUILDERS, {MAIL: lambda row, now, records, domains: "{}"}),
-            mock.patch.dict(sending._SENDERS, {MAIL: self._mail}),
+            mock.patch.object(senders, "check_files", lambda **named: self.desk.look_at_files(**named)),
+            mock.patch.dict(payloads._BUILDERS, {MAIL: lambda row, now, records, domains: "{}"}),
+            mock.patch.dict(senders._SENDERS, {MAIL: self._mail}),
         ):
             self.stack.enter_context(patch)
         logging.getLogger("integrations").addHandler(self.complaints)
@@ -104,7 +106,7 @@ class Stage:
         fate = self.desk.mail_fates.popleft() if self.desk.mail_fates else "ok"
         if fate != "ok":
             raise MailError("the mail server", permanent=fate == "refuse", code="smtp_550" if fate == "refuse" else "x")
-        return sending._outcome(work, "ok")
+        return senders._outcome(work, "ok")
 
     @contextlib.contextmanager
     def play(self) -> Iterator[Desk]:

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from integrations.bboss.codes import Refused
 from integrations.bboss.content import is_withdrawal, read_order, read_withdrawal
-from orders.canonical import content_hash
 from orders.content import OrderContent
+from orders.db.canonical import content_hash
 from orders.errors import OrderError
 from orders.models import InboundMessage
 from orders.restored_guard import is_restored
@@ -92,7 +92,7 @@ class Messages:
 
     def _send(self, content: dict, call: str = "") -> str:
         number, call = content["OrderNum"], call or uuid.uuid4().hex
-        if is_restored():  # as integrations.bboss.intake
+        if is_restored():  # as integrations.bboss.handler
             return "503"
         message = self._message(number, call)
         try:

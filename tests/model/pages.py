@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.models import Order
-from orders.pages.acts import ACTS
-from orders.pages.decisions import offered
-from orders.pages.facts import facts_of
-from orders.pages.ladder import build_ladder
-from orders.pages.rungs import Facts
+from orders.order_page.decisions.offered import offered
+from orders.order_page.decisions.services import ACTS
+from orders.order_page.facts import facts_of
+from orders.order_page.ladder.ladder import build_ladder
+from orders.order_page.ladder.steps import Facts
 
 FINE = {"green", "none"}
 REASON_ALONE = {"waive", "proceed", "give_up", "accept", "compensate", "activate", "call_off"}

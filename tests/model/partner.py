@@ -1,6 +1,6 @@
 """The partners at the other end of the wire: the sandbox's rules, called directly, and what goes wrong on the way.
 
-`Wire.exchange` stands in the place of `integrations.http._exchange`, so everything above it runs for real.
+`Wire.exchange` stands in the place of `integrations.outbound.http._exchange`, so everything above it runs for real.
 """
 
 import dataclasses
@@ -9,11 +9,11 @@ import json
 from collections import deque
 from urllib.parse import urlsplit
 
-from integrations.http import PartnerError
+from integrations.outbound.formats import WIRE_FORMAT, ZONE, encode
+from integrations.outbound.http import PartnerError
 from integrations.sandbox.calls import Answer, Call, json_answer
 from integrations.sandbox.faults import KINDS, Fault
 from integrations.sandbox.partners import Partners
-from integrations.wire import WIRE_FORMAT, ZONE, encode
 
 FATES = {
     "ok": "carried out and answered",

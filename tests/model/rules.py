@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.utils import timezone
 from hypothesis import strategies as st
 
+from orders.db.compiled_query import Prepared
 from orders.models import Dispatch, Order
-from orders.prepared import Prepared
 from orders.restored_guard import is_restored
 from tests.model.messages import FIRST_DAY
 from tests.model.partner import FATES

@@ -10,15 +10,15 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from integrations.bigdata.payload import product_infos
-from integrations.breaker import open_partners
-from integrations.building import record_facts
+from integrations.delivery.circuit_breaker import open_partners
+from integrations.delivery.payloads import record_facts
 from integrations.reconciliation import Comparison, Scope
 from orders.models import AffectedOrder, BillingRecord
 from orders.services import choose_attribution, compensate, waive_files
 from orders.services.incident_desk import resolve_incident
+from orders.services.outbox.resend import Selection, judge, resend
 from orders.services.pauses import pause_partner, resume_partner
-from orders.services.resend import Selection, judge, resend
-from orders.services.taking import ask_books
+from orders.services.reconciliation.take import ask_books
 from orders.services.usage import ask_for_usage
 from orders.services.withdrawal import withdraw_by_staff
 from tests.model.acts import WrongError, act
@@ -27,8 +27,8 @@ from tests.model.messages import names
 # The one place that names what may not be there yet: the act, and the service that it calls.
 MAY_COME = {
     "give_up": "orders.services.giving_up.give_up",
-    "take": "orders.services.taking.take",
-    "accept": "orders.services.taking.accept",
+    "take": "orders.services.reconciliation.take.take",
+    "accept": "orders.services.reconciliation.take.accept",
     "decide": "orders.services.deciding.decide",
     "proceed": "orders.services.holds.proceed",
     "name_domains": "orders.services.holds.name_domains",

@@ -13,8 +13,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations.bigdata.payload import product_infos
-from integrations.building import record_facts
+from integrations.delivery.payloads import record_facts
 from integrations.sandbox.store import Store
+from orders.db.compiled_query import Prepared, Slot
 from orders.models import (
     AffectedOrder,
     BillingRecord,
@@ -26,9 +27,8 @@ from orders.models import (
     Province,
     TrialClaim,
 )
-from orders.prepared import Prepared, Slot
 from orders.restored_guard import is_restored
-from orders.services.mails import AFTER_THE_PLAN
+from orders.services.outbox.mails import AFTER_THE_PLAN
 from orders.states import may_move
 from tests.model.acts import WrongError
 

@@ -8,24 +8,24 @@ from django.conf import settings
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
-from integrations.breaker import may_probe, note_outcomes
-from integrations.building import build_payloads
-from integrations.delivery import LEASE_RESERVE
+from integrations.delivery.circuit_breaker import may_probe, note_outcomes
+from integrations.delivery.loop import LEASE_RESERVE
+from integrations.delivery.payloads import build_payloads
+from integrations.delivery.recorder import record_safely
+from integrations.delivery.senders import send
 from integrations.models import Breaker
-from integrations.recording import record_safely
-from integrations.sending import send
 from orders.activation import activate
-from orders.attachments import Finding
+from orders.attachments.check import Finding
+from orders.db.compiled_query import Prepared, Slot
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
-from orders.prepared import Prepared, Slot
 from orders.services import end_trials, recheck_files, settle_arrived
+from orders.services.compensation.start import close_abandoned
 from orders.services.incidents import PARTNERS
-from orders.services.leases import Work, claim
-from orders.services.outcome import Outcome
+from orders.services.outbox.claim import Work, claim
+from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
-from orders.services.stepping import release
-from orders.services.undo import close_abandoned
 from tests.model.acts import WrongError, act
 from tests.model.truth import check_claimed
 
@@ -196,7 +196,7 @@ class Worker:
         self.mail_fates.extend(fate if fate in {"ok", "refuse"} else "retry" for fate in fates)
         for flight in flights:
             left = (flight.work.lease_until - timezone.now()).total_seconds()
-            if left < settings.PARTNER_TIMEOUT_SECONDS + LEASE_RESERVE:  # as integrations.delivery._call
+            if left < settings.PARTNER_TIMEOUT_SECONDS + LEASE_RESERVE:  # as integrations.delivery.loop._call
                 flight.outcome = _handed_back(flight.work)
             else:
                 flight.outcome = send(flight.work)
@@ -206,7 +206,7 @@ class Worker:
         return left
 
     def _record(self, flights: list[Flight]) -> None:
-        """As integrations.delivery does: the breakers first."""
+        """As integrations.delivery.loop does: the breakers first."""
         outcomes = [flight.outcome for flight in flights]
         if not outcomes:
             return
@@ -216,7 +216,7 @@ class Worker:
         record_safely(outcomes)
 
     def look_at_files(self, *, order_number: str, files: dict):
-        """In place of orders.attachments.check_files."""
+        """In place of orders.attachments.check.check_files."""
         if order_number in self.wrong_files:
             return [Finding(code="missing", file=order_number, message="it is not there")]
         return []

@@ -5,10 +5,10 @@ import datetime
 import pytest
 from django.utils.translation import override
 
-from orders.causes import UNKNOWN
+from orders.error_codes import UNKNOWN
 from orders.models import Dispatch, Order
-from orders.pages.ladder import build_ladder, current
-from orders.pages.rungs import Facts, Trouble
+from orders.order_page.ladder.ladder import build_ladder, current
+from orders.order_page.ladder.steps import Facts, Trouble
 from orders.queries.doubts import Open
 from tests.factories import NOW
 

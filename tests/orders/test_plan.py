@@ -5,8 +5,8 @@ import datetime
 import pytest
 
 from orders.plan import PlanFacts, build_plan
+from orders.services.outbox.record_times import in_ten_years
 from orders.services.planning import later_start
-from orders.services.record_times import in_ten_years
 from tests.conftest import shanghai
 
 MAIL = {"mail_sent_to_bpm", "mail_billed"}

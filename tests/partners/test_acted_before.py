@@ -6,11 +6,11 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from integrations import wire
 from integrations.bigdata.payload import deletion, product_infos
-from integrations.sending import send
+from integrations.delivery.senders import send
+from integrations.outbound import formats
 from orders.models import Attempt
-from orders.services.leases import Work
+from orders.services.outbox.claim import Work
 from tests.partners.test_comparison import facts
 
 BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bigdata/productInfos/query"
@@ -28,7 +28,7 @@ def work(step: str, payload: dict, channel: str = "billing") -> Work:
         step=step,
         key=str(uuid.uuid4()),
         request_id="r",
-        payload=wire.encode(payload),
+        payload=formats.encode(payload),
         lease_until=timezone.now(),
     )
 
@@ -61,7 +61,7 @@ def test_by_the_sandboxs_own_rule(sandbox):
     """Restored from a backup, the desk sends other bytes under a key that acted."""
     assert send(CREATE).result == Result.OK
     again = product_infos([facts(enterprise_name="北京示例二")])
-    outcome = send(dataclasses.replace(CREATE, payload=wire.encode(again)))
+    outcome = send(dataclasses.replace(CREATE, payload=formats.encode(again)))
     assert outcome.result == Result.ACTED_BEFORE
     assert [record.fields["enterpriseName"] for record in outcome.data["held"]] == ["北京示例"]
 

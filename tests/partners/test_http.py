@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import pytest
 from werkzeug import Response
 
-from integrations import http
 from integrations.bigdata import client as bigdata
 from integrations.bpm import client as bpm
-from integrations.http import PartnerError, check, post, waiting_time
-from integrations.sending import longest
+from integrations.delivery.senders import longest
+from integrations.outbound import http
+from integrations.outbound.http import PartnerError, check, post, waiting_time
 
 TIMEOUT = 0.5
 SLACK = 3  # seconds that a busy machine may add; the partners of these tests hold a call for five

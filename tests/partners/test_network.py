@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from integrations.http import PartnerError, check, post
+from integrations.outbound.http import PartnerError, check, post
 from project.environment import certificate_files
 from tests.fakes import RunningSandbox
 from tests.partners.certificates import PAST, Authority, halves

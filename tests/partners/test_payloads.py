@@ -6,11 +6,11 @@ import pathlib
 
 import pytest
 
-from integrations import wire
 from integrations.bigdata import payload as bigdata
 from integrations.bigdata.payload import RecordFacts
 from integrations.bpm import payload as bpm
 from integrations.bpm.payload import FlowFacts
+from integrations.outbound import formats
 from notifications.recipients import ContactFacts
 from tests.conftest import shanghai
 
@@ -169,9 +169,9 @@ def keys(value) -> list[str]:
 
 def test_times_are_written_in_shanghai_wherever_they_were_read():
     moment = datetime.datetime(2023, 9, 29, 16, 0, 0, 999_999, tzinfo=datetime.UTC)
-    assert wire.wire_time(moment) == "20230930000000"
-    assert wire.bpm_time(moment) == "2023-09-30 00:00:00"
+    assert formats.wire_time(moment) == "20230930000000"
+    assert formats.bpm_time(moment) == "2023-09-30 00:00:00"
 
 
 def test_json_is_compact_and_readable():
-    assert wire.encode({"b": "中", "a": [1, {"c": ""}]}) == '{"b":"中","a":[1,{"c":""}]}'
+    assert formats.encode({"b": "中", "a": [1, {"c": ""}]}) == '{"b":"中","a":[1,{"c":""}]}'

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from integrations.delivery import drain
+from integrations.delivery.loop import drain
 from orders.models import Attempt, Order
 from orders.services import settle_arrived
 from tests.bboss_messages import accepted, post_order

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from orders.activation import activate, run_job
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
-from orders.services.stepping import release
+from orders.services.outbox.release import release
 from tests.processes.orders import activation, trial
 from tests.races.conftest import LIMIT, at_once
 

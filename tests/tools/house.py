@@ -1,7 +1,7 @@
 """`make house`: how large the project is and how many of its files one order runs through (docs/architecture.md).
 
-Prints functions per 1,000 lines of code, the longest files, and the files of ours in which a function runs during one POST
-up to its 00000, and during the delivery of one due billing step up to its outcome. `--files` names them.
+Prints functions per 1,000 lines of code, the longest files, and the files of ours in which a function runs during one
+POST up to its 00000, and during the delivery of one due billing step up to its outcome. `--files` names them.
 """
 
 import argparse
@@ -27,7 +27,9 @@ def main() -> int:
     sources = [path for path in listed() if "/migrations/" not in path]
     lengths = Counter({path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in sources})
     functions = sum(count_functions(ROOT / path) for path in sources)
-    print(f"{len(sources)} files, {lengths.total()} lines, {1000 * functions / lengths.total():.0f} functions in 1,000 lines")
+    print(
+        f"{len(sources)} files, {lengths.total()} lines, {1000 * functions / lengths.total():.0f} functions per 1,000"
+    )
     print("longest: " + ", ".join(f"{path} {length}" for path, length in lengths.most_common(LONGEST)))
     posted, delivered = walk()
     for name, files in (("a POST to its 00000", posted), ("a due step to done", delivered)):
@@ -60,7 +62,7 @@ def walk() -> tuple[set[str], set[str]]:
     from django.test import Client
     from django.test.utils import get_runner, setup_test_environment
 
-    from integrations.delivery import drain
+    from integrations.delivery.loop import drain
     from tests.bboss_messages import accepted, post_order
     from tests.fakes import RunningSandbox
     from tests.processes.orders import trial
@@ -83,7 +85,10 @@ def walk() -> tuple[set[str], set[str]]:
             found = files_run(lambda: post(2)), files_run(deliver)
         finally:
             runner.teardown_databases(databases)
-    apart = "integrations/sandbox/", "integrations/bboss/sign.py"  # the partners' stand-in, and BBOSS's side of a signature
+    apart = (
+        "integrations/sandbox/",
+        "integrations/bboss/sign.py",
+    )  # other sides' own code
     return tuple({file for file in files if not file.startswith(apart)} for files in found)
 
 

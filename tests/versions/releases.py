@@ -18,7 +18,7 @@ NEXT = [f"{__version__}+{step}" for step in range(1, 4)]
 SOURCE = 'models.CharField(max_length=20, default="", db_default="")'
 MIGRATION = """
 from django.db import migrations, models
-from orders.list_indexes import install
+from orders.db.indexes import install
 
 class Migration(migrations.Migration):
     dependencies = [("orders", "{after}")]

@@ -12,12 +12,13 @@ from django_q.models import Failure, OrmQ
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task
 
-from integrations import queue, tasks
-from integrations.alive import FORGOTTEN_AFTER, last_seen
+from integrations import tasks
 from integrations.models import Heartbeat
-from integrations.queue import DeskBroker
-from integrations.recurring import RECURRING, make_schedules
-from integrations.turns import Turn
+from integrations.worker import broker as queue
+from integrations.worker.broker import DeskBroker
+from integrations.worker.heartbeat import FORGOTTEN_AFTER, last_seen
+from integrations.worker.lease_lock import Turn
+from integrations.worker.schedules import RECURRING, make_schedules
 from orders.services.wakeup import WAKE_KEY, wake
 from tests.factories import HeartbeatFactory
 

@@ -5,12 +5,12 @@ import uuid
 import pytest
 from django.db import DataError, OperationalError
 
-from integrations import delivery, recording
-from integrations.recording import record_safely
-from integrations.tie import ending
+from integrations.delivery import loop, recorder
+from integrations.delivery.recorder import record_safely
+from integrations.worker.parent_link import ending
 from orders.models import Attempt, Dispatch
-from orders.services.outcome import Outcome
-from orders.services.outcomes import record_outcomes
+from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.record import record_outcomes
 from tests.factories import NOW, AttemptFactory, DispatchFactory
 
 pytestmark = pytest.mark.django_db
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(recording, "WAITS", (0, 0, 0))
-    monkeypatch.setattr(recording, "close_old_connections", lambda: None)  # the test's transaction must stay
-    monkeypatch.setattr(delivery, "is_due", lambda now: True)
+    monkeypatch.setattr(recorder, "WAITS", (0, 0, 0))
+    monkeypatch.setattr(recorder, "close_old_connections", lambda: None)  # the test's transaction must stay
+    monkeypatch.setattr(loop, "is_due", lambda now: True)
 
 
 def under_way(answer: str = "") -> Outcome:
@@ -40,7 +40,7 @@ def test_an_answer_that_cannot_be_written_takes_no_other_with_it(monkeypatch):
             raise DataError("no such character")
         return record_outcomes(outcomes, **more)
 
-    monkeypatch.setattr(recording, "record_outcomes", picky)
+    monkeypatch.setattr(recorder, "record_outcomes", picky)
     good, bad, better = under_way(), under_way("poison"), under_way()
     record_safely([good, bad, better])
     states = [Dispatch.objects.get(pk=outcome.dispatch_id).state for outcome in (good, bad, better)]
@@ -57,7 +57,7 @@ def test_a_database_that_comes_back_is_waited_for(monkeypatch):
             raise OperationalError("the server is starting up")
         return record_outcomes(outcomes, **more)
 
-    monkeypatch.setattr(recording, "record_outcomes", restarted)
+    monkeypatch.setattr(recorder, "record_outcomes", restarted)
     outcome = under_way()
     record_safely([outcome])
     assert Dispatch.objects.get(pk=outcome.dispatch_id).state == "done"
@@ -67,7 +67,7 @@ def test_one_that_stays_away_ends_the_task(monkeypatch):
     def gone(outcomes, **more):
         raise OperationalError("gone")
 
-    monkeypatch.setattr(recording, "record_outcomes", gone)
+    monkeypatch.setattr(recorder, "record_outcomes", gone)
     with pytest.raises(OperationalError):
         record_safely([under_way()])
 
@@ -82,14 +82,14 @@ def test_when_a_claim_fails_the_calls_before_it_are_written_down(monkeypatch):
             raise OperationalError("gone")
         return [work]
 
-    monkeypatch.setattr(delivery, "claim", claim)
-    monkeypatch.setattr(delivery, "send", lambda item: outcome)
+    monkeypatch.setattr(loop, "claim", claim)
+    monkeypatch.setattr(loop, "send", lambda item: outcome)
     with pytest.raises(OperationalError):
-        delivery.drain(seconds=None, linger=False)
+        loop.drain(seconds=None, linger=False)
     assert Attempt.objects.get(pk=outcome.attempt_id).outcome == "ok"
 
 
 def test_a_cluster_that_ends_claims_nothing_more(monkeypatch):
-    monkeypatch.setattr(delivery, "claim", lambda **more: pytest.fail("claimed"))
+    monkeypatch.setattr(loop, "claim", lambda **more: pytest.fail("claimed"))
     monkeypatch.setattr(ending, "is_set", lambda: True)
-    assert delivery.drain(seconds=None, linger=False).again
+    assert loop.drain(seconds=None, linger=False).again

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from integrations import watchdog
-from integrations.sd_notify import sd_notify
-from integrations.watchdog import Watchdog
+from integrations.worker import watchdog
+from integrations.worker.sd_notify import sd_notify
+from integrations.worker.watchdog import Watchdog
 
 
 @pytest.fixture(params=["a path", "a name of the kernel's"])

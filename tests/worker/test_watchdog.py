@@ -9,10 +9,10 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from integrations import watchdog
-from integrations.alive import beat
 from integrations.models import Heartbeat
-from integrations.watchdog import Watchdog
+from integrations.worker import watchdog
+from integrations.worker.heartbeat import beat
+from integrations.worker.watchdog import Watchdog
 from orders.models import OrderEvent
 from tests.factories import HeartbeatFactory
 

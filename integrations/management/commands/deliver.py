@@ -6,15 +6,15 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from integrations.delivery import CALLS_AT_A_TIME, Report, drain
+from integrations.delivery.loop import CALLS_AT_A_TIME, Report, drain
 from orders.activation import activate
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.pausing import say_paused, standing_pauses, steps
 from orders.services import settle_arrived
-from orders.services.leases import next_due
+from orders.services.outbox.claim import next_due
+from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses
-from orders.services.stepping import release
 
 ABOUT_TO_BE = datetime.timedelta(seconds=5)
 

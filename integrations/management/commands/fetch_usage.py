@@ -6,10 +6,10 @@ import uuid
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from integrations import rate
 from integrations.bigdata.client import query_trial_flow
 from integrations.bigdata.payload import trial_flow_query
-from integrations.http import PartnerError
+from integrations.delivery import rate
+from integrations.outbound.http import PartnerError
 from orders.models import Order
 from orders.queries.pausing import why_paused
 from orders.services.planning import latest_shape

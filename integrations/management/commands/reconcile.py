@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import override
 
-from integrations.number_list import NumberListError, read_numbers
+from integrations.bboss.number_list import NumberListError, read_numbers
 from integrations.reconciliation import Comparison, Scope
 from orders.fixing_words import left_because
 from orders.management.actor import actor, add_by

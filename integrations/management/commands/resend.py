@@ -5,11 +5,11 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from integrations.breaker import open_partners
+from integrations.delivery.circuit_breaker import open_partners
 from orders.management.actor import actor, add_by
 from orders.management.days import day
 from orders.models import Dispatch, Order
-from orders.services.resend import LEFT_OUT, PAUSED, Judgement, Selection, judge, resend
+from orders.services.outbox.resend import LEFT_OUT, PAUSED, Judgement, Selection, judge, resend
 
 WORDS = {
     "same": "will send",
@@ -26,7 +26,7 @@ WAIT_AT_MOST = 120.0
 
 
 class Command(BaseCommand):
-    """The engine is orders.services.resend; this is its voice at the terminal."""
+    """The engine is orders.services.outbox.resend; this is its voice at the terminal."""
 
     help = "Queues failed steps again; refuses what already succeeded unless --force."
 

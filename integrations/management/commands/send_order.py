@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from integrations.bboss.codes import Code
 from integrations.bboss.content_file import add_arguments, envelope_of
-from integrations.wire import encode
+from integrations.outbound.formats import encode
 
 TIMEOUT_SECONDS = 10
 PATH = "/api/bboss/orders"

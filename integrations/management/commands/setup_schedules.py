@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
-from integrations.recurring import RECURRING, make_schedules
+from integrations.worker.schedules import RECURRING, make_schedules
 
 
 class Command(BaseCommand):

@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand
 
 from integrations.bboss.content_file import add_arguments, envelope_of
-from integrations.wire import encode
+from integrations.outbound.formats import encode
 
 
 class Command(BaseCommand):

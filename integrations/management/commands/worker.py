@@ -8,9 +8,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from integrations.recurring import make_schedules
-from integrations.tie import hold
-from integrations.watchdog import PATIENCE, PING_EVERY, Watchdog
+from integrations.worker.parent_link import hold
+from integrations.worker.schedules import make_schedules
+from integrations.worker.watchdog import PATIENCE, PING_EVERY, Watchdog
 
 logger = logging.getLogger(__name__)
 

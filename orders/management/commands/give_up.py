@@ -1,7 +1,7 @@
 """`give_up ORDER [--step STEP] --reason TEXT [--dry-run]`: gives a failed step up (contract 3.9, 13; 5)."""
 
 from orders.management.act import ActCommand
-from orders.queries import foresee
+from orders.queries import dry_run
 from orders.services.giving_up import give_up
 
 
@@ -15,7 +15,7 @@ class Command(ActCommand):
         parser.add_argument("--step", default="", help="its name in `show`; default: each one that something waits for")
 
     def foresee(self, order, options, *, now):
-        return foresee.give_up(order, step=options["step"], now=now)
+        return dry_run.give_up(order, step=options["step"], now=now)
 
     def act(self, number, options, *, reason, by, now):
         return give_up(number=number, step=options["step"], reason=reason, by=by, now=now)

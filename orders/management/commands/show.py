@@ -6,14 +6,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from orders.causes import cause_of
+from orders.error_codes import cause_of
 from orders.management.words import both, in_language, padded, said, word
 from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences
-from orders.reading import standing
+from orders.queries.status_report import standing
 from orders.services.breakers import partners_down
 from orders.services.incidents import PARTNERS
-from orders.waiting import waits_for
 
 MOST_RECORDS = 20
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from orders.causes import cause_of
+from orders.error_codes import cause_of
 from orders.management.days import day
 from orders.management.words import in_language, said
 from orders.models import Difference, Dispatch, Order

@@ -1,7 +1,7 @@
 """`take ORDER [--step STEP] --reason TEXT`: takes the partner's books as ours (contract 3.5, 409; 5)."""
 
 from orders.management.act import ActCommand
-from orders.services.taking import take
+from orders.services.reconciliation.take import take
 
 
 class Command(ActCommand):

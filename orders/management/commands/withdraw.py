@@ -1,7 +1,7 @@
 """`withdraw ORDER --reason TEXT [--cancel | --delete] [--dry-run]`: withdraws as BBOSS would (contract 3.9, 16; 5)."""
 
 from orders.management.act import ActCommand
-from orders.queries import foresee
+from orders.queries import dry_run
 from orders.services.withdrawal import withdraw_by_staff
 
 
@@ -19,7 +19,7 @@ class Command(ActCommand):
                          help="a late undoing: the records are deleted, as if nothing had been owed")  # fmt: skip
 
     def foresee(self, order, options, *, now):
-        return foresee.withdraw(order, how=options["how"], now=now)
+        return dry_run.withdraw(order, how=options["how"], now=now)
 
     def act(self, number, options, *, reason, by, now):
         return withdraw_by_staff(number=number, how=options["how"], reason=reason, by=by, now=now)

@@ -3,7 +3,7 @@
 import psycopg
 from django.db.backends.postgresql import base
 
-from integrations.database import database_deadline, statement_limit
+from integrations.database_deadline import database_deadline, statement_limit
 from project.database.connection import DeadlineConnection, gate
 from project.database.options import session_limits
 

@@ -2,7 +2,7 @@
 
 from django.db.backends.sqlite3 import base
 
-from integrations.database import time_left
+from integrations.database_deadline import time_left
 from project.database.options import SQLITE_PATIENCE
 
 

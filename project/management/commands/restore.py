@@ -8,7 +8,7 @@ from django.utils import timezone
 from orders.management.actor import actor, add_by
 from project.database.errors import BackupError
 from project.database.restore import restore
-from project.readiness import missing_migrations
+from project.observability.readiness import missing_migrations
 
 
 class Command(BaseCommand):

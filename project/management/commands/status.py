@@ -5,9 +5,9 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from integrations.database import LOOK, database_deadline
+from integrations.database_deadline import LOOK, database_deadline
 from orders.queries.pausing import steps
-from project.status import status
+from project.observability.status_report import status
 
 
 class Command(BaseCommand):

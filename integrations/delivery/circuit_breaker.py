@@ -1,0 +1,131 @@
+"""The circuit breaker of each partner, in the database, shared by all workers (contract 3.5).
+
+It opens after BREAKER_FAILURES transport failures in a row over at least three dispatches. While it is open nothing is
+claimed for the partner but one probe every BREAKER_PROBE_SECONDS, and what fails costs no attempt: open means slower,
+never dropped. The first answer that is not a transport failure closes it.
+"""
+
+import datetime
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import transaction
+
+from integrations.models import Breaker
+from orders.models import Attempt
+from orders.services.breakers import note_partner_down, note_partner_up
+from orders.services.incidents import PARTNERS
+from orders.services.outbox.outcome import Outcome
+
+GUARDED = ("bigdata", "bpm")
+LEAST_DISPATCHES = 3
+KEPT_DISPATCHES = 10
+READ_EVERY = 1.0
+
+
+@dataclass
+class Tally:
+    """What a batch of outcomes says about one partner. `answered`: something came back from it."""
+
+    failed: list[int] = field(default_factory=list)
+    answered: bool = False
+    error: str = ""
+
+
+def open_partners() -> set[str]:
+    """The partners whose breaker is open now."""
+    return set(Breaker.objects.filter(opened_at__isnull=False).values_list("partner", flat=True))
+
+
+def may_probe(partner: str, *, now: datetime.datetime) -> bool:
+    """Whether this worker may send the next probe: one of all workers may, once every BREAKER_PROBE_SECONDS."""
+    again = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
+    return bool(Breaker.objects.filter(partner=partner, probe_at__lte=now).update(probe_at=again))
+
+
+def next_probe(*, after: datetime.datetime) -> datetime.datetime | None:
+    """When the next probe may go out, if a breaker is open."""
+    rows = Breaker.objects.filter(opened_at__isnull=False, probe_at__gt=after).order_by("probe_at")
+    return rows.values_list("probe_at", flat=True).first()
+
+
+class Recent:
+    """A set of partners that the database knows (whose breaker is open, who is paused), read at most once a second."""
+
+    def __init__(self, read: Callable[[], set[str]]):
+        self._read = read
+        self.forget()
+
+    def forget(self) -> None:
+        """The next question is answered from the database."""
+        self._known: set[str] = set()
+        self._until = 0.0
+
+    def partners(self) -> set[str]:
+        """As of a second ago at the most."""
+        if time.monotonic() >= self._until:
+            self._known, self._until = self._read(), time.monotonic() + READ_EVERY
+        return self._known
+
+
+def note_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime) -> bool:
+    """Counts a batch: failures add up, an answer starts anew; True if a breaker's row was written.
+
+    Each partner's row is written only where something changes, so a healthy partner costs one small SELECT a batch.
+    """
+    tallies = _tally(outcomes)
+    if not tallies:
+        return False
+    written = False
+    troubled = set(Breaker.objects.filter(partner__in=tallies, failures__gt=0).values_list("partner", flat=True))
+    for partner, tally in tallies.items():
+        if tally.failed or partner in troubled:
+            _note(partner, tally, now)
+            written = True
+    return written
+
+
+def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
+    tallies: dict[str, Tally] = {}
+    for outcome in outcomes:
+        partner = PARTNERS[outcome.channel]
+        if partner not in GUARDED or outcome.result == Attempt.Outcome.HANDED_BACK:
+            continue
+        tally = tallies.setdefault(partner, Tally())
+        if outcome.transport:
+            tally.failed.append(outcome.dispatch_id)
+            tally.error = f"{outcome.code}: {outcome.message}"
+        else:
+            tally.answered = True
+    return tallies
+
+
+def _note(partner: str, tally: Tally, now: datetime.datetime) -> None:
+    with transaction.atomic():
+        Breaker.objects.get_or_create(partner=partner)
+        row = Breaker.objects.select_for_update(no_key=True).get(partner=partner)
+        if tally.answered:
+            _close(row, now)
+        else:
+            _count(row, tally, now)
+        row.save()
+
+
+def _close(row: Breaker, now: datetime.datetime) -> None:
+    was_open, row.failures, row.dispatches = row.opened_at is not None, 0, []
+    row.opened_at = row.probe_at = None
+    if was_open:
+        note_partner_up(row.partner, now=now)
+
+
+def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
+    row.failures += len(tally.failed)
+    row.dispatches = sorted({*row.dispatches, *tally.failed})[-KEPT_DISPATCHES:]
+    row.last_error = tally.error
+    enough = row.failures >= settings.BREAKER_FAILURES and len(row.dispatches) >= LEAST_DISPATCHES
+    if enough and row.opened_at is None:
+        row.opened_at = now
+        row.probe_at = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
+        note_partner_down(row.partner, row.last_error, dispatch_id=tally.failed[-1], now=now)

@@ -1,0 +1,306 @@
+"""Delivers what is due: claim, build, send, record, until nothing is left (contract 3.5, 3.9).
+
+One thread speaks with the database; it claims in batches, hands the calls to threads, and records their results in
+batches. Each partner has threads of its own, eight at a time, so that a slow partner does not hold up the other.
+"""
+
+import datetime
+import os
+import socket
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+
+from django.conf import settings
+from django.utils import timezone
+
+from integrations.delivery import rate
+from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
+from integrations.delivery.payloads import build_payloads
+from integrations.delivery.recorder import patiently, record_safely
+from integrations.delivery.senders import LEASE_RESERVE, longest, send
+from integrations.worker.lease_lock import Turn
+from integrations.worker.parent_link import ending
+from orders.activation import activate
+from orders.models import Attempt, Dispatch, Pause
+from orders.models.dispatch import OPEN_STATES
+from orders.services.incidents import PARTNERS
+from orders.services.outbox.claim import Work, claim, next_due
+from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.release import release
+from orders.services.pauses import end_pauses, next_end, paused_partners
+
+CALLS_AT_A_TIME = 8
+CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
+QUICK = 0.25  # seconds; only then is anything claimed ahead
+MORE_COMES = 0.03  # seconds; while calls wait for a thread, so many results come that one transaction takes many
+LOOK_AGAIN = 0.2  # seconds until a partner that nothing was due for is looked at again beside running calls
+RECORDS_IN_FLIGHT = 40_000  # to one partner: then no more is claimed for it, since the bodies fill the memory
+ALONE_FOR = 4.0  # seconds: so long a drain begins with steps that lost their worker before, one at a time
+CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s
+LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
+LOOK_EVERY = 0.5
+WORKER = socket.gethostname()[:48]
+
+
+@dataclass
+class Lane:
+    """A partner's threads, and how quickly it answers. `look_at`: nothing was due for it; look again from then on."""
+
+    partner: str
+    pool: ThreadPoolExecutor
+    threads: int
+    in_flight: int = 0
+    unsent: int = 0  # of those in flight: what waits for a thread, or for its turn within PARTNER_RATE
+    records: int = 0  # or domains, of what is in flight
+    slowest: float = 1.0
+    look_at: float = 0.0
+
+    def room(self) -> int:
+        """How many more calls may be claimed for it."""
+        if self.records >= RECORDS_IN_FLIGHT:
+            return 0
+        ahead = CLAIMED_AHEAD if self.slowest < QUICK else 0
+        room = self.threads + ahead - self.in_flight
+        return min(room, settings.PARTNER_RATE - self.unsent) if self.is_bounded else room
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether PARTNER_RATE bounds its calls. Then no more is claimed ahead than goes out within a second: it must
+        be sent within its lease, and a drain that ends hands it back."""
+        return bool(settings.PARTNER_RATE) and self.partner in Pause.Partner.values
+
+
+@dataclass
+class Flight:
+    """One claimed call. `until`: when its lease ends, of time.monotonic."""
+
+    lane: Lane
+    work: Work
+    until: float
+    sent: bool = False
+    took: float = 0.0
+
+    @property
+    def latest(self) -> float:
+        """When it may begin at the latest: its lease outlives the longest call (contract 3.9, Leases)."""
+        return self.until - longest(self.work) - LEASE_RESERVE
+
+
+@dataclass
+class Report:
+    """What a drain did. `done` counts accepted steps, `failed` those that failed for good, `tried` all results."""
+
+    tried: int = 0
+    done: int = 0
+    failed: int = 0
+    again: bool = False  # something is left, or due soon: somebody should come again
+
+
+@dataclass
+class Drain:
+    """One run. `seconds`: how long it claims; None: until nothing is due. `on_progress` is told of each batch."""
+
+    seconds: float | None = CLAIM_FOR
+    threads: int = CALLS_AT_A_TIME
+    linger: bool = True
+    on_progress: Callable[[Report], None] = lambda report: None
+    report: Report = field(default_factory=Report)
+
+    def run(self) -> Report:
+        """Delivers, then waits for what is due soon if it is this worker's turn to wait."""
+        self.began = time.monotonic()
+        self.calls: dict[Future, Flight] = {}
+        self.breakers = Recent(open_partners)
+        self.pauses = Recent(lambda: paused_partners(now=timezone.now()))
+        self.alone = False  # what is in flight has lost its worker before: nothing may be in flight beside it
+        self.lanes = {
+            name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads)
+            for name in set(PARTNERS.values())
+        }
+        turn = Turn("linger") if self.linger else None
+        try:
+            while self._round(turn):
+                pass
+        except Exception:
+            self._bring_home()
+            raise
+        finally:
+            for lane in self.lanes.values():
+                lane.pool.shutdown(wait=False, cancel_futures=True)
+            if turn:
+                turn.give_back()
+        return self.report
+
+    def _round(self, turn: Turn | None) -> bool:
+        """Claims and collects once; False when the run is over."""
+        over = ending.is_set() or (self.seconds is not None and time.monotonic() - self.began > self.seconds)
+        claimed = 0 if over else self._fill()
+        if over:
+            self._hand_back()
+        elif self.calls and (paused := self.pauses.partners()):
+            self._hand_back(paused)
+        if self.calls:
+            self._collect()
+            return True
+        if over:
+            self.report.again = True
+            return False
+        return bool(claimed) or (turn is not None and self._wait_for_next(turn))
+
+    def _fill(self) -> int:
+        """Claims as much as the partners have room for, and starts the calls."""
+        if self.alone and self.calls:
+            return 0
+        until, now = time.monotonic() + settings.DISPATCH_LEASE_SECONDS, timezone.now()
+        if not self.calls and not is_due(now=now):
+            return 0
+        rooms = self._rooms()
+        if not rooms:
+            return 0
+        lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
+        work = claim(
+            rooms=rooms, now=now, lease=lease, worker=f"{WORKER}:{os.getpid()}", build=build_payloads,
+            idle=not self.calls, lost_first=time.monotonic() - self.began < ALONE_FOR,
+        )  # fmt: skip
+        self.alone = any(item.alone for item in work)
+        for item in work:
+            lane = self.lanes[PARTNERS[item.channel]]
+            flight = Flight(lane, item, until)
+            self.calls[lane.pool.submit(_call, flight, self._ends_at)] = flight
+            lane.in_flight += 1
+            lane.records += item.size
+            rooms[lane.partner] -= 1
+        for partner, room in rooms.items() if not self.alone else ():
+            self.lanes[partner].look_at = time.monotonic() + LOOK_AGAIN if room else 0.0
+        return len(work)
+
+    def _rooms(self) -> dict[str, int]:
+        """How many calls may be claimed for each partner. Where a breaker is open: a probe, if it is time for one.
+
+        A busy partner is filled up only when half of what may wait has been used, so that claims come in batches.
+        Beside running calls, a partner that nothing was due for is left out for a moment. A paused one is left out
+        whole: its breaker sends no probe either.
+        """
+        rooms, paused = {}, self.pauses.partners()
+        for lane in self.lanes.values():
+            if lane.partner in paused:
+                continue
+            if lane.is_bounded:
+                lane.unsent = sum(flight.lane is lane and not flight.sent for flight in self.calls.values())
+            enough = CLAIMED_AHEAD // 2 if lane.in_flight > self.threads else 0
+            if lane.room() > enough and not (self.calls and time.monotonic() < lane.look_at):
+                rooms[lane.partner] = lane.room()
+        for partner in self.breakers.partners() & rooms.keys():
+            rooms[partner] = 1 if may_probe(partner, now=timezone.now()) else 0
+        return {partner: room for partner, room in rooms.items() if room}
+
+    def _hand_back(self, partners: Collection[str] | None = None) -> None:
+        """Gives back what no thread has begun, of these partners or of all: the time is up, or they are paused."""
+        handed = []
+        for future, flight in list(self.calls.items()):
+            if (partners is None or flight.lane.partner in partners) and future.cancel():
+                self._land(future)
+                handed.append(_handed_back(flight.work))
+        if handed:
+            record_safely(handed)
+
+    def _land(self, future: Future) -> Flight:
+        flight = self.calls.pop(future)
+        flight.lane.in_flight -= 1
+        flight.lane.records -= flight.work.size
+        return flight
+
+    def _bring_home(self) -> None:
+        """A claim went wrong: what was sent before is written down all the same."""
+        self._hand_back()
+        while self.calls:
+            self._collect()
+
+    def _collect(self) -> None:
+        """Waits for a result, takes all that are there, and records them together."""
+        wait(self.calls, timeout=0.2, return_when=FIRST_COMPLETED)
+        if any(lane.in_flight > lane.threads for lane in self.lanes.values()):
+            time.sleep(MORE_COMES)
+        finished = [future for future in self.calls if future.done()]
+        outcomes = []
+        for future in finished:
+            flight = self._land(future)
+            flight.lane.slowest = flight.took if flight.sent else flight.lane.slowest
+            outcomes.append(future.result())
+        if outcomes:
+            if record_safely(patiently(lambda: self._guarded(outcomes))):
+                for lane in self.lanes.values():
+                    lane.look_at = 0.0
+            self._count(outcomes)
+
+    def _guarded(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Tells the breakers; failures of a partner whose breaker is open (now) cost no attempt."""
+        if note_outcomes(outcomes, now=timezone.now()):
+            self.breakers.forget()
+        shut = self.breakers.partners()
+        if not shut:
+            return outcomes
+        return [replace(row, free=row.transport and PARTNERS[row.channel] in shut) for row in outcomes]
+
+    def _count(self, outcomes: list[Outcome]) -> None:
+        results = [outcome.result for outcome in outcomes]
+        self.report.tried += len(results)
+        self.report.done += results.count(Attempt.Outcome.OK)
+        self.report.failed += results.count(Attempt.Outcome.REFUSED)
+        self.on_progress(self.report)
+
+    def _wait_for_next(self, turn: Turn) -> bool:
+        """Sleeps until something is due, where something is due soon and nobody else waits for it."""
+        if not turn.is_free():
+            return False
+        now = timezone.now()
+        moments = (next_due(after=now, until=now + LOOK_AHEAD), next_probe(after=now), next_end(until=now + LOOK_AHEAD))
+        soon = min(filter(None, moments), default=None)
+        if soon is None or not turn.take():
+            return False
+        left = CLAIM_FOR - (time.monotonic() - self.began)
+        time.sleep(max(0.0, min((soon - now).total_seconds() + 0.01, LOOK_EVERY, left)))
+        activate(numbers=None, by="worker", now=timezone.now())
+        release(now=timezone.now(), dated=True)
+        if end_pauses(now=timezone.now()):
+            self.pauses.forget()
+        return True
+
+    def _ends_at(self) -> float:
+        """When the run begins no more calls, of time.monotonic."""
+        return float("-inf") if ending.is_set() else self.began + (self.seconds or float("inf"))
+
+
+def is_due(*, now: datetime.datetime) -> bool:
+    """Whether there may be something to claim. A look costs no lock: most drains find that another has done it all."""
+    return Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).exists()
+
+
+def _call(flight: Flight, ends_at: Callable[[], float]) -> Outcome:
+    """One call, in a thread, within PARTNER_RATE. What would have to wait for its turn beyond its latest moment, or
+    beyond the run's end, is handed back."""
+    if time.monotonic() > flight.latest:
+        return _handed_back(flight.work)
+    if flight.lane.is_bounded and not rate.take(flight.lane.partner, latest=min(flight.latest, ends_at())):
+        return _handed_back(flight.work)
+    flight.sent, began = True, time.monotonic()
+    outcome = send(flight.work)
+    flight.took = time.monotonic() - began
+    return outcome
+
+
+def _handed_back(work: Work) -> Outcome:
+    return Outcome(
+        dispatch_id=work.dispatch_id,
+        attempt_id=work.attempt_id,
+        token=work.token,
+        channel=work.channel,
+        result=Attempt.Outcome.HANDED_BACK,
+    )
+
+
+def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> Report:
+    """Delivers what is due now; see Drain."""
+    return Drain(seconds=seconds, linger=linger, **options).run()

@@ -1,0 +1,1 @@
+"""Calls from partners: bodies, read within a time and strictly."""

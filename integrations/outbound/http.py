@@ -1,0 +1,272 @@
+"""The one seam to partners over HTTP: a POST with a total time-out, and what its answer means (contract 3.5).
+
+Whatever goes wrong comes out as `PartnerError`; no error of requests, urllib3 or the socket passes. Nothing is retried
+here and no redirect is followed: the outbox decides about the next attempt. Certificates are always verified; proxy,
+CA and client certificate come from our settings alone, never from the environment or a .netrc. Threads may call at the
+same time.
+"""
+
+import datetime
+import email.utils
+import json
+import re
+import ssl
+from dataclasses import dataclass
+
+import requests
+from django.conf import settings
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+
+from integrations.outbound.deadline import Call, adapter
+
+ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
+KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
+LONGEST_WAIT_SECONDS = 6 * 3600.0  # what a Retry-After may ask for at most
+RETRY_STATUSES = {401, 403, 408, 429}
+NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
+PROXY_WANTS_CREDENTIALS = 407  # from a proxy of ours; behind it nobody has seen the request
+CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
+ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
+
+
+class PartnerError(Exception):
+    """A call did not succeed.
+
+    `permanent`: the same request won't ever succeed. `code`: a short word for grouping: `timeout`, `refused` (no
+    connection), `proxy` (ours gave none), `tls` (a certificate or the handshake was not accepted, by us or by the
+    partner), `broken` (a connection that broke), `http_503`, `not_json`, `answer_too_large`, `no_code`, `code_400`,
+    `bad_result`. `http_status`: None where no answer came. `retry_after`: the seconds that the partner asked to wait,
+    at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
+    known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
+    `acted_before`: 409, the partner acted on this key before, with other bytes; then `permanent` too, which a step that
+    makes or deletes something must not take for "did nothing".
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        code: str,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+        answer: str = "",
+        unknown: bool = False,
+        transport: bool = False,
+        acted_before: bool = False,
+    ):
+        super().__init__(message)
+        self.message = message
+        self.permanent = permanent
+        self.code = code
+        self.http_status = http_status
+        self.retry_after = retry_after
+        self.answer = clean(answer)[:KEPT_CHARACTERS]
+        self.unknown = unknown
+        self.transport = transport
+        self.acted_before = acted_before
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that is a JSON object, HTTP 2xx or 4xx. Whether it means success is for `check` to say. `text`: how it
+    begins."""
+
+    http_status: int
+    text: str
+    data: dict
+    retry_after: float | None = None
+
+
+def clean(text: str) -> str:
+    """The text without what a database refuses: U+0000 and halves of surrogate pairs become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
+
+
+def plain(value: object) -> str:
+    """A JSON value as a text that every database keeps; a list or object, which may be nested without end, as dots."""
+    return "..." if isinstance(value, list | dict) else clean(str(value))
+
+
+def post(
+    url: str, body: bytes, *, key: str, request_id: str, timeout: float, most: int = ANSWER_BYTES
+) -> Answer:  # fmt: skip
+    """Sends `body` (JSON, UTF-8) and returns the answer of at most `most` bytes, all within `timeout` seconds.
+
+    `key` goes out as Idempotency-Key, `request_id` as X-Request-Id. Raises PartnerError for everything that tells
+    nothing definite: time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, and a body that is not a JSON
+    object; and for HTTP 409, whatever its body is.
+    """
+    status, headers, raw = _exchange(_request(url, body, key, request_id), timeout, most)
+    text = raw[: 4 * KEPT_CHARACTERS].decode("utf-8", "replace")[:KEPT_CHARACTERS]
+    retry_after = waiting_time(headers.get("Retry-After"))
+    refuse = _Refusal(status, text, retry_after)
+    if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
+        raise refuse("the proxy does not take our credentials", code="proxy", unknown=False)
+    if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
+        raise refuse(f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT)
+    if status == ACTED_BEFORE:
+        data = parse(raw) or {}
+        word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
+        raise refuse.acted_before(_said(Answer(status, text, data)), code=word)
+    if len(raw) > most:
+        raise refuse(f"answered more than {most} bytes", code="answer_too_large")
+    data = parse(raw)
+    if data is None:
+        raise refuse(f"answered HTTP {status} with a body that is not a JSON object", code="not_json")
+    return Answer(status, text, data, retry_after)
+
+
+def check(answer: Answer) -> None:
+    """Returns if the answer says success: HTTP 2xx with `code` 200 (a number or a string). Else raises PartnerError.
+
+    `code` 500 and above, or none: to be tried again. 409: see PartnerError. Any other `code`, or HTTP 4xx: permanent.
+    """
+    code = answer.data.get("code")
+    number = _number(code)
+    if number is None and not isinstance(code, str):
+        raise _Refusal.of(answer)("answered without a code", code="no_code")
+    if number is not None and number >= 500:
+        raise _Refusal.of(answer)(_said(answer), code=_word(code), transport=False)
+    if number == ACTED_BEFORE:
+        raise _Refusal.of(answer).acted_before(_said(answer), code=_word(code))
+    if number == 200 and 200 <= answer.http_status < 300:
+        return
+    word = f"http_{answer.http_status}" if number == 200 else _word(code)
+    raise _Refusal.of(answer)(_said(answer), code=word, permanent=True, unknown=False, transport=False)
+
+
+def parse(raw: bytes | str) -> dict | None:
+    """The JSON object in `raw`, or None if it is none. NaN and Infinity are no JSON."""
+    try:
+        data = json.loads(raw if isinstance(raw, str) else raw.decode("utf-8-sig"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def waiting_time(header: str | None) -> float | None:
+    """The seconds that a Retry-After header (seconds or an HTTP date) asks for; None if absent or not understood."""
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_WAIT_SECONDS)
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    seconds = (moment - datetime.datetime.now(datetime.UTC)).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+
+
+class _Refusal:
+    """Makes the PartnerError for one answer: what is known about the answer, and the usual "try again, unknown"."""
+
+    def __init__(self, http_status: int, text: str, retry_after: float | None):
+        self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after}
+
+    @classmethod
+    def of(cls, answer: Answer) -> "_Refusal":
+        return cls(answer.http_status, answer.text, answer.retry_after)
+
+    def __call__(
+        self, message: str, *, code: str, unknown: bool = True, transport: bool = True, permanent: bool = False
+    ):
+        return PartnerError(message, code=code, unknown=unknown, transport=transport, permanent=permanent, **self.known)
+
+    def acted_before(self, message: str, *, code: str) -> PartnerError:
+        return PartnerError(message, code=code, permanent=True, acted_before=True, **self.known)
+
+
+def _request(url: str, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
+    """The request, put together by hand: requests' own preparation costs more than the rest of a call."""
+    prepared = requests.PreparedRequest()
+    prepared.method, prepared.url, prepared.body, prepared.hooks = "POST", url, body, {}
+    prepared.headers = CaseInsensitiveDict(
+        {
+            "Content-Type": "application/json; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Accept": "application/json",
+            "User-Agent": "ibs-order-desk",
+            "Idempotency-Key": key,
+            "X-Request-Id": request_id,
+        }
+    )
+    return prepared
+
+
+def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
+    """(status, headers, up to one byte more than `most`), or PartnerError."""
+    sender = adapter()
+    with sender.deadline(timeout) as call:
+        try:
+            response = sender.send(request, stream=True, timeout=timeout, **_network())
+            try:
+                raw = response.raw.read(most + 1, decode_content=True)
+            finally:
+                response.close()
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            raise _broken(call, error) from error
+    if call.expired:  # the reaper's end of the stream looks like the end of an answer without a length
+        raise _broken(call, TimeoutError("time is up"))
+    return response.status_code, response.headers, raw
+
+
+def _network() -> dict:
+    """How partners are reached, as requests' adapter takes it. There is no way to switch the verification off."""
+    proxy = settings.PARTNER_PROXY
+    return {
+        "verify": settings.PARTNER_CA_BUNDLE or True,
+        "cert": settings.PARTNER_CLIENT_CERT or None,
+        "proxies": {"http": proxy, "https": proxy} if proxy else None,
+    }
+
+
+def _broken(call: Call, error: Exception) -> PartnerError:
+    """What a call without an answer is. A certificate that was refused after we had sent counts as not sent: nobody
+    reads a request before it knows who calls (in TLS 1.3 we send before we hear of it)."""
+    handshake = _handshake_error(error)
+    sent, words = call.sent, str(error)
+    if call.expired or call.overdue or isinstance(error, requests.Timeout):
+        code, what = "timeout", "no complete answer in time"
+    elif call.at_proxy:
+        code, what = "proxy", "the proxy gives no connection"
+    elif handshake and (not sent or CERTIFICATE_ALERTS.search(handshake.reason or "")):
+        code, what, sent, words = "tls", "no TLS connection", False, str(handshake)
+    elif sent:
+        code, what = "broken", "the connection broke before the answer was complete"
+    else:
+        code, what = "refused", "no connection"
+    return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True)
+
+
+def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
+    """The TLS library's error behind another one; none for a connection that just ended."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None
+    if error is None or isinstance(error, ssl.SSLError):
+        return error
+    return _handshake_error(error.__cause__) or _handshake_error(error.__context__)
+
+
+def _number(code: object) -> int | None:
+    """200 and "200" as 200; None for what is no whole number."""
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) <= 9:
+        return int(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
+
+
+def _word(code: object) -> str:
+    """The partner's code as a word of ours that fits the error code's column."""
+    return f"code_{plain(code)}"[:32]
+
+
+def _said(answer: Answer) -> str:
+    words, code = plain(answer.data.get("message") or "")[:300], plain(answer.data.get("code"))[:60]
+    return f"answered HTTP {answer.http_status}, code {code}: {words}"
+
+
+def _no_constant(name: str):
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,40 @@
+"""Signs of life of the clusters (contract 3.9, Alive)."""
+
+import datetime
+
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from integrations.models import Heartbeat
+from integrations.worker.broker import cluster_id
+
+PLAIN = "qcluster"  # a cluster without a watchdog
+OFTEN_ENOUGH = datetime.timedelta(seconds=5)
+FORGOTTEN_AFTER = datetime.timedelta(days=1)
+
+
+def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) -> None:
+    """Notes that a cluster has just carried out a task; at most every five seconds, since every drain says it."""
+    now = timezone.now()
+    name = cluster or cluster_id() or PLAIN
+    seen = last_seen(name)
+    if seen is None:
+        Heartbeat.objects.get_or_create(cluster=name, defaults={"started_at": now, "seen_at": now})
+    elif seen <= now - often_enough:
+        Heartbeat.objects.filter(cluster=name).update(seen_at=now)
+
+
+def last_seen(cluster: str) -> datetime.datetime | None:
+    """When this cluster last showed that it lives."""
+    return Heartbeat.objects.filter(cluster=cluster).values_list("seen_at", flat=True).first()
+
+
+def forget_dead(*, now: datetime.datetime) -> int:
+    """Removes the rows of clusters that were killed together with their watchdog, and the pings that nobody answers.
+
+    Returns how many clusters were forgotten.
+    """
+    dead = list(Heartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).values_list("cluster", flat=True))
+    OrmQ.objects.filter(key__in=dead).delete()
+    Heartbeat.objects.filter(cluster__in=dead).delete()
+    return len(dead)

@@ -1,0 +1,184 @@
+"""Keeps a qcluster alive (contract 3.9, Alive).
+
+django-q2's cluster can hang without a sign: a killed idle worker takes the queue's read lock with it, and the cluster's
+own statistics go on saying that it works. So somebody outside asks it: every 15 s a ping goes through the queue to this
+very cluster, and a cluster that has not answered for 60 s is killed, with all its processes, and replaced.
+
+Its guard (django-q2's sentinel) is listened to as well: a worker that is killed at the end of a task takes along a lock
+that the guard waits for. The other worker goes on answering, but nobody looks after the schedules any more.
+
+systemd watches the watchdog in turn (WatchdogSec): it is told at each round of the loop that the loop goes round.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+from django.db import Error, close_old_connections, transaction
+from django.db.models import F
+from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.tasks import async_task
+
+from integrations.database_deadline import LOOK, Outage, database_deadline
+from integrations.models import Heartbeat
+from integrations.worker.broker import DeskBroker
+from integrations.worker.heartbeat import last_seen
+from integrations.worker.parent_link import STOP_WITHIN, heard
+from integrations.worker.sd_notify import sd_notify
+from orders.services.events import add_event
+from orders.services.wakeup import wake
+
+logger = logging.getLogger(__name__)
+PING_EVERY = 15.0
+PATIENCE = 60.0
+LOOK_EVERY = 0.5
+LONGEST_BACK_OFF = 60.0  # seconds between two starts of a cluster that never answers
+FAREWELL = 2.0  # seconds that the database may take when all is over
+UNACKNOWLEDGED = 3  # times the patience: a cluster that carries out its tasks, but can't say so any more
+
+
+class Watchdog:
+    """Starts a cluster, asks it, replaces it. `run()` returns when it was told to stop."""
+
+    def __init__(self, *, ping_every: float = PING_EVERY, patience: float = PATIENCE):
+        self.name = f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:8]}"
+        self.ping_every, self.patience = ping_every, patience
+        self.stopping = threading.Event()
+        self.process: subprocess.Popen | None = None
+        self.seen = None
+        self.unanswered = self.unguarded = 0  # pings since the last sign of life, of the workers and of the guard
+        self.failed_starts = 0
+        self.outage = Outage(logger, "the watchdog")
+
+    def run(self) -> None:
+        """Runs until SIGTERM or SIGINT; then lets the cluster finish what it is doing."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
+        self.start()
+        sd_notify("READY=1")
+        try:
+            while not self.stopping.wait(LOOK_EVERY):
+                self.look()
+                sd_notify("WATCHDOG=1")
+        finally:
+            sd_notify("STOPPING=1")
+            self.stop()
+
+    def start(self) -> None:
+        """A new cluster in a session of its own, tied to us by a socket. The first ping is due at once."""
+        self.tie, theirs = socket.socketpair()
+        command = [sys.executable, sys.argv[0], "worker", "--tied-to", str(theirs.fileno())]
+        environment = os.environ | {"DESK_CLUSTER": self.name}
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
+        theirs.close()
+        self.asked_at, self.unanswered, self.unguarded = float("-inf"), 0, 0
+        with contextlib.suppress(Error), database_deadline(LOOK):
+            wake()  # for what was left
+
+    def look(self) -> None:
+        """Asks when it is time to; replaces a cluster that ended or does not answer."""
+        self.note_guard()
+        if self.process.poll() is not None:
+            self.replace(f"it ended with code {self.process.returncode}")
+        elif time.monotonic() - self.asked_at >= self.ping_every:
+            self.asked_at = time.monotonic()
+            if why := self.ask():
+                self.replace(why)
+
+    def ask(self) -> str:
+        """Sends a ping, or says why the cluster must be replaced: so many pings stayed without a sign of life.
+
+        Pings are counted, not seconds, so that a watchdog that was itself stopped for a while does not blame the
+        cluster. A database that is away is no fault of the cluster's: nobody could answer, so it is counted anew.
+        """
+        try:
+            with database_deadline(LOOK):
+                answer = self._ask()
+        except Error as error:
+            self.outage.began(error)
+            self.unanswered = self.unguarded = 0
+            return ""
+        self.outage.over()
+        return answer
+
+    def _ask(self) -> str:
+        close_old_connections()
+        self.note_sign()
+        if self.unanswered * self.ping_every >= self.patience:
+            return f"no answer for {self.patience:g} s"
+        if self.unguarded * self.ping_every >= self.patience:
+            return f"its guard stands still for {self.patience:g} s"
+        self.unguarded += 1
+        return self.ping()
+
+    def note_guard(self) -> None:
+        """The guard tells of each of its rounds, two a second."""
+        if heard(self.tie):
+            self.unguarded = 0
+
+    def note_sign(self) -> None:
+        """Whatever this cluster carried out since the last ping is a sign of life."""
+        seen = last_seen(self.name)
+        if seen != self.seen:
+            self.seen, self.unanswered, self.failed_starts = seen, 0, 0
+
+    def ping(self) -> str:
+        """Puts a ping under the cluster's own key. One that nobody took yet is enough; those taken stay until their
+        results are noted, so if they pile up, that has stopped."""
+        pings = OrmQ.objects.filter(key=self.name)
+        if pings.count() * self.ping_every >= UNACKNOWLEDGED * self.patience:
+            return "it carries out tasks, but notes no results"
+        if not pings.filter(lock__lte=timezone.now()).exists():
+            async_task("integrations.tasks.ping", self.name, broker=DeskBroker(list_key=self.name))
+        self.unanswered += 1
+        return ""
+
+    def replace(self, why: str) -> None:
+        """Kills the cluster with all its processes and starts another, with an event that says so.
+
+        While none answers, each start waits longer than the one before.
+        """
+        logger.error("cluster %s is replaced: %s", self.name, why)
+        self.end(orderly=False)
+        with contextlib.suppress(Error), database_deadline(LOOK):
+            self.note_replaced(why)
+        back_off = min(2.0**self.failed_starts, LONGEST_BACK_OFF)
+        self.failed_starts += 1
+        if not self.stopping.wait(back_off):
+            self.start()
+
+    def note_replaced(self, why: str) -> None:
+        """The event and the count; pings of the dead cluster are of no use to the next."""
+        close_old_connections()
+        with transaction.atomic():
+            OrmQ.objects.filter(key=self.name).delete()
+            Heartbeat.objects.filter(cluster=self.name).update(replaced=F("replaced") + 1)
+            add_event(None, "cluster_replaced", by="watchdog", now=timezone.now(), cluster=self.name, why=why)
+
+    def stop(self) -> None:
+        """Lets the cluster finish; kills what is left after a while, and takes back its name."""
+        if self.process:
+            self.end(orderly=True)
+        with contextlib.suppress(Error), database_deadline(FAREWELL):
+            close_old_connections()
+            OrmQ.objects.filter(key=self.name).delete()
+            Heartbeat.objects.filter(cluster=self.name).delete()
+
+    def end(self, *, orderly: bool) -> None:
+        """Lets go of the tie, waits if it is to be orderly, and kills the process group: orphans would go on unseen."""
+        self.tie.close()
+        if orderly:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_WITHIN)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None

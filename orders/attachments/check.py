@@ -1,0 +1,163 @@
+"""Checks an order's info-security files (contract 3.7). No database: delivery calls this from threads.
+
+Cheap things are looked at here: the name, what kind of thing lies under it, its size, its first bytes. What has to be
+unpacked is looked at by `orders.attachments.xlsx_probe`, a process of its own with limits. It gets the very
+file that was looked at here, already open, so nobody can put another one in its place in between.
+"""
+
+import contextlib
+import datetime
+import errno
+import os
+import re
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
+MAX_BYTES = 20 * 1024 * 1024
+SECONDS = 10.0  # for all files of an order: a drain must end within 20 s (contract 3.9, Alive)
+NOT_LOOKED_AT = ""
+ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+PROBE = Path(__file__).with_name("xlsx_probe.py")
+MESSAGES = {
+    "too_large": f"more than 100 MiB unpacked, or it could not be opened within {SECONDS:.0f} s and 300 MiB of memory",
+    "not_xlsx": "it does not open as xlsx, or it carries macros",
+    "encrypted": "it is protected by a password (or an old .xls): save it as xlsx without one",
+    "empty": "its first sheet has no data row below the heading",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or
+    NOT_LOOKED_AT."""
+
+    code: str
+    file: str
+    message: str
+
+
+class ProbeError(Exception):
+    """The probe itself failed (no verdict, not killed by its limits): our fault, says nothing about the file."""
+
+
+class _WrongError(Exception):
+    """Carries a finding's code and message out of the checks."""
+
+    def __init__(self, code: str, message: str = ""):
+        super().__init__(message or MESSAGES[code])
+        self.code = code
+
+
+def check_files(*, order_number: str, files: dict[str, str]) -> list[Finding]:
+    """What is wrong with an order's files in ATTACHMENT_DIR, the first thing of each (contract 3.7); empty: all right.
+
+    `files`: {"info_security": name, "info_security_table": name, "busi_info": name}, those not named left out; they
+    are looked at in this order. A symbolic link counts as `bad_name`, wherever it leads; what is no regular file as
+    `not_xlsx`; one that can't be read as `missing`. Takes at most ten seconds. Raises ProbeError.
+    """
+    deadline, found = time.monotonic() + SECONDS, []
+    for kind in KINDS:
+        name = files.get(kind)
+        if not name:
+            continue
+        try:
+            _check_name(name, order_number, kind)
+            _check_file(name, deadline)
+        except _WrongError as wrong:
+            late = found and time.monotonic() >= deadline  # others took the time: that says nothing about this one
+            found.append(Finding(NOT_LOOKED_AT, name, "no time was left for it") if late else
+                         Finding(wrong.code, name, str(wrong)))  # fmt: skip
+    return found
+
+
+def is_named_right(name: str, order_number: str, kind: str) -> bool:
+    """Whether a name fits the order and its kind, with a real time."""
+    try:
+        _check_name(name, order_number, kind)
+    except _WrongError:
+        return False
+    return True
+
+
+def _check_name(name: str, order_number: str, kind: str) -> None:
+    """Only this form passes, so a name can't hold a path either."""
+    expected = f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS.xlsx"
+    match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})\.xlsx", name)
+    if not match or not _is_time(match[1]):
+        raise _WrongError("bad_name", f"the name must be {expected} with a real time")
+
+
+def _is_time(digits: str) -> bool:
+    try:
+        datetime.datetime.strptime(digits, "%Y%m%d%H%M%S")
+    except ValueError:
+        return False
+    return True
+
+
+def _check_file(name: str, deadline: float) -> None:
+    with _opened(name) as handle:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise _WrongError("not_xlsx", "it is no regular file")
+        if facts.st_size > MAX_BYTES:
+            raise _WrongError("too_large", f"{facts.st_size} bytes, at most {MAX_BYTES} (20 MiB) are allowed")
+        start = os.pread(handle, 4, 0)
+        if start == CFB:
+            raise _WrongError("encrypted")
+        if start != ZIP:
+            raise _WrongError("not_xlsx", "it is no xlsx file (no zip signature)")
+        _probe(handle, deadline)
+
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[int]:
+    """A descriptor, opened once for all checks. Neither follows a link nor waits for a pipe's writer."""
+    try:
+        path = Path(settings.ATTACHMENT_DIR) / name
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise _unreadable(error) from error
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _unreadable(error: OSError) -> _WrongError:
+    if error.errno == errno.ELOOP:
+        return _WrongError("bad_name", "it is a symbolic link; put the file itself into the folder")
+    if error.errno == errno.ENOENT:
+        return _WrongError("missing", "no such file in the attachment folder")
+    return _WrongError("missing", f"it can't be read: {error.strerror}")
+
+
+def _probe(handle: int, deadline: float) -> None:
+    """Raises what the probe finds. Isolated: no environment (it holds secrets), no descriptor but the file's."""
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-I", "-W", "ignore", str(PROBE)],
+            stdin=handle,
+            capture_output=True,
+            text=True,
+            env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
+            timeout=max(deadline - time.monotonic(), 0.1),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _WrongError("too_large") from error
+    if ended.returncode < 0:  # the kernel ended it: processor time or memory
+        raise _WrongError("too_large")
+    verdict = ended.stdout.strip()
+    if verdict != "right" and verdict not in MESSAGES:
+        raise ProbeError(f"no verdict (exit {ended.returncode}): {ended.stderr.strip()[-300:]}")
+    if verdict != "right":
+        raise _WrongError(verdict)

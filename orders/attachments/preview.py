@@ -1,0 +1,130 @@
+"""Info-security files for the reader: what the check said, the first rows, the file itself."""
+
+import contextlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.functional import Promise
+
+from orders.attachments.check import KINDS, is_named_right
+from orders.error_codes import Cause, cause_of
+from orders.models import Dispatch, Order
+
+ROWS = Path(__file__).with_name("xlsx_rows.py")
+SECONDS = 8
+PENDING, RIGHT, WAIVED, WRONG = "pending", "right", "waived", "wrong"
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that the order names. `check`: pending, right, waived or wrong; `cause` and `detail` say what is, or was,
+    wrong with it. `there`: it can be downloaded."""
+
+    field: str
+    title: str | Promise
+    name: str
+    check: str
+    cause: Cause | None = None
+    detail: str = ""
+    there: bool = False
+
+
+def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[NamedFile]:
+    """The named files in the message's order; looks whether each is there."""
+    return [
+        replace(_named(order, field, check, waived), there=is_there(order, field))
+        for field in KINDS
+        if getattr(order, field)
+    ]
+
+
+def is_there(order: Order, field: str) -> bool:
+    """Whether the order's own file of this kind lies in the folder."""
+    try:
+        with own_file(order, field):
+            return True
+    except OSError:
+        return False
+
+
+def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> NamedFile:
+    name, title = getattr(order, field), Order._meta.get_field(field).verbose_name
+    if check is None or (check.state != Dispatch.State.DONE and not check.error_code):
+        return NamedFile(field, title, name, PENDING)
+    done = check.state == Dispatch.State.DONE
+    if done and not waived:
+        return NamedFile(field, title, name, RIGHT)
+    told = check.about.get("findings")
+    one = next((one for one in findings_of(check) if one["file"] == name), None)
+    if one and one["code"]:
+        return NamedFile(field, title, name, WAIVED if done else WRONG, cause_of(one["code"]), one["message"])
+    if done and (one or not told):  # nobody knows what was wrong with it, if anything
+        return NamedFile(field, title, name, WAIVED)
+    return NamedFile(field, title, name, PENDING if one or not told else RIGHT)
+
+
+def findings_of(check: Dispatch) -> list[dict[str, str]]:
+    """What the last check found, {file, code, message} of each wrong file. Before it told all, it told the first."""
+    found = check.about.get("findings") or []
+    if found or not check.error_code:
+        return found
+    name, _colon, message = check.error.partition(": ")
+    return [{"file": name, "code": check.error_code, "message": message}]
+
+
+def first_rows(name: str, *, mask: Callable[[str], str]) -> list[list[str]] | None:
+    """The first 20 rows of a file that was found right; None if it can't be read now."""
+    try:
+        with opened(name) as handle:
+            ended = subprocess.run(
+                [sys.executable, "-I", "-W", "ignore", str(ROWS)], stdin=handle, capture_output=True, text=True,
+                env={key: os.environ[key] for key in ("PATH", "LD_LIBRARY_PATH") if key in os.environ},
+                timeout=SECONDS, check=False,
+            )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if ended.returncode:
+        return None
+    return [[mask(cell) for cell in row] for row in json.loads(ended.stdout)]
+
+
+def own_file(order: Order, field: str) -> contextlib.AbstractContextManager[int]:
+    """A descriptor of the file of this kind, which must be named as the order's own. Raises OSError."""
+    return opened(own_name(order, field))
+
+
+def own_name(order: Order, field: str) -> str:
+    """The name of the order's own file. Raises OSError where the name breaks the rule (contract 3.7)."""
+    name = getattr(order, field) if field in KINDS else ""
+    if not name or not is_named_right(name, order.number, field):
+        raise OSError(f"{name!r} is no file of order {order.number}")
+    return name
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[int]:
+    """A descriptor of a regular file in ATTACHMENT_DIR. Raises OSError; follows no link and leaves no folder."""
+    handle = open_attachment(name)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def open_attachment(name: str) -> int:
+    """The same without a block: the caller closes it."""
+    if Path(name).name != name or name in {"", ".", ".."}:
+        raise OSError(f"{name!r} is no plain file name")
+    path = Path(settings.ATTACHMENT_DIR) / name
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{name!r} is no regular file")
+    return handle

@@ -1,0 +1,231 @@
+"""Opens one foreign xlsx file and prints one word about it: right, too_large, not_xlsx, encrypted or empty.
+
+Runs as a process of its own (`python -I orders/attachments/xlsx_probe.py < FILE`): what it opens may be hostile, and
+whatever happens to it happens to no worker. It needs no Django. The limits: 10 s of processor time, 300 MiB of address
+space (python with openpyxl takes 33 MiB), no writing, no new files beyond a handful. Being killed means too_large.
+
+openpyxl opens the package (its XML through defusedxml). The rows and the shared strings, which may be a hundred MiB of
+XML, are read here with expat instead: openpyxl needs 5 s for a million empty rows and keeps every shared string in
+memory; this way it is half a second and next to nothing.
+"""
+
+import copy
+import resource
+import sys
+import zipfile
+from typing import BinaryIO
+from xml.parsers import expat
+
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.xml.constants import SHARED_STRINGS
+
+SECONDS = 10
+MEMORY = 300 * 1024 * 1024
+UNPACKED = 100 * 1024 * 1024
+ENTRIES = 5000
+CHUNK = 64 * 1024
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what the format allows
+LOCKED = 0x1 | 0x40 | 0x2000  # encrypted, strongly encrypted, hidden names
+MACROS = ("macroenabled", "vbaproject", "macrosheet")
+SPREADSHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+class VerdictError(Exception):
+    """Ends the look at a file; carries the one word."""
+
+
+class _EnoughError(Exception):
+    """Two rows have something in them: there is no need to read on."""
+
+
+def judge(file: BinaryIO) -> str:
+    """The one word about an open file (seekable, at its beginning)."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_entries(archive.infolist())
+            _weigh(archive)
+        return "right" if _has_data(file) else "empty"
+    except VerdictError as verdict:
+        return str(verdict)
+    except MemoryError:
+        return "too_large"
+    except expat.ExpatError as error:
+        return "too_large" if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY] else "not_xlsx"
+    except Exception:  # a hostile file may break openpyxl in any way; all of them mean that it does not open
+        return "not_xlsx"
+
+
+def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
+    """What the directory of the zip tells without unpacking anything.
+
+    There is no rule on how well an entry is packed: a million empty rows pack 500:1 and do no harm.
+    """
+    names = [entry.filename for entry in entries]
+    if len(entries) > ENTRIES:
+        raise VerdictError("too_large")
+    if any(entry.flag_bits & LOCKED for entry in entries):
+        raise VerdictError("encrypted")
+    if sum(entry.file_size for entry in entries) > UNPACKED:
+        raise VerdictError("too_large")
+    if "[Content_Types].xml" not in names or len(set(names)) < len(names):
+        raise VerdictError("not_xlsx")
+    if any(entry.compress_type not in METHODS for entry in entries):
+        raise VerdictError("not_xlsx")
+    if any(name.lower().endswith("vbaproject.bin") for name in names):
+        raise VerdictError("not_xlsx")
+
+
+def _weigh(archive: zipfile.ZipFile) -> None:
+    """Unpacks everything once, keeping nothing: the directory may lie about sizes, and the checksums must be right."""
+    total = 0
+    for entry in archive.infolist():
+        size = _true_size(archive, entry, UNPACKED - total)
+        total += size
+        if size != entry.file_size or total > UNPACKED:
+            raise VerdictError("too_large")
+
+
+def _true_size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> int:
+    """How much an entry really unpacks to, up to a little more than `limit`."""
+    boundless = copy.copy(entry)
+    boundless.file_size = UNPACKED * 2  # else zipfile stops reading where the directory says
+    size = 0
+    with archive.open(boundless) as source:
+        while size <= limit and (chunk := source.read(CHUNK)):
+            size += len(chunk)
+    return size
+
+
+def _has_data(file: BinaryIO) -> bool:
+    """Whether a second row of the first sheet has something in it."""
+    reader = ExcelReader(file, read_only=True, keep_links=False)  # links to other files are neither read nor followed
+    reader.read_manifest()
+    _refuse_macros(reader)
+    reader.read_workbook()
+    sheets = [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
+    if not sheets:
+        raise VerdictError("not_xlsx")
+    strings = reader.package.find(SHARED_STRINGS)
+    blank = BlankStrings()
+    if strings is not None:
+        blank.read(reader.archive, strings.PartName.lstrip("/"))
+    rows = FilledRows(blank.found)
+    rows.read(reader.archive, sheets[0])
+    return rows.count > 1
+
+
+def _refuse_macros(reader: ExcelReader) -> None:
+    types = [part.ContentType.lower() for part in (*reader.package.Override, *reader.package.Default)]
+    if any(word in kind for kind in types for word in MACROS):
+        raise VerdictError("not_xlsx")
+
+
+class _Scan:
+    """Reads one part of the package in pieces; keeps no tree."""
+
+    def read(self, archive: zipfile.ZipFile, part: str) -> None:
+        """Feeds the part to the handlers. No document type: it is how entity bombs begin, and the format has none."""
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.StartElementHandler, parser.CharacterDataHandler = self.start, self.text
+        parser.StartDoctypeDeclHandler = _refuse_doctype
+        try:
+            with archive.open(part) as source:
+                while chunk := source.read(CHUNK):
+                    parser.Parse(chunk)
+            parser.Parse(b"", True)
+            self.finish()
+        except _EnoughError:
+            pass
+
+    def finish(self) -> None:
+        """Called at the part's end."""
+
+
+def _refuse_doctype(*declaration: object) -> None:
+    raise VerdictError("not_xlsx")
+
+
+class BlankStrings(_Scan):
+    """Finds the shared strings that are empty or white space: a cell that shows one has nothing in it."""
+
+    ITEM, TEXT = f"{SPREADSHEET} si", f"{SPREADSHEET} t"
+
+    def __init__(self) -> None:
+        self.found: set[int] = set()
+        self.number = -1
+        self.within = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.within = name == self.TEXT
+        if name == self.ITEM:
+            self.number += 1
+            self.found.add(self.number)
+
+    def text(self, text: str) -> None:
+        if self.within and not text.isspace():
+            self.found.discard(self.number)
+            self.within = False
+
+
+class FilledRows(_Scan):
+    """Counts a sheet's rows that have something in them, up to two."""
+
+    ROW, CELL = f"{SPREADSHEET} row", f"{SPREADSHEET} c"
+    VALUES = {f"{SPREADSHEET} {tag}" for tag in ("v", "t", "f")}  # value, text in place, formula
+
+    def __init__(self, blank: set[int]) -> None:
+        self.blank = blank
+        self.count = 0
+        self.fresh = False  # within a row that has not been counted yet
+        self.within = False
+        self.shared = False
+        self.digits = ""
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if self.digits:
+            self._look_up()
+        self.within = name in self.VALUES
+        if name == self.CELL:
+            self.shared = attributes.get("t") == "s"  # the value is the number of a shared string
+        elif name == self.ROW:
+            self.fresh, self.shared = True, False
+
+    def text(self, text: str) -> None:
+        if not self.within or not self.fresh or text.isspace():
+            return
+        if self.shared:
+            self.digits += text  # a number may come in pieces
+        else:
+            self._count()
+
+    def finish(self) -> None:
+        if self.digits:
+            self._look_up()
+
+    def _look_up(self) -> None:
+        digits, self.digits = self.digits, ""
+        if int(digits) not in self.blank:
+            self._count()
+
+    def _count(self) -> None:
+        self.count += 1
+        self.fresh = False
+        if self.count > 1:
+            raise _EnoughError
+
+
+def limit_resources() -> None:
+    """Sets the limits of this process, for good."""
+    for kind, value in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_NOFILE, 16),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (value, value))
+
+
+if __name__ == "__main__":
+    limit_resources()
+    print(judge(sys.stdin.buffer))

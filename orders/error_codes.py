@@ -1,0 +1,233 @@
+"""The error dictionary: for every code that we know, what happened and what to do, in words for staff (gettext)."""
+
+import re
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from orders.refusal_causes import OTHERS
+
+
+@dataclass(frozen=True)
+class Cause:
+    """`what` happened and what to do `next`; both are translated when they are shown."""
+
+    what: str | Promise
+    next: str | Promise
+
+
+RESEND = _("Clear it up with the partner, then resend the order.")
+WAIT = _("Nothing to do: it goes on by itself.")
+TRIED = _(
+    "While it is being retried it goes on by itself. Once it has failed: resend it when the other side answers again."
+)
+MAIL_SERVER = _("Show the details to whoever runs the mail server, then resend the mail.")
+NOT_LET_IN = Cause(
+    _("The partner does not let us in."),
+    _("Check our credentials and address with the partner, then resend what has failed."),
+)
+
+CAUSES = {
+    # holds
+    "trial_unknown": Cause(
+        _("The trial that the order names has not arrived yet."),
+        _("Ask BBOSS for the trial. It goes on by itself when the trial arrives."),
+    ),
+    "trial_closed": Cause(
+        _("The trial that the order names is withdrawn or has ended."),
+        _("Ask the customer manager. Let an activation go on after all, or withdraw the order."),
+    ),
+    "trial_held": Cause(
+        _("The trial that the order names is held itself."), _("Set the trial going; this order follows by itself.")
+    ),
+    "trial_busy": Cause(_("An activation of this trial is being undone."), WAIT),
+    "claim_held": Cause(
+        _("An activation holds the trial, so it can't be changed."),
+        _("Nothing to do unless the activation is withdrawn."),
+    ),
+    "attribution_unknown": Cause(
+        _("The attribution can't be told from the enterprise's number."), _("Choose the attribution.")
+    ),
+    "domains_missing": Cause(
+        _("It is a subsequent activation and names no domains."),
+        _("Ask the customer manager for the domains and name them, or withdraw the order."),
+    ),
+    "files": Cause(
+        _("The info-security files are not right."), _("Put the right files in place, or waive the finding.")
+    ),
+    "missing": Cause(_("An info-security file is missing."), _("Ask for the file; it is looked for every 5 minutes.")),
+    "bad_name": Cause(
+        _("An info-security file's name does not fit the order."),
+        _("Ask BBOSS which file is meant, or waive the finding."),
+    ),
+    "too_large": Cause(_("An info-security file is too large."), _("Ask for a smaller file, or waive the finding.")),
+    "not_xlsx": Cause(
+        _("An info-security file is not a plain xlsx workbook."), _("Ask for the file as xlsx without macros.")
+    ),
+    "encrypted": Cause(
+        _("An info-security file is protected by a password."), _("Ask for the file without a password.")
+    ),
+    "empty": Cause(_("An info-security file holds no data."), _("Ask for the filled-in file.")),
+    # partners
+    "timeout": Cause(_("The partner did not answer in time."), TRIED),
+    "refused": Cause(
+        _("No connection to the partner."),
+        _("Check whether the partner is up and the network open, then resend what has failed."),
+    ),
+    "proxy": Cause(
+        _("Our own proxy gives no connection to the partner."),
+        _("Have the proxy and its settings looked at (PARTNER_PROXY), then resend what has failed."),
+    ),
+    "tls": Cause(
+        _("A certificate is not accepted: the partner's by us, or ours by the partner."),
+        _(
+            "Have the certificates looked at together with the partner (PARTNER_CA_BUNDLE, PARTNER_CLIENT_CERT), then "
+            "resend what has failed."
+        ),
+    ),
+    "broken": Cause(_("The connection broke before the answer was complete."), TRIED),
+    "not_json": Cause(
+        _("The partner's answer could not be read."), _("Show the raw answer to the partner's engineers.")
+    ),
+    "no_code": Cause(_("The partner's answer has no code."), _("Show the raw answer to the partner's engineers.")),
+    "answer_too_large": Cause(_("The partner's answer is too large."), _("Show it to the partner's engineers.")),
+    "bad_result": Cause(
+        _("The partner's answer has an unexpected form."), _("Show the raw answer to the partner's engineers.")
+    ),
+    "internal": Cause(_("An error of our own."), _("Call the engineer on duty; the log has the details.")),
+    "payload": Cause(
+        _("What should be sent could not be put together."), _("Call the engineer on duty; the log has the details.")
+    ),
+    "lost": Cause(
+        _("The worker died each time it sent this step, six times in a row; whether it was carried out is not known."),
+        _("Call the engineer on duty before anything else; then resend it: the same key and bytes go out again."),
+    ),
+    "restored": Cause(
+        _("The database was restored to an earlier state, and BPM may have this order's process already."),
+        _("Ask BPM whether it has the order. If so, have BPM report what it decided; if not, resend the order."),
+    ),
+    "breaker_open": Cause(
+        _("The partner has not answered for a while; its calls wait."),
+        _("Call the partner. Everything goes out by itself when it is back."),
+    ),
+    "partner_paused": Cause(
+        _("Calls to the partner are paused by staff; its steps wait."),
+        _("Resume the partner when its maintenance is over; what waits goes out by itself then."),
+    ),
+    # approvals
+    "early": Cause(_("BPM decided before the order was sent to it."), WAIT),
+    "second": Cause(
+        _("BPM decided twice, differently; the first decision stands."), _("Clear it up with BPM, then decide.")
+    ),
+    "again": Cause(_("BPM finished the order a second time; nothing was changed."), _("Clear it up with BPM.")),
+    "change_built_upon": Cause(
+        _("The withdrawn change is what later orders rest on; its records were left."),
+        _("Ask the customer manager what shall be billed, then accept it with a reason."),
+    ),
+    "compensated": Cause(
+        _("Staff took the order back: its billing records are deleted, or are being deleted."),
+        _("Let BBOSS withdraw the order, or resend it when it shall be opened after all."),
+    ),
+    # the books of both sides
+    "difference": Cause(
+        _("The big-data side's billing records differ from ours."),
+        _("Look at the differences. Have them put right, take the big-data side's records as ours, or accept them."),
+    ),
+    "unknown_record": Cause(
+        _("Whether the big-data side bills a domain of this order is not known."),
+        _("Compare the order with the big-data side (reconcile); its answer settles it."),
+    ),
+    "acted_before": Cause(
+        _("The partner carried this step out before, with other content, as after a restore from a backup."),
+        _(
+            "Compare the records of both sides, then take the big-data side's as ours or resend ours. If BPM said so, "
+            "wait for its decision, or accept it."
+        ),
+    ),
+    "billed_not_active": Cause(
+        _("The order is closed, but the big-data side may still bill it."),
+        _("Ask the big-data side to remove the records, then compare the order (reconcile); or accept it."),
+    ),
+    "process_differs": Cause(
+        _("BPM works on the order with other domains, another service or another start than it has now."),
+        _("Tell BPM what the order is now, then accept it with a reason."),
+    ),
+    "late_undo": Cause(
+        _("The order was withdrawn or rejected although the customer has been live for more than a day."),
+        _("Ask the customer manager, then withdraw it: cancel the billing from now on, or delete all of it."),
+    ),
+    "entered_differs": Cause(
+        _("BBOSS's message differs from what staff entered for this number."),
+        _("Compare the two and ask the customer manager, then withdraw the order or accept it."),
+    ),
+    # mail
+    "no_recipients": Cause(
+        _("Nobody is set to get this mail."), _("Add a contact for the attribution, or set the default contact.")
+    ),
+    "recipients_refused": Cause(
+        _("The mail server refuses every recipient of this mail."), _("Check the contacts' mail addresses.")
+    ),
+    "bad_mail": Cause(
+        _("The mail can't be written: an address or a heading is not allowed in a mail."),
+        _("Check the contacts' mail addresses."),
+    ),
+    "connection": Cause(_("No connection to the mail server, or it broke off."), MAIL_SERVER),
+    "provider_refused": Cause(_("The mail provider refuses this mail."), MAIL_SERVER),
+    "provider_trouble": Cause(_("The mail provider could not be reached, or its answer not be read."), MAIL_SERVER),
+    # partners' answers that need other words than their class
+    "code_400": Cause(
+        _("The partner finds something in the order wrong; its words are in the details."),
+        _("Do what the partner's words ask for (a domain without ICP filing, for instance), then resend the order."),
+    ),
+    "code_404": Cause(_("The partner does not know what was asked for."), RESEND),
+    "http_404": Cause(_("The partner has no such address."), _("Check the partner's base URL in our settings.")),
+    "code_409": Cause(
+        _("The partner has seen this request's key with other content."),
+        _("Call the engineer on duty; the log has the details."),
+    ),
+    "http_408": Cause(_("The partner gave up waiting for our request."), TRIED),
+    "http_429": Cause(_("The partner asks us to slow down."), TRIED),
+    "http_401": NOT_LET_IN,
+    "http_403": NOT_LET_IN,
+    "code_401": NOT_LET_IN,
+    "code_403": NOT_LET_IN,
+}
+
+CLASSES = [
+    (
+        r"(http|code)_[5-9]\d\d.*|code_\d{4,}",
+        Cause(_("The partner reports a fault of its own."), TRIED),
+    ),
+    (
+        r"http_[123]\d\d",
+        Cause(_("The partner answers from another address."), _("Check the partner's base URL in our settings.")),
+    ),
+    (r"http_4\d\d|code_.*", Cause(_("The partner refused the request."), RESEND)),
+    (r"smtp_4\d\d", Cause(_("The mail server does not take the mail for now."), TRIED)),
+    (r"smtp_.*", Cause(_("The mail server refuses this mail."), MAIL_SERVER)),
+    (r"provider_(401|403|408|429|5\d\d)", Cause(_("The mail provider does not take the mail for now."), TRIED)),
+    (r"provider_\d+", Cause(_("The mail provider refuses this mail."), MAIL_SERVER)),
+]
+"""What codes mean that a partner or a mail server chose: the first rule that fits the whole code."""
+
+UNKNOWN = Cause(
+    _("An error that the dictionary does not know."), _("Call the engineer on duty; the log has the details.")
+)
+
+
+def title_of(code: str, words: str) -> str:
+    """What an incident is about: what its code means, and a partner's words where it has some."""
+    what = str(cause_of(code).what)
+    if not words:
+        return what
+    said = gettext("other reasons") if words == OTHERS else words
+    return gettext("%(cause)s: %(words)s") % {"cause": what.rstrip("。. "), "words": said}
+
+
+def cause_of(code: str) -> Cause:
+    """What a code means. HTTP statuses and partners' own codes are explained by their class."""
+    if code in CAUSES:
+        return CAUSES[code]
+    return next((cause for rule, cause in CLASSES if re.fullmatch(rule, code, re.DOTALL)), UNKNOWN)

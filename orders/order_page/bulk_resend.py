@@ -1,0 +1,72 @@
+"""Resending many orders: which ones a filter means, and what became of them."""
+
+import datetime
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from orders.error_codes import Cause, cause_of
+from orders.models import Dispatch, Order, OrderEvent
+from orders.queries.doubts import mark
+from orders.services.incidents import PARTNERS
+
+State = Dispatch.State
+MOST = 500
+SHOWN = 50
+BUSY = {State.DUE, State.SENDING, State.RETRYING}
+
+
+def choose(orders: QuerySet[Order], wanted: dict) -> list[str]:
+    """The numbers of the orders, oldest first, that have a failed step which fits; one more than MOST at the most."""
+    steps = Dispatch.objects.filter(superseded=False, state=State.FAILED)
+    if channel := wanted.get("channel"):
+        steps = steps.filter(channel=channel)
+    if partner := wanted.get("partner"):
+        steps = steps.filter(channel__in=[name for name, whose in PARTNERS.items() if whose == partner])
+    if code := wanted.get("code"):
+        steps = steps.filter(error_code=code)
+    if since := wanted.get("since"):
+        steps = steps.filter(created_at__gte=_midnight(since))
+    rows = orders.filter(pk__in=steps.values("order_id")).exclude(state=Order.State.WITHDRAWN).order_by("pk")
+    return list(rows.values_list("number", flat=True)[: MOST + 1])
+
+
+def _midnight(day: datetime.date) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time(), timezone.get_default_timezone())
+
+
+@dataclass(frozen=True)
+class Result:
+    """One order after a resend: `fixed`, `waiting` or `failed`, and then why."""
+
+    order: Order
+    word: str
+    step: str = ""
+    cause: Cause | None = None
+    detail: str = ""
+
+
+def results_of(event: OrderEvent, orders: QuerySet[Order]) -> dict:
+    """Counts, and the orders that failed again or are under way; those that the reader may see."""
+    sent = OrderEvent.objects.filter(kind="resend", actor=event.actor, at=event.at, order__isnull=False)
+    rows = list(orders.filter(pk__in=sent.values("order_id")).select_related(None).order_by("pk"))
+    steps = defaultdict(list)
+    mine = Dispatch.objects.filter(order__in=[row.pk for row in rows], superseded=False).exclude(state=State.WAITING)
+    for step in mine.only("order_id", "step", "state", "error_code", "error"):
+        steps[step.order_id].append(step)
+    results = [_result(order, steps[order.pk]) for order in rows]
+    counts = Counter(row.word for row in results)
+    open_ones = [row for row in results if row.word != "fixed"]
+    mark(row.order for row in open_ones[:SHOWN])
+    busy, total = counts["waiting"], len(results)
+    return {"counts": counts, "total": total, "done": total - busy, "busy": busy > 0, "results": open_ones[:SHOWN]}
+
+
+def _result(order: Order, steps: list[Dispatch]) -> Result:
+    failed = next((row for row in steps if row.state == State.FAILED), None)
+    if failed:
+        label = Dispatch.Step(failed.step).label
+        return Result(order, "failed", label, cause_of(failed.error_code), failed.error)
+    return Result(order, "waiting" if any(row.state in BUSY for row in steps) else "fixed")

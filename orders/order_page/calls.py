@@ -1,0 +1,82 @@
+"""What was sent for an order on one channel, and what came back: dispatches, attempts, curl."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.models.functions import Left, Length
+
+from notifications.masks import head
+from orders.models import Attempt, Dispatch, Order
+from orders.order_page.payloads import MOST_CHARACTERS, Line, explain
+from orders.untrusted_text import pretty
+
+Step = Dispatch.Step
+MOST_CALLS = 20
+ADDRESSES = {
+    Step.DELETE_BILLING: "$BIGDATA_BASE_URL/productInfos/delete",
+    Step.FIX_DELETE: "$BIGDATA_BASE_URL/productInfos/delete",
+    Step.VERIFY_DELETED: "$BIGDATA_BASE_URL/productInfos/query",
+    Step.FETCH_USAGE: "$BIGDATA_BASE_URL/trialFlow/query",
+    Step.START_BPM: "$BPM_BASE_URL/flows/start",
+}
+DELETIONS = {Step.DELETE_BILLING, Step.FIX_DELETE}
+BILLING_ADDRESS = "$BIGDATA_BASE_URL/productInfos"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One dispatch with its payload as it may be shown; `curl` is empty where it is cut or was never built."""
+
+    row: Dispatch
+    lines: list[Line]
+    json: str
+    curl: str
+    cut: bool
+
+    @property
+    def receipt(self) -> bool:
+        """Whether it is the big-data side's word that records are gone."""
+        return self.row.step in DELETIONS and self.row.state == Dispatch.State.DONE
+
+
+def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[Call]:
+    """The newest dispatches of a channel, newest first. A long payload is cut in the database already.
+
+    `mask` makes a text readable for this reader only as far as they may read it.
+    """
+    rows = order.dispatches.filter(channel=channel).order_by("-pk").defer("payload")
+    rows = rows.annotate(head=Left("payload", MOST_CHARACTERS), length=Length("payload"))[:MOST_CALLS]
+    return [_call(row, mask) for row in rows]
+
+
+def _call(row: Dispatch, mask: Callable[[str], str]) -> Call:
+    text = mask(row.head)
+    cut = row.length > MOST_CHARACTERS or head(row.head)[1] > 0
+    return Call(row, explain(text), pretty(text), "" if cut or not text else curl(row, text), cut)
+
+
+def curl(row: Dispatch, payload: str) -> str:
+    """The call as a command line; address and secrets come from the reader's own environment."""
+    address = ADDRESSES.get(row.step, BILLING_ADDRESS)
+    return " \\\n  ".join(
+        [
+            f'curl -X POST "{address}"',
+            "-H 'Content-Type: application/json; charset=utf-8'",
+            f"-H 'Idempotency-Key: {row.key}'",
+            f"--data-raw {shlex.quote(payload)}",
+        ]
+    )
+
+
+def attempts_of(order: Order, channel: str):
+    """All attempts on a channel, newest first."""
+    rows = Attempt.objects.filter(dispatch__order=order, dispatch__channel=channel)
+    return rows.select_related("dispatch").defer("dispatch__payload").order_by("-pk")
+
+
+def show_answers(rows: list[Attempt], *, mask: Callable[[str], str]) -> list[Attempt]:
+    """Sets `shown` and `problem` on each: answer and error as this reader may see them."""
+    for row in rows:
+        row.shown, row.problem = pretty(mask(row.answer)), mask(row.error)
+    return rows

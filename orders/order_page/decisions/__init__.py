@@ -1,0 +1,1 @@
+"""What staff may decide about an order."""

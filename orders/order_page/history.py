@@ -1,0 +1,183 @@
+"""Events in words, and the filters of the history."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from approvals.models import ApprovalRecord
+from orders.error_codes import cause_of
+from orders.models import BillingRecord, Dispatch, Order, OrderEvent
+from orders.order_page.error_messages import said
+
+PERSON = Q(actor__startswith="staff:") | Q(actor__startswith="command:")
+ERRORS = Q(kind__in=["incident", "held", "step_failed", "step_retrying", "undo_mark", "late_answer"])
+MAILS = Q(kind__startswith="mail") | Q(data__step__startswith="mail")
+FILTERS = {
+    "": (gettext_lazy("All"), Q()),
+    "people": (gettext_lazy("People"), PERSON),
+    "system": (gettext_lazy("System"), ~PERSON),
+    "mail": (gettext_lazy("Mails"), MAILS),
+    "errors": (gettext_lazy("Errors"), ERRORS),
+}
+TROUBLES = {"step_failed", "step_retrying", "late_answer"}
+MORE = ["reason", "text", "detail", "message", "note"]
+MOST_NAMES = 5
+QUIET = ["personal_data_seen", "attachment_downloaded"]  # looking changes nothing, so nobody needs to be told
+WORDS = {
+    "received": gettext_lazy("Received from BBOSS"),
+    "planned": gettext_lazy("Plan made"),
+    "state": gettext_lazy("State: %(old)s → %(new)s"),
+    "held": gettext_lazy("Held: %(because)s"),
+    "went_on": gettext_lazy("Goes on"),
+    "step_done": gettext_lazy("Done: %(step)s"),
+    "step_failed": gettext_lazy("Failed: %(step)s"),
+    "step_retrying": gettext_lazy("Tried again later: %(step)s"),
+    "late_answer": gettext_lazy("An answer came too late: %(step)s"),
+    "incident": gettext_lazy("Incident: %(what)s"),
+    "incident_over": gettext_lazy("Incident over"),
+    "undo_mark": gettext_lazy("Taken back from now on: %(why)s"),
+    "approval": gettext_lazy("BPM's record: %(result)s"),
+    "approval_ignored": gettext_lazy("BPM's record came after the order was taken back"),
+    "claim_released": gettext_lazy("The claim of %(activation)s is free"),
+    "withdrawn": gettext_lazy("Withdrawn"),
+    "compensated": gettext_lazy("Compensated"),
+    "resend": gettext_lazy("Sent again: %(steps)s"),
+    "waived": gettext_lazy("Finding waived"),
+    "attribution_chosen": gettext_lazy("Attribution chosen: %(letters)s"),
+    "activation_run": gettext_lazy("Start day run by hand"),
+    "usage_asked": gettext_lazy("Trial traffic asked for"),
+    "conflict_seen": gettext_lazy("Conflict seen to"),
+    "files_looked_at": gettext_lazy("Files looked at again by hand"),
+    "given_up": gettext_lazy("Step given up: %(step)s"),
+    "taken": gettext_lazy("The big-data side's books taken as ours"),
+    "accepted": gettext_lazy("Lives with: %(codes)s"),
+    "decided": gettext_lazy("Decided by hand: %(result)s"),
+    "proceeded": gettext_lazy("Let go on although its trial is closed"),
+    "domains_named": gettext_lazy("Domains named: %(domains)s"),
+    "domains_dropped": gettext_lazy("Domains left out, nothing of them was made: %(domains)s"),
+    "late_undo_asked": gettext_lazy("Staff are asked how it is undone: %(why)s"),
+    "acted_before": gettext_lazy("The partner had carried it out before: %(step)s"),
+    "books_show_gone": gettext_lazy("The big-data side's books show it gone: %(step)s"),
+    "opened": gettext_lazy("Opened again: planned anew"),
+    "planned_again": gettext_lazy("Planned anew: what stood before it was given up"),
+    "note": gettext_lazy("Note"),
+    "personal_data_seen": gettext_lazy("Saw personal data"),
+    "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
+    "compared": gettext_lazy("Compared with the big-data side"),
+    "reconciliation_fix": gettext_lazy("Put right after a reconciliation"),
+    "incident_acknowledged": gettext_lazy("Took an incident up: %(what)s"),
+    "incident_ignored": gettext_lazy("Ignored an incident: %(what)s"),
+    "incident_resolved": gettext_lazy("Resolved an incident: %(what)s"),
+    "incident_noted": gettext_lazy("Wrote a note on an incident: %(what)s"),
+    "incident_handed_over": gettext_lazy("Handed an incident over: %(what)s"),
+    "breaker_opened": gettext_lazy("Calls wait: %(partner)s does not answer"),
+    "breaker_closed": gettext_lazy("Calls go out again: %(partner)s answers"),
+    "partner_paused": gettext_lazy("%(partner)s paused"),
+    "partner_resumed": gettext_lazy("%(partner)s resumed"),
+    "start_slept_through": gettext_lazy("Its start day came while %(partner)s was paused; it is made up for now"),
+    "reconciled": gettext_lazy("Reconciliation finished"),
+    "pruned": gettext_lazy("Old messages and attempts removed"),
+    "cluster_replaced": gettext_lazy("A worker that had stopped was replaced"),
+    "database_restored": gettext_lazy("The database was found restored to an earlier state"),
+    "restore_released": gettext_lazy("The restored desk may send again"),
+    "backed_up": gettext_lazy("A backup was made"),
+    "backup_put_back": gettext_lazy("A backup was put back"),
+}
+WHY = {
+    "rejected": gettext_lazy("BPM rejected it"),
+    "withdrawn": gettext_lazy("it was withdrawn"),
+}
+ACTORS = {
+    "bboss": "BBOSS", "bpm": "BPM", "worker": gettext_lazy("worker"), "system": gettext_lazy("system"),
+    "watchdog": gettext_lazy("watchdog"), "sweep": gettext_lazy("sweep"),
+}  # fmt: skip
+PARTNER_NAMES = {
+    "bigdata": gettext_lazy("Big data"), "bpm": gettext_lazy("BPM"), "mail": gettext_lazy("Mail"),
+    "files": gettext_lazy("Files"), "order": gettext_lazy("The order"),
+}  # fmt: skip
+LABELS = {
+    "old": Order.State, "new": Order.State, "because": Order.Held, "was": Order.Held, "step": Dispatch.Step,
+    "result": ApprovalRecord.Result, "record": BillingRecord.State,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event as it is shown. `who` is a name; `person`: a member of staff did it. `more`: a reason or detail."""
+
+    row: OrderEvent
+    who: str | Promise
+    person: bool
+    what: str
+    more: str
+    error: bool
+
+
+def events_of(order: Order, who: str) -> QuerySet[OrderEvent]:
+    """The order's events behind a filter, newest first."""
+    return order.events.filter(FILTERS.get(who, FILTERS[""])[1]).order_by("-pk")
+
+
+def news_since(order: Order, seen: int) -> list[OrderEvent]:
+    """What happened to the order after this event, without mere looking."""
+    return list(order.events.filter(pk__gt=seen).exclude(kind__in=QUIET).order_by("pk")[:20])
+
+
+def tell(row: OrderEvent) -> Told:
+    """An event in words; a kind without words keeps its name."""
+    data = row.data if isinstance(row.data, dict) else {}
+    who, person = actor_of(row.actor)
+    what = str(WORDS.get(row.kind, row.kind)) % _Facts(data)
+    more = said(str(next((data[key] for key in MORE if data.get(key)), "")))
+    if not more and row.kind in TROUBLES and data.get("code"):
+        more = cause_of(str(data["code"])).what
+    error = row.kind in {"incident", "step_failed"}
+    return Told(row, who, person, what, str(more), error)
+
+
+def actor_of(actor: str) -> tuple[str | Promise, bool]:
+    """Who it was, in words, and whether that is a person."""
+    kind, _colon, name = actor.partition(":")
+    person = kind in {"staff", "command"} and bool(name)
+    return (name if person else ACTORS.get(actor, actor)), person
+
+
+class _Facts(dict):
+    """An event's data with its codes in words; nothing missing breaks a sentence."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+    def __getitem__(self, key: str) -> str:
+        if key == "what":
+            return str(cause_of(str(self.get("code", ""))).what)
+        if key == "steps":
+            return _(", ").join(_label("step", step) for step in self.get("steps", []))
+        if key == "codes":
+            return _(", ").join(str(cause_of(str(code)).what) for code in self.get("codes", []))
+        if key == "domains":
+            return _(", ").join(self.get("domains", [])[:MOST_NAMES]) + ("…" if self._more_domains() else "")
+        if key == "why":
+            return _why(str(self.get("why", "")))
+        return _label(key, super().__getitem__(key))
+
+    def _more_domains(self) -> bool:
+        return len(self.get("domains", [])) > MOST_NAMES
+
+
+def _why(why: str) -> str:
+    """Why an order was taken back: a word of ours, a failed step with its code, or a person's reason."""
+    step, _colon, code = why.partition(": ")
+    if step in Dispatch.Step.values:
+        return f"{Dispatch.Step(step).label}{_(': ')}{cause_of(code).what}"
+    return str(WHY.get(why, why))
+
+
+def _label(key: str, value) -> str:
+    if key == "partner":
+        return str(PARTNER_NAMES.get(value, value))
+    words = LABELS.get(key)
+    return str(words(value).label) if words and value in words.values else str(value)

@@ -1,0 +1,197 @@
+"""The last rungs: approval, start day, live, and what undid the order. Pure."""
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from orders.error_codes import Cause, cause_of
+from orders.models import Dispatch, Order
+from orders.order_page.error_messages import said
+from orders.order_page.ladder.steps import Facts, Rung, Text, from_steps
+from orders.services.incidents import BOOKS_ONLY, DIFFERENCE
+
+State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
+WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # else `accept`
+UNBILLED = Cause(
+    _("The customer has service, and the big-data side has no billing record of it."),
+    _("Put it right at once: the missing records are sent again. What will happen is said before."),
+)
+REJECTED = Cause(
+    _("BPM's people rejected the order."), _("Ask BPM for the reason; a right order comes as a new one from BBOSS.")
+)
+WENT_LIVE = {State.ACTIVE, State.TRIALING, State.CONVERTED, State.APPLIED}
+LIVE_WORDS = {
+    State.ACTIVE: (_("Live"), _("The customer is live and billed. Nothing to do.")),
+    State.TRIALING: (_("On trial"), _("The trial runs. Nothing to do.")),
+    State.CONVERTED: (_("Converted"), _("An activation took the trial over. Nothing to do.")),
+    State.APPLIED: (_("Applied"), _("The change is carried out. Nothing to do.")),
+}
+
+
+def approval(facts: Facts) -> Rung:
+    """What BPM's people decided. Only a subsequent activation waits for it."""
+    order, base = facts.order, {"key": "approval", "title": _("Approval")}
+    odd = next((row for row in facts.troubles if row.step == "approval"), None)
+    if odd:
+        return Rung(**base, tone="amber", icon="pause", result=_("Unclear"), at=odd.since, cause=cause_of(odd.code),
+                    code=odd.code, detail=facts.opinion or odd.detail,
+                    action="" if odd.code == "early" else "decide")  # fmt: skip
+    if order.decision:
+        return _decided(base, facts)
+    if order.first:
+        note = _("The first activation of a trial does not wait for an approval; a rejection would still stop it.")
+        return Rung(**base, tone="none", icon="dash", result=_("Not waited for"), note=note, detail=facts.opinion)
+    if order.state == State.AWAITING_APPROVAL:
+        sent = max((row.done_at for row in facts.steps if row.channel == "bpm" and row.done_at), default=None)
+        if facts.returned:
+            back = _("BPM's people returned it: clear up what they ask for. They decide again afterwards.")
+            return Rung(**base, tone="amber", icon="undo", result=_("Returned by BPM"), at=sent, note=back,
+                        detail=facts.opinion)  # fmt: skip
+        note = _("BPM's people decide. It goes on by itself; if it takes long, ask the person there.")
+        return Rung(
+            **base, tone="violet", icon="person", result=_("Waits for BPM"), at=sent, note=note, detail=facts.opinion
+        )
+    note = _("BPM's people are asked when the work order is there.")
+    return Rung(**base, result=_("Not begun"), note=note, detail=facts.opinion)
+
+
+def _decided(base: dict, facts: Facts) -> Rung:
+    order = facts.order
+    if order.decision == Order.Decision.PASS:
+        return Rung(
+            **base,
+            tone="green",
+            icon="check",
+            result=_("Approved"),
+            at=order.decided_at,
+            note=_("BPM's people approved the order."),
+            detail=facts.opinion,
+        )
+    return Rung(**base, tone="red", icon="cross", result=_("Rejected"), at=order.decided_at,
+                cause=REJECTED, detail=facts.opinion)  # fmt: skip
+
+
+def start_day(facts: Facts) -> Rung:
+    """The day on which the business starts, and what is due then."""
+    order, base = facts.order, {"key": "start", "title": _("Start day")}
+    if order.undo_since and not order.live_at:
+        return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+    if order.start_at is None:
+        word = _("At once")
+        note = _("The start day was not ahead: the business starts as soon as the order is carried out.")
+        return Rung(**base, tone="green" if order.live_at else "none", icon="check" if order.live_at else "dash",
+                    result=word, at=order.live_at, note=note)  # fmt: skip
+    if order.start_at > facts.now:
+        return _ahead(base, order)
+    return _come(base, facts)
+
+
+def _ahead(base: dict, order: Order) -> Rung:
+    day = date_format(order.biz_start or order.start_at, "n-j")
+    if order.state == State.SCHEDULED:
+        note = _("Everything is sent. The order goes live by itself on its start day; until then it can be withdrawn.")
+        return Rung(**base, tone="blue", icon="clock", result=day, at=order.start_at, note=note)
+    return Rung(**base, icon="clock", result=day, at=order.start_at, note=_("The start day lies ahead."))
+
+
+def _come(base: dict, facts: Facts) -> Rung:
+    """The day is there: what waits for it is carried out, or should be."""
+    order = facts.order
+    rows = facts.of(lambda row: row.gate == "start" and not row.undo)
+    waiting = [row for row in rows if row.state == "waiting"]
+    if order.state == State.SCHEDULED and (waiting or not rows):
+        note = _("The day has come. A job starts the order within a minute; it can also be started here.")
+        return Rung(**base, tone="blue", icon="clock", result=_("Due"), at=order.start_at, note=note, action="activate")
+    if rows:
+        return from_steps("start", base["title"], rows, facts, done=_("Carried out"))
+    done = order.live_at is not None
+    return Rung(**base, tone="green" if done else "grey", icon="check" if done else "clock", at=order.start_at,
+                result=_("Carried out") if done else _("Not begun"))  # fmt: skip
+
+
+def live(facts: Facts) -> Rung:
+    """What the order is for."""
+    order = facts.order
+    titles = {Kind.TRIAL: _("Trial runs"), Kind.CHANGE: _("The change"), Kind.ACTIVATION: _("Live")}
+    base = {"key": "live", "title": titles[order.kind]}
+    if not order.undo_since and (rung := books(base, facts)):
+        return rung
+    if order.state in WENT_LIVE:
+        word, note = LIVE_WORDS[order.state]
+        return Rung(**base, tone="green", icon="check", result=word, at=order.live_at or _last(facts), note=note)
+    if order.state == State.ENDED:
+        return Rung(**base, tone="none", icon="check", result=_("Ended"), note=_why_ended(facts))
+    if order.live_at:
+        return Rung(**base, icon="undo", result=_("Was live"), at=order.live_at, note=_("It was live, and is no more."))
+    return Rung(**base, icon="dot", result=_("Not yet"), note=_("It has not come to this yet."))
+
+
+def _why_ended(facts: Facts) -> Text:
+    """A trial ends on its last day; or when nothing of it is live any more."""
+    day = facts.order.biz_end
+    passed = day is not None and day < timezone.localdate(facts.now)
+    return _("The trial's last day has passed.") if passed else _("Nothing of the trial is live any more.")
+
+
+def _last(facts: Facts):
+    return max((row.done_at for row in facts.steps if row.done_at and row.channel == "billing"), default=None)
+
+
+def books(base: dict, facts: Facts) -> Rung | None:
+    """An open difference, or an incident that only the books or staff end: what the rung is about is not all right,
+    whatever else is."""
+    if facts.open.number:
+        return _differing(base, facts)
+    told = {row.error_code for row in facts.steps if row.state == Dispatch.State.FAILED}
+    trouble = next((row for row in facts.troubles if row.code in BOOKS_ONLY and row.code not in told), None)
+    if trouble is None:
+        return None
+    return Rung(
+        **base, tone="amber", icon="pause", result=_("Needs a look"), at=trouble.since, cause=trouble.cause,
+        code=trouble.code, detail=said(trouble.detail), action=WAY_OUT.get(trouble.code, "accept"),
+    )  # fmt: skip
+
+
+def _differing(base: dict, facts: Facts) -> Rung:
+    """The books differ; that a customer is served and not billed is the worst of it."""
+    unbilled = facts.open.unbilled > 0
+    if facts.open.mending == facts.open.number:
+        note = _("What differed has been sent to the big-data side; its answer shows here within seconds.")
+        return Rung(**base, tone="blue", icon="arrow", result=_("Being put right"), at=facts.open.since,
+                    code=DIFFERENCE, note=note)  # fmt: skip
+    return Rung(
+        **base, tone="red" if unbilled else "amber", icon="cross" if unbilled else "pause",
+        result=_("Not billed") if unbilled else _("Needs a look"), at=facts.open.since,
+        cause=UNBILLED if unbilled else cause_of(DIFFERENCE), code=DIFFERENCE,
+        action="fix" if facts.differs else "accept",
+    )  # fmt: skip
+
+
+def undone(facts: Facts) -> Rung:
+    """What took the order back."""
+    order, title = facts.order, _("Taken back")
+    rows = facts.of(lambda row: row.undo)
+    if order.state != State.COMPENSATING and (rung := books({"key": "undo", "title": title}, facts)):
+        return rung
+    if order.state == State.COMPENSATING:
+        rung = from_steps("undo", title, rows, facts, done=_("Done"))
+        return rung if rung.tone != "grey" else Rung(
+            key="undo", title=title, tone="blue", icon="undo", result=_("Under way"), note=what_was_undone(rows)
+        )  # fmt: skip
+    at = max((row.done_at for row in rows if row.done_at), default=order.undo_since)
+    word = _("Withdrawn") if order.state == State.WITHDRAWN else _("Done")
+    return Rung(key="undo", title=title, tone="none", icon="undo", result=word, at=at, note=what_was_undone(rows))
+
+
+def what_was_undone(rows: list[Dispatch]) -> str:
+    """How many billing records are deleted, cancelled and made again."""
+    counts = {step: sum(len(row.records) for row in rows if row.step == step) for step in Step}
+    parts = []
+    if number := counts[Step.DELETE_BILLING]:
+        parts.append(ngettext("%(n)d billing record deleted", "%(n)d billing records deleted", number) % {"n": number})
+    if number := counts[Step.CANCEL_TRIAL]:
+        parts.append(ngettext("%(n)d trial record cancelled", "%(n)d trial records cancelled", number) % {"n": number})
+    if number := counts[Step.RESTORE_TRIAL]:
+        parts.append(ngettext("%(n)d trial record restored", "%(n)d trial records restored", number) % {"n": number})
+    return _("; ").join(parts) if parts else str(_("Nothing had reached the big-data side, so nothing had to go."))

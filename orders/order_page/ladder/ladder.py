@@ -1,0 +1,52 @@
+"""The ladder of an order: received, stored, files, billing, BPM, approval, start day, live (and undone). Pure.
+
+Order and steps in, rungs out. Exactly one rung is the current one: where the order stands, and why.
+"""
+
+from dataclasses import replace
+
+from orders.models import Order
+from orders.order_page.ladder.ending import approval, live, start_day, undone
+from orders.order_page.ladder.steps import Facts, Rung, billing, bpm, files, received, stored
+
+State, Kind = Order.State, Order.Kind
+SHORT = (received, stored, billing, live)
+ASKS_FIRST = (received, stored, files, billing, bpm, approval, start_day, live)
+BILLED_LAST = (received, stored, files, bpm, approval, billing, start_day, live)
+URGENCY = ("red", "amber", "violet", "blue")
+PASSED = {"green", "none"}
+
+
+def build_ladder(facts: Facts) -> list[Rung]:
+    """The order's rungs, one of them `current`. Trials and changes have fewer; an undone order has one more."""
+    makers = [*_makers(facts), *([undone] if facts.order.undo_since else [])]
+    rungs = [make(facts) for make in makers]
+    if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
+        rungs = [replace(rung, tone="none") if rung.tone == "green" else rung for rung in rungs]
+    here = _current(rungs, facts.order)
+    return [replace(rung, current=rung.key == here) for rung in rungs]
+
+
+def current(rungs: list[Rung]) -> Rung:
+    """Where the order stands."""
+    return next(rung for rung in rungs if rung.current)
+
+
+def _makers(facts: Facts) -> tuple:
+    """A subsequent activation that is billed after its approval shows the rungs in that order."""
+    if facts.order.kind != Kind.ACTIVATION:
+        return SHORT
+    late = any(row.gate == "approval" for row in facts.steps if row.channel == "billing")
+    return BILLED_LAST if late else ASKS_FIRST
+
+
+def _current(rungs: list[Rung], order: Order) -> str:
+    """What is wrong comes first, then what waits for somebody, then what is under way, then what is next."""
+    if order.state in {State.COMPENSATING, State.WITHDRAWN} and order.undo_since:
+        return rungs[-1].key
+    for tone in URGENCY:
+        for rung in rungs:
+            if rung.tone == tone:
+                return rung.key
+    ahead = [rung for rung in rungs if rung.tone not in PASSED]
+    return (ahead or rungs[-1:])[0].key

@@ -1,0 +1,310 @@
+"""The rungs that follow from an order's steps: received, stored, files, billing, BPM. Pure."""
+
+import datetime
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from orders.error_codes import CAUSES, Cause, cause_of
+from orders.models import Dispatch, Order, Pause
+from orders.models.dispatch import FIXES
+from orders.order_page.error_messages import said
+from orders.queries.doubts import Open
+from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED, PARTNERS
+from orders.services.outbox.outcome import ACTED_BEFORE
+
+State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
+Text = str | Promise
+BY_URGENCY = (State.FAILED, State.RETRYING, State.SENDING, State.DUE, State.WAITING)
+ON_HOLD = {Held.ATTRIBUTION_UNKNOWN: "attribute", Held.TRIAL_CLOSED: "proceed", Held.DOMAINS_MISSING: "name_domains"}
+OVER = {State.DONE, State.GIVEN_UP}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An open incident that stops the order."""
+
+    code: str
+    step: str = ""
+    partner: str = ""
+    detail: str = ""
+    since: datetime.datetime | None = None
+    incident_id: int | None = None
+
+    @property
+    def cause(self) -> Cause:
+        return cause_of(self.code)
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """Staff let the order go on although its files are not right."""
+
+    who: str
+    reason: str
+    at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the ladder depends on. `steps`: those that count. `shut`: partners whose breaker is open. `paused`: the
+    pauses that stand, by partner. `late`: the customer has been live for so long that nothing is undone by itself
+    (contract 3.9, 16). `open`: the differences with the partner's books, as far as is known. `behind`: the failed step
+    of another order that it waits for. `returned`: BPM's last word is a return. `conflicts`: id and time of messages
+    with its number and other content that nobody has seen to, the newest first."""
+
+    order: Order
+    steps: Collection[Dispatch]
+    now: datetime.datetime
+    troubles: Collection[Trouble] = ()
+    shut: Collection[str] = ()
+    paused: Mapping[str, Pause] = field(default_factory=dict)
+    opinion: str = ""
+    late: bool = False
+    open: Open = Open()
+    behind: Dispatch | None = None
+    waiver: Waiver | None = None
+    conflicts: Collection[tuple[int, datetime.datetime]] = ()
+    returned: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether the partner's books differ; that BBOSS's list lacks the order says nothing about them."""
+        return self.open.number > self.open.unlisted
+
+    def of(self, wanted: Callable[[Dispatch], bool]) -> list[Dispatch]:
+        return [row for row in self.steps if wanted(row)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """One rung. `tone`: one of the six, or `none` where the rung does not apply. `action`: the right decision's key.
+
+    `result` is a word or two; `note` a sentence where there is no cause. `cause` says what is wrong and what to do,
+    `code` and `detail` are what the partner said. `points`: what is wrong,
+    one by one. `other`: another order that it waits for.
+    """
+
+    key: str
+    title: Text
+    tone: str = "grey"
+    icon: str = "dot"
+    result: Text = ""
+    at: datetime.datetime | None = None
+    note: Text = ""
+    cause: Cause | None = None
+    code: str = ""
+    detail: str = ""
+    tries: int = 0
+    next_try: datetime.datetime | None = None
+    points: tuple[str, ...] = ()
+    action: str = ""
+    other: Order | None = None
+    current: bool = False
+
+
+def received(facts: Facts) -> Rung:
+    """BBOSS was answered 00000."""
+    note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
+    return Rung(
+        key="received", title=_("Received"), tone="green", icon="check", result=_("From BBOSS"),
+        at=facts.order.received_at, note=note,
+    )  # fmt: skip
+
+
+def stored(facts: Facts) -> Rung:
+    """Planned, or held before anything could be planned."""
+    order = facts.order
+    base = {"key": "stored", "title": _("Stored")}
+    if order.held_because and order.held_because != Held.FILES:
+        trouble = next((row for row in facts.troubles if row.code == order.held_because), None)
+        return Rung(
+            **base, tone="amber", icon="pause", result=_("Held"), at=trouble.since if trouble else order.received_at,
+            cause=cause_of(order.held_because), detail=trouble.detail if trouble else "",
+            action=_lets_go(order),
+        )  # fmt: skip
+    if order.planned_at is None:
+        return Rung(**base, result=_("Not planned"), icon="dot", note=_("The order's steps were never laid out."))
+    return Rung(
+        **base, tone="green", icon="check", result=_("Plan made"), at=order.planned_at,
+        note=_("The order's steps are laid out, and its billing records noted."),
+    )  # fmt: skip
+
+
+def _lets_go(order: Order) -> str:
+    """What ends a hold. A change of a closed trial goes on only by BBOSS."""
+    change = order.held_because == Held.TRIAL_CLOSED and order.kind == Order.Kind.CHANGE
+    return "withdraw" if change else ON_HOLD.get(order.held_because, "")
+
+
+def files(facts: Facts) -> Rung:
+    """The info-security check."""
+    rows = facts.of(lambda row: row.step == Step.CHECK_FILES)
+    title = _("Files")
+    if not facts.order.file_names:
+        return Rung(key="files", title=title, tone="none", icon="dash", result=_("None named"),
+                    note=_("The order names no info-security files, so there is nothing to check."))  # fmt: skip
+    if facts.order.held_because == Held.FILES:
+        return _held_for_files(facts, rows)
+    if facts.waiver and rows and all(row.state == State.DONE for row in rows):
+        note = _("%(who)s waived what was wrong with the files.") % {"who": facts.waiver.who}
+        return Rung(key="files", title=title, tone="none", icon="dash", result=_("Waived"), at=facts.waiver.at,
+                    note=note, detail=facts.waiver.reason, points=_points(rows[0]))  # fmt: skip
+    return from_steps("files", title, rows, facts, done=_("All right"))
+
+
+def _held_for_files(facts: Facts, rows: list[Dispatch]) -> Rung:
+    row = rows[0] if rows else Dispatch(next_try_at=None)
+    trouble = next((found for found in facts.troubles if found.partner == "files"), Trouble(code=row.error_code))
+    code = trouble.code or row.error_code or Held.FILES
+    return Rung(
+        key="files", title=_("Files"), tone="amber", icon="pause", result=_("Held"), at=trouble.since,
+        cause=cause_of(code), code=code, tries=row.attempts, next_try=row.next_try_at, action="waive",
+        points=_points(row), detail="" if row.about.get("findings") else _file_of(code, trouble.detail or row.error),
+    )  # fmt: skip
+
+
+def _points(row: Dispatch) -> tuple[str, ...]:
+    """Each wrong file with its reason."""
+    return tuple(
+        _("%(file)s: %(what)s") % {"file": one["file"], "what": f"{cause_of(one['code']).what} {said(one['message'])}"}
+        for one in row.about.get("findings") or []
+        if one["code"]
+    )
+
+
+def _file_of(code: str, detail: str) -> str:
+    """The file's name; what is wrong with it only where the cause does not say it all."""
+    return said(detail) if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
+
+
+def billing(facts: Facts) -> Rung:
+    """The billing calls of the plan, without the start day's and without what undoes."""
+    rows = facts.of(
+        lambda row: row.channel == "billing" and row.gate != "start" and not (row.undo or row.step in FIXES)
+    )
+    title = _("Billing") if facts.order.kind == Order.Kind.ACTIVATION else _("Trial billing")
+    return from_steps("billing", title, rows, facts, done=_("Accepted"))
+
+
+def bpm(facts: Facts) -> Rung:
+    """The BPM process."""
+    rows = facts.of(lambda row: row.channel == "bpm")
+    return from_steps("bpm", _("BPM"), rows, facts, done=_("Process started"))
+
+
+def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, done: Text) -> Rung:
+    """A rung that stands for some steps: the most urgent one speaks."""
+    base = {"key": key, "title": title}
+    if not rows:
+        return Rung(**base, result=_("Not begun"), note=_("It has not come to this yet."))
+    row = next((row for state in BY_URGENCY for row in rows if row.state == state), None)
+    if row is None:
+        return _over(base, rows, done)
+    shut = PARTNERS[row.channel] in facts.shut
+    if row.state == State.FAILED:
+        return _failed(base, row, facts)
+    if row.state in {State.RETRYING, State.DUE} and (pause := facts.paused.get(PARTNERS[row.channel])):
+        return _paused(base, row, pause)
+    if row.state in {State.RETRYING, State.DUE} and shut:
+        return Rung(
+            **base, tone="amber", icon="pause", result=_("Partner is down"), cause=CAUSES["breaker_open"],
+            code=row.error_code, detail=said(row.error), tries=row.attempts,
+        )  # fmt: skip
+    if row.state == State.RETRYING:
+        return Rung(
+            **base, tone="amber", icon="retry", result=_("Trying again"), cause=cause_of(row.error_code),
+            code=row.error_code, detail=said(row.error), tries=row.attempts, next_try=row.next_try_at, action="resend",
+        )  # fmt: skip
+    if row.state == State.WAITING:
+        return _waiting(base, row, rows, facts)
+    word = _("Being sent") if row.state == State.SENDING else _("About to be sent")
+    return Rung(**base, tone="blue", icon="arrow", result=word, tries=row.attempts, note=_("It is under way."))
+
+
+def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
+    """Nobody waits for the partner here: people hold its calls back, until a moment or until they let go."""
+    cause = CAUSES[PARTNER_PAUSED]
+    if pause.until:
+        cause = Cause(cause.what, _("What waits goes out by itself when the pause ends, or when staff resume it."))
+    return Rung(
+        **base, tone="amber", icon="pause", result=_("Paused"), at=pause.since, cause=cause, code=PARTNER_PAUSED,
+        detail=f"{who_paused(pause)}{_(': ')}{pause.reason}", tries=row.attempts, next_try=pause.until,
+    )  # fmt: skip
+
+
+def who_paused(pause: Pause) -> str:
+    """Whoever paused it, without how: a command or a page."""
+    return pause.paused_by.partition(":")[2] or pause.paused_by
+
+
+def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
+    busy = facts.order.state == Order.State.COMPENSATING and not row.undo
+    return Rung(
+        **base, tone="red", icon="cross", result=_how(row),
+        at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=said(row.error), tries=row.attempts,
+        action="" if busy or facts.order.state in {"withdrawn", "rejected"} else _way_out(row),
+    )  # fmt: skip
+
+
+def _how(row: Dispatch) -> Text:
+    """How a step failed, in a word or two."""
+    if row.error_code == ACTED_BEFORE:
+        return _("Done before")
+    return _("Refused") if row.definite else _("Failed")
+
+
+def _way_out(row: Dispatch) -> str:
+    """What acted on its key before is at the big-data side: its books are looked at before anything is sent."""
+    return "take" if row.error_code == ACTED_BEFORE else "resend"
+
+
+def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> Rung:
+    """Not its turn yet; where nothing of the order stands in front of it, others of the trial do."""
+    if facts.order.undo_since and not row.undo:
+        return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+    if facts.behind and row.lane:
+        return _behind(base, facts.behind)
+    before = facts.of(lambda other: other.blocking and other.position < row.position and not other.undo)
+    free = all(other.state in OVER for other in before) and not row.gate
+    if free and row.lane and not facts.order.held_because:
+        note = _("Orders on the same trial are carried out one at a time; this one is next in line.")
+        return Rung(**base, tone="blue", icon="clock", result=_("In line"), note=note)
+    if any(other.state == State.DONE for other in rows):
+        return Rung(**base, tone="blue", icon="arrow", result=_("Under way"), note=_("It is under way."))
+    return Rung(**base, icon="dot", result=_("Not begun"), note=_("It begins when the steps before it are done."))
+
+
+def _behind(base: dict, row: Dispatch) -> Rung:
+    """Another order of the trial has failed, and stands in front of it: it does not go on by itself."""
+    cause = Cause(
+        _("It waits behind a failed step of another order of its trial."),
+        _("Set that order going, or give its step up; this one follows by itself."),
+    )
+    why = cause_of(row.error_code or BILLED_NOT_ACTIVE).what  # one that did not fail waits behind what was given up
+    detail = f"{row.get_step_display()}{_(': ')}{why}"
+    return Rung(
+        **base, tone="amber", icon="pause", result=_("Waits behind a failed order"), at=row.done_at, cause=cause,
+        detail=detail, other=row.order,
+    )  # fmt: skip
+
+
+def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
+    """Nothing of it is open any more."""
+    at = max((row.done_at for row in rows if row.done_at), default=None)
+    tries = max(row.attempts for row in rows)
+    if all(row.state == State.DONE for row in rows):
+        return Rung(**base, tone="green", icon="check", result=done, at=at, tries=tries)
+    if all(row.state in OVER for row in rows):
+        note = _("Staff gave it up, with a reason: it stands in the events.")
+        return Rung(**base, tone="none", icon="dash", result=_("Given up"), at=at, tries=tries, note=note)
+    if any(row.state == State.UNDONE for row in rows):
+        return Rung(**base, icon="undo", result=_("Undone"), at=at, tries=tries, note=_("It was done, and taken back."))
+    if any(row.state == State.DONE for row in rows):
+        return Rung(**base, icon="undo", result=_("Broken off"), at=at, tries=tries)
+    if tries:
+        note = _("It was under way when the order was taken back, and was given up.")
+        return Rung(**base, icon="dash", result=_("Closed"), note=note, tries=tries)
+    return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))

@@ -1,0 +1,99 @@
+"""What the order's page shows, gathered in at most 21 queries."""
+
+import datetime
+from collections.abc import Callable
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_seen
+from orders.admin.standing import paused_for
+from orders.models import Dispatch, Order
+from orders.order_page.bpm_task import task_url
+from orders.order_page.decisions.offered import DECISIONS, Decision, offered
+from orders.order_page.facts import facts_of
+from orders.order_page.ladder.ladder import build_ladder, current
+from orders.order_page.ladder.steps import Facts, Rung
+from orders.order_page.tabs import Ask, differences_of, open_tab, tabs_of
+from orders.queries.doubts import mark
+from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED, PARTNERS
+from orders.services.schedules import find_schedule
+from orders.untrusted_text import bounded
+
+SHOWN = 5
+SOON = datetime.timedelta(seconds=5)
+
+
+def actor(request: HttpRequest) -> str:
+    """Who it is, as events name them."""
+    return f"staff:{request.user.get_username()}"
+
+
+def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) -> dict:
+    """All that the templates need. Opening people's data is noted."""
+    facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
+    tab = open_tab(order, request.GET.get("tab"))
+    shown = asks_to_see(request) and tab.personal
+    if shown:
+        note_seen(request, order, f"order {tab.key}")
+    ask = Ask(facts=facts, params=request.GET, mask=mask_for(shown), orders=orders)
+    ladder = build_ladder(facts)
+    mark([order])
+    loaded = tab.load(ask)
+    if "family" in loaded:
+        mark(member.order for member in loaded["family"].members)
+    return {
+        "order": order,
+        "ladder": ladder,
+        "here": current(ladder),
+        "others": _other_troubles(facts, ladder),
+        "tab": tab,
+        "tabs": tabs_of(order),
+        "steps": facts.steps,
+        "waiver": facts.waiver,
+        "under_way": under_way(facts),
+        "task_url": task_url(order),
+        "conflicts": facts.conflicts,
+        "schedule": find_schedule(order),
+        "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},
+        **_buttons(request, facts, current(ladder)),
+        "open": facts.open,
+        "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number else [],
+        "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
+        **loaded,
+    }
+
+
+def under_way(facts: Facts) -> list[str]:
+    """The steps that the worker has, or gets at once: the page shows what was before them."""
+    waits = {*facts.shut, *facts.paused}
+    rows = [row for row in facts.steps if PARTNERS[row.channel] not in waits]
+    soon = facts.now + SOON
+    at_once = {Dispatch.State.DUE, Dispatch.State.RETRYING}
+    busy = [
+        row
+        for row in rows
+        if row.state == Dispatch.State.SENDING or row.state in at_once and row.next_try_at and row.next_try_at <= soon
+    ]
+    return list(dict.fromkeys(row.get_step_display() for row in busy))
+
+
+def mask_for(shown: bool) -> Callable[[str], str]:
+    """Those who opened people's data see them; a text that is too long is cut for everybody."""
+    return bounded if shown else masked_text
+
+
+def _buttons(request: HttpRequest, facts: Facts, here: Rung) -> dict:
+    """The one right decision beside the cause, the rest for the menu."""
+    may = offered(facts, request.user.has_perm)
+    right: Decision | None = DECISIONS.get(here.action)
+    right = right if right in may else None
+    return {"right": right, "menu": [row for row in may if row is not right]}
+
+
+def _other_troubles(facts: Facts, ladder: list[Rung]) -> list:
+    """Open incidents that no rung speaks of: a mail without recipients, for instance."""
+    told = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
+    told |= {BREAKER_OPEN} if facts.shut else set()
+    return [row for row in facts.troubles if row.code not in told]

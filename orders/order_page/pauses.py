@@ -1,0 +1,78 @@
+"""What a pause means, in words for staff: before it, while it stands, and at its end."""
+
+import datetime
+from collections.abc import Collection
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from orders.order_page.history import PARTNER_NAMES
+from orders.order_page.times import span
+from orders.queries.pausing import Standing, work_off_seconds
+
+MOST_NAMED = 20
+
+
+def work_off(steps: int) -> str:
+    """How long it takes to work so many steps off; empty where none waits."""
+    seconds = work_off_seconds(steps)
+    if not steps:
+        return ""
+    if seconds is None:
+        return _("they go out as fast as the partner answers")
+    words = {"span": span(seconds), "rate": settings.PARTNER_RATE}
+    return _("working them off takes at least %(span)s at %(rate)d calls a second for each worker process") % words
+
+
+def waiting(steps: int) -> str:
+    """`12 steps wait; working them off takes at least ...`."""
+    told = ngettext("%(n)d step waits", "%(n)d steps wait", steps) % {"n": steps}
+    return _("; ").join(filter(None, [told, work_off(steps)]))
+
+
+def until(row: Standing) -> str:
+    """Until when, or until what."""
+    if row.pause.until is None:
+        return _("until somebody resumes it")
+    return _("until %(moment)s, then it goes on by itself") % {"moment": moment(row.pause.until)}
+
+
+def moment(at: datetime.datetime) -> str:
+    """`11-25 14:02`."""
+    return f"{timezone.localtime(at):%m-%d %H:%M}"
+
+
+def will_pause(partner: str, steps: int) -> list[str]:
+    """What will happen once it is paused."""
+    name = PARTNER_NAMES[partner]
+    return [
+        _("From now on no worker sends anything to %(partner)s. A call that is under way ends as ever.")
+        % {"partner": name},
+        _("BBOSS's orders are taken as before. Their steps stay due: no attempt is counted, nothing is compensated and "
+          "nothing counts as overdue."),
+        _("Now: %(waiting)s.") % {"waiting": waiting(steps)},
+        _("Start days that come meanwhile are made up for afterwards; the pause's end names them."),
+        _("Without an end an incident reminds every 4 hours."),
+    ]  # fmt: skip
+
+
+def will_resume(row: Standing, slept: Collection[str]) -> list[str]:
+    """What will happen once it goes on."""
+    told = [
+        _("Calls to %(partner)s go out again within seconds.") % {"partner": PARTNER_NAMES[row.pause.partner]},
+        _("Now: %(waiting)s.") % {"waiting": waiting(row.waiting)},
+    ]
+    return [*told, slept_words(slept)] if slept else told
+
+
+def slept_words(numbers: Collection[str]) -> str:
+    """The start days slept through, by their orders; empty for none."""
+    if not numbers:
+        return ""
+    names = _(", ").join([*numbers][:MOST_NAMED]) + ("…" if len(numbers) > MOST_NAMED else "")
+    told = ngettext(
+        "%(n)d start day slept through: %(names)s", "%(n)d start days slept through: %(names)s", len(numbers)
+    )
+    return told % {"n": len(numbers), "names": names}

@@ -1,0 +1,224 @@
+"""The tabs of an order's page. Only the open one's data are read, a page at a time."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from notifications.models import Mail
+from orders.attachments.preview import RIGHT, files_of, first_rows
+from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order
+from orders.order_page.calls import attempts_of, calls_of, show_answers
+from orders.order_page.differences import Line, lines_of
+from orders.order_page.facts import content_text
+from orders.order_page.family import family_of
+from orders.order_page.history import FILTERS, events_of, tell
+from orders.order_page.ladder.steps import Facts
+from orders.order_page.payloads import MOST_ROWS, explain
+from orders.queries.doubts import mark_records
+from orders.untrusted_text import pretty
+
+Kind, Step = Order.Kind, Dispatch.Step
+TONES = ("red", "amber", "grey")
+PAGE, CALLS_PAGE, MESSAGES_PAGE, MOST_DIFFERENCES = 50, 10, 5, 50
+Record = BillingRecord.State
+MEANS = {
+    Record.TO_SEND: _("not at the big-data side yet"),
+    Record.LIVE: _("accepted there; it counts"),
+    Record.CANCELLED: _("ended there on time; kept as history"),
+    Record.DELETED: _("removed there; the call beside it is the receipt"),
+    Record.UNKNOWN: _("no definite answer: the same call is repeated, or the record looked up, before anything else"),
+}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a reader asks for. `mask` leaves of a text what they may read; `orders`: those that they may see."""
+
+    facts: Facts
+    params: Mapping[str, str]
+    mask: Callable[[str], str]
+    orders: QuerySet[Order]
+
+    @property
+    def order(self) -> Order:
+        return self.facts.order
+
+    def page(self, rows: QuerySet, size: int = PAGE) -> Page:
+        """The page that the address names; the nearest one where it names nonsense."""
+        return Paginator(rows, size).get_page(self.params.get("page"))
+
+
+def overview(ask: Ask) -> dict:
+    domains = list(ask.order.domains.all()[:7])
+    return {
+        "domains": domains[:6],
+        "more_domains": len(domains) > 6,
+        "family": family_of(ask.order, ask.orders),
+        "operator": operator_of(ask),
+    }
+
+
+def operator_of(ask: Ask) -> dict[str, str]:
+    """The customer's person, under the names that a mask knows."""
+    order = ask.order
+    said = {"operUser": order.oper_user, "operTel": order.oper_tel, "operMail": order.oper_mail}
+    return json.loads(ask.mask(json.dumps(said)))
+
+
+def domains(ask: Ask) -> dict:
+    """Each domain with the billing record that stands for it."""
+    page = ask.page(ask.order.domains.all())
+    owner = ask.order.trial_id if ask.order.kind == Kind.CHANGE else ask.order.pk
+    keys = [row.key for row in page]
+    records = BillingRecord.objects.filter(order=owner, domain_key__in=keys).order_by("pk")
+    by_key = {row.domain_key: row for row in records}
+    _mark_records(ask, by_key.values())
+    for row in page:
+        row.record = by_key.get(row.key)
+    return {"rows": page}
+
+
+def _mark_records(ask: Ask, records: Iterable[BillingRecord]) -> None:
+    """A query only where something of the order differs."""
+    if ask.facts.open.number:
+        mark_records(records)
+
+
+def billing(ask: Ask) -> dict:
+    """The records at the big-data side, the calls about them, and the receipts of deletions."""
+    records = ask.order.billing_records.select_related("dispatch").defer("dispatch__payload").order_by("pk")
+    page = ask.page(records)
+    page.object_list = list(page.object_list)
+    _mark_records(ask, page.object_list)
+    return {
+        "rows": page,
+        "counts": _states_of(ask.order),
+        "differences": differences_of(ask.order),
+        **_calls(ask, Dispatch.Channel.BILLING, parameter="calls"),
+    }
+
+
+def differences_of(order: Order, *, still: bool = False) -> list[Line]:
+    """The newest differences of an order with the big-data side's books; `still`: only the open ones. One query."""
+    rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
+    rows = rows.filter(state=Difference.State.OPEN) if still else rows
+    lines = lines_of(rows[:MOST_DIFFERENCES], order)
+    return sorted(lines, key=lambda line: TONES.index(line.tone))  # the worst first, then the newest
+
+
+def _states_of(order: Order) -> list[tuple]:
+    """(state in words, number, what it means) of an order's records."""
+    rows = order.billing_records.order_by().values_list("state").annotate(number=Count("*"))
+    numbers = dict(rows)
+    return [(state.label, numbers[state], MEANS[state]) for state in BillingRecord.State if state in numbers]
+
+
+def bpm(ask: Ask) -> dict:
+    return _calls(ask, Dispatch.Channel.BPM, parameter="calls")
+
+
+def usage(ask: Ask) -> dict:
+    """A trial's traffic: its own, or that of the trial that an activation grew from."""
+    trial = ask.order if ask.order.kind == Kind.TRIAL else ask.order.trial
+    rows = trial.usages.order_by("-pk") if trial else ask.order.usages.none()
+    return {"trial": trial, "rows": ask.page(rows), **_calls(ask, Dispatch.Channel.USAGE, parameter="calls")}
+
+
+def _calls(ask: Ask, channel: str, *, parameter: str) -> dict:
+    attempts = Paginator(attempts_of(ask.order, channel), CALLS_PAGE).get_page(ask.params.get(parameter))
+    show_answers(attempts.object_list, mask=ask.mask)
+    return {"calls": calls_of(ask.order, channel, mask=ask.mask), "attempts": attempts}
+
+
+def approvals(ask: Ask) -> dict:
+    return {"rows": ask.page(ask.order.approvals.order_by("-time", "-pk"))}
+
+
+def files(ask: Ask) -> dict:
+    """What the check said of each file; the first rows of the one that was asked for, or of the first right one."""
+    check = next((row for row in ask.facts.steps if row.step == Step.CHECK_FILES), None)
+    named = files_of(ask.order, check, waived=ask.facts.waiver is not None)
+    right = [row for row in named if row.check == RIGHT]
+    wanted = next((row for row in right if row.field == ask.params.get("file")), right[0] if right else None)
+    rows = first_rows(wanted.name, mask=ask.mask) if wanted else None
+    return {
+        "files": named, "opened": wanted, "rows": rows, "waiver": ask.facts.waiver,
+        "checked_next": check.next_try_at if check and ask.order.held_because == Order.Held.FILES else None,
+        "now": ask.facts.now,
+    }  # fmt: skip
+
+
+def mails(ask: Ask) -> dict:
+    page = ask.page(Mail.objects.filter(order=ask.order).select_related("dispatch").defer("dispatch__payload"))
+    for row in page:
+        row.to = [ask.mask(address) for address in row.recipients]
+        row.text = ask.mask(row.body)
+    return {"rows": page}
+
+
+def events(ask: Ask) -> dict:
+    who = ask.params.get("who", "")
+    page = ask.page(events_of(ask.order, who))
+    told = [replace(one, more=ask.mask(one.more)) for one in map(tell, page)]
+    filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
+    return {"rows": page, "told": told, "filters": filters}
+
+
+def raw(ask: Ask) -> dict:
+    """The content as it came, and every message that named this number."""
+    content = ask.mask(content_text(ask.order))
+    beginning = ask.mask(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
+    page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
+    for row in page:
+        row.shown, row.rsp_desc = pretty(ask.mask(row.body)), ask.mask(row.rsp_desc)
+    return {"lines": explain(beginning), "content": pretty(content), "rows": page}
+
+
+def _beginning(content: dict) -> dict:
+    """As much of its lists as is explained."""
+    return {name: value[:MOST_ROWS] if isinstance(value, list) else value for name, value in content.items()}
+
+
+@dataclass(frozen=True)
+class Tab:
+    """`personal`: it may show phones, mails or names of people."""
+
+    key: str
+    title: str | Promise
+    load: Callable[[Ask], dict]
+    personal: bool = False
+    kinds: tuple[str, ...] = tuple(Kind.values)
+
+    @property
+    def template(self) -> str:
+        return f"admin/orders/order/tab_{self.key}.html"
+
+
+TABS = [
+    Tab("overview", _("Overview"), overview, personal=True),
+    Tab("domains", _("Domains"), domains),
+    Tab("billing", _("Billing records"), billing),
+    Tab("bpm", _("BPM"), bpm, personal=True, kinds=(Kind.ACTIVATION,)),
+    Tab("approvals", _("Approval history"), approvals, kinds=(Kind.ACTIVATION,)),
+    Tab("files", _("Attachments"), files, personal=True, kinds=(Kind.ACTIVATION,)),
+    Tab("mails", _("Mails"), mails, personal=True),
+    Tab("usage", _("Trial traffic"), usage, kinds=(Kind.TRIAL, Kind.ACTIVATION)),
+    Tab("events", _("Events"), events, personal=True),
+    Tab("raw", _("Raw message"), raw, personal=True),
+]
+
+
+def tabs_of(order: Order) -> list[Tab]:
+    """The tabs that an order of this kind has."""
+    return [tab for tab in TABS if order.kind in tab.kinds]
+
+
+def open_tab(order: Order, key: str | None) -> Tab:
+    """The tab that the address names, else the first."""
+    tabs = tabs_of(order)
+    return next((tab for tab in tabs if tab.key == key), tabs[0])

@@ -1,0 +1,76 @@
+"""The addresses of an order's page: the page itself, its decisions, its files, and resending many."""
+
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.template.response import TemplateResponse
+from django.urls import path
+
+from orders.models import Order
+from orders.order_page.bulk_resend_view import answer_many, answer_result
+from orders.order_page.decisions.view import answer_decision, answer_recheck
+from orders.order_page.download import answer_file
+from orders.order_page.page import page_context
+
+FOLDER = "admin/orders/order"
+
+
+class OrderPages:
+    """The page's part of the orders' ModelAdmin."""
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        mine = [
+            path("<int:pk>/do/<slug:key>/", wrap(self.decide_view), name="orders_order_decide"),
+            path("<int:pk>/recheck/", wrap(self.recheck_view), name="orders_order_recheck"),
+            path("<int:pk>/file/<slug:field>/", wrap(self.file_view), name="orders_order_file"),
+            path("resend/", wrap(self.many_view), name="orders_order_resend"),
+            path("resend/<int:event>/", wrap(self.result_view), name="orders_order_resent"),
+        ]
+        return mine + super().get_urls()
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        """The page. Nothing is written through it: decisions have their own addresses."""
+        if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
+            raise PermissionDenied
+        pk = unquote(object_id)
+        order = self.visible(request).filter(pk=pk).first() if pk.isdecimal() else None
+        if order is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        context = page_context(request, order, self.get_queryset(request))
+        return self.show(request, "page.html", title=order.number, **context)
+
+    def visible(self, request):
+        """The orders that this person may see, with what the pages' heads name."""
+        return self.get_queryset(request).select_related("trial", "attribution", "service_type")
+
+    def order_or_404(self, request, pk: int) -> Order:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        order = self.visible(request).filter(pk=pk).first()
+        if order is None:
+            raise Http404
+        return order
+
+    def show(self, request, template: str, *, status: int = 200, **context) -> TemplateResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, f"{FOLDER}/{template}", context, status=status)
+
+    def decide_view(self, request, pk: int, key: str):
+        return answer_decision(self, request, self.order_or_404(request, pk), key)
+
+    def recheck_view(self, request, pk: int):
+        return answer_recheck(self, request, self.order_or_404(request, pk))
+
+    def file_view(self, request, pk: int, field: str):
+        return answer_file(request, self.order_or_404(request, pk), field)
+
+    def many_view(self, request):
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return answer_many(self, request)
+
+    def result_view(self, request, event: int):
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return answer_result(self, request, event)

@@ -1,0 +1,77 @@
+"""What a waiting step or a held order waits for, in words for an engineer (`show`, `resend`). Reads only."""
+
+import datetime
+
+from django.utils import timezone
+
+from orders.models import Dispatch, Order, Pause
+from orders.models.dispatch import OPEN_STATES
+from orders.queries.pausing import say_when
+from orders.services.incidents import PARTNERS
+from orders.services.outbox.release import in_front_of
+from orders.services.planning import open_claim
+
+Held, Gate = Order.Held, Dispatch.Gate
+KINDS = {Order.Kind.TRIAL: "trial", Order.Kind.CHANGE: "trial change", Order.Kind.ACTIVATION: "activation"}
+NAMED = 5
+
+
+def waits_for(order: Order) -> list[str]:
+    """The pause, the other orders, the approval or the day that an order waits for; empty if it waits for none."""
+    if order.held_because:
+        return list(filter(None, [_held(order)]))
+    return [*_paused(order), *_waits_in_line(order)]
+
+
+def _waits_in_line(order: Order) -> list[str]:
+    for row in order.dispatches.filter(state=Dispatch.State.WAITING, superseded=False).order_by("position", "pk"):
+        ahead = in_front_of(row)
+        others = [_step_of(other) for other in ahead if other.order_id != order.pk]
+        if others or not ahead:
+            return others[:NAMED] or list(filter(None, [_gate(row, order)]))
+    return []
+
+
+def _paused(order: Order) -> list[str]:
+    """The paused partners that its due steps wait for."""
+    now = timezone.now()
+    rows = order.dispatches.filter(state__in=OPEN_STATES, superseded=False)
+    channels = rows.order_by().values_list("channel", flat=True).distinct()
+    pauses = Pause.objects.standing(now).filter(partner__in={PARTNERS[channel] for channel in channels})
+    return [f"the pause of {pause.partner} {say_when(pause)}" for pause in pauses.order_by("partner")]
+
+
+def step_waits_for(row: Dispatch) -> str:
+    """What a waiting step of an order waits for."""
+    ahead = in_front_of(row)
+    others = [other for other in ahead if other.order_id != row.order_id]
+    if ahead and ahead[0] not in others:
+        return f"its own step {ahead[0].step} ({ahead[0].state})"
+    return _step_of(others[0]) if others else _gate(row, row.order) or "its turn"
+
+
+def _step_of(row: Dispatch) -> str:
+    return f"{_named(row.order)} ({row.step}: {row.state})"
+
+
+def _named(order: Order) -> str:
+    return f"{KINDS[order.kind]} {order.number}"
+
+
+def _gate(row: Dispatch, order: Order) -> str:
+    if row.gate == Gate.APPROVAL and not order.decision:
+        return "BPM's approval"
+    if row.gate == Gate.START and row.not_before and row.not_before > timezone.now():
+        zone = datetime.timezone(datetime.timedelta(hours=8))
+        return f"its day, {row.not_before.astimezone(zone).isoformat(timespec='seconds')}"
+    return ""
+
+
+def _held(order: Order) -> str:
+    if order.held_because == Held.TRIAL_UNKNOWN:
+        return f"trial {order.trial_number}, which has not arrived"
+    if order.held_because == Held.TRIAL_HELD:
+        return f"{_named(order.trial)} (held: {order.trial.held_because})"
+    if order.held_because in {Held.CLAIM_HELD, Held.TRIAL_BUSY} and (claim := open_claim(order.trial)):
+        return f"{_named(claim.activation)} ({claim.activation.state}), which holds {_named(order.trial)}"
+    return ""

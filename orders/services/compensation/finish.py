@@ -1,0 +1,174 @@
+"""What follows when an order is undone: its ending, the claim, the trial, those who waited (contract 3.9, 3.10)."""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+
+from orders.db.bulk_write import update_rows
+from orders.models import BillingRecord, Dispatch, Order, TrialClaim
+from orders.services.compensation.late import unmark
+from orders.services.compensation.plan import LOOK_AGAIN
+from orders.services.compensation.start import give_ending
+from orders.services.events import add_event
+from orders.services.holds import settle_followers
+from orders.services.order_state import move_trial
+from orders.services.outbox.acts import acts_of, records_of
+from orders.services.outbox.release import line_is_free
+from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape, open_claim
+
+State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
+WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
+MIRROR = {
+    Step.CANCEL_TRIAL: [Step.RESTORE_TRIAL],
+    Step.EXTEND_TRIAL: [Step.RESTORE_TRIAL],
+    Step.CREATE_TRIAL: [Step.CANCEL_TRIAL],
+    Step.CREATE_BILLING: [Step.DELETE_BILLING, Step.VERIFY_DELETED, Step.CANCEL_BILLING],
+}  # what undoes a step
+
+
+def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
+    """Forward steps that ended without having acted, on orders that are being undone: what they did not make or cancel
+    need not be undone. Returns the (locked) orders of which an undo step was closed by it."""
+    touched = []
+    for row in rows:
+        if row.undo or row.repeat or not row.records or not row.order.undo_since or row.step not in MIRROR:
+            continue
+        needless = set(row.records) - set(records_of(acts_of(row.order), row.step))
+        for order in filter(None, (row.order, row.order.trial)):
+            if needless and _leave_out(order, MIRROR[row.step], needless):
+                touched.append(order)
+    return touched
+
+
+def _leave_out(order: Order, steps: list[str], records: set[int]) -> int:
+    undoing = order.dispatches.filter(undo=True, step__in=steps, state=State.WAITING, attempts=0, superseded=False)
+    closed = 0
+    for row in undoing.defer("payload"):
+        row.records = [pk for pk in row.records if pk not in records]
+        row.size = len(row.records)
+        if not row.records:
+            row.state, closed = State.CLOSED, closed + 1
+        row.save(update_fields=["records", "size", "state"])
+    return closed
+
+
+def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
+    """Writes what undo steps that are done brought about at the big-data side."""
+    for row in rows:
+        if row.repeat:
+            continue
+        if row.step == Step.DELETE_BILLING:
+            _after_delete(row, now)
+        elif row.step == Step.VERIFY_DELETED and row.about.get("last"):
+            mark_records(row, Record.DELETED)
+
+
+def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
+    """Deleted for sure, unless its making was uncertain: then it is looked at again in ten minutes.
+
+    A call that was in the air when the undoing began may have been answered definitely since: no look is needed then.
+    """
+    looks = Dispatch.objects.filter(order=row.order, step=Step.VERIFY_DELETED, superseded=False, attempts=0)
+    looks = looks.filter(state__in=[State.WAITING, State.DUE])
+    unsure = _is_unsure(row.order)
+    if unsure:
+        unsure = looks.filter(about__last=True).update(not_before=now + LOOK_AGAIN)
+    else:
+        looks.update(state=State.CLOSED, next_try_at=None)
+    mark_records(row, Record.UNKNOWN if unsure else Record.DELETED)
+
+
+def mark_records(row: Dispatch, state: str) -> None:
+    """Its records are in this state now, and it has brought them there."""
+    update_rows((BillingRecord(pk=pk, state=state, dispatch=row) for pk in row.records), ["state", "dispatch"])
+
+
+def _is_unsure(order: Order) -> bool:
+    """Whether a making of the order's records ended without a definite answer."""
+    made = [row for row in acts_of(order) if row.step == Step.CREATE_BILLING]
+    return any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in made)
+
+
+def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
+    """Gives a (locked) order its ending once nothing is left to undo but what staff gave up; True if it did.
+
+    Its claim stays until that is settled too (contract 3.9, A way out of everything).
+    """
+    if not order.undo_since or _left(order).exists():
+        return False
+    ending = order.state == Order.State.COMPENSATING
+    if ending:
+        undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
+        undone.filter(superseded=False).exclude(step=Step.ASK_BILLING).update(state=State.UNDONE)
+        if order.undo_to == Order.State.WITHDRAWN and order.kind == Order.Kind.TRIAL:
+            _settle_failed(order)
+        give_ending(order, order.undo_to, now=now, by=by)
+    if not given_up_undoing(order).exists():
+        _set_free(order, now, by)
+    return ending
+
+
+def _settle_failed(trial: Order) -> None:
+    """What a withdrawn trial's failed steps did, if anything, has been taken back: they trouble nobody, also if staff
+    let an activation proceed upon it."""
+    failed = trial.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
+    failed.filter(superseded=False).update(state=State.UNDONE)
+
+
+def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
+    """Deletions and undoing cancels that staff gave up, and whose records are billed still. One that the books or
+    `accept` settled no longer holds up anything."""
+    return order.dispatches.filter(state=State.GIVEN_UP, undo=True, blocking=True, superseded=False)
+
+
+def _left(order: Order) -> QuerySet[Dispatch]:
+    """What of the undoing, or of forward billing calls in the air, is still open. What waits behind a given-up step is
+    not: it goes on when that one is settled."""
+    rows = order.dispatches.filter(superseded=False, channel=Dispatch.Channel.BILLING)
+    given_up = given_up_undoing(order).order_by("position").first()
+    undoing = rows.filter(undo=True).exclude(state__in=[State.DONE, State.CLOSED, State.GIVEN_UP])
+    if given_up:
+        undoing = undoing.exclude(state=State.WAITING, position__gt=given_up.position)
+    return undoing | rows.filter(state__in=[State.DUE, State.SENDING, State.RETRYING])
+
+
+def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
+    """The trial is free again: it is what it was before (or has ended), and those that waited for it are decided about.
+
+    After a late undoing it has ended, whoever was undone: what the customer used is not tried once more.
+    """
+    late = order.undo_asked_at is not None and order.kind == Order.Kind.ACTIVATION
+    if late:
+        unmark(order)
+    claim = TrialClaim.objects.filter(activation=order, released_at=None).first()
+    if claim:
+        release_claim(claim, order, ended_now=late, now=now, by=by)
+    elif late:
+        settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
+    elif order.kind == Order.Kind.CHANGE and order.trial:
+        _end_again(order.trial, now, by)
+
+
+def _end_again(trial: Order, now: datetime.datetime, by: str) -> None:
+    """A withdrawn change had let a (locked) trial run again that had ended, and has made nothing, or nothing is left of
+    it: the trial has ended after all."""
+    nothing = not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
+    if nothing and trial.state == Order.State.TRIALING and line_is_free(trial.pk) and open_claim(trial) is None:
+        move_trial(trial, Order.State.ENDED, now=now, by=by)
+
+
+def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: datetime.datetime, by: str) -> None:
+    """Gives the (locked) trial free; `ended_now`: it does not run on."""
+    trial = order.trial
+    claim.released_at = now
+    claim.save(update_fields=["released_at"])
+    add_event(trial, "claim_released", by=by, now=now, activation=order.number)
+    if trial.state == Order.State.CONVERTED:
+        new = claim.trial_was if claim.trial_was in CLOSED_FOR_GOOD else Order.State.TRIALING
+        if new == Order.State.TRIALING and (ended_now or ended(latest_shape(trial), now)):
+            new = Order.State.ENDED
+        move_trial(trial, new, now=now, by=by)
+    elif ended_now and trial.state == Order.State.TRIALING:
+        move_trial(trial, Order.State.ENDED, now=now, by=by)
+    settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)

@@ -1,0 +1,110 @@
+"""What undoes an order, as dispatches: the mirror of orders.plan (contract 3.9, Compensation's order and Unknown)."""
+
+import datetime
+from collections.abc import Iterable
+
+from orders.db.batches import in_batches
+from orders.models import BillingRecord, Dispatch, Order
+from orders.services.outbox.acts import acts_of, records_of
+from orders.services.outbox.keys import give_keys
+from orders.services.planning import ended, is_closed, latest_shape
+
+State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
+BEHIND_THE_PLAN = 500
+LOOK_AGAIN = datetime.timedelta(minutes=10)  # contract 3.9, Unknown
+STILL_TO_COME = [State.WAITING, State.DUE, State.SENDING, State.RETRYING]
+CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
+
+
+def plan_undo(order: Order, now: datetime.datetime, *, how: str = "") -> list[Dispatch]:
+    """Rows to be saved, in order; none if nothing may have reached the big-data side.
+
+    The order's steps that were never begun are closed already. `how`: `cancel` or `delete` for a late undoing, after
+    which the trial is not restored.
+    """
+    return _number(order, now, _undoing(order, now, how))
+
+
+def _undoing(order: Order, now: datetime.datetime, how: str) -> list[Dispatch]:
+    if order.kind == Kind.TRIAL:
+        return _cancellation(_live_records(order))
+    acts = acts_of(order)
+    if order.kind == Kind.CHANGE:
+        made = _there(records_of(acts, Step.CREATE_TRIAL), acts)
+        return [*_cancellation(made), *_restoration(order, acts, now)]
+    if how == CANCEL:
+        return [Dispatch(step=Step.CANCEL_BILLING, records=_own_records(order, acts))]
+    made = _own_records(order, acts)
+    unsure = any(row.state != State.DONE and not row.definite for row in acts if row.step == Step.CREATE_BILLING)
+    return [*_deletion(made, unsure, now), *([] if how else _restoration(order, acts, now))]
+
+
+def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
+    """The commercial records that its plan made, or that are there for whatever reason."""
+    there = order.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk").values_list("pk", flat=True)
+    return list(dict.fromkeys([*records_of(acts, Step.CREATE_BILLING), *there]))
+
+
+def _there(records: list[int], acts: Iterable[Dispatch]) -> list[int]:
+    """Those that are at the big-data side, may be, or will be when a call in the air has ended."""
+    coming = {pk for row in acts if row.state in STILL_TO_COME for pk in row.records}
+    states: dict[int, str] = {}
+    for batch in in_batches(records):
+        states.update(BillingRecord.objects.filter(pk__in=batch).values_list("pk", "state"))
+    return [pk for pk in records if pk in coming or states[pk] in BillingRecord.THERE]
+
+
+def _live_records(trial: Order) -> list[int]:
+    """The trial's records that are live, may be, or will be when what is under way in its line has ended."""
+    steps = Dispatch.objects.filter(lane=trial.pk, superseded=False, state__in=STILL_TO_COME)
+    coming = {pk for records in steps.values_list("records", flat=True) for pk in records}
+    made = trial.billing_records.order_by("pk").values_list("pk", "state")
+    return [pk for pk, state in made if state in BillingRecord.THERE or pk in coming]
+
+
+def _deletion(records: list[int], unsure: bool, now: datetime.datetime) -> list[Dispatch]:
+    """Deletes; where a record's fate was unknown, looks at once and after ten minutes whether it is there after all."""
+    if not records:
+        return []
+    rows = [Dispatch(step=Step.DELETE_BILLING, records=records)]
+    if unsure:
+        later = {"gate": Dispatch.Gate.START, "not_before": now + LOOK_AGAIN}
+        rows += [
+            Dispatch(step=Step.VERIFY_DELETED, records=records),
+            Dispatch(step=Step.VERIFY_DELETED, records=records, blocking=False, about={"last": True}, **later),
+        ]
+    return rows
+
+
+def _restoration(order: Order, acts: list[Dispatch], now: datetime.datetime) -> list[Dispatch]:
+    """Makes the trial's records again as they were, unless the trial has ended meanwhile or was closed before."""
+    records = records_of(acts, Step.CANCEL_TRIAL, Step.EXTEND_TRIAL)
+    if not records or ended(latest_shape(order.trial), now) or is_closed(order.trial) or _was_closed(order):
+        return []
+    ends: dict[str, list[int]] = {}
+    for row in acts:
+        for end, ids in row.about.get("ends", {}).items():
+            ends.setdefault(end, []).extend(ids)
+    about = {"ends": ends} if ends else {}
+    return [Dispatch(step=Step.RESTORE_TRIAL, records=records, about=about, lane=order.trial_id)]
+
+
+def _was_closed(order: Order) -> bool:
+    """Whether the trial was withdrawn before this activation took it (staff let it proceed)."""
+    claim = order.held_claims.filter(released_at=None).first()
+    return claim is not None and claim.trial_was == Order.State.WITHDRAWN
+
+
+def _cancellation(records: list[int]) -> list[Dispatch]:
+    return [Dispatch(step=Step.CANCEL_TRIAL, records=records, lane=0)] if records else []
+
+
+def _number(order: Order, now: datetime.datetime, rows: Iterable[Dispatch]) -> list[Dispatch]:
+    """Behind the plan; those that bear a lane stand in the line of the order's trial."""
+    rows = list(rows)
+    for position, row in enumerate(rows, start=BEHIND_THE_PLAN):
+        row.order, row.position, row.channel, row.undo = order, position, Dispatch.Channel.BILLING, True
+        row.plan, row.size, row.created_at = order.plans or 1, len(row.records), now
+        row.lane = None if row.lane is None else order.trial_id or order.pk
+    give_keys(order, rows)
+    return rows

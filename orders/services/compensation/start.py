@@ -1,0 +1,106 @@
+"""Compensation (话单异常删除兜底): stops an order and undoes what it sent (contract 3.9, Compensation's order; 3.10).
+
+The undo mark comes first: from then on no forward step is claimed. Steps never begun are closed. What was sent is
+undone by dispatches like all others, behind the plan's steps (see undo_plan). When all are done the order is what
+`undo_to` says, and its claim is free (see undone).
+"""
+
+import datetime
+
+from django.db.models import Q
+from django_q.models import Schedule
+
+from orders.models import Attempt, Dispatch, Order
+from orders.models.dispatch import FIXES
+from orders.services.compensation.plan import plan_undo
+from orders.services.events import add_event
+from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles
+from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.services.outbox.release import release
+from orders.services.schedules import schedule_name
+from orders.services.wakeup import wake
+
+State, Channel = Dispatch.State, Dispatch.Channel
+OPEN = Attempt.Outcome.OPEN
+STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE]  # somebody is billed who should not be, withdrawn or not
+
+
+def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "") -> bool:
+    """Sets the undo mark on an order (locked, its trial too) and plans what undoes it; True if there is any.
+
+    `ending`: the state that it has afterwards. A second call only changes the ending. `how`: see plan_undo.
+    """
+    if order.undo_since:
+        return _change_ending(order, ending, now=now, by=by)
+    old, order.state = order.state, Order.State.COMPENSATING
+    order.undo_since, order.undo_to, order.held_because = now, ending, Order.Held.NOT
+    order.in_effect = False
+    order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "in_effect"])
+    closed = close_never_begun(order)
+    if order.start_at:
+        Schedule.objects.filter(name=schedule_name(order)).delete()
+    steps = plan_undo(order, now, how=how)
+    add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
+    add_event(order, "state", by=by, now=now, old=old, new=order.state)
+    Dispatch.objects.bulk_create(steps)
+    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    wake()
+    return bool(steps)
+
+
+def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> bool:
+    """An order that is being undone, or was, gets another ending: a withdrawal after a failure, for instance."""
+    if order.state != Order.State.COMPENSATING:
+        give_ending(order, ending, now=now, by=by)
+        return False
+    order.undo_to = ending
+    order.save(update_fields=["undo_to"])
+    return True
+
+
+def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
+    """The state of a (locked) order of which nothing is left to undo. A withdrawn one troubles nobody any more."""
+    old, order.state, order.undo_to, order.held_because = order.state, ending, "", Order.Held.NOT
+    order.save(update_fields=["state", "undo_to", "undo_since", "held_because"])
+    if old != ending:
+        add_event(order, "state", by=by, now=now, old=old, new=ending)
+    if ending == Order.State.WITHDRAWN:
+        close_troubles(order, now=now, by=by, but=STILL_WRONG)
+
+
+def close_never_begun(order: Order, *, but: str = "") -> int:
+    """Closes what was not attempted (`but`: a step that is not meant), and what need not be made sure of: only
+    billing's outcome must be known.
+
+    Returns how many. The trial's line moves on only by a `release` of the caller.
+    """
+    rows = Dispatch.objects.filter(order=order, undo=False, position__lt=AFTER_THE_PLAN, superseded=False)
+    never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
+    needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
+        channel=Channel.BILLING, may_have_acted=True
+    )
+    return rows.filter(never | needless).exclude(step=but).update(state=State.CLOSED, next_try_at=None)
+
+
+def close_refused(order: Order) -> int:
+    """Closes the steps of a withdrawn order that were definitely refused and never acted: nobody waits for them."""
+    rows = Dispatch.objects.filter(order=order, state=State.FAILED, may_have_acted=False, undo=False)
+    return rows.filter(position__lt=AFTER_THE_PLAN).exclude(step__in=FIXES).update(state=State.CLOSED)
+
+
+def close_abandoned(*, now: datetime.datetime) -> int:
+    """Closes calls that nobody will claim again: their worker died and their order is undone. Returns how many.
+
+    Billing is not among them: its outcome is made sure of under the same key (contract 3.9, Compensation's order).
+    """
+    dead = Dispatch.objects.filter(
+        state=State.SENDING, next_try_at__lte=now, undo=False, order__undo_since__isnull=False,
+        position__lt=AFTER_THE_PLAN,
+    ).exclude(channel=Channel.BILLING)  # fmt: skip
+    ids = list(dead.order_by("pk").values_list("pk", flat=True)[:500])
+    if not ids:
+        return 0
+    lost = Attempt.objects.filter(dispatch__in=ids, outcome=OPEN)
+    lost.update(outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died; the order is undone")
+    closing = Dispatch.objects.filter(pk__in=ids, state=State.SENDING, next_try_at__lte=now)
+    return closing.update(state=State.CLOSED, next_try_at=None, lease_token=None, may_have_acted=True)

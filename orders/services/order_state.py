@@ -1,0 +1,76 @@
+"""Keeps an order's state in step with its steps."""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable
+
+from orders.db.bulk_write import update_rows
+from orders.models import BillingRecord, Dispatch, Order, TrialClaim
+from orders.models.dispatch import FIXES
+from orders.services.events import add_event, add_events, event
+from orders.states import StepFacts, derive_state
+
+State = Order.State
+CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
+
+
+def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
+    """Derives the state of each (locked) order from its steps, saves what changed with an event; returns those."""
+    orders = [order for order in orders if order.planned_at or order.held_because]
+    steps = _steps_of(orders)
+    moved = []
+    for order in orders:
+        new = derive_state(order, steps[order.pk], now=now)
+        if new != order.state:
+            moved.append((order, order.state, new))
+    if moved:
+        _save(moved, now, by)
+    return [order for order, _, _ in moved]
+
+
+def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
+    facts = defaultdict(list)
+    rows = Dispatch.objects.filter(order__in=orders, superseded=False, undo=False, repeat=False)
+    rows = rows.exclude(step__in=FIXES).order_by("position")
+    for order_id, state, blocking, gate in rows.values_list("order_id", "state", "blocking", "gate"):
+        facts[order_id].append(StepFacts(state, blocking, gate))
+    return facts
+
+
+def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) -> None:
+    for order, _, new in moved:
+        order.state = new
+        if new == State.ACTIVE and not order.live_at:
+            order.live_at = now
+    update_rows([order for order, _, _ in moved], ["state", "held_because", "live_at"])
+    add_events(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)
+
+
+def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """Marks the (locked) trials whose records an activation has cancelled as taken over."""
+    trials = {row.order.trial_id: row.order.trial for row in cancelled if row.order.kind == Order.Kind.ACTIVATION}
+    if not trials:
+        return
+    claimed = TrialClaim.objects.filter(trial__in=trials, released_at=None).values_list("trial_id", flat=True)
+    running = [trials[pk] for pk in claimed if trials[pk].state in CONVERTIBLE]
+    if running:
+        _save([(trial, trial.state, State.CONVERTED) for trial in running], now, by)
+
+
+def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> None:
+    """Gives a (locked) trial another state, with its event."""
+    add_event(trial, "state", by=by, now=now, old=trial.state, new=new)
+    trial.state = new
+    trial.save(update_fields=["state"])
+
+
+def convert_found_cancelled(trial: Order, *, now: datetime.datetime, by: str) -> None:
+    """The partner's books have just been read: a (locked) trial that runs here and whose records the claim's holder has
+    cancelled there is taken over, though no answer ever said so."""
+    if trial.state != State.TRIALING:
+        return
+    cancelled = trial.billing_records.filter(state=BillingRecord.State.CANCELLED)
+    steps = Dispatch.objects.filter(pk__in=cancelled.values("dispatch"), step=Dispatch.Step.CANCEL_TRIAL, undo=False)
+    holder = TrialClaim.objects.filter(trial=trial, released_at=None).values("activation")
+    if steps.filter(order__in=holder).exists():
+        move_trial(trial, State.CONVERTED, now=now, by=by)

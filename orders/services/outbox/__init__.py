@@ -1,0 +1,1 @@
+"""The outbox: steps are enqueued, released, claimed, sent, recorded and followed up."""

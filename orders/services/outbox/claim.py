@@ -1,0 +1,221 @@
+"""Claims what is due for one worker: at most one sender at a time (contract 3.9, Leases and What is frozen when)."""
+
+import datetime
+import functools
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
+
+from orders.db.bulk_write import insert_rows, update_rows
+from orders.db.compiled_query import Prepared, Slot
+from orders.models import Attempt, BillingRecord, Dispatch, Order
+from orders.models.dispatch import OPEN_STATES
+from orders.restored_guard import Standing, look
+from orders.services.held_processes import hold_processes, is_held
+from orders.services.incidents import PARTNERS
+from orders.services.outbox.acts import ACTED
+from orders.services.outbox.lost_attempts import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost, note_losses
+from orders.services.outbox.mails import AFTER_THE_PLAN as MAILS
+from orders.services.outbox.record_times import read_records
+from orders.services.pauses import claimable
+
+logger = logging.getLogger(__name__)
+State, Step = Dispatch.State, Dispatch.Step
+RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases: with their bodies they fill the memory, and a claim takes its time
+CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
+FROZEN = ["payload", "frozen_at", "records", "size", "about"]
+LOSSES = ["lost", "may_have_acted"]
+LOOK_UPS = [Step.ASK_BILLING, Step.FETCH_USAGE]  # change nothing at a partner, whatever it answers
+
+
+@dataclass(frozen=True)
+class Work:
+    """One claimed dispatch: what to send, under which key, and until when it is ours."""
+
+    dispatch_id: int
+    attempt_id: int
+    token: uuid.UUID
+    channel: str
+    step: str
+    key: str
+    request_id: str
+    payload: str
+    lease_until: datetime.datetime
+    size: int = 0
+    alone: bool = False
+    ask_first: bool = False  # it was attempted before the database was restored: never sent, the partner is asked
+
+
+# Builds the payload of dispatches at their first attempt, with their records by id: {dispatch id: text}; a failure is
+# an Exception in its place.
+Builder = Callable[[list[Dispatch], datetime.datetime, dict[int, BillingRecord]], dict[int, str | Exception]]
+
+
+def claim(
+    *, rooms: dict[str, int], now: datetime.datetime, lease: datetime.timedelta, worker: str, build: Builder,
+    idle: bool = True, lost_first: bool = True,
+) -> list[Work]:  # fmt: skip
+    """Takes due dispatches, those longest due first, and saves an attempt for each.
+
+    `rooms`: how many at most for each partner (bigdata, bpm, mail, files); of all together RECORDS_A_CLAIM records or
+    domains, or one dispatch. A partner that is paused gets nothing. The leases run from `now` on: take it before the
+    call.
+
+    `idle`: the caller has no call in flight. Only then a step that lost its worker is claimed, and then it alone (the
+    caller sends it before it claims anything else): rather than others (`lost_first`), or where nothing else is due.
+
+    While the database counts as restored only look-ups are claimed. Afterwards BPM steps of orders from before wait for
+    a person, and billing steps that were attempted before bear `ask_first` (contract 3.9, 17).
+
+    A first attempt freezes T (`now`) and the payload that `build` makes; every later one sends the same bytes. A row
+    whose worker died is due again when its lease has run out; its open attempt is closed as lost.
+    """
+    standing = look()
+    hold_processes(last_order=standing.last_order, last_event=standing.last_event, now=now)
+    lost = idle and look_at_lost(now=now)
+    with transaction.atomic():
+        rows = _due(claimable(rooms, now=now), now, _kinds(lost, lost_first), standing)
+        if not rows:
+            return []
+        fresh, again = [], []
+        for row in rows:
+            (fresh if row.frozen_at is None else again).append(row)
+        _freeze(fresh, now, build)
+        died = [row for row in again if row.state == State.SENDING]
+        _close_lost([row.pk for row in died], now)
+        note_losses(died)
+        token, until = uuid.uuid4(), now + lease
+        for row in rows:
+            row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1
+        update_rows(fresh, [*CLAIMED, *FROZEN])
+        update_rows(again, CLAIMED)
+        update_rows(died, LOSSES)
+        attempts = [Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
+        insert_rows(attempts)
+        before = _attempted_before(again, standing)
+    return [_work(row, attempt, row.pk in before) for row, attempt in zip(rows, attempts, strict=True)]
+
+
+def _attempted_before(rows: Iterable[Dispatch], standing: Standing) -> set[int]:
+    """The billing steps among them that were attempted before the database was restored."""
+    ids = [row.pk for row in rows if row.channel == Dispatch.Channel.BILLING] if standing.last_attempt else []
+    if not ids:
+        return set()
+    return set(
+        Attempt.objects.filter(dispatch__in=ids, pk__lte=standing.last_attempt).values_list("dispatch", flat=True)
+    )
+
+
+def _kinds(lost: bool, lost_first: bool) -> list[bool]:
+    """What is looked for, until something is found: True stands for one step that lost its worker."""
+    return [True, False] if lost and lost_first else [False, True] if lost else [False]
+
+
+def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool], standing: Standing) -> list[Dispatch]:
+    """For each partner those longest due, as many as it has room for; locked, with all that building needs."""
+    ids = next(filter(None, (_due_ids(rooms, now, lost, standing.restored) for lost in kinds)), [])
+    if not ids:
+        return []
+    rows = Dispatch.objects.filter(pk__in=ids).order_by("next_try_at", "pk")
+    rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial__attribution")
+    rows = rows.defer("order__content", "order__trial__content")
+    return [row for row in rows if not is_held(row, last_order=standing.last_order, last_event=standing.last_event)]
+
+
+def _due_ids(rooms: dict[str, int], now: datetime.datetime, lost: bool, looks: bool) -> list[int]:
+    """The ids of what may be claimed; of those that lost their worker one."""
+    due = [
+        row
+        for partner, room in rooms.items()
+        if room
+        for row in _longest_due(partner, 1 if lost else room, lost, looks)(now=now)
+    ]
+    return _within_bounds(due)[: 1 if lost else None]
+
+
+def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[int]:
+    """The ids of those longest due that RECORDS_A_CLAIM allows, one at least. `due`: (next try, id, size)."""
+    ids, records = [], 0
+    for _, pk, size in sorted(due):
+        records += size
+        if ids and records > RECORDS_A_CLAIM:
+            break
+        ids.append(pk)
+    return ids
+
+
+@functools.cache
+def _longest_due(partner: str, room: int, lost: bool, looks: bool) -> Prepared:
+    """(next try, id, size) of what may be claimed for a partner, or with `looks` of look-ups alone; most questions find
+    nothing, and must be cheap."""
+    kind = (TO_SEND_ALONE if lost else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
+    return Prepared(lambda: _claimable(partner).filter(kind)[:room])
+
+
+def _claimable(partner: str) -> QuerySet:
+    going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
+    # Under an undo mark only its own steps go out, and billing calls whose outcome must be made sure of.
+    allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=MAILS) | Exists(going)
+    channels = [channel for channel, name in PARTNERS.items() if name == partner]
+    due = Dispatch.objects.filter(
+        allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels,
+        superseded=False,
+    )  # fmt: skip
+    if connection.features.has_select_for_update_skip_locked:
+        due = due.select_for_update(skip_locked=True)
+    return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")
+
+
+def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> None:
+    """Gives fresh rows their T and payload, unsaved. One that can't be built fails alone; the others go on."""
+    if not fresh:
+        return
+    for row in fresh:
+        row.frozen_at = now
+    payloads = build(fresh, now, read_records(fresh))
+    for row in fresh:
+        payload = payloads[row.pk]
+        if isinstance(payload, Exception):
+            logger.error("dispatch %s can't be built", row.pk, exc_info=payload)
+            row.payload = ""
+        else:
+            row.payload = payload
+
+
+def _close_lost(dispatch_ids: list[int], now: datetime.datetime) -> None:
+    if dispatch_ids:
+        Attempt.objects.filter(dispatch__in=dispatch_ids, outcome=Attempt.Outcome.OPEN).update(
+            outcome=Attempt.Outcome.LOST, finished_at=now, error=WORDS
+        )
+
+
+def _work(row: Dispatch, attempt: Attempt, ask_first: bool) -> Work:
+    return Work(
+        dispatch_id=row.pk,
+        attempt_id=attempt.pk,
+        token=row.lease_token,
+        channel=row.channel,
+        step=row.step,
+        key=str(row.key),
+        request_id=attempt.request_id.hex,
+        payload=row.payload,
+        lease_until=row.next_try_at,
+        size=row.size,
+        alone=row.lost > 0,
+        ask_first=ask_first,
+    )
+
+
+def next_due(*, after: datetime.datetime, until: datetime.datetime) -> datetime.datetime | None:
+    """The nearest moment, later than `after` and up to `until`, at which something can be claimed or a day begins."""
+    tries = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__gt=after, next_try_at__lte=until)
+    starts = Dispatch.objects.filter(state=State.WAITING, not_before__gt=after, not_before__lte=until)
+    times = [
+        tries.order_by("next_try_at").values_list("next_try_at", flat=True).first(),
+        starts.order_by("not_before").values_list("not_before", flat=True).first(),
+    ]
+    return min((time for time in times if time), default=None)

@@ -1,0 +1,129 @@
+"""What follows when steps have ended: incidents, holds, compensation, the next steps (contract 3.5, 3.9)."""
+
+import datetime
+from collections.abc import Iterable
+
+from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
+from orders.services.approvals import apply_early_decisions
+from orders.services.compensation.finish import finish_undo, leave_out_needless, note_undone
+from orders.services.compensation.start import begin_undo
+from orders.services.events import add_event
+from orders.services.files import end_files_hold, hold_for_files
+from orders.services.giving_up import answer_question, conclude_given_up
+from orders.services.incidents import (
+    BILLED_NOT_ACTIVE,
+    BOOKS_ONLY,
+    PARTNERS,
+    close_troubles,
+    lock_incidents,
+    open_incident,
+)
+from orders.services.locking import lock_orders
+from orders.services.order_state import refresh_states
+from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
+from orders.services.outbox.release import release
+from orders.services.reconciliation.differences import note_fixed
+
+State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+ENDED = {State.DONE, State.FAILED, State.CLOSED}
+COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
+NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # codes that say nothing about what the partner thinks of the order
+NEEDLESS = {Channel.BPM, Channel.USAGE, Channel.FILES}  # their failure troubles nobody once the order is being undone
+
+
+def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
+    """Acts upon steps that ended (their orders and trials locked); returns how many steps became due by it."""
+    orders = {row.order_id: row.order for row in rows}
+    done = [row for row in rows if row.state == State.DONE]
+    troubled = _troubled(rows, done)
+    for row in rows:
+        if outcomes[row.pk].result == Attempt.Outcome.HELD:
+            hold_for_files(row, outcomes[row.pk], now=now, by=by)
+        elif row.state == State.FAILED:
+            _note_failure(row, now, by)
+    needless = leave_out_needless(row for row in rows if _did_nothing(row))
+    orders |= {order.pk: order for order in needless}
+    _end_troubles(done, troubled, now, by)
+    # Holds are written before others are planned anew below, which reads the orders again.
+    refresh_states([row.order for row in rows if row.channel == Channel.FILES], now=now, by=by)
+    note_fixed(done, by=by, now=now)
+    _note_acted_before(done, outcomes, now, by)
+    apply_early_decisions([row.order for row in done if row.step == Step.START_BPM and not row.repeat], now=now)
+    answers = [row for row in done if row.step == Step.ASK_BILLING]
+    for row in answers:
+        answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)
+    ended = [row for row in rows if row.state in ENDED]
+    lanes = {row.lane for row in ended if row.lane} | {order.trial_id or order.pk for order in needless}
+    touched = {row.order_id for row in ended} | {order.pk for order in needless}
+    note_undone([row for row in done if row.undo], now=now)
+    if conclude_given_up(done, now=now, by=by) or answers:  # others were planned anew: what was read is out of date
+        orders = lock_orders({pk for order in orders.values() for pk in (order.pk, order.trial_id) if pk})
+    released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
+    for order in orders.values():
+        finish_undo(order, now=now, by=by)
+    refresh_states(orders.values(), now=now, by=by)
+    return released
+
+
+def _did_nothing(row: Dispatch) -> bool:
+    """Ended, and the partner has certainly not carried it out."""
+    return row.state in {State.CLOSED, State.FAILED} and not row.may_have_acted
+
+
+def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
+    """An incident, and compensation where the contract names the step (3.9, Compensation's reach).
+
+    What an order that is being undone still had in the air troubles nobody, except billing: somebody's money.
+    """
+    if row.order.undo_since and row.channel in NEEDLESS:
+        return
+    open_incident(
+        row.order, partner=PARTNERS[row.channel], step=row.step, code=row.error_code, detail=row.error, now=now
+    )
+    reached = row.order.kind == Order.Kind.ACTIVATION and row.step in COMPENSATED and row.gate != Dispatch.Gate.START
+    reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
+    if reached and not row.order.undo_since:
+        begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
+
+
+def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> None:
+    """Steps that the partner had carried out before, with other bytes (contract 3.5, 409). What is as we mean it is
+    only noted; a process that we know nothing of, and a trial that somebody else cancelled, stand in an incident."""
+    for row in done:
+        if outcomes[row.pk].result != Attempt.Outcome.ACTED_BEFORE:
+            continue
+        add_event(row.order, ACTED_BEFORE, by=by, now=now, step=row.step)
+        if row.channel == Channel.BPM or (row.step == Step.CREATE_TRIAL and _was_cancelled(row)):
+            open_incident(
+                row.order, partner=PARTNERS[row.channel], step=row.step, code=ACTED_BEFORE, detail=row.error, now=now
+            )
+    for row in done:
+        if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
+            close_troubles(row.order.trial, step=Step.CREATE_TRIAL, code=ACTED_BEFORE, now=now, by=by)
+
+
+def _was_cancelled(row: Dispatch) -> bool:
+    cancelled = BillingRecord.objects.filter(pk__in=row.records[:1000], state=BillingRecord.State.CANCELLED)
+    return cancelled.exists()
+
+
+def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, str]]:
+    """Orders and steps that an incident stops, and those that failed now. The locks of all incidents that are opened or
+    closed for them are taken at once: one by one, two batches could wait for each other."""
+    open_ones = AffectedOrder.objects.filter(order__in=[row.order_id for row in done], closed_at=None)
+    facts = ("order_id", "incident__step", "incident__partner", "incident__code")
+    found = list(open_ones.values_list(*facts)) if done else []
+    failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
+    lock_incidents({(partner, code) for *_, partner, code in found} | {(PARTNERS[row.channel], "") for row in failed})
+    return {(order, step) for order, step, *_ in found} | {(row.order_id, row.step) for row in failed}
+
+
+def _end_troubles(done: list[Dispatch], troubled: set[tuple[int, str]], now: datetime.datetime, by: str) -> None:
+    """Closes what stood against steps that are done now, and the hold for files."""
+    for row in done:
+        if row.step == Step.CHECK_FILES:
+            end_files_hold(row.order)
+    for row in done:
+        if (row.order_id, row.step) in troubled:
+            stay = BOOKS_ONLY if row.channel == Channel.BPM else BOOKS_ONLY - {ACTED_BEFORE, BILLED_NOT_ACTIVE}
+            close_troubles(row.order, step=row.step, now=now, by=by, but=stay)

@@ -1,0 +1,148 @@
+"""One trigger: the only place where a waiting step becomes due (contract 3.9, One trigger and One line per trial)."""
+
+import datetime
+from collections.abc import Collection
+
+from django.db import connection, transaction
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from orders.db.compiled_query import Prepared, Slot
+from orders.models import Dispatch, Order
+from orders.models.dispatch import FIXES
+
+State, Gate = Dispatch.State, Dispatch.Gate
+NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
+NO_MORE = (Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)) & Q(
+    undo=False, order__undo_since__isnull=False
+)
+NOT_GIVEN_UP = ~(NO_MORE | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
+HOLDS_ITS_ORDER = Q(state=State.GIVEN_UP, undo=True)  # a deletion that staff gave up, until its records are settled
+STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
+IN_LINE = Prepared(
+    lambda: Dispatch.objects.filter(lane=Slot("lane"), superseded=False, state__in=NOT_FINISHED).values_list("pk")[:1]
+)
+
+
+@transaction.atomic
+def release(
+    *,
+    now: datetime.datetime,
+    order_ids: Collection[int] | None = None,
+    lanes: Collection[int] = (),
+    dated: bool = False,
+) -> int:
+    """Makes due every waiting step that may begin now; returns how many. `None` for all orders; `dated`: only those
+    that wait for a moment.
+
+    A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
+    gate (approval, start day) is open and the order bears no undo mark. One conditional UPDATE on the step's own row:
+    schedule, sweep, command and a finished step may all call it at once.
+    """
+    waiting = _waiting(order_ids, lanes)
+    if order_ids is not None and not waiting.exists():  # putting the UPDATE together costs more than this look
+        return 0
+    ready = _ready(now, waiting).order_by()
+    if dated:
+        ready = ready.filter(not_before__lte=now)
+    if connection.features.has_select_for_update_skip_locked:
+        # Who holds a waiting row is about to make it due or to close it; two of us waiting for each other helps nobody.
+        ready = Dispatch.objects.filter(pk__in=ready.select_for_update(skip_locked=True, no_key=True).values("pk"))
+    return ready.update(state=State.DUE, next_try_at=Coalesce(F("next_try_at"), now))
+
+
+def line_is_free(lane: int) -> bool:
+    """Whether nothing at all is unfinished in a trial's line (the trial is locked)."""
+    return not IN_LINE(lane=lane)
+
+
+def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
+    """What `release` would do for the steps of a new order whose line is free, before they are saved: due are those up
+    to the first that blocks, unless they wait for a gate. `rows` in order of their positions."""
+    for row in rows:
+        if row.gate == Gate.NONE:
+            row.state, row.next_try_at = State.DUE, now
+        if row.blocking:
+            return
+
+
+def in_front_of(row: Dispatch) -> list[Dispatch]:
+    """The unfinished steps that a waiting step waits for: its own order's first, then others' in its trial's line."""
+    own = Dispatch.objects.filter(order=row.order_id, position__lt=row.position, blocking=True, superseded=False)
+    own = own.filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER).order_by("position", "pk")
+    if row.lane is None:
+        return list(own.defer("payload"))
+    line = _line(row.lane, row.place or row.pk).exclude(order=row.order_id).order_by("turn")
+    return [*own.defer("payload"), *line.select_related("order").defer("payload", "order__content")]
+
+
+def stopped_in_line() -> QuerySet[Dispatch]:
+    """The steps that hold up a trial's line: failed ones, and what is not taken back as long as a deletion before it
+    that staff gave up leaves somebody billed."""
+    return _unfinished().filter(_holds_up(), lane__isnull=False)
+
+
+def behind_what_stopped() -> QuerySet[Dispatch]:
+    """The waiting steps that stand in their trial's line behind another order's; `blocker`: the id of that one's."""
+    front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
+    waiting = Dispatch.objects.filter(state=State.WAITING, superseded=False)
+    waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
+    return waiting.annotate(blocker=Subquery(front.values("pk")[:1])).filter(blocker__isnull=False)
+
+
+def _holds_up() -> Q:
+    given_up = Dispatch.objects.filter(HOLDS_ITS_ORDER, order=OuterRef("order_id"), superseded=False)
+    return Q(state=State.FAILED) | Q(Exists(given_up), state=State.WAITING, undo=True)
+
+
+def stands_behind_what_stopped() -> Q:
+    """Whether a waiting step has something in front of it that does not go on by itself: a failure, or files that are
+    not right."""
+    return Q(Exists(_before_in_order().filter(STOPPED))) | Q(Exists(_before_in_line().filter(STOPPED)))
+
+
+def _waiting(order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
+    waiting = Dispatch.objects.filter(state=State.WAITING, superseded=False)
+    if order_ids is None:
+        return waiting
+    return waiting.filter(Q(order_id__in=order_ids) | Q(lane__in=lanes) if lanes else Q(order_id__in=order_ids))
+
+
+def _ready(now: datetime.datetime, waiting: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
+    return waiting.filter(
+        Q(gate=Gate.NONE)
+        | Q(gate=Gate.START, not_before__lte=now)
+        | Q(gate=Gate.APPROVAL) & Exists(_order().filter(decision=Order.Decision.PASS)),
+        Q(undo=True) | Exists(_order().filter(undo_since=None)),
+        ~Exists(_before_in_order()),
+        ~Exists(_before_in_line()),
+    )
+
+
+def _order() -> QuerySet[Order]:
+    return Order.objects.filter(pk=OuterRef("order_id"))
+
+
+def _before_in_order() -> QuerySet[Dispatch]:
+    """Unfinished blocking steps of the same order in front of the row in question."""
+    before = Dispatch.objects.filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
+    return before.filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER, superseded=False)
+
+
+def _before_in_line() -> QuerySet[Dispatch]:
+    """Unfinished steps in front of the row in its trial's line."""
+    return _line(OuterRef("lane"), Coalesce(OuterRef("place"), OuterRef("pk"), output_field=BigIntegerField()))
+
+
+def _line(lane, turn) -> QuerySet[Dispatch]:
+    """Unfinished steps of a line in front of a turn. Lines are filled under the trial's lock, so ids rise in the order
+    of acceptance."""
+    turns = Coalesce("place", "pk", output_field=BigIntegerField())
+    return _unfinished().filter(lane=lane).annotate(turn=turns).filter(turn__lt=turn)
+
+
+def _unfinished() -> QuerySet[Dispatch]:
+    """What others wait for. Of the forward steps of an order that is being undone only billing calls whose outcome is
+    open count: one that failed holds up nobody, nor does a call to BPM that is in the air. A fix or a forced repeat
+    that failed never does: the next comparison looks again, and the earlier acceptance stands."""
+    return Dispatch.objects.filter(NOT_GIVEN_UP, superseded=False, state__in=NOT_FINISHED)

@@ -1,0 +1,393 @@
+"""One engine for every resend, by command and by page (contract 3.9, Resend; section 5).
+
+First it is judged, step by step, what would happen; that is the dry run. Then the same judgement is acted upon, order
+by order, each in a transaction of its own, with an event for each order and one for the whole act.
+"""
+
+import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from orders.models import BillingRecord, Dispatch, Order
+from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.queries.blockers import step_waits_for
+from orders.services.approvals import standing_decision
+from orders.services.compensation.finish import given_up_undoing
+from orders.services.events import add_event
+from orders.services.held_processes import let_go
+from orders.services.incidents import COMPENSATED, PARTNERS
+from orders.services.locking import lock_order
+from orders.services.order_state import refresh_states
+from orders.services.outbox.acts import bpm_acts, later_in_line, touched_since
+from orders.services.outbox.keys import give_keys
+from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.outbox.release import NOT_FINISHED, release
+from orders.services.outbox.results import RECORD_STATES
+from orders.services.pauses import paused_partners
+from orders.services.reopening import claims_against, open_again, why_not_open
+from orders.services.wakeup import wake
+
+State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = (
+    "same", "new", "again", "repeat", "accepted", "blocked", "paused", "refused", "left_out",
+)  # fmt: skip
+AT_ONCE = 500  # orders whose steps are looked at together
+ANEW = "it is planned anew, as if it arrived now, under new keys"
+STUCK = {State.FAILED, State.RETRYING}
+WAITS = {BLOCKED, PAUSED}
+WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which steps are meant. Without `failed` and `channel`: an order's failed steps, or all where none failed.
+
+    `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `reopen`: a filter
+    opens compensated orders too, but for those that staff compensated; those named by number it opens anyway.
+    `filtered`: the numbers are what a filter found, nobody named them.
+    """
+
+    numbers: tuple[str, ...] = ()
+    channel: str = ""
+    failed: bool = False
+    since: datetime.date | None = None
+    partner: str = ""
+    reopen: bool = False
+    filtered: bool = False
+
+    @property
+    def names(self) -> bool:
+        """Whether somebody named the orders. A filter must not open what was compensated months ago."""
+        return bool(self.numbers) and not self.filtered
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What would become of one step (or, for a compensated order, of the whole order: `step` is "all").
+
+    `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
+    (forced: what was accepted goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
+    (queued, but people hold back the partner's calls), `accepted` (it succeeded), `left_out` (a filter does not open
+    it), `refused` (not allowed; `why` says why).
+    """
+
+    order: str
+    step: str
+    verdict: str
+    why: str = ""
+    dispatch_id: int | None = None
+
+    @property
+    def sends(self) -> bool:
+        """Whether acting upon it queues something."""
+        return self.verdict in WILL_SEND
+
+
+@dataclass
+class Report:
+    """What a resend did: judgements as acted upon."""
+
+    judgements: list[Judgement] = field(default_factory=list)
+
+    @property
+    def refused(self) -> list[Judgement]:
+        return [row for row in self.judgements if not row.sends and row.verdict != LEFT_OUT]
+
+
+def judge(selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()) -> list[Judgement]:
+    """The dry run: what would happen to each selected step. Reads only."""
+    waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
+    for start in range(0, len(orders), AT_ONCE):
+        part = orders[start : start + AT_ONCE]
+        steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
+        for order in part:
+            rows = steps[order.pk]
+            judged += _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
+    return judged
+
+
+def judge_order(
+    order: Order, selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
+) -> list[Judgement]:
+    """The same for one order."""
+    claims = claims_against(filter(_compensated, [order]))
+    rows, waits = _steps([order], selection)[order.pk], _waits(open_partners)
+    return _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
+
+
+def _compensated(order: Order) -> bool:
+    """Undone to its end; what staff gave up of the undoing can still be sent."""
+    over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
+    return bool(over) and not given_up_undoing(order).exists()
+
+
+def _judge(
+    order: Order,
+    rows: list[Dispatch],
+    claims: dict,
+    selection: Selection,
+    force: bool,
+    waits: Mapping[str, tuple[str, str]],
+) -> list[Judgement]:
+    if _compensated(order):
+        return [_judge_opening(order, claims, selection)]
+    if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
+        return []  # it has told of its hold by mail, and that is not what anybody wants to send
+    return [_judge_step(row, order, force, waits) for row in rows]
+
+
+def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgement:
+    by_staff = order.troubles.filter(closed_at=None, incident__code=COMPENSATED).exists() and not selection.names
+    if by_staff or not (selection.names or selection.reopen):
+        how = "its number" if by_staff else "its number, or --reopen"
+        return Judgement(order.number, "all", LEFT_OUT, f"it was compensated; to open it again takes {how}")
+    if why := why_not_open(order, claims):
+        return Judgement(order.number, "all", REFUSED, why)
+    stands = (
+        f"; BPM's {standing_decision(order)} stands" if bpm_acts(order).exists() and standing_decision(order) else ""
+    )
+    return Judgement(order.number, "all", AGAIN, f"{ANEW}{stands}")
+
+
+def _held_before_its_plan(order: Order) -> bool:
+    return bool(order.held_because) and order.planned_at is None
+
+
+def _nothing(order: Order, selection: Selection) -> Judgement:
+    """Why no step of the order is meant."""
+    why = "nothing of it has failed" if selection.failed else "it has no steps to send"
+    if _held_before_its_plan(order):
+        why = f"not allowed, because it is held ({order.held_because}) and has no steps yet"
+    elif selection.channel or selection.partner or selection.since:
+        why = "no step of it fits the filter"
+    return Judgement(order.number, "-", REFUSED, why)
+
+
+def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The partners whose calls wait, with the verdict and why."""
+    found = {
+        partner: (BLOCKED, f"the breaker of {partner} is open; it goes out when the partner is back")
+        for partner in open_partners
+    }
+    paused = paused_partners(now=timezone.now())
+    return found | {partner: (PAUSED, f"{partner} is paused; it goes out when it is resumed") for partner in paused}
+
+
+def _judge_step(row: Dispatch, order: Order, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
+    verdict, why = _verdict(row, order, force)
+    waiting = waits.get(PARTNERS[row.channel])
+    if verdict in WILL_SEND and waiting:
+        verdict, why = waiting
+    elif row.state == State.DUE and waiting:
+        why = f"{why}: {waiting[1]}"
+    return Judgement(order.number, row.step, verdict, why, row.pk)
+
+
+def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
+    if row.step in FIXES and row.state in {State.FAILED, State.DONE}:
+        return REFUSED, "not allowed, because it was right at its time only: compare again (reconcile --fix)"
+    if row.state == State.FAILED and row.repeat:
+        return REFUSED, "not allowed, because it only repeated what was accepted: force that once more"
+    if row.state == State.FAILED:
+        if row.error_code == ACTED_BEFORE:
+            return NEW, "the partner acted on its key before, with other bytes: a new key"
+        if row.definite and not (row.channel == Channel.BPM and row.may_have_acted):
+            return NEW, "it was refused for good: a new key"
+        return SAME, "the same key and bytes"
+    if _is_billed_still(row):
+        return NEW, "it was given up, and its records are billed still: a new key"
+    if row.state == State.RETRYING:
+        return SAME, "it is being retried: at once instead of later"
+    if row.state == State.DONE:
+        return _forced(row, order) if force else (ACCEPTED, "--force would send it once more")
+    if row.state == State.WAITING:
+        return REFUSED, f"not allowed, because it waits for {step_waits_for(row)}"
+    reasons = {
+        State.DUE: "it is queued already",
+        State.SENDING: "it is being sent",
+        State.CLOSED: "it was closed with its order",
+        State.UNDONE: "it was undone",
+        State.GIVEN_UP: "it was given up",
+    }
+    return REFUSED, f"not allowed, because {reasons[row.state]}"
+
+
+def _is_billed_still(row: Dispatch) -> bool:
+    """Whether staff gave a deletion or undoing cancel up, and nothing has settled it since. A given-up restore has an
+    end of its own: its trial has ended, and somebody else may have taken it over."""
+    given_up = row.state == State.GIVEN_UP and row.undo and row.blocking and row.step != Step.RESTORE_TRIAL
+    return given_up and "settled" in row.about
+
+
+def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
+    """A repeat of what was accepted (contract 3.9, 7): nothing may have changed its records since."""
+    if row.channel == Channel.FILES or row.step in {Step.ASK_BILLING, Step.VERIFY_DELETED}:
+        return REFUSED, "not allowed, because it only looks: there is nothing to repeat"
+    if row.channel != Channel.BILLING:
+        return REPEAT, "forced: the same key and bytes" if row.channel == Channel.BPM else "forced: once more"
+    if touched_since(row, own=True) or _is_lined_up(row) or _is_followed(row):
+        return REFUSED, "not allowed, because a later step touched the same records"
+    return REPEAT, "forced: a new key, with the times that the partner accepted last"
+
+
+def _is_followed(row: Dispatch) -> bool:
+    """Whether a step of its trial's line is still to come that may touch its records: a repeat would come after it."""
+    return row.lane is not None and later_in_line(row).filter(state__in=NOT_FINISHED, superseded=False).exists()
+
+
+def _is_lined_up(row: Dispatch) -> bool:
+    """Whether a repeat of it is under way already, or records are no more as it made them."""
+    repeats = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, superseded=False)
+    made = RECORD_STATES.get(row.step)
+    other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
+    return repeats.filter(state__in=OPEN_STATES).exists() or bool(other and other.exists())
+
+
+def _orders(selection: Selection) -> QuerySet[Order]:
+    if selection.numbers:
+        return Order.objects.filter(number__in=selection.numbers).order_by("pk")
+    steps = _matching(Dispatch.objects.filter(superseded=False, repeat=False, state=State.FAILED), selection)
+    return Order.objects.filter(pk__in=steps.values("order_id")).order_by("pk")
+
+
+def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch]]:
+    """By order: the steps that are meant. One query for all."""
+    rows = Dispatch.objects.filter(superseded=False, repeat=False, order__in=[order.pk for order in orders])
+    found: dict[int, list[Dispatch]] = {order.pk: [] for order in orders}
+    for row in _matching(rows, selection).order_by("position", "pk").defer("payload"):
+        found[row.order_id].append(row)
+    return {order.pk: _meant(order, found[order.pk], selection) for order in orders}
+
+
+def _meant(order: Order, rows: list[Dispatch], selection: Selection) -> list[Dispatch]:
+    if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
+        rows = [row for row in rows if row.undo or row.position >= AFTER_THE_PLAN]
+    failed = [row for row in rows if row.state in STUCK or _is_billed_still(row)]
+    return failed if selection.failed or (failed and not selection.channel) else rows
+
+
+def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispatch]:
+    channels = [channel for channel, partner in PARTNERS.items() if partner == selection.partner]
+    wanted = Q()
+    if selection.channel:
+        wanted &= Q(channel=selection.channel)
+    if selection.partner:
+        wanted &= Q(channel__in=channels)
+    if selection.since:
+        start = datetime.datetime.combine(selection.since, datetime.time(), timezone.get_default_timezone())
+        wanted &= Q(created_at__gte=start)
+    return rows.filter(wanted)
+
+
+def resend(
+    selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
+    open_partners: Collection[str] = (),
+) -> Report:  # fmt: skip
+    """Queues the selected steps again, order by order; returns what was done and what refused.
+
+    Each order is judged anew under its lock: what changed since a dry run counts.
+    """
+    report = Report()
+    for number in _orders(selection).values_list("number", flat=True):
+        with transaction.atomic():
+            order = lock_order(number)
+            judged = judge_order(order, selection, force=force, open_partners=open_partners)
+            _act(order, judged, by=by, reason=reason, now=now)
+        report.judgements += judged
+    data = {"sent": sum(row.sends for row in report.judgements), "refused": len(report.refused), "reason": reason}
+    add_event(None, "resend", by=by, now=now, orders=sorted({row.order for row in report.judgements})[:100], **data)
+    return report
+
+
+def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: datetime.datetime) -> None:
+    sent = [row for row in judged if row.sends]
+    if not sent:
+        return
+    said = add_event(order, "resend", by=by, now=now, steps=[row.step for row in sent], reason=reason)
+    for row in sent:
+        if row.step == "all":
+            open_again(order, now=now, by=by)
+        elif row.verdict == REPEAT or (row.verdict in WAITS and _is_done(row)):
+            _repeat(Dispatch.objects.get(pk=row.dispatch_id), now)
+        else:
+            _queue_again(Dispatch.objects.get(pk=row.dispatch_id), now)
+    if any(row.step in {"all", Step.START_BPM} for row in sent):
+        let_go(order, event=said.pk)
+    release(now=now, order_ids=[order.pk])
+    refresh_states([order], now=now, by=by)
+    wake()
+
+
+def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
+    """The same dispatch where its outcome is open, a new one where it was answered definitely."""
+    anew = row.definite and not (row.channel == Channel.BPM and row.may_have_acted)
+    anew |= row.error_code == ACTED_BEFORE
+    if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
+        replace(row, now)
+        return
+    Dispatch.objects.filter(pk=row.pk, state__in=[State.FAILED, State.RETRYING]).update(
+        state=State.DUE, next_try_at=now, tries_left=None, lost=0
+    )
+
+
+def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
+    """A new dispatch in the place of a definitely answered one: new key, new T, the same place in its trial's line.
+
+    Where the partner acted on the old key before, the new one is random: it must not have seen that one too.
+    """
+    Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
+    new = Dispatch(
+        order_id=row.order_id,
+        step=row.step,
+        channel=row.channel,
+        position=row.position,
+        blocking=row.blocking,
+        undo=row.undo,
+        gate=row.gate,
+        not_before=row.not_before,
+        lane=row.lane,
+        place=row.place or row.pk,
+        records=row.records,
+        about={key: value for key, value in row.about.items() if key != "settled"},
+        plan=row.plan,
+        size=row.size,
+        created_at=now,
+    )
+    if row.error_code != ACTED_BEFORE:
+        give_keys(row.order, [new])
+    new.save()
+    return new
+
+
+def _is_done(judged: Judgement) -> bool:
+    return Dispatch.objects.filter(pk=judged.dispatch_id, state=State.DONE).exists()
+
+
+def _repeat(row: Dispatch, now: datetime.datetime) -> None:
+    """What was accepted goes out once more; the acceptance stands, whatever becomes of it.
+
+    To BPM with key and bytes, so that no second process starts; to the big-data side under a random key, with the
+    records as they are. It takes its turn in the trial's line.
+    """
+    same = row.channel == Channel.BPM
+    Dispatch.objects.create(
+        order_id=row.order_id,
+        step=row.step,
+        channel=row.channel,
+        position=row.position,
+        blocking=row.channel == Channel.BILLING,
+        undo=row.undo,
+        lane=row.lane,
+        records=row.records,
+        about=row.about,
+        plan=row.plan,
+        size=row.size,
+        repeat=True,
+        **({"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if same else {}),
+        created_at=now,
+    )

@@ -1,0 +1,1 @@
+"""Our books and the big-data side's: differences, what may be done about them, and who decides."""

@@ -1,0 +1,178 @@
+"""What `reconcile --fix` may do, and the steps that do it (contract 3.9, What --fix may do).
+
+A fix is a dispatch like all others. It stands before the order's other steps, so that none of them overtakes it, and
+at the front of its trial's line; it is made under the order's lock, and only while no billing step is under way.
+"""
+
+import datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q
+
+from orders.books import CREATE, DELETE, SETTLE, Finding
+from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
+from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.services.outbox.release import stands_behind_what_stopped
+from orders.services.restores import is_from_before_restore
+
+State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
+FIRST = 1  # the place in a trial's line that comes before all others
+SOON = datetime.timedelta(minutes=5)
+BILLED = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
+Left = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """A billing step that keeps an order, or its trial's records, from being put right; `moving`: from being compared
+    too, since its books are changing."""
+
+    code: str
+    step: str = ""
+    moving: bool = False
+
+    @property
+    def left(self) -> Left:
+        return {"code": self.code} | ({"step": self.step} if self.step else {})
+
+
+UNDOING = Obstacle("undoing")
+
+
+def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, Obstacle]:
+    """By order: what stands in the way, if anything. Three queries, whatever the number of orders."""
+    orders = list(orders)
+    ids = [order.pk for order in orders]
+    rows = _open_steps(ids, now)
+    stuck = _stuck_undoings({row.order_id for row in rows if row.state == State.WAITING and row.undo})
+    found = {order.pk: UNDOING for order in orders if order.state == Order.State.COMPENSATING}
+    for row in rows:
+        failed = row.step if row.state == State.FAILED else row.state == State.WAITING and stuck.get(row.order_id)
+        one = Obstacle("step_failed", failed) if failed else Obstacle("step_open", row.step, moving=True)
+        for pk in {row.order_id, row.lane} & set(ids):
+            known = found.get(pk, UNDOING)
+            if known == UNDOING or one.moving and not known.moving:
+                found[pk] = one
+    return found
+
+
+def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
+    """Billing steps on these orders or in these trials' lines that are under way, about to be, or have failed. A failed
+    fix is none of them: the next one takes its place. Nor is what waits behind a step that staff gave up, nor a start
+    day's cancel that something in front of it has stopped."""
+    given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
+    soon = Q(undo=True) & ~Exists(given_up.filter(superseded=False))
+    soon |= Q(not_before__lte=now + SOON) & ~stands_behind_what_stopped()
+    wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | Q(state=State.FAILED) & ~Q(step__in=FIXES)
+    rows = Dispatch.objects.filter(wanted, channel=Dispatch.Channel.BILLING, superseded=False)
+    rows = rows.only("order_id", "lane", "step", "state", "undo").order_by("pk")
+    return [*rows.filter(order__in=ids), *rows.filter(lane__in=ids).exclude(order__in=ids)]
+
+
+def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
+    """Of these orders those whose undoing does not go on by itself, each with the step that it waits for."""
+    if not orders:
+        return {}
+    rows = Dispatch.objects.filter(order__in=orders, undo=True, superseded=False, blocking=True)
+    rows = rows.filter(state__in=[State.FAILED, State.GIVEN_UP]).exclude(step__in=FIXES)
+    return dict(rows.order_by("-pk").values_list("order_id", "step"))
+
+
+class Fix:
+    """What is done about an order's differences and what is left, each with its reason. The order is locked."""
+
+    def __init__(self, order: Order, obstacle: Obstacle | None, *, reason: str, now: datetime.datetime):
+        self.order, self.obstacle, self.reason, self.now = order, obstacle, reason, now
+        self.restored = is_from_before_restore(order)
+
+    def judge(self, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Left | None]:
+        """For each finding why it is left; None: it is put right."""
+        self.claim = self._started_claim()
+        self.elsewhere = self._billed_elsewhere(findings)
+        return [self._why_left(one, records.get(one.record)) for one in findings]
+
+    def _why_left(self, one: Finding, record: BillingRecord | None) -> Left | None:
+        if one.remedy == SETTLE:
+            return None
+        if one.remedy not in {CREATE, DELETE}:
+            return {"code": "no_name"}
+        if self.obstacle:
+            return self.obstacle.left
+        if self.restored:
+            return {"code": "restored"}
+        if one.remedy == DELETE:
+            return None if self.reason or is_closed(self.order) else {"code": "stands"}
+        ends = record.cancel_time if record.state == Record.LIVE else record.cancelled_at
+        if not (record.create_time and ends):
+            return {"code": "no_times"}
+        return self._why_not_live(record) if record.state == Record.LIVE else None
+
+    def _why_not_live(self, record: BillingRecord) -> Left | None:
+        """Why this record must not be made live there."""
+        order = self.order
+        if record.info_type == BillingRecord.Type.COMMERCIAL:
+            return None if order.state in BILLED else {"code": "not_to_be_billed", "state": order.state}
+        if order.state == Order.State.WITHDRAWN:
+            return {"code": "not_to_be_billed", "state": order.state}
+        if self.claim:
+            return {"code": "claimed", "activation": self.claim.activation.number}
+        number = self.elsewhere.get(record.domain_key)
+        return {"code": "billed_elsewhere", "number": number} if number else None
+
+    def _started_claim(self) -> TrialClaim | None:
+        """The claim of an activation whose start has passed, or that starts as soon as it is carried out."""
+        if self.order.kind != Order.Kind.TRIAL:
+            return None
+        claim = TrialClaim.objects.filter(trial=self.order, released_at=None).select_related("activation").first()
+        start = claim and claim.activation.start_at
+        return claim if claim and (start is None or start <= self.now) else None
+
+    def _billed_elsewhere(self, findings: Iterable[Finding]) -> dict[str, str]:
+        """By domain: numbers that we do not know, and for which a live record was found (`reconcile --numbers`)."""
+        if self.order.kind != Order.Kind.TRIAL or all(one.remedy != CREATE for one in findings):
+            return {}
+        rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN)
+        live = rows.filter(detail__theirs="live").values_list("domain", "job_id")
+        return {domain.lower(): number for domain, number in live}
+
+
+def is_closed(order: Order) -> bool:
+    """Withdrawn, rejected or compensated here: nothing of it shall be billed, and its undoing has finished."""
+    if order.state == Order.State.FAILED:
+        return order.undo_since is not None
+    return order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
+
+
+def plan_fix(
+    row: Reconciliation, order: Order, findings: Iterable[Finding], *, now: datetime.datetime
+) -> dict[str, Dispatch]:
+    """The steps that put these differences right, by remedy. A failed fix before them counts no more."""
+    again = [one.record for one in findings if one.remedy == CREATE]
+    gone = [one.named for one in findings if one.remedy == DELETE]
+    steps = {}
+    if again:
+        steps[CREATE] = _step(order, Step.FIX_CREATE, now, size=len(again), reconciliation=row.pk, fixes=again)
+    if gone:
+        steps[DELETE] = _step(order, Step.FIX_DELETE, now, size=len(gone), reconciliation=row.pk, named=gone)
+    return steps
+
+
+def _step(order: Order, step: str, now: datetime.datetime, *, size: int, **about) -> Dispatch:
+    """A fix that is due at once. On an order that was undone it belongs to the undoing."""
+    trial = order.kind == Order.Kind.TRIAL
+    return Dispatch.objects.create(
+        order=order,
+        step=step,
+        channel=Dispatch.Channel.BILLING,
+        position=0,
+        undo=order.undo_since is not None,
+        lane=order.pk if trial else None,
+        place=FIRST if trial else None,
+        plan=max(order.plans, 1),
+        size=size,
+        about=about,
+        state=State.DUE,
+        next_try_at=now,
+        created_at=now,
+    )

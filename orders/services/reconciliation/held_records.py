@@ -1,0 +1,92 @@
+"""Holds what the big-data side answered about a jobId against the step that asked (contract 3.5, 409).
+
+It acted on the step's key before, with other bytes, as after a restore from a backup. Where its records are as the step
+means them the step is done, and they keep the partner's times.
+"""
+
+from collections.abc import Iterable
+
+from orders.books import HeldRecord
+from orders.db.batches import load_rows
+from orders.models import Attempt, BillingRecord, Dispatch, Order
+from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.record_times import CANCELS
+
+Step, Record = Dispatch.Step, BillingRecord.State
+ACTED = Attempt.Outcome.ACTED_BEFORE
+
+
+def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
+    """Of the dispatches that the partner says it acted on before: those whose records it holds as they mean them. BPM's
+    fit always: a process was started."""
+    asked = [row for row in rows if outcomes[row.pk].result == ACTED]
+    records = load_rows(BillingRecord, {pk for row in asked for pk in row.records})
+    return {row.pk for row in asked if _fits(row, records, outcomes[row.pk])}
+
+
+def _fits(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> bool:
+    if row.channel != Dispatch.Channel.BILLING:
+        return True
+    mine = [records[pk] for pk in row.records]
+    return as_meant(row, mine, outcome.data.get("held", []))
+
+
+def as_meant(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
+    """Whether all records of a step are at the big-data side as the step means them: live, cancelled or absent.
+
+    A trial's create fits where its records are cancelled too: an order that we do not know (yet) has cancelled them.
+    """
+    there = by_identity(held)
+    found = [there.get(identity(record, owner(row, record))) for record in records]
+    if row.step in {Step.DELETE_BILLING, Step.VERIFY_DELETED}:
+        return not any(found)
+    if not found or not all(found):
+        return False
+    if row.step in CANCELS:
+        return not any(one.live for one in found)
+    return row.step == Step.CREATE_TRIAL or all(one.live for one in found)
+
+
+def owner(row: Dispatch, record: BillingRecord) -> Order:
+    """The order whose jobId a record bears: the dispatch's own or its trial."""
+    return row.order if record.order_id == row.order_id else row.order.trial
+
+
+def identity(record: BillingRecord, order: Order) -> tuple[str, str, str, str]:
+    """What tells a record from others at the big-data side, within its jobId; as accepted, where staff live with it."""
+    info_type = record.accepted.get("infoType", record.info_type)
+    return record.product_id, record.domain_key, info_type, record.accepted.get("enterpriseId", order.enterprise_id)
+
+
+def by_identity(held: Iterable[HeldRecord]) -> dict[tuple[str, str, str, str], HeldRecord]:
+    """The partner's records by the same."""
+    return {(one.product_id, one.key, one.info_type, one.enterprise_id): one for one in held}
+
+
+def by_name(held: Iterable[HeldRecord]) -> dict[tuple[str, str], HeldRecord]:
+    """The same by productId and domain alone, as a comparison tells records apart; without those that have no name."""
+    return {(one.product_id, one.key): one for one in held if one.readable}
+
+
+def take_times(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> None:
+    """The records of a step that the partner had carried out before take its times and its state; unsaved."""
+    if outcome.result != ACTED:
+        return
+    there = by_identity(outcome.data.get("held", []))
+    for pk in row.records:
+        record = records[pk]
+        if one := there.get(identity(record, owner(row, record))):
+            take_record(record, one)
+
+
+def take_record(record: BillingRecord, there: HeldRecord | None) -> None:
+    """Our record becomes what the partner holds; unsaved. What it does not hold (None) is deleted."""
+    if there is None:
+        record.state = Record.DELETED
+        return
+    record.create_time = there.create_time or record.create_time
+    if there.live:
+        record.state, record.cancelled_at = Record.LIVE, None
+        record.cancel_time = there.cancel_time or record.cancel_time
+    else:
+        record.state, record.cancelled_at = Record.CANCELLED, there.cancel_time or record.cancelled_at

@@ -1,0 +1,220 @@
+"""Keeps what a comparison with the big-data side found (contract section 5, `reconcile`): differences, their incidents,
+what the answer settles, and with `--fix` the steps that put it right."""
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from django.db import transaction
+from django.db.models import F
+
+from orders.books import CREATE, SETTLE, Finding, Look
+from orders.errors import NotAllowedError, check_reason
+from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
+from orders.services.events import add_event
+from orders.services.giving_up import billed_still, end_billed
+from orders.services.locking import lock_order, lock_orders
+from orders.services.order_state import convert_found_cancelled
+from orders.services.outbox.mails import queue_mail
+from orders.services.planning import latest_shape
+from orders.services.reconciliation.differences import (
+    close_differences,
+    end_what_is_over,
+    first_found,
+    keep_age,
+    note_checked,
+    of_order,
+    tell_differences,
+    without_accepted,
+)
+from orders.services.reconciliation.fixes import Fix, obstacles, plan_fix
+from orders.services.wakeup import wake
+
+Record, Step = BillingRecord.State, Dispatch.Step
+SETTLED = {"live": Record.LIVE, "cancelled": Record.CANCELLED, "missing": Record.DELETED}
+Snapshot = dict[int, tuple[str, int | None]]
+
+
+def begin_reconciliation(*, by: str, now: datetime.datetime) -> Reconciliation:
+    """The row of a comparison that begins now."""
+    return Reconciliation.objects.create(started_at=now, by=by[:160])
+
+
+def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
+    """What would change if a step acted on these records meanwhile."""
+    return {record.pk: (record.state, record.dispatch_id) for record in records}
+
+
+@transaction.atomic
+def keep_findings(
+    row: Reconciliation, order_id: int, findings: list[Finding], *, seen: Snapshot, fix: bool, by: str,
+    now: datetime.datetime, reason: str = "",
+) -> list[Difference] | None:  # fmt: skip
+    """Saves an order's differences in the place of those that were open and, with `fix`, plans what puts them right;
+    returns the new rows. With a `reason` records that we lack are deleted though the order stands.
+
+    A record of unknown fate becomes what the big-data side said, with or without `fix`. None, and nothing saved, if a
+    step has acted on the order since its records were read (`seen`).
+    """
+    trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
+    order = lock_orders({order_id, trial} - {None})[order_id]
+    records = {record.pk: record for record in order.billing_records.all()}
+    obstacle = obstacles([order], now=now).get(order_id)
+    if obstacle and obstacle.moving or snapshot(records.values()) != seen:
+        return None
+    findings = _settle(order, without_accepted(order, findings), records)
+    findings = _without_gone(order, findings, records, now=now, by=by)
+    left = Fix(order, obstacle, reason=reason, now=now).judge(findings, records) if fix else [{}] * len(findings)
+    known = first_found(of_order(order))
+    note_checked(order, now=now)
+    close_differences(of_order(order), by=by, now=now)
+    mended = [one for one, why in zip(findings, left, strict=True) if why is None]
+    steps = plan_fix(row, order, mended, now=now)
+    rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(findings, left, strict=True)]
+    keep_age(rows, known, now)
+    rows = Difference.objects.bulk_create(rows, batch_size=500)
+    tell_differences(order, by=by, now=now)
+    end_what_is_over(order, by=by, now=now)
+    convert_found_cancelled(order, by=by, now=now)
+    _note(row, order, steps, findings, reason=reason, by=by, now=now)
+    return rows
+
+
+def compare_order(
+    *, number: str, held: Look, fix: bool, reason: str, by: str, now: datetime.datetime
+) -> list[Difference]:
+    """What `reconcile ORDER [--fix --reason TEXT]` does, for staff at the order's page: returns what was found.
+
+    `held`: the comparison, made outside the transaction. Raises OrderUnknownError, NotAllowedError.
+    """
+    check_reason(reason, "putting the books right" if fix else "a comparison")
+    with transaction.atomic():
+        order = lock_order(number)
+        row = begin_reconciliation(by=by, now=now)
+        kept = keep_findings(
+            row, order.pk, held.findings, seen=held.seen, fix=fix, by=by, now=now, reason=reason.strip()
+        )
+        if kept is None:
+            raise NotAllowedError(
+                f"a billing step of order {number} or its trial is under way; try again when it has ended"
+            )
+        fixed = sum(one.fix_id is not None or one.state == Difference.State.OVER for one in kept)
+        if not fixed:  # else it is noted already
+            add_event(order, "compared", by=by, now=now, reason=reason.strip(), differences=len(kept))
+        add_counts(row, orders=1, records=held.records, differences=len(kept), fixed=fixed)
+        Reconciliation.objects.filter(pk=row.pk).update(finished_at=now)
+    return kept
+
+
+def _settle(order: Order, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Finding]:
+    """What was unknown is known now. One that is missing and must be there is still ours: live, and not billed."""
+    changed, kept = [], []
+    for one in findings:
+        if one.remedy == SETTLE:
+            record = records[one.record]
+            record.state = SETTLED[one.theirs]
+            if one.theirs == "missing" and _must_be_live(order, record):
+                record.state = Record.LIVE
+                one = replace(one, kind=Difference.Kind.NOT_BILLED, remedy=CREATE)
+            _take_times(record, one)
+            changed.append(record)
+        kept.append(one)
+    BillingRecord.objects.bulk_update(changed, ["state", "create_time", "cancel_time", "cancelled_at"], batch_size=500)
+    return kept
+
+
+def _without_gone(
+    order: Order, findings: list[Finding], records: Mapping[int, BillingRecord], *, now: datetime.datetime, by: str
+) -> list[Finding]:
+    """What staff gave up to take back, and is not live there any more, is no difference: it is what was wanted."""
+    billed = {pk for row in billed_still(order) for pk in row.records}
+    gone = [one for one in findings if one.record in billed and one.theirs != "live"]
+    for one in gone:
+        record = records[one.record]
+        record.state = SETTLED[one.theirs]
+        record.save(update_fields=["state"])
+    end_billed(order, now=now, by=by)
+    return [one for one in findings if one not in gone]
+
+
+def _must_be_live(order: Order, record: BillingRecord) -> bool:
+    if record.info_type == BillingRecord.Type.COMMERCIAL:
+        return order.state in {Order.State.SCHEDULED, Order.State.ACTIVE}
+    shape = latest_shape(order)
+    runs = order.state == Order.State.TRIALING and record.product_id == shape.service_type_id
+    return runs and shape.domains.filter(key=record.domain_key).exists()
+
+
+def _take_times(record: BillingRecord, one: Finding) -> None:
+    """Theirs, where a record of ours has none: it was never known to be sent."""
+    created, ends = one.times
+    record.create_time = record.create_time or created
+    if record.state == Record.CANCELLED:
+        record.cancelled_at = record.cancelled_at or ends
+    else:
+        record.cancel_time = record.cancel_time or ends
+
+
+def _difference(
+    row: Reconciliation, order: Order, one: Finding, left: dict | None, steps: Mapping[str, Dispatch], by: str,
+    now: datetime.datetime,
+) -> Difference:  # fmt: skip
+    """A difference that the question itself has settled is over at once."""
+    over = {"state": Difference.State.OVER, "closed_at": now, "closed_by": by[:160]} if one.remedy == SETTLE else {}
+    return Difference(
+        reconciliation=row,
+        order=order,
+        job_id=order.number,
+        kind=one.kind,
+        product_id=one.product_id[:64],
+        domain=one.domain[:255],
+        detail=one.detail | ({"left": left} if left else {}),
+        fix=steps.get(one.remedy) if left is None else None,
+        **over,
+    )
+
+
+def _note(
+    row: Reconciliation, order: Order, steps: Mapping[str, Dispatch], findings: Iterable[Finding], *, reason: str,
+    by: str, now: datetime.datetime,
+) -> None:  # fmt: skip
+    settled = {one.domain: one.theirs for one in findings if one.remedy == SETTLE}
+    if not steps and not settled:
+        return
+    add_event(
+        order, "reconciliation_fix", by=by, now=now, reconciliation=row.pk, reason=reason,
+        steps=[step.step for step in steps.values()], settled=settled,
+    )  # fmt: skip
+    if steps:
+        wake()
+
+
+def add_counts(row: Reconciliation, *, orders: int, records: int, differences: int, fixed: int) -> None:
+    """What was compared and found since it was last said."""
+    Reconciliation.objects.filter(pk=row.pk).update(
+        orders=F("orders") + orders,
+        records=F("records") + records,
+        differences=F("differences") + differences,
+        fixed=F("fixed") + fixed,
+    )
+
+
+@transaction.atomic
+def end_reconciliation(
+    row: Reconciliation, *, error: str, now: datetime.datetime, newest: int | None, listed: int | None = None
+) -> None:
+    """Closes it, with an event and a mail to the default contact, even when it found nothing. `listed`: how many
+    numbers BBOSS's list held, where there was one.
+
+    The mail goes through the newest order compared (`newest`), or the newest that there is; without any order there is
+    nothing to compare and nobody is told.
+    """
+    Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
+    row.refresh_from_db()
+    counts = {name: getattr(row, name) for name in ("orders", "records", "differences", "fixed", "error")}
+    about = {} if listed is None else {"listed": listed}
+    add_event(None, "reconciled", by=row.by, now=now, reconciliation=row.pk, **counts, **about)
+    order = Order.objects.filter(pk=newest).first() if newest else Order.objects.order_by("-pk").first()
+    if order:
+        queue_mail(order, Step.MAIL_RECONCILED, now=now, reconciliation=row.pk, **counts)
+        wake()

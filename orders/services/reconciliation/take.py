@@ -1,0 +1,352 @@
+"""Staff take the big-data side's books as ours (`take`), or live with what differs (`accept`; contract 3.9, 13 and 14).
+
+The partner is asked first, outside any transaction; then its answer is held against the order under its lock, unless a
+billing step is under way.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from orders.books import BooksSilentError, HeldRecord, ask
+from orders.db.batches import load_rows
+from orders.db.bulk_write import insert_rows, update_rows
+from orders.errors import NotAllowedError, OrderUnknownError, check_reason
+from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
+from orders.models.dispatch import OPEN_STATES
+from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo
+from orders.services.compensation.late import end_question
+from orders.services.events import add_event
+from orders.services.giving_up import billed_still, end_billed, give_restore_up, settle_given_up
+from orders.services.holds import settle_followers
+from orders.services.incidents import (
+    BILLED_NOT_ACTIVE,
+    BOOKS_ONLY,
+    DIFFERENCE,
+    LATE_UNDO,
+    PARTNER_PAUSED,
+    close_troubles,
+    end_incidents,
+    lock_incidents,
+)
+from orders.services.locking import lock_order
+from orders.services.order_state import convert_found_cancelled, convert_trials, refresh_states
+from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.outbox.release import release
+from orders.services.planning import latest_shape
+from orders.services.reconciliation.differences import tell_differences
+from orders.services.reconciliation.held_records import as_meant, by_identity, by_name, identity, owner, take_record
+from orders.services.restores import is_from_before_restore
+from orders.services.wakeup import wake
+
+State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
+IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
+LIVING = {
+    Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE,
+}  # fmt: skip
+
+
+def job_of(order: Order) -> str:
+    """The jobId of an order's records: a change's are its trial's."""
+    return order.trial.number if order.kind == Kind.CHANGE and order.trial else order.number
+
+
+def ask_all(order: Order) -> list[HeldRecord]:
+    """The partner's books of an order, and of its trial where a failed step is about the trial's records. Raises
+    BooksSilentError."""
+    failed = order.dispatches.filter(state=State.FAILED, superseded=False, channel=Dispatch.Channel.BILLING)
+    jobs = [job_of(order)]
+    if order.trial and order.trial.number not in jobs and failed.filter(lane=order.trial_id).exists():
+        jobs.append(order.trial.number)
+    return [record for job in jobs for record in ask(job)]
+
+
+def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
+    """Those among the books that bear the order's own number."""
+    return [one for one in held if one.fields.get("jobId", order.number) == order.number]
+
+
+def ask_books(number: str) -> list[HeldRecord]:
+    """The partner's books for an order. Raises NotAllowedError where it does not answer, OrderUnknownError."""
+    order = Order.objects.filter(number=number).select_related("trial").first()
+    if order is None:
+        raise OrderUnknownError(f"order {number} is unknown")
+    try:
+        return ask_all(order)
+    except BooksSilentError as error:
+        if error.code == PARTNER_PAUSED:
+            raise NotAllowedError(str(error)) from error
+        raise NotAllowedError(f"the big-data side does not answer ({error.code}); try again: {error}") from error
+
+
+def take(
+    *, number: str, step: str = "", held: list[HeldRecord] | None = None, reason: str, by: str, now: datetime.datetime
+) -> Order:
+    """Takes the partner's books as ours: for a step that stopped because the partner acted before, else for the order's
+    differences. `held`: its answer; None: it is asked now, so the caller must not be in a transaction.
+
+    A cancel or delete is not taken while the record is live, a create only where its records are live. Raises
+    OrderUnknownError, NotAllowedError.
+    """
+    check_reason(reason, "taking the books")
+    held = ask_books(number) if held is None else held
+    with transaction.atomic():
+        order = lock_order(number)
+        _check_quiet(order)
+        rows = stopped(order, step)
+        if rows:
+            for row in rows:
+                row.order = order
+                _take_step(row, held, now=now, by=by)
+        elif step:
+            raise NotAllowedError(f"no step {step} of order {number} stopped because the partner acted before")
+        elif not _take_gone(order, held, now=now, by=by):
+            _take_differences(order, held)
+        add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
+        if not rows:
+            _close_differences(open_differences(order), Difference.State.OVER, reason, by=by, now=now)
+            tell_differences(order, by=by, now=now)
+        _go_on(order, now=now, by=by)
+    return order
+
+
+def _check_quiet(order: Order) -> None:
+    """Raises NotAllowedError while a billing step is under way: what was asked may be out of date."""
+    steps = Dispatch.objects.filter(channel=Dispatch.Channel.BILLING, superseded=False, state__in=OPEN_STATES)
+    lane = order.trial_id or order.pk
+    if steps.filter(order=order).exists() or steps.filter(lane=lane).exists():
+        raise NotAllowedError(
+            f"a billing step of order {order.number} or its trial is under way; try again when it has ended"
+        )
+
+
+def _take_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
+    """What staff gave up to take back is gone there; True if so."""
+    there = by_identity(held)
+    ids = {pk for row in billed_still(order) for pk in row.records}
+    records = list(BillingRecord.objects.filter(pk__in=ids).select_related("order"))
+    for record in records:
+        take_record(record, there.get(identity(record, record.order)))
+    if not records or any(record.state in BillingRecord.THERE for record in records):
+        return False
+    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at"])
+    return end_billed(order, now=now, by=by)
+
+
+def stopped(order: Order, step: str = "") -> list[Dispatch]:
+    """Steps that failed since the partner acted on their key before."""
+    rows = order.dispatches.filter(superseded=False, state=State.FAILED, error_code=ACTED_BEFORE)
+    rows = rows.filter(channel=Dispatch.Channel.BILLING)
+    return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
+
+
+def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
+    records = list(load_rows(BillingRecord, row.records).values())
+    for record in records:
+        record.order = owner(row, record)
+    if not as_meant(row, records, held) and not _is_over(row, records, held):
+        raise NotAllowedError(
+            f"step {row.step} can't be taken: the big-data side does not hold its records as it means them; resend it, "
+            "or withdraw the order"
+        )
+    there = by_identity(held)
+    for record in records:
+        take_record(record, there.get(identity(record, record.order)))
+    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at"])
+    row.state, row.done_at, row.definite = State.DONE, now, True
+    row.save(update_fields=["state", "done_at", "definite"])
+    close_troubles(row.order, step=row.step, now=now, by=by)
+    if row.step == Step.CANCEL_TRIAL and not row.undo:
+        convert_trials([row], now=now, by=by)
+
+
+def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
+    """A cancel or delete whose records are not live there: cancelled or gone, it is over either way."""
+    if row.step not in {Step.CANCEL_TRIAL, Step.CANCEL_BILLING, Step.DELETE_BILLING}:
+        return False
+    there = by_identity(held)
+    found = [there.get(identity(record, record.order)) for record in records]
+    return not any(one and one.live for one in found)
+
+
+def _take_differences(order: Order, held: list[HeldRecord]) -> None:
+    """Our records become the partner's, where that leaves right books. Raises NotAllowedError."""
+    if not open_differences(order).exists():
+        raise NotAllowedError(f"order {order.number} has no step that stopped and no open difference to take")
+    if order.kind == Kind.CHANGE:
+        raise NotAllowedError(f"a trial change has no records of its own: take those of trial {order.trial_number}")
+    held = of_job(order, held)
+    there = by_name(held)
+    for record in order.billing_records.all():
+        one = there.get((record.product_id, record.domain_key))
+        if record.state == Record.LIVE and not (one and one.live):
+            raise NotAllowedError(
+                f"record {record.domain} can't be taken: it is live here and not there; "
+                f"{_makes_again(order)} makes it again, `withdraw` decides otherwise, `accept` lives with it"
+            )
+    waiting = set(order.billing_records.filter(state=Record.TO_SEND).values_list("product_id", "domain_key"))
+    may_live = _may_live(order)
+    for one in held:
+        if one.live and (one.product_id, one.key) in waiting:
+            raise NotAllowedError(
+                f"record {one.domain} can't be taken yet: it is live there, and the step that makes it here is "
+                "still to come; set going what that waits for, or `accept` lives with it"
+            )
+
+        if one.live and (one.product_id, one.key) not in may_live:
+            raise NotAllowedError(
+                f"record {one.domain} can't be taken: it is live there and order {order.number} ({order.state}) has it "
+                f"not, or no more; `reconcile {order.number} --fix` removes it, `accept` lives with it"
+            )
+    adopt(order, held)
+
+
+def _makes_again(order: Order) -> str:
+    """`--fix` leaves orders from before a restore alone."""
+    if is_from_before_restore(order):
+        return f"`resend {order.number} --channel billing --force`"
+    return f"`reconcile {order.number} --fix` or `resend`"
+
+
+def _may_live(order: Order) -> set[tuple[str, str]]:
+    """The records (productId, domain) that may be live of an order: those of its list, and those that are live here."""
+    trial = order.kind == Kind.TRIAL
+    if order.state not in ({Order.State.TRIALING} if trial else LIVING):
+        return set()
+    shape = latest_shape(order) if trial else order
+    product = shape.service_type_id if trial else order.product_id
+    here = order.billing_records.filter(state__in=BillingRecord.THERE).values_list("product_id", "domain_key")
+    return {*here, *((product, key) for key in shape.domains.values_list("key", flat=True))}
+
+
+def adopt(order: Order, held: list[HeldRecord]) -> None:
+    """Our records of a jobId become what the partner holds, those that we lack too."""
+    there = by_name(of_job(order, held))
+    records = list(order.billing_records.all())
+    fields = order.differences.filter(state=Difference.State.OPEN, kind__in=IN_FIELDS)
+    differing = set(fields.values_list("product_id", "domain"))
+    for record in records:
+        one = there.pop((record.product_id, record.domain_key), None)
+        if one is not None or record.state in {Record.LIVE, Record.CANCELLED, Record.UNKNOWN}:
+            take_record(record, one)
+        if one is not None and (record.product_id, record.domain) in differing:
+            record.accepted = one.fields
+    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at", "accepted"])
+    insert_rows(_adopted(order, one) for one in there.values())
+
+
+def _adopted(order: Order, one: HeldRecord) -> BillingRecord:
+    record = BillingRecord(
+        order=order,
+        info_type=one.info_type if one.info_type in BillingRecord.Type.values else BillingRecord.Type.COMMERCIAL,
+        product_id=one.product_id[:64],
+        business_type=one.fields.get("businessType", "")[:8],
+        domain=one.domain[:255],
+        domain_key=one.key[:255],
+        accepted=one.fields,
+    )
+    take_record(record, one)
+    return record
+
+
+def accept(
+    *, number: str, incident: str = "", held: list[HeldRecord] | None = None, reason: str, by: str,
+    now: datetime.datetime,
+) -> Order | None:  # fmt: skip
+    """Lives with a difference or an incident that only the books end: our records take what the partner holds.
+
+    `incident`: a code or the incident's id; empty: all that can be accepted. `held`: as for `take`. A number that we do
+    not know is accepted by its differences; None is returned then. Raises OrderUnknownError, NotAllowedError.
+    """
+    check_reason(reason, "accepting")
+    if not Order.objects.filter(number=number).exists():
+        _accept_unknown(number, reason.strip(), by=by, now=now)
+        return None
+    held = ask_books(number) if held is None else held
+    with transaction.atomic():
+        order = lock_order(number)
+        _check_quiet(order)
+        troubles, steps = acceptable(order, incident)
+        if not troubles and not steps:
+            what = f"incident {incident}" if incident else "incident or difference"
+            raise NotAllowedError(f"order {number} has no {what} that can be accepted")
+        codes = sorted({row.incident.code for row in troubles})
+        add_event(
+            order, "accepted", by=by, now=now, codes=codes, steps=[row.step for row in steps], reason=reason.strip()
+        )
+        _close_accepted(troubles, reason.strip(), by=by, now=now)
+        for row in steps:
+            row.order = order
+            Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
+            row.state = State.GIVEN_UP
+            settle_given_up(row, held, now=now, by=by)
+        _follow(order, set(codes), held, reason.strip(), now=now, by=by)
+        _go_on(order, now=now, by=by)
+    return order
+
+
+def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], list[Dispatch]]:
+    """The open troubles of an order that `accept` ends, and the failed billing steps whose outcome nobody knows."""
+    rows = order.troubles.filter(closed_at=None).select_related("incident").order_by("pk")
+    steps = order.dispatches.filter(state=State.FAILED, may_have_acted=True, superseded=False, repeat=False)
+    steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
+    troubles = [row for row in rows if row.incident.code in BOOKS_ONLY or row.incident.step in steps]
+    if incident:
+        troubles = [row for row in troubles if incident in {row.incident.code, str(row.incident_id)}]
+    named = {row.incident.step for row in troubles}
+    return troubles, [row for name, row in steps.items() if name in named]
+
+
+def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now: datetime.datetime) -> None:
+    """They stay listed, with who lives with it and why; an incident that stops nobody any more is over."""
+    ids = [row.pk for row in troubles]
+    lock_incidents({(row.incident.partner, row.incident.code) for row in troubles})
+    AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
+    for incident in {row.incident_id: row.incident for row in troubles}.values():
+        if not incident.affected.filter(closed_at=None).exists():
+            end_incidents([incident], now=now)
+
+
+def _follow(
+    order: Order, codes: set[str], held: list[HeldRecord], reason: str, *, now: datetime.datetime, by: str
+) -> None:
+    differs = DIFFERENCE in codes and open_differences(order).exists()
+    if differs or codes & {BILLED_NOT_ACTIVE, ACTED_BEFORE}:
+        adopt(order if order.kind != Kind.CHANGE else order.trial, held)
+    if DIFFERENCE in codes:
+        rows = order.differences.filter(state=Difference.State.OPEN)
+        _close_differences(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
+    if BILLED_NOT_ACTIVE in codes and order.undo_since:
+        give_restore_up(order, now=now, by=by)
+    asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial bears the mark too
+    if asked and not order.troubles.filter(closed_at=None, incident__code=LATE_UNDO).exists():
+        end_question(order, now=now, by=by)
+        settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
+
+
+def open_differences(order: Order) -> QuerySet[Difference]:
+    """Those with the partner's books; that BBOSS's list lacks an order says nothing about them."""
+    return order.differences.filter(state=Difference.State.OPEN).exclude(kind=Difference.Kind.NOT_LISTED)
+
+
+def _close_differences(rows: QuerySet[Difference], state: str, reason: str, *, by: str, now: datetime.datetime) -> None:
+    rows.update(state=state, closed_at=now, closed_by=by[:160], reason=reason.strip())
+
+
+def _accept_unknown(number: str, reason: str, *, by: str, now: datetime.datetime) -> None:
+    """A number that BBOSS or the partner knows and we do not."""
+    rows = Difference.objects.filter(job_id=number, order=None, state=Difference.State.OPEN)
+    if not rows.update(state=Difference.State.ACCEPTED, closed_at=now, closed_by=by[:160], reason=reason):
+        raise OrderUnknownError(f"order {number} is unknown, and no comparison has named it")
+    add_event(None, "accepted", by=by, now=now, number=number, reason=reason)
+
+
+def _go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
+    trial = order.trial or order
+    convert_found_cancelled(trial, now=now, by=by)
+    release(now=now, order_ids=[order.pk], lanes=[trial.pk])
+    finish_undo(order, now=now, by=by)
+    refresh_states([order], now=now, by=by)
+    wake()

@@ -1,0 +1,184 @@
+"""Plans an order anew: one that was compensated is opened again, one that waited behind what staff gave up goes on with
+what there is now (contract 3.9, Resend and A way out of everything)."""
+
+import datetime
+from collections.abc import Iterable, Mapping
+
+from orders.models import Dispatch, Order, TrialClaim
+from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.services.approvals import apply_decisions, settle_process, standing_decision
+from orders.services.compensation.finish import given_up_undoing
+from orders.services.compensation.start import close_never_begun
+from orders.services.events import add_event
+from orders.services.holds import given_domains, note_hold
+from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
+from orders.services.order_state import refresh_states
+from orders.services.outbox.acts import bpm_acts
+from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.services.planning import is_closed, open_claim, settle
+from orders.services.save_plan import carry_out, take_claim
+
+State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+MAILS = {Step.MAIL_SENT, Step.MAIL_BILLED}
+SENT_WITH = "sent_with"  # in a BPM dispatch's `about`: what its process was started with
+
+
+def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
+    """By trial: the claims that stand on the trials of those who were first there. At most one query."""
+    trials = {order.trial_id for order in orders if order.first}
+    rows = TrialClaim.objects.filter(trial__in=trials, released_at=None).select_related("activation") if trials else ()
+    return {claim.trial_id: claim for claim in rows}
+
+
+def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> str:
+    """Why an undone order can't be planned anew; empty if it can. `claims`: of `claims_against`.
+
+    `rejected`: a decision of staff has just taken the rejection back.
+    """
+    if order.kind != Order.Kind.ACTIVATION:
+        return "not allowed, because only activations are sent anew"
+    if order.state == Order.State.REJECTED and not rejected:
+        return "not allowed, because BPM rejected it"
+    if order.state not in {Order.State.FAILED, Order.State.REJECTED}:
+        return f"not allowed, because the order is {order.state}"
+    if order.trial and is_closed(order.trial) and not order.proceeded:
+        return f"not allowed, because its trial is {order.trial.state}"
+    if order.trial and order.trial.undo_asked_at:
+        return "not allowed, because staff must first say how a late undoing of its trial ends"
+    claim = claims.get(order.trial_id) if order.first else None
+    if claim and claim.activation_id != order.pk:
+        return f"not allowed, because {claim.activation.number} is first"
+    if given_up_undoing(order).exists():
+        return "not allowed, because a deletion of it was given up and its records are billed still"
+    if _is_being_fixed(order):
+        return "not allowed, because a fix of a comparison is under way for it"
+    if not rejected and standing_decision(order) == Order.Decision.REJECT:
+        return "not allowed, because BPM rejected it"
+    return ""
+
+
+def _is_being_fixed(order: Order) -> bool:
+    return order.dispatches.filter(step__in=FIXES, state__in=OPEN_STATES, superseded=False).exists()
+
+
+def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Plans an undone order anew, as if it arrived now with its number, kind and day; first stays first.
+
+    The order and its trial are locked, and `why_not_open` was empty. What BPM may have started is not started a second
+    time: its step keeps key and bytes, and a decision recorded for that process stands.
+    """
+    before = _sent_with(order)
+    decision = standing_decision(order)
+    if order.first and open_claim(order.trial) is None:
+        take_claim(order, now=now)
+    order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)
+    old_state, order.undo_since, order.undo_to, order.live_at = order.state, None, "", None
+    process = bpm_acts(order).first()
+    order.decision = decision if process else Order.Decision.NONE
+    if order.decision:
+        settle_process(process, now)
+    order.decided_at = order.decided_at if order.decision else None
+    add_event(order, "opened", by=by, now=now, plan=order.plans + 1, decision=order.decision)
+    _plan(order, now=now, by=by)
+    if order.state != old_state:
+        add_event(order, "state", by=by, now=now, old=old_state, new=order.state)
+    close_troubles(order, step="", code=COMPENSATED, now=now, by=by)
+    if process:
+        _compare_process(order, process, before, now)
+    apply_decisions(order, now=now)
+    refresh_states([order], now=now, by=by)
+
+
+def plan_behind(trial: Order, place: int, *, now: datetime.datetime, by: str) -> list[Order]:
+    """Plans those anew that wait in a trial's line behind a place and were never begun; returns them, in order.
+
+    The trial is locked. What it looks like has changed since they were planned. A withdrawn change on which they rested
+    is not carried out any more.
+    """
+    rows = Dispatch.objects.filter(lane=trial.pk, superseded=False, undo=False, state=State.WAITING, attempts=0)
+    ids = sorted({row.order_id for row in rows.only("order_id", "place") if (row.place or row.pk) > place})
+    orders = [order for order in Order.objects.filter(pk__in=ids).select_for_update(no_key=True).order_by("pk")
+              if not order.undo_since and not _is_begun(order)]  # fmt: skip
+    Order.objects.filter(pk__in=[order.pk for order in orders]).update(in_effect=False)
+    for order in orders:
+        order.trial, order.in_effect, old_state = trial, False, order.state
+        if order.state == Order.State.WITHDRAWN:
+            close_never_begun(order)
+            continue
+        add_event(order, "planned_again", by=by, now=now, plan=order.plans + 1)
+        _plan(order, now=now, by=by)
+        if order.state != old_state:
+            add_event(order, "state", by=by, now=now, old=old_state, new=order.state)
+        refresh_states([order], now=now, by=by)
+    return orders
+
+
+def _is_begun(order: Order) -> bool:
+    """Whether a billing or BPM call of its plan was made."""
+    steps = order.dispatches.filter(plan=order.plans, channel__in=[Channel.BILLING, Channel.BPM], undo=False)
+    return steps.filter(attempts__gt=0).exists()
+
+
+def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """The new plan in the place of the old one; the state is the plan's, the caller writes its event."""
+    old = list(order.dispatches.filter(superseded=False, repeat=False, position__lt=AFTER_THE_PLAN))
+    held_before = order.held_because
+    decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
+    kept = _kept(order, old, held=bool(decision.held))
+    gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
+    gone.filter(state__in=[State.WAITING, State.DUE]).update(state=State.CLOSED, next_try_at=None)
+    gone.update(superseded=True)
+    if held_before == Order.Held.FILES and Step.CHECK_FILES in kept and not decision.held:
+        order.state, order.held_because = Order.State.HELD, held_before  # wrong still: a new plan mends no file
+    order.save()
+    carry_out(order, decision, now=now, by=by, again=True, kept=kept)
+    if decision.held and decision.held != held_before:
+        note_hold(order, now=now, by=by)
+
+
+def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:
+    """What of an earlier plan stands in the new one: files that were found right or waived, traffic and mails that went
+    out, and the BPM step that may have started a process; looks that are under way unless the order is held anew."""
+    kept = {}
+    for row in old:
+        under_way = not held and row.channel in {Channel.FILES, Channel.USAGE} and row.state in OPEN_STATES
+        if under_way or (
+            row.state == State.DONE and (row.channel in {Channel.FILES, Channel.USAGE} or row.step in MAILS)
+        ):
+            kept[row.step] = row
+    process = bpm_acts(order).first()
+    if process:
+        kept[Step.START_BPM] = process
+    return kept
+
+
+def _sent_with(order: Order) -> dict:
+    """What BPM is told of an order, as it stands now."""
+    start = order.start_at.isoformat() if order.first and order.start_at else ""
+    return {
+        "domains": list(order.domains.values_list("name", flat=True)), "service": order.service_type_id, "start": start,
+    }  # fmt: skip
+
+
+def _compare_process(order: Order, process: Dispatch, before: dict, now: datetime.datetime) -> None:
+    """Names in an incident what the process was started with and the new plan has otherwise."""
+    known = process.about.get(SENT_WITH) or before
+    if SENT_WITH not in process.about:
+        process.about = {**process.about, SENT_WITH: before}
+        process.save(update_fields=["about"])
+    new = _sent_with(order)
+    differs = [name for name in ("domains", "service", "start") if _shape(known[name]) != _shape(new[name])]
+    if not differs or order.held_because:
+        return
+    detail = "; ".join(f"{name}: BPM has {_said(known[name])}, now {_said(new[name])}" for name in differs)
+    open_incident(order, partner="bpm", step=Step.START_BPM, code=PROCESS_DIFFERS, detail=detail, now=now)
+
+
+def _shape(value: str | list[str]) -> str | set[str]:
+    return {name.lower() for name in value} if isinstance(value, list) else value
+
+
+def _said(value: str | list[str]) -> str:
+    if isinstance(value, list):
+        return ", ".join(value[:20]) + (f" and {len(value) - 20} more" if len(value) > 20 else "")
+    return value or "at once"

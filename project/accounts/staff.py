@@ -1,0 +1,92 @@
+"""Staff accounts. Who may keep them must not thereby become a superuser, nor touch one, nor get past a limit."""
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, Permission, User
+from django.utils.html import format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.scope import attributions_of
+from project.accounts.permission_words import permission_words
+
+GIVES_ALL = ["is_superuser", "user_permissions"]
+
+
+class PermissionWords:
+    """Permissions in words; the few roles as boxes to tick."""
+
+    def formfield_for_manytomany(self, db_field, request=None, **kwargs):
+        if db_field.name == "groups":
+            kwargs["widget"] = forms.CheckboxSelectMultiple
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field and db_field.related_model is Permission:
+            field.label_from_instance = permission_words
+        return field
+
+
+class DeskUserAdmin(PermissionWords, UserAdmin):
+    """Others than superusers give roles (groups), and leave superusers alone.
+
+    A person limited to attributions keeps no accounts: they could make one without a limit, or log in as somebody else.
+    """
+
+    list_display = ["username", "last_name", "first_name", "is_staff", "is_active", "is_superuser"]
+    list_filter = ["is_staff", "is_active", "groups"]
+    filter_horizontal = ["user_permissions"]
+    search_help_text = _("user name, name or mail address: any part")
+
+    def has_add_permission(self, request):
+        return super().has_add_permission(request) and attributions_of(request.user) is None
+
+    def has_change_permission(self, request, obj=None):
+        allowed = super().has_change_permission(request, obj) and attributions_of(request.user) is None
+        return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
+
+    def has_delete_permission(self, request, obj=None):
+        return request.user.is_superuser and super().has_delete_permission(request, obj)
+
+    def get_fieldsets(self, request, obj=None):
+        """Who may only look sees no password: its hash says nothing, and setting a new one is refused."""
+        parts = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return parts
+        return [
+            (title, more | {"fields": [name for name in more["fields"] if name != "password"]}) for title, more in parts
+        ]
+
+    def get_readonly_fields(self, request, obj=None):
+        fixed = super().get_readonly_fields(request, obj)
+        return fixed if request.user.is_superuser else [*fixed, *GIVES_ALL]
+
+
+class DeskGroupAdmin(PermissionWords, GroupAdmin):
+    """What a role may do is a superuser's decision."""
+
+    search_help_text = _("name: any part")
+
+    def get_fields(self, request, obj=None):
+        return ["name", "permissions"] if request.user.is_superuser else ["name", "may"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return [] if request.user.is_superuser else ["may"]
+
+    @admin.display(description=_("permissions"))
+    def may(self, group):
+        """A line for each, for those who only read it."""
+        rows = group.permissions.select_related("content_type")
+        return format_html_join("", "<div>{}</div>", ((permission_words(row),) for row in rows))
+
+    def has_add_permission(self, request):
+        return request.user.is_superuser
+
+    def has_change_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+
+admin.site.unregister([User, Group])
+admin.site.register(User, DeskUserAdmin)
+admin.site.register(Group, DeskGroupAdmin)

@@ -1,0 +1,1 @@
+"""The staff's site: menu, lists and what they have in common."""

@@ -1,0 +1,67 @@
+"""The staff's site (contract section 6, `/admin/`)."""
+
+from django.contrib.admin import AdminSite
+from django.core.exceptions import BadRequest
+from django.urls import path
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+from django.views.i18n import JavaScriptCatalog
+
+from orders.restored_guard import is_restored
+from project.admin_site.lists import guard
+from project.admin_site.navigation import sections_of
+from project.admin_site.paging import CappedPaginator
+
+# By name: they build upon the apps' admin, which registers here first.
+DASHBOARD, RESTORED_PAGE = "project.dashboard.page.dashboard", "project.restored_page.restored"
+STANDING = "orders.admin.standing.standing_for"
+
+
+class DeskAdminSite(AdminSite):
+    """Django's admin under the desk's name: its dashboard, its menu, and lists that count only so far."""
+
+    site_header = _("IBS Order Desk")
+    site_title = _("IBS Order Desk")
+    index_title = _("Is today all right?")
+    site_url = None
+
+    def register(self, model_or_iterable, admin_class=None, **options):
+        """Every list of the site counts its rows up to a limit, and once, and bears nonsense in its address."""
+        super().register(model_or_iterable, admin_class, **options)
+        for model_admin in self._registry.values():
+            model_admin.paginator = CappedPaginator
+            model_admin.show_full_result_count = False
+            guard(model_admin)
+
+    def each_context(self, request):
+        """What every page of staff's says on top: partners that are paused, a database that counts as restored."""
+        return super().each_context(request) | {
+            "pauses": import_string(STANDING)(request),
+            "desk_restored": request.user.is_staff and is_restored(),
+        }
+
+    def get_app_list(self, request, app_label=None):
+        apps = super().get_app_list(request, app_label)
+        return apps if app_label else sections_of(apps)
+
+    def i18n_javascript(self, request, extra_context=None):
+        """With our words for those that Django's own catalogue lacks."""
+        return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
+
+    def get_urls(self):
+        return [path("restored/", self.admin_view(self.restored), name="restored"), *super().get_urls()]
+
+    def restored(self, request):
+        return import_string(RESTORED_PAGE)(request, self)
+
+    def index(self, request, extra_context=None):
+        pauses = import_string(STANDING)(request)
+        figures = import_string(DASHBOARD)(request.user, now=timezone.now(), pauses=pauses)
+        return super().index(request, {"desk": figures, **(extra_context or {})})
+
+    def autocomplete_view(self, request):
+        """A NUL is in no name, and PostgreSQL would not even look for it."""
+        if "\0" in request.GET.get("term", ""):
+            raise BadRequest("NUL")
+        return super().autocomplete_view(request)

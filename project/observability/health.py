@@ -1,0 +1,58 @@
+"""Pages for machines: /livez, /readyz, /metrics (contract section 6)."""
+
+import logging
+
+from django.conf import settings
+from django.db import Error
+from django.http import HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from integrations.database_deadline import Outage, one_line
+from project import __version__
+from project.addresses import is_allowed
+from project.observability.metrics import exposition
+from project.observability.readiness import DATABASE_AWAY, readiness
+
+log = logging.getLogger(__name__)
+outage = Outage(log, "/readyz")
+INTAKE = "intake"
+
+
+@never_cache
+@require_safe
+def livez(request):
+    """This process answers. Touches nothing else. The body is `ok` and nothing more; the version is in a header."""
+    return HttpResponse("ok", content_type="text/plain", headers={"X-Version": __version__})
+
+
+@never_cache
+@require_safe
+def readyz(request):
+    """200 when all is well, else 503 with the reasons; never 500.
+
+    `?for=intake`: whether BBOSS's calls can be taken, for a balancer; that needs no worker.
+    """
+    try:
+        state = readiness(timezone.now(), intake=request.GET.get("for") == INTAKE)
+        outage.over()
+    except Error as error:
+        outage.began(error)
+        state = {"database": "away", "error": one_line(error), "reasons": [DATABASE_AWAY]}
+    ready = not state["reasons"]
+    return JsonResponse({"status": "ready" if ready else "not ready", **state}, status=200 if ready else 503)
+
+
+@never_cache
+@require_safe
+def metrics(request):
+    """Prometheus text for METRICS_ALLOWED_IPS. By the real peer's address: a header can be made up."""
+    if not is_allowed(request.META.get("REMOTE_ADDR", ""), settings.METRICS_ALLOWED_IPS):
+        return HttpResponse("not for this address", status=403, content_type="text/plain")
+    try:
+        return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
+    except Error as error:
+        log.error("metrics: %s: %s", DATABASE_AWAY, one_line(error))
+        return HttpResponse(DATABASE_AWAY, status=503, content_type="text/plain")

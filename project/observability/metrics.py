@@ -1,0 +1,107 @@
+"""What /metrics says, in Prometheus' terms. Read from the database at each scrape, so that any web process can tell."""
+
+import datetime
+import itertools
+
+from django.db.models import Count
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from orders.models import Difference, Dispatch, Incident, Order
+from orders.models.dispatch import OPEN_STATES
+from orders.queries.doubts import count_open, open_differences
+from orders.restored_guard import look
+from project import __version__
+from project.observability.readiness import heartbeat_age, oldest_due_age
+
+OPEN_INCIDENTS = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
+
+
+def dispatches() -> GaugeMetricFamily:
+    """Open dispatches; a pair without any is told as 0, so that a graph has no holes."""
+    family = GaugeMetricFamily("desk_dispatches", "Dispatches not finished yet", labels=["channel", "state"])
+    rows = Dispatch.objects.filter(state__in=OPEN_STATES).order_by().values_list("channel", "state")
+    counts = {(channel, state): number for channel, state, number in rows.annotate(number=Count("pk"))}
+    for pair in itertools.product(Dispatch.Channel.values, OPEN_STATES):
+        family.add_metric(pair, counts.get(pair, 0))
+    return family
+
+
+def orders() -> GaugeMetricFamily:
+    family = GaugeMetricFamily("desk_orders", "Orders", labels=["state"])
+    counts = dict(Order.objects.order_by().values_list("state").annotate(number=Count("pk")))
+    for state in Order.State.values:
+        family.add_metric([state], counts.get(state, 0))
+    return family
+
+
+def heartbeat(now: datetime.datetime) -> GaugeMetricFamily:
+    """No sample where no worker ever ran: an alert on absence tells that from a young one."""
+    family = GaugeMetricFamily("desk_heartbeat_age_seconds", "Time since a worker's last sign of life")
+    if (age := heartbeat_age(now)) is not None:
+        family.add_metric([], age)
+    return family
+
+
+def oldest_due(now: datetime.datetime) -> GaugeMetricFamily:
+    name, text = "desk_oldest_due_seconds", "How long the oldest due dispatch has been waiting"
+    return GaugeMetricFamily(name, text, value=oldest_due_age(now))
+
+
+def open_incidents() -> GaugeMetricFamily:
+    family = GaugeMetricFamily("desk_open_incidents", "Incidents not over yet", labels=["state"])
+    rows = Incident.objects.filter(state__in=OPEN_INCIDENTS).order_by().values_list("state")
+    counts = dict(rows.annotate(number=Count("pk")))
+    for state in OPEN_INCIDENTS:
+        family.add_metric([state], counts.get(state, 0))
+    return family
+
+
+def differences(now: datetime.datetime) -> list[GaugeMetricFamily]:
+    """Open differences with the big-data side's books by kind, the oldest one's age, and who is served unbilled."""
+    family = GaugeMetricFamily("desk_open_differences", "Differences with the big-data side, open", labels=["kind"])
+    counts = dict(open_differences().order_by().values_list("kind").annotate(number=Count("pk")))
+    for kind in Difference.Kind.values:
+        family.add_metric([kind], counts.get(kind, 0))
+    found = count_open()
+    age = (now - found.since).total_seconds() if found.since else 0.0
+    oldest = ("desk_oldest_difference_seconds", "How long the oldest difference has been open")
+    unbilled = ("desk_unbilled_orders", "Orders that have service and no record at the big-data side")
+    return [family, GaugeMetricFamily(*oldest, value=age), GaugeMetricFamily(*unbilled, value=found.unbilled)]
+
+
+def build_info() -> GaugeMetricFamily:
+    """Always 1; the label says which version answers."""
+    family = GaugeMetricFamily("desk_build_info", "The version that answers, as a label", labels=["version"])
+    family.add_metric([__version__], 1)
+    return family
+
+
+def restored() -> GaugeMetricFamily:
+    text = "1 while the database counts as restored: nothing is taken in or sent"
+    return GaugeMetricFamily("desk_restored", text, value=int(look().restored))
+
+
+class DeskCollector:
+    """Collects our gauges at the moment of the scrape."""
+
+    def collect(self):
+        now = timezone.now()
+        return [
+            build_info(),
+            restored(),
+            dispatches(),
+            oldest_due(now),
+            heartbeat(now),
+            orders(),
+            open_incidents(),
+            *differences(now),
+        ]
+
+
+def exposition() -> bytes:
+    """The gauges as Prometheus text. Raises django.db.Error where the database is away."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(DeskCollector())
+    return generate_latest(registry)

@@ -1,0 +1,80 @@
+"""Whether this installation can do its work: database, migrations, a living worker, and how far behind it is."""
+
+import datetime
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Max
+
+from integrations.delivery.circuit_breaker import open_partners
+from integrations.models import HEARTBEAT_LIMIT, Heartbeat
+from orders.queries.pausing import oldest_due
+from orders.restored_guard import look
+
+DATABASE_AWAY = "the database does not answer"
+READ_ONLY = "the database takes no writes"
+MIGRATIONS_MISSING = "migrations are not applied"
+RESTORED = "the database was restored to an earlier state: nothing is taken in or sent until `manage.py restored`"
+NO_WORKER = "no worker gave a sign of life within 2 minutes"
+
+
+def heartbeat_age(now: datetime.datetime) -> float | None:
+    """Seconds since any cluster's last sign of life; None if there never was one."""
+    seen = Heartbeat.objects.aggregate(last=Max("seen_at"))["last"]
+    return None if seen is None else (now - seen).total_seconds()
+
+
+def is_alive(age: float | None) -> bool:
+    """Whether a heartbeat of this age is a sign of life."""
+    return age is not None and age < HEARTBEAT_LIMIT.total_seconds()
+
+
+def oldest_due_age(now: datetime.datetime) -> float:
+    """How many seconds ago the longest waiting dispatch could first have been claimed; 0 if nothing is due.
+
+    A pause is no delay: see `oldest_due`.
+    """
+    return max(oldest_due(now=now).values())
+
+
+def missing_migrations() -> list[str]:
+    """The migrations that this code has and the database has not."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _backwards in plan]
+
+
+def is_read_only() -> bool:
+    """Whether PostgreSQL refuses writes: by its operator's will, or as a standby. Queries work all the same."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return cursor.fetchone()[0] == "on"
+
+
+def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
+    """What /readyz says; `reasons` is empty when all is well. Raises django.db.Error where the database is away.
+
+    `intake`: database and migrations only.
+
+    The age of the oldest due dispatch and open breakers are told and never a reason: a partner that is down is no cause
+    to turn BBOSS's orders away.
+    """
+    if is_read_only():
+        return {"database": "read only", "reasons": [READ_ONLY]}
+    if missing := missing_migrations():
+        return {"database": "ok", "migrations": missing, "reasons": [MIGRATIONS_MISSING]}
+    restored = look().restored
+    database = {"database": "restored" if restored else "ok", "migrations": []}
+    reasons = [RESTORED] if restored else []
+    if intake:
+        return {**database, "reasons": reasons}
+    age = heartbeat_age(now)
+    return {
+        **database,
+        "heartbeat_age_seconds": age,
+        "oldest_due_seconds": oldest_due_age(now),
+        "open_breakers": sorted(open_partners()),
+        "reasons": reasons if is_alive(age) else [*reasons, NO_WORKER],
+    }

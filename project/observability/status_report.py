@@ -1,0 +1,151 @@
+"""One look at the whole installation: what `status` tells, and what of it is wrong (contract section 5)."""
+
+import datetime
+
+from django.db import Error, connection
+from django.db.models import Count, Min
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from integrations.database_deadline import one_line
+from integrations.models import Breaker
+from orders.high_water_mark import unwritable
+from orders.models import AffectedOrder, Incident
+from orders.queries.doubts import count_open
+from orders.queries.pausing import oldest_due, standing_pauses
+from orders.queries.stuck import count_stuck
+from orders.services.incidents import OPEN
+from orders.services.restores import open_restore
+from project.database.backup import last_backup
+from project.observability.readiness import (
+    DATABASE_AWAY,
+    MIGRATIONS_MISSING,
+    NO_WORKER,
+    RESTORED,
+    heartbeat_age,
+    is_alive,
+    missing_migrations,
+)
+
+LATE = 120.0
+"""Seconds: what is due or queued for longer is late. With a healthy worker no attempt is 10 s late (contract 3.5)."""
+
+
+def status(now: datetime.datetime) -> dict:
+    """All that is known, JSON-able; `reasons` says what is wrong, and is empty when all is well.
+
+    What can't be told because the database is away, or lacks its migrations, is None. Moments are of Asia/Shanghai.
+    """
+    database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
+    found = {
+        "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
+        "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "last_backup": None,
+        "restored": None, "state_dir": unwritable(),
+    }  # fmt: skip
+    try:
+        database["missing_migrations"] = missing_migrations()
+        if not database["missing_migrations"]:
+            found |= _facts(now)
+    except Error as error:
+        database |= {"reachable": False, "error": one_line(error)}
+    found["reasons"] = reasons(found)
+    return found
+
+
+def _facts(now: datetime.datetime) -> dict:
+    return {
+        "restored": restored(),
+        "queue": queue(now),
+        "worker": {"heartbeat_age_seconds": heartbeat_age(now)},
+        "breakers": breakers(),
+        "pauses": pauses(now),
+        "oldest_due": oldest_due(now=now),
+        "incidents": open_incidents(),
+        "differences": differences(now),
+        "stuck": count_stuck(),
+        "last_backup": last_backup(),
+    }
+
+
+def restored() -> dict | None:
+    """Since when the database counts as restored, and what is known of it; None if it does not."""
+    row = open_restore()
+    return {"since": _moment(row.restored_at), **row.restored} if row else None
+
+
+def queue(now: datetime.datetime) -> dict:
+    """What waits in django-q2's table; a task's lock is the moment at which it was queued until somebody takes it."""
+    waiting = OrmQ.objects.filter(lock__lte=now)
+    oldest = waiting.aggregate(oldest=Min("lock"))["oldest"]
+    return {"length": OrmQ.objects.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
+
+
+def breakers() -> list[dict]:
+    """The partners whose calls wait, since when, and what they last answered."""
+    rows = Breaker.objects.filter(opened_at__isnull=False).order_by("partner")
+    return [{"partner": row.partner, "since": _moment(row.opened_at), "error": row.last_error} for row in rows]
+
+
+def pauses(now: datetime.datetime) -> list[dict]:
+    """The partners whose calls people hold back: since when, until when (empty: until a resume), who and why; how many
+    steps wait, and the seconds that one worker process takes to work them off at PARTNER_RATE (None: no bound)."""
+    return [
+        {
+            "partner": row.pause.partner, "since": _moment(row.pause.since),
+            "until": _moment(row.pause.until) if row.pause.until else "", "by": row.pause.paused_by,
+            "reason": row.pause.reason, "waiting": row.waiting, "seconds_to_work_off": row.seconds,
+        }
+        for row in standing_pauses(now=now)
+    ]  # fmt: skip
+
+
+def _moment(at: datetime.datetime) -> str:
+    return timezone.localtime(at).isoformat(timespec="seconds")
+
+
+def open_incidents() -> dict:
+    """How many are not over, and by code how many orders each stops."""
+    rows = Incident.objects.filter(state__in=OPEN)
+    stopped = AffectedOrder.objects.filter(incident__in=rows, closed_at=None, accepted_by="").order_by()
+    counts = dict(stopped.values_list("incident__code").annotate(number=Count("pk")))
+    codes = sorted(set(rows.values_list("code", flat=True)))
+    return {"open": rows.count(), "by_code": {code: counts.get(code, 0) for code in codes}}
+
+
+def differences(now: datetime.datetime) -> dict:
+    """What is open with the big-data side, for how long, and how many orders have service there and no record."""
+    found = count_open()
+    age = (now - found.since).total_seconds() if found.since else 0.0
+    return {"open": found.number, "oldest_seconds": age, "unbilled": found.unbilled}
+
+
+def reasons(found: dict) -> list[str]:
+    """What is wrong, in English for an engineer, the worst first."""
+    if not found["database"]["reachable"]:
+        return [DATABASE_AWAY]
+    if found["database"]["missing_migrations"]:
+        return [MIGRATIONS_MISSING]
+    down = {row["partner"] for row in found["breakers"]}
+    late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
+    incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
+    unbilled = found["differences"]["unbilled"]
+    if found["restored"]:
+        late, queued = {}, 0.0  # what is due waits for `restored`
+    told = [
+        RESTORED if found["restored"] else "",
+        f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
+        _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
+        "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
+        f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",
+        *(f"the breaker of {name} is open: its calls wait" for name in sorted(down)),
+        *(f"the oldest dispatch to {name} has been due for {age:.0f} s" for name, age in sorted(late.items())),
+        _number(incidents["open"], "incident is open", "incidents are open"),
+        _number(found["differences"]["open"], "difference is open", "differences are open"),
+        _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)"),
+    ]  # fmt: skip
+    return [reason for reason in told if reason]
+
+
+def _number(number: int, one: str, many: str) -> str:
+    """`2 incidents are open`; nothing for none."""
+    return f"{number} {one if number == 1 else many}" if number else ""
