@@ -32,8 +32,8 @@ NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", ARCHITECTURE)))
 
 def found(path: str) -> pathlib.Path:
     """A file of the tables: from the root, or from the folder that the page says."""
-    folder = "tests/flows" if path.startswith("test_") else "orders/services"
-    return ROOT / (path if "/" in path else f"{folder}/{path}")
+    folder = ROOT / ("tests/flows" if path.startswith("test_") else "orders/services")
+    return folder / path if (folder / path).exists() else ROOT / path
 
 
 @functools.cache
