@@ -22,7 +22,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
     from orders.db.compiled_query import Prepared, Slot
     from orders.models import Dispatch, Order, OrderDomain
     from orders.services import approvals, deciding, giving_up, planning, reopening, withdrawal
-    from orders.services.compensation.by_staff import finish, late, plan, start
+    from orders.services.compensation import finish, late, plan, start
     from orders.services.outbox import acts, follow_up, record_times, resend, results
     from orders.services.outbox import record as outcomes
     from orders.services.reconciliation import fixes
