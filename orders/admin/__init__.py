@@ -1,6 +1,7 @@
 """The staff's pages on orders: everything readable, history untouchable, reference data editable."""
 
 from orders.admin import (  # registering is the purpose
+    approvals,
     billing,
     conflict,
     dispatch,
@@ -8,6 +9,7 @@ from orders.admin import (  # registering is the purpose
     files,
     inbound,
     incident,
+    mails,
     order,
     pause,
     reconciliation,
@@ -17,6 +19,7 @@ from orders.admin import (  # registering is the purpose
 )
 
 __all__ = [
+    "approvals",
     "billing",
     "conflict",
     "dispatch",
@@ -24,6 +27,7 @@ __all__ = [
     "files",
     "inbound",
     "incident",
+    "mails",
     "order",
     "pause",
     "reconciliation",

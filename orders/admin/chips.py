@@ -4,9 +4,18 @@ from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from approvals.models import ApprovalRecord
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Incident, Order
 
-Words = Order.State | Dispatch.State | BillingRecord.State | Incident.State | Attempt.Outcome | Difference.State
+Words = (
+    Order.State
+    | Dispatch.State
+    | BillingRecord.State
+    | Incident.State
+    | Attempt.Outcome
+    | Difference.State
+    | ApprovalRecord.Result
+)
 
 # By word: a state that two models share has one meaning in both.
 TONES: dict[Words, str] = {
@@ -26,6 +35,7 @@ TONES: dict[Words, str] = {
             Difference.State.ACCEPTED,
             Attempt.Outcome.HANDED_BACK,
             Attempt.Outcome.LATE,
+            ApprovalRecord.Result.WAIVE,
         ],
         "blue": [  # under way
             Order.State.IN_PROGRESS,
@@ -43,8 +53,15 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.RETRY,
             Attempt.Outcome.ACTED_BEFORE,
             Attempt.Outcome.LOST,
+            ApprovalRecord.Result.RETURN,
         ],
-        "red": [Order.State.REJECTED, Order.State.FAILED, Incident.State.OPEN, Attempt.Outcome.REFUSED],  # failed
+        "red": [  # failed
+            Order.State.REJECTED,
+            Order.State.FAILED,
+            Incident.State.OPEN,
+            Attempt.Outcome.REFUSED,
+            ApprovalRecord.Result.REJECT,
+        ],
         "green": [  # done
             Order.State.TRIALING,
             Order.State.CONVERTED,
@@ -55,6 +72,7 @@ TONES: dict[Words, str] = {
             Incident.State.RESOLVED,
             Difference.State.OVER,
             Attempt.Outcome.OK,
+            ApprovalRecord.Result.PASS,
         ],
     }.items()
     for state in states

@@ -4,10 +4,9 @@ from django import template
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from approvals.admin import TONES as RESULT_TONES
 from orders.admin import moments
 from orders.admin.answers import why_refused
-from orders.admin.chips import chip, chip_of
+from orders.admin.chips import TONES, chip, chip_of
 from orders.admin.personal import masked_text
 from orders.admin.service_names import service_name
 from orders.error_codes import cause_of
@@ -67,7 +66,7 @@ def outcome_chip(attempt) -> str:
 @register.filter
 def result_tone(record) -> str:
     """The tone of an approval record's result."""
-    return RESULT_TONES[record.result]
+    return TONES[record.result]
 
 
 @register.filter

@@ -5,18 +5,16 @@ import logging
 import re
 
 from integrations.database_deadline import away_error, one_line
-from notifications.masks import mask_mails
+from notifications.masks import mask_text
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
 SECRET = re.compile(r'((?:accessToken|sign|X-Signature|password)\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}]++', re.IGNORECASE)
-PHONE = re.compile(r"(?<![\dA-Za-z])(1\d{2})\d{4}(\d{4})(?![\dA-Za-z])")
 
 
 def masked(text: str) -> str:
     """The text with secrets and personal data made unreadable; lengths are not kept."""
-    text = SECRET.sub(r"\1***", text)
-    return PHONE.sub(r"\1****\2", mask_mails(text))
+    return mask_text(SECRET.sub(r"\1***", text))
 
 
 class AwayFilter(logging.Filter):

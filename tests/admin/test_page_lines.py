@@ -9,9 +9,6 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 
-from notifications.admin import TONES
-from orders.admin import chips
-from orders.models import Dispatch
 from orders.order_page.tabs import TABS
 from project.admin_site.empty_lists import WORDS
 from tests import factories as make
@@ -66,10 +63,6 @@ def test_who_only_looks_at_an_account_is_offered_no_password(client, admin_user)
     staff = sign_in(client, "M")  # keeps accounts, but not a superuser's
     assert "field-password" not in staff.get(url).content.decode()
     assert "field-password" in staff.get(colleague).content.decode()
-
-
-def test_a_mail_has_the_tone_of_its_step():
-    assert {str(state): chips.TONES[state] for state in Dispatch.State} == TONES
 
 
 def test_an_address_of_another_province_does_not_say_that_the_order_was_deleted(client):

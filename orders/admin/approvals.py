@@ -6,9 +6,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
+from orders.admin.chips import chip
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import Scoped
 
 Result = ApprovalRecord.Result
-TONES = {Result.PASS: "green", Result.WAIVE: "grey", Result.REJECT: "red", Result.RETURN: "amber"}
 LATEST = 2000
 
 
@@ -38,7 +40,7 @@ class OperatorFilter(SeenLately):
 
 
 @admin.register(ApprovalRecord)
-class ApprovalRecordAdmin(admin.ModelAdmin):
+class ApprovalRecordAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["time", "order_link", "result_chip", "node_cut", "operator", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]
@@ -48,22 +50,14 @@ class ApprovalRecordAdmin(admin.ModelAdmin):
     sortable_by = []
     search_fields = ["order__number__startswith"]
     search_help_text = _("order number: whole, or how it begins")
-    show_full_result_count = False
     readonly_fields = ["result_chip"]
     fields = [
         "order", "result_chip", "finished", "opinion", "operator", "node_name", "time", "source", "node", "record_id",
         "received_at",
     ]  # fmt: skip
 
-    def get_queryset(self, request):
-        """A person limited to attributions sees the records of their orders."""
-        rows, scope = super().get_queryset(request).defer("order__content"), getattr(request.user, "scope", None)
-        return rows if scope is None else rows.filter(order__attribution__in=scope.attributions.all())
-
-    def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        """The page is headed in words for staff."""
-        context["heading"] = f"{obj.order.number} · {obj.node_name or obj.node}" if obj else ""
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+    def heading(self, obj):
+        return f"{obj.order.number} · {obj.node_name or obj.node}"
 
     @admin.display(description=_("order"))
     def order_link(self, obj):
@@ -72,7 +66,7 @@ class ApprovalRecordAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("result"), ordering="result")
     def result_chip(self, obj):
-        return format_html('<span class="chip chip-{}">{}</span>', TONES[obj.result], obj.get_result_display())
+        return chip(Result(obj.result))
 
     @admin.display(description=_("node name"))
     def node_cut(self, obj):
@@ -85,12 +79,3 @@ class ApprovalRecordAdmin(admin.ModelAdmin):
     @admin.display(description=_("opinion"))
     def opinion_cut(self, obj):
         return format_html('<span class="cut" title="{0}">{0}</span>', obj.opinion)
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False

@@ -14,13 +14,12 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
+from orders.admin.chips import chip
+from orders.admin.personal import PERMISSION
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import Scoped, limit
+from orders.models import Dispatch, Province
 
-PERMISSION = "orders.see_personal_data"
-TONES = {
-    "waiting": "grey", "due": "blue", "sending": "blue", "retrying": "amber", "done": "green", "failed": "red",
-    "closed": "grey", "undone": "grey", "given_up": "grey",
-}  # fmt: skip
-"""By the state of a mail's step; a test holds them to those of the steps themselves."""
 MASKED = _("Phones, mails and names of people are masked.")
 
 
@@ -38,23 +37,15 @@ def log_opened(request, obj) -> None:
         LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, message, single_object=True)
 
 
-def limited(rows, request, path: str):
-    """A person limited to attributions sees what belongs to them."""
-    scope = getattr(request.user, "scope", None)
-    return rows if scope is None else rows.filter(**{f"{path}__in": scope.attributions.all()})
-
-
 @admin.register(Contact)
-class ContactAdmin(admin.ModelAdmin):
+class ContactAdmin(Scoped, admin.ModelAdmin):
+    attribution_path = "attribution"
     list_display = ["name_masked", "attribution", "role", "mail_masked", "tel_masked", "active"]
     list_filter = ["role", "active", "attribution"]
     list_select_related = ["attribution"]
     search_fields = ["name__exact", "mail__exact"]
     search_help_text = _("the whole name or mail address")
     masked_fields = ["name_masked", "mail_masked", "tel_masked", "role", "attribution", "active"]
-
-    def get_queryset(self, request):
-        return limited(super().get_queryset(request), request, "attribution")
 
     def get_search_fields(self, request):
         """What a person may not read does not answer to what they type either."""
@@ -77,9 +68,8 @@ class ContactAdmin(admin.ModelAdmin):
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         """A limited person keeps contacts of their own attributions only."""
-        scope = getattr(request.user, "scope", None)
-        if db_field.name == "attribution" and scope is not None:
-            kwargs["queryset"] = scope.attributions.all()
+        if db_field.name == "attribution":
+            kwargs["queryset"] = limit(Province.objects.all(), request.user, "letters")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
@@ -106,15 +96,14 @@ class KindFilter(admin.SimpleListFilter):
     title, parameter_name = _("kind"), "kind"
 
     def lookups(self, request, model_admin):
-        steps = Mail._meta.get_field("dispatch").related_model.Step
-        return [(step.value, step.label) for step in steps if step.value.startswith("mail")]
+        return [(step.value, step.label) for step in Dispatch.Step if step.value.startswith("mail")]
 
     def queryset(self, request, queryset):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
 @admin.register(Mail)
-class MailAdmin(admin.ModelAdmin):
+class MailAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     list_filter = [KindFilter]
     list_select_related = ["order", "dispatch"]
@@ -122,14 +111,11 @@ class MailAdmin(admin.ModelAdmin):
     sortable_by = []
     search_fields = ["order__number__startswith", "message_id__exact"]
     search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
-    show_full_result_count = False
     readonly_fields = ["body_block", "to", "kind_word", "state_chip"]
     fields = ["order", "kind_word", "state_chip", "to", "subject", "body_block", "written_at", "message_id"]
 
-    def get_queryset(self, request):
-        return limited(
-            super().get_queryset(request).defer("dispatch__payload", "order__content"), request, "order__attribution"
-        )
+    def heading(self, obj):
+        return obj.subject
 
     def get_object(self, request, object_id, from_field=None):
         """Its page tells whether this request opens people's data, and may."""
@@ -142,7 +128,6 @@ class MailAdmin(admin.ModelAdmin):
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None and obj.personal_shown:
             log_opened(request, obj)
-        context["heading"] = obj.subject if obj else ""
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @admin.display(description=_("order"), empty_value="-")
@@ -162,8 +147,7 @@ class MailAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("state"))
     def state_chip(self, obj):
-        step = obj.dispatch
-        return format_html('<span class="chip chip-{}">{}</span>', TONES[step.state], step.get_state_display())
+        return chip(Dispatch.State(obj.dispatch.state))
 
     @admin.display(description=_("text"))
     def body_block(self, obj):
@@ -177,12 +161,3 @@ class MailAdmin(admin.ModelAdmin):
     def to(self, obj):
         shown = getattr(obj, "personal_shown", False)
         return ", ".join(mail if shown else mask_mail(mail) for mail in obj.recipients)
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
