@@ -39,13 +39,21 @@ class Run:
     """pytest on one database. Its output goes to a file, to be shown later, or straight to the terminal."""
 
     def __init__(
-        self, name: str, arguments: list[str], *, url: str = "", half: str = "", output: IO[bytes] | None = None
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        url: str = "",
+        half: str = "",
+        beside_postgresql: bool = False,
+        output: IO[bytes] | None = None,
     ) -> None:
         self.name, self.url, self.output = name, url, output
         self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # all that the run starts inherits it
         environment = (
             os.environ
             | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_SHARED": "1", "DESK_TEST_HALF": half}
+            | {"DESK_TEST_POSTGRESQL": "1" if beside_postgresql else ""}
             | dict([self.mark.split("=")])
         )
         cache = f"cache_dir=.pytest_cache/{'postgresql' if url else f'sqlite{half}'}"
@@ -142,8 +150,9 @@ def run_all(server: Server | None, arguments: list[str], stopping: threading.Eve
             if arguments:
                 runs.append(Run("SQLite", arguments))
             else:
-                runs.append(Run("SQLite, first half", arguments, half="1"))
-                runs.append(Run("SQLite, second half", arguments, half="2", output=later))
+                beside = {"beside_postgresql": bool(server)}
+                runs.append(Run("SQLite, first half", arguments, half="1", **beside))
+                runs.append(Run("SQLite, second half", arguments, half="2", output=later, **beside))
             if server:
                 runs.append(Run(server.name, arguments, url=server.url, output=last))
             while not stopping.is_set() and [run for run in runs if not run.ended()]:

@@ -75,7 +75,7 @@ READERS = {
 }  # fmt: skip
 
 
-def seconds(reader, text, times=5):
+def seconds(reader, text, times):
     """Processor time, the best of `times`."""
     found = []
     for _ in range(times):
@@ -85,16 +85,18 @@ def seconds(reader, text, times=5):
     return min(found)
 
 
+def grows_too_fast(reader, text, times):
+    short, long = (seconds(reader, text(size * KIB), times) for size in (16, 64))
+    return long > 8 * max(short, LEAST / 8) or long > 2
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_four_times_the_text_takes_no_more_than_eight_times_the_time(reader):
-    slow = {}
-    for name, text in TEXTS.items():
-        if seconds(READERS[reader], text(64 * KIB), times=1) < LEAST:
-            continue
-        short, long = (seconds(READERS[reader], text(size * KIB)) for size in (16, 64))
-        if long > 8 * max(short, LEAST / 8) or long > 2:
-            slow[name] = (short, long)
-    assert slow == {}
+    """What looks slow is measured more often: a busy machine makes anything slow once."""
+    read = READERS[reader]
+    long = {name: text for name, text in TEXTS.items() if seconds(read, text(64 * KIB), times=1) >= LEAST}
+    slow = [name for name, text in long.items() if all(grows_too_fast(read, text, times) for times in (1, 3, 9))]
+    assert slow == []
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '["' * 100_000, "[[],[]," * 50_000, "]" * 100_000])

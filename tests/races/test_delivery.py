@@ -49,15 +49,15 @@ def until(true) -> None:
 
 
 def test_three_workers_send_each_step_once(desk):
-    """Two hundred orders: trials and their activations."""
-    desk.accept(*[make(n) for n in range(100) for make in (trial, activation)])
+    """A hundred orders: trials and their activations."""
+    desk.accept(*[make(n) for n in range(50) for make in (trial, activation)])
     at_once(desk.deliver, desk.deliver, desk.deliver)
     desk.deliver()
     assert set(Order.objects.filter(kind="activation").values_list("state", flat=True)) == {"active"}
     assert not Dispatch.objects.exclude(state="done").exists()
     desk.each_was_sent_once()
-    assert len(desk.sent(BPM)) == 100
-    assert len(desk.sent(BILLING)) == 300
+    assert len(desk.sent(BPM)) == 50
+    assert len(desk.sent(BILLING)) == 150
 
 
 def test_schedule_sweep_and_command_at_once_send_one_cancel(desk, clock):
