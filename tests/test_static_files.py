@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests", "bench", "docs", "staticfiles", "attachments")
+NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests", "bench", "docs", "staticfiles")
 ASK = """
 import re
 from django.core.wsgi import get_wsgi_application

@@ -92,7 +92,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
         """A few: a step may have thousands, and they have a list of their own."""
         rows = list(obj.tries.order_by("-pk")[:FEW])
         return render_to_string(
-            "admin/orders/attempts.html", {"rows": rows, "dispatch": obj, "more": obj.attempts > FEW}
+            "includes/attempts.html", {"rows": rows, "dispatch": obj, "more": obj.attempts > FEW}
         )
 
     @admin.display(description=_("payload"))

@@ -196,7 +196,7 @@ class Tab:
 
     @property
     def template(self) -> str:
-        return f"admin/orders/order/tab_{self.key}.html"
+        return f"includes/order/tab_{self.key}.html"
 
 
 TABS = [

@@ -119,7 +119,7 @@ def test_pages_carry_the_desk_s_sheet_and_no_inline_code(admin_client):
     fill(order)
     for url in (reverse("admin:index"), listing(Order), page(order)):
         text = admin_client.get(url).content.decode()
-        assert "desk/desk.css" in text
+        assert "desk/palette.css" in text
         assert "<style" not in text
         assert " style=" not in text
         assert " onclick=" not in text
