@@ -14,7 +14,7 @@ from django.db.models import Subquery
 from django.utils import timezone
 
 from orders import high_water_mark
-from orders.db.compiled_query import Prepared
+from orders.db.compiled_sql import Prepared
 from orders.models import OrderEvent, Timeline
 from orders.services.restores import note_restored
 

@@ -8,7 +8,7 @@ from integrations.bboss.codes import Code, Refused
 from integrations.bboss.envelope import shown
 from integrations.inbound.strict_json import BadJsonError, parse_text
 from orders.content import OrderContent
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Order, Province, ServiceType
 
 KINDS = {

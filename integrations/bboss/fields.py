@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from integrations.bboss.envelope import shown
 from integrations.bboss.times import parse_day
-from orders import domain_names as domains
+from orders.content import domain_fault
 
 EARLIEST_YEAR = 1970
 _NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -122,7 +122,7 @@ class DomainListField(serializers.Field):
             self.fail("item", place=place)
         if not name.strip():
             self.fail("blank", place=place)
-        if why := domains.fault(name):
+        if why := domain_fault(name):
             self.fail("name", name=shown(name), why=why)
         return name
 

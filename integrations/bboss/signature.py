@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from orders.db.canonical import canonical_json
+from orders.content import canonical_json
 
 MASK = "***"
 SECRET_NAMES = {"accesstoken", "sign"}  # in lower case

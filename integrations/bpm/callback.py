@@ -18,7 +18,7 @@ from integrations.bpm.serializers import ApprovalSerializer
 from integrations.bpm.signature import is_signed
 from integrations.inbound.body import BodyBrokenError, BodyTooLargeError, discard_body, read_body
 from integrations.inbound.strict_json import BadJsonError, parse_bytes
-from orders.db.canonical import content_hash
+from orders.content import content_hash
 from orders.errors import OrderUnknownError, RecordConflictError
 from orders.restored_guard import is_restored
 from orders.services import receive_approval

@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 
-from orders.db.canonical import canonical_json
+from orders.content import canonical_json
 from orders.untrusted_text import MOST_VALUES, has_too_many_values
 
 DEEPEST = 32

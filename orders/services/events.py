@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from orders import high_water_mark
-from orders.db.bulk_write import insert_rows
+from orders.db.compiled_sql import insert_rows
 from orders.models import Order, OrderEvent
 
 

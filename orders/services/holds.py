@@ -5,7 +5,7 @@ import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from orders.domain_names import MOST_DOMAINS, fault
+from orders.content import MOST_DOMAINS, domain_fault
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order, OrderDomain, Province
 from orders.services.events import add_event
@@ -133,7 +133,7 @@ def _check_domains(domains: list[str]) -> None:
         raise NotAllowedError(f"more than {MOST_DOMAINS} domains")
     seen = set()
     for name in domains:
-        if wrong := fault(name):
+        if wrong := domain_fault(name):
             raise NotAllowedError(f"domain {name!r} {wrong}")
         if name.lower() in seen:
             raise NotAllowedError(f"domain {name!r} is named twice")

@@ -5,11 +5,8 @@ import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from orders.content import OrderContent, Receipt
-from orders.db.bulk_write import insert_rows
-from orders.db.canonical import content_hash
-from orders.db.compiled_query import Prepared, Slot
-from orders.domain_names import MOST_DOMAINS
+from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash
+from orders.db.compiled_sql import Prepared, Slot, insert_rows
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.events import add_events, event

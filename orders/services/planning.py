@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.utils import timezone
 
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import ContentError
 from orders.models import BillingRecord, Order, OrderDomain, Province, TrialClaim
 from orders.plan import CANCEL_TRIAL, PlanFacts, PlannedStep, build_plan

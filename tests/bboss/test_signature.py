@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from integrations.bboss.signature import masked_text, sign, text_to_sign, verify
-from orders.db.canonical import canonical_json, content_hash
+from orders.content import canonical_json, content_hash
 
 MEMBERS = {
     "transIDO": "t1",

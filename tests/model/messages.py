@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from integrations.bboss.codes import Refused
 from integrations.bboss.content import is_withdrawal, read_order, read_withdrawal
-from orders.content import OrderContent
-from orders.db.canonical import content_hash
+from orders.content import OrderContent, content_hash
 from orders.errors import OrderError
 from orders.models import InboundMessage
 from orders.restored_guard import is_restored
