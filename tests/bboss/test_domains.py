@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from integrations.bboss.fields import DomainListField
+from integrations.bboss.content import DomainListField
 from orders.content import domain_fault
 
 LABEL63 = "a" * 63
