@@ -24,7 +24,7 @@ from integrations.delivery import rate
 from integrations.delivery.payloads import record_facts
 from integrations.outbound.http import PartnerError
 from orders.books import BooksSilentError, Finding, Look
-from orders.domain_names import MOST_DOMAINS
+from orders.content import MOST_DOMAINS
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.queries.pausing import why_paused
 from orders.services.reconciliation.differences import troubled

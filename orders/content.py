@@ -1,7 +1,23 @@
-"""What an order says, once its form has been checked: the boundary between the wire and the core."""
+"""What an order says: the boundary between the wire and the core (contract 2.4).
+
+Its members, the host names that a customer can order, and the hash by which equal content is known (contract 2.2, 2.3).
+"""
 
 import datetime
+import hashlib
+import json
+import re
 from dataclasses import dataclass
+from functools import lru_cache
+
+import idna
+
+MOST_DOMAINS = 20_000  # of one order
+LONGEST_NAME = 253
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# The common case in one step: ASCII, at least two labels, the last not of digits only. xn-- takes the long way.
+_PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")
+_encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,3 +58,77 @@ class Receipt:
     order_number: str
     trans_idh: str
     repeated: bool
+
+
+def canonical_json(value) -> str:
+    """Compact JSON: keys sorted at every level, no spaces, non-ASCII characters unescaped.
+
+    Raises ValueError for NaN and Infinity.
+    """
+    return _encoder.encode(value)
+
+
+def content_hash(value) -> str:
+    """SHA-256 (64 hex digits, lower case) of the canonical JSON in UTF-8: equal for equal content."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def domain_fault(name: str) -> str | None:
+    """What is wrong with the host name of a domain, in words for its sender; None if nothing is.
+
+    It must be a real name: no address, no wildcard; internationalized ones may be. Letter case does not matter.
+    """
+    lower = name.lower()
+    if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
+        return None
+    return _fault_of_form(name) or _fault_of_labels(lower)
+
+
+def _fault_of_form(name: str) -> str | None:
+    if len(name) > LONGEST_NAME:
+        return f"longer than {LONGEST_NAME} characters"
+    if name.lower().isascii() and not name.isascii():
+        return "holds a character that only looks like an ASCII letter"
+    if "*" in name:
+        return "a wildcard is not allowed"
+    if name.endswith("."):
+        return "ends in a dot"
+    if "." not in name:
+        return "has only one label"
+    return "is an address, not a name" if _is_address(name) else None
+
+
+def _is_address(name: str) -> bool:
+    last = name.rpartition(".")[2]
+    return last.isascii() and last.isdigit()
+
+
+def _fault_of_labels(lower: str) -> str | None:
+    labels = lower.split(".")
+    faults = [_label_fault(label) for label in labels]
+    if any(faults):
+        return next(filter(None, faults))
+    wire_length = sum(len(_a_label(label)) + 1 for label in labels) - 1
+    return f"longer than {LONGEST_NAME} characters when written in ASCII" if wire_length > LONGEST_NAME else None
+
+
+def _label_fault(label: str) -> str | None:
+    if not label:
+        return "has an empty label"
+    try:
+        valid = re.fullmatch(_LABEL, _a_label(label))
+    except (idna.IDNAError, UnicodeError):
+        return "has a label that is no valid internationalized name"
+    if len(_a_label(label)) > 63:
+        return "has a label longer than 63 characters"
+    return None if valid else "may only hold letters, digits and hyphens, no hyphen at an end of a label"
+
+
+@lru_cache(maxsize=4096)
+def _a_label(label: str) -> str:
+    """The label in ASCII. Raises idna.IDNAError for one outside ASCII, or an xn-- one, that IDNA 2008 forbids."""
+    if not label.isascii():
+        return idna.alabel(label).decode()
+    if label.startswith("xn--"):
+        idna.ulabel(label)
+    return label

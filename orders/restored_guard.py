@@ -2,24 +2,39 @@
 
 Asked on each new connection, before each claim, and by a web process at most once a second: whoever put an earlier copy
 in place, by whatever means, nothing goes out of it. Who notices writes it into the database, for all machines.
+
+The high-water mark says how far a machine has seen a database: a file in STATE_DIR for each database name, with the
+number of its newest event. It never goes back, and never says more than was committed: a number is noted after its
+commit. All processes of the machine write the same file, each at most once a second and in a thread of its own, so that
+no order waits for it; the first number after a quiet second is written at once.
 """
 
+import atexit
+import contextlib
+import datetime
+import fcntl
 import logging
+import os
 import socket
+import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, ProgrammingError, connections
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, ProgrammingError, connections, transaction
 from django.db.models import Subquery
 from django.utils import timezone
 
-from orders import high_water_mark
-from orders.db.compiled_query import Prepared
+from orders.db.compiled_sql import Prepared
 from orders.models import OrderEvent, Timeline
-from orders.services.restores import note_restored
 
 logger = logging.getLogger(__name__)
 FRESH = 1.0  # seconds for which a web process believes that all is well
+WRITE_EVERY = 1.0  # seconds
+SUFFIX = ".newest-event"
 PRESENT = Prepared(
     lambda: (
         Timeline.objects.order_by("-pk")
@@ -46,6 +61,7 @@ class _Last:
 
     standing: Standing = Standing()
     at: float = float("-inf")
+    database: str = ""  # the name of one that does not count as restored
 
 
 _last = _Last()
@@ -57,20 +73,20 @@ def look() -> Standing:
     The mark is read first: what another process commits and notes between the two questions must not look like a step
     back. Inside a transaction nothing is noted, since it may be rolled back.
     """
-    known = high_water_mark.database
-    mark = high_water_mark.read(known) if known else 0
+    known = _last.database
+    mark = read_mark(known) if known else 0
     row = PRESENT.first()
     if row is None:  # a database that was emptied, as tests do: it has no past
         return _keep("", Standing())
     if row[0] != known:
-        mark = high_water_mark.read(row[0])
+        mark = read_mark(row[0])
         row = PRESENT.first() or row
     name, restored_at, *marks, newest = row
     behind = restored_at is None and (newest or 0) < mark
     if behind:
         behind = _notice(name, seen=mark, newest=newest or 0)
     elif restored_at is None and newest and not connections[DEFAULT_DB_ALIAS].in_atomic_block:
-        high_water_mark.writer.note(name, newest)
+        mark_writer.note(name, newest)
     return _keep(name, Standing(restored_at is not None or behind, *marks))
 
 
@@ -83,8 +99,8 @@ def is_restored() -> bool:
 
 
 def _keep(name: str, standing: Standing) -> Standing:
-    high_water_mark.database = "" if standing.restored else name  # what a restored one writes is not what was seen
     _last.standing, _last.at = standing, time.monotonic()
+    _last.database = "" if standing.restored else name  # what a restored one writes is not what was seen
     return standing
 
 
@@ -114,6 +130,22 @@ def _is_standby() -> bool:
         return cursor.fetchone()[0]
 
 
+def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) -> bool:
+    """The database of this name counts as restored from now on, for all machines; False if it did already.
+
+    `about`: what is known of it, JSON-able (see Timeline).
+    """
+    with transaction.atomic():
+        row = Timeline.objects.select_for_update().filter(name=name, restored_at=None).first()
+        if row is None:
+            return False
+        event = OrderEvent.objects.create(kind="database_restored", actor=by[:160], at=now, data=about)
+        remember(event.pk)
+        row.restored_at, row.restored = now, about | {"event": event.pk}
+        row.save()
+    return True
+
+
 def look_at_new_connection(*, connection, **kwargs) -> None:
     """For Django's signal `connection_created`. A database without our tables has nothing to be asked yet.
 
@@ -137,3 +169,138 @@ def _lacks_table(error: Exception) -> bool:
     """No such table or column: the migrations are still to come."""
     state = getattr(error.__cause__, "sqlstate", None)
     return state in {"42P01", "42703"} or str(error).startswith(("no such table", "no such column"))
+
+
+def remember(number: int) -> None:
+    """The event with this number was written: this machine has seen it, once it is committed."""
+    if name := _last.database:
+        transaction.on_commit(lambda: mark_writer.note(name, number), robust=True)
+
+
+def read_mark(name: str) -> int:
+    """The newest event that was seen of this database; 0 for one that was never seen, or whose file can't be read."""
+    try:
+        return int(_file(name).read_text())
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError) as error:
+        logger.error("STATE_DIR: %s can't be read: %s", _file(name), error)
+        return 0
+
+
+def raise_mark(name: str, number: int) -> None:
+    """Writes the number where it is higher than what the file says. Raises OSError."""
+    file = _file(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(file.parent):
+        if number > read_mark(name):
+            _replace(file, f"{number}\n")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process of this machine at a time. The folder itself is locked, so there is no file that could be another
+    account's."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _replace(file: Path, text: str) -> None:
+    """All of it or nothing, also if the power fails."""
+    handle, path = tempfile.mkstemp(dir=file.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "w") as part:
+            os.fchmod(part.fileno(), 0o644)
+            part.write(text)
+            part.flush()
+            os.fsync(part.fileno())
+        os.replace(path, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+
+
+def unwritable() -> str:
+    """Why nothing can be kept in STATE_DIR; empty if it can. A folder that is still to be made is not made here: who
+    asks may be another account."""
+    folder = settings.STATE_DIR.absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        return f"{there} is no folder"
+    return "" if os.access(there, os.R_OK | os.W_OK | os.X_OK) else f"{there} is not writable for this account"
+
+
+def _file(name: str) -> Path:
+    return settings.STATE_DIR / f"{name}{SUFFIX}"
+
+
+class MarkWriter:
+    """Writes what this process has seen. `note` may be called from any thread and waits for nothing."""
+
+    def __init__(self):
+        self.lock, self.writing = threading.Lock(), threading.Lock()
+        self.pending: dict[str, int] = {}
+        self.written: dict[str, int] = {}
+        self.thread: threading.Thread | None = None
+        self.broken = False
+
+    def note(self, name: str, number: int) -> None:
+        """An event with this number is committed in the database of this name."""
+        with self.lock:
+            if number <= max(self.pending.get(name, 0), self.written.get(name, 0)):
+                return
+            self.pending[name] = number
+            if self.thread is None:
+                self.thread = threading.Thread(target=self._run, name="high-water-mark", daemon=True)
+                self.thread.start()
+
+    def flush(self) -> None:
+        """Writes what is noted, and what another thread is writing now. A STATE_DIR that can't be written is told
+        once."""
+        with self.writing:
+            with self.lock:
+                pending, self.pending = self.pending, {}
+            for name, number in pending.items():
+                self._write(name, number)
+
+    def _write(self, name: str, number: int) -> None:
+        try:
+            raise_mark(name, number)
+        except OSError as error:
+            if not self.broken:
+                logger.error("STATE_DIR can't be written, so a restored database may go unnoticed: %s", error)
+            self.broken = True
+        else:
+            self.written[name], self.broken = number, False
+
+    def _run(self) -> None:
+        while True:
+            self.flush()
+            time.sleep(WRITE_EVERY)
+            with self.lock:
+                if not self.pending:
+                    self.thread = None
+                    return
+
+
+mark_writer = MarkWriter()
+
+
+def _after_fork() -> None:
+    """A child has no thread of its parent's, and what is noted there is its parent's to write."""
+    global mark_writer
+    mark_writer = MarkWriter()
+
+
+# No fork while the folder is locked: a child would hold the lock as long as it lives, and everybody else would wait.
+os.register_at_fork(
+    before=lambda: mark_writer.writing.acquire(),
+    after_in_parent=lambda: mark_writer.writing.release(),
+    after_in_child=_after_fork,
+)
+atexit.register(lambda: mark_writer.flush())

@@ -12,18 +12,13 @@ MOST_VALUES = 250_000
 """More than two megabytes of the shortest domains hold: to walk through what is larger would take its time."""
 
 
-def has_too_many_values(text: str) -> bool:
-    """Whether a JSON text has more than MOST_VALUES, told without parsing it."""
-    return sum(map(text.count, "[{,")) > MOST_VALUES
-
-
 def load(text: str) -> object:
     """The value of a JSON text, halves of surrogate pairs as question marks.
 
     Raises ValueError for what is no JSON, has more than MOST_VALUES or is nested deeper than DEEPEST: that is shown as
     the text that it is.
     """
-    if has_too_many_values(text):
+    if sum(map(text.count, "[{,")) > MOST_VALUES:  # told without parsing it
         raise ValueError("too many values")
     try:
         value = json.loads(text)

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
+from integrations.bboss.envelope import expiry
 from integrations.bboss.rate_limit import parse_rate
-from integrations.bboss.tokens import expiry
-from orders.high_water_mark import unwritable
+from orders.restored_guard import unwritable
 from project import production
 from project.addresses import parse_network
 from project.certificates import bundle_problem, client_problem

@@ -14,7 +14,7 @@ from django.core.validators import validate_email
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from integrations.bboss.tokens import expiry
+from integrations.bboss.envelope import expiry
 from project.addresses import parse_network
 from project.certificates import expiry as certificate_expiry
 from project.checks import TAG

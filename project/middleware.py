@@ -3,8 +3,8 @@
 import re
 import uuid
 
-from integrations.bboss.transport import LARGEST
 from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
+from integrations.inbound.body import LARGEST
 from project.observability.logs import request_id
 
 BYTES_A_SECOND = 32 * 1024  # of an order's body, beyond the time that each has: several times what a slow disk needs

@@ -8,8 +8,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views import defaults
 
-from integrations.bboss.codes import Code
-from integrations.bboss.responses import Call, reply
+from integrations.bboss.responses import Code, InboundCall, reply
 from integrations.database_deadline import is_away
 from project.observability.logs import request_id
 
@@ -17,7 +16,7 @@ from project.observability.logs import request_id
 def bad_request(request, exception):
     """HTTP 400: BBOSS's envelope (contract 2.3), BPM's code (3.6), or Django's page."""
     if request.path == "/api/bboss/orders":
-        call = Call(now=timezone.now(), address="", trans_idh=uuid.uuid4().hex)
+        call = InboundCall(now=timezone.now(), address="", trans_idh=uuid.uuid4().hex)
         return JsonResponse(reply(call, Code.UNREADABLE).body, status=400)
     if request.path.startswith("/api/"):
         return JsonResponse({"code": 400, "message": "bad request"}, status=400)

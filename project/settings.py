@@ -205,7 +205,7 @@ SUBSEQUENT_BILLING = value("SUBSEQUENT_BILLING")
 BREAKER_FAILURES = value("BREAKER_FAILURES")
 BREAKER_PROBE_SECONDS = value("BREAKER_PROBE_SECONDS")
 ATTACHMENT_DIR = value("ATTACHMENT_DIR")
-STATE_DIR = value("STATE_DIR")  # of this machine alone: orders.high_water_mark
+STATE_DIR = value("STATE_DIR")  # of this machine alone: orders.restored_guard
 
 # --- Mail
 

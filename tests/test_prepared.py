@@ -1,8 +1,8 @@
-"""orders.db.compiled_query must find exactly what the same query finds when it is put together anew."""
+"""orders.db.compiled_sql's queries must find exactly what the same query finds when it is put together anew."""
 
 import pytest
 
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
 from tests import factories
 

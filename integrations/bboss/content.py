@@ -1,24 +1,245 @@
-"""From the wire's `content` to the core's `OrderContent` (contract 2.4). All that is bad is 20505 and is named."""
+"""From the wire's `content` to the core's `OrderContent`, member by member (contract 2.4).
 
+All that is bad is 20505 and is named. The fields take JSON strings as they are: no coercion, no trimming, messages in
+English. Source names are those of `OrderContent`.
+"""
+
+import datetime
 import re
 from collections.abc import Iterator
 
-from integrations.bboss import serializers
-from integrations.bboss.codes import Code, Refused
-from integrations.bboss.envelope import shown
-from integrations.inbound.strict_json import BadJsonError, parse_text
-from orders.content import OrderContent
-from orders.db.compiled_query import Prepared, Slot
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from integrations.bboss.envelope import CONTROL, shown
+from integrations.bboss.responses import Code, Refused
+from integrations.inbound.body import BadJsonError, parse_text
+from orders.content import OrderContent, domain_fault
+from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Order, Province, ServiceType
 
-KINDS = {
-    "1": (Order.Kind.TRIAL, serializers.TrialSerializer),
-    "2": (Order.Kind.CHANGE, serializers.ChangeSerializer),
-    "3": (Order.Kind.ACTIVATION, serializers.ActivationSerializer),
-}
+EARLIEST_YEAR = 1970
+NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of an order
+_DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
 PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).values_list("letters"))
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class StringField(serializers.Field):
+    """A string. A blank one counts as missing where the member is required, else as not given."""
+
+    default_error_messages = {
+        "required": "is missing",
+        "null": "must be a string, not null",
+        "type": "must be a string",
+        "length": "is longer than {most} characters",
+    }
+
+    def __init__(self, *, most: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.most = most
+
+    def to_internal_value(self, data) -> str:
+        if not isinstance(data, str):
+            self.fail("type")
+        if not data.strip():
+            return self.fail("required") if self.required else self.when_empty()
+        if self.most is not None and len(data) > self.most:
+            self.fail("length", most=self.most)
+        return self.read(data)
+
+    def when_empty(self):
+        """What a blank optional member stands for."""
+        return ""
+
+    def read(self, text: str):
+        """The value of a text that is not blank. Fails with a ValidationError."""
+        return text
+
+    def to_representation(self, value) -> str:
+        return str(value)
+
+
+class NumberField(StringField):
+    """An order's number."""
+
+    default_error_messages = {"form": "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"}
+
+    def read(self, text: str) -> str:
+        return text if NUMBER.fullmatch(text) else self.fail("form")
+
+
+class DayField(StringField):
+    """A real date YYYYMMDD, from 1970 on: a year below 1000 would leave us without its leading zeros."""
+
+    default_error_messages = {
+        "day": "{given} is not a date YYYYMMDD",
+        "early": f"{{given}} lies before {EARLIEST_YEAR}",
+    }
+
+    def when_empty(self):
+        return None
+
+    def read(self, text: str) -> datetime.date:
+        day = _day(text) or self.fail("day", given=shown(text))
+        return day if day.year >= EARLIEST_YEAR else self.fail("early", given=shown(text))
+
+
+class FileNameField(StringField):
+    """A file's name, which may never lead out of its folder."""
+
+    default_error_messages = {"path": "must be a plain file name, without a path"}
+
+    def read(self, text: str) -> str:
+        outside = text.startswith(".") or ".." in text or "/" in text or "\\" in text
+        return self.fail("path") if outside else text
+
+
+@extend_schema_field({"type": "array", "items": {"type": "object", "properties": {"ProvReq": {"type": "string"}}}})
+class DomainListField(serializers.Field):
+    """A list of `{"ProvReq": host name}`; gives the names as sent, as a tuple, None for an empty list.
+
+    Not a ListField of serializers: ten thousand domains must take no noticeable time.
+    """
+
+    default_error_messages = {
+        "required": "is missing",
+        "null": "must be a list, not null",
+        "type": "must be a list of objects",
+        "empty": "is an empty list",
+        "item": 'item {place} must be an object with a string "ProvReq"',
+        "blank": "item {place}: ProvReq is empty",
+        "name": "{name} {why}",
+        "twice": "{name} is there twice",
+    }
+
+    def __init__(self, *, may_be_empty: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.may_be_empty = may_be_empty
+
+    def to_internal_value(self, data) -> tuple[str, ...] | None:
+        if not isinstance(data, list):
+            self.fail("type")
+        if not data and not self.may_be_empty:
+            self.fail("required" if self.required else "empty")
+        names = tuple(self._name(item, place) for place, item in enumerate(data, start=1))
+        self._refuse_doubles(names)
+        return names or None
+
+    def _name(self, item, place: int) -> str:
+        name = item.get("ProvReq") if isinstance(item, dict) else None
+        if not isinstance(name, str):
+            self.fail("item", place=place)
+        if not name.strip():
+            self.fail("blank", place=place)
+        if why := domain_fault(name):
+            self.fail("name", name=shown(name), why=why)
+        return name
+
+    def _refuse_doubles(self, names: tuple[str, ...]) -> None:
+        seen = set()
+        for key in map(str.lower, names):
+            if key in seen:
+                self.fail("twice", name=key)
+            seen.add(key)
+
+    def to_representation(self, value) -> list[dict]:
+        return [{"ProvReq": name} for name in value]
+
+
+def _day(text: str) -> datetime.date | None:
+    """`20230920` as a date: ASCII digits only; None for a day that does not exist."""
+    match = _DAY.fullmatch(text)
+    try:
+        return match and datetime.date(*map(int, match.groups()))
+    except ValueError:
+        return None
+
+
+def _text(source: str, *, required: bool = False, field=StringField):
+    """A string member, as long as the order's column of this name."""
+    return field(source=source, required=required, most=Order._meta.get_field(source).max_length)
+
+
+def _service_type(*, required: bool):
+    """BusinessType; whether the type is known is looked up later, once for the whole content."""
+    return StringField(source="service_type", required=required, most=ServiceType._meta.pk.max_length)
+
+
+class TrialSerializer(serializers.Serializer):
+    """A trial order (OrderType 1)."""
+
+    OrderNum = NumberField(source="number")
+    EnterpriseID = _text("enterprise_id", required=True)
+    EnterpriseName = _text("enterprise_name", required=True)
+    ProdType = _text("prod_type", required=True)
+    BusinessType = _service_type(required=True)
+    BillingMethod = _text("billing_method", required=True)
+    DataFlow = _text("data_flow", required=True)
+    BizStart = DayField(source="biz_start")
+    ProvContent = DomainListField(source="domains")
+    BizEnd = DayField(source="biz_end", required=False)
+    CpID = _text("cp_id")
+    UserID = _text("user_id")
+    OperUser = _text("oper_user")
+    OperTel = _text("oper_tel")
+    OperMail = _text("oper_mail")
+    Attribution = StringField(source="attribution", required=False)
+
+    def validate(self, attrs: dict) -> dict:
+        end = attrs.get("biz_end")
+        if end and end < attrs["biz_start"]:
+            raise serializers.ValidationError({"BizEnd": "is before BizStart"})
+        return attrs
+
+
+class ChangeSerializer(serializers.Serializer):
+    """A change of a trial (OrderType 2): at least one thing to change."""
+
+    OrderNum = NumberField(source="number")
+    BizRequest = _text("trial_number", required=True)
+    ProvContent = DomainListField(source="domains", required=False)
+    BusinessType = _service_type(required=False)
+    DataFlow = _text("data_flow")
+    BizEnd = DayField(source="biz_end", required=False)
+
+    def validate(self, attrs: dict) -> dict:
+        if not any(attrs.get(name) for name in ("domains", "service_type", "data_flow", "biz_end")):
+            why = "is missing, and so are BusinessType, DataFlow and BizEnd: nothing would change"
+            raise serializers.ValidationError({"ProvContent": why})
+        return attrs
+
+
+class ActivationSerializer(serializers.Serializer):
+    """An activation (OrderType 3 or none)."""
+
+    OrderNum = NumberField(source="number")
+    BizRequest = _text("trial_number", required=True)
+    BizStart = DayField(source="biz_start")
+    ProdType = _text("prod_type", required=True)
+    ProductID = _text("product_id", required=True)
+    BusinessType = _service_type(required=True)
+    BillingMethod = _text("billing_method", required=True)
+    DataFlow = _text("data_flow")
+    InfoSecurity = _text("info_security", field=FileNameField)
+    InfoSecurityTable = _text("info_security_table", field=FileNameField)
+    BusiInfo = _text("busi_info", field=FileNameField)
+    ProvContent = DomainListField(source="domains", required=False, may_be_empty=True)
+
+
+class WithdrawalSerializer(serializers.Serializer):
+    """BackFlag 1: the order of this number is taken back; no other member is looked at."""
+
+    OrderNum = NumberField(source="number")
+
+
+KINDS = {
+    "1": (Order.Kind.TRIAL, TrialSerializer),
+    "2": (Order.Kind.CHANGE, ChangeSerializer),
+    "3": (Order.Kind.ACTIVATION, ActivationSerializer),
+}
 
 
 def content_of(members: dict) -> dict:
@@ -34,6 +255,12 @@ def content_of(members: dict) -> dict:
     return content
 
 
+def order_number_of(content) -> str:
+    """The order that a message speaks of, if it can be told."""
+    number = content.get("OrderNum") if isinstance(content, dict) else None
+    return number if isinstance(number, str) and NUMBER.fullmatch(number) else ""
+
+
 def is_withdrawal(content: dict) -> bool:
     """Whether BackFlag is 1; absent means 0. Raises Refused 20505."""
     return _choice(content, "BackFlag", ("0", "1"), absent="0") == "1"
@@ -41,13 +268,13 @@ def is_withdrawal(content: dict) -> bool:
 
 def read_withdrawal(content: dict) -> str:
     """The number of the order to withdraw. Raises Refused 20505."""
-    return _validated(serializers.WithdrawalSerializer, content)["number"]
+    return _validated(WithdrawalSerializer, content)["number"]
 
 
 def read_order(content: dict) -> OrderContent:
     """The order that the content describes. Raises Refused 20505. Looks up what it refers to."""
     for path, value in _texts((), content):
-        if match := _CONTROL.search(value):
+        if match := CONTROL.search(value):
             place = ascii(".".join(path) or value)[1:-1][:80]
             raise bad(place, f"holds the control character U+{ord(match.group()):04X}")
     kind, serializer = KINDS[_choice(content, "OrderType", tuple(KINDS), absent="3")]
@@ -70,7 +297,7 @@ def _choice(content: dict, name: str, allowed: tuple[str, ...], *, absent: str) 
     return given
 
 
-def _validated(serializer: type[serializers.serializers.Serializer], content: dict) -> dict:
+def _validated(serializer: type[serializers.Serializer], content: dict) -> dict:
     form = serializer(data=content)
     if form.is_valid():
         return form.validated_data

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from integrations.bboss.sign import SigningError, signed_envelope
-from integrations.inbound.strict_json import BadJsonError, parse_bytes
+from integrations.inbound.body import BadJsonError, parse_bytes
 
 
 def add_arguments(parser) -> None:

@@ -1,13 +1,21 @@
-"""The checks on the envelope, in the order of the table in contract 2.3; the first that fails answers."""
+"""The envelope of a request (contract 2.1 to 2.3): its checks, access token and signature, and what may be kept of it.
+
+The checks stand in the order of the table in contract 2.3; the first that fails answers. An access token is
+`<expiry, 14 digits><32 hex>-<4 digits>-<issue time, epoch seconds>`. The signature is the base service platform's.
+"""
 
 import datetime
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
 
 from django.conf import settings
 
-from integrations.bboss import signature, tokens
-from integrations.bboss.codes import Code, Refused
-from integrations.bboss.times import parse_time
-from integrations.outbound.formats import wire_time
+from integrations.bboss.responses import Code, Refused
+from integrations.outbound.formats import ZONE, encode, wire_time
+from notifications.masks import head
+from orders.content import canonical_json
 
 REQUIRED = (
     "accessToken",
@@ -23,6 +31,13 @@ REQUIRED = (
 )
 EMPTY = (None, "", {}, [])
 LONGEST_HINT = 20_000
+LONGEST_TRANS_IDO = 64
+MOST_OF_A_STRANGER = 4096  # bytes that are kept of a message that nobody known to us signed
+MASK = "***"
+SECRET_NAMES = {"accesstoken", "sign"}  # in lower case
+TOKEN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})")
 
 
 def check_envelope(members: dict, now: datetime.datetime) -> None:
@@ -36,7 +51,7 @@ def is_signed(members: dict) -> bool:
     token, given, secret = members.get("accessToken"), members.get("sign"), settings.BBOSS_APP_SECRET
     if not (secret and isinstance(token, str) and isinstance(given, str)):
         return False
-    return tokens.is_known(token, settings.BBOSS_ACCESS_TOKENS) and signature.verify(members, given, secret)
+    return is_known(token, settings.BBOSS_ACCESS_TOKENS) and verify(members, given, secret)
 
 
 def check_trans_ido(members: dict, now: datetime.datetime) -> None:
@@ -80,8 +95,15 @@ def check_party(members: dict, now: datetime.datetime) -> None:
 
 
 def check_token(members: dict, now: datetime.datetime) -> None:
-    """20305, 20311."""
-    tokens.check_token(members["accessToken"], settings.BBOSS_ACCESS_TOKENS, now)
+    """20305 for a malformed or unknown token, 20311 for one past its own expiry."""
+    token = members["accessToken"]
+    ends = expiry(token) if isinstance(token, str) else None
+    if ends is None:
+        raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: not of the form <expiry><32 hex>-<4 digits>-<epoch>")
+    if not is_known(token, settings.BBOSS_ACCESS_TOKENS):
+        raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: right in form, but none of the tokens set here")
+    if now > ends:
+        raise Refused(Code.TOKEN_EXPIRED, hint=f"accessToken: ended {wire_time(ends)}, our clock is {wire_time(now)}")
 
 
 def check_signature(members: dict, now: datetime.datetime) -> None:
@@ -91,8 +113,8 @@ def check_signature(members: dict, now: datetime.datetime) -> None:
         raise Refused(Code.SIGNATURE, hint="BBOSS_APP_SECRET is not set on our side")
     if not isinstance(given, str):
         raise Refused(Code.SIGNATURE, hint="sign: must be a string")
-    if not signature.verify(members, given, secret):
-        text = signature.masked_text(members)[:LONGEST_HINT]
+    if not verify(members, given, secret):
+        text = masked_text_to_sign(members)[:LONGEST_HINT]
         raise Refused(Code.SIGNATURE, hint=f"sign: is not the MD5 of the text that we signed, which is: {text}")
 
 
@@ -136,3 +158,78 @@ CHECKS = (
     check_route_value,
     check_env_flag,
 )
+
+
+def parse_time(text: str) -> datetime.datetime | None:
+    """`20230920185339` as an aware time in Asia/Shanghai; None if it is none."""
+    match = _TIME.fullmatch(text)
+    try:
+        return match and datetime.datetime(*map(int, match.groups()), tzinfo=ZONE)
+    except ValueError:
+        return None
+
+
+def expiry(token: str) -> datetime.datetime | None:
+    """When the token ends (Asia/Shanghai); None if it does not have a token's form."""
+    match = TOKEN.fullmatch(token)
+    return match and parse_time(match.group(1))
+
+
+def is_known(token: str, known: Iterable[str]) -> bool:
+    """Looks at all of them, each in constant time: how long it takes tells nothing about a near miss."""
+    return any([hmac.compare_digest(token.encode(), one.strip().encode()) for one in known])  # noqa: C419
+
+
+def text_to_sign(members: dict, secret: str) -> str:
+    """The text whose MD5 is the signature: secret, every key with its value in order of keys, secret.
+
+    `sign` is left out. A string enters as it is, any other value as canonical JSON.
+    """
+    parts = [key + _value(members[key]) for key in sorted(members) if key != "sign"]
+    return "".join([secret, *parts, secret])
+
+
+def _value(value) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def sign(members: dict, secret: str) -> str:
+    """The signature: 32 hex digits in upper case."""
+    digest = hashlib.md5(text_to_sign(members, secret).encode(), usedforsecurity=False)
+    return digest.hexdigest().upper()
+
+
+def verify(members: dict, given: str, secret: str) -> bool:
+    """Whether `given` signs the members, in any letter case. Compares in constant time."""
+    return hmac.compare_digest(sign(members, secret).encode(), given.upper().encode())
+
+
+def masked_text_to_sign(members: dict) -> str:
+    """The text to sign as it may be shown: application secret and access token made unreadable."""
+    masked = {key: MASK if key.lower() in SECRET_NAMES else value for key, value in members.items()}
+    return text_to_sign(masked, f"<{MASK} app secret {MASK}>")
+
+
+def stored_trans_ido(given: str) -> str:
+    """The caller's number as our columns hold it: itself, or a digest where it is too long, a token, not plain text."""
+    if len(given) <= LONGEST_TRANS_IDO and not CONTROL.search(given) and not TOKEN.search(given):
+        return given
+    return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
+
+
+def masked_body(members: dict) -> str:
+    """The request as JSON text without its token and signature. JSON escapes U+0000, which PostgreSQL refuses."""
+    return TOKEN.sub(MASK, encode(_masked(members)))
+
+
+def storable_hint(hint: str, *, signed: bool) -> str:
+    """What was wrong, as every database takes it and without what looks like a token; a stranger's is cut."""
+    masked = TOKEN.sub(MASK, hint).replace("\0", "\\u0000")
+    return masked if signed else head(masked, MOST_OF_A_STRANGER)[0]
+
+
+def _masked(value):
+    """A JSON value with tokens and signatures masked at any depth: an envelope may come wrapped in another object."""
+    if isinstance(value, dict):
+        return {key: MASK if key.lower() in SECRET_NAMES else _masked(inner) for key, inner in value.items()}
+    return [_masked(inner) for inner in value] if isinstance(value, list) else value

@@ -1,9 +1,8 @@
 """A list of order numbers from BBOSS, one a line (contract section 5, `reconcile --numbers`)."""
 
-import re
 from pathlib import Path
 
-NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+from integrations.bboss.content import NUMBER
 
 
 class NumberListError(Exception):

@@ -13,7 +13,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.db import connection
 
-from integrations.bboss.codes import Code, Refused
+from integrations.bboss.responses import Code, Refused
 from integrations.models import CallCount
 
 logger = logging.getLogger(__name__)

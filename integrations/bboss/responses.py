@@ -1,16 +1,87 @@
-"""The one form in which this address answers (contract 2.3)."""
+"""What BBOSS is answered (contract 2.3): the table of reply codes as data, and the one form of every answer."""
 
 import datetime
 from dataclasses import dataclass, field
+from enum import Enum
 
 from django.conf import settings
 
-from integrations.bboss.codes import BizCode, Code
 from integrations.outbound.formats import encode, wire_time
 
 
+@dataclass(frozen=True)
+class ReplyCode:
+    """One row of the table: HTTP status, rspCode, rspDesc. `desc` ending in a colon and a space is completed by what
+    is wrong."""
+
+    http: int
+    number: str
+    desc: str
+
+
+class Code(Enum):
+    """The table, in the order in which the cases are checked; the first that fails answers."""
+
+    NOT_POST = ReplyCode(405, "11002", "request method must be post")
+    NOT_JSON_TYPE = ReplyCode(415, "20007", "Request Content Type Error")
+    TOO_LARGE = ReplyCode(413, "20215", "request message too large (2M at most)")
+    ADDRESS_REFUSED = ReplyCode(403, "20303", "User no permission")
+    TOO_OFTEN = ReplyCode(429, "20308", "User call service limited")
+    UNREADABLE = ReplyCode(400, "20105", "Format req stream to string Error")
+    NO_TRANS_IDO = ReplyCode(200, "20402", "transido is empty")
+    MISSING = ReplyCode(200, "20101", "Missing Required Args: ")
+    SIGN_METHOD = ReplyCode(200, "20207", "Invalid Signature Method")
+    TIME_FORM = ReplyCode(200, "20209", "Invalid Timestamp")
+    TIME_DISTANCE = ReplyCode(200, "20210", "Timestamp Timeout")
+    PARTY_UNKNOWN = ReplyCode(200, "20314", "User bad status")
+    TOKEN_UNKNOWN = ReplyCode(200, "20305", "Invalid Token")
+    TOKEN_EXPIRED = ReplyCode(200, "20311", "Expired Token")
+    SIGNATURE = ReplyCode(200, "20208", "Invalid Signature")
+    ROUTE_TYPE = ReplyCode(200, "20501", "Route type invalidate.")
+    ROUTE_VALUE = ReplyCode(200, "20502", "Route value invalidate.")
+    ENV_FLAG = ReplyCode(200, "21000", "request data does not match the configuration")
+    CONTENT = ReplyCode(200, "20505", "Request body parameter invalidate: ")
+    REPEAT = ReplyCode(200, "20002", "Repeat call")
+    BUSINESS = ReplyCode(200, "30000", "business failure")
+    SUCCESS = ReplyCode(200, "00000", "Success")
+    OUR_FAULT = ReplyCode(503, "20000", "internal error; nothing was stored, send again")
+
+
+class BizCode(Enum):
+    """What the core says in `result`: number and text."""
+
+    DONE = ("0000", "Success")
+    CONFLICT = ("3001", "this OrderNum exists with other content")
+    UNKNOWN = ("3004", "no order of this OrderNum")
+    CLAIMED = ("3005", "an activation holds this trial")
+
+
+class Refused(Exception):  # noqa: N818  named for what it says: the request is refused
+    """The request is refused with `code`.
+
+    `detail` completes the description; `hint` (stored, never sent) tells the partner's engineer what was wrong.
+    `retry_after`: the seconds after which the caller may come back.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        detail: str = "",
+        *,
+        hint: str = "",
+        biz: BizCode | None = None,
+        retry_after: int | None = None,
+    ):
+        super().__init__(code.value.desc + detail)
+        self.code = code
+        self.desc = code.value.desc + detail
+        self.hint = hint or self.desc
+        self.biz = biz
+        self.retry_after = retry_after
+
+
 @dataclass
-class Call:
+class InboundCall:
     """One call of the address, as far as it is known: `members` stays empty until the body could be read."""
 
     now: datetime.datetime
@@ -29,7 +100,7 @@ class Reply:
     retry_after: int | None = None
 
 
-def reply(call: Call, code: Code, *, desc: str = "", result: str = "", retry_after: int | None = None) -> Reply:
+def reply(call: InboundCall, code: Code, *, desc: str = "", result: str = "", retry_after: int | None = None) -> Reply:
     """The answer to a call. What is not known yet, or came in another type, is an empty string."""
     body = {
         "transIDO": _text(call.members.get("transIDO")),

@@ -3,8 +3,7 @@
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
-from integrations.bboss.codes import BizCode, Code
-from integrations.bboss.responses import result_text
+from integrations.bboss.responses import BizCode, Code, result_text
 
 
 class EnvelopeSerializer(serializers.Serializer):

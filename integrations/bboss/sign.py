@@ -5,8 +5,7 @@ import uuid
 
 from django.conf import settings
 
-from integrations.bboss.signature import sign
-from integrations.bboss.tokens import expiry
+from integrations.bboss.envelope import expiry, sign
 from integrations.outbound.formats import wire_time
 
 

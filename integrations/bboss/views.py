@@ -1,19 +1,68 @@
-"""`POST /api/bboss/orders` (contract section 2). HTTP only; the way of a call is in `intake`."""
+"""`POST /api/bboss/orders` (contract section 2): the way of one call, from HTTP to the answer.
 
+Also the row that is kept of the message, whether it was accepted or refused (contract 2.3, last paragraph).
+"""
+
+import datetime
+import hashlib
 import logging
+import uuid
 
+from django.http import HttpRequest
+from django.utils import timezone
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations.bboss.codes import Code
-from integrations.bboss.handler import answer, refuse
-from integrations.bboss.responses import Reply
+from integrations.bboss.content import bad, content_of, is_withdrawal, order_number_of, read_order, read_withdrawal
+from integrations.bboss.envelope import (
+    MOST_OF_A_STRANGER,
+    check_envelope,
+    is_signed,
+    masked_body,
+    storable_hint,
+    stored_trans_ido,
+)
+from integrations.bboss.rate_limit import (
+    caller_address,
+    check_address,
+    check_rate,
+    check_unsigned_rate,
+    count_refused,
+)
+from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_text
 from integrations.bboss.schema import documented
+from integrations.inbound.body import (
+    LARGEST,
+    BadJsonError,
+    BodyBrokenError,
+    BodyTooLargeError,
+    discard_body,
+    parse_bytes,
+    read_body,
+)
+from notifications.masks import head
+from orders.content import Receipt
+from orders.errors import (
+    ContentError,
+    OrderConflictError,
+    OrderError,
+    OrderUnknownError,
+    RepeatCallError,
+    TrialClaimedError,
+)
+from orders.models import InboundMessage
+from orders.restored_guard import is_restored
+from orders.services import keep_message, receive_order, withdraw_order
 
 logger = logging.getLogger(__name__)
+BIZ_CODES = {
+    OrderConflictError: BizCode.CONFLICT,
+    OrderUnknownError: BizCode.UNKNOWN,
+    TrialClaimedError: BizCode.CLAIMED,
+}
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -31,7 +80,7 @@ class OrdersView(APIView):
 
     http_method_names = ["post"]  # not even OPTIONS: the table says 405 for all others
     content_negotiation_class = AlwaysJson
-    parser_classes = [JSONParser]  # for the schema: the body is read by `transport`
+    parser_classes = [JSONParser]  # for the schema: the body is read by `read_members`
 
     @documented
     def post(self, request):
@@ -51,3 +100,178 @@ def _response(reply: Reply) -> Response:
     if reply.retry_after is not None:
         response["Retry-After"] = str(reply.retry_after)
     return response
+
+
+def answer(request: HttpRequest) -> Reply:
+    """Answers one POST and never raises: what is not foreseen is our fault, 503, with nothing stored."""
+    call = _call(request.META)
+    try:
+        return _answer(call, request)
+    except Exception:
+        logger.exception("nothing was stored of call %s", call.trans_idh)
+        return reply(call, Code.OUR_FAULT)
+
+
+def refuse(code: Code, meta: dict) -> Reply:
+    """The answer to a call that did not get as far as `answer`; it counts against its caller's rate too."""
+    call = _call(meta)
+    count_refused(call.address, call.now)
+    return reply(call, code)
+
+
+def _call(meta: dict) -> InboundCall:
+    return InboundCall(now=timezone.now(), address=caller_address(meta), trans_idh=uuid.uuid4().hex)
+
+
+def _answer(call: InboundCall, request: HttpRequest) -> Reply:
+    try:
+        call.members, call.raw = read_members(request, call.address, call.now)
+    except Refused as refusal:
+        return _not_kept(call, refusal)
+    try:
+        check_envelope(call.members, call.now)
+    except Refused as refusal:
+        return _keep_refused(call, _message(call), refusal) if is_signed(call.members) else _stranger(call, refusal)
+    message = _message(call)
+    try:
+        return _accept(call, message)
+    except Refused as refusal:
+        return _keep_refused(call, message, refusal)
+
+
+def read_members(request: HttpRequest, address: str, now: datetime.datetime) -> tuple[dict, bytes]:
+    """The request's members and its body, after the checks that need no message. Raises Refused (20007 to 20105)."""
+    try:
+        _check_content_type(request)
+        length = _content_length(request)
+        check_address(address)
+    except Refused:
+        count_refused(address, now)
+        raise
+    check_rate(address, now)
+    body = _read(request, length)
+    try:
+        return parse_bytes(body), body
+    except BadJsonError as error:
+        raise Refused(Code.UNREADABLE, hint=str(error)) from None
+
+
+def _check_content_type(request: HttpRequest) -> None:
+    given = request.META.get("CONTENT_TYPE", "").split(";")[0].strip().lower()
+    if given != "application/json":
+        raise Refused(Code.NOT_JSON_TYPE, hint=f"Content-Type: {ascii(given)[:80]} is not application/json")
+
+
+def _content_length(request: HttpRequest) -> int | None:
+    """The announced length; None for a chunked body. One that is too long is refused without keeping it."""
+    if _is_chunked(request):
+        return None
+    try:
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+    if length > LARGEST:
+        discard_body(request, endless=False)
+        raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
+    return length
+
+
+def _is_chunked(request: HttpRequest) -> bool:
+    """Whether the body comes without a length and the server says where it ends."""
+    chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+    return chunked and bool(request.META.get("wsgi.input_terminated"))
+
+
+def _read(request: HttpRequest, length: int | None) -> bytes:
+    try:
+        body = read_body(request, LARGEST, endless=length is None)
+    except BodyBrokenError as error:
+        raise Refused(Code.UNREADABLE, hint=str(error)) from None
+    except BodyTooLargeError:
+        raise Refused(Code.TOO_LARGE, hint="a chunked body") from None
+    if length is not None and len(body) != length:
+        raise Refused(Code.UNREADABLE, hint=f"{length} bytes were announced, {len(body)} came")
+    return body
+
+
+def _accept(call: InboundCall, message: InboundMessage) -> Reply:
+    """Hands the order of a message with a right envelope to the core. Raises Refused.
+
+    A database that counts as restored takes nothing in: it may have lost what this message is about.
+    """
+    if is_restored():
+        logger.warning("nothing was stored of call %s: the database counts as restored", call.trans_idh)
+        return reply(call, Code.OUR_FAULT)
+    content = content_of(call.members)
+    message.order_number = order_number_of(content)
+    _set_outcome(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
+    try:
+        receipt = _to_core(content, trans_ido=stored_trans_ido(call.members["transIDO"]), message=message)
+    except OrderError as error:
+        raise _refusal(error) from error
+    call.trans_idh = receipt.trans_idh
+    return reply(call, Code.SUCCESS, result=result_text(receipt.order_number, BizCode.DONE))
+
+
+def _to_core(content: dict, *, trans_ido: str, message: InboundMessage) -> Receipt:
+    if is_withdrawal(content):
+        return withdraw_order(read_withdrawal(content), raw=content, trans_ido=trans_ido, message=message)
+    return receive_order(read_order(content), raw=content, trans_ido=trans_ido, message=message)
+
+
+def _refusal(error: OrderError) -> Refused:
+    """The core's refusal in the words of the table."""
+    if isinstance(error, ContentError):
+        return bad(error.field, error.why)
+    if isinstance(error, RepeatCallError):
+        return Refused(Code.REPEAT, hint=str(error))
+    if biz := BIZ_CODES.get(type(error)):
+        return Refused(Code.BUSINESS, hint=str(error), biz=biz)
+    raise error
+
+
+def _message(call: InboundCall) -> InboundMessage:
+    """The unsaved row of a request that could be read. It is saved once, with its outcome."""
+    given = call.members.get("transIDO")
+    return InboundMessage(
+        received_at=call.now,
+        remote_address=call.address,
+        trans_ido=stored_trans_ido(given) if isinstance(given, str) else "",
+        trans_idh=call.trans_idh,
+        order_number=order_number_of(call.members.get("content")),
+        body=masked_body(call.members),
+    )
+
+
+def _set_outcome(message: InboundMessage, code: Code, desc: str, biz: BizCode | None) -> None:
+    message.http_status, message.rsp_code, message.rsp_desc = code.value.http, code.value.number, desc
+    message.biz_code = biz.value[0] if biz else ""
+
+
+def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
+    """There is no message, or one too many of a stranger's."""
+    logger.warning("refused %s from %s: %s", refusal.code.value.number, call.address or "-", refusal.hint)
+    return reply(call, refusal.code, desc=refusal.desc, retry_after=refusal.retry_after)
+
+
+def _stranger(call: InboundCall, refusal: Refused) -> Reply:
+    """A message without a right token and signature: its head is kept, as long as there are not too many of them."""
+    try:
+        check_unsigned_rate(call.now)
+    except Refused as too_many:
+        return _not_kept(call, too_many)
+    message = _message(call)
+    message.signed = False
+    message.body = head(message.body, MOST_OF_A_STRANGER)[0]
+    message.length, message.sha256 = len(call.raw), hashlib.sha256(call.raw).hexdigest()
+    return _keep_refused(call, message, refusal)
+
+
+def _keep_refused(call: InboundCall, message: InboundMessage, refusal: Refused) -> Reply:
+    _set_outcome(message, refusal.code, refusal.desc, refusal.biz)
+    message.hint = storable_hint(refusal.hint, signed=message.signed)
+    # The core may have tried to save it in a transaction that was rolled back, and given it its number.
+    message.pk, message.trans_idh = None, call.trans_idh
+    keep_message(message)
+    result = result_text(message.order_number, refusal.biz) if refusal.biz else ""
+    return reply(call, refusal.code, desc=refusal.desc, result=result)

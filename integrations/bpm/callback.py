@@ -16,16 +16,22 @@ from rest_framework.views import APIView
 from integrations.bpm.schema import MEANINGS, RECEIVED, documented
 from integrations.bpm.serializers import ApprovalSerializer
 from integrations.bpm.signature import is_signed
-from integrations.inbound.body import BodyBrokenError, BodyTooLargeError, discard_body, read_body
-from integrations.inbound.strict_json import BadJsonError, parse_bytes
-from orders.db.canonical import content_hash
+from integrations.inbound.body import (
+    LARGEST,
+    BadJsonError,
+    BodyBrokenError,
+    BodyTooLargeError,
+    discard_body,
+    parse_bytes,
+    read_body,
+)
+from orders.content import content_hash
 from orders.errors import OrderUnknownError, RecordConflictError
 from orders.restored_guard import is_restored
 from orders.services import receive_approval
 
 logger = logging.getLogger(__name__)
 
-LARGEST = 2 * 1024 * 1024
 LONGEST_MESSAGE = 500  # it may quote what was sent
 
 

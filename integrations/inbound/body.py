@@ -1,21 +1,34 @@
-"""Reads the body of a call to one of our addresses. A slow caller does not keep a thread for ever.
+"""Reads the body of a call to one of our addresses: within a time, and as strict JSON.
+
+A slow caller does not keep a thread for ever. What two readers could understand differently is refused (contract 2.3,
+code 20105).
 
 A body may take BODY_SECONDS in all, and its caller be silent for SILENT_SECONDS. nginx in front waits for the whole
 body before it asks us, so this is for whoever calls gunicorn itself; gunicorn.conf.py bounds the head.
 """
 
+import json
+import math
+import re
 import socket
 import time
+from collections import Counter
 from contextlib import suppress
 
 from django.http import HttpRequest
 
 from integrations.outbound.deadline import reading
+from orders.content import canonical_json
+from orders.untrusted_text import MOST_VALUES
 
+LARGEST = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
 SILENT_SECONDS = 10
 BODY_SECONDS = 20
 MOST_DISCARDED = 16 * 1024 * 1024
 AT_ONCE = 64 * 1024
+DEEPEST = 32
+# A string, ended or not, or a bracket. Possessive, so that no text makes it go back: its time is linear.
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 
 
 class BodyBrokenError(Exception):
@@ -24,6 +37,10 @@ class BodyBrokenError(Exception):
 
 class BodyTooLargeError(Exception):
     """The body has more bytes than may be."""
+
+
+class BadJsonError(ValueError):
+    """The text is not JSON as we accept it; the message says why, in words for the sender's engineer."""
 
 
 def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
@@ -55,6 +72,81 @@ def discard_body(request: HttpRequest, *, endless: bool) -> None:
 def _stream(request: HttpRequest, *, endless: bool):
     # Django reads nothing without a Content-Length, so such a body is taken from the server's own stream.
     return request.META["wsgi.input"] if endless else request
+
+
+def parse_bytes(body: bytes) -> dict:
+    """The object in a UTF-8 body. Raises BadJsonError."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadJsonError(f"not UTF-8 (byte {error.start})") from None
+    return parse_text(text)
+
+
+def parse_text(text: str) -> dict:
+    """The object in a text. Refused are: another type than an object, a key twice in one object, NaN, Infinity, a
+    number that overflows, more than 32 levels or 250,000 values, and half of a surrogate pair. Raises BadJsonError."""
+    brackets = text.count("[") + text.count("{")
+    if brackets + text.count(",") > MOST_VALUES:
+        raise BadJsonError(f"more than {MOST_VALUES} values")
+    if brackets > DEEPEST:
+        _check_depth(text)
+    value = _parse(text)
+    if not isinstance(value, dict):
+        raise BadJsonError("the outermost value is not an object")
+    if "\\u" in text:  # only an escape can bring one in, UTF-8 can't
+        _check_surrogates(value)
+    return value
+
+
+def _parse(text: str):
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+    except BadJsonError:
+        raise
+    except json.JSONDecodeError as error:
+        raise BadJsonError(f"not JSON: {error}") from None
+    except ValueError:  # Python's limit on the digits of a whole number
+        raise BadJsonError("a number has too many digits") from None
+
+
+def _check_depth(text: str) -> None:
+    """Before parsing, since the parser recurses: a body of brackets only must cost nothing."""
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        token = match.group()
+        if token in ("[", "{"):
+            depth += 1
+            if depth > DEEPEST:
+                raise BadJsonError(f"nested deeper than {DEEPEST} levels")
+        elif token in ("]", "}"):
+            depth -= 1
+
+
+def _object(pairs: list[tuple]) -> dict:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise BadJsonError(f"the key {ascii(twice)[:80]} is there twice in one object")
+    return value
+
+
+def _constant(name: str):
+    raise BadJsonError(f"{name} is not JSON")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise BadJsonError(f"the number {text[:40]} is too large")
+    return value
+
+
+def _check_surrogates(value: dict) -> None:
+    try:
+        canonical_json(value).encode()
+    except UnicodeEncodeError:
+        raise BadJsonError("a string holds half of a surrogate pair") from None
 
 
 class BodiesInTime:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from approvals.models import ApprovalRecord
 from approvals.services import add_record
-from orders.db.canonical import content_hash
+from orders.content import content_hash
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order
 from orders.services.approvals import apply_decision, settle_process

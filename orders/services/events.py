@@ -3,11 +3,9 @@
 import datetime
 from collections.abc import Iterable
 
-from django.db import transaction
-
-from orders import high_water_mark
-from orders.db.bulk_write import insert_rows
+from orders.db.compiled_sql import insert_rows
 from orders.models import Order, OrderEvent
+from orders.restored_guard import remember
 
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
@@ -19,18 +17,13 @@ def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime
     """Saves one event."""
     row = event(order, kind, by=by, now=now, **data)
     row.save()
-    _remember(row.pk)
+    remember(row.pk)
     return row
 
 
 def add_events(rows: Iterable[OrderEvent]) -> None:
-    """Saves events. Once they are committed, this machine remembers the newest (orders.high_water_mark)."""
+    """Saves events. Once they are committed, this machine remembers the newest (orders.restored_guard)."""
     rows = list(rows)
     insert_rows(rows)
     if rows:
-        _remember(rows[-1].pk)
-
-
-def _remember(number: int) -> None:
-    if name := high_water_mark.database:
-        transaction.on_commit(lambda: high_water_mark.writer.note(name, number), robust=True)
+        remember(rows[-1].pk)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from approvals.models import ApprovalRecord
 from approvals.services import add_record
-from orders.db.canonical import content_hash
+from orders.content import content_hash
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES

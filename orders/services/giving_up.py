@@ -11,8 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from orders.books import HeldRecord
-from orders.db.batches import load_rows
-from orders.db.bulk_write import update_rows
+from orders.db.compiled_sql import load_rows, update_rows
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES, OPEN_STATES

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from orders.db.bulk_write import update_rows
+from orders.db.compiled_sql import update_rows
 from orders.models import Attempt, Dispatch, Order
 from orders.services.events import add_event
 from orders.services.locking import lock_orders

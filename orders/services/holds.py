@@ -3,9 +3,10 @@
 import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
-from orders.domain_names import MOST_DOMAINS, fault
+from orders.content import MOST_DOMAINS, domain_fault
+from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order, OrderDomain, Province
 from orders.services.events import add_event
@@ -19,6 +20,7 @@ from orders.services.wakeup import wake
 
 Held, State = Order.Held, Order.State
 WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]
+FOLLOWERS = Prepared(lambda: _waiting(Slot("trial_number"), WAITS_FOR_TRIAL).values_list("pk")[:1])
 
 
 def note_hold(order: Order, *, now: datetime.datetime, by: str, detail: str = "") -> None:
@@ -30,12 +32,14 @@ def note_hold(order: Order, *, now: datetime.datetime, by: str, detail: str = ""
 
 def settle_followers(trial: Order, *, now: datetime.datetime, by: str, held: list[str] | None = None) -> None:
     """Looks again at the orders that wait for this (locked) trial, in order of arrival."""
-    waiting = Order.objects.filter(
-        trial_number=trial.number, state=State.HELD, held_because__in=held or WAITS_FOR_TRIAL, undo_since=None
-    )
+    waiting = _waiting(trial.number, held or WAITS_FOR_TRIAL)
     for order in waiting.order_by("pk").select_for_update(no_key=True):
         order.trial = trial
         settle_again(order, now=now, by=by)
+
+
+def _waiting(trial_number, held: list[str]) -> QuerySet[Order]:
+    return Order.objects.filter(trial_number=trial_number, state=State.HELD, held_because__in=held, undo_since=None)
 
 
 def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
@@ -133,7 +137,7 @@ def _check_domains(domains: list[str]) -> None:
         raise NotAllowedError(f"more than {MOST_DOMAINS} domains")
     seen = set()
     for name in domains:
-        if wrong := fault(name):
+        if wrong := domain_fault(name):
             raise NotAllowedError(f"domain {name!r} {wrong}")
         if name.lower() in seen:
             raise NotAllowedError(f"domain {name!r} is named twice")

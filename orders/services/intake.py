@@ -5,15 +5,12 @@ import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from orders.content import OrderContent, Receipt
-from orders.db.bulk_write import insert_rows
-from orders.db.canonical import content_hash
-from orders.db.compiled_query import Prepared, Slot
-from orders.domain_names import MOST_DOMAINS
+from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash
+from orders.db.compiled_sql import Prepared, Slot, insert_rows
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.events import add_events, event
-from orders.services.holds import note_hold, settle_followers
+from orders.services.holds import FOLLOWERS, note_hold, settle_followers
 from orders.services.order_state import refresh_states
 from orders.services.planning import open_claim, settle
 from orders.services.save_plan import carry_out
@@ -79,7 +76,7 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
         note_hold(order, now=now, by="bboss")
     elif not decision.steps:  # a change that sends nothing is carried out
         refresh_states([order], now=now, by="bboss")
-    if order.kind == Order.Kind.TRIAL:
+    if order.kind == Order.Kind.TRIAL and FOLLOWERS(trial_number=order.number):
         settle_followers(order, now=now, by="bboss")
     wake(settle=order.kind == Order.Kind.TRIAL or bool(decision.held))
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)

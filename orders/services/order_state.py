@@ -4,7 +4,7 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterable
 
-from orders.db.bulk_write import update_rows
+from orders.db.compiled_sql import update_rows
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES
 from orders.services.events import add_event, add_events, event

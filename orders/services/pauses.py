@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
 from orders.queries.pausing import slept_through, waiting_steps

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.utils import timezone
 
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import ContentError
 from orders.models import BillingRecord, Order, OrderDomain, Province, TrialClaim
 from orders.plan import CANCEL_TRIAL, PlanFacts, PlannedStep, build_plan
@@ -30,6 +30,7 @@ UNDO_ASKED = Prepared(
     lambda: Order.objects.filter(trial=Slot("trial"), undo_asked_at__isnull=False).values_list("pk", flat=True)[:1]
 )
 DOMAINS = Prepared(lambda: OrderDomain.objects.filter(order=Slot("order")).values_list("name", flat=True))
+ATTRIBUTION = Prepared(lambda: Province.objects.filter(code=Slot("code")).order_by("pk")[:1])
 RECORDS = Prepared(lambda: BillingRecord.objects.filter(order=Slot("order")))
 
 
@@ -69,17 +70,12 @@ def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: d
 
 def _settle_trial(order: Order, decision: Settlement, claim, now: datetime.datetime) -> str:
     if order.attribution_id is None:
-        order.attribution = _attribution_of(order.enterprise_id)
+        order.attribution = ATTRIBUTION.first(code=order.enterprise_id[:3])  # its id begins with it (contract 2.4)
     if order.attribution_id is None:
         return Held.ATTRIBUTION_UNKNOWN
     decision.steps = build_plan(PlanFacts(kind=order.kind))
     decision.new = [_trial_record(order, order.service_type_id, name) for name in decision.domains]
     return Held.NOT
-
-
-def _attribution_of(enterprise_id: str) -> Province | None:
-    """The attribution whose code the enterprise's id begins with (contract 2.4)."""
-    return Province.objects.filter(code=enterprise_id[:3]).first()
 
 
 def _trial_trouble(order: Order, trial: Order | None) -> str:

@@ -13,21 +13,6 @@ from orders.services.events import add_event
 from orders.services.wakeup import wake
 
 
-def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) -> bool:
-    """The database of this name counts as restored from now on, for all machines; False if it did already.
-
-    `about`: what is known of it, JSON-able (see Timeline).
-    """
-    with transaction.atomic():
-        row = Timeline.objects.select_for_update().filter(name=name, restored_at=None).first()
-        if row is None:
-            return False
-        number = add_event(None, "database_restored", by=by, now=now, **about).pk
-        row.restored_at, row.restored = now, about | {"event": number}
-        row.save()
-    return True
-
-
 def present_timeline() -> Timeline | None:
     """The stretch of history that the database is in; None where it was emptied."""
     return Timeline.objects.order_by("-pk").first()

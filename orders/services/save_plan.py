@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Mapping
 
-from orders.db.bulk_write import insert_rows
+from orders.db.compiled_sql import insert_rows
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.order_state import move_trial

@@ -6,8 +6,7 @@ import uuid
 from django.db import transaction
 from django.utils import timezone
 
-from orders.content import Receipt
-from orders.db.canonical import content_hash
+from orders.content import Receipt, content_hash
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
 from orders.services.compensation.finish import finish_undo

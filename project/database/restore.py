@@ -11,10 +11,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from orders import high_water_mark
 from orders.models import OrderEvent
+from orders.restored_guard import note_restored, raise_mark
 from orders.services.events import add_event
-from orders.services.restores import note_restored
 from project.database import manifest, postgres
 from project.database.backup import ATTACHMENTS, PUT_BACK, about
 from project.database.errors import BackupError
@@ -38,7 +37,7 @@ def restore(folder: Path, *, by: str, now: datetime.datetime) -> Restored:
     done = Restored(facts)
     _put_attachments_back(folder, done)
     try:
-        high_water_mark.raise_to(facts["database"], facts["newest_event"] + 1)
+        raise_mark(facts["database"], facts["newest_event"] + 1)
     except OSError as error:
         raise BackupError(f"STATE_DIR can't be written: {error}") from error
     if facts["vendor"] == "sqlite":

@@ -9,11 +9,11 @@ from django_q.models import OrmQ
 
 from integrations.database_deadline import one_line
 from integrations.models import Breaker
-from orders.high_water_mark import unwritable
 from orders.models import AffectedOrder, Incident
 from orders.queries.doubts import count_open
 from orders.queries.pausing import oldest_due, standing_pauses
 from orders.queries.stuck import count_stuck
+from orders.restored_guard import unwritable
 from orders.services.incidents import OPEN
 from orders.services.restores import open_restore
 from project.database.backup import last_backup

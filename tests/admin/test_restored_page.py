@@ -5,8 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Dispatch, OrderEvent, Timeline
-from orders.restored_guard import look
-from orders.services.restores import note_restored
+from orders.restored_guard import look, note_restored
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

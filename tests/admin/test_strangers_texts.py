@@ -7,8 +7,7 @@ import time
 import pytest
 from django.urls import reverse
 
-from integrations.bboss.message_log import masked_body, storable_hint
-from integrations.bboss.signature import masked_text as masked_text_to_sign
+from integrations.bboss.envelope import masked_body, masked_text_to_sign, storable_hint
 from notifications.masks import MOST, mask_mail, mask_phone, mask_text
 from orders.admin.personal import masked_json, masked_text
 from orders.error_codes import cause_of

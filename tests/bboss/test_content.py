@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from integrations.bboss.codes import Code, Refused
 from integrations.bboss.content import is_withdrawal, read_order, read_withdrawal
+from integrations.bboss.responses import Code, Refused
 from orders.models import Order, ServiceType
 from tests.bboss.conftest import ACTIVATION, CHANGE, TRIAL, envelope, without
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from integrations.bboss.fields import DomainListField
-from orders.domain_names import fault
+from integrations.bboss.content import DomainListField
+from orders.content import domain_fault
 
 LABEL63 = "a" * 63
 LONG253 = ".".join([LABEL63, LABEL63, LABEL63, "b" * 57, "com"])
@@ -31,7 +31,7 @@ GOOD = [
 
 @pytest.mark.parametrize("name", GOOD)
 def test_valid(name):
-    assert fault(name) is None
+    assert domain_fault(name) is None
 
 
 BAD = [
@@ -75,7 +75,7 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "why"), BAD)
 def test_invalid_says_why(name, why):
-    assert why in fault(name)
+    assert why in domain_fault(name)
 
 
 @pytest.mark.parametrize("pattern", ["d{}.example.com", "网{}.example.com"])

@@ -6,7 +6,7 @@ import json
 import pytest
 from django.db import OperationalError, transaction
 
-from integrations.bboss import handler
+from integrations.bboss import views
 from orders.errors import OrderConflictError
 from tests.bboss.conftest import ACTIVATION, MEMBERS, TRIAL, envelope
 
@@ -100,7 +100,7 @@ def test_a_refusal_after_a_rolled_back_save_is_kept_under_its_own_numbers(post, 
             message.pk = 10**9  # as if somebody else had got this one meanwhile
             raise OrderConflictError("too late")
 
-    monkeypatch.setattr(handler, "receive_order", late)
+    monkeypatch.setattr(views, "receive_order", late)
     got = post(envelope())
     (message,) = kept()
     assert message.pk < 10**9
@@ -128,7 +128,7 @@ def wrong(*args, **kwargs):
 
 @pytest.mark.parametrize("fault", [broken, wrong])
 def test_our_fault_is_503_with_nothing_stored(post, kept, monkeypatch, fault):
-    monkeypatch.setattr(handler, "receive_order", fault)
+    monkeypatch.setattr(views, "receive_order", fault)
     got = post(envelope())
     assert (got.status, got.code) == (503, "20000")
     assert got.desc == "internal error; nothing was stored, send again"
@@ -140,7 +140,7 @@ def test_our_fault_is_503_with_nothing_stored(post, kept, monkeypatch, fault):
 
 
 def test_a_refusal_that_cannot_be_kept_is_503(post, kept, monkeypatch):
-    monkeypatch.setattr(handler, "keep_message", broken)
+    monkeypatch.setattr(views, "keep_message", broken)
     assert post(envelope(routeType="09")).code == "20000"
 
 

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from integrations.bboss.signature import masked_text, sign, text_to_sign, verify
-from orders.db.canonical import canonical_json, content_hash
+from integrations.bboss.envelope import masked_text_to_sign, sign, text_to_sign, verify
+from orders.content import canonical_json, content_hash
 
 MEMBERS = {
     "transIDO": "t1",
@@ -62,7 +62,7 @@ def test_every_member_is_signed():
 
 
 def test_the_text_for_people_holds_no_token():
-    text = masked_text({"accessToken": "very-secret", "transIDO": "t1"})
+    text = masked_text_to_sign({"accessToken": "very-secret", "transIDO": "t1"})
     assert "very-secret" not in text
     assert "accessToken***transIDOt1" in text
 

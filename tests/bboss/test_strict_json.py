@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from integrations.inbound.strict_json import BadJsonError, parse_bytes, parse_text
+from integrations.inbound.body import BadJsonError, parse_bytes, parse_text
 
 BAD = {
     "nothing": b"",

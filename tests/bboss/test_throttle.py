@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from integrations.bboss.codes import Refused
 from integrations.bboss.rate_limit import caller_address, check_rate, forget_counts, parse_networks, parse_rate
+from integrations.bboss.responses import Refused
 from integrations.models import CallCount
 from tests.bboss.conftest import PATH, answered, envelope
 

@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from orders import high_water_mark, restored_guard
+from orders import restored_guard
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, OrderEvent, Timeline
 from orders.services.reconciliation.take import take
@@ -21,7 +21,7 @@ A, B = "a.example.com", "b.example.com"
 @pytest.fixture
 def state_dir(settings, tmp_path):
     settings.STATE_DIR = tmp_path / "state"
-    high_water_mark.writer.written.clear()
+    restored_guard.mark_writer.written.clear()
     return settings.STATE_DIR
 
 
@@ -48,7 +48,7 @@ class Past:
     def __exit__(self, *error):
         copy = self.copies.pop()
         timeline = Timeline.objects.latest("pk")
-        high_water_mark.raise_to(timeline.name, OrderEvent.objects.latest("pk").pk)
+        restored_guard.raise_mark(timeline.name, OrderEvent.objects.latest("pk").pk)
         connection.savepoint_rollback(copy)
         connection.savepoint_commit(copy)
         self.desk.clock.shift(60)
@@ -79,7 +79,7 @@ def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, 
 def test_one_that_was_never_seen_or_is_ahead_does_not(desk, state_dir):
     desk.play(trial("T1", A))
     assert not restored_guard.look().restored
-    high_water_mark.raise_to(Timeline.objects.get().name, OrderEvent.objects.latest("pk").pk)
+    restored_guard.raise_mark(Timeline.objects.get().name, OrderEvent.objects.latest("pk").pk)
     assert not restored_guard.look().restored
     desk.play(activation("A1"))
     assert not restored_guard.look().restored

@@ -11,7 +11,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core import NotSet
 from schemathesis.specs.openapi import checks
 
-from integrations.bboss.codes import Code
+from integrations.bboss.responses import Code
 from integrations.bboss.sign import signed_envelope
 from integrations.bpm.signature import sign
 from project.wsgi import application

@@ -5,7 +5,7 @@ import inspect
 import re
 from dataclasses import dataclass, field
 
-from integrations.bboss.codes import Refused
+from integrations.bboss.responses import Refused
 from orders.errors import OrderError
 
 WRITES = ("INSERT", "UPDATE", "DELETE")

@@ -19,7 +19,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
     """By name: what takes the mend back while the stack is open."""
     from django.db.models import Q
 
-    from orders.db.compiled_query import Prepared, Slot
+    from orders.db.compiled_sql import Prepared, Slot
     from orders.models import Dispatch, Order, OrderDomain
     from orders.services import approvals, deciding, giving_up, planning, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start

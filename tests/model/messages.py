@@ -7,10 +7,9 @@ import uuid
 
 from django.utils import timezone
 
-from integrations.bboss.codes import Refused
 from integrations.bboss.content import is_withdrawal, read_order, read_withdrawal
-from orders.content import OrderContent
-from orders.db.canonical import content_hash
+from integrations.bboss.responses import Refused
+from orders.content import OrderContent, content_hash
 from orders.errors import OrderError
 from orders.models import InboundMessage
 from orders.restored_guard import is_restored
@@ -92,7 +91,7 @@ class Messages:
 
     def _send(self, content: dict, call: str = "") -> str:
         number, call = content["OrderNum"], call or uuid.uuid4().hex
-        if is_restored():  # as integrations.bboss.handler
+        if is_restored():  # as integrations.bboss.views
             return "503"
         message = self._message(number, call)
         try:

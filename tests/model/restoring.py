@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from orders import high_water_mark, restored_guard
+from orders import restored_guard
 from orders.models import Order, OrderEvent, Pause
 from orders.services.held_processes import hold_processes
 from orders.services.outbox.acts import bpm_acts
@@ -40,7 +40,7 @@ class Restoring:
         seen = newest_event()
         if seen <= had:
             return "nothing was lost"
-        high_water_mark.raise_to(present_timeline().name, seen)
+        restored_guard.raise_mark(present_timeline().name, seen)
         connection.savepoint_rollback(savepoint)
         self.air.clear()
         self.paused = {pause.partner: pause.until for pause in Pause.objects.not_ended()}  # those of the copy

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 from hypothesis import strategies as st
 
-from orders.db.compiled_query import Prepared
+from orders.db.compiled_sql import Prepared
 from orders.models import Dispatch, Order
 from orders.restored_guard import is_restored
 from tests.model.messages import FIRST_DAY

@@ -15,7 +15,7 @@ from django.utils import timezone
 from integrations.bigdata.payload import product_infos
 from integrations.delivery.payloads import record_facts
 from integrations.sandbox.store import Store
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.models import (
     AffectedOrder,
     BillingRecord,

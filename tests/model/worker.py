@@ -16,7 +16,7 @@ from integrations.delivery.senders import send
 from integrations.models import Breaker
 from orders.activation import activate
 from orders.attachments.check import Finding
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
 from orders.services import end_trials, recheck_files, settle_arrived

@@ -13,7 +13,7 @@ from django.core.checks import run_checks
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from orders import high_water_mark, restored_guard
+from orders import restored_guard
 from orders.models import OrderEvent, Timeline
 from orders.services.events import add_event
 from orders.services.restores import open_restore
@@ -24,9 +24,9 @@ from tests.flows.contents import trial
 @pytest.fixture(autouse=True)
 def state_dir(settings, tmp_path):
     settings.STATE_DIR = tmp_path / "state"
-    high_water_mark.writer = high_water_mark.Writer()
+    restored_guard.mark_writer = restored_guard.MarkWriter()
     yield settings.STATE_DIR
-    high_water_mark.writer.flush()
+    restored_guard.mark_writer.flush()
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def named(transactional_db):
 
 
 def mark(name: str) -> int:
-    high_water_mark.writer.flush()
-    return high_water_mark.read(name)
+    restored_guard.mark_writer.flush()
+    return restored_guard.read_mark(name)
 
 
 def say(kind: str = "note") -> int:
@@ -48,21 +48,21 @@ def say(kind: str = "note") -> int:
 
 def test_a_number_never_goes_back():
     for number in (5, 3, 7):
-        high_water_mark.raise_to("x", number)
-    assert high_water_mark.read("x") == 7
+        restored_guard.raise_mark("x", number)
+    assert restored_guard.read_mark("x") == 7
 
 
 def test_a_process_that_is_forked_meanwhile_takes_no_lock_along():
     """Else the mark could not be written by anybody as long as that child lives, and commands would never end."""
-    high_water_mark.raise_to("x", 1)
+    restored_guard.raise_mark("x", 1)
     over = threading.Event()
 
     def write():
         for number in range(2, 100_000):
             if over.is_set():
                 return
-            high_water_mark.writer.pending["x"] = number
-            high_water_mark.writer.flush()
+            restored_guard.mark_writer.pending["x"] = number
+            restored_guard.mark_writer.flush()
 
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
@@ -85,13 +85,13 @@ def _fork_sleeper() -> int:
 
 
 def test_what_was_never_seen_is_nothing(state_dir):
-    assert high_water_mark.read("x") == 0
+    assert restored_guard.read_mark("x") == 0
 
 
 def test_a_broken_file_is_told_and_is_nothing(state_dir, caplog):
     state_dir.mkdir()
     (state_dir / "x.newest-event").write_text("")
-    assert high_water_mark.read("x") == 0
+    assert restored_guard.read_mark("x") == 0
     assert "can't be read" in caplog.text
 
 
@@ -100,7 +100,7 @@ def _raise_many(folder, start):
 
     settings.STATE_DIR = folder
     for number in range(start, 400, 4):
-        high_water_mark.raise_to("x", number)
+        restored_guard.raise_mark("x", number)
 
 
 def test_processes_of_one_machine_write_the_same_file(state_dir):
@@ -110,7 +110,7 @@ def test_processes_of_one_machine_write_the_same_file(state_dir):
         process.start()
     for process in processes:
         process.join(30)
-    assert high_water_mark.read("x") == 399
+    assert restored_guard.read_mark("x") == 399
     assert [path.name for path in state_dir.iterdir()] == ["x.newest-event"]
 
 
@@ -139,23 +139,23 @@ def test_an_order_is_remembered_when_it_was_answered(named, client):
 
 def test_it_is_written_by_itself_within_a_second_or_so(named):
     numbers = [say() for _ in range(20)]
-    thread = high_water_mark.writer.thread
+    thread = restored_guard.mark_writer.thread
     thread.join(10)
-    assert high_water_mark.read(named) == numbers[-1]
+    assert restored_guard.read_mark(named) == numbers[-1]
 
 
 def test_who_cant_write_goes_on_and_says_so_once(named, state_dir, caplog):
-    high_water_mark.writer.flush()
+    restored_guard.mark_writer.flush()
     shutil.rmtree(state_dir, ignore_errors=True)
     state_dir.write_text("no folder")
     for _ in range(2):
         say()
-        high_water_mark.writer.flush()
+        restored_guard.mark_writer.flush()
     assert caplog.text.count("STATE_DIR can't be written") == 1
 
 
 def test_it_is_asked_at_each_new_connection(named):
-    high_water_mark.raise_to(named, 10_000)
+    restored_guard.raise_mark(named, 10_000)
     connection.close()
     assert Timeline.objects.get().restored["seen"] == 10_000
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
@@ -168,7 +168,7 @@ def test_what_others_commit_meanwhile_is_no_step_back(named):
     def write():
         while not stop.is_set():
             say()
-            high_water_mark.writer.flush()
+            restored_guard.mark_writer.flush()
         connection.close()
 
     threads = [threading.Thread(target=write) for _ in range(2)]
@@ -197,7 +197,7 @@ def test_a_database_without_tables_is_left_alone(named):
 
 
 def test_another_name_has_another_mark(named):
-    high_water_mark.raise_to("another", 10_000)
+    restored_guard.raise_mark("another", 10_000)
     assert not restored_guard.look().restored
 
 
@@ -211,5 +211,5 @@ def test_a_state_dir_that_cant_be_written_is_named_at_the_start(settings, state_
 
 
 def test_one_that_is_still_to_be_made_is_fine(settings, state_dir):
-    assert high_water_mark.unwritable() == ""
+    assert restored_guard.unwritable() == ""
     assert not state_dir.exists()

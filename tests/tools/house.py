@@ -71,8 +71,10 @@ def walk() -> tuple[set[str], set[str]]:
     runner = get_runner(settings)(verbosity=0, interactive=False)
     databases = runner.setup_databases()
 
+    client = Client()  # one for both: the first call also loads the middleware, as a process does when it starts
+
     def post(number: int) -> None:
-        assert accepted(post_order(Client(), trial(number)))
+        assert accepted(post_order(client, trial(number)))
 
     def deliver() -> None:
         drain(seconds=None, linger=False)

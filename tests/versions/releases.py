@@ -51,7 +51,7 @@ CODE = {
         ('"billing_method", "data_flow", ', '"billing_method", '),
         ("        given=[", '        source="bboss",\n        given=['),
     ],
-    "integrations/bboss/serializers.py": [("most=Order._meta.get_field(source).max_length", "most=64")],
+    "integrations/bboss/content.py": [("most=Order._meta.get_field(source).max_length", "most=64")],
     "orders/services/planning.py": [('"data_flow": "data_flow", ', "")],
 }
 

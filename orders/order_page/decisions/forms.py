@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
-from orders.domain_names import MOST_DOMAINS, fault
+from orders.content import MOST_DOMAINS, domain_fault
 from orders.error_codes import cause_of
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, Province
@@ -166,7 +166,7 @@ class DomainsForm(ReasonForm):
         if len(names) > MOST_DOMAINS:
             raise forms.ValidationError(_("More than %(most)s domains."), params={"most": MOST_DOMAINS})
         for name in names:
-            if wrong := fault(name):
+            if wrong := domain_fault(name):
                 text = _("%(name)s can't be ordered: %(why)s")
                 raise forms.ValidationError(text, params={"name": name, "why": said(wrong)})
         if twice := next((name for name, number in Counter(map(str.lower, names)).items() if number > 1), ""):

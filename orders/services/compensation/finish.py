@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from orders.db.bulk_write import update_rows
+from orders.db.compiled_sql import update_rows
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.services.compensation.late import unmark
 from orders.services.compensation.plan import LOOK_AGAIN

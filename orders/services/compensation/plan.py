@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Iterable
 
-from orders.db.batches import in_batches
+from orders.db.compiled_sql import in_batches
 from orders.models import BillingRecord, Dispatch, Order
 from orders.services.outbox.acts import acts_of, records_of
 from orders.services.outbox.keys import give_keys

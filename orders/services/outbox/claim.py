@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
-from orders.db.bulk_write import insert_rows, update_rows
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.restored_guard import Standing, look

@@ -5,7 +5,7 @@ import uuid
 
 from django.db.models import DateTimeField, Q
 
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Attempt, Dispatch
 from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.outcome import Outcome

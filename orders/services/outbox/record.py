@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from orders.db.bulk_write import update_rows
+from orders.db.compiled_sql import update_rows
 from orders.models import Attempt, Dispatch, Order, OrderEvent
 from orders.services.events import add_event, add_events, event
 from orders.services.locking import lock_orders

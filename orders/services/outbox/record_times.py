@@ -7,7 +7,7 @@ it, or may have: a refused step leaves its records as they were.
 import datetime
 from collections.abc import Iterable
 
-from orders.db.batches import load_rows
+from orders.db.compiled_sql import load_rows
 from orders.models import BillingRecord, Dispatch, Order
 
 Step, Kind = Dispatch.Step, Order.Kind

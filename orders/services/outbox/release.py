@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from orders.db.compiled_query import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Dispatch, Order
 from orders.models.dispatch import FIXES
 

@@ -3,8 +3,7 @@
 import datetime
 from collections.abc import Iterable
 
-from orders.db.batches import load_rows
-from orders.db.bulk_write import insert_rows, update_rows
+from orders.db.compiled_sql import insert_rows, load_rows, update_rows
 from orders.models import BillingRecord, Dispatch
 from orders.services.order_state import convert_trials
 from orders.services.outbox.outcome import Outcome

@@ -7,7 +7,7 @@ means them the step is done, and they keep the partner's times.
 from collections.abc import Iterable
 
 from orders.books import HeldRecord
-from orders.db.batches import load_rows
+from orders.db.compiled_sql import load_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.record_times import CANCELS

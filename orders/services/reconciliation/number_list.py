@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from orders.books import HeldRecord
-from orders.db.canonical import canonical_json
+from orders.content import canonical_json
 from orders.models import Difference, Order, Reconciliation
 from orders.services.locking import lock_orders
 from orders.services.reconciliation.differences import close_differences, first_found, keep_age, tell_differences

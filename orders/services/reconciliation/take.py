@@ -11,8 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from orders.books import BooksSilentError, HeldRecord, ask
-from orders.db.batches import load_rows
-from orders.db.bulk_write import insert_rows, update_rows
+from orders.db.compiled_sql import insert_rows, load_rows, update_rows
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES

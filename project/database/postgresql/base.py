@@ -1,13 +1,103 @@
-"""Django's engine for PostgreSQL with connections that keep the deadline."""
+"""Django's engine for PostgreSQL, whose connections keep the deadline of `integrations.database_deadline`
+(docs/mechanisms/database-deadline.md).
+
+psycopg waits for the server in two places only, `wait` and the generator that connects: for statements, commits, copies
+and TLS alike. Both end here when the time is up, whatever the network does: a server that is frozen keeps its socket
+open and acknowledges what it gets, so that no time-out of the server or of TCP would ever end the wait.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
 
 import psycopg
 from django.db.backends.postgresql import base
+from psycopg.errors import ConnectionTimeout, _WaitTimeout
 
-from integrations.database_deadline import database_deadline, statement_limit
-from project.database.connection import DeadlineConnection, gate
+from integrations.database_deadline import NEVER, database_deadline, statement_limit, time_left
 from project.database.options import session_limits
 
+CHECK_EVERY = 0.1  # seconds, as psycopg does: how often a wait looks for Ctrl-C
+WHILE_AWAY = 1.5  # seconds for each address, once the database did not answer; psycopg's own least is 2
+FOR_THE_OTHER = 0.2  # seconds that a thread waits for the one that tries; to connect takes less
 HEALTH_CHECK = 2.0  # seconds; then a connection that lay idle counts as broken, and there is time for a new one
+
+
+class DeadlineError(psycopg.OperationalError):
+    """The database did not answer in time; its connection was shut, so that nothing is read from it any more."""
+
+
+class Gate:
+    """While the database does not answer, one thread of a process tries to connect, briefly; the others fail at once.
+
+    Else each request would hold a thread of the web process until its own deadline, and those that wait for a thread
+    would be answered much later than promised.
+    """
+
+    def __init__(self):
+        self.shut = False
+        self._trying = threading.Lock()
+
+    @contextlib.contextmanager
+    def passed(self) -> Iterator[None]:
+        """Around each attempt to connect."""
+        if not self.shut:
+            try:
+                yield
+            except ConnectionTimeout:
+                self.shut = True
+                raise
+            return
+        if not self._trying.acquire(timeout=FOR_THE_OTHER):
+            raise psycopg.OperationalError("the database does not answer; another connection is being tried")
+        try:
+            yield
+            self.shut = False
+        finally:
+            self._trying.release()
+
+
+gate = Gate()
+
+
+class DeadlineConnection(psycopg.Connection):
+    """Waits as long as `time_left()` says. A connection that did not answer is of no use to anybody: it is closed."""
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = ""):
+        """Connects to one address. psycopg bounds each of them (connect_timeout); here all together end in time."""
+        until = time.monotonic() + WHILE_AWAY if gate.shut else NEVER
+        steps = super()._connect_gen(conninfo)
+        try:
+            _check_time(until)
+            wanted = next(steps)
+            while True:
+                ready = yield wanted
+                _check_time(until)
+                wanted = steps.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def wait(self, gen, interval: float = CHECK_EVERY, timeout: float | None = None):
+        left = time_left()
+        if left == NEVER or (timeout is not None and timeout < left):
+            return super().wait(gen, interval, timeout)
+        if left <= 0:
+            gen.close()  # not begun: nothing was sent
+            raise DeadlineError("no time is left for another statement")
+        try:
+            return super().wait(gen, interval, left)
+        except _WaitTimeout:
+            self.pgconn.finish()
+            gate.shut = True
+            raise DeadlineError(f"no answer within {left:.1f} s") from None
+
+
+def _check_time(until: float) -> None:
+    """Raises where the time of this address, or of all, is over."""
+    if time_left() <= 0 or time.monotonic() >= until:
+        raise ConnectionTimeout("no answer to the attempt to connect")
 
 
 class _Driver:

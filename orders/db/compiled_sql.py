@@ -1,20 +1,84 @@
-"""Writes many rows in one go, with SQL that is put together once.
+"""SQL that is put together once: queries, and writes of many rows.
 
-`bulk_create` and `bulk_update` compile their statement anew each time, value by value: in intake and delivery that cost
-more than the database's work (bench/README.md). These two do the same for plain tables: no signals, no parents.
+Django compiles a statement anew at each use. In intake and delivery that costs several times what the database does
+(bench/README.md), so the queries and the writes on that way keep their text.
+
+A Prepared query is written as ever, with a Slot in place of each value that changes:
+
+    OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None)[:1])
+    rows = OPEN_CLAIM(trial=trial.pk)
+
+It gives rows of a model, or what `values_list` names. A Slot's field says how its value goes to the database; without
+one it goes as it is, as numbers and texts may.
+
+`insert_rows` and `update_rows` do what `bulk_create` and `bulk_update` do, for plain tables: no signals, no parents.
+Only services use them, since they can write a state.
 """
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Field, JSONField, Model
-
-from orders.db.batches import in_batches
+from django.db.models import Field, JSONField, Model, QuerySet, Value
 
 ROWS_A_STATEMENT = 100
+KEYS_A_STATEMENT = 10_000  # PostgreSQL takes 65,535 values in one statement, some builds of SQLite 32,766
 PLAIN = {str, int, bool, type(None)}
+
+
+class Slot(Value):
+    """The place of a value. Only for comparisons with one value: not for lists, JSON or parts of texts."""
+
+    def __init__(self, name: str, field: Field | None = None):
+        super().__init__(name, output_field=field or Field())
+
+    def as_sql(self, compiler, connection):
+        return "%s", [self]
+
+    def fill(self, values: dict, database):
+        """The value for this place."""
+        return self.output_field.get_db_prep_value(values[self.value], database)
+
+
+class Prepared:
+    """Call it with a value for each Slot; gives a list."""
+
+    def __init__(self, build: Callable[[], QuerySet]):
+        self._build = build
+
+    def __call__(self, **values) -> list:
+        sql, places, read = self._compiled
+        database = connections[DEFAULT_DB_ALIAS]
+        with database.cursor() as cursor:
+            cursor.execute(sql, [_filled(place, values, database) for place in places])
+            return read(cursor.fetchall())
+
+    def first(self, **values):
+        """The first row, or None."""
+        return next(iter(self(**values)), None)
+
+    @functools.cached_property
+    def _compiled(self) -> tuple[str, tuple, Callable[[list], list]]:
+        """The SQL, its values with Slots among them, and what makes results of rows."""
+        rows = self._build()
+        compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
+        sql, places = compiler.as_sql()
+        converters = compiler.get_converters([column for column, _, _ in compiler.select])
+        names = [column.target.attname for column, _, _ in compiler.select if hasattr(column, "target")]
+
+        def read(found: list) -> list:
+            if converters:
+                found = compiler.apply_converters(found, converters)
+            if rows.query.default_cols:
+                return [rows.model.from_db(DEFAULT_DB_ALIAS, names, row) for row in found]
+            return [row[0] if len(row) == 1 else tuple(row) for row in found]
+
+        return sql, tuple(places), read
+
+
+def _filled(place, values: dict, database):
+    return place.fill(values, database) if isinstance(place, Slot) else place
 
 
 def insert_rows(rows: Iterable[Model]) -> None:
@@ -108,3 +172,15 @@ def _statement(sql: str, fields: list[Field]) -> Statement:
 
 def _quoted(name: str) -> str:
     return connection.ops.quote_name(name)
+
+
+def in_batches(keys: Iterable[int]) -> Iterator[list[int]]:
+    """The keys in lists that one statement can take."""
+    keys = list(keys)
+    for start in range(0, len(keys), KEYS_A_STATEMENT):
+        yield keys[start : start + KEYS_A_STATEMENT]
+
+
+def load_rows(model: type[Model], keys: Iterable[int]) -> dict[int, Model]:
+    """The rows of these keys, by key."""
+    return {pk: row for batch in in_batches(keys) for pk, row in model.objects.in_bulk(batch).items()}
