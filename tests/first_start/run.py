@@ -91,7 +91,7 @@ def walk_place() -> Iterator[Place]:
     if parts.password:
         os.environ["PGPASSWORD"] = parts.password
     try:
-        yield Place(folder, make_repository(folder), *free_ports(6), database, url)
+        yield Place(folder, make_repository(folder), *free_ports(6), database, url)  # type: ignore[call-arg]  # the ports
     finally:
         stand_ins.stop_all(folder)
         with psycopg.connect(server.url, autocommit=True) as connection:
