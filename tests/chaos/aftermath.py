@@ -7,7 +7,7 @@ import requests
 
 from integrations.worker.parent_link import STOP_WITHIN
 from tests.chaos.world import World
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
 
 DAY = 86400
 LOOK_AGAIN = 700  # over the ten minutes after which a possibly unknown record is looked at once more

@@ -4,13 +4,10 @@ The seed is printed; the same seed plays the same messages and the same blows. E
 """
 
 import argparse
-import contextlib
 import os
-import pathlib
 import random
 import secrets
 import sys
-import tempfile
 import time
 
 import django
@@ -19,8 +16,7 @@ import requests
 from tests.chaos.aftermath import Aftermath
 from tests.chaos.breakage import Breakage
 from tests.chaos.world import SHANGHAI, World
-from tests.drills.clusters import PostgresCluster
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import desk_upon
 
 SETTINGS = {
     "DISPATCH_RETRY_SECONDS": "1,1,2,2,3,3",
@@ -53,15 +49,6 @@ def main() -> int:
 def play(options) -> list[str]:
     with desk_upon(options.database, clock="+0", **SETTINGS) as (desk, server):
         return Run(options, desk, server).play()
-
-
-@contextlib.contextmanager
-def desk_upon(database: str, **settings: str):
-    """(A whole desk of processes, its PostgreSQL server or None), all gone afterwards."""
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="desk-processes-")))
-        server = stack.enter_context(PostgresCluster()) if database == "postgres" else None
-        yield stack.enter_context(ProcessDesk(folder, postgres=server.url if server else "", **settings)), server
 
 
 class Run(Aftermath):

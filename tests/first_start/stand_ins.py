@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-NGINX = "/usr/sbin/nginx"
+from tests.harness.nginx import nginx_command, nginx_program
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -29,7 +30,7 @@ def systemctl(folder: Path, *words: str) -> None:
         case ["stop", unit]:
             stop_unit(folder, unit)
         case ["reload", "nginx"]:
-            start(folder, "nginx", [*nginx_command(folder), "-g", "daemon off;"])
+            start(folder, "nginx", nginx_command(folder))
         case ["reload", *units]:
             for unit in units:
                 reload_unit(folder, unit)
@@ -95,20 +96,6 @@ def stop_all(folder: Path) -> None:
             subprocess.run(["timeout", "30", "tail", f"--pid={group}", "-f", "/dev/null"], check=False)
 
 
-def nginx_command(folder: Path) -> list[str]:
-    return [NGINX, "-c", str(folder / "etc/nginx/nginx.conf"), "-e", str(folder / "nginx-error.log")]
-
-
-def write_nginx_conf(folder: Path) -> None:
-    """What Debian's own nginx.conf does with conf.d, and nothing of this machine's."""
-    (folder / "etc/nginx/conf.d").mkdir(parents=True)
-    (folder / "etc/nginx/nginx.conf").write_text(
-        f"user www-data;\npid {folder}/nginx-own.pid.txt;\nerror_log {folder}/nginx-error.log;\n"
-        "events {}\n"
-        f"http {{\n  access_log {folder}/nginx-access.log;\n  include {folder}/etc/nginx/conf.d/*.conf;\n}}\n"
-    )
-
-
 def editor(folder: Path, file: str) -> None:
     """Puts the walk's settings in their places in the file, as a person would; what has no place goes to its end."""
     path = Path(file)
@@ -124,5 +111,5 @@ def editor(folder: Path, file: str) -> None:
 if __name__ == "__main__":
     called, walk, *words = sys.argv[1:]
     if called == "nginx":
-        sys.exit(subprocess.run([*nginx_command(Path(walk)), *words], check=False).returncode)
+        sys.exit(subprocess.run([*nginx_program(Path(walk)), *words], check=False).returncode)
     {"systemctl": systemctl, "editor": editor}[called](Path(walk), *words)
