@@ -55,7 +55,7 @@ test-browser: $(VENV)/stamp
 	@DESK_BROWSER=1 $(PY) -m pytest tests/browser $(ARGS)
 
 screenshots: $(VENV)/stamp
-	@$(PY) -m tests.browser.screenshots
+	@$(PY) -m tests.tools.screenshots
 
 bench: $(VENV)/stamp
 	@for name in ingest deliver idle claim memory reconcile prune admin large; do $(PY) -m bench.$$name || exit 1; done
@@ -70,10 +70,10 @@ versions: $(VENV)/stamp
 	@$(PY) -m tests.run -m versions tests/versions $(ARGS)
 
 chaos: $(VENV)/stamp
-	@$(PY) -m tests.chaos.run $(ARGS)
+	@$(PY) -m tests.tools.chaos.run $(ARGS)
 
 fuzz: $(VENV)/stamp
-	@$(PY) -m tests.hostile.fuzz --count 100000 $(ARGS)
+	@$(PY) -m tests.tools.fuzz --count 100000 $(ARGS)
 
 model: $(VENV)/stamp
 	@$(PY) -m tests.model.run $(ARGS)

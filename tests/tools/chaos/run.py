@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.run [--orders 300] [--seconds 60] [--seed N] [--database sqlite|postgres]`
+"""`python -m tests.tools.chaos.run [--orders 300] [--seconds 60] [--seed N] [--database sqlite|postgres]`
 
 The seed is printed; the same seed plays the same messages and the same blows. Exit 0 only if everything holds.
 """
@@ -13,10 +13,10 @@ import time
 import django
 import requests
 
-from tests.chaos.aftermath import Aftermath
-from tests.chaos.breakage import Breakage
-from tests.chaos.world import SHANGHAI, World
 from tests.harness.desk import desk_upon
+from tests.tools.chaos.aftermath import Aftermath
+from tests.tools.chaos.breakage import Breakage
+from tests.tools.chaos.world import SHANGHAI, World
 
 SETTINGS = {
     "DISPATCH_RETRY_SECONDS": "1,1,2,2,3,3",
@@ -28,7 +28,7 @@ SETTINGS = {
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(prog="python -m tests.chaos.run")
+    words = argparse.ArgumentParser(prog="python -m tests.tools.chaos.run")
     words.add_argument("--orders", type=int, default=300)
     words.add_argument("--seconds", type=float, default=60)
     words.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
