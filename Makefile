@@ -6,7 +6,7 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills restore-drill bench bundle lint lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills restore-drill bench bundle lint coverage messages lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -25,7 +25,9 @@ help:
 	@echo "make bundle  one archive in dist/ that installs without a package index; ARGS=\"--python-version 3.13\""
 	@echo "make drills  the database goes away in every way, on clusters of its own, with ten minutes of load; ARGS=\"--short --only frozen\""
 	@echo "make restore-drill  a copy of the database is put back while partners remember more, and a standby that lagged is promoted"
-	@echo "make lint    ruff: rules and format"
+	@echo "make lint    ruff: rules and format; mypy: types (strict where pyproject.toml says so)"
+	@echo "make coverage      lines and branches that the tests in process run on SQLite; at least 95 % of plan and services"
+	@echo "make messages      write the Chinese catalogue anew from the sources, and compile it"
 	@echo "make venv    the virtual environment in $(VENV), from the lock files"
 	@echo "make lock    compile requirements*.in into lock files (ARGS=--upgrade takes newer versions)"
 	@echo "make clean   remove what these made"
@@ -53,7 +55,7 @@ test-browser: $(VENV)/stamp
 	@DESK_BROWSER=1 $(PY) -m pytest tests/browser $(ARGS)
 
 screenshots: $(VENV)/stamp
-	@$(PY) -m tests.browser.screenshots
+	@$(PY) -m tests.tools.screenshots
 
 bench: $(VENV)/stamp
 	@for name in ingest deliver idle claim memory reconcile prune admin large; do $(PY) -m bench.$$name || exit 1; done
@@ -68,10 +70,10 @@ versions: $(VENV)/stamp
 	@$(PY) -m tests.run -m versions tests/versions $(ARGS)
 
 chaos: $(VENV)/stamp
-	@$(PY) -m tests.chaos.run $(ARGS)
+	@$(PY) -m tests.tools.chaos.run $(ARGS)
 
 fuzz: $(VENV)/stamp
-	@$(PY) -m tests.hostile.fuzz --count 100000 $(ARGS)
+	@$(PY) -m tests.tools.fuzz --count 100000 $(ARGS)
 
 model: $(VENV)/stamp
 	@$(PY) -m tests.model.run $(ARGS)
@@ -94,11 +96,20 @@ restore-drill: $(VENV)/stamp
 lint: $(VENV)/stamp
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+coverage: $(VENV)/stamp
+	@DESK_TEST_DATABASE_URL= $(PY) -m coverage run -m pytest -m "not processes and not kills and not versions" $(ARGS)
+	@$(PY) -m coverage report
+	@$(PY) -m coverage report --include="orders/plan.py,orders/services/*" --fail-under=95
+
+messages: $(VENV)/stamp
+	@$(PY) -m tests.tools.messages
 
 lock: $(VENV)/stamp
 	$(UV_COMPILE) $(ARGS) requirements.in -o requirements.txt
 	$(UV_COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) .demo .pytest_cache .ruff_cache staticfiles dist
+	rm -rf $(VENV) .demo .pytest_cache .ruff_cache .mypy_cache .coverage staticfiles dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

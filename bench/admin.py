@@ -16,7 +16,7 @@ from django.test import Client
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.admin_data import fill
-from bench.desk import Desk, _on_server
+from bench.desk import Desk, on_server
 from bench.environment import NAME
 from bench.results import append
 from orders.models import Order
@@ -32,7 +32,7 @@ def main() -> None:
     options = _options()
     large = f"{NAME}_large"
     with Desk():
-        _on_server(f"CREATE DATABASE {large}")
+        on_server(f"CREATE DATABASE {large}")
         small = connections["default"]
         ways = {SMALL: small, options.orders: small.copy()}
         ways[options.orders].settings_dict["NAME"] = large
@@ -44,7 +44,7 @@ def main() -> None:
         finally:
             switch(small)
             ways[options.orders].close()
-            _on_server(f"DROP DATABASE {large} WITH (FORCE)")
+            on_server(f"DROP DATABASE {large} WITH (FORCE)")
 
 
 def _options() -> argparse.Namespace:

@@ -9,9 +9,10 @@ import sys
 from statistics import median
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.desk import ROOT, WORKERS, Desk
+from bench.desk import Desk
 from bench.orders import make_trials, write_bodies
 from bench.results import append, spread
+from tests.harness.children import ROOT, WORKERS
 
 CLIENTS = 8
 MOST_PER_SECOND = 1500  # so many messages are prepared

@@ -14,12 +14,13 @@ import requests
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.desk import ROOT, Desk, free_port
+from bench.desk import Desk
 from bench.orders import activation
 from bench.reconcile import largest_size
 from bench.results import append
 from integrations.bboss.sign import signed_envelope
 from orders.models import BillingRecord, Order
+from tests.harness.children import ROOT
 
 MOST_SECONDS, MOST_MIB = 20, 200
 
@@ -30,7 +31,8 @@ def main() -> None:
     parser.add_argument("--domains", type=int, default=20_000, choices=range(1, 20_001), metavar="1-20000")
     count = parser.parse_args().domains
     with Desk() as desk:
-        _start_sandbox(desk)
+        url = desk.start_sandbox()
+        os.environ.update(BIGDATA_BASE_URL=f"{url}/bigdata", BPM_BASE_URL=f"{url}/bpm")
         web = desk.start_web("web", "project.wsgi")
         parts = {}
         for name, content in (("trial", _trial(count)), ("activation", activation(0))):
@@ -40,14 +42,6 @@ def main() -> None:
         parts["reconcile"] = _run("reconcile")
         _check(count)
         append("large", _report(parts, count))
-
-
-def _start_sandbox(desk: Desk) -> None:
-    port = free_port()
-    desk.start("sandbox", "manage.py", "sandbox", "--port", str(port))
-    desk.until(lambda: "listens" in (desk.folder / "sandbox.log").read_text(), what="the sandbox")
-    url = f"http://127.0.0.1:{port}"
-    os.environ.update(BIGDATA_BASE_URL=f"{url}/bigdata", BPM_BASE_URL=f"{url}/bpm")
 
 
 def _trial(count: int) -> dict:

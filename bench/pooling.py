@@ -11,7 +11,7 @@ from bench.desk import Desk
 from bench.environment import NAME, SERVER
 from bench.ingest import CLIENTS, read_options, take_rounds
 from bench.results import append, spread
-from tests.drills.pooler import PgBouncer
+from tests.harness.pooler import PgBouncer
 
 
 def main() -> None:

@@ -14,12 +14,13 @@ import time
 from django.db import connection
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.desk import ROOT, Desk
+from bench.desk import Desk
 from bench.ingest import WARM_UP, post_all
 from bench.orders import make_trials, write_bodies
 from bench.reconcile import largest_size
 from bench.results import append
 from orders.models import Attempt, InboundMessage
+from tests.harness.children import ROOT
 
 OLD = "now() - interval '200 days'"
 UNFINISHED = 10  # of so many attempts one stays

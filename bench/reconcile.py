@@ -14,12 +14,13 @@ import time
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.desk import ROOT, Desk, free_port
+from bench.desk import Desk
 from bench.results import append, spread
 from integrations.bigdata.payload import product_infos
 from integrations.delivery.payloads import record_facts
 from integrations.sandbox.store import Store
 from orders.models import BillingRecord, Order
+from tests.harness.children import ROOT
 
 BATCH = 2000
 MISSING_EVERY = 10_000
@@ -33,10 +34,8 @@ def main() -> None:
     with Desk() as desk:
         state = desk.folder / "sandbox.sqlite3"
         missing = _fill(orders, options.domains, state)
-        port = free_port()
-        desk.start("sandbox", "manage.py", "sandbox", "--port", str(port), "--state", str(state))
-        desk.until(lambda: "listens" in (desk.folder / "sandbox.log").read_text(), what="the sandbox")
-        runs = [_run(f"http://127.0.0.1:{port}/bigdata", missing) for _ in range(options.rounds)]
+        url = desk.start_sandbox("--state", str(state))
+        runs = [_run(f"{url}/bigdata", missing) for _ in range(options.rounds)]
         append("reconcile", _report(orders, options, missing, runs))
 
 

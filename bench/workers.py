@@ -4,14 +4,15 @@ import argparse
 import contextlib
 import os
 import pathlib
-import subprocess
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.desk import Desk, free_port, listens
+from bench.desk import Desk
 from bench.ingest import WARM_UP, post_all, prepare
 from bench.results import append, spread
+from tests.harness.nginx import nginx_command, write_nginx_conf
+from tests.harness.ports import free_port, listens
 
-NGINX = "/usr/sbin/nginx"
+BUFFERS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 CASES = {
     "gthread 2 x 4": "-w 2 -k gthread --threads 4",
     "sync 2": "-w 2 -k sync",
@@ -45,22 +46,15 @@ def _behind_nginx(desk: Desk, name: str, url: str) -> str:
     """An nginx of its own that buffers bodies as deploy/nginx.conf has it; gives its address."""
     port = free_port()
     folder = desk.folder / f"nginx-{port}"
-    folder.mkdir()
-    paths = "".join(
-        f"  {kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    buffers = "".join(f"  {kind}_temp_path {folder}/{kind};\n" for kind in BUFFERS)  # whoever runs it may write there
+    upstream = f"  upstream desk {{ server {url.removeprefix('http://')}; keepalive 16; }}\n"
+    (write_nginx_conf(folder, more=buffers + upstream) / "desk.conf").write_text(
+        f"server {{\n  access_log off; listen 127.0.0.1:{port}; client_max_body_size 16m; proxy_http_version 1.1;\n"
+        '  proxy_set_header Connection ""; proxy_set_header Host $host;\n'
+        "  location / { proxy_pass http://desk; }\n}\n"
     )
-    (folder / "nginx.conf").write_text(
-        f"daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;\nevents {{}}\n"
-        f"http {{\n{paths}  access_log off;\n"
-        f"  upstream desk {{ server {url.removeprefix('http://')}; keepalive 16; }}\n"
-        f"  server {{\n    listen 127.0.0.1:{port}; client_max_body_size 16m; proxy_http_version 1.1;\n"
-        '    proxy_set_header Connection ""; proxy_set_header Host $host;\n'
-        "    location / { proxy_pass http://desk; }\n  }\n}\n"
-    )
-    command = [NGINX, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
-    with (folder / "log").open("ab") as log:
-        desk.processes[f"nginx {name}"] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    desk.until(lambda: listens(port), what=f"nginx at port {port}")
+    desk.start_program(f"nginx {name}", nginx_command(folder))
+    desk.until(lambda: listens(port), what=f"nginx at port {port} listens")
     return f"http://127.0.0.1:{port}"
 
 

@@ -60,7 +60,7 @@ class Receipt:
     repeated: bool
 
 
-def canonical_json(value) -> str:
+def canonical_json(value: object) -> str:
     """Compact JSON: keys sorted at every level, no spaces, non-ASCII characters unescaped.
 
     Raises ValueError for NaN and Infinity.
@@ -68,7 +68,7 @@ def canonical_json(value) -> str:
     return _encoder.encode(value)
 
 
-def content_hash(value) -> str:
+def content_hash(value: object) -> str:
     """SHA-256 (64 hex digits, lower case) of the canonical JSON in UTF-8: equal for equal content."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -230,7 +231,7 @@ class Environment:
         """Where the value in force comes from: `environment`, `.env` or `default`."""
         return "environment" if name in self.own else ".env" if name in self.file else "default"
 
-    def value(self, name: str) -> object:
+    def value(self, name: str) -> Any:
         """The value of a row; the default's where the text can't be read, which is noted in `problems`."""
         row, given = TABLE[name], self.given(name)
         try:

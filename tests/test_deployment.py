@@ -239,6 +239,28 @@ def test_the_file_may_hold_no_name_that_nobody_reads():
     assert told == ["ATTACHMENT is no setting of ours."]
 
 
+def test_check_deploy_has_no_warning_for_production(tmp_path):
+    """Of Django's own checks, two ask what only a site can know: whether its whole domain is served by HTTPS alone."""
+    database = tmp_path / "desk.sqlite3"
+    database.touch()
+    careful = PRODUCTION | {
+        "SECRET_KEY": "n5Kd8fXqL2vR7wTzB4mYc9Ux3Ja6Pe1Gh0Vs5Do8Wi2Nk7Cb4Rt",
+        "BBOSS_APP_SECRET": "Wq7Zx2Lp9Vt4Rk8Nm3Bc",
+        "BBOSS_ACCESS_TOKENS": token(365),
+        "BPM_CALLBACK_SECRET": "Hy6Jd1Gs0Pf5Ma2Ue8To",
+        "ALLOWED_HOSTS": "ibs.example.com",
+        "HTTPS_ONLY": "true",
+        "TRUSTED_PROXY_COUNT": "1",
+        "DATABASE_URL": f"sqlite:///{database}",
+        "ATTACHMENT_DIR": str(tmp_path),
+        "STATE_DIR": str(tmp_path),
+    }
+    ended = manage("check", "--deploy", **dict.fromkeys(NAMES) | careful)
+    assert (ended.returncode, re.findall(r"^\S+ \((\S+)\) ", ended.stderr, re.MULTILINE)) == (
+        0, ["security.W005", "security.W021"],
+    ), ended.stderr  # fmt: skip
+
+
 def test_a_database_that_is_away_is_named_beside_the_rest():
     ended = manage("check", "--deploy", DATABASE_URL="postgres://nobody@127.0.0.1:9/nothing", BBOSS_RATE="")
     assert "DATABASE_URL: the database does not answer" in ended.stderr

@@ -1,8 +1,9 @@
-"""The Chinese catalogue is complete, and what is compiled is what is written."""
+"""The Chinese catalogue is complete and holds what the sources say; what is compiled is what is written."""
 
 import gettext
 import pathlib
 import re
+import shutil
 
 import polib
 import pytest
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.utils import translation
 
 from tests.factories import OrderFactory
+from tests.tools.messages import APPS, CATALOGUE, ROOT, write_catalogue
 
 FOLDER = pathlib.Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES"
 ENTRIES = polib.pofile(str(FOLDER / "django.po"))
@@ -21,6 +23,11 @@ def texts(entry):
     return list(entry.msgstr_plural.values()) if entry.msgid_plural else [entry.msgstr]
 
 
+def name_of(entry):
+    """What a source calls it by."""
+    return entry.msgctxt, entry.msgid, entry.msgid_plural
+
+
 def looked_up(compiled, entry):
     """What the compiled catalogue says, in the entry's context if it has one."""
     return compiled.pgettext(entry.msgctxt, entry.msgid) if entry.msgctxt else compiled.gettext(entry.msgid)
@@ -28,6 +35,17 @@ def looked_up(compiled, entry):
 
 def test_every_entry_is_translated():
     assert [entry.msgid for entry in ENTRIES if entry.fuzzy or not all(texts(entry))] == []
+
+
+@pytest.mark.skipif(not shutil.which("xgettext"), reason="GNU gettext is not installed")
+def test_the_catalogue_holds_what_the_sources_say(tmp_path):
+    """`make messages` would add nothing and take nothing away."""
+    for app in APPS:
+        shutil.copytree(ROOT / app, tmp_path / app, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
+    write_catalogue(tmp_path)
+    made = {name_of(entry) for entry in polib.pofile(str(tmp_path / CATALOGUE)) if not entry.obsolete}
+    kept = {name_of(entry) for entry in ENTRIES}
+    assert (made - kept, kept - made) == (set(), set()), "run `make messages`"
 
 
 def test_translations_keep_the_holes():

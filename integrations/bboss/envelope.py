@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 
@@ -29,7 +30,7 @@ REQUIRED = (
     "timeStamp",
     "userPartyID",
 )
-EMPTY = (None, "", {}, [])
+EMPTY: tuple[Any, ...] = (None, "", {}, [])
 LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
 MOST_OF_A_STRANGER = 4096  # bytes that are kept of a message that nobody known to us signed
@@ -40,13 +41,13 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})")
 
 
-def check_envelope(members: dict, now: datetime.datetime) -> None:
+def check_envelope(members: dict[str, Any], now: datetime.datetime) -> None:
     """Raises Refused for the first check that fails. `members`: the parsed request, of any types."""
     for check in CHECKS:
         check(members, now)
 
 
-def is_signed(members: dict) -> bool:
+def is_signed(members: dict[str, Any]) -> bool:
     """Whether somebody with one of our tokens and our secret sent it, whatever else is wrong with it."""
     token, given, secret = members.get("accessToken"), members.get("sign"), settings.BBOSS_APP_SECRET
     if not (secret and isinstance(token, str) and isinstance(given, str)):
@@ -54,47 +55,47 @@ def is_signed(members: dict) -> bool:
     return is_known(token, settings.BBOSS_ACCESS_TOKENS) and verify(members, given, secret)
 
 
-def check_trans_ido(members: dict, now: datetime.datetime) -> None:
+def check_trans_ido(members: dict[str, Any], now: datetime.datetime) -> None:
     """20402: the caller's transaction number is missing, empty, blank or not a string."""
     given = members.get("transIDO")
     if not isinstance(given, str) or not given.strip():
         raise Refused(Code.NO_TRANS_IDO, hint="transIDO: must be a string that is not empty")
 
 
-def check_required(members: dict, now: datetime.datetime) -> None:
+def check_required(members: dict[str, Any], now: datetime.datetime) -> None:
     """20101: another required member is missing or empty; the first one in order of the alphabet is named."""
     missing = [name for name in REQUIRED if members.get(name) in EMPTY]
     if missing:
         raise Refused(Code.MISSING, missing[0], hint=f"missing or empty: {', '.join(missing)}")
 
 
-def check_sign_method(members: dict, now: datetime.datetime) -> None:
+def check_sign_method(members: dict[str, Any], now: datetime.datetime) -> None:
     """20207: only md5."""
     _one_of(members, "signMethod", ["md5"], Code.SIGN_METHOD)
 
 
-def check_time_form(members: dict, now: datetime.datetime) -> None:
+def check_time_form(members: dict[str, Any], now: datetime.datetime) -> None:
     """20209: timeStamp must be a time that exists, YYYYMMDDHHMMSS."""
     given = members["timeStamp"]
     if not isinstance(given, str) or parse_time(given) is None:
         raise Refused(Code.TIME_FORM, hint=f"timeStamp: {shown(given)} is not a time YYYYMMDDHHMMSS")
 
 
-def check_time_distance(members: dict, now: datetime.datetime) -> None:
+def check_time_distance(members: dict[str, Any], now: datetime.datetime) -> None:
     """20210: timeStamp further from our clock than BBOSS_TIMESTAMP_SKEW_SECONDS; 0 switches the check off."""
     allowed = settings.BBOSS_TIMESTAMP_SKEW_SECONDS
-    distance = abs((parse_time(members["timeStamp"]) - now).total_seconds())
-    if allowed and distance > allowed:
+    moment = parse_time(members["timeStamp"])
+    if allowed and moment and abs((moment - now).total_seconds()) > allowed:
         ours = f"our clock is {wire_time(now)} (Asia/Shanghai)"
         raise Refused(Code.TIME_DISTANCE, hint=f"timeStamp: {members['timeStamp']}, {ours}, {allowed} s are allowed")
 
 
-def check_party(members: dict, now: datetime.datetime) -> None:
+def check_party(members: dict[str, Any], now: datetime.datetime) -> None:
     """20314: a caller we do not know."""
     _one_of(members, "userPartyID", settings.BBOSS_PARTY_IDS, Code.PARTY_UNKNOWN)
 
 
-def check_token(members: dict, now: datetime.datetime) -> None:
+def check_token(members: dict[str, Any], now: datetime.datetime) -> None:
     """20305 for a malformed or unknown token, 20311 for one past its own expiry."""
     token = members["accessToken"]
     ends = expiry(token) if isinstance(token, str) else None
@@ -106,7 +107,7 @@ def check_token(members: dict, now: datetime.datetime) -> None:
         raise Refused(Code.TOKEN_EXPIRED, hint=f"accessToken: ended {wire_time(ends)}, our clock is {wire_time(now)}")
 
 
-def check_signature(members: dict, now: datetime.datetime) -> None:
+def check_signature(members: dict[str, Any], now: datetime.datetime) -> None:
     """20208. Without a secret every signature is wrong: an empty one would let everybody in."""
     secret, given = settings.BBOSS_APP_SECRET, members["sign"]
     if not secret:
@@ -118,29 +119,29 @@ def check_signature(members: dict, now: datetime.datetime) -> None:
         raise Refused(Code.SIGNATURE, hint=f"sign: is not the MD5 of the text that we signed, which is: {text}")
 
 
-def check_route_type(members: dict, now: datetime.datetime) -> None:
+def check_route_type(members: dict[str, Any], now: datetime.datetime) -> None:
     """20501."""
     _one_of(members, "routeType", ["00", "01"], Code.ROUTE_TYPE)
 
 
-def check_route_value(members: dict, now: datetime.datetime) -> None:
+def check_route_value(members: dict[str, Any], now: datetime.datetime) -> None:
     """20502: domain or exchange node is not ours."""
     _one_of(members, "domain", [settings.BBOSS_DOMAIN], Code.ROUTE_VALUE)
     _one_of(members, "routeValue", [settings.BBOSS_ROUTE_VALUE], Code.ROUTE_VALUE)
 
 
-def check_env_flag(members: dict, now: datetime.datetime) -> None:
+def check_env_flag(members: dict[str, Any], now: datetime.datetime) -> None:
     """21000: test data at a production site, or the other way round."""
     _one_of(members, "envFlag", [settings.BBOSS_ENV_FLAG], Code.ENV_FLAG)
 
 
-def _one_of(members: dict, name: str, allowed: list[str], code: Code) -> None:
+def _one_of(members: dict[str, Any], name: str, allowed: list[str], code: Code) -> None:
     given = members[name]
     if not isinstance(given, str) or given not in allowed:
         raise Refused(code, hint=f"{name}: {shown(given)} is not one of {', '.join(allowed)}")
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A sender's value as a hint may hold it: quoted, control characters escaped, short."""
     return ascii(value)[:80]
 
@@ -163,8 +164,11 @@ CHECKS = (
 def parse_time(text: str) -> datetime.datetime | None:
     """`20230920185339` as an aware time in Asia/Shanghai; None if it is none."""
     match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups())
     try:
-        return match and datetime.datetime(*map(int, match.groups()), tzinfo=ZONE)
+        return datetime.datetime(year, month, day, hour, minute, second, tzinfo=ZONE)
     except ValueError:
         return None
 
@@ -180,7 +184,7 @@ def is_known(token: str, known: Iterable[str]) -> bool:
     return any([hmac.compare_digest(token.encode(), one.strip().encode()) for one in known])  # noqa: C419
 
 
-def text_to_sign(members: dict, secret: str) -> str:
+def text_to_sign(members: dict[str, Any], secret: str) -> str:
     """The text whose MD5 is the signature: secret, every key with its value in order of keys, secret.
 
     `sign` is left out. A string enters as it is, any other value as canonical JSON.
@@ -189,22 +193,22 @@ def text_to_sign(members: dict, secret: str) -> str:
     return "".join([secret, *parts, secret])
 
 
-def _value(value) -> str:
+def _value(value: object) -> str:
     return value if isinstance(value, str) else canonical_json(value)
 
 
-def sign(members: dict, secret: str) -> str:
+def sign(members: dict[str, Any], secret: str) -> str:
     """The signature: 32 hex digits in upper case."""
     digest = hashlib.md5(text_to_sign(members, secret).encode(), usedforsecurity=False)
     return digest.hexdigest().upper()
 
 
-def verify(members: dict, given: str, secret: str) -> bool:
+def verify(members: dict[str, Any], given: str, secret: str) -> bool:
     """Whether `given` signs the members, in any letter case. Compares in constant time."""
     return hmac.compare_digest(sign(members, secret).encode(), given.upper().encode())
 
 
-def masked_text_to_sign(members: dict) -> str:
+def masked_text_to_sign(members: dict[str, Any]) -> str:
     """The text to sign as it may be shown: application secret and access token made unreadable."""
     masked = {key: MASK if key.lower() in SECRET_NAMES else value for key, value in members.items()}
     return text_to_sign(masked, f"<{MASK} app secret {MASK}>")
@@ -217,7 +221,7 @@ def stored_trans_ido(given: str) -> str:
     return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
 
 
-def masked_body(members: dict) -> str:
+def masked_body(members: dict[str, Any]) -> str:
     """The request as JSON text without its token and signature. JSON escapes U+0000, which PostgreSQL refuses."""
     return TOKEN.sub(MASK, encode(_masked(members)))
 
@@ -228,7 +232,7 @@ def storable_hint(hint: str, *, signed: bool) -> str:
     return masked if signed else head(masked, MOST_OF_A_STRANGER)[0]
 
 
-def _masked(value):
+def _masked(value: Any) -> Any:
     """A JSON value with tokens and signatures masked at any depth: an envelope may come wrapped in another object."""
     if isinstance(value, dict):
         return {key: MASK if key.lower() in SECRET_NAMES else _masked(inner) for key, inner in value.items()}

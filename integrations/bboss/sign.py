@@ -2,6 +2,7 @@
 
 import datetime
 import uuid
+from typing import Any
 
 from django.conf import settings
 
@@ -14,8 +15,12 @@ class SigningError(Exception):
 
 
 def signed_envelope(
-    content: dict | str, *, now: datetime.datetime, trans_ido: str | None = None, overrides: dict | None = None
-) -> dict:
+    content: dict[str, Any] | str,
+    *,
+    now: datetime.datetime,
+    trans_ido: str | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """An envelope around `content`, signed with this deployment's settings.
 
     `overrides` replace or add members before it is signed. A `sign` among them is kept as it is. Raises SigningError.
@@ -43,7 +48,7 @@ def signed_envelope(
 
 def current_token(now: datetime.datetime) -> str:
     """The first of BBOSS_ACCESS_TOKENS that has not ended. Raises SigningError."""
-    tokens = [token.strip() for token in settings.BBOSS_ACCESS_TOKENS]
+    tokens: list[str] = [token.strip() for token in settings.BBOSS_ACCESS_TOKENS]
     _first(tokens, "BBOSS_ACCESS_TOKENS")
     for token in tokens:
         ends = expiry(token)

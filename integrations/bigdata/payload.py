@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from integrations.outbound.formats import wire_time
 
@@ -33,22 +34,24 @@ class RecordFacts:
     accepted: Mapping[str, str] = field(default_factory=dict)
 
 
-def product_infos(records: Iterable[RecordFacts]) -> dict:
+def product_infos(records: Iterable[RecordFacts]) -> dict[str, Any]:
     """Creates or cancels the records, in the given order. Each needs its times."""
     return {"productInfos": [_record(record) for record in records]}
 
 
-def deletion(records: Iterable[RecordFacts]) -> dict:
+def deletion(records: Iterable[RecordFacts]) -> dict[str, Any]:
     """Deletes the records (compensation)."""
     return {"productInfos": [_identity(record) for record in records]}
 
 
-def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict:
+def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
     """Asks for the traffic of one trial; `job_id` is the trial's number, `product_id` its service type."""
     return {"productInfos": [{"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}]}
 
 
-def _record(record: RecordFacts) -> dict:
+def _record(record: RecordFacts) -> dict[str, Any]:
+    assert record.create_time
+    assert record.cancel_time
     fields = {
         "billingMethod": record.billing_method,
         "businessType": record.business_type,
@@ -66,7 +69,7 @@ def _record(record: RecordFacts) -> dict:
     return _as_accepted(fields, record)
 
 
-def _identity(record: RecordFacts) -> dict:
+def _identity(record: RecordFacts) -> dict[str, Any]:
     fields = {
         "jobId": record.job_id,
         "productId": record.product_id,
@@ -77,7 +80,7 @@ def _identity(record: RecordFacts) -> dict:
     return _as_accepted(fields, record)
 
 
-def _as_accepted(fields: dict, record: RecordFacts) -> dict:
+def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
     if not record.accepted:
         return fields
     kept = fields.keys() & record.accepted.keys() - OURS_TO_SAY

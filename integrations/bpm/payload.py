@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from integrations.outbound.formats import bpm_time
 from notifications.recipients import ContactFacts
@@ -37,7 +38,7 @@ class FlowFacts:
     contacts: Sequence[ContactFacts] = ()
 
 
-def first_activation(facts: FlowFacts) -> dict:
+def first_activation(facts: FlowFacts) -> dict[str, Any]:
     """Flow `tyywrwlc`: the trial's domains turn commercial."""
     now = bpm_time(facts.at)
     form = {
@@ -61,7 +62,7 @@ def first_activation(facts: FlowFacts) -> dict:
     return {**SENDER, "flowKey": "tyywrwlc", "data": {"tyywrwlcdx": form}}
 
 
-def subsequent_activation(facts: FlowFacts) -> dict:
+def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
     """Process type 2: new domains of a converted trial. `numberOfDoamin` is spelt so, and is a number."""
     demand = {
         "cdn_type": facts.cdn_type,
@@ -86,7 +87,7 @@ def subsequent_activation(facts: FlowFacts) -> dict:
     }
 
 
-def _customer(facts: FlowFacts) -> dict:
+def _customer(facts: FlowFacts) -> dict[str, Any]:
     return {
         "nameOfClient": facts.enterprise_name,
         "operMail": facts.oper_mail,
@@ -95,5 +96,5 @@ def _customer(facts: FlowFacts) -> dict:
     }
 
 
-def _user(contact: ContactFacts) -> dict:
+def _user(contact: ContactFacts) -> dict[str, Any]:
     return {"userMail": contact.mail, "userName": contact.name, "userTel": contact.tel}

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from typing import Any
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -19,6 +20,6 @@ def bpm_time(moment: datetime.datetime) -> str:
     return moment.astimezone(ZONE).strftime(BPM_FORMAT)
 
 
-def encode(data: dict) -> str:
+def encode(data: dict[str, Any]) -> str:
     """Compact JSON, members in the given order, non-ASCII characters as they are. Encode it as UTF-8."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

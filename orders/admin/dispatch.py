@@ -91,9 +91,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
     def latest_attempts(self, obj):
         """A few: a step may have thousands, and they have a list of their own."""
         rows = list(obj.tries.order_by("-pk")[:FEW])
-        return render_to_string(
-            "includes/attempts.html", {"rows": rows, "dispatch": obj, "more": obj.attempts > FEW}
-        )
+        return render_to_string("includes/attempts.html", {"rows": rows, "dispatch": obj, "more": obj.attempts > FEW})
 
     @admin.display(description=_("payload"))
     def payload_block(self, obj):

@@ -29,7 +29,9 @@ class Row:
     url: str
 
 
-def waiting_of(what: str, told: dict[str, tuple], named: list[tuple], url: str) -> Waiting:
+def waiting_of(
+    what: str, told: dict[str, tuple[int, datetime.datetime | None]], named: list[tuple], url: str
+) -> Waiting:
     """From the rows of `figures.attention`, by their `what`, and of `figures.waiting_orders`."""
     rows = [
         Row(number, customer, bool(urgent), since, reverse("admin:orders_order_change", args=[pk]))

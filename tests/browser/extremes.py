@@ -127,7 +127,7 @@ def _undoing(now: datetime.datetime) -> None:
     _undo_step(order, Step.RESTORE_TRIAL, State.WAITING, now, position=502, attempts=0, frozen_at=None, done_at=None)
 
 
-def _undo_step(order: Order, step: Step, state: State, now: datetime.datetime, **fields) -> Dispatch:
+def _undo_step(order: Order, step: str, state: str, now: datetime.datetime, **fields) -> Dispatch:
     base = {"order": order, "step": step, "channel": Channel.BILLING, "state": state, "undo": True, "attempts": 1,
             "created_at": now, "frozen_at": now, "done_at": now if state == State.DONE else None, "next_try_at": None,
             "payload": json.dumps({"productInfos": [{"jobId": order.number, "domain": "u3.example.com"}]})}  # fmt: skip

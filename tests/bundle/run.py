@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,9 +17,10 @@ import time
 from pathlib import Path
 
 from deploy.bundle import NAME, BundleError, make_bundle
-from tests.first_start import stand_ins
 from tests.first_start.lines import ROOT, shell_block
-from tests.processes.desk import free_port
+from tests.harness.children import Children
+from tests.harness.ports import free_ports
+from tests.harness.waiting import NotYetError, until
 from tests.processes.orders import activation, trial
 
 CUT_OFF = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
@@ -57,14 +59,13 @@ def install_and_run(folder: Path) -> int:
         for number, line in enumerate(commands(folder), 1):
             print(f"\n[{number}/3] {line}", flush=True)
             type_line(line, cwd=places["bundle"] if number > 1 else folder)
-        take_order_in(folder, places["bundle"])
-    except (DrillError, subprocess.TimeoutExpired) as error:
+        with BundledDesk(folder, root=places["bundle"]) as desk:
+            take_order_in(desk)
+    except (DrillError, NotYetError, subprocess.TimeoutExpired) as error:
         print(f"bundle: {error}", file=sys.stderr)
         for log in sorted(folder.glob("*.log")):
             print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-15:], sep="\n", file=sys.stderr)
         return 1
-    finally:
-        stand_ins.stop_all(folder)
     print("\nthe bundle installs and works without a package index")
     return 0
 
@@ -87,7 +88,7 @@ def commands(folder: Path) -> list[str]:
 
 def write_settings(folder: Path) -> None:
     """What stands in /etc/ibs/ibs.env: a desk for test data, beside its partners' sandbox."""
-    web, sandbox = free_port(), free_port()
+    web, sandbox = free_ports(2)
     settings = {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "DATABASE_URL": f"sqlite:///{folder}/desk.sqlite3",
@@ -121,14 +122,30 @@ def type_line(line: str, *, cwd: Path) -> str:
     return ended.stdout
 
 
-def take_order_in(folder: Path, checkout: Path) -> None:
+class BundledDesk(Children):
+    """Processes of what was installed, with nothing of ours."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment()
+
+    def run(self, *words: str) -> str:
+        """What one of its commands prints. Raises DrillError where it fails."""
+        return type_line(shlex.join([self.python, "manage.py", *words]), cwd=self.root)
+
+    @property
+    def python(self) -> str:
+        return str(self.root / "venv" / "bin" / "python")
+
+
+def take_order_in(desk: BundledDesk) -> None:
     """Web, worker and sandbox from the bundle; a trial and its activation are posted and carried out."""
+    folder, python = desk.folder, desk.python
     ports = json.loads((folder / "ports.json").read_text())
-    python, more = str(checkout / "venv" / "bin" / "python"), {"cwd": checkout, "env": environment()}
-    stand_ins.start(folder, "sandbox", [python, "manage.py", "sandbox", "--port", str(ports["sandbox"])], **more)
+    desk.start_program("sandbox", [python, "manage.py", "sandbox", "--port", str(ports["sandbox"])])
     web = [python, "-m", "gunicorn", "project.wsgi", "--bind", f"127.0.0.1:{ports['web']}", "--no-control-socket"]
-    stand_ins.start(folder, "web", web, **more)
-    stand_ins.start(folder, "worker", [python, "manage.py", "worker"], **more)
+    desk.start_program("web", web)
+    desk.start_program("worker", [python, "manage.py", "worker"])
     patient = "curl -fsS --retry 60 --retry-all-errors --retry-delay 1"
     page = type_line(f"{patient} 127.0.0.1:{ports['web']}/livez", cwd=folder)
     if page != "ok":
@@ -139,27 +156,21 @@ def take_order_in(folder: Path, checkout: Path) -> None:
     ask(folder, ports["web"], style[1])
     today = time.strftime("%Y%m%d")
     for content, state in ((trial(1, BizStart=today), "trialing"), (activation(1, BizStart=today), "active")):
-        file = folder / "order.json"
+        file, number = folder / "order.json", content["OrderNum"]
         file.write_text(json.dumps(content))
-        type_line(f"{python} manage.py send_order {file}", cwd=checkout)
-        reach(checkout, python, content["OrderNum"], state)
-    print(type_line(f"{python} manage.py version", cwd=checkout), end="")
+        desk.run("send_order", str(file))
+        until(
+            lambda number=number, state=state: json.loads(desk.run("show", number, "--json"))["state"] == state,
+            seconds=CARRIED_OUT_WITHIN,
+            every=1,
+            what=f"{number} is {state}",
+        )
+        print(f"{number} is {state}", flush=True)
+    print(desk.run("version"), end="")
 
 
 def ask(folder: Path, port: int, path: str) -> str:
     return type_line(f"curl -fsS 127.0.0.1:{port}{path}", cwd=folder)
-
-
-def reach(checkout: Path, python: str, number: str, state: str) -> None:
-    """Waits until the order is in this state. Raises DrillError."""
-    found, until = {}, time.monotonic() + CARRIED_OUT_WITHIN
-    while time.monotonic() < until:
-        found = json.loads(type_line(f"{python} manage.py show {number} --json", cwd=checkout))
-        if found["state"] == state:
-            print(f"{number} is {state}", flush=True)
-            return
-        time.sleep(1)
-    raise DrillError(f"{number} is {found.get('state')}, not {state}: {found}")
 
 
 if __name__ == "__main__":

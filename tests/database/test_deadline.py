@@ -17,7 +17,7 @@ from django.db.utils import ConnectionHandler
 from integrations.database_deadline import database_deadline, is_away, limit_statements
 from project.database.options import database_entry
 from project.database.postgresql.base import gate
-from tests.database.relay import Relay
+from tests.harness.relay import Relay
 from tests.processes.conftest import postgres  # noqa: F401  the server's address
 
 SOON = 1.0

@@ -13,9 +13,9 @@ import requests
 
 from integrations.bboss.sign import signed_envelope
 from tests.bboss_messages import accepted
-from tests.database.relay import Relay
+from tests.harness.desk import ProcessDesk
+from tests.harness.relay import Relay
 from tests.processes.conftest import SHORT, postgres  # noqa: F401  the server's address
-from tests.processes.desk import ProcessDesk
 from tests.processes.orders import activation, check_calls, post_all, trial, until_active
 
 

@@ -15,15 +15,16 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from integrations.bboss.sign import signed_envelope
-from tests.first_start import stand_ins
 from tests.first_start.lines import ROOT, Place
+from tests.harness.desk import ProcessDesk
+from tests.harness.nginx import NGINX, nginx_command, write_nginx_conf
+from tests.harness.ports import free_ports
 from tests.partners.certificates import Authority
-from tests.processes.desk import ProcessDesk, free_port
 from tests.processes.orders import trial
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.skipif(not os.path.exists(stand_ins.NGINX), reason="Debian's nginx is not installed"),
+    pytest.mark.skipif(not os.path.exists(NGINX), reason="Debian's nginx is not installed"),
 ]
 BBOSS, BPM = "/api/bboss/orders", "/api/bpm/approvals"
 JSON = {"Content-Type": "application/json"}
@@ -38,21 +39,20 @@ class Site:
 
     def __init__(self, desk: ProcessDesk, folder: Path):
         self.desk, self.folder = desk, folder
-        self.place = Place(
-            folder, ROOT, free_port(), free_port(), desk.ports["web"], desk.ports["intake"], 1, 1, "unused", "unused"
-        )
+        http, https = free_ports(2)
+        self.place = Place(folder, ROOT, http, https, desk.ports["web"], desk.ports["intake"], 1, 1, "unused", "unused")
         self.url = f"https://localhost:{self.place.https}"
         (folder / "etc/ssl/ibs").mkdir(parents=True)
         self.authority = Authority(folder)
         certificate = Path(self.authority.issue("localhost"))
         for name in ("fullchain", "privkey"):
             (folder / f"etc/ssl/ibs/{name}.pem").write_bytes(certificate.read_bytes())
-        stand_ins.write_nginx_conf(folder)
+        servers = write_nginx_conf(folder)
         text = self.place.put_in((ROOT / "deploy/nginx.conf").read_text())
         text, count = re.subn(r"proxy_read_timeout \d+s", f"proxy_read_timeout {WAITS}s", text)
         assert count == 4
-        (folder / "etc/nginx/conf.d/ibs.conf").write_text(text)
-        stand_ins.start(folder, "nginx", [*stand_ins.nginx_command(folder), "-g", "daemon off;"])
+        (servers / "ibs.conf").write_text(text)
+        desk.start_program("nginx", nginx_command(folder), cwd=folder)
 
     def call(self, method: str, path: str, *, from_address: str = "127.0.0.1", **more) -> requests.Response:
         with requests.Session() as session:
@@ -95,11 +95,8 @@ def site(tmp_path_factory):
     with ProcessDesk(tmp_path_factory.mktemp("desk"), postgres=postgres, **settings) as desk:
         desk.start_web("intake")
         site = Site(desk, folder)
-        try:
-            desk.until(lambda: site.call("GET", "/livez").ok)
-            yield site
-        finally:
-            stand_ins.stop_all(folder)
+        desk.until(lambda: site.call("GET", "/livez").ok)
+        yield site
 
 
 def code_of(answer: requests.Response) -> tuple[int, str]:

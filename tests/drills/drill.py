@@ -14,7 +14,7 @@ import requests
 from tests.drills.load import BBOSS_WAITS, OUR_FAULT, Answer
 from tests.drills.outages import Outage
 from tests.drills.stage import Stage
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
 
 READY_SAYS_SO = 30.0  # seconds
 RECOVERED = 60.0
@@ -108,12 +108,12 @@ def play(stage: Stage, outage: Outage, *, seconds: float) -> Found:
         start_spares(stage)
     mains = {name: stage.desk.processes[name] for name in ("web", "worker")}
     began = time.monotonic()
-    until(lambda: [one for one in stage.load.since(began) if one.code == "00000"], RECOVERED)
+    wait_for_it(lambda: [one for one in stage.load.since(began) if one.code == "00000"], RECOVERED)
     with Readiness(stage.desk.web_url) as ready:
         with outage.play(stage):
             away = time.monotonic()
             ended = stop_spares(stage) if outage.stops else {}
-            until(lambda: _seen_enough(stage, outage, ready, away), LONGEST, least=seconds)
+            wait_for_it(lambda: _seen_enough(stage, outage, ready, away), LONGEST, least=seconds)
             back = time.monotonic()
         mended = time.monotonic()
         judge_recovery(found, stage, ready, mended)
@@ -200,8 +200,8 @@ def stop_spares(stage: Stage) -> dict[str, float | None]:
     return ended
 
 
-def until(true, seconds: float, *, least: float = 0) -> None:
-    """Waits at least so long, and at most so long for `true()`."""
+def wait_for_it(true, seconds: float, *, least: float = 0) -> None:
+    """Waits at least so long, and at most so long for `true()`: that it never is may be a finding."""
     began = time.monotonic()
     while time.monotonic() - began < least or (time.monotonic() - began < seconds and not true()):
         time.sleep(0.2)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import requests
 
 from integrations.bboss.sign import signed_envelope
-from tests.chaos.aftermath import Aftermath
-from tests.chaos.world import SHANGHAI, World
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
+from tests.tools.chaos.aftermath import Aftermath
+from tests.tools.chaos.world import SHANGHAI, World
 
 HANG = 40.0  # seconds after which a caller gives up; what took so long is wrong in any case
 BBOSS_WAITS = 10.0  # seconds within which BBOSS has its answer, whatever the database does

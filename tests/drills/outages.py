@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from tests.drills.clusters import ROLE, PostgresCluster, follow, wait_for
 from tests.drills.stage import Stage
+from tests.harness.clusters import ROLE, PostgresCluster, follow, wait_for
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import requests
 from django.contrib import admin
 from django.urls import reverse
 
-from tests.drills.drill import SLACK, Found, Logs, until
+from tests.drills.drill import SLACK, Found, Logs, wait_for_it
 from tests.drills.stage import Stage
 
 USER, PASSWORD = "drill", "a-Long-1-for-drills"  # noqa: S105  of a desk that lives for minutes
@@ -90,12 +90,12 @@ def play_pooler(stage: Stage, prepared: int, *, seconds: float) -> Found:
     reader = threading.Thread(target=pages.open_all, daemon=True)
     reader.start()
     run_commands(found, stage, number)
-    until(lambda: not reader.is_alive(), 300)
+    wait_for_it(lambda: not reader.is_alive(), 300)
     restarts.append(restart(stage, prepared))
     pages.shapes.clear()
     for model in ("orders_order", "orders_billingrecord", "orders_incident", "django_q_schedule"):
         pages.open(reverse(f"admin:{model}_changelist"))
-    until(lambda: False, seconds - (time.monotonic() - began), least=5)
+    wait_for_it(lambda: False, seconds - (time.monotonic() - began), least=5)
     judge_answers(found, stage, pages, restarts, began)
     found.figures["restart"] = ", ".join(f"{end - start:.1f} s" for start, end in restarts)
     found.wrong += logs.tracebacks()
@@ -130,7 +130,7 @@ def judge_answers(found: Found, stage: Stage, pages: Pages, restarts: list[tuple
 
 
 def first_order(stage: Stage) -> str:
-    until(lambda: stage.load.accepted, 60)
+    wait_for_it(lambda: stage.load.accepted, 60)
     return next(iter(stage.load.accepted))
 
 

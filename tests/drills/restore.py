@@ -20,9 +20,9 @@ from collections import Counter
 import django
 import requests
 
-from tests.drills.clusters import ROLE, PostgresCluster, Standby
 from tests.drills.stage import either
-from tests.processes.desk import ProcessDesk
+from tests.harness.clusters import ROLE, PostgresCluster, Standby
+from tests.harness.desk import ProcessDesk
 from tests.processes.orders import activation, post_all, trial, until_active
 
 SERVER = "postgres://root@127.0.0.1:5432/postgres"

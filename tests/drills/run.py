@@ -17,11 +17,11 @@ import time
 
 import django
 
-from tests.drills.clusters import can_mount
-from tests.drills.drill import Found, Logs, play, until
+from tests.drills.drill import Found, Logs, play, wait_for_it
 from tests.drills.outages import OUTAGES, rejoin
 from tests.drills.pooling import play_pooler
 from tests.drills.stage import Stage, behind_pooler, pair
+from tests.harness.clusters import can_mount
 
 POOLERS = {"pooler-200": 200, "pooler-0": 0}
 NAMES = [*OUTAGES, *POOLERS]
@@ -97,7 +97,7 @@ def _play(stage: Stage, name: str, *, short: bool, seconds: float) -> Found:
     if not stage.standby.pids():
         rejoin(stage)
     if not short:
-        until(lambda: False, seconds - (time.monotonic() - before))
+        wait_for_it(lambda: False, seconds - (time.monotonic() - before))
     return found
 
 

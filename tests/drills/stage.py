@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.chaos.run import SETTINGS
-from tests.database.relay import Relay
-from tests.drills.clusters import ROLE, PostgresCluster, Standby, can_mount, wait_for
 from tests.drills.load import Load
-from tests.drills.pooler import PgBouncer, role_settings
-from tests.processes.desk import ProcessDesk
+from tests.harness.clusters import ROLE, PostgresCluster, Standby, can_mount, wait_for
+from tests.harness.desk import ProcessDesk
+from tests.harness.pooler import PgBouncer, role_settings
+from tests.harness.relay import Relay
+from tests.tools.chaos.run import SETTINGS
 
 DISK = "192m"  # for the cluster, and little enough that it is soon full
 

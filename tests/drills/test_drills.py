@@ -7,10 +7,10 @@ import types
 import psycopg
 import pytest
 
-from tests.drills.clusters import ROLE, PostgresCluster, Standby, wait_for
 from tests.drills.drill import Logs
-from tests.drills.pooler import PgBouncer, role_settings
 from tests.drills.pooling import shape_of
+from tests.harness.clusters import ROLE, PostgresCluster, Standby, wait_for
+from tests.harness.pooler import PgBouncer, role_settings
 
 INSTALLED = any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 needs_postgresql = pytest.mark.skipif(not INSTALLED, reason="PostgreSQL's programs are not installed")

@@ -17,7 +17,6 @@ import secrets
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,8 @@ from aiosmtpd.controller import Controller
 from tests.first_start import stand_ins
 from tests.first_start.lines import ROOT, Place, WalkError, settings_to_fill_in, ten_lines
 from tests.first_start.upgrade import make_repository, upgrade
+from tests.harness.nginx import NGINX, write_nginx_conf
+from tests.harness.ports import free_ports
 from tests.processes.orders import activation, trial
 from tests.run import NoDatabaseError, find_server
 
@@ -68,7 +69,7 @@ def main() -> int:
 
 def check_machine() -> None:
     """Raises WalkError where the lines could not be walked."""
-    needed = ("git", "adduser", "deluser", "runuser", "createuser", "createdb", "openssl", "curl", stand_ins.NGINX)
+    needed = ("git", "adduser", "deluser", "runuser", "createuser", "createdb", "openssl", "curl", NGINX)
     missing = [name for name in needed if not shutil.which(name, path=stand_ins.PATH)]
     if os.geteuid() != 0 or missing:
         raise WalkError(f"needs root and Debian's {', '.join(missing) or 'tools'}; .ci/run installs them")
@@ -91,7 +92,7 @@ def walk_place() -> Iterator[Place]:
     if parts.password:
         os.environ["PGPASSWORD"] = parts.password
     try:
-        yield Place(folder, make_repository(folder), *free_ports(6), database, url)
+        yield Place(folder, make_repository(folder), *free_ports(6), database, url)  # type: ignore[call-arg]  # the ports
     finally:
         stand_ins.stop_all(folder)
         with psycopg.connect(server.url, autocommit=True) as connection:
@@ -106,12 +107,6 @@ def has_account(name: str) -> bool:
     with contextlib.suppress(KeyError):
         return bool(pwd.getpwnam(name) and grp.getgrnam(name))
     return False
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in sockets]
 
 
 def walk(place: Place) -> None:
@@ -138,10 +133,11 @@ def prepare(place: Place) -> None:
     programs.mkdir()
     for name in ("systemctl", "nginx", "editor"):
         program = programs / name
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{stand_ins.__file__}" {name} "{place.folder}" "$@"\n')
+        ours = f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m tests.first_start.stand_ins'
+        program.write_text(f'#!/bin/sh\n{ours} {name} "{place.folder}" "$@"\n')
         program.chmod(0o755)
     (place.folder / "etc/systemd/system").mkdir(parents=True)
-    stand_ins.write_nginx_conf(place.folder)
+    write_nginx_conf(place.folder)
     typed = settings_to_fill_in() | {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "BBOSS_APP_SECRET": secrets.token_hex(16),

@@ -13,7 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-NGINX = "/usr/sbin/nginx"
+from tests.harness.nginx import nginx_command, nginx_program
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -30,7 +31,7 @@ def systemctl(folder: Path, *words: str) -> None:
         case ["stop", unit]:
             stop_unit(folder, unit)
         case ["reload", "nginx"]:
-            start(folder, "nginx", [*nginx_command(folder), "-g", "daemon off;"])
+            start(folder, "nginx", nginx_command(folder))
         case ["reload", *units]:
             for unit in units:
                 reload_unit(folder, unit)
@@ -109,20 +110,6 @@ def wait_until_gone(number: int, seconds: float) -> None:
         time.sleep(0.1)
 
 
-def nginx_command(folder: Path) -> list[str]:
-    return [NGINX, "-c", str(folder / "etc/nginx/nginx.conf"), "-e", str(folder / "nginx-error.log")]
-
-
-def write_nginx_conf(folder: Path) -> None:
-    """What Debian's own nginx.conf does with conf.d, and nothing of this machine's."""
-    (folder / "etc/nginx/conf.d").mkdir(parents=True)
-    (folder / "etc/nginx/nginx.conf").write_text(
-        f"user www-data;\npid {folder}/nginx-own.pid.txt;\nerror_log {folder}/nginx-error.log;\n"
-        "events {}\n"
-        f"http {{\n  access_log {folder}/nginx-access.log;\n  include {folder}/etc/nginx/conf.d/*.conf;\n}}\n"
-    )
-
-
 def editor(folder: Path, file: str) -> None:
     """Puts the walk's settings in their places in the file, as a person would; what has no place goes to its end."""
     path = Path(file)
@@ -138,5 +125,5 @@ def editor(folder: Path, file: str) -> None:
 if __name__ == "__main__":
     called, walk, *words = sys.argv[1:]
     if called == "nginx":
-        sys.exit(subprocess.run([*nginx_command(Path(walk)), *words], check=False).returncode)
+        sys.exit(subprocess.run([*nginx_program(Path(walk)), *words], check=False).returncode)
     {"systemctl": systemctl, "editor": editor}[called](Path(walk), *words)

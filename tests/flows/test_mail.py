@@ -16,7 +16,7 @@ from orders.models import AffectedOrder, Attempt, Dispatch
 from orders.services.outbox.claim import claim
 from tests.flows.contents import activation, change, trial
 from tests.flows.test_cases import approve
-from tests.processes.desk import free_port
+from tests.harness.ports import free_port
 
 
 class Server:

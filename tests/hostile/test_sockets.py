@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from integrations.bboss.sign import signed_envelope
+from tests.harness.desk import ProcessDesk
 from tests.hostile.mutations import BBOSS, BPM
-from tests.processes.desk import ProcessDesk
 
 pytestmark = pytest.mark.processes
 CONTENT = {"OrderType": "2", "OrderNum": "100C1", "BizRequest": "100T1", "DataFlow": "2"}

@@ -21,7 +21,7 @@ import traceback
 
 import django
 
-from tests.chaos.run import desk_upon
+from tests.harness.desk import desk_upon
 
 COUNT, TOGETHER, STEPS = 500, 4, 30
 BEGIN = datetime.datetime.fromisoformat("2023-09-20T18:54:36+08:00")

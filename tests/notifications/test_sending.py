@@ -11,6 +11,7 @@ from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused, Anymai
 
 from notifications import sending
 from notifications.services import MailError, send
+from tests.harness.ports import free_port
 
 PAYLOAD = {
     "subject": "[订单台] 挂起: 100A230920170127001 北京泽天伟业商贸有限公司",
@@ -52,11 +53,6 @@ def server(settings):
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", controller.port, 2
     yield handler
     controller.stop()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def refusal(payload=PAYLOAD) -> MailError:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
 
 # Short time-outs and leases, so that what a dead worker had in hand is soon due again.
 SHORT = {"PARTNER_TIMEOUT_SECONDS": "3", "DISPATCH_LEASE_SECONDS": "10", "DISPATCH_RETRY_SECONDS": "1,1,1,1,1,1,1,1"}

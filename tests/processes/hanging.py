@@ -2,8 +2,8 @@
 
 import datetime
 
-from tests.processes.desk import ProcessDesk
-from tests.processes.proc import Cluster, kill
+from tests.harness.desk import ProcessDesk
+from tests.harness.proc import Cluster, kill
 
 
 def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers", *, within: float = 120) -> Cluster:

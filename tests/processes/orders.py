@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from tests.bboss_messages import accepted
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
 
 
 def trial(n: int, **more) -> dict:

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.flows.test_cases import add_files
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
 
 pytestmark = pytest.mark.processes
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"

@@ -5,11 +5,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
-from tests.processes.desk import ROOT
+from tests.harness.children import ROOT
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.processes
 LINE = re.compile(r"^  (?:(set -a;.*)|(?:post an order|refuse one|approve one)\s+(.*))$", re.MULTILINE)
@@ -26,11 +26,11 @@ def printed(postgres, tmp_path_factory):
         command = [sys.executable, "-m", "project.demo"]
         demo = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=os.environ | {"DEMO_EXIT": ""})
     try:
-        until = time.monotonic() + 180
-        while "Ctrl-C ends it" not in output.read_text():
-            assert demo.poll() is None, output.read_text()
-            assert time.monotonic() < until, output.read_text()
-            time.sleep(0.5)
+        until(
+            lambda: "Ctrl-C ends it" in output.read_text() or demo.poll() is not None,
+            seconds=180, every=0.5, report=output.read_text,
+        )  # fmt: skip
+        assert demo.poll() is None, output.read_text()
         yield output.read_text()
     finally:
         demo.send_signal(signal.SIGTERM)
@@ -53,10 +53,8 @@ def test_the_three_commands_work_as_printed(printed):
     for command, state in ((refuse, "rejected"), (approve, "active")):
         number = re.search(r"100A\d+", command)[0]
         shell(environment, command)
-        until = time.monotonic() + 60
-        while f"({state})" not in (shown := shell(environment, f".venv/bin/python manage.py show {number}")):
-            assert time.monotonic() < until, shown
-            time.sleep(0.5)
+        show = f".venv/bin/python manage.py show {number}"
+        until(lambda: f"({state})" in shell(environment, show), what=f"{number} is {state}", every=0.5)  # noqa: B023
 
 
 def test_the_file_says_every_setting(printed):

@@ -8,11 +8,11 @@ import time
 import pytest
 import requests
 
+from tests.harness.desk import ProcessDesk
+from tests.harness.proc import kill
 from tests.processes.conftest import SHORT
-from tests.processes.desk import ProcessDesk
 from tests.processes.hanging import hang
 from tests.processes.orders import activation, check_calls, post_all, states, trial, until_active
-from tests.processes.proc import kill
 
 pytestmark = pytest.mark.kills
 BILLING = "/bigdata/productInfos"

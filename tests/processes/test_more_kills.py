@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
+from tests.harness.proc import kill
 from tests.processes.hanging import hang
 from tests.processes.orders import activation, check_calls, post_all, trial, until_active
-from tests.processes.proc import kill
 
 pytestmark = pytest.mark.kills
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.bboss_messages import accepted
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
 from tests.processes.orders import activation, check_calls, post_all, trial, until_active
 
 BILLING = "/bigdata/productInfos"

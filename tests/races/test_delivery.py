@@ -1,7 +1,6 @@
 """Several workers over one database, and what comes in while they deliver (contract 3.9)."""
 
 import threading
-import time
 from functools import partial
 
 import pytest
@@ -11,6 +10,7 @@ from django.utils import timezone
 from orders.activation import activate, run_job
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
 from orders.services.outbox.release import release
+from tests.harness.waiting import until
 from tests.processes.orders import activation, trial
 from tests.races.conftest import LIMIT, at_once
 
@@ -39,13 +39,6 @@ class Meanwhile:
     def __exit__(self, *exc):
         self.thread.join(LIMIT)
         assert self.error is None, self.error
-
-
-def until(true) -> None:
-    end = time.monotonic() + LIMIT
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_three_workers_send_each_step_once(desk):

@@ -1,11 +1,11 @@
 """One effect per key; what breaks the rule is counted (contract section 3.5)."""
 
 import threading
-import time
 
 import pytest
 import requests
 
+from tests.harness.waiting import until
 from tests.sandbox.bodies import DONE, PUT, QUERY, RECORD, START, post, records
 
 
@@ -60,9 +60,7 @@ def test_of_two_at_once_under_one_key_the_first_to_act_has_it(sandbox):
     slow = []
     thread = threading.Thread(target=lambda: slow.append(post(sandbox, PUT, records(), key="k")))
     thread.start()
-    deadline = time.monotonic() + 2
-    while not sandbox.calls() and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(sandbox.calls, every=0.005)
     assert post(sandbox, PUT, OTHER, key="k").json() == DONE
     thread.join()
     assert slow[0].status_code == 409

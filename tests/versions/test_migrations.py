@@ -14,7 +14,7 @@ from django.db import connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
 from tests.versions.locks import findings
 
 OURS = ("orders", "approvals", "notifications", "integrations", "project")

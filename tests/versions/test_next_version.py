@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from project import __version__
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
 from tests.processes.orders import activation, post_all, trial
 from tests.versions.releases import NEXT, make_releases
 

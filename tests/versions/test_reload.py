@@ -16,7 +16,7 @@ import requests
 
 from project import __version__
 from tests.bboss_messages import accepted
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
 from tests.processes.orders import trial
 from tests.versions.releases import NEXT, ROOT, make_releases
 
@@ -48,11 +48,7 @@ class LinkedDesk(ProcessDesk):
         return [shlex.split(line) for line in re.findall(rf"^{key}=(.*)$", unit, re.MULTILINE)]
 
     def start_web(self) -> None:
-        with (self.folder / "web.log").open("ab") as log:
-            self.processes["web"] = subprocess.Popen(
-                self.unit_commands("ExecStart")[0], cwd=self.link, env=self.environment, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+        self.start_program("web", self.unit_commands("ExecStart")[0], cwd=self.link)
         self.until(lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
 
     def reload_web(self) -> bool:

@@ -1,26 +1,22 @@
-"""`python -m tests.chaos.run [--orders 300] [--seconds 60] [--seed N] [--database sqlite|postgres]`
+"""`python -m tests.tools.chaos.run [--orders 300] [--seconds 60] [--seed N] [--database sqlite|postgres]`
 
 The seed is printed; the same seed plays the same messages and the same blows. Exit 0 only if everything holds.
 """
 
 import argparse
-import contextlib
 import os
-import pathlib
 import random
 import secrets
 import sys
-import tempfile
 import time
 
 import django
 import requests
 
-from tests.chaos.aftermath import Aftermath
-from tests.chaos.breakage import Breakage
-from tests.chaos.world import SHANGHAI, World
-from tests.drills.clusters import PostgresCluster
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import desk_upon
+from tests.tools.chaos.aftermath import Aftermath
+from tests.tools.chaos.breakage import Breakage
+from tests.tools.chaos.world import SHANGHAI, World
 
 SETTINGS = {
     "DISPATCH_RETRY_SECONDS": "1,1,2,2,3,3",
@@ -32,7 +28,7 @@ SETTINGS = {
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(prog="python -m tests.chaos.run")
+    words = argparse.ArgumentParser(prog="python -m tests.tools.chaos.run")
     words.add_argument("--orders", type=int, default=300)
     words.add_argument("--seconds", type=float, default=60)
     words.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
@@ -53,15 +49,6 @@ def main() -> int:
 def play(options) -> list[str]:
     with desk_upon(options.database, clock="+0", **SETTINGS) as (desk, server):
         return Run(options, desk, server).play()
-
-
-@contextlib.contextmanager
-def desk_upon(database: str, **settings: str):
-    """(A whole desk of processes, its PostgreSQL server or None), all gone afterwards."""
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="desk-processes-")))
-        server = stack.enter_context(PostgresCluster()) if database == "postgres" else None
-        yield stack.enter_context(ProcessDesk(folder, postgres=server.url if server else "", **settings)), server
 
 
 class Run(Aftermath):

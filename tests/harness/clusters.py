@@ -7,12 +7,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
 import psycopg
 
-from tests.processes.desk import free_port
-from tests.processes.proc import descendants
+from tests.harness.ports import free_port
+from tests.harness.proc import descendants
+from tests.harness.waiting import until
 
 ROLE = "ibs"  # owns the desk's database; no superuser, so that reserved connections are not its own
 SETTINGS = {
@@ -124,9 +124,7 @@ class PostgresCluster:
     def kill(self) -> None:
         """SIGKILL to all its processes."""
         self._signal(signal.SIGKILL)
-        end = time.monotonic() + 20
-        while self.pids() and time.monotonic() < end:
-            time.sleep(0.05)
+        until(lambda: not self.pids(), what=f"no process of {self.name} is left")
 
     def promote(self) -> None:
         self._control("promote")
@@ -198,9 +196,5 @@ def follow(cluster: PostgresCluster, primary: PostgresCluster) -> None:
 def wait_for(primary: PostgresCluster, standby: PostgresCluster) -> None:
     """From now on a commit is answered once this standby has it on its disk."""
     primary.set("synchronous_standby_names", standby.name)
-    end = time.monotonic() + 60
     state = "SELECT sync_state FROM pg_stat_replication WHERE application_name = '" + standby.name + "'"
-    while primary.sql(state) != [("sync",)]:
-        if time.monotonic() > end:
-            raise TimeoutError(f"{standby.name} does not follow\n{standby.log()[-1500:]}")
-        time.sleep(0.1)
+    until(lambda: primary.sql(state) == [("sync",)], what=f"{standby.name} follows", report=standby.log)

@@ -8,12 +8,13 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 
 import psycopg
 
-from tests.drills.clusters import ROLE
-from tests.processes.desk import ROOT, free_port
+from tests.harness.children import ROOT
+from tests.harness.clusters import ROLE
+from tests.harness.ports import free_port
+from tests.harness.waiting import until
 
 FILE = ROOT / "deploy" / "pgbouncer.ini"
 
@@ -60,14 +61,13 @@ class PgBouncer:
         self.process = subprocess.Popen(
             [path, "-q", *account, self.folder / "pgbouncer.ini"], stdin=subprocess.DEVNULL, cwd=self.folder
         )
-        end = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(psycopg.Error):
-                psycopg.connect(self.url_of("postgres"), connect_timeout=5).close()
-                return
-            if time.monotonic() > end:
-                raise TimeoutError(f"PgBouncer does not answer\n{self.log()}")
-            time.sleep(0.1)
+        until(self._answers, what="PgBouncer answers", report=self.log)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(psycopg.Error):
+            psycopg.connect(self.url_of("postgres"), connect_timeout=5).close()
+            return True
+        return False
 
     def stop(self) -> None:
         """At once: whoever is connected is cut off."""

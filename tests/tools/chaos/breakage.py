@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import requests
 
-from tests.drills.clusters import PostgresCluster
-from tests.processes.desk import ProcessDesk
-from tests.processes.proc import descendants
+from tests.harness.clusters import PostgresCluster
+from tests.harness.desk import ProcessDesk
+from tests.harness.proc import descendants
 
 PATHS = [
     "/bigdata/productInfos",

@@ -1,4 +1,4 @@
-"""`python -m tests.hostile.fuzz --count N --seed S [--database URL]`: hostile input in bulk, without pytest.
+"""`python -m tests.tools.fuzz --count N --seed S [--database URL]`: hostile input in bulk, without pytest.
 
 On a fresh SQLite, or on a database of its own beside the one that the URL names. What breaks a promise is written to a
 file, one JSON object a line; `--only NUMBER` plays a single input of a seed again.
@@ -26,7 +26,7 @@ FAILURES = pathlib.Path(tempfile.gettempdir(), "ibs-fuzz-failures.jsonl")
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.hostile.fuzz", description="Hostile input in bulk.")
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.fuzz", description="Hostile input in bulk.")
     parser.add_argument("--count", type=int, default=100_000, help="how many inputs, half of them for each address")
     parser.add_argument("--seed", type=int, help="a run's number; a random one unless given")
     parser.add_argument("--database", default="", help="a PostgreSQL URL; a fresh SQLite unless given")

@@ -8,21 +8,23 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
+import tempfile
 import uuid
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg
 import requests
 
 from integrations.bboss.sign import signed_envelope
-from tests.processes.proc import Cluster, processes_of
+from tests.harness.children import ROOT, Children
+from tests.harness.clusters import PostgresCluster
+from tests.harness.ports import free_port, free_ports
+from tests.harness.proc import Cluster, processes_of
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
 SECRETS = {
     "SECRET_KEY": "process-tests-only",
     "BBOSS_APP_SECRET": "test-app-secret",
@@ -36,13 +38,7 @@ SECRETS = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-class ProcessDesk:
+class ProcessDesk(Children):
     """`with ProcessDesk(folder, postgres="" or a server's URL, clock="...") as desk:`
 
     `through` is the URL that its processes have in place of the server's: of a relay or a pooler, say. `root` is the
@@ -53,11 +49,10 @@ class ProcessDesk:
         self, folder: pathlib.Path, *, postgres: str = "", through: str = "", clock: str = "",
         root: pathlib.Path = ROOT, **settings: str,
     ):  # fmt: skip
-        self.folder, self.postgres, self.through, self.settings = folder, postgres, through or postgres, settings
-        self.root = root
+        super().__init__(folder, root=root)
+        self.postgres, self.through, self.settings = postgres, through or postgres, settings
         self.clock_file = folder / "clock" if clock else None
-        self.processes: dict[str, subprocess.Popen] = {}
-        self.ports = {"sandbox": free_port(), "web": free_port(), "intake": free_port()}
+        self.ports = dict(zip(("sandbox", "web", "intake"), free_ports(3), strict=True))
         if clock:
             self.at(clock)
 
@@ -65,15 +60,18 @@ class ProcessDesk:
         self.name = f"desk_p_{uuid.uuid4().hex[:10]}"
         if self.postgres:
             self.sql(f"CREATE DATABASE {self.name}")
-        (self.folder / "attachments").mkdir(exist_ok=True)
-        self.manage("migrate", "-v0")
-        self.start_sandbox()
-        self.start_web()
+        try:
+            (self.folder / "attachments").mkdir(exist_ok=True)
+            self.manage("migrate", "-v0")
+            self.start_sandbox()
+            self.start_web()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc):
-        for name in list(self.processes):
-            self.stop(name)
+        self.stop_all()
         left = self.alive()
         for process in left:
             with contextlib.suppress(ProcessLookupError):
@@ -157,34 +155,12 @@ class ProcessDesk:
             cwd=root or self.root, env=self.environment, check=check, timeout=timeout, capture_output=True, text=True,
         )  # fmt: skip
 
-    def start(self, name: str, *words: str, **more) -> subprocess.Popen:
-        log = open(self.folder / f"{name}.log", "ab")  # noqa: SIM115  the process keeps it
-        self.processes[name] = subprocess.Popen(
-            [sys.executable, *words], cwd=self.root, env=self.environment | more, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
-        log.close()
-        return self.processes[name]
-
     def start_sandbox(self) -> None:
-        self.start(
-            "sandbox",
-            "manage.py",
-            "sandbox",
-            "--port",
-            str(self.ports["sandbox"]),
-            "--state",
-            str(self.folder / "partners.sqlite3"),
-        )
-        self.until(lambda: requests.get(f"{self.sandbox_url}/state", timeout=2).ok)
+        self.start_sandbox_at(self.ports["sandbox"], "--state", str(self.folder / "partners.sqlite3"))
 
     def start_web(self, name: str = "web") -> None:
         """gunicorn, as `web`; or another one beside it, such as `intake`."""
-        self.ports.setdefault(name, free_port())
-        address = f"127.0.0.1:{self.ports[name]}"
-        words = ["-m", "gunicorn", "project.wsgi", "-w", "2", "--threads", "4", "-b", address, "--no-control-socket"]
-        self.start(name, *words)
-        self.until(lambda: requests.get(f"http://{address}/livez", timeout=2).ok)
+        self.start_gunicorn(name, self.ports.setdefault(name, free_port()))
 
     def start_worker(self, name: str = "worker", *, ping_every: float = 15, patience: float = 60) -> subprocess.Popen:
         self.worker_since = datetime.datetime.now(datetime.UTC)
@@ -214,49 +190,6 @@ class ProcessDesk:
     def replacements(self) -> int:
         """How often a cluster was replaced, by the events."""
         return self.rows("SELECT count(*) FROM orders_orderevent WHERE kind = 'cluster_replaced'")[0][0]
-
-    def stop(self, name: str) -> int:
-        """SIGTERM, and SIGKILL to what is left of its session after half a minute."""
-        process = self.processes.pop(name)
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        return process.wait()
-
-    def kill(self, name: str) -> None:
-        """SIGKILL to one process and its process group."""
-        process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-    def until(self, true, *, seconds: float = 60, every: float = 0.05):
-        """Waits until `true()` is; a request that fails is no yet."""
-        end, last = time.monotonic() + seconds, None
-        while time.monotonic() < end:
-            try:
-                last = true()
-                if last:
-                    return last
-            except requests.RequestException as error:
-                last = error
-            time.sleep(every)
-        raise AssertionError(f"not within {seconds} s; last: {last!r}\n{self.logs()}")
-
-    def logs(self) -> str:
-        """The ends of all logs, for a failure's report."""
-        return "\n".join(f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in self._logs())
-
-    def all_logs(self) -> str:
-        return "".join(path.read_text(errors="replace") for path in self._logs())
-
-    def log(self, name: str) -> str:
-        return (self.folder / f"{name}.log").read_text(errors="replace")
-
-    def _logs(self) -> list[pathlib.Path]:
-        return sorted(self.folder.glob("*.log"))
 
     # --- what one does with it
 
@@ -296,3 +229,12 @@ class ProcessDesk:
 
     def fault(self, **fault) -> None:
         requests.post(f"{self.sandbox_url}/faults", json=fault, timeout=10).raise_for_status()
+
+
+@contextlib.contextmanager
+def desk_upon(database: str, **settings: str) -> Iterator[tuple[ProcessDesk, PostgresCluster | None]]:
+    """(A whole desk of processes, its server or None), all gone afterwards. `database`: `sqlite` or `postgres`."""
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="desk-processes-")))
+        server = stack.enter_context(PostgresCluster()) if database == "postgres" else None
+        yield stack.enter_context(ProcessDesk(folder, postgres=server.url if server else "", **settings)), server

@@ -6,8 +6,8 @@ import os
 import requests
 
 from integrations.worker.parent_link import STOP_WITHIN
-from tests.chaos.world import World
-from tests.processes.desk import ProcessDesk
+from tests.harness.desk import ProcessDesk
+from tests.tools.chaos.world import World
 
 DAY = 86400
 LOOK_AGAIN = 700  # over the ten minutes after which a possibly unknown record is looked at once more
@@ -96,7 +96,7 @@ print(settle_arrived(now=now) + len(activate(numbers=None, by="chaos", now=now))
 """
 JUDGE = """
 import json
-from tests.chaos.truth import all_wrong, summary
+from tests.tools.chaos.truth import all_wrong, summary
 print(summary())
 facts = json.load(open({path}))
 print(json.dumps(all_wrong(facts["accepted"], facts["partners"]), ensure_ascii=False))

@@ -1,0 +1,37 @@
+"""One way to wait until something is so."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import requests
+
+T = TypeVar("T")
+
+
+class NotYetError(AssertionError):
+    """It did not become so in time. The text says what was seen last."""
+
+
+def until(
+    true: Callable[[], T],
+    *,
+    seconds: float = 60,
+    every: float = 0.05,
+    what: str = "",
+    report: Callable[[], str] = lambda: "",
+) -> T:
+    """Calls `true` until it gives something that counts as true, and gives that. A request that fails is no yet.
+
+    Raises NotYetError after so many seconds, with `what` was waited for and what `report` gives then: logs, say.
+    """
+    end, last = time.monotonic() + seconds, None
+    while True:
+        try:
+            if last := true():
+                return last
+        except requests.RequestException as error:
+            last = error
+        if time.monotonic() > end:
+            raise NotYetError(f"not within {seconds:g} s: {what or 'true'}; last: {last!r}\n{report()}")
+        time.sleep(every)
