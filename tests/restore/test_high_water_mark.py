@@ -68,7 +68,7 @@ def test_a_process_that_is_forked_meanwhile_takes_no_lock_along():
     thread.start()
     children = [_fork_sleeper() for _ in range(40)]
     over.set()
-    thread.join(60)
+    thread.join(5)
     try:
         assert subprocess.run(["flock", "--wait", "15", settings.STATE_DIR, "true"], check=False).returncode == 0
     finally:
@@ -109,7 +109,7 @@ def test_processes_of_one_machine_write_the_same_file(state_dir):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(30)
     assert high_water_mark.read("x") == 399
     assert [path.name for path in state_dir.iterdir()] == ["x.newest-event"]
 
@@ -140,7 +140,7 @@ def test_an_order_is_remembered_when_it_was_answered(named, client):
 def test_it_is_written_by_itself_within_a_second_or_so(named):
     numbers = [say() for _ in range(20)]
     thread = high_water_mark.writer.thread
-    thread.join(60)
+    thread.join(10)
     assert high_water_mark.read(named) == numbers[-1]
 
 
@@ -180,7 +180,7 @@ def test_what_others_commit_meanwhile_is_no_step_back(named):
     finally:
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(30)
     assert open_restore() is None
 
 
