@@ -34,6 +34,7 @@ from tests.first_start.lines import ROOT, Place, WalkError, settings_to_fill_in,
 from tests.first_start.upgrade import make_repository, upgrade
 from tests.harness.nginx import NGINX, write_nginx_conf
 from tests.harness.ports import free_ports
+from tests.harness.waiting import NotYetError, until
 from tests.processes.orders import activation, trial
 from tests.run import NoDatabaseError, find_server
 
@@ -54,7 +55,7 @@ def main() -> int:
         with walk_place() as place:
             try:
                 walk(place)
-            except (WalkError, requests.RequestException) as error:
+            except (WalkError, NotYetError, requests.RequestException) as error:
                 print(f"\nfirst start: {error}", file=sys.stderr)
                 for log in sorted(place.folder.glob("*.log")):
                     tail = log.read_text(errors="replace").splitlines()[-15:]
@@ -208,8 +209,8 @@ def type_line(line: str, place: Place, *, cwd: Path) -> None:
 
 def listen(terminal: int, child: int) -> tuple[str, int]:
     """Answers each question once; gives all that was said, and the exit code. Raises WalkError when nothing ends it."""
-    said, answered, until = "", 0, time.monotonic() + LINE_WITHIN
-    while time.monotonic() < until:
+    said, answered, end = "", 0, time.monotonic() + LINE_WITHIN
+    while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)  # before the reading: what was said until then is there to read
         while heard := hear(terminal):
             said += heard
@@ -280,14 +281,15 @@ def carry_out(place: Place, checkout: Path, mails: Mails) -> None:
 
 
 def reaches(place: Place, checkout: Path, number: str, state: str) -> dict:
-    """The standing once nothing is left to do. Raises WalkError after a while."""
-    until = time.monotonic() + CARRIED_OUT_WITHIN
-    while time.monotonic() < until:
-        standing = json.loads(manage(place, checkout, "show", number, "--json"))
-        if standing["state"] == state and all(step["status"] == "done" for step in standing["steps"]):
-            return standing
-        time.sleep(1)
-    raise WalkError(f"{number} is not {state} after {CARRIED_OUT_WITHIN} s: {standing}")
+    """The standing once nothing is left to do. Raises NotYetError after a while."""
+    seen: dict = {}
+
+    def there() -> bool:
+        seen.update(json.loads(manage(place, checkout, "show", number, "--json")))
+        return seen["state"] == state and all(step["status"] == "done" for step in seen["steps"])
+
+    until(there, seconds=CARRIED_OUT_WITHIN, every=1, what=f"{number} is {state}", report=lambda: str(seen))
+    return seen
 
 
 def manage(place: Place, checkout: Path, *words: str) -> str:

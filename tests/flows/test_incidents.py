@@ -337,17 +337,17 @@ class TestLocks:
                 with transaction.atomic():
                     open_incident(order, **cause, now=NOW)
                     begun.set()
-                    end.wait(20)
+                    end.wait(60)
                 connection.close()
 
             thread = threading.Thread(target=work)
             thread.start()
-            assert begun.wait(5)
+            assert begun.wait(60)
             try:
                 yield
             finally:
                 end.set()
-                thread.join(20)
+                thread.join(60)
 
         return holding
 
@@ -361,7 +361,7 @@ def test_two_batches_that_stop_orders_by_several_partners_do_not_wait_in_a_ring(
     def work(mine: list[tuple[str, str]]):
         try:
             order = OrderFactory()
-            begin.wait(5)
+            begin.wait(60)
             for _ in range(20):
                 with transaction.atomic():
                     lock_incidents(mine)
@@ -376,7 +376,7 @@ def test_two_batches_that_stop_orders_by_several_partners_do_not_wait_in_a_ring(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert errors == []
     assert set(Incident.objects.values_list("count", flat=True)) == {40}
 
@@ -390,7 +390,7 @@ def test_two_workers_open_the_same_incidents_at_once():
 
     def work(order: Order, mine: list[str]):
         try:
-            begin.wait(5)
+            begin.wait(60)
             for _ in range(5):
                 with transaction.atomic():
                     for code in mine:
@@ -404,7 +404,7 @@ def test_two_workers_open_the_same_incidents_at_once():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert errors == []
     assert sorted(Incident.objects.values_list("code", "count")) == [("code_400", 10), ("code_422", 10)]
     assert AffectedOrder.objects.count() == 4

@@ -108,7 +108,7 @@ def test_the_second_call_of_a_step_goes_first(settings):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert told[0] == "second"
 
 

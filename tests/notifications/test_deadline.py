@@ -85,7 +85,7 @@ def test_a_server_that_drips_is_left_at_the_time_out(settings, word):
         took = time.monotonic() - began
     assert (outcome.result, outcome.code) == ("retry", "timeout")
     assert "longer than 1 s" in outcome.message
-    assert 0.9 <= took < 4  # the machine may be busy
+    assert 0.9 <= took < 8  # the machine may be busy; the server drips for ten
 
 
 def test_a_server_that_is_quick_gets_the_mail(settings):
