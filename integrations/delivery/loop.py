@@ -25,11 +25,11 @@ from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.models import Attempt, Dispatch, Pause
 from orders.models.dispatch import OPEN_STATES
-from orders.services.incidents import PARTNERS
 from orders.services.outbox.claim import Work, claim, next_due
 from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, next_end, paused_partners
+from orders.steps import PARTNERS
 
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database

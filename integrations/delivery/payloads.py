@@ -15,9 +15,8 @@ from integrations.outbound.formats import encode
 from notifications.recipients import contacts_for
 from notifications.services import mail_payload, write_mail
 from orders.models import BillingRecord, Dispatch, OrderDomain
-from orders.models.dispatch import FIXES
-from orders.services.outbox.record_times import CANCELS
 from orders.services.planning import latest_shape
+from orders.steps import STEPS, Effect
 
 Step, Channel = Dispatch.Step, Dispatch.Channel
 
@@ -60,11 +59,11 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 
 
 def _billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    if row.step in FIXES:
+    if STEPS[row.step].fix:
         return encode(_fix(row, records))
     if row.step == Step.ASK_BILLING:
         return encode({"jobId": row.about.get("job") or row.order.number})
-    cancelled = row.step in CANCELS
+    cancelled = STEPS[row.step].effect == Effect.CANCEL
     facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
         return encode({"jobId": row.order.number, "delete": bigdata.deletion(facts)})

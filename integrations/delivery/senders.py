@@ -22,10 +22,10 @@ from orders.attachments.check import check_files
 from orders.models import Attempt, Dispatch
 from orders.services.outbox.claim import Work
 from orders.services.outbox.outcome import ACTED_BEFORE, Outcome
+from orders.steps import STEPS, Effect
 
 logger = logging.getLogger(__name__)
-DELETIONS = {Dispatch.Step.DELETE_BILLING, Dispatch.Step.FIX_DELETE}
-LOOK_UPS = {Dispatch.Step.ASK_BILLING, Dispatch.Step.VERIFY_DELETED}
+LOOK_UPS = {Effect.ASK, Effect.VERIFY}
 NOTHING = formats.encode({"productInfos": []})
 LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the longest that a call may take
 LONGEST_IN_A_DRAIN = 12.0  # seconds: a drain claims for 8 s and ends within 20 (contract 3.9, Alive)
@@ -89,13 +89,13 @@ def _failure(work: Work, error: PartnerError) -> Outcome:
 def _billing(work: Work) -> Outcome:
     """All its calls within one total time-out, so that a drain ends in time."""
     until = time.monotonic() + longest(work)
-    if work.step in LOOK_UPS:
+    if STEPS[work.step].effect in LOOK_UPS:
         return _look_up(work, json.loads(work.payload), until)
     if work.payload == NOTHING:
         return _outcome(work, Result.OK, answer="nothing to send")
     if work.ask_first:
         return _acted_before(work, json.loads(work.payload)["productInfos"], RESTORED, until)
-    post = bigdata.delete_product_infos if work.step in DELETIONS else bigdata.post_product_infos
+    post = bigdata.delete_product_infos if STEPS[work.step].effect == Effect.DELETE else bigdata.post_product_infos
     try:
         answer = post(work.payload.encode(), key=work.key, request_id=work.request_id)
     except PartnerError as error:

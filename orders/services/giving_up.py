@@ -15,7 +15,7 @@ from orders.db.batches import load_rows
 from orders.db.bulk_write import update_rows
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
-from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.models.dispatch import OPEN_STATES
 from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo, given_up_undoing, release_claim
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.events import add_event
@@ -23,17 +23,16 @@ from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
 from orders.services.locking import lock_order, lock_orders
 from orders.services.order_state import convert_trials, refresh_states
-from orders.services.outbox.record_times import CANCELS
 from orders.services.outbox.release import release
 from orders.services.planning import open_claim
 from orders.services.reconciliation.held_records import by_identity, identity, owner, take_record
 from orders.services.reopening import plan_behind
 from orders.services.shapes import count_what_is_there, keep_what_is_live
 from orders.services.wakeup import wake
+from orders.steps import FIXES, STEPS, named
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
-DELETIONS = {Step.DELETE_BILLING, Step.VERIFY_DELETED}
-TRIALS_OWN = {Step.CREATE_TRIAL, Step.EXTEND_TRIAL}
+NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # where a step that leaves its records so is given up, they may be
 
 
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
@@ -123,11 +122,11 @@ def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: dateti
     row.about = {**row.about, "settled": True}
     row.save(update_fields=["about"])
     records = _take(row, held)
-    if row.step in FIXES:
+    if STEPS[row.step].fix:
         return
     if row.step == Step.RESTORE_TRIAL:
         _settle_restore(row, records, trial, now=now, by=by)
-    elif row.undo and (row.step in CANCELS or row.step in DELETIONS):
+    elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
         _settle_undoing(row, records, now=now, by=by)
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
         if _are_there(records):
@@ -229,7 +228,8 @@ def billed_still(order: Order) -> list[Dispatch]:
     of its activations and changes."""
     owners = Q(order=order) | Q(lane=order.pk) if order.kind == Kind.TRIAL else Q(order=order, lane=None)
     rows = Dispatch.objects.filter(owners, state=State.GIVEN_UP, blocking=True, superseded=False)
-    rows = rows.filter(step__in=[*CANCELS, *DELETIONS]).select_related("order__trial").defer("payload")
+    ends = [name for state in NOT_BILLED for name in named(leaves=state)]
+    rows = rows.filter(step__in=ends).select_related("order__trial").defer("payload")
     return [row for row in rows.order_by("pk") if row.about.get("settled")]
 
 

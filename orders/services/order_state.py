@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from orders.db.bulk_write import update_rows
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
-from orders.models.dispatch import FIXES
 from orders.services.events import add_event, add_events, event
 from orders.states import StepFacts, derive_state
+from orders.steps import FIXES
 
 State = Order.State
 CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}

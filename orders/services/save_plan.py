@@ -11,9 +11,10 @@ from orders.services.outbox.keys import give_keys
 from orders.services.outbox.release import line_is_free, release, start_plan
 from orders.services.planning import CLOSED_FOR_GOOD, Settlement
 from orders.services.schedules import find_schedule, make_schedule
+from orders.steps import STEPS, Effect
 
 Step, State = Dispatch.Step, Dispatch.State
-RECORDS = {Step.CANCEL_TRIAL: "old", Step.EXTEND_TRIAL: "staying"}  # of a settlement; all other billing steps: "new"
+RECORDS = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # of a settlement; all other billing steps: "new"
 
 
 def carry_out(
@@ -88,20 +89,21 @@ def _write_dispatches(
         if step.step in kept:
             _keep(kept[step.step], order, position, step.gate)
             continue
-        billing = step.channel == Dispatch.Channel.BILLING
-        records = getattr(decision, RECORDS[step.step]) if step.step in RECORDS else new
+        kind = STEPS[step.step]
+        billing = kind.channel == Dispatch.Channel.BILLING
+        records = getattr(decision, RECORDS[kind.effect]) if kind.effect in RECORDS else new
         rows.append(
             Dispatch(
                 order=order,
                 step=step.step,
-                channel=step.channel,
+                channel=kind.channel,
                 position=position,
-                blocking=step.blocking,
+                blocking=kind.blocking,
                 gate=step.gate,
                 not_before=order.start_at if step.gate == Dispatch.Gate.START else None,
-                lane=trial_id if step.in_line else None,
+                lane=trial_id if kind.in_line else None,
                 records=[row.pk for row in records] if billing else [],
-                size=_size(step.channel, records, decision.domains),
+                size=_size(kind.channel, records, decision.domains),
                 plan=order.plans,
                 created_at=now,
             )

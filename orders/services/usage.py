@@ -5,8 +5,8 @@ import datetime
 from orders.models import Dispatch, Order, TrialUsage
 from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_events, event
-from orders.services.outbox.mails import AFTER_THE_PLAN
 from orders.services.wakeup import wake
+from orders.steps import Phase
 
 LIMIT = 1e300
 BATCH = 500
@@ -63,7 +63,7 @@ def _question(trial: Order, now: datetime.datetime) -> Dispatch:
         order=trial,
         step=Dispatch.Step.FETCH_USAGE,
         channel=Dispatch.Channel.USAGE,
-        position=AFTER_THE_PLAN,
+        position=Phase.AFTER,
         blocking=False,
         state=Dispatch.State.DUE,
         next_try_at=now,

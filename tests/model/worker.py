@@ -21,11 +21,11 @@ from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
-from orders.services.incidents import PARTNERS
 from orders.services.outbox.claim import Work, claim
 from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
+from orders.steps import PARTNERS
 from tests.model.acts import WrongError, act
 from tests.model.truth import check_claimed
 

@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.error_codes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order, Pause
-from orders.models.dispatch import FIXES
 from orders.order_page.error_messages import said
 from orders.queries.doubts import Open
-from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED, PARTNERS
+from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.steps import FIXES, PARTNERS
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
 Text = str | Promise

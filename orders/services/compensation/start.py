@@ -11,14 +11,13 @@ from django.db.models import Q
 from django_q.models import Schedule
 
 from orders.models import Attempt, Dispatch, Order
-from orders.models.dispatch import FIXES
 from orders.services.compensation.plan import plan_undo
 from orders.services.events import add_event
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles
-from orders.services.outbox.mails import AFTER_THE_PLAN
 from orders.services.outbox.release import release
 from orders.services.schedules import schedule_name
 from orders.services.wakeup import wake
+from orders.steps import FIXES, Phase
 
 State, Channel = Dispatch.State, Dispatch.Channel
 OPEN = Attempt.Outcome.OPEN
@@ -74,7 +73,7 @@ def close_never_begun(order: Order, *, but: str = "") -> int:
 
     Returns how many. The trial's line moves on only by a `release` of the caller.
     """
-    rows = Dispatch.objects.filter(order=order, undo=False, position__lt=AFTER_THE_PLAN, superseded=False)
+    rows = Dispatch.objects.filter(order=order, undo=False, position__lt=Phase.AFTER, superseded=False)
     never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
     needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
         channel=Channel.BILLING, may_have_acted=True
@@ -85,7 +84,7 @@ def close_never_begun(order: Order, *, but: str = "") -> int:
 def close_refused(order: Order) -> int:
     """Closes the steps of a withdrawn order that were definitely refused and never acted: nobody waits for them."""
     rows = Dispatch.objects.filter(order=order, state=State.FAILED, may_have_acted=False, undo=False)
-    return rows.filter(position__lt=AFTER_THE_PLAN).exclude(step__in=FIXES).update(state=State.CLOSED)
+    return rows.filter(position__lt=Phase.AFTER).exclude(step__in=FIXES).update(state=State.CLOSED)
 
 
 def close_abandoned(*, now: datetime.datetime) -> int:
@@ -95,7 +94,7 @@ def close_abandoned(*, now: datetime.datetime) -> int:
     """
     dead = Dispatch.objects.filter(
         state=State.SENDING, next_try_at__lte=now, undo=False, order__undo_since__isnull=False,
-        position__lt=AFTER_THE_PLAN,
+        position__lt=Phase.AFTER,
     ).exclude(channel=Channel.BILLING)  # fmt: skip
     ids = list(dead.order_by("pk").values_list("pk", flat=True)[:500])
     if not ids:

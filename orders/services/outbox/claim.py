@@ -16,12 +16,11 @@ from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.restored_guard import Standing, look
 from orders.services.held_processes import hold_processes, is_held
-from orders.services.incidents import PARTNERS
 from orders.services.outbox.acts import ACTED
 from orders.services.outbox.lost_attempts import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost, note_losses
-from orders.services.outbox.mails import AFTER_THE_PLAN as MAILS
 from orders.services.outbox.record_times import read_records
 from orders.services.pauses import claimable
+from orders.steps import Effect, Phase, channels_of, named
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
@@ -29,7 +28,7 @@ RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases: with their bodies they fill th
 CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at", "records", "size", "about"]
 LOSSES = ["lost", "may_have_acted"]
-LOOK_UPS = [Step.ASK_BILLING, Step.FETCH_USAGE]  # change nothing at a partner, whatever it answers
+LOOK_UPS = named(effect=Effect.ASK)
 
 
 @dataclass(frozen=True)
@@ -159,10 +158,9 @@ def _longest_due(partner: str, room: int, lost: bool, looks: bool) -> Prepared:
 def _claimable(partner: str) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
     # Under an undo mark only its own steps go out, and billing calls whose outcome must be made sure of.
-    allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=MAILS) | Exists(going)
-    channels = [channel for channel, name in PARTNERS.items() if name == partner]
+    allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=Phase.AFTER) | Exists(going)
     due = Dispatch.objects.filter(
-        allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels,
+        allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels_of(partner),
         superseded=False,
     )  # fmt: skip
     if connection.features.has_select_for_update_skip_locked:

@@ -13,7 +13,6 @@ from orders.services.giving_up import answer_question, conclude_given_up
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
     BOOKS_ONLY,
-    PARTNERS,
     close_troubles,
     lock_incidents,
     open_incident,
@@ -23,12 +22,11 @@ from orders.services.order_state import refresh_states
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import note_fixed
+from orders.steps import STEPS
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ENDED = {State.DONE, State.FAILED, State.CLOSED}
-COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
 NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # codes that say nothing about what the partner thinks of the order
-NEEDLESS = {Channel.BPM, Channel.USAGE, Channel.FILES}  # their failure troubles nobody once the order is being undone
 
 
 def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
@@ -75,12 +73,11 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
     What an order that is being undone still had in the air troubles nobody, except billing: somebody's money.
     """
-    if row.order.undo_since and row.channel in NEEDLESS:
+    kind = STEPS[row.step]
+    if row.order.undo_since and kind.moot:
         return
-    open_incident(
-        row.order, partner=PARTNERS[row.channel], step=row.step, code=row.error_code, detail=row.error, now=now
-    )
-    reached = row.order.kind == Order.Kind.ACTIVATION and row.step in COMPENSATED and row.gate != Dispatch.Gate.START
+    open_incident(row.order, partner=kind.partner, step=row.step, code=row.error_code, detail=row.error, now=now)
+    reached = row.order.kind == Order.Kind.ACTIVATION and kind.compensated and row.gate != Dispatch.Gate.START
     reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
     if reached and not row.order.undo_since:
         begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
@@ -95,7 +92,7 @@ def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: 
         add_event(row.order, ACTED_BEFORE, by=by, now=now, step=row.step)
         if row.channel == Channel.BPM or (row.step == Step.CREATE_TRIAL and _was_cancelled(row)):
             open_incident(
-                row.order, partner=PARTNERS[row.channel], step=row.step, code=ACTED_BEFORE, detail=row.error, now=now
+                row.order, partner=STEPS[row.step].partner, step=row.step, code=ACTED_BEFORE, detail=row.error, now=now
             )
     for row in done:
         if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
@@ -114,7 +111,7 @@ def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, 
     facts = ("order_id", "incident__step", "incident__partner", "incident__code")
     found = list(open_ones.values_list(*facts)) if done else []
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
-    lock_incidents({(partner, code) for *_, partner, code in found} | {(PARTNERS[row.channel], "") for row in failed})
+    lock_incidents({(partner, code) for *_, partner, code in found} | {(STEPS[row.step].partner, "") for row in failed})
     return {(order, step) for order, step, *_ in found} | {(row.order_id, row.step) for row in failed}
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Count
 
 from orders.models import Dispatch, Order, Timeline
-from orders.models.dispatch import DERIVED_KEYS
+from orders.steps import STEPS
 
 
 def derived_key(number: str, step: str, n: int) -> uuid.UUID:
@@ -35,7 +35,7 @@ def give_keys(order: Order, rows: Iterable[Dispatch], *, new: bool = False) -> N
 
     `new`: the order has no dispatches yet, so nothing needs to be counted.
     """
-    rows = [row for row in rows if row.step in DERIVED_KEYS and not row.repeat]
+    rows = [row for row in rows if STEPS[row.step].derived_key and not row.repeat]
     known: Counter[str] = Counter()
     if rows and not new:
         had = Dispatch.objects.filter(order=order, step__in={row.step for row in rows})

@@ -12,11 +12,11 @@ from orders.db.bulk_write import update_rows
 from orders.models import Attempt, Dispatch, Order, OrderEvent
 from orders.services.events import add_event, add_events, event
 from orders.services.locking import lock_orders
-from orders.services.outbox.follow_up import NEEDLESS, move_on
-from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.results import write_results
 from orders.services.reconciliation.held_records import fitting
+from orders.steps import STEPS, Phase
 
 logger = logging.getLogger(__name__)
 State, Channel, Result = Dispatch.State, Dispatch.Channel, Attempt.Outcome
@@ -141,10 +141,10 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
 def _still_wanted(row: Dispatch) -> bool:
     """Under an undo mark only its own steps go on, mails about it, and billing calls of unknown outcome. What else was
     in the air is closed, also if it failed: no incident is opened for it, so it must not stand there as failed."""
-    if row.state == State.DONE or row.undo or row.position >= AFTER_THE_PLAN:
+    if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
     if row.state == State.FAILED:
-        return row.channel not in NEEDLESS
+        return not STEPS[row.step].moot
     return row.channel == Channel.BILLING and row.may_have_acted
 
 

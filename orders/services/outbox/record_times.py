@@ -9,12 +9,11 @@ from collections.abc import Iterable
 
 from orders.db.batches import load_rows
 from orders.models import BillingRecord, Dispatch, Order
+from orders.steps import STEPS, Effect
 
 Step, Kind = Dispatch.Step, Order.Kind
-CREATES = {Step.CREATE_TRIAL, Step.CREATE_BILLING}
-CANCELS = {Step.CANCEL_TRIAL, Step.CANCEL_BILLING}
-ONLY_THERE = {*CANCELS, Step.EXTEND_TRIAL}  # what is not at the big-data side can be neither cancelled nor extended
-TIMED = {*CREATES, *CANCELS, Step.EXTEND_TRIAL, Step.RESTORE_TRIAL}
+ONLY_THERE = {Effect.CANCEL, Effect.EXTEND}  # what is not at the big-data side can be neither cancelled nor extended
+ENDS_ANEW = {Effect.CREATE, Effect.EXTEND}
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 
 
@@ -25,9 +24,9 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
     _find_trials_records(fresh)
     records = load_rows(BillingRecord, {pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
     for row in fresh:
-        if row.step in ONLY_THERE and not row.repeat:
-            row.records = [pk for pk in row.records if records[pk].state in BillingRecord.THERE]
-        if row.step in ONLY_THERE:
+        if STEPS[row.step].effect in ONLY_THERE:
+            if not row.repeat:
+                row.records = [pk for pk in row.records if records[pk].state in BillingRecord.THERE]
             row.size = len(row.records)
         if row.step == Step.EXTEND_TRIAL:
             row.about = {"ends": _ends(records[pk] for pk in row.records)}
@@ -59,17 +58,17 @@ def _ends(records: Iterable[BillingRecord]) -> dict[str, list[int]]:
 
 def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
     """createTime, cancelTime and the time of cancelling of a dispatch's records, as its T decides them; unsaved."""
-    t = row.frozen_at
-    if row.repeat or row.step not in TIMED:
+    t, kind = row.frozen_at, STEPS[row.step]
+    if row.repeat or not kind.timed:
         return
-    before = _ends_before(row) if row.step == Step.RESTORE_TRIAL else {}
+    before = _ends_before(row) if kind.effect == Effect.RESTORE else {}
     new_end = _end_of(row.order) or in_ten_years(t)
     for pk in row.records:
         record = records[pk]
-        record.cancelled_at = t if row.step in CANCELS else None
-        if row.step in CREATES:
+        record.cancelled_at = t if kind.effect == Effect.CANCEL else None
+        if kind.effect == Effect.CREATE:
             record.create_time = record.create_time or row.order.start_at or t
-        if row.step in CREATES or row.step == Step.EXTEND_TRIAL:
+        if kind.effect in ENDS_ANEW:
             record.cancel_time = new_end
         elif pk in before:
             record.cancel_time = before[pk]

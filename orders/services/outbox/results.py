@@ -8,19 +8,12 @@ from orders.db.bulk_write import insert_rows, update_rows
 from orders.models import BillingRecord, Dispatch
 from orders.services.order_state import convert_trials
 from orders.services.outbox.outcome import Outcome
-from orders.services.outbox.record_times import TIMED, set_times
+from orders.services.outbox.record_times import set_times
 from orders.services.reconciliation.held_records import take_times
 from orders.services.usage import usage_rows
+from orders.steps import STEPS
 
 State, Step = Dispatch.State, Dispatch.Step
-RECORD_STATES = {
-    Step.CREATE_TRIAL: BillingRecord.State.LIVE,
-    Step.EXTEND_TRIAL: BillingRecord.State.LIVE,
-    Step.CREATE_BILLING: BillingRecord.State.LIVE,
-    Step.RESTORE_TRIAL: BillingRecord.State.LIVE,
-    Step.CANCEL_TRIAL: BillingRecord.State.CANCELLED,
-    Step.CANCEL_BILLING: BillingRecord.State.CANCELLED,
-}
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at"]
 
 
@@ -44,19 +37,18 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
     So does the refusal of a repeat: it says nothing about an earlier attempt whose answer was lost. A forced repeat
     changes nothing: the earlier acceptance stands.
     """
-    settled = [row for row in done if row.step in RECORD_STATES and not row.repeat]
+    settled = [row for row in done if STEPS[row.step].timed and not row.repeat]
     unsure = [row for row in failed if not row.repeat and row.may_have_acted]
-    repeated = [row for row in done if row.step in RECORD_STATES and row.repeat]
+    repeated = [row for row in done if STEPS[row.step].timed and row.repeat]
     touched = load_rows(BillingRecord, {pk for row in [*settled, *unsure, *repeated] for pk in row.records})
     for row in repeated:
         take_times(row, touched, outcomes[row.pk])  # if it acted on that key before: its books are others now
     for row in settled:
         set_times(row, touched)
-        _mark(row, touched, RECORD_STATES[row.step])
+        _mark(row, touched, STEPS[row.step].leaves)
         take_times(row, touched, outcomes[row.pk])
     for row in unsure:
-        if row.step in TIMED:
-            set_times(row, touched)
+        set_times(row, touched)
         _mark(row, touched, BillingRecord.State.UNKNOWN)
     update_rows(touched.values(), WRITTEN)
 

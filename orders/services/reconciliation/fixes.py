@@ -12,9 +12,10 @@ from django.db.models import Exists, OuterRef, Q
 
 from orders.books import CREATE, DELETE, SETTLE, Finding
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
-from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.release import stands_behind_what_stopped
 from orders.services.restores import is_from_before_restore
+from orders.steps import FIXES
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 FIRST = 1  # the place in a trial's line that comes before all others

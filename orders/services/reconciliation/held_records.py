@@ -10,7 +10,7 @@ from orders.books import HeldRecord
 from orders.db.batches import load_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.services.outbox.outcome import Outcome
-from orders.services.outbox.record_times import CANCELS
+from orders.steps import STEPS
 
 Step, Record = Dispatch.Step, BillingRecord.State
 ACTED = Attempt.Outcome.ACTED_BEFORE
@@ -38,11 +38,11 @@ def as_meant(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
     """
     there = by_identity(held)
     found = [there.get(identity(record, owner(row, record))) for record in records]
-    if row.step in {Step.DELETE_BILLING, Step.VERIFY_DELETED}:
+    if STEPS[row.step].leaves == Record.DELETED:
         return not any(found)
     if not found or not all(found):
         return False
-    if row.step in CANCELS:
+    if STEPS[row.step].leaves == Record.CANCELLED:
         return not any(one.live for one in found)
     return row.step == Step.CREATE_TRIAL or all(one.live for one in found)
 

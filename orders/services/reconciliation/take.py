@@ -40,6 +40,7 @@ from orders.services.reconciliation.differences import tell_differences
 from orders.services.reconciliation.held_records import as_meant, by_identity, by_name, identity, owner, take_record
 from orders.services.restores import is_from_before_restore
 from orders.services.wakeup import wake
+from orders.steps import STEPS, Effect
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
@@ -164,7 +165,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
     """A cancel or delete whose records are not live there: cancelled or gone, it is over either way."""
-    if row.step not in {Step.CANCEL_TRIAL, Step.CANCEL_BILLING, Step.DELETE_BILLING}:
+    if STEPS[row.step].fix or STEPS[row.step].effect not in {Effect.CANCEL, Effect.DELETE}:
         return False
     there = by_identity(held)
     found = [there.get(identity(record, record.order)) for record in records]
