@@ -110,3 +110,47 @@ def test_the_core_knows_no_http():
     core = [module for module in MODULES if module.startswith("orders/") and not module.startswith(pages)]
     names = [name for module in core for node in ast.walk(tree(module)) for name in imported(node)]
     assert [name for name in names if name.startswith(web)] == []
+
+
+MAKERS = {"create", "bulk_create", "get_or_create", "update_or_create", "acreate"}
+ROWS = {"Dispatch", "BillingDispatch", "BpmDispatch"}
+
+
+def made_dispatches(source):
+    """Lines that make a row of the outbox: by its class, by a manager of it or of an order's `dispatches`."""
+    return [node.lineno for node in ast.walk(source) if isinstance(node, ast.Call) and makes_dispatch(node.func)]
+
+
+def makes_dispatch(func):
+    if last_name(func) in ROWS:
+        return True
+    if not (isinstance(func, ast.Attribute) and func.attr in MAKERS):
+        return False
+    return bool({last_name(node) for node in ast.walk(func.value)} & {*ROWS, "dispatches"})
+
+
+def last_name(node):
+    """`Dispatch` of Dispatch and of models.Dispatch; nothing for other nodes."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def test_only_enqueue_makes_outbox_rows():
+    others = [module for module in MODULES if module != "orders/services/outbox/enqueue.py"]
+    assert [f"{module}:{line}" for module in others for line in made_dispatches(tree(module))] == []
+
+
+@pytest.mark.parametrize(
+    "code, number",
+    [
+        ("Dispatch(order=order)", 1),
+        ("models.Dispatch(order=order)", 1),
+        ("Dispatch.objects.create(order=order)", 1),
+        ("models.Dispatch.objects.bulk_create(rows)", 1),
+        ("order.dispatches.create(step='x')", 1),
+        ("order.dispatches.filter(pk=1).get_or_create(step='x')", 1),
+        ("Dispatch.objects.filter(order=order)", 0),
+        ("Incident.objects.create(step=Dispatch.Step.START_BPM)", 0),
+    ],
+)
+def test_the_guard_sees_who_makes_outbox_rows(code, number):
+    assert len(made_dispatches(ast.parse(code))) == number

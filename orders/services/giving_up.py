@@ -23,6 +23,7 @@ from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
 from orders.services.locking import lock_order, lock_orders
 from orders.services.order_state import convert_trials, refresh_states
+from orders.services.outbox.enqueue import build_questions, enqueue
 from orders.services.outbox.release import release
 from orders.services.planning import open_claim
 from orders.services.reconciliation.held_records import by_identity, identity, owner, take_record
@@ -84,15 +85,7 @@ def _why_nothing(order: Order, step: str) -> str:
 
 def _ask(row: Dispatch, now: datetime.datetime) -> None:
     """Two questions in the step's place: at once, and after ten minutes."""
-    place = {
-        "order": row.order, "step": Step.ASK_BILLING, "channel": row.channel, "position": row.position,
-        "lane": row.lane, "place": row.place or row.pk, "undo": row.order.undo_since is not None,
-        "plan": row.order.plans or 1, "size": len(row.records), "created_at": now,
-    }  # fmt: skip
-    about = {"for": row.pk, "job": _job(row)}
-    Dispatch.objects.create(**place, about=about, state=State.DUE, next_try_at=now)
-    later = {"gate": Dispatch.Gate.START, "not_before": now + LOOK_AGAIN}
-    Dispatch.objects.create(**place, about={**about, "last": True}, state=State.WAITING, **later)
+    enqueue(build_questions(row, about={"for": row.pk, "job": _job(row)}, again=now + LOOK_AGAIN, now=now))
 
 
 def _job(row: Dispatch) -> str:

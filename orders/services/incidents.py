@@ -14,7 +14,7 @@ from django.db.models import Count, F, QuerySet
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.refusal_causes import MOST_GROUPS, OTHERS, SPEAKS, words_of
 from orders.services.events import add_event
-from orders.services.outbox.mails import queue_mail
+from orders.services.outbox.enqueue import queue_mail
 
 OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 BREAKER_OPEN = "breaker_open"

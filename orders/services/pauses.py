@@ -26,7 +26,7 @@ from orders.services.incidents import (
     lock_incidents,
     open_incident,
 )
-from orders.services.outbox.mails import queue_mail
+from orders.services.outbox.enqueue import queue_mail
 from orders.services.wakeup import wake
 
 LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause has alone; any numbers will do

@@ -14,6 +14,7 @@ from orders.models import Attempt, Dispatch, Order
 from orders.services.compensation.plan import plan_undo
 from orders.services.events import add_event
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles
+from orders.services.outbox.enqueue import enqueue
 from orders.services.outbox.release import release
 from orders.services.schedules import schedule_name
 from orders.services.wakeup import wake
@@ -41,7 +42,7 @@ def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.da
     steps = plan_undo(order, now, how=how)
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
-    Dispatch.objects.bulk_create(steps)
+    enqueue(steps)
     release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
     wake()
     return bool(steps)

@@ -23,7 +23,7 @@ from orders.services.incidents import COMPENSATED
 from orders.services.locking import lock_order
 from orders.services.order_state import refresh_states
 from orders.services.outbox.acts import bpm_acts, later_in_line, touched_since
-from orders.services.outbox.keys import give_keys
+from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
 from orders.services.pauses import paused_partners
@@ -339,26 +339,8 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
     Where the partner acted on the old key before, the new one is random: it must not have seen that one too.
     """
     Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
-    new = Dispatch(
-        order_id=row.order_id,
-        step=row.step,
-        channel=row.channel,
-        position=row.position,
-        blocking=row.blocking,
-        undo=row.undo,
-        gate=row.gate,
-        not_before=row.not_before,
-        lane=row.lane,
-        place=row.place or row.pk,
-        records=row.records,
-        about={key: value for key, value in row.about.items() if key != "settled"},
-        plan=row.plan,
-        size=row.size,
-        created_at=now,
-    )
-    if row.error_code != ACTED_BEFORE:
-        give_keys(row.order, [new])
-    new.save()
+    new = build_replacement(row, now=now)
+    enqueue([new], random_keys=row.error_code == ACTED_BEFORE)
     return new
 
 
@@ -367,25 +349,5 @@ def _is_done(judged: Judgement) -> bool:
 
 
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:
-    """What was accepted goes out once more; the acceptance stands, whatever becomes of it.
-
-    To BPM with key and bytes, so that no second process starts; to the big-data side under a random key, with the
-    records as they are. It takes its turn in the trial's line.
-    """
-    same = row.channel == Channel.BPM
-    Dispatch.objects.create(
-        order_id=row.order_id,
-        step=row.step,
-        channel=row.channel,
-        position=row.position,
-        blocking=row.channel == Channel.BILLING,
-        undo=row.undo,
-        lane=row.lane,
-        records=row.records,
-        about=row.about,
-        plan=row.plan,
-        size=row.size,
-        repeat=True,
-        **({"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if same else {}),
-        created_at=now,
-    )
+    """What was accepted goes out once more; the acceptance stands, whatever becomes of it."""
+    enqueue([build_repeat(row, now=now)])
