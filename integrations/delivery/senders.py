@@ -20,8 +20,7 @@ from integrations.outbound.http import KEPT_CHARACTERS, PartnerError, clean
 from notifications import services as mail
 from orders.attachments.check import check_files
 from orders.models import Attempt, Dispatch
-from orders.services.outbox.claim import Work
-from orders.services.outbox.outcome import ACTED_BEFORE, Outcome
+from orders.services.outbox.outcome import ACTED_BEFORE, Outcome, Work
 from orders.steps import STEPS, Effect
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,6 @@
 """What BPM's people decided, and what follows for the order (contract 3.6, 3.9 Callback before the answer, 3.10)."""
 
 import datetime
-from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -167,9 +166,3 @@ def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
     apply_decision(order, records[0], by="bpm", now=now)
     for record in records[1:]:
         _note_another(order, record, now)
-
-
-def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) -> None:
-    """Applies decisions that came before the BPM step was attempted, now that it is done."""
-    for order in orders:
-        apply_decisions(order, now=now)

@@ -150,15 +150,12 @@ def _note_other_service(change: Order, now: datetime.datetime) -> None:
         _note_billed(cancel, now)
 
 
-def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> bool:
-    """The last steps of changes of which others were given up have ended (orders and trials locked); True if so."""
-    ended = {row.order_id: row for row in rows if row.lane and not row.undo and row.step != Step.ASK_BILLING}
-    given_up = Dispatch.objects.filter(order__in=ended, state=State.GIVEN_UP, undo=False, superseded=False)
-    found = set(given_up.values_list("order_id", flat=True)) if ended else set()
-    for row in (ended[pk] for pk in found):
+def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """These steps, each the last of a trial or change of which another was given up, have ended (orders and trials
+    locked)."""
+    for row in rows:
         if row.order.kind != Kind.ACTIVATION:
             _conclude(row.order, row.place or row.pk, now=now, by=by)
-    return bool(found)
 
 
 def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:

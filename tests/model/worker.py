@@ -9,9 +9,8 @@ from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
-from integrations.delivery.loop import LEASE_RESERVE
+from integrations.delivery.loop import LEASE_RESERVE, record_safely
 from integrations.delivery.payloads import build_payloads
-from integrations.delivery.recorder import record_safely
 from integrations.delivery.senders import send
 from integrations.models import Breaker
 from orders.activation import activate
@@ -21,8 +20,8 @@ from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
-from orders.services.outbox.claim import Work, claim
-from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.claim import claim
+from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
 from orders.steps import PARTNERS

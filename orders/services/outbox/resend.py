@@ -23,10 +23,10 @@ from orders.services.incidents import COMPENSATED
 from orders.services.locking import lock_order
 from orders.services.order_state import refresh_states
 from orders.services.outbox.acts import bpm_acts, later_in_line, touched_since
+from orders.services.outbox.claim import paused_partners
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
-from orders.services.pauses import paused_partners
 from orders.services.reopening import claims_against, open_again, why_not_open
 from orders.services.wakeup import wake
 from orders.steps import STEPS, Phase, channels_of
