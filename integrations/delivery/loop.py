@@ -23,9 +23,8 @@ from django.utils import timezone
 
 from integrations.database_deadline import Outage, is_away, one_line
 from integrations.delivery import rate
+from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
-from integrations.delivery.payloads import build_payloads
-from integrations.delivery.senders import LEASE_RESERVE, longest, send
 from integrations.worker.lease_lock import Turn
 from integrations.worker.parent_link import ending
 from orders.activation import activate

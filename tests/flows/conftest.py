@@ -8,8 +8,8 @@ import json
 import pytest
 from django.utils import timezone
 
+from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import drain
-from integrations.delivery.payloads import build_payloads
 from orders.activation import activate
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES

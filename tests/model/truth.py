@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from django.db.models import Q
 from django.utils import timezone
 
-from integrations.bigdata.payload import product_infos
-from integrations.delivery.payloads import record_facts
+from integrations.bigdata.client import product_infos
+from integrations.bigdata.delivery import record_facts
 from integrations.sandbox.store import Store
 from orders.db.compiled_query import Prepared, Slot
 from orders.models import (

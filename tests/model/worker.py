@@ -8,10 +8,9 @@ from django.conf import settings
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
+from integrations.delivery.channels import build_payloads, send
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
 from integrations.delivery.loop import LEASE_RESERVE, record_safely
-from integrations.delivery.payloads import build_payloads
-from integrations.delivery.senders import send
 from integrations.models import Breaker
 from orders.activation import activate
 from orders.attachments.check import Finding

@@ -11,7 +11,7 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from integrations.delivery.senders import send
+from integrations.delivery.channels import send
 from orders.services.outbox.outcome import Work
 from tests.notifications.test_sending import PAYLOAD
 

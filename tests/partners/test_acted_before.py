@@ -6,8 +6,8 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from integrations.bigdata.payload import deletion, product_infos
-from integrations.delivery.senders import send
+from integrations.bigdata.client import deletion, product_infos
+from integrations.delivery.channels import send
 from integrations.outbound import formats
 from orders.models import Attempt
 from orders.services.outbox.outcome import Work
