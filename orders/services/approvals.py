@@ -21,6 +21,7 @@ from orders.services.outbox.enqueue import queue_mail
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED
 from orders.services.outbox.release import release
 from orders.services.wakeup import wake
+from orders.states import set_decision
 
 Decision, State, Step = Order.Decision, Dispatch.State, Dispatch.Step
 
@@ -136,7 +137,7 @@ def standing_decision(order: Order) -> str:
 
 def apply_decision(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
     """The order's decision. A pass lets billing go out; a reject stops the order."""
-    order.decision, order.decided_at = record.result, now
+    set_decision(order, record.result, at=now)
     order.save(update_fields=["decision", "decided_at"])
     if order.decision == Decision.REJECT:
         _reject(order, record, by=by, now=now)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from orders.db.bulk_write import update_rows
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.services.events import add_event, add_events, event
-from orders.states import StepFacts, derive_state
+from orders.states import StepFacts, derive_state, set_state
 from orders.steps import FIXES
 
 State = Order.State
@@ -39,7 +39,7 @@ def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
 
 def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) -> None:
     for order, _, new in moved:
-        order.state = new
+        set_state(order, new)
         if new == State.ACTIVE and not order.live_at:
             order.live_at = now
     update_rows([order for order, _, _ in moved], ["state", "held_because", "live_at"])
@@ -59,8 +59,7 @@ def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by:
 
 def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> None:
     """Gives a (locked) trial another state, with its event."""
-    add_event(trial, "state", by=by, now=now, old=trial.state, new=new)
-    trial.state = new
+    add_event(trial, "state", by=by, now=now, old=set_state(trial, new), new=new)
     trial.save(update_fields=["state"])
 
 

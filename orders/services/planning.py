@@ -15,6 +15,7 @@ from orders.errors import ContentError
 from orders.models import BillingRecord, Order, OrderDomain, Province, TrialClaim
 from orders.plan import PlanFacts, PlannedStep, build_plan
 from orders.services.outbox.release import line_is_free
+from orders.states import set_held, set_state
 from orders.steps import Step
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
@@ -60,11 +61,12 @@ def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: d
     decide = {Kind.TRIAL: _settle_trial, Kind.CHANGE: _settle_change, Kind.ACTIVATION: _settle_activation}
     decision = Settlement(domains=domains)
     decision.held = decide[order.kind](order, decision, claim, now)
-    order.held_because = decision.held
+    set_held(order, decision.held)
     if decision.held:
-        order.state = State.HELD
+        set_state(order, State.HELD)
     else:
-        order.state, order.planned_at, order.plans = State.IN_PROGRESS, now, order.plans + 1
+        set_state(order, State.IN_PROGRESS)
+        order.planned_at, order.plans = now, order.plans + 1
     return decision
 
 

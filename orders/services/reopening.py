@@ -16,6 +16,7 @@ from orders.services.order_state import refresh_states
 from orders.services.outbox.acts import bpm_acts
 from orders.services.planning import is_closed, open_claim, settle
 from orders.services.save_plan import carry_out, take_claim
+from orders.states import set_decision, set_held, set_state, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
@@ -71,12 +72,13 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     if order.first and open_claim(order.trial) is None:
         take_claim(order, now=now)
     order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)
-    old_state, order.undo_since, order.undo_to, order.live_at = order.state, None, "", None
+    set_undo_mark(order, None)
+    old_state, order.undo_to, order.live_at = order.state, "", None
     process = bpm_acts(order).first()
-    order.decision = decision if process else Order.Decision.NONE
+    stands = bool(decision and process)
+    set_decision(order, decision if process else Order.Decision.NONE, at=order.decided_at if stands else None)
     if order.decision:
         settle_process(process, now)
-    order.decided_at = order.decided_at if order.decision else None
     add_event(order, "opened", by=by, now=now, plan=order.plans + 1, decision=order.decision)
     _plan(order, now=now, by=by)
     if order.state != old_state:
@@ -128,7 +130,8 @@ def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
     gone.filter(state__in=[State.WAITING, State.DUE]).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
     if held_before == Order.Held.FILES and Step.CHECK_FILES in kept and not decision.held:
-        order.state, order.held_because = Order.State.HELD, held_before  # wrong still: a new plan mends no file
+        set_held(order, held_before)  # wrong still: a new plan mends no file
+        set_state(order, Order.State.HELD)
     order.save()
     carry_out(order, decision, now=now, by=by, again=True, kept=kept)
     if decision.held and decision.held != held_before:

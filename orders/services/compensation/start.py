@@ -18,6 +18,7 @@ from orders.services.outbox.enqueue import enqueue
 from orders.services.outbox.release import release
 from orders.services.schedules import schedule_name
 from orders.services.wakeup import wake
+from orders.states import set_held, set_state, set_undo_mark
 from orders.steps import FIXES, Phase
 
 State, Channel = Dispatch.State, Dispatch.Channel
@@ -32,9 +33,10 @@ def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.da
     """
     if order.undo_since:
         return _change_ending(order, ending, now=now, by=by)
-    old, order.state = order.state, Order.State.COMPENSATING
-    order.undo_since, order.undo_to, order.held_because = now, ending, Order.Held.NOT
-    order.in_effect = False
+    old = set_state(order, Order.State.COMPENSATING)
+    set_undo_mark(order, now)
+    set_held(order, Order.Held.NOT)
+    order.undo_to, order.in_effect = ending, False
     order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "in_effect"])
     closed = close_never_begun(order)
     if order.start_at:
@@ -60,7 +62,8 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
     """The state of a (locked) order of which nothing is left to undo. A withdrawn one troubles nobody any more."""
-    old, order.state, order.undo_to, order.held_because = order.state, ending, "", Order.Held.NOT
+    old, order.undo_to = set_state(order, ending), ""
+    set_held(order, Order.Held.NOT)
     order.save(update_fields=["state", "undo_to", "undo_since", "held_because"])
     if old != ending:
         add_event(order, "state", by=by, now=now, old=old, new=ending)
