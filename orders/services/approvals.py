@@ -15,8 +15,7 @@ from orders.services.compensation.late import ask_staff, is_late
 from orders.services.compensation.start import begin_undo
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.locking import lock_order
-from orders.services.order_state import refresh_states
+from orders.services.order_state import lock_order, refresh_states
 from orders.services.outbox.enqueue import queue_mail
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED
 from orders.services.outbox.release import release

@@ -14,8 +14,7 @@ from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.locking import lock_order, lock_orders
-from orders.services.order_state import refresh_states
+from orders.services.order_state import lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import queue_mail
 from orders.services.outbox.release import release
 from orders.services.wakeup import wake

@@ -21,8 +21,7 @@ from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
-from orders.services.locking import lock_order, lock_orders
-from orders.services.order_state import convert_trials, refresh_states
+from orders.services.order_state import convert_trials, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import build_questions, enqueue
 from orders.services.outbox.release import release
 from orders.services.planning import open_claim

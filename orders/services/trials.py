@@ -8,8 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from orders.models import Order, TrialClaim
-from orders.services.locking import lock_orders
-from orders.services.order_state import move_trial
+from orders.services.order_state import lock_orders, move_trial
 from orders.services.planning import CHANGES, ended, latest_shape, open_claim
 
 

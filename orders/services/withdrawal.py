@@ -17,7 +17,7 @@ from orders.services.compensation.start import STILL_WRONG, begin_undo, close_ne
 from orders.services.events import add_event
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
 from orders.services.incidents import BUILT_UPON, LATE_UNDO, close_troubles, open_incident
-from orders.services.locking import lock_order
+from orders.services.order_state import lock_order
 from orders.services.outbox.release import release
 from orders.services.planning import latest_shape, open_claim
 from orders.services.shapes import count_what_is_there

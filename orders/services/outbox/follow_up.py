@@ -17,8 +17,7 @@ from orders.services.incidents import (
     lock_incidents,
     open_incident,
 )
-from orders.services.locking import lock_orders
-from orders.services.order_state import refresh_states
+from orders.services.order_state import lock_orders, refresh_states
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import note_fixed

@@ -16,8 +16,7 @@ from orders.db.batches import load_rows
 from orders.db.bulk_write import insert_rows, update_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
 from orders.services.events import add_event, add_events, event
-from orders.services.locking import lock_orders
-from orders.services.order_state import convert_trials
+from orders.services.order_state import convert_trials, lock_orders
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.outcome import Outcome
 from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record

@@ -20,8 +20,7 @@ from orders.services.compensation.finish import given_up_undoing
 from orders.services.events import add_event
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
-from orders.services.locking import lock_order
-from orders.services.order_state import refresh_states
+from orders.services.order_state import lock_order, refresh_states
 from orders.services.outbox.acts import bpm_acts, later_in_line, touched_since
 from orders.services.outbox.claim import paused_partners
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue

@@ -31,8 +31,7 @@ from orders.services.incidents import (
     end_incidents,
     lock_incidents,
 )
-from orders.services.locking import lock_order
-from orders.services.order_state import convert_found_cancelled, convert_trials, refresh_states
+from orders.services.order_state import convert_found_cancelled, convert_trials, lock_order, refresh_states
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
 from orders.services.planning import latest_shape
