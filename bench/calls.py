@@ -8,8 +8,7 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from integrations.bigdata.client import post_product_infos
-from integrations.delivery.payloads import build_payloads
-from integrations.delivery.senders import send
+from integrations.delivery.channels import build_payloads, send
 from orders.models import Dispatch
 from orders.services.outbox.claim import claim
 from orders.services.outbox.record import record_outcomes

@@ -13,7 +13,7 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.orders import make_due_trials, make_trials
 from bench.results import append
-from integrations.delivery.payloads import build_payloads
+from integrations.delivery.channels import build_payloads
 from orders.activation import activate
 from orders.models import Dispatch, Order, OrderDomain
 from orders.services import end_trials, settle_arrived

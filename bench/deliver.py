@@ -14,10 +14,10 @@ from bench.calls import enqueue, enqueue_bare, left
 from bench.desk import Desk
 from bench.orders import make_due_trials
 from bench.results import append, spread
+from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import CALLS_AT_A_TIME, drain
-from integrations.delivery.payloads import build_payloads
 from orders.models import Attempt, Dispatch, Order
-from orders.services.outbox.record_times import read_records
+from orders.services.outbox.record import read_records
 
 MILLISECONDS = 5
 CEILING = CALLS_AT_A_TIME * 1000 / MILLISECONDS

@@ -8,6 +8,7 @@ from django.utils import timezone
 from bench import environment  # noqa: F401  sets Django up
 from integrations.bboss.sign import signed_envelope
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
+from orders.services.outbox.enqueue import build_step
 
 BATCH = 2000
 
@@ -83,19 +84,15 @@ def _record(trial: Order, name: str) -> BillingRecord:
 
 
 def _step(trial: Order, record: BillingRecord) -> Dispatch:
-    return Dispatch(
-        order=trial,
-        step=Dispatch.Step.CREATE_TRIAL,
-        channel=Dispatch.Channel.BILLING,
-        position=1,
-        lane=trial.pk,
+    return build_step(
+        trial,
+        Dispatch.Step.CREATE_TRIAL,
+        now=trial.received_at,
         records=[record.pk],
-        size=1,
         state=Dispatch.State.DONE,
         frozen_at=trial.received_at,
         attempts=1,
         definite=True,
-        created_at=trial.received_at,
         done_at=trial.received_at,
     )
 

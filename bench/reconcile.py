@@ -16,8 +16,8 @@ from django.utils import timezone
 from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.results import append, spread
-from integrations.bigdata.payload import product_infos
-from integrations.delivery.payloads import record_facts
+from integrations.bigdata.client import product_infos
+from integrations.bigdata.delivery import record_facts
 from integrations.sandbox.store import Store
 from orders.models import BillingRecord, Order
 from tests.harness.children import ROOT

@@ -20,8 +20,8 @@ from django.utils import timezone
 from integrations.bigdata.books import held_records
 from integrations.bigdata.client import query_product_infos
 from integrations.bigdata.comparison import Ours, compare, unreadable_answer
+from integrations.bigdata.delivery import record_facts
 from integrations.delivery import rate
-from integrations.delivery.payloads import record_facts
 from integrations.outbound.http import PartnerError
 from orders.books import BooksSilentError, Finding, Look
 from orders.content import MOST_DOMAINS

@@ -7,8 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.models import Dispatch, Order
-from orders.services.locking import lock_orders
-from orders.services.order_state import refresh_states
+from orders.services.order_state import lock_orders, refresh_states
 from orders.services.outbox.release import release
 from orders.services.wakeup import wake
 

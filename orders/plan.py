@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from orders.models import Dispatch, Order
 
-Step, Channel, Gate = Dispatch.Step, Dispatch.Channel, Dispatch.Gate
+Step, Gate = Dispatch.Step, Dispatch.Gate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,39 +24,27 @@ class PlanFacts:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One step to be. `in_line`: it touches the trial's records and waits its turn in the trial's line."""
+    """One step to be, and what it waits for beside the steps in front of it. `orders.steps` says the rest of it."""
 
     step: str
-    channel: str
-    blocking: bool = True
     gate: str = Gate.NONE
-    in_line: bool = False
-
-
-CHECK_FILES = PlannedStep(Step.CHECK_FILES, Channel.FILES)
-FETCH_USAGE = PlannedStep(Step.FETCH_USAGE, Channel.USAGE, blocking=False)
-CREATE_TRIAL = PlannedStep(Step.CREATE_TRIAL, Channel.BILLING, in_line=True)
-EXTEND_TRIAL = PlannedStep(Step.EXTEND_TRIAL, Channel.BILLING, in_line=True)
-CANCEL_TRIAL = PlannedStep(Step.CANCEL_TRIAL, Channel.BILLING, in_line=True)
-CANCEL_TRIAL_AT_START = PlannedStep(Step.CANCEL_TRIAL, Channel.BILLING, gate=Gate.START, in_line=True)
-CREATE_BILLING = PlannedStep(Step.CREATE_BILLING, Channel.BILLING)
-CREATE_APPROVED_BILLING = PlannedStep(Step.CREATE_BILLING, Channel.BILLING, gate=Gate.APPROVAL)
-START_BPM = PlannedStep(Step.START_BPM, Channel.BPM)
-MAIL_SENT = PlannedStep(Step.MAIL_SENT, Channel.MAIL, blocking=False)
-MAIL_BILLED = PlannedStep(Step.MAIL_BILLED, Channel.MAIL, blocking=False)
 
 
 def build_plan(facts: PlanFacts) -> list[PlannedStep]:
     """The steps of an order, in the order in which they are carried out."""
     if facts.kind == Order.Kind.TRIAL:
-        return [CREATE_TRIAL]
+        return [PlannedStep(Step.CREATE_TRIAL)]
     if facts.kind == Order.Kind.CHANGE:
-        parts = (CANCEL_TRIAL, facts.removed), (CREATE_TRIAL, facts.added), (EXTEND_TRIAL, facts.extended)
-        return [step for step, wanted in parts if wanted]
-    check = [CHECK_FILES] if facts.files else []
+        parts = (
+            (Step.CANCEL_TRIAL, facts.removed), (Step.CREATE_TRIAL, facts.added), (Step.EXTEND_TRIAL, facts.extended),
+        )  # fmt: skip
+        return [PlannedStep(step) for step, wanted in parts if wanted]
+    check = [PlannedStep(Step.CHECK_FILES)] if facts.files else []
+    bpm = [PlannedStep(Step.START_BPM), PlannedStep(Step.MAIL_SENT)]
     if not facts.first:
-        billing = CREATE_BILLING if facts.billing_at_once else CREATE_APPROVED_BILLING
-        return [*check, START_BPM, MAIL_SENT, billing, MAIL_BILLED]
+        billing = PlannedStep(Step.CREATE_BILLING, Gate.NONE if facts.billing_at_once else Gate.APPROVAL)
+        return [*check, *bpm, billing, PlannedStep(Step.MAIL_BILLED)]
+    usage, create = PlannedStep(Step.FETCH_USAGE), PlannedStep(Step.CREATE_BILLING)
     if facts.later:
-        return [*check, FETCH_USAGE, CREATE_BILLING, START_BPM, MAIL_SENT, CANCEL_TRIAL_AT_START]
-    return [*check, FETCH_USAGE, CANCEL_TRIAL, CREATE_BILLING, START_BPM, MAIL_SENT]
+        return [*check, usage, create, *bpm, PlannedStep(Step.CANCEL_TRIAL, Gate.START)]
+    return [*check, usage, PlannedStep(Step.CANCEL_TRIAL), create, *bpm]

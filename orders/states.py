@@ -1,4 +1,8 @@
-"""Which states there are to move between, and how an order's state follows from its steps (contract 3.8). Pure."""
+"""Which states there are to move between, and how an order's state follows from its steps (contract 3.8). Pure.
+
+The `set_...` functions are the only ones that give an order its state, hold, decision or undo mark, unsaved. They
+refuse what the contract does not know.
+"""
 
 import datetime
 from collections.abc import Iterable
@@ -62,6 +66,10 @@ MOVES: dict[str, dict[str, set[str]]] = {
 }
 
 
+class ForbiddenMoveError(Exception):
+    """A fault of ours: an order was to be given a state that it can't come to from the one that it has."""
+
+
 @dataclass(frozen=True)
 class StepFacts:
     """What the state of an order depends on, of one step that still counts."""
@@ -74,6 +82,43 @@ class StepFacts:
 def may_move(kind: str, old: str, new: str) -> bool:
     """Whether an order of this kind may go from one state to the other."""
     return new in MOVES[kind].get(old, set())
+
+
+def set_state(order: Order, new: str) -> str:
+    """Gives an order a state; returns the one that it had, which may be the same. Raises ForbiddenMoveError."""
+    old = order.state
+    if new != old:
+        _check(may_move(order.kind, old, new), order, f"go from {old} to {new}")
+        order.state = new
+    return old
+
+
+def set_held(order: Order, because: str) -> None:
+    """Says why an order is held, or with an empty word that it is not any more. Raises ForbiddenMoveError where it
+    could not be held."""
+    holds = not order.undo_since and (order.state == S.HELD or may_move(order.kind, order.state, S.HELD))
+    _check(not because or holds, order, f"be held ({because}) while it is {order.state}")
+    order.held_because = because
+
+
+def set_decision(order: Order, decision: str, *, at: datetime.datetime | None) -> None:
+    """BPM's decision that counts, and since when; empty for none. Raises ForbiddenMoveError but for an activation."""
+    _check(not decision or order.kind == Order.Kind.ACTIVATION, order, "be decided about")
+    order.decision, order.decided_at = decision, at
+
+
+def set_undo_mark(order: Order, since: datetime.datetime | None) -> None:
+    """Marks an order as being undone, once; None: it is opened again. Raises ForbiddenMoveError."""
+    if since:
+        _check(order.undo_since is None, order, "be undone a second time")
+    else:
+        _check(order.state in {S.FAILED, S.REJECTED}, order, f"be opened while it is {order.state}")
+    order.undo_since = since
+
+
+def _check(allowed: bool, order: Order, what: str) -> None:
+    if not allowed:
+        raise ForbiddenMoveError(f"{order.kind} {order.number} can't {what}")
 
 
 def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.datetime) -> str:

@@ -3,6 +3,7 @@
 import ast
 import functools
 import pathlib
+import re
 
 import pytest
 
@@ -15,7 +16,12 @@ MAY_IMPORT = {
     "notifications": {"notifications"},
 }
 STATUS = {"state", "held_because", "decision", "undo_since"}
-WRITERS = ("orders/services/", "orders/activation.py", "orders/migrations/")
+WRITERS = ("orders/services/", "orders/states.py", "orders/db/", "orders/migrations/")
+BULK_WRITERS = {"update_rows", "insert_rows"}
+PLAIN_THINGS = {"settings", "context", "hidden", "known", "found"}
+RAW_WRITE = re.compile(r"\b(UPDATE|INSERT\s+INTO|DELETE\s+FROM)\s+\"?orders_", re.IGNORECASE)
+ORDERS_OWN = STATUS - {"state"}  # fields that no other table has
+ORDERS = {"order", "trial", "change", "activation", "holder"}  # how the services name an order
 
 MODULES = sorted(path.relative_to(ROOT).as_posix() for app in MAY_IMPORT for path in (ROOT / app).rglob("*.py"))
 
@@ -51,17 +57,61 @@ def hidden_imports(module):
     ]
 
 
-def status_updates(source):
-    """Lines of `.update(...)` and `.bulk_update(...)` that write a status."""
-    return [node.lineno for node in ast.walk(source) if isinstance(node, ast.Call) and writes_status(node)]
+def status_writes(source):
+    """Lines that write a status, or may: in memory, by a manager, by the bulk writer, or with SQL of their own."""
+    return sorted({node.lineno for node in ast.walk(source) if writes_status(node)})
 
 
-def writes_status(call):
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    if name == "update":
-        return bool(STATUS & {keyword.arg for keyword in call.keywords})
+def writes_status(node):
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.ctx, ast.Store) and node.attr in STATUS and last_name(node.value) != "self"
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and bool(RAW_WRITE.search(node.value))
+    return isinstance(node, ast.Call) and call_writes_status(node, last_name(node.func))
+
+
+def call_writes_status(call, name):
     words = {node.value for node in ast.walk(call) if isinstance(node, ast.Constant)}
-    return name in {"bulk_update", "save"} and bool(STATUS & words)
+    said = {keyword.arg for keyword in call.keywords} | words
+    if name in BULK_WRITERS:
+        return True  # which fields it writes may stand anywhere
+    if name == "update":
+        return isinstance(call.func, ast.Attribute) and on_rows(call.func.value) and bool(STATUS & said)
+    if name == "setattr":
+        return len(call.args) > 1 and (not isinstance(call.args[1], ast.Constant) or call.args[1].value in STATUS)
+    return name in {"bulk_update", "save", "asave", "aupdate"} and bool(STATUS & words)
+
+
+def on_rows(value):
+    """Whether `update` is called on what a query gave: not on a dict of settings, nor on a counter."""
+    return isinstance(value, ast.Call) or last_name(value) not in PLAIN_THINGS
+
+
+def last_name(node):
+    """`Dispatch` of Dispatch and of models.Dispatch; nothing for other nodes."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def order_state_writes(source):
+    """Lines that give an order one of the four fields without `orders.states`, which checks the move."""
+    return [node.lineno for node in ast.walk(source) if gives_order_state(node)]
+
+
+def gives_order_state(node):
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        return node.attr in ORDERS_OWN or (node.attr == "state" and last_name(node.value) in ORDERS)
+    if not isinstance(node, ast.Call):
+        return False
+    if last_name(node.func) == "setattr":
+        field = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else ""
+        return field in ORDERS_OWN or (field == "state" and last_name(node.args[0]) in ORDERS)
+    updated = {keyword.arg for keyword in node.keywords} if last_name(node.func) in {"update", "aupdate"} else set()
+    return bool(ORDERS_OWN & updated) or ("state" in updated and updates_orders(node))
+
+
+def updates_orders(call):
+    """`Order.objects...update(...)`."""
+    return {"Order", "objects"} <= {last_name(node) for node in ast.walk(call.func)}
 
 
 def test_there_is_something_to_look_at():
@@ -87,21 +137,60 @@ def test_no_import_hides_in_a_function():
 
 def test_only_services_write_a_status():
     others = [module for module in MODULES if not module.startswith(WRITERS)]
-    assert [f"{module}:{line}" for module in others for line in status_updates(tree(module))] == []
+    assert [f"{module}:{line}" for module in others for line in status_writes(tree(module))] == []
+
+
+def test_an_orders_state_is_given_in_one_place():
+    """orders/states.py checks the table of moves as it gives it."""
+    others = [module for module in MODULES if module != "orders/states.py" and "/migrations/" not in module]
+    assert [f"{module}:{line}" for module in others for line in order_state_writes(tree(module))] == []
 
 
 @pytest.mark.parametrize(
     "code, number",
     [
         ("Order.objects.filter(pk=1).update(state='x')", 1),
+        ("rows.update(**{'state': 'x'})", 1),
         ("order.save(update_fields=['state'])", 1),
+        ("order.state = 'x'", 1),
+        ("order.state, order.held_because = 'x', ''", 1),
+        ("order.decision: str = 'x'", 1),
+        ("setattr(order, 'state', 'x')", 1),
+        ("setattr(order, name, value)", 1),
         ("Order.objects.bulk_update(rows, ['held_because'])", 1),
+        ("update_rows(orders, NAMES)", 1),
+        ("bulk_write.insert_rows(orders)", 1),
+        ("cursor.execute('UPDATE orders_order SET x = 1')", 1),
+        ("SQL = 'update \"orders_order\" set x = 1'", 1),
         ("Order.objects.update(seen_at=now)", 0),
         ("settings.update({'state': 1})", 0),
+        ("self.state = 'x'", 0),
+        ("setattr(order, 'note', 'x')", 0),
+        ("order.state == 'x'", 0),
     ],
 )
 def test_the_guard_sees(code, number):
-    assert len(status_updates(ast.parse(code))) == number
+    assert len(status_writes(ast.parse(code))) == number
+
+
+@pytest.mark.parametrize(
+    "code, number",
+    [
+        ("order.state = 'x'", 1),
+        ("row.order.state = 'x'", 1),
+        ("order.trial.state, x = 'x', 1", 1),
+        ("row.held_because = ''", 1),
+        ("anything.undo_since = now", 1),
+        ("Order.objects.filter(pk=1).update(state='x')", 1),
+        ("rows.update(undo_since=None)", 1),
+        ("setattr(order, 'state', 'x')", 1),
+        ("setattr(row, 'decision', 'pass')", 1),
+        ("row.state = 'done'", 0),
+        ("Dispatch.objects.filter(order=order).update(state='closed')", 0),
+    ],
+)
+def test_the_guard_sees_who_gives_an_order_its_state(code, number):
+    assert len(order_state_writes(ast.parse(code))) == number
 
 
 def test_the_core_knows_no_http():
@@ -110,3 +199,42 @@ def test_the_core_knows_no_http():
     core = [module for module in MODULES if module.startswith("orders/") and not module.startswith(pages)]
     names = [name for module in core for node in ast.walk(tree(module)) for name in imported(node)]
     assert [name for name in names if name.startswith(web)] == []
+
+
+MAKERS = {"create", "bulk_create", "get_or_create", "update_or_create", "acreate"}
+ROWS = {"Dispatch", "BillingDispatch", "BpmDispatch"}
+
+
+def made_dispatches(source):
+    """Lines that make a row of the outbox: by its class, by a manager of it or of an order's `dispatches`."""
+    return [node.lineno for node in ast.walk(source) if isinstance(node, ast.Call) and makes_dispatch(node.func)]
+
+
+def makes_dispatch(func):
+    if last_name(func) in ROWS:
+        return True
+    if not (isinstance(func, ast.Attribute) and func.attr in MAKERS):
+        return False
+    return bool({last_name(node) for node in ast.walk(func.value)} & {*ROWS, "dispatches"})
+
+
+def test_only_enqueue_makes_outbox_rows():
+    others = [module for module in MODULES if module != "orders/services/outbox/enqueue.py"]
+    assert [f"{module}:{line}" for module in others for line in made_dispatches(tree(module))] == []
+
+
+@pytest.mark.parametrize(
+    "code, number",
+    [
+        ("Dispatch(order=order)", 1),
+        ("models.Dispatch(order=order)", 1),
+        ("Dispatch.objects.create(order=order)", 1),
+        ("models.Dispatch.objects.bulk_create(rows)", 1),
+        ("order.dispatches.create(step='x')", 1),
+        ("order.dispatches.filter(pk=1).get_or_create(step='x')", 1),
+        ("Dispatch.objects.filter(order=order)", 0),
+        ("Incident.objects.create(step=Dispatch.Step.START_BPM)", 0),
+    ],
+)
+def test_the_guard_sees_who_makes_outbox_rows(code, number):
+    assert len(made_dispatches(ast.parse(code))) == number

@@ -4,8 +4,7 @@ import datetime
 import uuid
 from collections.abc import Iterable
 
-from integrations.bigdata.client import query_product_infos
-from integrations.bigdata.payload import LIVE
+from integrations.bigdata.client import LIVE, query_product_infos
 from integrations.outbound.formats import WIRE_FORMAT, ZONE
 from integrations.outbound.http import PartnerError, clean
 from orders.books import BooksSilentError, HeldRecord

@@ -1,35 +1,118 @@
-"""Calls to the big-data side (contract 3.3): billing records, and the traffic of trials. Knows no database.
+"""What the big-data side is told and asked (contract 3.3): billing records, and the traffic of trials.
 
-Every function sends `body` (JSON, UTF-8) as it is, under `key` (the dispatch's, the same for every attempt), and raises
-`integrations.outbound.http.PartnerError` unless the answer says success.
-`seconds`: the total time-out, where it is not the usual one.
+Knows no database. The bodies are pure: facts in, a dict out; every value is a string. Every call sends `body` (JSON,
+UTF-8) as it is, under `key` (the dispatch's, the same for every attempt), and raises
+`integrations.outbound.http.PartnerError` unless the answer says success. `seconds`: the total time-out, where it is not
+the usual one.
 """
 
 import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 
 from integrations.outbound import formats
 from integrations.outbound.http import ANSWER_BYTES, Answer, PartnerError, check, parse, plain, post
 
+LIVE, CANCELLED = "1", "2"
+OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # what a call is about
 RECORD_BYTES = 2048  # of an answer, for each record; ours take 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
 RECORDS_A_SECOND, MOST_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may take than other calls
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecordFacts:
+    """One billing record (话单) as it shall be at the big-data side.
+
+    `cancel_time` is when it ends: the agreed end of a live record, the moment T of a cancelled one. A deletion needs
+    no times. `accepted`: fields that stay as the big-data side has them, since staff live with them.
+    """
+
+    job_id: str
+    product_id: str
+    domain: str
+    info_type: str
+    enterprise_id: str
+    enterprise_name: str = ""
+    province_code: str = ""
+    business_type: str = ""
+    billing_method: str = ""
+    create_time: datetime.datetime | None = None
+    cancel_time: datetime.datetime | None = None
+    cancelled: bool = False
+    accepted: Mapping[str, str] = field(default_factory=dict)
+
+
+def product_infos(records: Iterable[RecordFacts]) -> dict[str, Any]:
+    """Creates or cancels the records, in the given order. Each needs its times."""
+    return {"productInfos": [_record(record) for record in records]}
+
+
+def deletion(records: Iterable[RecordFacts]) -> dict[str, Any]:
+    """Deletes the records (compensation)."""
+    return {"productInfos": [_identity(record) for record in records]}
+
+
+def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
+    """Asks for the traffic of one trial; `job_id` is the trial's number, `product_id` its service type."""
+    return {"productInfos": [{"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}]}
+
+
+def _record(record: RecordFacts) -> dict[str, Any]:
+    assert record.create_time
+    assert record.cancel_time
+    fields = {
+        "billingMethod": record.billing_method,
+        "businessType": record.business_type,
+        "cancelStatus": CANCELLED if record.cancelled else LIVE,
+        "cancelTime": formats.wire_time(record.cancel_time),
+        "createTime": formats.wire_time(record.create_time),
+        "domain": record.domain,
+        "enterpriseId": record.enterprise_id,
+        "enterpriseName": record.enterprise_name,
+        "infoType": record.info_type,
+        "jobId": record.job_id,
+        "productId": record.product_id,
+        "province": record.province_code,
+    }
+    return _as_accepted(fields, record)
+
+
+def _identity(record: RecordFacts) -> dict[str, Any]:
+    fields = {
+        "jobId": record.job_id,
+        "productId": record.product_id,
+        "domain": record.domain,
+        "enterpriseId": record.enterprise_id,
+        "infoType": record.info_type,
+    }
+    return _as_accepted(fields, record)
+
+
+def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
+    if not record.accepted:
+        return fields
+    kept = fields.keys() & record.accepted.keys() - OURS_TO_SAY
+    return fields | {name: record.accepted[name] for name in kept}
+
+
 def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> Answer:
-    """Creates or cancels billing records; `body` is `payload.product_infos`."""
+    """Creates or cancels billing records; `body` is `product_infos`."""
     return _call("/productInfos", body, key, request_id, seconds)
 
 
 def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> Answer:
-    """Deletes billing records (compensation); `body` is `payload.deletion`."""
+    """Deletes billing records (compensation); `body` is `deletion`."""
     return _call("/productInfos/delete", body, key, request_id, seconds)
 
 
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
-) -> list[dict]:  # fmt: skip
+) -> list[dict[str, Any]]:  # fmt: skip
     """The billing records that the big-data side holds for an order, with its field names.
 
     How long it may take and how long its answer may be grows with the number of records that are `expected`.
@@ -42,18 +125,18 @@ def query_product_infos(
 
 def look_up_seconds(expected: int) -> float:
     """The total time-out of a look-up that is expected to give so many records."""
-    return settings.PARTNER_TIMEOUT_SECONDS + min(expected / RECORDS_A_SECOND, MOST_MORE_SECONDS)
+    return float(settings.PARTNER_TIMEOUT_SECONDS) + min(expected / RECORDS_A_SECOND, MOST_MORE_SECONDS)
 
 
-def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict]:
+def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str, Any]]:
     """The traffic of trials: objects with enterpriseId, productId, jobId (texts) and dataflow.
 
-    `body` is `payload.trial_flow_query`. What else the answer holds is left out.
+    `body` is `trial_flow_query`. What else the answer holds is left out.
     """
     return [_flow(row) for row in _rows(_call("/trialFlow/query", body, key, request_id))]
 
 
-def _flow(row: dict) -> dict:
+def _flow(row: dict[str, Any]) -> dict[str, Any]:
     flow = row.get("dataflow")
     known = {name: plain(row[name]) for name in ("enterpriseId", "productId", "jobId") if row.get(name) is not None}
     return known | {"dataflow": flow if isinstance(flow, int | float) else None}
@@ -70,14 +153,14 @@ def _call(
     return answer
 
 
-def _inner(data: dict) -> dict:
+def _inner(data: dict[str, Any]) -> dict[str, Any]:
     """The answer proper. It may come encoded twice, as text in `result`; then the inner `code` counts."""
     result = data.get("result")
     inner = parse(result) if isinstance(result, str) else result
     return inner if isinstance(inner, dict) and "code" in inner else data
 
 
-def _rows(answer: Answer) -> list[dict]:
+def _rows(answer: Answer) -> list[dict[str, Any]]:
     rows = answer.data.get("result")
     if rows is None:
         return []

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from integrations.bigdata.books import clean_text, has_name, is_clean, is_name, moment
-from integrations.bigdata.payload import CANCELLED, RecordFacts, product_infos
+from integrations.bigdata.client import CANCELLED, RecordFacts, product_infos
 from orders.books import CREATE, DELETE, NOTHING, SETTLE, Finding
 
 NOT_BILLED, NOT_OURS, FIELDS, UNREADABLE = "not_billed", "not_ours", "fields", "unreadable"  # of Difference.Kind

@@ -16,8 +16,8 @@ from django.db import transaction
 from integrations.models import Breaker
 from orders.models import Attempt
 from orders.services.breakers import note_partner_down, note_partner_up
-from orders.services.incidents import PARTNERS
 from orders.services.outbox.outcome import Outcome
+from orders.steps import PARTNERS
 
 GUARDED = ("bigdata", "bpm")
 LEAST_DISPATCHES = 3

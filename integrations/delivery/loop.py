@@ -2,34 +2,40 @@
 
 One thread speaks with the database; it claims in batches, hands the calls to threads, and records their results in
 batches. Each partner has threads of its own, eight at a time, so that a slow partner does not hold up the other.
+
+A result in hand must not be lost, whatever the database does meanwhile. If it is lost all the same (the process dies),
+the lease runs out and the same bytes go out again under the same key.
 """
 
 import datetime
+import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from django.conf import settings
+from django.db import Error, InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
+from integrations.database_deadline import Outage, is_away, one_line
 from integrations.delivery import rate
+from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
-from integrations.delivery.payloads import build_payloads
-from integrations.delivery.recorder import patiently, record_safely
-from integrations.delivery.senders import LEASE_RESERVE, longest, send
 from integrations.worker.lease_lock import Turn
 from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.models import Attempt, Dispatch, Pause
 from orders.models.dispatch import OPEN_STATES
-from orders.services.incidents import PARTNERS
-from orders.services.outbox.claim import Work, claim, next_due
-from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.claim import claim, next_due, paused_partners
+from orders.services.outbox.outcome import Outcome, Work
+from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
-from orders.services.pauses import end_pauses, next_end, paused_partners
+from orders.services.pauses import end_pauses, next_end
+from orders.steps import PARTNERS
 
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
@@ -42,6 +48,11 @@ CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out
 LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
 LOOK_EVERY = 0.5
 WORKER = socket.gethostname()[:48]
+WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds: a database that is restarted is back by then
+Given = TypeVar("Given")
+
+logger = logging.getLogger(__name__)
+outage = Outage(logger, "a drain")
 
 
 @dataclass
@@ -271,6 +282,64 @@ class Drain:
     def _ends_at(self) -> float:
         """When the run begins no more calls, of time.monotonic."""
         return float("-inf") if ending.is_set() else self.began + (self.seconds or float("inf"))
+
+
+def record_safely(outcomes: list[Outcome]) -> int:
+    """Records a batch; if one outcome can't be written, the others are all the same. Returns how many steps became due.
+
+    Raises django.db.Error if the database stays away.
+    """
+    try:
+        return patiently(lambda: record_outcomes(outcomes, now=timezone.now()))
+    except Exception as error:
+        if _passes(error):
+            raise
+        logger.exception("%s outcomes can't be recorded together", len(outcomes))
+        return sum(_record_alone(outcome) for outcome in outcomes)
+
+
+def _record_alone(outcome: Outcome) -> int:
+    """What can't be written counts as a fault of ours, to be tried again: then it ends as an incident at the latest."""
+    fault = f"the answer ({outcome.result}) could not be recorded; see the log"
+    bare = replace(
+        outcome, result=Attempt.Outcome.RETRY, code="internal", message=fault, answer="", data={}, unknown=True
+    )
+    for attempt in (outcome, bare):
+        try:
+            return patiently(lambda: record_outcomes([attempt], now=timezone.now()))  # noqa: B023  called at once
+        except Exception as error:
+            if _passes(error):
+                raise
+            logger.exception("the outcome of dispatch %s can't be recorded", outcome.dispatch_id)
+    return 0
+
+
+def patiently(act: Callable[[], Given]) -> Given:
+    """Does it again while the database is away, locked or chose it to end a deadlock; raises after some seconds.
+
+    `act` must be one transaction, or harmless when done twice.
+    """
+    for seconds in WAITS:
+        try:
+            done = act()
+        except Error as error:
+            if not _passes(error):
+                raise
+            if is_away(error):
+                outage.began(error)
+            else:
+                logger.warning("the database failed, again in %s s: %s", seconds, one_line(error))
+            time.sleep(seconds)
+            close_old_connections()
+        else:
+            outage.over()
+            return done
+    return act()
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it may work when done again: a deadlock, a lock, a database that is away or read only for a while."""
+    return isinstance(error, OperationalError | InterfaceError) or is_away(error)
 
 
 def is_due(*, now: datetime.datetime) -> bool:

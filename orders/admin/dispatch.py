@@ -20,7 +20,7 @@ from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_page.error_messages import said
 from orders.order_page.times import took
-from orders.services.incidents import PARTNERS
+from orders.steps import channels_of
 
 FEW = 10
 BacklogFilter = word_filter("backlog", _("backlog"), {
@@ -28,7 +28,7 @@ BacklogFilter = word_filter("backlog", _("backlog"), {
     "failed": (_("Failed, not replaced"), Q(state=Dispatch.State.FAILED, superseded=False)),
 })  # fmt: skip
 PartnerFilter = word_filter("partner", _("partner"), {
-    partner: (label, Q(channel__in=[channel for channel, its in PARTNERS.items() if its == partner]))
+    partner: (label, Q(channel__in=channels_of(partner)))
     for partner, label in (
         ("bigdata", _("Big data")), ("bpm", _("BPM")), ("mail", _("Mail")), ("files", _("Files"))
     )

@@ -23,7 +23,8 @@ from orders.services.incident_desk import (
     note_incident,
     resolve_incident,
 )
-from orders.services.incidents import BOOKS_ONLY, PARTNERS
+from orders.services.incidents import BOOKS_ONLY
+from orders.steps import PARTNERS
 
 State = Incident.State
 OPEN = frozenset({State.OPEN, State.ACKNOWLEDGED})

@@ -5,16 +5,9 @@ import uuid
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders import steps
+
 OPEN_STATES = ["due", "retrying", "sending"]
-FIXES = ["fix_create_billing", "fix_delete_billing"]  # steps that only a reconciliation plans
-DERIVED_KEYS = [
-    "create_trial_billing",
-    "cancel_trial_billing",
-    "extend_trial_billing",
-    "create_billing",
-    "cancel_billing",
-    "start_bpm",
-]  # creates, cancels and BPM steps; all else has random keys (contract 3.5)
 
 
 class Dispatch(models.Model):
@@ -24,35 +17,7 @@ class Dispatch(models.Model):
     row may be claimed. Payload, key and T never change once the first attempt has begun (contract 3.2).
     """
 
-    class Channel(models.TextChoices):
-        FILES = "files", _("Info-security files")
-        USAGE = "usage", _("Trial traffic")
-        BILLING = "billing", _("Billing")
-        BPM = "bpm", _("BPM")
-        MAIL = "mail", _("Mail")
-
-    class Step(models.TextChoices):
-        CHECK_FILES = "check_files", _("Check info-security files")
-        FETCH_USAGE = "fetch_usage", _("Fetch trial traffic")
-        CREATE_TRIAL = "create_trial_billing", _("Create trial records")
-        CANCEL_TRIAL = "cancel_trial_billing", _("Cancel trial records")
-        EXTEND_TRIAL = "extend_trial_billing", _("Post trial records with their new end")
-        CREATE_BILLING = "create_billing", _("Create commercial records")
-        CANCEL_BILLING = "cancel_billing", _("Cancel commercial records")
-        START_BPM = "start_bpm", _("Start the BPM process")
-        DELETE_BILLING = "delete_billing", _("Delete commercial records")
-        VERIFY_DELETED = "verify_deleted", _("Verify that the records are gone")
-        RESTORE_TRIAL = "restore_trial_billing", _("Restore trial records")
-        ASK_BILLING = "ask_billing", _("Ask what the big-data side holds")
-        MAIL_SENT = "mail_sent_to_bpm", _("Mail: sent to BPM")
-        MAIL_BILLED = "mail_billed", _("Mail: billing went out")
-        MAIL_REJECTED = "mail_rejected", _("Mail: rejected")
-        MAIL_HELD = "mail_held", _("Mail: held")
-        MAIL_INCIDENT = "mail_incident", _("Mail: incident")
-        MAIL_OVER = "mail_incident_over", _("Mail: incident over")
-        MAIL_RECONCILED = "mail_reconciled", _("Mail: reconciliation")
-        FIX_CREATE = "fix_create_billing", _("Reconciliation: send records again")
-        FIX_DELETE = "fix_delete_billing", _("Reconciliation: delete records")
+    Channel, Step = steps.Channel, steps.Step
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")  # for the steps before it, an approval or its day

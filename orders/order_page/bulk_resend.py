@@ -10,7 +10,7 @@ from django.utils import timezone
 from orders.error_codes import Cause, cause_of
 from orders.models import Dispatch, Order, OrderEvent
 from orders.queries.doubts import mark
-from orders.services.incidents import PARTNERS
+from orders.steps import channels_of
 
 State = Dispatch.State
 MOST = 500
@@ -24,7 +24,7 @@ def choose(orders: QuerySet[Order], wanted: dict) -> list[str]:
     if channel := wanted.get("channel"):
         steps = steps.filter(channel=channel)
     if partner := wanted.get("partner"):
-        steps = steps.filter(channel__in=[name for name, whose in PARTNERS.items() if whose == partner])
+        steps = steps.filter(channel__in=channels_of(partner))
     if code := wanted.get("code"):
         steps = steps.filter(error_code=code)
     if since := wanted.get("since"):

@@ -9,6 +9,7 @@ from django.db.models.functions import Left, Length
 from notifications.masks import head
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.payloads import MOST_CHARACTERS, Line, explain
+from orders.steps import STEPS, Effect
 from orders.untrusted_text import pretty
 
 Step = Dispatch.Step
@@ -20,7 +21,6 @@ ADDRESSES = {
     Step.FETCH_USAGE: "$BIGDATA_BASE_URL/trialFlow/query",
     Step.START_BPM: "$BPM_BASE_URL/flows/start",
 }
-DELETIONS = {Step.DELETE_BILLING, Step.FIX_DELETE}
 BILLING_ADDRESS = "$BIGDATA_BASE_URL/productInfos"
 
 
@@ -37,7 +37,7 @@ class Call:
     @property
     def receipt(self) -> bool:
         """Whether it is the big-data side's word that records are gone."""
-        return self.row.step in DELETIONS and self.row.state == Dispatch.State.DONE
+        return STEPS[self.row.step].effect == Effect.DELETE and self.row.state == Dispatch.State.DONE
 
 
 def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[Call]:

@@ -15,7 +15,7 @@ from orders.queries.doubts import count_open
 from orders.queries.stuck import blocker_of
 from orders.services.breakers import partners_down
 from orders.services.compensation.late import is_late
-from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.steps import Phase
 
 MOST_STEPS, MOST = 200, 20
 State = Dispatch.State
@@ -47,7 +47,7 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
 
 def steps_of(order: Order) -> list[Dispatch]:
     """The steps of plan and undoing, and what else is stuck (mails, traffic)."""
-    rows = order.dispatches.filter(Q(position__lt=AFTER_THE_PLAN) | Q(state__in=STOPPED), superseded=False)
+    rows = order.dispatches.filter(Q(position__lt=Phase.AFTER) | Q(state__in=STOPPED), superseded=False)
     return list(rows.order_by("position", "pk").defer("payload")[:MOST_STEPS])
 
 

@@ -17,8 +17,9 @@ from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung
 from orders.order_page.tabs import Ask, differences_of, open_tab, tabs_of
 from orders.queries.doubts import mark
-from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED, PARTNERS
+from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
 from orders.services.schedules import find_schedule
+from orders.steps import PARTNERS
 from orders.untrusted_text import bounded
 
 SHOWN = 5

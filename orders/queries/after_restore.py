@@ -7,10 +7,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Dispatch
-from orders.models.dispatch import DERIVED_KEYS, FIXES, OPEN_STATES
+from orders.models.dispatch import OPEN_STATES
+from orders.steps import FIXES, named
 
 Channel, State, Step = Dispatch.Channel, Dispatch.State, Dispatch.Step
 SAMPLE = 8
+DERIVED_KEYS = named(derived_key=True)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from django.utils import timezone
 from orders.models import Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.pausing import say_when
-from orders.services.incidents import PARTNERS
 from orders.services.outbox.release import in_front_of
 from orders.services.planning import open_claim
+from orders.steps import PARTNERS
 
 Held, Gate = Order.Held, Dispatch.Gate
 KINDS = {Order.Kind.TRIAL: "trial", Order.Kind.CHANGE: "trial change", Order.Kind.ACTIVATION: "activation"}

@@ -13,17 +13,16 @@ from orders.error_codes import cause_of
 from orders.errors import NotAllowedError, TrialClaimedError
 from orders.fixing_words import left_because
 from orders.models import BillingRecord, Difference, Dispatch, Order
-from orders.models.dispatch import FIXES
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
-from orders.services.giving_up import DELETIONS, given_up_by
+from orders.services.giving_up import NOT_BILLED, given_up_by
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.services.outbox.record_times import CANCELS
 from orders.services.planning import open_claim
 from orders.services.reconciliation.fixes import Fix, obstacles
 from orders.services.reconciliation.take import acceptable, open_differences, stopped
 from orders.services.withdrawal import must_stay, why_not_withdraw
+from orders.steps import STEPS
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 UNDOING = {
@@ -90,9 +89,9 @@ def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator
 
 
 def _after_giving_up(order: Order, row: Dispatch) -> Iterator[Foreseen]:
-    if row.step in FIXES:
+    if STEPS[row.step].fix:
         return
-    if row.undo and (row.step in CANCELS or row.step in DELETIONS):
+    if row.undo and STEPS[row.step].leaves in NOT_BILLED:
         yield Foreseen("billed_still")
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
         yield Foreseen("trial_still_live")

@@ -11,12 +11,7 @@ from django.utils import timezone
 
 from orders.models import Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
-from orders.services.incidents import PARTNERS
-
-
-def channels_of(partners: Collection[str]) -> list[str]:
-    """The channels whose calls go to these partners."""
-    return [channel for channel, partner in PARTNERS.items() if partner in partners]
+from orders.steps import PARTNERS, channels_of
 
 
 def to_paused(now: datetime.datetime) -> Q:
@@ -24,14 +19,14 @@ def to_paused(now: datetime.datetime) -> Q:
     paused = Q(pk__in=[])
     for partner in Pause.Partner.values:
         standing = Pause.objects.standing(now).filter(partner=partner)
-        paused |= Q(Exists(standing), channel__in=channels_of([partner]))
+        paused |= Q(Exists(standing), channel__in=channels_of(partner))
     return paused
 
 
 def waiting_steps(*, now: datetime.datetime, partners: Collection[str]) -> QuerySet[Dispatch]:
     """The steps to these partners that could be sent now."""
     rows = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now, superseded=False)
-    return rows.filter(channel__in=channels_of(partners))
+    return rows.filter(channel__in=channels_of(*partners))
 
 
 def waits_for_paused(now: datetime.datetime) -> Q:
@@ -44,7 +39,7 @@ def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
     """Activations whose start day came during the pause (up to `now`), and that wait for the partner with a step
     that holds up others."""
     waiting = Dispatch.objects.filter(state__in=OPEN_STATES, superseded=False, blocking=True)
-    waiting = waiting.filter(channel__in=channels_of([pause.partner]))
+    waiting = waiting.filter(channel__in=channels_of(pause.partner))
     rows = Order.objects.filter(kind=Order.Kind.ACTIVATION, start_at__gt=pause.since, start_at__lte=now)
     return rows.filter(pk__in=waiting.order_by().values("order")).defer("content").order_by("start_at", "pk")
 

@@ -16,8 +16,8 @@ from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Incident
 from orders.queries.doubts import SERVED, open_differences
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNERS_OWN
 from orders.services.incidents import DIFFERENCE as DIFFERS
-from orders.services.outbox.mails import AFTER_THE_PLAN
 from orders.services.outbox.release import behind_what_stopped, stopped_in_line
+from orders.steps import Phase
 
 S = Order.State
 STOPPED = [S.HELD, S.FAILED]
@@ -99,7 +99,7 @@ def _failed_steps() -> QuerySet[Dispatch]:
     """Failed steps that count. What an order still had in the air when it was taken back stops nobody, and a withdrawn
     one troubles nobody any more; a repeat of what was accepted changes nothing, and has its incident."""
     rows = Dispatch.objects.filter(state=Dispatch.State.FAILED, superseded=False, repeat=False)
-    forward = Q(undo=False, position__lt=AFTER_THE_PLAN)
+    forward = Q(undo=False, position__lt=Phase.AFTER)
     return rows.exclude(Q(order__undo_since__isnull=False) & (forward | Q(order__state=S.WITHDRAWN)))
 
 

@@ -1,7 +1,6 @@
 """What BPM's people decided, and what follows for the order (contract 3.6, 3.9 Callback before the answer, 3.10)."""
 
 import datetime
-from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -16,12 +15,12 @@ from orders.services.compensation.late import ask_staff, is_late
 from orders.services.compensation.start import begin_undo
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.locking import lock_order
-from orders.services.order_state import refresh_states
-from orders.services.outbox.mails import queue_mail
+from orders.services.order_state import lock_order, refresh_states
+from orders.services.outbox.enqueue import queue_mail
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED
 from orders.services.outbox.release import release
 from orders.services.wakeup import wake
+from orders.states import set_decision
 
 Decision, State, Step = Order.Decision, Dispatch.State, Dispatch.Step
 
@@ -137,7 +136,7 @@ def standing_decision(order: Order) -> str:
 
 def apply_decision(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
     """The order's decision. A pass lets billing go out; a reject stops the order."""
-    order.decision, order.decided_at = record.result, now
+    set_decision(order, record.result, at=now)
     order.save(update_fields=["decision", "decided_at"])
     if order.decision == Decision.REJECT:
         _reject(order, record, by=by, now=now)
@@ -167,9 +166,3 @@ def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
     apply_decision(order, records[0], by="bpm", now=now)
     for record in records[1:]:
         _note_another(order, record, now)
-
-
-def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) -> None:
-    """Applies decisions that came before the BPM step was attempted, now that it is done."""
-    for order in orders:
-        apply_decisions(order, now=now)

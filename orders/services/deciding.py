@@ -14,10 +14,11 @@ from orders.services.approvals import apply_decision, settle_process
 from orders.services.compensation.late import end_question
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles
-from orders.services.locking import lock_order
+from orders.services.order_state import lock_order
 from orders.services.outbox.acts import bpm_acts
 from orders.services.reopening import claims_against, open_again, why_not_open
 from orders.services.wakeup import wake
+from orders.states import set_decision
 
 Decision, State = Order.Decision, Order.State
 WORDS = (Decision.PASS.value, Decision.REJECT.value)
@@ -89,7 +90,7 @@ def _enter(order: Order, word: str, reason: str, by: str, now: datetime.datetime
 def _act(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
     if order.undo_since:
         opens = record.result == Decision.PASS and order.state == State.REJECTED
-        order.decision, order.decided_at = record.result, now
+        set_decision(order, record.result, at=now)
         order.save(update_fields=["decision", "decided_at"])
         if opens:
             open_again(order, now=now, by=by)

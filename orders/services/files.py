@@ -14,11 +14,11 @@ from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.locking import lock_order, lock_orders
-from orders.services.order_state import refresh_states
-from orders.services.outbox.mails import queue_mail
+from orders.services.order_state import lock_order, lock_orders, refresh_states
+from orders.services.outbox.enqueue import queue_mail
 from orders.services.outbox.release import release
 from orders.services.wakeup import wake
+from orders.states import set_held
 
 Step, State = Dispatch.Step, Dispatch.State
 
@@ -37,7 +37,7 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
     row.save(update_fields=["about"])
     if order.held_because:
         close_troubles(order, step=row.step, now=now, by=by)
-    order.held_because = Order.Held.FILES
+    set_held(order, Order.Held.FILES)
     add_event(order, "held", by=by, now=now, because=order.held_because, code=outcome.code, detail=outcome.message)
     open_incident(order, partner="files", step=row.step, code=outcome.code, detail=outcome.message, now=now, mail=False)
     queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, because=outcome.code, detail=outcome.message)
@@ -46,7 +46,7 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
 def end_files_hold(order: Order) -> None:
     """The files are right now, or waived."""
     if order.held_because == Order.Held.FILES:
-        order.held_because = Order.Held.NOT
+        set_held(order, Order.Held.NOT)
 
 
 def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:

@@ -14,25 +14,24 @@ from orders.books import HeldRecord
 from orders.db.compiled_sql import load_rows, update_rows
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
-from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.models.dispatch import OPEN_STATES
 from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo, given_up_undoing, release_claim
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.events import add_event
 from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
-from orders.services.locking import lock_order, lock_orders
-from orders.services.order_state import convert_trials, refresh_states
-from orders.services.outbox.record_times import CANCELS
+from orders.services.order_state import convert_trials, lock_order, lock_orders, refresh_states
+from orders.services.outbox.enqueue import build_questions, enqueue
 from orders.services.outbox.release import release
 from orders.services.planning import open_claim
 from orders.services.reconciliation.held_records import by_identity, identity, owner, take_record
 from orders.services.reopening import plan_behind
 from orders.services.shapes import count_what_is_there, keep_what_is_live
 from orders.services.wakeup import wake
+from orders.steps import FIXES, STEPS, named
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
-DELETIONS = {Step.DELETE_BILLING, Step.VERIFY_DELETED}
-TRIALS_OWN = {Step.CREATE_TRIAL, Step.EXTEND_TRIAL}
+NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # where a step that leaves its records so is given up, they may be
 
 
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
@@ -84,15 +83,7 @@ def _why_nothing(order: Order, step: str) -> str:
 
 def _ask(row: Dispatch, now: datetime.datetime) -> None:
     """Two questions in the step's place: at once, and after ten minutes."""
-    place = {
-        "order": row.order, "step": Step.ASK_BILLING, "channel": row.channel, "position": row.position,
-        "lane": row.lane, "place": row.place or row.pk, "undo": row.order.undo_since is not None,
-        "plan": row.order.plans or 1, "size": len(row.records), "created_at": now,
-    }  # fmt: skip
-    about = {"for": row.pk, "job": _job(row)}
-    Dispatch.objects.create(**place, about=about, state=State.DUE, next_try_at=now)
-    later = {"gate": Dispatch.Gate.START, "not_before": now + LOOK_AGAIN}
-    Dispatch.objects.create(**place, about={**about, "last": True}, state=State.WAITING, **later)
+    enqueue(build_questions(row, about={"for": row.pk, "job": _job(row)}, again=now + LOOK_AGAIN, now=now))
 
 
 def _job(row: Dispatch) -> str:
@@ -122,11 +113,11 @@ def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: dateti
     row.about = {**row.about, "settled": True}
     row.save(update_fields=["about"])
     records = _take(row, held)
-    if row.step in FIXES:
+    if STEPS[row.step].fix:
         return
     if row.step == Step.RESTORE_TRIAL:
         _settle_restore(row, records, trial, now=now, by=by)
-    elif row.undo and (row.step in CANCELS or row.step in DELETIONS):
+    elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
         _settle_undoing(row, records, now=now, by=by)
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
         if _are_there(records):
@@ -157,15 +148,12 @@ def _note_other_service(change: Order, now: datetime.datetime) -> None:
         _note_billed(cancel, now)
 
 
-def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> bool:
-    """The last steps of changes of which others were given up have ended (orders and trials locked); True if so."""
-    ended = {row.order_id: row for row in rows if row.lane and not row.undo and row.step != Step.ASK_BILLING}
-    given_up = Dispatch.objects.filter(order__in=ended, state=State.GIVEN_UP, undo=False, superseded=False)
-    found = set(given_up.values_list("order_id", flat=True)) if ended else set()
-    for row in (ended[pk] for pk in found):
+def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """These steps, each the last of a trial or change of which another was given up, have ended (orders and trials
+    locked)."""
+    for row in rows:
         if row.order.kind != Kind.ACTIVATION:
             _conclude(row.order, row.place or row.pk, now=now, by=by)
-    return bool(found)
 
 
 def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
@@ -228,7 +216,8 @@ def billed_still(order: Order) -> list[Dispatch]:
     of its activations and changes."""
     owners = Q(order=order) | Q(lane=order.pk) if order.kind == Kind.TRIAL else Q(order=order, lane=None)
     rows = Dispatch.objects.filter(owners, state=State.GIVEN_UP, blocking=True, superseded=False)
-    rows = rows.filter(step__in=[*CANCELS, *DELETIONS]).select_related("order__trial").defer("payload")
+    ends = [name for state in NOT_BILLED for name in named(leaves=state)]
+    rows = rows.filter(step__in=ends).select_related("order__trial").defer("payload")
     return [row for row in rows.order_by("pk") if row.about.get("settled")]
 
 

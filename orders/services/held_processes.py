@@ -13,10 +13,10 @@ from django.db.models import Q, QuerySet
 from orders.db.compiled_sql import update_rows
 from orders.models import Attempt, Dispatch, Order
 from orders.services.events import add_event
-from orders.services.locking import lock_orders
+from orders.services.order_state import lock_orders
 from orders.services.outbox.follow_up import move_on
-from orders.services.outbox.lost_attempts import WORDS, note_losses
-from orders.services.outbox.outcome import RESTORED, Outcome
+from orders.services.outbox.outcome import RESTORED, WORKER_DIED, Outcome
+from orders.services.outbox.record import note_losses
 
 State, Result = Dispatch.State, Attempt.Outcome
 RESENT = "resent"  # in `about`: the number of the event by which a person sent the step
@@ -61,7 +61,7 @@ def _stop(ids: list[int], now: datetime.datetime, by: str, marks: dict[str, int]
     died = [row for row in rows if row.state == State.SENDING]
     note_losses(died)
     Attempt.objects.filter(dispatch__in=died, outcome=Result.OPEN).update(
-        outcome=Result.LOST, finished_at=now, error=WORDS
+        outcome=Result.LOST, finished_at=now, error=WORKER_DIED
     )
     for row in rows:
         row.order = orders[row.order_id]

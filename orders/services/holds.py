@@ -11,9 +11,8 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import Order, OrderDomain, Province
 from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.locking import lock_order
-from orders.services.order_state import refresh_states
-from orders.services.outbox.mails import queue_mail
+from orders.services.order_state import lock_order, refresh_states
+from orders.services.outbox.enqueue import queue_mail
 from orders.services.planning import open_claim, settle
 from orders.services.save_plan import carry_out
 from orders.services.wakeup import wake

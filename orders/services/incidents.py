@@ -14,15 +14,8 @@ from django.db.models import Count, F, QuerySet
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.refusal_causes import MOST_GROUPS, OTHERS, SPEAKS, words_of
 from orders.services.events import add_event
-from orders.services.outbox.mails import queue_mail
+from orders.services.outbox.enqueue import queue_mail
 
-PARTNERS = {
-    Dispatch.Channel.BILLING: "bigdata",
-    Dispatch.Channel.USAGE: "bigdata",
-    Dispatch.Channel.BPM: "bpm",
-    Dispatch.Channel.MAIL: "mail",
-    Dispatch.Channel.FILES: "files",
-}
 OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 BREAKER_OPEN = "breaker_open"
 PARTNER_PAUSED = "partner_paused"

@@ -1,17 +1,48 @@
-"""Keeps an order's state in step with its steps."""
+"""How an order is locked, and how its state is kept in step with its steps.
+
+Rows are locked in one order, so that no two transactions wait in a ring: trials first, then the other orders, each by
+id; after them their dispatches, then incidents. A trial's lock is the lock of its line: whoever plans, undoes or
+finishes a step of one of its orders holds it.
+"""
 
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable
 
+from django.db.models import Case, When
+
 from orders.db.compiled_sql import update_rows
+from orders.errors import OrderUnknownError
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
-from orders.models.dispatch import FIXES
 from orders.services.events import add_event, add_events, event
-from orders.states import StepFacts, derive_state
+from orders.states import StepFacts, derive_state, set_state
+from orders.steps import FIXES
 
 State = Order.State
+TRIALS_FIRST = Case(When(kind=Order.Kind.TRIAL, then=0), default=1)
 CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
+
+
+def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
+    """The orders of these ids, locked until the transaction ends, by id; a trial among them is its followers' `trial`.
+
+    NO KEY: rows that only point at an order (attempts, events) may still be inserted meanwhile. SQLite has no row
+    locks; its IMMEDIATE transactions exclude each other anyway.
+    """
+    rows = Order.objects.filter(pk__in=set(ids)).order_by(TRIALS_FIRST, "pk").select_for_update(no_key=True)
+    orders = {order.pk: order for order in rows.defer("content")}
+    for order in orders.values():
+        if order.trial_id in orders:
+            order.trial = orders[order.trial_id]
+    return orders
+
+
+def lock_order(number: str) -> Order:
+    """The order of this number and its trial, both locked. Raises OrderUnknownError."""
+    ids = Order.objects.filter(number=number).values_list("pk", "trial_id").first()
+    if ids is None:
+        raise OrderUnknownError(f"order {number} is unknown")
+    return lock_orders([pk for pk in ids if pk])[ids[0]]
 
 
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
@@ -39,7 +70,7 @@ def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
 
 def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) -> None:
     for order, _, new in moved:
-        order.state = new
+        set_state(order, new)
         if new == State.ACTIVE and not order.live_at:
             order.live_at = now
     update_rows([order for order, _, _ in moved], ["state", "held_because", "live_at"])
@@ -59,8 +90,7 @@ def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by:
 
 def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> None:
     """Gives a (locked) trial another state, with its event."""
-    add_event(trial, "state", by=by, now=now, old=trial.state, new=new)
-    trial.state = new
+    add_event(trial, "state", by=by, now=now, old=set_state(trial, new), new=new)
     trial.save(update_fields=["state"])
 
 

@@ -1,6 +1,6 @@
 """Holds back the calls to a partner, and lets them go on (contract 3.5 and section 5, `pause`).
 
-A pause is looked at inside the transaction that claims (`claimable`), so nothing is claimed for a partner once its
+A pause is looked at inside the transaction that claims (outbox/claim.py), so nothing is claimed for a partner once its
 pause is committed. A call that is in the air then ends as ever. Steps stay due: no attempt, no retry and no lease is
 touched.
 """
@@ -26,14 +26,13 @@ from orders.services.incidents import (
     lock_incidents,
     open_incident,
 )
-from orders.services.outbox.mails import queue_mail
+from orders.services.outbox.claim import PAUSES
+from orders.services.outbox.enqueue import queue_mail
 from orders.services.wakeup import wake
 
-LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause has alone; any numbers will do
 REMIND_AFTER = datetime.timedelta(hours=4)
 MOST_NAMED = 500  # start days slept through that an event names
 BY_ITSELF = "system"
-STANDING = Prepared(lambda: Pause.objects.standing(Slot("now", DateTimeField())).order_by().values_list("partner"))
 
 NEXT_END = Prepared(
     lambda: (
@@ -53,20 +52,6 @@ class Resumed:
     pause: Pause
     waiting: int
     slept: list[str] = field(default_factory=list)
-
-
-def paused_partners(*, now: datetime.datetime) -> set[str]:
-    """The partners that nothing is sent to now."""
-    return set(STANDING(now=now))
-
-
-def claimable(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
-    """The rooms of partners that are not paused. Inside the claim's transaction: until that ends no pause begins."""
-    if connection.vendor == "postgresql":  # SQLite's writers are alone anyway
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", LOCK)
-    paused = paused_partners(now=now)
-    return {partner: room for partner, room in rooms.items() if partner not in paused}
 
 
 def pause_partner(
@@ -200,4 +185,4 @@ def _lock() -> None:
     """Waits for the claims that are under way; those that come see the pause."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PAUSES)

@@ -13,8 +13,10 @@ from django.utils import timezone
 from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import ContentError
 from orders.models import BillingRecord, Order, OrderDomain, Province, TrialClaim
-from orders.plan import CANCEL_TRIAL, PlanFacts, PlannedStep, build_plan
+from orders.plan import PlanFacts, PlannedStep, build_plan
 from orders.services.outbox.release import line_is_free
+from orders.states import set_held, set_state
+from orders.steps import Step
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 CLOSED_FOR_GOOD = {State.WITHDRAWN, State.ENDED}
@@ -60,11 +62,12 @@ def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: d
     decide = {Kind.TRIAL: _settle_trial, Kind.CHANGE: _settle_change, Kind.ACTIVATION: _settle_activation}
     decision = Settlement(domains=domains)
     decision.held = decide[order.kind](order, decision, claim, now)
-    order.held_because = decision.held
+    set_held(order, decision.held)
     if decision.held:
-        order.state = State.HELD
+        set_state(order, State.HELD)
     else:
-        order.state, order.planned_at, order.plans = State.IN_PROGRESS, now, order.plans + 1
+        set_state(order, State.IN_PROGRESS)
+        order.planned_at, order.plans = now, order.plans + 1
     return decision
 
 
@@ -140,7 +143,8 @@ def _plan_change(order: Order, decision: Settlement, before: Order, now: datetim
         PlanFacts(kind=order.kind, removed=bool(decision.old), added=bool(come), extended=bool(decision.staying))
     )
     if not decision.steps and not line_is_free(order.trial.pk):
-        decision.steps = [CANCEL_TRIAL]  # of no record: what it came to is known once its turn has come
+        # of no record: what it came to is known once its turn has come
+        decision.steps = [PlannedStep(Step.CANCEL_TRIAL)]
     if order.change_number is None:
         order.change_number = _next_change_number(order.trial)
     order.in_effect = True

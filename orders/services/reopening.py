@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 
 from orders.models import Dispatch, Order, TrialClaim
-from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.models.dispatch import OPEN_STATES
 from orders.services.approvals import apply_decisions, settle_process, standing_decision
 from orders.services.compensation.finish import given_up_undoing
 from orders.services.compensation.start import close_never_begun
@@ -14,12 +14,12 @@ from orders.services.holds import given_domains, note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
 from orders.services.order_state import refresh_states
 from orders.services.outbox.acts import bpm_acts
-from orders.services.outbox.mails import AFTER_THE_PLAN
 from orders.services.planning import is_closed, open_claim, settle
 from orders.services.save_plan import carry_out, take_claim
+from orders.states import set_decision, set_held, set_state, set_undo_mark
+from orders.steps import FIXES, STEPS, Phase
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
-MAILS = {Step.MAIL_SENT, Step.MAIL_BILLED}
 SENT_WITH = "sent_with"  # in a BPM dispatch's `about`: what its process was started with
 
 
@@ -72,12 +72,13 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     if order.first and open_claim(order.trial) is None:
         take_claim(order, now=now)
     order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)
-    old_state, order.undo_since, order.undo_to, order.live_at = order.state, None, "", None
+    set_undo_mark(order, None)
+    old_state, order.undo_to, order.live_at = order.state, "", None
     process = bpm_acts(order).first()
-    order.decision = decision if process else Order.Decision.NONE
+    stands = bool(decision and process)
+    set_decision(order, decision if process else Order.Decision.NONE, at=order.decided_at if stands else None)
     if order.decision:
         settle_process(process, now)
-    order.decided_at = order.decided_at if order.decision else None
     add_event(order, "opened", by=by, now=now, plan=order.plans + 1, decision=order.decision)
     _plan(order, now=now, by=by)
     if order.state != old_state:
@@ -121,7 +122,7 @@ def _is_begun(order: Order) -> bool:
 
 def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
     """The new plan in the place of the old one; the state is the plan's, the caller writes its event."""
-    old = list(order.dispatches.filter(superseded=False, repeat=False, position__lt=AFTER_THE_PLAN))
+    old = list(order.dispatches.filter(superseded=False, repeat=False, position__lt=Phase.AFTER))
     held_before = order.held_because
     decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
     kept = _kept(order, old, held=bool(decision.held))
@@ -129,7 +130,8 @@ def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
     gone.filter(state__in=[State.WAITING, State.DUE]).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
     if held_before == Order.Held.FILES and Step.CHECK_FILES in kept and not decision.held:
-        order.state, order.held_because = Order.State.HELD, held_before  # wrong still: a new plan mends no file
+        set_held(order, held_before)  # wrong still: a new plan mends no file
+        set_state(order, Order.State.HELD)
     order.save()
     carry_out(order, decision, now=now, by=by, again=True, kept=kept)
     if decision.held and decision.held != held_before:
@@ -141,10 +143,8 @@ def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dis
     out, and the BPM step that may have started a process; looks that are under way unless the order is held anew."""
     kept = {}
     for row in old:
-        under_way = not held and row.channel in {Channel.FILES, Channel.USAGE} and row.state in OPEN_STATES
-        if under_way or (
-            row.state == State.DONE and (row.channel in {Channel.FILES, Channel.USAGE} or row.step in MAILS)
-        ):
+        under_way = not held and row.channel != Channel.MAIL and row.state in OPEN_STATES
+        if STEPS[row.step].kept and (under_way or row.state == State.DONE):
             kept[row.step] = row
     process = bpm_acts(order).first()
     if process:

@@ -8,9 +8,10 @@ from django.db.models import Max
 
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Attempt, Dispatch, Order, OrderEvent, Timeline
-from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_event
 from orders.services.wakeup import wake
+from orders.steps import FIXES
 
 
 def present_timeline() -> Timeline | None:

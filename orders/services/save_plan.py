@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from orders.db.compiled_sql import insert_rows
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialClaim
 from orders.models.dispatch import OPEN_STATES
+from orders.plan import PlannedStep
 from orders.services.order_state import move_trial
-from orders.services.outbox.keys import give_keys
+from orders.services.outbox.enqueue import build_step, enqueue
 from orders.services.outbox.release import line_is_free, release, start_plan
 from orders.services.planning import CLOSED_FOR_GOOD, Settlement
 from orders.services.schedules import find_schedule, make_schedule
+from orders.steps import STEPS, Effect, Phase
 
 Step, State = Dispatch.Step, Dispatch.State
-RECORDS = {Step.CANCEL_TRIAL: "old", Step.EXTEND_TRIAL: "staying"}  # of a settlement; all other billing steps: "new"
+RECORDS = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # of a settlement; all other billing steps: "new"
 
 
 def carry_out(
@@ -71,48 +73,39 @@ def _write_records(records: list[BillingRecord], *, had: bool) -> list[BillingRe
     return [known.get(row.domain_key, row) for row in records]
 
 
-def _size(channel: str, records: list[BillingRecord], domains: list[str]) -> int:
-    """How much a step has to say: its records, or the order's domains where it names them."""
-    if channel == Dispatch.Channel.BILLING:
-        return len(records)
-    return 0 if channel == Dispatch.Channel.USAGE else len(domains)
-
-
 def _write_dispatches(
     order: Order, decision: Settlement, new: list[BillingRecord], now: datetime.datetime, again: bool,
     kept: Mapping[str, Dispatch],
 ) -> None:  # fmt: skip
     trial_id = order.trial_id or order.pk
     rows = []
-    for position, step in enumerate(decision.steps, start=1):
+    for position, step in enumerate(decision.steps, start=Phase.PLAN):
         if step.step in kept:
             _keep(kept[step.step], order, position, step.gate)
             continue
-        billing = step.channel == Dispatch.Channel.BILLING
-        records = getattr(decision, RECORDS[step.step]) if step.step in RECORDS else new
-        rows.append(
-            Dispatch(
-                order=order,
-                step=step.step,
-                channel=step.channel,
-                position=position,
-                blocking=step.blocking,
-                gate=step.gate,
-                not_before=order.start_at if step.gate == Dispatch.Gate.START else None,
-                lane=trial_id if step.in_line else None,
-                records=[row.pk for row in records] if billing else [],
-                size=_size(step.channel, records, decision.domains),
-                plan=order.plans,
-                created_at=now,
-            )
-        )
-    give_keys(order, rows, new=not again)
+        effect = STEPS[step.step].effect
+        records = getattr(decision, RECORDS[effect]) if effect in RECORDS else new
+        rows.append(_build(order, step, position, records, len(decision.domains), now))
     free = not again and line_is_free(trial_id)
     if free:
         start_plan(rows, now=now)
-    insert_rows(rows)
+    enqueue(rows, new=not again)
     if not free:
         release(now=now, order_ids=[order.pk])
+
+
+def _build(
+    order: Order, step: PlannedStep, position: int, records: list[BillingRecord], domains: int, now: datetime.datetime
+) -> Dispatch:  # fmt: skip
+    """One step of the plan. Its size is how much it has to say: its records, or the order's domains where it names
+    them."""
+    place = {"position": position, "gate": step.gate}
+    if step.gate == Dispatch.Gate.START:
+        place["not_before"] = order.start_at
+    channel = STEPS[step.step].channel
+    if channel == Dispatch.Channel.BILLING:
+        return build_step(order, step.step, now=now, records=[row.pk for row in records], **place)
+    return build_step(order, step.step, now=now, size=0 if channel == Dispatch.Channel.USAGE else domains, **place)
 
 
 def _keep(row: Dispatch, order: Order, position: int, gate: str) -> None:

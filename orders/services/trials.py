@@ -8,8 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from orders.models import Order, TrialClaim
-from orders.services.events import add_event
-from orders.services.locking import lock_orders
+from orders.services.order_state import lock_orders, move_trial
 from orders.services.planning import CHANGES, ended, latest_shape, open_claim
 
 
@@ -36,7 +35,5 @@ def _end(pk: int, now: datetime.datetime) -> bool:
         trial = lock_orders([pk])[pk]
         if trial.state != Order.State.TRIALING or open_claim(trial) or not ended(latest_shape(trial), now):
             return False
-        trial.state = Order.State.ENDED
-        trial.save(update_fields=["state"])
-        add_event(trial, "state", by="sweep", now=now, old=Order.State.TRIALING, new=trial.state)
+        move_trial(trial, Order.State.ENDED, now=now, by="sweep")
     return True

@@ -5,8 +5,9 @@ import datetime
 from orders.models import Dispatch, Order, TrialUsage
 from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_events, event
-from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.services.outbox.enqueue import build_step, enqueue
 from orders.services.wakeup import wake
+from orders.steps import Phase
 
 LIMIT = 1e300
 BATCH = 500
@@ -50,22 +51,9 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
     waiting = list(trials.exclude(pk__in=busy.values("order_id")))
     for start in range(0, len(waiting), BATCH):
         batch = waiting[start : start + BATCH]
-        Dispatch.objects.bulk_create(_question(trial, now) for trial in batch)
+        enqueue(build_step(trial, step, now=now, due=True, position=Phase.AFTER, plan=1) for trial in batch)
         add_events(event(trial, "usage_asked", by=by, now=now, **about) for trial in batch)
         asked += len(batch)
     if asked:
         wake()
     return asked
-
-
-def _question(trial: Order, now: datetime.datetime) -> Dispatch:
-    return Dispatch(
-        order=trial,
-        step=Dispatch.Step.FETCH_USAGE,
-        channel=Dispatch.Channel.USAGE,
-        position=AFTER_THE_PLAN,
-        blocking=False,
-        state=Dispatch.State.DUE,
-        next_try_at=now,
-        created_at=now,
-    )

@@ -16,11 +16,12 @@ from orders.services.compensation.start import STILL_WRONG, begin_undo, close_ne
 from orders.services.events import add_event
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
 from orders.services.incidents import BUILT_UPON, LATE_UNDO, close_troubles, open_incident
-from orders.services.locking import lock_order
+from orders.services.order_state import lock_order
 from orders.services.outbox.release import release
 from orders.services.planning import latest_shape, open_claim
 from orders.services.shapes import count_what_is_there
 from orders.services.wakeup import wake
+from orders.states import set_held, set_state, set_undo_mark
 
 Kind, State = Order.Kind, Order.State
 
@@ -95,8 +96,8 @@ def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
     Its steps that were never begun are closed where nothing rests on their records. A later change does; an activation
     reads what it cancels when it comes to that.
     """
-    add_event(change, "state", by=by, now=now, old=change.state, new=State.WITHDRAWN)
-    change.state, change.held_because = State.WITHDRAWN, Order.Held.NOT
+    add_event(change, "state", by=by, now=now, old=set_state(change, State.WITHDRAWN), new=State.WITHDRAWN)
+    set_held(change, Order.Held.NOT)
     change.save(update_fields=["state", "held_because"])
     close_troubles(change, now=now, by=by, but=STILL_WRONG)
     detail = f"{change.number}: later orders rest on it"
@@ -113,7 +114,8 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
     then cancels what is live, so this comes before it. Those that were applied still say what the trial looked like."""
     changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, undo_since=None)
     for change in changes.order_by("pk").select_for_update(no_key=True):
-        change.trial, change.undo_since = trial, now
+        change.trial = trial
+        set_undo_mark(change, now)
         change.in_effect = change.in_effect and change.state in {State.APPLIED, State.WITHDRAWN}
         change.save(update_fields=["undo_since", "in_effect"])
         closed = close_never_begun(change) + close_refused(change)

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
 from orders.models import Pause
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
-from orders.services.incidents import PARTNERS as PARTNER_OF
+from orders.steps import PARTNERS as PARTNER_OF
 from project.dashboard.figures import DUE, SHUT
 from project.dashboard.links import listing
 

@@ -8,16 +8,16 @@ import json
 import pytest
 from django.utils import timezone
 
+from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import drain
-from integrations.delivery.payloads import build_payloads
 from orders.activation import activate
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.status_report import standing
 from orders.services import end_trials, settle_arrived
 from orders.services.compensation.start import close_abandoned
-from orders.services.outbox.claim import Work, claim
-from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.claim import claim
+from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
 from orders.states import may_move

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
-from orders.services.outbox.keys import derived_key
+from orders.services.outbox.enqueue import derived_key
 from orders.services.reconciliation.take import accept, take
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial

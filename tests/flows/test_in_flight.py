@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.delivery.senders import send
+from integrations.delivery.channels import send
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -9,8 +9,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.utils import timezone
 
-from integrations.delivery.payloads import build_payloads
-from integrations.delivery.senders import send
+from integrations.delivery.channels import build_payloads, send
 from notifications.models import Contact, Mail
 from orders.models import AffectedOrder, Attempt, Dispatch
 from orders.services.outbox.claim import claim

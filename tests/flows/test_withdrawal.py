@@ -5,8 +5,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from integrations.delivery.payloads import build_payloads
-from integrations.delivery.senders import send
+from integrations.delivery.channels import build_payloads, send
 from orders.models import TrialClaim
 from orders.services.outbox.claim import claim
 from orders.services.outbox.record import record_outcomes

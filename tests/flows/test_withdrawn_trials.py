@@ -6,7 +6,7 @@ from django.utils import timezone
 from orders.queries.dry_run import undoing
 from orders.services import choose_attribution
 from orders.services.giving_up import give_up
-from orders.services.outbox.keys import derived_key
+from orders.services.outbox.enqueue import derived_key
 from orders.services.outbox.resend import Selection, resend
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, change, trial, withdrawal

@@ -23,7 +23,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
     from orders.models import Dispatch, Order, OrderDomain
     from orders.services import approvals, deciding, giving_up, planning, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start
-    from orders.services.outbox import acts, follow_up, record_times, resend, results
+    from orders.services.outbox import acts, follow_up, resend
     from orders.services.outbox import record as outcomes
     from orders.services.reconciliation import fixes
 
@@ -52,7 +52,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
     return {
         "1 opened with its old domains": put(reopening, "given_domains", old_domains),
         "1 a filter opens": put(resend.Selection, "names", replaced_too),
-        "13 cancels what was planned": put(record_times, "_find_trials_records", lambda rows: None),
+        "13 cancels what was planned": put(outcomes, "_find_trials_records", lambda rows: None),
         "2 only the newest dispatch counts": everywhere("acts_of", newest_only, plan, finish),
         "2 earlier plans count": everywhere("acts_of", of_all_plans, plan, finish),
         "2 nobody touched it since": put(acts, "touched_since", lambda row, own: set()),
@@ -70,7 +70,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
         "8 the shape is not counted": put(giving_up, "count_what_is_there", lambda *words, **more: True),
         "9 late is as soon": everywhere("is_late", lambda order, now: False, late, withdrawal, approvals),
         "9 the trial runs on": put(finish, "unmark", lambda order: setattr(order, "undo_asked_at", None)),
-        "times are written when refused": put(results, "take_times", lambda row, records, outcome: None),
+        "times are written when refused": put(outcomes, "take_times", lambda row, records, outcome: None),
         "what may not have acted is repeated": put(
             start, "close_never_begun",
             lambda order, but="": order.dispatches.filter(state="waiting", undo=False).update(state="closed"),

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.test import override_settings
 
 from integrations import reconciliation
-from integrations.delivery import payloads, senders
+from integrations.delivery import channels
 from integrations.outbound import http
 from notifications.services import MailError
 from orders import restored_guard
@@ -86,9 +86,8 @@ class Stage:
             mock.patch.object(reconciliation, "ThreadPoolExecutor", AtOnce),
             mock.patch.object(wakeup, "async_task"),
             mock.patch.object(wakeup, "get_broker"),
-            mock.patch.object(senders, "check_files", lambda **named: self.desk.look_at_files(**named)),
-            mock.patch.dict(payloads._BUILDERS, {MAIL: lambda row, now, records, domains: "{}"}),
-            mock.patch.dict(senders._SENDERS, {MAIL: self._mail}),
+            mock.patch.object(channels, "check_files", lambda **named: self.desk.look_at_files(**named)),
+            mock.patch.dict(channels.CHANNELS, {MAIL: channels.Carrier(lambda *facts: "{}", self._mail)}),
         ):
             self.stack.enter_context(patch)
         logging.getLogger("integrations").addHandler(self.complaints)
@@ -101,12 +100,12 @@ class Stage:
     def __exit__(self, *error) -> None:
         self.stack.close()
 
-    def _mail(self, work):
+    def _mail(self, work, until):
         """A mail goes out, or it does not."""
         fate = self.desk.mail_fates.popleft() if self.desk.mail_fates else "ok"
         if fate != "ok":
             raise MailError("the mail server", permanent=fate == "refuse", code="smtp_550" if fate == "refuse" else "x")
-        return senders._outcome(work, "ok")
+        return {"result": "ok"}
 
     @contextlib.contextmanager
     def play(self) -> Iterator[Desk]:

@@ -9,9 +9,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from integrations.bigdata.payload import product_infos
+from integrations.bigdata.client import product_infos
+from integrations.bigdata.delivery import record_facts
 from integrations.delivery.circuit_breaker import open_partners
-from integrations.delivery.payloads import record_facts
 from integrations.reconciliation import Comparison, Scope
 from orders.models import AffectedOrder, BillingRecord
 from orders.services import choose_attribution, compensate, waive_files

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from django.db.models import Q
 from django.utils import timezone
 
-from integrations.bigdata.payload import product_infos
-from integrations.delivery.payloads import record_facts
+from integrations.bigdata.client import product_infos
+from integrations.bigdata.delivery import record_facts
 from integrations.sandbox.store import Store
 from orders.db.compiled_sql import Prepared, Slot
 from orders.models import (
@@ -28,8 +28,8 @@ from orders.models import (
     TrialClaim,
 )
 from orders.restored_guard import is_restored
-from orders.services.outbox.mails import AFTER_THE_PLAN
 from orders.states import may_move
+from orders.steps import Phase
 from tests.model.acts import WrongError
 
 D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
@@ -89,7 +89,7 @@ def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
     if superseded:
         raise WrongError("a replaced dispatch is never sent", number, step)
     made_sure = channel == Dispatch.Channel.BILLING and attempts > 1
-    if (state == S.WITHDRAWN or since) and not (undo or made_sure or position >= AFTER_THE_PLAN):
+    if (state == S.WITHDRAWN or since) and not (undo or made_sure or position >= Phase.AFTER):
         built_upon = AffectedOrder.objects.filter(order__number=number, incident__code="change_built_upon")
         if not built_upon.filter(Q(closed_at=None) | ~Q(accepted_by="")).exists():
             raise WrongError("nothing new is sent for a withdrawn order", number, step, state)

@@ -8,11 +8,9 @@ from django.conf import settings
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
+from integrations.delivery.channels import build_payloads, send
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
-from integrations.delivery.loop import LEASE_RESERVE
-from integrations.delivery.payloads import build_payloads
-from integrations.delivery.recorder import record_safely
-from integrations.delivery.senders import send
+from integrations.delivery.loop import LEASE_RESERVE, record_safely
 from integrations.models import Breaker
 from orders.activation import activate
 from orders.attachments.check import Finding
@@ -21,11 +19,11 @@ from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
-from orders.services.incidents import PARTNERS
-from orders.services.outbox.claim import Work, claim
-from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.claim import claim
+from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
+from orders.steps import PARTNERS
 from tests.model.acts import WrongError, act
 from tests.model.truth import check_claimed
 

@@ -11,8 +11,8 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from integrations.delivery.senders import send
-from orders.services.outbox.claim import Work
+from integrations.delivery.channels import send
+from orders.services.outbox.outcome import Work
 from tests.notifications.test_sending import PAYLOAD
 
 POLITE = {b"EHLO": b"250 drip", b"MAIL": b"250 OK", b"RCPT": b"250 OK", b"DATA": b"354 go on", b"QUIT": b"221 bye"}

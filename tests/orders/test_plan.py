@@ -5,8 +5,9 @@ import datetime
 import pytest
 
 from orders.plan import PlanFacts, build_plan
-from orders.services.outbox.record_times import in_ten_years
+from orders.services.outbox.record import in_ten_years
 from orders.services.planning import later_start
+from orders.steps import STEPS
 from tests.conftest import shanghai
 
 MAIL = {"mail_sent_to_bpm", "mail_billed"}
@@ -50,14 +51,14 @@ def test_the_steps_of_an_order_are(facts, steps):
 @pytest.mark.parametrize("facts", [row[1] for row in PLANS], ids=[row[0] for row in PLANS])
 def test_only_traffic_and_mail_hold_up_nothing(facts):
     for step in build_plan(PlanFacts(**{"kind": "activation", **facts})):
-        assert step.blocking == (step.step not in MAIL | {FETCH})
+        assert STEPS[step.step].blocking == (step.step not in MAIL | {FETCH})
 
 
 @pytest.mark.parametrize("facts", [row[1] for row in PLANS], ids=[row[0] for row in PLANS])
 def test_what_touches_the_trials_records_stands_in_its_line(facts):
     """3.9 (2) One line per trial."""
     for step in build_plan(PlanFacts(**{"kind": "activation", **facts})):
-        assert step.in_line == (step.step in {TRIAL, CANCEL, EXTEND})
+        assert STEPS[step.step].in_line == (step.step in {TRIAL, CANCEL, EXTEND})
 
 
 @pytest.mark.parametrize(

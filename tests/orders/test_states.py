@@ -5,7 +5,17 @@ import datetime
 import pytest
 
 from orders.models import Order
-from orders.states import MOVES, StepFacts, derive_state, may_move
+from orders.states import (
+    MOVES,
+    ForbiddenMoveError,
+    StepFacts,
+    derive_state,
+    may_move,
+    set_decision,
+    set_held,
+    set_state,
+    set_undo_mark,
+)
 from tests.conftest import shanghai
 
 NOW = shanghai("2023-09-20 18:54:36")
@@ -124,3 +134,38 @@ def test_nothing_comes_back_from_withdrawn_and_nothing_moves_to_itself(kind):
     assert back == ({"converted"} if kind == "trial" else set())  # staff let an activation proceed upon it
     assert not any(may_move(kind, state, state) for state in Order.State.values)
     assert set(MOVES[kind]) | {new for news in MOVES[kind].values() for new in news} <= set(Order.State.values)
+
+
+def made(kind="activation", **fields):
+    return Order(number="A1", kind=kind, **fields)
+
+
+def test_a_move_that_the_contract_does_not_know_is_refused():
+    order = made(state="withdrawn")
+    with pytest.raises(ForbiddenMoveError, match="activation A1 can't go from withdrawn to active"):
+        set_state(order, "active")
+    assert order.state == "withdrawn"
+
+
+def test_staying_is_no_move():
+    assert set_state(made(state="withdrawn"), "withdrawn") == "withdrawn"
+
+
+def test_what_is_being_undone_can_not_be_held():
+    with pytest.raises(ForbiddenMoveError):
+        set_held(made(state="in_progress", undo_since=NOW), "files")
+
+
+def test_only_activations_are_decided_about():
+    with pytest.raises(ForbiddenMoveError):
+        set_decision(made("trial", state="trialing"), "pass", at=NOW)
+
+
+def test_an_order_is_undone_once_and_opened_only_when_that_is_over():
+    order = made(state="compensating", undo_since=NOW)
+    for since in (NOW, None):
+        with pytest.raises(ForbiddenMoveError):
+            set_undo_mark(order, since)
+    order = made(state="failed", undo_since=NOW)
+    set_undo_mark(order, None)
+    assert order.undo_since is None

@@ -6,11 +6,11 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from integrations.bigdata.payload import deletion, product_infos
-from integrations.delivery.senders import send
+from integrations.bigdata.client import deletion, product_infos
+from integrations.delivery.channels import send
 from integrations.outbound import formats
 from orders.models import Attempt
-from orders.services.outbox.claim import Work
+from orders.services.outbox.outcome import Work
 from tests.partners.test_comparison import facts
 
 BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bigdata/productInfos/query"

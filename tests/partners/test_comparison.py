@@ -2,8 +2,8 @@
 
 import pytest
 
+from integrations.bigdata.client import RecordFacts, deletion, product_infos
 from integrations.bigdata.comparison import Ours, compare
-from integrations.bigdata.payload import RecordFacts, deletion, product_infos
 from tests.conftest import shanghai
 
 

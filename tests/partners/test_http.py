@@ -15,7 +15,7 @@ from werkzeug import Response
 
 from integrations.bigdata import client as bigdata
 from integrations.bpm import client as bpm
-from integrations.delivery.senders import longest
+from integrations.delivery.channels import longest
 from integrations.outbound import http
 from integrations.outbound.http import PartnerError, check, post, waiting_time
 

@@ -6,10 +6,10 @@ import pathlib
 
 import pytest
 
-from integrations.bigdata import payload as bigdata
-from integrations.bigdata.payload import RecordFacts
-from integrations.bpm import payload as bpm
-from integrations.bpm.payload import FlowFacts
+from integrations.bigdata import client as bigdata
+from integrations.bigdata.client import RecordFacts
+from integrations.bpm import client as bpm
+from integrations.bpm.client import FlowFacts
 from integrations.outbound import formats
 from notifications.recipients import ContactFacts
 from tests.conftest import shanghai

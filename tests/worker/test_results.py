@@ -5,8 +5,8 @@ import uuid
 import pytest
 from django.db import DataError, OperationalError
 
-from integrations.delivery import loop, recorder
-from integrations.delivery.recorder import record_safely
+from integrations.delivery import loop
+from integrations.delivery.loop import record_safely
 from integrations.worker.parent_link import ending
 from orders.models import Attempt, Dispatch
 from orders.services.outbox.outcome import Outcome
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(recorder, "WAITS", (0, 0, 0))
-    monkeypatch.setattr(recorder, "close_old_connections", lambda: None)  # the test's transaction must stay
+    monkeypatch.setattr(loop, "WAITS", (0, 0, 0))
+    monkeypatch.setattr(loop, "close_old_connections", lambda: None)  # the test's transaction must stay
     monkeypatch.setattr(loop, "is_due", lambda now: True)
 
 
@@ -40,7 +40,7 @@ def test_an_answer_that_cannot_be_written_takes_no_other_with_it(monkeypatch):
             raise DataError("no such character")
         return record_outcomes(outcomes, **more)
 
-    monkeypatch.setattr(recorder, "record_outcomes", picky)
+    monkeypatch.setattr(loop, "record_outcomes", picky)
     good, bad, better = under_way(), under_way("poison"), under_way()
     record_safely([good, bad, better])
     states = [Dispatch.objects.get(pk=outcome.dispatch_id).state for outcome in (good, bad, better)]
@@ -57,7 +57,7 @@ def test_a_database_that_comes_back_is_waited_for(monkeypatch):
             raise OperationalError("the server is starting up")
         return record_outcomes(outcomes, **more)
 
-    monkeypatch.setattr(recorder, "record_outcomes", restarted)
+    monkeypatch.setattr(loop, "record_outcomes", restarted)
     outcome = under_way()
     record_safely([outcome])
     assert Dispatch.objects.get(pk=outcome.dispatch_id).state == "done"
@@ -67,7 +67,7 @@ def test_one_that_stays_away_ends_the_task(monkeypatch):
     def gone(outcomes, **more):
         raise OperationalError("gone")
 
-    monkeypatch.setattr(recorder, "record_outcomes", gone)
+    monkeypatch.setattr(loop, "record_outcomes", gone)
     with pytest.raises(OperationalError):
         record_safely([under_way()])
 

@@ -6,8 +6,7 @@ import uuid
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from integrations.bigdata.client import query_trial_flow
-from integrations.bigdata.payload import trial_flow_query
+from integrations.bigdata.client import query_trial_flow, trial_flow_query
 from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
 from orders.models import Order

@@ -13,7 +13,7 @@ from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences
 from orders.queries.status_report import standing
 from orders.services.breakers import partners_down
-from orders.services.incidents import PARTNERS
+from orders.steps import PARTNERS
 
 MOST_RECORDS = 20
 

@@ -21,8 +21,8 @@ from orders.order_page.error_messages import said
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.compensation.late import is_late
 from orders.services.giving_up import given_up_by
-from orders.services.incidents import PARTNERS
 from orders.services.reconciliation.take import acceptable, stopped
+from orders.steps import PARTNERS
 
 LONGEST_REASON = 500
 FIRST_DAY = datetime.date(2000, 1, 1)  # nothing is older; the year 1 has no midnight in every time zone

@@ -6,11 +6,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Dispatch, Order
-from orders.models.dispatch import FIXES
 from orders.order_page.ladder.steps import Facts
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY
 from orders.services.outbox.acts import may_have_acted
 from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.steps import FIXES
 
 State, Held, Kind = Order.State, Order.Held, Order.Kind
 Text = str | Promise

@@ -18,7 +18,7 @@ from orders.order_page.facts import facts_of
 from orders.order_page.history import news_since
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
-from orders.services.locking import lock_order
+from orders.services.order_state import lock_order
 from orders.services.reconciliation.take import ask_all
 
 Text = str | Promise

@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.error_codes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order, Pause
-from orders.models.dispatch import FIXES
 from orders.order_page.error_messages import said
 from orders.queries.doubts import Open
-from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED, PARTNERS
+from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.steps import FIXES, PARTNERS
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
 Text = str | Promise
@@ -156,13 +156,20 @@ def files(facts: Facts) -> Rung:
 
 
 def _held_for_files(facts: Facts, rows: list[Dispatch]) -> Rung:
-    row = rows[0] if rows else Dispatch(next_try_at=None)
-    trouble = next((found for found in facts.troubles if found.partner == "files"), Trouble(code=row.error_code))
-    code = trouble.code or row.error_code or Held.FILES
+    trouble = next((found for found in facts.troubles if found.partner == "files"), Trouble(code=""))
+    if not rows:
+        return _files_rung(trouble, trouble.code or Held.FILES, detail=trouble.detail)
+    row = rows[0]
+    return _files_rung(
+        trouble, trouble.code or row.error_code or Held.FILES, points=_points(row), tries=row.attempts,
+        next_try=row.next_try_at, detail="" if row.about.get("findings") else trouble.detail or row.error,
+    )  # fmt: skip
+
+
+def _files_rung(trouble: Trouble, code: str, *, detail: str, **more) -> Rung:
     return Rung(
         key="files", title=_("Files"), tone="amber", icon="pause", result=_("Held"), at=trouble.since,
-        cause=cause_of(code), code=code, tries=row.attempts, next_try=row.next_try_at, action="waive",
-        points=_points(row), detail="" if row.about.get("findings") else _file_of(code, trouble.detail or row.error),
+        cause=cause_of(code), code=code, action="waive", detail=_file_of(code, detail) if detail else "", **more,
     )  # fmt: skip
 
 

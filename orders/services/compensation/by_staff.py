@@ -11,7 +11,7 @@ from orders.services.compensation.late import is_late
 from orders.services.compensation.start import begin_undo
 from orders.services.events import add_event
 from orders.services.incidents import COMPENSATED, open_incident
-from orders.services.locking import lock_order
+from orders.services.order_state import lock_order
 from orders.services.outbox.acts import acts_of
 
 

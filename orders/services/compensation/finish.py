@@ -1,7 +1,7 @@
 """What follows when an order is undone: its ending, the claim, the trial, those who waited (contract 3.9, 3.10)."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db.models import QuerySet
 
@@ -16,15 +16,10 @@ from orders.services.order_state import move_trial
 from orders.services.outbox.acts import acts_of, records_of
 from orders.services.outbox.release import line_is_free
 from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape, open_claim
+from orders.steps import STEPS
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
-MIRROR = {
-    Step.CANCEL_TRIAL: [Step.RESTORE_TRIAL],
-    Step.EXTEND_TRIAL: [Step.RESTORE_TRIAL],
-    Step.CREATE_TRIAL: [Step.CANCEL_TRIAL],
-    Step.CREATE_BILLING: [Step.DELETE_BILLING, Step.VERIFY_DELETED, Step.CANCEL_BILLING],
-}  # what undoes a step
 
 
 def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
@@ -32,16 +27,16 @@ def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
     need not be undone. Returns the (locked) orders of which an undo step was closed by it."""
     touched = []
     for row in rows:
-        if row.undo or row.repeat or not row.records or not row.order.undo_since or row.step not in MIRROR:
+        if row.undo or row.repeat or not row.records or not row.order.undo_since or not STEPS[row.step].undone_by:
             continue
         needless = set(row.records) - set(records_of(acts_of(row.order), row.step))
         for order in filter(None, (row.order, row.order.trial)):
-            if needless and _leave_out(order, MIRROR[row.step], needless):
+            if needless and _leave_out(order, STEPS[row.step].undone_by, needless):
                 touched.append(order)
     return touched
 
 
-def _leave_out(order: Order, steps: list[str], records: set[int]) -> int:
+def _leave_out(order: Order, steps: Collection[str], records: set[int]) -> int:
     undoing = order.dispatches.filter(undo=True, step__in=steps, state=State.WAITING, attempts=0, superseded=False)
     closed = 0
     for row in undoing.defer("payload"):

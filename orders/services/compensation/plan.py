@@ -6,37 +6,40 @@ from collections.abc import Iterable
 from orders.db.compiled_sql import in_batches
 from orders.models import BillingRecord, Dispatch, Order
 from orders.services.outbox.acts import acts_of, records_of
-from orders.services.outbox.keys import give_keys
+from orders.services.outbox.enqueue import build_step
 from orders.services.planning import ended, is_closed, latest_shape
+from orders.steps import Phase
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
-BEHIND_THE_PLAN = 500
 LOOK_AGAIN = datetime.timedelta(minutes=10)  # contract 3.9, Unknown
 STILL_TO_COME = [State.WAITING, State.DUE, State.SENDING, State.RETRYING]
 CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
 
 
 def plan_undo(order: Order, now: datetime.datetime, *, how: str = "") -> list[Dispatch]:
-    """Rows to be saved, in order; none if nothing may have reached the big-data side.
+    """The steps, behind the plan and in order, not enqueued yet; none if nothing may have reached the big-data side.
 
     The order's steps that were never begun are closed already. `how`: `cancel` or `delete` for a late undoing, after
     which the trial is not restored.
     """
-    return _number(order, now, _undoing(order, now, how))
+    rows = _undoing(order, now, how)
+    for position, row in enumerate(rows, start=Phase.UNDO):
+        row.position, row.undo = position, True
+    return rows
 
 
 def _undoing(order: Order, now: datetime.datetime, how: str) -> list[Dispatch]:
     if order.kind == Kind.TRIAL:
-        return _cancellation(_live_records(order))
+        return _cancellation(order, _live_records(order), now)
     acts = acts_of(order)
     if order.kind == Kind.CHANGE:
         made = _there(records_of(acts, Step.CREATE_TRIAL), acts)
-        return [*_cancellation(made), *_restoration(order, acts, now)]
+        return [*_cancellation(order, made, now), *_restoration(order, acts, now)]
     if how == CANCEL:
-        return [Dispatch(step=Step.CANCEL_BILLING, records=_own_records(order, acts))]
+        return [build_step(order, Step.CANCEL_BILLING, now=now, records=_own_records(order, acts))]
     made = _own_records(order, acts)
     unsure = any(row.state != State.DONE and not row.definite for row in acts if row.step == Step.CREATE_BILLING)
-    return [*_deletion(made, unsure, now), *([] if how else _restoration(order, acts, now))]
+    return [*_deletion(order, made, unsure, now), *([] if how else _restoration(order, acts, now))]
 
 
 def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
@@ -62,16 +65,16 @@ def _live_records(trial: Order) -> list[int]:
     return [pk for pk, state in made if state in BillingRecord.THERE or pk in coming]
 
 
-def _deletion(records: list[int], unsure: bool, now: datetime.datetime) -> list[Dispatch]:
+def _deletion(order: Order, records: list[int], unsure: bool, now: datetime.datetime) -> list[Dispatch]:
     """Deletes; where a record's fate was unknown, looks at once and after ten minutes whether it is there after all."""
     if not records:
         return []
-    rows = [Dispatch(step=Step.DELETE_BILLING, records=records)]
+    rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]
     if unsure:
-        later = {"gate": Dispatch.Gate.START, "not_before": now + LOOK_AGAIN}
+        later = {"gate": Dispatch.Gate.START, "not_before": now + LOOK_AGAIN, "blocking": False}
         rows += [
-            Dispatch(step=Step.VERIFY_DELETED, records=records),
-            Dispatch(step=Step.VERIFY_DELETED, records=records, blocking=False, about={"last": True}, **later),
+            build_step(order, Step.VERIFY_DELETED, now=now, records=records),
+            build_step(order, Step.VERIFY_DELETED, now=now, records=records, about={"last": True}, **later),
         ]
     return rows
 
@@ -86,7 +89,7 @@ def _restoration(order: Order, acts: list[Dispatch], now: datetime.datetime) -> 
         for end, ids in row.about.get("ends", {}).items():
             ends.setdefault(end, []).extend(ids)
     about = {"ends": ends} if ends else {}
-    return [Dispatch(step=Step.RESTORE_TRIAL, records=records, about=about, lane=order.trial_id)]
+    return [build_step(order, Step.RESTORE_TRIAL, now=now, records=records, about=about)]
 
 
 def _was_closed(order: Order) -> bool:
@@ -95,16 +98,5 @@ def _was_closed(order: Order) -> bool:
     return claim is not None and claim.trial_was == Order.State.WITHDRAWN
 
 
-def _cancellation(records: list[int]) -> list[Dispatch]:
-    return [Dispatch(step=Step.CANCEL_TRIAL, records=records, lane=0)] if records else []
-
-
-def _number(order: Order, now: datetime.datetime, rows: Iterable[Dispatch]) -> list[Dispatch]:
-    """Behind the plan; those that bear a lane stand in the line of the order's trial."""
-    rows = list(rows)
-    for position, row in enumerate(rows, start=BEHIND_THE_PLAN):
-        row.order, row.position, row.channel, row.undo = order, position, Dispatch.Channel.BILLING, True
-        row.plan, row.size, row.created_at = order.plans or 1, len(row.records), now
-        row.lane = None if row.lane is None else order.trial_id or order.pk
-    give_keys(order, rows)
-    return rows
+def _cancellation(order: Order, records: list[int], now: datetime.datetime) -> list[Dispatch]:
+    return [build_step(order, Step.CANCEL_TRIAL, now=now, records=records)] if records else []

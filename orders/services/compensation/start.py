@@ -11,14 +11,15 @@ from django.db.models import Q
 from django_q.models import Schedule
 
 from orders.models import Attempt, Dispatch, Order
-from orders.models.dispatch import FIXES
 from orders.services.compensation.plan import plan_undo
 from orders.services.events import add_event
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles
-from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.services.outbox.enqueue import enqueue
 from orders.services.outbox.release import release
 from orders.services.schedules import schedule_name
 from orders.services.wakeup import wake
+from orders.states import set_held, set_state, set_undo_mark
+from orders.steps import FIXES, Phase
 
 State, Channel = Dispatch.State, Dispatch.Channel
 OPEN = Attempt.Outcome.OPEN
@@ -32,9 +33,10 @@ def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.da
     """
     if order.undo_since:
         return _change_ending(order, ending, now=now, by=by)
-    old, order.state = order.state, Order.State.COMPENSATING
-    order.undo_since, order.undo_to, order.held_because = now, ending, Order.Held.NOT
-    order.in_effect = False
+    old = set_state(order, Order.State.COMPENSATING)
+    set_undo_mark(order, now)
+    set_held(order, Order.Held.NOT)
+    order.undo_to, order.in_effect = ending, False
     order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "in_effect"])
     closed = close_never_begun(order)
     if order.start_at:
@@ -42,7 +44,7 @@ def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.da
     steps = plan_undo(order, now, how=how)
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
-    Dispatch.objects.bulk_create(steps)
+    enqueue(steps)
     release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
     wake()
     return bool(steps)
@@ -60,7 +62,8 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
     """The state of a (locked) order of which nothing is left to undo. A withdrawn one troubles nobody any more."""
-    old, order.state, order.undo_to, order.held_because = order.state, ending, "", Order.Held.NOT
+    old, order.undo_to = set_state(order, ending), ""
+    set_held(order, Order.Held.NOT)
     order.save(update_fields=["state", "undo_to", "undo_since", "held_because"])
     if old != ending:
         add_event(order, "state", by=by, now=now, old=old, new=ending)
@@ -74,7 +77,7 @@ def close_never_begun(order: Order, *, but: str = "") -> int:
 
     Returns how many. The trial's line moves on only by a `release` of the caller.
     """
-    rows = Dispatch.objects.filter(order=order, undo=False, position__lt=AFTER_THE_PLAN, superseded=False)
+    rows = Dispatch.objects.filter(order=order, undo=False, position__lt=Phase.AFTER, superseded=False)
     never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
     needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
         channel=Channel.BILLING, may_have_acted=True
@@ -85,7 +88,7 @@ def close_never_begun(order: Order, *, but: str = "") -> int:
 def close_refused(order: Order) -> int:
     """Closes the steps of a withdrawn order that were definitely refused and never acted: nobody waits for them."""
     rows = Dispatch.objects.filter(order=order, state=State.FAILED, may_have_acted=False, undo=False)
-    return rows.filter(position__lt=AFTER_THE_PLAN).exclude(step__in=FIXES).update(state=State.CLOSED)
+    return rows.filter(position__lt=Phase.AFTER).exclude(step__in=FIXES).update(state=State.CLOSED)
 
 
 def close_abandoned(*, now: datetime.datetime) -> int:
@@ -95,7 +98,7 @@ def close_abandoned(*, now: datetime.datetime) -> int:
     """
     dead = Dispatch.objects.filter(
         state=State.SENDING, next_try_at__lte=now, undo=False, order__undo_since__isnull=False,
-        position__lt=AFTER_THE_PLAN,
+        position__lt=Phase.AFTER,
     ).exclude(channel=Channel.BILLING)  # fmt: skip
     ids = list(dead.order_by("pk").values_list("pk", flat=True)[:500])
     if not ids:

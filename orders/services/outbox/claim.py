@@ -5,22 +5,19 @@ import functools
 import logging
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
-from orders.models import Attempt, BillingRecord, Dispatch, Order
+from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
 from orders.restored_guard import Standing, look
 from orders.services.held_processes import hold_processes, is_held
-from orders.services.incidents import PARTNERS
 from orders.services.outbox.acts import ACTED
-from orders.services.outbox.lost_attempts import NEVER_LOST, TO_SEND_ALONE, WORDS, look_at_lost, note_losses
-from orders.services.outbox.mails import AFTER_THE_PLAN as MAILS
-from orders.services.outbox.record_times import read_records
-from orders.services.pauses import claimable
+from orders.services.outbox.outcome import WORKER_DIED, Outcome, Work
+from orders.services.outbox.record import note_losses, read_records, record_outcomes
+from orders.steps import Effect, Phase, channels_of, named
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
@@ -28,25 +25,24 @@ RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases: with their bodies they fill th
 CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at", "records", "size", "about"]
 LOSSES = ["lost", "may_have_acted"]
-LOOK_UPS = [Step.ASK_BILLING, Step.FETCH_USAGE]  # change nothing at a partner, whatever it answers
+LOOK_UPS = named(effect=Effect.ASK)
+PAUSES = (0x1D5D, 0)  # the advisory lock that claims share and a pause has alone; any numbers will do
+STANDING = Prepared(lambda: Pause.objects.standing(Slot("now", DateTimeField())).order_by().values_list("partner"))
+MOST_ALONE = 5  # losses in a row, after the first, which may have been a neighbour's doing
 
-
-@dataclass(frozen=True)
-class Work:
-    """One claimed dispatch: what to send, under which key, and until when it is ours."""
-
-    dispatch_id: int
-    attempt_id: int
-    token: uuid.UUID
-    channel: str
-    step: str
-    key: str
-    request_id: str
-    payload: str
-    lease_until: datetime.datetime
-    size: int = 0
-    alone: bool = False
-    ask_first: bool = False  # it was attempted before the database was restored: never sent, the partner is asked
+# Of what is due; a lease that ran out is a loss.
+NEVER_LOST = Q(lost=0) & ~Q(state=State.SENDING)
+USED_UP = Q(state=State.SENDING, lost__gte=MOST_ALONE)
+TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
+LOST = Prepared(
+    lambda: (
+        Dispatch.objects.filter(
+            ~NEVER_LOST, superseded=False, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField())
+        )
+        .order_by("-lost", "next_try_at")
+        .values_list("pk", "state", "lost", "lease_token", "channel")[:100]
+    )
+)
 
 
 # Builds the payload of dispatches at their first attempt, with their records by id: {dispatch id: text}; a failure is
@@ -74,10 +70,11 @@ def claim(
     whose worker died is due again when its lease has run out; its open attempt is closed as lost.
     """
     standing = look()
-    hold_processes(last_order=standing.last_order, last_event=standing.last_event, now=now)
+    if standing.last_order:
+        hold_processes(last_order=standing.last_order, last_event=standing.last_event, now=now)
     lost = idle and look_at_lost(now=now)
     with transaction.atomic():
-        rows = _due(claimable(rooms, now=now), now, _kinds(lost, lost_first), standing)
+        rows = _due(_not_paused(rooms, now=now), now, _kinds(lost, lost_first), standing)
         if not rows:
             return []
         fresh, again = [], []
@@ -99,6 +96,20 @@ def claim(
     return [_work(row, attempt, row.pk in before) for row, attempt in zip(rows, attempts, strict=True)]
 
 
+def paused_partners(*, now: datetime.datetime) -> set[str]:
+    """The partners that nothing is sent to now."""
+    return set(STANDING(now=now))
+
+
+def _not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
+    """The rooms of partners that are not paused. Inside the claim's transaction: until that ends no pause begins."""
+    if connection.vendor == "postgresql":  # SQLite's writers are alone anyway
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", PAUSES)
+    paused = paused_partners(now=now)
+    return {partner: room for partner, room in rooms.items() if partner not in paused}
+
+
 def _attempted_before(rows: Iterable[Dispatch], standing: Standing) -> set[int]:
     """The billing steps among them that were attempted before the database was restored."""
     ids = [row.pk for row in rows if row.channel == Dispatch.Channel.BILLING] if standing.last_attempt else []
@@ -106,6 +117,36 @@ def _attempted_before(rows: Iterable[Dispatch], standing: Standing) -> set[int]:
         return set()
     return set(
         Attempt.objects.filter(dispatch__in=ids, pk__lte=standing.last_attempt).values_list("dispatch", flat=True)
+    )
+
+
+def look_at_lost(*, now: datetime.datetime, by: str = "worker") -> bool:
+    """Fails the due steps whose worker died too often, with an incident and without compensation.
+
+    Returns whether others are due that lost their worker. No transaction may be open: it locks orders.
+    """
+    rows = LOST(now=now)
+    used_up = [
+        _lost_for_good(pk, token, channel)
+        for pk, state, lost, token, channel in rows
+        if state == State.SENDING and lost >= MOST_ALONE
+    ]
+    if used_up:
+        record_outcomes(used_up, now=now, by=by)
+    return len(used_up) < len(rows)
+
+
+def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
+    attempts = Attempt.objects.filter(dispatch=dispatch_id, outcome=Attempt.Outcome.OPEN).order_by("-pk")
+    return Outcome(
+        dispatch_id=dispatch_id,
+        attempt_id=attempts.values_list("pk", flat=True).first(),
+        token=token,
+        channel=channel,
+        result=Attempt.Outcome.LOST,
+        code="lost",
+        message=WORKER_DIED,
+        unknown=True,
     )
 
 
@@ -122,6 +163,8 @@ def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool], stand
     rows = Dispatch.objects.filter(pk__in=ids).order_by("next_try_at", "pk")
     rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial__attribution")
     rows = rows.defer("order__content", "order__trial__content")
+    if not standing.last_order:
+        return list(rows)
     return [row for row in rows if not is_held(row, last_order=standing.last_order, last_event=standing.last_event)]
 
 
@@ -158,10 +201,9 @@ def _longest_due(partner: str, room: int, lost: bool, looks: bool) -> Prepared:
 def _claimable(partner: str) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
     # Under an undo mark only its own steps go out, and billing calls whose outcome must be made sure of.
-    allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=MAILS) | Exists(going)
-    channels = [channel for channel, name in PARTNERS.items() if name == partner]
+    allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=Phase.AFTER) | Exists(going)
     due = Dispatch.objects.filter(
-        allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels,
+        allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels_of(partner),
         superseded=False,
     )  # fmt: skip
     if connection.features.has_select_for_update_skip_locked:
@@ -188,7 +230,7 @@ def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> No
 def _close_lost(dispatch_ids: list[int], now: datetime.datetime) -> None:
     if dispatch_ids:
         Attempt.objects.filter(dispatch__in=dispatch_ids, outcome=Attempt.Outcome.OPEN).update(
-            outcome=Attempt.Outcome.LOST, finished_at=now, error=WORDS
+            outcome=Attempt.Outcome.LOST, finished_at=now, error=WORKER_DIED
         )
 
 

@@ -1,10 +1,10 @@
 """What follows when steps have ended: incidents, holds, compensation, the next steps (contract 3.5, 3.9)."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
-from orders.services.approvals import apply_early_decisions
+from orders.services.approvals import apply_decisions
 from orders.services.compensation.finish import finish_undo, leave_out_needless, note_undone
 from orders.services.compensation.start import begin_undo
 from orders.services.events import add_event
@@ -13,26 +13,26 @@ from orders.services.giving_up import answer_question, conclude_given_up
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
     BOOKS_ONLY,
-    PARTNERS,
     close_troubles,
     lock_incidents,
     open_incident,
 )
-from orders.services.locking import lock_orders
-from orders.services.order_state import refresh_states
+from orders.services.order_state import lock_orders, refresh_states
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import note_fixed
+from orders.steps import STEPS
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ENDED = {State.DONE, State.FAILED, State.CLOSED}
-COMPENSATED = {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
 NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # codes that say nothing about what the partner thinks of the order
-NEEDLESS = {Channel.BPM, Channel.USAGE, Channel.FILES}  # their failure troubles nobody once the order is being undone
 
 
-def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
-    """Acts upon steps that ended (their orders and trials locked); returns how many steps became due by it."""
+def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
+    """Acts upon steps that ended (their orders and trials locked); returns how many steps became due by it.
+
+    Each step meets only what concerns its kind, as `orders.steps` says, and its order.
+    """
     orders = {row.order_id: row.order for row in rows}
     done = [row for row in rows if row.state == State.DONE]
     troubled = _troubled(rows, done)
@@ -41,28 +41,46 @@ def move_on(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: date
             hold_for_files(row, outcomes[row.pk], now=now, by=by)
         elif row.state == State.FAILED:
             _note_failure(row, now, by)
-    needless = leave_out_needless(row for row in rows if _did_nothing(row))
+    idle = [row for row in rows if row.order.undo_since and _did_nothing(row)]
+    needless = leave_out_needless(idle) if idle else []
     orders |= {order.pk: order for order in needless}
     _end_troubles(done, troubled, now, by)
     # Holds are written before others are planned anew below, which reads the orders again.
-    refresh_states([row.order for row in rows if row.channel == Channel.FILES], now=now, by=by)
-    note_fixed(done, by=by, now=now)
+    if checked := [row.order for row in rows if row.channel == Channel.FILES]:
+        refresh_states(checked, now=now, by=by)
+    if fixes := [row for row in done if STEPS[row.step].fix]:
+        note_fixed(fixes, by=by, now=now)
     _note_acted_before(done, outcomes, now, by)
-    apply_early_decisions([row.order for row in done if row.step == Step.START_BPM and not row.repeat], now=now)
+    for row in done:
+        if row.step == Step.START_BPM and not row.repeat:
+            apply_decisions(row.order, now=now)  # one may have come before the step was done
     answers = [row for row in done if row.step == Step.ASK_BILLING]
     for row in answers:
         answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)
     ended = [row for row in rows if row.state in ENDED]
     lanes = {row.lane for row in ended if row.lane} | {order.trial_id or order.pk for order in needless}
     touched = {row.order_id for row in ended} | {order.pk for order in needless}
-    note_undone([row for row in done if row.undo], now=now)
-    if conclude_given_up(done, now=now, by=by) or answers:  # others were planned anew: what was read is out of date
+    if undone := [row for row in done if row.undo]:
+        note_undone(undone, now=now)
+    if beside := _beside_given_up(done):
+        conclude_given_up(beside, now=now, by=by)
+    if beside or answers:  # others were planned anew: what was read is out of date
         orders = lock_orders({pk for order in orders.values() for pk in (order.pk, order.trial_id) if pk})
     released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
     for order in orders.values():
-        finish_undo(order, now=now, by=by)
+        if order.undo_since:
+            finish_undo(order, now=now, by=by)
     refresh_states(orders.values(), now=now, by=by)
     return released
+
+
+def _beside_given_up(done: Iterable[Dispatch]) -> list[Dispatch]:
+    """Of the steps that are done in a trial's line: the last of each order of which another was given up."""
+    ended = {row.order_id: row for row in done if row.lane and not row.undo and row.step != Step.ASK_BILLING}
+    if not ended:
+        return []
+    given_up = Dispatch.objects.filter(order__in=ended, state=State.GIVEN_UP, undo=False, superseded=False)
+    return [ended[pk] for pk in set(given_up.values_list("order_id", flat=True))]
 
 
 def _did_nothing(row: Dispatch) -> bool:
@@ -75,12 +93,11 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
     What an order that is being undone still had in the air troubles nobody, except billing: somebody's money.
     """
-    if row.order.undo_since and row.channel in NEEDLESS:
+    kind = STEPS[row.step]
+    if row.order.undo_since and kind.moot:
         return
-    open_incident(
-        row.order, partner=PARTNERS[row.channel], step=row.step, code=row.error_code, detail=row.error, now=now
-    )
-    reached = row.order.kind == Order.Kind.ACTIVATION and row.step in COMPENSATED and row.gate != Dispatch.Gate.START
+    open_incident(row.order, partner=kind.partner, step=row.step, code=row.error_code, detail=row.error, now=now)
+    reached = row.order.kind == Order.Kind.ACTIVATION and kind.compensated and row.gate != Dispatch.Gate.START
     reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
     if reached and not row.order.undo_since:
         begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
@@ -95,7 +112,7 @@ def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: 
         add_event(row.order, ACTED_BEFORE, by=by, now=now, step=row.step)
         if row.channel == Channel.BPM or (row.step == Step.CREATE_TRIAL and _was_cancelled(row)):
             open_incident(
-                row.order, partner=PARTNERS[row.channel], step=row.step, code=ACTED_BEFORE, detail=row.error, now=now
+                row.order, partner=STEPS[row.step].partner, step=row.step, code=ACTED_BEFORE, detail=row.error, now=now
             )
     for row in done:
         if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
@@ -114,7 +131,9 @@ def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, 
     facts = ("order_id", "incident__step", "incident__partner", "incident__code")
     found = list(open_ones.values_list(*facts)) if done else []
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
-    lock_incidents({(partner, code) for *_, partner, code in found} | {(PARTNERS[row.channel], "") for row in failed})
+    causes = {(partner, code) for *_, partner, code in found} | {(STEPS[row.step].partner, "") for row in failed}
+    if causes:
+        lock_incidents(causes)
     return {(order, step) for order, step, *_ in found} | {(row.order_id, row.step) for row in failed}
 
 

@@ -1,10 +1,30 @@
-"""How one attempt ended: what delivery tells the core."""
+"""What passes between the outbox and delivery: the work that is claimed, and how its attempt ended."""
 
+import datetime
 import uuid
 from dataclasses import dataclass, field
 
 RESTORED = "restored"  # the code of a BPM step that waits for a person since the database was restored (3.9, 17)
 ACTED_BEFORE = "acted_before"  # the code of a step that the partner acted on before, with other bytes (contract 3.5)
+WORKER_DIED = "the worker died or lost its lease"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One claimed dispatch: what to send, under which key, and until when it is ours. `Outcome` says how it ended."""
+
+    dispatch_id: int
+    attempt_id: int
+    token: uuid.UUID
+    channel: str
+    step: str
+    key: str
+    request_id: str
+    payload: str
+    lease_until: datetime.datetime
+    size: int = 0
+    alone: bool = False
+    ask_first: bool = False  # it was attempted before the database was restored: never sent, the partner is asked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,26 +1,33 @@
-"""Writes down how attempts ended and lets the next steps begin (contract 3.5, 3.9)."""
+"""Writes down how attempts ended, what that makes of their steps and billing records, and lets the next steps begin
+(contract 3.3, 3.5, 3.9).
+
+The records' times follow from T. They stand in the frozen payload and are written to the records when the partner has
+accepted it, or may have: a refused step leaves its records as they were.
+"""
 
 import datetime
-import logging
 import random
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import transaction
 
-from orders.db.compiled_sql import update_rows
-from orders.models import Attempt, Dispatch, Order, OrderEvent
+from orders.db.compiled_sql import insert_rows, load_rows, update_rows
+from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
 from orders.services.events import add_event, add_events, event
-from orders.services.locking import lock_orders
-from orders.services.outbox.follow_up import NEEDLESS, move_on
-from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.services.order_state import convert_trials, lock_orders
+from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.outcome import Outcome
-from orders.services.outbox.results import write_results
-from orders.services.reconciliation.held_records import fitting
+from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record
+from orders.services.usage import usage_rows
+from orders.steps import STEPS, Effect, Phase
 
-logger = logging.getLogger(__name__)
-State, Channel, Result = Dispatch.State, Dispatch.Channel, Attempt.Outcome
-TRIES = 3
+State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
+Kind = Order.Kind
+ONLY_THERE = {Effect.CANCEL, Effect.EXTEND}  # what is not at the big-data side can be neither cancelled nor extended
+ENDS_ANEW = {Effect.CREATE, Effect.EXTEND}
+SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
+WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at"]
 FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
 ROW = [
     "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
@@ -32,20 +39,8 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
     """Saves a batch of outcomes in one transaction; returns how many steps became due by it.
 
     An outcome whose lease is no longer ours (fencing) is written to its attempt as late and changes nothing else.
-    A transaction that the database broke off (a deadlock, a long lock) is begun anew, since a partner has acted.
     """
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
-    for _ in range(TRIES - 1):
-        try:
-            return _record(outcomes, now, by)
-        except OperationalError:
-            if connection.in_atomic_block or connection.connection is None:  # the second: it is away altogether
-                raise
-            logger.warning("recording outcomes once more", exc_info=True)
-    return _record(outcomes, now, by)
-
-
-def _record(outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
     with transaction.atomic():
         rows = _locked_rows(outcomes)
         ours, late = {}, []
@@ -141,10 +136,10 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
 def _still_wanted(row: Dispatch) -> bool:
     """Under an undo mark only its own steps go on, mails about it, and billing calls of unknown outcome. What else was
     in the air is closed, also if it failed: no incident is opened for it, so it must not stand there as failed."""
-    if row.state == State.DONE or row.undo or row.position >= AFTER_THE_PLAN:
+    if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
     if row.state == State.FAILED:
-        return row.channel not in NEEDLESS
+        return not STEPS[row.step].moot
     return row.channel == Channel.BILLING and row.may_have_acted
 
 
@@ -171,3 +166,161 @@ def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str)
         return []
     about = {"step": row.step, "code": outcome.code, "message": outcome.message} if outcome.code else {"step": row.step}
     return [event(row.order, kinds[row.state], by=by, now=now, **about)]
+
+
+def note_losses(rows: list[Dispatch]) -> None:
+    """Counts one loss more for (locked) rows that are claimed since their lease ran out; unsaved."""
+    for row in rows:
+        row.lost += 1
+        row.may_have_acted = True
+
+
+def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
+    """The records of dispatches that are attempted for the first time, with their times as T (`frozen_at`) decides
+    them, unsaved; by id. What a cancel is about is decided here: all that is live then, or may be."""
+    fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
+    _find_trials_records(fresh)
+    records = load_rows(BillingRecord, {pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
+    for row in fresh:
+        if STEPS[row.step].effect in ONLY_THERE:
+            if not row.repeat:
+                row.records = [pk for pk in row.records if records[pk].state in BillingRecord.THERE]
+            row.size = len(row.records)
+        if row.step == Step.EXTEND_TRIAL:
+            row.about = {"ends": _ends(records[pk] for pk in row.records)}
+        set_times(row, records)
+    return records
+
+
+def _find_trials_records(fresh: list[Dispatch]) -> None:
+    """An activation cancels every record of its trial that is there, under whatever productId; so does the withdrawal
+    of a trial (contract 3.9, 13)."""
+    cancels = [row for row in fresh if row.step == Step.CANCEL_TRIAL and not row.repeat]
+    cancels = [row for row in cancels if row.order.kind != Kind.CHANGE]
+    found: dict[int, list[int]] = {row.order.trial_id or row.order_id: [] for row in cancels}
+    if found:
+        rows = BillingRecord.objects.filter(order__in=found, state__in=BillingRecord.THERE).order_by("pk")
+        for order_id, pk in rows.values_list("order_id", "pk"):
+            found[order_id].append(pk)
+    for row in cancels:
+        row.records = found[row.order.trial_id or row.order_id]
+
+
+def _ends(records: Iterable[BillingRecord]) -> dict[str, list[int]]:
+    """When the records end now, so that they can get their ends back: {ISO time: ids}."""
+    ends: dict[str, list[int]] = {}
+    for record in records:
+        ends.setdefault(record.cancel_time.isoformat() if record.cancel_time else "", []).append(record.pk)
+    return ends
+
+
+def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
+    """createTime, cancelTime and the time of cancelling of a dispatch's records, as its T decides them; unsaved."""
+    t, kind = row.frozen_at, STEPS[row.step]
+    if row.repeat or not kind.timed:
+        return
+    before = _ends_before(row) if kind.effect == Effect.RESTORE else {}
+    new_end = _end_of(row.order) or in_ten_years(t)
+    for pk in row.records:
+        record = records[pk]
+        record.cancelled_at = t if kind.effect == Effect.CANCEL else None
+        if kind.effect == Effect.CREATE:
+            record.create_time = record.create_time or row.order.start_at or t
+        if kind.effect in ENDS_ANEW:
+            record.cancel_time = new_end
+        elif pk in before:
+            record.cancel_time = before[pk]
+
+
+def _ends_before(row: Dispatch) -> dict[int, datetime.datetime]:
+    """By record: the end that the step which is undone had taken from it."""
+    ends = row.about.get("ends", {}).items()
+    return {pk: datetime.datetime.fromisoformat(end) for end, ids in ends if end for pk in ids}
+
+
+def _end_of(order: Order) -> datetime.datetime | None:
+    """BizEnd 23:59:59 of a trial or change; commercial records run for ten years."""
+    if order.kind == Kind.ACTIVATION or order.biz_end is None:
+        return None
+    return datetime.datetime.combine(order.biz_end, datetime.time(23, 59, 59), SHANGHAI)
+
+
+def in_ten_years(t: datetime.datetime) -> datetime.datetime:
+    """T + 10 years on the wall clock of Asia/Shanghai; 29 February becomes the 28th."""
+    local = t.astimezone(SHANGHAI)
+    day = 28 if (local.month, local.day) == (2, 29) else local.day
+    return local.replace(year=local.year + 10, day=day)
+
+
+def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> None:
+    """What steps that ended brought about: billing records' states, BPM's process, traffic, a trial taken over."""
+    done = [row for row in rows if row.state == State.DONE]
+    _write_records(done, [row for row in rows if row.state == State.FAILED], outcomes)
+    _write_usage([row for row in done if row.step == Step.FETCH_USAGE], outcomes, now)
+    begun = [row.order for row in done if row.step == Step.START_BPM]
+    for row in done:
+        if row.step == Step.START_BPM:
+            process = outcomes[row.pk].data.get("process", "")[:128]
+            row.order.bpm_process = process or row.order.bpm_process
+    update_rows(begun, ["bpm_process"])
+    convert_trials([row for row in done if row.step == Step.CANCEL_TRIAL], now=now, by=by)
+
+
+def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[int, Outcome]) -> None:
+    """A definite answer settles a record. Attempts that ended without one leave it unknown (contract 3.9, Unknown).
+
+    So does the refusal of a repeat: it says nothing about an earlier attempt whose answer was lost. A forced repeat
+    changes nothing: the earlier acceptance stands.
+    """
+    settled = [row for row in done if STEPS[row.step].timed and not row.repeat]
+    unsure = [row for row in failed if not row.repeat and row.may_have_acted]
+    repeated = [row for row in done if STEPS[row.step].timed and row.repeat]
+    touched = load_rows(BillingRecord, {pk for row in [*settled, *unsure, *repeated] for pk in row.records})
+    for row in repeated:
+        take_times(row, touched, outcomes[row.pk])  # if it acted on that key before: its books are others now
+    for row in settled:
+        set_times(row, touched)
+        _mark(row, touched, STEPS[row.step].leaves)
+        take_times(row, touched, outcomes[row.pk])
+    for row in unsure:
+        set_times(row, touched)
+        _mark(row, touched, BillingRecord.State.UNKNOWN)
+    update_rows(touched.values(), WRITTEN)
+
+
+def _mark(row: Dispatch, records: dict[int, BillingRecord], state: str) -> None:
+    for pk in row.records:
+        records[pk].state, records[pk].dispatch = state, row
+
+
+def _write_usage(rows: list[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime) -> None:
+    kept = []
+    for row in rows:
+        kept += usage_rows(row.order.trial_id or row.order_id, outcomes[row.pk].data.get("usage", []), now)
+    insert_rows(kept)
+
+
+def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
+    """Of the dispatches that the partner says it acted on before: those whose records it holds as they mean them. BPM's
+    fit always: a process was started."""
+    asked = [row for row in rows if outcomes[row.pk].result == Result.ACTED_BEFORE]
+    records = load_rows(BillingRecord, {pk for row in asked for pk in row.records})
+    return {row.pk for row in asked if _fits(row, records, outcomes[row.pk])}
+
+
+def _fits(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> bool:
+    if row.channel != Dispatch.Channel.BILLING:
+        return True
+    mine = [records[pk] for pk in row.records]
+    return as_meant(row, mine, outcome.data.get("held", []))
+
+
+def take_times(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> None:
+    """The records of a step that the partner had carried out before take its times and its state; unsaved."""
+    if outcome.result != Result.ACTED_BEFORE:
+        return
+    there = by_identity(outcome.data.get("held", []))
+    for pk in row.records:
+        record = records[pk]
+        if one := there.get(identity(record, owner(row, record))):
+            take_record(record, one)

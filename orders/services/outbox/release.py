@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 
 from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Dispatch, Order
-from orders.models.dispatch import FIXES
+from orders.steps import FIXES
 
 State, Gate = Dispatch.State, Dispatch.Gate
 NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]

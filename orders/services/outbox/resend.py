@@ -13,24 +13,22 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orders.models import BillingRecord, Dispatch, Order
-from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
 from orders.services.approvals import standing_decision
 from orders.services.compensation.finish import given_up_undoing
 from orders.services.events import add_event
 from orders.services.held_processes import let_go
-from orders.services.incidents import COMPENSATED, PARTNERS
-from orders.services.locking import lock_order
-from orders.services.order_state import refresh_states
+from orders.services.incidents import COMPENSATED
+from orders.services.order_state import lock_order, refresh_states
 from orders.services.outbox.acts import bpm_acts, later_in_line, touched_since
-from orders.services.outbox.keys import give_keys
-from orders.services.outbox.mails import AFTER_THE_PLAN
+from orders.services.outbox.claim import paused_partners
+from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
-from orders.services.outbox.results import RECORD_STATES
-from orders.services.pauses import paused_partners
 from orders.services.reopening import claims_against, open_again, why_not_open
 from orders.services.wakeup import wake
+from orders.steps import STEPS, Phase, channels_of
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = (
@@ -180,7 +178,7 @@ def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
 
 def _judge_step(row: Dispatch, order: Order, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
     verdict, why = _verdict(row, order, force)
-    waiting = waits.get(PARTNERS[row.channel])
+    waiting = waits.get(STEPS[row.step].partner)
     if verdict in WILL_SEND and waiting:
         verdict, why = waiting
     elif row.state == State.DUE and waiting:
@@ -189,7 +187,7 @@ def _judge_step(row: Dispatch, order: Order, force: bool, waits: Mapping[str, tu
 
 
 def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
-    if row.step in FIXES and row.state in {State.FAILED, State.DONE}:
+    if STEPS[row.step].fix and row.state in {State.FAILED, State.DONE}:
         return REFUSED, "not allowed, because it was right at its time only: compare again (reconcile --fix)"
     if row.state == State.FAILED and row.repeat:
         return REFUSED, "not allowed, because it only repeated what was accepted: force that once more"
@@ -226,7 +224,7 @@ def _is_billed_still(row: Dispatch) -> bool:
 
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
     """A repeat of what was accepted (contract 3.9, 7): nothing may have changed its records since."""
-    if row.channel == Channel.FILES or row.step in {Step.ASK_BILLING, Step.VERIFY_DELETED}:
+    if not STEPS[row.step].repeatable:
         return REFUSED, "not allowed, because it only looks: there is nothing to repeat"
     if row.channel != Channel.BILLING:
         return REPEAT, "forced: the same key and bytes" if row.channel == Channel.BPM else "forced: once more"
@@ -243,7 +241,7 @@ def _is_followed(row: Dispatch) -> bool:
 def _is_lined_up(row: Dispatch) -> bool:
     """Whether a repeat of it is under way already, or records are no more as it made them."""
     repeats = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, superseded=False)
-    made = RECORD_STATES.get(row.step)
+    made = STEPS[row.step].leaves if STEPS[row.step].timed else ""
     other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
     return repeats.filter(state__in=OPEN_STATES).exists() or bool(other and other.exists())
 
@@ -266,18 +264,17 @@ def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch
 
 def _meant(order: Order, rows: list[Dispatch], selection: Selection) -> list[Dispatch]:
     if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
-        rows = [row for row in rows if row.undo or row.position >= AFTER_THE_PLAN]
+        rows = [row for row in rows if row.undo or row.position >= Phase.AFTER]
     failed = [row for row in rows if row.state in STUCK or _is_billed_still(row)]
     return failed if selection.failed or (failed and not selection.channel) else rows
 
 
 def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispatch]:
-    channels = [channel for channel, partner in PARTNERS.items() if partner == selection.partner]
     wanted = Q()
     if selection.channel:
         wanted &= Q(channel=selection.channel)
     if selection.partner:
-        wanted &= Q(channel__in=channels)
+        wanted &= Q(channel__in=channels_of(selection.partner))
     if selection.since:
         start = datetime.datetime.combine(selection.since, datetime.time(), timezone.get_default_timezone())
         wanted &= Q(created_at__gte=start)
@@ -341,26 +338,8 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
     Where the partner acted on the old key before, the new one is random: it must not have seen that one too.
     """
     Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
-    new = Dispatch(
-        order_id=row.order_id,
-        step=row.step,
-        channel=row.channel,
-        position=row.position,
-        blocking=row.blocking,
-        undo=row.undo,
-        gate=row.gate,
-        not_before=row.not_before,
-        lane=row.lane,
-        place=row.place or row.pk,
-        records=row.records,
-        about={key: value for key, value in row.about.items() if key != "settled"},
-        plan=row.plan,
-        size=row.size,
-        created_at=now,
-    )
-    if row.error_code != ACTED_BEFORE:
-        give_keys(row.order, [new])
-    new.save()
+    new = build_replacement(row, now=now)
+    enqueue([new], random_keys=row.error_code == ACTED_BEFORE)
     return new
 
 
@@ -369,25 +348,5 @@ def _is_done(judged: Judgement) -> bool:
 
 
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:
-    """What was accepted goes out once more; the acceptance stands, whatever becomes of it.
-
-    To BPM with key and bytes, so that no second process starts; to the big-data side under a random key, with the
-    records as they are. It takes its turn in the trial's line.
-    """
-    same = row.channel == Channel.BPM
-    Dispatch.objects.create(
-        order_id=row.order_id,
-        step=row.step,
-        channel=row.channel,
-        position=row.position,
-        blocking=row.channel == Channel.BILLING,
-        undo=row.undo,
-        lane=row.lane,
-        records=row.records,
-        about=row.about,
-        plan=row.plan,
-        size=row.size,
-        repeat=True,
-        **({"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if same else {}),
-        created_at=now,
-    )
+    """What was accepted goes out once more; the acceptance stands, whatever becomes of it."""
+    enqueue([build_repeat(row, now=now)])

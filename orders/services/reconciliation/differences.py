@@ -11,8 +11,8 @@ from django.db.models import Q, QuerySet
 from orders.books import Finding
 from orders.content import canonical_json
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
-from orders.models.dispatch import FIXES
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
+from orders.steps import FIXES
 
 Kind, State = Difference.Kind, Difference.State
 UNKNOWN_RECORD = "unknown_record"

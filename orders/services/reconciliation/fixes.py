@@ -12,9 +12,11 @@ from django.db.models import Exists, OuterRef, Q
 
 from orders.books import CREATE, DELETE, SETTLE, Finding
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
-from orders.models.dispatch import FIXES, OPEN_STATES
+from orders.models.dispatch import OPEN_STATES
+from orders.services.outbox.enqueue import build_step, enqueue
 from orders.services.outbox.release import stands_behind_what_stopped
 from orders.services.restores import is_from_before_restore
+from orders.steps import FIXES
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 FIRST = 1  # the place in a trial's line that comes before all others
@@ -160,19 +162,9 @@ def plan_fix(
 
 def _step(order: Order, step: str, now: datetime.datetime, *, size: int, **about) -> Dispatch:
     """A fix that is due at once. On an order that was undone it belongs to the undoing."""
-    trial = order.kind == Order.Kind.TRIAL
-    return Dispatch.objects.create(
-        order=order,
-        step=step,
-        channel=Dispatch.Channel.BILLING,
-        position=0,
-        undo=order.undo_since is not None,
-        lane=order.pk if trial else None,
-        place=FIRST if trial else None,
-        plan=max(order.plans, 1),
-        size=size,
-        about=about,
-        state=State.DUE,
-        next_try_at=now,
-        created_at=now,
-    )
+    line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}
+    row = build_step(
+        order, step, now=now, due=True, undo=order.undo_since is not None, size=size, about=about, **line
+    )  # fmt: skip
+    enqueue([row])
+    return row

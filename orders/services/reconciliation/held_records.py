@@ -7,28 +7,10 @@ means them the step is done, and they keep the partner's times.
 from collections.abc import Iterable
 
 from orders.books import HeldRecord
-from orders.db.compiled_sql import load_rows
-from orders.models import Attempt, BillingRecord, Dispatch, Order
-from orders.services.outbox.outcome import Outcome
-from orders.services.outbox.record_times import CANCELS
+from orders.models import BillingRecord, Dispatch, Order
+from orders.steps import STEPS
 
 Step, Record = Dispatch.Step, BillingRecord.State
-ACTED = Attempt.Outcome.ACTED_BEFORE
-
-
-def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
-    """Of the dispatches that the partner says it acted on before: those whose records it holds as they mean them. BPM's
-    fit always: a process was started."""
-    asked = [row for row in rows if outcomes[row.pk].result == ACTED]
-    records = load_rows(BillingRecord, {pk for row in asked for pk in row.records})
-    return {row.pk for row in asked if _fits(row, records, outcomes[row.pk])}
-
-
-def _fits(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> bool:
-    if row.channel != Dispatch.Channel.BILLING:
-        return True
-    mine = [records[pk] for pk in row.records]
-    return as_meant(row, mine, outcome.data.get("held", []))
 
 
 def as_meant(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
@@ -38,11 +20,11 @@ def as_meant(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
     """
     there = by_identity(held)
     found = [there.get(identity(record, owner(row, record))) for record in records]
-    if row.step in {Step.DELETE_BILLING, Step.VERIFY_DELETED}:
+    if STEPS[row.step].leaves == Record.DELETED:
         return not any(found)
     if not found or not all(found):
         return False
-    if row.step in CANCELS:
+    if STEPS[row.step].leaves == Record.CANCELLED:
         return not any(one.live for one in found)
     return row.step == Step.CREATE_TRIAL or all(one.live for one in found)
 
@@ -66,17 +48,6 @@ def by_identity(held: Iterable[HeldRecord]) -> dict[tuple[str, str, str, str], H
 def by_name(held: Iterable[HeldRecord]) -> dict[tuple[str, str], HeldRecord]:
     """The same by productId and domain alone, as a comparison tells records apart; without those that have no name."""
     return {(one.product_id, one.key): one for one in held if one.readable}
-
-
-def take_times(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> None:
-    """The records of a step that the partner had carried out before take its times and its state; unsaved."""
-    if outcome.result != ACTED:
-        return
-    there = by_identity(outcome.data.get("held", []))
-    for pk in row.records:
-        record = records[pk]
-        if one := there.get(identity(record, owner(row, record))):
-            take_record(record, one)
 
 
 def take_record(record: BillingRecord, there: HeldRecord | None) -> None:

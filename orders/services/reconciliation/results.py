@@ -13,9 +13,8 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.services.events import add_event
 from orders.services.giving_up import billed_still, end_billed
-from orders.services.locking import lock_order, lock_orders
-from orders.services.order_state import convert_found_cancelled
-from orders.services.outbox.mails import queue_mail
+from orders.services.order_state import convert_found_cancelled, lock_order, lock_orders
+from orders.services.outbox.enqueue import queue_mail
 from orders.services.planning import latest_shape
 from orders.services.reconciliation.differences import (
     close_differences,

@@ -30,8 +30,7 @@ from orders.services.incidents import (
     end_incidents,
     lock_incidents,
 )
-from orders.services.locking import lock_order
-from orders.services.order_state import convert_found_cancelled, convert_trials, refresh_states
+from orders.services.order_state import convert_found_cancelled, convert_trials, lock_order, refresh_states
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
 from orders.services.planning import latest_shape
@@ -39,6 +38,7 @@ from orders.services.reconciliation.differences import tell_differences
 from orders.services.reconciliation.held_records import as_meant, by_identity, by_name, identity, owner, take_record
 from orders.services.restores import is_from_before_restore
 from orders.services.wakeup import wake
+from orders.steps import STEPS, Effect
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
@@ -163,7 +163,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
     """A cancel or delete whose records are not live there: cancelled or gone, it is over either way."""
-    if row.step not in {Step.CANCEL_TRIAL, Step.CANCEL_BILLING, Step.DELETE_BILLING}:
+    if STEPS[row.step].fix or STEPS[row.step].effect not in {Effect.CANCEL, Effect.DELETE}:
         return False
     there = by_identity(held)
     found = [there.get(identity(record, record.order)) for record in records]

@@ -1,10 +1,20 @@
-"""What a mail about an order tells: read from the database when the mail is first tried."""
+"""How the outbox's mails are carried out: what they tell is read from the database when they are first tried."""
 
+import datetime
+import json
+from functools import partial
+
+from django.conf import settings
 from django.utils.translation import gettext, gettext_noop, ngettext, override
 
+from integrations.outbound.deadline import adapter, connected
+from integrations.outbound.formats import encode
+from notifications import services as mail
 from notifications.facts import MailFacts
+from notifications.services import mail_payload, write_mail
 from orders.error_codes import cause_of, title_of
-from orders.models import Dispatch, Order
+from orders.models import Attempt, Dispatch, Order
+from orders.services.outbox.outcome import Work
 
 LANGUAGE = "zh-hans"
 COMPARED = gettext_noop(
@@ -65,3 +75,43 @@ def _page(row: Dispatch) -> str:
     """Where the reader can see more: the incident that the mail is about, or else its order."""
     incident = row.about.get("incident")
     return f"/admin/orders/incident/{incident}/change/" if incident else f"/admin/orders/order/{row.order_id}/change/"
+
+
+def build_mail(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
+    """The mail, written for those who get it now."""
+    mail = write_mail(
+        dispatch_id=row.pk,
+        dispatch_key=row.key,
+        order_id=row.order_id,
+        kind=row.step,
+        facts=mail_facts(row, domains[row.order_id]),
+        letters=_letters(row),
+        now=now,
+    )
+    return encode(mail_payload(mail))
+
+
+def _letters(row: Dispatch) -> str:
+    """Whose mail it is; a reconciliation's is nobody's in particular.
+
+    An order that is held before its plan has no attribution of its own yet: its trial's people answer for it.
+    """
+    if row.step == Dispatch.Step.MAIL_RECONCILED:
+        return ""
+    known = (order.attribution_id for order in (row.order, row.order.trial) if order and order.attribution_id)
+    return next(known, "")
+
+
+def send_mail(work: Work, until: float) -> dict:
+    """All of it within the partners' total time-out: a mail that outlasts its lease would be sent twice."""
+    seconds = settings.PARTNER_TIMEOUT_SECONDS
+    with adapter().deadline(seconds) as call:
+        try:
+            mail.send(json.loads(work.payload), connect=partial(connected, call=call))
+        except mail.MailError as error:
+            if call.overdue and not error.permanent:
+                raise mail.MailError(
+                    f"the mail server took longer than {seconds} s", permanent=False, code="timeout"
+                ) from error
+            raise
+    return {"result": Attempt.Outcome.OK}

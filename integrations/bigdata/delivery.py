@@ -1,0 +1,198 @@
+"""How the outbox's steps are carried out at the big-data side: payloads from the database, calls from threads.
+
+What is built reads the database; what is sent does not. A `send_...` gives fields of an `Outcome`, or raises
+PartnerError.
+"""
+
+import datetime
+import json
+import time
+import uuid
+
+from integrations.bigdata import client as bigdata
+from integrations.bigdata.books import held_records
+from integrations.bigdata.client import RecordFacts
+from integrations.delivery import rate
+from integrations.outbound.formats import encode
+from integrations.outbound.http import KEPT_CHARACTERS, PartnerError
+from orders.models import Attempt, BillingRecord, Dispatch
+from orders.services.outbox.outcome import ACTED_BEFORE, Work
+from orders.services.planning import latest_shape
+from orders.steps import STEPS, Effect, Step
+
+Result = Attempt.Outcome
+LOOK_UPS = {Effect.ASK, Effect.VERIFY}
+NOTHING = encode({"productInfos": []})
+RESTORED = PartnerError(
+    "it was attempted before the database was restored: not sent, the big-data side was asked", code=ACTED_BEFORE
+)
+
+
+def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
+    """The payload of a billing step; its records are as they shall be."""
+    if STEPS[row.step].fix:
+        return encode(_fix(row, records))
+    if row.step == Step.ASK_BILLING:
+        return encode({"jobId": row.about.get("job") or row.order.number})
+    cancelled = STEPS[row.step].effect == Effect.CANCEL
+    facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
+    if row.step == Step.VERIFY_DELETED:
+        return encode({"jobId": row.order.number, "delete": bigdata.deletion(facts)})
+    return encode((bigdata.deletion if row.step == Step.DELETE_BILLING else bigdata.product_infos)(facts))
+
+
+def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
+    """What a reconciliation found, as far as it is still so; perhaps nothing is.
+
+    Only what we hold for live or cancelled is sent again, and never deleted.
+    """
+    stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
+    if row.step == Step.FIX_DELETE:
+        ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
+        named = [one for one in row.about["named"] if (one["productId"], one["domain"].lower()) not in ours]
+        fixed = {"productInfos": named}
+    else:
+        mine = [records[pk] for pk in row.about["fixes"] if records[pk].state in stand]
+        cancelled = BillingRecord.State.CANCELLED
+        fixed = bigdata.product_infos(record_facts(record, cancelled=record.state == cancelled) for record in mine)
+    return fixed
+
+
+def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
+    """A record as it shall be. The customer is the record's own order's: a trial's stays the trial's."""
+    owner = record.order
+    return RecordFacts(
+        job_id=owner.number,
+        product_id=record.product_id,
+        domain=record.domain,
+        info_type=record.info_type,
+        business_type=record.business_type,
+        billing_method=owner.billing_method,
+        create_time=record.create_time,
+        cancel_time=record.cancelled_at if cancelled else record.cancel_time,
+        cancelled=cancelled,
+        enterprise_id=owner.enterprise_id,
+        enterprise_name=owner.enterprise_name,
+        province_code=owner.attribution.code,
+        accepted=record.accepted,
+    )
+
+
+def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
+    """The question for the traffic of an order's trial."""
+    trial = row.order.trial or row.order
+    shape = latest_shape(trial)
+    return encode(
+        bigdata.trial_flow_query(
+            enterprise_id=trial.enterprise_id, product_id=shape.service_type_id, job_id=trial.number
+        )
+    )
+
+
+def send_billing(work: Work, until: float) -> dict:
+    """All its calls within one total time-out, so that a drain ends in time."""
+    if STEPS[work.step].effect in LOOK_UPS:
+        return _look_up(work, json.loads(work.payload), until)
+    if work.payload == NOTHING:
+        return _ended(Result.OK, answer="nothing to send")
+    if work.ask_first:
+        return _acted_before(work, json.loads(work.payload)["productInfos"], RESTORED, until)
+    post = bigdata.delete_product_infos if STEPS[work.step].effect == Effect.DELETE else bigdata.post_product_infos
+    try:
+        answer = post(work.payload.encode(), key=work.key, request_id=work.request_id)
+    except PartnerError as error:
+        if error.acted_before:
+            return _acted_before(work, json.loads(work.payload)["productInfos"], error, until)
+        raise
+    return _ended(Result.OK, http_status=answer.http_status, answer=answer.text)
+
+
+def _look_up(work: Work, asked: dict, until: float) -> dict:
+    """A step that asks what the big-data side holds, and perhaps deletes it."""
+    if work.step == Step.ASK_BILLING:
+        rows = _query(asked["jobId"], work, key=work.key, until=until)
+        return _ended(Result.OK, answer=f"{len(rows)} records are there", data={"held": held_records(rows)})
+    if not asked["delete"]["productInfos"]:
+        return _ended(Result.OK, answer="nothing to send")
+    if work.ask_first:
+        return _acted_before(work, asked["delete"]["productInfos"], RESTORED, until)
+    return _verify_deleted(work, asked, until)
+
+
+def _query(job_id: str, work: Work, *, key: str, until: float) -> list[dict]:
+    return bigdata.query_product_infos(
+        job_id, key=key, request_id=work.request_id, seconds=_left(until), expected=work.size
+    )
+
+
+def _one_more_call(until: float) -> None:
+    """A step's second call counts within PARTNER_RATE like the first, which `integrations.delivery.loop` waited for."""
+    if not rate.take("bigdata", latest=until, urgent=True):
+        raise PartnerError("no time was left for one call more within PARTNER_RATE", code="timeout")
+
+
+def _left(until: float) -> float:
+    return max(until - time.monotonic(), 0.001)
+
+
+def _acted_before(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
+    """The partner acted on this key before, with other bytes, or may have, in a stretch that a restored database lost:
+    what it holds decides (contract 3.5; 3.9, 17)."""
+    rows = []
+    try:
+        for job_id in dict.fromkeys(record["jobId"] for record in named):
+            _one_more_call(until)
+            rows += _query(job_id, work, key=str(uuid.uuid4()), until=until)
+    except PartnerError as silence:
+        return _still_to_ask(work, error, f"; asked what it holds: {silence.message}", silence)
+    return _ended(
+        Result.ACTED_BEFORE,
+        code=ACTED_BEFORE,
+        message=error.message,
+        http_status=error.http_status,
+        answer=error.answer,
+        data={"held": held_records(rows)},
+    )
+
+
+def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerError) -> dict:
+    """To be tried again: neither done nor refused, as long as nobody knows what the partner holds."""
+    return _ended(
+        Result.RETRY,
+        code=ACTED_BEFORE,
+        message=error.message + more,
+        http_status=error.http_status,
+        answer=error.answer,
+        unknown=True,
+        transport=silence.transport,
+        retry_after=silence.retry_after,
+    )
+
+
+def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
+    """Asks what the big-data side holds for the order; deletes what is there after all (contract 3.9, Unknown).
+
+    The deletion repeats the bytes of an earlier one, so its key is a new one each time.
+    """
+    rows = _query(asked["jobId"], work, key=work.key, until=until)
+    if rows:
+        _one_more_call(until)
+        again = {"key": str(uuid.uuid4()), "request_id": work.request_id, "seconds": _left(until)}
+        try:
+            bigdata.delete_product_infos(encode(asked["delete"]).encode(), **again)
+        except PartnerError as error:
+            if error.acted_before:
+                return _still_to_ask(work, error, "", error)
+            raise
+    return _ended(Result.OK, answer=f"{len(rows)} records were there")
+
+
+def send_usage(work: Work, until: float) -> dict:
+    """Asks for a trial's traffic."""
+    rows = bigdata.query_trial_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
+    kept = json.dumps(rows, ensure_ascii=False)[:KEPT_CHARACTERS]
+    return _ended(Result.OK, answer=kept, data={"usage": rows})
+
+
+def _ended(result: str, **more) -> dict:
+    return {"result": result, **more}

@@ -1,0 +1,51 @@
+"""How the outbox's BPM steps are carried out: the payload from the database, the call from a thread.
+
+What `send_bpm` gives are fields of an `Outcome`; it may raise PartnerError.
+"""
+
+import datetime
+
+from integrations.bpm.client import FlowFacts, first_activation, start_flow, subsequent_activation
+from integrations.outbound.formats import encode
+from integrations.outbound.http import PartnerError
+from notifications.recipients import contacts_for
+from orders.models import Attempt, Dispatch
+from orders.services.outbox.outcome import ACTED_BEFORE, Work
+
+Result = Attempt.Outcome
+
+
+def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
+    """The flow that an activation starts: the first of its trial, or a subsequent one."""
+    order = row.order
+    facts = FlowFacts(
+        number=order.number,
+        domains=domains[order.pk],
+        cdn_type=order.service_type.cdn_type,
+        plains=order.service_type.plains,
+        enterprise_name=order.enterprise_name,
+        oper_user=order.oper_user,
+        oper_tel=order.oper_tel,
+        oper_mail=order.oper_mail,
+        prod_type=order.prod_type,
+        province_letters=order.attribution_id,
+        at=now,
+        start=order.start_at or now,
+        user_id=order.user_id,
+        cp_id=order.cp_id,
+        file_names=[order.info_security, order.busi_info],
+        contacts=() if order.first else contacts_for(order.attribution_id),
+    )
+    return encode(first_activation(facts) if order.first else subsequent_activation(facts))
+
+
+def send_bpm(work: Work, until: float) -> dict:
+    """Starts the process; that BPM started it before is an outcome too."""
+    try:
+        process = start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
+    except PartnerError as error:
+        if error.acted_before:
+            known = {"http_status": error.http_status, "answer": error.answer}
+            return {"result": Result.ACTED_BEFORE, "code": ACTED_BEFORE, "message": error.message, **known}
+        raise
+    return {"result": Result.OK, "answer": process, "data": {"process": process}}

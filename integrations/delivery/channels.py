@@ -1,0 +1,158 @@
+"""How each channel's steps are carried out: their payloads, built at the first attempt, and their calls.
+
+A partner's folder has both, with its own words; the table here says which channel is whose.
+"""
+
+import datetime
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from django.conf import settings
+from django.db.models import prefetch_related_objects
+
+from integrations.bigdata.client import look_up_seconds
+from integrations.bigdata.delivery import build_billing, build_usage, send_billing, send_usage
+from integrations.bpm.delivery import build_bpm, send_bpm
+from integrations.delivery.mail import build_mail, send_mail
+from integrations.outbound.http import PartnerError, clean
+from notifications.services import MailError
+from orders.attachments.check import check_files
+from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
+from orders.services.outbox.outcome import Outcome, Work
+from orders.steps import Channel
+
+logger = logging.getLogger(__name__)
+Result = Attempt.Outcome
+LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the longest that a call may take
+LONGEST_IN_A_DRAIN = 12.0  # seconds: a drain claims for 8 s and ends within 20 (contract 3.9, Alive)
+
+
+def build_payloads(
+    rows: list[Dispatch], now: datetime.datetime, records: dict[int, BillingRecord]
+) -> dict[int, str | Exception]:
+    """{dispatch id: JSON text}. One that can't be built has its exception there, so that the others go on. `records`:
+    those of the rows, by id, as they shall be."""
+    _give_orders(rows, records)
+    domains = _domains_of(rows)
+    built = {}
+    for row in rows:
+        try:
+            built[row.pk] = CHANNELS[row.channel].build(row, now, records, domains)
+        except Exception as error:  # whatever it is, it must not stop the neighbours
+            built[row.pk] = error
+    return built
+
+
+def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> None:
+    """Gives each record its order: mostly the row's own or its trial, which are there already."""
+    orders = {order.pk: order for row in rows for order in (row.order, row.order.trial) if order}
+    for record in records.values():
+        if record.order_id in orders:
+            record.order = orders[record.order_id]
+    if records:
+        prefetch_related_objects(list(records.values()), "order__attribution")
+
+
+def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
+    """The domains of the orders that BPM or a mail must name."""
+    wanted = {row.order_id for row in rows if row.channel in {Channel.BPM, Channel.MAIL}}
+    found: dict[int, list[str]] = {pk: [] for pk in wanted}
+    if wanted:
+        rows = OrderDomain.objects.filter(order__in=wanted).order_by("pk")
+        for order_id, name in rows.values_list("order_id", "name"):
+            found[order_id].append(name)
+    return found
+
+
+def send(work: Work) -> Outcome:
+    """Makes the call; whatever goes wrong is an outcome, never an exception."""
+    if not work.payload:
+        return _outcome(work, Result.REFUSED, code="payload", message="the payload could not be built; see the log")
+    try:
+        return _outcome(work, **CHANNELS[work.channel].send(work, time.monotonic() + longest(work)))
+    except PartnerError as error:
+        return _failure(work, error)
+    except MailError as error:
+        result = Result.REFUSED if error.permanent else Result.RETRY
+        return _outcome(work, result, code=error.code, message=str(error), unknown=not error.permanent)
+    except Exception as error:  # a fault of ours must not take the other calls with it
+        logger.exception("dispatch %s", work.dispatch_id)
+        return _outcome(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
+
+
+def longest(work: Work) -> float:
+    """The seconds that `send` may take: a look-up's grow with the records that it is about, as far as a drain and the
+    lease allow."""
+    usual = settings.PARTNER_TIMEOUT_SECONDS
+    if work.channel != Channel.BILLING:
+        return usual
+    most = min(LONGEST_IN_A_DRAIN, settings.DISPATCH_LEASE_SECONDS - LEASE_RESERVE - 0.5)
+    return max(usual, min(look_up_seconds(work.size), most))
+
+
+def _outcome(work: Work, result: str, **more) -> Outcome:
+    return Outcome(
+        dispatch_id=work.dispatch_id,
+        attempt_id=work.attempt_id,
+        token=work.token,
+        channel=work.channel,
+        result=result,
+        **more,
+    )
+
+
+def _failure(work: Work, error: PartnerError) -> Outcome:
+    return _outcome(
+        work,
+        Result.REFUSED if error.permanent else Result.RETRY,
+        code=error.code,
+        message=error.message,
+        http_status=error.http_status,
+        answer=error.answer,
+        unknown=error.unknown,
+        transport=error.transport,
+        retry_after=error.retry_after,
+    )
+
+
+def _build_files(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
+    order = row.order
+    names = {
+        "info_security": order.info_security,
+        "info_security_table": order.info_security_table,
+        "busi_info": order.busi_info,
+    }
+    return json.dumps({"order_number": order.number, "files": {key: name for key, name in names.items() if name}})
+
+
+def _send_files(work: Work, until: float) -> dict:
+    found = check_files(**json.loads(work.payload))
+    if not found:
+        return {"result": Result.OK}
+    message = "; ".join(f"{one.file}: {one.message}" for one in found if one.code)
+    findings = {"findings": list(map(asdict, found))}
+    return {"result": Result.HELD, "code": found[0].code, "message": message, "data": findings}
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """How a channel's steps are carried out.
+
+    `build`: a dispatch's payload, given T, its records by id, and the domains of orders by id. `send`: makes the call,
+    in a thread, until a moment of time.monotonic; gives the fields of an Outcome, or raises PartnerError.
+    """
+
+    build: Callable[[Dispatch, datetime.datetime, dict, dict], str]
+    send: Callable[[Work, float], dict]
+
+
+CHANNELS = {
+    Channel.BILLING: Carrier(build_billing, send_billing),
+    Channel.USAGE: Carrier(build_usage, send_usage),
+    Channel.BPM: Carrier(build_bpm, send_bpm),
+    Channel.FILES: Carrier(_build_files, _send_files),
+    Channel.MAIL: Carrier(build_mail, send_mail),
+}

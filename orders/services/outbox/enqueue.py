@@ -1,0 +1,130 @@
+"""Puts steps into the outbox: the only place where a Dispatch is made.
+
+A step is built first and saved by `enqueue`, which also gives it its idempotency key (contract 3.5): what creates,
+cancels or starts a process has a key that can be derived again, all else a random one.
+"""
+
+import datetime
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db.models import Count
+
+from orders.db.compiled_sql import insert_rows
+from orders.models import Dispatch, Order, Timeline
+from orders.steps import STEPS, Channel, Phase, Step
+
+State = Dispatch.State
+
+
+def build_step(
+    order: Order, step: str, /, *, now: datetime.datetime, records: Iterable[int] = (), due: bool = False, **fields
+) -> Dispatch:  # fmt: skip
+    """A step of an order, unsaved. What `fields` (of Dispatch) does not say is as `orders.steps` has it.
+
+    `records`: the ids of its billing records. `due`: it may be claimed at once; else `release` lets it begin. Who makes
+    several of one phase gives each its `position`.
+    """
+    kind, records = STEPS[step], list(records)
+    usual = {
+        "channel": kind.channel,
+        "position": kind.phase,
+        "blocking": kind.blocking,
+        "lane": (order.trial_id or order.pk) if kind.in_line else None,
+        "plan": order.plans or 1,
+        "size": len(records),
+    }
+    if due:
+        usual |= {"state": State.DUE, "next_try_at": now}
+    return Dispatch(order=order, step=step, records=records, created_at=now, **(usual | fields))
+
+
+def build_questions(row: Dispatch, *, about: dict, again: datetime.datetime, now: datetime.datetime) -> list[Dispatch]:
+    """Two questions about a given-up step's records, in its place: at once, and from `again` on. Unsaved."""
+    place = {
+        "position": row.position, "lane": row.lane, "place": row.place or row.pk, "size": len(row.records),
+        "undo": row.order.undo_since is not None,
+    }  # fmt: skip
+    later = {"about": about | {"last": True}, "gate": Dispatch.Gate.START, "not_before": again}
+    return [
+        build_step(row.order, Step.ASK_BILLING, now=now, due=True, about=about, **place),
+        build_step(row.order, Step.ASK_BILLING, now=now, **later, **place),
+    ]
+
+
+def build_replacement(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
+    """The same step once more in its place: with a T and a key of its own. Unsaved."""
+    return _copy(
+        row, now, blocking=row.blocking, gate=row.gate, not_before=row.not_before, place=row.place or row.pk,
+        about={key: value for key, value in row.about.items() if key != "settled"},
+    )  # fmt: skip
+
+
+def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
+    """What was accepted, to go out once more; unsaved. To BPM with key and bytes, so that no second process starts; to
+    the big-data side under a random key, with the records as they are. It takes its turn in the trial's line."""
+    same = {"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if row.channel == Channel.BPM else {}
+    return _copy(row, now, blocking=row.channel == Channel.BILLING, about=row.about, repeat=True, **same)
+
+
+def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
+    place = {"position": row.position, "undo": row.undo, "lane": row.lane, "plan": row.plan, "size": row.size}
+    return build_step(row.order, row.step, now=now, records=row.records, **place, **fields)
+
+
+def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -> Dispatch:
+    """Adds a mail step that is due at once and holds up nothing. Who gets it and what it says is read when it is first
+    tried.
+
+    `mail` is one of Dispatch.Step's MAIL_*; `about` goes into its text.
+    """
+    row = build_step(
+        order, mail, now=now, due=True, position=Phase.AFTER, plan=1, about=about, size=order.domains.count()
+    )
+    enqueue([row])
+    return row
+
+
+def enqueue(rows: Iterable[Dispatch], *, new: bool = False, random_keys: bool = False) -> None:
+    """Saves steps that were built, with their keys. Their orders are locked.
+
+    `new`: their order has no steps yet, so nothing needs to be counted. `random_keys`: the partner may have seen the
+    keys that would be derived.
+    """
+    rows = list(rows)
+    derived = [row for row in rows if STEPS[row.step].derived_key and not row.repeat and not random_keys]
+    for order in {row.order_id: row.order for row in derived}.values():
+        _give_keys(order, [row for row in derived if row.order_id == order.pk], new)
+    insert_rows(rows)
+
+
+def _give_keys(order: Order, rows: list[Dispatch], new: bool) -> None:
+    known: Counter[str] = Counter()
+    if not new:
+        had = Dispatch.objects.filter(order=order, step__in={row.step for row in rows})
+        had = had.exclude(pk__in=_free_unused(order))
+        known.update(dict(had.order_by().values("step").annotate(n=Count("pk")).values_list("step", "n")))
+    for row in rows:
+        known[row.step] += 1
+        row.key = derived_key(order.number, row.step, known[row.step])
+
+
+def derived_key(number: str, step: str, n: int) -> uuid.UUID:
+    """The key of an order's n-th dispatch of a step, counted from 1. The same order meets its own keys after a restore,
+    since nothing in it comes from this database."""
+    parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
+    return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
+
+
+def _free_unused(order: Order) -> list[int]:
+    """After a restore a BPM step that was planned anew before it was ever attempted keeps its number: the process that
+    the lost stretch started bears it, and another one would start a second. Gives the dispatches that lost it."""
+    if not Timeline.objects.exclude(begun_by="").exists():
+        return []
+    unused = order.dispatches.filter(step=Step.START_BPM, superseded=True, frozen_at=None)
+    ids = list(unused.values_list("pk", flat=True))
+    for pk in ids:
+        Dispatch.objects.filter(pk=pk).update(key=uuid.uuid4())
+    return ids

@@ -1,0 +1,187 @@
+"""One row for each step that an order may have. Whoever asks what kind of step something is reads the table here.
+
+A new step is a name in `Step`, a row in `STEPS`, and the Chinese word in the catalogue. A new partner is a folder in
+`integrations`, a channel here, and the rows of its steps.
+"""
+
+import enum
+from dataclasses import KW_ONLY, dataclass
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class Channel(TextChoices):
+    """How a step is carried out."""
+
+    FILES = "files", _("Info-security files")
+    USAGE = "usage", _("Trial traffic")
+    BILLING = "billing", _("Billing")
+    BPM = "bpm", _("BPM")
+    MAIL = "mail", _("Mail")
+
+
+PARTNERS = {
+    Channel.BILLING: "bigdata",
+    Channel.USAGE: "bigdata",
+    Channel.BPM: "bpm",
+    Channel.MAIL: "mail",
+    Channel.FILES: "files",
+}  # who is called over each channel; a breaker, a pause and an incident are a partner's
+
+
+def channels_of(*partners: str) -> list[str]:
+    """The channels over which these partners are called."""
+    return [channel for channel, partner in PARTNERS.items() if partner in partners]
+
+
+class Step(TextChoices):
+    """The names of steps, and the words that staff read."""
+
+    CHECK_FILES = "check_files", _("Check info-security files")
+    FETCH_USAGE = "fetch_usage", _("Fetch trial traffic")
+    CREATE_TRIAL = "create_trial_billing", _("Create trial records")
+    CANCEL_TRIAL = "cancel_trial_billing", _("Cancel trial records")
+    EXTEND_TRIAL = "extend_trial_billing", _("Post trial records with their new end")
+    CREATE_BILLING = "create_billing", _("Create commercial records")
+    CANCEL_BILLING = "cancel_billing", _("Cancel commercial records")
+    START_BPM = "start_bpm", _("Start the BPM process")
+    DELETE_BILLING = "delete_billing", _("Delete commercial records")
+    VERIFY_DELETED = "verify_deleted", _("Verify that the records are gone")
+    RESTORE_TRIAL = "restore_trial_billing", _("Restore trial records")
+    ASK_BILLING = "ask_billing", _("Ask what the big-data side holds")
+    MAIL_SENT = "mail_sent_to_bpm", _("Mail: sent to BPM")
+    MAIL_BILLED = "mail_billed", _("Mail: billing went out")
+    MAIL_REJECTED = "mail_rejected", _("Mail: rejected")
+    MAIL_HELD = "mail_held", _("Mail: held")
+    MAIL_INCIDENT = "mail_incident", _("Mail: incident")
+    MAIL_OVER = "mail_incident_over", _("Mail: incident over")
+    MAIL_RECONCILED = "mail_reconciled", _("Mail: reconciliation")
+    FIX_CREATE = "fix_create_billing", _("Reconciliation: send records again")
+    FIX_DELETE = "fix_delete_billing", _("Reconciliation: delete records")
+
+
+class Phase(enum.IntEnum):
+    """Where a step stands among its order's others: the first position of its kind."""
+
+    FIX = 0  # in front, so that no other step overtakes it
+    PLAN = 1
+    UNDO = 500
+    AFTER = 900  # mails about what happens, and questions for traffic; an undo mark does not stop them
+
+
+class Effect(enum.Enum):
+    """What a step does to billing records at the big-data side."""
+
+    NONE = enum.auto()
+    CREATE = enum.auto()  # gives them their start and end
+    EXTEND = enum.auto()  # gives live ones another end
+    RESTORE = enum.auto()  # makes cancelled ones live again, with the end that they had
+    CANCEL = enum.auto()
+    DELETE = enum.auto()
+    VERIFY = enum.auto()  # looks whether they are gone, and deletes what is there after all
+    ASK = enum.auto()  # changes nothing at the partner, whatever it answers
+
+
+LIVE, CANCELLED, DELETED = "live", "cancelled", "deleted"  # states of a billing record
+LEAVES = {
+    Effect.CREATE: LIVE,
+    Effect.EXTEND: LIVE,
+    Effect.RESTORE: LIVE,
+    Effect.CANCEL: CANCELLED,
+    Effect.DELETE: DELETED,
+    Effect.VERIFY: DELETED,
+}
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """What is known of a step by its name alone.
+
+    `effect`: what it does to the records that it names. `phase`: where it stands unless its maker says otherwise.
+    `blocking`: later steps of its order wait for it. `in_line`: it touches the trial's records, so it waits its turn in
+    the trial's line. `derived_key`: its key can be derived again (contract 3.5); all others have random keys.
+    `compensated`: an activation is undone if it fails for good (contract 3.9, Compensation's reach). `moot`: what it
+    does troubles nobody once its order is being undone. `kept`: if it is done, it stands in a new plan too.
+    `repeatable`: `resend --force` may send it once more. `fix`: only a reconciliation plans it. `undone_by`: the steps
+    of a compensation that take it back.
+
+    Three follow from these. `partner`: who is called. `leaves`: the state in which a done step means to leave its
+    records; "" for a fix, which names no records. `timed`: its T gives its records their times, and its answer alone
+    settles them; what a deletion did may have to be looked at again.
+    """
+
+    name: str
+    channel: str
+    effect: Effect = Effect.NONE
+    phase: Phase = Phase.PLAN
+    _: KW_ONLY
+    blocking: bool = True
+    in_line: bool = False
+    derived_key: bool = False
+    compensated: bool = False
+    moot: bool = False
+    kept: bool = False
+    repeatable: bool = True
+    fix: bool = False
+    undone_by: tuple[str, ...] = ()
+    partner: str = ""
+    leaves: str = ""
+    timed: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "partner", PARTNERS[Channel(self.channel)])
+        object.__setattr__(self, "leaves", "" if self.fix else LEAVES.get(self.effect, ""))
+        object.__setattr__(self, "timed", self.leaves in {LIVE, CANCELLED})
+
+
+def _mail(name: str, phase: Phase = Phase.AFTER, *, kept: bool = False) -> StepKind:
+    return StepKind(name, Channel.MAIL, phase=phase, blocking=False, kept=kept)
+
+
+STEPS: dict[str, StepKind] = {
+    kind.name: kind
+    for kind in (
+        StepKind(Step.CHECK_FILES, Channel.FILES, moot=True, kept=True, repeatable=False),
+        StepKind(Step.FETCH_USAGE, Channel.USAGE, Effect.ASK, blocking=False, moot=True, kept=True),
+        StepKind(
+            Step.CREATE_TRIAL, Channel.BILLING, Effect.CREATE, in_line=True, derived_key=True,
+            undone_by=(Step.CANCEL_TRIAL,),
+        ),
+        StepKind(
+            Step.CANCEL_TRIAL, Channel.BILLING, Effect.CANCEL, in_line=True, derived_key=True, compensated=True,
+            undone_by=(Step.RESTORE_TRIAL,),
+        ),
+        StepKind(
+            Step.EXTEND_TRIAL, Channel.BILLING, Effect.EXTEND, in_line=True, derived_key=True,
+            undone_by=(Step.RESTORE_TRIAL,),
+        ),
+        StepKind(
+            Step.CREATE_BILLING, Channel.BILLING, Effect.CREATE, derived_key=True, compensated=True,
+            undone_by=(Step.DELETE_BILLING, Step.VERIFY_DELETED, Step.CANCEL_BILLING),
+        ),
+        StepKind(Step.START_BPM, Channel.BPM, derived_key=True, compensated=True, moot=True),
+        StepKind(Step.CANCEL_BILLING, Channel.BILLING, Effect.CANCEL, Phase.UNDO, derived_key=True),
+        StepKind(Step.DELETE_BILLING, Channel.BILLING, Effect.DELETE, Phase.UNDO),
+        StepKind(Step.VERIFY_DELETED, Channel.BILLING, Effect.VERIFY, Phase.UNDO, repeatable=False),
+        StepKind(Step.RESTORE_TRIAL, Channel.BILLING, Effect.RESTORE, Phase.UNDO, in_line=True),
+        StepKind(Step.ASK_BILLING, Channel.BILLING, Effect.ASK, repeatable=False),
+        StepKind(Step.FIX_CREATE, Channel.BILLING, Effect.CREATE, Phase.FIX, fix=True, repeatable=False),
+        StepKind(Step.FIX_DELETE, Channel.BILLING, Effect.DELETE, Phase.FIX, fix=True, repeatable=False),
+        _mail(Step.MAIL_SENT, Phase.PLAN, kept=True),
+        _mail(Step.MAIL_BILLED, Phase.PLAN, kept=True),
+        _mail(Step.MAIL_REJECTED),
+        _mail(Step.MAIL_HELD),
+        _mail(Step.MAIL_INCIDENT),
+        _mail(Step.MAIL_OVER),
+        _mail(Step.MAIL_RECONCILED),
+    )
+}  # fmt: skip
+
+
+def named(**facts: object) -> list[str]:
+    """The names of the steps of which all these facts are so, for use in queries: `named(effect=Effect.ASK)`."""
+    return [kind.name for kind in STEPS.values() if all(getattr(kind, name) == value for name, value in facts.items())]
+
+
+FIXES = named(fix=True)
