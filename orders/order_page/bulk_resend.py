@@ -4,11 +4,15 @@ import datetime
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from django import forms
+from django.core.validators import MinValueValidator
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from orders.error_codes import Cause, cause_of
 from orders.models import Dispatch, Order, OrderEvent
+from orders.order_page.history import PARTNER_NAMES
 from orders.queries.doubts import mark
 from orders.services.incidents import PARTNERS
 
@@ -16,6 +20,23 @@ State = Dispatch.State
 MOST = 500
 SHOWN = 50
 BUSY = {State.DUE, State.SENDING, State.RETRYING}
+FIRST_DAY = datetime.date(2000, 1, 1)  # nothing is older; the year 1 has no midnight in every time zone
+
+
+class ManyFilter(forms.Form):
+    """Which failed steps are meant: lives in the address, so that a colleague can be sent the same view."""
+
+    partner = forms.ChoiceField(
+        label=_("partner"),
+        required=False,
+        choices=[("", _("all")), *((name, PARTNER_NAMES[name]) for name in sorted(set(PARTNERS.values())))],
+    )
+    channel = forms.ChoiceField(label=_("channel"), required=False, choices=[("", _("all")), *Dispatch.Channel.choices])
+    code = forms.CharField(label=_("error code"), required=False, max_length=32)
+    since = forms.DateField(
+        label=_("made since"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        validators=[MinValueValidator(FIRST_DAY)],
+    )  # fmt: skip
 
 
 def choose(orders: QuerySet[Order], wanted: dict) -> list[str]:

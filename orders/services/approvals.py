@@ -43,7 +43,7 @@ def receive_approval(
                 operator=operator, opinion=opinion, time=time, finished=finished, body_hash=body_hash, now=now,
             )  # fmt: skip
         except RecordBodyDiffersError as error:
-            raise RecordConflictError(f"recordId {record_id} was received before with another body") from error
+            raise RecordConflictError("record_conflict", record=record_id) from error
         if new:
             add_event(order, "approval", by="bpm", now=now, record=record_id, result=result, finished=finished)
             close_troubles(order, step=Step.START_BPM, code=ACTED_BEFORE, now=now, by="bpm")

@@ -72,12 +72,21 @@ def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) ->
 
 
 def _held_check(order: Order) -> Dispatch:
-    """The (locked) check that holds the order."""
+    """The (locked) check that holds the order. Raises NotAllowedError."""
+    if why := why_not_waive(order):
+        raise why
     rows = order.dispatches.filter(step=Step.CHECK_FILES, state__in=OPEN_STATES, superseded=False)
     row = rows.select_for_update(no_key=True).first()
-    if order.held_because != Order.Held.FILES or order.undo_since or row is None:
-        raise NotAllowedError(f"order {order.number} is not held for its files (state {order.state})")
+    if row is None:
+        raise NotAllowedError("not_held_for_files", number=order.number, state=order.state)
     return row
+
+
+def why_not_waive(order: Order) -> NotAllowedError | None:
+    """Why nothing can be waived; None if it can."""
+    if order.held_because == Order.Held.FILES and not order.undo_since:
+        return None
+    return NotAllowedError("not_held_for_files", number=order.number, state=order.state)
 
 
 def _end_check(row: Dispatch, now: datetime.datetime) -> None:
@@ -107,7 +116,7 @@ def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
     with transaction.atomic():
         order = lock_order(number)
         if not recheck_files(numbers=[number], now=now):
-            raise NotAllowedError(f"the files of order {number} are not held, or are being looked at right now")
+            raise NotAllowedError("files_busy", number=number)
         add_event(order, "files_looked_at", by=by, now=now)
     return order
 

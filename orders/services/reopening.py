@@ -4,6 +4,7 @@ what there is now (contract 3.9, Resend and A way out of everything)."""
 import datetime
 from collections.abc import Iterable, Mapping
 
+from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES, OPEN_STATES
 from orders.services.approvals import apply_decisions, settle_process, standing_decision
@@ -30,31 +31,31 @@ def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
     return {claim.trial_id: claim for claim in rows}
 
 
-def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> str:
-    """Why an undone order can't be planned anew; empty if it can. `claims`: of `claims_against`.
+def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
+    """Why an undone order can't be planned anew; None if it can. `claims`: of `claims_against`.
 
     `rejected`: a decision of staff has just taken the rejection back.
     """
     if order.kind != Order.Kind.ACTIVATION:
-        return "not allowed, because only activations are sent anew"
+        return NotAllowedError("open_no_activation")
     if order.state == Order.State.REJECTED and not rejected:
-        return "not allowed, because BPM rejected it"
+        return NotAllowedError("open_rejected")
     if order.state not in {Order.State.FAILED, Order.State.REJECTED}:
-        return f"not allowed, because the order is {order.state}"
+        return NotAllowedError("open_state", state=order.state)
     if order.trial and is_closed(order.trial) and not order.proceeded:
-        return f"not allowed, because its trial is {order.trial.state}"
+        return NotAllowedError("open_trial_closed", state=order.trial.state)
     if order.trial and order.trial.undo_asked_at:
-        return "not allowed, because staff must first say how a late undoing of its trial ends"
+        return NotAllowedError("open_trial_undone_late")
     claim = claims.get(order.trial_id) if order.first else None
     if claim and claim.activation_id != order.pk:
-        return f"not allowed, because {claim.activation.number} is first"
+        return NotAllowedError("open_other_first", number=claim.activation.number)
     if given_up_undoing(order).exists():
-        return "not allowed, because a deletion of it was given up and its records are billed still"
+        return NotAllowedError("open_billed_still")
     if _is_being_fixed(order):
-        return "not allowed, because a fix of a comparison is under way for it"
+        return NotAllowedError("open_being_fixed")
     if not rejected and standing_decision(order) == Order.Decision.REJECT:
-        return "not allowed, because BPM rejected it"
-    return ""
+        return NotAllowedError("open_rejected")
+    return None
 
 
 def _is_being_fixed(order: Order) -> bool:
@@ -64,7 +65,7 @@ def _is_being_fixed(order: Order) -> bool:
 def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Plans an undone order anew, as if it arrived now with its number, kind and day; first stays first.
 
-    The order and its trial are locked, and `why_not_open` was empty. What BPM may have started is not started a second
+    The order and its trial are locked, and `why_not_open` was None. What BPM may have started is not started a second
     time: its step keeps key and bytes, and a decision recorded for that process stands.
     """
     before = _sent_with(order)

@@ -9,13 +9,15 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from orders.attachments import check
+from orders.error_messages import MESSAGES
+from orders.errors import ContentError, NotAllowedError
 from orders.order_page.error_messages import said
 from orders.order_page.history import WORDS, tell
-from orders.order_page.refusals import refusal
 from tests import factories
 from tests.admin.orders import billed, deciding, held_for_files, page, step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+CONTENT = "ProvContent: required: the trial has been activated already, name the new domains"
 ENGLISH = re.compile(r"\b(?!xlsx|xls|MiB|BPM|IBS|BBOSS|YYYYMMDDHHMMSS)[A-Za-z]{3,}\b")
 
 
@@ -56,26 +58,48 @@ def test_a_file_s_finding_is_told_in_chinese(code):
 
 
 @pytest.mark.parametrize(
-    "why, told",
+    "why, english, told",
     [
-        ("not allowed, because A1 is first", "不允许：A1 已是首次开通单。"),
-        ("order A2: not allowed, because BPM rejected it", "不允许：BPM 已驳回。"),
-        ("not allowed, because its trial is withdrawn", "不允许：其试用单已关闭（已撤单）"),
-        ("a pass counts for order A1 already", "该订单已按通过处理。"),
-        ("something new", ""),
+        (
+            NotAllowedError("open_other_first", number="A1"),
+            "not allowed, because A1 is first",
+            "不允许：A1 已是首次开通单。",
+        ),
+        (
+            NotAllowedError("decide_not_opened", number="A2", why=NotAllowedError("open_rejected")),
+            "order A2: not allowed, because BPM rejected it",
+            "不允许：BPM 已驳回。",
+        ),
+        (
+            NotAllowedError("open_trial_closed", state="withdrawn"),
+            "not allowed, because its trial is withdrawn",
+            "不允许：其试用单已关闭（已撤单）",
+        ),
+        (
+            NotAllowedError("pass_counts", number="A1"),
+            "a pass counts for order A1 already",
+            "该订单已按通过处理。",
+        ),
+        (
+            NotAllowedError("incident_state", incident=7, act="noted", state="resolved", code="x"),
+            "incident 7 can't be noted: it is resolved",
+            "未执行任何操作：该异常当前为“已解决”。",
+        ),
+        (ContentError("content_without_domains", field="ProvContent"), CONTENT, CONTENT.partition(": ")[2]),
+        (NotAllowedError("something new"), "something new", "something new"),
     ],
 )
-def test_a_refusal_in_words(why, told):
-    assert refusal(why) == told
+def test_a_refusal_in_both_languages(why, english, told):
+    assert str(why) == english
+    assert why.words() == told
 
 
 def test_every_reason_against_opening_has_words():
     """Those that `why_not_open` gives, but for what its decision's button is not there at all."""
-    source = (ROOT / "orders" / "services" / "opening.py").read_text(encoding="utf-8")
-    given = set(re.findall(r'return f?"(not allowed, because [^"]*)"', source))
+    source = (ROOT / "orders" / "services" / "reopening.py").read_text(encoding="utf-8")
+    given = set(re.findall(r'NotAllowedError\("(\w+)"', source))
     assert len(given) > 6
-    without = {why for why in given if not refusal(re.sub(r"\{[^}]*\}", "withdrawn", why))}
-    assert without == {"not allowed, because only activations are sent anew"}
+    assert {code for code in given if not MESSAGES[code].words} == {"open_no_activation"}
 
 
 def kinds_written() -> set[str]:
