@@ -1,6 +1,7 @@
-"""The one table of what we refuse and leave alone: each code's sentence at a terminal and on pages.
+"""The one table of sentences: why something was refused, left alone or failed, at a terminal and on pages.
 
-Services raise codes (`orders/errors.py`); a sentence is made where a person reads it.
+Services raise codes (`orders/errors.py`), and rows keep them: `{"code": ..., ...}` with the parameters beside the code.
+A sentence is made where a person reads it.
 """
 
 from collections.abc import Mapping
@@ -246,7 +247,51 @@ MESSAGES = {
     ),
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
     "not_restored": Message("the database does not count as restored: there is nothing to say"),
+    # what is kept with an error or an incident
+    "cause_says_all": Message(),
+    "partner_words": Message("%(words)s", "%(words)s"),
+    "mail_not_written": Message("the mail can't be written: %(why)s", _("the mail can't be written: %(why)s")),
+    "worker_died": Message("the worker died or lost its lease", _("the worker stopped before the answer came")),
+    "withdrawn": Message("withdrawn", _("it was withdrawn")),
+    "rejected": Message("rejected", _("BPM rejected it")),
+    "given_up": Message("given up", _("staff gave the step up")),
+    "rested_upon": Message("%(number)s: later orders rest on it", _("later orders rest on %(number)s")),
+    "bpm_domains": Message("domains: BPM has %(there)s, now %(here)s", _("domains: BPM has %(there)s, now %(here)s")),
+    "bpm_service": Message("service: BPM has %(there)s, now %(here)s", _("service: BPM has %(there)s, now %(here)s")),
+    "bpm_start": Message("start: BPM has %(there)s, now %(here)s", _("start: BPM has %(there)s, now %(here)s")),
+    # what is wrong with a file
+    "file_name": Message(words=_("the name must be %(form)s with a real time")),
+    "file_link": Message(words=_("it is a symbolic link; put the file itself into the folder")),
+    "file_missing": Message(words=_("no such file in the attachment folder")),
+    "file_unreadable": Message(words=_("it can't be read: %(why)s")),
+    "file_irregular": Message(words=_("it is no regular file")),
+    "file_size": Message(
+        "%(size)d bytes, at most %(most)d (20 MiB) are allowed", _("%(size)s bytes; at most 20 MiB are allowed")
+    ),
+    "file_unpacked": Message(
+        words=_("more than 100 MiB unpacked, or it could not be opened within %(seconds)s s and 300 MiB of memory")
+    ),
+    "file_no_zip": Message("it is no xlsx file (no zip signature)", _("it is no xlsx file")),
+    "file_not_opened": Message(words=_("it does not open as xlsx, or it carries macros")),
+    "file_encrypted": Message(
+        "it is protected by a password (or an old .xls): save it as xlsx without one",
+        _("it is protected by a password, or an old .xls: save it as xlsx without one"),
+    ),
+    "file_empty": Message(words=_("its first sheet has no data row below the heading")),
+    # what is wrong with a host name
+    "name_long": Message(words=_("longer than %(most)s characters")),
+    "name_long_in_ascii": Message(words=_("longer than %(most)s characters when written in ASCII")),
+    "name_looks_ascii": Message(words=_("holds a character that only looks like an ASCII letter")),
+    "name_wildcard": Message(words=_("a wildcard is not allowed")),
+    "name_dot": Message(words=_("ends in a dot")),
+    "name_one_label": Message(words=_("has only one label")),
+    "name_address": Message(words=_("is an address, not a name")),
+    "name_empty_label": Message(words=_("has an empty label")),
+    "name_bad_label": Message(words=_("has a label that is no valid internationalized name")),
+    "name_long_label": Message(words=_("has a label longer than 63 characters")),
+    "name_letters": Message(words=_("may only hold letters, digits and hyphens, no hyphen at an end of a label")),
 }
+AT_ONCE = "at once"  # in place of a start's day
 LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}
 
 
@@ -275,5 +320,7 @@ def _labelled(params: Mapping[str, object]) -> dict[str, object]:
 
 
 def _label(name: str, value: object) -> object:
+    if value == AT_ONCE:
+        return str(_("At once"))
     words = next((choices for choices in LABELS.get(name, ()) if value in choices.values), None)
     return str(words(value).label) if words else value

@@ -10,7 +10,7 @@ import dataclasses
 from django.conf import settings
 
 from integrations.outbound import formats
-from integrations.outbound.http import ANSWER_BYTES, Answer, PartnerError, check, parse, plain, post
+from integrations.outbound.http import ANSWER_BYTES, NO_MORE, Answer, PartnerError, check, parse, plain, post
 
 RECORD_BYTES = 2048  # of an answer, for each record; ours take 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
@@ -86,6 +86,7 @@ def _rows(answer: Answer) -> list[dict]:
     raise PartnerError(
         "answered a result that is not a list of objects",
         code="bad_result",
+        params=NO_MORE,
         http_status=answer.http_status,
         answer=answer.text,
     )

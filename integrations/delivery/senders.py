@@ -16,7 +16,7 @@ from integrations.bpm import client as bpm
 from integrations.delivery import rate
 from integrations.outbound import formats
 from integrations.outbound.deadline import adapter, connected
-from integrations.outbound.http import KEPT_CHARACTERS, PartnerError, clean
+from integrations.outbound.http import KEPT_CHARACTERS, NO_MORE, PartnerError, clean
 from notifications import services as mail
 from orders.attachments.check import check_files
 from orders.models import Attempt, Dispatch
@@ -38,14 +38,18 @@ RESTORED = PartnerError(
 def send(work: Work) -> Outcome:
     """Makes the call; whatever goes wrong is an outcome, never an exception."""
     if not work.payload:
-        return _outcome(work, Result.REFUSED, code="payload", message="the payload could not be built; see the log")
+        return _outcome(
+            work, Result.REFUSED, code="payload", message="the payload could not be built; see the log", params=NO_MORE
+        )
     try:
         return _SENDERS[work.channel](work)
     except PartnerError as error:
         return _failure(work, error)
     except mail.MailError as error:
         result = Result.REFUSED if error.permanent else Result.RETRY
-        return _outcome(work, result, code=error.code, message=str(error), unknown=not error.permanent)
+        return _outcome(
+            work, result, code=error.code, message=str(error), params=error.params, unknown=not error.permanent
+        )
     except Exception as error:  # a fault of ours must not take the other calls with it
         logger.exception("dispatch %s", work.dispatch_id)
         return _outcome(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
@@ -78,6 +82,7 @@ def _failure(work: Work, error: PartnerError) -> Outcome:
         Result.REFUSED if error.permanent else Result.RETRY,
         code=error.code,
         message=error.message,
+        params=error.params,
         http_status=error.http_status,
         answer=error.answer,
         unknown=error.unknown,
@@ -148,10 +153,16 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
         Result.ACTED_BEFORE,
         code=ACTED_BEFORE,
         message=error.message,
+        params=error.params,
         http_status=error.http_status,
         answer=error.answer,
         data={"held": held_records(rows)},
     )
+
+
+def _with(params: dict, more: str) -> dict:
+    """The partner's words with some more of ours."""
+    return params | {"words": params["words"] + more} if "words" in params else {} if more else params
 
 
 def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerError) -> Outcome:
@@ -161,6 +172,7 @@ def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerEr
         Result.RETRY,
         code=ACTED_BEFORE,
         message=error.message + more,
+        params=_with(error.params, more),
         http_status=error.http_status,
         answer=error.answer,
         unknown=True,
@@ -199,7 +211,9 @@ def _bpm(work: Work) -> Outcome:
     except PartnerError as error:
         if error.acted_before:
             known = {"http_status": error.http_status, "answer": error.answer}
-            return _outcome(work, Result.ACTED_BEFORE, code=ACTED_BEFORE, message=error.message, **known)
+            return _outcome(
+                work, Result.ACTED_BEFORE, code=ACTED_BEFORE, message=error.message, params=error.params, **known
+            )
         raise
     return _outcome(work, Result.OK, answer=process, data={"process": process})
 
@@ -223,8 +237,11 @@ def _files(work: Work) -> Outcome:
     found = check_files(**json.loads(work.payload))
     if not found:
         return _outcome(work, Result.OK)
-    message = "; ".join(f"{one.file}: {one.message}" for one in found if one.code)
-    return _outcome(work, Result.HELD, code=found[0].code, message=message, data={"findings": list(map(asdict, found))})
+    wrong = [one for one in found if one.code]
+    message = "; ".join(f"{one.file}: {one.message}" for one in wrong)
+    params = {"parts": [one.why | {"file": one.file} for one in wrong]}
+    data = {"findings": list(map(asdict, found))}
+    return _outcome(work, Result.HELD, code=found[0].code, message=message, params=params, data=data)
 
 
 _SENDERS: dict[str, Callable[[Work], Outcome]] = {

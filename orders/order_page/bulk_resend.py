@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.error_codes import Cause, cause_of
 from orders.models import Dispatch, Order, OrderEvent
+from orders.order_page.error_details import of_step
 from orders.order_page.history import PARTNER_NAMES
 from orders.queries.doubts import mark
 from orders.services.incidents import PARTNERS
@@ -75,7 +76,7 @@ def results_of(event: OrderEvent, orders: QuerySet[Order]) -> dict:
     rows = list(orders.filter(pk__in=sent.values("order_id")).select_related(None).order_by("pk"))
     steps = defaultdict(list)
     mine = Dispatch.objects.filter(order__in=[row.pk for row in rows], superseded=False).exclude(state=State.WAITING)
-    for step in mine.only("order_id", "step", "state", "error_code", "error"):
+    for step in mine.only("order_id", "step", "state", "error_code", "error", "error_params"):
         steps[step.order_id].append(step)
     results = [_result(order, steps[order.pk]) for order in rows]
     counts = Counter(row.word for row in results)
@@ -89,5 +90,5 @@ def _result(order: Order, steps: list[Dispatch]) -> Result:
     failed = next((row for row in steps if row.state == State.FAILED), None)
     if failed:
         label = Dispatch.Step(failed.step).label
-        return Result(order, "failed", label, cause_of(failed.error_code), failed.error)
+        return Result(order, "failed", label, cause_of(failed.error_code), of_step(failed))
     return Result(order, "waiting" if any(row.state in BUSY for row in steps) else "fixed")

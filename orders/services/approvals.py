@@ -112,7 +112,7 @@ def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
     return bool(
         begun.update(
             state=State.DONE, done_at=now, lease_token=None, next_try_at=None, definite=True, error_code="", error="",
-            may_have_acted=True,
+            error_params={}, may_have_acted=True,
         )
     )  # fmt: skip
 

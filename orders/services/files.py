@@ -38,8 +38,9 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
     if order.held_because:
         close_troubles(order, step=row.step, now=now, by=by)
     order.held_because = Order.Held.FILES
-    add_event(order, "held", by=by, now=now, because=order.held_because, code=outcome.code, detail=outcome.message)
-    open_incident(order, partner="files", step=row.step, code=outcome.code, detail=outcome.message, now=now, mail=False)
+    told = {"code": outcome.code, "detail": outcome.message, "params": outcome.params}
+    add_event(order, "held", by=by, now=now, because=order.held_because, **told)
+    open_incident(order, partner="files", step=row.step, now=now, mail=False, **told)
     queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, because=outcome.code, detail=outcome.message)
 
 
@@ -92,7 +93,10 @@ def why_not_waive(order: Order) -> NotAllowedError | None:
 def _end_check(row: Dispatch, now: datetime.datetime) -> None:
     row.state, row.definite, row.done_at = State.DONE, True, now
     row.next_try_at, row.lease_token, row.error_code, row.error = None, None, "", ""
-    row.save(update_fields=["state", "definite", "done_at", "next_try_at", "lease_token", "error_code", "error"])
+    row.error_params = {}
+    row.save(update_fields=[
+        "state", "definite", "done_at", "next_try_at", "lease_token", "error_code", "error", "error_params",
+    ])  # fmt: skip
 
 
 def _record_waiver(order: Order, reason: str, by: str, now: datetime.datetime) -> None:

@@ -33,6 +33,7 @@ from orders.services.wakeup import wake
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 DELETIONS = {Step.DELETE_BILLING, Step.VERIFY_DELETED}
+GIVEN_UP = {"detail": "given up", "params": {"code": "given_up"}}
 TRIALS_OWN = {Step.CREATE_TRIAL, Step.EXTEND_TRIAL}
 
 
@@ -198,9 +199,8 @@ def _are_there(records: Iterable[BillingRecord]) -> bool:
 
 def _note_billed(row: Dispatch, now: datetime.datetime) -> None:
     """Somebody is billed who should not be: the incident stays until the books show it gone, or somebody accepts it."""
-    open_incident(
-        row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, detail=row.error or "given up", now=now
-    )
+    told = {"detail": row.error, "params": row.error_params} if row.error else GIVEN_UP
+    open_incident(row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, now=now, **told)
 
 
 def _settle_undoing(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:

@@ -4,6 +4,7 @@ what there is now (contract 3.9, Resend and A way out of everything)."""
 import datetime
 from collections.abc import Iterable, Mapping
 
+from orders.error_messages import AT_ONCE, say_in_english
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import FIXES, OPEN_STATES
@@ -21,6 +22,7 @@ from orders.services.save_plan import carry_out, take_claim
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 MAILS = {Step.MAIL_SENT, Step.MAIL_BILLED}
+DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
 SENT_WITH = "sent_with"  # in a BPM dispatch's `about`: what its process was started with
 
 
@@ -168,11 +170,13 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
         process.about = {**process.about, SENT_WITH: before}
         process.save(update_fields=["about"])
     new = _sent_with(order)
-    differs = [name for name in ("domains", "service", "start") if _shape(known[name]) != _shape(new[name])]
+    differs = [name for name in DIFFERS if _shape(known[name]) != _shape(new[name])]
     if not differs or order.held_because:
         return
-    detail = "; ".join(f"{name}: BPM has {_said(known[name])}, now {_said(new[name])}" for name in differs)
-    open_incident(order, partner="bpm", step=Step.START_BPM, code=PROCESS_DIFFERS, detail=detail, now=now)
+    parts = [{"code": DIFFERS[name], "there": _said(known[name]), "here": _said(new[name])} for name in differs]
+    detail = "; ".join(say_in_english(part["code"], part) for part in parts)
+    told = {"detail": detail, "params": {"parts": parts}}
+    open_incident(order, partner="bpm", step=Step.START_BPM, code=PROCESS_DIFFERS, now=now, **told)
 
 
 def _shape(value: str | list[str]) -> str | set[str]:
@@ -182,4 +186,4 @@ def _shape(value: str | list[str]) -> str | set[str]:
 def _said(value: str | list[str]) -> str:
     if isinstance(value, list):
         return ", ".join(value[:20]) + (f" and {len(value) - 20} more" if len(value) > 20 else "")
-    return value or "at once"
+    return value or AT_ONCE

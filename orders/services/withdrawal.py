@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from orders.content import Receipt
 from orders.db.canonical import content_hash
+from orders.error_messages import say_in_english
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
 from orders.services.compensation.finish import finish_undo
@@ -106,8 +107,9 @@ def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
     change.state, change.held_because = State.WITHDRAWN, Order.Held.NOT
     change.save(update_fields=["state", "held_because"])
     close_troubles(change, now=now, by=by, but=STILL_WRONG)
-    detail = f"{change.number}: later orders rest on it"
-    open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now)
+    params = {"code": "rested_upon", "number": change.number}
+    detail = say_in_english(params["code"], params)
+    open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now, params=params)
     close_refused(change)
     if latest_shape(change.trial).pk == change.pk and close_never_begun(change, but=Dispatch.Step.ASK_BILLING):
         count_what_is_there(change, now=now, by=by)

@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 from orders.attachments import check
 from orders.error_messages import MESSAGES
 from orders.errors import ContentError, NotAllowedError
-from orders.order_page.error_messages import said
+from orders.order_page.error_details import said
 from orders.order_page.history import WORDS, tell
 from tests import factories
 from tests.admin.orders import billed, deciding, held_for_files, page, step
@@ -28,31 +28,33 @@ def in_chinese():
 
 
 @pytest.mark.parametrize(
-    "error, told",
+    "params, told",
     [
-        ("answered HTTP 200, code 400: 域名未备案", "域名未备案"),
-        ("answered HTTP 503", ""),
-        ("answered HTTP 200 with a body that is not a JSON object", ""),
-        ("no complete answer in time (HTTPConnectionPool(host='x', port=1): Read timed out.)", ""),
-        ("no connection (Connection refused)", ""),
-        ("mail server: SMTPDataError (550, 'no such user')", "SMTPDataError (550, 'no such user')"),
-        ("对方自己的话", "对方自己的话"),
-        ("withdrawn", "已撤单"),
+        ({"code": "partner_words", "words": "域名未备案"}, "域名未备案"),
+        ({"code": "partner_words", "words": "请联系13712345678"}, "请联系137***78"),
+        ({"code": "cause_says_all"}, ""),
+        ({}, "对方自己的话"),
+        ({"code": "withdrawn"}, "已撤单"),
         (
-            "domains: BPM has a.cn, b.cn, now a.cn; start: BPM has at once, now 2023-09-30",
+            {
+                "parts": [
+                    {"code": "bpm_domains", "there": "a.cn, b.cn", "here": "a.cn"},
+                    {"code": "bpm_start", "there": "at once", "here": "2023-09-30"},
+                ]
+            },
             "域名：BPM 为 a.cn, b.cn，现为 a.cn；开始时间：BPM 为 立即开通，现为 2023-09-30",
         ),
-        ("a.xlsx: no such file in the attachment folder", "a.xlsx：附件目录中没有此文件"),
-        ("22000000 bytes, at most 20971520 (20 MiB) are allowed", "22000000 字节，超过上限 20 MiB"),
+        ({"code": "file_missing", "file": "a.xlsx"}, "a.xlsx：附件目录中没有此文件"),
+        ({"code": "file_size", "size": 22000000, "most": 20971520}, "22000000 字节，超过上限 20 MiB"),
     ],
 )
-def test_an_error_in_words(error, told):
-    assert said(error) == told
+def test_an_error_in_words(params, told):
+    assert said("对方自己的话", params) == told
 
 
-@pytest.mark.parametrize("code", check.MESSAGES)
-def test_a_file_s_finding_is_told_in_chinese(code):
-    told = said(check.MESSAGES[code])
+@pytest.mark.parametrize("verdict", check.VERDICTS)
+def test_a_file_s_finding_is_told_in_chinese(verdict):
+    told = said("", check.VERDICTS[verdict])
     assert told
     assert not ENGLISH.search(told)
 
@@ -128,7 +130,8 @@ def test_an_event_tells_why(admin_client):
     assert "对方认为订单内容有误" in tell(row).what
     row = factories.OrderEventFactory(
         order=order, kind="step_retrying", actor="worker",
-        data={"step": "create_billing", "code": "timeout", "message": "no complete answer in time (x)"},
+        data={"step": "create_billing", "code": "timeout", "message": "no complete answer in time (x)",
+              "params": {"code": "cause_says_all"}},
     )  # fmt: skip
     assert tell(row).more == "对接方应答超时。"
     text = admin_client.get(reverse("admin:orders_orderevent_changelist")).content.decode()

@@ -7,10 +7,10 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.domain_names import MOST_DOMAINS, fault
+from orders.domain_names import MOST_DOMAINS, find_fault
+from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.error_messages import said
 from orders.order_page.ladder.steps import Facts
 from orders.services.holds import name_domains, why_not_name_domains
 
@@ -35,9 +35,9 @@ class DomainsForm(ReasonForm):
         if len(names) > MOST_DOMAINS:
             raise forms.ValidationError(NotAllowedError("too_many_domains", most=MOST_DOMAINS).words())
         for name in names:
-            if wrong := fault(name):
+            if wrong := find_fault(name):
                 text = _("%(name)s can't be ordered: %(why)s")
-                raise forms.ValidationError(text, params={"name": name, "why": said(wrong)})
+                raise forms.ValidationError(text, params={"name": name, "why": say(wrong["code"], wrong)})
         if twice := next((name for name, number in Counter(map(str.lower, names)).items() if number > 1), ""):
             raise forms.ValidationError(_("%(name)s is there twice"), params={"name": twice})
         return names

@@ -8,7 +8,7 @@ from orders.error_codes import cause_of
 from orders.errors import NotAllowedError
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
-from orders.order_page.error_messages import said
+from orders.order_page.error_details import of_finding
 from orders.order_page.ladder.steps import Facts
 from orders.services.files import waive_files, why_not_waive
 
@@ -37,5 +37,5 @@ class Waive(Decision):
 
 
 def _say(one: dict) -> str:
-    what = f"{one['file']}{_(': ')}{cause_of(one['code']).what} {said(one['message'])}"
+    what = f"{one['file']}{_(': ')}{cause_of(one['code']).what} {of_finding(one)}"
     return _("Found: %(what)s") % {"what": what}

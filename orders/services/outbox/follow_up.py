@@ -78,7 +78,13 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
     if row.order.undo_since and row.channel in NEEDLESS:
         return
     open_incident(
-        row.order, partner=PARTNERS[row.channel], step=row.step, code=row.error_code, detail=row.error, now=now
+        row.order,
+        partner=PARTNERS[row.channel],
+        step=row.step,
+        code=row.error_code,
+        detail=row.error,
+        now=now,
+        params=row.error_params,
     )
     reached = row.order.kind == Order.Kind.ACTIVATION and row.step in COMPENSATED and row.gate != Dispatch.Gate.START
     reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
@@ -95,7 +101,13 @@ def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: 
         add_event(row.order, ACTED_BEFORE, by=by, now=now, step=row.step)
         if row.channel == Channel.BPM or (row.step == Step.CREATE_TRIAL and _was_cancelled(row)):
             open_incident(
-                row.order, partner=PARTNERS[row.channel], step=row.step, code=ACTED_BEFORE, detail=row.error, now=now
+                row.order,
+                partner=PARTNERS[row.channel],
+                step=row.step,
+                code=ACTED_BEFORE,
+                detail=row.error,
+                now=now,
+                params=row.error_params,
             )
     for row in done:
         if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:

@@ -6,6 +6,7 @@ import uuid
 from django.db.models import DateTimeField, Q
 
 from orders.db.compiled_query import Prepared, Slot
+from orders.error_messages import MESSAGES
 from orders.models import Attempt, Dispatch
 from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.outcome import Outcome
@@ -13,7 +14,7 @@ from orders.services.outbox.record import record_outcomes
 
 State, Result = Dispatch.State, Attempt.Outcome
 MOST_ALONE = 5  # losses in a row, after the first, which may have been a neighbour's doing
-WORDS = "the worker died or lost its lease"
+WORDS = MESSAGES["worker_died"].english
 
 # Of what is due; a lease that ran out is a loss.
 NEVER_LOST = Q(lost=0) & ~Q(state=State.SENDING)
@@ -56,6 +57,7 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
         result=Result.LOST,
         code="lost",
         message=WORDS,
+        params={"code": "worker_died"},
         unknown=True,
     )
 

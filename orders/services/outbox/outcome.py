@@ -14,6 +14,8 @@ class Outcome:
     `transport`: it says something about the partner, not the request. `free`: the partner's breaker is open, so a
     failure costs no attempt.
 
+    `message` is for the log; `params` say the same as a code, where pages have words for it (`error_messages.py`).
+
     `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic), `held` (records that it holds, after a
     question or where it acted before), `findings` (what is wrong with files, as dicts). `retry_after` in seconds.
     """
@@ -25,6 +27,7 @@ class Outcome:
     channel: str = ""
     code: str = ""
     message: str = ""
+    params: dict = field(default_factory=dict)
     http_status: int | None = None
     answer: str = ""
     unknown: bool = False
