@@ -37,9 +37,8 @@ def said(text: str, params: Mapping) -> str:
 
     Phones and mails in a stranger's words are masked: partners quote what they were sent.
     """
-    if not params:
-        return mask_text(text)
-    return _("; ").join(_say_part(part) for part in params.get("parts", [params]))
+    parts = params.get("parts") or ([params] if "code" in params else [])
+    return _("; ").join(map(_say_part, parts)) if parts else mask_text(text)
 
 
 def _say_part(part: Mapping) -> str:
