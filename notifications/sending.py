@@ -15,13 +15,19 @@ FOR_NOW_STATUSES = {401, 403, 408, 429}  # a mail provider's HTTP answers that s
 NOT_THE_MAILS_FAULT = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 
 
-class MailError(Exception):
-    """The mail was not sent. `permanent`: this mail won't ever be taken. `code`: a short word for grouping."""
+NO_MORE = {"code": "cause_says_all"}
 
-    def __init__(self, message: str, *, permanent: bool, code: str):
+
+class MailError(Exception):
+    """The mail was not sent. `permanent`: this mail won't ever be taken. `code`: a short word for grouping.
+
+    `params`: what stands beside the cause on pages, as a code with parameters; without it the message does.
+    """
+
+    def __init__(self, message: str, *, permanent: bool, code: str, params: dict | None = None):
         super().__init__(message)
         self.permanent = permanent
-        self.code = code
+        self.code, self.params = code, params or {}
 
 
 def send(payload: dict, *, connect: Connect | None = None) -> None:
@@ -33,7 +39,9 @@ def send(payload: dict, *, connect: Connect | None = None) -> None:
     takes the mail for some of the recipients has taken it.
     """
     if not payload["to"]:
-        raise MailError("nobody to send to: no contact has a mail address", permanent=True, code="no_recipients")
+        raise MailError(
+            "nobody to send to: no contact has a mail address", permanent=True, code="no_recipients", params=NO_MORE
+        )
     try:
         _message(payload, _backend(connect)).send()
     except smtplib.SMTPRecipientsRefused as error:
@@ -43,9 +51,11 @@ def send(payload: dict, *, connect: Connect | None = None) -> None:
     except AnymailError as error:
         raise _provider(error) from error
     except (smtplib.SMTPException, requests.RequestException, OSError) as error:
-        raise MailError(f"mail server: {_words(error)}", permanent=False, code=_trouble(error)) from error
+        raise _from("mail server", error, permanent=False, code=_trouble(error)) from error
     except ValueError as error:  # an address or header that can't be written, BadHeaderError among them
-        raise MailError(f"the mail can't be written: {_words(error)}", permanent=True, code="bad_mail") from error
+        params = {"code": "mail_not_written", "why": _words(error)}
+        message = f"the mail can't be written: {_words(error)}"
+        raise MailError(message, permanent=True, code="bad_mail", params=params) from error
 
 
 def _backend(connect: Connect | None) -> BaseEmailBackend:
@@ -65,15 +75,21 @@ def _message(payload: dict, backend: BaseEmailBackend) -> EmailMessage:
     )
 
 
+def _from(whom: str, error: Exception, *, permanent: bool, code: str) -> MailError:
+    """An error that tells a server's own words."""
+    params = {"code": "partner_words", "words": _words(error)}
+    return MailError(f"{whom}: {_words(error)}", permanent=permanent, code=code, params=params)
+
+
 def _recipients_refused(error: smtplib.SMTPRecipientsRefused) -> MailError:
     codes = sorted(code for code, _ in error.recipients.values())
     permanent = bool(codes) and codes[0] >= 500
-    return MailError(f"all recipients refused: {_words(error)}", permanent=permanent, code="recipients_refused")
+    return _from("all recipients refused", error, permanent=permanent, code="recipients_refused")
 
 
 def _answered(error: smtplib.SMTPResponseException) -> MailError:
     permanent = error.smtp_code >= 500 and not isinstance(error, NOT_THE_MAILS_FAULT)
-    return MailError(f"mail server: {_words(error)}", permanent=permanent, code=f"smtp_{error.smtp_code}")
+    return _from("mail server", error, permanent=permanent, code=f"smtp_{error.smtp_code}")
 
 
 def _provider(error: AnymailError) -> MailError:
@@ -81,8 +97,8 @@ def _provider(error: AnymailError) -> MailError:
     status = getattr(error, "status_code", None)
     if isinstance(error, AnymailAPIError):
         permanent = status is not None and 400 <= status < 500 and status not in FOR_NOW_STATUSES
-        return MailError(f"mail provider: {_words(error)}", permanent=permanent, code=f"provider_{status or 'trouble'}")
-    return MailError(f"mail provider: {_words(error)}", permanent=True, code="provider_refused")
+        return _from("mail provider", error, permanent=permanent, code=f"provider_{status or 'trouble'}")
+    return _from("mail provider", error, permanent=True, code="provider_refused")
 
 
 def _trouble(error: Exception) -> str:

@@ -9,8 +9,11 @@ import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import idna
+
+from orders.error_messages import say_in_english
 
 MOST_DOMAINS = 20_000  # of one order
 LONGEST_NAME = 253
@@ -78,24 +81,31 @@ def domain_fault(name: str) -> str | None:
 
     It must be a real name: no address, no wildcard; internationalized ones may be. Letter case does not matter.
     """
+    found = find_domain_fault(name)
+    return say_in_english(found["code"], found) if found else None
+
+
+def find_domain_fault(name: str) -> dict[str, Any] | None:
+    """The same as a code of `orders/error_messages.py`: `{"code": ..., ...}`."""
     lower = name.lower()
     if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
         return None
-    return _fault_of_form(name) or _fault_of_labels(lower)
+    code = _fault_of_form(name) or _fault_of_labels(lower)
+    return {"code": code, "most": LONGEST_NAME} if code else None
 
 
 def _fault_of_form(name: str) -> str | None:
     if len(name) > LONGEST_NAME:
-        return f"longer than {LONGEST_NAME} characters"
+        return "name_long"
     if name.lower().isascii() and not name.isascii():
-        return "holds a character that only looks like an ASCII letter"
+        return "name_looks_ascii"
     if "*" in name:
-        return "a wildcard is not allowed"
+        return "name_wildcard"
     if name.endswith("."):
-        return "ends in a dot"
+        return "name_dot"
     if "." not in name:
-        return "has only one label"
-    return "is an address, not a name" if _is_address(name) else None
+        return "name_one_label"
+    return "name_address" if _is_address(name) else None
 
 
 def _is_address(name: str) -> bool:
@@ -109,19 +119,19 @@ def _fault_of_labels(lower: str) -> str | None:
     if any(faults):
         return next(filter(None, faults))
     wire_length = sum(len(_a_label(label)) + 1 for label in labels) - 1
-    return f"longer than {LONGEST_NAME} characters when written in ASCII" if wire_length > LONGEST_NAME else None
+    return "name_long_in_ascii" if wire_length > LONGEST_NAME else None
 
 
 def _label_fault(label: str) -> str | None:
     if not label:
-        return "has an empty label"
+        return "name_empty_label"
     try:
         valid = re.fullmatch(_LABEL, _a_label(label))
     except (idna.IDNAError, UnicodeError):
-        return "has a label that is no valid internationalized name"
+        return "name_bad_label"
     if len(_a_label(label)) > 63:
-        return "has a label longer than 63 characters"
-    return None if valid else "may only hold letters, digits and hyphens, no hyphen at an end of a label"
+        return "name_long_label"
+    return None if valid else "name_letters"
 
 
 @lru_cache(maxsize=4096)

@@ -1,8 +1,29 @@
-"""What the core refuses, by name. Each says what is wrong in words that the caller can act on."""
+"""What the core refuses, by name: a code and its parameters. `orders/error_messages.py` has each code's sentence."""
+
+from orders.error_messages import say, say_in_english
 
 
 class OrderError(Exception):
-    """The core refused; nothing was changed."""
+    """The core refused; nothing was changed.
+
+    `code` says why, `params` fill its sentence. `str()` is the sentence for commands, logs and BBOSS, `words()` the one
+    for pages. Guards return such an error instead of raising it: a service raises it, a page shows it.
+    """
+
+    def __init__(self, code: str, /, **params: object):
+        super().__init__(code)
+        self.code, self.params = code, params
+
+    def __str__(self) -> str:
+        return say_in_english(self.code, self.params)
+
+    def words(self) -> str:
+        """Why, in the reader's language."""
+        return say(self.code, {name: _words_of(value) for name, value in self.params.items()})
+
+
+def _words_of(value: object) -> object:
+    return value.words() if isinstance(value, OrderError) else value
 
 
 class ContentError(OrderError):
@@ -11,10 +32,16 @@ class ContentError(OrderError):
     `field` is the member's name, `why` what is wrong with it.
     """
 
-    def __init__(self, field: str, why: str):
-        super().__init__(f"{field}: {why}")
+    def __init__(self, code: str, /, *, field: str, **params: object):
+        super().__init__(code, **params)
         self.field = field
-        self.why = why
+
+    @property
+    def why(self) -> str:
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.why}"
 
 
 class RepeatCallError(OrderError):
@@ -38,10 +65,10 @@ class RecordConflictError(OrderError):
 
 
 class NotAllowedError(OrderError):
-    """The present state does not allow this act; the message says which state and why."""
+    """The present state does not allow this act; the code says why."""
 
 
 def check_reason(reason: str, act: str) -> None:
     """Raises NotAllowedError where an act ("a withdrawal") was given no reason."""
     if not reason.strip():
-        raise NotAllowedError(f"{act} needs a reason")
+        raise NotAllowedError("no_reason", act=act)

@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from integrations.outbound import formats
-from integrations.outbound.http import ANSWER_BYTES, Answer, PartnerError, check, parse, plain, post
+from integrations.outbound.http import ANSWER_BYTES, NO_MORE, Answer, PartnerError, check, parse, plain, post
 
 LIVE, CANCELLED = "1", "2"
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # what a call is about
@@ -169,6 +169,7 @@ def _rows(answer: Answer) -> list[dict[str, Any]]:
     raise PartnerError(
         "answered a result that is not a list of objects",
         code="bad_result",
+        params=NO_MORE,
         http_status=answer.http_status,
         answer=answer.text,
     )

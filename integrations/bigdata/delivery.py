@@ -149,10 +149,16 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
         Result.ACTED_BEFORE,
         code=ACTED_BEFORE,
         message=error.message,
+        params=error.params,
         http_status=error.http_status,
         answer=error.answer,
         data={"held": held_records(rows)},
     )
+
+
+def _with(params: dict, more: str) -> dict:
+    """The partner's words with some more of ours."""
+    return params | {"words": params["words"] + more} if "words" in params else {} if more else params
 
 
 def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerError) -> dict:
@@ -161,6 +167,7 @@ def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerEr
         Result.RETRY,
         code=ACTED_BEFORE,
         message=error.message + more,
+        params=_with(error.params, more),
         http_status=error.http_status,
         answer=error.answer,
         unknown=True,

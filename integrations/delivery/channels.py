@@ -17,7 +17,7 @@ from integrations.bigdata.client import look_up_seconds
 from integrations.bigdata.delivery import build_billing, build_usage, send_billing, send_usage
 from integrations.bpm.delivery import build_bpm, send_bpm
 from integrations.delivery.mail import build_mail, send_mail
-from integrations.outbound.http import PartnerError, clean
+from integrations.outbound.http import NO_MORE, PartnerError, clean
 from notifications.services import MailError
 from orders.attachments.check import check_files
 from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
@@ -70,14 +70,18 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 def send(work: Work) -> Outcome:
     """Makes the call; whatever goes wrong is an outcome, never an exception."""
     if not work.payload:
-        return _outcome(work, Result.REFUSED, code="payload", message="the payload could not be built; see the log")
+        return _outcome(
+            work, Result.REFUSED, code="payload", message="the payload could not be built; see the log", params=NO_MORE
+        )
     try:
         return _outcome(work, **CHANNELS[work.channel].send(work, time.monotonic() + longest(work)))
     except PartnerError as error:
         return _failure(work, error)
     except MailError as error:
         result = Result.REFUSED if error.permanent else Result.RETRY
-        return _outcome(work, result, code=error.code, message=str(error), unknown=not error.permanent)
+        return _outcome(
+            work, result, code=error.code, message=str(error), params=error.params, unknown=not error.permanent
+        )
     except Exception as error:  # a fault of ours must not take the other calls with it
         logger.exception("dispatch %s", work.dispatch_id)
         return _outcome(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
@@ -110,6 +114,7 @@ def _failure(work: Work, error: PartnerError) -> Outcome:
         Result.REFUSED if error.permanent else Result.RETRY,
         code=error.code,
         message=error.message,
+        params=error.params,
         http_status=error.http_status,
         answer=error.answer,
         unknown=error.unknown,
@@ -132,9 +137,14 @@ def _send_files(work: Work, until: float) -> dict:
     found = check_files(**json.loads(work.payload))
     if not found:
         return {"result": Result.OK}
-    message = "; ".join(f"{one.file}: {one.message}" for one in found if one.code)
-    findings = {"findings": list(map(asdict, found))}
-    return {"result": Result.HELD, "code": found[0].code, "message": message, "data": findings}
+    wrong = [one for one in found if one.code]
+    return {
+        "result": Result.HELD,
+        "code": found[0].code,
+        "message": "; ".join(f"{one.file}: {one.message}" for one in wrong),
+        "params": {"parts": [one.why | {"file": one.file} for one in wrong]},
+        "data": {"findings": list(map(asdict, found))},
+    }
 
 
 @dataclass(frozen=True)

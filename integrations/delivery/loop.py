@@ -302,7 +302,14 @@ def _record_alone(outcome: Outcome) -> int:
     """What can't be written counts as a fault of ours, to be tried again: then it ends as an incident at the latest."""
     fault = f"the answer ({outcome.result}) could not be recorded; see the log"
     bare = replace(
-        outcome, result=Attempt.Outcome.RETRY, code="internal", message=fault, answer="", data={}, unknown=True
+        outcome,
+        result=Attempt.Outcome.RETRY,
+        code="internal",
+        message=fault,
+        params={},
+        answer="",
+        data={},
+        unknown=True,
     )
     for attempt in (outcome, bare):
         try:

@@ -27,6 +27,7 @@ RETRY_STATUSES = {401, 403, 408, 429}
 NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
 PROXY_WANTS_CREDENTIALS = 407  # from a proxy of ours; behind it nobody has seen the request
 CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
+NO_MORE = {"code": "cause_says_all"}
 ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
 
 
@@ -40,7 +41,8 @@ class PartnerError(Exception):
     at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
     `acted_before`: 409, the partner acted on this key before, with other bytes; then `permanent` too, which a step that
-    makes or deletes something must not take for "did nothing".
+    makes or deletes something must not take for "did nothing". `params`: what stands beside the cause, as a code
+    (`orders/error_messages.py`); without it the message does.
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class PartnerError(Exception):
         unknown: bool = False,
         transport: bool = False,
         acted_before: bool = False,
+        params: dict | None = None,
     ):
         super().__init__(message)
-        self.message = message
+        self.message, self.params = message, params or {}
         self.permanent = permanent
         self.code = code
         self.http_status = http_status
@@ -105,16 +108,18 @@ def post(
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
         raise refuse("the proxy does not take our credentials", code="proxy", unknown=False)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
-        raise refuse(f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT)
+        raise refuse(
+            f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT, params=NO_MORE
+        )
     if status == ACTED_BEFORE:
         data = parse(raw) or {}
         word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
-        raise refuse.acted_before(_said(Answer(status, text, data)), code=word)
+        raise refuse.acted_before(Answer(status, text, data), code=word)
     if len(raw) > most:
-        raise refuse(f"answered more than {most} bytes", code="answer_too_large")
+        raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_MORE)
     data = parse(raw)
     if data is None:
-        raise refuse(f"answered HTTP {status} with a body that is not a JSON object", code="not_json")
+        raise refuse(f"answered HTTP {status} with a body that is not a JSON object", code="not_json", params=NO_MORE)
     return Answer(status, text, data, retry_after)
 
 
@@ -126,15 +131,16 @@ def check(answer: Answer) -> None:
     code = answer.data.get("code")
     number = _number(code)
     if number is None and not isinstance(code, str):
-        raise _Refusal.of(answer)("answered without a code", code="no_code")
+        raise _Refusal.of(answer)("answered without a code", code="no_code", params=NO_MORE)
     if number is not None and number >= 500:
-        raise _Refusal.of(answer)(_said(answer), code=_word(code), transport=False)
+        raise _Refusal.of(answer)(_said(answer), code=_word(code), transport=False, params=_words(answer))
     if number == ACTED_BEFORE:
-        raise _Refusal.of(answer).acted_before(_said(answer), code=_word(code))
+        raise _Refusal.of(answer).acted_before(answer, code=_word(code))
     if number == 200 and 200 <= answer.http_status < 300:
         return
     word = f"http_{answer.http_status}" if number == 200 else _word(code)
-    raise _Refusal.of(answer)(_said(answer), code=word, permanent=True, unknown=False, transport=False)
+    known = {"permanent": True, "unknown": False, "transport": False, "params": _words(answer)}
+    raise _Refusal.of(answer)(_said(answer), code=word, **known)
 
 
 def parse(raw: bytes | str) -> dict | None:
@@ -172,12 +178,13 @@ class _Refusal:
         return cls(answer.http_status, answer.text, answer.retry_after)
 
     def __call__(
-        self, message: str, *, code: str, unknown: bool = True, transport: bool = True, permanent: bool = False
-    ):
-        return PartnerError(message, code=code, unknown=unknown, transport=transport, permanent=permanent, **self.known)
+        self, message: str, *, code: str, unknown: bool = True, transport: bool = True, **more
+    ) -> PartnerError:
+        return PartnerError(message, code=code, unknown=unknown, transport=transport, **more, **self.known)
 
-    def acted_before(self, message: str, *, code: str) -> PartnerError:
-        return PartnerError(message, code=code, permanent=True, acted_before=True, **self.known)
+    def acted_before(self, answer: Answer, *, code: str) -> PartnerError:
+        known = {"permanent": True, "acted_before": True, "params": _words(answer), **self.known}
+        return PartnerError(_said(answer), code=code, **known)
 
 
 def _request(url: str, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
@@ -239,7 +246,8 @@ def _broken(call: Call, error: Exception) -> PartnerError:
         code, what = "broken", "the connection broke before the answer was complete"
     else:
         code, what = "refused", "no connection"
-    return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True)
+    params = {} if code in {"proxy", "tls"} else NO_MORE
+    return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=params)
 
 
 def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
@@ -264,8 +272,13 @@ def _word(code: object) -> str:
 
 
 def _said(answer: Answer) -> str:
-    words, code = plain(answer.data.get("message") or "")[:300], plain(answer.data.get("code"))[:60]
+    code, words = plain(answer.data.get("code"))[:60], _words(answer)["words"]
     return f"answered HTTP {answer.http_status}, code {code}: {words}"
+
+
+def _words(answer: Answer) -> dict:
+    """The partner's own words."""
+    return {"code": "partner_words", "words": plain(answer.data.get("message") or "")[:300]}
 
 
 def _no_constant(name: str):

@@ -18,7 +18,7 @@ from orders.admin.search import OrderSearch, order_anchor
 from orders.error_codes import cause_of
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.order_page.error_messages import said
+from orders.order_page.error_details import of_attempt, of_step
 from orders.order_page.times import took
 from orders.steps import channels_of
 
@@ -119,7 +119,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
         if not obj.error_code:
             return None
         what = cause_of(obj.error_code).what
-        own = masked_text(said(obj.error)) if obj.error_code.startswith("code_") else ""
+        own = masked_text(of_step(obj)) if obj.error_code.startswith("code_") else ""
         words = {"shown": own or what, "what": f"{what} {own}".strip(), "code": obj.error_code}
         return format_html('<span class="cut" title="{what} ({code})">{shown} ({code})</span>', **words)
 
@@ -196,7 +196,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
 
     @admin.display(description=_("error"))
     def what(self, obj):
-        return cut(masked_text(said(obj.error)))
+        return cut(masked_text(of_attempt(obj)))
 
     @admin.display(description=_("started at"))
     def began(self, obj):

@@ -17,7 +17,7 @@ from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
 from orders.error_codes import cause_of, title_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
-from orders.order_page.error_messages import said
+from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
 from orders.order_page.history import actor_of
 
@@ -81,7 +81,7 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
 
     @admin.display(description=_("last detail"))
     def last_detail(self, incident):
-        return masked_text(said(incident.detail)) or "-"
+        return masked_text(of_trouble(incident)) or "-"
 
     @admin.display(description=_("what to do"))
     def what_to_do(self, incident):
@@ -143,7 +143,7 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("detail"))
     def what(self, obj):
-        return cut(masked_text(said(obj.detail)))
+        return cut(masked_text(of_trouble(obj)))
 
     @admin.display(description=_("accepted by"))
     def who_accepted(self, obj):

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.scope import attributions_of, limit
+from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.models import Incident
 from orders.queries.doubts import mark
@@ -31,10 +32,6 @@ OPEN = frozenset({State.OPEN, State.ACKNOWLEDGED})
 PERMISSION = "orders.change_incident"
 SENDERS = frozenset(PARTNERS.values())
 SHOWN = 20
-BY_THE_BOOKS = _(
-    "It ends by itself when the books of both sides agree, or when it is accepted on the order's page; it can't be "
-    "resolved or ignored by hand."
-)
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,6 @@ ACTS = [
     Act("resolve", _("Resolved"), _("Resolved; the people concerned are told."), OPEN | {State.IGNORED}, for_all=True),
     Act("ignore", _("Ignore it"), _("Ignored for the orders that it has."), OPEN, for_all=True),
 ]
-ENDING = {act.key for act in ACTS if act.for_all}
 SERVICES = {
     "acknowledge": acknowledge_incident,
     "note": note_incident,
@@ -99,16 +95,6 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     return {"stopped": some[:SHOWN], "more_stopped": len(some) > SHOWN, "resend_many": many}
 
 
-def told_now(key: str, incident: Incident) -> str:
-    """Two people decide at once: the second is told what the first made of it."""
-    if key == "note":
-        return _("Write the note first.")
-    if key in ENDING and incident.code in BOOKS_ONLY:
-        return BY_THE_BOOKS
-    incident.refresh_from_db()
-    return _("Nothing was done: the incident is %(state)s now.") % {"state": incident.get_state_display()}
-
-
 class IncidentActs:
     """The acts' part of the incidents' ModelAdmin."""
 
@@ -119,7 +105,8 @@ class IncidentActs:
         return [path("<int:pk>/do/<slug:key>/", act, name="orders_incident_act"), *super().get_urls()]
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        by_the_books = BY_THE_BOOKS if obj and obj.code in BOOKS_ONLY and obj.state in OPEN else ""
+        books_only = obj and obj.code in BOOKS_ONLY and obj.state in OPEN
+        by_the_books = say("incident_by_the_books", {}) if books_only else ""
         context.update(
             acts=offered(request, obj), act_form=NoteForm(), by_the_books=by_the_books, **stopped_by(request, obj)
         )
@@ -146,8 +133,8 @@ class IncidentActs:
             return
         try:
             self.carry_out(request, incident, act.key, form.cleaned_data["note"])
-        except NotAllowedError:
-            messages.error(request, told_now(act.key, incident))
+        except NotAllowedError as error:
+            messages.error(request, error.words())
             return
         messages.success(request, str(act.done))
         if act.key == "acknowledge" and before not in {None, request.user}:

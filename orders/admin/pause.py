@@ -101,8 +101,8 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 pause_partner(partner=partner, by=actor(request), now=timezone.now(), **form.cleaned_data)
-            except NotAllowedError:  # the moment has passed since it was looked at
-                form.add_error("until", _("This moment has passed already."))
+            except NotAllowedError as error:  # the moment has passed since it was looked at
+                form.add_error("until", error.words())
             else:
                 messages.success(request, _("Calls to %(partner)s are paused.") % {"partner": PARTNER_NAMES[partner]})
                 return redirect("admin:index")
@@ -125,8 +125,8 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         """The answer names the start days slept through, as far as the person may see their orders."""
         try:
             found = resume_partner(partner=partner, by=actor(request), now=timezone.now())
-        except NotAllowedError:
-            messages.warning(request, _("Nothing was done: it is not paused any more."))
+        except NotAllowedError as error:
+            messages.warning(request, error.words())
             return redirect("admin:index")
         messages.success(request, _("Calls to %(partner)s go out again.") % {"partner": PARTNER_NAMES[partner]})
         if slept := seen_of(request, found.slept):

@@ -13,7 +13,7 @@ from orders.admin.personal import masked_field, masked_json, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
-from orders.fixing_words import left_because
+from orders.error_messages import say
 from orders.models import Difference, Reconciliation
 from orders.order_page.history import actor_of
 
@@ -84,7 +84,8 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
 
     @admin.display(description=_("not put right, because"))
     def left(self, obj):
-        return left_because(obj.detail["left"]) if obj.detail.get("left") else "-"
+        left = obj.detail.get("left")
+        return say(left["code"], left) if left else "-"
 
     @admin.display(description=_("closed by"))
     def who_closed(self, obj):

@@ -15,10 +15,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
+
+from orders.error_messages import say_in_english
 
 KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
 MAX_BYTES = 20 * 1024 * 1024
@@ -26,22 +28,24 @@ SECONDS = 10.0  # for all files of an order: a drain must end within 20 s (contr
 NOT_LOOKED_AT = ""
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 PROBE = Path(__file__).with_name("xlsx_probe.py")
-MESSAGES = {
-    "too_large": f"more than 100 MiB unpacked, or it could not be opened within {SECONDS:.0f} s and 300 MiB of memory",
-    "not_xlsx": "it does not open as xlsx, or it carries macros",
-    "encrypted": "it is protected by a password (or an old .xls): save it as xlsx without one",
-    "empty": "its first sheet has no data row below the heading",
+VERDICTS = {
+    "too_large": {"code": "file_unpacked", "seconds": round(SECONDS)},
+    "not_xlsx": {"code": "file_not_opened"},
+    "encrypted": {"code": "file_encrypted"},
+    "empty": {"code": "file_empty"},
 }
+"""What the probe may say, and the sentence that tells why."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """What is wrong with one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or
-    NOT_LOOKED_AT."""
+    NOT_LOOKED_AT. `why` is its sentence as a code with parameters, `message` the same in English."""
 
     code: str
     file: str
     message: str
+    why: dict = field(default_factory=dict, compare=False)
 
 
 class ProbeError(Exception):
@@ -49,11 +53,14 @@ class ProbeError(Exception):
 
 
 class _WrongError(Exception):
-    """Carries a finding's code and message out of the checks."""
+    """Carries a finding's code, and why, out of the checks."""
 
-    def __init__(self, code: str, message: str = ""):
-        super().__init__(message or MESSAGES[code])
-        self.code = code
+    def __init__(self, code: str, why: str, /, **params: object):
+        super().__init__(code)
+        self.code, self.why = code, {"code": why, **params}
+
+    def finding(self, file: str) -> Finding:
+        return Finding(self.code, file, say_in_english(self.why["code"], self.why), self.why)
 
 
 def check_files(*, order_number: str, files: dict[str, str]) -> list[Finding]:
@@ -73,8 +80,8 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[Finding]:
             _check_file(name, deadline)
         except _WrongError as wrong:
             late = found and time.monotonic() >= deadline  # others took the time: that says nothing about this one
-            found.append(Finding(NOT_LOOKED_AT, name, "no time was left for it") if late else
-                         Finding(wrong.code, name, str(wrong)))  # fmt: skip
+            unseen = Finding(NOT_LOOKED_AT, name, "no time was left for it")
+            found.append(unseen if late else wrong.finding(name))
     return found
 
 
@@ -92,7 +99,7 @@ def _check_name(name: str, order_number: str, kind: str) -> None:
     expected = f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS.xlsx"
     match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})\.xlsx", name)
     if not match or not _is_time(match[1]):
-        raise _WrongError("bad_name", f"the name must be {expected} with a real time")
+        raise _WrongError("bad_name", "file_name", form=expected)
 
 
 def _is_time(digits: str) -> bool:
@@ -107,14 +114,14 @@ def _check_file(name: str, deadline: float) -> None:
     with _opened(name) as handle:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
-            raise _WrongError("not_xlsx", "it is no regular file")
+            raise _WrongError("not_xlsx", "file_irregular")
         if facts.st_size > MAX_BYTES:
-            raise _WrongError("too_large", f"{facts.st_size} bytes, at most {MAX_BYTES} (20 MiB) are allowed")
+            raise _WrongError("too_large", "file_size", size=facts.st_size, most=MAX_BYTES)
         start = os.pread(handle, 4, 0)
         if start == CFB:
-            raise _WrongError("encrypted")
+            raise _WrongError("encrypted", "file_encrypted")
         if start != ZIP:
-            raise _WrongError("not_xlsx", "it is no xlsx file (no zip signature)")
+            raise _WrongError("not_xlsx", "file_no_zip")
         _probe(handle, deadline)
 
 
@@ -134,10 +141,10 @@ def _opened(name: str) -> Iterator[int]:
 
 def _unreadable(error: OSError) -> _WrongError:
     if error.errno == errno.ELOOP:
-        return _WrongError("bad_name", "it is a symbolic link; put the file itself into the folder")
+        return _WrongError("bad_name", "file_link")
     if error.errno == errno.ENOENT:
-        return _WrongError("missing", "no such file in the attachment folder")
-    return _WrongError("missing", f"it can't be read: {error.strerror}")
+        return _WrongError("missing", "file_missing")
+    return _WrongError("missing", "file_unreadable", why=error.strerror)
 
 
 def _probe(handle: int, deadline: float) -> None:
@@ -153,11 +160,16 @@ def _probe(handle: int, deadline: float) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _WrongError("too_large") from error
+        raise _said("too_large") from error
     if ended.returncode < 0:  # the kernel ended it: processor time or memory
-        raise _WrongError("too_large")
+        raise _said("too_large")
     verdict = ended.stdout.strip()
-    if verdict != "right" and verdict not in MESSAGES:
+    if verdict != "right" and verdict not in VERDICTS:
         raise ProbeError(f"no verdict (exit {ended.returncode}): {ended.stderr.strip()[-300:]}")
     if verdict != "right":
-        raise _WrongError(verdict)
+        raise _said(verdict)
+
+
+def _said(verdict: str) -> _WrongError:
+    why = dict(VERDICTS[verdict])
+    return _WrongError(verdict, why.pop("code"), **why)

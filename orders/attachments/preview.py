@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from django.conf import settings
@@ -33,6 +33,7 @@ class NamedFile:
     check: str
     cause: Cause | None = None
     detail: str = ""
+    detail_params: dict = field(default_factory=dict)
     there: bool = False
 
 
@@ -64,14 +65,16 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
     told = check.about.get("findings")
     one = next((one for one in findings_of(check) if one["file"] == name), None)
     if one and one["code"]:
-        return NamedFile(field, title, name, WAIVED if done else WRONG, cause_of(one["code"]), one["message"])
+        found = cause_of(one["code"]), one["message"], one.get("why", {})
+        return NamedFile(field, title, name, WAIVED if done else WRONG, *found)
     if done and (one or not told):  # nobody knows what was wrong with it, if anything
         return NamedFile(field, title, name, WAIVED)
     return NamedFile(field, title, name, PENDING if one or not told else RIGHT)
 
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:
-    """What the last check found, {file, code, message} of each wrong file. Before it told all, it told the first."""
+    """What the last check found, {file, code, message, why} of each wrong file. Before it told all, it told the
+    first, without `why`."""
     found = check.about.get("findings") or []
     if found or not check.error_code:
         return found

@@ -64,7 +64,7 @@ def known(number: str) -> Order:
     """The order of this number. Raises OrderUnknownError."""
     found = Order.objects.filter(number=number).select_related("trial").first()
     if found is None:
-        raise OrderUnknownError(f"order {number} is unknown")
+        raise OrderUnknownError("order_unknown", number=number)
     return found
 
 

@@ -75,6 +75,7 @@ class Dispatch(models.Model):
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     error_code = models.CharField(_("error code"), max_length=32, blank=True)
     error = models.TextField(_("error"), blank=True)
+    error_params = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     definite = models.BooleanField(_("definitely answered"), default=False)
     superseded = models.BooleanField(_("replaced by a newer one"), default=False)
     created_at = models.DateTimeField(_("created at"))

@@ -20,6 +20,7 @@ class Incident(models.Model):
     words = models.CharField(_("partner's words"), max_length=120, blank=True)  # as common_words leaves them
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.OPEN)
     detail = models.TextField(_("last detail"), blank=True)
+    detail_params = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     first_at = models.DateTimeField(_("first at"))
     last_at = models.DateTimeField(_("last at"))
     count = models.PositiveIntegerField(_("count"), default=1)
@@ -54,6 +55,7 @@ class AffectedOrder(models.Model):
     incident = models.ForeignKey("Incident", models.PROTECT, related_name="affected", verbose_name=_("incident"))
     order = models.ForeignKey("Order", models.PROTECT, related_name="troubles", verbose_name=_("order"))
     detail = models.TextField(_("detail"), blank=True)
+    detail_params = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     since = models.DateTimeField(_("since"))
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     accepted_by = models.CharField(_("accepted by"), max_length=160, blank=True)

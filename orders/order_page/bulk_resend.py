@@ -4,18 +4,40 @@ import datetime
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from django import forms
+from django.core.validators import MinValueValidator
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from orders.error_codes import Cause, cause_of
 from orders.models import Dispatch, Order, OrderEvent
+from orders.order_page.error_details import of_step
+from orders.order_page.history import PARTNER_NAMES
 from orders.queries.doubts import mark
-from orders.steps import channels_of
+from orders.steps import PARTNERS, channels_of
 
 State = Dispatch.State
 MOST = 500
 SHOWN = 50
 BUSY = {State.DUE, State.SENDING, State.RETRYING}
+FIRST_DAY = datetime.date(2000, 1, 1)  # nothing is older; the year 1 has no midnight in every time zone
+
+
+class ManyFilter(forms.Form):
+    """Which failed steps are meant: lives in the address, so that a colleague can be sent the same view."""
+
+    partner = forms.ChoiceField(
+        label=_("partner"),
+        required=False,
+        choices=[("", _("all")), *((name, PARTNER_NAMES[name]) for name in sorted(set(PARTNERS.values())))],
+    )
+    channel = forms.ChoiceField(label=_("channel"), required=False, choices=[("", _("all")), *Dispatch.Channel.choices])
+    code = forms.CharField(label=_("error code"), required=False, max_length=32)
+    since = forms.DateField(
+        label=_("made since"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        validators=[MinValueValidator(FIRST_DAY)],
+    )  # fmt: skip
 
 
 def choose(orders: QuerySet[Order], wanted: dict) -> list[str]:
@@ -54,7 +76,7 @@ def results_of(event: OrderEvent, orders: QuerySet[Order]) -> dict:
     rows = list(orders.filter(pk__in=sent.values("order_id")).select_related(None).order_by("pk"))
     steps = defaultdict(list)
     mine = Dispatch.objects.filter(order__in=[row.pk for row in rows], superseded=False).exclude(state=State.WAITING)
-    for step in mine.only("order_id", "step", "state", "error_code", "error"):
+    for step in mine.only("order_id", "step", "state", "error_code", "error", "error_params"):
         steps[step.order_id].append(step)
     results = [_result(order, steps[order.pk]) for order in rows]
     counts = Counter(row.word for row in results)
@@ -68,5 +90,5 @@ def _result(order: Order, steps: list[Dispatch]) -> Result:
     failed = next((row for row in steps if row.state == State.FAILED), None)
     if failed:
         label = Dispatch.Step(failed.step).label
-        return Result(order, "failed", label, cause_of(failed.error_code), failed.error)
+        return Result(order, "failed", label, cause_of(failed.error_code), of_step(failed))
     return Result(order, "waiting" if any(row.state in BUSY for row in steps) else "fixed")

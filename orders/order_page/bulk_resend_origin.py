@@ -9,7 +9,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from orders.models import Order
-from orders.order_page.decisions.forms import ManyFilter
+from orders.order_page.bulk_resend import ManyFilter
 
 OWN = frozenset(ManyFilter.base_fields)
 

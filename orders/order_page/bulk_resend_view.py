@@ -3,18 +3,20 @@
 import hashlib
 from collections import Counter
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from orders.models import OrderEvent
-from orders.order_page.bulk_resend import MOST, choose, results_of
+from orders.order_page.bulk_resend import MOST, ManyFilter, choose, results_of
 from orders.order_page.bulk_resend_origin import Origin
-from orders.order_page.decisions.forms import ManyFilter, ManyForm
-from orders.order_page.decisions.outlook import VERDICTS, say_judgement
+from orders.order_page.decisions.base import LONGEST_REASON
+from orders.order_page.decisions.resend import VERDICTS, say_judgement
 from orders.order_page.history import actor_of
 from orders.order_page.page import actor
 from orders.services.breakers import partners_down
@@ -22,6 +24,16 @@ from orders.services.outbox.resend import Selection, judge, resend
 
 PERMISSION = "orders.resend_order"
 SAMPLE = 10
+
+
+class ManyForm(forms.Form):
+    """Confirms it. `seen` is a digest of the orders that the dry run was about."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"), max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
+    )  # fmt: skip
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
 
 def answer_many(pages, request: HttpRequest):

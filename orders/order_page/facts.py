@@ -55,7 +55,15 @@ def troubles_of(order: Order) -> list[Trouble]:
     """The open incidents that stop the order, newest first."""
     rows = order.troubles.filter(closed_at=None).select_related("incident")[:20]
     return [
-        Trouble(row.incident.code, row.incident.step, row.incident.partner, row.detail, row.since, row.incident_id)
+        Trouble(
+            row.incident.code,
+            row.incident.step,
+            row.incident.partner,
+            row.detail,
+            row.since,
+            row.incident_id,
+            row.detail_params,
+        )
         for row in rows
     ]
 

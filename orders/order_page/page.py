@@ -11,7 +11,8 @@ from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_see
 from orders.admin.standing import paused_for
 from orders.models import Dispatch, Order
 from orders.order_page.bpm_task import task_url
-from orders.order_page.decisions.offered import DECISIONS, Decision, offered
+from orders.order_page.decisions.base import Decision
+from orders.order_page.decisions.registry import DECISIONS, offered
 from orders.order_page.facts import facts_of
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from orders.books import CREATE, DELETE, NOTHING, Finding
 from orders.dry_run import Foreseen
 from orders.error_codes import cause_of
-from orders.errors import NotAllowedError, TrialClaimedError
-from orders.fixing_words import left_because
+from orders.error_messages import say
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
@@ -21,7 +20,7 @@ from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.planning import open_claim
 from orders.services.reconciliation.fixes import Fix, obstacles
 from orders.services.reconciliation.take import acceptable, open_differences, stopped
-from orders.services.withdrawal import must_stay, why_not_withdraw
+from orders.services.withdrawal import must_stay, why_claimed, why_not_so, why_not_withdraw
 from orders.steps import STEPS
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
@@ -63,10 +62,8 @@ def compensate(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 
 def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
     """`how`: `cancel` or `delete` for a late undoing. Raises NotAllowedError, TrialClaimedError."""
-    if why := why_not_withdraw(order, how=how, now=now):
-        raise NotAllowedError(why)
-    if order.kind == Kind.TRIAL and open_claim(order):
-        raise TrialClaimedError(f"an activation holds trial {order.number}: withdraw that first")
+    if why := why_not_withdraw(order) or why_not_so(order, how=how, now=now) or why_claimed(order):
+        raise why
     if order.kind == Kind.CHANGE and must_stay(order):
         yield Foreseen("built_upon")
         return
@@ -143,7 +140,9 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield from (Foreseen(code, {"n": number}) for code, number in counts.items())
     whys = [(one, why) for one, why in zip(findings, left, strict=True) if why]
     for one, why in whys[:NAMED]:
-        yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": left_because(why)})
+        yield Foreseen(
+            "fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say(why["code"], why)}
+        )
     yield Foreseen("fix_only")
 
 

@@ -42,7 +42,7 @@ def receive_approval(
                 operator=operator, opinion=opinion, time=time, finished=finished, body_hash=body_hash, now=now,
             )  # fmt: skip
         except RecordBodyDiffersError as error:
-            raise RecordConflictError(f"recordId {record_id} was received before with another body") from error
+            raise RecordConflictError("record_conflict", record=record_id) from error
         if new:
             add_event(order, "approval", by="bpm", now=now, record=record_id, result=result, finished=finished)
             close_troubles(order, step=Step.START_BPM, code=ACTED_BEFORE, now=now, by="bpm")
@@ -111,7 +111,7 @@ def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
     return bool(
         begun.update(
             state=State.DONE, done_at=now, lease_token=None, next_try_at=None, definite=True, error_code="", error="",
-            may_have_acted=True,
+            error_params={}, may_have_acted=True,
         )
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Notes what people looked at: phones, mails and names opened, files downloaded, what they wrote down and saw to."""
 
 import datetime
+from collections.abc import Collection
 
 from django.db import transaction
 from django.utils import timezone
@@ -38,17 +39,22 @@ def see_conflicts(*, number: str, newest: int, reason: str, by: str, now: dateti
         order = lock_order(number)
         rows = open_conflicts().filter(order_number=number, pk__lte=newest)
         ids = list(rows.order_by("pk").values_list("pk", flat=True))
-        if not ids:
-            raise NotAllowedError(f"order {number} has no conflict that nobody has seen to")
+        if why := why_not_see(order, ids):
+            raise why
         seen = add_event(order, "conflict_seen", by=by, now=now, reason=reason.strip(), messages=ids)
         rows.update(seen=seen)
     return order
 
 
+def why_not_see(order: Order, open_ones: Collection) -> NotAllowedError | None:
+    """Why there is nothing to see to; None if there is. `open_ones`: the order's conflicts that nobody has seen to."""
+    return None if open_ones else NotAllowedError("no_conflict", number=order.number)
+
+
 def add_note(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """A person's remark on an order. Raises OrderUnknownError, NotAllowedError (nothing written)."""
     if not reason.strip():
-        raise NotAllowedError("a note needs a text")
+        raise NotAllowedError("no_note")
     with transaction.atomic():
         order = lock_order(number)
         add_event(order, "note", by=by, now=now, reason=reason.strip())

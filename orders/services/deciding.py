@@ -22,6 +22,7 @@ from orders.states import set_decision
 
 Decision, State = Order.Decision, Order.State
 WORDS = (Decision.PASS.value, Decision.REJECT.value)
+COUNTS = {Decision.PASS: "pass_counts", Decision.REJECT: "reject_counts"}
 
 
 def decide(*, number: str, record: str, reason: str, by: str, now: datetime.datetime) -> Order:
@@ -35,8 +36,8 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
     with transaction.atomic():
         order = lock_order(number)
         result = _result(order, record)
-        if why := why_not_decide(order, result):
-            raise NotAllowedError(why)
+        if why := why_not_decide(order) or why_not_count(order, result):
+            raise why
         counts = _record(order, record) or _enter(order, record, reason.strip(), by, now)
         add_event(
             order, "decided", by=by, now=now, record=counts.record_id, result=result, reason=reason.strip(),
@@ -48,20 +49,25 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
     return order
 
 
-def why_not_decide(order: Order, result: str) -> str:
-    """Why staff can't make this result the one that counts; empty if they can. The order is locked, or is only read."""
+def why_not_decide(order: Order) -> NotAllowedError | None:
+    """Why the order's state lets staff decide nothing; None if it does."""
     if order.kind != Order.Kind.ACTIVATION:
-        return f"order {order.number} is a {order.kind}; BPM decides about activations only"
+        return NotAllowedError("decide_no_activation", number=order.number, kind=order.kind)
     if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
-        return f"order {order.number} is withdrawn"
+        return NotAllowedError("decide_withdrawn", number=order.number)
     if order.state == State.COMPENSATING:
-        return f"order {order.number} is being undone; wait until that has ended"
+        return NotAllowedError("decide_being_undone", number=order.number)
+    return None
+
+
+def why_not_count(order: Order, result: str) -> NotAllowedError | None:
+    """Why staff can't make this result the one that counts; None if they can."""
     if order.decision == result:
-        return f"a {result} counts for order {order.number} already"
+        return NotAllowedError(COUNTS[result], number=order.number)
     if result == Decision.PASS and order.state == State.REJECTED:
         why = why_not_open(order, claims_against([order]), rejected=True)
-        return why and f"order {order.number}: {why}"
-    return ""
+        return why and NotAllowedError("decide_not_opened", number=order.number, why=why)
+    return None
 
 
 def _result(order: Order, record: str) -> str:
@@ -69,7 +75,7 @@ def _result(order: Order, record: str) -> str:
         return record
     found = _record(order, record)
     if found is None:
-        raise NotAllowedError(f"order {order.number} has no finished approval record {record!r}")
+        raise NotAllowedError("no_approval_record", number=order.number, record=record)
     return found.result
 
 

@@ -38,8 +38,9 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
     if order.held_because:
         close_troubles(order, step=row.step, now=now, by=by)
     set_held(order, Order.Held.FILES)
-    add_event(order, "held", by=by, now=now, because=order.held_because, code=outcome.code, detail=outcome.message)
-    open_incident(order, partner="files", step=row.step, code=outcome.code, detail=outcome.message, now=now, mail=False)
+    told = {"code": outcome.code, "detail": outcome.message, "params": outcome.params}
+    add_event(order, "held", by=by, now=now, because=order.held_because, **told)
+    open_incident(order, partner="files", step=row.step, now=now, mail=False, **told)
     queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, because=outcome.code, detail=outcome.message)
 
 
@@ -72,18 +73,30 @@ def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) ->
 
 
 def _held_check(order: Order) -> Dispatch:
-    """The (locked) check that holds the order."""
+    """The (locked) check that holds the order. Raises NotAllowedError."""
+    if why := why_not_waive(order):
+        raise why
     rows = order.dispatches.filter(step=Step.CHECK_FILES, state__in=OPEN_STATES, superseded=False)
     row = rows.select_for_update(no_key=True).first()
-    if order.held_because != Order.Held.FILES or order.undo_since or row is None:
-        raise NotAllowedError(f"order {order.number} is not held for its files (state {order.state})")
+    if row is None:
+        raise NotAllowedError("not_held_for_files", number=order.number, state=order.state)
     return row
+
+
+def why_not_waive(order: Order) -> NotAllowedError | None:
+    """Why nothing can be waived; None if it can."""
+    if order.held_because == Order.Held.FILES and not order.undo_since:
+        return None
+    return NotAllowedError("not_held_for_files", number=order.number, state=order.state)
 
 
 def _end_check(row: Dispatch, now: datetime.datetime) -> None:
     row.state, row.definite, row.done_at = State.DONE, True, now
     row.next_try_at, row.lease_token, row.error_code, row.error = None, None, "", ""
-    row.save(update_fields=["state", "definite", "done_at", "next_try_at", "lease_token", "error_code", "error"])
+    row.error_params = {}
+    row.save(update_fields=[
+        "state", "definite", "done_at", "next_try_at", "lease_token", "error_code", "error", "error_params",
+    ])  # fmt: skip
 
 
 def _record_waiver(order: Order, reason: str, by: str, now: datetime.datetime) -> None:
@@ -107,7 +120,7 @@ def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
     with transaction.atomic():
         order = lock_order(number)
         if not recheck_files(numbers=[number], now=now):
-            raise NotAllowedError(f"the files of order {number} are not held, or are being looked at right now")
+            raise NotAllowedError("files_busy", number=number)
         add_event(order, "files_looked_at", by=by, now=now)
     return order
 

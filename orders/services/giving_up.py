@@ -32,6 +32,7 @@ from orders.steps import FIXES, STEPS, named
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # where a step that leaves its records so is given up, they may be
+GIVEN_UP = {"detail": "given up", "params": {"code": "given_up"}}
 
 
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
@@ -61,24 +62,31 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 
 def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
     """The failed steps that `give_up` would end. Raises NotAllowedError where there is none, with why."""
-    own_ways = Q(step=Step.CREATE_BILLING, undo=False) | ~Q(channel=Dispatch.Channel.BILLING)
-    own_ways |= Q(step=Step.ASK_BILLING)  # without its answer nobody knows what the given-up step did
-    rows = order.dispatches.filter(Q(repeat=True) | ~own_ways, state=State.FAILED, superseded=False)
-    rows = rows.order_by("position", "pk")
-    rows = rows.filter(step=step) if step else rows.exclude(step__in=FIXES)
-    found = list(rows.defer("payload"))
-    if not found:
-        raise NotAllowedError(_why_nothing(order, step))
-    return found
+    rows = order.dispatches.filter(state=State.FAILED, superseded=False).order_by("position", "pk").defer("payload")
+    if why := why_not_give_up(order, rows, step):
+        raise why
+    return [row for row in rows if _is_given_up(row, step)]
 
 
-def _why_nothing(order: Order, step: str) -> str:
-    what = f"step {step}" if step else "billing step"
-    own = (
-        "; files have waive, BPM and an activation's create have resend, compensate and withdraw, a question has resend"
+def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> NotAllowedError | None:
+    """None if one of the order's steps can be given up, or the one of that name. `rows`: those that count."""
+    if any(_is_given_up(row, step) for row in rows):
+        return None
+    about = {"number": order.number, "state": order.state}
+    return (
+        NotAllowedError("step_not_failed", step=step, **about)
+        if step
+        else NotAllowedError("nothing_to_give_up", **about)
     )
-    own = "" if step else own
-    return f"no {what} of order {order.number} has failed for good (state {order.state}){own}"
+
+
+def _is_given_up(row: Dispatch, step: str) -> bool:
+    """Whether it failed and has no other way out: a question has none, without its answer nobody knows what the step
+    did."""
+    own_way = row.channel != Dispatch.Channel.BILLING or row.step == Step.ASK_BILLING
+    own_way |= row.step == Step.CREATE_BILLING and not row.undo
+    named = row.step == step if step else row.step not in FIXES
+    return row.state == State.FAILED and (row.repeat or not own_way) and named
 
 
 def _ask(row: Dispatch, now: datetime.datetime) -> None:
@@ -178,9 +186,8 @@ def _are_there(records: Iterable[BillingRecord]) -> bool:
 
 def _note_billed(row: Dispatch, now: datetime.datetime) -> None:
     """Somebody is billed who should not be: the incident stays until the books show it gone, or somebody accepts it."""
-    open_incident(
-        row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, detail=row.error or "given up", now=now
-    )
+    told = {"detail": row.error, "params": row.error_params} if row.error else GIVEN_UP
+    open_incident(row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, now=now, **told)
 
 
 def _settle_undoing(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:

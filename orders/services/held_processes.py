@@ -21,7 +21,8 @@ from orders.services.outbox.record import note_losses
 State, Result = Dispatch.State, Attempt.Outcome
 RESENT = "resent"  # in `about`: the number of the event by which a person sent the step
 MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
-WRITTEN = ["state", "lease_token", "next_try_at", "error_code", "error", "definite", "lost", "may_have_acted"]
+WRITTEN = ["state", "lease_token", "next_try_at", "error_code", "error", "error_params", "definite", "lost",
+           "may_have_acted"]  # fmt: skip
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
@@ -67,6 +68,7 @@ def _stop(ids: list[int], now: datetime.datetime, by: str, marks: dict[str, int]
         row.order = orders[row.order_id]
         row.state, row.lease_token, row.next_try_at = State.FAILED, None, None
         row.error_code, row.error, row.definite, row.lost = RESTORED, MESSAGE, False, 0
+        row.error_params = {}
         add_event(row.order, "step_failed", by=by, now=now, step=row.step, code=RESTORED, message=MESSAGE)
     update_rows(rows, WRITTEN)
     move_on(rows, {row.pk: _outcome(row) for row in rows}, now=now, by=by)

@@ -88,7 +88,8 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
     check_reason(reason, "letting it proceed")
     with transaction.atomic():
         order = lock_order(number)
-        why_not_proceed(order)
+        if why := why_not_proceed(order):
+            raise why
         order.proceeded = True
         add_event(order, "proceeded", by=by, now=now, reason=reason.strip(), trial=order.trial.state)
         settle_again(order, now=now, by=by)
@@ -96,15 +97,13 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
     return order
 
 
-def why_not_proceed(order: Order) -> None:
-    """Raises NotAllowedError unless the order is held for its closed trial, and is an activation."""
+def why_not_proceed(order: Order) -> NotAllowedError | None:
+    """None if the order is held for its closed trial, and is an activation."""
     if order.held_because != Held.TRIAL_CLOSED or order.undo_since:
-        raise NotAllowedError(f"order {order.number} is not held for a closed trial (state {order.state})")
+        return NotAllowedError("not_held_for_trial", number=order.number, state=order.state)
     if order.kind != Order.Kind.ACTIVATION:
-        raise NotAllowedError(
-            f"order {order.number} changes a trial that is {order.trial.state}: withdraw it (one that names a later "
-            "end of an ended trial goes on by itself)"
-        )
+        return NotAllowedError("change_of_closed_trial", number=order.number, trial=order.trial.state)
+    return None
 
 
 def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: datetime.datetime) -> Order:
@@ -117,8 +116,8 @@ def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: 
     _check_domains(domains)
     with transaction.atomic():
         order = lock_order(number)
-        if order.held_because != Held.DOMAINS_MISSING or order.undo_since:
-            raise NotAllowedError(f"order {number} is not held for its domains (state {order.state})")
+        if why := why_not_name_domains(order):
+            raise why
         order.given = sorted({*order.given, "domains"})
         OrderDomain.objects.bulk_create(OrderDomain(order=order, name=name, key=name.lower()) for name in domains)
         add_event(
@@ -129,17 +128,24 @@ def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: 
     return order
 
 
+def why_not_name_domains(order: Order) -> NotAllowedError | None:
+    """None if the order is held for its domains."""
+    if order.held_because == Held.DOMAINS_MISSING and not order.undo_since:
+        return None
+    return NotAllowedError("not_held_for_domains", number=order.number, state=order.state)
+
+
 def _check_domains(domains: list[str]) -> None:
     if not domains:
-        raise NotAllowedError("name at least one domain")
+        raise NotAllowedError("no_domain")
     if len(domains) > MOST_DOMAINS:
-        raise NotAllowedError(f"more than {MOST_DOMAINS} domains")
+        raise NotAllowedError("too_many_domains", most=MOST_DOMAINS)
     seen = set()
     for name in domains:
         if wrong := domain_fault(name):
-            raise NotAllowedError(f"domain {name!r} {wrong}")
+            raise NotAllowedError("bad_domain", name=name, why=wrong)
         if name.lower() in seen:
-            raise NotAllowedError(f"domain {name!r} is named twice")
+            raise NotAllowedError("domain_twice", name=name)
         seen.add(name.lower())
 
 
@@ -147,13 +153,20 @@ def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: 
     """Staff choose the attribution of a held order; it goes on. Raises NotAllowedError."""
     known = sorted(Province.objects.values_list("pk", flat=True))
     if letters not in known:
-        raise NotAllowedError(f"attribution {letters!r} is unknown; choose one of {', '.join(known)}")
+        raise NotAllowedError("no_such_attribution", letters=letters, known=", ".join(known))
     with transaction.atomic():
         order = lock_order(number)
-        if order.held_because != Held.ATTRIBUTION_UNKNOWN:
-            raise NotAllowedError(f"order {number} is not held for its attribution (state {order.state})")
+        if why := why_not_attribute(order):
+            raise why
         order.attribution_id = letters
         add_event(order, "attribution_chosen", by=by, now=now, letters=letters, reason=reason)
         settle_again(order, now=now, by=by)
         wake()
     return order
+
+
+def why_not_attribute(order: Order) -> NotAllowedError | None:
+    """None if the order is held for its attribution."""
+    if order.held_because == Held.ATTRIBUTION_UNKNOWN:
+        return None
+    return NotAllowedError("not_held_for_attribution", number=order.number, state=order.state)

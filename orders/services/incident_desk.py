@@ -56,7 +56,7 @@ def resolve_incident(*, incident_id: int, by: str, now: datetime.datetime, note:
 def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str) -> Incident:
     """Adds a line to its note, whatever its state. Raises NotAllowedError (unknown, or an empty note)."""
     if not note.strip():
-        raise NotAllowedError("the note is empty")
+        raise NotAllowedError("incident_no_note")
     incident = _locked(incident_id, State.values, "noted")
     return _save(incident, "incident_noted", by=by, now=now, note=note)
 
@@ -74,19 +74,14 @@ def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: boo
     lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
     if incident is None:
-        raise NotAllowedError(f"incident {incident_id} is unknown")
+        raise NotAllowedError("incident_unknown", incident=incident_id)
+    about_it = {"incident": incident_id, "act": act, "state": incident.state, "code": incident.code}
     if incident.state not in states:
-        raise NotAllowedError(f"incident {incident_id} can't be {act}: it is {incident.state}")
+        raise NotAllowedError("incident_state", **about_it)
     if by_hand and incident.code in BOOKS_ONLY:
-        raise NotAllowedError(
-            f"incident {incident_id} can't be {act} by hand: {incident.code} ends when the books agree; compare or put "
-            "the order right, or accept it"
-        )
+        raise NotAllowedError("incident_by_the_books", **about_it)
     if by_hand and _leaves_unknown(incident):
-        raise NotAllowedError(
-            f"incident {incident_id} can't be {act} by hand: nobody knows what its step did at the big-data side; "
-            "resend it, give it up, or accept it"
-        )
+        raise NotAllowedError("incident_outcome_unknown", **about_it)
     return incident
 
 

@@ -47,22 +47,26 @@ ORDER = "order"
 
 @transaction.atomic
 def open_incident(
-    order: Order, *, partner: str, step: str, code: str, detail: str, now: datetime.datetime, mail: bool = True
-) -> Incident:
+    order: Order, *, partner: str, step: str, code: str, detail: str, now: datetime.datetime, mail: bool = True,
+    params: dict | None = None,
+) -> Incident:  # fmt: skip
     """Notes that the order is stopped by this cause; one mail for each attribution tells of it, with its first order.
 
+    `detail` is for the log; `params` say the same as a code, where pages have words for it (`error_messages.py`).
     `mail=False` where the caller tells it otherwise (a held order has a mail of its own); then none tells of its end
     either. Nobody is mailed about mails that fail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
     """
     code = code[:32]
     lock_incidents([(partner, code)])
-    incident = _incident(order, partner, step, code, detail, now)
+    told = {"detail": detail, "detail_params": params or {}}
+    incident = _incident(order, partner, step, code, told, now)
     row, new = AffectedOrder.objects.get_or_create(
-        incident=incident, order=order, closed_at=None, defaults={"since": now, "detail": detail}
+        incident=incident, order=order, closed_at=None, defaults={"since": now, **told}
     )
     if not new:
         return incident
-    add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail)
+    kept = {"params": params} if params else {}
+    add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail, **kept)
     _leave_others(order, incident, now)
     if mail and partner != "mail" and _first_of_its_attribution(row):
         queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words=incident.words, **about(incident))
@@ -95,11 +99,11 @@ def about(incident: Incident) -> dict:
     return {"incident": incident.pk, "partner": incident.partner, "step": incident.step, "code": incident.code}
 
 
-def _incident(order: Order, partner: str, step: str, code: str, detail: str, now: datetime.datetime) -> Incident:
+def _incident(order: Order, partner: str, step: str, code: str, told: dict, now: datetime.datetime) -> Incident:
     """The incident of this cause, counted up, or a new one. An ignored one stays ignored for the orders that it has,
     whatever the partner says now."""
     same = Incident.objects.filter(partner=partner, step=step, code=code)
-    words = words_of(code, detail.replace(order.number, "#"))
+    words = words_of(code, told["detail"].replace(order.number, "#"))
     ignored = same.filter(state=Incident.State.IGNORED, affected__order=order, affected__closed_at=None)
     known = ignored.order_by("-pk").first()
     known = known or same.filter(words=words, state__in=OPEN).first()
@@ -107,9 +111,9 @@ def _incident(order: Order, partner: str, step: str, code: str, detail: str, now
         words = OTHERS
         known = same.filter(words=words, state__in=OPEN).first()
     if known is None:
-        fields = {"partner": partner, "step": step, "code": code, "words": words, "detail": detail}
+        fields = {"partner": partner, "step": step, "code": code, "words": words, **told}
         return Incident.objects.create(**fields, first_at=now, last_at=now)
-    Incident.objects.filter(pk=known.pk).update(last_at=now, detail=detail, count=F("count") + 1)
+    Incident.objects.filter(pk=known.pk).update(last_at=now, **told, count=F("count") + 1)
     return known
 
 

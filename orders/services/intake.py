@@ -58,7 +58,9 @@ def keep_message(message: InboundMessage) -> None:
 def _check_size(content: OrderContent) -> None:
     """Not where its form is checked: an order that was taken before there was a limit must still be known again."""
     if content.domains and len(content.domains) > MOST_DOMAINS:
-        raise ContentError("ProvContent", f"holds {len(content.domains)} domains, at most {MOST_DOMAINS} are taken")
+        raise ContentError(
+            "content_too_many_domains", field="ProvContent", count=len(content.domains), most=MOST_DOMAINS
+        )
 
 
 def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, message: InboundMessage) -> Receipt:
@@ -113,12 +115,12 @@ def _answer_known(number: str, digest: str, trans_ido: str, message: InboundMess
     """The answer for an order or a transIDO that we have; None where we have neither."""
     call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
     if call and call.content_hash != digest:
-        raise RepeatCallError("this transIDO was accepted before with other content")
+        raise RepeatCallError("call_repeated")
     order = Order.objects.filter(number=number).first()
     if order is None:
         return None
     if order.content_hash != digest:
-        raise OrderConflictError(f"order {number} exists with other content")
+        raise OrderConflictError("order_conflict", number=number)
     return answer_again(order, digest, trans_ido, message, known=call is not None)
 
 

@@ -41,7 +41,7 @@ def lock_order(number: str) -> Order:
     """The order of this number and its trial, both locked. Raises OrderUnknownError."""
     ids = Order.objects.filter(number=number).values_list("pk", "trial_id").first()
     if ids is None:
-        raise OrderUnknownError(f"order {number} is unknown")
+        raise OrderUnknownError("order_unknown", number=number)
     return lock_orders([pk for pk in ids if pk])[ids[0]]
 
 

@@ -63,10 +63,10 @@ def pause_partner(
     Raises NotAllowedError (no such partner, no reason, `until` is not ahead).
     """
     if partner not in Pause.Partner.values:
-        raise NotAllowedError(f"{partner!r} can't be paused: {', '.join(Pause.Partner.values)} can")
+        raise NotAllowedError("no_such_pause", partner=partner, known=", ".join(Pause.Partner.values))
     check_reason(reason, "a pause")
     if until is not None and until <= now:
-        raise NotAllowedError("the moment until which it is paused has passed already")
+        raise NotAllowedError("pause_over")
     end_pauses(now=now)
     with transaction.atomic():
         _lock()
@@ -90,7 +90,7 @@ def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
     with transaction.atomic():
         row = _locked(partner)
         if row is None:
-            raise NotAllowedError(f"{partner} is not paused")
+            raise NotAllowedError("not_paused", partner=partner)
         return _resume(row, by=by, at=now, now=now)
 
 

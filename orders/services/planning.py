@@ -181,7 +181,7 @@ def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | N
         order.first = decision.claim = claim is None
     if not order.first and not decision.domains:
         if order.pk is None:
-            raise ContentError("ProvContent", "required: the trial has been activated already, name the new domains")
+            raise ContentError("content_without_domains", field="ProvContent")
         return Held.DOMAINS_MISSING
     if trial.planned_at is None:
         return Held.TRIAL_HELD

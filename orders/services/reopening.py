@@ -4,6 +4,8 @@ what there is now (contract 3.9, Resend and A way out of everything)."""
 import datetime
 from collections.abc import Iterable, Mapping
 
+from orders.error_messages import AT_ONCE, say_in_english
+from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.approvals import apply_decisions, settle_process, standing_decision
@@ -20,6 +22,7 @@ from orders.states import set_decision, set_held, set_state, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
 SENT_WITH = "sent_with"  # in a BPM dispatch's `about`: what its process was started with
 
 
@@ -30,31 +33,31 @@ def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
     return {claim.trial_id: claim for claim in rows}
 
 
-def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> str:
-    """Why an undone order can't be planned anew; empty if it can. `claims`: of `claims_against`.
+def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
+    """Why an undone order can't be planned anew; None if it can. `claims`: of `claims_against`.
 
     `rejected`: a decision of staff has just taken the rejection back.
     """
     if order.kind != Order.Kind.ACTIVATION:
-        return "not allowed, because only activations are sent anew"
+        return NotAllowedError("open_no_activation")
     if order.state == Order.State.REJECTED and not rejected:
-        return "not allowed, because BPM rejected it"
+        return NotAllowedError("open_rejected")
     if order.state not in {Order.State.FAILED, Order.State.REJECTED}:
-        return f"not allowed, because the order is {order.state}"
+        return NotAllowedError("open_state", state=order.state)
     if order.trial and is_closed(order.trial) and not order.proceeded:
-        return f"not allowed, because its trial is {order.trial.state}"
+        return NotAllowedError("open_trial_closed", state=order.trial.state)
     if order.trial and order.trial.undo_asked_at:
-        return "not allowed, because staff must first say how a late undoing of its trial ends"
+        return NotAllowedError("open_trial_undone_late")
     claim = claims.get(order.trial_id) if order.first else None
     if claim and claim.activation_id != order.pk:
-        return f"not allowed, because {claim.activation.number} is first"
+        return NotAllowedError("open_other_first", number=claim.activation.number)
     if given_up_undoing(order).exists():
-        return "not allowed, because a deletion of it was given up and its records are billed still"
+        return NotAllowedError("open_billed_still")
     if _is_being_fixed(order):
-        return "not allowed, because a fix of a comparison is under way for it"
+        return NotAllowedError("open_being_fixed")
     if not rejected and standing_decision(order) == Order.Decision.REJECT:
-        return "not allowed, because BPM rejected it"
-    return ""
+        return NotAllowedError("open_rejected")
+    return None
 
 
 def _is_being_fixed(order: Order) -> bool:
@@ -64,7 +67,7 @@ def _is_being_fixed(order: Order) -> bool:
 def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Plans an undone order anew, as if it arrived now with its number, kind and day; first stays first.
 
-    The order and its trial are locked, and `why_not_open` was empty. What BPM may have started is not started a second
+    The order and its trial are locked, and `why_not_open` was None. What BPM may have started is not started a second
     time: its step keeps key and bytes, and a decision recorded for that process stands.
     """
     before = _sent_with(order)
@@ -167,11 +170,13 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
         process.about = {**process.about, SENT_WITH: before}
         process.save(update_fields=["about"])
     new = _sent_with(order)
-    differs = [name for name in ("domains", "service", "start") if _shape(known[name]) != _shape(new[name])]
+    differs = [name for name in DIFFERS if _shape(known[name]) != _shape(new[name])]
     if not differs or order.held_because:
         return
-    detail = "; ".join(f"{name}: BPM has {_said(known[name])}, now {_said(new[name])}" for name in differs)
-    open_incident(order, partner="bpm", step=Step.START_BPM, code=PROCESS_DIFFERS, detail=detail, now=now)
+    parts = [{"code": DIFFERS[name], "there": _said(known[name]), "here": _said(new[name])} for name in differs]
+    detail = "; ".join(say_in_english(part["code"], part) for part in parts)
+    told = {"detail": detail, "params": {"parts": parts}}
+    open_incident(order, partner="bpm", step=Step.START_BPM, code=PROCESS_DIFFERS, now=now, **told)
 
 
 def _shape(value: str | list[str]) -> str | set[str]:
@@ -181,4 +186,4 @@ def _shape(value: str | list[str]) -> str | set[str]:
 def _said(value: str | list[str]) -> str:
     if isinstance(value, list):
         return ", ".join(value[:20]) + (f" and {len(value) - 20} more" if len(value) > 20 else "")
-    return value or "at once"
+    return value or AT_ONCE

@@ -35,7 +35,7 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
     with transaction.atomic():
         row = Timeline.objects.select_for_update().order_by("-pk").first()
         if row is None or row.restored_at is None:
-            raise NotAllowedError("the database does not count as restored: there is nothing to say")
+            raise NotAllowedError("not_restored")
         new = Timeline(begun_at=now, begun_by=by[:160], reason=reason.strip())
         new.last_order, new.last_attempt, new.last_event = _newest(Order), _newest(Attempt), row.restored["event"]
         new.save()

@@ -114,4 +114,5 @@ def _keep(row: Dispatch, order: Order, position: int, gate: str) -> None:
     places = {"plan": order.plans, "position": position, "gate": gate, "superseded": False}
     if row.state not in {State.DONE, *OPEN_STATES}:
         places |= {"state": State.WAITING, "next_try_at": None, "tries_left": None, "error_code": "", "error": ""}
+        places |= {"error_params": {}}
     Dispatch.objects.filter(pk=row.pk).update(**places)

@@ -18,11 +18,18 @@ def run_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) 
     """Starts a scheduled order whose day has come, as its job would. Raises NotAllowedError, OrderUnknownError."""
     with transaction.atomic():
         order = lock_order(number)
-        if order.state != State.SCHEDULED or order.undo_since or order.start_at > now:
-            raise NotAllowedError(f"the start day of order {number} has not come, or is over (state {order.state})")
+        if why := why_not_run(order, now):
+            raise why
         add_event(order, "activation_run", by=by, now=now, reason=reason)
         activate(numbers=[number], by=by, now=now)
     return Order.objects.get(pk=order.pk)
+
+
+def why_not_run(order: Order, now: datetime.datetime) -> NotAllowedError | None:
+    """Why its start day can't be run; None if it can."""
+    if not _waits_for_its_day(order):
+        return NotAllowedError("start_not_scheduled", number=order.number, state=order.state)
+    return None if order.start_at <= now else NotAllowedError("start_not_come", number=order.number, state=order.state)
 
 
 def call_off_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
@@ -32,6 +39,19 @@ def call_off_start_day(*, number: str, reason: str, by: str, now: datetime.datet
     """
     with transaction.atomic():
         order = lock_order(number)
-        if order.state != State.SCHEDULED or order.start_at <= now:
-            raise NotAllowedError(f"order {number} does not wait for its start day (state {order.state})")
+        if why := why_not_call_off(order, now):
+            raise why
         return withdraw_by_staff(number=number, reason=reason, by=by, now=now)
+
+
+def why_not_call_off(order: Order, now: datetime.datetime) -> NotAllowedError | None:
+    """Why its start day can't be called off; None if it can."""
+    if not _waits_for_its_day(order):
+        return NotAllowedError("call_off_not_scheduled", number=order.number, state=order.state)
+    if order.start_at <= now:
+        return NotAllowedError("call_off_too_late", number=order.number, state=order.state)
+    return None
+
+
+def _waits_for_its_day(order: Order) -> bool:
+    return order.state == State.SCHEDULED and order.start_at is not None and order.undo_since is None

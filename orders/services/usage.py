@@ -2,6 +2,7 @@
 
 import datetime
 
+from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, TrialUsage
 from orders.models.dispatch import OPEN_STATES
 from orders.services.events import add_events, event
@@ -57,3 +58,10 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
     if asked:
         wake()
     return asked
+
+
+def why_not_ask(order: Order) -> NotAllowedError | None:
+    """None for a trial that has begun."""
+    if order.kind != Order.Kind.TRIAL:
+        return NotAllowedError("usage_no_trial")
+    return None if order.planned_at else NotAllowedError("usage_not_begun")

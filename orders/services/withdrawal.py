@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.content import Receipt, content_hash
+from orders.error_messages import say_in_english
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
 from orders.services.compensation.finish import finish_undo
@@ -48,7 +49,7 @@ def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMe
 def _known_call(trans_ido: str, digest: str) -> bool:
     call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
     if call and call.content_hash != digest:
-        raise RepeatCallError("this transIDO was accepted before with other content")
+        raise RepeatCallError("call_repeated")
     return call is not None
 
 
@@ -58,8 +59,8 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     Without that choice, an activation that has been live for long stays as it is, and staff are asked (3.9, 16).
     Raises TrialClaimedError for a trial that an activation holds.
     """
-    if order.kind == Kind.TRIAL and open_claim(order):
-        raise TrialClaimedError(f"an activation holds trial {order.number}: withdraw that first")
+    if why := why_claimed(order):
+        raise why
     order.withdrawal_idh = order.withdrawal_idh or idh
     order.save(update_fields=["withdrawal_idh"])
     add_event(order, "withdrawn", by=by, now=now, reason=reason, **({"how": how} if how else {}))
@@ -83,6 +84,12 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
 
 
+def why_claimed(order: Order) -> TrialClaimedError | None:
+    """None unless it is a trial that an activation holds."""
+    claimed = order.kind == Kind.TRIAL and open_claim(order)
+    return TrialClaimedError("trial_claimed", number=order.number) if claimed else None
+
+
 def must_stay(change: Order) -> bool:
     """A change under which others have been planned can't be undone by itself: their records rest on it."""
     if not change.in_effect or change.undo_since:
@@ -100,8 +107,9 @@ def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
     set_held(change, Order.Held.NOT)
     change.save(update_fields=["state", "held_because"])
     close_troubles(change, now=now, by=by, but=STILL_WRONG)
-    detail = f"{change.number}: later orders rest on it"
-    open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now)
+    params = {"code": "rested_upon", "number": change.number}
+    detail = say_in_english(params["code"], params)
+    open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now, params=params)
     close_refused(change)
     if latest_shape(change.trial).pk == change.pk and close_never_begun(change, but=Dispatch.Step.ASK_BILLING):
         count_what_is_there(change, now=now, by=by)
@@ -132,25 +140,22 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
     check_reason(reason, "a withdrawal")
     with transaction.atomic():
         order = lock_order(number)
-        if why := why_not_withdraw(order, how=how, now=now):
-            raise NotAllowedError(why)
+        if why := why_not_withdraw(order) or why_not_so(order, how=how, now=now):
+            raise why
         withdraw(order, by=by, now=now, reason=reason.strip(), idh=uuid.uuid4().hex, how=how)
     return order
 
 
-def why_not_withdraw(order: Order, *, how: str, now: datetime.datetime) -> str:
-    """Why staff can't withdraw the order so; empty if they can."""
-    asked = order.withdrawal_idh and not order.undo_asked_at
-    if order.state == State.WITHDRAWN or asked:
-        return f"order {order.number} is withdrawn already"
+def why_not_withdraw(order: Order) -> NotAllowedError | None:
+    """Why the order's state does not let staff withdraw it; None if it does."""
+    if order.state == State.WITHDRAWN or (order.withdrawal_idh and not order.undo_asked_at):
+        return NotAllowedError("withdrawn_already", number=order.number)
+    return None
+
+
+def why_not_so(order: Order, *, how: str, now: datetime.datetime) -> NotAllowedError | None:
+    """Why it can't be withdrawn with this choice, or without one; None if it can."""
     late = is_late(order, now)
     if late and how not in {CANCEL, DELETE}:
-        return (
-            f"order {order.number} has been live for more than a day: choose whether its records are cancelled from "
-            "now on (--cancel) or deleted (--delete)"
-        )
-    if how and not late:
-        return (
-            f"order {order.number} has not been live for more than a day: what was sent is deleted, there is no choice"
-        )
-    return ""
+        return NotAllowedError("choice_missing", number=order.number)
+    return NotAllowedError("no_choice", number=order.number) if how and not late else None

@@ -11,12 +11,14 @@ from orders.admin.personal import masked_text
 from orders.admin.service_names import service_name
 from orders.error_codes import cause_of
 from orders.models import Attempt
-from orders.order_page.error_messages import said
+from orders.order_page.error_details import of_attempt, of_step, of_trouble
 from orders.order_page.times import took
 
 register = template.Library()
 register.filter("ago", moments.ago)
-register.filter("said", said)
+register.filter("error_words", of_step)
+register.filter("attempt_words", of_attempt)
+register.filter("detail_words", of_trouble)
 register.filter("masked", masked_text)
 register.filter("took", took)
 

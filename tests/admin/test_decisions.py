@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from orders.books import BooksSilentError
 from orders.models import Order
-from orders.order_page.decisions.offered import DECISIONS
+from orders.order_page.decisions.registry import DECISIONS
 from tests import factories
 from tests.admin.orders import (
     ALLOWED,

@@ -4,8 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from orders.order_page.decisions.offered import DECISIONS
-from orders.order_page.decisions.services import ACTS
+from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.facts import last_event
 from tests import factories
 from tests.admin.orders import ALLOWED, changes, deciding, failed, filled, staff
@@ -29,7 +28,7 @@ def test_of_two_at_once_one_decides_and_the_other_is_told(boss, key):
 @every_decision
 def test_it_calls_one_service_once_and_none_where_it_is_refused(boss, key, monkeypatch):
     order, calls = ALLOWED[key](), []
-    monkeypatch.setitem(ACTS, key, lambda *_args, **more: calls.append(more["reason"]))
+    monkeypatch.setattr(DECISIONS[key], "act", lambda *_args, **more: calls.append(more["reason"]))
     boss.post(deciding(order, key), filled(order, key, reason=""))
     boss.post(deciding(order, key), filled(order, key, seen="abc"))
     assert calls == []

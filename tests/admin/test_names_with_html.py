@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from orders.models import Order
-from orders.order_page.decisions.offered import DECISIONS
+from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.tabs import TABS
 from tests import factories as make
 from tests.admin.rows import queued

@@ -11,9 +11,8 @@ from integrations.bboss.envelope import masked_body, masked_text_to_sign, storab
 from notifications.masks import MOST, mask_mail, mask_phone, mask_text
 from orders.admin.personal import masked_json, masked_text
 from orders.error_codes import cause_of
-from orders.order_page.error_messages import said
+from orders.order_page.error_details import said
 from orders.order_page.payloads import explain
-from orders.order_page.refusals import refusal
 from orders.refusal_causes import words_of
 from orders.untrusted_text import load, pretty
 from project.observability import logs
@@ -66,8 +65,9 @@ TEXTS |= {
 TEXTS |= {function.__name__: function for function in (texts_in_texts, deep, many_members)}
 READERS = {
     "masked_text": masked_text, "masked_json": lambda text: pretty(masked_json(text)), "mask_text": mask_text,
-    "mask_mail": mask_mail, "mask_phone": mask_phone, "said": said, "refusal": refusal, "pretty": pretty,
+    "mask_mail": mask_mail, "mask_phone": mask_phone, "pretty": pretty,
     "explain": explain, "logs": logs.masked, "hint": lambda text: storable_hint(text, signed=True), "cause": cause_of,
+    "said": lambda text: said(text, {}), "quoted": lambda text: said("", {"code": "partner_words", "words": text}),
     "common words": lambda text: words_of("code_400", text),
     "kept": lambda text: masked_body({"a": text, text[:20]: [text]}),
     "signed": lambda text: masked_text_to_sign({"a": text, "content": {"b": text}}),

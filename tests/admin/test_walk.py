@@ -9,7 +9,7 @@ import logging
 import pytest
 from django.urls import reverse
 
-from orders.order_page.decisions.offered import DECISIONS
+from orders.order_page.decisions.registry import DECISIONS
 from tests import factories as make
 from tests.admin.walking import PAGES, PEOPLE, ask, content_type_of, models, registered, rows, sign_in, standard
 

@@ -9,13 +9,15 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from orders.attachments import check
-from orders.order_page.error_messages import said
+from orders.error_messages import MESSAGES
+from orders.errors import ContentError, NotAllowedError
+from orders.order_page.error_details import said
 from orders.order_page.history import WORDS, tell
-from orders.order_page.refusals import refusal
 from tests import factories
 from tests.admin.orders import billed, deciding, held_for_files, page, step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+CONTENT = "ProvContent: required: the trial has been activated already, name the new domains"
 ENGLISH = re.compile(r"\b(?!xlsx|xls|MiB|BPM|IBS|BBOSS|YYYYMMDDHHMMSS)[A-Za-z]{3,}\b")
 
 
@@ -26,56 +28,80 @@ def in_chinese():
 
 
 @pytest.mark.parametrize(
-    "error, told",
+    "params, told",
     [
-        ("answered HTTP 200, code 400: 域名未备案", "域名未备案"),
-        ("answered HTTP 503", ""),
-        ("answered HTTP 200 with a body that is not a JSON object", ""),
-        ("no complete answer in time (HTTPConnectionPool(host='x', port=1): Read timed out.)", ""),
-        ("no connection (Connection refused)", ""),
-        ("mail server: SMTPDataError (550, 'no such user')", "SMTPDataError (550, 'no such user')"),
-        ("对方自己的话", "对方自己的话"),
-        ("withdrawn", "已撤单"),
+        ({"code": "partner_words", "words": "域名未备案"}, "域名未备案"),
+        ({"code": "partner_words", "words": "请联系13712345678"}, "请联系137***78"),
+        ({"code": "cause_says_all"}, ""),
+        ({}, "对方自己的话"),
+        ({"code": "withdrawn"}, "已撤单"),
         (
-            "domains: BPM has a.cn, b.cn, now a.cn; start: BPM has at once, now 2023-09-30",
+            {
+                "parts": [
+                    {"code": "bpm_domains", "there": "a.cn, b.cn", "here": "a.cn"},
+                    {"code": "bpm_start", "there": "at once", "here": "2023-09-30"},
+                ]
+            },
             "域名：BPM 为 a.cn, b.cn，现为 a.cn；开始时间：BPM 为 立即开通，现为 2023-09-30",
         ),
-        ("a.xlsx: no such file in the attachment folder", "a.xlsx：附件目录中没有此文件"),
-        ("22000000 bytes, at most 20971520 (20 MiB) are allowed", "22000000 字节，超过上限 20 MiB"),
+        ({"code": "file_missing", "file": "a.xlsx"}, "a.xlsx：附件目录中没有此文件"),
+        ({"code": "file_size", "size": 22000000, "most": 20971520}, "22000000 字节，超过上限 20 MiB"),
     ],
 )
-def test_an_error_in_words(error, told):
-    assert said(error) == told
+def test_an_error_in_words(params, told):
+    assert said("对方自己的话", params) == told
 
 
-@pytest.mark.parametrize("code", check.MESSAGES)
-def test_a_file_s_finding_is_told_in_chinese(code):
-    told = said(check.MESSAGES[code])
+@pytest.mark.parametrize("verdict", check.VERDICTS)
+def test_a_file_s_finding_is_told_in_chinese(verdict):
+    told = said("", check.VERDICTS[verdict])
     assert told
     assert not ENGLISH.search(told)
 
 
 @pytest.mark.parametrize(
-    "why, told",
+    "why, english, told",
     [
-        ("not allowed, because A1 is first", "不允许：A1 已是首次开通单。"),
-        ("order A2: not allowed, because BPM rejected it", "不允许：BPM 已驳回。"),
-        ("not allowed, because its trial is withdrawn", "不允许：其试用单已关闭（已撤单）"),
-        ("a pass counts for order A1 already", "该订单已按通过处理。"),
-        ("something new", ""),
+        (
+            NotAllowedError("open_other_first", number="A1"),
+            "not allowed, because A1 is first",
+            "不允许：A1 已是首次开通单。",
+        ),
+        (
+            NotAllowedError("decide_not_opened", number="A2", why=NotAllowedError("open_rejected")),
+            "order A2: not allowed, because BPM rejected it",
+            "不允许：BPM 已驳回。",
+        ),
+        (
+            NotAllowedError("open_trial_closed", state="withdrawn"),
+            "not allowed, because its trial is withdrawn",
+            "不允许：其试用单已关闭（已撤单）",
+        ),
+        (
+            NotAllowedError("pass_counts", number="A1"),
+            "a pass counts for order A1 already",
+            "该订单已按通过处理。",
+        ),
+        (
+            NotAllowedError("incident_state", incident=7, act="noted", state="resolved", code="x"),
+            "incident 7 can't be noted: it is resolved",
+            "未执行任何操作：该异常当前为“已解决”。",
+        ),
+        (ContentError("content_without_domains", field="ProvContent"), CONTENT, CONTENT.partition(": ")[2]),
+        (NotAllowedError("something new"), "something new", "something new"),
     ],
 )
-def test_a_refusal_in_words(why, told):
-    assert refusal(why) == told
+def test_a_refusal_in_both_languages(why, english, told):
+    assert str(why) == english
+    assert why.words() == told
 
 
 def test_every_reason_against_opening_has_words():
     """Those that `why_not_open` gives, but for what its decision's button is not there at all."""
-    source = (ROOT / "orders" / "services" / "opening.py").read_text(encoding="utf-8")
-    given = set(re.findall(r'return f?"(not allowed, because [^"]*)"', source))
+    source = (ROOT / "orders" / "services" / "reopening.py").read_text(encoding="utf-8")
+    given = set(re.findall(r'NotAllowedError\("(\w+)"', source))
     assert len(given) > 6
-    without = {why for why in given if not refusal(re.sub(r"\{[^}]*\}", "withdrawn", why))}
-    assert without == {"not allowed, because only activations are sent anew"}
+    assert {code for code in given if not MESSAGES[code].words} == {"open_no_activation"}
 
 
 def kinds_written() -> set[str]:
@@ -104,7 +130,8 @@ def test_an_event_tells_why(admin_client):
     assert "对方认为订单内容有误" in tell(row).what
     row = factories.OrderEventFactory(
         order=order, kind="step_retrying", actor="worker",
-        data={"step": "create_billing", "code": "timeout", "message": "no complete answer in time (x)"},
+        data={"step": "create_billing", "code": "timeout", "message": "no complete answer in time (x)",
+              "params": {"code": "cause_says_all"}},
     )  # fmt: skip
     assert tell(row).more == "对接方应答超时。"
     text = admin_client.get(reverse("admin:orders_orderevent_changelist")).content.decode()

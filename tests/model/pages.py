@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.models import Order
-from orders.order_page.decisions.offered import offered
-from orders.order_page.decisions.services import ACTS
+from orders.order_page.decisions.base import Decision
+from orders.order_page.decisions.registry import offered
 from orders.order_page.facts import facts_of
 from orders.order_page.ladder.ladder import build_ladder
 from orders.order_page.ladder.steps import Facts
@@ -31,7 +31,7 @@ def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
         if tones <= FINE and order.number in needing:
             yield f"the page of {order.number} ({order.state}) is all green, and it needs somebody"
         for decision in offered(facts, lambda permission: True):
-            if decision.key in REASON_ALONE and (why := _refusal(decision.key, facts)):
+            if decision.key in REASON_ALONE and (why := _refusal(decision, facts)):
                 yield f"the page of {order.number} ({order.state}) offers {decision.key}, which is refused: {why}"
 
 
@@ -39,11 +39,11 @@ def _is_aside(reason) -> bool:
     return reason.step.startswith(("mail_", "fetch_usage"))
 
 
-def _refusal(key: str, facts: Facts) -> str:
+def _refusal(decision: Decision, facts: Facts) -> str:
     """Presses a button, and takes it back."""
     try:
         with transaction.atomic():
-            ACTS[key](facts, **WHY)
+            decision.act(facts, **WHY)
             raise Undone
     except NotAllowedError as error:
         return str(error)

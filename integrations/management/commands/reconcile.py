@@ -6,7 +6,7 @@ from django.utils.translation import override
 
 from integrations.bboss.number_list import NumberListError, read_numbers
 from integrations.reconciliation import Comparison, Scope
-from orders.fixing_words import left_because
+from orders.error_messages import say_in_english
 from orders.management.actor import actor, add_by
 from orders.management.days import day
 from orders.models import Difference, Order
@@ -73,21 +73,16 @@ class Command(BaseCommand):
         if difference.state == Difference.State.OVER:
             return f" -> settled: {difference.detail['theirs']}"
         left = difference.detail.get("left")
-        return f" -> left: {_words(left)}" if left and self.fix else ""
+        return f" -> left: {say_in_english(left['code'], left)}" if left and self.fix else ""
 
     def show_left(self, number: str, left: dict, compared: bool) -> None:
         """One line for an order that was not compared, or that nothing is put right of."""
         what = "compared, but nothing of it is put right" if compared else "left out"
-        self.stdout.write(f"{number}: {what}: {_words(left)}")
+        self.stdout.write(f"{number}: {what}: {say_in_english(left['code'], left)}")
 
 
 def _compared(ours: str | None, theirs: str | None) -> str:
     return f"theirs {theirs}" if ours is None else f"ours {ours}, theirs {theirs}"
-
-
-def _words(left: dict) -> str:
-    with override("en"):
-        return left_because(left)
 
 
 def check(numbers: list[str], *, fix: bool, reason: str) -> None:

@@ -1,1 +1,1 @@
-"""What staff may decide about an order."""
+"""What staff may decide about an order: one file each, which `registry.py` finds."""

@@ -1,7 +1,10 @@
 """Taking a decision: what will happen, the reason, and the answer to the person."""
 
+import datetime
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -11,17 +14,26 @@ from django.utils.translation import gettext as _
 from orders.admin.standing import paused_for
 from orders.books import BooksSilentError
 from orders.error_codes import cause_of
-from orders.errors import OrderError, TrialClaimedError
-from orders.models import Order
-from orders.order_page.decisions.forms import FORMS, ReasonForm
-from orders.order_page.decisions.offered import DECISIONS, ChangedMeanwhileError, Decision, decide
+from orders.errors import OrderError
+from orders.models import Order, OrderEvent
+from orders.order_page.decisions.base import Decision, ReasonForm
+from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.facts import facts_of, last_event
-from orders.order_page.history import tell
+from orders.order_page.history import news_since, tell
+from orders.order_page.ladder.steps import Facts
 from orders.order_page.page import actor
-from orders.order_page.refusals import refusal
 from orders.queries.doubts import mark
 from orders.services.files import look_again
 from orders.services.incidents import PARTNER_PAUSED
+from orders.services.order_state import lock_order
+
+
+class ChangedMeanwhileError(Exception):
+    """Something happened to the order between the page and the click; `news` are the events."""
+
+    def __init__(self, news: list[OrderEvent]):
+        super().__init__("the order changed meanwhile")
+        self.news = news
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):
@@ -32,8 +44,9 @@ def answer_decision(pages, request: HttpRequest, order: Order, key: str):
     if not request.user.has_perm(decision.permission):
         raise PermissionDenied
     if request.method != "POST":
-        return _ask(pages, request, order, decision, _form(decision, order, initial={"seen": last_event(order)}))
-    form = _form(decision, order, request.POST)
+        form = decision.form(order=order, initial={"seen": last_event(order)})
+        return _ask(pages, request, order, decision, form)
+    form = decision.form(request.POST, order=order)
     if not form.is_valid():
         return _ask(pages, request, order, decision, form)
     return _take(pages, request, order, decision, form)
@@ -47,11 +60,40 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
         return HttpResponseNotAllowed(["POST"])
     try:
         look_again(number=order.number, by=actor(request), now=timezone.now())
-    except OrderError:
-        messages.warning(request, _("Nothing was done: it is not held for its files, or they are looked at now."))
+    except OrderError as error:
+        messages.warning(request, error.words())
     else:
         messages.success(request, _("The files are looked at now; the result shows here within seconds."))
     return redirect(f"{reverse('admin:orders_order_change', args=[order.pk])}?tab=files#tabs")
+
+
+def decide(
+    decision: Decision, *, number: str, seen: int, by: str, reason: str, now: datetime.datetime, **more: object
+) -> str:
+    """Takes a decision, judged anew under the order's lock; returns what came of it, in words.
+
+    `seen`: the newest event that the person knew of. `more`: what the form asks besides the reason. Raises
+    ChangedMeanwhileError, BooksSilentError and the OrderErrors of guard and service; nothing is changed then.
+    """
+    if decision.asks:  # the partner is not troubled with what is not allowed anyway
+        order = Order.objects.select_related("trial").get(number=number)
+        _judge(decision, order, seen=seen, now=now)
+        more["held"] = decision.asks(order)
+    with transaction.atomic():
+        order = lock_order(number)
+        facts = _judge(decision, order, seen=seen, now=now)
+        return decision.act(facts, by=by, reason=reason, **more) or str(decision.done)
+
+
+def _judge(decision: Decision, order: Order, *, seen: int, now: datetime.datetime) -> Facts:
+    """What the order is like now. Raises ChangedMeanwhileError, OrderError."""
+    news = news_since(order, seen) if decision.guarded else []
+    if news:
+        raise ChangedMeanwhileError(news)
+    facts = facts_of(order, now=now)
+    if why := decision.why_not(facts):
+        raise why
+    return facts
 
 
 def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
@@ -68,7 +110,7 @@ def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: R
         form.add_error(None, cause_of(error.code).what)
         return _ask(pages, request, order, decision, form, status=409)
     except OrderError as error:
-        form.add_error(None, _why(error, order))
+        form.add_error(None, error.words())
         return _ask(pages, request, order, decision, form, status=409)
     messages.success(request, told)
     return redirect("admin:orders_order_change", order.pk)
@@ -80,11 +122,7 @@ def _ask_again(pages, request: HttpRequest, order: Order, decision: Decision, ch
     data["seen"] = changed.news[-1].pk
     order = pages.order_or_404(request, order.pk)
     news = [tell(row) for row in changed.news]
-    return _ask(pages, request, order, decision, _form(decision, order, data), news=news, status=409)
-
-
-def _form(decision: Decision, order: Order, *args, **kwargs) -> ReasonForm:
-    return FORMS.get(decision.key, ReasonForm)(*args, order=order, **kwargs)
+    return _ask(pages, request, order, decision, decision.form(data, order=order), news=news, status=409)
 
 
 def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
@@ -94,14 +132,8 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *,
     try:
         will = [] if why_not else decision.will(facts)
     except OrderError as error:  # what the order's state alone does not tell
-        why_not = _why(error, order)
+        why_not = error
     return pages.show(
         request, "decide.html", status=status, title=decision.label, order=order, decision=decision, form=form,
-        news=news, why_not=why_not, will=will,
+        news=news, why_not=why_not and why_not.words(), will=will,
     )  # fmt: skip
-
-
-def _why(error: OrderError, order: Order) -> str:
-    if isinstance(error, TrialClaimedError):
-        return _("An activation holds trial %(number)s: that must be withdrawn first.") % {"number": order.number}
-    return refusal(str(error)) or str(error)

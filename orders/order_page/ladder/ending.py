@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 
 from orders.error_codes import Cause, cause_of
 from orders.models import Dispatch, Order
-from orders.order_page.error_messages import said
+from orders.order_page.error_details import of_trouble
 from orders.order_page.ladder.steps import Facts, Rung, Text, from_steps
 from orders.services.incidents import BOOKS_ONLY, DIFFERENCE
 
@@ -149,7 +149,7 @@ def books(base: dict, facts: Facts) -> Rung | None:
         return None
     return Rung(
         **base, tone="amber", icon="pause", result=_("Needs a look"), at=trouble.since, cause=trouble.cause,
-        code=trouble.code, detail=said(trouble.detail), action=WAY_OUT.get(trouble.code, "accept"),
+        code=trouble.code, detail=of_trouble(trouble), action=WAY_OUT.get(trouble.code, "accept"),
     )  # fmt: skip
 
 

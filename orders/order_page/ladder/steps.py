@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.error_codes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order, Pause
-from orders.order_page.error_messages import said
+from orders.order_page.error_details import of_finding, of_step, said
 from orders.queries.doubts import Open
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.services.outbox.outcome import ACTED_BEFORE
@@ -32,6 +32,7 @@ class Trouble:
     detail: str = ""
     since: datetime.datetime | None = None
     incident_id: int | None = None
+    detail_params: Mapping = field(default_factory=dict)
 
     @property
     def cause(self) -> Cause:
@@ -176,15 +177,16 @@ def _files_rung(trouble: Trouble, code: str, *, detail: str, **more) -> Rung:
 def _points(row: Dispatch) -> tuple[str, ...]:
     """Each wrong file with its reason."""
     return tuple(
-        _("%(file)s: %(what)s") % {"file": one["file"], "what": f"{cause_of(one['code']).what} {said(one['message'])}"}
+        _("%(file)s: %(what)s") % {"file": one["file"], "what": f"{cause_of(one['code']).what} {of_finding(one)}"}
         for one in row.about.get("findings") or []
         if one["code"]
     )
 
 
 def _file_of(code: str, detail: str) -> str:
-    """The file's name; what is wrong with it only where the cause does not say it all."""
-    return said(detail) if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
+    """The file's name; what is wrong with it only where the cause does not say it all. Of a check from before each
+    wrong file was named by itself."""
+    return said(detail, {}) if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
 
 
 def billing(facts: Facts) -> Rung:
@@ -218,12 +220,12 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
     if row.state in {State.RETRYING, State.DUE} and shut:
         return Rung(
             **base, tone="amber", icon="pause", result=_("Partner is down"), cause=CAUSES["breaker_open"],
-            code=row.error_code, detail=said(row.error), tries=row.attempts,
+            code=row.error_code, detail=of_step(row), tries=row.attempts,
         )  # fmt: skip
     if row.state == State.RETRYING:
         return Rung(
             **base, tone="amber", icon="retry", result=_("Trying again"), cause=cause_of(row.error_code),
-            code=row.error_code, detail=said(row.error), tries=row.attempts, next_try=row.next_try_at, action="resend",
+            code=row.error_code, detail=of_step(row), tries=row.attempts, next_try=row.next_try_at, action="resend",
         )  # fmt: skip
     if row.state == State.WAITING:
         return _waiting(base, row, rows, facts)
@@ -251,7 +253,7 @@ def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     busy = facts.order.state == Order.State.COMPENSATING and not row.undo
     return Rung(
         **base, tone="red", icon="cross", result=_how(row),
-        at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=said(row.error), tries=row.attempts,
+        at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=of_step(row), tries=row.attempts,
         action="" if busy or facts.order.state in {"withdrawn", "rejected"} else _way_out(row),
     )  # fmt: skip
 

@@ -25,8 +25,8 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     check_reason(reason, "a compensation")
     with transaction.atomic():
         order = lock_order(number)
-        if why := why_not_compensate(order, now):
-            raise NotAllowedError(why)
+        if why := why_not_compensate(order, late=is_late(order, now), acted=bool(acts_of(order))):
+            raise why
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
         open_incident(order, partner="order", step="", code=COMPENSATED, detail=reason.strip(), now=now)
@@ -34,14 +34,13 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     return order
 
 
-def why_not_compensate(order: Order, now: datetime.datetime) -> str:
-    """Why staff can't compensate the order; empty if they can."""
+def why_not_compensate(order: Order, *, late: bool, acted: bool) -> NotAllowedError | None:
+    """Why staff can't compensate the order; None if they can. `late`: of `is_late`; `acted`: something of it has
+    reached the big-data side, or may have."""
     if order.kind != Order.Kind.ACTIVATION:
-        return f"order {order.number} is a {order.kind}; only activations are compensated"
+        return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:
-        return f"order {order.number} is undone already (state {order.state})"
-    if is_late(order, now):
-        return f"order {order.number} has been live for more than a day: use withdraw with --cancel or --delete"
-    if not acts_of(order):
-        return f"nothing of order {order.number} was sent to the big-data side (state {order.state})"
-    return ""
+        return NotAllowedError("undone_already", number=order.number, state=order.state)
+    if late:
+        return NotAllowedError("live_for_long", number=order.number)
+    return None if acted else NotAllowedError("nothing_sent", number=order.number, state=order.state)

@@ -25,7 +25,7 @@ def ask_staff(order: Order, *, why: str, now: datetime.datetime, by: str) -> Non
     """The (locked) order stays as it is; an incident asks staff, and other orders of its trial wait for them."""
     mark(order, now)
     add_event(order, "late_undo_asked", by=by, now=now, why=why)
-    open_incident(order, partner="order", step="", code=LATE_UNDO, detail=why, now=now)
+    open_incident(order, partner="order", step="", code=LATE_UNDO, detail=why, now=now, params={"code": why})
 
 
 def mark(order: Order, now: datetime.datetime) -> None:

@@ -146,6 +146,7 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
         result=Attempt.Outcome.LOST,
         code="lost",
         message=WORKER_DIED,
+        params={"code": "worker_died"},
         unknown=True,
     )
 

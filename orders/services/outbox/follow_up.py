@@ -96,7 +96,15 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
     kind = STEPS[row.step]
     if row.order.undo_since and kind.moot:
         return
-    open_incident(row.order, partner=kind.partner, step=row.step, code=row.error_code, detail=row.error, now=now)
+    open_incident(
+        row.order,
+        partner=kind.partner,
+        step=row.step,
+        code=row.error_code,
+        detail=row.error,
+        now=now,
+        params=row.error_params,
+    )
     reached = row.order.kind == Order.Kind.ACTIVATION and kind.compensated and row.gate != Dispatch.Gate.START
     reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
     if reached and not row.order.undo_since:
@@ -112,7 +120,13 @@ def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: 
         add_event(row.order, ACTED_BEFORE, by=by, now=now, step=row.step)
         if row.channel == Channel.BPM or (row.step == Step.CREATE_TRIAL and _was_cancelled(row)):
             open_incident(
-                row.order, partner=STEPS[row.step].partner, step=row.step, code=ACTED_BEFORE, detail=row.error, now=now
+                row.order,
+                partner=STEPS[row.step].partner,
+                step=row.step,
+                code=ACTED_BEFORE,
+                detail=row.error,
+                now=now,
+                params=row.error_params,
             )
     for row in done:
         if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:

@@ -4,9 +4,11 @@ import datetime
 import uuid
 from dataclasses import dataclass, field
 
+from orders.error_messages import MESSAGES
+
 RESTORED = "restored"  # the code of a BPM step that waits for a person since the database was restored (3.9, 17)
 ACTED_BEFORE = "acted_before"  # the code of a step that the partner acted on before, with other bytes (contract 3.5)
-WORKER_DIED = "the worker died or lost its lease"
+WORKER_DIED = MESSAGES["worker_died"].english
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Outcome:
     `transport`: it says something about the partner, not the request. `free`: the partner's breaker is open, so a
     failure costs no attempt.
 
+    `message` is for the log; `params` say the same as a code, where pages have words for it (`error_messages.py`).
+
     `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic), `held` (records that it holds, after a
     question or where it acted before), `findings` (what is wrong with files, as dicts). `retry_after` in seconds.
     """
@@ -45,6 +49,7 @@ class Outcome:
     channel: str = ""
     code: str = ""
     message: str = ""
+    params: dict = field(default_factory=dict)
     http_status: int | None = None
     answer: str = ""
     unknown: bool = False

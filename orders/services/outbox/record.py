@@ -31,7 +31,7 @@ WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at"]
 FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
 ROW = [
     "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
-    "may_have_acted",
+    "may_have_acted", "error_params",
 ]  # fmt: skip
 
 
@@ -113,6 +113,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
     `fits`: the partner acted on it before, and holds what it means (see taken_books).
     """
     row.error_code, row.error, row.lease_token = outcome.code[:32], outcome.message, None
+    row.error_params = outcome.params
     row.may_have_acted |= outcome.unknown or outcome.result in {Result.OK, Result.ACTED_BEFORE}
     if outcome.result == Result.OK or fits:
         row.state, row.done_at, row.next_try_at, row.definite = State.DONE, now, None, True
@@ -165,6 +166,7 @@ def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str)
     if outcome.result in {Result.HANDED_BACK, Result.HELD} or row.state not in kinds:
         return []
     about = {"step": row.step, "code": outcome.code, "message": outcome.message} if outcome.code else {"step": row.step}
+    about |= {"params": outcome.params} if outcome.params else {}
     return [event(row.order, kinds[row.state], by=by, now=now, **about)]
 
 

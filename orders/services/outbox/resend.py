@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from orders.errors import NotAllowedError
 from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
@@ -71,7 +72,8 @@ class Judgement:
     `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
     (forced: what was accepted goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
     (queued, but people hold back the partner's calls), `accepted` (it succeeded), `left_out` (a filter does not open
-    it), `refused` (not allowed; `why` says why).
+    it), `refused` (not allowed; `why` says why). `refusal`: why an order can't be opened again; `decision`: BPM's, that
+    stands when it is opened.
     """
 
     order: str
@@ -79,6 +81,8 @@ class Judgement:
     verdict: str
     why: str = ""
     dispatch_id: int | None = None
+    refusal: NotAllowedError | None = field(default=None, compare=False)
+    decision: str = ""
 
     @property
     def sends(self) -> bool:
@@ -145,11 +149,10 @@ def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgemen
         how = "its number" if by_staff else "its number, or --reopen"
         return Judgement(order.number, "all", LEFT_OUT, f"it was compensated; to open it again takes {how}")
     if why := why_not_open(order, claims):
-        return Judgement(order.number, "all", REFUSED, why)
-    stands = (
-        f"; BPM's {standing_decision(order)} stands" if bpm_acts(order).exists() and standing_decision(order) else ""
-    )
-    return Judgement(order.number, "all", AGAIN, f"{ANEW}{stands}")
+        return Judgement(order.number, "all", REFUSED, str(why), refusal=why)
+    decision = standing_decision(order) if bpm_acts(order).exists() else ""
+    stands = f"; BPM's {decision} stands" if decision else ""
+    return Judgement(order.number, "all", AGAIN, f"{ANEW}{stands}", decision=decision)
 
 
 def _held_before_its_plan(order: Order) -> bool:

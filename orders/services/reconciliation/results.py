@@ -94,9 +94,7 @@ def compare_order(
             row, order.pk, held.findings, seen=held.seen, fix=fix, by=by, now=now, reason=reason.strip()
         )
         if kept is None:
-            raise NotAllowedError(
-                f"a billing step of order {number} or its trial is under way; try again when it has ended"
-            )
+            raise NotAllowedError("billing_under_way", number=number)
         fixed = sum(one.fix_id is not None or one.state == Difference.State.OVER for one in kept)
         if not fixed:  # else it is noted already
             add_event(order, "compared", by=by, now=now, reason=reason.strip(), differences=len(kept))

@@ -5,7 +5,7 @@ billing step is under way.
 """
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -71,13 +71,13 @@ def ask_books(number: str) -> list[HeldRecord]:
     """The partner's books for an order. Raises NotAllowedError where it does not answer, OrderUnknownError."""
     order = Order.objects.filter(number=number).select_related("trial").first()
     if order is None:
-        raise OrderUnknownError(f"order {number} is unknown")
+        raise OrderUnknownError("order_unknown", number=number)
     try:
         return ask_all(order)
     except BooksSilentError as error:
         if error.code == PARTNER_PAUSED:
-            raise NotAllowedError(str(error)) from error
-        raise NotAllowedError(f"the big-data side does not answer ({error.code}); try again: {error}") from error
+            raise NotAllowedError("books_paused", told=str(error)) from error
+        raise NotAllowedError("books_silent", code=error.code, told=str(error)) from error
 
 
 def take(
@@ -95,12 +95,15 @@ def take(
         order = lock_order(number)
         _check_quiet(order)
         rows = stopped(order, step)
+        if step and not rows:
+            raise NotAllowedError("step_not_stopped", number=number, step=step)
+        differs, billed = open_differences(order).exists(), bool(billed_still(order))
+        if why := why_not_take(order, stopped=bool(rows), differs=differs, billed=billed):
+            raise why
         if rows:
             for row in rows:
                 row.order = order
                 _take_step(row, held, now=now, by=by)
-        elif step:
-            raise NotAllowedError(f"no step {step} of order {number} stopped because the partner acted before")
         elif not _take_gone(order, held, now=now, by=by):
             _take_differences(order, held)
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
@@ -111,14 +114,18 @@ def take(
     return order
 
 
+def why_not_take(order: Order, *, stopped: bool, differs: bool, billed: bool) -> NotAllowedError | None:
+    """None if there is something to take: a step that stopped since the partner acted before, an open difference, or
+    somebody who is billed still and should not be."""
+    return None if stopped or differs or billed else NotAllowedError("same_books", number=order.number)
+
+
 def _check_quiet(order: Order) -> None:
     """Raises NotAllowedError while a billing step is under way: what was asked may be out of date."""
     steps = Dispatch.objects.filter(channel=Dispatch.Channel.BILLING, superseded=False, state__in=OPEN_STATES)
     lane = order.trial_id or order.pk
     if steps.filter(order=order).exists() or steps.filter(lane=lane).exists():
-        raise NotAllowedError(
-            f"a billing step of order {order.number} or its trial is under way; try again when it has ended"
-        )
+        raise NotAllowedError("billing_under_way", number=order.number)
 
 
 def _take_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
@@ -146,10 +153,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     for record in records:
         record.order = owner(row, record)
     if not as_meant(row, records, held) and not _is_over(row, records, held):
-        raise NotAllowedError(
-            f"step {row.step} can't be taken: the big-data side does not hold its records as it means them; resend it, "
-            "or withdraw the order"
-        )
+        raise NotAllowedError("step_not_there", step=row.step)
     there = by_identity(held)
     for record in records:
         take_record(record, there.get(identity(record, record.order)))
@@ -173,32 +177,22 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
 def _take_differences(order: Order, held: list[HeldRecord]) -> None:
     """Our records become the partner's, where that leaves right books. Raises NotAllowedError."""
     if not open_differences(order).exists():
-        raise NotAllowedError(f"order {order.number} has no step that stopped and no open difference to take")
+        raise NotAllowedError("nothing_to_take", number=order.number)
     if order.kind == Kind.CHANGE:
-        raise NotAllowedError(f"a trial change has no records of its own: take those of trial {order.trial_number}")
+        raise NotAllowedError("change_without_records", number=order.trial_number)
     held = of_job(order, held)
     there = by_name(held)
     for record in order.billing_records.all():
         one = there.get((record.product_id, record.domain_key))
         if record.state == Record.LIVE and not (one and one.live):
-            raise NotAllowedError(
-                f"record {record.domain} can't be taken: it is live here and not there; "
-                f"{_makes_again(order)} makes it again, `withdraw` decides otherwise, `accept` lives with it"
-            )
+            raise NotAllowedError("record_not_there", domain=record.domain, remedy=_makes_again(order))
     waiting = set(order.billing_records.filter(state=Record.TO_SEND).values_list("product_id", "domain_key"))
     may_live = _may_live(order)
     for one in held:
         if one.live and (one.product_id, one.key) in waiting:
-            raise NotAllowedError(
-                f"record {one.domain} can't be taken yet: it is live there, and the step that makes it here is "
-                "still to come; set going what that waits for, or `accept` lives with it"
-            )
-
+            raise NotAllowedError("record_to_come", domain=one.domain)
         if one.live and (one.product_id, one.key) not in may_live:
-            raise NotAllowedError(
-                f"record {one.domain} can't be taken: it is live there and order {order.number} ({order.state}) has it "
-                f"not, or no more; `reconcile {order.number} --fix` removes it, `accept` lives with it"
-            )
+            raise NotAllowedError("record_not_ours", domain=one.domain, number=order.number, state=order.state)
     adopt(order, held)
 
 
@@ -268,9 +262,10 @@ def accept(
         order = lock_order(number)
         _check_quiet(order)
         troubles, steps = acceptable(order, incident)
-        if not troubles and not steps:
-            what = f"incident {incident}" if incident else "incident or difference"
-            raise NotAllowedError(f"order {number} has no {what} that can be accepted")
+        if incident and not troubles:
+            raise NotAllowedError("incident_not_accepted", number=number, incident=incident)
+        if why := why_not_accept(order, bool(troubles)):
+            raise why
         codes = sorted({row.incident.code for row in troubles})
         add_event(
             order, "accepted", by=by, now=now, codes=codes, steps=[row.step for row in steps], reason=reason.strip()
@@ -291,11 +286,22 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
     rows = order.troubles.filter(closed_at=None).select_related("incident").order_by("pk")
     steps = order.dispatches.filter(state=State.FAILED, may_have_acted=True, superseded=False, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
-    troubles = [row for row in rows if row.incident.code in BOOKS_ONLY or row.incident.step in steps]
+    troubles = [row for row in rows if ends_by_accept(row.incident.code, row.incident.step, steps)]
     if incident:
         troubles = [row for row in troubles if incident in {row.incident.code, str(row.incident_id)}]
     named = {row.incident.step for row in troubles}
     return troubles, [row for name, row in steps.items() if name in named]
+
+
+def ends_by_accept(code: str, step: str, unknown: Collection[str]) -> bool:
+    """Whether `accept` ends an incident, by its code and step. `unknown`: the failed billing steps whose outcome nobody
+    knows."""
+    return code in BOOKS_ONLY or step in unknown
+
+
+def why_not_accept(order: Order, there: bool) -> NotAllowedError | None:
+    """None if there is something to live with: an incident that `accept` ends."""
+    return None if there else NotAllowedError("nothing_to_accept", number=order.number)
 
 
 def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now: datetime.datetime) -> None:
@@ -338,7 +344,7 @@ def _accept_unknown(number: str, reason: str, *, by: str, now: datetime.datetime
     """A number that BBOSS or the partner knows and we do not."""
     rows = Difference.objects.filter(job_id=number, order=None, state=Difference.State.OPEN)
     if not rows.update(state=Difference.State.ACCEPTED, closed_at=now, closed_by=by[:160], reason=reason):
-        raise OrderUnknownError(f"order {number} is unknown, and no comparison has named it")
+        raise OrderUnknownError("number_unknown", number=number)
     add_event(None, "accepted", by=by, now=now, number=number, reason=reason)
 
 

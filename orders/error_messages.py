@@ -1,0 +1,326 @@
+"""The one table of sentences: why something was refused, left alone or failed, at a terminal and on pages.
+
+Services raise codes (`orders/errors.py`), and rows keep them: `{"code": ..., ...}` with the parameters beside the code.
+A sentence is made where a person reads it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+
+from orders.models import Dispatch, Incident, Order
+
+
+@dataclass(frozen=True)
+class Message:
+    """`english`: for commands, logs and BBOSS; `words`: for pages, in the reader's language.
+
+    With one of them only, both sides say the same. `words` name steps and states by their labels, `english` by their
+    codes.
+    """
+
+    english: str = ""
+    words: str | Promise = ""
+
+
+SAME_BOOKS = _("Our books and the big-data side's don't differ, as far as is known.")
+NO_START_DAY = _("The order does not wait for a start day.")
+NOT_NOW = _("Nothing was done: the incident is %(state)s now.")
+NOTHING_TO_ACCEPT = _("Nothing of it waits to be accepted.")
+START_DAY_NOT_THERE = "the start day of order %(number)s has not come, or is over (state %(state)s)"
+NOT_BEFORE_ITS_DAY = "order %(number)s does not wait for its start day (state %(state)s)"
+TRIAL_CLAIMED = "an activation holds trial %(number)s: withdraw that first"
+NO_STEP_AND_NO_DIFFERENCE = "order %(number)s has no step that stopped and no open difference to take"
+
+MESSAGES = {
+    # numbers, messages and reasons
+    "order_unknown": Message("order %(number)s is unknown"),
+    "number_unknown": Message("order %(number)s is unknown, and no comparison has named it"),
+    "order_conflict": Message("order %(number)s exists with other content"),
+    "call_repeated": Message("this transIDO was accepted before with other content"),
+    "record_conflict": Message("recordId %(record)s was received before with another body"),
+    "content_too_many_domains": Message("holds %(count)s domains, at most %(most)s are taken"),
+    "content_without_domains": Message("required: the trial has been activated already, name the new domains"),
+    "no_reason": Message("%(act)s needs a reason"),
+    "no_note": Message("a note needs a text"),
+    # withdraw, compensate
+    "withdrawn_already": Message("order %(number)s is withdrawn already", _("The order is withdrawn already.")),
+    "trial_claimed": Message(TRIAL_CLAIMED, _("An activation holds trial %(number)s: that must be withdrawn first.")),
+    "trial_converted": Message(TRIAL_CLAIMED, _("An activation holds the trial: that must be withdrawn first.")),
+    "choice_missing": Message(
+        "order %(number)s has been live for more than a day: choose whether its records are cancelled from now on "
+        "(--cancel) or deleted (--delete)"
+    ),
+    "no_choice": Message(
+        "order %(number)s has not been live for more than a day: what was sent is deleted, there is no choice"
+    ),
+    "not_compensated": Message(
+        "order %(number)s is a %(kind)s; only activations are compensated", _("Only activations are compensated.")
+    ),
+    "undone_already": Message(
+        "order %(number)s is undone already (state %(state)s)",
+        _("The order is being taken back already, or has been."),
+    ),
+    "live_for_long": Message(
+        "order %(number)s has been live for more than a day: use withdraw with --cancel or --delete",
+        _("The customer has been live for more than a day: withdraw it, and choose how."),
+    ),
+    "nothing_sent": Message(
+        "nothing of order %(number)s was sent to the big-data side (state %(state)s)",
+        _("Nothing of it has reached the big-data side."),
+    ),
+    # resend
+    "resend_withdrawn": Message(words=_("The order is withdrawn.")),
+    "resend_taken_back": Message(words=_("The order was taken back for good.")),
+    "resend_held_for_files": Message(words=_("It is held for its files: put them right, or waive the finding.")),
+    "resend_nothing_failed": Message(words=_("Nothing has failed.")),
+    "resend_declined": Message("%(lines)s"),
+    "open_no_activation": Message("not allowed, because only activations are sent anew"),
+    "open_rejected": Message("not allowed, because BPM rejected it", _("Not allowed, because BPM rejected it.")),
+    "open_state": Message("not allowed, because the order is %(state)s", _("Not allowed in this state: %(state)s")),
+    "open_trial_closed": Message(
+        "not allowed, because its trial is %(state)s", _("Not allowed, because its trial is closed: %(state)s")
+    ),
+    "open_trial_undone_late": Message(
+        "not allowed, because staff must first say how a late undoing of its trial ends",
+        _("Not allowed, before staff have said how another activation of its trial is undone."),
+    ),
+    "open_other_first": Message(
+        "not allowed, because %(number)s is first", _("Not allowed, because %(number)s is first.")
+    ),
+    "open_billed_still": Message(
+        "not allowed, because a deletion of it was given up and its records are billed still",
+        _("Not allowed, because a deletion of it was given up and its records are billed still."),
+    ),
+    "open_being_fixed": Message(
+        "not allowed, because a fix of a comparison is under way for it",
+        _("Not allowed, while what a comparison found is being put right."),
+    ),
+    # decide
+    "decide_no_activation": Message(
+        "order %(number)s is a %(kind)s; BPM decides about activations only",
+        _("BPM decides about activations only."),
+    ),
+    "decide_withdrawn": Message("order %(number)s is withdrawn", _("The order is withdrawn.")),
+    "decide_being_undone": Message(
+        "order %(number)s is being undone; wait until that has ended",
+        _("The order is being taken back; wait until that has ended."),
+    ),
+    "pass_counts": Message("a pass counts for order %(number)s already", _("A pass counts for it already.")),
+    "reject_counts": Message("a reject counts for order %(number)s already", _("A reject counts for it already.")),
+    "decide_not_opened": Message("order %(number)s: %(why)s", "%(why)s"),
+    "no_approval_record": Message("order %(number)s has no finished approval record %(record)r"),
+    # give_up
+    "nothing_to_give_up": Message(
+        "no billing step of order %(number)s has failed for good (state %(state)s); files have waive, BPM and an "
+        "activation's create have resend, compensate and withdraw, a question has resend",
+        _("No billing step of it has failed for good; other steps are resent, waived or withdrawn."),
+    ),
+    "step_not_failed": Message("no step %(step)s of order %(number)s has failed for good (state %(state)s)"),
+    # holds
+    "not_held_for_trial": Message(
+        "order %(number)s is not held for a closed trial (state %(state)s)",
+        _("The order is not held for a closed trial."),
+    ),
+    "change_of_closed_trial": Message(
+        "order %(number)s changes a trial that is %(trial)s: withdraw it (one that names a later end of an ended trial "
+        "goes on by itself)",
+        _("A change goes on when BBOSS names a later end."),
+    ),
+    "not_held_for_domains": Message(
+        "order %(number)s is not held for its domains (state %(state)s)", _("The order is not held for its domains.")
+    ),
+    "no_domain": Message("name at least one domain"),
+    "too_many_domains": Message("more than %(most)s domains", _("More than %(most)s domains.")),
+    "bad_domain": Message("domain %(name)r %(why)s"),
+    "domain_twice": Message("domain %(name)r is named twice"),
+    "not_held_for_attribution": Message(
+        "order %(number)s is not held for its attribution (state %(state)s)",
+        _("The order is not held for its attribution."),
+    ),
+    "no_such_attribution": Message("attribution %(letters)r is unknown; choose one of %(known)s"),
+    "not_held_for_files": Message(
+        "order %(number)s is not held for its files (state %(state)s)", _("The order is not held for its files.")
+    ),
+    "files_busy": Message(
+        "the files of order %(number)s are not held, or are being looked at right now",
+        _("Nothing was done: it is not held for its files, or they are looked at now."),
+    ),
+    # the start day
+    "start_not_scheduled": Message(START_DAY_NOT_THERE, NO_START_DAY),
+    "start_not_come": Message(START_DAY_NOT_THERE, _("The start day has not come yet.")),
+    "call_off_not_scheduled": Message(NOT_BEFORE_ITS_DAY, NO_START_DAY),
+    "call_off_too_late": Message(NOT_BEFORE_ITS_DAY, _("The start day has come.")),
+    # traffic
+    "usage_no_trial": Message(words=_("Only trials have traffic to ask for.")),
+    "usage_not_begun": Message(words=_("The trial has not begun.")),
+    "usage_asked": Message(words=_("It is being asked for already.")),
+    # the books: compare, fix, take, accept
+    "billing_under_way": Message(
+        "a billing step of order %(number)s or its trial is under way; try again when it has ended",
+        _("A billing step of the order or its trial is under way; try again when it has ended."),
+    ),
+    "books_paused": Message("%(told)s", _("Nothing was asked: calls to the big-data side are paused.")),
+    "books_silent": Message("the big-data side does not answer (%(code)s); try again: %(told)s"),
+    "same_books": Message(NO_STEP_AND_NO_DIFFERENCE, SAME_BOOKS),
+    "fix_under_way": Message(words=_("It is being put right already.")),
+    "compare_change": Message(words=_("A change has no records of its own: its trial is compared.")),
+    "compare_not_planned": Message(words=_("Nothing of it has been planned yet.")),
+    "nothing_to_take": Message(NO_STEP_AND_NO_DIFFERENCE, _("There is nothing to take any more.")),
+    "step_not_stopped": Message("no step %(step)s of order %(number)s stopped because the partner acted before"),
+    "step_not_there": Message(
+        "step %(step)s can't be taken: the big-data side does not hold its records as it means them; resend it, or "
+        "withdraw the order",
+        _(
+            "It can't be taken: the big-data side does not hold the records as the step means them. Resend the step, "
+            "or withdraw the order."
+        ),
+    ),
+    "change_without_records": Message(
+        "a trial change has no records of its own: take those of trial %(number)s",
+        _("A change has no records of its own: take those of its trial, %(number)s."),
+    ),
+    "record_not_there": Message(
+        "record %(domain)s can't be taken: it is live here and not there; %(remedy)s makes it again, `withdraw` "
+        "decides otherwise, `accept` lives with it",
+        _("It can't be taken: %(domain)s is live here and not there. Have it sent again, or live with it."),
+    ),
+    "record_to_come": Message(
+        "record %(domain)s can't be taken yet: it is live there, and the step that makes it here is still to come; set "
+        "going what that waits for, or `accept` lives with it"
+    ),
+    "record_not_ours": Message(
+        "record %(domain)s can't be taken: it is live there and order %(number)s (%(state)s) has it not, or no more; "
+        "`reconcile %(number)s --fix` removes it, `accept` lives with it",
+        _("It can't be taken: %(domain)s is live there and must not be. Have it removed, or live with it."),
+    ),
+    "nothing_to_accept": Message(
+        "order %(number)s has no incident or difference that can be accepted", NOTHING_TO_ACCEPT
+    ),
+    "incident_not_accepted": Message(
+        "order %(number)s has no incident %(incident)s that can be accepted", NOTHING_TO_ACCEPT
+    ),
+    "no_conflict": Message(
+        "order %(number)s has no conflict that nobody has seen to",
+        _("There is no conflict that nobody has seen to."),
+    ),
+    # why a comparison left a difference, or an order, as it is: these codes are kept with the difference
+    "step_open": Message(words=_("a billing step is under way: %(step)s")),
+    "step_failed": Message(words=_("a billing step has failed: %(step)s")),
+    "undoing": Message(words=_("the order is being undone")),
+    "acted_meanwhile": Message(words=_("a step acted on it while it was compared")),
+    "stands": Message(
+        words=_("the order stands: name it with a reason (reconcile ORDER --fix --reason), or take their books")
+    ),
+    "not_to_be_billed": Message(words=_("the order is not to be billed: %(state)s")),
+    "restored": Message(words=_("it was accepted before the database was restored: take their books, or withdraw it")),
+    "claimed": Message(words=_("%(activation)s has started and holds the trial")),
+    "billed_elsewhere": Message(words=_("they bill the domain for %(number)s, a number that we do not know")),
+    "no_name": Message(words=_("it can't be named exactly: the big-data side must remove it")),
+    "no_times": Message(words=_("when it began or ends is not known here: resend the order, or take their books")),
+    "unknown_number": Message(words=_("we do not know this number: have BBOSS send the order again")),
+    "not_listed": Message(words=_("ask BBOSS whether the order stands")),
+    # incidents
+    "incident_unknown": Message("incident %(incident)s is unknown"),
+    "incident_state": Message("incident %(incident)s can't be %(act)s: it is %(state)s", NOT_NOW),
+    "incident_by_the_books": Message(
+        "incident %(incident)s can't be %(act)s by hand: %(code)s ends when the books agree; compare or put the order "
+        "right, or accept it",
+        _(
+            "It ends by itself when the books of both sides agree, or when it is accepted on the order's page; it "
+            "can't be resolved or ignored by hand."
+        ),
+    ),
+    "incident_outcome_unknown": Message(
+        "incident %(incident)s can't be %(act)s by hand: nobody knows what its step did at the big-data side; resend "
+        "it, give it up, or accept it",
+        NOT_NOW,
+    ),
+    "incident_no_note": Message("the note is empty", _("Write the note first.")),
+    # pauses, restores
+    "no_such_pause": Message("%(partner)r can't be paused: %(known)s can"),
+    "pause_over": Message(
+        "the moment until which it is paused has passed already", _("This moment has passed already.")
+    ),
+    "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
+    "not_restored": Message("the database does not count as restored: there is nothing to say"),
+    # what is kept with an error or an incident
+    "cause_says_all": Message(),
+    "partner_words": Message("%(words)s", "%(words)s"),
+    "mail_not_written": Message("the mail can't be written: %(why)s", _("the mail can't be written: %(why)s")),
+    "worker_died": Message("the worker died or lost its lease", _("the worker stopped before the answer came")),
+    "withdrawn": Message("withdrawn", _("it was withdrawn")),
+    "rejected": Message("rejected", _("BPM rejected it")),
+    "given_up": Message("given up", _("staff gave the step up")),
+    "rested_upon": Message("%(number)s: later orders rest on it", _("later orders rest on %(number)s")),
+    "bpm_domains": Message("domains: BPM has %(there)s, now %(here)s", _("domains: BPM has %(there)s, now %(here)s")),
+    "bpm_service": Message("service: BPM has %(there)s, now %(here)s", _("service: BPM has %(there)s, now %(here)s")),
+    "bpm_start": Message("start: BPM has %(there)s, now %(here)s", _("start: BPM has %(there)s, now %(here)s")),
+    # what is wrong with a file
+    "file_name": Message(words=_("the name must be %(form)s with a real time")),
+    "file_link": Message(words=_("it is a symbolic link; put the file itself into the folder")),
+    "file_missing": Message(words=_("no such file in the attachment folder")),
+    "file_unreadable": Message(words=_("it can't be read: %(why)s")),
+    "file_irregular": Message(words=_("it is no regular file")),
+    "file_size": Message(
+        "%(size)d bytes, at most %(most)d (20 MiB) are allowed", _("%(size)s bytes; at most 20 MiB are allowed")
+    ),
+    "file_unpacked": Message(
+        words=_("more than 100 MiB unpacked, or it could not be opened within %(seconds)s s and 300 MiB of memory")
+    ),
+    "file_no_zip": Message("it is no xlsx file (no zip signature)", _("it is no xlsx file")),
+    "file_not_opened": Message(words=_("it does not open as xlsx, or it carries macros")),
+    "file_encrypted": Message(
+        "it is protected by a password (or an old .xls): save it as xlsx without one",
+        _("it is protected by a password, or an old .xls: save it as xlsx without one"),
+    ),
+    "file_empty": Message(words=_("its first sheet has no data row below the heading")),
+    # what is wrong with a host name
+    "name_long": Message(words=_("longer than %(most)s characters")),
+    "name_long_in_ascii": Message(words=_("longer than %(most)s characters when written in ASCII")),
+    "name_looks_ascii": Message(words=_("holds a character that only looks like an ASCII letter")),
+    "name_wildcard": Message(words=_("a wildcard is not allowed")),
+    "name_dot": Message(words=_("ends in a dot")),
+    "name_one_label": Message(words=_("has only one label")),
+    "name_address": Message(words=_("is an address, not a name")),
+    "name_empty_label": Message(words=_("has an empty label")),
+    "name_bad_label": Message(words=_("has a label that is no valid internationalized name")),
+    "name_long_label": Message(words=_("has a label longer than 63 characters")),
+    "name_letters": Message(words=_("may only hold letters, digits and hyphens, no hyphen at an end of a label")),
+}
+AT_ONCE = "at once"  # in place of a start's day
+LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}
+
+
+def say(code: str, params: Mapping[str, object]) -> str:
+    """The code's sentence for a page, in the reader's language; a code without one is itself."""
+    if code not in MESSAGES:
+        return code
+    row = MESSAGES[code]
+    return str(row.words) % _labelled(params) if row.words else row.english % params
+
+
+def say_in_english(code: str, params: Mapping[str, object]) -> str:
+    """The code's sentence for commands, logs and BBOSS; a code without one is itself."""
+    if code not in MESSAGES:
+        return code
+    row = MESSAGES[code]
+    if row.english:
+        return row.english % params
+    with override("en"):
+        return str(row.words) % _labelled(params)
+
+
+def _labelled(params: Mapping[str, object]) -> dict[str, object]:
+    """Steps and states by their labels."""
+    return {name: _label(name, value) for name, value in params.items()}
+
+
+def _label(name: str, value: object) -> object:
+    if value == AT_ONCE:
+        return str(_("At once"))
+    words = next((choices for choices in LABELS.get(name, ()) if value in choices.values), None)
+    return str(words(value).label) if words else value

@@ -1,0 +1,48 @@
+"""Live with a difference, or with an incident that only the books end."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from orders.books import HeldRecord
+from orders.error_codes import cause_of
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision, ReasonForm, ask_books, failed_billing, offer, sentences
+from orders.order_page.ladder.steps import Facts
+from orders.queries import dry_run
+from orders.services.reconciliation.take import accept, acceptable, ends_by_accept, why_not_accept
+
+
+class AcceptForm(ReasonForm):
+    """Which of the order's incidents is meant; not asked where there is one only."""
+
+    incident = forms.ChoiceField(label=_("incident"), required=False)
+    field_order = ["incident", "reason"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        troubles, _steps = acceptable(self.order)
+        codes = [row.incident.code for row in troubles]
+        offer(self, "incident", ((code, cause_of(code).what) for code in codes))
+
+
+class Accept(Decision):
+    key = "accept"
+    place = 160
+    label = _("Live with it")
+    permission = "orders.accept_difference"
+    done = _("Accepted. It counts as fine and stays listed.")
+    form = AcceptForm
+    asks = staticmethod(ask_books)
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        unknown = {row.step for row in failed_billing(facts) if row.may_have_acted}
+        there = any(ends_by_accept(row.code, row.step, unknown) for row in facts.troubles)
+        return why_not_accept(facts.order, there)
+
+    def will(self, facts: Facts) -> list[str]:
+        return sentences(dry_run.accept(facts.order, now=facts.now))
+
+    def act(
+        self, facts: Facts, *, by: str, reason: str, held: list[HeldRecord] | None = None, incident: str = ""
+    ) -> None:
+        accept(number=facts.order.number, incident=incident, held=held, by=by, reason=reason, now=facts.now)

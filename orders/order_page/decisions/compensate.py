@@ -1,0 +1,30 @@
+"""Take back what an activation has sent."""
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.errors import NotAllowedError
+from orders.models import Dispatch
+from orders.order_page.decisions.base import Decision, sentences, what_became
+from orders.order_page.ladder.steps import Facts
+from orders.queries import dry_run
+from orders.services.compensation.by_staff import compensate, why_not_compensate
+from orders.services.outbox.acts import may_have_acted
+
+
+class Compensate(Decision):
+    key = "compensate"
+    place = 80
+    label = _("Compensate")
+    permission = "orders.compensate_order"
+    danger = True
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        acted = any(may_have_acted(row) for row in facts.steps if row.channel == Dispatch.Channel.BILLING)
+        return why_not_compensate(facts.order, late=facts.late, acted=acted)
+
+    def will(self, facts: Facts) -> list[str]:
+        return sentences(dry_run.compensate(facts.order, now=facts.now))
+
+    def act(self, facts: Facts, *, by: str, reason: str) -> str:
+        compensate(number=facts.order.number, by=by, reason=reason, now=facts.now)
+        return what_became(facts)

@@ -1,0 +1,53 @@
+"""Decide in BPM's place."""
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models import ApprovalRecord
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision, ReasonForm, sentences
+from orders.order_page.ladder.steps import Facts
+from orders.queries import dry_run
+from orders.services.deciding import decide, why_not_decide
+
+
+class DecideForm(ReasonForm):
+    """The finished records of BPM that don't count yet, and what is entered where BPM's record was lost."""
+
+    record = forms.ChoiceField(label=_("decision"))
+    field_order = ["record", "reason"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        counts = "" if self.is_bound else self.order.decision  # what was offered is judged by the decision itself
+        rows = self.order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM)
+        rows = rows.exclude(result=counts).order_by("pk")
+        words = [("pass", _("pass, BPM's record was lost")), ("reject", _("reject, BPM's record was lost"))]
+        self.fields["record"].choices = [
+            ("", "---------"),
+            *((row.record_id, self.said(row)) for row in rows),
+            *(pair for pair in words if pair[0] != counts),
+        ]
+
+    def said(self, row: ApprovalRecord) -> str:
+        return f"{row.get_result_display()} · {row.operator} · {timezone.localtime(row.time):%m-%d %H:%M}"
+
+
+class Decide(Decision):
+    key = "decide"
+    place = 180
+    label = _("Decide in BPM's place")
+    permission = "orders.decide_order"
+    done = _("This decision counts now.")
+    danger = True
+    form = DecideForm
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        return why_not_decide(facts.order)
+
+    def will(self, facts: Facts) -> list[str]:
+        return sentences(dry_run.decide(facts.order, now=facts.now))
+
+    def act(self, facts: Facts, *, by: str, reason: str, record: str) -> None:
+        decide(number=facts.order.number, record=record, by=by, reason=reason, now=facts.now)

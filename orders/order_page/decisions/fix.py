@@ -1,0 +1,34 @@
+"""Put right what differs from the big-data side's books."""
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.books import Look
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision, look_at_books, sentences
+from orders.order_page.decisions.compare import say_found
+from orders.order_page.ladder.steps import Facts
+from orders.queries import dry_run
+from orders.services.reconciliation.results import compare_order
+
+
+class Fix(Decision):
+    key = "fix"
+    place = 130
+    label = _("Put the difference right")
+    permission = "orders.fix_difference"
+    done = _("The books agree: nothing differs.")
+    danger = True
+    asks = staticmethod(look_at_books)
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        """The service asks no more than `compare` does: what it finds then is judged record by record."""
+        if facts.open.mending:
+            return NotAllowedError("fix_under_way")
+        return None if facts.differs else NotAllowedError("same_books", number=facts.order.number)
+
+    def will(self, facts: Facts) -> list[str]:
+        return sentences(dry_run.fix(facts.order, now=facts.now))
+
+    def act(self, facts: Facts, *, by: str, reason: str, held: Look) -> str:
+        found = compare_order(number=facts.order.number, held=held, fix=True, by=by, reason=reason, now=facts.now)
+        return say_found(found)

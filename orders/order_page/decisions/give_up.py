@@ -1,0 +1,36 @@
+"""Give up a billing step that failed for good."""
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision, StepForm, sentences
+from orders.order_page.ladder.steps import Facts
+from orders.queries import dry_run
+from orders.services.giving_up import give_up, given_up_by, why_not_give_up
+
+
+class GiveUpForm(StepForm):
+    def rows(self):
+        try:
+            return given_up_by(self.order)
+        except NotAllowedError:
+            return []
+
+
+class GiveUp(Decision):
+    key = "give_up"
+    place = 150
+    label = _("Give the step up")
+    permission = "orders.give_up_step"
+    done = _("Given up. What waited behind it goes on.")
+    danger = True
+    form = GiveUpForm
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        return why_not_give_up(facts.order, facts.steps)
+
+    def will(self, facts: Facts) -> list[str]:
+        return sentences(dry_run.give_up(facts.order, now=facts.now))
+
+    def act(self, facts: Facts, *, by: str, reason: str, step: str = "") -> None:
+        give_up(number=facts.order.number, step=step, by=by, reason=reason, now=facts.now)

@@ -1,0 +1,61 @@
+"""Name the domains of a subsequent activation."""
+
+import re
+from collections import Counter
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.content import MOST_DOMAINS, find_domain_fault
+from orders.error_messages import say
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision, ReasonForm
+from orders.order_page.ladder.steps import Facts
+from orders.services.holds import name_domains, why_not_name_domains
+
+
+class DomainsForm(ReasonForm):
+    """One domain a line; commas and blanks part them too."""
+
+    domains = forms.CharField(
+        label=gettext_lazy("domains"), help_text=gettext_lazy("One a line, as they shall be sent."),
+        widget=forms.Textarea(attrs={"rows": 6, "data-draft": "", "class": "mono", "autofocus": True}),
+    )  # fmt: skip
+    field_order = ["domains", "reason"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        del self.fields["reason"].widget.attrs["autofocus"]
+
+    def clean_domains(self) -> list[str]:
+        names = [name for name in re.split(r"[\s,;，；、]+", self.cleaned_data["domains"]) if name]
+        if not names:
+            raise forms.ValidationError(self.fields["domains"].error_messages["required"])
+        if len(names) > MOST_DOMAINS:
+            raise forms.ValidationError(NotAllowedError("too_many_domains", most=MOST_DOMAINS).words())
+        for name in names:
+            if wrong := find_domain_fault(name):
+                text = _("%(name)s can't be ordered: %(why)s")
+                raise forms.ValidationError(text, params={"name": name, "why": say(wrong["code"], wrong)})
+        if twice := next((name for name, number in Counter(map(str.lower, names)).items() if number > 1), ""):
+            raise forms.ValidationError(_("%(name)s is there twice"), params={"name": twice})
+        return names
+
+
+class NameDomains(Decision):
+    key = "name_domains"
+    place = 110
+    label = gettext_lazy("Name the domains")
+    permission = "orders.name_domains"
+    done = gettext_lazy("The domains are named; the order goes on.")
+    form = DomainsForm
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        return why_not_name_domains(facts.order)
+
+    def will(self, facts: Facts) -> list[str]:
+        return [_("The order gets these domains and goes on.")]
+
+    def act(self, facts: Facts, *, by: str, reason: str, domains: list[str]) -> None:
+        name_domains(number=facts.order.number, domains=domains, by=by, reason=reason, now=facts.now)

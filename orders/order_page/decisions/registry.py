@@ -1,0 +1,33 @@
+"""All decisions: each file of this package that holds a class of `Decision` adds it, by being there."""
+
+import pkgutil
+from collections.abc import Callable
+from importlib import import_module
+
+from orders.order_page import decisions
+from orders.order_page.decisions.base import Decision
+from orders.order_page.ladder.steps import Facts
+
+
+def find_decisions() -> dict[str, Decision]:
+    """One of each class, by its key, in the menu's order."""
+    modules = [import_module(f"{decisions.__name__}.{found.name}") for found in _files()]
+    classes = {value for module in modules for value in vars(module).values() if _is_decision(value)}
+    return {kind.key: kind() for kind in sorted(classes, key=lambda kind: kind.place)}
+
+
+def _files() -> list[pkgutil.ModuleInfo]:
+    """The package's modules but this one and the view, which imports it."""
+    return [found for found in pkgutil.iter_modules(decisions.__path__) if found.name not in {"registry", "view"}]
+
+
+def _is_decision(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Decision) and value is not Decision
+
+
+DECISIONS = find_decisions()
+
+
+def offered(facts: Facts, has_perm: Callable[[str], bool]) -> list[Decision]:
+    """The decisions that the state and the person's permissions allow, in the menu's order."""
+    return [row for row in DECISIONS.values() if has_perm(row.permission) and not row.why_not(facts)]

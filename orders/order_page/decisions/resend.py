@@ -1,0 +1,71 @@
+"""Resend what has failed."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.errors import NotAllowedError
+from orders.models import Dispatch, Order
+from orders.order_page.decisions.base import Decision
+from orders.order_page.ladder.steps import Facts
+from orders.services.outbox.resend import Judgement, Selection, judge_order, resend
+
+State, Step = Order.State, Dispatch.Step
+STUCK = {Dispatch.State.FAILED, Dispatch.State.RETRYING}
+VERDICTS = {
+    "same": gettext_lazy("will be sent again: the same bytes under the same key"),
+    "new": gettext_lazy("will be sent again as a new call: the partner had refused it for good"),
+    "again": gettext_lazy("The whole order is planned anew, as if it arrived now, and takes its trial's claim again"),
+    "repeat": gettext_lazy("was accepted already, and is sent once more"),
+    "left_out": gettext_lazy("was compensated; it is opened on its own page only"),
+    "blocked": gettext_lazy("is queued; it goes out when the partner is back"),
+    "paused": gettext_lazy("is queued; it goes out when the partner's pause ends"),
+    "accepted": gettext_lazy("was accepted already"),
+    "refused": gettext_lazy("can't be sent now"),
+}
+
+
+class Resend(Decision):
+    key = "resend"
+    place = 10
+    label = gettext_lazy("Resend")
+    permission = "orders.resend_order"
+    done = gettext_lazy("Queued again. The result shows here within seconds.")
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        """Stricter than the engine: on a page nobody sends what is held for its files, or withdrawn."""
+        order = facts.order
+        if order.state == State.WITHDRAWN:
+            return NotAllowedError("resend_withdrawn")
+        if order.undo_since and order.state != State.COMPENSATING:
+            again = order.state == State.FAILED and order.kind == Order.Kind.ACTIVATION
+            return None if again else NotAllowedError("resend_taken_back")
+        if order.held_because == Order.Held.FILES:
+            return NotAllowedError("resend_held_for_files")
+        return None if any(row.state in STUCK for row in facts.steps) else NotAllowedError("resend_nothing_failed")
+
+    def will(self, facts: Facts) -> list[str]:
+        """Step by step, as the engine of resends judges it."""
+        judged = judge_order(facts.order, _selection(facts), open_partners=facts.shut)
+        return [say_judgement(row) for row in judged]
+
+    def act(self, facts: Facts, *, by: str, reason: str) -> None:
+        report = resend(_selection(facts), by=by, reason=reason, now=facts.now, open_partners=facts.shut)
+        if not any(row.sends for row in report.judgements):
+            raise NotAllowedError("resend_declined", lines=" ".join(map(say_judgement, report.judgements)))
+
+
+def _selection(facts: Facts) -> Selection:
+    """The order's steps that failed or are tried again."""
+    return Selection(numbers=(facts.order.number,), failed=True)
+
+
+def say_judgement(row: Judgement) -> str:
+    """One line of a dry run."""
+    word = str(VERDICTS[row.verdict])
+    if row.verdict == "again":
+        passed = row.decision == Order.Decision.PASS
+        return f"{word}{_(', ')}{_('and the pass that BPM gave counts')}" if passed else word
+    if row.refusal:
+        return row.refusal.words()
+    step = Step(row.step).label if row.step in Step.values else _("The order")
+    return f"{step}: {word}"

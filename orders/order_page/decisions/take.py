@@ -1,0 +1,38 @@
+"""Take the big-data side's books as ours."""
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.books import HeldRecord
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision, StepForm, ask_books, failed_billing, sentences
+from orders.order_page.ladder.steps import Facts
+from orders.queries import dry_run
+from orders.services.incidents import BILLED_NOT_ACTIVE
+from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.reconciliation.take import stopped, take, why_not_take
+
+
+class TakeForm(StepForm):
+    def rows(self):
+        return stopped(self.order)
+
+
+class Take(Decision):
+    key = "take"
+    place = 120
+    label = _("Take the partner's books")
+    permission = "orders.take_books"
+    done = _("The big-data side's books are ours now.")
+    form = TakeForm
+    asks = staticmethod(ask_books)
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        there = any(row.error_code == ACTED_BEFORE for row in failed_billing(facts))
+        billed = any(row.code == BILLED_NOT_ACTIVE for row in facts.troubles)
+        return why_not_take(facts.order, stopped=there, differs=facts.differs, billed=billed)
+
+    def will(self, facts: Facts) -> list[str]:
+        return sentences(dry_run.take(facts.order, now=facts.now))
+
+    def act(self, facts: Facts, *, by: str, reason: str, held: list[HeldRecord] | None = None, step: str = "") -> None:
+        take(number=facts.order.number, step=step, held=held, by=by, reason=reason, now=facts.now)

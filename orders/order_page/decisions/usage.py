@@ -1,0 +1,27 @@
+"""Ask the big-data side for a trial's traffic."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision
+from orders.order_page.ladder.steps import Facts
+from orders.services.usage import ask_for_usage, why_not_ask
+
+
+class Usage(Decision):
+    key = "usage"
+    place = 60
+    label = gettext_lazy("Fetch trial traffic")
+    permission = "orders.fetch_usage"
+    done = gettext_lazy("Asked. The answer shows under trial traffic.")
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        return why_not_ask(facts.order)
+
+    def will(self, facts: Facts) -> list[str]:
+        return [_("The big-data side is asked for this trial's traffic; it holds up nothing.")]
+
+    def act(self, facts: Facts, *, by: str, reason: str) -> None:
+        if not ask_for_usage(by=by, now=facts.now, numbers=[facts.order.number], reason=reason):
+            raise NotAllowedError("usage_asked")

@@ -1,0 +1,75 @@
+"""Withdraw an order as BBOSS would."""
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.errors import OrderError, TrialClaimedError
+from orders.models import Order
+from orders.order_page.decisions.base import Decision, ReasonForm, sentences, what_became
+from orders.order_page.ladder.steps import Facts
+from orders.queries import dry_run
+from orders.services.compensation.late import is_late
+from orders.services.compensation.plan import CANCEL, DELETE
+from orders.services.withdrawal import why_not_withdraw, withdraw_by_staff
+
+HOW = {
+    CANCEL: gettext_lazy("Cancel from now on"),
+    DELETE: gettext_lazy("Delete"),
+}
+
+
+class WithdrawForm(ReasonForm):
+    """How a late undoing is done; not asked otherwise."""
+
+    how = forms.ChoiceField(
+        label=gettext_lazy("how it is undone"), widget=forms.RadioSelect,
+        choices=[(CANCEL, gettext_lazy("Cancel from now on: what was used until now is billed")),
+                 (DELETE, gettext_lazy("Delete: nothing of it is billed"))],
+    )  # fmt: skip
+    field_order = ["how", "reason"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not is_late(self.order, timezone.now()):
+            del self.fields["how"]
+
+
+class Withdraw(Decision):
+    key = "withdraw"
+    place = 90
+    label = gettext_lazy("Withdraw")
+    permission = "orders.withdraw_order"
+    danger = True
+    form = WithdrawForm
+
+    def why_not(self, facts: Facts) -> OrderError | None:
+        """That a trial is claimed shows in its state as long as its activation has not gone far; the rest is found when
+        it is asked what will happen."""
+        if why := why_not_withdraw(facts.order):
+            return why
+        converted = facts.order.kind == Order.Kind.TRIAL and facts.order.state == Order.State.CONVERTED
+        return TrialClaimedError("trial_converted", number=facts.order.number) if converted else None
+
+    def will(self, facts: Facts) -> list[str]:
+        return withdrawing(facts)
+
+    def act(self, facts: Facts, *, by: str, reason: str, **how: str) -> str:
+        withdraw_by_staff(number=facts.order.number, by=by, reason=reason, now=facts.now, **how)
+        return what_became(facts)
+
+
+def withdrawing(facts: Facts) -> list[str]:
+    """What follows; for a late undoing of either choice."""
+    if not facts.late:
+        return sentences(dry_run.withdraw(facts.order, now=facts.now))
+    told = {how: sentences(dry_run.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}
+    common = [sentence for sentence in told[CANCEL] if sentence in told[DELETE]]
+    own = [
+        _("%(choice)s: %(what)s") % {"choice": word, "what": sentence}
+        for how, word in HOW.items()
+        for sentence in told[how]
+        if sentence not in common
+    ]
+    return [*own, *common]

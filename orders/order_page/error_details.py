@@ -1,0 +1,48 @@
+"""What stands beside a cause: why a step, an attempt or an order's trouble is as it is, in the reader's language. Pure.
+
+A row keeps a code with its parameters beside the English of the logs. Without them its text is shown as it is.
+"""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext as _
+
+from notifications.masks import mask_text
+from orders.error_messages import say
+from orders.models import AffectedOrder, Attempt, Dispatch, Incident
+
+
+def of_step(row: Dispatch) -> str:
+    """A step's error; empty where the cause beside it says it all."""
+    return said(row.error, row.error_params)
+
+
+def of_attempt(row: Attempt) -> str:
+    """An attempt's error; it is kept as it was logged, for engineers."""
+    return say("worker_died", {}) if row.outcome == Attempt.Outcome.LOST else mask_text(row.error)
+
+
+def of_trouble(row: AffectedOrder | Incident) -> str:
+    """The detail of an incident, or of an order that it stopped."""
+    return said(row.detail, row.detail_params)
+
+
+def of_finding(finding: Mapping) -> str:
+    """What is wrong with a file, as its check kept it."""
+    return said(finding["message"], finding.get("why", {}))
+
+
+def said(text: str, params: Mapping) -> str:
+    """`params`: `{"code": ..., ...}`, or several of them as `parts`; `file` names the file that a part is about.
+
+    Phones and mails in a stranger's words are masked: partners quote what they were sent.
+    """
+    parts = params.get("parts") or ([params] if "code" in params else [])
+    return _("; ").join(map(_say_part, parts)) if parts else mask_text(text)
+
+
+def _say_part(part: Mapping) -> str:
+    what = say(part["code"], part)
+    if part["code"] == "partner_words":
+        what = mask_text(what)
+    return _("%(file)s: %(what)s") % {"file": part["file"], "what": what} if "file" in part else what
