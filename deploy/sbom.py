@@ -1,6 +1,6 @@
-"""The list of all parts of a bundle as a CycloneDX 1.6 document: what a security office asks for.
+"""The list of all parts of a bundle, as a CycloneDX 1.6 document. Security offices ask for it.
 
-Each library has its name, version, package URL, the wheel's SHA-256, its licence, and which others it names.
+Each library has its name, version, package URL, the wheel's SHA-256, its licence and its requirements.
 """
 
 import datetime
@@ -18,13 +18,16 @@ LICENCE = "License :: "
 
 
 def write_sbom(content: Path, *, version: str, moment: int) -> None:
-    """Writes `sbom.cdx.json` beside the `wheels` of an unpacked bundle; `moment`: the commit's, seconds since 1970."""
+    """Writes `sbom.cdx.json` beside the `wheels` of an unpacked bundle.
+
+    `moment` is the commit's time, in seconds since 1970.
+    """
     document = sbom(content, version=version, moment=moment)
     (content / "sbom.cdx.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def sbom(content: Path, *, version: str, moment: int) -> dict:
-    """The document; the same wheels give the same one."""
+    """The document. The same wheels give the same document."""
     wheels = {wheel: _metadata(wheel) for wheel in sorted((content / "wheels").glob("*.whl"))}
     components = [_component(wheel, metadata) for wheel, metadata in wheels.items()]
     urls = {_plain(component["name"]): component["purl"] for component in components}
@@ -71,7 +74,7 @@ def _component(wheel: Path, metadata: Message) -> dict:
 
 
 def _licences(metadata: Message) -> list[dict]:
-    """As its author gives it: an SPDX expression, or names from the classifiers, or the first line of a free text."""
+    """The licence as the author gives it: an SPDX expression, classifiers' names, or the first line of a free text."""
     if expression := metadata["License-Expression"]:
         return [{"expression": expression}]
     classifiers = metadata.get_all("Classifier", [])
@@ -81,11 +84,11 @@ def _licences(metadata: Message) -> list[dict]:
 
 
 def _names(requirements: list[str]) -> set[str]:
-    """The plain names of `Django>=5.2 ; marker` and the like; lines without one are left out."""
+    """The plain names in lines such as `Django>=5.2 ; marker`. Lines without a name are left out."""
     found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) for text in requirements)
     return {_plain(match.group()) for match in found if match}
 
 
 def _plain(name: str) -> str:
-    """As package indexes compare names."""
+    """The name in the form in which package indexes compare names."""
     return re.sub(r"[-_.]+", "-", name).lower()
