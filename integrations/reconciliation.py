@@ -246,7 +246,10 @@ class Comparison:
         self._tell(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
-        """BBOSS's list: the numbers that we do not know with what is held for them, and ours that it lacks."""
+        """Compares BBOSS's list with our orders.
+
+        It finds numbers that we do not know, with the partner's records for them, and orders that the list lacks.
+        """
         if self.listed is None:
             return
         now = timezone.now()

@@ -43,7 +43,7 @@ class SandboxServer(ThreadingHTTPServer):
         return connection, address
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Shows faults of ours; a broken connection or handshake, or a store closed meanwhile, is everyday."""
+        """Shows our own errors. Broken connections and handshakes, and a store closed meanwhile, are ordinary."""
         if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError, sqlite3.ProgrammingError)):
             super().handle_error(request, client_address)
 
