@@ -1,4 +1,4 @@
-"""Info-security files for the reader: what the check said, the first rows, the file itself."""
+"""Info-security files on the order's page: the check's result, the first rows, and the file to download."""
 
 import contextlib
 import json
@@ -24,8 +24,11 @@ PENDING, RIGHT, WAIVED, WRONG = "pending", "right", "waived", "wrong"
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file that the order names. `check`: pending, right, waived or wrong; `cause` and `detail` say what is, or was,
-    wrong with it. `there`: it can be downloaded."""
+    """A file that the order names.
+
+    `check` is pending, right, waived or wrong. `cause` and `detail` say what is or was wrong. `there`: the file can be
+    downloaded.
+    """
 
     field: str
     title: str | Promise
@@ -37,7 +40,7 @@ class NamedFile:
 
 
 def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[NamedFile]:
-    """The named files in the message's order; looks whether each is there."""
+    """The named files, in the message's order. Looks up whether each exists."""
     return [
         replace(_named(order, field, check, waived), there=is_there(order, field))
         for field in KINDS
@@ -46,7 +49,7 @@ def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[Name
 
 
 def is_there(order: Order, field: str) -> bool:
-    """Whether the order's own file of this kind lies in the folder."""
+    """Whether the order's own file of this kind exists in the folder."""
     try:
         with own_file(order, field):
             return True
@@ -65,13 +68,13 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
     one = next((one for one in findings_of(check) if one["file"] == name), None)
     if one and one["code"]:
         return NamedFile(field, title, name, WAIVED if done else WRONG, cause_of(one["code"]), one["message"])
-    if done and (one or not told):  # nobody knows what was wrong with it, if anything
+    if done and (one or not told):  # nobody knows whether anything was wrong with this file
         return NamedFile(field, title, name, WAIVED)
     return NamedFile(field, title, name, PENDING if one or not told else RIGHT)
 
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:
-    """What the last check found, {file, code, message} of each wrong file. Before it told all, it told the first."""
+    """What the last check found: {file, code, message} for each wrong file. Old checks stored only the first one."""
     found = check.about.get("findings") or []
     if found or not check.error_code:
         return found
@@ -80,7 +83,7 @@ def findings_of(check: Dispatch) -> list[dict[str, str]]:
 
 
 def first_rows(name: str, *, mask: Callable[[str], str]) -> list[list[str]] | None:
-    """The first 20 rows of a file that was found right; None if it can't be read now."""
+    """The first 20 rows of a file that passed the check. None if it can't be read now."""
     try:
         with opened(name) as handle:
             ended = subprocess.run(
@@ -96,12 +99,12 @@ def first_rows(name: str, *, mask: Callable[[str], str]) -> list[list[str]] | No
 
 
 def own_file(order: Order, field: str) -> contextlib.AbstractContextManager[int]:
-    """A descriptor of the file of this kind, which must be named as the order's own. Raises OSError."""
+    """A descriptor of the file of this kind, which must bear the order's own name. Raises OSError."""
     return opened(own_name(order, field))
 
 
 def own_name(order: Order, field: str) -> str:
-    """The name of the order's own file. Raises OSError where the name breaks the rule (contract 3.7)."""
+    """The name of the order's own file. Raises OSError if it breaks the rule (contract 3.7)."""
     name = getattr(order, field) if field in KINDS else ""
     if not name or not is_named_right(name, order.number, field):
         raise OSError(f"{name!r} is no file of order {order.number}")
@@ -119,7 +122,7 @@ def opened(name: str) -> Iterator[int]:
 
 
 def open_attachment(name: str) -> int:
-    """The same without a block: the caller closes it."""
+    """The same without a context manager: the caller closes it."""
     if Path(name).name != name or name in {"", ".", ".."}:
         raise OSError(f"{name!r} is no plain file name")
     path = Path(settings.ATTACHMENT_DIR) / name
