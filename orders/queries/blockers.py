@@ -1,4 +1,4 @@
-"""What a waiting step or a held order waits for, in words for an engineer (`show`, `resend`). Reads only."""
+"""What a waiting step or a held order waits for, in words for engineers (`show`, `resend`). Reads only."""
 
 import datetime
 
@@ -17,7 +17,7 @@ NAMED = 5
 
 
 def waits_for(order: Order) -> list[str]:
-    """The pause, the other orders, the approval or the day that an order waits for; empty if it waits for none."""
+    """What an order waits for: a pause, other orders, the approval or its day. Empty if it waits for nothing."""
     if order.held_because:
         return list(filter(None, [_held(order)]))
     return [*_paused(order), *_waits_in_line(order)]
@@ -33,7 +33,7 @@ def _waits_in_line(order: Order) -> list[str]:
 
 
 def _paused(order: Order) -> list[str]:
-    """The paused partners that its due steps wait for."""
+    """The paused partners for which the order's due steps wait."""
     now = timezone.now()
     rows = order.dispatches.filter(state__in=OPEN_STATES, superseded=False)
     channels = rows.order_by().values_list("channel", flat=True).distinct()
@@ -42,7 +42,7 @@ def _paused(order: Order) -> list[str]:
 
 
 def step_waits_for(row: Dispatch) -> str:
-    """What a waiting step of an order waits for."""
+    """What a waiting step waits for."""
     ahead = in_front_of(row)
     others = [other for other in ahead if other.order_id != row.order_id]
     if ahead and ahead[0] not in others:

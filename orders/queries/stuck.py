@@ -1,6 +1,6 @@
-"""Which orders need somebody, and why: the one place that says so (contract section 5, `stuck`).
+"""Which orders need somebody, and why. This is the only place that decides it (contract section 5, `stuck`).
 
-A fixed number of queries, each led by an index of its own, however many orders there are.
+The number of queries is fixed, however many orders there are. Each query uses an index of its own.
 """
 
 import datetime
@@ -23,7 +23,7 @@ S = Order.State
 STOPPED = [S.HELD, S.FAILED]
 NOT_OVER = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 UNKNOWN = "unknown"
-"""The state that is told of a number that is no order of ours."""
+"""The state that we show for a number without an order."""
 UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY = (
     "unbilled", "late_undo", "step", "held", "incident", "difference", "behind", "state",
 )  # fmt: skip
@@ -31,10 +31,10 @@ UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY =
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """One thing for which an order needs somebody. `kind` is one of URGENCY.
+    """A reason why an order needs somebody. `kind` is one of URGENCY.
 
-    `code`: the incident's, the step's error, why it is held, or the kind of difference. `step`: the step that failed or
-    is meant. `other`: the number of the order that it waits behind.
+    `code` is the incident's code, the step's error, the reason for holding, or the kind of difference. `step` is the
+    failed step or the one concerned. `other` is the number of the order ahead.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class StuckOrder:
-    """An order that needs somebody; `reasons` begin with the most urgent one. `owner` is empty for now."""
+    """An order that needs somebody. The most urgent reason comes first. `owner` is empty for now."""
 
     number: str
     customer: str
@@ -60,13 +60,16 @@ class StuckOrder:
 
 
 def needs_somebody() -> QuerySet[Order]:
-    """The orders that are held or failed, have an open incident, a failed step or an open difference, are to be undone
-    late, or wait behind another order's step that stopped. Held ones too where they go on by themselves."""
+    """The orders that need somebody.
+
+    They are held or failed; they have an open incident, a failed step or an open difference; they must be undone late;
+    or they wait behind another order's stopped step. Held orders are included even if they will go on by themselves.
+    """
     return Order.objects.filter(is_stuck())
 
 
 def count_stuck() -> int:
-    """How many `stuck` names: orders, and numbers that we do not know."""
+    """How many `stuck` names: orders, and unknown numbers."""
     strangers = open_differences().filter(order=None).order_by().values("job_id").distinct()
     return needs_somebody().count() + strangers.count()
 
@@ -84,29 +87,34 @@ def _stopped() -> Q:
 
 
 def _undone_late() -> Q:
-    """Staff must say how it is undone; once they have, it goes by itself."""
+    """Staff must decide how it is undone. Once they have, it goes on by itself."""
     return Q(undo_asked_at__isnull=False, undo_since=None, kind=Order.Kind.ACTIVATION)
 
 
 def _troubles() -> QuerySet[AffectedOrder]:
-    """Open incidents of orders. That a partner is down or paused is no order's, and what was accepted is lived
-    with."""
+    """Open incidents of orders.
+
+    Leaves out partners that are down or paused, since they belong to no order, and incidents that staff have accepted.
+    """
     rows = AffectedOrder.objects.filter(closed_at=None, accepted_by="", incident__state__in=NOT_OVER)
     return rows.exclude(incident__code__in=PARTNERS_OWN)
 
 
 def _failed_steps() -> QuerySet[Dispatch]:
-    """Failed steps that count. What an order still had in the air when it was taken back stops nobody, and a withdrawn
-    one troubles nobody any more; a repeat of what was accepted changes nothing, and has its incident."""
+    """Failed steps that need somebody.
+
+    Leaves out forward steps of an order that is being undone, and all steps of a withdrawn order. Also leaves out
+    repeats of an accepted call: they change nothing and have their own incident.
+    """
     rows = Dispatch.objects.filter(state=Dispatch.State.FAILED, superseded=False, repeat=False)
     forward = Q(undo=False, position__lt=AFTER_THE_PLAN)
     return rows.exclude(Q(order__undo_since__isnull=False) & (forward | Q(order__state=S.WITHDRAWN)))
 
 
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
-    """All of them, the longest stuck first; numbers that we do not know are among them where something is open.
+    """All stuck orders, longest stuck first. Includes unknown numbers with something open.
 
-    `since`: only those that have been stuck since this day (Asia/Shanghai) or later.
+    With `since`, only orders that have been stuck since that day (Asia/Shanghai) or later.
     """
     reasons, strangers = _reasons()
     rows = needs_somebody().order_by().values(
@@ -139,13 +147,13 @@ def _stuck(row: dict, told: list[Reason]) -> StuckOrder:
 
 
 def _is_hold(reason: Reason, because: str) -> bool:
-    """Whether an incident is that of the hold; one for files bears the code of the finding."""
+    """Whether an incident belongs to the hold. The incident of a files hold has the finding's code."""
     files = because == Order.Held.FILES and reason.step == Dispatch.Step.CHECK_FILES
     return files or reason.code == because
 
 
 def _in_order(told: Iterable[Reason]) -> tuple[Reason, ...]:
-    """The most urgent first, each once."""
+    """The reasons without duplicates, most urgent first."""
     found = {}
     for reason in sorted(told, key=lambda reason: (URGENCY.index(reason.kind), reason.since)):
         found.setdefault((reason.kind, reason.code, reason.step, reason.other), reason)
@@ -153,7 +161,7 @@ def _in_order(told: Iterable[Reason]) -> tuple[Reason, ...]:
 
 
 def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
-    """By order what it is stuck for, and by number what is open of those that we do not know."""
+    """Reasons by order, and reasons by unknown number."""
     told: dict[int, list[Reason]] = defaultdict(list)
     strangers: dict[str, list[Reason]] = defaultdict(list)
     steps = _steps_by_order()
@@ -178,7 +186,7 @@ def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
 
 
 def _steps_by_order() -> dict[int, dict[str, Reason]]:
-    """{order: {step: why it failed, and since when}}."""
+    """`{order: {step: why it failed, and since when}}`."""
     found: dict[int, dict[str, Reason]] = defaultdict(dict)
     rows = _with_end(_failed_steps()).order_by("position", "pk")
     for order, step, code, since in rows.values_list("order_id", "step", "error_code", "since"):
@@ -187,20 +195,23 @@ def _steps_by_order() -> dict[int, dict[str, Reason]]:
 
 
 def _with_end(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
-    """With the moment at which the last attempt ended as `since`."""
+    """Adds `since`, the end of the last attempt."""
     ended = Attempt.objects.filter(dispatch=OuterRef("pk")).order_by("-pk").values("finished_at")[:1]
     return rows.annotate(since=Coalesce(Subquery(ended), "frozen_at", "created_at"))
 
 
 def blocker_of(order: Order) -> Dispatch | None:
-    """The failed step of another order that this one waits behind in its trial's line, if any."""
+    """The failed step of another order behind which this one waits in its trial's line, if any."""
     ids = behind_what_stopped().filter(order=order).order_by("position", "pk").values_list("blocker", flat=True)
     blocker = ids.first()
     return blocker and Dispatch.objects.select_related("order").defer("payload", "order__content").get(pk=blocker)
 
 
 def _behind() -> Iterable[tuple[int, Reason]]:
-    """Who waits in a trial's line behind another order's step that stopped, since it did or the waiting one came."""
+    """The orders that wait in a trial's line behind another order's stopped step.
+
+    `since` is when that step stopped or the waiting step was made, whichever is later.
+    """
     waiting = list(behind_what_stopped().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return
