@@ -1,4 +1,4 @@
-"""Staff make a later decision of BPM the one that counts (contract 3.6, 5 `decide`)."""
+"""Staff choose which decision of BPM counts (contract 3.6, 5 `decide`)."""
 
 import datetime
 import uuid
@@ -24,11 +24,10 @@ WORDS = (Decision.PASS.value, Decision.REJECT.value)
 
 
 def decide(*, number: str, record: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Makes a finished approval record the one that counts: `record` is its recordId, or `pass` or `reject` where BPM's
-    record was lost; then the word is entered as staff's.
+    """Makes a finished approval record the one that counts.
 
-    A pass opens a rejected order; of one that was compensated otherwise it only counts when it is resent. A reject acts
-    as one that arrives now. Raises OrderUnknownError, NotAllowedError.
+    `record` is its recordId. If BPM's record was lost, it is `pass` or `reject`, and that word is stored as a record of
+    staff.
     """
     check_reason(reason, "a decision")
     with transaction.atomic():
@@ -48,7 +47,7 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
 
 
 def why_not_decide(order: Order, result: str) -> str:
-    """Why staff can't make this result the one that counts; empty if they can. The order is locked, or is only read."""
+    """Why staff can't make this result count; empty if they can. The order is locked, or the caller only reads."""
     if order.kind != Order.Kind.ACTIVATION:
         return f"order {order.number} is a {order.kind}; BPM decides about activations only"
     if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
@@ -77,7 +76,7 @@ def _record(order: Order, record: str) -> ApprovalRecord | None:
 
 
 def _enter(order: Order, word: str, reason: str, by: str, now: datetime.datetime) -> ApprovalRecord:
-    """The word as a record of the approval history."""
+    """Stores the word as a record of the approval history."""
     fields = {
         "record_id": f"decide-{uuid.uuid4().hex}", "node": "decide", "node_name": "人工裁定", "result": word,
         "operator": by, "opinion": reason, "finished": True, "source": ApprovalRecord.Source.STAFF,

@@ -1,4 +1,4 @@
-"""What a trial or change really came to, where staff gave a step up (contract 3.9, A way out of everything)."""
+"""What is left of a trial or change after staff gave a step up (contract 3.9, A way out of everything)."""
 
 import datetime
 
@@ -13,9 +13,9 @@ ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]
 
 
 def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Lets a (locked) trial or change be only what its records are, once all its steps have ended; True if they have.
+    """Reduces a (locked) trial or change to its records once all its steps have ended. Returns whether they have.
 
-    A trial with nothing live has ended. A change is applied with what it did, or withdrawn if that was nothing.
+    A trial with nothing live has ended. A change is applied with what it did. It is withdrawn if it did nothing.
     """
     steps = order.dispatches.filter(plan=order.plans, channel=Dispatch.Channel.BILLING, superseded=False, undo=False)
     if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
@@ -30,7 +30,10 @@ def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> boo
 
 
 def keep_what_is_live(trial: Order, *, now: datetime.datetime, by: str) -> None:
-    """A (locked) trial is only what is live of it: what a withdrawn change had taken away could not be restored."""
+    """Reduces a (locked) trial to its live records.
+
+    What a withdrawn change had removed could not be restored.
+    """
     _count_trial(trial, latest_shape(trial), _there(trial), now, by)
 
 
@@ -83,7 +86,7 @@ def _step_done(change: Order, step: str) -> bool:
 def _keep_domains(
     order: Order, keys: list[str], now: datetime.datetime, by: str, names: dict[str, str] | None = None
 ) -> None:
-    """The order's list becomes these domains; what is gone stands in an event."""
+    """Sets the order's list to these domains. An event names the ones that are gone."""
     had = dict(order.domains.values_list("key", "name"))
     gone = [name for key, name in had.items() if key not in keys]
     if list(had) == keys:
