@@ -1,4 +1,4 @@
-"""What waits for people besides stuck orders: how much, since when, and the first of them. Pure."""
+"""What waits for people besides stuck orders: how much, since when, and the first few. Pure."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ NOTHING = (0, None)
 
 @dataclass(frozen=True)
 class Waiting:
-    """A number with the list behind it, the oldest's moment, and some orders."""
+    """A number with the link to its list, the time of the oldest, and a few orders."""
 
     number: int
     since: datetime.datetime | None
@@ -20,7 +20,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Row:
-    """One order. `urgent`: its customer is served and not billed; or BPM returned it."""
+    """One order. `urgent`: its customer is served and not billed, or BPM returned it."""
 
     number: str
     customer: str
@@ -30,7 +30,7 @@ class Row:
 
 
 def waiting_of(what: str, told: dict[str, tuple], named: list[tuple], url: str) -> Waiting:
-    """From the rows of `figures.attention`, by their `what`, and of `figures.waiting_orders`."""
+    """Makes it from the rows of `figures.attention`, by their `what`, and of `figures.waiting_orders`."""
     rows = [
         Row(number, customer, bool(urgent), since, reverse("admin:orders_order_change", args=[pk]))
         for kind, pk, number, customer, urgent, since in named
