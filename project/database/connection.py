@@ -1,8 +1,8 @@
 """psycopg's connection, with the deadline of `integrations.database_deadline` (docs/mechanisms/database-deadline.md).
 
-psycopg waits for the server in two places only, `wait` and the generator that connects: for statements, commits, copies
-and TLS alike. Both end here when the time is up, whatever the network does: a server that is frozen keeps its socket
-open and acknowledges what it gets, so that no time-out of the server or of TCP would ever end the wait.
+psycopg waits for the server in two places only: `wait` and the generator that connects. This holds for statements,
+commits, copies and TLS. Both end here at the deadline, whatever the network does. A frozen server keeps its socket open
+and acknowledges what it gets, so no time-out of the server or of TCP would end the wait.
 """
 
 import contextlib
@@ -15,20 +15,21 @@ from psycopg.errors import ConnectionTimeout, _WaitTimeout
 
 from integrations.database_deadline import NEVER, time_left
 
-CHECK_EVERY = 0.1  # seconds, as psycopg does: how often a wait looks for Ctrl-C
-WHILE_AWAY = 1.5  # seconds for each address, once the database did not answer; psycopg's own least is 2
-FOR_THE_OTHER = 0.2  # seconds that a thread waits for the one that tries; to connect takes less
+CHECK_EVERY = 0.1  # seconds between two looks for Ctrl-C during a wait, as in psycopg
+WHILE_AWAY = 1.5  # seconds for each address, after the database did not answer; psycopg itself allows no less than 2
+FOR_THE_OTHER = 0.2  # seconds that a thread waits for the one that tries; connecting takes less
 
 
 class DeadlineError(psycopg.OperationalError):
-    """The database did not answer in time; its connection was shut, so that nothing is read from it any more."""
+    """The database did not answer in time. Its connection was closed, so that nothing is read from it any more."""
 
 
 class Gate:
-    """While the database does not answer, one thread of a process tries to connect, briefly; the others fail at once.
+    """Limits attempts to connect while the database does not answer.
 
-    Else each request would hold a thread of the web process until its own deadline, and those that wait for a thread
-    would be answered much later than promised.
+    One thread of a process then tries to connect, briefly, and the others fail at once. Otherwise each request would
+    hold a thread of the web process until its own deadline. Requests that wait for a thread would be answered much
+    later than promised.
     """
 
     def __init__(self):
@@ -37,7 +38,7 @@ class Gate:
 
     @contextlib.contextmanager
     def passed(self) -> Iterator[None]:
-        """Around each attempt to connect."""
+        """Surrounds each attempt to connect."""
         if not self.shut:
             try:
                 yield
@@ -58,11 +59,11 @@ gate = Gate()
 
 
 class DeadlineConnection(psycopg.Connection):
-    """Waits as long as `time_left()` says. A connection that did not answer is of no use to anybody: it is closed."""
+    """A connection that waits only as long as `time_left()` allows. If the server does not answer, it is closed."""
 
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
-        """Connects to one address. psycopg bounds each of them (connect_timeout); here all together end in time."""
+        """Connects to one address. psycopg bounds each address (connect_timeout); this bounds all of them together."""
         until = time.monotonic() + WHILE_AWAY if gate.shut else NEVER
         steps = super()._connect_gen(conninfo)
         try:
@@ -80,7 +81,7 @@ class DeadlineConnection(psycopg.Connection):
         if left == NEVER or (timeout is not None and timeout < left):
             return super().wait(gen, interval, timeout)
         if left <= 0:
-            gen.close()  # not begun: nothing was sent
+            gen.close()  # not started, so nothing was sent
             raise DeadlineError("no time is left for another statement")
         try:
             return super().wait(gen, interval, left)
@@ -91,6 +92,6 @@ class DeadlineConnection(psycopg.Connection):
 
 
 def _check_time(until: float) -> None:
-    """Raises where the time of this address, or of all, is over."""
+    """Raises if the time for this address, or for all, is over."""
     if time_left() <= 0 or time.monotonic() >= until:
         raise ConnectionTimeout("no answer to the attempt to connect")

@@ -1,4 +1,4 @@
-"""Django's engine for PostgreSQL with connections that keep the deadline."""
+"""Django's engine for PostgreSQL, with connections that keep the deadline."""
 
 import psycopg
 from django.db.backends.postgresql import base
@@ -7,11 +7,11 @@ from integrations.database_deadline import database_deadline, statement_limit
 from project.database.connection import DeadlineConnection, gate
 from project.database.options import session_limits
 
-HEALTH_CHECK = 2.0  # seconds; then a connection that lay idle counts as broken, and there is time for a new one
+HEALTH_CHECK = 2.0  # seconds; after that an idle connection counts as broken, which leaves time for a new one
 
 
 class _Driver:
-    """psycopg as Django takes it, with our connections."""
+    """psycopg with our connections, as Django uses it."""
 
     connect = staticmethod(DeadlineConnection.connect)
 
@@ -20,7 +20,10 @@ class _Driver:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection that was shut at its deadline is replaced by the next statement that is not in its transaction."""
+    """Replaces a connection that was closed at its deadline.
+
+    The next statement that is not in its transaction opens a new one.
+    """
 
     Database = _Driver()
 
@@ -32,7 +35,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self):
         params = super().get_connection_params()
         if not self.settings_dict.get("POOLER"):
-            # What the URL says comes last, and so is what counts.
+            # The URL's options come last, so they win.
             params["options"] = f"{session_limits(statement_limit())} {params.get('options', '')}".strip()
         return params
 
@@ -45,7 +48,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().ensure_connection()
 
     def close_if_unusable_or_obsolete(self):
-        """At both ends of a request, where nothing may be raised, a new connection must not be tried for."""
+        """Runs at both ends of a request. Nothing may be raised there, so it does not try to connect again."""
         self._drop_closed()
         super().close_if_unusable_or_obsolete()
 
