@@ -42,7 +42,7 @@ from orders.services.reconciliation.results import (
 logger = logging.getLogger(__name__)
 THREADS = 12
 BATCH, RECORDS = 200, 20_000  # orders that are compared together, and how many of the partner's records they may have
-SECONDS_A_BATCH = 5  # how long a batch takes at PARTNER_RATE; a part of the nightly run soon ends after its time
+SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time is up
 GIVE_UP_AFTER = 20  # this many orders in a row without an answer
 COUNTED = ("orders", "records", "differences", "fixed")
 NEEDED = [
@@ -75,7 +75,7 @@ class Scope:
 
 @dataclass
 class Asked:
-    """An order that we asked about. `seen` and `ours` are our records from before; for `troubled` see `differences`."""
+    """An order that we asked about. `ours` and `seen` are our records from before; `troubled`: see `differences`."""
 
     order: Order
     ours: list[Ours]

@@ -104,7 +104,7 @@ def list_of(check_one: Check, *, least: int = 0) -> Check:
 def members(shape: dict[str, Check]) -> Check:
     """An object with exactly these members, each of which passes its check.
 
-    A key with a space at an end is a different key.
+    A key with a space at either end gets a message of its own.
     """
 
     def check(path: str, value: object) -> None:

@@ -111,7 +111,7 @@ class OrderChangeList(ChangeList):
 
 
 def told_steps(order_ids: list[int]) -> list[Dispatch]:
-    """The orders' steps that failed or are being retried, and those that BPM took. One query."""
+    """The orders' steps that failed or are being retried, and their finished BPM steps. One query."""
     told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE)
     rows = Dispatch.objects.filter(told, order__in=order_ids, superseded=False).order_by("pk")
     return list(rows.only("order_id", "step", "state", "error_code", "position", "blocking", "done_at"))

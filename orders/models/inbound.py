@@ -8,6 +8,9 @@ class InboundMessage(models.Model):
     """A request that could be read as JSON, with our answer.
 
     Token and signature are masked. The row is append-only, except that staff can mark a conflict as seen.
+
+    `body` is complete if the signature was right. Otherwise it is the beginning of the masked request, and `length`
+    (bytes) and `sha256` describe the whole request as it came. So strangers can't fill the disk (contract 2.3).
     """
 
     received_at = models.DateTimeField(_("received at"))

@@ -109,7 +109,7 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
 
 
 def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
-    """Marks a BPM step that was sent as done, whatever the answer was. Returns whether it was not done before."""
+    """Marks a sent BPM step as done, whatever the answer was. Returns whether it was not done before."""
     begun = Dispatch.objects.filter(pk=process.pk).exclude(state=State.DONE)
     return bool(
         begun.update(

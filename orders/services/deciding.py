@@ -28,6 +28,9 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
 
     `record` is its recordId. If BPM's record was lost, it is `pass` or `reject`, and that word is stored as a record of
     staff.
+
+    A pass reopens a rejected order. If an order was compensated for another reason, a pass counts only when the order
+    is resent. A reject acts like one that arrives now. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "a decision")
     with transaction.atomic():

@@ -42,6 +42,8 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
     """Lets a restored desk send again.
 
     The database gets a new name. So the marks that machines keep about the lost period do not count against it.
+
+    Raises NotAllowedError if the database does not count as restored, or if the reason is blank.
     """
     check_reason(reason, "to send again after a restore")
     with transaction.atomic():

@@ -30,6 +30,8 @@ def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMe
     """Withdraws an order of any kind: its forward steps stop and its sent steps are undone.
 
     A repeat gets the first answer again.
+
+    Raises OrderUnknownError (3004), TrialClaimedError (3005) and RepeatCallError (20002). Nothing is stored then.
     """
     digest = content_hash(raw)
     with transaction.atomic():

@@ -1,7 +1,7 @@
 """Guards lists: they accept only their own filters, and tolerate nonsense in their address.
 
 A name in the address that is no filter, search, order or page of the list is left out, with a message. It could be used
-to guess personal data by their beginnings. A value that the database can't take leads back to the list, not to a server
+to find personal data by its beginning. A value that the database can't take leads back to the list, not to a server
 error.
 """
 

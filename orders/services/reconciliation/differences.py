@@ -98,7 +98,7 @@ def tell_differences(order: Order, *, by: str, now: datetime.datetime) -> None:
 
 
 def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Ends what a comparison of the (locked) order has answered, besides differences."""
+    """Ends the incidents that a comparison of the (locked) order settles, besides that of its differences."""
     _end_failed_fixes(order, by=by, now=now)
     _end_unknown(order, by=by, now=now)
 

@@ -55,6 +55,9 @@ def keep_findings(
     """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
 
     Returns the new rows. With a `reason`, records that we lack are deleted although the order stands.
+
+    A record of unknown state gets the state that the big-data side gave, with or without `fix`. If a step has acted on
+    the order since its records were read (`seen`), nothing is stored and the result is None.
     """
     trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
     order = lock_orders({order_id, trial} - {None})[order_id]
@@ -129,7 +132,7 @@ def _settle(order: Order, findings: list[Finding], records: Mapping[int, Billing
 def _without_gone(
     order: Order, findings: list[Finding], records: Mapping[int, BillingRecord], *, now: datetime.datetime, by: str
 ) -> list[Finding]:
-    """Leaves out records that staff stopped taking back and that are not live any more: that is what was wanted."""
+    """Leaves out records that staff gave up taking back and that are not live any more: that is what was wanted."""
     billed = {pk for row in billed_still(order) for pk in row.records}
     gone = [one for one in findings if one.record in billed and one.theirs != "live"]
     for one in gone:

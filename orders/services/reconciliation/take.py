@@ -90,6 +90,9 @@ def take(
 
     If steps stopped because the partner acted before, it takes their records, otherwise the order's differences. `held`
     is the partner's answer. If None, the partner is asked now, so the caller must not be in a transaction.
+
+    A cancel or delete is taken only if the records are not live there. A create is taken only if they are. Raises
+    OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "taking the books")
     held = ask_books(number) if held is None else held
@@ -124,7 +127,7 @@ def _check_quiet(order: Order) -> None:
 
 
 def _take_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
-    """Takes over that records which staff stopped taking back are gone there. Returns whether they are."""
+    """Notes that records which staff gave up taking back are gone there. Returns whether they are."""
     there = by_identity(held)
     ids = {pk for row in billed_still(order) for pk in row.records}
     records = list(BillingRecord.objects.filter(pk__in=ids).select_related("order"))
