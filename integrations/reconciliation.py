@@ -128,13 +128,13 @@ class Comparison:
         with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
             for asked, last in self._ask_ahead(pool):
                 self._compare(asked, last)
-                if self._stops():
+                if self._must_stop():
                     pool.shutdown(cancel_futures=True)
                     return
             self.after = None
             self._compare_list(pool)
 
-    def _stops(self) -> bool:
+    def _must_stop(self) -> bool:
         if self.in_a_row >= GIVE_UP_AFTER:
             self.error, self.after = f"gave up: {self.error}", None
             return True
@@ -180,7 +180,7 @@ class Comparison:
         return [
             Asked(
                 order,
-                _ours(order, records[order.pk]),
+                _our_records(order, records[order.pk]),
                 snapshot(records[order.pk]),
                 pool.submit(_query, order.number, len(records[order.pk])),
                 order.pk in to_end,
@@ -193,10 +193,10 @@ class Comparison:
         found = obstacles(orders, now=timezone.now())
         for order in orders:
             if order.pk in found:
-                self._leave(order, found[order.pk].left, compared=not found[order.pk].moving)
+                self._report_left(order, found[order.pk].left, compared=not found[order.pk].moving)
         return [order for order in orders if order.pk not in found or not found[order.pk].moving]
 
-    def _leave(self, order: Order, left: Left, *, compared: bool = False) -> None:
+    def _report_left(self, order: Order, left: Left, *, compared: bool = False) -> None:
         self.skipped += not compared
         self.on_left(order.number, left, compared)
 
@@ -205,7 +205,7 @@ class Comparison:
         for asked in batch:
             answer = asked.answer.result()
             if isinstance(answer, PartnerError) and answer.code != "bad_result":
-                self._note_silence(asked.order.number, answer)
+                self._note_no_answer(asked.order.number, answer)
                 if self.in_a_row >= GIVE_UP_AFTER:
                     break
             else:
@@ -217,7 +217,7 @@ class Comparison:
         add_counts(self.row, **self.counts)
         self.counts = dict.fromkeys(COUNTED, 0)
 
-    def _note_silence(self, number: str, error: PartnerError) -> None:
+    def _note_no_answer(self, number: str, error: PartnerError) -> None:
         self.silent += 1
         self.in_a_row += 1
         self.error = f"{number}: {error.code}: {error.message}"
@@ -235,15 +235,15 @@ class Comparison:
 
     def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
         self.in_a_row = 0
-        found, theirs = _found(asked.ours, theirs)
-        kept = self._keep(asked, found) if found or asked.troubled else []
+        found, theirs = _compare_records(asked.ours, theirs)
+        kept = self._save_findings(asked, found) if found or asked.troubled else []
         if kept is None:
-            self._leave(asked.order, {"code": "acted_meanwhile"})
+            self._report_left(asked.order, {"code": "acted_meanwhile"})
             return
         self.newest = asked.order.pk
         self.counts["orders"] += 1
         self.counts["records"] += max(len(asked.ours), len(theirs))
-        self._tell(kept)
+        self._report_differences(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
         """Compares BBOSS's list with our orders.
@@ -261,20 +261,22 @@ class Comparison:
             for number, future in asked:
                 answer = future.result()
                 if isinstance(answer, PartnerError):
-                    self._note_silence(number, answer)
+                    self._note_no_answer(number, answer)
                 else:
-                    self._tell(keep_unknown(self.row, number, held_records(answer), by=self.by, now=now))
+                    self._report_differences(keep_unknown(self.row, number, held_records(answer), by=self.by, now=now))
             self._add_counts()
-        self._tell(keep_not_listed(self.row, self.scope.all_orders(), set(self.listed), by=self.by, now=now))
+        self._report_differences(
+            keep_not_listed(self.row, self.scope.all_orders(), set(self.listed), by=self.by, now=now)
+        )
         self._add_counts()
 
-    def _tell(self, kept: list[Difference]) -> None:
+    def _report_differences(self, kept: list[Difference]) -> None:
         self.counts["differences"] += len(kept)
         for difference in kept:
             self.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
             self.on_difference(difference)
 
-    def _keep(self, asked: Asked, found: list[Finding]) -> list[Difference] | None:
+    def _save_findings(self, asked: Asked, found: list[Finding]) -> list[Difference] | None:
         return keep_findings(
             self.row, asked.order.pk, found, seen=asked.seen, fix=self.fix, reason=self.reason, by=self.by,
             now=timezone.now(),
@@ -302,18 +304,18 @@ def look(order_id: int) -> Look:
     answer = _query(order.number, len(records))
     if isinstance(answer, PartnerError) and answer.code != "bad_result":
         raise BooksSilentError(answer.message, code=answer.code)
-    found, theirs = _found(_ours(order, records), answer)
+    found, theirs = _compare_records(_our_records(order, records), answer)
     return Look(findings=found, seen=snapshot(records), records=max(len(records), len(theirs)))
 
 
-def _found(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Finding], list[dict]]:
+def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Finding], list[dict]]:
     """The differences, and the partner's rows. An answer that can't be read is a difference too."""
     if isinstance(theirs, PartnerError):
         return [unreadable_answer(theirs.answer)], []
     return compare(ours, theirs), theirs
 
 
-def _ours(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
+def _our_records(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
     rows = []
     for record in records:
         record.order = order

@@ -54,7 +54,7 @@ class Partners:
         if wait and self._given_up.wait(wait):
             return RESET  # the sandbox was emptied or stopped meanwhile, so this call belongs to the old state
         if fault and not fault.acts:
-            return _spoilt(fault)
+            return _fault_answer(fault)
         answer = self._act(call)
         if fault and fault.kind == "reset_after":
             return RESET
@@ -66,10 +66,10 @@ class Partners:
         if not call.key:
             return json_answer({"code": 400, "message": "缺少请求头 Idempotency-Key"}, status=400)
         with self.store.transaction():
-            answer = self._once(call)
+            answer = self._act_once(call)
         return json_answer(answer, status=409 if answer is OTHER_BYTES else 200)
 
-    def _once(self, call: Call) -> dict:
+    def _act_once(self, call: Call) -> dict:
         """Carries the call out the first time. Later it returns the stored answer.
 
         If nothing was carried out under a key, other bytes may use it. If something was, other bytes get 409.
@@ -104,7 +104,7 @@ class Partners:
         self.store.close()
 
 
-def _spoilt(fault: Fault) -> Answer:
+def _fault_answer(fault: Fault) -> Answer:
     """The answer for a fault that keeps the call from being carried out."""
     if fault.kind in HTTP_ERRORS:
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}

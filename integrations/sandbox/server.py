@@ -86,27 +86,27 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isdecimal():
-            return self._turn_away(411, "Content-Length: missing or not a number")
+            return self._refuse(411, "Content-Length: missing or not a number")
         if int(length) > LARGEST_BODY:
-            return self._turn_away(413, f"body: larger than {LARGEST_BODY} bytes")
+            return self._refuse(413, f"body: larger than {LARGEST_BODY} bytes")
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             self.close_connection = True
             return None
         return body
 
-    def _turn_away(self, status: int, message: str) -> None:
+    def _refuse(self, status: int, message: str) -> None:
         """Answers without reading the body, so the connection can't be used again."""
         self.close_connection = True
         self._send(json_answer({"code": status, "message": message}, status=status, Connection="close"))
 
     def _send(self, answer: Answer) -> None:
         if answer.manner == "reset":
-            self._break_off()
+            self._reset_connection()
         elif answer.manner == "drip":
-            self._drip(_raw(answer), answer.seconds)
+            self._drip(_http_bytes(answer), answer.seconds)
         else:
-            self.wfile.write(_raw(answer))
+            self.wfile.write(_http_bytes(answer))
 
     def _drip(self, raw: bytes, seconds: float) -> None:
         """Sends head and body byte by byte, so that only a total time-out notices."""
@@ -114,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(raw[place : place + 1])
             time.sleep(seconds / len(raw))
 
-    def _break_off(self) -> None:
+    def _reset_connection(self) -> None:
         """Closes with RST. The socket is detached, since the server would send FIN first."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
         """Logs nothing: the calls are in the state."""
 
 
-def _raw(answer: Answer) -> bytes:
+def _http_bytes(answer: Answer) -> bytes:
     lines = [
         f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, '')}",
         f"Content-Type: {answer.content_type}",

@@ -19,7 +19,7 @@ class Refusal(Exception):
 def parse(body: bytes) -> dict:
     """The request's body as an object. Raises Refusal for anything else, duplicate members and NaN included."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+        value = json.loads(body.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
         if b"\\u" in body:
             json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is not text
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -29,7 +29,7 @@ def parse(body: bytes) -> dict:
     return value
 
 
-def _without_doubles(pairs: list[tuple[str, object]]) -> dict:
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict:
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -37,7 +37,7 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> dict:
     return found
 
 
-def _no_constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise Refusal("body", f"不接受 {name}")
 
 

@@ -62,7 +62,7 @@ class DeskBroker(ORM):
             if mine.update(lock=self.timeout(task)):
                 taken.append((task.pk, task.payload))
                 if task.key == WAKE_KEY:
-                    self._drop_doubles()
+                    self._drop_older_wakeups()
         return taken
 
     def _candidates(self) -> list:
@@ -72,7 +72,7 @@ class DeskBroker(ORM):
         own_first = Case(When(key=own, then=Value(0)), default=Value(1))
         return list(free.order_by(own_first, "pk")[: Conf.BULK])
 
-    def _drop_doubles(self) -> None:
+    def _drop_older_wakeups(self) -> None:
         """Removes all wake-ups but the newest.
 
         Their orders are committed, so the drain that follows sees them. The newest wake-up stays for another worker.

@@ -36,11 +36,11 @@ class Turn:
             return True
         free = Q(holder=self.me) | Q(holder=None) | Q(until__lt=now)
         rows = models.Turn.objects.filter(free, name=self.name)
-        self.mine = bool(rows.update(holder=self.me, until=now + HELD_FOR)) or self._first(now)
+        self.mine = bool(rows.update(holder=self.me, until=now + HELD_FOR)) or self._create_row(now)
         self.renew_at = now + RENEWED_AFTER
         return self.mine
 
-    def _first(self, now: datetime.datetime) -> bool:
+    def _create_row(self, now: datetime.datetime) -> bool:
         """Makes the row. Only the very first holder does this."""
         if models.Turn.objects.filter(name=self.name).exists():
             return False
