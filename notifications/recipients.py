@@ -27,17 +27,17 @@ def contacts_for(letters: str) -> list[ContactFacts]:
     JT and GJ stand in for each other if one of them has no contact. If there is nobody at all, it is the default
     contact of the settings. The list is empty only if that is not set either.
     """
-    found = _active(letters, Contact.Role.SA)
+    found = _active_contacts(letters, Contact.Role.SA)
     if not found and letters in SHARED:
-        found = _active(SHARED[letters], Contact.Role.SA)
-    return found or _default()
+        found = _active_contacts(SHARED[letters], Contact.Role.SA)
+    return found or _default_contact()
 
 
 def recipients_for(letters: str) -> list[str]:
     """The addresses for a mail about this attribution: its SA's, then those who get a copy. Each appears once."""
-    copies = _active(letters, Contact.Role.COPY)
+    copies = _active_contacts(letters, Contact.Role.COPY)
     if not copies and letters in SHARED:
-        copies = _active(SHARED[letters], Contact.Role.COPY)
+        copies = _active_contacts(SHARED[letters], Contact.Role.COPY)
     return _distinct(contact.mail.strip() for contact in [*contacts_for(letters), *copies])
 
 
@@ -57,11 +57,11 @@ def _is_address(mail: str) -> bool:
     return True
 
 
-def _active(letters: str, role: str) -> list[ContactFacts]:
+def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
     rows = Contact.objects.filter(attribution_id=letters, role=role, active=True).order_by("pk")
     return [ContactFacts(*row) for row in rows.values_list("name", "mail", "tel")]
 
 
-def _default() -> list[ContactFacts]:
+def _default_contact() -> list[ContactFacts]:
     contact = ContactFacts(settings.DEFAULT_CONTACT_NAME, settings.DEFAULT_CONTACT_MAIL, settings.DEFAULT_CONTACT_TEL)
     return [contact] if any((contact.name, contact.mail, contact.tel)) else []

@@ -39,13 +39,13 @@ def send(payload: dict, *, connect: Connect | None = None) -> None:
     except smtplib.SMTPRecipientsRefused as error:
         raise _recipients_refused(error) from error
     except smtplib.SMTPResponseException as error:
-        raise _answered(error) from error
+        raise _smtp_error(error) from error
     except AnymailError as error:
-        raise _provider(error) from error
+        raise _provider_error(error) from error
     except (smtplib.SMTPException, requests.RequestException, OSError) as error:
-        raise MailError(f"mail server: {_words(error)}", permanent=False, code=_trouble(error)) from error
+        raise MailError(f"mail server: {_clean_text(error)}", permanent=False, code=_trouble(error)) from error
     except ValueError as error:  # an address or header that can't be written; BadHeaderError is one
-        raise MailError(f"the mail can't be written: {_words(error)}", permanent=True, code="bad_mail") from error
+        raise MailError(f"the mail can't be written: {_clean_text(error)}", permanent=True, code="bad_mail") from error
 
 
 def _backend(connect: Connect | None) -> BaseEmailBackend:
@@ -68,21 +68,23 @@ def _message(payload: dict, backend: BaseEmailBackend) -> EmailMessage:
 def _recipients_refused(error: smtplib.SMTPRecipientsRefused) -> MailError:
     codes = sorted(code for code, _ in error.recipients.values())
     permanent = bool(codes) and codes[0] >= 500
-    return MailError(f"all recipients refused: {_words(error)}", permanent=permanent, code="recipients_refused")
+    return MailError(f"all recipients refused: {_clean_text(error)}", permanent=permanent, code="recipients_refused")
 
 
-def _answered(error: smtplib.SMTPResponseException) -> MailError:
+def _smtp_error(error: smtplib.SMTPResponseException) -> MailError:
     permanent = error.smtp_code >= 500 and not isinstance(error, NOT_THE_MAILS_FAULT)
-    return MailError(f"mail server: {_words(error)}", permanent=permanent, code=f"smtp_{error.smtp_code}")
+    return MailError(f"mail server: {_clean_text(error)}", permanent=permanent, code=f"smtp_{error.smtp_code}")
 
 
-def _provider(error: AnymailError) -> MailError:
+def _provider_error(error: AnymailError) -> MailError:
     """An error of a mail provider behind anymail: an HTTP answer, or a mail that it can't take."""
     status = getattr(error, "status_code", None)
     if isinstance(error, AnymailAPIError):
         permanent = status is not None and 400 <= status < 500 and status not in FOR_NOW_STATUSES
-        return MailError(f"mail provider: {_words(error)}", permanent=permanent, code=f"provider_{status or 'trouble'}")
-    return MailError(f"mail provider: {_words(error)}", permanent=True, code="provider_refused")
+        return MailError(
+            f"mail provider: {_clean_text(error)}", permanent=permanent, code=f"provider_{status or 'trouble'}"
+        )
+    return MailError(f"mail provider: {_clean_text(error)}", permanent=True, code="provider_refused")
 
 
 def _trouble(error: Exception) -> str:
@@ -94,7 +96,7 @@ def _trouble(error: Exception) -> str:
     return "timeout" if isinstance(error, slow) or isinstance(error.__context__, slow) else "connection"
 
 
-def _words(error: Exception) -> str:
+def _clean_text(error: Exception) -> str:
     """The error's text in a form that every database keeps: without U+0000 and halves of surrogate pairs."""
     said = f"{type(error).__name__} {error}"[:300]
     return said.encode("utf-8", "replace").decode().replace("\0", "?")
