@@ -53,10 +53,10 @@ def compare(ours: dict, theirs: dict) -> list[Row]:
     """The members, different ones first. There are as many as a page can hold."""
     names = [*ours, *(name for name in theirs if name not in ours)]
     rows = [Row(name, WORDS.get(name, ""), text_of(ours, name), text_of(theirs, name)) for name in names]
-    return list(_fitting(sorted(rows, key=lambda row: not row.differs)[:MOST_ROWS]))
+    return list(_rows_that_fit(sorted(rows, key=lambda row: not row.differs)[:MOST_ROWS]))
 
 
-def _fitting(rows: list[Row]) -> Iterator[Row]:
+def _rows_that_fit(rows: list[Row]) -> Iterator[Row]:
     """The rows, until the page is full. Each later row shows only its length."""
     left = MOST // 8  # a character takes up to four bytes, and there are two sides
     for row in rows:

@@ -98,7 +98,7 @@ def _masked_plain(text: str) -> str:
 def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[int, str]:
     """Where the member's value ends, and what to show in its place. A value without an end was cut."""
     if opening := OPENING.match(text, start):
-        end = _closing(text, opening)
+        end = _end_of_quote(text, opening)
         value = text[opening.end() : end]
         return end, opening[0] + (mask(value) if end < len(text) or not value else "***")
     if found := LIST.match(text, start):
@@ -108,7 +108,7 @@ def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[in
     return start, ""
 
 
-def _closing(text: str, opening: re.Match) -> int:
+def _end_of_quote(text: str, opening: re.Match) -> int:
     """Where the text that this quote opens ends.
 
     Each level of JSON inside texts doubles the backslashes before a quote and adds one. So the closing quote has as

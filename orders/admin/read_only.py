@@ -21,7 +21,7 @@ class ReadOnlyAdmin:
         """Leaves out the large columns of joined rows."""
         rows = super().get_queryset(request)
         related = self.list_select_related if isinstance(self.list_select_related, list | tuple) else ()
-        large = [name for path in related for name in _large(path.split("__"))]
+        large = [name for path in related for name in _large_columns(path.split("__"))]
         return rows.defer(*large) if large else rows
 
     def has_add_permission(self, request, obj=None):
@@ -34,6 +34,6 @@ class ReadOnlyAdmin:
         return False
 
 
-def _large(path: list[str]) -> list[str]:
+def _large_columns(path: list[str]) -> list[str]:
     """For dispatch, order: `dispatch__payload` and `dispatch__order__content`."""
     return ["__".join([*path[: place + 1], LARGE[name]]) for place, name in enumerate(path) if name in LARGE]

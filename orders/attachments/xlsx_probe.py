@@ -35,7 +35,7 @@ class VerdictError(Exception):
     """Ends the check of a file. It carries the verdict."""
 
 
-class _EnoughError(Exception):
+class _StopReadingError(Exception):
     """Two rows have data, so reading on is pointless."""
 
 
@@ -44,7 +44,7 @@ def judge(file: BinaryIO) -> str:
     try:
         with zipfile.ZipFile(file) as archive:
             _check_entries(archive.infolist())
-            _weigh(archive)
+            _check_sizes(archive)
         return "right" if _has_data(file) else "empty"
     except VerdictError as verdict:
         return str(verdict)
@@ -76,7 +76,7 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
         raise VerdictError("not_xlsx")
 
 
-def _weigh(archive: zipfile.ZipFile) -> None:
+def _check_sizes(archive: zipfile.ZipFile) -> None:
     """Unpacks every entry once and keeps nothing.
 
     The directory may lie about sizes, and the checksums must be right.
@@ -141,7 +141,7 @@ class _Scan:
                     parser.Parse(chunk)
             parser.Parse(b"", True)
             self.finish()
-        except _EnoughError:
+        except _StopReadingError:
             pass
 
     def finish(self) -> None:
@@ -218,7 +218,7 @@ class FilledRows(_Scan):
         self.count += 1
         self.fresh = False
         if self.count > 1:
-            raise _EnoughError
+            raise _StopReadingError
 
 
 def limit_resources() -> None:

@@ -49,7 +49,7 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
     yield Foreseen("closes_steps")
 
 
-def _in_bpm(order: Order) -> Iterator[Foreseen]:
+def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
     """Warns that nothing is sent to BPM: people there must be told, since they don't look here."""
     if order.dispatches.filter(channel=Dispatch.Channel.BPM, state=State.DONE, superseded=False).exists():
         yield Foreseen("process_goes_on")
@@ -59,7 +59,7 @@ def compensate(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield from undoing(order, now=now)
     yield Foreseen("ends_failed")
     yield Foreseen("frees_trial")
-    yield from _in_bpm(order)
+    yield from _warn_about_bpm(order)
 
 
 def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
@@ -77,7 +77,7 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
     yield Foreseen("ends_withdrawn")
     if how:
         yield Foreseen("ends_trial")
-    yield from _in_bpm(order)
+    yield from _warn_about_bpm(order)
 
 
 def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
@@ -108,11 +108,11 @@ def _shrinking(order: Order, row: Dispatch) -> Iterator[Foreseen]:
         if never:
             yield Foreseen("never_made", {"n": never})
     yield Foreseen("trial_shrinks" if order.kind == Kind.TRIAL else "change_shrinks")
-    if behind := _behind(row):
+    if behind := _orders_behind(row):
         yield Foreseen("plans_behind", {"orders": behind})
 
 
-def _behind(row: Dispatch) -> list[str]:
+def _orders_behind(row: Dispatch) -> list[str]:
     """The first few orders that wait behind this step in the trial's line."""
     rows = Dispatch.objects.filter(lane=row.lane, state=State.WAITING, superseded=False, undo=False, attempts=0)
     rows = rows.exclude(order=row.order_id).order_by("pk").values_list("order__number", "place", "pk")

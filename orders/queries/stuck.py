@@ -70,13 +70,18 @@ def needs_somebody() -> QuerySet[Order]:
 
 def count_stuck() -> int:
     """How many `stuck` names: orders, and unknown numbers."""
-    strangers = open_differences().filter(order=None).order_by().values("job_id").distinct()
-    return needs_somebody().count() + strangers.count()
+    unknown = open_differences().filter(order=None).order_by().values("job_id").distinct()
+    return needs_somebody().count() + unknown.count()
 
 
 def is_stuck() -> Q:
     """The condition of `needs_somebody`."""
-    troubled = [_troubles(), _failed_steps(), open_differences().filter(order__isnull=False), behind_what_stopped()]
+    troubled = [
+        _open_troubles(),
+        _failed_steps(),
+        open_differences().filter(order__isnull=False),
+        behind_what_stopped(),
+    ]
     ids = [rows.order_by().values("order_id") for rows in troubled]
     ids += [Order.objects.filter(condition).order_by().values("pk") for condition in (_stopped(), _undone_late())]
     return Q(pk__in=ids[0].union(*ids[1:]))
@@ -91,7 +96,7 @@ def _undone_late() -> Q:
     return Q(undo_asked_at__isnull=False, undo_since=None, kind=Order.Kind.ACTIVATION)
 
 
-def _troubles() -> QuerySet[AffectedOrder]:
+def _open_troubles() -> QuerySet[AffectedOrder]:
     """Open incidents of orders.
 
     Leaves out partners that are down or paused, since they belong to no order, and incidents that staff have accepted.
@@ -116,7 +121,7 @@ def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
 
     With `since`, only orders that have been stuck since that day (Asia/Shanghai) or later.
     """
-    reasons, strangers = _reasons()
+    reasons, unknown = _reasons()
     rows = needs_somebody().order_by().values(
         "pk", "number", "kind", "state", "enterprise_name", "enterprise_id", "held_because", "undo_asked_at",
         "undo_since", "received_at",
@@ -124,7 +129,7 @@ def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
     found = [_stuck(row, reasons[row["pk"]]) for row in rows]
     found += [
         StuckOrder(number=number, customer="", state=UNKNOWN, reasons=_in_order(told))
-        for number, told in strangers.items()
+        for number, told in unknown.items()
     ]
     if since:
         first = timezone.make_aware(datetime.datetime.combine(since, datetime.time()), timezone.get_default_timezone())
@@ -138,7 +143,7 @@ def _stuck(row: dict, told: list[Reason]) -> StuckOrder:
         told = [reason for reason in told if reason.code != LATE_UNDO]
         told.append(Reason(kind=LATE_UNDO, code=LATE_UNDO, since=row["undo_asked_at"]))
     if because := row["held_because"]:
-        since = min((reason.since for reason in told if _is_hold(reason, because)), default=row["received_at"])
+        since = min((reason.since for reason in told if _belongs_to_hold(reason, because)), default=row["received_at"])
         told = [reason for reason in told if reason.code != because]
         told.append(Reason(kind=HELD, code=because, since=since))
     customer = row["enterprise_name"] or row["enterprise_id"]
@@ -146,7 +151,7 @@ def _stuck(row: dict, told: list[Reason]) -> StuckOrder:
     return StuckOrder(number=row["number"], customer=customer, state=row["state"], reasons=_in_order(told or alone))
 
 
-def _is_hold(reason: Reason, because: str) -> bool:
+def _belongs_to_hold(reason: Reason, because: str) -> bool:
     """Whether an incident belongs to the hold. The incident of a files hold has the finding's code."""
     files = because == Order.Held.FILES and reason.step == Dispatch.Step.CHECK_FILES
     return files or reason.code == because
@@ -163,9 +168,9 @@ def _in_order(told: Iterable[Reason]) -> tuple[Reason, ...]:
 def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
     """Reasons by order, and reasons by unknown number."""
     told: dict[int, list[Reason]] = defaultdict(list)
-    strangers: dict[str, list[Reason]] = defaultdict(list)
+    unknown: dict[str, list[Reason]] = defaultdict(list)
     steps = _steps_by_order()
-    rows = _troubles().values_list("order_id", "incident__step", "incident__code", "since")
+    rows = _open_troubles().values_list("order_id", "incident__step", "incident__code", "since")
     for order, step, code, since in rows.order_by("pk"):
         failed = steps[order].pop(step, None)
         told[order].append(Reason(kind=STEP if failed else INCIDENT, code=code, step=step, since=since))
@@ -176,25 +181,25 @@ def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
     for order, state, number, code, since in rows.order_by("since"):
         unbilled = code == Difference.Kind.NOT_BILLED and state in SERVED
         reason = Reason(kind=UNBILLED if unbilled else DIFFERENCE, code=code, since=since)
-        (told[order] if order else strangers[number]).append(reason)
+        (told[order] if order else unknown[number]).append(reason)
         differing.add(order)
     for order in differing - {None}:  # the incident of a difference says no more than the difference
         told[order] = [reason for reason in told[order] if reason.code != DIFFERS]
-    for order, reason in _behind():
+    for order, reason in _waiting_behind():
         told[order].append(reason)
-    return told, strangers
+    return told, unknown
 
 
 def _steps_by_order() -> dict[int, dict[str, Reason]]:
     """`{order: {step: why it failed, and since when}}`."""
     found: dict[int, dict[str, Reason]] = defaultdict(dict)
-    rows = _with_end(_failed_steps()).order_by("position", "pk")
+    rows = _with_since(_failed_steps()).order_by("position", "pk")
     for order, step, code, since in rows.values_list("order_id", "step", "error_code", "since"):
         found[order].setdefault(step, Reason(kind=STEP, code=code, step=step, since=since))
     return found
 
 
-def _with_end(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
+def _with_since(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
     """Adds `since`, the end of the last attempt."""
     ended = Attempt.objects.filter(dispatch=OuterRef("pk")).order_by("-pk").values("finished_at")[:1]
     return rows.annotate(since=Coalesce(Subquery(ended), "frozen_at", "created_at"))
@@ -207,7 +212,7 @@ def blocker_of(order: Order) -> Dispatch | None:
     return blocker and Dispatch.objects.select_related("order").defer("payload", "order__content").get(pk=blocker)
 
 
-def _behind() -> Iterable[tuple[int, Reason]]:
+def _waiting_behind() -> Iterable[tuple[int, Reason]]:
     """The orders that wait in a trial's line behind another order's stopped step.
 
     `since` is when that step stopped or the waiting step was made, whichever is later.
@@ -215,7 +220,7 @@ def _behind() -> Iterable[tuple[int, Reason]]:
     waiting = list(behind_what_stopped().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return
-    rows = _with_end(stopped_in_line()).values_list("pk", "order__number", "step", "error_code", "since")
+    rows = _with_since(stopped_in_line()).values_list("pk", "order__number", "step", "error_code", "since")
     failed = {row[0]: row[1:] for row in rows}
     for order, blocker, created in waiting:
         if blocker in failed:
