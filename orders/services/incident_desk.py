@@ -87,7 +87,7 @@ def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: boo
             f"incident {incident_id} can't be {act} by hand: {incident.code} ends when the books agree; compare or put "
             "the order right, or accept it"
         )
-    if by_hand and _leaves_unknown(incident):
+    if by_hand and _has_unknown_outcome(incident):
         raise NotAllowedError(
             f"incident {incident_id} can't be {act} by hand: nobody knows what its step did at the big-data side; "
             "resend it, give it up, or accept it"
@@ -95,7 +95,7 @@ def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: boo
     return incident
 
 
-def _leaves_unknown(incident: Incident) -> bool:
+def _has_unknown_outcome(incident: Incident) -> bool:
     """Whether nobody knows what a step of its orders did. Then only the books or `accept` end the incident."""
     steps = Dispatch.objects.filter(
         order__in=incident.affected.filter(closed_at=None).values("order"), step=incident.step, repeat=False,

@@ -21,11 +21,11 @@ def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> boo
     if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
         return False
     trial = order.trial or order
-    there = _there(trial)
+    there = _live_records(trial)
     if order.kind == Kind.TRIAL:
-        _count_trial(order, order, there, now, by)
+        _reduce_trial(order, order, there, now, by)
     else:
-        _count_change(order, there, now, by)
+        _reduce_change(order, there, now, by)
     return True
 
 
@@ -34,17 +34,17 @@ def keep_what_is_live(trial: Order, *, now: datetime.datetime, by: str) -> None:
 
     What a withdrawn change had removed could not be restored.
     """
-    _count_trial(trial, latest_shape(trial), _there(trial), now, by)
+    _reduce_trial(trial, latest_shape(trial), _live_records(trial), now, by)
 
 
-def _there(trial: Order) -> dict[str, BillingRecord]:
+def _live_records(trial: Order) -> dict[str, BillingRecord]:
     rows = trial.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk")
     return {row.domain_key: row for row in rows}
 
 
-def _count_trial(trial: Order, shape: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
+def _reduce_trial(trial: Order, shape: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
     keys = shape.domains.values_list("key", flat=True)
-    _keep_domains(shape, [key for key in keys if key in there], now, by)
+    _set_domains(shape, [key for key in keys if key in there], now, by)
     _end_without_records(trial, there, now, by)
 
 
@@ -53,7 +53,7 @@ def _end_without_records(trial: Order, there: dict[str, BillingRecord], now: dat
         move_trial(trial, Order.State.ENDED, now=now, by=by)
 
 
-def _count_change(change: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
+def _reduce_change(change: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
     change.in_effect = False
     change.save(update_fields=["in_effect"])
     before = latest_shape(change.trial)
@@ -69,7 +69,7 @@ def _count_change(change: Order, there: dict[str, BillingRecord], now: datetime.
     change.save(update_fields=["in_effect", "service_type", "biz_end"])
     names = {key: row.domain for key, row in there.items()}
     own = list(change.domains.values_list("key", flat=True))
-    _keep_domains(
+    _set_domains(
         change, [*(key for key in own if key in names), *(key for key in names if key not in own)], now, by, names
     )
     _end_without_records(change.trial, there, now, by)
@@ -83,7 +83,7 @@ def _step_done(change: Order, step: str) -> bool:
     return change.dispatches.filter(plan=change.plans, step=step, undo=False, state=State.DONE).exists()
 
 
-def _keep_domains(
+def _set_domains(
     order: Order, keys: list[str], now: datetime.datetime, by: str, names: dict[str, str] | None = None
 ) -> None:
     """Sets the order's list to these domains. An event names the ones that are gone."""

@@ -16,10 +16,10 @@ from orders.services.planning import CHANGES, ended, latest_shape, open_claim
 def end_trials(*, now: datetime.datetime) -> int:
     """Ends running trials whose BizEnd has passed and that nobody activated. Returns how many."""
     today = now.astimezone(timezone.get_default_timezone()).date()
-    return sum(_end(pk, now) for pk in sorted(_over(today)))
+    return sum(_end(pk, now) for pk in sorted(_past_last_day(today)))
 
 
-def _over(today: datetime.date) -> set[int]:
+def _past_last_day(today: datetime.date) -> set[int]:
     """Running trials whose last day has passed.
 
     The latest change's day counts. So it searches twice, each time with an index: by the trial's own day, and by the

@@ -50,7 +50,7 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
     waiting = list(trials.exclude(pk__in=busy.values("order_id")))
     for start in range(0, len(waiting), BATCH):
         batch = waiting[start : start + BATCH]
-        Dispatch.objects.bulk_create(_question(trial, now) for trial in batch)
+        Dispatch.objects.bulk_create(_usage_step(trial, now) for trial in batch)
         add_events(event(trial, "usage_asked", by=by, now=now, **about) for trial in batch)
         asked += len(batch)
     if asked:
@@ -58,7 +58,7 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
     return asked
 
 
-def _question(trial: Order, now: datetime.datetime) -> Dispatch:
+def _usage_step(trial: Order, now: datetime.datetime) -> Dispatch:
     return Dispatch(
         order=trial,
         step=Dispatch.Step.FETCH_USAGE,

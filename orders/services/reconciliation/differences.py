@@ -45,13 +45,15 @@ def without_accepted(order: Order, findings: Iterable[Finding]) -> list[Finding]
     if all(one.record for one in findings):
         return findings
     kept = Difference.objects.filter(job_id=order.number, state=State.ACCEPTED)
-    known = {_face(row.kind, row.product_id, row.domain, row.detail) for row in kept}
+    known = {_identity(row.kind, row.product_id, row.domain, row.detail) for row in kept}
     return [
-        one for one in findings if one.record or _face(one.kind, one.product_id, one.domain, one.detail) not in known
+        one
+        for one in findings
+        if one.record or _identity(one.kind, one.product_id, one.domain, one.detail) not in known
     ]
 
 
-def _face(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
+def _identity(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
     """The identity of a difference. What was done about it does not count."""
     return kind, product_id, domain, detail.get("theirs"), canonical_json(detail.get("fields"))
 
@@ -91,7 +93,7 @@ def tell_differences(order: Order, *, by: str, now: datetime.datetime) -> None:
     """Keeps the (locked) order in the incident as long as it has an open difference."""
     still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
     if still:
-        detail = ", ".join(map(_in_short, still[:SHOWN])) + (f" … {len(still)}" if len(still) > SHOWN else "")
+        detail = ", ".join(map(_summary, still[:SHOWN])) + (f" … {len(still)}" if len(still) > SHOWN else "")
         open_incident(order, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now)
     else:
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
@@ -103,7 +105,7 @@ def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
     _end_unknown(order, by=by, now=now)
 
 
-def _in_short(row: Difference) -> str:
+def _summary(row: Difference) -> str:
     name = row.domain or row.product_id or row.job_id
     return f"{name} ({row.detail.get('ours')} / {row.detail.get('theirs')})"
 

@@ -49,13 +49,13 @@ def keep_unknown(
     rows = Difference.objects.filter(kind=Kind.UNKNOWN_ORDER, job_id=number)
     known = first_found(rows)
     close_differences(rows, by=by, now=now)
-    accepted = {_face(one) for one in rows.filter(state=State.ACCEPTED)}
-    found = [_unknown(row, number, record) for record in held] or [_unknown(row, number, None)]
+    accepted = {_identity(one) for one in rows.filter(state=State.ACCEPTED)}
+    found = [_new_difference(row, number, record) for record in held] or [_new_difference(row, number, None)]
     keep_age(found, known, now)
-    return Difference.objects.bulk_create([one for one in found if _face(one) not in accepted], batch_size=500)
+    return Difference.objects.bulk_create([one for one in found if _identity(one) not in accepted], batch_size=500)
 
 
-def _unknown(row: Reconciliation, number: str, record: HeldRecord | None) -> Difference:
+def _new_difference(row: Reconciliation, number: str, record: HeldRecord | None) -> Difference:
     detail = {"ours": "none", "theirs": "missing", "left": UNKNOWN_NUMBER}
     if record:
         held = {name: record.fields.get(name, "") for name in KEPT}
@@ -70,7 +70,7 @@ def _unknown(row: Reconciliation, number: str, record: HeldRecord | None) -> Dif
     )
 
 
-def _face(one: Difference) -> tuple:
+def _identity(one: Difference) -> tuple:
     return one.product_id, one.domain, one.detail.get("theirs"), canonical_json(one.detail.get("held"))
 
 
@@ -85,12 +85,14 @@ def keep_not_listed(
     for pk, number in orders.order_by("pk").values_list("pk", "number"):
         lacking = number not in listed and pk not in accepted
         if lacking or pk in before:
-            found += _keep_listing(row, pk, lacking=lacking, by=by, now=now)
+            found += _save_not_listed(row, pk, lacking=lacking, by=by, now=now)
     return found
 
 
 @transaction.atomic
-def _keep_listing(row: Reconciliation, pk: int, *, lacking: bool, by: str, now: datetime.datetime) -> list[Difference]:
+def _save_not_listed(
+    row: Reconciliation, pk: int, *, lacking: bool, by: str, now: datetime.datetime
+) -> list[Difference]:
     order = lock_orders([pk])[pk]
     known = first_found(order.differences.filter(kind=Kind.NOT_LISTED))
     close_differences(order.differences.filter(kind=Kind.NOT_LISTED), by=by, now=now)

@@ -66,7 +66,7 @@ def keep_findings(
     if obstacle and obstacle.moving or snapshot(records.values()) != seen:
         return None
     findings = _settle(order, without_accepted(order, findings), records)
-    findings = _without_gone(order, findings, records, now=now, by=by)
+    findings = _drop_given_up(order, findings, records, now=now, by=by)
     left = Fix(order, obstacle, reason=reason, now=now).judge(findings, records) if fix else [{}] * len(findings)
     known = first_found(of_order(order))
     note_checked(order, now=now)
@@ -122,14 +122,14 @@ def _settle(order: Order, findings: list[Finding], records: Mapping[int, Billing
             if one.theirs == "missing" and _must_be_live(order, record):
                 record.state = Record.LIVE
                 one = replace(one, kind=Difference.Kind.NOT_BILLED, remedy=CREATE)
-            _take_times(record, one)
+            _copy_times(record, one)
             changed.append(record)
         kept.append(one)
     BillingRecord.objects.bulk_update(changed, ["state", "create_time", "cancel_time", "cancelled_at"], batch_size=500)
     return kept
 
 
-def _without_gone(
+def _drop_given_up(
     order: Order, findings: list[Finding], records: Mapping[int, BillingRecord], *, now: datetime.datetime, by: str
 ) -> list[Finding]:
     """Leaves out records that staff gave up taking back and that are not live any more: that is what was wanted."""
@@ -151,7 +151,7 @@ def _must_be_live(order: Order, record: BillingRecord) -> bool:
     return runs and shape.domains.filter(key=record.domain_key).exists()
 
 
-def _take_times(record: BillingRecord, one: Finding) -> None:
+def _copy_times(record: BillingRecord, one: Finding) -> None:
     """Takes the partner's times where our record has none. We never knew that it was sent."""
     created, ends = one.times
     record.create_time = record.create_time or created

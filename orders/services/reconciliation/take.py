@@ -106,13 +106,13 @@ def take(
                 _take_step(row, held, now=now, by=by)
         elif step:
             raise NotAllowedError(f"no step {step} of order {number} stopped because the partner acted before")
-        elif not _take_gone(order, held, now=now, by=by):
+        elif not _note_gone(order, held, now=now, by=by):
             _take_differences(order, held)
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
             _close_differences(open_differences(order), Difference.State.OVER, reason, by=by, now=now)
             tell_differences(order, by=by, now=now)
-        _go_on(order, now=now, by=by)
+        _continue_order(order, now=now, by=by)
     return order
 
 
@@ -126,7 +126,7 @@ def _check_quiet(order: Order) -> None:
         )
 
 
-def _take_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
+def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
     """Notes that records which staff gave up taking back are gone there. Returns whether they are."""
     there = by_identity(held)
     ids = {pk for row in billed_still(order) for pk in row.records}
@@ -188,10 +188,10 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
         if record.state == Record.LIVE and not (one and one.live):
             raise NotAllowedError(
                 f"record {record.domain} can't be taken: it is live here and not there; "
-                f"{_makes_again(order)} makes it again, `withdraw` decides otherwise, `accept` lives with it"
+                f"{_repair_command(order)} makes it again, `withdraw` decides otherwise, `accept` lives with it"
             )
     waiting = set(order.billing_records.filter(state=Record.TO_SEND).values_list("product_id", "domain_key"))
-    may_live = _may_live(order)
+    may_live = _may_be_live(order)
     for one in held:
         if one.live and (one.product_id, one.key) in waiting:
             raise NotAllowedError(
@@ -207,14 +207,14 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
     adopt(order, held)
 
 
-def _makes_again(order: Order) -> str:
+def _repair_command(order: Order) -> str:
     """The command that makes a record again. `--fix` skips orders from before a restore."""
     if is_from_before_restore(order):
         return f"`resend {order.number} --channel billing --force`"
     return f"`reconcile {order.number} --fix` or `resend`"
 
 
-def _may_live(order: Order) -> set[tuple[str, str]]:
+def _may_be_live(order: Order) -> set[tuple[str, str]]:
     """The records (productId, domain) that may be live for an order: those in its list and those that are live here."""
     trial = order.kind == Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
@@ -287,8 +287,8 @@ def accept(
             Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
             row.state = State.GIVEN_UP
             settle_given_up(row, held, now=now, by=by)
-        _follow(order, set(codes), held, reason.strip(), now=now, by=by)
-        _go_on(order, now=now, by=by)
+        _after_accepting(order, set(codes), held, reason.strip(), now=now, by=by)
+        _continue_order(order, now=now, by=by)
     return order
 
 
@@ -314,7 +314,7 @@ def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now:
             end_incidents([incident], now=now)
 
 
-def _follow(
+def _after_accepting(
     order: Order, codes: set[str], held: list[HeldRecord], reason: str, *, now: datetime.datetime, by: str
 ) -> None:
     differs = DIFFERENCE in codes and open_differences(order).exists()
@@ -348,7 +348,7 @@ def _accept_unknown(number: str, reason: str, *, by: str, now: datetime.datetime
     add_event(None, "accepted", by=by, now=now, number=number, reason=reason)
 
 
-def _go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
+def _continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
     convert_found_cancelled(trial, now=now, by=by)
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
