@@ -30,11 +30,12 @@ def sbom(content: Path, *, version: str, moment: int) -> dict:
     """The document. The same wheels give the same document."""
     wheels = {wheel: _metadata(wheel) for wheel in sorted((content / "wheels").glob("*.whl"))}
     components = [_component(wheel, metadata) for wheel, metadata in wheels.items()]
-    urls = {_plain(component["name"]): component["purl"] for component in components}
+    urls = {_normalized_name(component["name"]): component["purl"] for component in components}
     own = {"type": "application", "name": NAME, "version": version, "purl": f"pkg:generic/{NAME}@{version}"}
     direct = _names((content / "requirements.in").read_text(encoding="utf-8").splitlines())
     edges = {own["purl"]: direct} | {
-        urls[_plain(metadata["Name"])]: _names(metadata.get_all("Requires-Dist", [])) for metadata in wheels.values()
+        urls[_normalized_name(metadata["Name"])]: _names(metadata.get_all("Requires-Dist", []))
+        for metadata in wheels.values()
     }
     parts = json.dumps([own, components], sort_keys=True)
     return {
@@ -61,7 +62,7 @@ def _metadata(wheel: Path) -> Message:
 
 def _component(wheel: Path, metadata: Message) -> dict:
     name, version = metadata["Name"], metadata["Version"]
-    purl = f"pkg:pypi/{_plain(name)}@{version}"
+    purl = f"pkg:pypi/{_normalized_name(name)}@{version}"
     found = {
         "type": "library",
         "bom-ref": purl,
@@ -86,9 +87,9 @@ def _licences(metadata: Message) -> list[dict]:
 def _names(requirements: list[str]) -> set[str]:
     """The plain names in lines such as `Django>=5.2 ; marker`. Lines without a name are left out."""
     found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) for text in requirements)
-    return {_plain(match.group()) for match in found if match}
+    return {_normalized_name(match.group()) for match in found if match}
 
 
-def _plain(name: str) -> str:
+def _normalized_name(name: str) -> str:
     """The name in the form in which package indexes compare names."""
     return re.sub(r"[-_.]+", "-", name).lower()

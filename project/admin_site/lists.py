@@ -28,8 +28,8 @@ class GuardedList:
     def get_filters(self, request):
         """Accepts only names that the list's filters know, and those in its `linked_by`."""
         linked_by = set(getattr(self.model_admin, "linked_by", ()))
-        listened = linked_by | {_name(entry) for entry in self.list_filter}
-        undeclared = {name for name in self.get_filters_params() if not _any_of(listened, name)}
+        accepted = linked_by | {_accepted_name(entry) for entry in self.list_filter}
+        undeclared = {name for name in self.get_filters_params() if not _is_accepted(accepted, name)}
         if not undeclared:
             found = super().get_filters(request)
             undeclared = set(found[2]) - linked_by
@@ -59,15 +59,15 @@ class GuardedList:
             raise IncorrectLookupParameters(error) from error
 
 
-def _name(entry) -> str:
+def _accepted_name(entry) -> str:
     """The name that an entry of `list_filter` accepts. It is a whole name or the beginning of several."""
     if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
         return entry.parameter_name
     return entry if isinstance(entry, str) else entry[0]
 
 
-def _any_of(listened: set[str], name: str) -> bool:
-    return any(name == one or name.startswith(f"{one}__") for one in listened)
+def _is_accepted(accepted: set[str], name: str) -> bool:
+    return any(name == one or name.startswith(f"{one}__") for one in accepted)
 
 
 @functools.cache

@@ -89,11 +89,11 @@ def attention(user) -> list[tuple]:
         parts.append((UNBILLED_ORDERS, served, nobody, nobody, Count("order", distinct=True), Min("found_at")))
     if user.has_perm("orders.view_conflict"):
         parts.append((CONFLICTS, by_number(open_conflicts(), user), nobody, nobody, ALL, Min("received_at")))
-    rows = [_part(*part) for part in parts]
+    rows = [_union_part(*part) for part in parts]
     return list(rows[0].union(*rows[1:], all=True)) if rows else []
 
 
-def _part(what: str, rows: QuerySet, state, because, number, since) -> QuerySet:
+def _union_part(what: str, rows: QuerySet, state, because, number, since) -> QuerySet:
     rows = rows.order_by().annotate(what=Value(what), word=state, why=because).values_list("what", "word", "why")
     return rows.annotate(number=number, since=since)
 
@@ -115,12 +115,12 @@ def waiting_orders(user) -> list[tuple]:
         waiting = orders.filter(state=Order.State.AWAITING_APPROVAL)
         waiting = waiting.annotate(urgent=Exists(returned().filter(order=OuterRef("pk"))), since=asked_at())
         parts.append((AWAITING, waiting.order_by("-urgent", F("since").asc(nulls_last=True), "pk")))
-    rows = [_few(what, part) for what, part in parts]
+    rows = [_first_rows(what, part) for what, part in parts]
     found = list(rows[0].union(*rows[1:], all=True)) if rows else []
     return sorted(found, key=lambda row: (not row[4], row[5] is None, row[5], row[1]))
 
 
-def _few(what: str, rows: QuerySet) -> QuerySet:
+def _first_rows(what: str, rows: QuerySet) -> QuerySet:
     """The first few rows. SQLite allows no LIMIT in a union, but it allows one in an IN."""
     rows = rows.filter(pk__in=rows.values("pk")[:SHOWN]).order_by().annotate(what=Value(what))
     return rows.values_list("what", "pk", "number", "enterprise_name", "urgent", "since")

@@ -91,14 +91,14 @@ def _copy_sqlite(folder: Path) -> dict:
             raise BackupError(f"the copy is damaged: {'; '.join(said)[:300]}")
         tables = [row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         ours = [name for name in tables if not name.startswith("sqlite_")]
-        counts = {name: _one(copy, f'SELECT COUNT(*) FROM "{name}"') for name in ours}
-        newest = _one(copy, NEWEST)
-    _to_disk(folder / SQLITE)
+        counts = {name: _value(copy, f'SELECT COUNT(*) FROM "{name}"') for name in ours}
+        newest = _value(copy, NEWEST)
+    _sync(folder / SQLITE)
     return {"vendor": "sqlite", "server": sqlite3.sqlite_version, "file": SQLITE, "newest_event": newest or 0,
             "counts": counts}  # fmt: skip
 
 
-def _one(copy: sqlite3.Connection, sql: str):
+def _value(copy: sqlite3.Connection, sql: str):
     return copy.execute(sql).fetchone()[0]
 
 
@@ -123,12 +123,12 @@ def _copy_postgres(folder: Path) -> dict:
     found = postgres.count_rows(folder / POSTGRES)
     if wrong := sorted(name for name in counts if found.get(name) != counts[name]):
         raise BackupError(f"the dump does not hold what the database does: {', '.join(wrong)[:300]}")
-    _to_disk(folder / POSTGRES)
+    _sync(folder / POSTGRES)
     return {"vendor": "postgresql", "server": postgres.server_major(), "file": POSTGRES, "newest_event": newest,
             "counts": counts}  # fmt: skip
 
 
-def _to_disk(file: Path) -> None:
+def _sync(file: Path) -> None:
     with open(file, "rb") as written:
         os.fsync(written.fileno())
 

@@ -50,13 +50,13 @@ def shifted(value: object, days: datetime.timedelta, name: str = "") -> object:
     if isinstance(value, list):
         return [shifted(inner, days) for inner in value]
     if name in FORMATS:
-        return _moved(value, FORMATS[name], days)
+        return _shifted_time(value, FORMATS[name], days)
     if name == "name" and (found := SCHEDULE_NAME.fullmatch(value)):
-        return found[1] + _moved(found[2], "%Y%m%d%H%M%S", days)
+        return found[1] + _shifted_time(found[2], "%Y%m%d%H%M%S", days)
     return value
 
 
-def _moved(text: str, form: str, days: datetime.timedelta) -> str:
+def _shifted_time(text: str, form: str, days: datetime.timedelta) -> str:
     """Shifts a time. Text that is not a time of this form, such as a remark in the case, does not change."""
     try:
         return (datetime.datetime.strptime(text, form) + days).strftime(form)
