@@ -21,7 +21,7 @@ def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> boo
     if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
         return False
     trial = order.trial or order
-    there = _live_records(trial)
+    there = _records_by_domain(trial)
     if order.kind == Kind.TRIAL:
         _reduce_trial(order, order, there, now, by)
     else:
@@ -34,10 +34,10 @@ def keep_what_is_live(trial: Order, *, now: datetime.datetime, by: str) -> None:
 
     What a withdrawn change had removed could not be restored.
     """
-    _reduce_trial(trial, latest_shape(trial), _live_records(trial), now, by)
+    _reduce_trial(trial, latest_shape(trial), _records_by_domain(trial), now, by)
 
 
-def _live_records(trial: Order) -> dict[str, BillingRecord]:
+def _records_by_domain(trial: Order) -> dict[str, BillingRecord]:
     rows = trial.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk")
     return {row.domain_key: row for row in rows}
 
