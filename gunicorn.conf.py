@@ -1,7 +1,8 @@
-"""Read by gunicorn itself, at its start and at each reload. deploy/README.md says how a new version takes over.
+"""Gunicorn's configuration, read at its start and at each reload. deploy/README.md describes how a version is replaced.
 
-Callers that send the head of a request too slowly are given up: nginx in front never is one, but without it eight of
-them would hold all threads. Imports nothing of ours: what the master has loaded, its workers would keep over a reload.
+A caller that sends its request head too slowly is cut off. nginx in front is never that slow, but without nginx eight
+such callers would hold all threads. This file imports nothing of ours: workers would keep what the master has loaded,
+even after a reload.
 """
 
 import contextlib
@@ -14,13 +15,14 @@ import time
 from gunicorn.workers.gthread import ThreadWorker
 
 HEAD_SECONDS = 10
-LINGER_SECONDS = 2  # what a caller may still send after our last answer, so that it comes to read it
+LINGER_SECONDS = 2  # how long we read on after our last answer, so that the caller gets to read it
 
 
 class InTimeWorker(ThreadWorker):
-    """Slow callers hold a thread for a bounded time, and never the main thread, which accepts and tells that we live.
+    """Bounds how long a slow caller holds a thread.
 
-    `integrations.inbound.body` bounds the bodies.
+    The main thread, which accepts calls and reports that we are alive, is never held. `integrations.inbound.body`
+    bounds the bodies.
     """
 
     def init_process(self):
@@ -42,7 +44,7 @@ class InTimeWorker(ThreadWorker):
         return super().handle_request(req, conn)
 
     def murder_pending(self):
-        """Called at least once a second, by the thread that also closes connections."""
+        """Runs at least once a second, in the thread that also closes connections."""
         super().murder_pending()
         now = time.monotonic()
         for conn, until in list(self.heads.items()):
@@ -51,9 +53,12 @@ class InTimeWorker(ThreadWorker):
                     conn.sock.shutdown(socket.SHUT_RD)  # the thread then reads the end of the stream
 
     def _linger(self, sock):
-        """Waits here for what the caller still sends; the main thread, which would wait too, then finds the end."""
+        """Waits here for what the caller still sends.
+
+        The main thread would wait for it too; now it finds that the stream has ended.
+        """
         until = time.monotonic() + LINGER_SECONDS
-        with contextlib.suppress(OSError):  # gone, or silent for so long
+        with contextlib.suppress(OSError):  # gone, or silent until the time-out
             sock.shutdown(socket.SHUT_WR)
             while (left := until - time.monotonic()) > 0:
                 sock.settimeout(left)
@@ -65,24 +70,24 @@ class InTimeWorker(ThreadWorker):
 
 worker_class = InTimeWorker
 
-# As the command line names it: in production through the link to the release in use. Without it gunicorn would stay in
-# the folder to which the link led at its start, and a reload would load the old code again.
+# The folder as the command line names it: in production it is the link to the current release. Without this line
+# gunicorn would stay in the folder that the link named at its start, and a reload would load the old code again.
 chdir = os.path.dirname(os.path.abspath(__file__))
 
 
 def on_starting(server):
-    """What production lacks is named once, before anything listens; gunicorn then ends with 1.
+    """Reports what production lacks before anything listens. Gunicorn then ends with 1.
 
-    In a process of its own: what the master has loaded, its workers would keep over a reload.
+    The check runs in a process of its own: workers would keep what the master has loaded, even after a reload.
     """
     if subprocess.run([sys.executable, "-m", "project.production"], check=False).returncode:
         sys.exit(1)
 
 
 def post_fork(server, worker):
-    """Binds a new worker to the release that the link leads to at this moment, its code and its libraries.
+    """Binds a new worker's code and libraries to the release that the link names now.
 
-    What it loads later comes from there too, though the link may lead to another release by then.
+    Later imports come from that release too, even if the link then names another one.
     """
     release = os.path.realpath(chdir)
     paths = [os.path.realpath(path) for path in sys.path]

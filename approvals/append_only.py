@@ -1,12 +1,13 @@
 """The database itself refuses to change or delete a row of the approval history (contract 3.6).
 
-Code can be passed by: a shell, an admin action, `queryset.update()`. A trigger can't. Two things to know:
+Code can go around a rule: a shell, an admin action, `queryset.update()`. A trigger can't be bypassed. Two things to
+know:
 
-- SQLite makes a table anew when a later migration alters it, and the triggers go with the old one. Such a migration
-  ends with `RunPython(install, remove)`; a test looks whether they are there.
-- `manage.py flush` is refused on SQLite as soon as there is a record. The test suite, which flushes after tests
-  with real transactions, takes the guard off for that one statement only (tests/flushing.py). PostgreSQL flushes by
-  TRUNCATE, at which row triggers don't fire.
+- When a later migration alters a table, SQLite rebuilds it and drops its triggers. Such a migration ends with
+  `RunPython(install, remove)`. A test checks that the triggers exist.
+- SQLite refuses `manage.py flush` as soon as there is a record. The test suite flushes after tests with real
+  transactions, so it removes the guard for that one statement (tests/flushing.py). PostgreSQL flushes with TRUNCATE,
+  which does not fire row triggers.
 """
 
 TABLE = "approvals_approvalrecord"
@@ -34,23 +35,23 @@ _DROP = {
 
 
 def create_statements(vendor: str) -> list[str]:
-    """The SQL that sets the guard, for `connection.vendor`."""
+    """The SQL that installs the guard, for `connection.vendor`."""
     return _CREATE[vendor]
 
 
 def drop_statements(vendor: str) -> list[str]:
-    """The SQL that takes the guard off; harmless where there is none."""
+    """The SQL that removes the guard. It does nothing where there is none."""
     return _DROP[vendor]
 
 
 def install(apps, schema_editor) -> None:
-    """For migrations: sets the guard, anew where it was."""
+    """Installs the guard and replaces an older one. For migrations."""
     vendor = schema_editor.connection.vendor
     for statement in [*drop_statements(vendor), *create_statements(vendor)]:
         schema_editor.execute(statement)
 
 
 def remove(apps, schema_editor) -> None:
-    """For migrations, backwards."""
+    """Removes the guard. For migrations that are undone."""
     for statement in drop_statements(schema_editor.connection.vendor):
         schema_editor.execute(statement)

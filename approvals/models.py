@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ApprovalRecord(models.Model):
-    """One decision or remark. From BPM: `record_id` is theirs. From our staff: a waiver, with its reason."""
+    """One decision or remark. BPM's records have BPM's `record_id`; those of our staff are waivers with a reason."""
 
     class Source(models.TextChoices):
         BPM = "bpm", _("BPM")

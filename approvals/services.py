@@ -8,7 +8,7 @@ from approvals.models import ApprovalRecord
 
 
 class RecordBodyDiffersError(Exception):
-    """This record id is taken by a record with another body, or of another order; nothing was stored."""
+    """Another record has this record id: its body or its order differs. Nothing was stored."""
 
 
 def add_record(
@@ -26,11 +26,11 @@ def add_record(
     now: datetime.datetime,
     source: str = ApprovalRecord.Source.BPM,
 ) -> tuple[ApprovalRecord, bool]:
-    """The record of this id, and whether it was added just now.
+    """The record with this id, and whether this call added it.
 
-    The same id with the same order and `body_hash` again adds nothing. Of several callers at a time one adds it, and
-    inside a transaction nothing else of the others is undone. `result` is one of ApprovalRecord.Result, `time` and
-    `now` are aware. Raises RecordBodyDiffersError.
+    Adding the same id again with the same order and `body_hash` does nothing. If several callers add it at a time, one
+    of them succeeds; inside a transaction the others' work is kept. `result` is one of ApprovalRecord.Result. `time`
+    and `now` are aware. Raises RecordBodyDiffersError.
     """
     record = ApprovalRecord(
         order_id=order_id,
@@ -59,13 +59,13 @@ def _known(record_id: str) -> ApprovalRecord | None:
 
 
 def _added(record: ApprovalRecord) -> ApprovalRecord | None:
-    """Adds the record; None, or the other one if somebody else was quicker."""
+    """Adds the record. Returns None, or the record of whoever was faster."""
     try:
         with transaction.atomic():
             record.save(force_insert=True)
     except IntegrityError:
         other = _known(record.record_id)
-        if other is None:  # it broke another constraint
+        if other is None:  # another constraint failed
             raise
         return other
     return None

@@ -1,7 +1,7 @@
 """`make bundle`: one archive from which the desk is installed where no package index can be reached.
 
-In it are the committed code, its wheels for the target's Python, the collected static files and a list of all parts
-(`sbom.cdx.json`, CycloneDX). The same commit and the same wheels give the same bytes.
+The archive holds the committed code, its wheels for the target's Python, the collected static files and a list of all
+parts (`sbom.cdx.json`, CycloneDX). The same commit and the same wheels give the same bytes.
 """
 
 import argparse
@@ -29,7 +29,7 @@ class BundleError(Exception):
 
 
 def main(words: list[str] | None = None) -> int:
-    """Gives the exit code."""
+    """Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make bundle", description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="the folder for the archive; default: dist")
     parser.add_argument("--python-version", help="the target's Python, as 3.13; default: the one that runs this")
@@ -46,7 +46,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def make_bundle(output: Path, *, python: str | None = None, platforms: list[str] | None = None) -> Path:
-    """Writes the archive, and its SHA-256 beside it. Raises BundleError."""
+    """Writes the archive and, beside it, its SHA-256. Raises BundleError."""
     if _run("git", "status", "--porcelain", "--untracked-files=no"):
         raise BundleError("there are changes that are not committed; a bundle holds what is")
     commit = _run("git", "rev-parse", "HEAD").strip()
@@ -68,7 +68,7 @@ def make_bundle(output: Path, *, python: str | None = None, platforms: list[str]
 
 
 def _download(content: Path, python: str | None, platforms: list[str]) -> None:
-    """The wheels of requirements.txt, each compared with its hashes there. What has no wheel can't be bundled."""
+    """Downloads the wheels of requirements.txt and checks their hashes. A library without a wheel can't be bundled."""
     words = ["download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]
     if python:
         words += ["--implementation", "cp", "--python-version", python]
@@ -83,13 +83,13 @@ def _collect_static_files(content: Path) -> None:
 
 
 def _target(python: str | None, platforms: list[str]) -> str:
-    """What the wheels are for, as `cp313-linux_x86_64`."""
+    """What the wheels are for, such as `cp313-linux_x86_64`."""
     version = (python or f"{sys.version_info.major}.{sys.version_info.minor}").replace(".", "")
     return f"cp{version}-{platforms[0] if platforms else f'{sys.platform}_{os.uname().machine}'}"
 
 
 def _pack(content: Path, archive: Path, moment: int) -> None:
-    """In the order of names, all of root's and as old as the commit: nothing of this machine or this hour gets in."""
+    """Packs files by name, owned by root and dated as the commit. Nothing depends on this machine or on the time."""
 
     def as_committed(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = 0
@@ -110,7 +110,7 @@ def _pack(content: Path, archive: Path, moment: int) -> None:
 
 
 def _run(*command: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
-    """What it prints. Raises BundleError with its last words."""
+    """Runs a command and returns what it printed. Raises BundleError with the end of its output."""
     ended = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise BundleError(f"{' '.join(command[:4])} … ended with {ended.returncode}\n{ended.stderr.strip()[-2000:]}")

@@ -1,6 +1,6 @@
-"""The list of all parts of a bundle as a CycloneDX 1.6 document: what a security office asks for.
+"""The list of all parts of a bundle, as a CycloneDX 1.6 document. Security offices ask for it.
 
-Each library has its name, version, package URL, the wheel's SHA-256, its licence, and which others it names.
+Each library has its name, version, package URL, the wheel's SHA-256, its licence and its requirements.
 """
 
 import datetime
@@ -18,20 +18,24 @@ LICENCE = "License :: "
 
 
 def write_sbom(content: Path, *, version: str, moment: int) -> None:
-    """Writes `sbom.cdx.json` beside the `wheels` of an unpacked bundle; `moment`: the commit's, seconds since 1970."""
+    """Writes `sbom.cdx.json` beside the `wheels` of an unpacked bundle.
+
+    `moment` is the commit's time, in seconds since 1970.
+    """
     document = sbom(content, version=version, moment=moment)
     (content / "sbom.cdx.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def sbom(content: Path, *, version: str, moment: int) -> dict:
-    """The document; the same wheels give the same one."""
+    """The document. The same wheels give the same document."""
     wheels = {wheel: _metadata(wheel) for wheel in sorted((content / "wheels").glob("*.whl"))}
     components = [_component(wheel, metadata) for wheel, metadata in wheels.items()]
-    urls = {_plain(component["name"]): component["purl"] for component in components}
+    urls = {_normalized_name(component["name"]): component["purl"] for component in components}
     own = {"type": "application", "name": NAME, "version": version, "purl": f"pkg:generic/{NAME}@{version}"}
     direct = _names((content / "requirements.in").read_text(encoding="utf-8").splitlines())
     edges = {own["purl"]: direct} | {
-        urls[_plain(metadata["Name"])]: _names(metadata.get_all("Requires-Dist", [])) for metadata in wheels.values()
+        urls[_normalized_name(metadata["Name"])]: _names(metadata.get_all("Requires-Dist", []))
+        for metadata in wheels.values()
     }
     parts = json.dumps([own, components], sort_keys=True)
     return {
@@ -58,7 +62,7 @@ def _metadata(wheel: Path) -> Message:
 
 def _component(wheel: Path, metadata: Message) -> dict:
     name, version = metadata["Name"], metadata["Version"]
-    purl = f"pkg:pypi/{_plain(name)}@{version}"
+    purl = f"pkg:pypi/{_normalized_name(name)}@{version}"
     found = {
         "type": "library",
         "bom-ref": purl,
@@ -71,7 +75,7 @@ def _component(wheel: Path, metadata: Message) -> dict:
 
 
 def _licences(metadata: Message) -> list[dict]:
-    """As its author gives it: an SPDX expression, or names from the classifiers, or the first line of a free text."""
+    """The licence as the author gives it: an SPDX expression, classifiers' names, or the first line of a free text."""
     if expression := metadata["License-Expression"]:
         return [{"expression": expression}]
     classifiers = metadata.get_all("Classifier", [])
@@ -81,11 +85,11 @@ def _licences(metadata: Message) -> list[dict]:
 
 
 def _names(requirements: list[str]) -> set[str]:
-    """The plain names of `Django>=5.2 ; marker` and the like; lines without one are left out."""
+    """The plain names in lines such as `Django>=5.2 ; marker`. Lines without a name are left out."""
     found = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) for text in requirements)
-    return {_plain(match.group()) for match in found if match}
+    return {_normalized_name(match.group()) for match in found if match}
 
 
-def _plain(name: str) -> str:
-    """As package indexes compare names."""
+def _normalized_name(name: str) -> str:
+    """The name in the form in which package indexes compare names."""
     return re.sub(r"[-_.]+", "-", name).lower()

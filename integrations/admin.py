@@ -1,4 +1,4 @@
-"""Signs of life of the clusters, and what is known of the partners' health."""
+"""Heartbeats of the clusters, and what we know about the partners' health."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""Signs of life of the clusters that carry the work."""
+"""Heartbeats, leases, call counts and circuit breakers."""
 
 import datetime
 
@@ -26,7 +26,7 @@ class Heartbeat(models.Model):
 
 
 class Turn(models.Model):
-    """Whose turn it is at a thing that one worker does at a time, until when. A plain lease."""
+    """A lease on something that only one worker at a time does: its holder and its end."""
 
     name = models.CharField(max_length=32, primary_key=True)
     holder = models.UUIDField(null=True)
@@ -41,12 +41,12 @@ class Turn(models.Model):
 
 
 class CallCount(models.Model):
-    """How many calls a caller made within a sixtieth of the rate's time (integrations/bboss/rate_limit.py)."""
+    """How many calls a caller made within a sixtieth of the rate's period (integrations/bboss/rate_limit.py)."""
 
     caller = models.CharField(_("caller"), max_length=80)
     part = models.BigIntegerField(_("part of the time"))
     calls = models.PositiveIntegerField(_("calls"))
-    until = models.BigIntegerField(db_index=True)  # epoch seconds: then it counts no more
+    until = models.BigIntegerField(db_index=True)  # epoch seconds; the row stops counting then
 
     class Meta:
         verbose_name = _("count of calls")

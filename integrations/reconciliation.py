@@ -1,7 +1,7 @@
-"""Holds our billing records against the big-data side's, order by order (contract section 5, `reconcile`).
+"""Compares our billing records with the big-data side's, order by order (contract section 5, `reconcile`).
 
-Threads ask; one thread reads the database, compares and writes. Orders come in batches by id, so that memory does not
-grow with their number, and while one batch is compared the next is being asked for.
+Several threads ask; one thread reads the database, compares and writes. Orders come in batches by id, so that memory
+does not grow with their number. While one batch is compared, the next one is being asked about.
 """
 
 import datetime
@@ -41,9 +41,9 @@ from orders.services.reconciliation.results import (
 
 logger = logging.getLogger(__name__)
 THREADS = 12
-BATCH, RECORDS = 200, 20_000  # orders that are compared together, and records of theirs
-SECONDS_A_BATCH = 5  # of a batch within PARTNER_RATE: a part of the nightly run ends soon after its time is up
-GIVE_UP_AFTER = 20  # orders in a row without an answer
+BATCH, RECORDS = 200, 20_000  # orders that are compared together, and how many of the partner's records they may have
+SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time is up
+GIVE_UP_AFTER = 20  # this many orders in a row without an answer
 COUNTED = ("orders", "records", "differences", "fixed")
 NEEDED = [
     "number", "kind", "state", "undo_since", "billing_method", "enterprise_id", "enterprise_name", "attribution",
@@ -52,18 +52,18 @@ NEEDED = [
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Which orders: these numbers, or all; received on `since` (Asia/Shanghai) or later."""
+    """Which orders to compare: these numbers or all, received on `since` (a day in Asia/Shanghai) or later."""
 
     numbers: tuple[str, ...] = ()
     since: datetime.date | None = None
 
     def orders(self) -> QuerySet[Order]:
-        """Those that can have billing records under their own number: a change's are its trial's."""
+        """Orders that can have billing records under their own number. A change's records are its trial's."""
         rows = self.all_orders().exclude(kind=Order.Kind.CHANGE).select_related("attribution")
         return rows.only(*NEEDED, "attribution__code").order_by("pk")
 
     def all_orders(self) -> QuerySet[Order]:
-        """Changes too."""
+        """All orders in scope, changes included."""
         rows = Order.objects.all()
         if self.numbers:
             rows = rows.filter(number__in=self.numbers)
@@ -75,7 +75,7 @@ class Scope:
 
 @dataclass
 class Asked:
-    """One order that was asked for, with what our records were before. `troubled`: there is something to end."""
+    """An order that we asked about. `ours` and `seen` are our records from before; `troubled`: see `differences`."""
 
     order: Order
     ours: list[Ours]
@@ -86,11 +86,12 @@ class Asked:
 
 @dataclass
 class Comparison:
-    """One run, or a part of one. `seconds`: how long it goes on at the most; then `after` says where to go on.
+    """A reconciliation run, or a part of one.
 
-    `fix`, with a `reason`: see `keep_findings`. `listed`: the numbers that BBOSS has, where it gave a list.
-    `on_difference` is told of each difference as it is kept, `on_left` of each order that is not compared, or compared
-    and not put right, and why.
+    `seconds` bounds how long it runs; `after` then says where the next part begins. For `fix` with a `reason`, see
+    `keep_findings`. `listed` holds BBOSS's numbers, if BBOSS gave a list. `on_difference` is called with each
+    difference as it is saved. `on_left` is called with each order that is not compared, or is compared and not fixed,
+    and with the reason.
     """
 
     scope: Scope
@@ -109,8 +110,10 @@ class Comparison:
     counts: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> Reconciliation:
-        """Compares until all is done, time is up, or the big-data side stays silent or is paused. `after` is None at
-        the end."""
+        """Compares until all orders are done, time is up, or the big-data side is paused or stays silent.
+
+        `after` is None at the end.
+        """
         self.row = self.row or begin_reconciliation(by=self.by, now=timezone.now())
         self.error, self.in_a_row, self.began = "", 0, time.monotonic()
         self.counts = dict.fromkeys(COUNTED, 0)
@@ -125,20 +128,20 @@ class Comparison:
         with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
             for asked, last in self._ask_ahead(pool):
                 self._compare(asked, last)
-                if self._stops():
+                if self._must_stop():
                     pool.shutdown(cancel_futures=True)
                     return
             self.after = None
             self._compare_list(pool)
 
-    def _stops(self) -> bool:
+    def _must_stop(self) -> bool:
         if self.in_a_row >= GIVE_UP_AFTER:
             self.error, self.after = f"gave up: {self.error}", None
             return True
         return self._is_paused() or (self.seconds is not None and time.monotonic() - self.began >= self.seconds)
 
     def _is_paused(self) -> bool:
-        """Nothing more is asked while the big-data side is paused, and the run says so."""
+        """Whether the big-data side is paused. Then the run reports that, and asks nothing more."""
         why = why_paused("bigdata", now=timezone.now())
         if why:
             self.error, self.after = f"gave up: {why}", None
@@ -150,7 +153,7 @@ class Comparison:
         end_reconciliation(self.row, error=error, now=timezone.now(), newest=self.newest, listed=listed)
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
-        """Batches, each asked for while the one before it is compared, with the last id of each."""
+        """Yields each batch with its last id. A batch is asked about while the one before it is compared."""
         before = None
         for orders in self._batches():
             asked = self._ask(orders, pool), orders[-1].pk
@@ -161,14 +164,14 @@ class Comparison:
             yield before
 
     def _batches(self) -> Iterator[list[Order]]:
-        """So many orders that their records fit into memory, one at least."""
+        """Batches whose records fit into memory. A batch has at least one order."""
         last, size = self.after or 0, min(BATCH, settings.PARTNER_RATE * SECONDS_A_BATCH or BATCH)
         while orders := list(self.scope.orders().filter(pk__gt=last)[:size]):
             yield from _parts(orders)
             last = orders[-1].pk
 
     def _ask(self, orders: list[Order], pool: ThreadPoolExecutor) -> list[Asked]:
-        """Reads what we have, then asks what they have. Orders with a billing step under way are left out."""
+        """Reads our records, then asks for theirs. Leaves out orders with a billing step under way."""
         orders = self._to_compare(orders)
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
@@ -177,7 +180,7 @@ class Comparison:
         return [
             Asked(
                 order,
-                _ours(order, records[order.pk]),
+                _our_records(order, records[order.pk]),
                 snapshot(records[order.pk]),
                 pool.submit(_query, order.number, len(records[order.pk])),
                 order.pk in to_end,
@@ -186,14 +189,14 @@ class Comparison:
         ]
 
     def _to_compare(self, orders: list[Order]) -> list[Order]:
-        """Those whose books stand still. Of the others, and of those that can't be put right, is told."""
+        """The orders whose records do not change now. Reports the others, and those that can't be fixed."""
         found = obstacles(orders, now=timezone.now())
         for order in orders:
             if order.pk in found:
-                self._leave(order, found[order.pk].left, compared=not found[order.pk].moving)
+                self._report_left(order, found[order.pk].left, compared=not found[order.pk].moving)
         return [order for order in orders if order.pk not in found or not found[order.pk].moving]
 
-    def _leave(self, order: Order, left: Left, *, compared: bool = False) -> None:
+    def _report_left(self, order: Order, left: Left, *, compared: bool = False) -> None:
         self.skipped += not compared
         self.on_left(order.number, left, compared)
 
@@ -202,7 +205,7 @@ class Comparison:
         for asked in batch:
             answer = asked.answer.result()
             if isinstance(answer, PartnerError) and answer.code != "bad_result":
-                self._note_silence(asked.order.number, answer)
+                self._note_no_answer(asked.order.number, answer)
                 if self.in_a_row >= GIVE_UP_AFTER:
                     break
             else:
@@ -214,13 +217,13 @@ class Comparison:
         add_counts(self.row, **self.counts)
         self.counts = dict.fromkeys(COUNTED, 0)
 
-    def _note_silence(self, number: str, error: PartnerError) -> None:
+    def _note_no_answer(self, number: str, error: PartnerError) -> None:
         self.silent += 1
         self.in_a_row += 1
         self.error = f"{number}: {error.code}: {error.message}"
 
     def _compare_safely(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
-        """An order that can't be compared must not keep all others from it; it is named like one without an answer."""
+        """Compares an order. An error counts as a missing answer, so that the other orders are still compared."""
         try:
             self._compare_one(asked, theirs)
         except (OperationalError, InterfaceError):
@@ -232,18 +235,21 @@ class Comparison:
 
     def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
         self.in_a_row = 0
-        found, theirs = _found(asked.ours, theirs)
-        kept = self._keep(asked, found) if found or asked.troubled else []
+        found, theirs = _compare_records(asked.ours, theirs)
+        kept = self._save_findings(asked, found) if found or asked.troubled else []
         if kept is None:
-            self._leave(asked.order, {"code": "acted_meanwhile"})
+            self._report_left(asked.order, {"code": "acted_meanwhile"})
             return
         self.newest = asked.order.pk
         self.counts["orders"] += 1
         self.counts["records"] += max(len(asked.ours), len(theirs))
-        self._tell(kept)
+        self._report_differences(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
-        """BBOSS's list: the numbers that we do not know with what is held for them, and ours that it lacks."""
+        """Compares BBOSS's list with our orders.
+
+        It finds numbers that we do not know, with the partner's records for them, and orders that the list lacks.
+        """
         if self.listed is None:
             return
         now = timezone.now()
@@ -255,20 +261,22 @@ class Comparison:
             for number, future in asked:
                 answer = future.result()
                 if isinstance(answer, PartnerError):
-                    self._note_silence(number, answer)
+                    self._note_no_answer(number, answer)
                 else:
-                    self._tell(keep_unknown(self.row, number, held_records(answer), by=self.by, now=now))
+                    self._report_differences(keep_unknown(self.row, number, held_records(answer), by=self.by, now=now))
             self._add_counts()
-        self._tell(keep_not_listed(self.row, self.scope.all_orders(), set(self.listed), by=self.by, now=now))
+        self._report_differences(
+            keep_not_listed(self.row, self.scope.all_orders(), set(self.listed), by=self.by, now=now)
+        )
         self._add_counts()
 
-    def _tell(self, kept: list[Difference]) -> None:
+    def _report_differences(self, kept: list[Difference]) -> None:
         self.counts["differences"] += len(kept)
         for difference in kept:
             self.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
             self.on_difference(difference)
 
-    def _keep(self, asked: Asked, found: list[Finding]) -> list[Difference] | None:
+    def _save_findings(self, asked: Asked, found: list[Finding]) -> list[Difference] | None:
         return keep_findings(
             self.row, asked.order.pk, found, seen=asked.seen, fix=self.fix, reason=self.reason, by=self.by,
             now=timezone.now(),
@@ -276,7 +284,7 @@ class Comparison:
 
 
 def _parts(orders: list[Order]) -> Iterator[list[Order]]:
-    """The orders in lists with RECORDS records at the most, or one order."""
+    """Splits the orders into lists with at most RECORDS records, or with one order."""
     rows = BillingRecord.objects.filter(order__in=[order.pk for order in orders]).order_by()
     counts = dict(rows.values_list("order").annotate(records=Count("*")))
     part, records = [], 0
@@ -290,24 +298,24 @@ def _parts(orders: list[Order]) -> Iterator[list[Order]]:
 
 
 def look(order_id: int) -> Look:
-    """One order, asked for and compared now (`orders.books.look`). Raises BooksSilentError."""
+    """Asks about one order and compares it now (`orders.books.look`). Raises BooksSilentError."""
     order = Order.objects.select_related("attribution").get(pk=order_id)
     records = list(order.billing_records.order_by("pk"))
     answer = _query(order.number, len(records))
     if isinstance(answer, PartnerError) and answer.code != "bad_result":
         raise BooksSilentError(answer.message, code=answer.code)
-    found, theirs = _found(_ours(order, records), answer)
+    found, theirs = _compare_records(_our_records(order, records), answer)
     return Look(findings=found, seen=snapshot(records), records=max(len(records), len(theirs)))
 
 
-def _found(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Finding], list[dict]]:
-    """What differs, and their rows; an answer that can't be read is a difference of its own."""
+def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Finding], list[dict]]:
+    """The differences, and the partner's rows. An answer that can't be read is a difference too."""
     if isinstance(theirs, PartnerError):
         return [unreadable_answer(theirs.answer)], []
     return compare(ours, theirs), theirs
 
 
-def _ours(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
+def _our_records(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
     rows = []
     for record in records:
         record.order = order
@@ -318,10 +326,11 @@ def _ours(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
 
 
 def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
-    """What the big-data side holds for an order; asked once more if it did not answer. Runs in threads: no database.
+    """What the big-data side holds for an order. Asks a second time if there is no answer.
 
-    `expected`: how many records that may be. It may hold many more than we know of, so where its answer was too large
-    for so few the second question takes as many as an order can have.
+    Runs in threads, so it must not use the database. `expected` is how many records we expect. The partner may hold
+    many more than we know of. If its answer was too large for so few, the second question allows as many records as an
+    order can have.
     """
     error = None
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What the queue runs. Each task may be lost, run twice or run late: our own tables say what is to be done."""
+"""The queue's tasks. Each may be lost, run twice or run late, since our own tables say what is to be done."""
 
 import datetime
 import functools
@@ -28,11 +28,11 @@ from orders.services.wakeup import wake
 logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
-PART_SECONDS = 15.0  # a stopped worker waits for its tasks, and kills what takes longer than 25
+PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
 
 
 def unless_away(task: Callable) -> Callable:
-    """For tasks that come again by themselves: a database that is away ends them with one line, not with a failure."""
+    """For tasks that run again by themselves: a database that is away ends them with one line, not with a failure."""
 
     @functools.wraps(task)
     def run(*args, **kwargs):
@@ -51,7 +51,7 @@ def unless_away(task: Callable) -> Callable:
 
 @unless_away
 def drain(settle: bool = False) -> str:
-    """Delivers what is due; comes again through the queue while something is left or due soon."""
+    """Delivers due steps. Queues itself again while steps are left or soon due."""
     if ending.is_set():
         return "this cluster ends"
     beat()
@@ -65,7 +65,7 @@ def drain(settle: bool = False) -> str:
 
 @unless_away
 def sweep() -> str:
-    """Each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
+    """Runs each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
     now = timezone.now()
     parts = (
         end_pauses, settle_arrived, start_due, end_trials, close_abandoned, release, forget_counts, remind_of_pauses,
@@ -73,7 +73,7 @@ def sweep() -> str:
     for part in parts:
         try:
             part(now=now)
-        except Exception as error:  # an order that one of them can't cope with must not keep all others waiting
+        except Exception as error:  # one order that fails here must not keep all others waiting
             if is_away(error):
                 raise
             logger.exception("the sweep's %s failed", part.__name__)
@@ -81,30 +81,32 @@ def sweep() -> str:
 
 
 def start_due(*, now: datetime.datetime) -> list[str]:
-    """Starts all orders whose day has come."""
+    """Starts all orders whose start day has come."""
     return activate(numbers=None, by="sweep", now=now)
 
 
 @unless_away
 def ping(cluster: str) -> None:
-    """Answers the watchdog of the cluster that carries this out."""
+    """Answers the watchdog of the cluster that runs this task."""
     beat(cluster, often_enough=datetime.timedelta())
 
 
 @unless_away
 def look_at_files() -> str:
-    """Every five minutes: held info-security files are looked at again (contract 3.7)."""
+    """Runs every five minutes: checks held info-security files again (contract 3.7)."""
     return f"{len(recheck_files(numbers=None, now=timezone.now()))} orders looked at again"
 
 
 def nightly_usage() -> str:
-    """Each night: asks for the traffic of all running trials (contract section 5)."""
+    """Runs each night: asks for the traffic of all running trials (contract section 5)."""
     return f"{ask_for_usage(by='schedule', now=timezone.now())} trials asked for"
 
 
 def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
-    """Each night: compares all billing records with the big-data side's, a little at a time, since a task may not take
-    long; each part queues the next one."""
+    """Runs each night: compares all billing records with the big-data side's.
+
+    A task may not take long, so it compares a part and queues the next part.
+    """
     row = Reconciliation.objects.get(pk=reconciliation) if reconciliation else None
     run = Comparison(Scope(), by="schedule", seconds=PART_SECONDS, row=row, after=after)
     row = run.run()
@@ -115,7 +117,7 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 
 @unless_away
 def tidy() -> str:
-    """Each hour: forgets dead clusters, and what the queue noted about tasks that failed long ago."""
+    """Runs each hour: removes dead clusters, and the queue's notes about tasks that failed long ago."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()

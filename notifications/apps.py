@@ -1,4 +1,4 @@
-"""Mails and the people who get them."""
+"""Mails and the people who receive them."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

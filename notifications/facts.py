@@ -1,4 +1,4 @@
-"""What a mail tells about an order: plain values, read by the caller from the database."""
+"""What a mail says about an order: plain values, which the caller reads from the database."""
 
 import datetime
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ LONGEST_TEXT = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class MailFacts:
-    """One order as its SA shall read it. Labels may be lazily translated; an empty value leaves its line out or blank.
+    """One order as its SA reads it. Labels may be lazily translated. An empty value leaves its line out or blank.
 
-    `domains`: all of them. `start`: an aware time. `cause` and `next_step`: sentences. `admin_path`: where to look.
+    `domains` holds all domains, `start` is an aware time, `cause` and `next_step` are sentences, and `admin_path` is
+    the page of the order.
     """
 
     order_number: str
@@ -29,7 +30,7 @@ class MailFacts:
     admin_path: str = ""
 
     def for_template(self) -> dict:
-        """The values that the templates name, each on one line: no value can begin a line of its own."""
+        """The values that the templates name, each on one line, so that no value can begin a line of its own."""
         texts = ("order_number", "kind_label", "state_label", "enterprise_name", "attribution")
         more = ("cause", "next_step", "admin_path")
         return {
@@ -42,6 +43,6 @@ class MailFacts:
 
 
 def one_line(value: object) -> str:
-    """The text without line breaks and other control characters, at most LONGEST_TEXT characters."""
+    """The text without line breaks and other control characters, at most LONGEST_TEXT characters long."""
     text = "".join(character if character.isprintable() else " " for character in str(value))
     return " ".join(text.split())[:LONGEST_TEXT]

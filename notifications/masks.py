@@ -1,17 +1,17 @@
-"""How phones, mails and names of people look to those who may not read them. Pure text, no lengths kept.
+"""Masks phones, mail addresses and people's names for readers who may not see them. Pure text; hides lengths too.
 
-Strangers write what is masked here: every pattern takes linear time, whatever the text is.
+Strangers write these texts, so every pattern takes linear time for any text.
 """
 
 import re
 import string
 
 MOST = 64 * 1024
-"""How many bytes of a text that others wrote a page shows."""
+"""How many bytes of a foreign text a page shows."""
 _WORD = "A-Za-z0-9._%+-"
 _IN_A_WORD = string.ascii_letters + string.digits + "._%+-@"
-_AT = re.compile(rf"([{_WORD}]++)@([A-Za-z0-9.-]++)|[{_WORD}]++")  # takes a word whole, so that none is read twice
-_BEFORE = r"(?:(?<![0-9A-Za-z])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"  # a letter of an escape is none of the text
+_AT = re.compile(rf"([{_WORD}]++)@([A-Za-z0-9.-]++)|[{_WORD}]++")  # takes a whole word, so that no word is read twice
+_BEFORE = r"(?:(?<![0-9A-Za-z])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"  # an escape's letter is not text
 MOBILE = re.compile(_BEFORE + r"(1[0-9]{2})[0-9]{6}([0-9]{2})(?![0-9A-Za-z])")
 PHONE = re.compile(r"(?<![0-9A-Za-z])(\+?[0-9]{3})[0-9-]{3,}([0-9]{2})(?![0-9A-Za-z])")
 LONGEST_PHONE = 200  # of a member that holds one or a few
@@ -24,31 +24,31 @@ def mask_name(name: str) -> str:
 
 
 def mask_phone(phone: str) -> str:
-    """`13700001234` becomes `137***34`; what does not look like a phone vanishes altogether."""
+    """`13700001234` becomes `137***34`. A text that does not look like a phone is hidden completely."""
     masked = PHONE.sub(r"\1***\2", phone) if len(phone) <= LONGEST_PHONE else "***"
     return masked if masked != phone or not phone else "***"
 
 
 def mask_mail(mail: str) -> str:
-    """`zhang@example.com` becomes `z***@example.com`; what does not look like a mail vanishes altogether."""
+    """`zhang@example.com` becomes `z***@example.com`. A text that looks like no mail address is hidden completely."""
     masked = mask_mails(mail)
     return masked if masked != mail or not mail else "***"
 
 
 def mask_mails(text: str) -> str:
-    """Mails in running text."""
+    """Masks mail addresses in running text."""
     return _AT.sub(_mail, text) if "@" in text else text
 
 
 def mask_text(text: str) -> str:
-    """Mails, and mainland mobile numbers, in running text."""
+    """Masks mail addresses and mainland mobile numbers in running text."""
     return MOBILE.sub(r"\1***\2", mask_mails(text))
 
 
 def head(text: str, most: int = MOST) -> tuple[str, int]:
-    """The first `most` bytes of a text, in UTF-8, and how many bytes are left out.
+    """The first `most` bytes of a text in UTF-8, and how many bytes are left out.
 
-    A word is not cut: the half of a phone or of a mail would not be known for one.
+    A word is never cut: half of a phone or mail address would not be recognised and masked.
     """
     if len(text) * 4 <= most:
         return text, 0

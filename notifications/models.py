@@ -1,11 +1,11 @@
-"""Who gets mail, and the mails that went out."""
+"""Contacts, who receive mail, and the mails that were written."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class Contact(models.Model):
-    """A person who answers for an attribution. JT and GJ share the group-customer SA unless their own is set."""
+    """A person responsible for an attribution. JT and GJ share the group-customer SA unless each has its own."""
 
     class Role(models.TextChoices):
         SA = "sa", _("SA")
@@ -27,12 +27,12 @@ class Contact(models.Model):
         ]
 
     def __str__(self):
-        """Titles and logs show this, so it names nobody."""
+        """Titles and logs show this text, so it contains no name."""
         return f"{self.attribution_id} {self.get_role_display()} {self.pk}"
 
 
 class Mail(models.Model):
-    """A mail as it was written at its first attempt: one mail, all recipients, one Message-ID for good."""
+    """A mail as it was written at its first attempt: one mail, all recipients, one Message-ID for all attempts."""
 
     order = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="mails", verbose_name=_("order"))
     dispatch = models.OneToOneField("orders.Dispatch", models.PROTECT, related_name="mail", verbose_name=_("dispatch"))

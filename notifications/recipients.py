@@ -1,4 +1,4 @@
-"""Who answers for an attribution, and who gets mail about it."""
+"""Who is responsible for an attribution, and who gets mail about it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from django.core.validators import validate_email
 
 from notifications.models import Contact
 
-SHARED = {"JT": "GJ", "GJ": "JT"}  # both are the group-customer SA's (政企 SA), unless each has its own
+SHARED = {"JT": "GJ", "GJ": "JT"}  # both share the group-customer SA (政企 SA), unless each has its own
 
 
 @dataclass(frozen=True)
 class ContactFacts:
-    """A contact as it was at a moment. `mail` may be empty for the default contact only."""
+    """A contact as it was at some moment. `mail` may be empty for the default contact only."""
 
     name: str
     mail: str
@@ -24,25 +24,25 @@ class ContactFacts:
 def contacts_for(letters: str) -> list[ContactFacts]:
     """The active SA contacts of an attribution, in the order in which they were entered.
 
-    JT and GJ stand in for each other where one has none. Nobody at all: the default contact of the settings. Empty
-    only where that isn't set either.
+    JT and GJ stand in for each other if one of them has no contact. If there is nobody at all, it is the default
+    contact of the settings. The list is empty only if that is not set either.
     """
-    found = _active(letters, Contact.Role.SA)
+    found = _active_contacts(letters, Contact.Role.SA)
     if not found and letters in SHARED:
-        found = _active(SHARED[letters], Contact.Role.SA)
-    return found or _default()
+        found = _active_contacts(SHARED[letters], Contact.Role.SA)
+    return found or _default_contact()
 
 
 def recipients_for(letters: str) -> list[str]:
-    """The addresses that a mail about this attribution goes to: its SA's, then those who get a copy; each once."""
-    copies = _active(letters, Contact.Role.COPY)
+    """The addresses for a mail about this attribution: its SA's, then those who get a copy. Each appears once."""
+    copies = _active_contacts(letters, Contact.Role.COPY)
     if not copies and letters in SHARED:
-        copies = _active(SHARED[letters], Contact.Role.COPY)
+        copies = _active_contacts(SHARED[letters], Contact.Role.COPY)
     return _distinct(contact.mail.strip() for contact in [*contacts_for(letters), *copies])
 
 
 def _distinct(mails: Iterable[str]) -> list[str]:
-    """Each address once, in the given order. One that is none is left out: it would keep the mail from the others."""
+    """Each address once, in the given order. Invalid ones are left out: one would keep the mail from all others."""
     found = {}
     for mail in filter(_is_address, mails):
         found.setdefault(mail.lower(), mail)
@@ -57,11 +57,11 @@ def _is_address(mail: str) -> bool:
     return True
 
 
-def _active(letters: str, role: str) -> list[ContactFacts]:
+def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
     rows = Contact.objects.filter(attribution_id=letters, role=role, active=True).order_by("pk")
     return [ContactFacts(*row) for row in rows.values_list("name", "mail", "tel")]
 
 
-def _default() -> list[ContactFacts]:
+def _default_contact() -> list[ContactFacts]:
     contact = ContactFacts(settings.DEFAULT_CONTACT_NAME, settings.DEFAULT_CONTACT_MAIL, settings.DEFAULT_CONTACT_TEL)
     return [contact] if any((contact.name, contact.mail, contact.tel)) else []

@@ -1,4 +1,4 @@
-"""Hands one written mail to the mail server (contract 3.9, Mail). Knows no database, so threads may send."""
+"""Hands one written mail to the mail server (contract 3.9, Mail). Uses no database, so threads may send."""
 
 import smtplib
 
@@ -10,8 +10,8 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from notifications.smtp import Connect, WatchedBackend
 
-FOR_NOW_STATUSES = {401, 403, 408, 429}  # a mail provider's HTTP answers that say nothing about the mail
-# Faults of the connection or of our login, not of the mail: it goes out once they are mended.
+FOR_NOW_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider that say nothing about this mail
+# Faults of the connection or of our login, not of the mail: it is sent once they are repaired.
 NOT_THE_MAILS_FAULT = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 
 
@@ -31,12 +31,12 @@ class MailError(Exception):
 
 
 def send(payload: dict, *, connect: Connect | None = None) -> None:
-    """Sends one mail to all its recipients; `payload` is `notifications.services.mail_payload`.
+    """Sends one mail to all its recipients. `payload` comes from `notifications.services.mail_payload`.
 
-    `connect(host, port)` opens the connection to an SMTP server: who gives it can end the sending at any moment.
-    A repeat carries the same Message-ID. Raises MailError: for now after connection trouble, a time-out, a failed login
-    or SMTP 4xx; permanent after SMTP 5xx, if all recipients are refused for good, and if there are none. A server that
-    takes the mail for some of the recipients has taken it.
+    `connect(host, port)` opens the connection to an SMTP server, so the caller can end the sending at any moment. A
+    repeat has the same Message-ID. Raises MailError. It is not permanent after connection trouble, a time-out, a failed
+    login or SMTP 4xx. It is permanent after SMTP 5xx, if all recipients are refused for good, and if there are none. If
+    a server takes the mail for some of the recipients, the mail counts as sent.
     """
     if not payload["to"]:
         raise MailError(
@@ -47,9 +47,9 @@ def send(payload: dict, *, connect: Connect | None = None) -> None:
     except smtplib.SMTPRecipientsRefused as error:
         raise _recipients_refused(error) from error
     except smtplib.SMTPResponseException as error:
-        raise _answered(error) from error
+        raise _smtp_error(error) from error
     except AnymailError as error:
-        raise _provider(error) from error
+        raise _provider_error(error) from error
     except (smtplib.SMTPException, requests.RequestException, OSError) as error:
         raise _from("mail server", error, permanent=False, code=_trouble(error)) from error
     except ValueError as error:  # an address or header that can't be written, BadHeaderError among them
@@ -59,7 +59,7 @@ def send(payload: dict, *, connect: Connect | None = None) -> None:
 
 
 def _backend(connect: Connect | None) -> BaseEmailBackend:
-    """The backend of the settings. One of a provider, or of the site's own, opens its connections itself."""
+    """The backend of the settings. A provider's backend, or the site's own, opens its connections itself."""
     usual = get_connection()
     return WatchedBackend(connect=connect) if connect and type(usual) is EmailBackend else usual
 
@@ -87,13 +87,13 @@ def _recipients_refused(error: smtplib.SMTPRecipientsRefused) -> MailError:
     return _from("all recipients refused", error, permanent=permanent, code="recipients_refused")
 
 
-def _answered(error: smtplib.SMTPResponseException) -> MailError:
+def _smtp_error(error: smtplib.SMTPResponseException) -> MailError:
     permanent = error.smtp_code >= 500 and not isinstance(error, NOT_THE_MAILS_FAULT)
     return _from("mail server", error, permanent=permanent, code=f"smtp_{error.smtp_code}")
 
 
-def _provider(error: AnymailError) -> MailError:
-    """A mail provider behind anymail: HTTP answers, or a mail that it can't take."""
+def _provider_error(error: AnymailError) -> MailError:
+    """An error of a mail provider behind anymail: an HTTP answer, or a mail that it can't take."""
     status = getattr(error, "status_code", None)
     if isinstance(error, AnymailAPIError):
         permanent = status is not None and 400 <= status < 500 and status not in FOR_NOW_STATUSES
@@ -102,12 +102,15 @@ def _provider(error: AnymailError) -> MailError:
 
 
 def _trouble(error: Exception) -> str:
-    """smtplib turns a time-out while reading into a lost connection, with the time-out as its context."""
+    """The error's code.
+
+    smtplib turns a time-out while reading into a lost connection, with the time-out as its context.
+    """
     slow = (TimeoutError, requests.Timeout)
     return "timeout" if isinstance(error, slow) or isinstance(error.__context__, slow) else "connection"
 
 
-def _words(error: Exception) -> str:
-    """Its words as every database keeps them: without U+0000 and halves of surrogate pairs."""
+def _clean_text(error: Exception) -> str:
+    """The error's text in a form that every database keeps: without U+0000 and halves of surrogate pairs."""
     said = f"{type(error).__name__} {error}"[:300]
     return said.encode("utf-8", "replace").decode().replace("\0", "?")

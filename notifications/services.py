@@ -1,4 +1,4 @@
-"""Writes mails: who gets one and what it says is decided once, at the first attempt (contract 3.9, Mail)."""
+"""Writes mails. Recipients and text are decided once, at the first attempt (contract 3.9, Mail)."""
 
 import datetime
 import uuid
@@ -15,7 +15,7 @@ from notifications.sending import MailError, send
 
 __all__ = ["MailError", "MailFacts", "mail_payload", "send", "write_mail"]
 
-LANGUAGE = "zh-hans"  # what SAs read, whoever or whatever caused the mail
+LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
 LONGEST_SUBJECT = 200
 
 
@@ -29,10 +29,11 @@ def write_mail(
     letters: str,
     now: datetime.datetime,
 ) -> Mail:
-    """The mail of this dispatch, written now unless it was before.
+    """The mail of this dispatch. Writes it unless it was written before.
 
-    `kind` names the template (one of Dispatch.Step's MAIL_*), `letters` the attribution whose contacts get it; empty:
-    the default contact. The Message-ID comes from the dispatch's key. Raises TemplateDoesNotExist for an unknown kind.
+    `kind` names the template (one of Dispatch.Step's MAIL_*). `letters` is the attribution whose contacts get the mail;
+    if empty, the default contact gets it. The Message-ID comes from the dispatch's key. Raises TemplateDoesNotExist for
+    an unknown kind.
     """
     written = Mail.objects.filter(dispatch_id=dispatch_id).first()
     if written:
@@ -67,6 +68,6 @@ def _render(kind: str, facts: MailFacts) -> tuple[str, str]:
         template = get_template(f"notifications/{kind}.txt").template
         known = facts.for_template()
         known["admin_path"] = f"{settings.SITE_URL}{known['admin_path']}" if known["admin_path"] else ""
-        text = template.render(Context(known, autoescape=False))  # it is no HTML
+        text = template.render(Context(known, autoescape=False))  # the mail is not HTML
     subject, _, body = text.strip().partition("\n")
     return one_line(subject)[:LONGEST_SUBJECT], body.strip() + "\n"

@@ -1,7 +1,7 @@
 """Django's SMTP backend over connections that the caller opens, so that the caller can end them at a deadline.
 
-Time-outs of sockets count from read to read: a mail server that drips bytes would hold a mail longer than its lease
-(contract 3.9, Leases), and another worker would send it a second time meanwhile.
+Socket time-outs count from read to read. A mail server that sends byte after byte could hold a mail longer than its
+lease (contract 3.9, Leases). Another worker would then send it a second time.
 """
 
 import smtplib
@@ -15,7 +15,7 @@ Connect = Callable[[str, int], socket.socket]
 
 
 class WatchedBackend(EmailBackend):
-    """`connect(host, port)` opens every connection; all else is as the settings say."""
+    """Opens every connection with `connect(host, port)`. All other options are those of the settings."""
 
     def __init__(self, *args, connect: Connect, **kwargs):
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""An activation's start day, whoever notices it: schedule, sweep or command (contract 3.9, One trigger)."""
+"""Starts activations on their start day. The schedule, the sweep and a command call it (contract 3.9, One trigger)."""
 
 import datetime
 from collections.abc import Collection
@@ -13,15 +13,15 @@ from orders.services.wakeup import wake
 
 
 def run_job(number: str) -> str:
-    """The schedule's job for one order; safe to run twice or late. Returns what it did, for the queue's log."""
+    """The schedule's job for one order. It may run twice or late. Returns what it did, for the queue's log."""
     started = activate(numbers=[number], by="schedule", now=timezone.now())
     return f"{number}: {'started' if started else 'nothing to do'}"
 
 
 def activate(*, numbers: Collection[str] | None, by: str, now: datetime.datetime) -> list[str]:
-    """Starts the orders whose day has come; returns their numbers. `None`: all of them.
+    """Starts the orders whose day has come. Returns their numbers. `numbers=None` means all orders.
 
-    Their start-day steps become due; an order that has none left becomes active.
+    Their start-day steps become due. An order without such steps becomes active.
     """
     due = Order.objects.filter(state=Order.State.SCHEDULED, start_at__lte=now, undo_since=None)
     if numbers is not None:
@@ -41,6 +41,6 @@ def activate(*, numbers: Collection[str] | None, by: str, now: datetime.datetime
 
 
 def _waiting_for_their_day(ids: Collection[int]) -> set[int]:
-    """Those of the orders that have a start-day step which is not due yet."""
+    """The orders among these with a start-day step that is not due yet."""
     rows = Dispatch.objects.filter(order__in=ids, state=Dispatch.State.WAITING, gate=Dispatch.Gate.START, undo=False)
     return set(rows.values_list("order_id", flat=True))

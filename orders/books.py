@@ -1,4 +1,4 @@
-"""What the big-data side holds, in our words: the boundary between its answers and the core (contract 3.3, look-up)."""
+"""The big-data side's records in our terms: the boundary between its answers and the core (contract 3.3, look-up)."""
 
 import datetime
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from django.utils.module_loading import import_string
 from orders.queries.pausing import why_paused
 from orders.services.incidents import PARTNER_PAUSED
 
-CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what puts a difference right
-ASK = "integrations.bigdata.books.ask"  # dotted paths: the core does not import what lies above it
+CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what corrects a difference
+ASK = "integrations.bigdata.books.ask"  # dotted paths: the core does not import the layers above it
 LOOK = "integrations.reconciliation.look"
 
 
 class BooksSilentError(Exception):
-    """The big-data side did not answer; `code` and the message say how."""
+    """The big-data side did not answer. `code` and the message say how."""
 
     def __init__(self, message: str, *, code: str):
         super().__init__(message)
@@ -25,10 +25,10 @@ class BooksSilentError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class HeldRecord:
-    """One billing record as the big-data side holds it. `key`: the domain in lower case. `live`: cancelStatus 1.
+    """A billing record as the big-data side holds it. `key` is the domain in lower case. `live` means cancelStatus 1.
 
-    `create_time` and `cancel_time` are None where what it sent is no time. `fields` is its row as it came, values as
-    texts without U+0000. `readable`: productId and domain are there and came as they are kept.
+    `create_time` and `cancel_time` are None if what it sent is not a time. `fields` is its row as it came, with values
+    as texts without U+0000. `readable`: productId and domain are present, and we can store them unchanged.
     """
 
     product_id: str
@@ -48,12 +48,16 @@ class HeldRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One difference between our records of an order and the big-data side's. `kind`: of models.Difference.Kind.
+    """One difference between our records of an order and the big-data side's. `kind` is one of models.Difference.Kind.
 
-    `ours` and `theirs`: live, cancelled, missing and the like; `fields`: {name: [ours, theirs]}. `remedy`: `create`
-    (send our record again, live or cancelled), `delete` (theirs, as `named` names it), `settle` (ours was unknown, and
-    is now what `theirs` says, with their `times` of creating and cancelling where we have none) or none: what can't be
-    named exactly can't be deleted. `record`: the id of ours, if there is one.
+    `ours` and `theirs` are live, cancelled, missing and the like. `fields` is {name: [ours, theirs]}. `record` is the
+    id of our record, if there is one. `remedy` is one of these:
+
+    - `create`: send our record again, live or cancelled.
+    - `delete`: delete the record of theirs that `named` names.
+    - `settle`: ours was unknown and is now what `theirs` says, with their `times` of creating and cancelling where we
+      have none.
+    - none: a record that can't be named exactly can't be deleted.
     """
 
     kind: str
@@ -69,15 +73,18 @@ class Finding:
 
     @property
     def detail(self) -> dict:
-        """What is kept of it for a reader."""
+        """What is stored of it for readers."""
         told = {"ours": self.ours, "theirs": self.theirs}
         return told | ({"fields": self.fields} if self.fields else {})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """One order's records held against the big-data side's. `seen`: what ours were like (`reconciling.snapshot`);
-    `records`: how many there are on the side that has more."""
+    """A comparison of one order's records with the big-data side's.
+
+    `seen` is the state of our records at that time (`results.snapshot`). `records` is the number of records on the side
+    that has more.
+    """
 
     findings: list[Finding]
     seen: dict
@@ -85,14 +92,14 @@ class Look:
 
 
 def look(order_id: int) -> Look:
-    """Asks now, and compares. Never inside a transaction. Raises BooksSilentError."""
+    """Asks and compares now. Must not run in a transaction. Raises BooksSilentError."""
     _check_not_paused()
     question: Callable[[int], Look] = import_string(LOOK)
     return question(order_id)
 
 
 def ask(job_id: str) -> list[HeldRecord]:
-    """The records that the big-data side holds for an order, asked for now. Never inside a transaction.
+    """The records that the big-data side holds for an order now. Must not run in a transaction.
 
     Raises BooksSilentError.
     """

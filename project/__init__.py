@@ -1,4 +1,4 @@
 """The IBS order desk."""
 
 __version__ = "0.9.0"
-"""The one place that says which version this is: commands, pages, logs, the OpenAPI schema and the bundle read it."""
+"""The version of the desk, stated only here. Commands, pages, logs, the OpenAPI schema and the bundle read it."""

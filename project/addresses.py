@@ -1,4 +1,4 @@
-"""Addresses and networks in settings."""
+"""Parses addresses and networks in settings."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -7,12 +7,12 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def parse_network(entry: str) -> Network:
-    """`10.0.0.5` or `10.0.0.0/8`. Raises ValueError for anything else, also for host bits behind the mask."""
+    """Parses `10.0.0.5` or `10.0.0.0/8`. Raises ValueError for anything else, also for host bits behind the mask."""
     return ipaddress.ip_network(entry.strip())
 
 
 def is_allowed(address: str, entries: Iterable[str]) -> bool:
-    """Whether the peer's address lies in one of the networks; never for what is no address."""
+    """Whether the peer's address is in one of the networks. False if it is not an address."""
     try:
         peer = ipaddress.ip_address(address)
     except ValueError:

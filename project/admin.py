@@ -1,4 +1,4 @@
-"""The queue's own pages. `func` of a schedule or task is any dotted path: only superusers may write or run one."""
+"""The queue's pages. A schedule or task can name any dotted path as `func`, so only superusers may write or run one."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -9,12 +9,14 @@ from orders.admin.scope import UnlimitedOnly
 from project.accounts import failed_logins, staff
 from project.admin_site import audit
 
-__all__ = ["audit", "failed_logins", "staff"]  # registers the accounts' pages
+__all__ = ["audit", "failed_logins", "staff"]  # importing them registers the accounts' pages
 
 
 class SuperuserWrites(UnlimitedOnly):
-    """Others with the right to view may look, whatever else they were granted, unless they are limited to attributions:
-    names and arguments tell order numbers."""
+    """Lets users with the right to view look, whatever other rights they have.
+
+    Users limited to attributions can't even look, since names and arguments contain order numbers.
+    """
 
     def has_add_permission(self, request):
         return request.user.is_superuser and super().has_add_permission(request)

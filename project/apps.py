@@ -1,4 +1,4 @@
-"""The project's own app (checks, commands, templates) and its admin site in place of Django's."""
+"""The project's own app (checks, commands, templates), and its admin site in place of Django's."""
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ProjectConfig(AppConfig):
-    """Registers the start-up checks, and makes the first of them."""
+    """Registers the start-up checks, and runs the first one."""
 
     name = "project"
     verbose_name = _("Log-ins")

@@ -1,4 +1,4 @@
-"""What the files of PARTNER_CA_BUNDLE and PARTNER_CLIENT_CERT are like (contract section 4)."""
+"""Examines the files of PARTNER_CA_BUNDLE and PARTNER_CLIENT_CERT (contract section 4)."""
 
 import datetime
 import ssl
@@ -9,14 +9,14 @@ BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 def bundle_problem(file: str) -> str:
-    """Why no CA can be read from the file; empty where all is well."""
+    """Why no CA can be read from the file. Empty if all is well."""
     return _problem(lambda context: context.load_verify_locations(cafile=file), "no PEM file of certificates")
 
 
 def client_problem(certificate: str, key: str) -> str:
-    """Why they can't be used as a client's certificate and its key; empty where all is well."""
+    """Why they can't be used as a client's certificate and key. Empty if all is well."""
     wrong = "no PEM certificate with its key, without a password"
-    # The empty password: without one OpenSSL would ask the terminal.
+    # An empty password: without one OpenSSL would ask at the terminal.
     return _problem(lambda context: context.load_cert_chain(certificate, key, password=lambda: ""), wrong)
 
 
@@ -31,14 +31,14 @@ def _problem(load, wrong: str) -> str:
 
 
 def expiry(file: str) -> datetime.datetime:
-    """When the first certificate of a PEM file ends. Raises ValueError or OSError where it can't be told."""
+    """When the first certificate of a PEM file ends. Raises ValueError or OSError if it can't be read."""
     text = Path(file).read_text(encoding="ascii", errors="replace")
     begin = text.index(BEGIN)
     der = ssl.PEM_cert_to_DER_cert(text[begin : text.index(END, begin) + len(END)])
     try:
-        certificate = _parts(_parts(der)[0][1])[0][1]  # RFC 5280, 4.1: the part that is signed
+        certificate = _parts(_parts(der)[0][1])[0][1]  # RFC 5280, 4.1: the signed part
         fields = [part for part in _parts(certificate) if part[0] != VERSION]
-        tag, ends = _parts(fields[3][1])[1]  # after serial number, algorithm and issuer: the times, the second one
+        tag, ends = _parts(fields[3][1])[1]  # the second of the two times after serial number, algorithm, issuer
         form = "%y%m%d%H%M%SZ" if tag == UTC_TIME else "%Y%m%d%H%M%SZ"
         return datetime.datetime.strptime(ends.decode("ascii"), form).replace(tzinfo=datetime.UTC)
     except IndexError:
@@ -46,7 +46,7 @@ def expiry(file: str) -> datetime.datetime:
 
 
 def _parts(der: bytes) -> list[tuple[int, bytes]]:
-    """(tag, content) of each DER value in a row."""
+    """(tag, content) of each DER value in a sequence."""
     found, place = [], 0
     while place < len(der):
         tag, length, place = der[place], der[place + 1], place + 2

@@ -1,7 +1,7 @@
-"""Start-up checks: a setting that is missing or wrong is named before anything runs (contract section 4).
+"""Start-up checks: they name missing and wrong settings before anything runs (contract section 4).
 
-Every command runs them, the worker too; `project.wsgi` runs them for the web process. Texts stay in English like
-Django's own checks: they are searched for by their id.
+Every command runs them, the worker too. `project.wsgi` runs them for the web process. Texts stay in English like
+Django's own checks, since people search for them by their id.
 """
 
 from collections.abc import Iterator
@@ -30,22 +30,22 @@ SECRETS = {
 
 @register(TAG)
 def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
-    """All findings on our settings."""
+    """All problems with our settings."""
     parts = (secrets, tokens, addresses, web_addresses, rate, choices, times, contact, state_dir, lacking, network)
     return [message for part in parts for message in part()]
 
 
 def stop_on_errors() -> None:
-    """For processes that are no command: raises ImproperlyConfigured with every error that is not silenced."""
+    """For processes other than commands: raises ImproperlyConfigured with every error that is not silenced."""
     grave = [message for message in run_checks(tags=[TAG]) if message.is_serious() and not message.is_silenced()]
     if grave:
         raise ImproperlyConfigured("\n".join(str(message) for message in grave))
 
 
 def require_database_directory() -> None:
-    """Raises ImproperlyConfigured where SQLite has no directory for its file.
+    """Raises ImproperlyConfigured if SQLite has no directory for its file.
 
-    No check like the others: Django's own checks open the database, and in no fixed order.
+    This is not an ordinary check: Django's own checks open the database, and run in no fixed order.
     """
     default = settings.DATABASES["default"]
     name = str(default["NAME"])
@@ -59,13 +59,13 @@ def secrets() -> Iterator[CheckMessage]:
     kind = Warning if settings.DEBUG else Error
     for name, use in SECRETS.items():
         if settings.BBOSS_ENV_FLAG == "1" and name in production.NEEDED:
-            continue  # `lacking` names it
+            continue  # `lacking` names this one
         if not getattr(settings, name):
             yield kind(f"{name} is empty: {use}.", id="desk.001")
 
 
 def tokens() -> Iterator[CheckMessage]:
-    """Tells which one by its place: a token is a secret."""
+    """Names a token by its position, since a token is a secret."""
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
         if expiry(token.strip()) is None:
             text = f"BBOSS_ACCESS_TOKENS: token {place} is malformed."
@@ -140,13 +140,13 @@ def state_dir() -> Iterator[CheckMessage]:
 
 
 def lacking() -> Iterator[CheckMessage]:
-    """What keeps production from starting; `project.command_line` says which commands run all the same."""
+    """What keeps production from starting. `project.command_line` says which commands run anyway."""
     for text in production.lacking():
         yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)
 
 
 def network() -> Iterator[CheckMessage]:
-    """How partners are reached. Does not print the proxy: its address may hold a password."""
+    """Checks how partners are reached. Does not print the proxy, since its address may contain a password."""
     bundle, certificate = settings.PARTNER_CA_BUNDLE, settings.PARTNER_CLIENT_CERT
     if bundle and (problem := bundle_problem(bundle)):
         yield Error(f"PARTNER_CA_BUNDLE: {bundle}: {problem}.", id="desk.011")

@@ -1,4 +1,4 @@
-"""`manage.py`: every error is one line on stderr and an exit code (contract section 5)."""
+"""`manage.py`: an error is one line on stderr and an exit code (contract section 5)."""
 
 import sys
 
@@ -12,15 +12,15 @@ from integrations.database_deadline import COMMAND, NEVER, WORKER, is_away, limi
 from project import production
 from project.management.commands import version
 
-# What installs, looks or restores runs although production lacks a setting; the sandbox has a no of its own.
+# Commands that install, look or restore run even if production lacks a setting. The sandbox has its own refusal.
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
-# How long a statement may take. A copy or a migration of a large database takes hours.
+# How long a statement may take. Copying or migrating a large database takes hours.
 LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": NEVER, "backup": NEVER, "restore": NEVER}
-NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; SQLite calls both operational errors
+NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; for SQLite both are operational errors
 
 
 def run(argv: list[str]) -> None:
-    """Runs a command. A wrong argument, a wrong setting or a database that is away ends it in one line."""
+    """Runs a command. A wrong argument, a wrong setting or a database that is away ends it with one line."""
     CommandParser.print_usage = _no_usage
     for place, word in enumerate(argv):
         if not _is_text(word):
@@ -32,26 +32,29 @@ def run(argv: list[str]) -> None:
     try:
         _stop_where_production_lacks(command, argv)
         execute_from_command_line(argv)
-    except ImproperlyConfigured as error:  # settings that are missing or wrong: names say all, a traceback hides them
+    except ImproperlyConfigured as error:  # a missing or wrong setting: its name is enough
         sys.exit(_line_each(argv, str(error).splitlines()))
     except Error as error:
         lacks = _code(error) in NO_SUCH_TABLE_OR_COLUMN or isinstance(error, OperationalError)
         if not lacks and not is_away(error):
-            raise  # a fault of ours: its traceback helps
+            raise  # our own fault, so the traceback helps
         sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {one_line(error)}")
 
 
 def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
-    """Ends the process with a line for each setting that is missing, unless the command runs all the same."""
+    """Ends the process with a line for each missing setting, unless the command runs anyway."""
     if command not in STILL_RUN and not {"--help", "-h", "--version"} & set(argv):
         if lacking := production.lacking():
             sys.exit(_line_each(argv, lacking))
-    elif command in {"migrate", "restore", "restored"}:  # these run all checks; `check` is to name it
+    elif command in {"migrate", "restore", "restored"}:  # these run all checks; `check` reports it
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.CHECK]
 
 
 def _is_text(word: str) -> bool:
-    """Bytes that are no UTF-8 come as halves of surrogate pairs: neither a database nor a terminal takes them."""
+    """Whether a word is valid text.
+
+    Bytes that are not UTF-8 arrive as halves of surrogate pairs, which no database or terminal takes.
+    """
     try:
         word.encode()
     except UnicodeEncodeError:
@@ -60,7 +63,7 @@ def _is_text(word: str) -> bool:
 
 
 def _no_usage(self: CommandParser, file: object = None) -> None:
-    """Nothing: argparse would put a screen of options above the one line that says what is wrong; --help has them."""
+    """Prints nothing. argparse would print all options above the line that says what is wrong; --help shows them."""
 
 
 def _code(error: Error) -> str:

@@ -1,4 +1,4 @@
-"""`check --deploy`: what starts, but is doubtful in production. All warnings; no secret is told."""
+"""`check --deploy`: warns about settings that start but are doubtful in production. It shows no secret."""
 
 import datetime
 import difflib
@@ -65,12 +65,12 @@ def secrets() -> Iterator[str]:
 
 
 def tokens() -> Iterator[str]:
-    """Tells which one by its place: a token is a secret."""
+    """Names a token by its position, since a token is a secret."""
     now = timezone.now()
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
         ends = expiry(token.strip())
         if ends is None:
-            continue  # an error: desk.002
+            continue  # this is an error already: desk.002
         if ends < now:
             yield f"BBOSS_ACCESS_TOKENS: token {place} expired on {ends:%Y-%m-%d %H:%M}."
         elif ends < now + SOON:
@@ -90,7 +90,7 @@ def _is_open(entry: str) -> bool:
     try:
         return parse_network(entry).prefixlen == 0
     except ValueError:
-        return False  # an error: desk.003
+        return False  # this is an error already: desk.003
 
 
 def switched_off() -> Iterator[str]:
@@ -112,7 +112,7 @@ def database() -> Iterator[str]:
         yield "DATABASE_URL is not set: a SQLite file beside the code is used."
     name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite" and not str(name).startswith((":memory:", "file:")) and not Path(name).exists():
-        yield f"DATABASE_URL: {name} does not exist yet; migrate makes it."  # to connect would make an empty one
+        yield f"DATABASE_URL: {name} does not exist yet; migrate makes it."  # connecting would create an empty database
         return
     try:
         connection.ensure_connection()
@@ -121,12 +121,12 @@ def database() -> Iterator[str]:
 
 
 def names() -> Iterator[str]:
-    """Names that look like ours: a typing error would quietly mean the default."""
+    """Names that look like ours. With a typing error, the default would apply without notice."""
     yield from strange_names(settings.ENVIRONMENT.own, settings.ENVIRONMENT.file)
 
 
 def strange_names(own: Iterable[str], file: Iterable[str]) -> Iterator[str]:
-    """A line for each name that is no setting: in the file nearly any, in the environment one like a setting's."""
+    """A line for each unknown name: nearly any name in the file, and names like a setting's in the environment."""
     for name in sorted({*own, *file}):
         if name in TABLE or name.startswith(FREE_PREFIX):
             continue
@@ -136,7 +136,7 @@ def strange_names(own: Iterable[str], file: Iterable[str]) -> Iterator[str]:
 
 
 def values() -> Iterator[str]:
-    """Texts that mean something else than they look like."""
+    """Values that mean something else than they seem to."""
     for setting in SETTINGS:
         given = settings.ENVIRONMENT.given(setting.name)
         if given is None:
@@ -148,13 +148,13 @@ def values() -> Iterator[str]:
 
 
 def certificate() -> Iterator[str]:
-    """Our certificate towards partners: once it has ended, they let none of our calls in."""
+    """Our certificate towards partners. Once it has ended, they refuse all our calls."""
     if not settings.PARTNER_CLIENT_CERT:
         return
     try:
         ends = timezone.localtime(certificate_expiry(settings.PARTNER_CLIENT_CERT[0]))
     except (OSError, ValueError):
-        return  # an error: desk.011
+        return  # this is an error already: desk.011
     if ends < timezone.now():
         yield f"PARTNER_CLIENT_CERT expired on {ends:%Y-%m-%d %H:%M}."
     elif ends < timezone.now() + SOON:

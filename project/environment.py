@@ -1,7 +1,7 @@
-"""The table of settings: name, how it is read, default, what it is for (contract section 4); and where each comes from.
+"""The table of settings: name, how it is read, default and purpose (contract section 4). Also reads the environment.
 
 `project.settings`, `manage.py settings`, the checks, the demo and the tests of .env.example and README read this table.
-A new setting is a row here, a line in .env.example and one in README, and the line of `project.settings` that takes it.
+A new setting is a row here, a line in .env.example, a line in README, and the line of `project.settings` that uses it.
 """
 
 import os
@@ -17,35 +17,35 @@ from django.core.exceptions import ImproperlyConfigured
 from project.database.options import database_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-MOST = 10**8  # three years in seconds; with much more no date could be reckoned
+MOST = 10**8  # three years in seconds; with much more, dates could not be calculated
 MASK = "***"
 PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)")
 CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
 
 
 class WrongError(ValueError):
-    """A value that can't be read; the text names the setting."""
+    """A value that can't be read. The text names the setting."""
 
 
 def plain(name: str, given: str) -> str:
-    """Any text, an empty one too."""
+    """Any text. It may be empty."""
     return given
 
 
 def text(name: str, given: str) -> str:
-    """A text that must not be empty; to leave the variable out is what means its default."""
+    """A text that must not be empty. To get the default, leave the variable out."""
     if not given.strip():
         raise WrongError(f"{name} must not be empty")
     return given.strip()
 
 
 def entries(name: str, given: str) -> list[str]:
-    """What stands between commas; none for an empty text."""
+    """The parts of a text between commas. Empty for an empty text."""
     return [entry for entry in given.split(",") if entry]
 
 
 def words(name: str, given: str) -> list[str]:
-    """Words with commas between, one at least: an empty line would quietly mean nobody or nothing."""
+    """Words separated by commas, at least one. An empty line would mean nobody or nothing without notice."""
     found = [word.strip() for word in given.split(",")]
     if not all(found):
         raise WrongError(f"{name} must not be empty, nor hold an empty entry")
@@ -53,7 +53,7 @@ def words(name: str, given: str) -> list[str]:
 
 
 def switch(name: str, given: str) -> bool:
-    """true or false, nothing else: a typing error must not quietly mean false."""
+    """true or false and nothing else. A typing error must not mean false without notice."""
     word = given.strip().lower()
     if word in {"true", "1", "yes", "on"}:
         return True
@@ -81,7 +81,7 @@ def _number(name: str, given: str, least: int) -> int:
 
 
 def wholes(name: str, given: str) -> list[int]:
-    """Whole numbers with commas between, one at least."""
+    """Whole numbers separated by commas, at least one."""
     try:
         values = [int(part) for part in given.split(",")]
     except ValueError:
@@ -98,12 +98,12 @@ def _within(name: str, value: int, least: int) -> int:
 
 
 def folder(name: str, given: str) -> Path:
-    """A folder; an empty text would be the folder we are in."""
+    """A folder. An empty text is refused, since it would mean the current folder."""
     return Path(text(name, given))
 
 
 def certificate_files(name: str, given: str) -> tuple[str, ...]:
-    """The paths of a certificate and its key: `cert.pem,key.pem`, or one file with both; none for an empty text."""
+    """The paths of a certificate and its key: `cert.pem,key.pem`, or one file with both. Empty for an empty text."""
     paths = tuple(path.strip() for path in given.split(",")) if given.strip() else ()
     if len(paths) > 2 or not all(paths):
         raise WrongError(f"{name} must be one file with certificate and key, or cert.pem,key.pem")
@@ -111,7 +111,7 @@ def certificate_files(name: str, given: str) -> tuple[str, ...]:
 
 
 def log_level(name: str, given: str) -> str:
-    """The name of a level, in any letter case."""
+    """The name of a level, in upper or lower case."""
     level = text(name, given).upper()
     if level not in {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}:
         raise WrongError(f"{name} must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {level!r}")
@@ -119,29 +119,30 @@ def log_level(name: str, given: str) -> str:
 
 
 def database(name: str, given: str) -> str:
-    """The address of a database, `sqlite:///PATH` or `postgres://...`, that `database_entry` can read."""
+    """The URL of a database, `sqlite:///PATH` or `postgres://...`, that `database_entry` can read."""
     if not given.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
         raise WrongError(f"{name} must begin with sqlite:/// or postgres://")
     try:
         database_entry(given)
-    except ValueError as error:  # its words name no variable
+    except ValueError as error:  # its text names no variable
         raise WrongError(f"{name}: {error}") from error
     return given
 
 
 def mail_server(name: str, given: str) -> dict:
-    """Django's settings of a mail server, EMAIL_BACKEND among them."""
+    """Django's settings for a mail server, EMAIL_BACKEND included."""
     try:
         return environ.Env.email_url_config(given)
-    except (ImproperlyConfigured, ValueError) as error:  # the library's words name no variable
+    except (ImproperlyConfigured, ValueError) as error:  # the library's text names no variable
         raise WrongError(f"{name}: {str(error).strip()}") from error
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A row of the table. `read` gives the value of `(name, text)` or raises WrongError; `default` is text as well.
+    """A row of the table. `read` converts `(name, text)` or raises WrongError. `default` is a text too.
 
-    `secret`: all of it is. `credentials`: an address in which a name without a password may be one (a token).
+    `secret`: the whole value is secret. `credentials`: an address in which even a user name alone may be secret (a
+    token).
     """
 
     name: str
@@ -152,7 +153,7 @@ class Setting:
     credentials: bool = False
 
     def shown(self, given: str) -> str:
-        """The text as people may see it: no secret, no password in an address."""
+        """The value as people may see it: without secrets, and without the password in an address."""
         if self.secret:
             return MASK if given else ""
         if self.credentials:
@@ -206,13 +207,13 @@ SETTINGS = (
     Setting("LOG_LEVEL", log_level, "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
 )
 TABLE = {setting.name: setting for setting in SETTINGS}
-FREE_PREFIX = "ANYMAIL_"  # a provider's own settings, under any name
+FREE_PREFIX = "ANYMAIL_"  # a provider's own settings, with any name
 
 
 class Environment:
-    """The environment with the file's lines behind it: what is set in the environment itself comes first.
+    """The environment, with the file's lines as a fallback: variables of the environment itself win.
 
-    `problems` collects what can't be read, so that all of it is named at once. Values are read literally: a `$` has
+    `problems` collects values that can't be read, so that all are reported at once. Values are read literally: `$` has
     no meaning.
     """
 
@@ -221,10 +222,10 @@ class Environment:
         self.file = _lines_of(file)
         self.problems: list[str] = []
         for name, value in self.file.items():
-            os.environ.setdefault(name, value)  # for processes that we start, and libraries
+            os.environ.setdefault(name, value)  # for child processes and libraries
 
     def given(self, name: str) -> str | None:
-        """The text that was set for a name; None where none was."""
+        """The text that was set for a name. None if there is none."""
         return self.own.get(name, self.file.get(name))
 
     def origin(self, name: str) -> str:
@@ -241,7 +242,7 @@ class Environment:
             return row.read(name, row.default or "-")
 
     def free(self) -> dict[str, str]:
-        """The settings under FREE_PREFIX, by their full names."""
+        """The settings that begin with FREE_PREFIX, by full name."""
         names = {*self.own, *self.file}
         return {name: self.given(name) for name in sorted(names) if name.startswith(FREE_PREFIX)}
 
@@ -253,7 +254,7 @@ class Environment:
 
 def _lines_of(file: Path) -> dict[str, str]:
     class Lines(environ.Env):
-        ENVIRON = {}  # read_env writes here instead of into the environment
+        ENVIRON = {}  # read_env writes here instead of to the environment
 
     Lines.read_env(file)
     return dict(Lines.ENVIRON)

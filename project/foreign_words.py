@@ -1,4 +1,4 @@
-"""Words of Django and django-q2 that their own Chinese catalogues lack, or that we say otherwise: ours goes before."""
+"""Words of Django and django-q2 that their Chinese catalogues lack or that we translate otherwise. Ours win."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -1,4 +1,4 @@
-"""Request numbers, how long the database may take, and the content security policy."""
+"""Request ids, the database's deadline, and the content security policy."""
 
 import re
 import uuid
@@ -7,12 +7,12 @@ from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE,
 from integrations.inbound.body import LARGEST
 from project.observability.logs import request_id
 
-BYTES_A_SECOND = 32 * 1024  # of an order's body, beyond the time that each has: several times what a slow disk needs
+BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
 SAFE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class RequestIdMiddleware:
-    """Gives every request a number, taken from X-Request-Id where that is harmless, and sends it back."""
+    """Gives every request an id and sends it back. A harmless X-Request-Id is kept."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -30,9 +30,9 @@ class RequestIdMiddleware:
 
 
 class DatabaseDeadlineMiddleware:
-    """Bounds the time that the database may take for a request as a whole, connecting included.
+    """Bounds the database's time for a whole request, connecting included.
 
-    An order of twenty thousand domains takes its time; a database that does not answer is noticed as soon there.
+    An order with twenty thousand domains gets more time. A database that does not answer is noticed just as soon.
     """
 
     def __init__(self, get_response):
@@ -48,13 +48,13 @@ class DatabaseDeadlineMiddleware:
 
 
 def _size(meta: dict) -> int:
-    """The announced length of the body; the most that is read where none, or nonsense, is announced."""
+    """The announced length of the body. If there is none or it makes no sense, the largest length that we read."""
     given = meta.get("CONTENT_LENGTH") or ""
     return min(int(given), LARGEST) if given.isascii() and given.isdecimal() and len(given) < 10 else LARGEST
 
 
 class ContentSecurityPolicyMiddleware:
-    """Only our own files run in a staff member's browser: no inline code, nothing from elsewhere."""
+    """Lets only our own files run in a user's browser: no inline code and nothing from elsewhere."""
 
     POLICY = (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "

@@ -1,11 +1,11 @@
-"""Nothing of its own: a name for what django-axes keeps."""
+"""The failed log-ins of django-axes under a name of our own."""
 
 from axes.models import AccessAttempt
 from django.utils.translation import gettext_lazy as _
 
 
 class FailedLogin(AccessAttempt):
-    """Log-ins that failed, by account, address and browser. Rows go by themselves when the wait is over."""
+    """Failed log-ins by account, address and browser. Rows disappear by themselves when the waiting time is over."""
 
     class Meta:
         proxy = True

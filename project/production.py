@@ -1,6 +1,6 @@
-"""What production (BBOSS_ENV_FLAG=1) can't do without: such a deployment does not start. Knows no models.
+"""What production (BBOSS_ENV_FLAG=1) needs. A deployment without it does not start. Uses no models.
 
-`python -m project.production` names what is missing, a line each, and ends with 1; gunicorn.conf.py asks so.
+`python -m project.production` prints a line for each missing setting and ends with 1. gunicorn.conf.py runs it.
 """
 
 import os
@@ -21,7 +21,7 @@ NEEDED = {
 
 
 def lacking() -> list[str]:
-    """A line for each setting that is missing; none where test data is handled (BBOSS_ENV_FLAG=0)."""
+    """A line for each missing setting. Empty for test data (BBOSS_ENV_FLAG=0)."""
     if settings.BBOSS_ENV_FLAG != "1":
         return []
     return [
@@ -36,7 +36,7 @@ def _sends_mail() -> bool:
 
 
 def main() -> int:
-    """Gives the exit code."""
+    """Returns the exit code."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         lines = lacking()

@@ -1,4 +1,4 @@
-"""What no view answers: a Host header that is not ours, in the form that the address speaks; and our own errors."""
+"""Answers that come from no view: to a Host header that is not ours, and to our own errors."""
 
 import sys
 import uuid
@@ -14,7 +14,7 @@ from project.observability.logs import request_id
 
 
 def bad_request(request, exception):
-    """HTTP 400: BBOSS's envelope (contract 2.3), BPM's code (3.6), or Django's page."""
+    """HTTP 400 in the form of the address: BBOSS's envelope (contract 2.3), BPM's code (3.6), or Django's page."""
     if request.path == "/api/bboss/orders":
         call = InboundCall(now=timezone.now(), address="", trans_idh=uuid.uuid4().hex)
         return JsonResponse(reply(call, Code.UNREADABLE).body, status=400)
@@ -24,9 +24,9 @@ def bad_request(request, exception):
 
 
 def server_error(request):
-    """HTTP 500, with the number under which the log has it; 503 where the database is away, and nobody's code wrong.
+    """HTTP 500, with the id under which the log has it. 503 if the database is away, since then no code is wrong.
 
-    Asks no database: it may be the cause.
+    It uses no database, since that may be the cause.
     """
     if is_away(sys.exception()):
         return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "10"})

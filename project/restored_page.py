@@ -1,5 +1,7 @@
-"""The page that leads through a restore (contract section 5, `restored`): who is missing, what the partners hold, what
-we would send again; then the word that the desk may send."""
+"""The page that leads staff through a restore (contract section 5, `restored`).
+
+It shows which orders are missing, what the partners hold, and what we would send again. Then staff let the desk send.
+"""
 
 from django import forms
 from django.contrib import messages
@@ -30,7 +32,7 @@ class ReasonForm(forms.Form):
 
 
 def restored(request: HttpRequest, site) -> HttpResponse:
-    """GET shows where things stand; POST says that the desk may send again."""
+    """GET shows the situation. POST lets the desk send again."""
     form = ReasonForm(request.POST or None)
     if request.method == "POST":
         if not _may_release(request):
@@ -46,7 +48,7 @@ def restored(request: HttpRequest, site) -> HttpResponse:
 
 
 def _may_release(request: HttpRequest) -> bool:
-    """Who sees only some attributions can't judge the whole."""
+    """Whether the user may release. Users who see only some attributions can't judge the whole."""
     return request.user.has_perm(PERMISSION) and attributions_of(request.user) is None
 
 
@@ -63,14 +65,14 @@ def _release(request: HttpRequest, reason: str) -> bool:
 
 
 def _history() -> dict:
-    """Who said so before, the last first."""
+    """Who released the desk before, the latest first."""
     return {"past": Timeline.objects.exclude(begun_by="").order_by("-pk")[:SHOWN]}
 
 
 def _missing() -> dict:
-    """The numbers of BBOSS's that we do not know. They are of no attribution that we could tell."""
+    """BBOSS's numbers that we do not know. They belong to no attribution that we know."""
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN).order_by()
-    records = Count("pk", filter=~Q(product_id=""))  # a number without any has one row that says so
+    records = Count("pk", filter=~Q(product_id=""))  # a number without any record has one row that says so
     numbers = rows.values("job_id").annotate(records=records, first=Min("pk")).order_by("first")
     return {"missing": numbers[:SHOWN], "missing_number": rows.values("job_id").distinct().count(),
             "missing_url": listing("orders_difference", state__exact="open", kind__exact="unknown_order")}  # fmt: skip

@@ -1,7 +1,7 @@
-"""All settings, read from the environment (contract section 4). A `.env` beside manage.py is honoured.
+"""All settings, read from the environment (contract section 4). A `.env` beside manage.py is read too.
 
-`project.environment` has the table of those that a site may set. A value that is missing or wrong stops the process at
-its start, by name: see the end of this file, and `project.checks`.
+`project.environment` has the table of the settings that a site may set. A missing or wrong value stops the process at
+its start and is named: see the end of this file, and `project.checks`.
 """
 
 from datetime import timedelta
@@ -60,7 +60,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",  # last, as it says: puts its answer in place of a log-in's
+    "axes.middleware.AxesMiddleware",  # last, as its documentation says: replaces a log-in's response
 ]
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -84,27 +84,27 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-# --- Log-ins: five wrong passwords lock an account for an address. Counted in the database, so for all web processes.
+# --- Log-ins: five wrong passwords lock an account for an address. The database counts, so all web processes agree.
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
 AXES_USERNAME_CALLABLE = "project.accounts.login_guard.name_of"
-AXES_CLIENT_IP_CALLABLE = "project.accounts.login_guard.address_of"  # never a header that we did not count on
+AXES_CLIENT_IP_CALLABLE = "project.accounts.login_guard.address_of"  # never a header that we do not trust
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or somebody could keep a colleague out for good
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # otherwise anybody could lock a colleague out for good
 AXES_LOCKOUT_CALLABLE = "project.accounts.login_guard.answer_locked"
 AXES_SENSITIVE_PARAMETERS = []  # log lines name account and address; passwords are never written
 AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
-AXES_ENABLE_ADMIN = False  # project.accounts.failed_logins has a page of ours
+AXES_ENABLE_ADMIN = False  # project.accounts.failed_logins has our page
 
-# --- Database: SQLite embedded, or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
+# --- Database: SQLite or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
 DATABASE_POOLER = value("DATABASE_POOLER")
 DATABASES = {"default": database_entry(value("DATABASE_URL"), pooler=DATABASE_POOLER)}
 
-# --- Language and time: staff read Chinese; every wire time is Asia/Shanghai
+# --- Language and time: staff read Chinese; all times in messages are in Asia/Shanghai
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
@@ -114,7 +114,7 @@ USE_I18N = True
 USE_TZ = True
 FORMAT_MODULE_PATH = ["project.formats"]  # 2026-11-25 09:10:00, not 2026年11月25日 09:10
 
-# --- Static files, served by ourselves
+# --- Static files, which we serve ourselves
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -122,7 +122,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "project.static_files.DeskStaticFilesStorage"},
 }
-# Without collectstatic (demo, development, tests) files come straight from the apps.
+# Without collectstatic (demo, development, tests) files come directly from the apps.
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 
 # --- Safety
@@ -131,10 +131,10 @@ HTTPS_ONLY = value("HTTPS_ONLY")
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]  # asked by machines on the inside
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]  # internal machines call these
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
-# The endpoint answers 413 with its own envelope above 2 MiB; Django's limit must not cut in before that.
+# The endpoint answers 413 with its own envelope above 2 MiB. Django's limit must not apply before that.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
 REST_FRAMEWORK = {
@@ -149,26 +149,26 @@ SPECTACULAR_SETTINGS = {
     "VERSION": VERSION,
     "DESCRIPTION": "Where BBOSS posts activation orders and BPM posts approvals.",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",  # the page's files come from us, not from a CDN
+    "SWAGGER_UI_DIST": "SIDECAR",  # we serve the page's files, not a CDN
 }
 
-# --- The queue. Our own outbox keeps what is to be done and when; django-q2 only wakes somebody up.
+# --- The queue. Our outbox knows what is to be done and when. django-q2 only wakes a worker up.
 
 Q_CLUSTER = {
     "name": "ibs-order-desk",
     "label": _("Queue"),
-    "orm": "default",  # the business database: a wake-up is one INSERT in the transaction that it belongs to
-    "broker_class": "integrations.worker.broker.DeskBroker",  # hears its own cluster's pings too
+    "orm": "default",  # the business database: a wake-up is one INSERT in its order's transaction
+    "broker_class": "integrations.worker.broker.DeskBroker",  # takes its own cluster's pings too
     "workers": 2,
-    "queue_limit": 2,  # what one cluster takes out of the database ahead of time: little, so that a death delays little
+    "queue_limit": 2,  # how much a cluster takes from the database in advance: little, so that its death delays little
     "bulk": 1,
     "poll": 0.1,
-    "timeout": 120,  # a drain ends within 20 s; this only ends what hangs
-    "retry": 180,  # longer than timeout, or a running task would be started a second time
-    "max_attempts": 1,  # the outbox has the retry plan, not the queue
+    "timeout": 120,  # a drain ends within 20 s; this only ends tasks that hang
+    "retry": 180,  # longer than timeout, or a running task would be started twice
+    "max_attempts": 1,  # the outbox has the retry schedule, not the queue
     "ack_failures": True,
-    "save_limit": -1,  # keep no successes: every kept one is loaded and locked at each finished task
-    "catch_up": False,  # after a night's stop the sweep runs once, not 600 times
+    "save_limit": -1,  # keep no successes: each kept one is loaded and locked at each finished task
+    "catch_up": False,  # after a stopped night the sweep runs once, not 600 times
     "recycle": 500,
 }
 
@@ -185,7 +185,7 @@ BBOSS_ALLOWED_IPS = value("BBOSS_ALLOWED_IPS")
 BBOSS_RATE = value("BBOSS_RATE")
 BBOSS_UNSIGNED_RATE = value("BBOSS_UNSIGNED_RATE")
 METRICS_ALLOWED_IPS = value("METRICS_ALLOWED_IPS")
-# How many proxies of ours stand in front; that many entries of X-Forwarded-For are believed, counted from its end.
+# How many proxies of ours are in front. Only that many entries of X-Forwarded-For, from its end, are trusted.
 TRUSTED_PROXY_COUNT = value("TRUSTED_PROXY_COUNT")
 
 # --- Partners (contract 3.3 to 3.6)
@@ -215,12 +215,12 @@ if ENVIRONMENT.given("EMAIL_BACKEND") is not None:
 EMAIL_TIMEOUT = PARTNER_TIMEOUT_SECONDS
 DEFAULT_FROM_EMAIL = value("DEFAULT_FROM_EMAIL")
 ANYMAIL = {name.removeprefix(FREE_PREFIX): text for name, text in ENVIRONMENT.free().items()}
-ANYMAIL.setdefault("REQUESTS_TIMEOUT", PARTNER_TIMEOUT_SECONDS)  # anymail's own is longer than a lease allows
+ANYMAIL.setdefault("REQUESTS_TIMEOUT", PARTNER_TIMEOUT_SECONDS)  # anymail's own time-out is longer than a lease
 DEFAULT_CONTACT_NAME = value("DEFAULT_CONTACT_NAME")
 DEFAULT_CONTACT_MAIL = value("DEFAULT_CONTACT_MAIL")
 DEFAULT_CONTACT_TEL = value("DEFAULT_CONTACT_TEL")
 
-# --- Logs: one line an event, with the request's number, secrets and personal data masked
+# --- Logs: one event on each line, with the request's id; secrets and personal data are masked
 
 LOG_LEVEL = value("LOG_LEVEL")
 LOGGING = {
@@ -236,7 +236,7 @@ LOGGING = {
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
         "django": {"level": "INFO"},
-        "axes.apps": {"level": "WARNING"},  # its greeting at the start of every command
+        "axes.apps": {"level": "WARNING"},  # it logs a greeting at the start of every command
     },
 }
 

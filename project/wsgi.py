@@ -11,7 +11,7 @@ from integrations.database_deadline import PAGE, limit_statements
 from project import __version__
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-NOT_LOADED = 4  # gunicorn stops at this code instead of starting one worker after the other
+NOT_LOADED = 4  # gunicorn stops at this code instead of starting worker after worker
 logger = logging.getLogger("project")
 
 limit_statements(PAGE)

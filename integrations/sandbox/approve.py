@@ -19,9 +19,9 @@ TIMEOUT_SECONDS = 30
 def approve(store: Store, asked: dict, url: str) -> dict:
     """Posts the callback for `{"code": OrderNum, "result": "pass"}` to `url`.
 
-    Optional: `opinion`, `operator`, `node`, `nodeName`, `finished` (true unless the result is `return`).
-    Gives `{"status", "answer", "sent"}`; raises Refusal for a bad member or an address that is not loopback,
-    requests.RequestException when nobody answers there.
+    Optional members: `opinion`, `operator`, `node`, `nodeName`, `finished` (true unless the result is `return`).
+    Returns `{"status", "answer", "sent"}`. Raises Refusal for a bad member or an address that is not loopback, and
+    requests.RequestException if nobody answers there.
     """
     text("code", asked.get("code"))
     one_of("pass", "reject", "return")("result", asked.get("result"))

@@ -1,6 +1,6 @@
 """The big-data side: billing records and trial traffic (contract section 3.3).
 
-Each of the four answers takes the store, the call and its parsed body, and gives the body of the answer.
+Each of the four handlers takes the store, the call and its parsed body, and returns the body of the answer.
 """
 
 from integrations.sandbox.calls import Call, compact
@@ -43,7 +43,7 @@ def put(store: Store, call: Call, body: dict) -> dict:
 
 
 def delete(store: Store, call: Call, body: dict) -> dict:
-    """`POST /productInfos/delete`: removes what is named; what is not there counts as removed."""
+    """`POST /productInfos/delete`: removes the named records. A record that does not exist counts as removed."""
     check_delete("", body)
     for named in body["productInfos"]:
         store.delete_record(named)
@@ -57,7 +57,7 @@ def query(store: Store, call: Call, body: dict) -> dict:
 
 
 def trial_flow(store: Store, call: Call, body: dict) -> dict:
-    """`POST /trialFlow/query`: the trials' traffic, encoded twice unless one of them was set to plain."""
+    """`POST /trialFlow/query`: the trials' traffic. It is encoded twice unless one of the trials is set to plain."""
     check_flow("", body)
     flows = [store.flow(trial["jobId"]) for trial in body["productInfos"]]
     pairs = zip(body["productInfos"], flows, strict=True)

@@ -1,4 +1,4 @@
-"""The process platform: starting a flow in its two forms (contract section 3.4)."""
+"""The process platform: starts a flow, in either of its two forms (contract section 3.4)."""
 
 from integrations.sandbox.calls import Call
 from integrations.sandbox.shapes import Refusal, bpm_time, list_of, members, one_of, text, whole, words
@@ -55,7 +55,7 @@ check_subsequent = members(
 
 
 def start(store: Store, call: Call, body: dict) -> dict:
-    """`POST /flows/start`: checks the form, starts a process, answers its processId."""
+    """`POST /flows/start`: checks the form, starts a process and answers its processId."""
     code = _order_of(body)
     process = store.start_process(code, call.key, body)
     return {"code": 200, "message": "成功", "result": {"processId": process}}

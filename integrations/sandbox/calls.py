@@ -1,4 +1,4 @@
-"""A call as it arrived, and the answer it gets."""
+"""The calls that partners get, and the answers that they give."""
 
 import json
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ class Call:
 
     @cached_property
     def digest(self) -> str:
-        """The same only for the same bytes at the same address."""
+        """Two calls have the same digest only if they have the same bytes and address."""
         return sha256(self.path.encode() + b"\n" + self.body).hexdigest()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """HTTP status, body and how it is sent: at once, byte by byte over `seconds`, or not at all (`reset`)."""
+    """HTTP status and body. `manner`: sent at once, byte by byte over `seconds`, or not at all (`reset`)."""
 
     status: int
     body: bytes = b""
@@ -37,7 +37,7 @@ class Answer:
 
 
 def compact(value: object) -> str:
-    """JSON without spaces and with characters unescaped, as partners write it."""
+    """JSON as partners write it: without spaces, characters unescaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's own addresses: looking at it, setting faults, emptying it. No partner has these."""
+"""The sandbox's own addresses, which no partner has. They show the state, set faults and empty the sandbox."""
 
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -50,30 +50,30 @@ def _limit(query: dict) -> int:
 
 
 def show_faults(partners: Partners, query: dict, body: bytes) -> Answer:
-    """`GET /faults`: `{"faults": [...]}`, what is left of each."""
+    """`GET /faults`: `{"faults": [...]}`, each with its remaining count."""
     return json_answer({"faults": partners.faults.left()})
 
 
 def add_fault(partners: Partners, query: dict, body: bytes) -> Answer:
-    """`POST /faults`: sets one more."""
+    """`POST /faults`: adds a fault."""
     partners.faults.add(parse_fault(parse(body), PATHS))
     return show_faults(partners, query, body)
 
 
 def clear_faults(partners: Partners, query: dict, body: bytes) -> Answer:
-    """`DELETE /faults`: clears them."""
+    """`DELETE /faults`: removes all faults."""
     partners.faults.clear()
     return show_faults(partners, query, body)
 
 
 def set_delay(partners: Partners, query: dict, body: bytes) -> Answer:
-    """`POST /delay` with `{"seconds": 0.005}`: every partner answer takes that long."""
+    """`POST /delay` with `{"seconds": 0.005}`: every answer of a partner takes that long."""
     partners.delay = check_seconds(parse(body).get("seconds"))
     return json_answer({"delay": partners.delay})
 
 
 def set_flow(partners: Partners, query: dict, body: bytes) -> Answer:
-    """`POST /flows` with `{"jobId": "...", "dataflow": 1.5, "plain": false}`: a trial's traffic."""
+    """`POST /flows` with `{"jobId": "...", "dataflow": 1.5, "plain": false}`: sets a trial's traffic."""
     asked = parse(body)
     text("jobId", asked.get("jobId"))
     dataflow, plain = asked.get("dataflow"), asked.get("plain", False)
@@ -86,13 +86,13 @@ def set_flow(partners: Partners, query: dict, body: bytes) -> Answer:
 
 
 def reset(partners: Partners, query: dict, body: bytes) -> Answer:
-    """`POST /reset`: empties it."""
+    """`POST /reset`: empties the sandbox."""
     partners.reset()
     return json_answer({"code": 200, "message": "已清空"})
 
 
 def send_approval(partners: Partners, query: dict, body: bytes) -> Answer:
-    """`POST /approve`: has BPM call back, at the desk's address unless `url` says another; 502 when nobody answers."""
+    """`POST /approve`: sends BPM's callback to the desk, or to `url` if given. 502 if nobody answers there."""
     asked = parse(body)
     try:
         return json_answer(approve(partners.store, asked, asked.get("url", partners.callback)))
@@ -101,14 +101,14 @@ def send_approval(partners: Partners, query: dict, body: bytes) -> Answer:
 
 
 def set_callback(partners: Partners, query: dict, body: bytes) -> Answer:
-    """`POST /callback` with `{"url": "http://127.0.0.1:8000/api/bpm/approvals"}`: where approvals go."""
+    """`POST /callback` with `{"url": "http://127.0.0.1:8000/api/bpm/approvals"}`: sets where approvals go."""
     url = parse(body).get("url")
     check_loopback(url)
     partners.callback = url
     return json_answer({"url": url})
 
 
-# --- the page's forms: they work without script, and lead back to the page, which says what came of it
+# --- the page's forms: they work without scripts and lead back to the page, which shows the result
 
 
 def page_fault(partners: Partners, form: dict) -> str:
@@ -122,18 +122,18 @@ def page_fault(partners: Partners, form: dict) -> str:
 
 
 def _number(text: str) -> object:
-    """A whole number; any other text as it is, so that the check names it."""
+    """A whole number. Any other text is returned as it is, so that the check can name it."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
 
 
 def page_clear(partners: Partners, form: dict) -> str:
-    """`POST /page/clear`: clears all faults."""
+    """`POST /page/clear`: removes all faults."""
     partners.faults.clear()
     return "已清除全部故障"
 
 
 def page_approve(partners: Partners, form: dict) -> str:
-    """`POST /page/approve`: has BPM approve or reject. Raises Refusal where the desk takes no approval."""
+    """`POST /page/approve`: has BPM approve or reject. Raises Refusal if the desk does not take the approval."""
     try:
         came = approve(partners.store, form, partners.callback)
     except requests.RequestException as error:
@@ -147,7 +147,7 @@ FORMS = {"/page/faults": page_fault, "/page/clear": page_clear, "/page/approve":
 
 
 def submit(partners: Partners, path: str, body: bytes) -> Answer:
-    """What a form of the page asks for; back to the page (303), with a notice."""
+    """Does what a form of the page asks for, then leads back to the page (303) with a notice."""
     form = {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
     try:
         partners.notice = (True, FORMS[path](partners, form))
@@ -173,7 +173,7 @@ ROUTES = {
 
 
 def control(partners: Partners, method: str, path: str, query: str, body: bytes) -> Answer:
-    """Answers one of the addresses above; 400 with the reason for a bad request, 404 for an unknown address."""
+    """Answers one of the addresses above: 400 with the reason for a bad request, 404 for an unknown address."""
     if method == "POST" and path in FORMS:
         return submit(partners, path, body)
     route = ROUTES.get((method, path))

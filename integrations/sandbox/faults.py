@@ -1,4 +1,4 @@
-"""The fault switches: which of the next answers go wrong, and how."""
+"""The faults: which of the next answers go wrong, and how."""
 
 import threading
 from dataclasses import asdict, dataclass
@@ -8,17 +8,17 @@ HTTP_ERRORS = ("500", "503", "429", "409")
 WAITING = ("slow", "slow_drip")
 KINDS = (*HTTP_ERRORS, *WAITING, "reset", "reset_after", "garbage", "refusal")
 ACTED = ("slow", "slow_drip", "reset_after")
-"""The kinds under which the call is carried out all the same; under the others nothing happens."""
+"""With these kinds the call is carried out all the same. With the others nothing happens."""
 LONGEST_SECONDS = 3600
 
 
 class FaultError(ValueError):
-    """A fault request that makes no sense; the text says which member and why."""
+    """A fault that makes no sense. The text names the member and the reason."""
 
 
 @dataclass
 class Fault:
-    """The next `count` answers of `path` (or `*`) show `kind`."""
+    """The next `count` answers of `path` (or `*`) have the fault `kind`."""
 
     path: str
     kind: str
@@ -30,24 +30,24 @@ class Fault:
 
     @property
     def acts(self) -> bool:
-        """Whether the call is carried out in spite of the fault."""
+        """Whether the call is carried out despite the fault."""
         return self.kind in ACTED
 
 
 class Faults:
-    """The faults still to be shown, oldest first. Kept in memory only: a restart heals them."""
+    """The remaining faults, oldest first. They are kept in memory only, so a restart removes them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._left: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Queues it behind those already set."""
+        """Adds a fault behind the existing ones."""
         with self._lock:
             self._left.append(fault)
 
     def take(self, path: str) -> Fault | None:
-        """Uses up one showing of the oldest fault that concerns this address."""
+        """The oldest fault for this address. Lowers its count by one."""
         if not self._left:
             return None
         with self._lock:
@@ -60,18 +60,18 @@ class Faults:
         return None
 
     def left(self) -> list[dict]:
-        """What is still to be shown, `count` being how often."""
+        """The remaining faults. `count` says how many answers each still affects."""
         with self._lock:
             return [asdict(fault) for fault in self._left]
 
     def clear(self) -> None:
-        """Forgets them all."""
+        """Removes all faults."""
         with self._lock:
             self._left.clear()
 
 
 def parse_fault(asked: dict, paths: tuple[str, ...]) -> Fault:
-    """A fault from the body of `POST /faults`; raises FaultError, which names the member."""
+    """The fault in the body of `POST /faults`. Raises FaultError, which names the member."""
     unknown = sorted(set(asked) - set(Fault.__dataclass_fields__))
     if unknown:
         raise FaultError(f"{unknown[0]}: unknown; known are {', '.join(Fault.__dataclass_fields__)}")
@@ -102,7 +102,7 @@ def _check_whole(asked: dict, name: str, least: int, most: int) -> None:
 
 
 def check_seconds(value: object) -> float:
-    """A number of seconds that somebody could wait for; raises FaultError otherwise."""
+    """The number of seconds, if somebody could wait that long. Raises FaultError otherwise."""
     real = isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
     if not real or not 0 <= value <= LONGEST_SECONDS:
         raise FaultError(f"seconds: must be a number from 0 to {LONGEST_SECONDS}")

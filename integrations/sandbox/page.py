@@ -1,4 +1,4 @@
-"""The page at `/`: what the sandbox holds, for people. The template escapes every value."""
+"""The page at `/`, which shows people what the sandbox holds. The template escapes every value."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ VIOLATION_NAMES = {"key_reused": "同一个键、内容不同", "started_twice":
 
 
 def render(partners: Partners) -> str:
-    """The page as HTML, newest entries first, with the notice of the act that led here; it is shown once."""
+    """The page as HTML, newest entries first. Shows the notice of the last form once."""
     notice, partners.notice = partners.notice, None
     state = partners.store.state(calls=SHOWN)
     shown = {
@@ -48,7 +48,7 @@ def render(partners: Partners) -> str:
 
 
 def fault_name(kind: str | None) -> str:
-    """A fault kind in words."""
+    """The name of a fault's kind."""
     return FAULT_NAMES.get(kind, f"HTTP {kind}") if kind else ""
 
 
@@ -93,7 +93,7 @@ def _result(call: dict) -> str:
 
 
 def _short(at: str) -> str:
-    """`2023-09-20 18:54:36` of an ISO time."""
+    """`2023-09-20 18:54:36` from an ISO time."""
     return at[:19].replace("T", " ")
 
 

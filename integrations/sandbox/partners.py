@@ -1,4 +1,4 @@
-"""A partner call from arrival to answer: key, fault, effect, note."""
+"""Answers a partner call: checks its key, applies a fault, carries it out and notes it."""
 
 import threading
 import time
@@ -18,16 +18,16 @@ ROUTES = {
 }
 PATHS = tuple(ROUTES)
 LOOK_UPS = (bigdata.query, bigdata.trial_flow)
-"""They change nothing, so a repeat is answered from what is held now instead of from memory."""
+"""These change nothing. So a repeat is answered from the present state and not from memory."""
 CALLBACK = "http://127.0.0.1:8000/api/bpm/approvals"
 RESET = Answer(0, manner="reset")
 OTHER_BYTES = {"code": 409, "message": "同一个 Idempotency-Key 已执行过，内容不同"}
 
 
 class Partners:
-    """BPM and big data together: what they hold, how they misbehave and how long they take.
+    """BPM and big data together: their data, their faults and their delay.
 
-    `callback` is the desk's address for approvals, `notice` what the page says next: (whether it worked, text).
+    `callback` is the desk's address for approvals. `notice` is the page's next message: (whether it worked, text).
     """
 
     def __init__(self, state_file: str | None = None, callback: str = CALLBACK) -> None:
@@ -52,9 +52,9 @@ class Partners:
     def _answer(self, call: Call, fault: Fault | None) -> Answer:
         wait = self.delay + (fault.seconds if fault and fault.kind == "slow" else 0)
         if wait and self._given_up.wait(wait):
-            return RESET  # the sandbox was emptied or stopped meanwhile: this call belongs to what is gone
+            return RESET  # the sandbox was emptied or stopped meanwhile, so this call belongs to the old state
         if fault and not fault.acts:
-            return _spoilt(fault)
+            return _fault_answer(fault)
         answer = self._act(call)
         if fault and fault.kind == "reset_after":
             return RESET
@@ -66,13 +66,13 @@ class Partners:
         if not call.key:
             return json_answer({"code": 400, "message": "缺少请求头 Idempotency-Key"}, status=400)
         with self.store.transaction():
-            answer = self._once(call)
+            answer = self._act_once(call)
         return json_answer(answer, status=409 if answer is OTHER_BYTES else 200)
 
-    def _once(self, call: Call) -> dict:
-        """The effect under its key: at the first time only, later the stored answer.
+    def _act_once(self, call: Call) -> dict:
+        """Carries the call out the first time. Later it returns the stored answer.
 
-        A key under which nothing was carried out is free for other bytes; one that acted answers 409 to them.
+        If nothing was carried out under a key, other bytes may use it. If something was, other bytes get 409.
         """
         effect = ROUTES[call.path]
         if known := self.store.answer_under(call.key):
@@ -91,7 +91,7 @@ class Partners:
         return answer
 
     def reset(self) -> None:
-        """Empties everything, ends the waiting calls without acting, and heals faults and delay."""
+        """Empties everything, ends waiting calls without carrying them out, and removes faults and delay."""
         waiting, self._given_up = self._given_up, threading.Event()
         waiting.set()
         self.faults.clear()
@@ -99,13 +99,13 @@ class Partners:
         self.store.reset()
 
     def close(self) -> None:
-        """Ends the waiting calls and the store."""
+        """Ends the waiting calls and closes the store."""
         self._given_up.set()
         self.store.close()
 
 
-def _spoilt(fault: Fault) -> Answer:
-    """The answer of a fault under which nothing is carried out."""
+def _fault_answer(fault: Fault) -> Answer:
+    """The answer for a fault that keeps the call from being carried out."""
     if fault.kind in HTTP_ERRORS:
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         return json_answer({"code": int(fault.kind), "message": "沙箱故障"}, int(fault.kind), **headers)

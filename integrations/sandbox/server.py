@@ -1,4 +1,4 @@
-"""The HTTP side: a threading server with kept-alive connections, in front of `Partners`."""
+"""The sandbox's HTTP server: threads and kept-alive connections, in front of `Partners`."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Listens at host and port (0: a free one); `partners` is what it answers from. `tls`: it speaks https."""
+    """Listens at host and port (0: a free port) and answers from `partners`. With `tls` it serves https."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -36,14 +36,14 @@ class SandboxServer(ThreadingHTTPServer):
         self.server_name, self.server_port = self.server_address[:2]
 
     def get_request(self) -> tuple[socket.socket, object]:
-        """A connection. Its handshake comes with the first read, in its own thread."""
+        """Accepts a connection. The handshake happens at the first read, in the connection's own thread."""
         connection, address = super().get_request()
         if self.tls:
             connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return connection, address
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Shows faults of ours; a broken connection or handshake, or a store closed meanwhile, is everyday."""
+        """Shows our own errors. Broken connections and handshakes, and a store closed meanwhile, are ordinary."""
         if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError, sqlite3.ProgrammingError)):
             super().handle_error(request, client_address)
 
@@ -54,14 +54,14 @@ class SandboxServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection: reads requests, asks the partners or the control addresses, writes whole answers at once."""
+    """One connection: reads requests, asks the partners or the control addresses, and writes whole answers at once."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: SandboxServer
 
     def do_POST(self) -> None:
-        """A partner call or a switch."""
+        """Answers a partner call or a control address."""
         body = self._body()
         if body is None:
             return
@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(control(self.server.partners, self.command, path, query, body))
 
     def do_GET(self) -> None:
-        """The page, the state, the switches; a partner's address answers 405."""
+        """Answers the control addresses. A partner's address gets 405."""
         path, _, query = self.path.partition("?")
         if path in ROUTES:
             self._send(json_answer({"code": 405, "message": "只接受 POST"}, status=405, Allow="POST"))
@@ -86,45 +86,45 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isdecimal():
-            return self._turn_away(411, "Content-Length: missing or not a number")
+            return self._refuse(411, "Content-Length: missing or not a number")
         if int(length) > LARGEST_BODY:
-            return self._turn_away(413, f"body: larger than {LARGEST_BODY} bytes")
+            return self._refuse(413, f"body: larger than {LARGEST_BODY} bytes")
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             self.close_connection = True
             return None
         return body
 
-    def _turn_away(self, status: int, message: str) -> None:
-        """Answers without reading the body, so the connection cannot be used again."""
+    def _refuse(self, status: int, message: str) -> None:
+        """Answers without reading the body, so the connection can't be used again."""
         self.close_connection = True
         self._send(json_answer({"code": status, "message": message}, status=status, Connection="close"))
 
     def _send(self, answer: Answer) -> None:
         if answer.manner == "reset":
-            self._break_off()
+            self._reset_connection()
         elif answer.manner == "drip":
-            self._drip(_raw(answer), answer.seconds)
+            self._drip(_http_bytes(answer), answer.seconds)
         else:
-            self.wfile.write(_raw(answer))
+            self.wfile.write(_http_bytes(answer))
 
     def _drip(self, raw: bytes, seconds: float) -> None:
-        """Sends head and body a byte at a time, so that only a total time-out notices."""
+        """Sends head and body byte by byte, so that only a total time-out notices."""
         for place in range(len(raw)):
             self.wfile.write(raw[place : place + 1])
             time.sleep(seconds / len(raw))
 
-    def _break_off(self) -> None:
-        """Closes with RST. The socket is detached, since the server would say goodbye with FIN first."""
+    def _reset_connection(self) -> None:
+        """Closes with RST. The socket is detached, since the server would send FIN first."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
         os.close(self.connection.detach())
 
     def log_message(self, *args: object) -> None:
-        """Quiet: the calls are in the state."""
+        """Logs nothing: the calls are in the state."""
 
 
-def _raw(answer: Answer) -> bytes:
+def _http_bytes(answer: Answer) -> bytes:
     lines = [
         f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, '')}",
         f"Content-Type: {answer.content_type}",

@@ -1,4 +1,4 @@
-"""What a partner's JSON must look like: small checks that are put together into shapes, each naming the bad member."""
+"""Checks a partner's JSON. Small checks are combined into shapes; each names the bad member."""
 
 import json
 import re
@@ -9,7 +9,7 @@ Check = Callable[[str, object], None]
 
 
 class Refusal(Exception):
-    """A message that the partner does not take: `<member>: <why>`, the why in Chinese."""
+    """A message that the partner refuses: `<member>: <why>`, with the reason in Chinese."""
 
     def __init__(self, path: str, why: str) -> None:
         member = path.rpartition(".")[2]
@@ -17,11 +17,11 @@ class Refusal(Exception):
 
 
 def parse(body: bytes) -> dict:
-    """The request's body as an object; raises Refusal for anything else, doubled members and NaN included."""
+    """The request's body as an object. Raises Refusal for anything else, duplicate members and NaN included."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+        value = json.loads(body.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
         if b"\\u" in body:
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is not text
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise Refusal("body", "不是 UTF-8 编码的 JSON") from error
     if not isinstance(value, dict):
@@ -29,7 +29,7 @@ def parse(body: bytes) -> dict:
     return value
 
 
-def _without_doubles(pairs: list[tuple[str, object]]) -> dict:
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict:
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -37,31 +37,31 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> dict:
     return found
 
 
-def _no_constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise Refusal("body", f"不接受 {name}")
 
 
 def words(path: str, value: object) -> None:
-    """A string, empty or not."""
+    """A string, which may be empty."""
     if not isinstance(value, str):
         raise Refusal(path, "应为字符串")
 
 
 def text(path: str, value: object) -> None:
-    """A string that says something."""
+    """A string that is not blank."""
     words(path, value)
     if not value.strip():
         raise Refusal(path, "不能为空")
 
 
 def whole(path: str, value: object) -> None:
-    """A whole number, as a number."""
+    """A whole number, written as a number."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise Refusal(path, "应为整数")
 
 
 def one_of(*allowed: str) -> Check:
-    """A string out of a few."""
+    """One of a few strings."""
 
     def check(path: str, value: object) -> None:
         words(path, value)
@@ -88,7 +88,7 @@ bpm_time = _moment(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)", "YYYY-MM-DD HH
 
 
 def list_of(check_one: Check, *, least: int = 0) -> Check:
-    """A list with at least so many entries, each passing the check."""
+    """A list with at least `least` entries, each of which passes the check."""
 
     def check(path: str, value: object) -> None:
         if not isinstance(value, list):
@@ -102,7 +102,10 @@ def list_of(check_one: Check, *, least: int = 0) -> Check:
 
 
 def members(shape: dict[str, Check]) -> Check:
-    """An object with exactly these members, each passing its check; a key with a space at an end is told apart."""
+    """An object with exactly these members, each of which passes its check.
+
+    A key with a space at either end gets a message of its own.
+    """
 
     def check(path: str, value: object) -> None:
         if not isinstance(value, dict):

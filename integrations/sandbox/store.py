@@ -1,6 +1,6 @@
-"""What the sandbox holds: records, processes, calls and keys, in SQLite (in memory, or a file that outlives a kill).
+"""The sandbox's store: records, processes, calls and keys, in SQLite (in memory, or in a file that outlives a kill).
 
-Thread-safe; knows no HTTP. One connection behind one lock: the work under it is some 50 µs a call.
+The store is thread-safe and knows no HTTP. It has one connection behind one lock, which a call holds for about 50 µs.
 """
 
 import json
@@ -21,23 +21,23 @@ TABLES = ("records", "processes", "approvals", "flows", "keys", "calls", "violat
 
 
 def now() -> str:
-    """This moment in Asia/Shanghai, ISO 8601 with microseconds and offset."""
+    """The present time in Asia/Shanghai, ISO 8601 with microseconds and offset."""
     return datetime.now(SHANGHAI).isoformat(timespec="microseconds")
 
 
 class Store:
-    """Everything the partners remember. Records are told apart by (jobId, productId, domain in lower case)."""
+    """Everything that the partners remember. (jobId, productId, domain in lower case) identifies a record."""
 
     def __init__(self, file: str = ":memory:") -> None:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        # OFF survives a killed process, not a power cut: enough for a stand-in, and quick.
+        # OFF survives a killed process but not a power cut. That is enough for a stand-in, and it is fast.
         self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {SCHEMA}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, one thread at a time; may be nested, then the outermost decides."""
+        """All or nothing, for one thread at a time. It may be nested; then the outermost one decides."""
         with self._lock:
             outermost = not self._db.in_transaction
             if outermost:
@@ -61,7 +61,7 @@ class Store:
     # --- calls and keys
 
     def arrive(self, call: Call) -> int:
-        """Notes a call before anything is done about it; gives its number."""
+        """Notes a call before it is carried out. Returns its number."""
         values = (now(), call.path, call.key, call.request_id, call.digest, call.body.decode(errors="replace"))
         with self.transaction():
             number = self._run(
@@ -72,7 +72,7 @@ class Store:
         return number
 
     def settle(self, number: int, answer: Answer, *, fault: str | None, took: float) -> None:
-        """Notes how a call was answered; status and answer stay empty for a connection that was reset."""
+        """Notes how a call was answered. Status and answer stay empty if the connection was reset."""
         given = (None, None) if answer.manner == "reset" else (answer.status, answer.body.decode(errors="replace"))
         with self.transaction():
             self._run(
@@ -81,19 +81,19 @@ class Store:
             )  # fmt: skip
 
     def note_key(self, call: Call) -> None:
-        """Notes the first bytes seen under a key; a known key with other bytes is a violation."""
+        """Notes the first bytes that came with a key. A known key with other bytes is a violation."""
         with self.transaction():
             self._run("INSERT OR IGNORE INTO keys (key, digest) VALUES (?, ?)", call.key, call.digest)
             if self._run("SELECT digest FROM keys WHERE key = ?", call.key).fetchone()["digest"] != call.digest:
                 self.violate("key_reused", f"{call.path}：键 {call.key} 再次出现，内容不同")
 
     def answer_under(self, key: str) -> tuple[str, dict] | None:
-        """Which bytes (their digest) were answered under this key before, and how."""
+        """The digest of the bytes that were answered under this key before, and their answer."""
         kept = self._run("SELECT digest, answer FROM keys WHERE key = ? AND answer IS NOT NULL", key).fetchone()
         return (kept["digest"], json.loads(kept["answer"])) if kept else None
 
     def keep_answer(self, call: Call, answer: dict) -> None:
-        """Binds the key to these bytes and to what they were answered."""
+        """Binds the key to these bytes and their answer."""
         self._run("INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", call.key, call.digest, compact(answer))
 
     def violate(self, kind: str, detail: str) -> None:
@@ -114,12 +114,12 @@ class Store:
         self._run("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", *_identity(record), compact(record))
 
     def delete_record(self, named: dict) -> None:
-        """Removes a billing record; no error where there is none."""
+        """Removes a billing record. Does nothing if there is none."""
         gone = self._run("DELETE FROM records WHERE job = ? AND product = ? AND domain = ?", *_identity(named)).rowcount
         self.count("deleted", gone)
 
     def records(self, job: str | None = None) -> list[dict]:
-        """The billing records held, of one jobId or all."""
+        """The billing records of one jobId, or all of them."""
         # Two statements: "? IS NULL OR job = ?" would read every record for each question.
         if job is None:
             rows = self._all("SELECT body FROM records ORDER BY rowid")
@@ -128,19 +128,19 @@ class Store:
         return [json.loads(row["body"]) for row in rows]
 
     def set_flow(self, job: str, dataflow: float, *, plain: bool) -> None:
-        """Sets a trial's traffic, and whether it is answered plainly instead of encoded twice."""
+        """Sets a trial's traffic, and whether it is answered in plain form instead of encoded twice."""
         with self.transaction():
             self._run("INSERT OR REPLACE INTO flows VALUES (?, ?, ?)", job, dataflow, plain)
 
     def flow(self, job: str) -> tuple[float, bool]:
-        """A trial's traffic and whether it is answered plainly; 0.0 and no unless set."""
+        """A trial's traffic, and whether it is answered in plain form. Without a setting: 0.0 and False."""
         row = self._run("SELECT dataflow, plain FROM flows WHERE job = ?", job).fetchone()
         return (row["dataflow"], bool(row["plain"])) if row else (0.0, False)
 
     # --- BPM
 
     def start_process(self, code: str, key: str, body: dict) -> str:
-        """Starts a process for an order; a second one for the same order is a violation. Gives its processId."""
+        """Starts a process for an order and returns its processId. A second one for the same order is a violation."""
         if self.process_number(code):
             self.violate("started_twice", f"{code}：又以键 {key} 发起")
         number = self._run(
@@ -149,21 +149,21 @@ class Store:
         return f"bpm-{number}"
 
     def process_number(self, code: str) -> int:
-        """The number of an order's latest process, 0 where it has none."""
+        """The number of an order's latest process, or 0."""
         return self._run("SELECT COALESCE(MAX(n), 0) AS n FROM processes WHERE code = ?", code).fetchone()["n"]
 
     def next_approval(self, code: str) -> str:
-        """A fresh recordId `bpm-<process>-<k>` for an order's next approval."""
+        """A new recordId `bpm-<process>-<k>` for an order's next approval."""
         with self.transaction():
             process = self.process_number(code)
             place = self._run("SELECT COUNT(*) + 1 AS k FROM approvals WHERE process = ?", process).fetchone()["k"]
             self._run("INSERT INTO approvals VALUES (?, ?, ?)", process, place, code)
         return f"bpm-{process}-{place}"
 
-    # --- looking at it
+    # --- reading the state
 
     def calls(self, *, path: str | None = None, order: str | None = None, limit: int = KEPT_CALLS) -> list[dict]:
-        """The last calls, oldest first: of one address, and with this order number as a value in the body."""
+        """The last calls, oldest first. Filters by address, and by an order number that is a value in the body."""
         rows = self._all(
             "SELECT * FROM calls WHERE (?1 IS NULL OR path = ?1)"
             " AND (?2 IS NULL OR instr(body, '\"' || ?2 || '\"') > 0) ORDER BY id DESC LIMIT ?3",
@@ -181,14 +181,14 @@ class Store:
         return self._all("SELECT at, kind, detail FROM violations ORDER BY id")
 
     def counts(self) -> dict[str, int]:
-        """How many there are of each: calls ever, repeats, violations, records, cancelled, deleted, processes."""
+        """The count of each: calls ever, repeats, violations, records, cancelled, deleted, processes."""
         with self._lock:
             found = dict(self._run(COUNTS).fetchone())
             counters = {row["name"]: row["value"] for row in self._run("SELECT * FROM counters")}
         return {**found, "repeats": counters.get("repeats", 0), "deleted": counters.get("deleted", 0)}
 
     def state(self, *, calls: int = KEPT_CALLS) -> dict:
-        """Everything, from one moment, with so many of the last calls."""
+        """Everything at one moment, with up to `calls` of the last calls."""
         with self._lock:
             return {
                 "records": self.records(),
@@ -200,13 +200,13 @@ class Store:
             }
 
     def reset(self) -> None:
-        """Empties it."""
+        """Removes everything."""
         with self.transaction():
             for table in TABLES:
                 self._run(f"DELETE FROM {table}")
 
     def close(self) -> None:
-        """Ends the connection to the file."""
+        """Closes the connection to the file."""
         with self._lock:
             self._db.close()
 

@@ -1,1 +1,1 @@
-"""The worker: django-q2's cluster, the watchdog over it, and its schedules."""
+"""The worker: django-q2's cluster, its watchdog and its schedules."""

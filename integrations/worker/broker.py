@@ -1,10 +1,10 @@
-"""The queue's broker: django-q2's ORM broker, with two more keys than the common one.
+"""The queue's broker: django-q2's ORM broker with two more keys.
 
-A private key per cluster, for the watchdog's pings: any cluster may take a task from the common queue, so a ping there
-would be answered by a neighbour and a hung cluster would go unnoticed (contract 3.9, Alive).
+Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue, so a
+neighbour would answer a ping there, and nobody would notice a hung cluster (contract 3.9, Alive).
 
-A key for wake-ups: a thousand orders leave a thousand of them, and one drain does the work of all. So whoever takes
-one throws the others away.
+Wake-ups have a key of their own. A thousand orders leave a thousand wake-ups, but one drain does the work of all. So
+whoever takes one removes the others.
 """
 
 import logging
@@ -22,19 +22,20 @@ from integrations.worker.parent_link import tell
 from orders.services.wakeup import WAKE_KEY
 
 logger = logging.getLogger(__name__)
-AWAY = 1.0  # seconds between two questions to a database that does not answer
+AWAY = 1.0  # seconds between two tries while the database does not answer
 AT_ONCE = 1000
 
 
 def cluster_id() -> str:
-    """The name that this cluster's watchdog gave it; empty under a plain `qcluster`."""
+    """The name that the watchdog gave this cluster. It is empty under a plain `qcluster`."""
     return os.environ.get("DESK_CLUSTER", "")
 
 
 class DeskBroker(ORM):
-    """Takes pings of its own cluster first, then wake-ups and the common queue, oldest first.
+    """Takes its own cluster's pings first, then wake-ups and the common queue, oldest first.
 
-    A database error is waited out here: django-q2's pusher would sleep ten seconds and die of it, its monitor at once.
+    It waits until a database error is over. Otherwise django-q2's pusher would sleep ten seconds and then die, and its
+    monitor would die at once.
     """
 
     outage = Outage(logger, "the queue")
@@ -54,14 +55,14 @@ class DeskBroker(ORM):
         return taken or None
 
     def _take(self) -> list[tuple[int, str]]:
-        """Compare-and-set on the lock: one taker a task."""
+        """Takes one task by compare-and-set on its lock, so that only one taker gets it."""
         taken = []
         for task in self._candidates():
             mine = self.get_connection().filter(pk=task.pk, lock=task.lock)
             if mine.update(lock=self.timeout(task)):
                 taken.append((task.pk, task.payload))
                 if task.key == WAKE_KEY:
-                    self._drop_doubles()
+                    self._drop_older_wakeups()
         return taken
 
     def _candidates(self) -> list:
@@ -71,9 +72,11 @@ class DeskBroker(ORM):
         own_first = Case(When(key=own, then=Value(0)), default=Value(1))
         return list(free.order_by(own_first, "pk")[: Conf.BULK])
 
-    def _drop_doubles(self) -> None:
-        """All wake-ups but the newest: what they stand for is committed, so the drain that follows will see it. The
-        newest stays for another worker."""
+    def _drop_older_wakeups(self) -> None:
+        """Removes all wake-ups but the newest.
+
+        Their orders are committed, so the drain that follows sees them. The newest wake-up stays for another worker.
+        """
         free = self.get_connection().filter(key=WAKE_KEY, lock__lt=timezone.now())
         if free.count() < 2:
             return
@@ -83,12 +86,12 @@ class DeskBroker(ORM):
             self.get_connection().filter(pk__in=pks).delete()
 
     def set_stat(self, key, value, timeout):
-        """Called by the cluster's guard in each of its rounds, twice a second: its sign of life."""
+        """The cluster's guard calls this twice a second. It reports that the guard is alive."""
         tell()
         return super().set_stat(key, value, timeout)
 
     def delete(self, task_id):
-        """Acknowledges a task. One that can't be now comes again after `retry`: every task may run twice."""
+        """Acknowledges a task. If that fails now, the task comes again after `retry`; every task may run twice."""
         try:
             super().delete(task_id)
             self.outage.over()

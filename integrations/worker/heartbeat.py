@@ -1,4 +1,4 @@
-"""Signs of life of the clusters (contract 3.9, Alive)."""
+"""Heartbeats of the clusters (contract 3.9, Alive)."""
 
 import datetime
 
@@ -14,7 +14,10 @@ FORGOTTEN_AFTER = datetime.timedelta(days=1)
 
 
 def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) -> None:
-    """Notes that a cluster has just carried out a task; at most every five seconds, since every drain says it."""
+    """Notes that a cluster has just carried out a task.
+
+    Writes at most every five seconds, since every drain calls it.
+    """
     now = timezone.now()
     name = cluster or cluster_id() or PLAIN
     seen = last_seen(name)
@@ -25,14 +28,14 @@ def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) 
 
 
 def last_seen(cluster: str) -> datetime.datetime | None:
-    """When this cluster last showed that it lives."""
+    """When this cluster last carried out a task."""
     return Heartbeat.objects.filter(cluster=cluster).values_list("seen_at", flat=True).first()
 
 
 def forget_dead(*, now: datetime.datetime) -> int:
-    """Removes the rows of clusters that were killed together with their watchdog, and the pings that nobody answers.
+    """Removes the heartbeats of clusters that were killed together with their watchdog, and pings that nobody answers.
 
-    Returns how many clusters were forgotten.
+    Returns the number of clusters removed.
     """
     dead = list(Heartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).values_list("cluster", flat=True))
     OrmQ.objects.filter(key__in=dead).delete()

@@ -1,4 +1,4 @@
-"""Turns: a thing that one worker of all does at a time, such as waiting for the next due moment. A plain lease."""
+"""A lease on something that only one worker at a time does, such as waiting for the next due moment."""
 
 import datetime
 import uuid
@@ -14,7 +14,7 @@ RENEWED_AFTER = datetime.timedelta(seconds=2)
 
 
 class Turn:
-    """`take()` is True as long as the turn is ours; a holder that died loses it after five seconds."""
+    """A lease. `take()` is True as long as we hold it. A holder that died loses it after five seconds."""
 
     def __init__(self, name: str):
         self.name = name
@@ -23,25 +23,25 @@ class Turn:
         self.renew_at: datetime.datetime | None = None
 
     def is_free(self) -> bool:
-        """Whether `take()` is worth a try: a look costs no write."""
+        """Whether `take()` is worth a try. Reading costs less than a write."""
         if self.mine:
             return True
         row = models.Turn.objects.filter(name=self.name).first()
         return row is None or row.holder is None or row.until < timezone.now()
 
     def take(self) -> bool:
-        """Takes or keeps the turn."""
+        """Takes or extends the lease."""
         now = timezone.now()
         if self.mine and self.renew_at and now < self.renew_at:
             return True
         free = Q(holder=self.me) | Q(holder=None) | Q(until__lt=now)
         rows = models.Turn.objects.filter(free, name=self.name)
-        self.mine = bool(rows.update(holder=self.me, until=now + HELD_FOR)) or self._first(now)
+        self.mine = bool(rows.update(holder=self.me, until=now + HELD_FOR)) or self._create_row(now)
         self.renew_at = now + RENEWED_AFTER
         return self.mine
 
-    def _first(self, now: datetime.datetime) -> bool:
-        """The very first taker makes the row."""
+    def _create_row(self, now: datetime.datetime) -> bool:
+        """Makes the row. Only the very first holder does this."""
         if models.Turn.objects.filter(name=self.name).exists():
             return False
         try:
@@ -51,6 +51,6 @@ class Turn:
         return True
 
     def give_back(self) -> None:
-        """Lets others have it; harmless if it is not ours."""
+        """Releases the lease. Does nothing if it is not ours."""
         if self.mine:
             models.Turn.objects.filter(name=self.name, holder=self.me).update(holder=None, until=None)

@@ -1,9 +1,9 @@
-"""The tie between a watchdog and its cluster: a socket that all processes of the cluster hold (contract 3.9, Alive).
+"""The link between a watchdog and its cluster: a socket that all processes of the cluster hold (contract 3.9, Alive).
 
-The watchdog lets go of it to have the cluster end; when the watchdog is killed, the system lets go of it. Either way
-every process of the cluster notices by itself, even where the others are dead or hang, and none is left behind.
+The watchdog closes its end to make the cluster stop. If the watchdog is killed, the system closes it. Either way every
+process of the cluster notices by itself, even if the others are dead or hang, and none is left behind.
 
-The other way it carries the guard's sign of life: a byte for each of its rounds.
+In the other direction the guard sends a byte in each of its rounds, to show that it is alive.
 """
 
 import contextlib
@@ -15,13 +15,16 @@ import threading
 import time
 
 logger = logging.getLogger(__name__)
-STOP_WITHIN = 25.0  # seconds; a call to a partner takes 10 at the most
-ending = threading.Event()  # in the cluster's processes: begin nothing new, what runs may end
+STOP_WITHIN = 25.0  # seconds; a call to a partner takes at most 10
+ending = threading.Event()  # in the cluster's processes: begin nothing new, but finish what runs
 _held: socket.socket | None = None
 
 
 def hold(tie: int) -> None:
-    """In the cluster's main process, before it has children: watches the socket, here and in every process to come."""
+    """Watches the socket in this process and in all its children.
+
+    Call it in the cluster's main process, before that has children.
+    """
     global _held
     _held = socket.socket(fileno=tie)
     _watch(_held)
@@ -29,14 +32,14 @@ def hold(tie: int) -> None:
 
 
 def tell() -> None:
-    """A sign of life for the watchdog, if there is one. One that does not listen is no reason to wait."""
+    """Tells the watchdog, if there is one, that the guard is alive. Does not wait if the watchdog does not listen."""
     if _held:
         with contextlib.suppress(OSError):
             _held.send(b".", socket.MSG_DONTWAIT)
 
 
 def heard(tie: socket.socket) -> bool:
-    """Whether signs of life came since the last look."""
+    """Whether the guard has sent anything since the last call."""
     try:
         return bool(tie.recv(4096, socket.MSG_DONTWAIT))
     except OSError:
@@ -48,7 +51,7 @@ def _watch(tie: socket.socket) -> None:
 
 
 def _wait_for_end(tie: socket.socket) -> None:
-    """Ends the cluster in an orderly way: its main process asks the others. What is left after a while is killed."""
+    """Ends the cluster in order: its main process asks the others to end. After STOP_WITHIN the rest is killed."""
     with contextlib.suppress(OSError):
         tie.recv(1)
     ending.set()

@@ -16,7 +16,7 @@ NIGHTLY_AT = {"desk-usage": datetime.time(2, 10), "desk-reconcile": datetime.tim
 
 
 def make_schedules() -> list[str]:
-    """Makes or mends the recurring schedules; returns the names of those that were changed. Idempotent."""
+    """Makes or repairs the recurring schedules. Returns the names of those that changed. Idempotent."""
     return [name for name, wanted in RECURRING.items() if _make(name, wanted)]
 
 
@@ -31,7 +31,7 @@ def _make(name: str, wanted: dict) -> bool:
 
 
 def _first_run(name: str) -> datetime.datetime:
-    """At once; what runs each night begins with the next night."""
+    """When a schedule first runs: now, or in the next night if it runs nightly."""
     now = timezone.localtime()
     if name not in NIGHTLY_AT:
         return now

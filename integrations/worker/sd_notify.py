@@ -1,4 +1,4 @@
-"""Tells systemd how the worker is: `READY=1`, `WATCHDOG=1`, `STOPPING=1`. Under no systemd it does nothing."""
+"""Reports the worker's state to systemd: `READY=1`, `WATCHDOG=1`, `STOPPING=1`. Does nothing without systemd."""
 
 import contextlib
 import os
@@ -6,11 +6,11 @@ import socket
 
 
 def sd_notify(state: str) -> None:
-    """One datagram to the socket that the unit (Type=notify) names. Never waits, never fails: the work counts more."""
+    """Sends one datagram to the socket that the unit (Type=notify) names. Never waits and never fails."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
-    if address.startswith("@"):  # a name in the kernel's own space
+    if address.startswith("@"):  # a name in Linux's abstract namespace
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)

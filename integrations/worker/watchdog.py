@@ -1,13 +1,13 @@
 """Keeps a qcluster alive (contract 3.9, Alive).
 
-django-q2's cluster can hang without a sign: a killed idle worker takes the queue's read lock with it, and the cluster's
-own statistics go on saying that it works. So somebody outside asks it: every 15 s a ping goes through the queue to this
-very cluster, and a cluster that has not answered for 60 s is killed, with all its processes, and replaced.
+django-q2's cluster can hang without a sign. A killed idle worker takes the queue's read lock with it, and the cluster's
+own statistics still say that it works. So the watchdog asks from outside. Every 15 s it sends a ping through the queue
+to this very cluster. A cluster that has not answered for 60 s is killed with all its processes, and replaced.
 
-Its guard (django-q2's sentinel) is listened to as well: a worker that is killed at the end of a task takes along a lock
-that the guard waits for. The other worker goes on answering, but nobody looks after the schedules any more.
+The watchdog also listens to the cluster's guard (django-q2's sentinel). A worker that is killed at the end of a task
+takes with it a lock that the guard waits for. The other worker still answers, but nobody runs the schedules any more.
 
-systemd watches the watchdog in turn (WatchdogSec): it is told at each round of the loop that the loop goes round.
+systemd watches the watchdog in turn (WatchdogSec). Each round of the loop reports to it.
 """
 
 import contextlib
@@ -40,13 +40,13 @@ logger = logging.getLogger(__name__)
 PING_EVERY = 15.0
 PATIENCE = 60.0
 LOOK_EVERY = 0.5
-LONGEST_BACK_OFF = 60.0  # seconds between two starts of a cluster that never answers
-FAREWELL = 2.0  # seconds that the database may take when all is over
-UNACKNOWLEDGED = 3  # times the patience: a cluster that carries out its tasks, but can't say so any more
+LONGEST_BACK_OFF = 60.0  # seconds between two starts, if the cluster never answers
+FAREWELL = 2.0  # seconds that the database may take at the end
+UNACKNOWLEDGED = 3  # times the patience: the cluster carries out tasks but can't acknowledge them any more
 
 
 class Watchdog:
-    """Starts a cluster, asks it, replaces it. `run()` returns when it was told to stop."""
+    """Starts a cluster, pings it and replaces it. `run()` returns when the process is told to stop."""
 
     def __init__(self, *, ping_every: float = PING_EVERY, patience: float = PATIENCE):
         self.name = f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:8]}"
@@ -54,12 +54,12 @@ class Watchdog:
         self.stopping = threading.Event()
         self.process: subprocess.Popen | None = None
         self.seen = None
-        self.unanswered = self.unguarded = 0  # pings since the last sign of life, of the workers and of the guard
+        self.unanswered = self.unguarded = 0  # pings since workers, and the guard, were last heard
         self.failed_starts = 0
         self.outage = Outage(logger, "the watchdog")
 
     def run(self) -> None:
-        """Runs until SIGTERM or SIGINT; then lets the cluster finish what it is doing."""
+        """Runs until SIGTERM or SIGINT. Then it lets the cluster finish its tasks."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         self.start()
@@ -73,7 +73,7 @@ class Watchdog:
             self.stop()
 
     def start(self) -> None:
-        """A new cluster in a session of its own, tied to us by a socket. The first ping is due at once."""
+        """Starts a cluster in a session of its own, linked to us by a socket. The first ping is due at once."""
         self.tie, theirs = socket.socketpair()
         command = [sys.executable, sys.argv[0], "worker", "--tied-to", str(theirs.fileno())]
         environment = os.environ | {"DESK_CLUSTER": self.name}
@@ -81,10 +81,10 @@ class Watchdog:
         theirs.close()
         self.asked_at, self.unanswered, self.unguarded = float("-inf"), 0, 0
         with contextlib.suppress(Error), database_deadline(LOOK):
-            wake()  # for what was left
+            wake()  # for steps that were left
 
     def look(self) -> None:
-        """Asks when it is time to; replaces a cluster that ended or does not answer."""
+        """Pings when it is time. Replaces a cluster that ended or does not answer."""
         self.note_guard()
         if self.process.poll() is not None:
             self.replace(f"it ended with code {self.process.returncode}")
@@ -94,10 +94,10 @@ class Watchdog:
                 self.replace(why)
 
     def ask(self) -> str:
-        """Sends a ping, or says why the cluster must be replaced: so many pings stayed without a sign of life.
+        """Sends a ping. Returns why the cluster must be replaced, if too many pings stayed without an answer.
 
-        Pings are counted, not seconds, so that a watchdog that was itself stopped for a while does not blame the
-        cluster. A database that is away is no fault of the cluster's: nobody could answer, so it is counted anew.
+        It counts pings and not seconds. A watchdog that was stopped for a while then does not blame the cluster. While
+        the database is away nobody could answer, so the count starts again.
         """
         try:
             with database_deadline(LOOK):
@@ -120,19 +120,21 @@ class Watchdog:
         return self.ping()
 
     def note_guard(self) -> None:
-        """The guard tells of each of its rounds, two a second."""
+        """Notes that the guard is alive. It reports twice a second."""
         if heard(self.tie):
             self.unguarded = 0
 
     def note_sign(self) -> None:
-        """Whatever this cluster carried out since the last ping is a sign of life."""
+        """Notes that the cluster is alive, if it has carried out any task since the last ping."""
         seen = last_seen(self.name)
         if seen != self.seen:
             self.seen, self.unanswered, self.failed_starts = seen, 0, 0
 
     def ping(self) -> str:
-        """Puts a ping under the cluster's own key. One that nobody took yet is enough; those taken stay until their
-        results are noted, so if they pile up, that has stopped."""
+        """Puts a ping under the cluster's own key, unless one still waits there.
+
+        A taken ping stays until its result is noted. If pings pile up, the cluster no longer notes results.
+        """
         pings = OrmQ.objects.filter(key=self.name)
         if pings.count() * self.ping_every >= UNACKNOWLEDGED * self.patience:
             return "it carries out tasks, but notes no results"
@@ -142,9 +144,9 @@ class Watchdog:
         return ""
 
     def replace(self, why: str) -> None:
-        """Kills the cluster with all its processes and starts another, with an event that says so.
+        """Kills the cluster with all its processes, starts another one and writes an event.
 
-        While none answers, each start waits longer than the one before.
+        While no cluster answers, each start waits longer than the one before.
         """
         logger.error("cluster %s is replaced: %s", self.name, why)
         self.end(orderly=False)
@@ -156,7 +158,7 @@ class Watchdog:
             self.start()
 
     def note_replaced(self, why: str) -> None:
-        """The event and the count; pings of the dead cluster are of no use to the next."""
+        """Writes the event and the count, and removes the dead cluster's pings."""
         close_old_connections()
         with transaction.atomic():
             OrmQ.objects.filter(key=self.name).delete()
@@ -164,7 +166,7 @@ class Watchdog:
             add_event(None, "cluster_replaced", by="watchdog", now=timezone.now(), cluster=self.name, why=why)
 
     def stop(self) -> None:
-        """Lets the cluster finish; kills what is left after a while, and takes back its name."""
+        """Lets the cluster finish, kills what is left after a while, and removes its heartbeat and pings."""
         if self.process:
             self.end(orderly=True)
         with contextlib.suppress(Error), database_deadline(FAREWELL):
@@ -173,7 +175,7 @@ class Watchdog:
             Heartbeat.objects.filter(cluster=self.name).delete()
 
     def end(self, *, orderly: bool) -> None:
-        """Lets go of the tie, waits if it is to be orderly, and kills the process group: orphans would go on unseen."""
+        """Closes the link, waits if `orderly`, and kills the process group. Orphans would go on unseen."""
         self.tie.close()
         if orderly:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,6 +1,6 @@
-"""The staff's pages on orders: everything readable, history untouchable, reference data editable."""
+"""The staff's pages on orders. Everything can be read, history can't be changed, and reference data can be edited."""
 
-from orders.admin import (  # registering is the purpose
+from orders.admin import (  # importing them registers the pages
     approvals,
     billing,
     conflict,

@@ -1,4 +1,4 @@
-"""Why BBOSS's message was refused, and what to do, by the code that we answered (contract 2.3)."""
+"""Why we refused a message of BBOSS, and what to do about it, for each code that we answer (contract 2.3)."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -53,5 +53,5 @@ UNKNOWN = Cause(_("It was refused."), ASK)
 
 
 def why_refused(message: InboundMessage) -> Cause:
-    """What happened to the message, in words."""
+    """The message's outcome in words."""
     return BUSINESS.get(message.biz_code) or ANSWERS.get(message.rsp_code, UNKNOWN)

@@ -1,4 +1,4 @@
-"""The approval history: read, never written here."""
+"""The approval history. These pages only read it."""
 
 from django.contrib import admin
 from django.urls import reverse
@@ -15,9 +15,9 @@ LATEST = 2000
 
 
 class SeenLately(admin.SimpleListFilter):
-    """Offers the values of `field` among the latest records: looking through all of a million is slow.
+    """Offers the values of `field` among the latest records, since searching all of a million is slow.
 
-    Any other value can be given in the address.
+    Other values can be given in the address.
     """
 
     field = ""

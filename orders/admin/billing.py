@@ -17,7 +17,7 @@ from orders.queries.doubts import mark_records
 
 
 class BillingChangeList(ChangeList):
-    """Looks up, in one query for the page, which records differ from the big-data side's."""
+    """Looks up which records differ from the big-data side's, in one query for the page."""
 
     def get_results(self, request):
         super().get_results(request)
@@ -59,7 +59,7 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
 
     @admin.display(description=_("made so by"))
     def made_so_by(self, obj):
-        """The call whose answer gave the present state: for a deleted record, its receipt."""
+        """The call whose answer led to the present state. For a deleted record it is the receipt of the deletion."""
         if obj.dispatch is None:
             return "-"
         url = reverse("admin:orders_dispatch_change", args=[obj.dispatch_id])

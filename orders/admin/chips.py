@@ -1,4 +1,4 @@
-"""States as text in a chip. Six tones with one meaning each everywhere (a test knows every state)."""
+"""States as chips. Each of the six tones has one meaning everywhere. A test checks that every state has a tone."""
 
 from django.contrib import admin
 from django.utils.html import format_html
@@ -17,7 +17,7 @@ Words = (
     | ApprovalRecord.Result
 )
 
-# By word: a state that two models share has one meaning in both.
+# Keyed by state. A state that two models share has the same meaning in both.
 TONES: dict[Words, str] = {
     state: tone
     for tone, states in {
@@ -46,7 +46,7 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.OPEN,
         ],
         "violet": [Order.State.AWAITING_APPROVAL, Incident.State.ACKNOWLEDGED],  # waits for somebody
-        "amber": [  # held, or tried again
+        "amber": [  # held, or being retried
             Order.State.HELD,
             Dispatch.State.RETRYING,
             BillingRecord.State.UNKNOWN,
@@ -80,17 +80,17 @@ TONES: dict[Words, str] = {
 
 
 def chip(state: Words) -> str:
-    """A state's word in its tone."""
+    """A chip with the state's name in its tone."""
     return format_html('<span class="chip chip-{}">{}</span>', TONES[state], state.label)
 
 
 def is_doubtful(row) -> bool:
-    """Whether a shown row was marked (`orders.queries.doubts.mark`): an order, or a record that differs."""
+    """Whether `orders.queries.doubts.mark` or `mark_records` found a doubt about this order or record."""
     return bool(getattr(row, "doubt", False) or getattr(getattr(row, "marks", None), "doubt", ""))
 
 
 def chip_of(row) -> str:
-    """The chip of a row with a `state`. What is in doubt is not shown as fine."""
+    """The chip of a row with a `state`. A doubtful row is not shown as fine."""
     state = row.State(row.state)
     if not is_doubtful(row):
         return chip(state)

@@ -1,4 +1,4 @@
-"""Conflicts: the same number came with other content. Both contents side by side; who sent which, and when."""
+"""Conflicts: a known number came with other content. The page compares both contents and names their senders."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ MOST_ROWS = 200
 
 @dataclass(frozen=True)
 class Row:
-    """A member of both contents; `word` says what it means."""
+    """A member of the contents, with both values. `word` says what the member means."""
 
     name: str
     word: str | Promise
@@ -50,29 +50,29 @@ class Sender:
 
 
 def compare(ours: dict, theirs: dict) -> list[Row]:
-    """Member by member, those that differ first; as many as a page holds."""
+    """The members, different ones first. There are as many as a page can hold."""
     names = [*ours, *(name for name in theirs if name not in ours)]
     rows = [Row(name, WORDS.get(name, ""), text_of(ours, name), text_of(theirs, name)) for name in names]
-    return list(_fitting(sorted(rows, key=lambda row: not row.differs)[:MOST_ROWS]))
+    return list(_rows_that_fit(sorted(rows, key=lambda row: not row.differs)[:MOST_ROWS]))
 
 
-def _fitting(rows: list[Row]) -> Iterator[Row]:
-    """The rows, until the page is full; what follows is a length."""
-    left = MOST // 8  # of four bytes a character, and both sides
+def _rows_that_fit(rows: list[Row]) -> Iterator[Row]:
+    """The rows, until the page is full. Each later row shows only its length."""
+    left = MOST // 8  # a character takes up to four bytes, and there are two sides
     for row in rows:
         yield replace(row, name=_cut(row.name, left), ours=_cut(row.ours, left), theirs=_cut(row.theirs, left))
         left = max(0, left - max(len(row.name), len(row.ours), len(row.theirs)))
 
 
 def _cut(text: str, most: int) -> str:
-    """At least a line of it."""
+    """Cuts a text. Keeps at least one line."""
     most = max(most, 40)
     more = len(text) - most
     return text if more <= 0 else text[:most] + _("… (%(characters)s more characters)") % {"characters": more}
 
 
 def text_of(content: dict, name: str) -> str:
-    """A member as people read it: lists of domains one to a line."""
+    """A member as people read it. Lists of domains have a domain on each line."""
     if name not in content:
         return ABSENT
     value = content[name]
@@ -87,7 +87,7 @@ def sender_of(message: InboundMessage) -> Sender:
 
 
 def first_sender(order: Order) -> Sender:
-    """Who sent the order that we have. Its message may have been pruned; then the order itself tells when."""
+    """Who sent the order that we have, and when. If its message has been pruned, the order itself gives the time."""
     kept = InboundMessage.objects.filter(order_number=order.number, rsp_code=ACCEPTED).order_by("pk").first()
     if kept:
         return sender_of(kept)
@@ -96,7 +96,7 @@ def first_sender(order: Order) -> Sender:
 
 
 def seen_of(obj: Conflict) -> dict | None:
-    """Who has seen to it, when and why."""
+    """Who has dealt with it, when and why."""
     if obj.seen is None:
         return None
     why = masked_text(str(obj.seen.data.get("reason", "")))
@@ -126,7 +126,7 @@ class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, ad
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def facts(self, obj: Conflict) -> dict:
-        """What the page shows; people's data masked unless they were opened."""
+        """What the page shows. Personal data are masked unless somebody opened them."""
         order = order_named(obj)
         ours, theirs = (order.content if order else {}), members_of(members_of(obj.body).get("content", {}))
         if not obj.personal_shown:

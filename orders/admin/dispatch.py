@@ -1,4 +1,4 @@
-"""The outbox: what is to be sent, and every attempt."""
+"""The outbox: its steps and every attempt."""
 
 from django.contrib import admin
 from django.db.models import Q
@@ -89,7 +89,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
 
     @admin.display(description=_("latest attempts"))
     def latest_attempts(self, obj):
-        """A few: a step may have thousands, and they have a list of their own."""
+        """The latest few attempts. A step may have thousands; they have a list of their own."""
         rows = list(obj.tries.order_by("-pk")[:FEW])
         return render_to_string("includes/attempts.html", {"rows": rows, "dispatch": obj, "more": obj.attempts > FEW})
 
@@ -102,7 +102,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
         return personal_block(obj.about, obj)
 
     def get_queryset(self, request):
-        """A list needs no payloads; they are long."""
+        """Leaves out payloads in lists, since they are long."""
         return super().get_queryset(request).defer("payload")
 
     @admin.display(description=_("next try"))
@@ -115,7 +115,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
 
     @admin.display(description=_("error"), empty_value="")
     def why(self, obj):
-        """A partner's own words where it refused with some: they say more than that it refused."""
+        """Why it failed. If the partner refused with words of its own, those are shown, since they say more."""
         if not obj.error_code:
             return None
         what = cause_of(obj.error_code).what
@@ -125,7 +125,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
 
 
 class ChannelDispatchAdmin(DispatchAdmin):
-    """The outbox of one partner, with the order's customer and state beside each dispatch."""
+    """The outbox of one partner, with the order's customer and state beside each step."""
 
     list_display = [
         "step",

@@ -1,4 +1,4 @@
-"""What happened to orders, by whom."""
+"""What happened to orders, and who did it."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""The info-security files that orders name, and what the check found."""
+"""The info-security files that orders name, and the results of their check."""
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -24,7 +24,7 @@ from orders.queries.doubts import mark
 
 
 class FilesChangeList(ChangeList):
-    """Looks up, in one query for the page, what became of each order's check."""
+    """Looks up the result of each order's check, in one query for the page."""
 
     def get_results(self, request):
         super().get_results(request)

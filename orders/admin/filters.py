@@ -1,4 +1,4 @@
-"""Filters of the desk's lists. Their values are words and days, so that a link means the same to a colleague."""
+"""Filters of the desk's lists. Their values are words and days, so that a link shows a colleague the same rows."""
 
 import datetime
 
@@ -21,7 +21,7 @@ AHEAD = {"today": (_("Today"), 0, 0), "tomorrow": (_("Tomorrow"), 1, 1), "7d": (
 
 
 class DayFilter(SimpleListFilter):
-    """A stretch of days of `field`: a word of `words`, or any day as `2026-11-25`."""
+    """Filters `field` by a range of days: a word in `words`, or a single day such as `2026-11-25`."""
 
     field = ""
     words = PAST
@@ -35,7 +35,7 @@ class DayFilter(SimpleListFilter):
         return queryset if self.value() is None else queryset.filter(**self.bounds(queryset.model))
 
     def bounds(self, model) -> dict:
-        """The lookups of the stretch, its last day included."""
+        """The lookups for the range. The last day is included."""
         first, last = self.days()
         if isinstance(model._meta.get_field(self.field), DateTimeField):
             return {f"{self.field}__gte": midnight(first), f"{self.field}__lt": midnight(last + DAY)}
@@ -49,7 +49,7 @@ class DayFilter(SimpleListFilter):
             return today + first * DAY, today + last * DAY
         try:
             day = datetime.date.fromisoformat(value)
-            midnight(day + DAY)  # the last day of all has no next one
+            midnight(day + DAY)  # the last possible day has no next day
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
         return day, day
@@ -61,13 +61,13 @@ def midnight(day: datetime.date) -> datetime.datetime:
 
 
 def day_filter(name: str, label, *, parameter: str = "", choices: dict = PAST) -> type[DayFilter]:
-    """A DayFilter for the field `name`; its parameter in the address is `parameter`, or the field's name."""
+    """Makes a DayFilter for the field `name`. In the address it is called `parameter`, or else like the field."""
     facts = {"field": name, "title": label, "parameter_name": parameter or name, "words": choices}
     return type(f"{name.title()}Filter", (DayFilter,), facts)
 
 
 class OwnAttributions(RelatedFieldListFilter):
-    """Offers only the attributions that the person may see."""
+    """Offers only the attributions that the user may see."""
 
     def field_choices(self, field, request, model_admin):
         letters = attributions_of(request.user)
@@ -76,15 +76,17 @@ class OwnAttributions(RelatedFieldListFilter):
 
 
 class ServicesInWords(RelatedFieldListFilter):
-    """Offers the service types as the rows name them, not by the word that BPM knows."""
+    """Offers the service types by the names that rows show, not by BPM's word."""
 
     def field_choices(self, field, request, model_admin):
         return [(service.pk, service_name(service)) for service in ServiceType.objects.order_by("pk")]
 
 
 class WordFilter(SimpleListFilter):
-    """One of a few words, each standing for a condition: `conditions` maps a word to its label and a Q (or what makes
-    one)."""
+    """Offers a few words, each of which stands for a condition.
+
+    `conditions` maps a word to its label and a Q, or to its label and a function that returns a Q.
+    """
 
     conditions: dict = {}
 
@@ -102,6 +104,6 @@ class WordFilter(SimpleListFilter):
 
 
 def word_filter(parameter: str, label, conditions: dict) -> type[WordFilter]:
-    """A WordFilter."""
+    """Makes a WordFilter."""
     facts = {"title": label, "parameter_name": parameter, "conditions": conditions}
     return type(f"{parameter.title()}Filter", (WordFilter,), facts)

@@ -1,4 +1,4 @@
-"""What BBOSS sent us, accepted or refused, and why."""
+"""BBOSS's messages, accepted or refused, with the reasons."""
 
 from urllib.parse import urlencode
 
@@ -35,12 +35,12 @@ def tone(rsp_code: str) -> str:
 
 
 def order_named(message: InboundMessage) -> Order | None:
-    """The order that the message speaks of, if we have it."""
+    """The order that the message names, if we have it."""
     return Order.objects.filter(number=message.order_number).first() if message.order_number else None
 
 
 class InboundList:
-    """Search, scope and columns that all lists of messages share."""
+    """What all lists of messages share: search, scope and columns."""
 
     sortable_by = []
     list_per_page = 50
@@ -55,7 +55,7 @@ class InboundList:
 
     @admin.display(description=_("order number"), empty_value="-")
     def number_link(self, obj):
-        """Leads to the list: a message names an order that may not be here."""
+        """Links to the order list, since the message may name an order that does not exist here."""
         if not obj.order_number:
             return None
         url = f"{reverse('admin:orders_order_changelist')}?{urlencode({'q': obj.order_number})}"
@@ -67,7 +67,7 @@ class InboundList:
 
     @admin.display(description=_("answer"))
     def answer_text(self, obj):
-        """In words; BBOSS's own text on hover."""
+        """The answer in words, with BBOSS's text on hover."""
         what = why_refused(obj).what
         return format_html('<span class="cut" title="{}">{}</span>', masked_text(obj.rsp_desc), what)
 
@@ -109,7 +109,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
 
     @admin.display(description=_("what was wrong"))
     def hint_block(self, obj):
-        """A wrong signature's holds the text that we signed, with the whole content in it."""
+        """The hint. For a wrong signature it holds the text that we signed, which contains the whole content."""
         return personal_block(obj.hint, obj)
 
 

@@ -1,4 +1,4 @@
-"""Incidents and the orders that they stopped."""
+"""Incidents and the orders that they stop."""
 
 from django.contrib import admin
 from django.db.models import Count, Q
@@ -59,7 +59,7 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
         return title_of(obj.code, obj.words)
 
     def get_fieldsets(self, request, obj=None):
-        """How many it stopped, and what was said last, may be about orders that the person may not see."""
+        """Hides the number of orders and the last detail: they may be about orders that the user may not see."""
         letters = attributions_of(request.user)
         others = letters is not None and obj and obj.affected.exclude(order__attribution__in=letters).exists()
         hidden = {"count", "last_detail"} if others else set()
@@ -69,7 +69,7 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
         ]
 
     def get_queryset(self, request):
-        """With the number of orders that the person may see and that are still stopped."""
+        """Adds the number of orders that are still stopped and that the user may see."""
         still, letters = Q(affected__closed_at=None), attributions_of(request.user)
         if letters is not None:
             still &= Q(affected__order__attribution__in=letters)

@@ -1,4 +1,4 @@
-"""What staff do about an incident on its page: take it up, note, ignore, resolve. The services do it, with an event."""
+"""The actions on an incident's page: take up, note, ignore, resolve. Services carry them out and write an event."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -36,7 +36,7 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Act:
-    """`states` allow it; `for_all`: it ends something for every order that the incident stopped."""
+    """An action. Incidents in `states` allow it. `for_all`: it affects every order that the incident stops."""
 
     key: str
     label: str | Promise
@@ -64,14 +64,14 @@ class NoteForm(forms.Form):
 
 
 def sees_all_of(request: HttpRequest, incident: Incident) -> bool:
-    """Whether every order that it stops is of the person's attributions."""
+    """Whether the user may see every order that the incident stops."""
     letters = attributions_of(request.user)
     still = incident.affected.filter(closed_at=None)
     return letters is None or not still.exclude(order__attribution__in=letters).exists()
 
 
 def offered(request: HttpRequest, incident: Incident) -> list[Act]:
-    """The acts that the person and the incident's state allow."""
+    """The actions that the user's rights and the incident's state allow."""
     if not request.user.has_perm(PERMISSION):
         return []
     may_end = incident.code not in BOOKS_ONLY and sees_all_of(request, incident)
@@ -79,12 +79,12 @@ def offered(request: HttpRequest, incident: Incident) -> list[Act]:
 
 
 def may(request: HttpRequest, incident: Incident, act: Act) -> bool:
-    """Whether the person may do it, in some state of the incident."""
+    """Whether the user may do this in some state of the incident."""
     return request.user.has_perm(PERMISSION) and (not act.for_all or sees_all_of(request, incident))
 
 
 def stopped_by(request: HttpRequest, incident: Incident) -> dict:
-    """The orders that it stops, a few of them, and where they can be resent together, if the person may."""
+    """The first few stopped orders, and a link to resend all of them if the user may."""
     rows = limit(incident.affected.filter(closed_at=None), request.user)
     some = list(rows.select_related("order").order_by("-pk")[: SHOWN + 1])
     mark(row.order for row in some)
@@ -96,7 +96,7 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
 
 
 class IncidentActs:
-    """The acts' part of the incidents' ModelAdmin."""
+    """The part of the incidents' ModelAdmin that handles actions."""
 
     change_form_template = "admin/orders/incident.html"
 
@@ -113,9 +113,9 @@ class IncidentActs:
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def act_view(self, request, pk: int, key: str):
-        """Does it, and leads back to the page. Who may not is refused, whatever they saw before.
+        """Carries out the action, then leads back to the page. Refuses users without the right, whatever they saw.
 
-        A log-in that ended meanwhile leads here by GET: then to the page.
+        A GET request comes here after a new log-in. It only leads to the page.
         """
         incident = self.get_object(request, str(pk))
         act = incident and next((act for act in ACTS if act.key == key), None)
@@ -126,7 +126,7 @@ class IncidentActs:
         return redirect("admin:orders_incident_change", pk)
 
     def answer_act(self, request, incident: Incident, act: Act) -> None:
-        """Carries it out, or says why not; a second person is told whom they follow."""
+        """Carries out the action, or says why not. If a colleague was faster, the message says who."""
         form, before = NoteForm(request.POST), incident.owner
         if not form.is_valid():
             messages.error(request, " ".join(form.errors["note"]))

@@ -1,4 +1,4 @@
-"""JSON, readable: two spaces, Chinese as Chinese."""
+"""Shows JSON in a readable form: indented by two spaces, Chinese unescaped."""
 
 from django.utils.html import format_html
 
@@ -6,5 +6,5 @@ from orders.untrusted_text import pretty
 
 
 def json_block(value) -> str:
-    """The value in a block of its own; a dash where there is nothing."""
+    """The value in a block of its own. A dash if there is none."""
     return format_html('<pre class="payload">{}</pre>', pretty(value)) if value else "-"

@@ -1,6 +1,7 @@
-"""Contacts, which staff keep, and the mails that went out, which nobody changes.
+"""Contacts, which staff maintain, and mails, which nobody changes.
 
-Phones, mails and names are masked for those without `orders.see_personal_data`; on a page, opening them is logged.
+Phones, mail addresses and names are masked for users without `orders.see_personal_data`. Opening them on a page is
+logged.
 """
 
 from django.contrib import admin
@@ -24,12 +25,15 @@ MASKED = _("Phones, mails and names of people are masked.")
 
 
 def may_see(request) -> bool:
-    """Whether the person may read people's data."""
+    """Whether the user may read personal data."""
     return request.user.has_perm(PERMISSION)
 
 
 def log_opened(request, obj) -> None:
-    """Notes in the object's history that its people's data were opened: once for each person, object and day."""
+    """Notes in the object's history that its personal data were opened.
+
+    It writes one entry for each user, object and day.
+    """
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     kind, message = ContentType.objects.get_for_model(obj), gettext("personal data shown")
     seen = LogEntry.objects.filter(user=request.user, content_type=kind, object_id=obj.pk, action_time__gte=midnight)
@@ -48,7 +52,7 @@ class ContactAdmin(Scoped, admin.ModelAdmin):
     masked_fields = ["name_masked", "mail_masked", "tel_masked", "role", "attribution", "active"]
 
     def get_search_fields(self, request):
-        """What a person may not read does not answer to what they type either."""
+        """Searches only in fields that the user may read."""
         return self.search_fields if may_see(request) else []
 
     def has_add_permission(self, request):
@@ -67,7 +71,7 @@ class ContactAdmin(Scoped, admin.ModelAdmin):
         return [] if may_see(request) else self.masked_fields
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
-        """A limited person keeps contacts of their own attributions only."""
+        """Offers users with limited scope only their own attributions."""
         if db_field.name == "attribution":
             kwargs["queryset"] = limit(Province.objects.all(), request.user, "letters")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -91,7 +95,7 @@ class ContactAdmin(Scoped, admin.ModelAdmin):
 
 
 class KindFilter(admin.SimpleListFilter):
-    """The kinds of mails in words: they are the steps that write them."""
+    """Filters mails by kind. The kinds are the steps that write mails."""
 
     title, parameter_name = _("kind"), "kind"
 
@@ -118,7 +122,7 @@ class MailAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
         return obj.subject
 
     def get_object(self, request, object_id, from_field=None):
-        """Its page tells whether this request opens people's data, and may."""
+        """Notes on the mail whether this request opens personal data and may do so."""
         obj = super().get_object(request, object_id, from_field)
         if obj is not None:
             obj.personal_allowed = may_see(request)

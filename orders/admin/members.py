@@ -1,10 +1,10 @@
-"""A kept message as members: it was JSON once, but pruning or a hand may have cut it."""
+"""The members of a stored message. It was JSON, but pruning or somebody's change may have cut it."""
 
 from orders import untrusted_text
 
 
 def members_of(body) -> dict:
-    """The members of an object, given as such or as JSON text; none where it is neither."""
+    """The members of an object, given as a dict or as JSON text. Empty if it is neither."""
     if isinstance(body, str):
         try:
             body = untrusted_text.load(body)

@@ -1,4 +1,4 @@
-"""A moment in a list: `3 minutes ago`, the exact time on hover and for machines."""
+"""A time in a list: `3 minutes ago`, with the exact time on hover and in the markup."""
 
 import datetime
 
@@ -11,7 +11,7 @@ RECENT = datetime.timedelta(days=2)
 
 
 def ago(moment: datetime.datetime | None) -> str:
-    """Within two days in words, else the date."""
+    """The time in words if it is at most two days away, else the date."""
     if moment is None:
         return "-"
     local, now = timezone.localtime(moment), timezone.now()

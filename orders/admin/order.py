@@ -1,4 +1,4 @@
-"""Orders (their list and their page), their domains, and the claims on trials."""
+"""Orders (their list and their page), their domains, and claims on trials."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _

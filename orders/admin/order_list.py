@@ -1,4 +1,4 @@
-"""The list of orders: what needs me? Filters live in the address; every search and filter has its index."""
+"""The list of orders. Filters are kept in the address, and every search and filter has its index."""
 
 from collections.abc import Iterable
 
@@ -25,11 +25,11 @@ from orders.queries.stuck import is_stuck
 
 S, State = Order.State, Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
-NOT_LIVE = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED]  # of an activation
+NOT_LIVE = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED]  # states of an activation
 
 
 class StartFilter(day_filter("biz_start", _("start day"), parameter="start", choices=AHEAD)):
-    """A stretch of start days; `overdue`: activations whose day has come and gone, and they are not live."""
+    """Filters by a range of start days. `overdue` means activations whose day has passed and that are not live."""
 
     OVERDUE = "overdue"
 
@@ -44,7 +44,7 @@ class StartFilter(day_filter("biz_start", _("start day"), parameter="start", cho
 
 
 def overdue() -> Q:
-    """Activations that should be live since yesterday or longer; one that waits for a paused partner is not late."""
+    """Activations that should have been live since yesterday or earlier, unless they wait for a paused partner."""
     late = Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE, biz_start__lt=timezone.localdate())
     return late & ~waits_for_paused(timezone.now())
 
@@ -59,7 +59,7 @@ NeedsFilter = word_filter("needs", _("needs"), {
 
 
 class StuckFilter(WordFilter):
-    """Orders with a step on this channel that failed or is tried again."""
+    """Orders with a step on this channel that failed or is being retried."""
 
     title, parameter_name = _("stuck at"), "stuck"
     conditions = {channel: (label, channel) for channel, label in Dispatch.Channel.choices}
@@ -73,7 +73,7 @@ class StuckFilter(WordFilter):
 
 
 class IncidentFilter(SimpleListFilter):
-    """Orders that an incident stops; only a link from its page sets it."""
+    """Orders that an incident stops. Only a link on the incident's page sets this filter."""
 
     title, parameter_name = _("incident"), "incident"
 
@@ -91,11 +91,11 @@ class IncidentFilter(SimpleListFilter):
 
 
 class OrderChangeList(ChangeList):
-    """Looks up, in one query for the page, at which step each order is stuck."""
+    """Looks up the step at which each order is stuck, in one query for the page."""
 
     @property
     def resend_query(self) -> str:
-        """The list's filters for the page that resends many; where orders are stuck says which steps are meant."""
+        """The list's filters for the page that resends many orders. The filter `stuck` becomes the channel."""
         stuck = {"channel": self.params["stuck"]} if "stuck" in self.params else {}
         return self.get_query_string(stuck, ["p", "o"])
 
@@ -111,33 +111,33 @@ class OrderChangeList(ChangeList):
 
 
 def told_steps(order_ids: list[int]) -> list[Dispatch]:
-    """The orders' steps that failed or are tried again, and those that BPM took. One query."""
+    """The orders' steps that failed or are being retried, and their finished BPM steps. One query."""
     told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE)
     rows = Dispatch.objects.filter(told, order__in=order_ids, superseded=False).order_by("pk")
     return list(rows.only("order_id", "step", "state", "error_code", "position", "blocking", "done_at"))
 
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
-    """By order: the first step that failed, else the first being retried; one that holds up others goes before."""
+    """For each order its worst step: blocking steps first, then failed ones, then those being retried."""
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
 
 
 def waiting_words(order) -> str:
-    """Since when BPM's people have it, and whether they returned it."""
+    """Since when BPM's people have the order, or that they returned it."""
     word = _("Returned by BPM") if order.marks.returned else _("With BPM")
     return format_html('<span class="cut">{} {}</span>', word, ago(order.asked_at) if order.asked_at else "")
 
 
 def mark_words(marks: Marks) -> str:
-    """What keeps an order from being fine, where none of its steps does."""
+    """Why the order is not fine, if none of its steps says so."""
     if marks.doubt in Difference.Kind:
         return Difference.Kind(marks.doubt).label
     return cause_of(marks.doubt).what if marks.doubt else _("Waits behind a failed order")
 
 
 class OrderList:
-    """The list's part of the orders' ModelAdmin."""
+    """The part of the orders' ModelAdmin that makes the list."""
 
     list_display = [
         "number", "kind", "customer", "attribution_name", "service_name", "state_chip", "stuck_at", "start_day",
@@ -151,7 +151,7 @@ class OrderList:
     list_select_related = ["attribution", "service_type"]
     list_per_page = 50
     sortable_by = ["number", "start_day", "received"]
-    search_fields = ["number"]  # shows the box; search_orders says what is looked for
+    search_fields = ["number"]  # shows the search box; search_orders does the search
     search_help_text = _("order, trial, product id, enterprise or domain: whole, or how it begins")
 
     def get_changelist(self, request, **kwargs):

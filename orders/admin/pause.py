@@ -1,4 +1,4 @@
-"""Pauses: their history, and the two pages by which staff pause and resume a partner."""
+"""Pauses: their history, and the two pages on which staff pause and resume a partner."""
 
 from django import forms
 from django.contrib import admin, messages
@@ -93,7 +93,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         ]
 
     def pause_view(self, request, partner: str):
-        """GET says what will happen, POST does it. A partner that is paused gets another reason and end."""
+        """GET says what will happen, POST does it. For a partner that is paused already, it changes reason and end."""
         check(request, partner)
         stands = paused_for(request).get(partner)
         known = {"reason": stands.reason, "until": stands.until} if stands else {}
@@ -122,7 +122,10 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return self.show(request, partner, _("Resume %(partner)s"), form=forms.Form(), will=will, why_not=why_not)
 
     def resume(self, request, partner: str):
-        """The answer names the start days slept through, as far as the person may see their orders."""
+        """Resumes the partner.
+
+        The message names the start days that passed meanwhile, for orders that the user may see.
+        """
         try:
             found = resume_partner(partner=partner, by=actor(request), now=timezone.now())
         except NotAllowedError as error:
@@ -140,7 +143,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
 
 def check(request: HttpRequest, partner: str) -> None:
-    """Who may not is refused, whatever they ask for."""
+    """Refuses users without the right."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     if partner not in Pause.Partner.values:
@@ -148,7 +151,7 @@ def check(request: HttpRequest, partner: str) -> None:
 
 
 def seen_of(request: HttpRequest, numbers: list[str]) -> list[str]:
-    """Of these orders those that the person may see, in the same order."""
+    """The orders among these that the user may see, in the same order."""
     seen = limit(Order.objects.filter(number__in=numbers), request.user, "attribution")
     seen = set(seen.values_list("number", flat=True)) if numbers else set()
     return [number for number in numbers if number in seen]

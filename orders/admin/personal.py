@@ -1,6 +1,6 @@
-"""Phones, mails and names of people: masked, until somebody who may opens them; each opening enters the history.
+"""Masks phones, mail addresses and names. Users with the right can open them; each opening is noted in the history.
 
-A page shows them after `?personal=1`, which needs `orders.see_personal_data`. In lists they are always masked.
+A page shows them with `?personal=1`, which needs `orders.see_personal_data`. Lists always mask them.
 """
 
 import json
@@ -32,8 +32,8 @@ MASKS = {
 
 KEYS = "|".join(MASKS)
 TEXTS_IN_TEXTS = 3
-"""How deep JSON within texts of JSON is looked into: an envelope, its content, a text in it."""
-# What a cut JSON still tells, also JSON within texts of it: there each quote stands behind backslashes. All linear.
+"""How many levels of JSON inside texts are searched: an envelope, its content, a text in that."""
+# Patterns for JSON that was cut, and for JSON inside texts, in which each quote follows backslashes. All are linear.
 MEMBER = re.compile(rf'(?<![A-Za-z0-9_])({KEYS})\\*+"(?:\s|\\++[nrt])*+:(?:\s|\\++[nrt])*+', re.IGNORECASE)
 OPENING = re.compile(r'(\\*+)"')
 QUOTE = re.compile(r'(?<!\\)(\\*+)"')
@@ -42,7 +42,7 @@ NUMBER = re.compile(r"[0-9+-][0-9.eE+-]*+")
 
 
 def masked(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
-    """A JSON value with people's data masked by the members' names; a text that holds JSON is looked into."""
+    """Masks personal data in a JSON value, by the members' names. Also searches texts that hold JSON."""
     if isinstance(value, dict):
         return {name: masked(inner, name, texts) for name, inner in value.items()}
     if isinstance(value, list):
@@ -56,10 +56,10 @@ def masked(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
 
 
 def masked_json(text, texts: int = TEXTS_IN_TEXTS) -> object:
-    """The same for a text that may be a JSON object or list; what else it is stays a text.
+    """Masks a text that may be a JSON object or list. Other text stays text.
 
-    Of a text longer than MOST bytes the beginning, and how long the rest is. JSON that lies deeper within texts than
-    anybody's messages is a length, too.
+    Of a text longer than MOST bytes it returns the beginning and the length of the rest. JSON that is nested deeper in
+    texts than any real message is replaced by its length.
     """
     if not isinstance(text, str):
         return masked(text)
@@ -71,7 +71,7 @@ def masked_json(text, texts: int = TEXTS_IN_TEXTS) -> object:
 
 
 def masked_text(text: str, texts: int = TEXTS_IN_TEXTS) -> str:
-    """The same, as a text again."""
+    """The same as `masked_json`, but returns text."""
     found = masked_json(text, texts)
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
@@ -86,7 +86,7 @@ def _json(text: str) -> dict | list | None:
 
 
 def _masked_plain(text: str) -> str:
-    """Mails and phones anywhere; names too where a cut JSON still tells the member."""
+    """Masks mail addresses and phones anywhere. Masks names too if a cut JSON still shows the member."""
     parts, at = [], 0
     while member := MEMBER.search(text, at):
         end, value = _masked_value(text, member.end(), MASKS[member[1].lower()])
@@ -96,9 +96,9 @@ def _masked_plain(text: str) -> str:
 
 
 def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[int, str]:
-    """Where the member's value ends, and what is shown in its place. A value without an end was cut."""
+    """Where the member's value ends, and what to show in its place. A value without an end was cut."""
     if opening := OPENING.match(text, start):
-        end = _closing(text, opening)
+        end = _end_of_quote(text, opening)
         value = text[opening.end() : end]
         return end, opening[0] + (mask(value) if end < len(text) or not value else "***")
     if found := LIST.match(text, start):
@@ -108,9 +108,12 @@ def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[in
     return start, ""
 
 
-def _closing(text: str, opening: re.Match) -> int:
-    """Where the text that this quote opens is closed: each level of JSON within texts doubles the backslashes before a
-    quote and adds one, so as many as at its opening close it, behind as many pairs as the level below makes of one."""
+def _end_of_quote(text: str, opening: re.Match) -> int:
+    """Where the text that this quote opens ends.
+
+    Each level of JSON inside texts doubles the backslashes before a quote and adds one. So the closing quote has as
+    many backslashes as the opening one, after as many pairs as the level below makes of one.
+    """
     level = len(opening[1])
     for quote in QUOTE.finditer(text, opening.end()):
         behind = len(quote[1])
@@ -120,7 +123,7 @@ def _closing(text: str, opening: re.Match) -> int:
 
 
 def masked_field(name: str, label) -> Callable:
-    """A column, or line of a page, with a text of a partner's: errors quote what was sent."""
+    """A column, or a line of a page, with a partner's text, masked: errors quote what was sent."""
 
     @admin.display(description=label)
     def shown(_self, row):
@@ -130,20 +133,21 @@ def masked_field(name: str, label) -> Callable:
 
 
 def asks_to_see(request) -> bool:
-    """Whether this request opens people's data, and may."""
+    """Whether this request opens personal data and may do so."""
     return "personal" in request.GET and request.user.has_perm(PERMISSION)
 
 
 def note_seen(request, order: Order | None, where: str) -> None:
-    """Writes into the history that somebody opened people's data: once for each person, order and day, on every page.
+    """Notes in the history that somebody opened personal data.
 
-    `where` tells which page it was first; it stands for the order where there is none.
+    It writes one entry for each user, order and day, whatever the page. `where` names the first page. If there is no
+    order, one entry is written for each page.
     """
     note_personal_data_seen(order, by=f"staff:{request.user.get_username()}", where=where, now=timezone.now())
 
 
 def invitation(row) -> str:
-    """Says that something is masked, and how to open it."""
+    """The note that something is masked, with a link that opens it."""
     if getattr(row, "personal_shown", False):
         return format_html('<p class="quiet">{}</p>', _("People's data are shown; that you opened them was noted."))
     if not getattr(row, "personal_allowed", False):
@@ -153,7 +157,7 @@ def invitation(row) -> str:
 
 
 def personal_block(value, row) -> str:
-    """A JSON block, masked unless the page was opened with people's data."""
+    """A JSON block. It is masked unless the page was opened with personal data."""
     if not value:
         return "-"
     shown = value if getattr(row, "personal_shown", False) else masked_json(value)
@@ -161,7 +165,7 @@ def personal_block(value, row) -> str:
 
 
 class PersonalData:
-    """A ModelAdmin whose page may show people's data; `order_of` tells whose history notes it."""
+    """A ModelAdmin whose page may show personal data. `order_of` gives the order whose history notes it."""
 
     def order_of(self, obj) -> Order | None:
         return obj.order

@@ -1,16 +1,16 @@
-"""What makes a page or an inline read-only: only services write status and history."""
+"""Read-only pages and inlines. Only services write status and history."""
 
-# What a related row holds that no list shows: the message or the bodies of an order of twenty thousand domains.
+# Large columns of related rows that no list shows: messages or bodies of orders with twenty thousand domains.
 LARGE = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
 
 
 class ReadOnlyAdmin:
-    """Nobody adds, changes or deletes here, a superuser neither. Lists count their rows once, not twice."""
+    """Nobody adds, changes or deletes here, not even a superuser. Lists count their rows once, not twice."""
 
     show_full_result_count = False
 
     def heading(self, obj) -> str:
-        """What the page is about, in words for staff; `str` is for logs."""
+        """The page's subject in words for staff. `str` is for logs."""
         return str(obj)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
@@ -18,10 +18,10 @@ class ReadOnlyAdmin:
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def get_queryset(self, request):
-        """Without what is large in the rows that a list joins to its own."""
+        """Leaves out the large columns of joined rows."""
         rows = super().get_queryset(request)
         related = self.list_select_related if isinstance(self.list_select_related, list | tuple) else ()
-        large = [name for path in related for name in _large(path.split("__"))]
+        large = [name for path in related for name in _large_columns(path.split("__"))]
         return rows.defer(*large) if large else rows
 
     def has_add_permission(self, request, obj=None):
@@ -34,6 +34,6 @@ class ReadOnlyAdmin:
         return False
 
 
-def _large(path: list[str]) -> list[str]:
-    """`dispatch__payload` and `dispatch__order__content` for dispatch, order."""
+def _large_columns(path: list[str]) -> list[str]:
+    """For dispatch, order: `dispatch__payload` and `dispatch__order__content`."""
     return ["__".join([*path[: place + 1], LARGE[name]]) for place, name in enumerate(path) if name in LARGE]

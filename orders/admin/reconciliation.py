@@ -1,4 +1,4 @@
-"""Reconciliations with the big-data side, and what differed."""
+"""Reconciliations with the big-data side, and the differences that they found."""
 
 from django.contrib import admin
 from django.urls import reverse

@@ -1,7 +1,7 @@
-"""Which rows a member of staff may see: those of orders of their attributions (`StaffScope`), everywhere alike.
+"""Which rows a user may see: those of orders of the user's attributions (`StaffScope`), on all pages alike.
 
-Everything in the admin starts at `get_queryset`: lists, pages, search, counts, autocomplete, direct addresses. Limiting
-that limits them all. An order without attribution is seen only by those who are not limited.
+Everything in the admin starts at `get_queryset`: lists, pages, search, counts, autocomplete and direct addresses. So
+limiting that limits them all. Only users without a limit see orders without an attribution.
 """
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -10,7 +10,7 @@ from orders.models import AffectedOrder, Order, StaffScope
 
 
 def attributions_of(user) -> frozenset[str] | None:
-    """The letters of the attributions that the person may see; None: all. Asked for once in a request."""
+    """The letters of the attributions that the user may see; None for all. Read once in a request."""
     if not hasattr(user, "desk_attributions"):
         rows = list(StaffScope.objects.filter(user_id=user.pk).values_list("attributions", flat=True))
         user.desk_attributions = frozenset(filter(None, rows)) if rows else None
@@ -18,7 +18,7 @@ def attributions_of(user) -> frozenset[str] | None:
 
 
 def limit(rows: QuerySet, user, path: str = "order__attribution") -> QuerySet:
-    """The rows that the person may see; `path` leads from a row to an attribution."""
+    """The rows that the user may see. `path` leads from a row to an attribution."""
     letters = attributions_of(user)
     return rows if letters is None else rows.filter(**{f"{path}__in": letters})
 
@@ -32,7 +32,7 @@ def by_number(rows: QuerySet, user) -> QuerySet:
 
 
 class Scoped:
-    """A ModelAdmin whose rows belong to an attribution by `attribution_path`."""
+    """A ModelAdmin whose rows belong to an attribution, by `attribution_path`."""
 
     attribution_path = "order__attribution"
 
@@ -41,14 +41,14 @@ class Scoped:
 
 
 class ScopedByNumber:
-    """Rows that name an order by its number only. Those of no order we know are for the unlimited."""
+    """Limits rows that name an order only by number. Rows with an unknown order are for users without a limit."""
 
     def get_queryset(self, request):
         return by_number(super().get_queryset(request), request.user)
 
 
 class ScopedByAffected:
-    """Incidents: those that stopped an order of the person's attributions."""
+    """Limits incidents to those that stopped an order of the user's attributions."""
 
     def get_queryset(self, request):
         rows, letters = super().get_queryset(request), attributions_of(request.user)
@@ -60,7 +60,7 @@ class ScopedByAffected:
 
 
 class UnlimitedOnly:
-    """What can't be told apart by attribution is for those who see all."""
+    """For rows that belong to no attribution: only users without a limit see them."""
 
     def get_queryset(self, request):
         rows = super().get_queryset(request)

@@ -1,4 +1,4 @@
-"""Search by the whole word or its beginning. Each lookup has an index, so that a million orders answer as one does."""
+"""Search by a word or its beginning. Each lookup has an index, so a million orders are searched as fast as one."""
 
 import re
 
@@ -12,13 +12,13 @@ from orders.models import Order, OrderDomain
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 FEW = 200
-LEAST_FOR_TRIGRAMS = 3  # a shorter piece has no trigram, so the index could not help
+LEAST_FOR_TRIGRAMS = 3  # a shorter text has no trigram, so the index could not help
 
 
 def search_orders(rows, term: str):
     """Orders whose number, trial number, product id, enterprise (id or name) or a domain begins with the term.
 
-    A piece of three characters from the middle of an enterprise's name finds it too. Words are not split.
+    Three or more characters from the middle of an enterprise's name find it too. Words are not split.
     """
     term = term.strip()
     if not term:
@@ -41,14 +41,17 @@ def _by_id(term: str) -> Q:
 
 
 def _with_domain(term: str):
-    """Few orders as their numbers, which every index understands in an OR; many as a subquery."""
+    """Conditions for the orders with such a domain.
+
+    Few orders are listed by number, since every index understands that in an OR. Many are a subquery.
+    """
     rows = OrderDomain.objects.filter(key__startswith=term).order_by().values_list("order_id", flat=True)
     few = list(rows[: FEW + 1])
     return few if len(few) <= FEW else rows
 
 
 def search_by_order(rows, term: str, *, order: str = "order", domain: str = ""):
-    """Rows of the orders whose number begins with the term; `domain` names a field with a domain in lower case."""
+    """Rows of the orders whose number begins with the term. `domain` names a field that holds domains in lower case."""
     term = term.strip()
     if not term:
         return rows
@@ -59,7 +62,7 @@ def search_by_order(rows, term: str, *, order: str = "order", domain: str = ""):
 
 
 def order_anchor(order: Order | None) -> str | None:
-    """The order's number, leading to its page."""
+    """The order's number as a link to its page."""
     if order is None:
         return None
     url = reverse("admin:orders_order_change", args=[order.pk])
@@ -67,9 +70,9 @@ def order_anchor(order: Order | None) -> str | None:
 
 
 class OrderSearch:
-    """A ModelAdmin that is searched by its order's number, whole or beginning; `order_link` leads to the order."""
+    """A ModelAdmin that searches by its order's number or its beginning. `order_link` leads to the order."""
 
-    search_fields = ["order__number"]  # shows the box; what is looked for is said below
+    search_fields = ["order__number"]  # shows the search box; get_search_results does the search
     search_path = "order"
     search_domain = ""
 

@@ -1,4 +1,4 @@
-"""Service types in words; a type that a site has added keeps its CDN type."""
+"""The names of service types. A type that a site has added is shown by its CDN type."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,5 +13,5 @@ NAMES = {
 
 
 def service_name(service: ServiceType | None) -> str:
-    """Empty where the order has none."""
+    """The name, or an empty text if the order has no service type."""
     return str(NAMES.get(service.cdn_type, service.cdn_type)) if service else ""

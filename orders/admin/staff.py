@@ -1,4 +1,4 @@
-"""Which attributions a member of staff may see."""
+"""Which attributions a user may see."""
 
 from django import forms
 from django.contrib import admin
@@ -20,7 +20,7 @@ class StaffScopeAdmin(admin.ModelAdmin):
         return super().formfield_for_manytomany(db_field, request, widget=forms.CheckboxSelectMultiple, **kwargs)
 
     def get_deleted_objects(self, objs, request):
-        """A limit is all that goes; the rows that join it to attributions say nothing to staff."""
+        """Names only the limit that is deleted. The rows that join it to attributions mean nothing to staff."""
         found, counts, lacking, protected = super().get_deleted_objects(objs, request)
         return [row for row in found if isinstance(row, str)], counts, lacking, protected
 
@@ -31,7 +31,7 @@ class StaffScopeAdmin(admin.ModelAdmin):
         return super().has_add_permission(request) and attributions_of(request.user) is None
 
     def has_change_permission(self, request, obj=None):
-        """Nobody who is limited lifts a limit: neither their own nor a colleague's who would do it for them."""
+        """Limited users may lift no limit: neither their own nor that of a colleague who could then lift theirs."""
         return super().has_change_permission(request, obj) and attributions_of(request.user) is None
 
     def has_delete_permission(self, request, obj=None):

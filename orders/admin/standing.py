@@ -1,4 +1,4 @@
-"""The pauses that stand, which each page of staff's names."""
+"""Pauses in force. Every page of the staff's site names them."""
 
 import datetime
 
@@ -11,7 +11,7 @@ from orders.queries.pausing import Standing, slept_through, standing_pauses
 
 
 def standing_for(request: HttpRequest) -> list[Standing]:
-    """With how many steps wait; read once for each request. Nothing for strangers."""
+    """The pauses in force, with the number of waiting steps. Read once in a request. Empty for strangers."""
     if not hasattr(request, "standing_pauses"):
         staff = request.user.is_authenticated and request.user.is_staff
         request.standing_pauses = standing_pauses(now=timezone.now()) if staff else []
@@ -19,11 +19,13 @@ def standing_for(request: HttpRequest) -> list[Standing]:
 
 
 def paused_for(request: HttpRequest) -> dict[str, Pause]:
-    """The same by partner."""
+    """The pauses in force, by partner."""
     return {row.pause.partner: row.pause for row in standing_for(request)}
 
 
 def slept_through_for(user, pause: Pause, *, now: datetime.datetime) -> list[str]:
-    """The numbers of activations whose start day came during a pause that stands, and that wait for its end; of those
-    that the person may see."""
+    """The numbers of activations whose start day came during a pause in force and that wait for its end.
+
+    Only orders that the user may see.
+    """
     return list(limit(slept_through(pause, now=now), user, "attribution").values_list("number", flat=True))

@@ -1,4 +1,4 @@
-"""What the database knows of its own past: the stretches between restores."""
+"""The database's history: the periods between restores."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _

@@ -1,1 +1,1 @@
-"""Info-security files: the check, the look into an xlsx file, and the preview on the order's page."""
+"""Info-security files: the check, the xlsx probe, and the preview on the order's page."""

@@ -1,8 +1,8 @@
-"""Checks an order's info-security files (contract 3.7). No database: delivery calls this from threads.
+"""Checks an order's info-security files (contract 3.7). Uses no database, since delivery calls it from threads.
 
-Cheap things are looked at here: the name, what kind of thing lies under it, its size, its first bytes. What has to be
-unpacked is looked at by `orders.attachments.xlsx_probe`, a process of its own with limits. It gets the very
-file that was looked at here, already open, so nobody can put another one in its place in between.
+Cheap checks run here: the name, the kind of file, its size, its first bytes. `orders.attachments.xlsx_probe` unpacks
+the file, in a process of its own with limits. It gets the same file, already open, so that nobody can exchange the file
+in between.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ class Finding:
 
 
 class ProbeError(Exception):
-    """The probe itself failed (no verdict, not killed by its limits): our fault, says nothing about the file."""
+    """The probe failed without a verdict, and not by its limits. This is our fault and says nothing about the file."""
 
 
 class _WrongError(Exception):
@@ -64,11 +64,12 @@ class _WrongError(Exception):
 
 
 def check_files(*, order_number: str, files: dict[str, str]) -> list[Finding]:
-    """What is wrong with an order's files in ATTACHMENT_DIR, the first thing of each (contract 3.7); empty: all right.
+    """What is wrong with an order's files in ATTACHMENT_DIR (contract 3.7). Empty if all are right.
 
-    `files`: {"info_security": name, "info_security_table": name, "busi_info": name}, those not named left out; they
-    are looked at in this order. A symbolic link counts as `bad_name`, wherever it leads; what is no regular file as
-    `not_xlsx`; one that can't be read as `missing`. Takes at most ten seconds. Raises ProbeError.
+    Only the first fault of each file is given. `files` is {"info_security": name, "info_security_table": name,
+    "busi_info": name}, without the ones that the order does not name; they are checked in this order. A symbolic link
+    is `bad_name`, wherever it leads. Anything but a regular file is `not_xlsx`. An unreadable file is `missing`. Takes
+    at most ten seconds. Raises ProbeError.
     """
     deadline, found = time.monotonic() + SECONDS, []
     for kind in KINDS:
@@ -86,7 +87,7 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[Finding]:
 
 
 def is_named_right(name: str, order_number: str, kind: str) -> bool:
-    """Whether a name fits the order and its kind, with a real time."""
+    """Whether a name fits the order and the kind, and contains a real time."""
     try:
         _check_name(name, order_number, kind)
     except _WrongError:
@@ -95,7 +96,7 @@ def is_named_right(name: str, order_number: str, kind: str) -> bool:
 
 
 def _check_name(name: str, order_number: str, kind: str) -> None:
-    """Only this form passes, so a name can't hold a path either."""
+    """Checks the name's form. A name of this form can't contain a path."""
     expected = f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS.xlsx"
     match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})\.xlsx", name)
     if not match or not _is_time(match[1]):
@@ -127,7 +128,7 @@ def _check_file(name: str, deadline: float) -> None:
 
 @contextlib.contextmanager
 def _opened(name: str) -> Iterator[int]:
-    """A descriptor, opened once for all checks. Neither follows a link nor waits for a pipe's writer."""
+    """A descriptor, opened once for all checks. Does not follow a link, and does not wait for the writer of a pipe."""
     try:
         path = Path(settings.ATTACHMENT_DIR) / name
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -148,7 +149,10 @@ def _unreadable(error: OSError) -> _WrongError:
 
 
 def _probe(handle: int, deadline: float) -> None:
-    """Raises what the probe finds. Isolated: no environment (it holds secrets), no descriptor but the file's."""
+    """Raises what the probe finds.
+
+    The process is isolated: it has no environment, which holds secrets, and no descriptor but the file's.
+    """
     try:
         ended = subprocess.run(
             [sys.executable, "-I", "-W", "ignore", str(PROBE)],

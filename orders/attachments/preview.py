@@ -1,4 +1,4 @@
-"""Info-security files for the reader: what the check said, the first rows, the file itself."""
+"""Info-security files on the order's page: the check's result, the first rows, and the file to download."""
 
 import contextlib
 import json
@@ -24,8 +24,11 @@ PENDING, RIGHT, WAIVED, WRONG = "pending", "right", "waived", "wrong"
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file that the order names. `check`: pending, right, waived or wrong; `cause` and `detail` say what is, or was,
-    wrong with it. `there`: it can be downloaded."""
+    """A file that the order names.
+
+    `check` is pending, right, waived or wrong. `cause` and `detail` say what is or was wrong. `there`: the file can be
+    downloaded.
+    """
 
     field: str
     title: str | Promise
@@ -38,7 +41,7 @@ class NamedFile:
 
 
 def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[NamedFile]:
-    """The named files in the message's order; looks whether each is there."""
+    """The named files, in the message's order. Looks up whether each exists."""
     return [
         replace(_named(order, field, check, waived), there=is_there(order, field))
         for field in KINDS
@@ -47,7 +50,7 @@ def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[Name
 
 
 def is_there(order: Order, field: str) -> bool:
-    """Whether the order's own file of this kind lies in the folder."""
+    """Whether the order's own file of this kind exists in the folder."""
     try:
         with own_file(order, field):
             return True
@@ -83,7 +86,7 @@ def findings_of(check: Dispatch) -> list[dict[str, str]]:
 
 
 def first_rows(name: str, *, mask: Callable[[str], str]) -> list[list[str]] | None:
-    """The first 20 rows of a file that was found right; None if it can't be read now."""
+    """The first 20 rows of a file that passed the check. None if it can't be read now."""
     try:
         with opened(name) as handle:
             ended = subprocess.run(
@@ -99,12 +102,12 @@ def first_rows(name: str, *, mask: Callable[[str], str]) -> list[list[str]] | No
 
 
 def own_file(order: Order, field: str) -> contextlib.AbstractContextManager[int]:
-    """A descriptor of the file of this kind, which must be named as the order's own. Raises OSError."""
+    """A descriptor of the file of this kind, which must bear the order's own name. Raises OSError."""
     return opened(own_name(order, field))
 
 
 def own_name(order: Order, field: str) -> str:
-    """The name of the order's own file. Raises OSError where the name breaks the rule (contract 3.7)."""
+    """The name of the order's own file. Raises OSError if it breaks the rule (contract 3.7)."""
     name = getattr(order, field) if field in KINDS else ""
     if not name or not is_named_right(name, order.number, field):
         raise OSError(f"{name!r} is no file of order {order.number}")
@@ -122,7 +125,7 @@ def opened(name: str) -> Iterator[int]:
 
 
 def open_attachment(name: str) -> int:
-    """The same without a block: the caller closes it."""
+    """The same without a context manager: the caller closes it."""
     if Path(name).name != name or name in {"", ".", ".."}:
         raise OSError(f"{name!r} is no plain file name")
     path = Path(settings.ATTACHMENT_DIR) / name

@@ -1,12 +1,13 @@
-"""Opens one foreign xlsx file and prints one word about it: right, too_large, not_xlsx, encrypted or empty.
+"""Opens a foreign xlsx file and prints one word about it: right, too_large, not_xlsx, encrypted or empty.
 
-Runs as a process of its own (`python -I orders/attachments/xlsx_probe.py < FILE`): what it opens may be hostile, and
-whatever happens to it happens to no worker. It needs no Django. The limits: 10 s of processor time, 300 MiB of address
-space (python with openpyxl takes 33 MiB), no writing, no new files beyond a handful. Being killed means too_large.
+It runs as a process of its own (`python -I orders/attachments/xlsx_probe.py < FILE`). The file may be hostile, and
+whatever it does then happens to no worker. The process needs no Django. Its limits are 10 s of processor time, 300 MiB
+of address space (Python with openpyxl takes 33 MiB), no writing, and only a handful of open files. If a limit kills it,
+the verdict is too_large.
 
-openpyxl opens the package (its XML through defusedxml). The rows and the shared strings, which may be a hundred MiB of
-XML, are read here with expat instead: openpyxl needs 5 s for a million empty rows and keeps every shared string in
-memory; this way it is half a second and next to nothing.
+openpyxl opens the package (its XML through defusedxml). The rows and the shared strings may be a hundred MiB of XML, so
+expat reads them here instead. openpyxl needs 5 s for a million empty rows and keeps every shared string in memory; this
+takes half a second and hardly any memory.
 """
 
 import copy
@@ -31,19 +32,19 @@ SPREADSHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
 class VerdictError(Exception):
-    """Ends the look at a file; carries the one word."""
+    """Ends the check of a file. It carries the verdict."""
 
 
-class _EnoughError(Exception):
-    """Two rows have something in them: there is no need to read on."""
+class _StopReadingError(Exception):
+    """Two rows have data, so reading on is pointless."""
 
 
 def judge(file: BinaryIO) -> str:
-    """The one word about an open file (seekable, at its beginning)."""
+    """The verdict on an open file (seekable, at its beginning)."""
     try:
         with zipfile.ZipFile(file) as archive:
             _check_entries(archive.infolist())
-            _weigh(archive)
+            _check_sizes(archive)
         return "right" if _has_data(file) else "empty"
     except VerdictError as verdict:
         return str(verdict)
@@ -51,14 +52,14 @@ def judge(file: BinaryIO) -> str:
         return "too_large"
     except expat.ExpatError as error:
         return "too_large" if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY] else "not_xlsx"
-    except Exception:  # a hostile file may break openpyxl in any way; all of them mean that it does not open
+    except Exception:  # a hostile file may break openpyxl in any way; each means that it does not open
         return "not_xlsx"
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    """What the directory of the zip tells without unpacking anything.
+    """Checks the zip's directory without unpacking anything.
 
-    There is no rule on how well an entry is packed: a million empty rows pack 500:1 and do no harm.
+    No rule limits how well an entry is packed: a million empty rows pack 500:1 and do no harm.
     """
     names = [entry.filename for entry in entries]
     if len(entries) > ENTRIES:
@@ -75,8 +76,11 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
         raise VerdictError("not_xlsx")
 
 
-def _weigh(archive: zipfile.ZipFile) -> None:
-    """Unpacks everything once, keeping nothing: the directory may lie about sizes, and the checksums must be right."""
+def _check_sizes(archive: zipfile.ZipFile) -> None:
+    """Unpacks every entry once and keeps nothing.
+
+    The directory may lie about sizes, and the checksums must be right.
+    """
     total = 0
     for entry in archive.infolist():
         size = _true_size(archive, entry, UNPACKED - total)
@@ -86,9 +90,9 @@ def _weigh(archive: zipfile.ZipFile) -> None:
 
 
 def _true_size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> int:
-    """How much an entry really unpacks to, up to a little more than `limit`."""
+    """The real unpacked size of an entry. Stops soon after `limit`."""
     boundless = copy.copy(entry)
-    boundless.file_size = UNPACKED * 2  # else zipfile stops reading where the directory says
+    boundless.file_size = UNPACKED * 2  # otherwise zipfile stops reading at the size in the directory
     size = 0
     with archive.open(boundless) as source:
         while size <= limit and (chunk := source.read(CHUNK)):
@@ -97,8 +101,8 @@ def _true_size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> 
 
 
 def _has_data(file: BinaryIO) -> bool:
-    """Whether a second row of the first sheet has something in it."""
-    reader = ExcelReader(file, read_only=True, keep_links=False)  # links to other files are neither read nor followed
+    """Whether a second row of the first sheet has data."""
+    reader = ExcelReader(file, read_only=True, keep_links=False)  # does not read or follow links to other files
     reader.read_manifest()
     _refuse_macros(reader)
     reader.read_workbook()
@@ -121,10 +125,13 @@ def _refuse_macros(reader: ExcelReader) -> None:
 
 
 class _Scan:
-    """Reads one part of the package in pieces; keeps no tree."""
+    """Reads one part of the package in pieces, without keeping a tree."""
 
     def read(self, archive: zipfile.ZipFile, part: str) -> None:
-        """Feeds the part to the handlers. No document type: it is how entity bombs begin, and the format has none."""
+        """Feeds the part to the handlers.
+
+        A document type is refused: entity bombs begin with one, and the format has none.
+        """
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler, parser.CharacterDataHandler = self.start, self.text
         parser.StartDoctypeDeclHandler = _refuse_doctype
@@ -134,11 +141,11 @@ class _Scan:
                     parser.Parse(chunk)
             parser.Parse(b"", True)
             self.finish()
-        except _EnoughError:
+        except _StopReadingError:
             pass
 
     def finish(self) -> None:
-        """Called at the part's end."""
+        """Runs at the end of the part."""
 
 
 def _refuse_doctype(*declaration: object) -> None:
@@ -146,7 +153,7 @@ def _refuse_doctype(*declaration: object) -> None:
 
 
 class BlankStrings(_Scan):
-    """Finds the shared strings that are empty or white space: a cell that shows one has nothing in it."""
+    """Finds the shared strings that are empty or blank. A cell that shows one has no data."""
 
     ITEM, TEXT = f"{SPREADSHEET} si", f"{SPREADSHEET} t"
 
@@ -168,15 +175,15 @@ class BlankStrings(_Scan):
 
 
 class FilledRows(_Scan):
-    """Counts a sheet's rows that have something in them, up to two."""
+    """Counts a sheet's rows with data, up to two."""
 
     ROW, CELL = f"{SPREADSHEET} row", f"{SPREADSHEET} c"
-    VALUES = {f"{SPREADSHEET} {tag}" for tag in ("v", "t", "f")}  # value, text in place, formula
+    VALUES = {f"{SPREADSHEET} {tag}" for tag in ("v", "t", "f")}  # value, inline text, formula
 
     def __init__(self, blank: set[int]) -> None:
         self.blank = blank
         self.count = 0
-        self.fresh = False  # within a row that has not been counted yet
+        self.fresh = False  # in a row that has not been counted yet
         self.within = False
         self.shared = False
         self.digits = ""
@@ -211,11 +218,11 @@ class FilledRows(_Scan):
         self.count += 1
         self.fresh = False
         if self.count > 1:
-            raise _EnoughError
+            raise _StopReadingError
 
 
 def limit_resources() -> None:
-    """Sets the limits of this process, for good."""
+    """Sets the limits of this process. They can't be lifted again."""
     for kind, value in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, SECONDS),

@@ -1,7 +1,7 @@
 """Prints the first rows of an xlsx file's first sheet as JSON: a list of lists of text.
 
-Runs as a process of its own (`python -I orders/attachments/xlsx_rows.py < FILE`) under the limits of `xlsx_probe`, like
-the check itself: the file may have been exchanged since it was checked.
+It runs as a process of its own (`python -I orders/attachments/xlsx_rows.py < FILE`) under the limits of `xlsx_probe`,
+like the check: somebody may have exchanged the file since.
 """
 
 import itertools
@@ -13,8 +13,8 @@ ROWS, COLUMNS, CHARACTERS = 20, 20, 200
 
 
 def first_rows(file) -> list[list[str]]:
-    """At most 20 rows of 20 cells of 200 characters; formulas as they are written."""
-    import openpyxl  # the limits come first
+    """At most 20 rows of 20 cells of 200 characters. Formulas stay as they are written."""
+    import openpyxl  # after the limits are set
 
     book = openpyxl.load_workbook(file, read_only=True, keep_links=False)
     rows = book.worksheets[0].iter_rows(max_row=ROWS, max_col=COLUMNS, values_only=True)

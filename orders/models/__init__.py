@@ -1,4 +1,4 @@
-"""The data model: an order, what it caused, and what happened to it."""
+"""The data model: orders, what they caused, and what happened to them."""
 
 from orders.models.billing import BillingRecord, TrialUsage
 from orders.models.dispatch import Attempt, Dispatch

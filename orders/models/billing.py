@@ -1,11 +1,11 @@
-"""Billing records (话单) at the big-data side, and the traffic that a trial used."""
+"""Billing records (话单) at the big-data side, and the traffic of trials."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class BillingRecord(models.Model):
-    """One row at the big-data side: one order (jobId), product and domain. Never deleted here."""
+    """One record at the big-data side, for one order (jobId), product and domain. Our row is never deleted."""
 
     class State(models.TextChoices):
         TO_SEND = "to_send", _("To send")  # not at the big-data side yet
@@ -18,7 +18,7 @@ class BillingRecord(models.Model):
         TRIAL = "1", _("Trial record")
         COMMERCIAL = "2", _("Commercial record")
 
-    THERE = frozenset({State.LIVE, State.UNKNOWN})  # somebody is billed by it, or may be
+    THERE = frozenset({State.LIVE, State.UNKNOWN})  # the customer is billed by it, or may be
 
     order = models.ForeignKey("Order", models.PROTECT, related_name="billing_records", verbose_name=_("order (jobId)"))
     info_type = models.CharField(_("infoType"), max_length=1, choices=Type.choices)
@@ -63,7 +63,7 @@ class BillingRecord(models.Model):
 
 
 class TrialUsage(models.Model):
-    """What the big-data side answered when asked for a trial's traffic. Append-only."""
+    """The big-data side's answer about a trial's traffic. Append-only."""
 
     trial = models.ForeignKey("Order", models.PROTECT, related_name="usages", verbose_name=_("trial"))
     product_id = models.CharField(_("productId"), max_length=64)

@@ -1,11 +1,11 @@
-"""What happened to an order, by whom. Append-only."""
+"""What happened to an order, and who did it. Append-only."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class OrderEvent(models.Model):
-    """One thing that happened. `actor` is `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`."""
+    """One event. `actor` is `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`."""
 
     order = models.ForeignKey("Order", models.PROTECT, null=True, related_name="events", verbose_name=_("order"))
     at = models.DateTimeField(_("at"))

@@ -1,15 +1,16 @@
-"""What BBOSS sent us, accepted or refused."""
+"""BBOSS's messages, accepted or refused."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class InboundMessage(models.Model):
-    """One request that could be read as JSON, with what we answered. Append-only, but for who has seen to a conflict;
-    token and signature are masked.
+    """A request that could be read as JSON, with our answer.
 
-    `body` is whole where the signature was right. Else it is the beginning of the masked request, and `length` (bytes)
-    and `sha256` are those of the whole request as it came: a stranger does not fill the disk (contract 2.3).
+    Token and signature are masked. The row is append-only, except that staff can mark a conflict as seen.
+
+    `body` is complete if the signature was right. Otherwise it is the beginning of the masked request, and `length`
+    (bytes) and `sha256` describe the whole request as it came. So strangers can't fill the disk (contract 2.3).
     """
 
     received_at = models.DateTimeField(_("received at"))
@@ -49,7 +50,7 @@ class InboundMessage(models.Model):
 
 
 class AcceptedCall(models.Model):
-    """A transIDO that was answered 00000, and for which content. Kept for good: repeats rely on it (contract 2.3)."""
+    """A transIDO that was answered 00000, and its content's hash. Kept for good: repeats need it (contract 2.3)."""
 
     trans_ido = models.CharField(_("caller's transaction number"), max_length=64, unique=True)
     content_hash = models.CharField(_("content hash"), max_length=64)

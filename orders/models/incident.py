@@ -1,4 +1,4 @@
-"""Incidents: what needs a person, grouped by its cause."""
+"""Incidents: problems that need a person, grouped by cause."""
 
 from django.conf import settings
 from django.db import models
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Incident(models.Model):
-    """One cause (partner or part of ours, step, error code, the partner's words) and every order that it stopped."""
+    """One cause (partner or our own part, step, error code, partner's words) and every order that it stopped."""
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
@@ -17,7 +17,7 @@ class Incident(models.Model):
     partner = models.CharField(_("partner"), max_length=16, help_text=_("bigdata, bpm, mail, files or order"))
     step = models.CharField(_("step"), max_length=32, blank=True)
     code = models.CharField(_("error code"), max_length=32)
-    words = models.CharField(_("partner's words"), max_length=120, blank=True)  # as common_words leaves them
+    words = models.CharField(_("partner's words"), max_length=120, blank=True)  # as common_words shortens them
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.OPEN)
     detail = models.TextField(_("last detail"), blank=True)
     detail_params = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
@@ -50,7 +50,7 @@ class Incident(models.Model):
 
 
 class AffectedOrder(models.Model):
-    """An order that an incident stopped, and when it went on."""
+    """An order that an incident stopped, and when the order went on."""
 
     incident = models.ForeignKey("Incident", models.PROTECT, related_name="affected", verbose_name=_("incident"))
     order = models.ForeignKey("Order", models.PROTECT, related_name="troubles", verbose_name=_("order"))

@@ -7,28 +7,28 @@ from django.utils.translation import gettext_lazy as _
 class Order(models.Model):
     """One order from BBOSS: a trial, a change of a trial, or an activation.
 
-    Only `orders.services` writes `state`, `held_because`, `decision` and `undo_since`. `plans` counts how often it was
-    planned; a dispatch knows the plan that it belongs to.
+    Only `orders.services` writes `state`, `held_because`, `decision` and `undo_since`. `plans` counts how often the
+    order was planned. A dispatch knows the plan to which it belongs.
     """
 
     class Kind(models.TextChoices):
-        TRIAL = "trial", _("Trial order")  # a customer tries the CDN, free
+        TRIAL = "trial", _("Trial order")  # a customer tries the CDN for free
         CHANGE = "change", _("Trial change")  # changes a running trial
         ACTIVATION = "activation", _("Activation")  # the customer buys
 
     class State(models.TextChoices):
         IN_PROGRESS = "in_progress", _("In progress")  # steps are being carried out
-        HELD = "held", _("Held")  # waits for something or somebody, nothing is lost
-        TRIALING = "trialing", _("On trial")  # trial: records made, trial runs
+        HELD = "held", _("Held")  # waits for something or somebody; nothing is lost
+        TRIALING = "trialing", _("On trial")  # trial: records exist, the trial runs
         CONVERTED = "converted", _("Converted")  # trial: an activation took it over
         ENDED = "ended", _("Ended")  # trial: its BizEnd has passed
         APPLIED = "applied", _("Applied")  # change: carried out
         AWAITING_APPROVAL = "awaiting_approval", _("Awaiting approval")  # activation: BPM decides
-        SCHEDULED = "scheduled", _("Scheduled")  # activation: all sent, start day ahead
+        SCHEDULED = "scheduled", _("Scheduled")  # activation: all sent, waits for its start day
         ACTIVE = "active", _("Active")  # activation: the customer is live and billed
-        REJECTED = "rejected", _("Rejected")  # activation: BPM said no
+        REJECTED = "rejected", _("Rejected")  # activation: BPM rejected it
         FAILED = "failed", _("Failed")  # an open incident stopped it
-        COMPENSATING = "compensating", _("Compensating")  # what was sent is being undone
+        COMPENSATING = "compensating", _("Compensating")  # its sent steps are being undone
         WITHDRAWN = "withdrawn", _("Withdrawn")  # BBOSS took it back
 
     class Held(models.TextChoices):
@@ -177,7 +177,7 @@ class Order(models.Model):
                 condition=models.Q(decision__in=["", "pass", "reject"]), name="order_decision_known"
             ),
             models.CheckConstraint(
-                # held says why, and nothing else is held
+                # an order has a reason to be held if and only if it is held
                 condition=models.Q(state="held") & ~models.Q(held_because="")
                 | ~models.Q(state="held") & models.Q(held_because=""),
                 name="order_held_says_why",
@@ -189,12 +189,12 @@ class Order(models.Model):
 
     @property
     def file_names(self) -> list[str]:
-        """The info-security files that the message names, in the message's order."""
+        """The info-security files that the message names, in its order."""
         return [name for name in (self.info_security, self.info_security_table, self.busi_info) if name]
 
 
 class OrderDomain(models.Model):
-    """A domain of an order, as sent; compared in lower case. A change holds the full list it leads to."""
+    """A domain of an order, as sent. Compared in lower case. A change holds the full list that results from it."""
 
     order = models.ForeignKey("Order", models.CASCADE, related_name="domains", verbose_name=_("order"))
     name = models.CharField(_("domain"), max_length=255)
@@ -211,7 +211,7 @@ class OrderDomain(models.Model):
 
 
 class TrialClaim(models.Model):
-    """The claim of an activation on its trial: who holds it is the first activation (contract 3.9, First claim)."""
+    """An activation's claim on its trial. The first activation has it (contract 3.9, First claim)."""
 
     trial = models.ForeignKey("Order", models.PROTECT, related_name="claims", verbose_name=_("trial"))
     activation = models.ForeignKey("Order", models.PROTECT, related_name="held_claims", verbose_name=_("activation"))

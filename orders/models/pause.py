@@ -1,4 +1,4 @@
-"""Pauses: people hold back the calls to a partner, for its maintenance (contract 3.5 and section 5)."""
+"""Pauses: staff hold back the calls to a partner, for example during its maintenance (contract 3.5 and section 5)."""
 
 import datetime
 
@@ -8,18 +8,18 @@ from django.utils.translation import gettext_lazy as _
 
 class PauseQuerySet(models.QuerySet):
     def not_ended(self) -> "PauseQuerySet":
-        """Those that nobody has noted the end of; the `until` of some may have passed a moment ago."""
+        """Pauses without a noted end. The `until` of some may have passed a moment ago."""
         return self.filter(resumed_at=None)
 
     def standing(self, now) -> "PauseQuerySet":
-        """Those that hold calls back at this moment (a datetime, or an expression of one)."""
+        """Pauses that are in force at `now` (a datetime, or an expression of one)."""
         return self.not_ended().filter(models.Q(until=None) | models.Q(until__gt=now))
 
 
 class Pause(models.Model):
-    """One time during which nothing is sent to a partner. Kept for good: who paused, why, and who let go when.
+    """A period in which nothing is sent to a partner. Kept for good: who paused, why, and who resumed when.
 
-    A pause whose `until` has passed holds nothing back, whether or not its end has been noted yet.
+    A pause whose `until` has passed holds nothing back, even if its end has not been noted yet.
     """
 
     class Partner(models.TextChoices):
@@ -56,5 +56,5 @@ class Pause(models.Model):
         return f"{self.partner} {self.since}"
 
     def stands(self, now: datetime.datetime) -> bool:
-        """Whether it holds calls back at this moment."""
+        """Whether the pause is in force at this moment."""
         return self.resumed_at is None and (self.until is None or self.until > now)

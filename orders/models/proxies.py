@@ -1,4 +1,4 @@
-"""Parts of other tables that staff know as things of their own. No tables: each is a view with its own list."""
+"""Parts of other tables that staff see as things of their own. Each is a proxy model with its own list."""
 
 from django.db import models
 from django.db.models import Q
@@ -12,7 +12,7 @@ CONFLICT = {"rsp_code": "30000", "biz_code": "3001"}  # contract 2.3: this Order
 
 
 class Part(models.Manager):
-    """The rows that fit a condition."""
+    """The rows that meet a condition."""
 
     def __init__(self, *conditions: Q, **facts):
         super().__init__()
@@ -23,7 +23,7 @@ class Part(models.Manager):
 
 
 class BillingDispatch(Dispatch):
-    """What goes to the big-data side (话单下发)."""
+    """A step to the big-data side (话单下发)."""
 
     objects = Part(channel=Dispatch.Channel.BILLING)
 
@@ -35,7 +35,7 @@ class BillingDispatch(Dispatch):
 
 
 class BpmDispatch(Dispatch):
-    """What goes to BPM (BPM 下发)."""
+    """A step to BPM (BPM 下发)."""
 
     objects = Part(channel=Dispatch.Channel.BPM)
 
@@ -47,7 +47,7 @@ class BpmDispatch(Dispatch):
 
 
 class Conflict(InboundMessage):
-    """A message with the number of an order that we have with other content."""
+    """A message with a known order's number and other content."""
 
     objects = Part(**CONFLICT)
 
@@ -59,7 +59,7 @@ class Conflict(InboundMessage):
 
 
 def open_conflicts() -> models.QuerySet[Conflict]:
-    """Those that nobody has seen to."""
+    """The conflicts that nobody has dealt with."""
     return Conflict.objects.filter(seen=None)
 
 

@@ -1,4 +1,4 @@
-"""Reconciliations: our billing records held against the big-data side's."""
+"""Reconciliations: comparisons of our billing records with the big-data side's."""
 
 from django.db import models
 from django.utils import timezone
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Reconciliation(models.Model):
-    """One comparison. Kept even when it found nothing, so that its absence is noticed."""
+    """One comparison. It is kept even if it found nothing, so that people notice when comparisons stop."""
 
     started_at = models.DateTimeField(_("started at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
@@ -27,20 +27,20 @@ class Reconciliation(models.Model):
 
 
 class Difference(models.Model):
-    """One thing that differed, and what was done about it."""
+    """One difference, and what was done about it."""
 
     class Kind(models.TextChoices):
         NOT_BILLED = "not_billed", _("Live order, not billed")  # ours is live, theirs is missing
         NOT_OURS = "not_ours", _("Billed, no live order")  # theirs is live, ours is not
         FIELDS = "fields", _("Fields differ")
-        UNKNOWN_ORDER = "unknown_order", _("Number that we do not know")  # BBOSS names it, or they hold records of it
-        NOT_LISTED = "not_listed", _("Missing in BBOSS's list")  # ours, but BBOSS does not name it
-        UNREADABLE = "unreadable", _("Record that can't be read")  # holds what no database keeps
+        UNKNOWN_ORDER = "unknown_order", _("Number that we do not know")  # BBOSS names it, or they hold its records
+        NOT_LISTED = "not_listed", _("Missing in BBOSS's list")  # we have the order, but BBOSS does not name it
+        UNREADABLE = "unreadable", _("Record that can't be read")  # holds a value that no database can store
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
-        OVER = "over", _("Over")  # a later comparison did not find it any more, or found it anew
-        ACCEPTED = "accepted", _("Accepted by staff")  # staff live with it, with a reason
+        OVER = "over", _("Over")  # a later comparison no longer found it, or found it again
+        ACCEPTED = "accepted", _("Accepted by staff")  # staff accept it, with a reason
 
     reconciliation = models.ForeignKey(
         "Reconciliation", models.CASCADE, related_name="found", verbose_name=_("reconciliation")

@@ -1,4 +1,4 @@
-"""Which attributions a member of staff may see."""
+"""Which attributions a user may see."""
 
 from django.conf import settings
 from django.db import models
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class StaffScope(models.Model):
-    """Limits a person to attributions. No row: sees all; a row without attributions: sees nothing."""
+    """Limits a user to attributions. Without a row the user sees all; a row without attributions shows nothing."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="scope", verbose_name=_("member of staff")

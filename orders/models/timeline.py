@@ -1,4 +1,4 @@
-"""What a database knows of its own past: the stretches of its history between restores (contract 3.9, 17; 5)."""
+"""The history of a database: the periods between its restores (contract 3.9, 17; 5)."""
 
 import uuid
 
@@ -7,17 +7,17 @@ from django.utils.translation import gettext_lazy as _
 
 
 def new_name() -> str:
-    """A random name, which no other database has."""
+    """A random name that no other database has."""
     return uuid.uuid4().hex
 
 
 class Timeline(models.Model):
-    """A stretch of this database's history; the newest row is the present one. (PostgreSQL's word for the same.)
+    """A period of this database's history. The newest row is the present one. PostgreSQL uses the same word.
 
-    The first begins when the database is made, each other one with `restored`, under a new name: marks that machines
-    keep of the old name say nothing about what comes after. `last_order` and `last_attempt` are the newest
-    ids of what came from before it (0 for the first), `last_event` the event from which on everybody could know that
-    the database was restored.
+    The first period begins when the database is made. Each later one begins with `restored` and has a new name.
+    Machines keep marks under the old name, and these say nothing about the new period. `last_order` and `last_attempt`
+    are the newest ids from before the period (0 for the first one). `last_event` is the event from which everybody
+    could know about the restore.
     """
 
     name = models.CharField(_("name"), max_length=32, unique=True, default=new_name)

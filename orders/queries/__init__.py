@@ -1,1 +1,1 @@
-"""Questions that several readers ask of all orders at once. Reads only."""
+"""Queries over all orders that several readers share. Reads only."""

@@ -1,4 +1,4 @@
-"""What a restored desk would send once somebody says `restored`, each kind with what will happen (contract 3.9, 17)."""
+"""What a restored desk would send after `restored`, by kind, and what will happen to it (contract 3.9, 17)."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ DERIVED_KEYS = named(derived_key=True)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of step that waits, and what becomes of it."""
+    """A kind of waiting step, and what will happen to it."""
 
     label: str | Promise
     will: str | Promise
@@ -59,5 +59,5 @@ KINDS = [
 
 
 def steps_of(kind: Kind) -> QuerySet[Dispatch]:
-    """The steps of a kind, the oldest first."""
+    """The steps of a kind, oldest first."""
     return Dispatch.objects.filter(kind.steps, superseded=False).order_by("pk").select_related("order").defer("payload")

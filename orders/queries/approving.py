@@ -1,4 +1,4 @@
-"""Orders that wait for BPM's approval: since when, and whose work order came back."""
+"""Orders that wait for BPM's approval: since when they wait, and which were returned."""
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
@@ -9,18 +9,18 @@ Source, Result = ApprovalRecord.Source, ApprovalRecord.Result
 
 
 def asked_at() -> Subquery:
-    """Of an order: when BPM took its work order."""
+    """When BPM took an order's work order."""
     rows = Dispatch.objects.filter(order=OuterRef("pk"), step=Dispatch.Step.START_BPM, superseded=False)
     return Subquery(rows.filter(state=Dispatch.State.DONE).order_by("-pk").values("done_at")[:1])
 
 
 def returned() -> QuerySet[ApprovalRecord]:
-    """BPM's last word on orders that wait for its approval, where that is a return."""
+    """BPM's latest record on each order that waits for its approval, if that record is a return."""
     later = ApprovalRecord.objects.filter(order=OuterRef("order"), source=Source.BPM, pk__gt=OuterRef("pk"))
     rows = ApprovalRecord.objects.filter(~Exists(later), source=Source.BPM, result=Result.RETURN)
     return rows.filter(order__state=Order.State.AWAITING_APPROVAL)
 
 
 def is_returned() -> Q:
-    """The orders of `returned`."""
+    """Orders that BPM returned."""
     return Q(pk__in=returned().values("order"))

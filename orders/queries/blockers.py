@@ -1,4 +1,4 @@
-"""What a waiting step or a held order waits for, in words for an engineer (`show`, `resend`). Reads only."""
+"""What a waiting step or a held order waits for, in words for engineers (`show`, `resend`). Reads only."""
 
 import datetime
 
@@ -17,9 +17,9 @@ NAMED = 5
 
 
 def waits_for(order: Order) -> list[str]:
-    """The pause, the other orders, the approval or the day that an order waits for; empty if it waits for none."""
+    """What an order waits for: a pause, other orders, the approval or its day. Empty if it waits for nothing."""
     if order.held_because:
-        return list(filter(None, [_held(order)]))
+        return list(filter(None, [_hold_waits_for(order)]))
     return [*_paused(order), *_waits_in_line(order)]
 
 
@@ -28,12 +28,12 @@ def _waits_in_line(order: Order) -> list[str]:
         ahead = in_front_of(row)
         others = [_step_of(other) for other in ahead if other.order_id != order.pk]
         if others or not ahead:
-            return others[:NAMED] or list(filter(None, [_gate(row, order)]))
+            return others[:NAMED] or list(filter(None, [_gate_waits_for(row, order)]))
     return []
 
 
 def _paused(order: Order) -> list[str]:
-    """The paused partners that its due steps wait for."""
+    """The paused partners for which the order's due steps wait."""
     now = timezone.now()
     rows = order.dispatches.filter(state__in=OPEN_STATES, superseded=False)
     channels = rows.order_by().values_list("channel", flat=True).distinct()
@@ -42,23 +42,23 @@ def _paused(order: Order) -> list[str]:
 
 
 def step_waits_for(row: Dispatch) -> str:
-    """What a waiting step of an order waits for."""
+    """What a waiting step waits for."""
     ahead = in_front_of(row)
     others = [other for other in ahead if other.order_id != row.order_id]
     if ahead and ahead[0] not in others:
         return f"its own step {ahead[0].step} ({ahead[0].state})"
-    return _step_of(others[0]) if others else _gate(row, row.order) or "its turn"
+    return _step_of(others[0]) if others else _gate_waits_for(row, row.order) or "its turn"
 
 
 def _step_of(row: Dispatch) -> str:
-    return f"{_named(row.order)} ({row.step}: {row.state})"
+    return f"{_name_of(row.order)} ({row.step}: {row.state})"
 
 
-def _named(order: Order) -> str:
+def _name_of(order: Order) -> str:
     return f"{KINDS[order.kind]} {order.number}"
 
 
-def _gate(row: Dispatch, order: Order) -> str:
+def _gate_waits_for(row: Dispatch, order: Order) -> str:
     if row.gate == Gate.APPROVAL and not order.decision:
         return "BPM's approval"
     if row.gate == Gate.START and row.not_before and row.not_before > timezone.now():
@@ -67,11 +67,11 @@ def _gate(row: Dispatch, order: Order) -> str:
     return ""
 
 
-def _held(order: Order) -> str:
+def _hold_waits_for(order: Order) -> str:
     if order.held_because == Held.TRIAL_UNKNOWN:
         return f"trial {order.trial_number}, which has not arrived"
     if order.held_because == Held.TRIAL_HELD:
-        return f"{_named(order.trial)} (held: {order.trial.held_because})"
+        return f"{_name_of(order.trial)} (held: {order.trial.held_because})"
     if order.held_because in {Held.CLAIM_HELD, Held.TRIAL_BUSY} and (claim := open_claim(order.trial)):
-        return f"{_named(claim.activation)} ({claim.activation.state}), which holds {_named(order.trial)}"
+        return f"{_name_of(claim.activation)} ({claim.activation.state}), which holds {_name_of(order.trial)}"
     return ""

@@ -1,4 +1,4 @@
-"""Which orders are not as fine as their state says: what pages, `status` and `/metrics` tell (contract 3.9, 14)."""
+"""Which orders are not as fine as their state says. Pages, `status` and `/metrics` show it (contract 3.9, 14)."""
 
 import datetime
 from collections import defaultdict
@@ -17,13 +17,16 @@ Kind = Difference.Kind
 DOUBT, BEHIND, RETURNED = "doubt", "behind", "returned"
 SERVED = [Order.State.ACTIVE, Order.State.SCHEDULED, Order.State.TRIALING]
 UNBILLED = Q(kind=Kind.NOT_BILLED, order__state__in=SERVED)
-"""Differences of customers who have service, or will, and no record at the big-data side."""
+"""Differences of customers who have service, or will have it, and have no record at the big-data side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Open:
-    """Open differences: how many, since when. `unbilled`: orders without a record though the customer is served;
-    `unlisted`: how many say only that BBOSS's list lacks an order; `mending`: how many a step is putting right."""
+    """The number of open differences, and since when there are any.
+
+    `unbilled`: orders of served customers without a record. `unlisted`: differences that only say that BBOSS's list
+    lacks an order. `mending`: differences that a step is correcting.
+    """
 
     number: int = 0
     unbilled: int = 0
@@ -33,12 +36,12 @@ class Open:
 
 
 def open_differences(rows: QuerySet[Difference] | None = None) -> QuerySet[Difference]:
-    """Those of `rows` (of all) that nobody has settled or accepted."""
+    """The differences in `rows` (by default all) that nobody has settled or accepted."""
     return (Difference.objects.all() if rows is None else rows).filter(state=Difference.State.OPEN)
 
 
 def count_open(rows: QuerySet[Difference] | None = None) -> Open:
-    """One query, led by the index of open differences."""
+    """Counts open differences in one query, which uses their index."""
     facts = open_differences(rows).aggregate(
         number=Count("pk"),
         unbilled=Count("order", filter=UNBILLED, distinct=True),
@@ -50,7 +53,7 @@ def count_open(rows: QuerySet[Difference] | None = None) -> Open:
 
 
 def is_unbilled() -> Q:
-    """Orders whose customer is served, and whose record the partner lacks, as far as is known."""
+    """Orders whose customer is served, but whose record the partner lacks as far as we know."""
     return Q(pk__in=open_differences().filter(UNBILLED).values("order"))
 
 
@@ -61,8 +64,11 @@ def differs() -> Q:
 
 @dataclass(frozen=True)
 class Marks:
-    """What a row of a list must say of an order besides its state. `doubt`: a difference's kind or an incident's code
-    that keeps it from being shown as fine; `behind`: it waits behind a failed order; `returned`: BPM's last word."""
+    """What a list must show about an order besides its state.
+
+    `doubt` is a difference's kind or an incident's code that keeps the order from being shown as fine. `behind`: it
+    waits behind a failed order. `returned`: BPM's latest record is a return.
+    """
 
     doubt: str = ""
     behind: bool = False
@@ -70,7 +76,7 @@ class Marks:
 
 
 def mark(orders: Iterable[Order]) -> None:
-    """Sets `marks` on orders that are about to be shown, so that no chip of theirs says fine. One query."""
+    """Sets `marks` on orders before they are shown, so that no chip wrongly says fine. One query."""
     orders = list(orders)
     found = _marks([order.pk for order in orders])
     for order in orders:
@@ -80,7 +86,7 @@ def mark(orders: Iterable[Order]) -> None:
 
 
 def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
-    """{order: {what: codes}}."""
+    """`{order: {mark: codes}}`."""
     found: dict = defaultdict(lambda: defaultdict(list))
     if not ids:
         return found
@@ -101,7 +107,7 @@ def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
 
 
 def mark_records(records: Iterable[BillingRecord]) -> None:
-    """Sets `doubt` on records that are about to be shown and of which a difference is open. One query."""
+    """Sets `doubt` on records with an open difference, before they are shown. One query."""
     records = list(records)
     rows = open_differences().filter(
         order__in={record.order_id for record in records}, domain__in={record.domain for record in records}

@@ -1,6 +1,6 @@
-"""What an act of staff will bring about, before anybody does it: the dry run of commands and pages. Reads only.
+"""The dry run of commands and pages: what an action of staff will do. Reads only.
 
-Each follows the service that does it; who may not raises here too, with the service's own words.
+Each function follows the service that does the action. It raises the service's errors with the same texts.
 """
 
 import datetime
@@ -34,7 +34,7 @@ NAMED = 5
 
 
 def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
-    """What goes out to the big-data side, by the very plan that will be carried out."""
+    """What will be sent to the big-data side, from the same plan that will be carried out."""
     if order.undo_since:
         yield Foreseen("taken_back")
         return
@@ -47,8 +47,8 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
     yield Foreseen("closes_steps")
 
 
-def _in_bpm(order: Order) -> Iterator[Foreseen]:
-    """Nothing goes out to BPM: people must be told who don't look here."""
+def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
+    """Warns that nothing is sent to BPM: people there must be told, since they don't look here."""
     if order.dispatches.filter(channel=Dispatch.Channel.BPM, state=State.DONE, superseded=False).exists():
         yield Foreseen("process_goes_on")
 
@@ -57,7 +57,7 @@ def compensate(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield from undoing(order, now=now)
     yield Foreseen("ends_failed")
     yield Foreseen("frees_trial")
-    yield from _in_bpm(order)
+    yield from _warn_about_bpm(order)
 
 
 def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
@@ -73,7 +73,7 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
     yield Foreseen("ends_withdrawn")
     if how:
         yield Foreseen("ends_trial")
-    yield from _in_bpm(order)
+    yield from _warn_about_bpm(order)
 
 
 def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
@@ -104,12 +104,12 @@ def _shrinking(order: Order, row: Dispatch) -> Iterator[Foreseen]:
         if never:
             yield Foreseen("never_made", {"n": never})
     yield Foreseen("trial_shrinks" if order.kind == Kind.TRIAL else "change_shrinks")
-    if behind := _behind(row):
+    if behind := _orders_behind(row):
         yield Foreseen("plans_behind", {"orders": behind})
 
 
-def _behind(row: Dispatch) -> list[str]:
-    """The first orders that wait in the trial's line behind a step."""
+def _orders_behind(row: Dispatch) -> list[str]:
+    """The first few orders that wait behind this step in the trial's line."""
     rows = Dispatch.objects.filter(lane=row.lane, state=State.WAITING, superseded=False, undo=False, attempts=0)
     rows = rows.exclude(order=row.order_id).order_by("pk").values_list("order__number", "place", "pk")
     found = dict.fromkeys(number for number, place, pk in rows if (place or pk) > (row.place or row.pk))
@@ -128,12 +128,12 @@ def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Fo
 
 
 def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
-    """What the open differences ask for, judged as the fix will judge what it finds then."""
+    """What the fix would do about the open differences, judged by the rules of the fix."""
     yield Foreseen("asks_books")
     rows = list(open_differences(order))
     records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
     found = [_finding(row, records.get((row.product_id, row.domain.lower()))) for row in rows]
-    findings = [one for one in found if one.record or one.remedy != CREATE]  # a record of ours may have gone since
+    findings = [one for one in found if one.record or one.remedy != CREATE]  # our record may be gone since
     judge = Fix(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
     left = judge.judge(findings, {one.pk: one for one in records.values()})
     counts = Counter(_sentence(one) for one, why in zip(findings, left, strict=True) if why is None)
@@ -147,7 +147,7 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 
 
 def _finding(row: Difference, record: BillingRecord | None) -> Finding:
-    """A kept difference as the comparison found it."""
+    """A stored difference as the comparison found it."""
     ours, theirs = row.detail.get("ours", ""), row.detail.get("theirs", "")
     wanted = ours in {"live", "cancelled"}
     remedy = CREATE if wanted else DELETE if theirs in {"live", "cancelled"} else NOTHING
@@ -193,7 +193,7 @@ def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
 
 
 def decide(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
-    """For either result, but the one that counts already."""
+    """What happens for each result, except the one that counts already."""
     if order.undo_since:
         yield Foreseen("pass_opens" if order.state == Order.State.REJECTED else "counts_later")
         return

@@ -1,4 +1,4 @@
-"""What pauses hold back: how many steps wait, which start days pass meanwhile, how long it takes to work them off."""
+"""What pauses hold back: waiting steps, start days that pass meanwhile, and the time to work the steps off."""
 
 import datetime
 import math
@@ -15,7 +15,7 @@ from orders.steps import PARTNERS, channels_of
 
 
 def to_paused(now: datetime.datetime) -> Q:
-    """The condition that a dispatch goes to a partner that is paused now."""
+    """A condition: the dispatch goes to a partner that is paused now."""
     paused = Q(pk__in=[])
     for partner in Pause.Partner.values:
         standing = Pause.objects.standing(now).filter(partner=partner)
@@ -24,20 +24,19 @@ def to_paused(now: datetime.datetime) -> Q:
 
 
 def waiting_steps(*, now: datetime.datetime, partners: Collection[str]) -> QuerySet[Dispatch]:
-    """The steps to these partners that could be sent now."""
+    """The steps to these partners that are due."""
     rows = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now, superseded=False)
     return rows.filter(channel__in=channels_of(*partners))
 
 
 def waits_for_paused(now: datetime.datetime) -> Q:
-    """The condition that a step of an order, one that holds up others, waits because its partner is paused."""
+    """A condition: a blocking step of the order waits because its partner is paused."""
     rows = Dispatch.objects.filter(order=OuterRef("pk"), state__in=OPEN_STATES, superseded=False, blocking=True)
     return Q(Exists(rows.filter(to_paused(now))))
 
 
 def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
-    """Activations whose start day came during the pause (up to `now`), and that wait for the partner with a step
-    that holds up others."""
+    """Activations whose start day came during the pause (up to `now`) and whose blocking steps wait for the partner."""
     waiting = Dispatch.objects.filter(state__in=OPEN_STATES, superseded=False, blocking=True)
     waiting = waiting.filter(channel__in=channels_of(pause.partner))
     rows = Order.objects.filter(kind=Order.Kind.ACTIVATION, start_at__gt=pause.since, start_at__lte=now)
@@ -46,8 +45,10 @@ def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
 
 @dataclass(frozen=True)
 class Standing:
-    """A pause that stands, with how many steps wait for its end. `seconds`: how long one worker process takes to work
-    them off at PARTNER_RATE; None where that sets no bound."""
+    """A pause in force, with the number of steps that wait for its end.
+
+    `seconds`: how long one worker process needs for them at PARTNER_RATE. None if that sets no bound.
+    """
 
     pause: Pause
     waiting: int
@@ -58,12 +59,12 @@ class Standing:
 
 
 def work_off_seconds(steps: int) -> int | None:
-    """How long one worker process takes at PARTNER_RATE; None without a bound."""
+    """How long one worker process needs at PARTNER_RATE. None if that sets no bound."""
     return math.ceil(steps / settings.PARTNER_RATE) if settings.PARTNER_RATE else None
 
 
 def standing_pauses(*, now: datetime.datetime) -> list[Standing]:
-    """The pauses that stand, by partner. One query where none does, else two."""
+    """The pauses in force, by partner. One query if there are none, otherwise two."""
     pauses = list(Pause.objects.standing(now).order_by("partner"))
     if not pauses:
         return []
@@ -75,9 +76,9 @@ def standing_pauses(*, now: datetime.datetime) -> list[Standing]:
 
 
 def oldest_due(*, now: datetime.datetime) -> dict[str, float]:
-    """{partner: for how many seconds its longest waiting step could have been claimed}; 0 if nothing is due.
+    """For each partner, for how many seconds its longest waiting step could have been claimed. 0 if nothing is due.
 
-    Nothing could be claimed while the partner was paused: then it is 0, and afterwards counted from the pause's end.
+    Nothing can be claimed during a pause. So it is 0 then, and afterwards it counts from the end of the pause.
     """
     found = dict.fromkeys(PARTNERS.values(), 0.0)
     rows = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).order_by().values_list("channel")
@@ -96,7 +97,7 @@ def oldest_due(*, now: datetime.datetime) -> dict[str, float]:
 
 
 def why_paused(partner: str, *, now: datetime.datetime) -> str:
-    """One line for an engineer on a pause that stands; empty where calls go out."""
+    """One line for engineers about a pause in force. Empty if there is none."""
     pause = Pause.objects.standing(now).filter(partner=partner).first()
     return say_paused(pause) if pause else ""
 

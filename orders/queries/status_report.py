@@ -1,4 +1,4 @@
-"""Where an order stands, as plain data: what `show`, mails and pages tell (contract section 5, `show`)."""
+"""An order's status as plain data, for `show`, mails and pages (contract section 5, `show`)."""
 
 import datetime
 
@@ -9,7 +9,7 @@ RECORD = ("product_id", "domain", "info_type", "state")
 
 
 def standing(order: Order) -> dict:
-    """All that a reader asks about an order, JSON-able; times in ISO 8601 of Asia/Shanghai (contract section 5)."""
+    """An order's whole status, JSON-able. Times are ISO 8601 in Asia/Shanghai (contract section 5)."""
     return {
         "order": order.number,
         "kind": order.kind,
@@ -28,7 +28,7 @@ def standing(order: Order) -> dict:
 
 
 def steps_of(order: Order) -> list[Dispatch]:
-    """The order's steps that count, in the order in which they are carried out."""
+    """The order's current steps, in the order in which they are carried out."""
     return list(order.dispatches.filter(superseded=False).order_by("position", "pk").defer("payload"))
 
 

@@ -1,6 +1,6 @@
-"""Which orders need somebody, and why: the one place that says so (contract section 5, `stuck`).
+"""Which orders need somebody, and why. This is the only place that decides it (contract section 5, `stuck`).
 
-A fixed number of queries, each led by an index of its own, however many orders there are.
+The number of queries is fixed, however many orders there are. Each query uses an index of its own.
 """
 
 import datetime
@@ -23,7 +23,7 @@ S = Order.State
 STOPPED = [S.HELD, S.FAILED]
 NOT_OVER = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 UNKNOWN = "unknown"
-"""The state that is told of a number that is no order of ours."""
+"""The state that we show for a number without an order."""
 UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY = (
     "unbilled", "late_undo", "step", "held", "incident", "difference", "behind", "state",
 )  # fmt: skip
@@ -31,10 +31,10 @@ UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY =
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """One thing for which an order needs somebody. `kind` is one of URGENCY.
+    """A reason why an order needs somebody. `kind` is one of URGENCY.
 
-    `code`: the incident's, the step's error, why it is held, or the kind of difference. `step`: the step that failed or
-    is meant. `other`: the number of the order that it waits behind.
+    `code` is the incident's code, the step's error, the reason for holding, or the kind of difference. `step` is the
+    failed step or the one concerned. `other` is the number of the order ahead.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class StuckOrder:
-    """An order that needs somebody; `reasons` begin with the most urgent one. `owner` is empty for now."""
+    """An order that needs somebody. The most urgent reason comes first. `owner` is empty for now."""
 
     number: str
     customer: str
@@ -60,20 +60,28 @@ class StuckOrder:
 
 
 def needs_somebody() -> QuerySet[Order]:
-    """The orders that are held or failed, have an open incident, a failed step or an open difference, are to be undone
-    late, or wait behind another order's step that stopped. Held ones too where they go on by themselves."""
+    """The orders that need somebody.
+
+    They are held or failed; they have an open incident, a failed step or an open difference; they must be undone late;
+    or they wait behind another order's stopped step. Held orders are included even if they will go on by themselves.
+    """
     return Order.objects.filter(is_stuck())
 
 
 def count_stuck() -> int:
-    """How many `stuck` names: orders, and numbers that we do not know."""
-    strangers = open_differences().filter(order=None).order_by().values("job_id").distinct()
-    return needs_somebody().count() + strangers.count()
+    """How many `stuck` names: orders, and unknown numbers."""
+    unknown = open_differences().filter(order=None).order_by().values("job_id").distinct()
+    return needs_somebody().count() + unknown.count()
 
 
 def is_stuck() -> Q:
     """The condition of `needs_somebody`."""
-    troubled = [_troubles(), _failed_steps(), open_differences().filter(order__isnull=False), behind_what_stopped()]
+    troubled = [
+        _open_troubles(),
+        _failed_steps(),
+        open_differences().filter(order__isnull=False),
+        behind_what_stopped(),
+    ]
     ids = [rows.order_by().values("order_id") for rows in troubled]
     ids += [Order.objects.filter(condition).order_by().values("pk") for condition in (_stopped(), _undone_late())]
     return Q(pk__in=ids[0].union(*ids[1:]))
@@ -84,31 +92,36 @@ def _stopped() -> Q:
 
 
 def _undone_late() -> Q:
-    """Staff must say how it is undone; once they have, it goes by itself."""
+    """Staff must decide how it is undone. Once they have, it goes on by itself."""
     return Q(undo_asked_at__isnull=False, undo_since=None, kind=Order.Kind.ACTIVATION)
 
 
-def _troubles() -> QuerySet[AffectedOrder]:
-    """Open incidents of orders. That a partner is down or paused is no order's, and what was accepted is lived
-    with."""
+def _open_troubles() -> QuerySet[AffectedOrder]:
+    """Open incidents of orders.
+
+    Leaves out partners that are down or paused, since they belong to no order, and incidents that staff have accepted.
+    """
     rows = AffectedOrder.objects.filter(closed_at=None, accepted_by="", incident__state__in=NOT_OVER)
     return rows.exclude(incident__code__in=PARTNERS_OWN)
 
 
 def _failed_steps() -> QuerySet[Dispatch]:
-    """Failed steps that count. What an order still had in the air when it was taken back stops nobody, and a withdrawn
-    one troubles nobody any more; a repeat of what was accepted changes nothing, and has its incident."""
+    """Failed steps that need somebody.
+
+    Leaves out forward steps of an order that is being undone, and all steps of a withdrawn order. Also leaves out
+    repeats of an accepted call: they change nothing and have their own incident.
+    """
     rows = Dispatch.objects.filter(state=Dispatch.State.FAILED, superseded=False, repeat=False)
     forward = Q(undo=False, position__lt=Phase.AFTER)
     return rows.exclude(Q(order__undo_since__isnull=False) & (forward | Q(order__state=S.WITHDRAWN)))
 
 
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
-    """All of them, the longest stuck first; numbers that we do not know are among them where something is open.
+    """All stuck orders, longest stuck first. Includes unknown numbers with something open.
 
-    `since`: only those that have been stuck since this day (Asia/Shanghai) or later.
+    With `since`, only orders that have been stuck since that day (Asia/Shanghai) or later.
     """
-    reasons, strangers = _reasons()
+    reasons, unknown = _reasons()
     rows = needs_somebody().order_by().values(
         "pk", "number", "kind", "state", "enterprise_name", "enterprise_id", "held_because", "undo_asked_at",
         "undo_since", "received_at",
@@ -116,7 +129,7 @@ def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
     found = [_stuck(row, reasons[row["pk"]]) for row in rows]
     found += [
         StuckOrder(number=number, customer="", state=UNKNOWN, reasons=_in_order(told))
-        for number, told in strangers.items()
+        for number, told in unknown.items()
     ]
     if since:
         first = timezone.make_aware(datetime.datetime.combine(since, datetime.time()), timezone.get_default_timezone())
@@ -130,7 +143,7 @@ def _stuck(row: dict, told: list[Reason]) -> StuckOrder:
         told = [reason for reason in told if reason.code != LATE_UNDO]
         told.append(Reason(kind=LATE_UNDO, code=LATE_UNDO, since=row["undo_asked_at"]))
     if because := row["held_because"]:
-        since = min((reason.since for reason in told if _is_hold(reason, because)), default=row["received_at"])
+        since = min((reason.since for reason in told if _belongs_to_hold(reason, because)), default=row["received_at"])
         told = [reason for reason in told if reason.code != because]
         told.append(Reason(kind=HELD, code=because, since=since))
     customer = row["enterprise_name"] or row["enterprise_id"]
@@ -138,14 +151,14 @@ def _stuck(row: dict, told: list[Reason]) -> StuckOrder:
     return StuckOrder(number=row["number"], customer=customer, state=row["state"], reasons=_in_order(told or alone))
 
 
-def _is_hold(reason: Reason, because: str) -> bool:
-    """Whether an incident is that of the hold; one for files bears the code of the finding."""
+def _belongs_to_hold(reason: Reason, because: str) -> bool:
+    """Whether an incident belongs to the hold. The incident of a files hold has the finding's code."""
     files = because == Order.Held.FILES and reason.step == Dispatch.Step.CHECK_FILES
     return files or reason.code == because
 
 
 def _in_order(told: Iterable[Reason]) -> tuple[Reason, ...]:
-    """The most urgent first, each once."""
+    """The reasons without duplicates, most urgent first."""
     found = {}
     for reason in sorted(told, key=lambda reason: (URGENCY.index(reason.kind), reason.since)):
         found.setdefault((reason.kind, reason.code, reason.step, reason.other), reason)
@@ -153,11 +166,11 @@ def _in_order(told: Iterable[Reason]) -> tuple[Reason, ...]:
 
 
 def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
-    """By order what it is stuck for, and by number what is open of those that we do not know."""
+    """Reasons by order, and reasons by unknown number."""
     told: dict[int, list[Reason]] = defaultdict(list)
-    strangers: dict[str, list[Reason]] = defaultdict(list)
+    unknown: dict[str, list[Reason]] = defaultdict(list)
     steps = _steps_by_order()
-    rows = _troubles().values_list("order_id", "incident__step", "incident__code", "since")
+    rows = _open_troubles().values_list("order_id", "incident__step", "incident__code", "since")
     for order, step, code, since in rows.order_by("pk"):
         failed = steps[order].pop(step, None)
         told[order].append(Reason(kind=STEP if failed else INCIDENT, code=code, step=step, since=since))
@@ -168,43 +181,46 @@ def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
     for order, state, number, code, since in rows.order_by("since"):
         unbilled = code == Difference.Kind.NOT_BILLED and state in SERVED
         reason = Reason(kind=UNBILLED if unbilled else DIFFERENCE, code=code, since=since)
-        (told[order] if order else strangers[number]).append(reason)
+        (told[order] if order else unknown[number]).append(reason)
         differing.add(order)
     for order in differing - {None}:  # the incident of a difference says no more than the difference
         told[order] = [reason for reason in told[order] if reason.code != DIFFERS]
-    for order, reason in _behind():
+    for order, reason in _waiting_behind():
         told[order].append(reason)
-    return told, strangers
+    return told, unknown
 
 
 def _steps_by_order() -> dict[int, dict[str, Reason]]:
-    """{order: {step: why it failed, and since when}}."""
+    """`{order: {step: why it failed, and since when}}`."""
     found: dict[int, dict[str, Reason]] = defaultdict(dict)
-    rows = _with_end(_failed_steps()).order_by("position", "pk")
+    rows = _with_since(_failed_steps()).order_by("position", "pk")
     for order, step, code, since in rows.values_list("order_id", "step", "error_code", "since"):
         found[order].setdefault(step, Reason(kind=STEP, code=code, step=step, since=since))
     return found
 
 
-def _with_end(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
-    """With the moment at which the last attempt ended as `since`."""
+def _with_since(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
+    """Adds `since`, the end of the last attempt."""
     ended = Attempt.objects.filter(dispatch=OuterRef("pk")).order_by("-pk").values("finished_at")[:1]
     return rows.annotate(since=Coalesce(Subquery(ended), "frozen_at", "created_at"))
 
 
 def blocker_of(order: Order) -> Dispatch | None:
-    """The failed step of another order that this one waits behind in its trial's line, if any."""
+    """The failed step of another order behind which this one waits in its trial's line, if any."""
     ids = behind_what_stopped().filter(order=order).order_by("position", "pk").values_list("blocker", flat=True)
     blocker = ids.first()
     return blocker and Dispatch.objects.select_related("order").defer("payload", "order__content").get(pk=blocker)
 
 
-def _behind() -> Iterable[tuple[int, Reason]]:
-    """Who waits in a trial's line behind another order's step that stopped, since it did or the waiting one came."""
+def _waiting_behind() -> Iterable[tuple[int, Reason]]:
+    """The orders that wait in a trial's line behind another order's stopped step.
+
+    `since` is when that step stopped or the waiting step was made, whichever is later.
+    """
     waiting = list(behind_what_stopped().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return
-    rows = _with_end(stopped_in_line()).values_list("pk", "order__number", "step", "error_code", "since")
+    rows = _with_since(stopped_in_line()).values_list("pk", "order__number", "step", "error_code", "since")
     failed = {row[0]: row[1:] for row in rows}
     for order, blocker, created in waiting:
         if blocker in failed:

@@ -1,4 +1,4 @@
-"""What BPM's people decided, and what follows for the order (contract 3.6, 3.9 Callback before the answer, 3.10)."""
+"""BPM's decisions, and what follows for the order (contract 3.6, 3.9 Callback before the answer, 3.10)."""
 
 import datetime
 
@@ -29,9 +29,9 @@ def receive_approval(
     *, number: str, record_id: str, node: str, node_name: str, result: str, operator: str, opinion: str,
     time: datetime.datetime, finished: bool, body_hash: str,
 ) -> bool:  # fmt: skip
-    """Keeps a record from BPM and acts upon a finished pass or reject; True if it was new.
+    """Stores a record of BPM and acts on a finished pass or reject. Returns whether the record was new.
 
-    Raises OrderUnknownError (404), RecordConflictError (409); nothing is stored then.
+    Raises OrderUnknownError (404) and RecordConflictError (409). Nothing is stored then.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -52,10 +52,10 @@ def receive_approval(
 
 
 def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
-    """A finished decision: settles the BPM step, and the first one decides the order."""
+    """Acts on a finished decision: completes the BPM step. The first decision decides the order."""
     process = _attempted(order).first() or _held_since_restore(order)
     if process:
-        Dispatch.objects.filter(pk=process.pk).update(may_have_acted=True)  # somebody decides about its process
+        Dispatch.objects.filter(pk=process.pk).update(may_have_acted=True)  # somebody decided on its process
     if (order.undo_since and not _is_rejected(order)) or order.kind != Order.Kind.ACTIVATION:
         why = "undone" if order.undo_since else f"BPM was not asked about a {order.kind}"
         add_event(order, "approval_ignored", by="bpm", now=now, record=record.record_id, why=why)
@@ -69,31 +69,33 @@ def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> N
 
 
 def _attempted(order: Order) -> QuerySet[Dispatch]:
-    """The BPM dispatches of an order that were ever attempted, newest first."""
+    """The BPM steps of an order that were ever attempted, newest first."""
     return order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, repeat=False).order_by("-pk")
 
 
 def _held_since_restore(order: Order) -> Dispatch | None:
-    """The BPM step that waits for a person since the database was restored: BPM evidently has its process."""
+    """The BPM step that has waited for a person since a restore. The decision shows that BPM has its process."""
     return order.dispatches.filter(
         step=Step.START_BPM, superseded=False, error_code=RESTORED, state=State.FAILED
     ).first()
 
 
 def _is_rejected(order: Order) -> bool:
-    """Whether it is undone because BPM rejected it, not withdrawn or compensated for another reason since."""
+    """Whether the order is being undone because BPM rejected it, and not for a later withdrawal or compensation."""
     return order.decision == Decision.REJECT and Order.State.REJECTED in {order.state, order.undo_to}
 
 
 def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) -> None:
-    """A finished decision after the first: staff look at it."""
+    """Opens an incident for a finished decision after the first one, so that staff look at it."""
     code = "again" if order.decision == record.result else "second"
     open_incident(order, partner="bpm", step="approval", code=code, detail=record.record_id, now=now)
 
 
 def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) -> None:
-    """BPM has it, whatever became of our call: the step is done, a later time-out or refusal is only logged. One that
-    was to take its place and was not sent yet is not sent any more."""
+    """Completes the BPM step, since BPM has the process, whatever our call returned.
+
+    A later time-out or refusal is only logged. A step that was to replace this one and was not sent yet is closed.
+    """
     waiting = order.dispatches.filter(step=Step.START_BPM, superseded=False, repeat=False, attempts=0)
     other = waiting.exclude(pk=process.pk).exclude(state=State.CLOSED).first()
     if other:
@@ -106,7 +108,7 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
 
 
 def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
-    """Marks a BPM step as done that was sent before, whatever was answered; True if it was not done yet."""
+    """Marks a sent BPM step as done, whatever the answer was. Returns whether it was not done before."""
     begun = Dispatch.objects.filter(pk=process.pk).exclude(state=State.DONE)
     return bool(
         begun.update(
@@ -117,8 +119,11 @@ def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
 
 
 def counting_records(order: Order) -> list[ApprovalRecord]:
-    """BPM's finished decisions about the order's process, the first first. What was decided before a second or later
-    key was first sent to BPM does not count for the process that this key started (contract 3.6)."""
+    """BPM's finished decisions about the order's current process, oldest first.
+
+    If BPM was sent a second or later key, only decisions since then count for the process that this key started
+    (contract 3.6).
+    """
     records = order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM).order_by("pk")
     keys = list(_attempted(order)[:2])
     if len(keys) == 2:
@@ -127,7 +132,7 @@ def counting_records(order: Order) -> list[ApprovalRecord]:
 
 
 def standing_decision(order: Order) -> str:
-    """The decision that stands for an order's process, applied or not: pass, reject, or empty."""
+    """The decision that stands for an order's process: pass, reject or empty. It may not be applied yet."""
     if order.decision:
         return order.decision
     records = counting_records(order)
@@ -147,7 +152,7 @@ def apply_decision(order: Order, record: ApprovalRecord, *, by: str, now: dateti
 
 
 def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
-    """Stops a rejected order; what it sent is undone, unless the customer has been live for long."""
+    """Stops a rejected order. Undoes what it sent, unless the customer has been live for long: then staff are asked."""
     queue_mail(order, Step.MAIL_REJECTED, now=now, detail=record.opinion, operator=record.operator)
     if is_late(order, now):
         ask_staff(order, why="rejected", by=by, now=now)
@@ -157,7 +162,10 @@ def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.date
 
 
 def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
-    """The first finished decision that came decides a (locked) order whose BPM step is done; others are noted."""
+    """Applies the first finished decision to a (locked) order whose BPM step is done.
+
+    Opens incidents for the other decisions.
+    """
     bpm = order.dispatches.filter(step=Step.START_BPM, superseded=False, repeat=False).order_by("-pk").first()
     records = counting_records(order)
     if not records or order.decision or order.undo_since or bpm is None or bpm.state != State.DONE:

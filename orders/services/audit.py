@@ -1,4 +1,4 @@
-"""Notes what people looked at: phones, mails and names opened, files downloaded, what they wrote down and saw to."""
+"""Notes what staff looked at and dealt with: opened personal data, downloads, conflicts and remarks."""
 
 import datetime
 from collections.abc import Collection
@@ -14,9 +14,9 @@ from orders.services.order_state import lock_order
 
 
 def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: datetime.datetime) -> bool:
-    """Once for each person, order and day (of Asia/Shanghai); True if it was noted now.
+    """Notes it once for each person, order and day (Asia/Shanghai). Returns whether this call noted it.
 
-    Without an order (a message that names none of ours): once for each person, `where` and day.
+    Without an order (a message that names no order of ours) it is once for each person, `where` and day.
     """
     midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen", actor=by[:160], at__gte=midnight)
@@ -27,13 +27,16 @@ def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: da
 
 
 def note_download(order: Order, *, file: str, by: str, now: datetime.datetime) -> None:
-    """Each download of an info-security file."""
+    """Notes a download of an info-security file. Every download is noted."""
     add_event(order, "attachment_downloaded", by=by, now=now, file=file)
 
 
 def see_conflicts(*, number: str, newest: int, reason: str, by: str, now: datetime.datetime) -> Order:
-    """A person has seen to the messages that came with an order's number and other content, up to `newest` (the id of
-    the last that they were shown). Raises OrderUnknownError, NotAllowedError (none is open, or a blank reason)."""
+    """Notes that a person has dealt with an order's conflicts up to `newest`.
+
+    `newest` is the id of the last message that the person was shown. Raises OrderUnknownError and NotAllowedError (no
+    conflict is open, or the reason is blank).
+    """
     check_reason(reason, "having seen to a conflict")
     with transaction.atomic():
         order = lock_order(number)
@@ -52,7 +55,7 @@ def why_not_see(order: Order, open_ones: Collection) -> NotAllowedError | None:
 
 
 def add_note(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """A person's remark on an order. Raises OrderUnknownError, NotAllowedError (nothing written)."""
+    """Adds a person's remark to an order. Raises OrderUnknownError and NotAllowedError (the text is blank)."""
     if not reason.strip():
         raise NotAllowedError("no_note")
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Staff make a later decision of BPM the one that counts (contract 3.6, 5 `decide`)."""
+"""Staff choose which decision of BPM counts (contract 3.6, 5 `decide`)."""
 
 import datetime
 import uuid
@@ -26,11 +26,13 @@ COUNTS = {Decision.PASS: "pass_counts", Decision.REJECT: "reject_counts"}
 
 
 def decide(*, number: str, record: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Makes a finished approval record the one that counts: `record` is its recordId, or `pass` or `reject` where BPM's
-    record was lost; then the word is entered as staff's.
+    """Makes a finished approval record the one that counts.
 
-    A pass opens a rejected order; of one that was compensated otherwise it only counts when it is resent. A reject acts
-    as one that arrives now. Raises OrderUnknownError, NotAllowedError.
+    `record` is its recordId. If BPM's record was lost, it is `pass` or `reject`, and that word is stored as a record of
+    staff.
+
+    A pass reopens a rejected order. If an order was compensated for another reason, a pass counts only when the order
+    is resent. A reject acts like one that arrives now. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "a decision")
     with transaction.atomic():
@@ -84,7 +86,7 @@ def _record(order: Order, record: str) -> ApprovalRecord | None:
 
 
 def _enter(order: Order, word: str, reason: str, by: str, now: datetime.datetime) -> ApprovalRecord:
-    """The word as a record of the approval history."""
+    """Stores the word as a record of the approval history."""
     fields = {
         "record_id": f"decide-{uuid.uuid4().hex}", "node": "decide", "node_name": "人工裁定", "result": word,
         "operator": by, "opinion": reason, "finished": True, "source": ApprovalRecord.Source.STAFF,

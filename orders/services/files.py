@@ -1,4 +1,4 @@
-"""Holds an order whose info-security files are not right, and lets it go on (contract 3.7)."""
+"""Holds orders whose info-security files are wrong, and lets them go on (contract 3.7)."""
 
 import datetime
 import uuid
@@ -24,7 +24,7 @@ Step, State = Dispatch.Step, Dispatch.State
 
 
 def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -> None:
-    """The order is held; its SA is mailed once per finding, however often the files are looked at."""
+    """Holds the order. Its SA is mailed once for each finding, however often the files are checked."""
     order = row.order
     if order.undo_since:
         return
@@ -45,16 +45,16 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
 
 
 def end_files_hold(order: Order) -> None:
-    """The files are right now, or waived."""
+    """Ends the hold: the files are right now, or waived."""
     if order.held_because == Order.Held.FILES:
         set_held(order, Order.Held.NOT)
 
 
 def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Staff let an order go on although its files are not right; the reason enters the approval history.
+    """Lets an order go on although its files are wrong. The reason is stored in the approval history.
 
-    The check counts as done, and a look that a worker takes at the files right now comes too late. Raises
-    OrderUnknownError, NotAllowedError (not held for its files, or a blank reason).
+    The check counts as done. If a worker is checking the files at this moment, its result is ignored. Raises
+    OrderUnknownError and NotAllowedError (not held for its files, or the reason is blank).
     """
     check_reason(reason, "a waiver")
     reason = reason.strip()
@@ -115,8 +115,10 @@ def _record_waiver(order: Order, reason: str, by: str, now: datetime.datetime) -
 
 
 def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
-    """Staff have an order's files looked at now. Raises OrderUnknownError, NotAllowedError (not held for them, or they
-    are being looked at)."""
+    """Has an order's files checked now, for staff.
+
+    Raises OrderUnknownError and NotAllowedError (not held for its files, or they are being checked).
+    """
     with transaction.atomic():
         order = lock_order(number)
         if not recheck_files(numbers=[number], now=now):
@@ -126,9 +128,9 @@ def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
 
 
 def recheck_files(*, numbers: Collection[str] | None, now: datetime.datetime) -> list[str]:
-    """Has the files of orders that are held for them looked at now instead of in five minutes; returns their numbers.
+    """Has the files of held orders checked now instead of in five minutes. Returns the orders' numbers.
 
-    `None`: all of them. An order that is not held for its files, or whose files are being looked at, is passed over.
+    `numbers=None` means all. Orders that are not held for their files, or whose files are being checked, are skipped.
     """
     held = Dispatch.objects.filter(
         step=Step.CHECK_FILES, state=State.RETRYING, superseded=False,
@@ -138,7 +140,7 @@ def recheck_files(*, numbers: Collection[str] | None, now: datetime.datetime) ->
         held = held.filter(order__number__in=numbers)
     with transaction.atomic():
         lock_orders(held.values_list("order_id", flat=True))
-        found = dict(held.values_list("pk", "order__number"))  # who was waived or taken up meanwhile is not among them
+        found = dict(held.values_list("pk", "order__number"))  # leaves out orders that were waived or claimed meanwhile
         rows = Dispatch.objects.filter(pk__in=found, state=State.RETRYING)
         ids = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
         if Dispatch.objects.filter(pk__in=ids).update(next_try_at=now):

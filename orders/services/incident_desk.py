@@ -1,4 +1,4 @@
-"""What staff do about an incident: take it, ignore it, resolve it, write a note. Each act leaves an event."""
+"""What staff do about an incident: take it up, ignore it, resolve it, write a note. Each action leaves an event."""
 
 import datetime
 from collections.abc import Collection
@@ -20,7 +20,7 @@ NOT_OVER = [*OPEN, State.IGNORED]
 def acknowledge_incident(
     *, incident_id: int, by: str, now: datetime.datetime, note: str = "", owner_id: int | None = None
 ) -> Incident:
-    """Somebody has taken it up: `owner_id`, where it is a person with an account. It ends by itself as before.
+    """Marks an incident as taken up, by the user `owner_id` if given. It still ends by itself.
 
     Raises NotAllowedError (it is over, ignored or unknown).
     """
@@ -32,8 +32,11 @@ def acknowledge_incident(
 
 @transaction.atomic
 def ignore_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str = "") -> Incident:
-    """Nobody needs to look at it, and no mail tells of its end. It stays ignored for the orders that it has, however
-    often they fail in this way; another order with this cause opens a new one. Raises NotAllowedError."""
+    """Marks an incident as one that nobody needs to look at. No mail reports its end.
+
+    It stays ignored for its orders, however often they fail in this way. Another order with this cause opens a new
+    incident. Raises NotAllowedError.
+    """
     incident = _locked(incident_id, OPEN, "ignored", by_hand=True)
     incident.state = State.IGNORED
     return _save(incident, "incident_ignored", by=by, now=now, note=note)
@@ -41,8 +44,10 @@ def ignore_incident(*, incident_id: int, by: str, now: datetime.datetime, note: 
 
 @transaction.atomic
 def resolve_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str = "") -> Incident:
-    """Staff say that it is over, for all orders that it has; its closing is mailed like any other. The orders' steps
-    stay what they are: a failed one is resent, not resolved. Raises NotAllowedError."""
+    """Ends an incident for all its orders, for staff. Its end is mailed as usual.
+
+    The orders' steps do not change: a failed step must be resent. Raises NotAllowedError.
+    """
     incident = _locked(incident_id, NOT_OVER, "resolved", by_hand=True)
     mail = incident.state != State.IGNORED
     _save(incident, "incident_resolved", by=by, now=now, note=note)
@@ -54,7 +59,7 @@ def resolve_incident(*, incident_id: int, by: str, now: datetime.datetime, note:
 
 @transaction.atomic
 def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str) -> Incident:
-    """Adds a line to its note, whatever its state. Raises NotAllowedError (unknown, or an empty note)."""
+    """Adds a line to the incident's note, in any state. Raises NotAllowedError (unknown incident, blank note)."""
     if not note.strip():
         raise NotAllowedError("incident_no_note")
     incident = _locked(incident_id, State.values, "noted")
@@ -63,14 +68,14 @@ def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: st
 
 @transaction.atomic
 def hand_over_incident(*, incident_id: int, owner_id: int | None, by: str, now: datetime.datetime) -> Incident:
-    """Gives it to somebody else, or (None) to nobody. Raises NotAllowedError."""
+    """Gives the incident to another user, or with None to nobody. Raises NotAllowedError."""
     incident = _locked(incident_id, NOT_OVER, "handed over")
     incident.owner_id = owner_id
     return _save(incident, "incident_handed_over", by=by, now=now, note="", owner=owner_id)
 
 
 def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False) -> Incident:
-    """The incident, if the act is allowed. `by_hand`: it would end one that only the books may end."""
+    """The incident, locked, if the action is allowed. `by_hand`: the action ends it, which some codes do not allow."""
     lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
     if incident is None:
@@ -85,8 +90,8 @@ def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: boo
     return incident
 
 
-def _leaves_unknown(incident: Incident) -> bool:
-    """Whether records of an order that it stops are of unknown fate: then only the books or `accept` end it."""
+def _has_unknown_outcome(incident: Incident) -> bool:
+    """Whether nobody knows what a step of its orders did. Then only the books or `accept` end the incident."""
     steps = Dispatch.objects.filter(
         order__in=incident.affected.filter(closed_at=None).values("order"), step=incident.step, repeat=False,
         channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED, may_have_acted=True, superseded=False,
@@ -95,7 +100,7 @@ def _leaves_unknown(incident: Incident) -> bool:
 
 
 def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, note: str, **more) -> Incident:
-    """Saves state, owner and note, with an event. A note is added to those before it, with its time and author."""
+    """Saves state, owner and note, and writes an event. The note is added to the earlier ones, with time and author."""
     note = note.strip()
     if note:
         incident.note = f"{incident.note}{timezone.localtime(now):%Y-%m-%d %H:%M} {by}: {note}\n"

@@ -1,8 +1,8 @@
 """Removes old inbound messages, and old attempts of finished orders (contract section 5, `prune`).
 
-What a repeat of an order needs stays for good: the order with its content's hash and first transIDH, and the accepted
-transIDOs. Events and approvals stay too. Rows go in small batches, each a short transaction of its own, oldest first;
-ids rise with time, so the walk ends where nothing is old enough any more.
+Repeats of an order need some rows, which stay for good: the order with its content's hash and first transIDH, and the
+accepted transIDOs. Events and approvals stay too. Rows are removed in small batches, oldest first, each in a short
+transaction of its own. Ids rise with time, so the walk ends at the first batch without old rows.
 """
 
 import datetime
@@ -16,7 +16,7 @@ from orders.services.events import add_event
 
 BATCH = 1000
 LEAST_DAYS = 30
-REFUSED_DAYS = 180  # how long what strangers sent is kept for whoever looks into it, unless another time is given
+REFUSED_DAYS = 180  # how long strangers' messages are kept for investigations, unless another time is given
 FINISHED = [
     Order.State.ACTIVE,
     Order.State.CONVERTED,
@@ -30,7 +30,7 @@ AT_REST = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 
 @dataclass
 class Pruned:
-    """What was removed so far. `messages`: strangers' among them."""
+    """The numbers removed so far. `messages` includes those of strangers."""
 
     messages: int = 0
     attempts: int = 0
@@ -44,11 +44,11 @@ def prune(
     refused_before: datetime.datetime | None = None,
     on_progress: Callable[[Pruned], None] = lambda _: None,
 ) -> Pruned:
-    """Removes messages received, and attempts begun, before that moment; returns how many of each.
+    """Removes messages received, and attempts begun, before `before`. Returns how many of each.
 
-    Messages without a right token and signature go where they are from before `refused_before` (the same, if None).
-    An attempt goes only with an order that is finished, has no open incident and no step that is still to be done or
-    has failed. Safe to stop at any moment, to repeat, and to run while orders come in.
+    Messages without a right token and signature are removed if they are older than `refused_before` (by default
+    `before`). An attempt is removed only if its order is finished, and has no open incident and no step that failed or
+    is still to be done. It is safe to stop at any moment, to repeat, and to run while orders come in.
     """
     pruned = Pruned()
     for signed, moment in ((True, before), (False, refused_before or before)):
@@ -63,7 +63,7 @@ def prune(
 
 
 def _batches(rows: QuerySet, moment: str, before: datetime.datetime) -> Iterator[QuerySet]:
-    """The old ones among each BATCH rows, by id, until a whole batch is younger."""
+    """Yields the old rows among each BATCH rows, by id, until a batch has none."""
     last = 0
     while batch := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", moment)[:BATCH]):
         old = [pk for pk, at in batch if at < before]

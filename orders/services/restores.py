@@ -1,5 +1,4 @@
-"""A database that was put back to an earlier copy of itself: until somebody says `restored`, nothing is sent from it
-(contract 5; 3.9, 17)."""
+"""Restores: a database that was put back to an earlier copy sends nothing until `restored` (contract 5; 3.9, 17)."""
 
 import datetime
 
@@ -15,21 +14,22 @@ from orders.steps import FIXES
 
 
 def present_timeline() -> Timeline | None:
-    """The stretch of history that the database is in; None where it was emptied."""
+    """The database's present period. None if the database was emptied."""
     return Timeline.objects.order_by("-pk").first()
 
 
 def open_restore() -> Timeline | None:
-    """The present stretch where it counts as restored, else None."""
+    """The present period if the database counts as restored, otherwise None."""
     row = present_timeline()
     return row if row and row.restored_at else None
 
 
 def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timeline:
-    """The word that a restored desk may send again. From here on the database has another name, so that what machines
-    have seen of the lost stretch does not count against it.
+    """Lets a restored desk send again.
 
-    Raises NotAllowedError where it does not count as restored, or without a reason.
+    The database gets a new name. So the marks that machines keep about the lost period do not count against it.
+
+    Raises NotAllowedError if the database does not count as restored, or if the reason is blank.
     """
     check_reason(reason, "to send again after a restore")
     with transaction.atomic():
@@ -47,7 +47,10 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
 
 
 def _close_fixes() -> None:
-    """What `reconcile --fix` had planned was right by the books of its time; the next comparison looks again."""
+    """Closes steps that `reconcile --fix` had planned.
+
+    They fitted the books of their time. The next comparison looks again.
+    """
     rows = Dispatch.objects.filter(step__in=FIXES, state__in=OPEN_STATES, superseded=False)
     rows.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None)
 
@@ -57,20 +60,22 @@ def _newest(model: type) -> int:
 
 
 def numbers_compared_since(row: Timeline) -> OrderEvent | None:
-    """The last comparison with BBOSS's numbers since everybody could know that the database was restored."""
+    """The last comparison with BBOSS's numbers since everybody could know about the restore."""
     rows = OrderEvent.objects.filter(order=None, kind="reconciled", pk__gt=row.restored["event"])
     return rows.filter(data__has_key="listed").order_by("-pk").first()
 
 
 def settled_since(order: Order, row: Timeline) -> bool:
-    """Whether staff have taken the partner's books for the order, or it was withdrawn, since everybody could know."""
+    """Whether the order was withdrawn, or staff took the partner's books for it, since everybody could know."""
     acts = OrderEvent.objects.filter(order=order, kind__in=["taken", "withdrawn"], pk__gt=row.last_event)
     return acts.exists()
 
 
 def is_from_before_restore(order: Order) -> bool:
-    """Whether the order was accepted before the database was restored, and nothing has settled it since: the partner's
-    books are the newer ones (contract 3.9, 15)."""
+    """Whether the order is older than the restore and nothing has settled it since.
+
+    Then the partner's books are newer than ours (contract 3.9, 15).
+    """
     row = present_timeline()
     if row is None:
         return False

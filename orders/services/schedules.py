@@ -1,4 +1,4 @@
-"""The named one-time schedule of an activation that starts later (contract 3.2)."""
+"""The named one-time schedule of an activation with a later start (contract 3.2)."""
 
 import datetime
 
@@ -15,7 +15,7 @@ def schedule_name(order: Order) -> str:
 
 
 def make_schedule(order: Order) -> None:
-    """Adds the schedule that wakes the order on its start day. Its loss only delays: the sweep looks for the day."""
+    """Adds the schedule that wakes the order on its start day. If it is lost, the sweep finds the order later."""
     Schedule.objects.create(
         name=schedule_name(order),
         func=JOB,
@@ -26,5 +26,5 @@ def make_schedule(order: Order) -> None:
 
 
 def find_schedule(order: Order) -> Schedule | None:
-    """The schedule that is still to come, if there is one."""
+    """The order's pending schedule, if there is one."""
     return Schedule.objects.filter(name=schedule_name(order)).first() if order.start_at else None

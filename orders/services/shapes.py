@@ -1,4 +1,4 @@
-"""What a trial or change really came to, where staff gave a step up (contract 3.9, A way out of everything)."""
+"""What is left of a trial or change after staff gave a step up (contract 3.9, A way out of everything)."""
 
 import datetime
 
@@ -13,35 +13,38 @@ ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]
 
 
 def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Lets a (locked) trial or change be only what its records are, once all its steps have ended; True if they have.
+    """Reduces a (locked) trial or change to its records once all its steps have ended. Returns whether they have.
 
-    A trial with nothing live has ended. A change is applied with what it did, or withdrawn if that was nothing.
+    A trial with nothing live has ended. A change is applied with what it did. It is withdrawn if it did nothing.
     """
     steps = order.dispatches.filter(plan=order.plans, channel=Dispatch.Channel.BILLING, superseded=False, undo=False)
     if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
         return False
     trial = order.trial or order
-    there = _there(trial)
+    there = _records_by_domain(trial)
     if order.kind == Kind.TRIAL:
-        _count_trial(order, order, there, now, by)
+        _reduce_trial(order, order, there, now, by)
     else:
-        _count_change(order, there, now, by)
+        _reduce_change(order, there, now, by)
     return True
 
 
 def keep_what_is_live(trial: Order, *, now: datetime.datetime, by: str) -> None:
-    """A (locked) trial is only what is live of it: what a withdrawn change had taken away could not be restored."""
-    _count_trial(trial, latest_shape(trial), _there(trial), now, by)
+    """Reduces a (locked) trial to its live records.
+
+    What a withdrawn change had removed could not be restored.
+    """
+    _reduce_trial(trial, latest_shape(trial), _records_by_domain(trial), now, by)
 
 
-def _there(trial: Order) -> dict[str, BillingRecord]:
+def _records_by_domain(trial: Order) -> dict[str, BillingRecord]:
     rows = trial.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk")
     return {row.domain_key: row for row in rows}
 
 
-def _count_trial(trial: Order, shape: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
+def _reduce_trial(trial: Order, shape: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
     keys = shape.domains.values_list("key", flat=True)
-    _keep_domains(shape, [key for key in keys if key in there], now, by)
+    _set_domains(shape, [key for key in keys if key in there], now, by)
     _end_without_records(trial, there, now, by)
 
 
@@ -50,7 +53,7 @@ def _end_without_records(trial: Order, there: dict[str, BillingRecord], now: dat
         move_trial(trial, Order.State.ENDED, now=now, by=by)
 
 
-def _count_change(change: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
+def _reduce_change(change: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
     change.in_effect = False
     change.save(update_fields=["in_effect"])
     before = latest_shape(change.trial)
@@ -66,7 +69,7 @@ def _count_change(change: Order, there: dict[str, BillingRecord], now: datetime.
     change.save(update_fields=["in_effect", "service_type", "biz_end"])
     names = {key: row.domain for key, row in there.items()}
     own = list(change.domains.values_list("key", flat=True))
-    _keep_domains(
+    _set_domains(
         change, [*(key for key in own if key in names), *(key for key in names if key not in own)], now, by, names
     )
     _end_without_records(change.trial, there, now, by)
@@ -80,10 +83,10 @@ def _step_done(change: Order, step: str) -> bool:
     return change.dispatches.filter(plan=change.plans, step=step, undo=False, state=State.DONE).exists()
 
 
-def _keep_domains(
+def _set_domains(
     order: Order, keys: list[str], now: datetime.datetime, by: str, names: dict[str, str] | None = None
 ) -> None:
-    """The order's list becomes these domains; what is gone stands in an event."""
+    """Sets the order's list to these domains. An event names the ones that are gone."""
     had = dict(order.domains.values_list("key", "name"))
     gone = [name for key, name in had.items() if key not in keys]
     if list(had) == keys:

@@ -1,4 +1,4 @@
-"""Staff and an activation's start day: run it when it has come, call it off before (contract 3.9, One trigger)."""
+"""What staff do about a start day: run it once it has come, or call it off before (contract 3.9, One trigger)."""
 
 import datetime
 
@@ -15,7 +15,7 @@ State = Order.State
 
 
 def run_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Starts a scheduled order whose day has come, as its job would. Raises NotAllowedError, OrderUnknownError."""
+    """Starts a scheduled order whose day has come, as its job would. Raises NotAllowedError and OrderUnknownError."""
     with transaction.atomic():
         order = lock_order(number)
         if why := why_not_run(order, now):
@@ -33,9 +33,9 @@ def why_not_run(order: Order, now: datetime.datetime) -> NotAllowedError | None:
 
 
 def call_off_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Withdraws a scheduled order before its day comes: what was sent is undone, its schedule removed.
+    """Withdraws a scheduled order before its day. Its sent steps are undone and its schedule is removed.
 
-    Raises NotAllowedError, OrderUnknownError.
+    Raises NotAllowedError and OrderUnknownError.
     """
     with transaction.atomic():
         order = lock_order(number)

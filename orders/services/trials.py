@@ -1,4 +1,4 @@
-"""The end of trials (contract 3.8)."""
+"""Ends trials (contract 3.8)."""
 
 import datetime
 
@@ -13,16 +13,19 @@ from orders.services.planning import CHANGES, ended, latest_shape, open_claim
 
 
 def end_trials(*, now: datetime.datetime) -> int:
-    """Marks running trials whose BizEnd has passed, and that nobody activated, as ended; returns how many."""
+    """Ends running trials whose BizEnd has passed and that nobody activated. Returns how many."""
     today = now.astimezone(timezone.get_default_timezone()).date()
-    return sum(_end(pk, now) for pk in sorted(_over(today)))
+    return sum(_end(pk, now) for pk in sorted(_past_last_day(today)))
 
 
-def _over(today: datetime.date) -> set[int]:
-    """Running trials whose last day has passed. Looked for by an index in two ways, by the trial's own day and by that
-    of a change, since the day that counts is the latest change's."""
+def _past_last_day(today: datetime.date) -> set[int]:
+    """Running trials whose last day has passed.
+
+    The latest change's day counts. So it searches twice, each time with an index: by the trial's own day, and by the
+    day of a change.
+    """
     changes = CHANGES.filter(in_effect=True)
-    latest = changes.filter(trial=OuterRef("pk")).order_by("-change_number").values("biz_end")[:1]  # latest_shape
+    latest = changes.filter(trial=OuterRef("pk")).order_by("-change_number").values("biz_end")[:1]  # as in latest_shape
     claims = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None)
     running = Order.objects.filter(~Exists(claims), kind=Order.Kind.TRIAL, state=Order.State.TRIALING)
     over = running.annotate(last_day=Coalesce(Subquery(latest), "biz_end")).filter(last_day__lt=today)

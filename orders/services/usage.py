@@ -1,4 +1,4 @@
-"""Keeps the traffic that trials used, as the big-data side reports it (contract 3.3)."""
+"""Stores the traffic of trials that the big-data side reports (contract 3.3)."""
 
 import datetime
 
@@ -15,7 +15,7 @@ BATCH = 500
 
 
 def usage_rows(trial_id: int, rows: list[dict], now: datetime.datetime) -> list[TrialUsage]:
-    """Rows to keep; an entry without a number in `dataflow` is left out."""
+    """The rows to store. An entry without a number in `dataflow` is left out."""
     return [
         TrialUsage(
             trial_id=trial_id,
@@ -30,18 +30,18 @@ def usage_rows(trial_id: int, rows: list[dict], now: datetime.datetime) -> list[
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -LIMIT < value < LIMIT  # no NaN
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LIMIT < value < LIMIT  # excludes NaN
 
 
 def store_usage(trial: Order, rows: list[dict], *, now: datetime.datetime) -> list[TrialUsage]:
-    """Saves what the big-data side answered about a trial; returns the rows kept."""
+    """Stores the big-data side's answer about a trial. Returns the stored rows."""
     return TrialUsage.objects.bulk_create(usage_rows(trial.pk, rows, now))
 
 
 def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None = None, reason: str = "") -> int:
-    """Queues the question for the traffic of these trials, or of all that run; returns how many are asked for.
+    """Queues the question for the traffic of these trials, or of all running ones. Returns how many are asked about.
 
-    It stands behind the plan and holds up nothing; a trial with a question still open is passed over.
+    The question comes after the plan and blocks nothing. Trials with an open question are skipped.
     """
     trials = Order.objects.filter(kind=Order.Kind.TRIAL)
     trials = trials.filter(state=Order.State.TRIALING) if numbers is None else trials.filter(number__in=numbers)

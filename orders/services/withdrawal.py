@@ -28,9 +28,11 @@ Kind, State = Order.Kind, Order.State
 
 
 def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
-    """Withdraws an order of any kind: forward steps stop, what was sent is undone. Again: the first answer once more.
+    """Withdraws an order of any kind: its forward steps stop and its sent steps are undone.
 
-    Raises OrderUnknownError (3004), TrialClaimedError (3005), RepeatCallError (20002); nothing is stored then.
+    A repeat gets the first answer again.
+
+    Raises OrderUnknownError (3004), TrialClaimedError (3005) and RepeatCallError (20002). Nothing is stored then.
     """
     digest = content_hash(raw)
     with transaction.atomic():
@@ -54,10 +56,10 @@ def _known_call(trans_ido: str, digest: str) -> bool:
 
 
 def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh: str, how: str = "") -> None:
-    """The act itself, on a locked order. `how`: cancel or delete, what staff chose for a late undoing.
+    """Withdraws a locked order. `how` is cancel or delete: staff's choice for a late undoing.
 
-    Without that choice, an activation that has been live for long stays as it is, and staff are asked (3.9, 16).
-    Raises TrialClaimedError for a trial that an activation holds.
+    Without that choice, an activation that has been live for long stays as it is, and staff are asked (3.9, 16). Raises
+    TrialClaimedError for a trial that an activation holds.
     """
     if why := why_claimed(order):
         raise why
@@ -65,7 +67,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     order.save(update_fields=["withdrawal_idh"])
     add_event(order, "withdrawn", by=by, now=now, reason=reason, **({"how": how} if how else {}))
     if order.state == State.WITHDRAWN:
-        return  # with its trial, or since staff gave up what it was to do: nothing of it is left
+        return  # withdrawn with its trial, or after staff gave its steps up: nothing is left of it
     if not how and is_late(order, now):
         ask_staff(order, why="withdrawn", by=by, now=now)
         return
@@ -75,12 +77,12 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if order.kind == Kind.TRIAL:
         _withdraw_changes(order, by=by, now=now)
     if how:
-        mark(order, now)  # until it is done: the trial is to end then
+        mark(order, now)  # until it is done, since the trial ends then
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
     begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
     finish_undo(order, now=now, by=by)
-    if order.kind == Kind.TRIAL:  # activations that waited for it are held anew, for staff
+    if order.kind == Kind.TRIAL:  # activations that waited for it are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
 
 
@@ -91,17 +93,20 @@ def why_claimed(order: Order) -> TrialClaimedError | None:
 
 
 def must_stay(change: Order) -> bool:
-    """A change under which others have been planned can't be undone by itself: their records rest on it."""
+    """Whether other orders were planned on top of a change.
+
+    Then it can't be undone alone, since their records need it.
+    """
     if not change.in_effect or change.undo_since:
         return False
     return bool(open_claim(change.trial)) or latest_shape(change.trial).pk != change.pk
 
 
 def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
-    """Withdrawn, but its records stay, with an incident: later orders were planned upon them.
+    """Withdraws a change but keeps its records, with an incident, since later orders were planned on top of it.
 
-    Its steps that were never begun are closed where nothing rests on their records. A later change does; an activation
-    reads what it cancels when it comes to that.
+    Steps that were never begun are closed, unless something builds on their records. A later change does. An activation
+    does not, since it reads only later what it must cancel.
     """
     add_event(change, "state", by=by, now=now, old=set_state(change, State.WITHDRAWN), new=State.WITHDRAWN)
     set_held(change, Order.Held.NOT)
@@ -118,8 +123,11 @@ def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
 
 
 def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
-    """A withdrawn trial takes its changes with it. What they had in the air is made sure of; the trial's own undoing
-    then cancels what is live, so this comes before it. Those that were applied still say what the trial looked like."""
+    """Withdraws a trial's changes with it.
+
+    It comes before the trial's own undoing, which cancels what is live. Calls that the changes had under way are
+    checked first. Changes that were applied still say what the trial looked like.
+    """
     changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, undo_since=None)
     for change in changes.order_by("pk").select_for_update(no_key=True):
         change.trial = trial
@@ -132,10 +140,11 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
 
 
 def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime, how: str = "") -> Order:
-    """The same act by a member of staff; a later withdrawal by BBOSS is answered as a repetition of it.
+    """Withdraws an order for staff. A later withdrawal by BBOSS is answered as a repeat of it.
 
-    `how`: `cancel` (from now on) or `delete`, needed for an activation that has been live for more than a day, and only
-    there. Raises OrderUnknownError, NotAllowedError (withdrawn already, or a blank reason), TrialClaimedError.
+    `how` is `cancel` (from now on) or `delete`. It is required for an activation that has been live for more than a
+    day, and not allowed otherwise. Raises OrderUnknownError, NotAllowedError (withdrawn already, or the reason is
+    blank) and TrialClaimedError.
     """
     check_reason(reason, "a withdrawal")
     with transaction.atomic():

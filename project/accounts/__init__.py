@@ -1,1 +1,1 @@
-"""Staff accounts: roles, log-in, and who may keep them."""
+"""Staff accounts: roles, log-in, and who may manage accounts."""

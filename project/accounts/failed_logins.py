@@ -1,4 +1,4 @@
-"""Who failed to log in lately, who is locked out, and letting them in again."""
+"""Failed log-ins: who is locked out, and unlocking."""
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -14,7 +14,7 @@ from project.models import FailedLogin
 
 @admin.register(FailedLogin)
 class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    """Unlocking takes the rows of an account and address away, so that its next log-in counts from one again."""
+    """Unlocking deletes the rows of an account and address, so that its next log-in counts from one again."""
 
     ordering = ["-attempt_time", "-pk"]
     list_display = ["username", "ip_address", "locked", "failures_since_start", "last", "browser"]
@@ -25,14 +25,14 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     actions = ["unlock"]
 
     def has_unlock_permission(self, request) -> bool:
-        """Who may delete these."""
+        """Whether the user may delete these rows."""
         return request.user.has_perm("project.delete_failedlogin")
 
     @admin.action(description=gettext_lazy("Let them log in again"), permissions=["unlock"])
     def unlock(self, request, queryset):
         rows = list(queryset)
         LogEntry.objects.log_actions(request.user.pk, rows, DELETION, _("log-in unlocked"))
-        for row in rows:  # all browsers of the account at this address: they are counted together
+        for row in rows:  # all browsers of this account and address, since they are counted together
             FailedLogin.objects.filter(username=row.username, ip_address=row.ip_address).delete()
         messages.success(request, _("Can log in again: %(names)s") % {"names": ", ".join(map(str, rows))})
 

@@ -1,4 +1,7 @@
-"""Guessing passwords at /admin/ is slowed down: django-axes counts, this says who is asking and what they are told."""
+"""Slows down password guessing at /admin/.
+
+django-axes counts the failures. This module tells it who is calling, and answers callers who are locked out.
+"""
 
 from django.conf import settings
 from django.contrib import admin
@@ -11,17 +14,20 @@ LONGEST_NAME = 255  # django-axes' column
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """The person's address, by the same rule as BBOSS's (TRUSTED_PROXY_COUNT); None if there is none."""
+    """The caller's address, by the same rule as BBOSS's (TRUSTED_PROXY_COUNT). None if there is none."""
     return caller_address(request.META) or None
 
 
 def name_of(request: HttpRequest, credentials: dict | None) -> str:
-    """The name they gave, as long as it can be kept: no account's is longer, but what somebody types may be."""
+    """The name that was typed, cut to the column's length. No account's name is longer, but typed names may be."""
     return str((credentials or request.POST).get("username", ""))[:LONGEST_NAME]
 
 
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dict | None) -> HttpResponse:
-    """429 in words. It says the same of accounts that don't exist, so nobody learns here which ones do."""
+    """Answers 429 in words.
+
+    Unknown accounts get the same answer, so nobody learns which accounts exist.
+    """
     minutes = settings.AXES_COOLOFF_TIME.total_seconds() // 60
     context = {**admin.site.each_context(request), "minutes": int(minutes)}
     answer = render(request, "admin/login_locked.html", context, status=settings.AXES_HTTP_RESPONSE_CODE)

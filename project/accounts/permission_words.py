@@ -1,4 +1,4 @@
-"""Permissions in words. Django and the migrations keep them in English, as data that nobody translates."""
+"""The names of permissions. Django and the migrations store them in English, as data that nobody translates."""
 
 from django.contrib.auth.models import Permission
 from django.utils.translation import gettext as _
@@ -31,7 +31,7 @@ ACTS = {
 
 
 def permission_words(permission: Permission) -> str:
-    """`Orders · order: see`; an act that we have no words for keeps its name."""
+    """`Orders · order: see`. An action without words of ours keeps its name."""
     content, codename = permission.content_type, permission.codename
     model = content.model_class()
     verb = codename.partition("_")[0]

@@ -1,6 +1,7 @@
-"""The four roles, and exactly what each may do. Names are Chinese: they are data that staff read.
+"""The four roles and their permissions. Their names are Chinese, since staff read them as data.
 
-Everybody may read what concerns orders. A site may add to a role or make others; migrations only add what is missing.
+Everybody may read what concerns orders. A site may extend a role or add others. Migrations only add missing
+permissions.
 """
 
 ORDERS = [

@@ -1,4 +1,4 @@
-"""Staff accounts. Who may keep them must not thereby become a superuser, nor touch one, nor get past a limit."""
+"""Staff accounts. Whoever manages them can't become or change a superuser in this way, or get around a limit."""
 
 from django import forms
 from django.contrib import admin
@@ -14,7 +14,7 @@ GIVES_ALL = ["is_superuser", "user_permissions"]
 
 
 class PermissionWords:
-    """Permissions in words; the few roles as boxes to tick."""
+    """Shows permissions in words, and the few roles as check boxes."""
 
     def formfield_for_manytomany(self, db_field, request=None, **kwargs):
         if db_field.name == "groups":
@@ -26,9 +26,10 @@ class PermissionWords:
 
 
 class DeskUserAdmin(PermissionWords, UserAdmin):
-    """Others than superusers give roles (groups), and leave superusers alone.
+    """Users who are not superusers can assign roles (groups) but can't change superusers.
 
-    A person limited to attributions keeps no accounts: they could make one without a limit, or log in as somebody else.
+    Users limited to attributions can't manage accounts. They could make an account without a limit, or log in as
+    somebody else.
     """
 
     list_display = ["username", "last_name", "first_name", "is_staff", "is_active", "is_superuser"]
@@ -47,7 +48,10 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
         return request.user.is_superuser and super().has_delete_permission(request, obj)
 
     def get_fieldsets(self, request, obj=None):
-        """Who may only look sees no password: its hash says nothing, and setting a new one is refused."""
+        """Hides the password from users who may only look.
+
+        Its hash tells them nothing, and they can't set a new one.
+        """
         parts = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return parts
@@ -61,7 +65,7 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
 
 
 class DeskGroupAdmin(PermissionWords, GroupAdmin):
-    """What a role may do is a superuser's decision."""
+    """Only superusers decide what a role may do."""
 
     search_help_text = _("name: any part")
 
@@ -73,7 +77,7 @@ class DeskGroupAdmin(PermissionWords, GroupAdmin):
 
     @admin.display(description=_("permissions"))
     def may(self, group):
-        """A line for each, for those who only read it."""
+        """The permissions, one on each line, for users who may only read them."""
         rows = group.permissions.select_related("content_type")
         return format_html_join("", "<div>{}</div>", ((permission_words(row),) for row in rows))
 

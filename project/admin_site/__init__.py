@@ -1,1 +1,1 @@
-"""The staff's site: menu, lists and what they have in common."""
+"""The staff's site: its menu, and what all its lists share."""

@@ -1,4 +1,4 @@
-"""What was changed in the admin itself (accounts, contacts, reference data, limits), by whom; for auditors."""
+"""What was changed in the admin itself (accounts, contacts, reference data, limits), and by whom. For auditors."""
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -11,7 +11,7 @@ from orders.admin.scope import UnlimitedOnly
 
 @admin.register(LogEntry)
 class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
-    """Django's own journal. What happens to orders is in their events; nothing is written into both."""
+    """Django's own log. Orders have their own events; nothing is written to both."""
 
     ordering = ["-pk"]
     list_display = ["action_time", "user", "content_type", "object_repr", "what"]

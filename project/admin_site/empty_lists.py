@@ -1,4 +1,4 @@
-"""What an empty list says: when its first row will come. By the model's name; a list without words is just empty."""
+"""The text of an empty list: when its first row will come. Texts are found by the model's name."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -41,13 +41,13 @@ WORDS = {
     "Success": _("No task has run yet."),
 }
 OF_ALL = {"Heartbeat", "Breaker", "Pause", "Turn", "CallCount", "FailedLogin", "StaffScope"}
-"""Lists that are the same for people limited to attributions."""
+"""Lists that show the same rows to users limited to attributions."""
 OTHERS = _("Nothing of your attributions is here.")
 HIDDEN = _("What is here belongs to no attribution; it shows to those who see all of them.")
 
 
 def words_of(model_admin, user) -> str | Promise:
-    """Why the person sees no row. A limited person is not told that there is none: others may see some."""
+    """Why the user sees no row. A limited user is not told that there is none, since others may see some."""
     name = model_admin.opts.object_name
     if attributions_of(user) is None or name in OF_ALL:
         return WORDS.get(name, _("Nothing here yet."))

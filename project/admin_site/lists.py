@@ -1,7 +1,8 @@
-"""Lists that answer to their own filters only, and bear nonsense.
+"""Guards lists: they accept only their own filters, and tolerate nonsense in their address.
 
-A name in the address that is no filter, search, order or page of the list is left out, and a message says so: it could
-ask for people's data by their beginnings. A value that no database takes leads back to the list, not to a server error.
+A name in the address that is no filter, search, order or page of the list is left out, with a message. It could be used
+to find personal data by its beginning. A value that the database can't take leads back to the list, not to a server
+error.
 """
 
 import functools
@@ -16,19 +17,19 @@ from django.db import DataError
 from django.http import HttpResponseRedirect
 from django.utils.translation import gettext as _
 
-# NUL in a text (PostgreSQL), a number that no column holds (SQLite: OverflowError), a day after the last one.
+# NUL in a text (PostgreSQL), a number too large for a column (SQLite: OverflowError), a day after the last one.
 NONSENSE = (DataError, OverflowError, FieldError)
-LONGEST_NAME, MOST_NAMES = 40, 5  # of what a message names
+LONGEST_NAME, MOST_NAMES = 40, 5  # bounds on the names in the message
 
 
 class GuardedList:
-    """The part that goes before a ChangeList. Django leads back to the list on IncorrectLookupParameters."""
+    """The guard in front of a ChangeList. On IncorrectLookupParameters, Django leads back to the list."""
 
     def get_filters(self, request):
-        """Takes no name but those that the list's filters listen to, and those of its `linked_by`."""
+        """Accepts only names that the list's filters know, and those in its `linked_by`."""
         linked_by = set(getattr(self.model_admin, "linked_by", ()))
-        listened = linked_by | {_name(entry) for entry in self.list_filter}
-        undeclared = {name for name in self.get_filters_params() if not _any_of(listened, name)}
+        accepted = linked_by | {_accepted_name(entry) for entry in self.list_filter}
+        undeclared = {name for name in self.get_filters_params() if not _is_accepted(accepted, name)}
         if not undeclared:
             found = super().get_filters(request)
             undeclared = set(found[2]) - linked_by
@@ -38,7 +39,7 @@ class GuardedList:
         return found
 
     def get_ordering_field(self, field_name):
-        """Only the columns whose headings order the list."""
+        """Sorts only by columns whose headings sort the list."""
         if self.sortable_by is not None and field_name not in self.sortable_by:
             return None
         return super().get_ordering_field(field_name)
@@ -50,7 +51,7 @@ class GuardedList:
             raise IncorrectLookupParameters(error) from error
 
     def get_results(self, request):
-        """Reads the rows here, so that what the database refuses is met before the page is drawn."""
+        """Reads the rows here, so that database errors appear before the page is rendered."""
         try:
             super().get_results(request)
             self.result_list = list(self.result_list)
@@ -58,25 +59,25 @@ class GuardedList:
             raise IncorrectLookupParameters(error) from error
 
 
-def _name(entry) -> str:
-    """What an entry of `list_filter` listens to: a name, or the beginning of several."""
+def _accepted_name(entry) -> str:
+    """The name that an entry of `list_filter` accepts. It is a whole name or the beginning of several."""
     if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
         return entry.parameter_name
     return entry if isinstance(entry, str) else entry[0]
 
 
-def _any_of(listened: set[str], name: str) -> bool:
-    return any(name == one or name.startswith(f"{one}__") for one in listened)
+def _is_accepted(accepted: set[str], name: str) -> bool:
+    return any(name == one or name.startswith(f"{one}__") for one in accepted)
 
 
 @functools.cache
 def guarded(found: type[ChangeList]) -> type[ChangeList]:
-    """The same list, guarded."""
+    """The same list class with the guard."""
     return type(found.__name__, (GuardedList, found), {})
 
 
 def guard(model_admin: ModelAdmin) -> None:
-    """Guards the list of a ModelAdmin, once."""
+    """Guards the list of a ModelAdmin. Calling it again does nothing."""
     if "get_changelist" in vars(model_admin):
         return
     own, view = model_admin.get_changelist, model_admin.changelist_view
@@ -87,7 +88,7 @@ def guard(model_admin: ModelAdmin) -> None:
 
 
 def _without_undeclared(request, response):
-    """The list's answer; where the address held undeclared names, the way to the same list without them."""
+    """The list's response. If the address contains undeclared names, a redirect to the same list without them."""
     undeclared = getattr(request, "undeclared", None)
     if not undeclared:
         return response

@@ -1,4 +1,4 @@
-"""The desk's menu: by what people look for, not by which app a table lies in."""
+"""The desk's menu. It is arranged by what people look for, not by the app that holds a table."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -17,7 +17,7 @@ SECTIONS = [
 
 
 def sections_of(apps: list[dict]) -> list[dict]:
-    """Django's app list as the menu's sections; what is in no section stays in its app, at the end."""
+    """Django's app list as sections of the menu. Models in no section stay in their app, at the end."""
     models = {model["object_name"]: model for app in apps for model in app["models"]}
     found = []
     for label, name, members in SECTIONS:

@@ -1,4 +1,4 @@
-"""Lists of any length: rows are counted up to a limit, for nobody pages through more."""
+"""Lists of any length. Rows are counted up to a limit, since nobody pages through more."""
 
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
@@ -7,7 +7,7 @@ MOST = 10_000
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than one row beyond MOST; a count of MOST + 1 means: more than MOST."""
+    """Counts at most MOST + 1 rows. A count of MOST + 1 means: more than MOST."""
 
     @cached_property
     def count(self) -> int:

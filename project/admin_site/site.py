@@ -13,13 +13,13 @@ from project.admin_site.lists import guard
 from project.admin_site.navigation import sections_of
 from project.admin_site.paging import CappedPaginator
 
-# By name: they build upon the apps' admin, which registers here first.
+# Dotted paths: these modules use the apps' admin, which registers here first.
 DASHBOARD, RESTORED_PAGE = "project.dashboard.page.dashboard", "project.restored_page.restored"
 STANDING = "orders.admin.standing.standing_for"
 
 
 class DeskAdminSite(AdminSite):
-    """Django's admin under the desk's name: its dashboard, its menu, and lists that count only so far."""
+    """Django's admin with the desk's name, dashboard and menu, and with lists that count up to a limit."""
 
     site_header = _("IBS Order Desk")
     site_title = _("IBS Order Desk")
@@ -27,7 +27,7 @@ class DeskAdminSite(AdminSite):
     site_url = None
 
     def register(self, model_or_iterable, admin_class=None, **options):
-        """Every list of the site counts its rows up to a limit, and once, and bears nonsense in its address."""
+        """Makes every list count its rows once and up to a limit, and tolerate nonsense in its address."""
         super().register(model_or_iterable, admin_class, **options)
         for model_admin in self._registry.values():
             model_admin.paginator = CappedPaginator
@@ -35,7 +35,7 @@ class DeskAdminSite(AdminSite):
             guard(model_admin)
 
     def each_context(self, request):
-        """What every page of staff's says on top: partners that are paused, a database that counts as restored."""
+        """Adds what every page shows at its top: paused partners, and a database that counts as restored."""
         return super().each_context(request) | {
             "pauses": import_string(STANDING)(request),
             "desk_restored": request.user.is_staff and is_restored(),
@@ -46,7 +46,7 @@ class DeskAdminSite(AdminSite):
         return apps if app_label else sections_of(apps)
 
     def i18n_javascript(self, request, extra_context=None):
-        """With our words for those that Django's own catalogue lacks."""
+        """Adds our translations of words that Django's own catalogue lacks."""
         return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
 
     def get_urls(self):
@@ -61,7 +61,7 @@ class DeskAdminSite(AdminSite):
         return super().index(request, {"desk": figures, **(extra_context or {})})
 
     def autocomplete_view(self, request):
-        """A NUL is in no name, and PostgreSQL would not even look for it."""
+        """Refuses NUL. No name contains it, and PostgreSQL would raise an error."""
         if "\0" in request.GET.get("term", ""):
             raise BadRequest("NUL")
         return super().autocomplete_view(request)

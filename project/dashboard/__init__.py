@@ -1,1 +1,1 @@
-"""The dashboard: is today all right? Few queries, each with its index; every number leads to the list behind it."""
+"""The dashboard: is today all right? It needs few queries, each with an index. Every number links to its list."""

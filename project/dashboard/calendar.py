@@ -1,4 +1,4 @@
-"""The start days of the next two weeks: due, done, overdue. Pure."""
+"""The start days of the next two weeks: due, done and overdue. Pure."""
 
 import datetime
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ WEEKDAYS = [
 
 @dataclass(frozen=True)
 class Day:
-    """One day: how many activations are due and how many are live, with the lists behind the numbers."""
+    """A day: how many activations are due and how many are live, with links to their lists."""
 
     day: datetime.date
     today: bool
@@ -46,7 +46,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Two weeks from today, and those whose day has gone by."""
+    """Two weeks from today, and the activations whose day has passed."""
 
     days: list[Day]
     overdue: int
@@ -57,7 +57,7 @@ class Calendar:
 
 
 def calendar_of(rows: list[tuple], today: datetime.date) -> Calendar:
-    """From the rows of `figures.starts`."""
+    """Makes the calendar from the rows of `figures.starts`."""
     days = [today + datetime.timedelta(days=ahead) for ahead in range(DAYS)]
     due, done = dict.fromkeys(days, 0), dict.fromkeys(days, 0)
     late = sum(number for _day, word, number in rows if word == OVERDUE)

@@ -1,4 +1,4 @@
-"""Two weeks of orders, and of orders that something stopped, as bars of an SVG. Pure."""
+"""A bar chart (SVG) of two weeks: received orders, and stopped orders. Pure."""
 
 import datetime
 from collections import Counter
@@ -8,13 +8,13 @@ from project.dashboard.figures import STOPPED
 from project.dashboard.links import listing, orders
 
 DAYS = 14
-WIDTH, TOP, BASE = 34, 14, 114  # of a day; where the highest bar ends; where all begin
+WIDTH, TOP, BASE = 34, 14, 114  # of a day; where the highest bar ends; where all bars begin
 BAR = 13
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: where it stands, how high it is, what it counts and the list behind it."""
+    """One bar: its place and height, its number and the link to its list."""
 
     x: int
     height: int
@@ -36,7 +36,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Column:
-    """A day's two bars."""
+    """The two bars of a day."""
 
     day: datetime.date
     middle: float
@@ -45,7 +45,7 @@ class Column:
 
 
 def columns_of(rows: list[tuple], today: datetime.date) -> list[Column]:
-    """From the rows of `figures.per_day`; both kinds of bar have the same scale."""
+    """Makes the columns from the rows of `figures.per_day`. Both kinds of bar have the same scale."""
     received, stopped = Counter(), Counter()
     for day, kind, _state, number in rows:
         (stopped if kind == STOPPED else received)[day] += number
@@ -66,5 +66,5 @@ def _column(place: int, day: datetime.date, received: int, stopped: int, most: i
 
 
 def _height(number: int, most: int) -> int:
-    """A number that is not nothing is seen."""
+    """The height of a bar. Any number above 0 is visible."""
     return max(round(number / most * (BASE - TOP)), 2) if number else 0

@@ -1,4 +1,4 @@
-"""What the dashboard asks the database, one function a query, each limited to what the person may see."""
+"""The dashboard's queries, one for each function. Each shows only what the user may see."""
 
 import datetime
 
@@ -55,9 +55,9 @@ def per_day(user, *, first: datetime.date) -> list[tuple]:
 
 
 def _day(field: str, first: datetime.date):
-    """The day of a moment. PostgreSQL counts off from the first midnight: a tenth of the time zone's cost.
+    """The day of a moment. PostgreSQL counts from the first midnight, which costs a tenth of a time zone conversion.
 
-    A day has 24 hours all year in Asia/Shanghai.
+    All days in Asia/Shanghai have 24 hours.
     """
     if connection.vendor != "postgresql":
         return TruncDate(field)
@@ -69,9 +69,11 @@ def _date(day: datetime.date) -> datetime.date:
 
 
 def attention(user) -> list[tuple]:
-    """(what, state, held because, number, the oldest's moment), one query: for `NEEDING` a row for each state and
-    reason of the orders that need somebody (`stuck`); for each other word what else waits for people. What the person
-    may not see is left out."""
+    """(what, state, held because, number, time of the oldest) of everything that waits for people, in one query.
+
+    For `NEEDING` there is a row for each state and reason of stuck orders. Each other word has one row. What the user
+    may not see is left out.
+    """
     nobody, never = Value(""), Value(None, DateTimeField())
     parts = []
     if user.has_perm("orders.view_order"):
@@ -87,18 +89,21 @@ def attention(user) -> list[tuple]:
         parts.append((UNBILLED_ORDERS, served, nobody, nobody, Count("order", distinct=True), Min("found_at")))
     if user.has_perm("orders.view_conflict"):
         parts.append((CONFLICTS, by_number(open_conflicts(), user), nobody, nobody, ALL, Min("received_at")))
-    rows = [_part(*part) for part in parts]
+    rows = [_union_part(*part) for part in parts]
     return list(rows[0].union(*rows[1:], all=True)) if rows else []
 
 
-def _part(what: str, rows: QuerySet, state, because, number, since) -> QuerySet:
+def _union_part(what: str, rows: QuerySet, state, because, number, since) -> QuerySet:
     rows = rows.order_by().annotate(what=Value(what), word=state, why=because).values_list("what", "word", "why")
     return rows.annotate(number=number, since=since)
 
 
 def waiting_orders(user) -> list[tuple]:
-    """(what, id, number, customer, urgent, since) of some orders, one query: `DIFFERENCES`, those without a record
-    though the customer is served before the others; `AWAITING`, the longest waiting first."""
+    """(what, id, number, customer, urgent, since) of a few waiting orders, in one query.
+
+    In `DIFFERENCES`, orders of served customers without a record come first. In `AWAITING`, the longest waiting come
+    first.
+    """
     orders = limit(Order.objects.all(), user, "attribution")
     parts = []
     if user.has_perms(["orders.view_order", "orders.view_difference"]):
@@ -110,19 +115,19 @@ def waiting_orders(user) -> list[tuple]:
         waiting = orders.filter(state=Order.State.AWAITING_APPROVAL)
         waiting = waiting.annotate(urgent=Exists(returned().filter(order=OuterRef("pk"))), since=asked_at())
         parts.append((AWAITING, waiting.order_by("-urgent", F("since").asc(nulls_last=True), "pk")))
-    rows = [_few(what, part) for what, part in parts]
+    rows = [_first_rows(what, part) for what, part in parts]
     found = list(rows[0].union(*rows[1:], all=True)) if rows else []
     return sorted(found, key=lambda row: (not row[4], row[5] is None, row[5], row[1]))
 
 
-def _few(what: str, rows: QuerySet) -> QuerySet:
-    """The first of them. SQLite takes no LIMIT within a union, but one within an IN."""
+def _first_rows(what: str, rows: QuerySet) -> QuerySet:
+    """The first few rows. SQLite allows no LIMIT in a union, but it allows one in an IN."""
     rows = rows.filter(pk__in=rows.values("pk")[:SHOWN]).order_by().annotate(what=Value(what))
     return rows.values_list("what", "pk", "number", "enterprise_name", "urgent", "since")
 
 
 def open_incidents(user) -> list[Incident]:
-    """The incidents that are not over, with the number of orders that each still stops, the most first."""
+    """The incidents that are not over, with the number of orders that each still stops. The largest come first."""
     letters = attributions_of(user)
     still = Q(affected__closed_at=None)
     if letters is not None:
@@ -133,14 +138,17 @@ def open_incidents(user) -> list[Incident]:
 
 
 def _that_stopped(rows: QuerySet, letters: frozenset[str]) -> QuerySet:
-    """Of these, those that stopped an order of the attributions, now or earlier: as the list of incidents does."""
+    """The incidents among these that stopped an order of these attributions, as the list of incidents shows them."""
     own = AffectedOrder.objects.filter(order__attribution__in=letters)
     return rows.filter(pk__in=own.values("incident"))
 
 
 def backlog(user, *, now: datetime.datetime) -> list[tuple]:
-    """(`DUE`, channel, number, longest due since) of what is to be sent or retried, and (`SHUT`, partner, 1, since) of
-    the partners whose calls wait. One query."""
+    """What is due, and which partners are shut, in one query.
+
+    (`DUE`, channel, number, when the oldest became due) of steps to send or retry, and (`SHUT`, partner, 1, since) of
+    partners whose calls wait.
+    """
     rows = limit(Dispatch.objects.filter(state__in=OPEN_STATES), user).order_by().annotate(what=Value(DUE))
     rows = rows.values_list("what", "channel")
     due = rows.annotate(number=ALL, oldest=Min("next_try_at", filter=Q(next_try_at__lte=now)))
@@ -160,5 +168,5 @@ def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
 
 
 def heartbeats() -> list[Heartbeat]:
-    """All clusters, the liveliest first."""
+    """All clusters, latest heartbeat first."""
     return list(Heartbeat.objects.order_by("-seen_at"))

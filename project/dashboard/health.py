@@ -1,4 +1,4 @@
-"""Partners and workers: what waits for whom, and whether somebody works. Pure."""
+"""Partners and workers: what waits for which partner, and whether a worker is alive. Pure."""
 
 import datetime
 from collections.abc import Collection
@@ -19,8 +19,11 @@ SHOWN = ["bigdata", "bpm", "mail", "files"]
 
 @dataclass(frozen=True)
 class Partner:
-    """What is to be sent to one partner, since when the oldest is due, whether its calls wait, and whether staff
-    hold them back. `act_url`: where it is paused or resumed; empty where it can't be."""
+    """What waits for one partner, and since when its oldest step is due.
+
+    `shut`: its calls wait. `paused`: staff hold them back. `act_url` leads to pausing or resuming it; empty if that is
+    not possible.
+    """
 
     name: str | Promise
     number: int
@@ -33,7 +36,7 @@ class Partner:
 
 
 def partners_of(rows: list[tuple], paused: Collection[str]) -> list[Partner]:
-    """From the rows of `figures.backlog`, and the names of the partners that are paused."""
+    """Makes the list from the rows of `figures.backlog` and the names of paused partners."""
     shut = {name for what, name, _number, _since in rows if what == SHUT}
     due = [row for row in rows if row[0] == DUE]
     return [
@@ -43,7 +46,7 @@ def partners_of(rows: list[tuple], paused: Collection[str]) -> list[Partner]:
 
 
 def _partner(name: str, rows: list[tuple], *, shut: bool, paused: bool) -> Partner:
-    """What waits for a paused partner is not late, so its oldest step is not told."""
+    """Makes one partner. Steps for a paused partner are not late, so the age of the oldest one is left out."""
     oldest = None if paused else min((row[3] for row in rows if row[3]), default=None)
     url = listing("orders_dispatch", backlog="yes", partner=name)
     number = sum(row[2] for row in rows)
@@ -54,7 +57,7 @@ def _partner(name: str, rows: list[tuple], *, shut: bool, paused: bool) -> Partn
 
 @dataclass(frozen=True)
 class Worker:
-    """The liveliest cluster's last sign of life."""
+    """The last heartbeat of any cluster."""
 
     seen_at: datetime.datetime | None
     alive: bool
@@ -64,7 +67,7 @@ class Worker:
 
 
 def worker_of(rows: list[Heartbeat], now: datetime.datetime) -> Worker:
-    """From all heartbeats, the liveliest first."""
+    """Makes it from all heartbeats, latest first."""
     seen = rows[0].seen_at if rows else None
     alive = seen is not None and now - seen < HEARTBEAT_LIMIT
     fresh = sum(now - row.seen_at < HEARTBEAT_LIMIT for row in rows)

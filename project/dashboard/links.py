@@ -6,11 +6,11 @@ from django.urls import reverse
 
 
 def listing(model: str, **filters) -> str:
-    """The list of a model (`orders_order`) with these filters."""
+    """The address of a model's list (`orders_order`) with these filters."""
     url = reverse(f"admin:{model}_changelist")
     return f"{url}?{urlencode(filters)}" if filters else url
 
 
 def orders(**filters) -> str:
-    """The list of orders with these filters."""
+    """The address of the list of orders with these filters."""
     return listing("orders_order", **filters)

@@ -1,4 +1,4 @@
-"""What the dashboard shows a person: blocks whose lists they may see, and the answer on top."""
+"""The dashboard for a user: blocks whose lists the user may see, and the answer at the top."""
 
 import datetime
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ MOST_INCIDENTS = 8
 
 @dataclass
 class Dashboard:
-    """The blocks; an empty one is not for this person."""
+    """The blocks. A block that is None is not for this user."""
 
     now: datetime.datetime
     today: datetime.date
@@ -72,7 +72,7 @@ class Dashboard:
 
     @property
     def worries(self) -> list[Number]:
-        """What keeps today from being all right, the worst first."""
+        """What keeps today from being all right, worst first."""
         found = [self.restored, self.unbilled, *self._engine_worries(), *self._order_worries()]
         return [worry for worry in found if worry and worry.number]
 
@@ -123,8 +123,10 @@ def _conflict_worry(conflicts: Waiting | None) -> Number | None:
 
 
 def dashboard(user, *, now: datetime.datetime, pauses: Sequence[Standing] = ()) -> Dashboard:
-    """At most seven queries besides those that tell who the person is and what they may see; while a partner is paused
-    one more for each."""
+    """Makes the dashboard for a user.
+
+    It takes at most seven queries, besides those for the user's rights and scope, and one more for each paused partner.
+    """
     today = timezone.localdate(now)
     page = Dashboard(now, today)
     if is_restored():
@@ -150,7 +152,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[Standing] = ()) 
 
 
 def _fill_waiting(page: Dashboard, user) -> None:
-    """What waits for people: two queries, none for those who may see nothing of it."""
+    """Fills in what waits for people, with two queries. They are skipped if the user may see none of it."""
     rows = figures.attention(user)
     told = {row[0]: (row[3], row[4]) for row in rows}
     named = figures.waiting_orders(user)

@@ -1,4 +1,4 @@
-"""Today's orders by kind and state; held and failed ones with the reason. Pure."""
+"""Today's orders by kind and state. Held and failed ones have their reason. Pure."""
 
 import datetime
 from collections import defaultdict
@@ -16,7 +16,7 @@ State = Order.State
 
 @dataclass(frozen=True)
 class Number:
-    """A number with its words, its tone (where it is a state) and the list behind it."""
+    """A number with its text, its tone (for a state) and the link to its list."""
 
     label: str
     number: int
@@ -26,14 +26,14 @@ class Number:
 
 @dataclass(frozen=True)
 class KindRow:
-    """One kind of order: all of today's, and by state."""
+    """One kind of order: the total of today, and the number in each state."""
 
     total: Number
     states: list[Number]
 
 
 def kind_rows(rows: list[tuple], today: datetime.date) -> list[KindRow]:
-    """Today's orders, a row for each kind."""
+    """Today's orders, with a row for each kind."""
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for day, kind, state, number in rows:
         if day == today and kind != STOPPED:
@@ -52,7 +52,7 @@ def _kind_row(kind: Order.Kind, counts: dict[str, int]) -> KindRow:
 
 
 def needing_rows(rows: list[tuple]) -> list[Number]:
-    """Who needs somebody: failed ones, held ones by their reason, then those whose state alone does not tell."""
+    """The orders that need somebody: failed ones, held ones by reason, then those whose state alone does not say so."""
     places = {State.FAILED: 0, State.HELD: 1}
     return [_needing(*row) for row in sorted(rows, key=lambda row: (places.get(row[0], 2), -row[2], row[0]))]
 

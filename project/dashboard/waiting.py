@@ -1,4 +1,4 @@
-"""What waits for people besides stuck orders: how much, since when, and the first of them. Pure."""
+"""What waits for people besides stuck orders: how much, since when, and the first few. Pure."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ NOTHING = (0, None)
 
 @dataclass(frozen=True)
 class Waiting:
-    """A number with the list behind it, the oldest's moment, and some orders."""
+    """A number with the link to its list, the time of the oldest, and a few orders."""
 
     number: int
     since: datetime.datetime | None
@@ -20,7 +20,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Row:
-    """One order. `urgent`: its customer is served and not billed; or BPM returned it."""
+    """One order. `urgent`: its customer is served and not billed, or BPM returned it."""
 
     number: str
     customer: str

@@ -1,1 +1,1 @@
-"""The database as a whole: its settings, engines that keep the deadlines, copies of it, and putting one back."""
+"""The database as a whole: its settings, engines with deadlines, backup and restore."""

@@ -1,4 +1,4 @@
-"""A verified copy of the database and of ATTACHMENT_DIR (contract section 5, `backup`)."""
+"""Makes a verified copy of the database and of ATTACHMENT_DIR (contract section 5, `backup`)."""
 
 import contextlib
 import datetime
@@ -21,15 +21,15 @@ from project.database.errors import BackupError
 
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
-PUT_BACK = "backup_put_back"  # the event
+PUT_BACK = "backup_put_back"  # the event's kind
 NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 
 
 def backup(folder: Path, *, by: str, now: datetime.datetime) -> dict:
-    """Makes a backup in a new or empty folder, while the desk works; returns its manifest. Raises BackupError.
+    """Makes a backup in a new or empty folder while the desk works. Returns its manifest. Raises BackupError.
 
-    The database is copied first: the files that its orders name came before them. Who can read the folder reads
-    people's data, so it is its owner's alone.
+    The database is copied first, since the files that its orders name arrived before the orders. Whoever can read the
+    folder can read personal data, so only its owner can.
     """
     _check(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,14 +55,17 @@ def backup(folder: Path, *, by: str, now: datetime.datetime) -> dict:
 
 
 def about(folder: Path, facts: dict) -> dict:
-    """What the history keeps of a backup."""
+    """What the history stores about a backup."""
     told = {name: facts[name] for name in ("made_at", "machine", "newest_event")}
     return told | {"folder": str(folder.absolute()), "bytes": sum(row["bytes"] for row in facts["files"].values())}
 
 
 def last_backup() -> dict | None:
-    """The last one that this database knows of. It is noted in the database, so that every machine sees it; one
-    that was put back knows the backup that it came from, else it may know of an older one than there is."""
+    """The last backup that this database knows of.
+
+    The database stores it, so that every machine sees it. A restored database stores the backup from which it came.
+    Otherwise it could know only an older one.
+    """
     rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", PUT_BACK])
     row = rows.order_by("-pk").first()
     return row and {name: row.data[name] for name in ("made_at", "machine", "newest_event", "folder", "bytes")}
@@ -78,7 +81,7 @@ def _check(folder: Path) -> None:
 
 
 def _copy_sqlite(folder: Path) -> dict:
-    """By SQLite's own way of copying a database in use; then the copy is read through."""
+    """Copies the database with SQLite's own backup, which works while it is in use. Then checks the copy."""
     connection.ensure_connection()
     with contextlib.closing(sqlite3.connect(folder / SQLITE)) as copy:
         connection.connection.backup(copy)
@@ -88,19 +91,22 @@ def _copy_sqlite(folder: Path) -> dict:
             raise BackupError(f"the copy is damaged: {'; '.join(said)[:300]}")
         tables = [row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         ours = [name for name in tables if not name.startswith("sqlite_")]
-        counts = {name: _one(copy, f'SELECT COUNT(*) FROM "{name}"') for name in ours}
-        newest = _one(copy, NEWEST)
-    _to_disk(folder / SQLITE)
+        counts = {name: _value(copy, f'SELECT COUNT(*) FROM "{name}"') for name in ours}
+        newest = _value(copy, NEWEST)
+    _sync(folder / SQLITE)
     return {"vendor": "sqlite", "server": sqlite3.sqlite_version, "file": SQLITE, "newest_event": newest or 0,
             "counts": counts}  # fmt: skip
 
 
-def _one(copy: sqlite3.Connection, sql: str):
+def _value(copy: sqlite3.Connection, sql: str):
     return copy.execute(sql).fetchone()[0]
 
 
 def _copy_postgres(folder: Path) -> dict:
-    """By pg_dump, in a snapshot that the rows are counted in as well; then the dump is read through and counted."""
+    """Dumps the database with pg_dump.
+
+    The rows are counted in the same snapshot. Then the dump is read through and its rows are counted too.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
@@ -117,18 +123,18 @@ def _copy_postgres(folder: Path) -> dict:
     found = postgres.count_rows(folder / POSTGRES)
     if wrong := sorted(name for name in counts if found.get(name) != counts[name]):
         raise BackupError(f"the dump does not hold what the database does: {', '.join(wrong)[:300]}")
-    _to_disk(folder / POSTGRES)
+    _sync(folder / POSTGRES)
     return {"vendor": "postgresql", "server": postgres.server_major(), "file": POSTGRES, "newest_event": newest,
             "counts": counts}  # fmt: skip
 
 
-def _to_disk(file: Path) -> None:
+def _sync(file: Path) -> None:
     with open(file, "rb") as written:
         os.fsync(written.fileno())
 
 
 def _copy_attachments(folder: Path) -> dict:
-    """Plain files alone: a link may lead anywhere. One that goes away meanwhile is left out."""
+    """Copies regular files only, since a link may lead anywhere. Skips files that disappear meanwhile."""
     copied, root = {}, settings.ATTACHMENT_DIR
     for file in sorted(root.rglob("*")) if root.is_dir() else ():
         if file.is_symlink() or not file.is_file():

@@ -1,5 +1,5 @@
-"""Why a copy could not be made or put back, in one clear line."""
+"""Errors of backup and restore. Each text is one clear line."""
 
 
 class BackupError(Exception):
-    """Nothing was made that could be taken for a whole one."""
+    """Backup or restore failed. It left nothing that could be mistaken for a complete one."""

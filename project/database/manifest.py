@@ -1,4 +1,4 @@
-"""A backup's manifest: what it is of, and the hash of each of its files. Written last: without it a folder is none."""
+"""A backup's manifest: its origin, and the hash of each file. A folder without one is not a backup."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ CHUNK = 1024 * 1024
 
 
 def copy_file(source: Path, target: Path) -> dict:
-    """Copies a file to disk for good; `{"bytes", "sha256"}` of what was copied."""
+    """Copies a file and writes it to disk for good. Returns `{"bytes", "sha256"}` of the copied bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(source, "rb") as read, open(target, "wb") as write:
         while part := read.read(CHUNK):
@@ -31,7 +31,7 @@ def measure(file: Path) -> dict:
 
 
 def write(folder: Path, facts: dict) -> None:
-    """Makes the backup a finished one."""
+    """Writes the manifest as the last file, which completes the backup."""
     part = folder / f".{NAME}"
     with open(part, "w", encoding="utf-8") as file:
         json.dump({"format": FORMAT, **facts}, file, ensure_ascii=False, indent=2)
@@ -46,7 +46,7 @@ def write(folder: Path, facts: dict) -> None:
 
 
 def read(folder: Path) -> dict:
-    """The manifest of a finished backup whose files are all as they were. Raises BackupError."""
+    """The manifest of a complete backup whose files are all unchanged. Raises BackupError."""
     facts = _parse(folder)
     for name, known in facts["files"].items():
         file = folder / name

@@ -1,6 +1,6 @@
 """Django's DATABASES entry from DATABASE_URL and DATABASE_POOLER. Pure.
 
-What the URL says is never overwritten; numbers and switches in it are given their types. Ours is what it leaves out.
+Options in the URL are never overwritten. Numbers and switches in it are converted. We set only what it leaves out.
 """
 
 import math
@@ -8,17 +8,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import environ
 
-SQLITE_PATIENCE = 20.0  # seconds that a transaction waits for another one's end, where no deadline comes first
+SQLITE_PATIENCE = 20.0  # seconds that a transaction waits for another one, unless a deadline comes first
 CONNECT_TIMEOUT = 5  # seconds for each address
-CONNECT_TIMEOUT_OF_SEVERAL = 3  # with several: so that a request finds the second one although the first is frozen
+CONNECT_TIMEOUT_OF_SEVERAL = 3  # with several, so that a request reaches the second one if the first is frozen
 POOL_TIMEOUT = 5.0  # seconds to wait for a connection of Django's own pool
-LOCK_TIMEOUT = 6  # seconds; less than a statement for BBOSS has, so that the server says what was waited for
-IDLE_IN_TRANSACTION = 60  # seconds; a client that is gone gives its locks back
-# A silent connection is asked after 10 s and given up after 25; one that acknowledges nothing, after 20.
+LOCK_TIMEOUT = 6  # seconds; less than BBOSS's statements get, so that the server reports the lock
+IDLE_IN_TRANSACTION = 60  # seconds; frees the locks of a client that is gone
+# A silent connection is probed after 10 s and given up after 25. One that acknowledges nothing is given up after 20.
 KEEPALIVES = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 TCP_USER_TIMEOUT = 20_000  # milliseconds
 
-# Django's own settings that a URL may carry, and options that are no text. All others go to libpq as they are.
+# Settings of Django that a URL may have, and options that are not text. All others go to libpq unchanged.
 DJANGOS = {
     "CONN_MAX_AGE": "seconds", "CONN_HEALTH_CHECKS": "switch", "DISABLE_SERVER_SIDE_CURSORS": "switch",
     "ATOMIC_REQUESTS": "switch", "AUTOCOMMIT": "switch",
@@ -31,20 +31,20 @@ TYPED = {
 
 
 class WrongURLError(ValueError):
-    """A part of the address can't be read; the text does not name the setting."""
+    """A part of the URL can't be read. The text does not name the setting."""
 
 
 def database_entry(url: str, *, pooler: bool = False) -> dict:
     """The entry for `sqlite:///PATH` or `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME?OPTION=VALUE&...`.
 
-    `pooler`: nothing is kept in a session of the database. Raises WrongURLError.
+    `pooler`: nothing is kept in a database session. Raises WrongURLError.
     """
     if url.startswith("sqlite"):
         return _sqlite(url)
     plain, _, query = url.partition("?")
     try:
         entry = environ.Env.db_url_config(plain)
-    except ValueError as error:  # a port that is no number
+    except ValueError as error:  # a port that is not a number
         raise WrongURLError(str(error)) from error
     hosts = _hosts(plain)
     if hosts:
@@ -62,7 +62,7 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
 
 
 def session_limits(statements: float) -> str:
-    """Start-up options that end on the server what the client has given up; none for a process without a limit."""
+    """Start-up options with which the server ends what the client has given up. No limits if the process has none."""
     if math.isinf(statements):
         return "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
     return (
@@ -75,10 +75,10 @@ def _sqlite(url: str) -> dict:
     entry = environ.Env.db_url_config(url)
     entry["ENGINE"] = "project.database.sqlite"
     entry["OPTIONS"] = {
-        # IMMEDIATE: a transaction takes the write lock at its start, so what it read cannot be overtaken.
+        # IMMEDIATE: a transaction takes the write lock at its start, so nothing it has read can change.
         "transaction_mode": "IMMEDIATE",
         "timeout": SQLITE_PATIENCE,
-        # FULL: 00000 promises the commit is on disk; NORMAL may lose the last ones at a power cut.
+        # FULL: 00000 promises that the commit is on disk. NORMAL may lose the last commits in a power cut.
         "init_command": (
             f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout={int(SQLITE_PATIENCE * 1000)};"
         ),
@@ -92,7 +92,7 @@ def _add_defaults(entry: dict, *, several: bool) -> None:
     entry.setdefault("CONN_HEALTH_CHECKS", True)
     if pooler:
         entry.setdefault("DISABLE_SERVER_SIDE_CURSORS", True)
-    # Values travel beside the text, not within it; and the server keeps the plans of what is asked again and again.
+    # Values are sent beside the text, not in it. The server keeps the plans of repeated statements.
     ours = KEEPALIVES | {
         "server_side_binding": True,
         "prepare_threshold": None if pooler else 5,
@@ -107,7 +107,7 @@ def _add_defaults(entry: dict, *, several: bool) -> None:
 
 
 def _hosts(url: str) -> list[tuple[str, str]]:
-    """(host, port) of each address; an IPv6 address without its brackets. A folder of a socket may be %-quoted."""
+    """(host, port) of each address. IPv6 addresses lose their brackets. A socket's folder may be %-quoted."""
     place = urlsplit(url).netloc.rpartition("@")[2]
     found = []
     for address in filter(None, place.split(",")):

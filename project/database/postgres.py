@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, as far as a backup needs them: of the server's version, on the settings' database."""
+"""Runs PostgreSQL's own programs for backup and restore, in the server's version and on the settings' database."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from django.db import connection
 from integrations.database_deadline import one_line
 from project.database.errors import BackupError
 
-MOST_SAID = 500  # characters of what a program said
+MOST_SAID = 500  # characters of a program's output
 DEBIAN = "/usr/lib/postgresql/{major}/bin/{name}"
 VARIABLES = {
     "dbname": "PGDATABASE",
@@ -35,20 +35,20 @@ COPY = re.compile(rb'^COPY (?:\w+|"[^"]+")\.("?)([^ "]+)\1 ')
 
 
 def dump(file: Path, *, snapshot: str) -> None:
-    """Writes a dump in the custom format, as the database is in an exported snapshot. Raises BackupError."""
+    """Writes a dump in the custom format, from an exported snapshot. Raises BackupError."""
     options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={file}"]
     _run("pg_dump", *options)
 
 
 def put_back(file: Path) -> None:
-    """Puts a dump into the settings' database, all of it or nothing. Raises BackupError."""
+    """Puts a dump into the settings' database, completely or not at all. Raises BackupError."""
     options = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
     database = connection.get_connection_params()["dbname"]
     _run("pg_restore", *options, f"--dbname={database}", str(file))
 
 
 def count_rows(file: Path) -> dict[str, int]:
-    """{table: rows} of a dump: all of its data is read for it. Raises BackupError."""
+    """`{table: rows}` of a dump. Reads all of its data. Raises BackupError."""
     command = [_program("pg_restore"), "--data-only", "--file=-", str(file)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     counts = _count(process.stdout)
@@ -79,7 +79,10 @@ def server_major() -> int:
 
 
 def _program(name: str) -> str:
-    """The program of the server's version: an older one refuses it, a newer one's dump may not go back."""
+    """The path of a program in the server's version.
+
+    An older program refuses the server. The dump of a newer one may not go back.
+    """
     major = server_major()
     for path in (DEBIAN.format(major=major, name=name), shutil.which(name)):
         if path and os.access(path, os.X_OK) and _major_of(path) == major:
@@ -96,7 +99,7 @@ def _major_of(path: str) -> int | None:
 
 
 def _run(name: str, *options: str) -> None:
-    """Secrets go by the environment: everybody on the machine can read a command line."""
+    """Runs a program. Secrets go into the environment, since everybody on the machine can read a command line."""
     params = connection.get_connection_params()
     named = {
         VARIABLES[key]: str(value) for key, value in params.items() if key in VARIABLES and value not in (None, "")

@@ -1,4 +1,4 @@
-"""Puts a backup back (contract section 5, `restore`)."""
+"""Restores a backup (contract section 5, `restore`)."""
 
 import contextlib
 import datetime
@@ -21,7 +21,7 @@ from project.database.errors import BackupError
 
 @dataclass
 class Restored:
-    """What was put back. `kept`: files that are there with other content, which are newer than the backup's."""
+    """What was restored. `kept`: existing files with other content, which are newer than the backup's."""
 
     facts: dict
     files: int = 0
@@ -29,8 +29,10 @@ class Restored:
 
 
 def restore(folder: Path, *, by: str, now: datetime.datetime) -> Restored:
-    """Verifies a backup, then puts it into an empty database. It counts as restored before anybody can use it: this
-    machine's mark is set ahead of it first, and the row is written last. Raises BackupError.
+    """Verifies a backup, then puts it into an empty database. Raises BackupError.
+
+    The database counts as restored before anybody can use it. For this, the mark of this machine is raised first, and
+    the row is written last.
     """
     facts = manifest.read(folder)
     _check(facts)
@@ -49,7 +51,7 @@ def restore(folder: Path, *, by: str, now: datetime.datetime) -> Restored:
     if wrong := [name for name, number in facts["counts"].items() if _count(name, facts["newest_event"]) != number]:
         raise BackupError(f"what was put back is not what the backup holds: {', '.join(wrong)[:300]}")
     here = {"machine": socket.gethostname(), "newest": facts["newest_event"], "backup": facts["made_at"]}
-    note_restored(name=facts["database"], about=here, by=by, now=now)  # where the guard has not done so
+    note_restored(name=facts["database"], about=here, by=by, now=now)  # unless the guard has done so
     add_event(None, PUT_BACK, by=by, now=now, **about(folder, facts))
     return done
 
@@ -64,7 +66,7 @@ def _check(facts: dict) -> None:
 
 
 def _put_attachments_back(folder: Path, done: Restored) -> None:
-    """What is there stays: BBOSS may have sent a better file since the backup was made."""
+    """Puts attachments back. Existing files stay: BBOSS may have sent a better file since the backup."""
     for name, known in done.facts["files"].items():
         if not name.startswith(f"{ATTACHMENTS}/"):
             continue
@@ -85,7 +87,7 @@ def _put_sqlite_back(file: Path) -> None:
 
 
 def _count(table: str, newest_event: int) -> int:
-    """Without the events that have been written since, by whoever noticed that it was restored."""
+    """Counts rows. Leaves out events written since by whoever noticed the restore."""
     only = f" WHERE id <= {newest_event:d}" if table == OrderEvent._meta.db_table else ""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}{only}")

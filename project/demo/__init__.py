@@ -1,4 +1,4 @@
-"""The demo: a whole order desk beside the partners' sandbox, and the three acceptance cases played today.
+"""The demo: a whole order desk with the partners' sandbox. It plays the three acceptance cases as of today.
 
-It looks at the desk from outside, as a person would: over HTTP and with `manage.py`.
+It sees the desk from outside, as a person would: over HTTP and with `manage.py`.
 """

@@ -1,6 +1,6 @@
-"""`python -m project.demo` (`make demo`): starts everything, plays the cases, tells what came of them, stays.
+"""`python -m project.demo` (`make demo`): starts everything, plays the cases, reports the results and keeps running.
 
-With DEMO_EXIT=1 it ends after the telling. Exit code 0 only if all came out as the cases expect.
+With DEMO_EXIT=1 it ends after the report. The exit code is 0 only if all cases went as expected.
 """
 
 import os
@@ -18,8 +18,8 @@ from project.demo.processes import Children
 
 
 def main() -> int:
-    """Runs the demo; gives the exit code."""
-    sys.stdout.reconfigure(line_buffering=True)  # in a pipe each line is wanted at once
+    """Runs the demo. Returns the exit code."""
+    sys.stdout.reconfigure(line_buffering=True)  # in a pipe, each line is wanted at once
     stopping = listen_for_end()
     with take_folder() as folder, Children(folder, stopping) as children:
         try:
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def run(children: Children, stopping: threading.Event) -> int:
-    """Starts the desk, plays, tells; stays unless DEMO_EXIT is set."""
+    """Starts the desk, plays the cases and reports. Keeps running unless DEMO_EXIT is set."""
     desk = start_desk(children)
     results = [play(desk, case) for case in load_cases()]
     for result in results:
@@ -51,7 +51,7 @@ def run(children: Children, stopping: threading.Event) -> int:
 
 
 def listen_for_end() -> threading.Event:
-    """An event that Ctrl-C, SIGTERM and a closed terminal set: everything is ended in order, whatever was going on."""
+    """An event that Ctrl-C, SIGTERM and a closed terminal set. The demo then ends everything in order."""
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())

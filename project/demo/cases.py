@@ -1,4 +1,4 @@
-"""The three acceptance cases (tests/cases), moved so that their first day is today."""
+"""The three acceptance cases (tests/cases), shifted so that their first day is today."""
 
 import datetime
 import json
@@ -22,9 +22,9 @@ SCHEDULE_NAME = re.compile(r"(BBossOrderJob_.+_)(\d{14})")
 
 
 def load_cases(today: datetime.date | None = None) -> list[dict]:
-    """The cases in their order, each with its number, as if their first day were today in Shanghai.
+    """The cases in order, each with its number, as if their first day were today in Shanghai.
 
-    The numbers of orders and the names of files stay as they are: they are names, not days.
+    Order numbers and file names do not change: they are names, not days.
     """
     days = (today or datetime.datetime.now(SHANGHAI).date()) - FIRST_DAY
     texts = [path.read_text(encoding="utf-8") for path in sorted(CASES.glob("case*.json"))]
@@ -32,7 +32,7 @@ def load_cases(today: datetime.date | None = None) -> list[dict]:
 
 
 def orders_to_try() -> list[dict]:
-    """A trial for somebody to post, and two subsequent activations of case 1's trial that wait for BPM's decision."""
+    """A trial that a person can post, and two later activations of case 1's trial that wait for BPM's decision."""
     one, two, _ = load_cases()
     trial, activation = one["setup"][0], two["content"]
     files = dict.fromkeys(("InfoSecurity", "InfoSecurityTable", "BusiInfo"), "")
@@ -44,20 +44,20 @@ def orders_to_try() -> list[dict]:
 
 
 def shifted(value: object, days: datetime.timedelta, name: str = "") -> object:
-    """The same with every day that the demo compares moved; `name` is the member that holds the value."""
+    """The value with every day that the demo compares shifted. `name` is the member that holds the value."""
     if isinstance(value, dict):
         return {key: shifted(inner, days, key) for key, inner in value.items()}
     if isinstance(value, list):
         return [shifted(inner, days) for inner in value]
     if name in FORMATS:
-        return _moved(value, FORMATS[name], days)
+        return _shifted_time(value, FORMATS[name], days)
     if name == "name" and (found := SCHEDULE_NAME.fullmatch(value)):
-        return found[1] + _moved(found[2], "%Y%m%d%H%M%S", days)
+        return found[1] + _shifted_time(found[2], "%Y%m%d%H%M%S", days)
     return value
 
 
-def _moved(text: str, form: str, days: datetime.timedelta) -> str:
-    """Text that is no time of this form (a remark in the case) stays."""
+def _shifted_time(text: str, form: str, days: datetime.timedelta) -> str:
+    """Shifts a time. Text that is not a time of this form, such as a remark in the case, does not change."""
     try:
         return (datetime.datetime.strptime(text, form) + days).strftime(form)
     except ValueError:
@@ -65,7 +65,7 @@ def _moved(text: str, form: str, days: datetime.timedelta) -> str:
 
 
 def make_file(path: Path) -> None:
-    """A real xlsx with a heading and one data row."""
+    """Writes a real xlsx file with a heading and one row of data."""
     book = openpyxl.Workbook()
     book.active.append(["序号", "域名", "备案号"])
     book.active.append([1, "pull.api-easss-3.li.com", "京ICP备00000000号"])

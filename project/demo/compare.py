@@ -1,13 +1,13 @@
-"""What a played case caused, against what it expects. Pure: an empty list means as expected."""
+"""Compares what a case caused with what it expects. Pure: an empty list means that all is as expected."""
 
 from collections.abc import Iterator
 
 MOMENTS = {"createTime", "cancelTime", "createDate", "create_time", "businessStartTime"}
-STARTS = {"createTime", "businessStartTime"}  # known beforehand where the business starts on a later day
+STARTS = {"createTime", "businessStartTime"}  # known in advance if the business starts on a later day
 
 
 def differences(case: dict, standings: list[dict], partners: dict) -> list[str]:
-    """Each difference as a line. Moments are left out, save those of a start on a later day."""
+    """The differences, one line each. Times are left out, except those of a start on a later day."""
     moments = MOMENTS - STARTS if "schedule" in case["expect"] else MOMENTS
     return [
         *compare_states(case, standings),
@@ -19,7 +19,7 @@ def differences(case: dict, standings: list[dict], partners: dict) -> list[str]:
 
 
 def expected_states(case: dict) -> dict[str, str]:
-    """The order is live, or scheduled where it starts later; a trial taken over at once is converted."""
+    """The order is live, or scheduled if it starts later. A trial that is taken over at once is converted."""
     later = "schedule" in case["expect"]
     kinds = {"1": "trialing" if later else "converted", "2": "applied"}
     states = {content["OrderNum"]: kinds[content["OrderType"]] for content in case.get("setup", [])}
@@ -27,7 +27,7 @@ def expected_states(case: dict) -> dict[str, str]:
 
 
 def compare_states(case: dict, standings: list[dict]) -> Iterator[str]:
-    """States, and that nothing went wrong on the way."""
+    """Compares states, and checks that nothing went wrong on the way."""
     for standing in standings:
         number, wanted = standing["order"], expected_states(case)[standing["order"]]
         if standing["state"] != wanted:
@@ -40,7 +40,7 @@ def compare_states(case: dict, standings: list[dict]) -> Iterator[str]:
 
 
 def compare_billing(expect: dict, records: list[dict], moments: set[str]) -> Iterator[str]:
-    """The records at the big-data side are the expected ones, and no more."""
+    """Checks that the big-data side has the expected records and no others."""
     batches = expect.get("billing", []) + expect.get("billing_after_approval", [])
     wanted = {_identity(entry): entry for batch in batches for entry in batch}
     jobs = {job for job, _domain in wanted}
@@ -54,7 +54,7 @@ def _identity(entry: dict) -> tuple[str, str]:
 
 
 def compare_bpm(case: dict, processes: list[dict], moments: set[str]) -> Iterator[str]:
-    """One process for the order, started with the expected message."""
+    """Checks that the order has one process, started with the expected message."""
     number = case["content"]["OrderNum"]
     found = [process["body"] for process in processes if process["code"] == number]
     if len(found) != 1:
@@ -64,7 +64,7 @@ def compare_bpm(case: dict, processes: list[dict], moments: set[str]) -> Iterato
 
 
 def compare_schedule(expect: dict, standing: dict) -> Iterator[str]:
-    """The schedule of a later start has its name; without one there is none."""
+    """Checks the name of a later start's schedule. Without a later start there must be no schedule."""
     wanted = expect.get("schedule", {}).get("name")
     found = (standing["schedule"] or {}).get("name")
     if found != wanted:

@@ -1,4 +1,4 @@
-"""The running desk as it is seen from outside: its addresses, its commands and the partners' sandbox."""
+"""The running desk seen from outside: its addresses, its commands and the partners' sandbox."""
 
 import json
 import re
@@ -18,24 +18,24 @@ GUNICORN = ["-m", "gunicorn", "project.wsgi", "--workers", "2", "--threads", "4"
 
 @dataclass(frozen=True)
 class Desk:
-    """Web address, sandbox address, and the processes behind them."""
+    """The web address, the sandbox's address, and the processes behind them."""
 
     web: str
     sandbox: str
     children: Children
 
     def send(self, content: dict) -> None:
-        """Signs a message and posts it, as BBOSS does. Raises DemoError unless 00000 came back."""
+        """Signs a message and posts it, as BBOSS does. Raises DemoError unless the reply is 00000."""
         self.children.manage("send_order", str(self.write(content)))
 
     def write(self, content: dict) -> Path:
-        """The file of a message's content."""
+        """Writes a message's content to a file and returns it."""
         file = self.children.folder / f"{content['OrderNum']}.json"
         file.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
         return file
 
     def standing(self, number: str) -> dict:
-        """Where an order stands: `show ORDER --json`."""
+        """An order's status: `show ORDER --json`."""
         return json.loads(self.children.manage("show", number, "--json"))
 
     def partners(self) -> dict:
@@ -47,19 +47,19 @@ class Desk:
         ask("POST", f"{self.sandbox}/approve", json={"code": number, "result": "pass"}).raise_for_status()
 
     def add_contact(self, contact: dict) -> None:
-        """A person who answers for an attribution."""
+        """Adds a person who is responsible for an attribution."""
         file = self.children.folder / "contacts.json"
         file.write_text(json.dumps([{"model": "notifications.contact", "fields": contact}]), encoding="utf-8")
         self.children.manage("loaddata", str(file))
 
     @property
     def attachments(self) -> Path:
-        """Where info-security files are looked for."""
+        """The folder of info-security files."""
         return self.children.folder / "attachments"
 
 
 def start_desk(children: Children) -> Desk:
-    """Sandbox, database, web and worker, each on a free loopback port. Raises DemoError."""
+    """Starts sandbox, database, web and worker, each on a free loopback port. Raises DemoError."""
     sandbox = start_sandbox(children)
     done(f"partners' sandbox at {sandbox}")
     children.environment |= partner_addresses(sandbox)
@@ -77,7 +77,7 @@ def start_desk(children: Children) -> Desk:
 
 
 def start_sandbox(children: Children) -> str:
-    """It takes a free port itself and tells its address."""
+    """Starts the sandbox, which takes a free port itself and prints its address."""
     log = children.start("sandbox", ["manage.py", "sandbox", "--port", "0"])
     told = children.wait_until(
         lambda: re.search(r"http://\S+", log.read_text()), what="the sandbox's address", seconds=STARTED_WITHIN
@@ -86,7 +86,7 @@ def start_sandbox(children: Children) -> str:
 
 
 def start_web(children: Children) -> str:
-    """gunicorn gets a socket that is bound already: nobody can take the port in between."""
+    """Starts gunicorn on a socket that is already bound, so that nobody can take the port in between."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         number = listener.fileno()
@@ -97,7 +97,7 @@ def start_web(children: Children) -> str:
 
 
 def answers(url: str) -> bool:
-    """Whether it answers 200."""
+    """Whether the address answers 200."""
     try:
         return ask("GET", url).ok
     except requests.RequestException:
@@ -105,7 +105,7 @@ def answers(url: str) -> bool:
 
 
 def ask(method: str, url: str, **more) -> requests.Response:
-    """One call on this machine, past any proxy."""
+    """Makes one call on this machine, without any proxy."""
     with requests.Session() as session:
         session.trust_env = False
         return session.request(method, url, timeout=30, **more)

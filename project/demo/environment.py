@@ -1,4 +1,4 @@
-"""Where the demo keeps its things, and the settings it runs with: all made up for this one run."""
+"""The demo's folder and its settings, all made for one run."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ from project.environment import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 USER = "demo"
-# Every setting of the table: neither a .env nor the caller's environment is to change what the demo shows.
+# Every setting of the table. Neither a .env nor the caller's environment may change what the demo shows.
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS} | {
     "DJANGO_SETTINGS_MODULE": "project.settings",
     "EMAIL_URL": "consolemail://",  # into the worker's log
@@ -32,7 +32,7 @@ DEFAULTS = {setting.name: setting.default for setting in SETTINGS} | {
 
 @contextlib.contextmanager
 def take_folder() -> Iterator[Path]:
-    """An empty folder for one run: the first of .demo/1, .demo/2, ... that no other running demo holds."""
+    """An empty folder for one run: the first of .demo/1, .demo/2, ... that no other running demo uses."""
     (ROOT / ".demo").mkdir(exist_ok=True)
     for number in count(1):
         folder = ROOT / ".demo" / str(number)
@@ -54,7 +54,7 @@ def _lock(file) -> bool:
 
 
 def make_environment(folder: Path) -> dict[str, str]:
-    """The environment of all processes, with fresh secrets; the partners' addresses are added when they are known."""
+    """The environment of all processes, with new secrets. The partners' addresses are added once they are known."""
     return (
         dict(os.environ)
         | DEFAULTS
@@ -74,12 +74,12 @@ def make_environment(folder: Path) -> dict[str, str]:
 
 
 def partner_addresses(sandbox: str) -> dict[str, str]:
-    """The settings that point at the sandbox."""
+    """The settings with the sandbox's addresses."""
     return {"BPM_BASE_URL": f"{sandbox}/bpm", "BIGDATA_BASE_URL": f"{sandbox}/bigdata"}
 
 
 def write_file(environment: dict[str, str]) -> Path:
-    """`.demo/env`: what a shell needs so that manage.py works beside the demo that was started last."""
+    """Writes `.demo/env`. A shell needs it to run manage.py beside the demo that was started last."""
     file = ROOT / ".demo" / "env"
     file.unlink(missing_ok=True)
     with open(file, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as lines:

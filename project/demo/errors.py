@@ -1,8 +1,8 @@
-"""What ends the demo early."""
+"""Errors that end the demo early."""
 
 
 class DemoError(Exception):
-    """Something did not work; the text says what, in one line or with the end of a log."""
+    """Something did not work. The text says what, in one line or with the end of a log."""
 
 
 class Stopped(Exception):

@@ -1,4 +1,4 @@
-"""Plays a case: what comes before it, its order, BPM's approval; then compares with what the case expects."""
+"""Plays a case: its preparation, its order and BPM's approval. Then compares with what the case expects."""
 
 import time
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ UNDER_WAY = {"due", "sending", "retrying"}
 
 @dataclass(frozen=True)
 class Result:
-    """A case that was played: where its orders stand, what the partners hold, and what is not as expected."""
+    """The result of a case: the status of its orders, what the partners hold, and what is not as expected."""
 
     case: dict
     standings: list[dict]
@@ -25,7 +25,7 @@ class Result:
 
 
 def play(desk: Desk, case: dict) -> Result:
-    """Plays one case over HTTP. Raises DemoError where the desk does not take an order."""
+    """Plays one case over HTTP. Raises DemoError if the desk does not take an order."""
     done(f"case {case['number']}: {case['title']}")
     prepare(desk, case)
     for content in case.get("setup", []):
@@ -37,7 +37,7 @@ def play(desk: Desk, case: dict) -> Result:
 
 
 def prepare(desk: Desk, case: dict) -> None:
-    """Contacts and info-security files."""
+    """Adds contacts and info-security files."""
     for contact in case.get("contacts", []):
         desk.add_contact(contact)
         done(f"  contact {contact['name']} for {contact['attribution']}")
@@ -47,7 +47,7 @@ def prepare(desk: Desk, case: dict) -> None:
 
 
 def prepare_trying(desk: Desk) -> tuple[Path, str, str]:
-    """For somebody to try: a file to post, an order to refuse and one to approve, both waiting for BPM."""
+    """Prepares what a person can try: a file to post, an order to reject and one to approve, both waiting for BPM."""
     trial, *waiting = orders_to_try()
     print()
     for content in waiting:
@@ -56,21 +56,21 @@ def prepare_trying(desk: Desk) -> tuple[Path, str, str]:
 
 
 def send(desk: Desk, content: dict) -> None:
-    """An order, until its steps have been carried out as far as they can be now."""
+    """Sends an order and waits until its possible steps are done."""
     began = time.monotonic()
     desk.send(content)
     settle(desk, content["OrderNum"], "accepted", began)
 
 
 def approve(desk: Desk, number: str) -> None:
-    """BPM's approval, until what it sets going is done."""
+    """Has BPM approve an order, and waits until what follows is done."""
     began = time.monotonic()
     desk.approve(number)
     settle(desk, number, "approved by BPM", began)
 
 
 def settle(desk: Desk, number: str, what: str, began: float) -> None:
-    """Waits until the order has come to rest, and says where."""
+    """Waits until nothing happens to the order any more, and prints its state."""
     standing = desk.children.wait_until(
         lambda: at_rest(desk.standing(number)), what=f"{number} to come to rest", seconds=REACHED_WITHIN
     )
@@ -79,13 +79,13 @@ def settle(desk: Desk, number: str, what: str, began: float) -> None:
 
 
 def at_rest(standing: dict) -> dict | None:
-    """The standing, if nothing is under way any more."""
+    """The status, if nothing is under way any more."""
     moving = standing["state"] == "in_progress" or any(step["status"] in UNDER_WAY for step in standing["steps"])
     return None if moving and standing["state"] not in STUCK else standing
 
 
 def look(desk: Desk, case: dict) -> Result:
-    """Where all orders of the case stand now."""
+    """The present status of all orders of the case."""
     numbers = [content["OrderNum"] for content in case.get("setup", [])]
     standings = [desk.standing(number) for number in [*numbers, case["content"]["OrderNum"]]]
     partners = desk.partners()

@@ -1,4 +1,4 @@
-"""Starts child processes and, however the demo ends, ends them."""
+"""Starts child processes, and ends them however the demo ends."""
 
 import contextlib
 import os
@@ -20,10 +20,10 @@ END_WITHIN = 35.0  # the worker lets its cluster finish for up to 25 s
 
 
 class Children:
-    """`with Children(folder, stopping) as children:` — what it started is gone after the block.
+    """`with Children(folder, stopping) as children:` ends all started processes after the block.
 
-    Each child has a session of its own, so that Ctrl-C at the terminal reaches the demo alone, which then ends
-    them one by one. `environment` is what they run with.
+    Each child has a session of its own. So Ctrl-C at the terminal reaches only the demo, which then ends them one by
+    one. `environment` is their environment.
     """
 
     def __init__(self, folder: Path, stopping: threading.Event) -> None:
@@ -35,19 +35,19 @@ class Children:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """The last started ends first: the worker before the partners that it speaks to."""
+        """Ends the last started first: the worker ends before the partners that it calls."""
         for process in reversed(self._running.values()):
             _end(process)
 
     def start(self, name: str, command: list[str], *, keep_open: tuple[int, ...] = ()) -> Path:
-        """Starts a process that stays; gives its log. `keep_open`: file descriptors that it inherits."""
+        """Starts a process that keeps running. Returns its log. `keep_open`: file descriptors that it inherits."""
         log = self.log(name)
         with log.open("wb") as output:
             self._running[name] = self._open(command, output, pass_fds=keep_open)
         return log
 
     def manage(self, *arguments: str) -> str:
-        """Runs a command of manage.py to its end; gives what it printed. Raises DemoError if it fails."""
+        """Runs a command of manage.py to its end. Returns what it printed. Raises DemoError if it fails."""
         if self.stopping.is_set():
             raise Stopped
         log = self.log("commands")
@@ -76,7 +76,7 @@ class Children:
         return self.folder / f"{name}.log"
 
     def wait_until(self, found: Callable[[], object], *, what: str, seconds: float) -> object:
-        """Asks until the answer is not empty. Raises DemoError after so many seconds, or when a process has died."""
+        """Asks until the answer is not empty. Raises DemoError after `seconds`, or if a process has died."""
         began = time.monotonic()
         while not (answer := found()):
             gone = time.monotonic() - began
@@ -87,7 +87,7 @@ class Children:
         return answer
 
     def pause(self) -> None:
-        """A short while. Raises Stopped when the demo is to end, DemoError when a process has died."""
+        """Waits a little. Raises Stopped if the demo is to end, DemoError if a process has died."""
         if self.stopping.wait(LOOK_EVERY):
             raise Stopped
         for name, process in self._running.items():
@@ -95,7 +95,7 @@ class Children:
                 raise DemoError(f"{name} ended with code {process.returncode}:\n{tail(self.log(name))}")
 
     def stay(self) -> None:
-        """Until the demo is to end."""
+        """Waits until the demo is to end."""
         with contextlib.suppress(Stopped):
             while True:
                 self.pause()
@@ -107,7 +107,7 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def _end(process: subprocess.Popen) -> None:
-    """Asks it to end, waits, and kills what is left of its session's first group."""
+    """Asks the process to end, waits, and kills what is left of its session's first group."""
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What the demo prints: a line for each thing done, then what each order caused."""
+"""The demo's output: a line for each finished thing, then what each order caused."""
 
 import json
 import sys
@@ -8,25 +8,25 @@ from project.demo.environment import ROOT
 
 
 def done(text: str, *, seconds: float | None = None) -> None:
-    """One line of progress."""
+    """Prints one line of progress."""
     clear()
     print(text if seconds is None else f"{text} ({seconds:.1f} s)")
 
 
 def waiting(what: str, seconds: float) -> None:
-    """What is waited for, on a terminal only; the next line takes its place."""
+    """Prints what the demo waits for, on a terminal only. The next line replaces it."""
     if sys.stdout.isatty():
         print(f"\r\033[K  ... {what} ({seconds:.0f} s)", end="", flush=True)
 
 
 def clear() -> None:
-    """Takes what is waited for off the terminal."""
+    """Removes what `waiting` printed."""
     if sys.stdout.isatty():
         print("\r\033[K", end="", flush=True)
 
 
 def tell(result) -> None:
-    """A case: its orders with records, BPM process and schedule, then the verdict."""
+    """Prints a case: its orders with records, BPM process and schedule, then the verdict."""
     print(f"\n== case {result.case['number']}: {result.case['title']}")
     for standing in result.standings:
         for line in order_lines(standing, result.partners):
@@ -48,7 +48,7 @@ def order_lines(standing: dict, partners: dict) -> list[str]:
 
 
 def record_line(row: dict, records: list[dict]) -> str:
-    """A billing record as we know it, with the times that the big-data side holds."""
+    """A billing record as we know it, with the times at the big-data side."""
     names = ("jobId", "productId", "domain")
     held = next((record for record in records if all(record[name] == row[name] for name in names)), None)
     times = f"createTime {held['createTime']}, cancelTime {held['cancelTime']}" if held else "not at the big-data side"
@@ -57,7 +57,7 @@ def record_line(row: dict, records: list[dict]) -> str:
 
 
 def process_line(process: dict) -> str:
-    """A BPM process with what matters of its message."""
+    """A BPM process with the important parts of its message."""
     body = process["body"]
     data = body["data"].get("tyywrwlcdx", body["data"])
     flow = body.get("flowKey") or f"process type {body['processType']}"
@@ -68,14 +68,14 @@ def process_line(process: dict) -> str:
 
 
 def summarize(results: list) -> bool:
-    """The verdict over all cases; true if all came out as expected."""
+    """Prints the verdict on all cases. Returns whether all went as expected."""
     good = sum(not result.differences for result in results)
     print(f"\n{good} of {len(results)} cases came out as expected")
     return good == len(results)
 
 
 def tell_addresses(desk) -> None:
-    """Where to look further."""
+    """Prints where to look further."""
     environment = desk.children.environment
     user, password = environment["DJANGO_SUPERUSER_USERNAME"], environment["DJANGO_SUPERUSER_PASSWORD"]
     print(f"\nadmin     {desk.web}/admin/   user {user}, password {password}")
@@ -85,7 +85,7 @@ def tell_addresses(desk) -> None:
 
 
 def tell_trying(desk, trying: tuple[Path, str, str], file: Path) -> None:
-    """Three commands for another terminal."""
+    """Prints three commands for another terminal."""
     posted, refused, approved = trying
     file, posted = (path.relative_to(ROOT) for path in (file, posted))
     print("\nTo try, in another terminal, here in the checkout:")

@@ -1,1 +1,1 @@
-"""How days and times are written: short, and sortable by eye."""
+"""How dates and times are written: short, and in an order that sorts."""

@@ -1,1 +1,1 @@
-"""How the desk is doing: for machines, for logs and for `status`."""
+"""The desk's state for machines, for logs and for `status`."""

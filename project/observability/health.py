@@ -24,16 +24,16 @@ INTAKE = "intake"
 @never_cache
 @require_safe
 def livez(request):
-    """This process answers. Touches nothing else. The body is `ok` and nothing more; the version is in a header."""
+    """Says that this process answers, and uses nothing else. The body is just `ok`; the version is in a header."""
     return HttpResponse("ok", content_type="text/plain", headers={"X-Version": __version__})
 
 
 @never_cache
 @require_safe
 def readyz(request):
-    """200 when all is well, else 503 with the reasons; never 500.
+    """200 if all is well, otherwise 503 with the reasons. Never 500.
 
-    `?for=intake`: whether BBOSS's calls can be taken, for a balancer; that needs no worker.
+    `?for=intake`: whether BBOSS's calls can be taken, for a load balancer. That needs no worker.
     """
     try:
         state = readiness(timezone.now(), intake=request.GET.get("for") == INTAKE)
@@ -48,7 +48,7 @@ def readyz(request):
 @never_cache
 @require_safe
 def metrics(request):
-    """Prometheus text for METRICS_ALLOWED_IPS. By the real peer's address: a header can be made up."""
+    """Prometheus text for METRICS_ALLOWED_IPS. Checks the real peer's address, since a header can be forged."""
     if not is_allowed(request.META.get("REMOTE_ADDR", ""), settings.METRICS_ALLOWED_IPS):
         return HttpResponse("not for this address", status=403, content_type="text/plain")
     try:

@@ -1,4 +1,4 @@
-"""Log lines: one event a line, with the request's number; tokens, signatures, phones and mails masked."""
+"""Log lines: one event on each line, with the request's id. Secrets and personal data are masked."""
 
 import contextvars
 import logging
@@ -13,14 +13,15 @@ SECRET = re.compile(r'((?:accessToken|sign|X-Signature|password)\\*+"?\s*+[:=]\s
 
 
 def masked(text: str) -> str:
-    """The text with secrets and personal data made unreadable; lengths are not kept."""
+    """The text with secrets and personal data masked. Lengths are not kept."""
     return mask_text(SECRET.sub(r"\1***", text))
 
 
 class AwayFilter(logging.Filter):
-    """A database that is away is no fault of the code: its error's words in the line, and no traceback.
+    """Logs a database that is away as one line with the error's text, without a traceback.
 
-    What others say of it again and again is left out: our own line is there, of the queue, or of the call.
+    The code is not at fault then. Other libraries' repeated messages about it are dropped, since the queue or the call
+    logs a line of ours.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -35,7 +36,7 @@ class AwayFilter(logging.Filter):
 
 
 class MaskFilter(logging.Filter):
-    """Masks the finished message, so that no argument can slip through."""
+    """Masks the finished message, so that no argument is missed."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = masked(record.getMessage()), None
@@ -43,7 +44,7 @@ class MaskFilter(logging.Filter):
 
 
 class LineFormatter(logging.Formatter):
-    """time level logger [request] message. Tracebacks are masked as well."""
+    """time level logger [request] message. Tracebacks are masked too."""
 
     def __init__(self):
         super().__init__("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")

@@ -1,4 +1,4 @@
-"""What /metrics says, in Prometheus' terms. Read from the database at each scrape, so that any web process can tell."""
+"""The metrics at /metrics. They are read from the database at each scrape, so that any web process can answer."""
 
 import datetime
 import itertools
@@ -19,7 +19,7 @@ OPEN_INCIDENTS = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 
 
 def dispatches() -> GaugeMetricFamily:
-    """Open dispatches; a pair without any is told as 0, so that a graph has no holes."""
+    """Open dispatches. A pair without any is 0, so that a graph has no gaps."""
     family = GaugeMetricFamily("desk_dispatches", "Dispatches not finished yet", labels=["channel", "state"])
     rows = Dispatch.objects.filter(state__in=OPEN_STATES).order_by().values_list("channel", "state")
     counts = {(channel, state): number for channel, state, number in rows.annotate(number=Count("pk"))}
@@ -37,7 +37,7 @@ def orders() -> GaugeMetricFamily:
 
 
 def heartbeat(now: datetime.datetime) -> GaugeMetricFamily:
-    """No sample where no worker ever ran: an alert on absence tells that from a young one."""
+    """The age of the heartbeat. There is no sample if no worker ever ran; an alert on absence notices that."""
     family = GaugeMetricFamily("desk_heartbeat_age_seconds", "Time since a worker's last sign of life")
     if (age := heartbeat_age(now)) is not None:
         family.add_metric([], age)
@@ -59,7 +59,7 @@ def open_incidents() -> GaugeMetricFamily:
 
 
 def differences(now: datetime.datetime) -> list[GaugeMetricFamily]:
-    """Open differences with the big-data side's books by kind, the oldest one's age, and who is served unbilled."""
+    """Open differences with the big-data side by kind, the age of the oldest, and the orders served without billing."""
     family = GaugeMetricFamily("desk_open_differences", "Differences with the big-data side, open", labels=["kind"])
     counts = dict(open_differences().order_by().values_list("kind").annotate(number=Count("pk")))
     for kind in Difference.Kind.values:
@@ -72,7 +72,7 @@ def differences(now: datetime.datetime) -> list[GaugeMetricFamily]:
 
 
 def build_info() -> GaugeMetricFamily:
-    """Always 1; the label says which version answers."""
+    """Always 1. The label is the version."""
     family = GaugeMetricFamily("desk_build_info", "The version that answers, as a label", labels=["version"])
     family.add_metric([__version__], 1)
     return family
@@ -84,7 +84,7 @@ def restored() -> GaugeMetricFamily:
 
 
 class DeskCollector:
-    """Collects our gauges at the moment of the scrape."""
+    """Collects our gauges at each scrape."""
 
     def collect(self):
         now = timezone.now()
@@ -101,7 +101,7 @@ class DeskCollector:
 
 
 def exposition() -> bytes:
-    """The gauges as Prometheus text. Raises django.db.Error where the database is away."""
+    """The gauges as Prometheus text. Raises django.db.Error if the database is away."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(DeskCollector())
     return generate_latest(registry)

@@ -1,4 +1,4 @@
-"""Whether this installation can do its work: database, migrations, a living worker, and how far behind it is."""
+"""Whether this installation can do its work: database, migrations, a living worker and its backlog."""
 
 import datetime
 
@@ -19,33 +19,33 @@ NO_WORKER = "no worker gave a sign of life within 2 minutes"
 
 
 def heartbeat_age(now: datetime.datetime) -> float | None:
-    """Seconds since any cluster's last sign of life; None if there never was one."""
+    """Seconds since any cluster was last seen. None if there was none ever."""
     seen = Heartbeat.objects.aggregate(last=Max("seen_at"))["last"]
     return None if seen is None else (now - seen).total_seconds()
 
 
 def is_alive(age: float | None) -> bool:
-    """Whether a heartbeat of this age is a sign of life."""
+    """Whether a heartbeat of this age means that a worker is alive."""
     return age is not None and age < HEARTBEAT_LIMIT.total_seconds()
 
 
 def oldest_due_age(now: datetime.datetime) -> float:
-    """How many seconds ago the longest waiting dispatch could first have been claimed; 0 if nothing is due.
+    """How many seconds ago the longest waiting dispatch could first have been claimed. 0 if nothing is due.
 
-    A pause is no delay: see `oldest_due`.
+    A pause is not a delay: see `oldest_due`.
     """
     return max(oldest_due(now=now).values())
 
 
 def missing_migrations() -> list[str]:
-    """The migrations that this code has and the database has not."""
+    """The migrations that the code has and the database lacks."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _backwards in plan]
 
 
 def is_read_only() -> bool:
-    """Whether PostgreSQL refuses writes: by its operator's will, or as a standby. Queries work all the same."""
+    """Whether PostgreSQL refuses writes, by its operator's choice or as a standby. Queries still work then."""
     if connection.vendor != "postgresql":
         return False
     with connection.cursor() as cursor:
@@ -54,12 +54,12 @@ def is_read_only() -> bool:
 
 
 def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
-    """What /readyz says; `reasons` is empty when all is well. Raises django.db.Error where the database is away.
+    """The report of /readyz. `reasons` is empty if all is well. Raises django.db.Error if the database is away.
 
-    `intake`: database and migrations only.
+    `intake`: checks database and migrations only.
 
-    The age of the oldest due dispatch and open breakers are told and never a reason: a partner that is down is no cause
-    to turn BBOSS's orders away.
+    The age of the oldest due dispatch and open breakers are reported but are never reasons. A partner that is down is
+    no reason to refuse BBOSS's orders.
     """
     if is_read_only():
         return {"database": "read only", "reasons": [READ_ONLY]}

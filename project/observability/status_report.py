@@ -1,4 +1,4 @@
-"""One look at the whole installation: what `status` tells, and what of it is wrong (contract section 5)."""
+"""The state of the whole installation, for `status`, and what is wrong with it (contract section 5)."""
 
 import datetime
 
@@ -28,13 +28,13 @@ from project.observability.readiness import (
 )
 
 LATE = 120.0
-"""Seconds: what is due or queued for longer is late. With a healthy worker no attempt is 10 s late (contract 3.5)."""
+"""Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
 
 
 def status(now: datetime.datetime) -> dict:
-    """All that is known, JSON-able; `reasons` says what is wrong, and is empty when all is well.
+    """The whole state, JSON-able. `reasons` says what is wrong and is empty if all is well.
 
-    What can't be told because the database is away, or lacks its migrations, is None. Moments are of Asia/Shanghai.
+    A value is None if it can't be read because the database is away or lacks migrations. Times are in Asia/Shanghai.
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
@@ -68,27 +68,30 @@ def _facts(now: datetime.datetime) -> dict:
 
 
 def restored() -> dict | None:
-    """Since when the database counts as restored, and what is known of it; None if it does not."""
+    """Since when the database counts as restored, and what is known about it. None if it does not."""
     row = open_restore()
     return {"since": _moment(row.restored_at), **row.restored} if row else None
 
 
 def queue(now: datetime.datetime) -> dict:
-    """What waits in django-q2's table; a task's lock is the moment at which it was queued until somebody takes it."""
+    """What waits in django-q2's table. Until somebody takes a task, its lock is the time at which it was queued."""
     waiting = OrmQ.objects.filter(lock__lte=now)
     oldest = waiting.aggregate(oldest=Min("lock"))["oldest"]
     return {"length": OrmQ.objects.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
 
 
 def breakers() -> list[dict]:
-    """The partners whose calls wait, since when, and what they last answered."""
+    """The partners whose calls wait, since when, and their last error."""
     rows = Breaker.objects.filter(opened_at__isnull=False).order_by("partner")
     return [{"partner": row.partner, "since": _moment(row.opened_at), "error": row.last_error} for row in rows]
 
 
 def pauses(now: datetime.datetime) -> list[dict]:
-    """The partners whose calls people hold back: since when, until when (empty: until a resume), who and why; how many
-    steps wait, and the seconds that one worker process takes to work them off at PARTNER_RATE (None: no bound)."""
+    """The partners whose calls staff hold back.
+
+    For each: since when, until when (empty: until somebody resumes), by whom and why, how many steps wait, and the
+    seconds that one worker process needs for them at PARTNER_RATE (None: no bound).
+    """
     return [
         {
             "partner": row.pause.partner, "since": _moment(row.pause.since),
@@ -104,7 +107,7 @@ def _moment(at: datetime.datetime) -> str:
 
 
 def open_incidents() -> dict:
-    """How many are not over, and by code how many orders each stops."""
+    """How many are not over, and for each code how many orders are stopped."""
     rows = Incident.objects.filter(state__in=OPEN)
     stopped = AffectedOrder.objects.filter(incident__in=rows, closed_at=None, accepted_by="").order_by()
     counts = dict(stopped.values_list("incident__code").annotate(number=Count("pk")))
@@ -113,14 +116,14 @@ def open_incidents() -> dict:
 
 
 def differences(now: datetime.datetime) -> dict:
-    """What is open with the big-data side, for how long, and how many orders have service there and no record."""
+    """Open differences with the big-data side: how many, since when, and how many orders are served but not billed."""
     found = count_open()
     age = (now - found.since).total_seconds() if found.since else 0.0
     return {"open": found.number, "oldest_seconds": age, "unbilled": found.unbilled}
 
 
 def reasons(found: dict) -> list[str]:
-    """What is wrong, in English for an engineer, the worst first."""
+    """What is wrong, in English for engineers, worst first."""
     if not found["database"]["reachable"]:
         return [DATABASE_AWAY]
     if found["database"]["missing_migrations"]:
@@ -147,5 +150,5 @@ def reasons(found: dict) -> list[str]:
 
 
 def _number(number: int, one: str, many: str) -> str:
-    """`2 incidents are open`; nothing for none."""
+    """`2 incidents are open`. Empty for 0."""
     return f"{number} {one if number == 1 else many}" if number else ""

@@ -1,1 +1,1 @@
-"""What the desk's templates need."""
+"""Template tags of the desk."""

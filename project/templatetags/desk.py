@@ -1,4 +1,4 @@
-"""Tags of the desk's own admin templates."""
+"""Tags for the desk's own admin templates."""
 
 from django import template
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ register = template.Library()
 
 @register.simple_tag
 def rows_of(changelist) -> str:
-    """`12 orders`; beyond the limit of counting `More than 10,000 orders`."""
+    """`12 orders`, or `More than 10,000 orders` beyond the limit of counting."""
     number, opts = changelist.result_count, changelist.opts
     if number > MOST:
         return _("More than %(number)s %(name)s") % {"number": f"{MOST:,}", "name": opts.verbose_name_plural}
@@ -25,31 +25,31 @@ def rows_of(changelist) -> str:
 
 @register.simple_tag(takes_context=True)
 def empty_words(context, changelist) -> str:
-    """What an empty list says."""
+    """The text of an empty list."""
     return str(words_of(changelist.model_admin, context["request"].user))
 
 
 @register.simple_tag
 def chosen(choices) -> dict | None:
-    """The choice of a filter that is set; None for `All`, which comes first."""
+    """The selected choice of a filter. None for `All`, which comes first."""
     return next((choice for choice in choices[1:] if choice["selected"]), None)
 
 
 @register.simple_tag(name="ago")
 def ago_tag(moment) -> str:
-    """A moment as people say it, the exact time on hover."""
+    """A time as people say it, with the exact time on hover."""
     return ago(moment)
 
 
 @register.filter
 def partner_paused(row) -> str:
-    """The name of the partner of a pause that stands."""
+    """The partner's name, for a pause in force."""
     return str(PARTNER_NAMES[row.pause.partner])
 
 
 @register.filter(name="who_paused")
 def who_paused_filter(row) -> str:
-    """Whoever paused it."""
+    """Who paused it."""
     return who_paused(row.pause)
 
 

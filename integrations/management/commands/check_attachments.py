@@ -1,4 +1,4 @@
-"""`check_attachments [ORDER...]`: looks at held info-security files again (contract 3.7, 5)."""
+"""`check_attachments [ORDER...]`: checks held info-security files again (contract 3.7, 5)."""
 
 import json
 
@@ -11,9 +11,9 @@ from orders.services import recheck_files
 
 
 class Command(BaseCommand):
-    """Tells at once what is wrong with the files, and has a worker look too, so that orders with right ones go on.
+    """Reports what is wrong with the files, and has a worker check them too, so that orders with correct files go on.
 
-    Exits 1 if any are not right.
+    Exits with 1 if a file is wrong.
     """
 
     help = "Looks now, not only in five minutes, at the files of orders that are held for them (all, or those named)."
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             raise CommandError(f"{wrong} not right")
 
     def check_held(self, numbers: list[str]) -> None:
-        """One clear line for a number that is wrong, before anything is done."""
+        """Reports a wrong number in one line before anything is done."""
         known = Order.objects.in_bulk(numbers, field_name="number")
         for number in numbers:
             if number not in known:
@@ -46,7 +46,7 @@ class Command(BaseCommand):
                 raise CommandError(f"order {number} is not held for its files (state {known[number].state})")
 
     def held_checks(self, numbers: list[str]) -> list[Dispatch]:
-        """The checks that hold orders, the longest held first."""
+        """The checks that hold orders. The order that has been held longest comes first."""
         rows = Dispatch.objects.filter(
             step=Dispatch.Step.CHECK_FILES, superseded=False, order__held_because=Order.Held.FILES
         )
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         return list(rows.select_related("order").order_by("pk"))
 
     def finding(self, row: Dispatch) -> str | None:
-        """What is wrong, None if nothing is. The payload is the very question that the worker asks."""
+        """What is wrong, or None. The payload is the same one that the worker checks."""
         try:
             found = check_files(**json.loads(row.payload))
         except ProbeError as error:

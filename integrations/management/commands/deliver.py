@@ -1,4 +1,4 @@
-"""`deliver`: delivers what is due, in the foreground (contract section 5)."""
+"""`deliver`: delivers due steps, in the foreground (contract section 5)."""
 
 import datetime
 import time
@@ -20,7 +20,7 @@ ABOUT_TO_BE = datetime.timedelta(seconds=5)
 
 
 class Command(BaseCommand):
-    """Does what the worker does, once, with a progress line."""
+    """Does the worker's work once, with a progress line."""
 
     help = "Delivers all that is due now; --until-idle also waits for what is due within the next seconds."
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         self.deliver(workers)
         while until_idle and (soon := self.next_due()):
             time.sleep(max(0.0, (soon - timezone.now()).total_seconds()))
-            if timezone.now() < soon:  # a clock that stands still would keep us here for ever
+            if timezone.now() < soon:  # if the clock stands still, we would stay here for ever
                 break
             self.deliver(workers)
         if self.stderr.isatty():
@@ -46,12 +46,12 @@ class Command(BaseCommand):
                 self.stdout.write(f"{say_paused(row.pause)}: {steps(row.waiting)}")
 
     def next_due(self) -> datetime.datetime | None:
-        """When the next step is due, if that is within a few seconds."""
+        """When the next step is due, if it is due within a few seconds."""
         now = timezone.now()
         return next_due(after=now, until=now + ABOUT_TO_BE)
 
     def deliver(self, workers: int) -> None:
-        """One drain, and before it what the sweep would look for."""
+        """Runs one drain, after doing what the sweep would do."""
         now = timezone.now()
         end_pauses(now=now)
         settle_arrived(now=now)
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         self.failed += report.failed
 
     def progress(self, report: Report) -> None:
-        """A bar on one line of a terminal; nothing where the output is kept."""
+        """Shows a bar on one line of a terminal. Shows nothing where the output is kept."""
         if not self.stderr.isatty():
             return
         tried = self.tried + report.tried

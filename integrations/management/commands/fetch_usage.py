@@ -16,7 +16,7 @@ from orders.services.usage import store_usage
 
 
 class Command(BaseCommand):
-    """A question, not a step: nothing waits for it, so it is asked at once and its answer kept."""
+    """Asks at once and keeps the answer. This is a question and not a step, since nothing waits for it."""
 
     help = "Asks for the traffic of the named trials, or of all that run."
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             raise CommandError(f"{failed} not answered")
 
     def ask(self, trial: Order) -> bool:
-        """Asks for one trial and prints what came; False if the partner did not answer."""
+        """Asks about one trial and prints the answer. Returns False if the partner did not answer."""
         body = trial_flow_query(
             enterprise_id=trial.enterprise_id, product_id=latest_shape(trial).service_type_id, job_id=trial.number
         )

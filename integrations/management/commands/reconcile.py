@@ -1,4 +1,4 @@
-"""`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE]`: our records against theirs."""
+"""`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE]`: compares our records with theirs."""
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -14,8 +14,10 @@ from orders.queries.pausing import why_paused
 
 
 class Command(BaseCommand):
-    """Prints each difference and what was done about it; exits 1 if there is any, or if the big-data side did not
-    answer for an order."""
+    """Prints each difference and what was done about it.
+
+    Exits with 1 if there is a difference, or if the big-data side did not answer about an order.
+    """
 
     help = "Compares our billing records with those of the big-data side, for the named orders or all."
 
@@ -56,7 +58,7 @@ class Command(BaseCommand):
             raise CommandError(f"{row.differences} differences")
 
     def show(self, difference: Difference) -> None:
-        """One line for one difference."""
+        """Prints one line for a difference."""
         with override("en"):
             what = difference.get_kind_display()
         name = " ".join(filter(None, [difference.job_id, difference.product_id, difference.domain]))
@@ -76,7 +78,7 @@ class Command(BaseCommand):
         return f" -> left: {say_in_english(left['code'], left)}" if left and self.fix else ""
 
     def show_left(self, number: str, left: dict, compared: bool) -> None:
-        """One line for an order that was not compared, or that nothing is put right of."""
+        """Prints one line for an order that was not compared or not fixed."""
         what = "compared, but nothing of it is put right" if compared else "left out"
         self.stdout.write(f"{number}: {what}: {say_in_english(left['code'], left)}")
 
@@ -86,7 +88,7 @@ def _compared(ours: str | None, theirs: str | None) -> str:
 
 
 def check(numbers: list[str], *, fix: bool, reason: str) -> None:
-    """One clear line for what can't be done, before anything is asked."""
+    """Reports in one line what can't be done, before anything is asked."""
     kinds = dict(Order.objects.filter(number__in=numbers).values_list("number", "kind"))
     unknown = [number for number in numbers if number not in kinds]
     if unknown:

@@ -26,7 +26,7 @@ WAIT_AT_MOST = 120.0
 
 
 class Command(BaseCommand):
-    """The engine is orders.services.outbox.resend; this is its voice at the terminal."""
+    """Runs orders.services.outbox.resend from the terminal."""
 
     help = "Queues failed steps again; refuses what already succeeded unless --force."
 
@@ -66,13 +66,13 @@ class Command(BaseCommand):
             raise CommandError(f"{declined} declined{again}")
 
     def said(self, row: Judgement) -> str:
-        """The verdict and why. "Refused" is the partner's word; what we decline ourselves is "not allowed"."""
+        """The verdict and the reason. The partner "refuses"; what we decline ourselves is "not allowed"."""
         if row.why.startswith(WORDS[row.verdict]):
             return row.why
         return f"{WORDS[row.verdict]} ({row.why})" if row.why else WORDS[row.verdict]
 
     def selection(self, numbers: list[str], options: dict) -> Selection:
-        """What is meant; one clear line where that can't be told."""
+        """The selection that the options describe. Reports in one line if they don't describe one."""
         filters = {name: options[name] for name in ("channel", "failed", "since", "partner")}
         if not numbers and not any(filters.values()):
             raise CommandError("name orders, or give a filter: --failed, --channel, --partner, --since")
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         return Selection(numbers=tuple(numbers), reopen=options["reopen"], **filters)
 
     def wait(self, sent: list[Judgement]) -> int:
-        """Watches the orders' failing steps until they settle; prints an honest result; returns how many failed."""
+        """Watches the orders' failing steps until they settle, prints the result and returns how many failed."""
         end, numbers = time.monotonic() + WAIT_AT_MOST, {row.order for row in sent}
         results = self.results(numbers)
         while any(word == "waiting" for word in results.values()) and time.monotonic() < end:
@@ -94,7 +94,7 @@ class Command(BaseCommand):
         return sum(word == "failed again" for word in results.values())
 
     def results(self, numbers: set[str]) -> dict[str, str]:
-        """{order: fixed, failed again or waiting}."""
+        """`{order: "fixed", "failed again" or "waiting"}`."""
         found = {}
         for number in numbers:
             rows = Dispatch.objects.filter(order__number=number, superseded=False).exclude(state="waiting")

@@ -1,4 +1,4 @@
-"""`sandbox`: the partners' stand-in, BPM and big data over real HTTP (contract section 5)."""
+"""`sandbox`: stands in for the partners, BPM and big data, over real HTTP (contract section 5)."""
 
 import signal
 import sqlite3
@@ -14,7 +14,7 @@ from integrations.sandbox.server import SandboxServer
 
 class Command(BaseCommand):
     help = "Runs the partners' stand-in: BPM at /bpm and big data at /bigdata, with its own store and fault switches."
-    requires_system_checks = []  # it needs no database and no secrets of ours
+    requires_system_checks = []  # it needs neither our database nor our secrets
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
@@ -77,7 +77,7 @@ def _hear_signals() -> threading.Event:
 
 
 def _serve_until(told: threading.Event, server: SandboxServer) -> None:
-    """Serves in a thread while the main thread waits to be told to stop."""
+    """Serves in a thread while the main thread waits for the event."""
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     told.wait()
     server.shutdown()

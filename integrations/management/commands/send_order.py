@@ -32,7 +32,10 @@ class Command(BaseCommand):
 
 
 def _post(url: str, body: bytes) -> requests.Response:
-    """The answer. Follows no redirect: most turn a POST into a GET, and a signed message goes where it was sent."""
+    """Posts the body and returns the reply.
+
+    Follows no redirect: most turn a POST into a GET, and a signed message must not go to another address.
+    """
     headers = {"Content-Type": "application/json; charset=utf-8"}
     try:
         response = requests.post(url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)

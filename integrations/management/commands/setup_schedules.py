@@ -1,4 +1,4 @@
-"""`setup_schedules`: the recurring schedules of the queue (contract section 5)."""
+"""`setup_schedules`: sets up the queue's recurring schedules (contract section 5)."""
 
 from django.core.management.base import BaseCommand
 
@@ -6,7 +6,7 @@ from integrations.worker.schedules import RECURRING, make_schedules
 
 
 class Command(BaseCommand):
-    """Makes what is missing, mends what was changed; may be run as often as one likes."""
+    """Makes missing schedules and repairs changed ones. Running it again does no harm."""
 
     help = "Makes the recurring schedules: the sweep each minute."
 

@@ -16,14 +16,14 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    """Runs django-q2's cluster in its own process group, with a watchdog that replaces it when it hangs."""
+    """Runs django-q2's cluster in a process group of its own. A watchdog replaces the cluster when it hangs."""
 
     help = "Carries out what is due: runs qcluster with a watchdog. Ends on SIGTERM and Ctrl-C."
 
     def add_arguments(self, parser):
         hidden = argparse.SUPPRESS
-        parser.add_argument("--tied-to", type=int, help=hidden)  # for the watchdog itself: the pipe to hold
-        parser.add_argument("--ping-every", type=float, default=PING_EVERY, help=hidden)  # for tests, as the next
+        parser.add_argument("--tied-to", type=int, help=hidden)  # for the watchdog itself: the socket to hold
+        parser.add_argument("--ping-every", type=float, default=PING_EVERY, help=hidden)  # for tests, like the next one
         parser.add_argument("--patience", type=float, default=PATIENCE, help=hidden)
 
     def handle(self, *args, tied_to, ping_every, patience, **options):

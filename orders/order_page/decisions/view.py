@@ -78,7 +78,7 @@ def decide(
     if decision.asks:  # the partner is not troubled with what is not allowed anyway
         order = Order.objects.select_related("trial").get(number=number)
         _judge(decision, order, seen=seen, now=now)
-        more["held"] = decision.asks(order)  # type: ignore[call-arg]  a plain function, not a method
+        more["held"] = decision.asks(order)  # type: ignore[call-arg]  # a plain function
     with transaction.atomic():
         order = lock_order(number)
         facts = _judge(decision, order, seen=seen, now=now)

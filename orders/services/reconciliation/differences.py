@@ -1,6 +1,6 @@
-"""The life of a difference with the big-data side's books: open, over or accepted (contract 3.9, The whole truth).
+"""The states of a difference with the big-data side: open, over or accepted (contract 3.9, The whole truth).
 
-While an order has an open difference it stands in the incident `difference`, which only the books or `accept` end.
+An order with an open difference is in the incident `difference`. Only the books or `accept` end that incident.
 """
 
 import datetime
@@ -20,8 +20,11 @@ SHOWN = 3
 
 
 def troubled(orders: Collection[Order]) -> set[int]:
-    """Which of these orders a comparison must write about even if it finds nothing: they have an open difference, one
-    that was put right and not checked since, or an incident that a comparison ends. Two queries."""
+    """The orders for which a comparison must write something even if it finds nothing.
+
+    They have an open difference, a corrected difference that was not checked since, or an incident that a comparison
+    ends. Two queries.
+    """
     numbers = {order.number: order.pk for order in orders}
     rows = Difference.objects.filter(state=State.OPEN, job_id__in=list(numbers)).exclude(kind=Kind.NOT_LISTED)
     rows = rows.order_by()
@@ -37,73 +40,78 @@ def troubled(orders: Collection[Order]) -> set[int]:
 
 
 def without_accepted(order: Order, findings: Iterable[Finding]) -> list[Finding]:
-    """Leaves out what staff live with and no record of ours can hold: rows that we have no record of."""
+    """Leaves out accepted rows of which we have no record. A record of ours would remember the acceptance itself."""
     findings = list(findings)
     if all(one.record for one in findings):
         return findings
     kept = Difference.objects.filter(job_id=order.number, state=State.ACCEPTED)
-    known = {_face(row.kind, row.product_id, row.domain, row.detail) for row in kept}
+    known = {_identity(row.kind, row.product_id, row.domain, row.detail) for row in kept}
     return [
-        one for one in findings if one.record or _face(one.kind, one.product_id, one.domain, one.detail) not in known
+        one
+        for one in findings
+        if one.record or _identity(one.kind, one.product_id, one.domain, one.detail) not in known
     ]
 
 
-def _face(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
-    """What makes two differences the same; what was done about them does not."""
+def _identity(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
+    """The identity of a difference. What was done about it does not count."""
     return kind, product_id, domain, detail.get("theirs"), canonical_json(detail.get("fields"))
 
 
 def first_found(rows: QuerySet[Difference]) -> dict[tuple, datetime.datetime]:
-    """Since when each thing that differs is known: one that is found anew is as old as before."""
+    """When each difference was first found. A difference that is found again keeps its age."""
     rows = rows.filter(state=State.OPEN).values_list("kind", "product_id", "domain", "found_at")
     return {tuple(what): found for *what, found in rows}
 
 
 def keep_age(rows: Iterable[Difference], known: dict[tuple, datetime.datetime], now: datetime.datetime) -> None:
-    """Gives new rows their age. `known`: of `first_found`, asked before the old rows were closed."""
+    """Gives new rows their age. `known` comes from `first_found`, called before the old rows were closed."""
     for row in rows:
         row.found_at = known.get((row.kind, row.product_id, row.domain), now)
 
 
 def note_checked(order: Order, *, now: datetime.datetime) -> None:
-    """The books are compared again after fixes, whatever is found."""
+    """Notes that the books were compared again after fixes, whatever the result."""
     rows = Difference.objects.filter(job_id=order.number, state=State.OVER, fix__isnull=False, checked_at=None)
     rows.update(checked_at=now)
 
 
 def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.datetime) -> int:
-    """These open differences are over: not found any more, or found anew."""
+    """Closes these open differences: they were not found again, or are about to be stored anew."""
     return rows.filter(state=State.OPEN).update(state=State.OVER, closed_at=now, closed_by=by[:160])
 
 
 def of_order(order: Order) -> QuerySet[Difference]:
-    """The differences that a comparison of this order finds and closes; those from before its number was known too."""
+    """The differences that a comparison of this order finds and closes.
+
+    Includes those from before we knew the order's number.
+    """
     return Difference.objects.filter(job_id=order.number).exclude(kind=Kind.NOT_LISTED)
 
 
 def tell_differences(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """The order (locked) stands in the incident as long as a difference of it is open."""
+    """Keeps the (locked) order in the incident as long as it has an open difference."""
     still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
     if still:
-        detail = ", ".join(map(_in_short, still[:SHOWN])) + (f" … {len(still)}" if len(still) > SHOWN else "")
+        detail = ", ".join(map(_summary, still[:SHOWN])) + (f" … {len(still)}" if len(still) > SHOWN else "")
         open_incident(order, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now)
     else:
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
 
 
 def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """After a comparison of the (locked) order: what its answer, or the mere look, ends beside the differences."""
+    """Ends the incidents that a comparison of the (locked) order settles, besides that of its differences."""
     _end_failed_fixes(order, by=by, now=now)
     _end_unknown(order, by=by, now=now)
 
 
-def _in_short(row: Difference) -> str:
+def _summary(row: Difference) -> str:
     name = row.domain or row.product_id or row.job_id
     return f"{name} ({row.detail.get('ours')} / {row.detail.get('theirs')})"
 
 
 def _end_failed_fixes(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """A fix that failed is nobody's trouble once a later comparison has looked."""
+    """Ends the trouble of failed fixes, since a later comparison has looked."""
     failed = order.dispatches.filter(step__in=FIXES, state=Dispatch.State.FAILED, superseded=False)
     for step in set(failed.values_list("step", flat=True)):
         failed.filter(step=step).update(superseded=True)
@@ -111,7 +119,7 @@ def _end_failed_fixes(order: Order, *, by: str, now: datetime.datetime) -> None:
 
 
 def _end_unknown(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """No record of unknown fate is left: neither this order nor one of its trial's is stopped by it."""
+    """Ends the trouble of unknown records, for this order and its changes, once no record is unknown any more."""
     stopped = AffectedOrder.objects.filter(
         Q(order=order) | Q(order__trial=order), incident__code=UNKNOWN_RECORD, closed_at=None
     )
@@ -123,7 +131,7 @@ def _end_unknown(order: Order, *, by: str, now: datetime.datetime) -> None:
 
 
 def note_fixed(rows: Iterable[Dispatch], *, by: str, now: datetime.datetime) -> None:
-    """Fixes that are done end the differences that they were planned for, and the incident with the last of them."""
+    """Closes the differences for which these finished fixes were planned. With the last one, the incident ends."""
     done = {row.pk: row.order for row in rows if row.step in FIXES}
     for pk, order in done.items():
         if close_differences(Difference.objects.filter(fix=pk), by=by, now=now):

@@ -1,8 +1,8 @@
-"""Holds BBOSS's list of order numbers against ours (contract section 5, `reconcile --numbers`).
+"""Compares BBOSS's list of order numbers with ours (contract section 5, `reconcile --numbers`).
 
-A number that we do not know is a difference without an order: no incident names it, so its row stays open until the
-order is here, a later list is compared, or staff accept it. An order of ours that the list lacks stands in the incident
-`difference` like any other.
+A number that we do not know is a difference without an order. No incident names it. Its row stays open until the order
+is here, a later list is compared, or staff accept it. An order that the list lacks is in the incident `difference` like
+any other.
 """
 
 import datetime
@@ -19,11 +19,11 @@ from orders.services.reconciliation.differences import close_differences, first_
 
 Kind, State = Difference.Kind, Difference.State
 UNKNOWN_NUMBER, NOT_LISTED = {"code": "unknown_number"}, {"code": "not_listed"}
-KEPT = ("infoType", "enterpriseId", "createTime", "cancelTime")  # of a record of theirs, for who must judge it
+KEPT = ("infoType", "enterpriseId", "createTime", "cancelTime")  # of the partner's record, for people who judge it
 
 
 def unknown_numbers(numbers: Iterable[str]) -> list[str]:
-    """Those of which we have no order, as they came."""
+    """The numbers of which we have no order, in the given form."""
     found = []
     for batch in _batches(numbers):
         known = set(Order.objects.filter(number__in=batch).values_list("number", flat=True))
@@ -32,7 +32,7 @@ def unknown_numbers(numbers: Iterable[str]) -> list[str]:
 
 
 def close_known(*, by: str, now: datetime.datetime) -> int:
-    """The numbers that became known since: their rows are over. Returns how many rows."""
+    """Closes the rows of numbers whose orders have arrived since. Returns how many rows."""
     rows = Difference.objects.filter(kind=Kind.UNKNOWN_ORDER, state=State.OPEN)
     known = Order.objects.filter(number__in=rows.values("job_id")).values_list("number", flat=True)
     return sum(close_differences(rows.filter(job_id__in=batch), by=by, now=now) for batch in _batches(known))
@@ -42,18 +42,20 @@ def close_known(*, by: str, now: datetime.datetime) -> int:
 def keep_unknown(
     row: Reconciliation, number: str, held: Collection[HeldRecord], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Saves what the big-data side holds for a number that we do not know, one row for each record (or one that says
-    that it holds none), in the place of what was found before; what staff live with is not found again."""
+    """Stores what the big-data side holds for a number that we do not know, and closes earlier rows.
+
+    There is one row for each record, or one that says that there is none. Accepted rows are not stored again.
+    """
     rows = Difference.objects.filter(kind=Kind.UNKNOWN_ORDER, job_id=number)
     known = first_found(rows)
     close_differences(rows, by=by, now=now)
-    accepted = {_face(one) for one in rows.filter(state=State.ACCEPTED)}
-    found = [_unknown(row, number, record) for record in held] or [_unknown(row, number, None)]
+    accepted = {_identity(one) for one in rows.filter(state=State.ACCEPTED)}
+    found = [_new_difference(row, number, record) for record in held] or [_new_difference(row, number, None)]
     keep_age(found, known, now)
-    return Difference.objects.bulk_create([one for one in found if _face(one) not in accepted], batch_size=500)
+    return Difference.objects.bulk_create([one for one in found if _identity(one) not in accepted], batch_size=500)
 
 
-def _unknown(row: Reconciliation, number: str, record: HeldRecord | None) -> Difference:
+def _new_difference(row: Reconciliation, number: str, record: HeldRecord | None) -> Difference:
     detail = {"ours": "none", "theirs": "missing", "left": UNKNOWN_NUMBER}
     if record:
         held = {name: record.fields.get(name, "") for name in KEPT}
@@ -68,14 +70,14 @@ def _unknown(row: Reconciliation, number: str, record: HeldRecord | None) -> Dif
     )
 
 
-def _face(one: Difference) -> tuple:
+def _identity(one: Difference) -> tuple:
     return one.product_id, one.domain, one.detail.get("theirs"), canonical_json(one.detail.get("held"))
 
 
 def keep_not_listed(
     row: Reconciliation, orders: QuerySet[Order], listed: Collection[str], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Saves which of these orders of ours the list lacks, in the place of what was found of them before."""
+    """Stores which of these orders the list lacks, and closes earlier rows about them."""
     rows = Difference.objects.filter(kind=Kind.NOT_LISTED)
     accepted = set(rows.filter(state=State.ACCEPTED).values_list("order_id", flat=True))
     before = set(rows.filter(state=State.OPEN).values_list("order_id", flat=True))
@@ -83,12 +85,14 @@ def keep_not_listed(
     for pk, number in orders.order_by("pk").values_list("pk", "number"):
         lacking = number not in listed and pk not in accepted
         if lacking or pk in before:
-            found += _keep_listing(row, pk, lacking=lacking, by=by, now=now)
+            found += _save_not_listed(row, pk, lacking=lacking, by=by, now=now)
     return found
 
 
 @transaction.atomic
-def _keep_listing(row: Reconciliation, pk: int, *, lacking: bool, by: str, now: datetime.datetime) -> list[Difference]:
+def _save_not_listed(
+    row: Reconciliation, pk: int, *, lacking: bool, by: str, now: datetime.datetime
+) -> list[Difference]:
     order = lock_orders([pk])[pk]
     known = first_found(order.differences.filter(kind=Kind.NOT_LISTED))
     close_differences(order.differences.filter(kind=Kind.NOT_LISTED), by=by, now=now)

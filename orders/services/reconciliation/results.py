@@ -1,5 +1,7 @@
-"""Keeps what a comparison with the big-data side found (contract section 5, `reconcile`): differences, their incidents,
-what the answer settles, and with `--fix` the steps that put it right."""
+"""Stores the results of a comparison with the big-data side (contract section 5, `reconcile`).
+
+These are differences, their incidents, records that the answer settles, and with `--fix` the steps that correct them.
+"""
 
 import datetime
 from collections.abc import Iterable, Mapping
@@ -35,12 +37,12 @@ Snapshot = dict[int, tuple[str, int | None]]
 
 
 def begin_reconciliation(*, by: str, now: datetime.datetime) -> Reconciliation:
-    """The row of a comparison that begins now."""
+    """Makes the row of a comparison that begins now."""
     return Reconciliation.objects.create(started_at=now, by=by[:160])
 
 
 def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
-    """What would change if a step acted on these records meanwhile."""
+    """The part of these records that changes if a step acts on them meanwhile."""
     return {record.pk: (record.state, record.dispatch_id) for record in records}
 
 
@@ -49,11 +51,12 @@ def keep_findings(
     row: Reconciliation, order_id: int, findings: list[Finding], *, seen: Snapshot, fix: bool, by: str,
     now: datetime.datetime, reason: str = "",
 ) -> list[Difference] | None:  # fmt: skip
-    """Saves an order's differences in the place of those that were open and, with `fix`, plans what puts them right;
-    returns the new rows. With a `reason` records that we lack are deleted though the order stands.
+    """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
 
-    A record of unknown fate becomes what the big-data side said, with or without `fix`. None, and nothing saved, if a
-    step has acted on the order since its records were read (`seen`).
+    Returns the new rows. With a `reason`, records that we lack are deleted although the order stands.
+
+    A record of unknown state gets the state that the big-data side gave, with or without `fix`. If a step has acted on
+    the order since its records were read (`seen`), nothing is stored and the result is None.
     """
     trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
     order = lock_orders({order_id, trial} - {None})[order_id]
@@ -62,7 +65,7 @@ def keep_findings(
     if obstacle and obstacle.moving or snapshot(records.values()) != seen:
         return None
     findings = _settle(order, without_accepted(order, findings), records)
-    findings = _without_gone(order, findings, records, now=now, by=by)
+    findings = _drop_given_up(order, findings, records, now=now, by=by)
     left = Fix(order, obstacle, reason=reason, now=now).judge(findings, records) if fix else [{}] * len(findings)
     known = first_found(of_order(order))
     note_checked(order, now=now)
@@ -82,9 +85,9 @@ def keep_findings(
 def compare_order(
     *, number: str, held: Look, fix: bool, reason: str, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """What `reconcile ORDER [--fix --reason TEXT]` does, for staff at the order's page: returns what was found.
+    """Does `reconcile ORDER [--fix --reason TEXT]` for staff on the order's page. Returns the differences.
 
-    `held`: the comparison, made outside the transaction. Raises OrderUnknownError, NotAllowedError.
+    `held` is the comparison, made outside the transaction. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "putting the books right" if fix else "a comparison")
     with transaction.atomic():
@@ -96,7 +99,7 @@ def compare_order(
         if kept is None:
             raise NotAllowedError("billing_under_way", number=number)
         fixed = sum(one.fix_id is not None or one.state == Difference.State.OVER for one in kept)
-        if not fixed:  # else it is noted already
+        if not fixed:  # otherwise it has been noted already
             add_event(order, "compared", by=by, now=now, reason=reason.strip(), differences=len(kept))
         add_counts(row, orders=1, records=held.records, differences=len(kept), fixed=fixed)
         Reconciliation.objects.filter(pk=row.pk).update(finished_at=now)
@@ -104,7 +107,10 @@ def compare_order(
 
 
 def _settle(order: Order, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Finding]:
-    """What was unknown is known now. One that is missing and must be there is still ours: live, and not billed."""
+    """Gives unknown records the state that the partner gave.
+
+    A missing record that must exist counts as live here, and so as not billed.
+    """
     changed, kept = [], []
     for one in findings:
         if one.remedy == SETTLE:
@@ -113,17 +119,17 @@ def _settle(order: Order, findings: list[Finding], records: Mapping[int, Billing
             if one.theirs == "missing" and _must_be_live(order, record):
                 record.state = Record.LIVE
                 one = replace(one, kind=Difference.Kind.NOT_BILLED, remedy=CREATE)
-            _take_times(record, one)
+            _copy_times(record, one)
             changed.append(record)
         kept.append(one)
     BillingRecord.objects.bulk_update(changed, ["state", "create_time", "cancel_time", "cancelled_at"], batch_size=500)
     return kept
 
 
-def _without_gone(
+def _drop_given_up(
     order: Order, findings: list[Finding], records: Mapping[int, BillingRecord], *, now: datetime.datetime, by: str
 ) -> list[Finding]:
-    """What staff gave up to take back, and is not live there any more, is no difference: it is what was wanted."""
+    """Leaves out records that staff gave up taking back and that are not live any more: that is what was wanted."""
     billed = {pk for row in billed_still(order) for pk in row.records}
     gone = [one for one in findings if one.record in billed and one.theirs != "live"]
     for one in gone:
@@ -142,8 +148,8 @@ def _must_be_live(order: Order, record: BillingRecord) -> bool:
     return runs and shape.domains.filter(key=record.domain_key).exists()
 
 
-def _take_times(record: BillingRecord, one: Finding) -> None:
-    """Theirs, where a record of ours has none: it was never known to be sent."""
+def _copy_times(record: BillingRecord, one: Finding) -> None:
+    """Takes the partner's times where our record has none. We never knew that it was sent."""
     created, ends = one.times
     record.create_time = record.create_time or created
     if record.state == Record.CANCELLED:
@@ -156,7 +162,7 @@ def _difference(
     row: Reconciliation, order: Order, one: Finding, left: dict | None, steps: Mapping[str, Dispatch], by: str,
     now: datetime.datetime,
 ) -> Difference:  # fmt: skip
-    """A difference that the question itself has settled is over at once."""
+    """Makes a difference. If the question itself has settled it, it is over at once."""
     over = {"state": Difference.State.OVER, "closed_at": now, "closed_by": by[:160]} if one.remedy == SETTLE else {}
     return Difference(
         reconciliation=row,
@@ -187,7 +193,7 @@ def _note(
 
 
 def add_counts(row: Reconciliation, *, orders: int, records: int, differences: int, fixed: int) -> None:
-    """What was compared and found since it was last said."""
+    """Adds these counts to the comparison's row."""
     Reconciliation.objects.filter(pk=row.pk).update(
         orders=F("orders") + orders,
         records=F("records") + records,
@@ -200,11 +206,11 @@ def add_counts(row: Reconciliation, *, orders: int, records: int, differences: i
 def end_reconciliation(
     row: Reconciliation, *, error: str, now: datetime.datetime, newest: int | None, listed: int | None = None
 ) -> None:
-    """Closes it, with an event and a mail to the default contact, even when it found nothing. `listed`: how many
-    numbers BBOSS's list held, where there was one.
+    """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
 
-    The mail goes through the newest order compared (`newest`), or the newest that there is; without any order there is
-    nothing to compare and nobody is told.
+    `listed` is how many numbers BBOSS's list held, if there was one. The mail belongs to the newest compared order
+    (`newest`), or else to the newest order of all. Without any order there is no mail, since there was nothing to
+    compare.
     """
     Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
     row.refresh_from_db()

@@ -1,7 +1,7 @@
-"""Staff take the big-data side's books as ours (`take`), or live with what differs (`accept`; contract 3.9, 13 and 14).
+"""Staff take the big-data side's records as ours (`take`) or accept differences (`accept`; contract 3.9, 13 and 14).
 
-The partner is asked first, outside any transaction; then its answer is held against the order under its lock, unless a
-billing step is under way.
+The partner is asked first, outside any transaction. Then its answer is compared with the order under the order's lock.
+No billing step may be under way.
 """
 
 import datetime
@@ -48,13 +48,15 @@ LIVING = {
 
 
 def job_of(order: Order) -> str:
-    """The jobId of an order's records: a change's are its trial's."""
+    """The jobId of an order's records. A change's records are its trial's."""
     return order.trial.number if order.kind == Kind.CHANGE and order.trial else order.number
 
 
 def ask_all(order: Order) -> list[HeldRecord]:
-    """The partner's books of an order, and of its trial where a failed step is about the trial's records. Raises
-    BooksSilentError."""
+    """The partner's records for an order. If a failed step concerns its trial's records, those too.
+
+    Raises BooksSilentError.
+    """
     failed = order.dispatches.filter(state=State.FAILED, superseded=False, channel=Dispatch.Channel.BILLING)
     jobs = [job_of(order)]
     if order.trial and order.trial.number not in jobs and failed.filter(lane=order.trial_id).exists():
@@ -63,12 +65,12 @@ def ask_all(order: Order) -> list[HeldRecord]:
 
 
 def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
-    """Those among the books that bear the order's own number."""
+    """The records that bear the order's own number."""
     return [one for one in held if one.fields.get("jobId", order.number) == order.number]
 
 
 def ask_books(number: str) -> list[HeldRecord]:
-    """The partner's books for an order. Raises NotAllowedError where it does not answer, OrderUnknownError."""
+    """The partner's records for an order. Raises OrderUnknownError, and NotAllowedError if it does not answer."""
     order = Order.objects.filter(number=number).select_related("trial").first()
     if order is None:
         raise OrderUnknownError("order_unknown", number=number)
@@ -83,11 +85,13 @@ def ask_books(number: str) -> list[HeldRecord]:
 def take(
     *, number: str, step: str = "", held: list[HeldRecord] | None = None, reason: str, by: str, now: datetime.datetime
 ) -> Order:
-    """Takes the partner's books as ours: for a step that stopped because the partner acted before, else for the order's
-    differences. `held`: its answer; None: it is asked now, so the caller must not be in a transaction.
+    """Takes the partner's records as ours.
 
-    A cancel or delete is not taken while the record is live, a create only where its records are live. Raises
-    OrderUnknownError, NotAllowedError.
+    If steps stopped because the partner acted before, it takes their records, otherwise the order's differences. `held`
+    is the partner's answer. If None, the partner is asked now, so the caller must not be in a transaction.
+
+    A cancel or delete is taken only if the records are not live there. A create is taken only if they are. Raises
+    OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "taking the books")
     held = ask_books(number) if held is None else held
@@ -110,7 +114,7 @@ def take(
         if not rows:
             _close_differences(open_differences(order), Difference.State.OVER, reason, by=by, now=now)
             tell_differences(order, by=by, now=now)
-        _go_on(order, now=now, by=by)
+        _continue_order(order, now=now, by=by)
     return order
 
 
@@ -121,15 +125,15 @@ def why_not_take(order: Order, *, stopped: bool, differs: bool, billed: bool) ->
 
 
 def _check_quiet(order: Order) -> None:
-    """Raises NotAllowedError while a billing step is under way: what was asked may be out of date."""
+    """Raises NotAllowedError while a billing step is under way, since the partner's answer may be out of date."""
     steps = Dispatch.objects.filter(channel=Dispatch.Channel.BILLING, superseded=False, state__in=OPEN_STATES)
     lane = order.trial_id or order.pk
     if steps.filter(order=order).exists() or steps.filter(lane=lane).exists():
         raise NotAllowedError("billing_under_way", number=order.number)
 
 
-def _take_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
-    """What staff gave up to take back is gone there; True if so."""
+def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
+    """Notes that records which staff gave up taking back are gone there. Returns whether they are."""
     there = by_identity(held)
     ids = {pk for row in billed_still(order) for pk in row.records}
     records = list(BillingRecord.objects.filter(pk__in=ids).select_related("order"))
@@ -142,7 +146,7 @@ def _take_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
-    """Steps that failed since the partner acted on their key before."""
+    """Steps that failed because the partner acted on their key before."""
     rows = order.dispatches.filter(superseded=False, state=State.FAILED, error_code=ACTED_BEFORE)
     rows = rows.filter(channel=Dispatch.Channel.BILLING)
     return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
@@ -175,7 +179,7 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
 
 
 def _take_differences(order: Order, held: list[HeldRecord]) -> None:
-    """Our records become the partner's, where that leaves right books. Raises NotAllowedError."""
+    """Gives our records the partner's state, if the books are right afterwards. Raises NotAllowedError."""
     if not open_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
     if order.kind == Kind.CHANGE:
@@ -187,7 +191,7 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
         if record.state == Record.LIVE and not (one and one.live):
             raise NotAllowedError("record_not_there", domain=record.domain, remedy=_makes_again(order))
     waiting = set(order.billing_records.filter(state=Record.TO_SEND).values_list("product_id", "domain_key"))
-    may_live = _may_live(order)
+    may_live = _may_be_live(order)
     for one in held:
         if one.live and (one.product_id, one.key) in waiting:
             raise NotAllowedError("record_to_come", domain=one.domain)
@@ -196,15 +200,15 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
     adopt(order, held)
 
 
-def _makes_again(order: Order) -> str:
-    """`--fix` leaves orders from before a restore alone."""
+def _repair_command(order: Order) -> str:
+    """The command that makes a record again. `--fix` skips orders from before a restore."""
     if is_from_before_restore(order):
         return f"`resend {order.number} --channel billing --force`"
     return f"`reconcile {order.number} --fix` or `resend`"
 
 
-def _may_live(order: Order) -> set[tuple[str, str]]:
-    """The records (productId, domain) that may be live of an order: those of its list, and those that are live here."""
+def _may_be_live(order: Order) -> set[tuple[str, str]]:
+    """The records (productId, domain) that may be live for an order: those in its list and those that are live here."""
     trial = order.kind == Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
         return set()
@@ -215,7 +219,7 @@ def _may_live(order: Order) -> set[tuple[str, str]]:
 
 
 def adopt(order: Order, held: list[HeldRecord]) -> None:
-    """Our records of a jobId become what the partner holds, those that we lack too."""
+    """Gives our records of a jobId the partner's state, and adds the records that we lack."""
     there = by_name(of_job(order, held))
     records = list(order.billing_records.all())
     fields = order.differences.filter(state=Difference.State.OPEN, kind__in=IN_FIELDS)
@@ -248,10 +252,11 @@ def accept(
     *, number: str, incident: str = "", held: list[HeldRecord] | None = None, reason: str, by: str,
     now: datetime.datetime,
 ) -> Order | None:  # fmt: skip
-    """Lives with a difference or an incident that only the books end: our records take what the partner holds.
+    """Accepts differences, and incidents that only the books end. Our records get the partner's state.
 
-    `incident`: a code or the incident's id; empty: all that can be accepted. `held`: as for `take`. A number that we do
-    not know is accepted by its differences; None is returned then. Raises OrderUnknownError, NotAllowedError.
+    `incident` is a code or the incident's id; if empty, everything acceptable is accepted. For `held` see `take`. For a
+    number that we do not know, its differences are accepted and the result is None. Raises OrderUnknownError and
+    NotAllowedError.
     """
     check_reason(reason, "accepting")
     if not Order.objects.filter(number=number).exists():
@@ -276,13 +281,13 @@ def accept(
             Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
             row.state = State.GIVEN_UP
             settle_given_up(row, held, now=now, by=by)
-        _follow(order, set(codes), held, reason.strip(), now=now, by=by)
-        _go_on(order, now=now, by=by)
+        _after_accepting(order, set(codes), held, reason.strip(), now=now, by=by)
+        _continue_order(order, now=now, by=by)
     return order
 
 
 def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], list[Dispatch]]:
-    """The open troubles of an order that `accept` ends, and the failed billing steps whose outcome nobody knows."""
+    """What `accept` ends: an order's open troubles, and failed billing steps whose outcome nobody knows."""
     rows = order.troubles.filter(closed_at=None).select_related("incident").order_by("pk")
     steps = order.dispatches.filter(state=State.FAILED, may_have_acted=True, superseded=False, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
@@ -305,7 +310,7 @@ def why_not_accept(order: Order, there: bool) -> NotAllowedError | None:
 
 
 def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now: datetime.datetime) -> None:
-    """They stay listed, with who lives with it and why; an incident that stops nobody any more is over."""
+    """Closes accepted troubles. They stay listed with reason and user. An incident that stops nobody any more ends."""
     ids = [row.pk for row in troubles]
     lock_incidents({(row.incident.partner, row.incident.code) for row in troubles})
     AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
@@ -314,7 +319,7 @@ def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now:
             end_incidents([incident], now=now)
 
 
-def _follow(
+def _after_accepting(
     order: Order, codes: set[str], held: list[HeldRecord], reason: str, *, now: datetime.datetime, by: str
 ) -> None:
     differs = DIFFERENCE in codes and open_differences(order).exists()
@@ -325,14 +330,14 @@ def _follow(
         _close_differences(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
     if BILLED_NOT_ACTIVE in codes and order.undo_since:
         give_restore_up(order, now=now, by=by)
-    asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial bears the mark too
+    asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial has the mark too
     if asked and not order.troubles.filter(closed_at=None, incident__code=LATE_UNDO).exists():
         end_question(order, now=now, by=by)
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
 
 
 def open_differences(order: Order) -> QuerySet[Difference]:
-    """Those with the partner's books; that BBOSS's list lacks an order says nothing about them."""
+    """The open differences with the partner's books. That BBOSS's list lacks an order is not about the books."""
     return order.differences.filter(state=Difference.State.OPEN).exclude(kind=Difference.Kind.NOT_LISTED)
 
 
@@ -341,14 +346,14 @@ def _close_differences(rows: QuerySet[Difference], state: str, reason: str, *, b
 
 
 def _accept_unknown(number: str, reason: str, *, by: str, now: datetime.datetime) -> None:
-    """A number that BBOSS or the partner knows and we do not."""
+    """Accepts the differences of a number that BBOSS or the partner knows and we do not."""
     rows = Difference.objects.filter(job_id=number, order=None, state=Difference.State.OPEN)
     if not rows.update(state=Difference.State.ACCEPTED, closed_at=now, closed_by=by[:160], reason=reason):
         raise OrderUnknownError("number_unknown", number=number)
     add_event(None, "accepted", by=by, now=now, number=number, reason=reason)
 
 
-def _go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
+def _continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
     convert_found_cancelled(trial, now=now, by=by)
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])

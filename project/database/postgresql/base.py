@@ -101,7 +101,7 @@ def _check_time(until: float) -> None:
 
 
 class _Driver:
-    """psycopg as Django takes it, with our connections."""
+    """psycopg with our connections, as Django uses it."""
 
     connect = staticmethod(DeadlineConnection.connect)
 
@@ -110,7 +110,10 @@ class _Driver:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection that was shut at its deadline is replaced by the next statement that is not in its transaction."""
+    """Replaces a connection that was closed at its deadline.
+
+    The next statement that is not in its transaction opens a new one.
+    """
 
     Database = _Driver()
 
@@ -122,7 +125,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self):
         params = super().get_connection_params()
         if not self.settings_dict.get("POOLER"):
-            # What the URL says comes last, and so is what counts.
+            # The URL's options come last, so they win.
             params["options"] = f"{session_limits(statement_limit())} {params.get('options', '')}".strip()
         return params
 
@@ -135,7 +138,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().ensure_connection()
 
     def close_if_unusable_or_obsolete(self):
-        """At both ends of a request, where nothing may be raised, a new connection must not be tried for."""
+        """Runs at both ends of a request. Nothing may be raised there, so it does not try to connect again."""
         self._drop_closed()
         super().close_if_unusable_or_obsolete()
 

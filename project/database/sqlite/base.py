@@ -1,4 +1,4 @@
-"""Django's engine for SQLite that waits for a lock no longer than the deadline allows."""
+"""Django's engine for SQLite. It waits for a lock no longer than the deadline allows."""
 
 from django.db.backends.sqlite3 import base
 
@@ -7,7 +7,7 @@ from project.database.options import SQLITE_PATIENCE
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """SQLite works inside our process: what it waits for is a lock of another one, or the disk."""
+    """SQLite runs inside our process. It waits only for locks of other processes, or for the disk."""
 
     _patience = SQLITE_PATIENCE
 
@@ -16,7 +16,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().get_new_connection(conn_params)
 
     def create_cursor(self, name=None):
-        """Django makes one for each statement."""
+        """Sets the time-out before each statement, since Django makes a cursor for each."""
         left = time_left()
         if left <= 0:
             raise self.Database.OperationalError("no time is left for another statement")

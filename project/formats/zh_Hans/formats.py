@@ -1,4 +1,4 @@
-"""Days and times for staff who read Chinese."""
+"""Dates and times for staff who read Chinese."""
 
 DATE_FORMAT = "Y-m-d"
 DATETIME_FORMAT = "Y-m-d H:i:s"

@@ -1,4 +1,4 @@
-"""`backup DIR`: a verified copy of the database and of ATTACHMENT_DIR (contract section 5)."""
+"""`backup DIR`: makes a verified copy of the database and of ATTACHMENT_DIR (contract section 5)."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from project.database.errors import BackupError
 
 
 class Command(BaseCommand):
-    """May run while the desk works. A folder without manifest.json is a backup that was not finished."""
+    """May run while the desk works. A folder without manifest.json is an unfinished backup."""
 
     help = "Copies the database and ATTACHMENT_DIR into a new or empty folder, and reads the copy through."
 

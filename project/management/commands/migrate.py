@@ -1,7 +1,8 @@
-"""`migrate`: Django's own, which on PostgreSQL does not wait long for a table that others use.
+"""`migrate`: Django's command. On PostgreSQL it does not wait long for a table that others use.
 
-While a change of a table waits for its lock, every later statement on that table waits behind it, BBOSS's orders too.
-So a wait ends after LOCK_WAIT: that migration is rolled back, those before it stay, and `migrate` is run again.
+While a change of a table waits for its lock, every later statement on that table waits behind it, also for BBOSS's
+orders. So a wait ends after LOCK_WAIT. That migration is rolled back, those before it stay, and `migrate` can be run
+again.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
 
 
 class Command(migrate.Command):
-    """Raises CommandError where a table is in use for longer than LOCK_WAIT."""
+    """Raises CommandError if a table is in use for longer than LOCK_WAIT."""
 
     def handle(self, *args, **options):
         with short_lock_waits(connections[options["database"]]):
@@ -34,7 +35,7 @@ class Command(migrate.Command):
 
 @contextlib.contextmanager
 def short_lock_waits(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Bounds the waits for locks within; a migration itself may take as long as it needs."""
+    """Bounds waits for locks within the block. A migration itself may take as long as it needs."""
     if connection.vendor != "postgresql":
         yield
         return

@@ -1,4 +1,4 @@
-"""`settings`: what is in force and where each comes from, secrets masked."""
+"""`settings`: shows the values in force and their origin, with secrets masked."""
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -23,5 +23,5 @@ class Command(BaseCommand):
 def _shown(setting: Setting) -> str:
     given = settings.ENVIRONMENT.given(setting.name)
     if setting.name == "EMAIL_BACKEND" and given is None:
-        return settings.EMAIL_BACKEND  # EMAIL_URL's
+        return settings.EMAIL_BACKEND  # EMAIL_URL decides it
     return setting.shown(setting.default if given is None else given)

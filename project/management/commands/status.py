@@ -1,4 +1,4 @@
-"""`status [--json]`: one look at the whole installation (contract section 5)."""
+"""`status [--json]`: the state of the whole installation (contract section 5)."""
 
 import json
 
@@ -11,7 +11,7 @@ from project.observability.status_report import status
 
 
 class Command(BaseCommand):
-    """Says what is wrong first, then how things are; exits 1 if anything is wrong."""
+    """Says what is wrong first, then how things are. Exits with 1 if anything is wrong."""
 
     help = (
         "One look: database, queue, worker, breakers, pauses, oldest due per partner, incidents, differences, backup."

@@ -1,4 +1,4 @@
-"""`version`: which version this is, in place of Django's command of this name."""
+"""`version`: shows the version of the desk, in place of Django's command of this name."""
 
 import platform
 
@@ -9,7 +9,7 @@ from project import __version__
 
 
 class Command(BaseCommand):
-    """A line each for the desk, Django and Python. Asks neither settings nor database, so that it always answers."""
+    """Prints a line each for the desk, Django and Python. Reads neither settings nor database, so it always works."""
 
     help = "Says which version of the desk this is, and of Django and Python."
     requires_system_checks = []

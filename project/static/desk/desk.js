@@ -1,4 +1,4 @@
-/* Conveniences only: every page can be read and every action done without this. */
+/* Conveniences only. Every page can be read, and every action done, without this script. */
 "use strict";
 
 const COPY = document.currentScript.dataset.copy;

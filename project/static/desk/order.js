@@ -32,7 +32,7 @@ document.addEventListener("keydown", (event) => {
     });
 });
 
-/* What was written stays in this tab until the form is taken: a log-in may end while it is open. */
+/* Keeps typed text in this tab until the form is accepted, since a log-in may end meanwhile. */
 document.querySelectorAll("textarea[data-draft]").forEach((field) => {
     const key = `draft:${location.pathname}`;
     if (!field.value) field.value = sessionStorage.getItem(key) || "";
