@@ -53,8 +53,8 @@ def send(payload: dict, *, connect: Connect | None = None) -> None:
     except (smtplib.SMTPException, requests.RequestException, OSError) as error:
         raise _from("mail server", error, permanent=False, code=_trouble(error)) from error
     except ValueError as error:  # an address or header that can't be written, BadHeaderError among them
-        params = {"code": "mail_not_written", "why": _words(error)}
-        message = f"the mail can't be written: {_words(error)}"
+        params = {"code": "mail_not_written", "why": _clean_text(error)}
+        message = f"the mail can't be written: {_clean_text(error)}"
         raise MailError(message, permanent=True, code="bad_mail", params=params) from error
 
 
@@ -77,8 +77,8 @@ def _message(payload: dict, backend: BaseEmailBackend) -> EmailMessage:
 
 def _from(whom: str, error: Exception, *, permanent: bool, code: str) -> MailError:
     """An error that tells a server's own words."""
-    params = {"code": "partner_words", "words": _words(error)}
-    return MailError(f"{whom}: {_words(error)}", permanent=permanent, code=code, params=params)
+    params = {"code": "partner_words", "words": _clean_text(error)}
+    return MailError(f"{whom}: {_clean_text(error)}", permanent=permanent, code=code, params=params)
 
 
 def _recipients_refused(error: smtplib.SMTPRecipientsRefused) -> MailError:

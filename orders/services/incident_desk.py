@@ -85,7 +85,7 @@ def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: boo
         raise NotAllowedError("incident_state", **about_it)
     if by_hand and incident.code in BOOKS_ONLY:
         raise NotAllowedError("incident_by_the_books", **about_it)
-    if by_hand and _leaves_unknown(incident):
+    if by_hand and _has_unknown_outcome(incident):
         raise NotAllowedError("incident_outcome_unknown", **about_it)
     return incident
 

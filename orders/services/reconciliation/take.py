@@ -108,7 +108,7 @@ def take(
             for row in rows:
                 row.order = order
                 _take_step(row, held, now=now, by=by)
-        elif not _take_gone(order, held, now=now, by=by):
+        elif not _note_gone(order, held, now=now, by=by):
             _take_differences(order, held)
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
@@ -189,7 +189,7 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
     for record in order.billing_records.all():
         one = there.get((record.product_id, record.domain_key))
         if record.state == Record.LIVE and not (one and one.live):
-            raise NotAllowedError("record_not_there", domain=record.domain, remedy=_makes_again(order))
+            raise NotAllowedError("record_not_there", domain=record.domain, remedy=_repair_command(order))
     waiting = set(order.billing_records.filter(state=Record.TO_SEND).values_list("product_id", "domain_key"))
     may_live = _may_be_live(order)
     for one in held:
