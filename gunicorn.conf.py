@@ -1,7 +1,8 @@
-"""Read by gunicorn itself, at its start and at each reload. deploy/README.md says how a new version takes over.
+"""gunicorn reads this file at its start and at each reload. deploy/README.md says how a new version takes over.
 
-Callers that send the head of a request too slowly are given up: nginx in front never is one, but without it eight of
-them would hold all threads. Imports nothing of ours: what the master has loaded, its workers would keep over a reload.
+The worker class gives up callers that send the head of a request too slowly. nginx is never so slow, but without nginx
+eight such callers would hold all threads. This file imports nothing of ours: workers keep what the master has loaded,
+even over a reload.
 """
 
 import contextlib
@@ -14,13 +15,13 @@ import time
 from gunicorn.workers.gthread import ThreadWorker
 
 HEAD_SECONDS = 10
-LINGER_SECONDS = 2  # what a caller may still send after our last answer, so that it comes to read it
+LINGER_SECONDS = 2  # how long a caller may still send after our last answer, so that it gets to read that answer
 
 
 class InTimeWorker(ThreadWorker):
-    """Slow callers hold a thread for a bounded time, and never the main thread, which accepts and tells that we live.
+    """Slow callers hold a thread for a limited time, and never the main thread, which accepts and shows that we live.
 
-    `integrations.inbound.body` bounds the bodies.
+    `integrations.inbound.body` limits the bodies.
     """
 
     def init_process(self):
@@ -51,7 +52,7 @@ class InTimeWorker(ThreadWorker):
                     conn.sock.shutdown(socket.SHUT_RD)  # the thread then reads the end of the stream
 
     def _linger(self, sock):
-        """Waits here for what the caller still sends; the main thread, which would wait too, then finds the end."""
+        """Waits in this thread for what the caller still sends; otherwise the main thread would wait for it."""
         until = time.monotonic() + LINGER_SECONDS
         with contextlib.suppress(OSError):  # gone, or silent for so long
             sock.shutdown(socket.SHUT_WR)
@@ -65,24 +66,24 @@ class InTimeWorker(ThreadWorker):
 
 worker_class = InTimeWorker
 
-# As the command line names it: in production through the link to the release in use. Without it gunicorn would stay in
-# the folder to which the link led at its start, and a reload would load the old code again.
+# The folder as the command line names it: in production through the link to the release in use. Otherwise gunicorn
+# would stay in the folder that the link led to at its start, and a reload would load the old code again.
 chdir = os.path.dirname(os.path.abspath(__file__))
 
 
 def on_starting(server):
-    """What production lacks is named once, before anything listens; gunicorn then ends with 1.
+    """Names what production lacks once, before anything listens; gunicorn then ends with exit code 1.
 
-    In a process of its own: what the master has loaded, its workers would keep over a reload.
+    The check runs in a process of its own: workers keep what the master has loaded, even over a reload.
     """
     if subprocess.run([sys.executable, "-m", "project.production"], check=False).returncode:
         sys.exit(1)
 
 
 def post_fork(server, worker):
-    """Binds a new worker to the release that the link leads to at this moment, its code and its libraries.
+    """Binds a new worker to the code and libraries of the release that the link leads to now.
 
-    What it loads later comes from there too, though the link may lead to another release by then.
+    What it loads later comes from there too, even if the link leads to another release by then.
     """
     release = os.path.realpath(chdir)
     paths = [os.path.realpath(path) for path in sys.path]

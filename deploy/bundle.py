@@ -1,6 +1,6 @@
-"""`make bundle`: one archive from which the desk is installed where no package index can be reached.
+"""`make bundle`: makes one archive that installs the desk on a machine without a package index.
 
-In it are the committed code, its wheels for the target's Python, the collected static files and a list of all parts
+It holds the committed code, its wheels for the target's Python, the collected static files and a list of all parts
 (`sbom.cdx.json`, CycloneDX). The same commit and the same wheels give the same bytes.
 """
 
@@ -46,7 +46,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def make_bundle(output: Path, *, python: str | None = None, platforms: list[str] | None = None) -> Path:
-    """Writes the archive, and its SHA-256 beside it. Raises BundleError."""
+    """Writes the archive and its SHA-256. Raises BundleError."""
     if _run("git", "status", "--porcelain", "--untracked-files=no"):
         raise BundleError("there are changes that are not committed; a bundle holds what is")
     commit = _run("git", "rev-parse", "HEAD").strip()
@@ -68,7 +68,7 @@ def make_bundle(output: Path, *, python: str | None = None, platforms: list[str]
 
 
 def _download(content: Path, python: str | None, platforms: list[str]) -> None:
-    """The wheels of requirements.txt, each compared with its hashes there. What has no wheel can't be bundled."""
+    """Collects the wheels of requirements.txt and checks their hashes. A library without a wheel can't be bundled."""
     words = ["download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]
     if python:
         words += ["--implementation", "cp", "--python-version", python]
@@ -89,7 +89,7 @@ def _target(python: str | None, platforms: list[str]) -> str:
 
 
 def _pack(content: Path, archive: Path, moment: int) -> None:
-    """In the order of names, all of root's and as old as the commit: nothing of this machine or this hour gets in."""
+    """Sorts by name; all belongs to root and is as old as the commit. So nothing of this machine or hour gets in."""
 
     def as_committed(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = 0
@@ -110,7 +110,7 @@ def _pack(content: Path, archive: Path, moment: int) -> None:
 
 
 def _run(*command: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
-    """What it prints. Raises BundleError with its last words."""
+    """Gives what the command prints. Raises BundleError with its last line."""
     ended = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise BundleError(f"{' '.join(command[:4])} … ended with {ended.returncode}\n{ended.stderr.strip()[-2000:]}")

@@ -1,6 +1,6 @@
-"""The list of all parts of a bundle as a CycloneDX 1.6 document: what a security office asks for.
+"""Lists all parts of a bundle as a CycloneDX 1.6 document, which a security office asks for.
 
-Each library has its name, version, package URL, the wheel's SHA-256, its licence, and which others it names.
+Each library has its name, version, package URL, the wheel's SHA-256, its licence, and the libraries that it needs.
 """
 
 import datetime
@@ -71,7 +71,7 @@ def _component(wheel: Path, metadata: Message) -> dict:
 
 
 def _licences(metadata: Message) -> list[dict]:
-    """As its author gives it: an SPDX expression, or names from the classifiers, or the first line of a free text."""
+    """The licence as its author gives it: an SPDX expression, names of classifiers, or the first line of a text."""
     if expression := metadata["License-Expression"]:
         return [{"expression": expression}]
     classifiers = metadata.get_all("Classifier", [])
@@ -87,5 +87,5 @@ def _names(requirements: list[str]) -> set[str]:
 
 
 def _plain(name: str) -> str:
-    """As package indexes compare names."""
+    """The name in the form in which package indexes compare names."""
     return re.sub(r"[-_.]+", "-", name).lower()
