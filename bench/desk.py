@@ -1,4 +1,4 @@
-"""A database of its own and the processes of one benchmark; all of it is gone after the `with` block."""
+"""A database of its own and the processes of one benchmark; the `with` block removes all of it at its end."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ WORKERS = "-w 2 --threads 4"
 
 
 class Desk:
-    """`with Desk() as desk:`; `folder` holds the logs. This process's Django speaks with the same database."""
+    """`with Desk() as desk:`; `folder` holds the logs. This process's Django uses the same database."""
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="desk-bench-"))
@@ -62,7 +62,7 @@ class Desk:
         return self.processes[name]
 
     def stop(self, name: str) -> None:
-        """SIGTERM, and SIGKILL to what is left of its session."""
+        """Sends SIGTERM, and SIGKILL to what is left of its session."""
         process = self.processes.pop(name)
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
@@ -73,7 +73,7 @@ class Desk:
         process.wait()
 
     def start_web(self, name: str, application: str, *, workers: str = WORKERS, **environment: str) -> str:
-        """gunicorn with these workers; gives its address."""
+        """Starts gunicorn with these workers; gives its address."""
         port = free_port()
         words = f"-m gunicorn {application} {workers} -b 127.0.0.1:{port} --no-control-socket"
         self.start(name, *words.split(), **environment)
@@ -81,7 +81,7 @@ class Desk:
         return f"http://127.0.0.1:{port}"
 
     def start_partner(self, milliseconds: float) -> str:
-        """A partner that answers every call after so long; this process's settings and its children's point at it."""
+        """Starts a partner that answers every call after so long; this process and its children use it."""
         port = free_port()
         self.start("partner", "-m", "bench.partner", str(port), str(milliseconds))
         self.until(lambda: listens(port), what="the partner")
@@ -90,7 +90,7 @@ class Desk:
         return url
 
     def until(self, true: Callable[[], object], *, what: str, seconds: float = START_WITHIN, every: float = 0.05):
-        """Waits until `true()` is; raises TimeoutError with the ends of the logs."""
+        """Waits until `true()` holds. Raises TimeoutError with the ends of the logs."""
         end = time.monotonic() + seconds
         while not (found := true()):
             if time.monotonic() > end:
