@@ -1,4 +1,4 @@
-"""The Chinese catalogue is complete, and what is compiled is what is written."""
+"""The Chinese catalogue is complete, and the compiled file matches the source."""
 
 import gettext
 import pathlib

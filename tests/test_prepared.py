@@ -1,4 +1,4 @@
-"""orders.db.compiled_query must find exactly what the same query finds when it is put together anew."""
+"""orders.db.compiled_query must find exactly what the same query finds when Django builds it anew."""
 
 import pytest
 

@@ -92,7 +92,7 @@ def test_a_constraint_objects_as_ever():
 
 
 def test_only_services_write_with_it():
-    """They may write a status; orders.db.bulk_write must be no way round them (tests/test_architecture.py)."""
+    """Only services may write a status; orders.db.bulk_write must not bypass them (tests/test_architecture.py)."""
     apps = ("project", "integrations", "orders", "approvals", "notifications")
     users = {
         path.relative_to(ROOT).as_posix()

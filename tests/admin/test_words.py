@@ -1,4 +1,4 @@
-"""Our own English of logs and rows never reaches staff: errors, events and permissions are told in words."""
+"""The English of our logs and rows never reaches staff: errors, events and permissions have words of their own."""
 
 import ast
 import re
@@ -70,7 +70,7 @@ def test_a_refusal_in_words(why, told):
 
 
 def test_every_reason_against_opening_has_words():
-    """Those that `why_not_open` gives, but for what its decision's button is not there at all."""
+    """The reasons of `why_not_open`, except the one for which the decision has no button at all."""
     source = (ROOT / "orders" / "services" / "opening.py").read_text(encoding="utf-8")
     given = set(re.findall(r'return f?"(not allowed, because [^"]*)"', source))
     assert len(given) > 6

@@ -30,7 +30,7 @@ def first_row(page):
 
 
 def wrong(page, address):
-    """What is wrong with a page: scripts' faults, or that it is wider than the window."""
+    """What is wrong with a page: errors of scripts, or a page wider than the window."""
     answer = page.goto(address)
     found = [*page.faults, *([f"{overflow(page)} px too wide"] if overflow(page) else [])]
     page.faults.clear()

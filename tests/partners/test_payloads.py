@@ -1,4 +1,4 @@
-"""What partners are sent, letter by letter: the acceptance cases, and golden files for the rest (contract 3.3, 3.4)."""
+"""The payloads to partners, letter by letter: the acceptance cases, golden files for the rest (contract 3.3, 3.4)."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""What a machine remembers of a database, and when a database counts as restored (contract 5, `restored`)."""
+"""What a machine remembers about a database, and when a database counts as restored (contract 5, `restored`)."""
 
 import multiprocessing
 import os
@@ -53,7 +53,7 @@ def test_a_number_never_goes_back():
 
 
 def test_a_process_that_is_forked_meanwhile_takes_no_lock_along():
-    """Else the mark could not be written by anybody as long as that child lives, and commands would never end."""
+    """Otherwise nobody could write the mark as long as that child lives, and commands would never end."""
     high_water_mark.raise_to("x", 1)
     over = threading.Event()
 
@@ -162,7 +162,7 @@ def test_it_is_asked_at_each_new_connection(named):
 
 
 def test_what_others_commit_meanwhile_is_no_step_back(named):
-    """Between the mark and the database: the mark is read first."""
+    """An event comes between reading the mark and the database: the mark is read first."""
     stop = threading.Event()
 
     def write():
