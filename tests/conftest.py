@@ -22,7 +22,7 @@ def shanghai(text: str) -> datetime.datetime:
 
 @pytest.fixture
 def clock():
-    """The clock stands at case 1's moment; `clock.move_to(...)` and `clock.shift(seconds)` move it."""
+    """The clock stands still at case 1's moment; `clock.move_to(...)` and `clock.shift(seconds)` move it."""
     with time_machine.travel(shanghai("2023-09-20 18:54:36"), tick=False) as traveller:
         yield traveller
 

@@ -49,7 +49,7 @@ class Run:
         output: IO[bytes] | None = None,
     ) -> None:
         self.name, self.url, self.output = name, url, output
-        self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # all that the run starts inherits it
+        self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # everything that the run starts inherits it
         environment = (
             os.environ
             | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_SHARED": "1", "DESK_TEST_HALF": half}

@@ -104,7 +104,7 @@ def test_every_address_has_a_row():
 
 
 def wanted(letter, model, page):
-    """What a person is told: columns of MODELS."""
+    """The answers to a person: columns of MODELS."""
     lists, reads, adds, _saves, deletes = (column.replace(DASH, "") for column in MODELS[model].split())
     if letter == "X":
         return "login"

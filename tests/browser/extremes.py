@@ -114,7 +114,7 @@ def _undone(now: datetime.datetime) -> None:
 
 
 def _undoing(now: datetime.datetime) -> None:
-    """A withdrawal under way; the big-data side does not answer."""
+    """A withdrawal under way, while the big-data side does not answer."""
     trial = make.TrialFactory(number=f"{NUMBERS['undoing']}T", received_at=now, planned_at=now, state=S.CONVERTED)
     order = _order("undoing", now, state=S.COMPENSATING, undo_since=now, first=True, trial=trial,
                    trial_number=trial.number)  # fmt: skip

@@ -52,7 +52,7 @@ def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
 
 
 def staff(name: str, role: str, *, letters: list[str] | None = None) -> User:
-    """A member of staff in a role, limited to attributions where some are given."""
+    """A member of staff in a role, limited to attributions if some are given."""
     user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     if letters is not None:

@@ -22,7 +22,7 @@ def lists(page):
 
 
 def first_row(page):
-    """The address of the page of a list's first row; None where it has none."""
+    """The address of the page of a list's first row; None if the list is empty."""
     links = page.locator("#result_list tbody th a, #result_list tbody td a")
     here = page.evaluate("location.pathname")
     found = [link.get_attribute("href") for link in links.all()[:6]]

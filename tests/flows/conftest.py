@@ -41,7 +41,7 @@ class Desk:
         return reply
 
     def deliver(self):
-        """Delivers all that is due at the clock's moment."""
+        """Delivers everything that is due at the clock's time."""
         return drain(seconds=None, linger=False)
 
     def at(self, text: str):
@@ -92,7 +92,7 @@ class Desk:
         raise AssertionError("it never ends")
 
     def claim(self, *partners: str, lease: float = 60, **how) -> list[Work]:
-        """Claims by hand all that is due for these partners (bigdata unless named), as a worker does."""
+        """Claims by hand everything due for these partners (bigdata unless named), as a worker does."""
         rooms = dict.fromkeys(partners or ["bigdata"], 50)
         kept = datetime.timedelta(seconds=lease)
         return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads, **how)

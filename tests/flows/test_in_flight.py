@@ -125,7 +125,7 @@ def test_an_activation_is_withdrawn_and_sent_again_while_its_call_is_in_the_air(
 
 @answers
 def test_bpm_calls_back_for_an_order_that_is_being_withdrawn(desk, answer):
-    """Recorded, changes nothing: neither the decision nor the answer of the call to BPM."""
+    """The decision is recorded and changes nothing; the answer of the call to BPM changes nothing either."""
     desk.play(trial("T1", A))
     work = in_the_air(desk, "start_bpm", activation("A1"))
     desk.post(withdrawal("A1"))

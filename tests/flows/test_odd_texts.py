@@ -46,7 +46,7 @@ def partner(httpserver, settings):
 
 
 def look_at(client, desk, number: str):
-    """Every page about the order opens, and the command tells of it."""
+    """Every page about the order opens, and the command mentions it."""
     order = desk.order(number).pk
     for tab in PAGES:
         assert client.get(f"/admin/orders/order/{order}/change/?tab={tab}").status_code == 200

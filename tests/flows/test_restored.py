@@ -27,8 +27,8 @@ def state_dir(settings, tmp_path):
 
 @pytest.fixture
 def past(desk, state_dir):
-    """`with past():` our database forgets what happens inside, everybody else remembers it, including the machine's
-    STATE_DIR included: the database is put back to an earlier copy of itself."""
+    """`with past():` our database forgets what happens inside: it is put back to an earlier copy of itself. Everybody
+    else remembers it, also the machine's STATE_DIR."""
     yield Past(desk)
     desk.sandbox.partners.store._run("DELETE FROM violations WHERE kind = 'key_reused'")  # 409 is what is played
 

@@ -76,7 +76,7 @@ SITUATIONS = {
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_an_activation_is_withdrawn_in_every_state(desk, situation):
-    """3.10: forward steps stop, schedule removed, what was sent is compensated."""
+    """3.10: forward steps stop, the schedule is removed, and what was sent is compensated."""
     arrange, state, deletions = SITUATIONS[situation]
     arrange(desk)
     assert desk.state("A1") == state

@@ -29,7 +29,7 @@ def desk(tmp_path_factory):
 
 @pytest.fixture
 def talk(desk):
-    """`talk(raw)`: sends the bytes, stops sending, and gives all that comes back."""
+    """`talk(raw)`: sends the bytes, stops sending, and gives everything that comes back."""
 
     def send(raw: bytes) -> list["Reply"]:
         with socket.create_connection(("127.0.0.1", desk.ports["web"]), timeout=20) as connection:

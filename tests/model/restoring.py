@@ -79,8 +79,8 @@ class Restoring:
         return self.callback(number, "pass", f"{number}-asked")
 
     def bpm_has(self, number: str) -> bool:
-        """Whether BPM holds a process of this order under a key that our database lost: whoever asks BPM first, as the
-        incident says, does not resend it."""
+        """Whether BPM holds a process of this order under a key that our database lost. A person who asks BPM
+        first, as the incident says, does not resend it."""
         if not self.restores:
             return False
         keys = {row["key"] for row in self.wire.partners.store.processes() if row["code"] == number}

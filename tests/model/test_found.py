@@ -49,7 +49,7 @@ def test_filter_does_not_open_what_was_compensated(desk):
 
 
 def test_forced_repeat_that_is_refused_changes_nothing(desk):
-    """Points 2 and 4: the earlier acceptance stands."""
+    """Points 2 and 4: the earlier acceptance still counts."""
     desk.trial("T0", "a")
     desk.deliver()
     desk.activation("A0", "T0")

@@ -199,7 +199,7 @@ def what_stopped(books: Books) -> list[Dispatch]:
 
 
 def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispatch]:
-    """The failed steps that an order stands behind: its own, or those in its trial's line."""
+    """The failed steps that an order waits behind: its own, or those in its trial's line."""
     lane = order.trial_id or order.pk
     return [row for row in failed if row.order_id == order.pk or row.lane == lane]
 
@@ -289,7 +289,7 @@ def only_these_are_billed(books: Books) -> Iterator[str]:
 
 
 def not_beside_each_other(books: Books) -> Iterator[str]:
-    """From `start` on no live trial record stands beside its claim-holder's."""
+    """From `start` on there is no live trial record beside that of the claim's holder."""
     for trial_id, activation_id in books.claims.items():
         trial, first = books.orders[trial_id], books.orders[activation_id]
         live = defaultdict(list)
@@ -310,7 +310,7 @@ def one_process(books: Books) -> Iterator[str]:
 
 
 def claims_fit(books: Books) -> Iterator[str]:
-    """A first activation that stands holds the claim; a trial is converted only while somebody holds it."""
+    """A valid first activation holds the claim; a trial is converted only while somebody holds it."""
     for order in books.orders.values():
         holder = books.claims.get(order.trial_id or order.pk)
         if order.kind == Kind.ACTIVATION and order.first and order.state in MAY_BILL and holder != order.pk:

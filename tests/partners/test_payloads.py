@@ -24,7 +24,7 @@ def golden(name: str) -> dict:
 
 
 def same(built: dict, expected: dict) -> bool:
-    """Equal in every value and type: 1 is not "1", nor true."""
+    """Equal in every value and type: 1 is neither "1" nor true."""
     return json.dumps(built, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 
