@@ -1,4 +1,4 @@
-# What is done with a checkout. `make` alone tells the targets.
+# The tasks of a checkout. `make` alone lists the targets.
 
 PYTHON ?= python3
 override VENV := .venv
@@ -34,7 +34,7 @@ help:
 
 venv: $(VENV)/stamp
 
-# Made anew when a lock file changed; the stamp comes last, so a broken one is made again.
+# The environment is made anew when a lock file changed. The stamp comes last, so a broken environment is made again.
 $(VENV)/stamp: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3 ..." >&2; exit 1; }

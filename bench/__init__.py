@@ -1,1 +1,1 @@
-"""Benchmarks: `make bench`, or one of them as `python -m bench.ingest`. See README.md here."""
+"""Benchmarks: `make bench` runs them; `python -m bench.ingest` runs one. See README.md here."""

@@ -1,7 +1,7 @@
 """The staff's pages on many orders: `python -m bench.admin [--orders 1000000] [--rounds 5]`.
 
-PostgreSQL. Two databases, one of a thousand orders and one of many, are asked in turn, request by request, so that a
-busy machine is busy for both; what counts is the ratio of the medians, at most 1.4. Both are dropped at the end.
+On PostgreSQL. Two databases, one of a thousand orders and one of many, take requests in turn, so that a
+busy machine is busy for both. What counts is the ratio of the medians, at most 1.4. Both are dropped at the end.
 """
 
 import argparse
@@ -28,7 +28,7 @@ LIST = "/admin/orders/order/"
 
 
 def main() -> None:
-    """Fills both databases, asks for every page in turn, and appends medians and ratios."""
+    """Fills both databases, requests every page in turn, and appends medians and ratios."""
     options = _options()
     large = f"{NAME}_large"
     with Desk():
@@ -55,12 +55,12 @@ def _options() -> argparse.Namespace:
 
 
 def switch(way) -> None:
-    """This process's Django speaks by that connection from now on; the other one stays open."""
+    """Makes this process's Django use that connection; the other one stays open."""
     connections["default"] = way
 
 
 def _fill(size: int, way) -> float:
-    """Seconds that it took to make the rows."""
+    """Makes the rows; gives the seconds that it took."""
     switch(way)
     call_command("migrate", verbosity=0)
     began = time.monotonic()
@@ -71,7 +71,7 @@ def _fill(size: int, way) -> float:
 
 
 def pages() -> dict[str, str]:
-    """The pages by what they show; for a database of any size they show as many rows as they can."""
+    """The pages by what they show; they show as many rows as they can, for a database of any size."""
     order = Order.objects.filter(kind=Order.Kind.ACTIVATION, state=Order.State.ACTIVE).order_by("-pk")[9]
     return {
         "dashboard": "/admin/",

@@ -1,8 +1,8 @@
 """Fills a database for `bench.admin`: `python -m bench.admin_data --orders N` fills the one of DATABASE_URL.
 
-Plain SQL on PostgreSQL. N orders up to now, each with two domains, two billing records, three dispatches, three
-events, and an approval where it is an activation. A thousand days, three held and two failed of a thousand orders; but
-up to ten thousand orders a hundred days, fewer attributions, and more that are held or failed: pages as full.
+Uses plain SQL on PostgreSQL. N orders up to now, each with two domains, two billing records, three dispatches, three
+events, and an approval if it is an activation. A thousand days; of a thousand orders three are held and two failed. Up
+to ten thousand orders: a hundred days, fewer attributions, and more held or failed, so that pages are as full.
 """
 
 import argparse
@@ -82,7 +82,7 @@ STATEMENTS = [FACTS, ORDERS, DOMAINS, DISPATCHES, RECORDS, EVENTS, APPROVALS, IN
 
 
 class Editor:
-    """What the indexes' migration needs of a schema editor."""
+    """What the indexes' migration needs from a schema editor."""
 
     connection = connection
 
@@ -92,7 +92,7 @@ class Editor:
 
 
 def fill(orders: int) -> None:
-    """Adds the rows to an empty, migrated database; indexes made by hand are made at the end, which is quicker."""
+    """Adds the rows to an empty, migrated database; makes the hand-made indexes at the end, which is quicker."""
     indexes.remove(None, Editor())
     with connection.cursor() as cursor:
         for statement in STATEMENTS:

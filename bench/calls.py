@@ -1,4 +1,4 @@
-"""The references of `bench.deliver`: a partner call as a queue's task."""
+"""The references of `bench.deliver`: a partner call as a task of the queue."""
 
 import datetime
 
@@ -25,12 +25,12 @@ def enqueue_bare(pk: int, body: str) -> None:
 
 
 def left() -> int:
-    """How many tasks have not been acknowledged yet."""
+    """The number of tasks that have not been acknowledged yet."""
     return OrmQ.objects.count()
 
 
 def deliver_one() -> None:
-    """Claims the dispatch that is longest due, sends it and records what came of it, with the desk's own services."""
+    """Claims the dispatch that is longest due, sends it and records the outcome, with the desk's own services."""
     lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
     work = claim(rooms={"bigdata": 1}, now=timezone.now(), lease=lease, worker="bench", build=build_payloads)
     record_outcomes([send(one) for one in work], now=timezone.now())

@@ -1,4 +1,4 @@
-"""What a claim and a sweep cost over 1,000,000 finished dispatches: `python -m bench.claim [--rows 1000000]`."""
+"""The cost of a claim and a sweep over 1,000,000 finished dispatches: `python -m bench.claim [--rows 1000000]`."""
 
 import argparse
 import datetime
@@ -62,7 +62,7 @@ def _copy(model, source: str, **changed: str) -> None:
 
 
 def _milliseconds(part: Callable[[], object]) -> tuple[float, float]:
-    """(in the database, in all) of one run: medians of many, each rolled back."""
+    """(in the database, in all) of one run: medians of many runs, each rolled back."""
     runs = [_run(part) for _ in range(TIMES)]
     return median(asked for asked, _ in runs), median(whole for _, whole in runs)
 

@@ -1,4 +1,4 @@
-"""Partner calls per second, beside one queue task a call: `python -m bench.deliver [--calls 2000] [--rounds 3]`."""
+"""Partner calls per second, beside one queue task per call: `python -m bench.deliver [--calls 2000] [--rounds 3]`."""
 
 import argparse
 import time
@@ -48,7 +48,7 @@ class Bench:
         return len(steps) / seconds
 
     def two_drains(self, steps: list[int]) -> float:
-        """Two processes as the worker has, four threads each: from the first call to the last answer."""
+        """Two processes like the worker's, four threads each: from the first call to the last answer."""
         self._seen()
         for name in ("drain1", "drain2"):
             self.desk.start(name, "manage.py", "deliver", "--until-idle", "--workers", str(CALLS_AT_A_TIME // 2))
@@ -88,7 +88,7 @@ class Bench:
         return seen["calls"] / seen["seconds"]
 
     def _seen(self) -> dict:
-        """What came to the partner since the last look."""
+        """The partner's calls since the last look."""
         with requests.Session() as session:
             session.trust_env = False
             return session.get(f"{self.partner}/seen", timeout=10).json()
@@ -118,7 +118,7 @@ def _options() -> argparse.Namespace:
 
 
 def _bodies(steps: list[int]) -> dict[int, str]:
-    """What the dispatches would send, so that the tasks need not build it."""
+    """The bodies of the dispatches, so that the tasks need not build them."""
     rows = list(Dispatch.objects.filter(pk__in=steps).select_related("order"))
     for row in rows:
         row.frozen_at = timezone.now()

@@ -1,4 +1,4 @@
-"""A database of its own and the processes of one benchmark; all of it is gone after the `with` block."""
+"""A database of its own and the processes of one benchmark; the `with` block removes all of it at its end."""
 
 import os
 import pathlib
@@ -41,7 +41,7 @@ class Desk(Children):
         return self.start_gunicorn(name, free_port(), application=application, workers=workers, **environment)
 
     def start_partner(self, milliseconds: float) -> str:
-        """A partner that answers every call after so long; this process's settings and its children's point at it."""
+        """Starts a partner that answers every call after so long; this process and its children use it."""
         port = free_port()
         self.start("partner", "-m", "bench.partner", str(port), str(milliseconds))
         self.until(lambda: listens(port), what="the partner listens")

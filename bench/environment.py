@@ -1,4 +1,4 @@
-"""What every benchmark runs with. Import it before anything of ours: it sets Django up for a database of its own."""
+"""The environment of every benchmark. Import it before anything of ours: it sets up Django with its own database."""
 
 import os
 import uuid

@@ -1,4 +1,4 @@
-"""Orders accepted per second, beside a bare DRF view: `python -m bench.ingest [--seconds 10] [--rounds 3]`."""
+"""Orders accepted per second, compared with a bare DRF view: `python -m bench.ingest [--seconds 10] [--rounds 3]`."""
 
 import argparse
 import json
@@ -46,7 +46,7 @@ def read_options() -> argparse.Namespace:
 
 
 def take_rounds(file: pathlib.Path, addresses: dict[str, str], options: argparse.Namespace) -> dict[str, list[dict]]:
-    """{case: its rounds}. Who goes first changes from round to round."""
+    """{case: its rounds}. The first case changes from round to round."""
     found: dict[str, list[dict]] = {name: [] for name in addresses}
     prepare(file, 0, WARM_UP)
     for url in addresses.values():

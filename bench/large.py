@@ -1,6 +1,6 @@
 """Time and memory of one order with many domains: `python -m bench.large [--domains 20000]`.
 
-A trial and its first activation are posted, delivered, shown and compared; each command runs in a process of its own,
+It posts, delivers, shows and compares a trial and its first activation. Each command runs in a process of its own,
 against the sandbox in another.
 """
 

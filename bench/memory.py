@@ -1,4 +1,4 @@
-"""What web and worker processes hold after 10,000 orders: `python -m bench.memory [--orders 10000]`."""
+"""The memory of web and worker processes after 10,000 orders: `python -m bench.memory [--orders 10000]`."""
 
 import argparse
 import os
@@ -52,7 +52,7 @@ def _all_done() -> bool:
 
 
 def _processes(pid: int, name: str) -> list[tuple[str, float]]:
-    """(what, MiB) of a process and all that descend from it."""
+    """(name, MiB) of a process and all its descendants."""
     below = [_processes(child, name) for child in _children().get(pid, [])]
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))

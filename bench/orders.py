@@ -1,4 +1,4 @@
-"""Trials that have been carried out, and signed messages that activate them."""
+"""Makes trials that are carried out, and signed messages that activate them."""
 
 import json
 import pathlib
@@ -14,13 +14,13 @@ BATCH = 2000
 
 
 def make_trials(first: int, count: int) -> None:
-    """Trials T<number> as delivery leaves them: one domain, its record live, their one step done."""
+    """Makes trials T<number> as delivery leaves them: one domain, its record live, their one step done."""
     for start in range(first, first + count, BATCH):
         _make_batch(range(start, min(start + BATCH, first + count)))
 
 
 def make_due_trials(first: int, count: int) -> list[int]:
-    """Trials T<number> as intake leaves them, their one step due; gives the steps' ids."""
+    """Makes trials T<number> as intake leaves them, their one step due; gives the steps' ids."""
     make_trials(first, count)
     numbers = [f"T{number}" for number in range(first, first + count)]
     trials = Order.objects.filter(number__in=numbers)

@@ -1,7 +1,7 @@
 """A partner that answers every call with success after a fixed time: `python -m bench.partner PORT MILLISECONDS`.
 
-One answer fits all addresses: `code` 200 for billing and BPM, and a traffic list that is empty.
-`GET /seen` tells how many calls came since the last look, and the time from the first one's arrival to the last answer.
+One answer fits all addresses: `code` 200 for billing and BPM, and an empty traffic list.
+`GET /seen` gives the calls since the last look, and the time from the first one's arrival to the last answer.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ LONGEST_HEAD = 64 * 1024
 
 
 class Partner:
-    """Answers and counts."""
+    """Answers calls and counts them."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds
@@ -59,7 +59,7 @@ def _http(body: bytes) -> bytes:
 
 
 async def main(port: int, milliseconds: float) -> None:
-    """Serves until it is ended."""
+    """Serves until somebody ends it."""
     partner = Partner(milliseconds / 1000)
     server = await asyncio.start_server(partner.serve, "127.0.0.1", port, limit=LONGEST_HEAD, backlog=256)
     async with server:

@@ -1,7 +1,7 @@
 """`prune` on many rows while orders come in: `python -m bench.prune [--rows 1000000] [--seconds 15]`.
 
-PostgreSQL; two thirds of the rows are inbound messages, one third attempts of finished orders, all 200 days old, and a
-tenth of the attempts belongs to orders that are not finished and must stay.
+On PostgreSQL. Two thirds of the rows are inbound messages, one third attempts of finished orders, all 200 days old. A
+tenth of the attempts belongs to unfinished orders and must stay.
 """
 
 import argparse
@@ -42,7 +42,7 @@ PASTS = 30_000  # orders that the attempts belong to
 
 
 def main() -> None:
-    """Posts orders without and with a prune beside them, and appends what both did."""
+    """Posts orders without and with a prune running, and appends the results of both."""
     options = _options()
     with Desk() as desk:
         messages, attempts = _fill(options.rows)
@@ -68,7 +68,7 @@ def _options() -> argparse.Namespace:
 
 
 def _fill(rows: int) -> tuple[int, int]:
-    """Old orders, their attempts, and messages; gives how many of the last two."""
+    """Makes old orders, their attempts, and messages; gives the numbers of the last two."""
     attempts = rows // 3
     make_trials(0, PASTS)
     with connection.cursor() as cursor:
@@ -90,7 +90,7 @@ def _prepare(folder: pathlib.Path, counts: dict[str, int]) -> dict[str, pathlib.
 
 
 class Prune:
-    """The command in a process of its own, begun when this is made."""
+    """The command in a process of its own, which starts at once."""
 
     def __init__(self):
         self.began, self.seconds, self.most = time.monotonic(), 0.0, 0.0
@@ -106,7 +106,7 @@ class Prune:
         self.seconds = time.monotonic() - self.began
 
     def wait(self) -> None:
-        """Until it has ended. Raises if it failed."""
+        """Waits until it has ended. Raises if it failed."""
         self.watch.join()
         print(self.process.stdout.read(), flush=True)
         if self.process.returncode:
@@ -114,7 +114,7 @@ class Prune:
 
 
 def _check(left: tuple[int, int], attempts: int, still: bool) -> None:
-    """No old message is left, and just the attempts of orders that are not finished."""
+    """Checks that no old message is left, and only the attempts of unfinished orders."""
     if not still:
         raise RuntimeError("prune ended before the posting: more --rows or fewer --seconds")
     if left[0] or not 0 < left[1] < attempts // 5:

@@ -1,4 +1,4 @@
-"""The desk's settings with django-q2 tuned for one task a call: 8 workers, fetched in bulk, no successes kept."""
+"""The desk's settings with django-q2 tuned for one task per call: 8 workers, fetched in bulk, no successes kept."""
 
 from project.settings import *  # noqa: F403
 

@@ -48,7 +48,7 @@ def _options() -> argparse.Namespace:
 
 
 def _fill(orders: int, domains: int, state: pathlib.Path) -> int:
-    """Activations with live records, and the same at the big-data side but for a few; gives how many are missing."""
+    """Makes active orders with live records, the same at the big-data side except a few; gives how many are missing."""
     store, missing = Store(str(state)), 0
     for first in range(0, orders, BATCH):
         records = _make(range(first, min(first + BATCH, orders)), domains)
@@ -122,7 +122,7 @@ def _run(url: str, missing: int) -> tuple[float, float]:
 
 
 def largest_size(pid: int) -> float:
-    """MiB so far; 0 where the process has just ended. `ru_maxrss` would count the parent's size before exec."""
+    """MiB so far; 0 if the process has just ended. `ru_maxrss` would count the parent's size before exec."""
     found = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 

@@ -43,7 +43,7 @@ def _options() -> argparse.Namespace:
 
 
 def _behind_nginx(desk: Desk, name: str, url: str) -> str:
-    """An nginx of its own that buffers bodies as deploy/nginx.conf has it; gives its address."""
+    """Starts an nginx of its own that buffers bodies like deploy/nginx.conf; gives its address."""
     port = free_port()
     folder = desk.folder / f"nginx-{port}"
     buffers = "".join(f"  {kind}_temp_path {folder}/{kind};\n" for kind in BUFFERS)  # whoever runs it may write there
@@ -59,7 +59,7 @@ def _behind_nginx(desk: Desk, name: str, url: str) -> str:
 
 
 def _cpu_seconds(group: int) -> float:
-    """What all processes of a group that are alive have used so far."""
+    """The CPU seconds that all live processes of a group have used so far."""
     ticks = 0
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # ended meanwhile
@@ -70,7 +70,7 @@ def _cpu_seconds(group: int) -> float:
 
 
 def _rounds(desk: Desk, addresses: dict[str, str], options: argparse.Namespace) -> dict[tuple, list[dict]]:
-    """{(case, clients): its rounds}. The first is not counted: a process prepares its statements when it meets them."""
+    """{(case, clients): its rounds}. The first does not count: a process prepares each statement at first use."""
     found: dict[tuple, list[dict]] = {}
     file = desk.folder / "bodies"
     prepare(file, 0, WARM_UP)
@@ -81,7 +81,7 @@ def _rounds(desk: Desk, addresses: dict[str, str], options: argparse.Namespace) 
         for clients in CLIENTS:
             first = number % len(names)
             for name in names[first:] + names[:first]:
-                prepare(file, begin, count)  # orders of their own: an order that comes again costs less
+                prepare(file, begin, count)  # each its own orders: a repeated order costs less
                 begin += count
                 group = desk.processes[name].pid
                 before = _cpu_seconds(group)

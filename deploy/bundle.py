@@ -1,4 +1,4 @@
-"""`make bundle`: one archive from which the desk is installed where no package index can be reached.
+"""`make bundle`: makes one archive that installs the desk on a machine without a package index.
 
 The archive holds the committed code, its wheels for the target's Python, the collected static files and a list of all
 parts (`sbom.cdx.json`, CycloneDX). The same commit and the same wheels give the same bytes.

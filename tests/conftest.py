@@ -1,4 +1,4 @@
-"""Fixtures for the whole suite. Nothing here reaches further than this machine's loopback."""
+"""Fixtures for the whole suite. They use nothing beyond this machine's loopback."""
 
 import datetime
 import json
@@ -22,7 +22,7 @@ def shanghai(text: str) -> datetime.datetime:
 
 @pytest.fixture
 def clock():
-    """The clock stands at case 1's moment; `clock.move_to(...)` and `clock.shift(seconds)` move it."""
+    """The clock stands still at case 1's moment; `clock.move_to(...)` and `clock.shift(seconds)` move it."""
     with time_machine.travel(shanghai("2023-09-20 18:54:36"), tick=False) as traveller:
         yield traveller
 
@@ -35,7 +35,7 @@ def case():
 
 @pytest.fixture(scope="session")
 def sandbox_server():
-    """One sandbox for the whole run; ask for `sandbox` instead, which is emptied for each test."""
+    """One sandbox for the whole run. Tests use `sandbox`, which is emptied for each test."""
     with RunningSandbox() as running:
         yield running
 
@@ -49,7 +49,7 @@ def sandbox(sandbox_server, settings):
     return sandbox_server
 
 
-# What does not depend on the database runs once where both are tested: on SQLite (see tests/run.py).
+# Tests that do not depend on the database run once if both are tested: on SQLite (see tests/run.py).
 ANY_DATABASE = (
     *("sandbox/", "partners/", "files/", "notifications/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
     *("deploy/", "first_start/"),
@@ -63,7 +63,7 @@ ANY_DATABASE = (
     "database/test_options",
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
 )
-# What depends on the database most; the rest runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
+# These depend most on the database; the rest runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
 DATABASE_FIRST = (
     *(
         "races/",
@@ -80,13 +80,13 @@ DATABASE_FIRST = (
     *("flows/test_prune", "flows/test_reconcile", "flows/test_odd_texts", "flows/test_holds", "flows/test_differences"),
     *("admin/test_queue", "admin/test_lists", "test_health", "test_prepared", "test_rows"),
 )
-# What comes out alike on both, and takes long: where a PostgreSQL answers it runs there alone.
+# These give the same on both and take long: if a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
 SECOND_HALF = ("flows/", "processes/", "database/", "races/", "commands/", "model/", "worker/")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what another run beside this one plays: on PostgreSQL what SQLite covers, on SQLite the other half."""
+    """Leaves out what a parallel run plays: on PostgreSQL what SQLite covers, on SQLite the other half."""
     half = os.environ.get("DESK_TEST_HALF")
     if half:
         elsewhere = ON_POSTGRESQL_ALONE if os.environ.get("DESK_TEST_POSTGRESQL") == "1" else ()

@@ -1,4 +1,4 @@
-"""Rows for tests that hang on no order: people, clusters, partners. Use them from `tests.factories`."""
+"""Rows for tests that belong to no order: people, clusters, partners. Use them from `tests.factories`."""
 
 import datetime
 
@@ -33,7 +33,7 @@ class HeartbeatFactory(DjangoModelFactory):
 
 
 class PauseFactory(DjangoModelFactory):
-    """One that is over; `resumed_at=None` makes it stand."""
+    """A pause that is over; `resumed_at=None` makes an open one."""
 
     class Meta:
         model = Pause
@@ -64,7 +64,7 @@ class CallCountFactory(DjangoModelFactory):
 
 
 class BreakerFactory(DjangoModelFactory):
-    """Closed; `opened_at` opens it."""
+    """A closed breaker; `opened_at` opens it."""
 
     class Meta:
         model = Breaker
@@ -91,7 +91,7 @@ class UserFactory(DjangoModelFactory):
 
 
 class StaffScopeFactory(DjangoModelFactory):
-    """Sees nothing, until attributions are added: `StaffScopeFactory(letters=["BJ"])`."""
+    """A person who sees nothing until attributions are added: `StaffScopeFactory(letters=["BJ"])`."""
 
     class Meta:
         model = StaffScope

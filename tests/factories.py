@@ -39,7 +39,7 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
 
 
 class OrderFactory(DjangoModelFactory):
-    """An activation under way. `kind`, `state` and the rest as asked; `held` needs `held_because`."""
+    """An activation under way. Pass `kind`, `state` and the rest; `held` needs `held_because`."""
 
     class Meta:
         model = Order
@@ -190,7 +190,7 @@ class InboundMessageFactory(DjangoModelFactory):
 
 
 class ConflictFactory(InboundMessageFactory):
-    """The number of an order that we have, with other content."""
+    """A message with the number of an order that we have, and other content."""
 
     class Meta:
         model = Conflict

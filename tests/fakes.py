@@ -1,4 +1,4 @@
-"""The partners' stand-in inside the test process: real HTTP on a free port, looked at directly."""
+"""The partners' stand-in inside the test process: real HTTP on a free port; tests look at it directly."""
 
 import ssl
 import threading
@@ -29,7 +29,7 @@ class RunningSandbox:
         self.partners.close()
 
     def state(self) -> dict:
-        """records, processes, flows, calls, counts, violations."""
+        """The records, processes, flows, calls, counts and violations."""
         return self.partners.store.state()
 
     def calls(self, path: str | None = None, order: str | None = None) -> list[dict]:
@@ -49,5 +49,5 @@ class RunningSandbox:
         self.partners.delay = seconds
 
     def reset(self) -> None:
-        """Empties it, faults and delay included."""
+        """Empties it, including faults and delay."""
         self.partners.reset()

@@ -1,7 +1,7 @@
-"""Lets the suite empty the tables after a test with real transactions, although approval records can't be deleted.
+"""Lets the suite empty the tables after a test with real transactions, though approval records can't be deleted.
 
-SQLite flushes by DELETE, which the guard of approvals.append_only refuses. The guard is taken off and set again inside
-the flush's own transaction, so every test runs with it. Production code has no such way.
+SQLite flushes by DELETE, which the guard of approvals.append_only refuses. The flush takes the guard off and on again
+inside its own transaction, so every test runs with the guard. Production code can't do this.
 """
 
 import importlib
@@ -30,8 +30,8 @@ def flush_passes_the_guard():
 
 @pytest.fixture(autouse=True)
 def reference_data_after_a_flush(request):
-    """Provinces and service types come with a migration, and the flush after a test with real transactions takes them
-    away. The next such test has them again; all others run before."""
+    """A migration adds provinces and service types, and the flush after a test with real transactions removes them.
+    The next such test gets them back; all others run before."""
     marker = request.node.get_closest_marker("django_db")
     if marker and marker.kwargs.get("transaction"):
         request.getfixturevalue("transactional_db")

@@ -1,4 +1,4 @@
-"""`make test`: runs pytest on SQLite, in two halves, and on PostgreSQL where one answers, all at the same time.
+"""`make test`: runs pytest on SQLite, in two halves, and on PostgreSQL if one answers, all at the same time.
 
 TEST_DATABASE_URL names a PostgreSQL; without it the one at 127.0.0.1:5432 is tried. Arguments go to pytest.
 """
@@ -36,7 +36,7 @@ class NoDatabaseError(Exception):
 
 
 class Run:
-    """pytest on one database. Its output goes to a file, to be shown later, or straight to the terminal."""
+    """pytest on one database. Its output goes to a file that is shown later, or directly to the terminal."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Run:
         output: IO[bytes] | None = None,
     ) -> None:
         self.name, self.url, self.output = name, url, output
-        self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # all that the run starts inherits it
+        self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # everything that the run starts inherits it
         environment = (
             os.environ
             | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_SHARED": "1", "DESK_TEST_HALF": half}
@@ -72,7 +72,7 @@ class Run:
         return True
 
     def show(self) -> None:
-        """Prints what it wrote meanwhile."""
+        """Prints its new output."""
         if self.output:
             print(f"\n{'=' * 30} {self.name} {'=' * 30}", flush=True)
             self.output.seek(0)
@@ -87,7 +87,7 @@ class Run:
         return f"{self.name}: {'passed' if code == 0 else f'FAILED (exit code {code})'} in {self.seconds:.0f} s"
 
     def end(self) -> None:
-        """Leaves nothing behind: no process, no test database, whether it ended by itself or not."""
+        """Removes all processes and the test database, whether the run ended by itself or not."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -109,7 +109,7 @@ class Run:
 
 
 def marked(mark: str) -> list[int]:
-    """The processes with this in their environment, wherever they belong by now."""
+    """The processes with this in their environment, whoever their parent is by now."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -124,7 +124,7 @@ def connect(url: str) -> psycopg.Connection:
 
 
 def find_server() -> Server | None:
-    """The PostgreSQL to test on. Raises NoDatabaseError where one was asked for and does not answer."""
+    """The PostgreSQL to test on. Raises NoDatabaseError if the requested one does not answer."""
     asked = os.environ.get("TEST_DATABASE_URL", "")
     for url in [asked] if asked else [f"postgres://{user}@{LOCAL}/postgres" for user in USERS]:
         try:
@@ -143,7 +143,7 @@ def describe(info: psycopg.ConnectionInfo) -> str:
 
 
 def run_all(server: Server | None, arguments: list[str], stopping: threading.Event) -> list[Run]:
-    """Runs pytest on each database and shows what it wrote; no process is left when this returns."""
+    """Runs pytest on each database and shows its output; no process is left when this returns."""
     runs: list[Run] = []
     with tempfile.TemporaryFile() as later, tempfile.TemporaryFile() as last:
         try:

@@ -41,7 +41,7 @@ def imported(node):
 
 
 def ours(node):
-    """The apps of ours that a node imports."""
+    """The apps of this project that a node imports."""
     return {name.split(".")[0] for name in imported(node)} & set(MAY_IMPORT)
 
 

@@ -23,7 +23,7 @@ MODULES = [
     path
     for app in APPS
     for path in sorted((ROOT / app).rglob("*.py"))
-    if not path.relative_to(ROOT).as_posix().startswith(ELSEWHERE)  # what BBOSS is answered, and the partners' codes
+    if not path.relative_to(ROOT).as_posix().startswith(ELSEWHERE)  # the answers to BBOSS, and the partners' codes
 ]
 RETURNED = {("notifications/sending.py", "_trouble"), ("integrations/outbound/http.py", "_broken")}
 SHOWN = [
@@ -38,7 +38,7 @@ SHOWN = [
 
 
 def written_codes() -> set[str]:
-    """Codes that our sources give as words: `code="..."`, `code = "..." if ... else "..."`, by a constant's name, the
+    """Codes that our sources write as text: `code="..."`, `code = "..." if ... else "..."`, by a constant's name, the
     verdicts on files, and what two functions choose between."""
     trees = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in MODULES}
     constants = dict(pair for tree in trees.values() for pair in constants_of(tree))
@@ -108,7 +108,7 @@ def test_partners_codes_are_explained_by_their_class(code):
 @pytest.mark.parametrize(
     "code, words",
     [
-        ("http_503", "Once it has failed: resend it"),  # the retries may be used up: then nothing goes on by itself
+        ("http_503", "Once it has failed: resend it"),  # retries may be used up: then nothing goes on by itself
         ("code_500", "Once it has failed: resend it"),
         ("timeout", "Once it has failed: resend it"),
         ("code_422", "Clear it up with the partner"),

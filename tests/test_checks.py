@@ -108,7 +108,7 @@ def test_a_proxys_password_is_not_told(settings):
 
 
 def test_certificates_are_looked_into(settings, tmp_path):
-    """A key with a password or of another certificate is named, and nobody is asked for the password."""
+    """The check names a key with a password or of another certificate, and never asks for the password."""
     one, other = (Authority(tmp_path, name).issue("ibs.example.com") for name in ("one", "other"))
     settings.PARTNER_CA_BUNDLE, settings.PARTNER_CLIENT_CERT = str(tmp_path / "one.pem"), (one, one)
     assert found() == []
@@ -158,7 +158,7 @@ def test_wsgi_asks():
     started = subprocess.run(
         [sys.executable, "-c", "import project.wsgi"], env=environment, capture_output=True, text=True, check=False
     )
-    assert started.returncode == 4  # gunicorn stops at it instead of starting one worker after the other
+    assert started.returncode == 4  # gunicorn stops instead of starting one worker after the other
     assert "the web process can't start: " in started.stderr
     assert "BBOSS_APP_SECRET is empty" in started.stderr
     assert "Traceback" not in started.stderr
@@ -208,7 +208,7 @@ RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
     ],
 )  # fmt: skip
 def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
-    """An empty line is not the default, nor "none": it is named in one line before anything runs."""
+    """An empty line means neither the default nor "none": one line names it before anything runs."""
     ended = manage(["check"], DJANGO_SETTINGS_MODULE="project.settings", **{name: value})
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"manage.py: {said}\n")
 
@@ -221,7 +221,7 @@ def test_a_command_without_its_database_says_so():
 
 
 def test_an_argument_that_is_no_text_is_named():
-    """No database keeps it, and no terminal shows it."""
+    """No database can keep it, and no terminal can show it."""
     ended = manage(["show", "a\udcff"], DJANGO_SETTINGS_MODULE="project.settings")
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "manage.py: argument 2 is no UTF-8 text\n")
 
@@ -229,7 +229,7 @@ def test_an_argument_that_is_no_text_is_named():
 @pytest.mark.django_db
 @pytest.mark.parametrize("asked", ["SELECT 1 FROM nothing", "SELECT nothing FROM orders_order"])
 def test_a_command_without_its_migrations_says_so(monkeypatch, asked):
-    monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # put back what `run` changes
+    monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes
     monkeypatch.setattr(
         "project.command_line.execute_from_command_line", lambda argv: connection.cursor().execute(asked)
     )

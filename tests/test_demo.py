@@ -1,4 +1,4 @@
-"""The demo's pure parts: the cases moved to today, and the comparison. `make demo` itself runs in .ci/run."""
+"""The pure parts of the demo: the cases moved to today, and the comparison. .ci/run runs `make demo` itself."""
 
 import copy
 import datetime

@@ -1,4 +1,4 @@
-"""A deployment that can't work doesn't start, and `check --deploy` and `settings` say what a site has set."""
+"""A deployment that can't work does not start; `check --deploy` and `settings` say what a site has set."""
 
 import datetime
 import os
@@ -55,7 +55,7 @@ def manage(*words: str, **environment: str | None) -> subprocess.CompletedProces
     return python("manage.py", *words, **environment)
 
 
-# --- production starts only with what it needs
+# --- production starts only with the settings that it needs
 
 
 @pytest.mark.parametrize("command", [["worker"], ["show", "X"], ["send_order", "x.json"]])
@@ -144,7 +144,7 @@ def doubts() -> list[str]:
 
 @pytest.fixture
 def fine(settings, tmp_path):
-    """A deployment without a doubt."""
+    """A deployment that nothing is doubtful about."""
     settings.SECRET_KEY = "n5Kd8fXqL2vR7wTzB4mYc9"
     settings.BBOSS_APP_SECRET = "Wq7Zx2Lp9Vt4Rk8Nm3Bc"
     settings.BPM_CALLBACK_SECRET = "Hy6Jd1Gs0Pf5Ma2Ue8To"
@@ -210,7 +210,7 @@ def test_a_client_certificate_that_ends_is_a_doubt(fine, tmp_path, days, said):
 
 
 def test_the_end_of_a_certificate_is_read_before_and_after_2050(tmp_path):
-    """RFC 5280 writes years from 2050 on with their century."""
+    """RFC 5280 writes years from 2050 on with four digits."""
     for ends in (datetime.datetime(2049, 12, 31, 23, 59, 59), datetime.datetime(2050, 1, 1)):
         moment = ends.replace(tzinfo=datetime.UTC)
         assert expiry(Authority(tmp_path).issue("ibs.example.com", until=moment)) == moment

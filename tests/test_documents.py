@@ -1,4 +1,4 @@
-"""What the documents name is there: code and tests by name, every command, every word of a state."""
+"""Everything that the documents name exists: code and tests by name, every command, every word of a state."""
 
 import ast
 import functools
@@ -31,7 +31,7 @@ NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", ARCHITECTURE)))
 
 
 def found(path: str) -> pathlib.Path:
-    """A file of the tables: from the root, or from the folder that the page says."""
+    """A file of the tables: its path starts at the root, or at the folder that the page names."""
     folder = ROOT / ("tests/flows" if path.startswith("test_") else "orders/services")
     return folder / path if (folder / path).exists() else ROOT / path
 

@@ -1,4 +1,4 @@
-"""Pages for machines: what they say, to whom, and that they never break."""
+"""Pages for machines: what they say, who may read them, and that they never break."""
 
 import datetime
 
@@ -12,7 +12,7 @@ from tests import factories
 
 @pytest.fixture
 def beat(db):
-    """A worker showed that it lives `seconds` ago."""
+    """A worker's heartbeat `seconds` ago."""
 
     def make(seconds=0):
         return factories.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(seconds=seconds))
@@ -48,7 +48,7 @@ def test_ready(client, beat):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("address", ["/readyz", "/readyz?for=intake"])
 def test_a_database_that_takes_no_writes_is_a_reason(client, beat, address):
-    """Queries go on working, so nothing but this would tell the balancer."""
+    """Queries still work, so only this tells the balancer."""
     beat()
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
@@ -119,7 +119,7 @@ def test_the_oldest_open_dispatch_that_is_due_counts(client, clock, beat):
     at(-900, Dispatch.State.DONE)
     answer = client.get("/readyz")
     assert answer.json()["oldest_due_seconds"] == 90
-    assert answer.status_code == 200  # told, but no reason: a partner that is down must not close our door
+    assert answer.status_code == 200  # reported, but no reason: we stay ready while a partner is down
 
 
 @pytest.mark.parametrize("page", ["/livez", "/readyz", "/metrics"])
@@ -198,7 +198,7 @@ def test_the_log_says_once_that_it_is_away_and_once_that_it_is_back(client, beat
         raise OperationalError("connection\nrefused")
 
     beat()
-    client.get("/readyz")  # another test may have left it away
+    client.get("/readyz")  # another test may have left the outage on
     caplog.clear()
     with monkeypatch.context() as patch:
         patch.setattr(connection, "cursor", refuse)

@@ -1,4 +1,4 @@
-"""A Host header that is not ours is refused in the form that the address speaks (contract 2.3, 3.6)."""
+"""A foreign Host header is refused in the form that callers of the address expect (contract 2.3, 3.6)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Static files: hashed names once they are collected, straight from the apps before."""
+"""Static files: hashed names once they are collected; before that, directly from the apps."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page.content.decode
 
 @pytest.fixture
 def checkout(tmp_path):
-    """The code as git gives it, without what was made beside it."""
+    """The code as git has it, without generated files."""
     return shutil.copytree(ROOT, tmp_path / "checkout", ignore=NOT_COPIED)
 
 

@@ -1,4 +1,4 @@
-"""The front door, and the API's pages, which come from us alone."""
+"""The start page, and the API's pages, which load nothing from elsewhere."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Four tables that an order could be kept in, simply."""
+"""Four simple tables that could keep an order."""
 
 from django.db import models
 

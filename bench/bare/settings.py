@@ -1,4 +1,4 @@
-"""As bare as Django goes: no middleware, no authentication, one application; the desk's database."""
+"""Settings with as little as possible: no middleware, no authentication, one application; the desk's database."""
 
 import environ
 

@@ -25,13 +25,13 @@ def member(client):
 
 @pytest.fixture
 def boss(client):
-    """A client that may do everything, by single permissions."""
+    """A client with every permission, given one by one."""
     client.force_login(staff(*PERMISSIONS.values(), "see_personal_data", name="boss"))
     return client
 
 
 @pytest.fixture
 def books(monkeypatch):
-    """What the big-data side says when it is asked."""
+    """What the big-data side answers when asked."""
     monkeypatch.setattr("integrations.bigdata.books.ask", held_there)
     monkeypatch.setattr("integrations.reconciliation.look", looked)

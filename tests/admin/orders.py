@@ -72,7 +72,7 @@ def filled(order, key, **more):
 
 
 def changes(order):
-    """What must not have moved."""
+    """What must not have changed."""
     rows = order.dispatches.order_by("pk").values_list("state", "superseded")
     return Order.objects.filter(pk=order.pk).values_list("state", "held_because").get(), list(rows)
 
@@ -82,7 +82,7 @@ def planned(state, **fields):
 
 
 def failed():
-    """A first activation that BPM's time-outs have stopped."""
+    """A first activation that stopped because BPM timed out."""
     trial = factories.TrialFactory(planned_at=timezone.now())
     order = planned(S.FAILED, first=True, trial=trial, trial_number=trial.number)
     step(order, "start_bpm", "failed", error_code="timeout", error="no answer")
@@ -125,7 +125,7 @@ def held_for_a_closed_trial():
 
 
 def failed_trial(code="code_400", **fields):
-    """A trial whose records were refused for good."""
+    """A trial whose records the partner refused for good."""
     trial = factories.TrialFactory(planned_at=timezone.now(), state=S.FAILED, plans=1)
     record = factories.BillingRecordFactory(
         order=trial, info_type="1", product_id="1", domain="a.example.com", state="to_send"
@@ -156,7 +156,7 @@ def held_there(job_id):
 
 
 def differing():
-    """An active order of which BPM knows other domains."""
+    """An active order; BPM has other domains for it."""
     order = billed()
     factories.AffectedOrderFactory(
         order=order, incident__partner="bpm", incident__step="start_bpm", incident__code="process_differs"
@@ -177,7 +177,7 @@ def unbilled(**fields):
 
 
 def in_conflict():
-    """An active order whose number came again with other content."""
+    """An active order; BBOSS sent its number again with other content."""
     order = billed()
     factories.ConflictFactory(order_number=order.number)
     return order
@@ -195,7 +195,7 @@ def looked(order_id):
 
 
 def scheduled(*, days):
-    """A first activation whose day comes in so many days, or has come."""
+    """A first activation that starts in so many days, or has started."""
     trial = factories.TrialFactory(planned_at=timezone.now())
     at = timezone.now() + days * DAY
     order = planned(S.SCHEDULED, first=True, trial=trial, trial_number=trial.number, start_at=at)

@@ -12,7 +12,7 @@ from tests import factories as make
 
 
 def of_order(order):
-    """A row of each kind that hangs on an order."""
+    """A row of each kind that belongs to an order."""
     return {
         "orders_order": order,
         "orders_orderfiles": make.OrderFilesFactory(attribution_id=order.attribution_id),

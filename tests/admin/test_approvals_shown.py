@@ -1,4 +1,4 @@
-"""Orders that wait for BPM's approval: since when, which were returned, and BPM's own page."""
+"""Orders that wait for BPM's approval: how long they wait, which were returned, and the link to BPM's page."""
 
 import datetime
 
@@ -15,7 +15,7 @@ LIST = reverse("admin:orders_order_changelist")
 
 
 def waiting(*, hours: int, result: str = "", **fields):
-    """A subsequent activation that BPM has had for so long; its last record there, if any."""
+    """A subsequent activation that BPM has had for so long, with its last record there, if any."""
     order = planned("awaiting_approval", **{"first": False, "bpm_process": "p 1/2"} | fields)
     step(order, "start_bpm", done_at=timezone.now() - hours * HOUR)
     if result:

@@ -53,7 +53,7 @@ def busy():
 
 
 def numbers_of(desk):
-    """Every number of the page that stands for rows of a list, with its address."""
+    """Every number of the page that counts rows of a list, with its address."""
     for row in desk.kinds:
         yield row.total.number, row.total.url
         yield from ((state.number, state.url) for state in row.states)
@@ -99,8 +99,8 @@ def test_at_most_thirteen_queries(member, busy, django_assert_max_num_queries, r
 
 def test_the_answer_on_top_names_what_is_wrong(member, busy):
     worries = [worry.url for worry in member("工程师").get(reverse("admin:index")).context["desk"].worries]
-    assert "needs=unbilled" in worries[0]  # who is served and not billed comes first of all
-    assert len(worries) == 7  # then breaker, differences, incident, start days, who needs somebody, conflicts
+    assert "needs=unbilled" in worries[0]  # customers who are served and not billed come first
+    assert len(worries) == 7  # then breaker, differences, incident, start days, orders that need somebody, conflicts
 
 
 def test_who_needs_somebody_is_who_stuck_names(member, busy):

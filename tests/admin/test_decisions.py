@@ -1,4 +1,4 @@
-"""Each decision: who may, when, with a reason, on an order that nobody changed meanwhile; one event."""
+"""Each decision: who may take it and when. It needs a reason and an unchanged order, and leaves one event."""
 
 import pytest
 from django.db import connection
@@ -284,7 +284,7 @@ def test_a_partner_that_does_not_answer_changes_nothing(boss, monkeypatch):
 
 
 def test_the_partner_is_not_asked_about_what_is_not_allowed(boss, monkeypatch):
-    monkeypatch.setattr("integrations.bigdata.books.ask", None)  # calling it would raise
+    monkeypatch.setattr("integrations.bigdata.books.ask", None)  # a call would raise
     order = failed_trial()
     assert boss.post(deciding(order, "take"), filled(order, "take")).status_code == 409
 

@@ -1,4 +1,4 @@
-"""Decisions on bad days: two at once, nonsense in the form, rights and log-ins that end while it is open."""
+"""Decisions on bad days: two at once, nonsense in the form, rights and log-ins that end while the form is open."""
 
 import pytest
 from django.test import Client
@@ -77,7 +77,7 @@ def test_after_the_log_in_they_are_at_the_form_again(client):
     away = client.post(deciding(order, "resend"), form)["Location"]
     back = client.post(away, {"username": "wang", "password": "right", "next": deciding(order, "resend")}, follow=True)
     assert back.redirect_chain[-1][0] == deciding(order, "resend")
-    assert "data-draft" in back.content.decode()  # desk's script puts the words back that were written
+    assert "data-draft" in back.content.decode()  # desk's script restores the words that were typed
     assert back.context["form"]["seen"].value() == last_event(order)
 
 

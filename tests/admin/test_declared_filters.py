@@ -1,4 +1,4 @@
-"""Lists answer to their declared filters only: no column of people's data can be asked for, nor its beginning."""
+"""Lists answer only to their declared filters: nobody can filter by a column of people's data or its first letters."""
 
 import pytest
 from django.contrib import admin
@@ -27,7 +27,7 @@ NAMED = {model._meta.label_lower: own for model, own in admin.site._registry.ite
 
 
 def listed_by(own):
-    """The names that the list's filters, and links of ours, listen to."""
+    """The parameters that the list's filters and our links use."""
     for entry in own.list_filter:
         if isinstance(entry, str):
             if own.model._meta.app_label == "django_q":  # its filters of all values
@@ -42,7 +42,7 @@ def listed_by(own):
 
 
 def undeclared(own):
-    """A name for each column and look-up that is no filter."""
+    """A parameter for each column and look-up that is no filter."""
     for field in own.model._meta.get_fields():
         for lookup in LOOKUPS:
             if f"{field.name}{lookup}" not in set(listed_by(own)):
@@ -96,7 +96,7 @@ def test_a_shared_filter_works_whatever_else_its_link_carries(member, rows):
 
 @pytest.mark.parametrize("label", sorted(NAMED))
 def test_declared_names_are_all_taken(rf, admin_user, rows, label):
-    """As the list's own links write them."""
+    """As the list's own links have them."""
     url, own = reverse(f"admin:{label.replace('.', '_')}_changelist"), NAMED[label]
 
     def view(query):
@@ -110,14 +110,14 @@ def test_declared_names_are_all_taken(rf, admin_user, rows, label):
 
 
 def test_many_orders_are_never_chosen_by_an_undeclared_name(member, rows):
-    """Left out, it would choose more orders than the address says."""
+    """If it were left out, the page would choose more orders than the address says."""
     staff = member("工程师")
     assert staff.get(reverse("admin:orders_order_resend"), {"oper_tel__startswith": "137"}).status_code == 404
 
 
 @pytest.mark.parametrize("role, found", [("业务人员", 1), ("工程师", 2)])
 def test_contacts_are_searched_only_by_those_who_may_read_them(member, role, found):
-    """For others there is no search: the list stays what it is, whatever they type."""
+    """Others have no search: the list stays the same, whatever they type."""
     for mail in ("a@example.com", "b@example.com"):
         make.ContactFactory(mail=mail, attribution_id="BJ")
     staff = member(role)

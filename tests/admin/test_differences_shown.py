@@ -1,4 +1,4 @@
-"""A difference with the big-data side's books: nothing of its order is shown as fine, and its whole life is told."""
+"""A difference with the big-data side's books: its order is nowhere shown as fine, and the page tells its history."""
 
 import datetime
 
@@ -25,7 +25,7 @@ def text_of(client, url):
 
 
 def head_of(text):
-    """The page down to its tabs."""
+    """The page above its tabs."""
     return text[: text.index('class="order-tabs"')]
 
 
@@ -76,7 +76,7 @@ def test_the_form_of_a_decision_neither(client):
 
 
 def test_a_conflicting_list_entry_is_no_matter_of_books(admin_client):
-    """BBOSS's list lacks the order: it is told, and can be lived with; there is nothing to put right."""
+    """BBOSS's list lacks the order: the page says so, staff can accept it, and there is nothing to fix."""
     order = billed()
     factories.DifferenceFactory(order=order, kind="not_listed", domain="", product_id="")
     answer = admin_client.get(page(order))
@@ -94,7 +94,7 @@ def test_what_will_happen_is_said_before(client, books):
     )
     assert any("删除大数据侧不应存在的 1 条" in one for one in client.get(deciding(order, "fix")).context["will"])
     gone = factories.DifferenceFactory(order=order, domain="gone.example.com", detail={"ours": "live"})
-    assert client.get(deciding(order, "fix")).status_code == 200  # ours has gone since: the next comparison tells
+    assert client.get(deciding(order, "fix")).status_code == 200  # our record has gone: the next comparison says so
     gone.delete()
     order.state = "failed"
     order.save()
@@ -111,7 +111,7 @@ def test_it_says_what_came_of_it(boss, books):
     assert (row.fix.step, row.reconciliation.by) == ("fix_create_billing", "staff:boss")
     assert "修正中（boss 发起）" in told
     again = boss.post(deciding(order, "compare"), filled(order, "compare"))
-    assert again.status_code == 409  # its books are moving
+    assert again.status_code == 409  # its books are changing
 
 
 def lives(order, **fields):

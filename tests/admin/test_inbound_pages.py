@@ -1,4 +1,4 @@
-"""Refused messages say why; conflicts show both contents; people's data stay masked until they are opened."""
+"""Refused messages say why, conflicts show both contents, and people's data stay masked until somebody opens them."""
 
 import json
 

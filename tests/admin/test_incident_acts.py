@@ -1,4 +1,4 @@
-"""On an incident's page staff take it up, note, ignore and resolve; the border of attributions holds."""
+"""On an incident's page staff take it, add notes, ignore and resolve it, within their attributions."""
 
 import pytest
 from django.urls import reverse
@@ -12,7 +12,7 @@ State = Incident.State
 
 @pytest.fixture
 def incident():
-    """It stops an order of Beijing and one of Shanghai."""
+    """An incident that stops an order of Beijing and one of Shanghai."""
     row = make.IncidentFactory()
     for letters in ("BJ", "SH"):
         make.AffectedOrderFactory(incident=row, order=make.OrderFactory(attribution_id=letters))
@@ -51,7 +51,7 @@ def test_what_is_over_can_only_be_noted(member):
 
 
 def said(client, incident, key, note=""):
-    """What the page says after an act."""
+    """The message on the page after an act."""
     url = reverse("admin:orders_incident_act", args=[incident.pk, key])
     answer = client.post(url, {"note": note}, follow=True)
     return [str(message) for message in answer.context["messages"]]
@@ -78,7 +78,7 @@ def test_who_takes_it_after_somebody_is_told(member, incident):
 
 
 def test_what_only_the_books_end_offers_no_end_by_hand(member):
-    """Nor does it end where somebody knows the address; the page says what ends it."""
+    """Whoever knows the address can't end it either; the page says what ends it."""
     row = make.IncidentFactory(code="difference", step="", partner="bigdata")
     make.AffectedOrderFactory(incident=row, order=make.OrderFactory(attribution_id="BJ"))
     staff = member("工程师")
@@ -142,7 +142,7 @@ def test_a_log_in_that_ended_leads_back_to_the_page(client, member, incident):
 
 
 def test_resend_them_together_means_the_orders_of_this_incident_only(member):
-    """Another incident of the same code has other words of the partner, and other orders."""
+    """Another incident with the same code has other words of the partner and other orders."""
     orders, incidents = [], []
     for words in ("域名 # 未备案", "额度不足"):
         incidents.append(make.IncidentFactory(partner="bigdata", step="create_billing", code="code_400", words=words))

@@ -1,4 +1,4 @@
-"""The lists: search exact and by prefix, filters as links, counts that stop, columns that tell why."""
+"""The lists: search exact and by prefix, filters as links, counts with a limit, columns that say why."""
 
 import datetime
 
@@ -27,7 +27,7 @@ def numbers(client, **query):
 
 @pytest.fixture
 def two():
-    """The order that is looked for, and one that must not be found."""
+    """The order to find, and one that must not be found."""
     order = make.OrderFactory(
         number="100A777",
         trial_number="100T888",
@@ -149,7 +149,7 @@ def test_approvals_filter_by_node_result_operator_and_time(admin_client):
 
 
 def test_the_lists_indexes_survived_all_migrations():
-    """SQLite makes a table anew when it changes; an index made by hand goes with the old one."""
+    """SQLite makes a table anew when it changes, and loses the indexes that were made by hand."""
     with connection.cursor() as cursor:
         tables = {table for table, _columns, _condition in PLAIN.values()}
         found = {name for table in tables for name in connection.introspection.get_constraints(cursor, table)}

@@ -1,4 +1,4 @@
-"""Guessing passwords locks an account for an address, for a while; nothing else is touched."""
+"""Guessing passwords locks an account for an address, for a while, and nothing else."""
 
 import datetime
 
@@ -27,7 +27,7 @@ def person():
 
 
 def log_in(password="wrong", name="wang", address="10.0.0.5", forwarded=""):
-    """The answer to a log-in form, from a browser without any session."""
+    """The answer to a log-in form, from a browser without a session."""
     more = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
     form = {"username": name, "password": password, "next": "/admin/orders/order/"}
     return Client().post(URL, form, REMOTE_ADDR=address, **more)

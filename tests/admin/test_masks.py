@@ -1,4 +1,4 @@
-"""Phones, mails and names of people on every page: masked for those without the permission, noted where opened."""
+"""Phones, mails and names of people on every page: masked without the permission, and each opening is noted."""
 
 import json
 
@@ -41,7 +41,7 @@ FIELDS = {
 
 @pytest.fixture
 def found(db):
-    """A row behind every page, with people's data wherever partners or customers could have put them."""
+    """A row for every page, with people's data wherever partners or customers could have put them."""
     found = rows()
     for name, texts in FIELDS.items():
         type(found[name])._base_manager.filter(pk=found[name].pk).update(**texts)
@@ -61,14 +61,14 @@ def addresses(found):
 
 
 def told(client, url):
-    """The people's data that a page tells."""
+    """The people's data that a page shows."""
     text = client.get(url).content.decode()
     return [word for word in (PHONE, MAIL, NAME) if word in text]
 
 
 @pytest.mark.parametrize("role", ["工程师", "审计员", "业务人员"])
 def test_no_page_tells_them_unasked(member, found, role):
-    """To those with the permission neither, before they ask; but a contact's page, which they edit, is such asking."""
+    """Those with the permission see none either until they ask; editing a contact's page counts as asking."""
     staff = member(role)
     pages = addresses(found)
     if role == "业务人员":

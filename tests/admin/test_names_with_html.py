@@ -1,4 +1,4 @@
-"""HTML in names and texts stays text on every page, and every page forbids what is not ours to run."""
+"""HTML in names and texts stays text on every page, and every page forbids scripts that are not ours."""
 
 import re
 
@@ -17,14 +17,14 @@ from tests.admin.rows import queued
 from tests.admin.walking import rows, standard
 
 pytestmark = pytest.mark.django_db
-RAW = "<xq"  # what must never come out as it went in
+RAW = "<xq"  # must never come out as it went in
 HOSTILE = f"\"'>{RAW}>"
 INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*(\ssrc=|type=.application/json))")
 NOT_TEXT = {"session_hash", "func", "object_id", "payload", "password"}  # a queue's payload is signed
 
 
 def poisoned(row):
-    """By field: a value with HTML for every text that somebody outside could have written."""
+    """For each field, a value with HTML for every text that somebody outside could have written."""
     found = {}
     for field in row._meta.concrete_fields:
         if field.choices or field.primary_key or field.is_relation or field.name in NOT_TEXT:
@@ -40,7 +40,7 @@ def poisoned(row):
 
 
 def poison(row):
-    """Writes them past all checks. Approval records can't be changed, so theirs are made so."""
+    """Writes them without any checks. Approval records can't be changed, so they are created with these values."""
     if isinstance(row, ApprovalRecord):
         texts = {"node": HOSTILE, "node_name": HOSTILE, "operator": HOSTILE, "opinion": HOSTILE, "source": row.source}
         make.ApprovalRecordFactory(order=row.order, **texts)
@@ -50,7 +50,7 @@ def poison(row):
 
 @pytest.fixture
 def hostile(admin_user):
-    """A row behind every page, all poisoned; the order that most of them hang on."""
+    """A row for every page, all poisoned, and the order that most of them belong to."""
     found = rows()
     number = found["orders_order"].number
     dispatch = found["orders_attempt"].dispatch
@@ -99,7 +99,7 @@ def test_every_page_escapes_and_carries_the_policy(admin_client, hostile):
         if found := wrong(response, text):
             faults[url] = found
     assert faults == {}
-    assert escaped > len(asked) / 2  # or the rows were not poisoned
+    assert escaped > len(asked) / 2  # otherwise the rows were not poisoned
 
 
 def test_what_was_typed_comes_back_escaped(admin_client, hostile):

@@ -1,4 +1,4 @@
-"""The page of one order: where it stands, its tabs, how much it asks the database, what it hides."""
+"""The page of one order: where it stands, its tabs, its database queries, what it hides."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""Info-security files on the page: what the check said, the first rows, the download."""
+"""Info-security files on the page: the check's finding, the first rows, the download."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""Phones, mails and names of people: masked, opened by those who may, and noted once a day."""
+"""Phones, mails and names of people: masked, opened by those with the permission, and noted once a day."""
 
 import json
 
@@ -18,7 +18,7 @@ SECRET = ["13712345678", "ops@example.com", "张三丰"]
 
 @pytest.fixture
 def order():
-    """One whose every tab holds people's data."""
+    """An order with people's data in every tab."""
     one = failed()
     people = {"operUser": "张三丰", "operTel": "13712345678", "operMail": "ops@example.com"}
     one.oper_user, one.oper_tel, one.oper_mail = people.values()

@@ -1,4 +1,4 @@
-"""Every page of one thing names a line once and marks a place once; every empty list says why it is."""
+"""Every page of one object names each line and marks each place once; every empty list says why it is empty."""
 
 import datetime
 import re
@@ -22,7 +22,7 @@ NEVER_EMPTY = {"User", "Group", "Province", "ServiceType", "Timeline"}
 
 
 def twice(pattern, text):
-    """What a pattern finds more than once."""
+    """The matches of a pattern that occur more than once."""
     return [found for found, number in Counter(pattern.findall(text)).items() if number > 1]
 
 

@@ -1,4 +1,4 @@
-"""Every model of ours can be listed and read; nothing but reference data and contacts can be changed."""
+"""Staff can list and read every model of ours; they can change only reference data and contacts."""
 
 import pytest
 from django.apps import apps
@@ -36,7 +36,7 @@ def page(row):
 
 
 def make(model):
-    """A row of the model; those that migrations load are there already."""
+    """A row of the model; migrations have loaded some already."""
     return FACTORIES[model]() if model in FACTORIES else model.objects.first()
 
 
@@ -51,7 +51,7 @@ def test_search_opens(admin_client, model):
 
 
 def fill(order):
-    """A row of everything that an order's page shows."""
+    """One row of everything that an order's page shows."""
     attempt = factories.AttemptFactory(dispatch__order=order)
     factories.OrderDomainFactory(order=order)
     factories.BillingRecordFactory(order=order, dispatch=attempt.dispatch)

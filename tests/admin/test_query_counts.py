@@ -1,4 +1,4 @@
-"""How much each page asks the database: the same with 3 rows as with 30, and never more than is said here."""
+"""The queries of each page: as many with 3 rows as with 30, and never more than the limits here."""
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -21,7 +21,7 @@ OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
 @pytest.fixture
 def staff(member):
-    """One who sees most, by a role, limited to an attribution: whose pages ask the most."""
+    """A person whose role sees most, limited to an attribution: these pages make the most queries."""
     return member("管理员", letters=["BJ"])
 
 
@@ -31,7 +31,7 @@ def unlimited(member):
 
 
 def queries(client, url):
-    """How many a page asks; what is asked for once in a process is not counted."""
+    """The number of queries of a page, without those made once per process."""
     with CaptureQueriesContext(connection) as first:
         assert client.get(url).status_code == 200
     with CaptureQueriesContext(connection) as captured:
@@ -41,7 +41,7 @@ def queries(client, url):
 
 
 def grows_not(client, url, grow, most):
-    """Asks with FEW and with MANY rows."""
+    """Opens the page with FEW and with MANY rows."""
     for _ in range(FEW):
         grow()
     few = queries(client, url)
@@ -136,7 +136,7 @@ def test_autocomplete(unlimited):
 
 
 def busy(order):
-    """More of everything that a decision about the order looks at."""
+    """Adds more of everything that a decision about the order looks at."""
     step(order, "create_billing", "failed", position=order.dispatches.count() + 1, error_code="timeout")
     make.BillingRecordFactory(order=order)
     make.OrderDomainFactory(order=order)

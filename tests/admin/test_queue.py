@@ -26,7 +26,7 @@ def task():
 
 @pytest.fixture
 def powerful(client):
-    """Staff with every single permission, but no superuser."""
+    """Staff with every permission who are no superuser."""
     user = User.objects.create_user("powerful", is_staff=True)
     user.user_permissions.set(Permission.objects.all())
     client.force_login(user)
@@ -73,13 +73,13 @@ def rows(schedule):
 
 
 def everything():
-    """What must not have moved."""
+    """What must not have changed."""
     return [list(model.objects.order_by("pk").values()) for model in (Schedule, Task, OrmQ)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_with_every_permission_but_no_superuser_nothing_can_be_written(powerful, rows, name):
-    """Not by a form, nor by a deletion, nor by an action on the list: each would run code, or lose some."""
+    """No form, deletion or action on the list may do it: each would run code or lose tasks."""
     before, pk = everything(), rows[name].pk
     form = {"func": "os.abort", "name": "x", "schedule_type": "O", "repeats": "-1", "key": "x", "_save": "1"}
     assert powerful.post(reverse(f"admin:django_q_{name}_add"), form).status_code == 403

@@ -1,4 +1,4 @@
-"""What staff read where a page is not there, not allowed or broken."""
+"""What staff read when a page does not exist, is not allowed or is broken."""
 
 import pytest
 from django.test import RequestFactory

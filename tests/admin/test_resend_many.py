@@ -1,4 +1,4 @@
-"""Resending many orders by a filter: count, dry run, the act, and the honest result."""
+"""Resending many orders by a filter: the count, the dry run, the act, and its true result."""
 
 import re
 from urllib.parse import quote

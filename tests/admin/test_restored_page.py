@@ -1,4 +1,4 @@
-"""The page that leads through a restore, the banner, and the word that the desk may send again."""
+"""The page that leads through a restore, the banner, and the statement that the desk may send again."""
 
 import pytest
 from django.urls import reverse

@@ -1,4 +1,4 @@
-"""The four roles hold exactly what is written here, by hand and apart from the code."""
+"""The four roles hold exactly the permissions that are written here by hand, independently of the code."""
 
 import importlib
 from types import SimpleNamespace

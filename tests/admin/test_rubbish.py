@@ -1,4 +1,4 @@
-"""Rubbish in the address: no list answers 500, whatever is asked of it. Also on the databases that are strict."""
+"""Rubbish in the address: no list ever answers 500, even on a strict database."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ VALUES = ["zzz", "\0", HUGE, "9999-12-31"]
 
 
 def parameters(name):
-    """What the list's filters listen to."""
+    """The parameters that the list's filters use."""
     model = next(model for model in admin.site._registry if f"{model._meta.app_label}_{model._meta.model_name}" == name)
     for entry in admin.site._registry[model].list_filter:
         if isinstance(entry, str):
@@ -41,7 +41,7 @@ def parameters(name):
 
 
 def asked(name):
-    """Every query that is tried on a list."""
+    """Every query that the test tries on a list."""
     made = [*QUERIES, *({parameter: value} for parameter in parameters(name) for value in VALUES)]
     return [*RAW, *(urlencode(query) for query in made)]
 
@@ -53,7 +53,7 @@ def admin_of(name):
 
 @pytest.fixture
 def answer(rf, admin_user):
-    """`answer(view, url)`: the status that a view gives, before the page is drawn: its rows are read by then."""
+    """`answer(view, url)`: the status of a view before the page is rendered; by then it has read its rows."""
 
     def asking(view, url="/", **arguments):
         request = rf.get(url)
@@ -93,7 +93,7 @@ def test_drawn_pages_do_not_break_either(admin_client):
 
 
 def own_pages():
-    """Addresses of ours that listen to what stands in them."""
+    """Addresses of ours with parameters."""
     order, event = failed(), make.OrderEventFactory(order=None, kind="resend")
     page = reverse("admin:orders_order_change", args=[order.pk])
     yield from (f"{page}?{query}" for query in ("tab=%00", f"tab=events&page={HUGE}&who=%00", f"tab=bpm&calls={HUGE}",

@@ -1,4 +1,4 @@
-"""A person limited to attributions sees those of their orders alone: lists, pages, search, counts, autocomplete."""
+"""A person limited to attributions sees only orders of these: lists, pages, search, counts, autocomplete."""
 
 import pytest
 from django.urls import reverse
@@ -10,7 +10,7 @@ from tests import factories as make
 from tests.admin.rows import of_order
 
 pytestmark = pytest.mark.django_db
-ROLE = "管理员"  # sees every list, so that only the limit keeps anything back
+ROLE = "管理员"  # sees every list, so that only the limit hides anything
 
 
 NAMES = [
@@ -24,7 +24,7 @@ every_list = pytest.mark.parametrize("name", NAMES)
 
 
 def listed(client, name, **query):
-    """The keys of the rows that a list shows, and the number that it tells."""
+    """The keys of the rows that a list shows, and its count."""
     changelist = client.get(reverse(f"admin:{name}_changelist"), query).context["cl"]
     return {row.pk for row in changelist.result_list}, changelist.result_count
 
@@ -151,7 +151,7 @@ def test_filters_offer_no_names_of_others(member):
     ("approvals", "approvalrecord", "order", "orders_order"),
 ])  # fmt: skip
 def test_autocomplete_keeps_to_the_scope(member, app, model, field, name):
-    """Django answers for every field that leads to a list with a search, whether a form asks for it or not."""
+    """Django's autocomplete answers for every field whose list has a search, even if no form uses it."""
     own, other = (of_order(make.OrderFactory(attribution_id=letters))[name] for letters in ("BJ", "SH"))
     query = {"app_label": app, "model_name": model, "field_name": field, "term": ""}
 
@@ -180,7 +180,7 @@ def test_a_bulk_resend_and_its_result_keep_to_the_scope(member):
 
 
 def test_pages_name_no_order_of_others(member):
-    """A family, an incident and a conflict lead to other orders; those of other attributions are not named."""
+    """Families, incidents and conflicts lead to other orders; they name none of other attributions."""
     trial = make.TrialFactory(attribution_id="BJ")
     own, other = (make.OrderFactory(attribution_id=letters, trial=trial) for letters in ("BJ", "SH"))
     incident = make.AffectedOrderFactory(order=own).incident

@@ -1,4 +1,4 @@
-"""Texts that strangers write: what a page does with them takes linear time, and shows a bounded part of them."""
+"""Texts that strangers write: a page handles them in linear time and shows a limited part of them."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from project.observability import logs
 from tests import factories as make
 
 KIB = 1024
-LEAST = 0.004  # seconds; what takes less takes as long as other things that a processor does
+LEAST = 0.004  # seconds; anything shorter is lost in the processor's other work
 PIECES = [
     "[", "{", '{"a":', '["', "[1,", "\\", '\\"', '"', "a", "a.", "a-", "1", "1-", "12-", "123-", "137", "+123-", "@",
     "a@", "a@a.", ".@", " ", "\n", "%", "_", "operUser", '"operTel', '"operUser":', '"operUser" ', '"operTel":"',
@@ -36,7 +36,7 @@ def grown(piece, size):
 
 
 def texts_in_texts(size):
-    """JSON in a text of JSON, and so on: each escape is spelled so that a level adds only a few characters."""
+    """JSON in a text of JSON, and so on; the escapes are spelled so that a level adds only a few characters."""
     quote, text = '"', "[1]"
     while len(text) + 3 * len(quote) < size:
         text = "[" + quote + text + quote + "]"
@@ -91,7 +91,7 @@ def grows_too_fast(reader, text, times):
 
 @pytest.mark.parametrize("reader", READERS)
 def test_four_times_the_text_takes_no_more_than_eight_times_the_time(reader):
-    """What looks slow is measured more often: a busy machine makes anything slow once."""
+    """Measures more often what looks slow: a busy machine makes anything slow once."""
     read = READERS[reader]
     long = {name: text for name, text in TEXTS.items() if seconds(read, text(64 * KIB), times=1) >= LEAST}
     slow = [name for name, text in long.items() if all(grows_too_fast(read, text, times) for times in (1, 3, 9))]
@@ -150,7 +150,7 @@ ASCII = json.dumps({"said": f"请联系{PHONE}，\n{PHONE}\n或{MAIL}"})
 
 @pytest.mark.parametrize("text", [WHOLE, IN_IT, ASCII, json.dumps(IN_IT), f"x {IN_IT}"])
 def test_no_cut_brings_people_s_data_to_light(text):
-    """Wherever the page's bound falls: in the middle of a name, phone, mail or escape."""
+    """Wherever the page cuts: in the middle of a name, phone, mail or escape."""
     for end in range(len(text)):
         filled = "填" * ((MOST - len(text[:end].encode())) // 3) + " " + text + "，" + "x" * MOST
         shown, _, length = masked_text(filled).partition("……")
@@ -165,7 +165,7 @@ def test_no_member_of_a_text_that_was_cut_before_does(text):
 
 
 def leaks(told):
-    """People's data, or more of it than a mask leaves."""
+    """Finds people's data, or more of it than a mask leaves."""
     return [piece for piece in (NAME, NAME[:2], NAME[1:], PHONE[:4], PHONE[-4:], MAIL, MAIL[:3]) if piece in told]
 
 

@@ -1,4 +1,4 @@
-"""Who gets in where: every address of the staff's site, for every role. A new page without a row here fails.
+"""Which role may open which address of the staff's site. A new page without a row here fails.
 
 B business staff, E engineer, A auditor, M administrator, L administrator limited to BJ (the rows belong to it),
 F administrator limited to another attribution, S superuser, N staff without a role, X nobody logged in.
@@ -16,7 +16,7 @@ from tests.admin.walking import PAGES, PEOPLE, ask, content_type_of, models, reg
 pytestmark = pytest.mark.django_db
 everybody = pytest.mark.parametrize("letter", PEOPLE)
 DASH = "-"
-ORDERS = "BEAMSLF BEAMSL -   -   -"  # everybody reads what is in their scope, nobody writes
+ORDERS = "BEAMSLF BEAMSL -   -   -"  # everybody reads within their scope, nobody writes
 ENGINE = "EAMSLF  EAMSLF -   -   -"
 QUEUE = "EAMSLF  EAMS   -   S   S"
 MODELS = {
@@ -62,7 +62,7 @@ MODELS = {
 }  # fmt: skip
 STAFF = "BEAMLFSN"
 OWN = {
-    # name: who gets in, and what the others of the staff are told
+    # name: who gets in, and what other staff are told
     "index": (STAFF, ""),
     "password_change": (STAFF, ""),
     "password_change_done": (STAFF, ""),
@@ -84,7 +84,7 @@ DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "
           "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL",
           "conflict": "BEMSL"}  # fmt: skip
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
-ELSEWHERE = {  # tested here, below
+ELSEWHERE = {  # tested below
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
     "orders_incident_act",
     "<path:object_id>/", "(?P<url>.*)$",
@@ -92,7 +92,7 @@ ELSEWHERE = {  # tested here, below
 
 
 def differences(found):
-    """`{what: (told, wanted)}` of the answers that are not as wanted."""
+    """`{what: (answer, expected)}` of the answers that are not as expected."""
     return {what: (told, wanted) for what, (told, wanted) in found.items() if told != wanted}
 
 
@@ -104,7 +104,7 @@ def test_every_address_has_a_row():
 
 
 def wanted(letter, model, page):
-    """What a person is told: columns of MODELS."""
+    """The answers to a person: columns of MODELS."""
     lists, reads, adds, _saves, deletes = (column.replace(DASH, "") for column in MODELS[model].split())
     if letter == "X":
         return "login"
@@ -120,7 +120,7 @@ def wanted(letter, model, page):
 
 @pytest.fixture(autouse=True)
 def quiet():
-    """Hundreds of refusals are asked for here; each would be logged with its traceback."""
+    """The test provokes hundreds of refusals; each would be logged with its traceback."""
     logging.disable(logging.WARNING)
     yield
     logging.disable(logging.NOTSET)
@@ -136,7 +136,7 @@ def test_who_reads_what(client, letter):
 
 @everybody
 def test_who_writes_what(client, letter):
-    """`in`: the form comes again with its errors; `away`: it was done, or the row is not in the person's scope."""
+    """`in`: the form comes back with its errors; `away`: the act was done, or the row is outside the person's scope."""
     asked = standard(rows())
     staff, found = sign_in(client, letter), {}
     for model, columns in MODELS.items():
@@ -190,7 +190,7 @@ def test_who_decides_what(client, letter):
         url = reverse("admin:orders_order_decide", args=[order.pk, key])
         no = hidden if letter in allowed + "XF" else "refused"
         found[key, "form"] = ask(staff, url).word, "in" if letter in allowed else no
-        answer = ask(staff, url, {"reason": "", "seen": ""})  # allowed: the form comes again, with its error
+        answer = ask(staff, url, {"reason": "", "seen": ""})  # allowed: the form comes back with its error
         found[key, "post"] = answer.word, "in" if letter in allowed else no
     url = reverse("admin:orders_order_recheck", args=[order.pk])
     found["recheck"] = ask(staff, url, {"x": "1"}).word, "away" if letter in "BEMSL" else hidden

@@ -1,4 +1,4 @@
-"""Our own English of logs and rows never reaches staff: errors, events and permissions are told in words."""
+"""The English of our logs and rows never reaches staff: errors, events and permissions have words of their own."""
 
 import ast
 import re

@@ -32,7 +32,7 @@ def sign_in(client, letter):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and in words whether the person got in."""
+    """The answer, and in words whether the person got in."""
 
     status: int
     location: str
@@ -45,7 +45,7 @@ class Answer:
 
 
 def ask(client, url, data=None):
-    """The answer to a GET, or to a POST of `data`; nothing that it wrote stays."""
+    """The answer to a GET, or to a POST of `data`; what it wrote is rolled back."""
     with transaction.atomic():
         response = client.get(url) if data is None else client.post(url, data)
         transaction.set_rollback(True)
@@ -53,7 +53,7 @@ def ask(client, url, data=None):
 
 
 def rows():
-    """A row behind every page."""
+    """A row for every page."""
     return {**of_order(make.OrderFactory(attribution_id="BJ")), **of_none()}
 
 

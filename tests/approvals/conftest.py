@@ -6,7 +6,7 @@ from tests.conftest import shanghai
 
 @pytest.fixture
 def order(db):
-    """An activation that nothing has been planned for; enough to hang records on."""
+    """An activation without a plan; enough to attach records to."""
     return make_order("100A230920170127001")
 
 

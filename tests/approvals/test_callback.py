@@ -1,4 +1,4 @@
-"""`POST /api/bpm/approvals`: who is believed, what is refused and in which words, what a record does (contract 3.6)."""
+"""`POST /api/bpm/approvals`: which callers pass, what is refused in which words, what a record does (contract 3.6)."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from tests.conftest import shanghai
 
 SECRET = "test-callback-secret"
 urlpatterns = [path("api/bpm/", include("integrations.bpm.urls"))]
-pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]  # whether the database counts as restored is asked
+pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]  # one query: does the database count as restored?
 
 RECORD = {
     "recordId": "bpm-1-1",
@@ -41,7 +41,7 @@ def call(body=RECORD, signature=None, method="POST", **headers):
 
 @pytest.fixture
 def core(monkeypatch):
-    """The core, replaced: `core.calls` has what it was given, `core.error` is what it raises."""
+    """A stand-in for the core: `core.calls` has its arguments, `core.error` is what it raises."""
 
     class Core:
         calls, error = [], None
@@ -59,7 +59,7 @@ def core(monkeypatch):
 
 
 def refused(response, status: int) -> str:
-    """The message of a refusal, after a look at its form."""
+    """Checks the form of a refusal and gives its message."""
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/json"
     assert response.json().keys() == {"code", "message"}

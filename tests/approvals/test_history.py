@@ -1,4 +1,4 @@
-"""The approval history: a record is added once, and the database refuses to change it."""
+"""The approval history: each record is added once, and the database refuses to change it."""
 
 import threading
 
@@ -107,7 +107,7 @@ def test_of_many_at_once_one_adds_the_record(order):
     def work(number):
         with transaction.atomic():
             created = add(order)[1]
-            assert ApprovalRecord.objects.count() == 1  # the outer transaction goes on working
+            assert ApprovalRecord.objects.count() == 1  # the outer transaction still works
         return created
 
     assert sorted(at_the_same_time(work)) == [False] * 5 + [True]

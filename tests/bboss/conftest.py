@@ -1,4 +1,4 @@
-"""BBOSS as the tests play it: signed envelopes, posted to the real address."""
+"""BBOSS, played by the tests: signed envelopes, posted to the real address."""
 
 import json
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ MEMBERS = [
 
 
 def without(members: dict, *names: str) -> dict:
-    """The members less the named ones."""
+    """The members without the named ones."""
     return {name: value for name, value in members.items() if name not in names}
 
 
@@ -56,7 +56,7 @@ def envelope(content=TRIAL, *, absent=(), trans_ido="t1", **overrides) -> dict:
 
 @dataclass
 class Answer:
-    """What came back."""
+    """The answer."""
 
     status: int
     body: dict

@@ -1,4 +1,4 @@
-"""The code table of contract 2.3 over HTTP: every row on the envelope, and that the first that fails answers."""
+"""The code table of contract 2.3 over HTTP: every row about the envelope; the first failing check answers."""
 
 import pytest
 
@@ -109,7 +109,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("place", range(len(FAULTS) - 1))
 def test_the_first_that_fails_answers(post, place):
-    """Every fault together with all that come after it in the table."""
+    """Every fault together with all later ones of the table."""
     overrides = {}
     for _, fault in reversed(FAULTS[place:]):
         overrides |= fault

@@ -1,4 +1,4 @@
-"""The content's rules, kind by kind (contract 2.4): what is bad is named."""
+"""The content's rules, kind by kind (contract 2.4): the answer names what is wrong."""
 
 import json
 

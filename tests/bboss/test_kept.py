@@ -1,4 +1,4 @@
-"""What is kept of a request, and what never is (contract 2.3, last paragraph)."""
+"""What the desk keeps of a request, and what it never keeps (contract 2.3, last paragraph)."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ def test_a_wrong_signature_shows_the_text_that_was_signed(post, kept):
 
 
 def test_of_what_nobody_known_signed_the_head_is_kept_with_length_and_hash(post, kept):
-    """Masked first, then cut: no half of a token is left at the end."""
+    """The text is masked first, then cut: no half of a token is left at the end."""
     for place in range(3900, 4200, 7):
         raw = json.dumps({"a": "x" * place, "b": f"{TOKEN} 单" + "单" * 9000}, ensure_ascii=False).encode()
         post(raw)
@@ -105,7 +105,7 @@ def test_plain_numbers_are_stored_as_they_are():
 
 
 def test_every_member_may_be_strange_without_a_500(post, kept):
-    """Each member of each type: an answer of the table, and one row for each request."""
+    """Each member with each type: the answer is one of the table, and each request leaves one row."""
     values = [None, True, 0, 1.5, "", "\0", "x" * 5000, [], [[]], {}, {"a": {"b": "\0"}}, "😀"]
     names = [*envelope(), "unknown"]
     for name in names:

@@ -1,4 +1,4 @@
-"""What the core says, in the words of contract 2.3; repeats, withdrawals, our own faults."""
+"""The core's outcomes in the words of contract 2.3: repeats, withdrawals, our own faults."""
 
 import datetime
 import json
@@ -97,7 +97,7 @@ def test_a_refusal_after_a_rolled_back_save_is_kept_under_its_own_numbers(post, 
         with transaction.atomic():
             message.trans_idh = "f" * 32
             message.save(force_insert=True)
-            message.pk = 10**9  # as if somebody else had got this one meanwhile
+            message.pk = 10**9  # as if somebody else had taken this one meanwhile
             raise OrderConflictError("too late")
 
     monkeypatch.setattr(views, "receive_order", late)

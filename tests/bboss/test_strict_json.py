@@ -89,6 +89,6 @@ def test_more_values_than_any_order_has_are_not_even_walked(text):
 
 
 def test_two_megabytes_of_the_shortest_domains_are_taken():
-    """The content says then that there are too many."""
+    """Then the content check says that there are too many."""
     most = (2 * 1024 * 1024 - 100) // 18
     assert len(parse_text('{"a":[' + ",".join(['{"ProvReq":"a.b"}'] * most) + "]}")["a"]) == most

@@ -161,7 +161,7 @@ def test_of_many_calls_at_once_no_more_get_through_than_may(settings):
 
 
 class TestUnsigned:
-    """Messages without a right token and signature: few are kept, whole ones never, signed ones always."""
+    """Messages without a right token and signature: the desk keeps few, and never whole; signed ones always."""
 
     @pytest.fixture(autouse=True)
     def two_a_minute(self, settings):

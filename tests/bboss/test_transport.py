@@ -52,7 +52,7 @@ def test_larger_than_2_mib_is_413_even_where_the_rest_breaks_off(client, db, clo
 
 @pytest.mark.parametrize("size", [2 * 1024 * 1024 + 1, 5 * 1024 * 1024, 16 * 1024 * 1024])
 def test_a_too_large_body_is_taken_in_so_that_its_caller_reads_the_answer(client, db, clock, size):
-    """Closing on a caller that still writes is a broken pipe to it instead of 413."""
+    """If we closed while a caller still writes, it would get a broken pipe instead of 413."""
     for extra in ({"CONTENT_LENGTH": str(size)}, {**CHUNKED, "CONTENT_LENGTH": ""}):
         stream = io.BytesIO(b" " * size)
         response = client.generic("POST", PATH, CONTENT_TYPE="application/json", **extra, **{"wsgi.input": stream})
@@ -108,7 +108,7 @@ def test_a_body_that_is_no_json_object_is_400_and_not_kept(post, kept, body):
 
 
 def test_transport_in_order(client, db, clock, settings):
-    """405, 415, 413, 403, 429, 400: each with all the later faults present."""
+    """405, 415, 413, 403, 429, 400: each comes with all the later faults present."""
     settings.BBOSS_ALLOWED_IPS, settings.BBOSS_RATE = ["10.0.0.1"], "6/min"  # each of them counts
     huge, kind = {"CONTENT_LENGTH": str(3 * 1024 * 1024)}, "application/json"
     assert answered(client.put(PATH, b"x", content_type="text/plain", **huge)).code == "11002"

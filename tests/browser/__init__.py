@@ -1,1 +1,1 @@
-"""Tests in a real browser. They run by `make test-browser` only: they need chromium."""
+"""Tests in a real browser. Only `make test-browser` runs them: they need chromium."""

@@ -26,7 +26,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def open_page(browser: Browser, url: str, *, user: str, size: str = "wide", scheme: str = "light") -> Page:
-    """A page of a person who has signed in. Faults of scripts and refused files are kept in `page.faults`."""
+    """A page of a person who has signed in. `page.faults` keeps errors of scripts and refused files."""
     context = browser.new_context(
         base_url=url, viewport=SIZES[size], color_scheme=scheme, locale="zh-CN", timezone_id="Asia/Shanghai",
         reduced_motion="reduce",

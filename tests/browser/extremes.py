@@ -40,7 +40,7 @@ def _order(key: str, now: datetime.datetime, **fields) -> Order:
 
 
 def _busy(now: datetime.datetime, attempts: int, domains: int) -> None:
-    """Billing that has been tried for weeks, of an order with a great many domains."""
+    """Billing that has been retried for weeks, of an order with very many domains."""
     order = _order("busy", now - datetime.timedelta(days=20), enterprise_name=LONG_NAME, attribution_id="GD")
     names = [LONG_DOMAIN, *(f"cdn{place}.live.example.com" for place in range(1, domains))]
     OrderDomain.objects.bulk_create(OrderDomain(order=order, name=name, key=name) for name in names)
@@ -99,7 +99,7 @@ def _mailed(order: Order, now: datetime.datetime) -> None:
 
 
 def _undone(now: datetime.datetime) -> None:
-    """Compensated after BPM refused: records deleted with a receipt, one of unknown fate among them."""
+    """Compensated after BPM refused: records deleted with a receipt, one of them unknown."""
     trial = make.TrialFactory(number=f"{NUMBERS['undone']}T", received_at=now, planned_at=now)
     order = _order("undone", now, state=S.FAILED, undo_since=now, enterprise_name=LONG_NAME, trial=trial,
                    trial_number=trial.number)  # fmt: skip
@@ -114,7 +114,7 @@ def _undone(now: datetime.datetime) -> None:
 
 
 def _undoing(now: datetime.datetime) -> None:
-    """A withdrawal under way; the big-data side does not answer."""
+    """A withdrawal under way, while the big-data side does not answer."""
     trial = make.TrialFactory(number=f"{NUMBERS['undoing']}T", received_at=now, planned_at=now, state=S.CONVERTED)
     order = _order("undoing", now, state=S.COMPENSATING, undo_since=now, first=True, trial=trial,
                    trial_number=trial.number)  # fmt: skip

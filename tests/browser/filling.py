@@ -36,7 +36,7 @@ STUCK = [
 
 
 def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
-    """Adds the orders with all that hangs on them, and what else the lists show."""
+    """Adds the orders with everything that belongs to them, and what else the lists show."""
     now = now or timezone.now()
     rows = [_order(place, now) for place in reversed(range(orders))]  # the oldest gets the first id, as in life
     rows.reverse()
@@ -52,7 +52,7 @@ def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
 
 
 def staff(name: str, role: str, *, letters: list[str] | None = None) -> User:
-    """A member of staff in a role, limited to attributions where some are given."""
+    """A member of staff in a role, limited to attributions if some are given."""
     user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     if letters is not None:
@@ -79,7 +79,7 @@ def _order(place: int, now: datetime.datetime) -> Order:
 
 
 def _ending(state: Order.State, place: int, received: datetime.datetime, start: datetime.date) -> dict:
-    """What an activation in this state has behind it."""
+    """The steps that an activation in this state has done."""
     first = place % 3 > 0 and state != S.AWAITING_APPROVAL
     later = received + datetime.timedelta(hours=1)
     found = {"first": first, "live_at": later if state == S.ACTIVE else None}
@@ -165,7 +165,7 @@ def _held(now: datetime.datetime) -> None:
 
 
 def doubts(now: datetime.datetime | None = None) -> None:
-    """Orders that are not as fine as their state says, by number: what each is there for."""
+    """Orders that are not as fine as their state says: what each number is for."""
     now = now or timezone.now()
     day, hour = datetime.timedelta(days=1), datetime.timedelta(hours=1)
     base = {"enterprise_name": NAMES[0], "received_at": now - 40 * day, "planned_at": now - 40 * day}

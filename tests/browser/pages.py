@@ -1,4 +1,4 @@
-"""The ten main pages: what they are called and where they are found."""
+"""The ten main pages: their names and how to reach them."""
 
 PASSWORD = "only-for-tests"
 MAIN = {

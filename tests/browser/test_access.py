@@ -11,7 +11,7 @@ every_page = pytest.mark.parametrize("name", MAIN)
 
 
 def findings(page):
-    """What axe finds seriously wrong: rule and the first places."""
+    """The serious findings of axe: the rule and the first places."""
     found = Axe().run(page).response["violations"]
     return [
         (rule["id"], [node["html"][:160] for node in rule["nodes"][:3]]) for rule in found if rule["impact"] in SERIOUS

@@ -2,7 +2,7 @@
 
 
 def open_order(page, address, why):
-    """The page of the first order of a list whose row says so; gives its number."""
+    """Opens the first order of a list whose row says so; gives its number."""
     page.goto(address)
     link = page.locator("#result_list tbody tr", has_text=why).first.locator("th a")
     number = link.inner_text()
@@ -13,7 +13,7 @@ def open_order(page, address, why):
 
 
 def decide(page, key, reason):
-    """Takes a decision with its reason, and is back on the order's page."""
+    """Takes a decision with its reason and returns to the order's page."""
     page.goto(f"{page.url.split('?')[0].replace('/change/', '')}/do/{key}/")
     page.fill("textarea[name=reason]", reason)
     page.locator("form button[type=submit].button").click()

@@ -22,7 +22,7 @@ def lists(page):
 
 
 def first_row(page):
-    """The address of the page of a list's first row; None where it has none."""
+    """The address of the page of a list's first row; None if the list is empty."""
     links = page.locator("#result_list tbody th a, #result_list tbody td a")
     here = page.evaluate("location.pathname")
     found = [link.get_attribute("href") for link in links.all()[:6]]
@@ -30,7 +30,7 @@ def first_row(page):
 
 
 def wrong(page, address):
-    """What is wrong with a page: scripts' faults, or that it is wider than the window."""
+    """What is wrong with a page: errors of scripts, or a page wider than the window."""
     answer = page.goto(address)
     found = [*page.faults, *([f"{overflow(page)} px too wide"] if overflow(page) else [])]
     page.faults.clear()

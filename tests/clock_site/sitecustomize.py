@@ -1,10 +1,10 @@
-"""Gives the processes of a test a clock of their own. On PYTHONPATH of those processes only.
+"""Gives the processes of a test a clock of their own. It is on PYTHONPATH of those processes only.
 
 TEST_CLOCK_FILE holds an ISO time: from the moment it was written the clock creeps on, a thousand times slower than the
-real one. It stands, for what is on the wire, and still no two readings are equal (django-q2's queue needs that).
+real one. For calls on the wire it stands still, but no two readings are equal (django-q2's queue needs that).
 Or it holds `+SECONDS`: the real clock, that much later.
 
-TEST_KILLER holds a text: who sends a call with it in its body dies on the spot.
+TEST_KILLER holds a text: a process that sends a call with this text in its body dies at once.
 """
 
 import datetime

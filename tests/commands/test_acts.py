@@ -1,4 +1,4 @@
-"""The commands by which somebody decides about one order: what they print, and what they do (contract section 5)."""
+"""The commands that decide about one order: what they print, and what they do (contract section 5)."""
 
 import pytest
 
@@ -124,7 +124,7 @@ def test_a_lost_record_of_bpm_is_entered_as_staffs(desk, capsys):  # noqa: F811
 
 
 def test_take(desk, capsys):  # noqa: F811
-    """Our record is cancelled and theirs is live: a trial that runs takes it."""
+    """Our record is cancelled and theirs is live: a running trial takes theirs."""
     desk.play(trial("T1", A))
     desk.order("T1").billing_records.update(state="deleted")
     assert run(capsys, "reconcile", "T1")[0] == 1

@@ -1,4 +1,4 @@
-"""`status` tells at one look whether all is well, and what is not (contract section 5)."""
+"""`status` says at a glance whether all is well, and what is not (contract section 5)."""
 
 import datetime
 import json
@@ -29,7 +29,7 @@ def healthy(db, clock):
 
 
 def look(capsys) -> dict:
-    """What `status --json` prints; its exit code fits."""
+    """Gives what `status --json` prints and checks that its exit code fits."""
     try:
         call_command("status", "--json")
     except CommandError:

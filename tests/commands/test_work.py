@@ -13,7 +13,7 @@ from tests.flows.test_breaker import trial
 
 
 def run(capsys, *words) -> tuple[int, str]:
-    """A command's exit code and what it printed, the error's line too."""
+    """A command's exit code and its output, including the line of the error."""
     try:
         call_command(*words)
         return 0, capsys.readouterr().out
@@ -29,7 +29,7 @@ def test_deliver_does_all_that_is_due(desk, capsys):  # noqa: F811
 
 
 def test_on_a_terminal_deliver_draws_a_bar_in_the_terminals_own_colour(desk):  # noqa: F811
-    """Red is what errors are written in."""
+    """Errors are printed in red."""
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     desk.post(trial("T1"))

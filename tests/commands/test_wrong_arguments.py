@@ -49,8 +49,8 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_argument_is_told_in_one_line(desk, capsys, monkeypatch, case):  # noqa: F811
-    monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)  # the test's own among them
-    monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # put back what `run` changes
+    monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)  # not the test's
+    monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes
     desk.post(trial("T1"))
     with pytest.raises(SystemExit) as ended:  # anything else would be a traceback
         run(["manage.py", *WRONG[case]])

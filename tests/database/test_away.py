@@ -1,4 +1,4 @@
-"""What says that the database is away, and what of it staff and the log see."""
+"""Which errors say that the database is away, and what staff and the log see of it."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from project.observability.logs import AwayFilter, LineFormatter
 
 
 class Driver(Exception):
-    """As a driver's, with the code that it carries."""
+    """An error of the driver, with its code."""
 
     def __init__(self, **codes):
         super().__init__("it says so")
@@ -19,7 +19,7 @@ class Driver(Exception):
 
 
 def wrapped(kind: type[DatabaseError], **codes) -> DatabaseError:
-    """As Django raises it."""
+    """The error as Django raises it."""
     error = kind("the database says so")
     error.__cause__ = Driver(**codes)
     return error
@@ -58,7 +58,7 @@ def test_what_follows_from_it_is_not_the_codes_fault_either():
 
 
 def logged(error: Exception, name: str = "desk", **more) -> str | None:
-    """The line of this error; None where none is written."""
+    """The log line of this error; None if there is none."""
     try:
         raise error
     except Exception:

@@ -1,4 +1,4 @@
-"""The engine for PostgreSQL: whatever hangs, it ends at its deadline, and the connection is not used again."""
+"""The engine for PostgreSQL: whatever hangs ends at its deadline, and the connection is not used again."""
 
 import contextlib
 import multiprocessing
@@ -72,7 +72,7 @@ def ask(connection, statement: str = "SELECT 1"):
 
 @contextlib.contextmanager
 def ends(seconds: float, *, at_once: bool = False):
-    """Fails as a database that is away, at its deadline and not much later."""
+    """Checks that it fails like a database that is away, at its deadline and not much later."""
     began = time.monotonic()
     with database_deadline(seconds), pytest.raises(OperationalError) as raised:
         yield
@@ -87,7 +87,7 @@ def test_a_statement(through, relay):
     with ends(SOON):
         ask(through)
     relay.thaw()
-    assert ask(through) == 1  # on a new connection: what the old one still says is read by nobody
+    assert ask(through) == 1  # on a new connection: nobody reads what still comes on the old one
     assert relay.taken == 2
 
 
@@ -123,7 +123,7 @@ def test_a_deadline_that_has_passed_lets_no_statement_start(through, relay):
         cursor.execute("CREATE TEMP TABLE seen (n int)")
     with ends(0, at_once=True):
         ask(through, "INSERT INTO seen VALUES (1) RETURNING n")
-    assert ask(through, "SELECT count(*) FROM seen") == 0  # the same connection: nothing had been sent
+    assert ask(through, "SELECT count(*) FROM seen") == 0  # the same connection: nothing was sent
 
 
 def test_the_earlier_of_two_deadlines_counts(through, relay):
@@ -202,7 +202,7 @@ def test_a_unix_socket(connect, server, tmp_path):
 
 
 class TLSRelay(Relay):
-    """Speaks TLS with the client, as PostgreSQL does: asked for it in the clear, it says S and shakes hands."""
+    """Speaks TLS with the client, as PostgreSQL does: it answers the plain request with S and then shakes hands."""
 
     def __init__(self, *target, certificate):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -242,7 +242,7 @@ def test_djangos_own_pool(connect, relay):
 
 
 def test_a_forked_process_keeps_its_limit(relay, server):
-    """gunicorn and django-q fork; nothing of ours is a thread that would stay behind."""
+    """gunicorn and django-q fork; we have no thread that would stay behind."""
     url = f"postgres://{server.username or 'root'}@127.0.0.1:{relay.port}/postgres"
     limit_statements(SOON)
     try:
@@ -271,7 +271,7 @@ def test_a_connection_that_lay_idle_while_the_server_froze_is_given_up_soon(thro
 
 
 def test_the_end_of_a_request_raises_nothing_and_tries_nothing(through, relay):
-    """Django asks each connection at both ends of a request whether it is of use."""
+    """Django checks each connection at the start and end of a request."""
     ask(through)
     relay.freeze()
     with ends(SOON):
@@ -282,7 +282,7 @@ def test_the_end_of_a_request_raises_nothing_and_tries_nothing(through, relay):
 
 
 def test_a_transaction_in_which_it_froze_is_rolled_back(relay, server, through):
-    """By the server, and whoever comes next finds no lock."""
+    """The server ends it, and the next caller finds no lock."""
     with psycopg.connect(host=server.hostname, port=server.port, user=server.username, dbname="postgres") as direct:
         direct.execute("CREATE TABLE IF NOT EXISTS desk_deadline (n int)")
         direct.commit()
@@ -291,7 +291,7 @@ def test_a_transaction_in_which_it_froze_is_rolled_back(relay, server, through):
         relay.freeze()
         with ends(SOON):
             ask(through)
-        relay.cut()  # what the kernel tells the server once the client's socket is closed and packets flow again
+        relay.cut()  # the kernel tells the server this once the client's socket is closed and packets flow again
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:

@@ -1,4 +1,4 @@
-"""A PostgreSQL that is frozen: it takes what is sent and answers nothing. Real web and worker behind a relay."""
+"""A frozen PostgreSQL takes what is sent and answers nothing. Real web and worker processes behind a relay."""
 
 import contextlib
 import functools
@@ -60,7 +60,7 @@ def worker(desk):
 
 @pytest.fixture
 def frozen(desk):
-    """`with frozen():` the database answers nothing inside."""
+    """`with frozen():` the database answers nothing inside the block."""
 
     @contextlib.contextmanager
     def freeze():
@@ -151,7 +151,7 @@ def test_under_load_all_callers_are_answered_in_time_and_nothing_is_lost_or_doub
     stop.set()
     for caller in callers:
         caller.join()
-    assert max(took for _, _, took in answers) < 12  # 10, and what forty callers on a busy machine add
+    assert max(took for _, _, took in answers) < 12  # 10, and some more for forty callers on a busy machine
     taken = [content for content, answer, _ in answers if answer.status_code == 200 and accepted(answer.json())]
     refused = [content for content, answer, _ in answers if is_refused(answer)]
     assert len(taken) + len(refused) == len(answers)
@@ -193,7 +193,7 @@ def test_a_worker_that_delivers_goes_on_by_itself(desk, worker, frozen):
 
 
 def test_a_statement_that_was_given_up_ends_on_the_server_too(desk, worker):
-    """Who waits for a lock longer than the server allows is told so by the server, and holds nothing."""
+    """The server ends a wait for a lock that is too long; whoever waited holds nothing."""
     with psycopg.connect(desk.database_url) as holder:
         holder.execute("LOCK TABLE orders_order IN ACCESS EXCLUSIVE MODE")
         answer, took = timed(lambda: post(desk, trial(30)))

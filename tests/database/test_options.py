@@ -1,4 +1,4 @@
-"""What Django is told of the database, from DATABASE_URL and DATABASE_POOLER."""
+"""Django's database settings, from DATABASE_URL and DATABASE_POOLER."""
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -120,7 +120,7 @@ def test_a_port_that_is_no_number_is_named(url):
 
 
 def test_server_side_limits_follow_the_clients():
-    """The server ends what the client gave up, and a lock is given up before BBOSS's request is."""
+    """The server ends what the client gave up. It gives up a wait for a lock before BBOSS's request ends."""
     assert session_limits(20.0) == (
         "-c statement_timeout=20000 -c lock_timeout=6000 -c idle_in_transaction_session_timeout=60000"
     )

@@ -1,4 +1,4 @@
-"""A database that answers and can't be written to: full, read only, locked. BBOSS is asked to send again."""
+"""A database that answers but takes no writes: full, read only, locked. BBOSS is asked to send again."""
 
 import contextlib
 import sqlite3

@@ -1,4 +1,4 @@
-"""Debian's nginx with deploy/nginx.conf before two gunicorns: who gets which call, and what nginx answers itself."""
+"""Debian's nginx with deploy/nginx.conf before two gunicorns: which gets which call, and what nginx answers itself."""
 
 import contextlib
 import json
@@ -68,7 +68,7 @@ class Site:
 
     @contextlib.contextmanager
     def frozen(self, name: str):
-        """All processes of a gunicorn stand still."""
+        """All processes of a gunicorn are stopped."""
         group = self.desk.processes[name].pid
         os.killpg(group, signal.SIGSTOP)
         try:
@@ -113,7 +113,7 @@ def test_an_order_and_a_page(site):
 
 
 def test_pages_that_stand_still_do_not_keep_bboss_waiting(site):
-    """They get a page that says so, in Chinese; orders are taken meanwhile."""
+    """Staff get a page that says so, in Chinese; the desk takes orders meanwhile."""
     with site.frozen("web"):
         began = time.monotonic()
         assert code_of(site.order(2)) == (200, "00000")
@@ -125,7 +125,7 @@ def test_pages_that_stand_still_do_not_keep_bboss_waiting(site):
 
 
 def test_intake_that_stands_still_is_answered_in_the_callers_form(site):
-    """An order that was stored all the same is the same order when it comes again."""
+    """An order that was stored all the same is recognised when it comes again."""
     with site.frozen("intake"):
         assert code_of(site.order(3)) == (503, "20000")
         answer = site.post(BPM, "{}")

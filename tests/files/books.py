@@ -1,4 +1,4 @@
-"""Workbooks for tests: good ones by openpyxl, hostile ones made of it part by part."""
+"""Workbooks for tests: openpyxl makes the good ones; hostile ones are made from them part by part."""
 
 import io
 import pathlib
@@ -66,7 +66,7 @@ def shared(texts: list[str], rows: str) -> bytes:
 
 
 def macro_by_type() -> bytes:
-    """A workbook that says it holds macros."""
+    """A workbook that claims to hold macros."""
     types = parts(book())[TYPES]
     assert PLAIN_TYPE in types
     return changed({TYPES: types.replace(PLAIN_TYPE, MACRO_TYPE)})

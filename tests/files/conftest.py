@@ -42,12 +42,12 @@ def _held_order(**fields) -> Order:
 
 
 def check_of(order: Order) -> Dispatch:
-    """The order's look at its files, as it is now."""
+    """The order's step that checks its files, as it is now."""
     return order.dispatches.get(step="check_files")
 
 
 def receive(content: dict) -> Order:
-    """Takes an order in as the endpoint does, the envelope aside."""
+    """Takes an order in as the endpoint does, without the envelope."""
     message = InboundMessage(
         received_at=timezone.now(),
         trans_ido=content["OrderNum"],

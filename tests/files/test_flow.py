@@ -1,4 +1,4 @@
-"""Through real delivery: held before anything is sent, and going on by right files or a waiver (contract 3.7)."""
+"""Real delivery: the order is held before anything is sent; right files or a waiver let it go on (contract 3.7)."""
 
 import pytest
 from django.core import mail
@@ -18,14 +18,14 @@ FLOWS = "/bpm/flows/start"
 
 
 def deliver():
-    """Until nothing is due; several times, since a step becomes due by another."""
+    """Delivers until nothing is due; in several rounds, since one step makes another due."""
     while drain(seconds=None, linger=False).tried:
         pass
 
 
 @pytest.fixture
 def order(db, folder, sandbox):
-    """An activation whose file is missing, looked at once; its trial runs."""
+    """An activation whose file is missing and was checked once; its trial runs."""
     receive(TRIAL)
     deliver()
     sandbox.before = len(sandbox.calls())

@@ -1,4 +1,4 @@
-"""Waiving a finding, and looking again at once."""
+"""Waiving a finding, and checking again at once."""
 
 import datetime
 import uuid

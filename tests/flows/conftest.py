@@ -1,4 +1,4 @@
-"""A desk in one process: the real endpoint, the real delivery, the sandbox over real HTTP; the clock stands."""
+"""A desk in one process: the real endpoint, the real delivery, the sandbox over real HTTP. The clock stands still."""
 
 import datetime
 import hashlib
@@ -41,7 +41,7 @@ class Desk:
         return reply
 
     def deliver(self):
-        """Delivers all that is due at the clock's moment."""
+        """Delivers everything that is due at the clock's time."""
         return drain(seconds=None, linger=False)
 
     def at(self, text: str):
@@ -55,7 +55,7 @@ class Desk:
             self.deliver()
 
     def refused(self, content: dict, **overrides) -> tuple[str, str]:
-        """Posts and expects no 00000; (rspCode, BizCode)."""
+        """Posts and expects a refusal; gives (rspCode, BizCode)."""
         reply = post_order(self.client, content, **overrides)
         assert not accepted(reply), reply
         result = json.loads(reply["result"]) if reply["result"] else {}
@@ -72,7 +72,7 @@ class Desk:
         self.deliver()
 
     def wait(self) -> bool:
-        """Moves the clock to the next try or look, and delivers; False if nothing is to come (start days apart)."""
+        """Moves the clock to the next try or look, and delivers. False if nothing is left (except start days)."""
         now = timezone.now()
         tries = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__gt=now)
         looks = Dispatch.objects.filter(state="waiting", undo=True, not_before__gt=now)
@@ -85,20 +85,20 @@ class Desk:
         return True
 
     def wait_out(self):
-        """Waits until nothing is to come."""
+        """Waits until nothing is left to do."""
         for _ in range(60):
             if not self.wait():
                 return
         raise AssertionError("it never ends")
 
     def claim(self, *partners: str, lease: float = 60, **how) -> list[Work]:
-        """Claims by hand all that is due for these partners (bigdata unless named), as a worker does."""
+        """Claims by hand everything due for these partners (bigdata unless named), as a worker does."""
         rooms = dict.fromkeys(partners or ["bigdata"], 50)
         kept = datetime.timedelta(seconds=lease)
         return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads, **how)
 
     def end(self, work: Work, result: str = "ok", **more):
-        """Records how a call claimed by hand ended; of one to be tried again nobody knows whether it acted."""
+        """Records how a call claimed by hand ended. If it will be tried again, nobody knows whether it acted."""
         more = {"unknown": result == "retry"} | more
         ids = {"dispatch_id": work.dispatch_id, "attempt_id": work.attempt_id, "token": work.token}
         record_outcomes([Outcome(**ids, channel=work.channel, result=result, **more)], now=timezone.now())
@@ -147,11 +147,11 @@ class Desk:
         return {row["domain"]: row for row in self.sandbox.partners.store.records(number)}
 
     def alive_there(self, number: str) -> list[str]:
-        """The domains of which it holds a live record."""
+        """The domains for which it holds a live record."""
         return sorted(name for name, row in self.held_there(number).items() if row["cancelStatus"] == "1")
 
     def billed(self) -> list[tuple[str, str, list[str]]]:
-        """What came to the big-data side's records, in order: (verb, jobId, domains)."""
+        """The calls about records at the big-data side, in order: (verb, jobId, domains)."""
         verbs = {BILLING: {"1": "create", "2": "cancel"}, DELETE: {}}
         found = []
         for call in self.sandbox.calls():
@@ -175,7 +175,7 @@ class Desk:
         return [call["body"] for call in self.sandbox.calls(path=path)]
 
     def play_case(self, case: dict, *, extra: dict | None = None):
-        """Posts a case's setup and its order, each delivered, at the case's times."""
+        """Posts and delivers a case's setup and its order, at the case's times."""
         if "clock_setup" in case:
             self.at(case["clock_setup"])
         for content in case.get("setup", []):
@@ -197,7 +197,7 @@ def desk(client, clock, sandbox, db, settings, tmp_path):
 
 
 def check_history():
-    """Every change of a state was allowed and is in the history: nothing was moved behind its back."""
+    """Every change of a state was allowed and is in the history: nothing changed unnoticed."""
     for order in Order.objects.all():
         events = OrderEvent.objects.filter(order=order, kind__in=["received", "state"]).order_by("pk")
         state = None
@@ -213,12 +213,12 @@ def check_history():
 
 
 def check_sizes():
-    """Claims are bounded by what steps say of their size: whoever makes one must fill it in."""
+    """The size of steps limits claims: whoever makes a step must fill it in."""
     rows = Dispatch.objects.filter(channel="billing").exclude(step="ask_billing")  # as large as the step asked about
     wrong = [row for row in rows if row.size != billing_size(row)]
     assert not wrong, [(row.step, row.size) for row in wrong]
 
 
 def billing_size(row: Dispatch) -> int:
-    """How many records a billing step is about."""
+    """The number of records that a billing step is about."""
     return len(row.records) or len(row.about.get("fixes", row.about.get("named", [])))

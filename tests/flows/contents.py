@@ -1,4 +1,4 @@
-"""Contents of BBOSS's messages, short: a trial, its changes, activations, withdrawals (contract 2.4)."""
+"""Short contents of BBOSS's messages: a trial, its changes, activations, withdrawals (contract 2.4)."""
 
 
 def domains(*names: str) -> list[dict]:
@@ -16,7 +16,7 @@ def trial(number: str = "T1", *names: str, **more) -> dict:
 
 
 def change(number: str, *names: str, of: str = "T1", **more) -> dict:
-    """A change of a trial; without domains it must carry something else."""
+    """A change of a trial; without domains it must change something else."""
     content = {"OrderType": "2", "OrderNum": number, "BizRequest": of} | more
     return content | {"ProvContent": domains(*names)} if names else content
 

@@ -1,4 +1,4 @@
-"""`reconcile` as a test plays it, and the big-data side's store put wrong."""
+"""Plays `reconcile`, and puts wrong data into the big-data side's store."""
 
 from django.core.management import CommandError, call_command
 
@@ -37,12 +37,12 @@ class Books:
         return record
 
     def lose(self, job: str) -> dict:
-        """They hold it no more; gives what it was."""
+        """Removes what they hold; gives what it was."""
         record = self.held(job)
         self.store.delete_record(record)
         return record
 
     def live(self, domain: str = "a.example.com") -> list[str]:
-        """The jobIds that are billed (or on trial) for a domain there."""
+        """The jobIds that they bill (or have on trial) for a domain."""
         rows = [row for row in self.store.records() if row["domain"] == domain and row["cancelStatus"] == "1"]
         return sorted(row["jobId"] for row in rows)

@@ -1,4 +1,4 @@
-"""Derived keys, and a partner that acted on one before with other bytes (contract 3.5, 409)."""
+"""Derived keys, and a partner that acted before on the same key with other bytes (contract 3.5, 409)."""
 
 import uuid
 
@@ -47,7 +47,7 @@ def test_each_dispatch_of_a_step_has_another_one(desk):
 
 
 def acted(desk, number: str, step: str, path: str, body: dict) -> None:
-    """The partner has acted on a key of ours, as before a restore of our database."""
+    """The partner acts on a key of ours, as if before a restore of our database."""
     from integrations.sandbox.calls import Call, compact
 
     key = str(derived_key(number, step, 1))

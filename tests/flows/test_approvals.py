@@ -204,7 +204,7 @@ def test_the_last_try_fails_after_a_callback_and_nothing_is_compensated(desk, se
     desk.approve("A1")
     desk.end(work, "retry", code="timeout", unknown=True)
     desk.deliver()
-    assert (desk.state("A1"), desk.alive_there("A1")) == ("active", [])  # nothing reached the sandbox: by hand
+    assert (desk.state("A1"), desk.alive_there("A1")) == ("active", [])  # nothing reached the sandbox, so by hand
     assert desk.events("A1", "undo_mark") == []
 
 

@@ -1,4 +1,4 @@
-"""A partner that is down: its calls wait, cost no attempt, and the other partner is not slowed (contract 3.5)."""
+"""A partner that is down: its calls wait and cost no attempt, and the other partner is not slowed (contract 3.5)."""
 
 import pytest
 

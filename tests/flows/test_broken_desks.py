@@ -1,4 +1,4 @@
-"""Desks broken by hand: `status` finds it, `stuck` names it, and the commands of docs/operations.md mend it."""
+"""Desks broken by hand: `status` notices, `stuck` names the order, and the commands of docs/operations.md repair it."""
 
 import datetime
 import pathlib
@@ -60,7 +60,7 @@ def closed_trial(desk):
     desk.play(trial("T1", A), withdrawal("T1"), activation("A1"), change("C1", B))
 
 
-# how it is broken: (who is stuck, what mends it)
+# how it is broken: (who is stuck, what repairs it)
 DESKS = {
     refused_trial: ({"T1", "A1"}, ["give_up T1", "withdraw A1"]),
     refused_restore: ({"A1"}, ["give_up A1"]),
@@ -73,7 +73,7 @@ DESKS = {
 
 
 def wrong() -> list[str]:
-    """What `status` says of the orders: no test has a worker that beats and takes tasks."""
+    """What `status` says about the orders: no test has a worker with a heartbeat that takes tasks."""
     OrmQ.objects.all().delete()
     factories.HeartbeatFactory(seen_at=timezone.now())
     return status(timezone.now() + datetime.timedelta(seconds=1))["reasons"]

@@ -78,7 +78,7 @@ def test_a_domain_that_comes_back_is_the_same_record_made_at_the_same_time(desk)
 
 
 def test_an_activation_takes_the_trial_as_two_changes_left_it(desk):
-    """3.2: the trial's state is what the last change left; the activation's BusinessType goes into its own records."""
+    """3.2: the trial is as its last change left it; the activation's BusinessType goes into its own records."""
     desk.play(trial("T1", A, B), change("C1", B, C), change("C2", BusinessType="4"))
     desk.play(activation("A1", BusinessType="3"))
     cancel, create = entries(desk)[-2:]
@@ -168,7 +168,7 @@ def test_a_later_start_first_attempted_after_its_day_keeps_the_day(desk):
     """3.9 (3): BizStart 00:00:00 stays, the trial's cancel is due right after BPM."""
     desk.play(trial("T1", A))
     desk.post(activation("A1", start="20230921"))
-    desk.at("2023-09-22 08:00:00")  # nobody delivered for a day and a half
+    desk.at("2023-09-22 08:00:00")  # nothing was delivered for a day and a half
     desk.deliver()
     assert desk.state("A1") == "active"
     assert desk.billed()[1:] == [("create", "A1", [A]), ("cancel", "T1", [A])]

@@ -134,7 +134,7 @@ def test_its_incident_is_over_when_the_order_is_sent_anew_or_withdrawn(desk, aft
 
 
 def test_an_undoing_that_fails_half_way_goes_on_by_resend(desk):
-    """It stays compensating, in an incident of its own; the same command's order is then failed as meant."""
+    """It stays compensating, in an incident of its own; afterwards the order is failed, as the command intends."""
     desk.play(trial(), activation("A1"))
     desk.sandbox.fault(path=DELETE, kind="refusal", message="话单已锁定")
     run("A1", "--reason", "billed twice")

@@ -12,7 +12,7 @@ from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial
 
 A, B, X = "a.example.com", "b.example.com", "x.example.com"
-PASSED_BY = {"kind": "slow", "seconds": 0}  # a fault that does no harm: it lets one call pass
+PASSED_BY = {"kind": "slow", "seconds": 0}  # a harmless fault: it lets one call pass
 LATER = "20230930"
 
 

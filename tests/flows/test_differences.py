@@ -107,7 +107,7 @@ def test_an_accepted_record_that_we_lack_is_not_found_again_as_long_as_it_is_the
 
 
 def test_an_accepted_difference_of_a_record_of_ours_does_not_hide_a_later_one(desk, books):
-    """`accept` made our record what they held; what it becomes later is another matter."""
+    """`accept` made our record what they held; later changes are a new difference."""
     desk.play(trial())
     books.lose("T1")
     books.reconcile()
@@ -157,12 +157,12 @@ def test_what_is_lived_with_is_named_as_they_hold_it(desk, books):
     assert (books.live(), books.reconcile()[0]) == (["T1"], 0)
 
 
-# --- what ended although it may still be billed
+# --- orders that ended although they may still be billed
 
 
 @pytest.fixture
 def given_up(desk):
-    """A withdrawn activation whose deletion the big-data side refuses for good; staff have given it up."""
+    """A withdrawn activation whose deletion the big-data side refuses for good; staff gave it up."""
     desk.play(trial(), activation())
     desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal", count=1)
     desk.play(withdrawal("A1"))

@@ -22,14 +22,14 @@ def fixes() -> list[str]:
 
 
 def put_into(number: str, state: str, **more):
-    """The order is in this state, whatever led there."""
+    """Puts the order into this state, whatever led there."""
     order = Order.objects.filter(number=number)
     order.update(state=state, **more)
     OrderEvent.objects.filter(order__number=number, kind__in=["received", "state"]).delete()
 
 
 def left(lines: list[str], number: str) -> list[str]:
-    """Why an order's differences were left."""
+    """Why an order's differences were left alone."""
     return [line.split(" -> left: ")[1] for line in lines if line.startswith(f"{number} ") and " -> left: " in line]
 
 
@@ -74,7 +74,7 @@ def test_a_trial_record_is_made_live_before_the_claim_holders_start(desk, books)
     before = books.lose("T1")
     books.fix()
     assert books.held("T1") == before
-    assert books.live() == ["A1", "T1"]  # as it shall be until the start day
+    assert books.live() == ["A1", "T1"]  # as it must be until the start day
 
 
 def test_a_trial_record_is_not_made_live_once_the_claim_holder_has_started(desk, books):
@@ -92,7 +92,7 @@ def test_nor_from_the_start_day_on_though_the_worker_slept(desk, books):
     books.lose("T1")
     desk.at("2023-09-30 00:00:01")
     BillingRecord.objects.filter(order__number="T1").update(dispatch=None)
-    desk.step("A1", "cancel_trial_billing").delete()  # nothing but the rule keeps it from being made live
+    desk.step("A1", "cancel_trial_billing").delete()  # only the rule keeps it from being made live
     lines = books.fix("T1")
     assert left(lines, "T1") == ["A1 has started and holds the trial"]
 
@@ -115,7 +115,7 @@ def test_what_they_hold_for_an_unknown_number_keeps_the_trials_record_from_being
     assert books.live() == ["A9"]
 
 
-# --- what is cancelled here is cancelled there
+# --- what we cancelled is cancelled there
 
 
 def test_a_cancel_is_sent_again_for_every_order(desk, books):
@@ -159,7 +159,7 @@ STANDING = ["in_progress", "awaiting_approval", "scheduled", "active", "held", "
 @pytest.mark.parametrize("state", STANDING)
 @pytest.mark.parametrize("ours", ["none", "to_send", "deleted"])
 def test_a_record_of_an_order_that_stands_is_not_deleted(desk, books, state, ours):
-    """A failed order that was not undone stands too: it is resent as often as not."""
+    """A failed order that was not undone is still valid: it may be resent."""
     desk.play(trial(), activation())
     held = Order.Held.FILES if state == "held" else ""
     put_into("A1", state, held_because=held)
@@ -284,7 +284,7 @@ def test_a_fix_that_failed_troubles_nobody_once_the_books_agree(desk, books):
 
 
 def test_a_fix_whose_ground_is_gone_sends_nothing(desk, books):
-    """Between the comparison and the call the order is taken back: what was found is not so any more."""
+    """The order is taken back between the comparison and the call: the finding is no longer true."""
     desk.play(trial(), activation())
     books.lose("A1")
     books.reconcile("--fix")

@@ -51,7 +51,7 @@ def test_a_change_is_applied_with_what_it_really_did(desk):
     desk.play(trial("T1", A, B))
     desk.post(change("C1", B, C))
     [work] = desk.claim()
-    desk.end(work)  # the sandbox saw nothing of the cancel: play that it did
+    desk.end(work)  # the sandbox did not see the cancel: pretend that it did
     desk.sandbox.partners.store.delete_record({"jobId": "T1", "productId": "1", "domain": A})
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.deliver()
@@ -176,7 +176,7 @@ def test_a_given_up_deletion_can_be_sent_after_all(desk):
 
 
 def test_a_change_counts_once_its_last_step_has_ended(desk):
-    """a stays live, b is made all the same: the trial is both, and the activation behind is planned upon that."""
+    """a stays live and b is made all the same: the trial has both, and the activation behind is planned on that."""
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(change("C1", B), activation("A1"))
@@ -197,7 +197,7 @@ def test_an_incident_of_an_unknown_record_is_not_resolved_by_hand(desk, settings
 
 
 def test_a_change_that_giving_up_withdrew_is_withdrawn_once(desk, settings):
-    """BBOSS's withdrawal of it is kept and answered; there is nothing left to undo."""
+    """The desk keeps and answers BBOSS's withdrawal of it; there is nothing left to undo."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="503")

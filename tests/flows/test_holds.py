@@ -108,11 +108,11 @@ def test_an_attribution_is_chosen_only_from_the_list_and_only_where_it_is_asked_
 
 
 def test_a_subsequent_activation_without_domains_is_refused_where_that_is_known(desk):
-    """2.4: 20505 where it is known at receipt."""
+    """2.4: 20505 if it is known at receipt."""
     desk.play(trial(), activation("A1"))
     assert desk.refused(activation("A2"))[0] == "20505"
     desk.play(trial("T2", **UNKNOWN), activation("B1", of="T2"))
-    assert desk.refused(activation("B2", of="T2"))[0] == "20505"  # the claim is held, though the trial is held as well
+    assert desk.refused(activation("B2", of="T2"))[0] == "20505"  # B1 has the claim, though the trial is held
 
 
 def test_a_subsequent_activation_without_domains_that_waited_is_held(desk):

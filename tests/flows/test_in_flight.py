@@ -1,4 +1,4 @@
-"""The table of 3.10 once more, each row while a call is in the air: its answer comes afterwards, whatever it is."""
+"""The table of 3.10 once more, each row while a call is in the air; any answer may come afterwards."""
 
 import pytest
 
@@ -16,7 +16,7 @@ answers = pytest.mark.parametrize("answer", ANSWERS)
 
 
 def in_the_air(desk, step: str, *contents: dict, partner: str = "bigdata"):
-    """Posts the contents and carries all out until this step's call has begun; the call's work."""
+    """Posts the contents and carries everything out until this step's call has begun; gives the call's work."""
     for content in contents:
         desk.post(content)
     for _ in range(20):
@@ -34,7 +34,7 @@ def send_really(desk, work):
 
 
 def answer_now(desk, work, answer: str):
-    """The call's answer comes. One that was accepted, or may have been, has acted at the partner."""
+    """The call's answer comes. A call that was accepted, or may have been, has acted at the partner."""
     if answer != "refused":
         send(work)
     desk.end(work, **ANSWERS[answer])
@@ -82,7 +82,7 @@ def test_a_second_activation_comes_while_the_firsts_call_is_in_the_air(desk, ans
 
 @pytest.mark.parametrize("follower", [activation("F"), change("F", B)], ids=["activation", "change"])
 def test_orders_for_a_trial_whose_withdrawal_is_in_the_air(desk, follower):
-    """Withdrawn is withdrawn: they are held for staff."""
+    """The trial stays withdrawn: the orders are held for staff."""
     desk.play(trial("T1", A))
     work = in_the_air(desk, "cancel_trial_billing", withdrawal("T1"))
     desk.post(follower)
@@ -125,7 +125,7 @@ def test_an_activation_is_withdrawn_and_sent_again_while_its_call_is_in_the_air(
 
 @answers
 def test_bpm_calls_back_for_an_order_that_is_being_withdrawn(desk, answer):
-    """Recorded, changes nothing: neither the decision nor the answer of the call to BPM."""
+    """The decision is recorded and changes nothing; the answer of the call to BPM changes nothing either."""
     desk.play(trial("T1", A))
     work = in_the_air(desk, "start_bpm", activation("A1"))
     desk.post(withdrawal("A1"))
@@ -139,7 +139,7 @@ def test_bpm_calls_back_for_an_order_that_is_being_withdrawn(desk, answer):
 
 @answers
 def test_a_reject_comes_while_billing_is_in_the_air(desk, settings, answer):
-    """After billing went out, no finished pass before: compensation, once the call's fate is known."""
+    """After billing went out, without a finished pass before: compensation, once the call's outcome is known."""
     settings.SUBSEQUENT_BILLING = "at_once"
     desk.play(trial("T1", A), activation("A1"))
     work = in_the_air(desk, "create_billing", activation("A2", X))

@@ -262,7 +262,7 @@ def test_resolved_by_hand_it_frees_its_orders_and_is_mailed(desk, incident):
 @pytest.mark.django_db
 @pytest.mark.parametrize("code", sorted(BOOKS_ONLY))
 def test_what_only_the_books_end_is_neither_resolved_nor_ignored_by_hand(code):
-    """3.9 (14): such an incident can be acknowledged, but ends only by the books or by `accept`."""
+    """3.9 (14): staff can acknowledge such an incident, but only the books or `accept` end it."""
     order = OrderFactory()
     incident = open_incident(order, partner="bigdata", step="", code=code, detail="x", now=NOW)
     for service, act_word in ((resolve_incident, "resolved"), (ignore_incident, "ignored")):
@@ -298,7 +298,7 @@ def test_notes_are_added_and_owners_change(incident, admin_user):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
 class TestLocks:
-    """One holder of an incident stops nobody who has to do with another, and nobody for ever."""
+    """A holder of one incident's lock does not stop those who need another, and nobody for ever."""
 
     HOLD = {"partner": "order", "step": "", "detail": ""}
 
@@ -312,7 +312,7 @@ class TestLocks:
             assert desk.post(TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"})["response"]["rspCode"] == "00000"
 
     def test_for_its_own_hold_it_waits_only_so_long(self, held, desk, monkeypatch):
-        """Then BBOSS is told to send it again; nothing was stored."""
+        """Then BBOSS is told to send the order again; nothing was stored."""
         monkeypatch.setattr(incidents, "LONGEST_WAIT", "200ms")
         order = TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"}
         with held(**self.HOLD, code="attribution_unknown"):
@@ -354,7 +354,7 @@ class TestLocks:
 
 @pytest.mark.django_db(transaction=True)
 def test_two_batches_that_stop_orders_by_several_partners_do_not_wait_in_a_ring():
-    """What a batch of answers opens and closes is locked at once, in one order."""
+    """A batch of answers locks at once, in one sequence, all that it opens and closes."""
     begin, errors = threading.Barrier(2), []
     causes = [("bigdata", "code_400"), ("bpm", "code_422"), ("order", "trial_unknown"), ("order", "claim_held")]
 
@@ -383,7 +383,7 @@ def test_two_batches_that_stop_orders_by_several_partners_do_not_wait_in_a_ring(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_open_the_same_incidents_at_once():
-    """Each in one transaction, and in the other order: neither waits for the other for ever, nothing is counted out."""
+    """Each works in one transaction, in opposite sequence: neither waits for ever, and no attempt is lost."""
     orders = [OrderFactory(), OrderFactory()]
     codes = ["code_400", "code_422"]
     begin, errors = threading.Barrier(2), []
@@ -412,7 +412,7 @@ def test_two_workers_open_the_same_incidents_at_once():
 
 
 def test_a_mail_about_a_whole_order_leaves_no_line_half_empty(desk):
-    """An activation whose trial has not come has no customer, no attribution and no domains, its incident no detail."""
+    """An activation without its trial has no customer, attribution or domains, and its incident no detail."""
     desk.post(contents.activation("A1"))
     desk.play(contents.trial("T2"), contents.change("C1", "b.example.com", of="T2"))
     desk.play(contents.change("C2", "c.example.com", of="T2"), contents.withdrawal("C1"))

@@ -1,4 +1,4 @@
-"""Late undoing: what a customer owes is not erased by itself (contract 3.9, 16)."""
+"""Late undoing: the desk does not erase by itself what a customer owes (contract 3.9, 16)."""
 
 import pytest
 from django.utils import timezone

@@ -18,7 +18,7 @@ TWO = ("a.example.com", "b.example.com")
 
 
 def test_a_lease_runs_from_before_the_claim(desk, settings, monkeypatch):
-    """A claim that took longer than the lease has to spare leaves no time for the call: it is handed back."""
+    """If a claim takes too much of the lease, no time is left for the call, and the step is handed back."""
     settings.DISPATCH_LEASE_SECONDS = settings.PARTNER_TIMEOUT_SECONDS + 6
     really, slow = loop.claim, [1.2]
 
@@ -70,7 +70,7 @@ def test_the_bound_counts_all_partners_together(desk, monkeypatch):
 
 
 def test_what_is_in_flight_to_a_partner_is_bounded_too(desk, monkeypatch):
-    """Bodies of what is being sent fill the memory as well; a partner with so much in flight is asked for no more."""
+    """Bodies in flight fill the memory as well: nothing more is claimed for a partner with so much in flight."""
     monkeypatch.setattr(leases, "RECORDS_A_CLAIM", 2)
     monkeypatch.setattr(loop, "RECORDS_IN_FLIGHT", 4)
     monkeypatch.setattr(loop, "LOOK_AGAIN", 0)
@@ -90,7 +90,7 @@ def in_flight(drain) -> int:
 
 
 def test_every_step_says_how_large_it_is(desk):
-    """Records, or domains where a step names domains: without a look into its JSON."""
+    """The number of records, or of domains if a step names domains, without reading its JSON."""
     desk.play(trial("T1", *TWO), change("C1", "b.example.com", "c.example.com", "d.example.com"))
     desk.sandbox.fault(path=BPM, kind="refusal")
     desk.play(activation("A1"))

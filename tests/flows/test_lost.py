@@ -1,4 +1,4 @@
-"""A step whose worker dies is not tried for ever, and takes no neighbour with it (contract 3.5)."""
+"""A step whose worker dies is not tried for ever, and takes no other step with it (contract 3.5)."""
 
 import threading
 
@@ -131,7 +131,7 @@ def test_it_can_be_sent_again_under_its_key(desk):
 
 
 def test_the_losses_of_a_step_that_is_undone_meanwhile(desk):
-    """Billing is made sure of all the same: it fails as lost, and the withdrawal waits for it."""
+    """The desk still settles the billing: it fails as lost, and the withdrawal waits for it."""
     desk.play(trial("T1"))
     desk.post(activation("A1"))
     while desk.step("A1", "create_billing").state != "due":
@@ -147,7 +147,7 @@ def test_the_losses_of_a_step_that_is_undone_meanwhile(desk):
 
 
 class Watched:
-    """Stands in for the sender: notes which calls run at the same time."""
+    """Replaces the sender and notes which calls run at the same time."""
 
     def __init__(self, really):
         self.really, self.lock = really, threading.Lock()
@@ -172,7 +172,7 @@ def watched(monkeypatch):
 
 
 def test_a_drain_sends_it_alone_and_first(desk, watched):
-    """It may be what killed the worker: nothing else is in flight beside it."""
+    """It may have killed the worker, so nothing else is in flight beside it."""
     for number in range(3):
         desk.post(trial(f"L{number}"))
     lose(desk, *desk.claim())
@@ -187,7 +187,7 @@ def test_a_drain_sends_it_alone_and_first(desk, watched):
 
 
 def test_a_drain_does_not_keep_others_waiting_for_long(desk, watched, monkeypatch):
-    """After a while what never lost its worker goes first; the rest follows when nothing else is due."""
+    """After a while steps that never lost a worker go first; the rest follow when nothing else is due."""
     monkeypatch.setattr(loop, "ALONE_FOR", -1.0)
     desk.post(trial("L0"))
     lose(desk, *desk.claim())

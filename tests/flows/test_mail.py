@@ -1,4 +1,4 @@
-"""Mail through the outbox to a real SMTP server: at least once, one for all, never in the way (contract 3.9, Mail)."""
+"""Mail through the outbox to a real SMTP server: at least once, one for all, blocking nothing (contract 3.9, Mail)."""
 
 import datetime
 import email
@@ -19,7 +19,7 @@ from tests.harness.ports import free_port
 
 
 class Server:
-    """An SMTP server in this process. `answers`: what the next DATA commands are answered; then 250."""
+    """An SMTP server in this process. `answers`: the answers to the next DATA commands; then 250."""
 
     def __init__(self):
         self.port, self.got, self.answers, self.lock = free_port(), [], [], threading.Lock()
@@ -78,7 +78,7 @@ def test_without_a_contact_the_default_one_gets_it(desk, smtp, case):
 
 
 def test_what_is_held_before_its_plan_is_mailed_to_its_trials_people(desk, smtp, beijing):
-    """It has no attribution of its own yet, but the default contact is for attributions that nobody answers for."""
+    """It has no attribution yet, and the default contact is for attributions without a contact."""
     desk.play(trial("T1"), activation("A1"), change("C1", "b.example.com"))
     assert desk.order("C1").held_because == "claim_held"
     [recipients] = [recipients for recipients, message in smtp.got if "C1" in message["Subject"]]
@@ -120,7 +120,7 @@ def test_a_refusal_for_good_is_an_incident_and_the_order_goes_on(desk, smtp, cas
 
 
 def test_a_worker_that_died_after_sending_leads_to_the_same_message_id(desk, smtp, case):
-    """The server took it, and we do not know (contract 3.9, 12)."""
+    """The server took the mail, and we do not know (contract 3.9, 12)."""
     smtp.answers = ["451 try later"]
     desk.play_case(case(1))
     desk.clock.shift(15)

@@ -1,4 +1,4 @@
-"""An order with more domains than one statement of the database takes values; and one with as many as are allowed."""
+"""An order with more domains than one SQL statement takes values, and one with as many as are allowed."""
 
 import json
 
@@ -55,7 +55,7 @@ def named(count: int) -> list[str]:
 
 @pytest.mark.parametrize("make", [trial, change, activation])
 def test_more_domains_than_allowed_are_refused(desk, make):
-    """Of a trial, of a change, of a subsequent or a first activation; the order is as if it had never come."""
+    """For a trial, a change, a subsequent or a first activation: as if the order had never come."""
     desk.play(trial())
     content = make("X1", *named(20_001))
     reply = post_order(desk.client, content)
@@ -74,7 +74,7 @@ def test_an_order_that_was_taken_before_the_limit_is_still_known(desk, monkeypat
 
 
 def test_an_order_of_the_most_domains(desk, admin_client, capsys):
-    """Accepted, delivered, shown and reconciled; nothing in it grows faster than the number of domains."""
+    """It is accepted, delivered, shown and reconciled; nothing grows faster than the number of domains."""
     desk.play(trial("T1", *named(20_000)))
     assert desk.state("T1") == "trialing"
     call_command("show", "T1", "--json")

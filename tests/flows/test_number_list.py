@@ -162,7 +162,7 @@ def test_a_row_that_can_t_be_read_ends_nothing(desk, books, listed):
 
 
 def test_a_lost_order_of_many_records_is_named_too(desk, books, listed, monkeypatch):
-    """Nobody here knows how many they hold; the answer may be longer than that of an order without records."""
+    """We do not know how many records they hold; the answer may be longer than that for an order without records."""
     monkeypatch.setattr("integrations.bigdata.client.ANSWER_BYTES", 2000)
     desk.play(trial("T1"))
     for n in range(20):

@@ -1,4 +1,4 @@
-"""Texts that no database keeps, and texts without end, in whatever a partner, BBOSS or a mail server says."""
+"""Texts that no database can keep, and very long texts, from a partner, BBOSS or a mail server."""
 
 import json
 import smtplib
@@ -35,7 +35,7 @@ PAGES = ("overview", "billing", "bpm", "usage", "events", "mails", "raw")
 
 @pytest.fixture
 def partner(httpserver, settings):
-    """`partner(path, body)`: from now on one that answers this body (a JSON text) there."""
+    """`partner(path, body)`: from now on the partner answers this body (a JSON text) there."""
 
     def answer(path: str, body: str, status: int = 200, **headers: str):
         httpserver.clear()
@@ -46,7 +46,7 @@ def partner(httpserver, settings):
 
 
 def look_at(client, desk, number: str):
-    """Every page about the order opens, and the command tells of it."""
+    """Every page about the order opens, and the command mentions it."""
     order = desk.order(number).pk
     for tab in PAGES:
         assert client.get(f"/admin/orders/order/{order}/change/?tab={tab}").status_code == 200
@@ -56,7 +56,7 @@ def look_at(client, desk, number: str):
 
 
 def no_fault_of_ours():
-    """Nothing was an error of the desk itself: that would be its word for what it could not write down."""
+    """There was no error of the desk itself: it would have one for a text that it could not write."""
     assert not Attempt.objects.filter(error__startswith="internal").exists()
 
 
@@ -75,7 +75,7 @@ def test_a_refusal_in_odd_words(desk, partner, admin_client, text):
 
 @odd
 def test_an_odd_code(desk, partner, admin_client, text):
-    """A word of the partner's own is permanent; what is no word or number is as if there were no code."""
+    """A code of the partner's own is permanent; what is neither word nor number counts as no code."""
     desk.post(trial())
     partner("/productInfos", f'{{"code": {text}, "message": "no"}}')
     desk.deliver()
@@ -104,7 +104,7 @@ def test_an_odd_process(desk, partner, admin_client, text):
 
 @odd
 def test_odd_traffic(desk, partner, admin_client, text):
-    """Asked for by the night's schedule and by the command."""
+    """Both the nightly schedule and the command ask for it."""
     desk.play(trial())
     rows = f'[{{"enterpriseId": {text}, "productId": {text}, "jobId": {text}, "dataflow": 1.5, "x": {text}}}]'
     partner("/trialFlow/query", f'{{"code": 200, "result": {rows}}}')
@@ -195,7 +195,7 @@ ANSWERS = {"00000", "20105", "20215", "20505", "30000"}
 
 @odd
 def test_odd_members_of_an_order(desk, admin_client, text):
-    """What can be kept is accepted, the rest refused by name; nothing is a fault of ours, and each message is kept."""
+    """The desk accepts what it can keep and refuses the rest by name. It never errs, and it keeps each message."""
     for number, name in enumerate(("Unknown", "EnterpriseName", "ProvContent")):
         for content in (written(trial(f"T{number}"), name, text), written(withdrawal(f"T{number}"), name, text)):
             assert code_of(desk, content) in ANSWERS

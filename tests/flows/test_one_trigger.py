@@ -1,4 +1,4 @@
-"""Whoever notices a start day, its step becomes due once (contract 3.9 (9) One trigger)."""
+"""The step of a start day becomes due once, whoever notices the day (contract 3.9 (9) One trigger)."""
 
 from contextlib import suppress
 from itertools import permutations
@@ -102,7 +102,7 @@ def test_an_order_without_a_step_on_its_day_becomes_live_once(desk):
 
 
 def test_only_what_was_started_is_said_to_be_started(scheduled):
-    """An order whose trial's line is busy is not."""
+    """The step does not become due while the trial's line is busy."""
     desk = scheduled
     desk.at("2023-09-29 20:00:00")
     desk.sandbox.fault(path="/bigdata/productInfos", kind="503", retry_after=6 * 3600)

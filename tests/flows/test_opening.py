@@ -85,7 +85,7 @@ def test_a_later_start_still_ahead_gets_its_schedule_again(desk):
 
 
 def test_a_process_that_may_have_begun_is_not_started_twice(desk, settings):
-    """Its step keeps key and bytes; the incident names what the new plan has otherwise."""
+    """Its step keeps key and bytes; the incident names how the new plan differs."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BPM, kind="reset_after")
@@ -220,13 +220,13 @@ def test_undoing_a_second_plan_takes_back_nothing_of_the_first(desk):
     desk.deliver()
     desk.wait_out()
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [A], [])
-    assert desk.billed() == [*undone, ("cancel", "T1", [A])]  # refused, and nothing was to be undone
+    assert desk.billed() == [*undone, ("cancel", "T1", [A])]  # refused, and there was nothing to undo
 
 
 def test_a_replaced_dispatch_is_never_sent(desk):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(trial("T1", A))
     resend("T1")
-    Dispatch.objects.filter(superseded=True).update(state="due", next_try_at=now(desk))  # as an older version left it
+    Dispatch.objects.filter(superseded=True).update(state="due", next_try_at=now(desk))  # as an older version did
     desk.deliver()
     assert len(desk.sandbox.calls(path=BILLING)) == 2

@@ -1,6 +1,6 @@
-"""What docs/operations.md shows is what is printed: its five broken orders are played here, command by command.
+"""The examples in docs/operations.md are real output: this test plays its broken orders, command by command.
 
-A line `…` in the page stands for lines that it leaves out. Only what needs a process of its own is not played.
+A line `…` in the page stands for omitted lines. Only commands that need a process of their own are not played.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def shown() -> list[tuple[str, list[str]]]:
 
 
 class Terminal:
-    """Runs commands as a shell does, arguments that are not understood included, and keeps what each printed."""
+    """Runs commands as a shell does, also with wrong arguments, and keeps what each printed."""
 
     def __init__(self):
         self.printed: list[tuple[str, list[str]]] = []
@@ -61,7 +61,7 @@ class Terminal:
     def __call__(self, line: str) -> None:
         name, *arguments = shlex.split(line)
         command, out = load_command_class(get_commands()[name], name), io.StringIO()
-        command._called_from_command_line = True  # else a wrong argument is a CommandError
+        command._called_from_command_line = True  # otherwise a wrong argument is a CommandError
         command.create_parser = functools.partial(self._create_parser, command.create_parser)
         try:
             with contextlib.redirect_stderr(out):
@@ -79,7 +79,7 @@ class Terminal:
 
 
 def beat():
-    """A worker that lives."""
+    """A worker that is alive."""
     factories.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(seconds=4))
 
 
@@ -272,7 +272,7 @@ def wrong(desk, run):
 
 @pytest.fixture
 def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]]:
-    """All that the night's commands print."""
+    """Everything that the page's commands print."""
     settings.DISPATCH_RETRY_SECONDS = [30, 120]
     monkeypatch.setattr(getpass, "getuser", lambda: "li")
     monkeypatch.chdir(tmp_path)
@@ -301,7 +301,7 @@ def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]
 
 
 def fits(told: list[str], output: list[str]) -> bool:
-    """Whether the page's lines are the output's, `…` standing for any that it leaves out."""
+    """Whether the page's lines are those of the output; `…` stands for any omitted lines."""
     pattern = "".join("(?:.*\n)*?" if line.strip() == "…" else re.escape(line.rstrip()) + " *\n" for line in told)
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in output)) is not None
 

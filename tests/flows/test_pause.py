@@ -1,4 +1,4 @@
-"""People hold back a partner's calls (contract 3.5; section 5, `pause`): steps stay due, and go out afterwards."""
+"""People pause a partner (contract 3.5; section 5, `pause`): its steps stay due and go out afterwards."""
 
 import datetime
 
@@ -266,7 +266,7 @@ def test_the_reminder_counts_as_no_failure(desk):
     desk.post(trial("T1", "t1.example.com"))
     desk.clock.shift(4 * 3600)
     sweep()
-    with pytest.raises(CommandError):  # an incident is open, and that is all
+    with pytest.raises(CommandError):  # an incident is open, nothing else
         call_command("status")
     desk.clock.shift(1)
     call_command("stuck")
@@ -320,7 +320,7 @@ def test_a_resend_says_that_it_waits(desk, capsys):
     assert desk.state("T1") == "trialing"
 
 
-# --- what is said
+# --- what commands and pages say
 
 
 def test_the_commands_say_what_happens(desk, capsys, settings):

@@ -1,4 +1,4 @@
-"""PARTNER_RATE bounds the calls of a worker process to each partner (contract 3.5 and section 4)."""
+"""PARTNER_RATE limits the calls of a worker process to each partner (contract 3.5 and section 4)."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from orders.models import Attempt, Dispatch
 from tests.flows.conftest import BILLING
 from tests.flows.contents import trial
 
-EARLY = 0.05  # seconds by which threads and the wire may bring two calls nearer together
+EARLY = 0.05  # seconds by which threads and the wire may bring two calls closer together
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def forget():
 
 @pytest.fixture
 def arrivals(desk, monkeypatch):
-    """When each call arrived at the sandbox, of time.monotonic: the desk's clock stands."""
+    """When each call arrived at the sandbox, by time.monotonic: the desk's clock stands still."""
     found, answer = [], desk.sandbox.partners.answer
     monkeypatch.setattr(desk.sandbox.partners, "answer", lambda call: (found.append(time.monotonic()), answer(call))[1])
     return found

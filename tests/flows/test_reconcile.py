@@ -1,4 +1,4 @@
-"""`reconcile`: our billing records against the big-data side's, both ways, and what puts them right (contract 5)."""
+"""`reconcile` compares our billing records with the big-data side's, both ways, and fixes them (contract 5)."""
 
 import re
 
@@ -22,7 +22,7 @@ BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete"
 
 @pytest.fixture
 def store(desk):
-    """The sandbox's store, so that a test can put the big-data side wrong. An activation is live there."""
+    """The sandbox's store, so that a test can put wrong data there. It holds a live activation."""
     desk.post(TRIAL)
     desk.deliver()
     desk.post(ACTIVATION)
@@ -154,7 +154,7 @@ def make_unknown(number: str, **more) -> BillingRecord:
 
 @pytest.mark.parametrize("words", [(), ("--fix",)])
 def test_the_question_settles_what_was_unknown(desk, store, capsys, words):
-    """With or without --fix: only a definite answer ends it, and this is one."""
+    """With or without --fix: only a definite answer settles the record, and this is one."""
     record = make_unknown("100A1")
     code, out = reconcile(capsys, *words)
     assert (code, "ours unknown, theirs live -> settled: live" in out) == (1, True)
@@ -175,7 +175,7 @@ def test_what_was_unknown_and_is_not_there_is_gone(desk, store, capsys):
 
 
 def test_what_was_unknown_and_must_be_there_is_not_billed(desk, store, capsys):
-    """An active order without its record is never right, however its state was lost."""
+    """An active order without its record is always wrong, however it lost the record."""
     make_unknown("100A1")
     before = held(store, "100A1")
     store.delete_record(before)
@@ -193,7 +193,7 @@ def test_an_unknown_record_s_incident_ends_with_the_answer(desk, store, capsys):
             desk.order(number), partner="bigdata", step="", code="unknown_record", detail="", now=timezone.now()
         )
     reconcile(capsys, "100A1")
-    assert desk.troubles("100A1") == ["unknown_record"]  # its trial's record is still unknown
+    assert desk.troubles("100A1") == ["unknown_record"]  # the trial's record is still unknown
     reconcile(capsys, "100T1")
     assert (desk.records("100T1"), desk.troubles("100T1"), desk.troubles("100A1")) == (
         {"a.example.com": "cancelled"}, [], [],
@@ -225,7 +225,7 @@ def test_an_order_that_is_being_undone_is_left_alone(desk, store, capsys):
 
 
 def test_a_step_that_acts_meanwhile_counts(desk, store, capsys, monkeypatch):
-    """Between our reading and their answer a step acts: nothing is reported that was never wrong."""
+    """A step acts between our reading and their answer: the command does not report what was never wrong."""
     store.delete_record(held(store, "100A1"))
 
     def ask(job, **call):
@@ -239,7 +239,7 @@ def test_a_step_that_acts_meanwhile_counts(desk, store, capsys, monkeypatch):
 
 
 class AtOnce:
-    """A pool that works in the caller's thread."""
+    """A pool that runs everything in the caller's thread."""
 
     def __init__(self, *args): ...
 
@@ -254,7 +254,7 @@ class AtOnce:
 
 
 def test_a_later_step_waits_for_the_fix(desk, store, capsys):
-    """A deletion that is still being tried must not overtake the making of the same record."""
+    """A deletion that is being retried must not overtake a create of the same record."""
     desk.post(ACTIVATION | {"OrderNum": "100A2", "ProductID": "9", "ProvContent": [{"ProvReq": "b.example.com"}]})
     desk.deliver()
     assert desk.order("100A2").state == "awaiting_approval"
@@ -358,7 +358,7 @@ def test_without_any_order(desk, capsys):
 
 
 def test_no_more_records_are_compared_together_than_fit_into_memory(desk, capsys, monkeypatch):
-    """One order with more is compared alone."""
+    """An order with more records is compared alone."""
     monkeypatch.setattr("integrations.reconciliation.RECORDS", 3)
     sizes = []
     asked = Comparison._ask

@@ -1,4 +1,4 @@
-"""One resend engine: judged first, acted upon under the lock, the same key or a new one (contract 3.9, Resend)."""
+"""One resend engine: it judges first, acts under the lock, with the same key or a new one (contract 3.9, Resend)."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -220,7 +220,7 @@ def test_a_held_order_says_why_there_is_nothing_to_send(desk, capsys):
 
 
 def test_what_we_decline_ourselves_is_not_called_refused(desk):
-    """That is the partner's word."""
+    """The word `refused` is for what the partner declines."""
     desk.post(trial("T1"))
     desk.deliver()
     with pytest.raises(CommandError, match="^1 declined$"):

@@ -1,4 +1,4 @@
-"""A database that is older than what this machine has seen of it: nothing goes out, and what follows (contract 3.9, 17;
+"""A database that is older than this machine has seen it: nothing goes out, and what follows (contract 3.9, 17;
 3.9, 15; section 5, `restored`)."""
 
 import pytest
@@ -27,8 +27,8 @@ def state_dir(settings, tmp_path):
 
 @pytest.fixture
 def past(desk, state_dir):
-    """`with past():` what happens inside is forgotten by our database and remembered by everybody else, the machine's
-    STATE_DIR included: the database is put back to an earlier copy of itself."""
+    """`with past():` our database forgets what happens inside: it is put back to an earlier copy of itself. Everybody
+    else remembers it, also the machine's STATE_DIR."""
     yield Past(desk)
     desk.sandbox.partners.store._run("DELETE FROM violations WHERE kind = 'key_reused'")  # 409 is what is played
 
@@ -59,7 +59,7 @@ def release(**more):
 
 
 def go(desk):
-    """All that was due long ago, then all that is to come."""
+    """Delivers what was due long ago, then what comes later."""
     desk.deliver()
     desk.wait_out()
 
@@ -227,7 +227,7 @@ def test_a_bpm_step_of_an_order_from_before_waits_for_a_person(desk, past):
     desk.deliver()
     assert desk.state("A1") == "active"
     assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1
-    assert desk.troubles("A1") == ["acted_before"]  # the same key with other bytes: the process of before
+    assert desk.troubles("A1") == ["acted_before"]  # the same key with other bytes: the process from before
 
 
 def test_one_that_was_being_retried_keeps_key_and_bytes(desk, past):
@@ -344,7 +344,7 @@ def release_refused():
 
 
 def compare() -> None:
-    """`reconcile --fix`, which says by its exit code that there were differences."""
+    """Runs `reconcile --fix`, whose exit code says that there were differences."""
     with pytest.raises(CommandError):
         call_command("reconcile", fix=True)
 

@@ -1,4 +1,4 @@
-"""What is tried again, when, and what comes of it when it never succeeds (contract 3.5)."""
+"""Which calls are retried, when, and what happens if they never succeed (contract 3.5)."""
 
 import datetime
 import time
@@ -96,7 +96,7 @@ def test_when_the_retries_are_used_up_the_step_fails_with_an_incident(desk):
 
 @pytest.mark.parametrize("shortened, calls", [([], 2), ([5], 3)])
 def test_a_plan_that_is_shortened_meanwhile_is_the_one_that_counts(desk, settings, shortened, calls):
-    """Nothing breaks where an attempt was under way, or waited, when the setting became shorter."""
+    """Nothing breaks if an attempt was under way, or waited, when the setting became shorter."""
     settings.DISPATCH_RETRY_SECONDS = [30, 120, 600]
     desk.sandbox.fault(path=BILLING, kind="500", count=9)
     desk.play(trial())
@@ -152,7 +152,7 @@ def test_a_lease_that_ran_out_is_claimed_again_under_the_same_key_and_bytes(desk
     desk.post(trial())
     [first] = desk.claim()
     desk.deliver()
-    assert desk.sandbox.calls() == []  # it is somebody's
+    assert desk.sandbox.calls() == []  # somebody holds it
     desk.clock.shift(61)
     [second] = desk.claim()
     assert (second.key, second.payload) == (first.key, first.payload)
@@ -166,7 +166,7 @@ def test_a_lease_that_ran_out_is_claimed_again_under_the_same_key_and_bytes(desk
 @pytest.mark.parametrize("result", ["ok", "retry", "refused", "handed_back"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_late_result_is_recorded_and_plans_nothing(desk, result, when):
-    """3.9 (5) and (10): fencing guards the result, whether the next attempt is in the air or has ended."""
+    """3.9 (5) and (10): fencing protects the result, whether the next attempt is in the air or has ended."""
     desk.post(trial())
     [first] = desk.claim()
     desk.clock.shift(61)
@@ -186,13 +186,13 @@ def test_a_late_result_is_recorded_and_plans_nothing(desk, result, when):
 def test_a_result_whose_lease_ran_out_unclaimed_still_counts(desk):
     desk.post(trial())
     [work] = desk.claim()
-    desk.clock.shift(300)  # nobody else took it
+    desk.clock.shift(300)  # nobody else claimed it
     desk.end(work)
     assert desk.state("T1") == "trialing"
 
 
 def test_a_dispatch_is_handed_back_when_its_lease_is_too_short_for_the_call(desk, settings):
-    """3.9 (10) Leases: more left than the total time-out and 5 s, else handed back."""
+    """3.9 (10) Leases: a call needs the total time-out and 5 s of its lease, else the step is handed back."""
     desk.post(trial())
     [work] = desk.claim()
     enough = settings.PARTNER_TIMEOUT_SECONDS + 5

@@ -1,4 +1,4 @@
-"""`show` and /readyz tell where an order stands and why (contract section 5)."""
+"""`show` says where an order stands and why; so does /readyz for the desk (contract section 5)."""
 
 import json
 
@@ -113,7 +113,7 @@ def test_an_order_that_waits_for_nobody_says_nothing_of_it(desk, capsys):
 
 
 def test_an_incident_of_the_whole_order_leaves_no_hole(desk, capsys):
-    """It has no step and no detail."""
+    """This incident has no step and no detail."""
     desk.play(contents.activation("A1"))
     lines = show(capsys, "A1").splitlines()
     assert "  incident order trial_unknown" in lines

@@ -21,7 +21,7 @@ KEYS = ["order", "customer", "state", "why", "since", "owner"]
 
 
 def rows(capsys) -> list[dict]:
-    """What `stuck --json` prints; its exit code fits."""
+    """Gives what `stuck --json` prints and checks that its exit code fits."""
     try:
         call_command("stuck", "--json")
     except CommandError:
@@ -34,7 +34,7 @@ def rows(capsys) -> list[dict]:
 
 
 def numbers() -> list[str]:
-    """The orders of the list; they are those of the query."""
+    """Gives the orders of the list and checks that they are those of the query."""
     found = [row.number for row in stuck() if row.state != "unknown"]
     assert sorted(found) == sorted(needs_somebody().values_list("number", flat=True))
     assert count_stuck() == len(stuck())
@@ -71,7 +71,7 @@ def test_a_failed_order_and_who_waits_behind_it(desk, capsys):
 
 
 def test_its_own_failure_is_no_other_orders(desk):
-    """A6 waits behind its own failed step, and nobody else does."""
+    """Only A6 waits, behind its own failed step."""
     desk.play(contents.trial(), contents.activation("A1"))
     desk.sandbox.fault(path=DELETE, kind="refusal")
     desk.play(contents.withdrawal("A1"))
@@ -100,7 +100,7 @@ def test_one_held_for_its_files_names_the_finding(desk, capsys):
 
 
 def test_what_was_undone_to_its_end_needs_nobody(desk, settings):
-    """The forward step stays failed, since nobody knows whether it acted; the order is withdrawn."""
+    """The forward step stays failed, since nobody knows whether it acted, but the order is withdrawn."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.play(contents.trial())
     desk.sandbox.fault(path="/bpm/flows/start", kind="503")

@@ -1,4 +1,4 @@
-"""What pages, `stuck`, `status` and `show` tell of a desk whose books differ, until they agree (contract 3.9, 14)."""
+"""What pages, `stuck`, `status` and `show` say about a desk whose books differ, until they agree (contract 3.9, 14)."""
 
 import contextlib
 import datetime
@@ -26,7 +26,7 @@ def books(desk, capsys):
 
 @pytest.fixture
 def clerk(client):
-    """One who may see differences and put them right."""
+    """A person who may see and fix differences."""
     client.force_login(staff("fix_difference", "take_books", "accept_difference", "view_difference", "view_incident"))
     return client
 
@@ -72,7 +72,7 @@ def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page
     assert desk_page.context["desk"].worries[0].number == 1
 
     desk.clock.shift(DAY.total_seconds())
-    books.reconcile()  # the night's comparison finds it anew: it is as old as before
+    books.reconcile()  # the nightly comparison finds it anew: it keeps its age
     assert Difference.objects.get(state="open").found_at == found_at
     assert told(capsys, "status")["differences"]["oldest_seconds"] == DAY.total_seconds()
 
@@ -97,7 +97,7 @@ def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page
 
 
 def test_what_is_gone_again_is_found_again(desk, books, clerk):
-    """The fix was carried out, and the comparison after it finds the record missing once more."""
+    """The fix was carried out, and the next comparison finds the record missing again."""
     desk.play(trial(), activation())
     books.lose("A1")
     books.reconcile()
@@ -177,7 +177,7 @@ def test_a_conflict_shows_until_somebody_has_seen_to_it(desk, client):
 
     form = client.get(deciding(order, "conflict"))
     assert len(form.context["will"]) == 3
-    desk.refused(activation(DataFlow="700"))  # comes while the form is open
+    desk.refused(activation(DataFlow="700"))  # it comes while the form is open
     told = {"reason": "已与 BBOSS 确认", "seen": last_event(order), "newest": form.context["form"]["newest"].value()}
     assert client.post(deciding(order, "conflict"), told).status_code == 302
     assert client.get(reverse("admin:index")).context["desk"].conflicts.number == 1
@@ -189,7 +189,7 @@ def test_a_conflict_shows_until_somebody_has_seen_to_it(desk, client):
     [event] = desk.events("A1", "conflict_seen")
     assert len(event["messages"]) == 2
     assert client.get(listed).context["cl"].result_count == 1
-    assert press(client, "A1", "conflict").status_code == 200  # the form again: it does not say which are meant
+    assert press(client, "A1", "conflict").status_code == 200  # the form comes back: it does not say which are meant
 
 
 def test_after_an_act_the_page_shows_what_happened(desk, client):

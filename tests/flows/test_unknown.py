@@ -1,4 +1,4 @@
-"""What becomes of records and calls whose fate is not known (contract 3.9, rules 5 and 6)."""
+"""What happens to records and calls of unknown outcome (contract 3.9, rules 5 and 6)."""
 
 import datetime
 
@@ -19,13 +19,13 @@ A, B = "a.example.com", "b.example.com"
 
 @pytest.fixture
 def uncertain(desk, settings):
-    """An activation whose create was carried out each time, though its answer never came."""
+    """An activation whose create was carried out at each try, though its answer never came."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
     desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
     desk.play(activation("A1"))
-    assert desk.records("A1") == {A: "to_send"}  # it is being tried: nothing is decided
+    assert desk.records("A1") == {A: "to_send"}  # it is being retried: nothing is decided
     return desk
 
 
@@ -106,7 +106,7 @@ def test_an_uncertain_cancel_is_restored(desk, settings):
 
 
 def in_the_air(desk):
-    """An activation whose create is a call without an answer yet; somebody compensates it."""
+    """An activation whose create has no answer yet; somebody compensates it."""
     desk.play(trial("T1", A))
     desk.post(activation("A1"))
     for earlier in desk.claim():  # traffic, and the trial's cancel
@@ -230,7 +230,7 @@ def test_an_uncertain_change_is_made_sure_of_before_it_is_undone(desk):
 
 
 def test_a_refused_repeat_of_a_call_that_acted_is_still_deleted(desk, case, settings):
-    """3.9 (6) Unknown: the answer was lost, the repeat is refused; nobody may be billed for what was not opened."""
+    """3.9 (6) Unknown: the answer was lost and the repeat refused; nobody may be billed for what was not opened."""
     settings.DISPATCH_RETRY_SECONDS = [1, 1]
     one = case(1)
     desk.at(one["clock_setup"])

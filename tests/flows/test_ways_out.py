@@ -108,7 +108,7 @@ def test_the_last_change_is_a_number_not_a_clock(desk):
 
 
 def test_an_activation_cancels_whatever_of_its_trial_is_live(desk):
-    """Read at the first attempt, under whatever productId (3.9, 13)."""
+    """The records are read at the first attempt, under any productId (3.9, 13)."""
     desk.play(trial("T1", A), change("C1", BusinessType="4"))
     trial_record = desk.order("T1").billing_records.get(product_id="1")
     trial_record.state = "live"
@@ -120,13 +120,13 @@ def test_an_activation_cancels_whatever_of_its_trial_is_live(desk):
 
 
 def live_again(desk, number, record):
-    """A record that was taken back stands in both books again, for whatever reason."""
+    """A record that was taken back is in both books again, for whatever reason."""
     desk.order(number).billing_records.filter(domain=record["domain"]).update(state="live")
     desk.sandbox.partners.store.put_record(record)
 
 
 def test_what_was_live_of_a_withdrawn_trial_is_not_restored(desk):
-    """The trial was withdrawn before this activation took it: it did not run on."""
+    """The trial was withdrawn before this activation took it over: it did not run on."""
     desk.play(trial("T1", A))
     record = desk.held_there("T1")[A]
     desk.play(withdrawal("T1"), activation("A1"))
@@ -139,7 +139,7 @@ def test_what_was_live_of_a_withdrawn_trial_is_not_restored(desk):
 
 
 def test_what_is_live_of_an_earlier_plan_is_deleted_too(desk):
-    """An order that was opened anew is withdrawn before it has sent anything."""
+    """An order that was opened again is withdrawn before it has sent anything."""
     desk.play(trial("T1", A), activation("A1"))
     record = desk.held_there("A1")[A]
     compensate(number="A1", now=timezone.now(), **WHO)

@@ -1,4 +1,4 @@
-"""Withdrawals of activations, and what comes before and after them (contract 3.10)."""
+"""Withdrawals of activations, and what happens before and after them (contract 3.10)."""
 
 import datetime
 
@@ -75,14 +75,14 @@ SITUATIONS = {
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_an_activation_is_withdrawn_in_every_state(desk, situation):
-    """3.10: forward steps stop, schedule removed, what was sent is compensated."""
+    """3.10: forward steps stop, the schedule is removed, and what was sent is compensated."""
     arrange, state, deletions = SITUATIONS[situation]
     arrange(desk)
     assert desk.state("A1") == state
     desk.play(withdrawal("A1"))
     desk.wait_out()
     assert desk.state("A1") == "withdrawn"
-    assert len(desk.sent(DELETE)) == deletions + (situation == "compensating")  # there: once more under the same key
+    assert len(desk.sent(DELETE)) == deletions + (situation == "compensating")  # there: sent again under the same key
     assert desk.alive_there("A1") == []
     assert desk.troubles("A1") == []
     assert desk.standing("A1")["schedule"] is None
@@ -105,7 +105,7 @@ def test_the_trial_of_a_withdrawn_first_activation_runs_on(desk, situation):
 
 
 def test_a_second_first_activation_is_a_subsequent_one(desk):
-    """3.10; 3.9 (1): who was subsequent stays so."""
+    """3.10; 3.9 (1): a subsequent activation stays subsequent."""
     desk.play(trial("T1", A), activation("A1"), activation("A2", X))
     assert desk.order("A2").first is False
     desk.play(withdrawal("A1"))
@@ -158,7 +158,7 @@ def test_only_the_number_is_looked_at(desk):
 
 def test_an_unknown_number_is_3004(desk):
     assert desk.refused(withdrawal("A1")) == ("30000", "3004")
-    desk.play(trial("T1", A), activation("A1"))  # it may come afterwards
+    desk.play(trial("T1", A), activation("A1"))  # the answer may come afterwards
     assert desk.state("A1") == "active"
 
 
@@ -197,7 +197,7 @@ def test_a_withdrawn_order_cannot_be_resent(desk):
 
 
 def test_a_create_in_the_air_that_is_answered_needs_no_second_look(desk):
-    """3.9 (6): only what is unknown is looked at again; the answer came, so the withdrawal ends at once."""
+    """3.9 (6): only unknown records are looked at again; the answer came, so the withdrawal ends at once."""
     desk.post(trial("T1"))
     desk.deliver()
     desk.post(activation("A1"))
@@ -222,7 +222,7 @@ def claim_step(desk, step: str):
 
 
 def test_only_an_uncertain_create_is_looked_for_after_its_deletion(desk, settings):
-    """3.9 (6): the fate of the trial's cancel says nothing about the commercial record."""
+    """3.9 (6): the outcome of the trial's cancel says nothing about the commercial record."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.play(trial("T1", A), activation("A1", start="20230930"))
     desk.sandbox.fault(path=BILLING, kind="503")

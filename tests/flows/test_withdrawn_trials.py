@@ -15,7 +15,7 @@ A, B, C = "a.example.com", "b.example.com", "c.example.com"
 
 
 def foreseen(desk, number: str) -> dict[str, int | None]:
-    """What staff are told before they take an order back: how many records of each kind."""
+    """What staff read before they take an order back: how many records of each kind."""
     found = undoing(desk.order(number), now=timezone.now())
     return {one.code: one.params.get("n") for one in found if one.code != "closes_steps"}
 
@@ -43,7 +43,7 @@ def test_a_trial_that_an_activation_holds_cannot_be_withdrawn(desk):
 
 
 def test_only_what_is_there_is_foreseen_and_cancelled(desk):
-    """A was taken away by the change: it is not cancelled once more."""
+    """The change removed A: A is not cancelled again."""
     desk.play(trial("T1", A, B), change("C1", B, C))
     assert foreseen(desk, "T1") == {"cancels_trial": 2}
     assert foreseen(desk, "C1") == {"cancels_trial": 1, "restores": 1}
@@ -53,7 +53,7 @@ def test_only_what_is_there_is_foreseen_and_cancelled(desk):
 
 
 def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings):
-    """Nobody knew what became of B and C; asked, the big-data side had B alone."""
+    """Nobody knew the outcome of B and C; the big-data side, when asked, had only B."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="503")
@@ -74,7 +74,7 @@ def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings):
 
 @pytest.mark.parametrize("content, left", [(trial("T2", B), []), (change("T2", A, B), [A])], ids=["trial", "change"])
 def test_what_is_tried_again_at_once_is_undone_too(desk, content, left):
-    """Its answer was lost and staff sent it again; it is withdrawn before that has happened."""
+    """Its answer was lost and staff queued it again; it is withdrawn before it goes out."""
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="reset_after")
     desk.play(content)
@@ -85,7 +85,7 @@ def test_what_is_tried_again_at_once_is_undone_too(desk, content, left):
 
 
 def test_a_cancel_that_undoes_bears_a_derived_key(desk):
-    """3.5: after a restore an order meets its own keys again. C1 has cancelled one already."""
+    """3.5: after a restore an order uses its own keys again. C1 has cancelled one already."""
     desk.play(trial("T1", A, B), change("C1", A, C), withdrawal("C1"))
     assert desk.sandbox.calls(path=BILLING)[3]["key"] == str(derived_key("C1", "cancel_trial_billing", 2))
 
@@ -149,7 +149,7 @@ def test_a_trial_is_withdrawn_while_a_change_is_in_the_air(desk, result, sent):
 
 
 def test_a_change_that_was_being_withdrawn_brings_nothing_back(desk):
-    """The domain that its undoing restores is cancelled as well."""
+    """The domain that the undoing restores is cancelled as well."""
     desk.play(trial("T1", A, B), change("C1", A))
     desk.post(withdrawal("C1"))
     desk.post(withdrawal("T1"))
@@ -159,11 +159,11 @@ def test_a_change_that_was_being_withdrawn_brings_nothing_back(desk):
 
 
 def test_nor_does_one_whose_undoing_has_still_to_take_away_first(desk):
-    """What would bring A back waits behind the cancel of C."""
+    """The step that would bring A back waits behind the cancel of C."""
     desk.play(trial("T1", A, B), change("C1", B, C))
     desk.post(withdrawal("C1"))
     assert desk.step("C1", "restore_trial_billing", undo=True).state == "waiting"
-    assert foreseen(desk, "T1") == {"cancels_trial": 3}  # with A, which is to come, and C, which is to go
+    assert foreseen(desk, "T1") == {"cancels_trial": 3}  # with A, which will come, and C, which will go
     desk.post(withdrawal("T1"))
     desk.deliver()
     assert (desk.state("C1"), desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", "withdrawn", [])
@@ -217,7 +217,7 @@ def test_a_change_that_another_was_built_upon_stays_as_it_is_and_staff_are_told(
 
 
 def test_a_change_never_begun_that_an_activation_was_built_upon_is_not_carried_out(desk):
-    """Nothing rests on its records: the activation reads what it cancels when it comes to that (3.10)."""
+    """Nothing rests on its records: the activation reads them only when it cancels them (3.10)."""
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(trial("T1", A), change("C1", A, B), activation("A1"))
     desk.play(withdrawal("C1"))

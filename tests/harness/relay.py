@@ -1,4 +1,4 @@
-"""A TCP relay in front of a server that can freeze: it takes packets, acknowledges them, and answers nothing."""
+"""A TCP relay in front of a server. It can freeze: then it takes packets, acknowledges them, and answers nothing."""
 
 import contextlib
 import selectors
@@ -9,9 +9,9 @@ import threading
 class Relay:
     """`with Relay("127.0.0.1", 5432) as relay:` listens on `relay.port`.
 
-    `freeze()`: connections are still taken by the kernel, what is sent is acknowledged, nothing comes back, as with a
-    server process under SIGSTOP. `thaw()`: all goes on where it stood. `cut()`: all connections break; new ones are
-    taken. `close()`: nobody listens any more; connections break. `taken`: how many connections were relayed.
+    `freeze()`: the kernel still takes connections and acknowledges packets, but nothing comes back, as with a
+    server process under SIGSTOP. `thaw()`: everything continues where it stopped. `cut()`: all connections break; new
+    ones are taken. `close()`: nobody listens any more; connections break. `taken`: the number of relayed connections.
     """
 
     def __init__(self, target_host: str, target_port: int):
@@ -44,7 +44,7 @@ class Relay:
         for end in (end for pair in pairs for end in pair):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        self._flows.set()  # threads that stand still notice the end
+        self._flows.set()  # waiting threads notice the end
 
     def close(self) -> None:
         self._closed = True

@@ -9,7 +9,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def held() -> int:
-    """Bytes in memory now, garbage collected; 0 where /proc does not tell."""
+    """Bytes in memory now, after garbage collection; 0 if /proc does not say."""
     gc.collect()
     return int(_STATM.read_text().split()[1]) * _PAGE if _STATM.exists() else 0
 

@@ -1,4 +1,4 @@
-"""The mutation engine: from a seed and a number one hostile request, the same each time.
+"""The mutation engine makes one hostile request from a seed and a number, the same each time.
 
 It starts from a valid signed envelope or a valid callback and mutates structure, text, bytes and headers. Most are
 signed after the mutation, so that it reaches the checks behind the signature.
@@ -44,20 +44,20 @@ def _order(chance: random.Random) -> Request:
 
 
 def _envelope(content: dict, chance: random.Random) -> dict:
-    """A valid envelope around a valid content, then the given content in it; as a JSON string now and then."""
+    """A valid envelope with the given content in it, now and then as a JSON string."""
     members = signed_envelope(valid.TRIAL_CONTENT, now=valid.NOW, trans_ido=f"{chance.getrandbits(128):032x}")
     members["content"] = _content_text(content, chance) if chance.random() < 0.15 else content
     return members
 
 
 def _content_text(content: dict, chance: random.Random) -> str:
-    """The content as text, which is signed as it is: so even what is no JSON reaches the content checks."""
+    """The content as text, signed as it is, so that even invalid JSON reaches the content checks."""
     text = json.dumps(content)
     return wire.mutate_text(text, chance)[0] if chance.random() < 0.5 else text
 
 
 def _sign_again(members: dict, made: list[str]) -> None:
-    """Signs what can be signed; the rest keeps a signature that is wrong."""
+    """Signs what can be signed; the rest keeps a wrong signature."""
     try:
         members["sign"] = sign(members, settings.BBOSS_APP_SECRET)
     except ValueError:  # NaN, half of a surrogate pair

@@ -1,4 +1,4 @@
-"""What holds whatever is sent: each function says in words what does not, or nothing."""
+"""Promises that hold for any input: each function yields in words what is broken."""
 
 import hashlib
 import hmac
@@ -15,12 +15,12 @@ from orders.models import InboundMessage, Order
 from tests.hostile.mutations import BBOSS
 from tests.hostile.wire import Request
 
-SLOWEST, SLOWEST_OF_ALL = 2.0, 20.0  # seconds of our own work; and with all that a busy machine does meanwhile
+SLOWEST, SLOWEST_OF_ALL = 2.0, 20.0  # seconds of our own work, and with everything else that a busy machine does
 HEAD = 4096  # bytes of an unsigned message
 LONGEST_ANSWER = 2000
 MEMBERS = {"transIDO", "transIDH", "transIDHTime", "cutOffDay", "providePartyID", "response", "result"}
 ROWS = {(code.value.http, code.value.number): code.value.desc for code in Code}
-# Without an address list, a rate and a broken database these alone can come.
+# Without an address list, a rate and a broken database only these can come.
 STATUSES = {BBOSS: {200, 400, 405, 413, 415}, "": {200, 400, 401, 404, 405, 409, 413}}
 
 
@@ -42,7 +42,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, how long it took (our work, and the clock), what it stored, what was logged."""
+    """The answer, the time (our work, and the clock), what was stored, what was logged."""
 
     status: int
     content_type: str
@@ -54,7 +54,7 @@ class Answer:
 
 
 def broken(request: Request, answer: Answer) -> list[str]:
-    """Every promise that does not hold for this request."""
+    """Every promise that this request broke."""
     checks = [_status, _speed, _log, _form_of_order if request.path == BBOSS else _form_of_approval]
     checks.append(_stored_by_order if request.path == BBOSS else _stored_by_approval)
     return [fault for check in checks for fault in check(request, answer)]
@@ -78,12 +78,12 @@ def _log(request: Request, answer: Answer) -> Iterator[str]:
 
 
 def secrets() -> list[str]:
-    """What may never be stored or logged."""
+    """What must never be stored or logged."""
     return [settings.BBOSS_APP_SECRET, settings.BPM_CALLBACK_SECRET, *settings.BBOSS_ACCESS_TOKENS]
 
 
 def _form_of_order(request: Request, answer: Answer) -> Iterator[str]:
-    """The envelope of contract 2.3, with a row of the table in it."""
+    """Checks the envelope of contract 2.3, with a row of the code table in it."""
     if request.method == "HEAD":
         return
     body = _object(answer)
@@ -138,7 +138,7 @@ def _stored_by_order(request: Request, answer: Answer) -> Iterator[str]:
 
 
 def _order_is_signed(body: bytes) -> bool:
-    """Contract 2.2 in other words than the code's."""
+    """Contract 2.2, written independently of the code."""
     members = json.loads(body)
     given = members.pop("sign")
     plain = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
@@ -165,7 +165,7 @@ def _approval_is_signed(request: Request) -> bool:
 
 
 def _kept(message: InboundMessage, sent: bytes) -> Iterator[str]:
-    """Masked and storable; whole JSON if it was signed, else its head, its length and its hash."""
+    """The stored message is masked and storable: whole JSON if it was signed, else its head, length and hash."""
     yield from _unstorable(message)
     if message.signed:
         body = json.loads(message.body)

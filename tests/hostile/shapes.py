@@ -6,7 +6,7 @@ from tests.hostile import values
 
 
 def mutate(members: dict, chance: random.Random, names: list[str]) -> str:
-    """One mutation, in place, of the object or of one inside it; says what was done."""
+    """Mutates the object, or one inside it, in place; says what was done."""
     inner = [value for value in members.values() if isinstance(value, dict)]
     if inner and chance.random() < 0.3:
         return mutate(chance.choice(inner), chance, names)
@@ -22,7 +22,7 @@ def swap(members: dict, chance: random.Random, names: list[str]) -> str:
 
 
 def date(members: dict, chance: random.Random, names: list[str]) -> str:
-    """A date or time that does not exist, or lies at the end of time, where a date belongs."""
+    """An impossible or far-off date or time in place of a date."""
     places = [name for name in ("BizStart", "BizEnd", "timeStamp", "cutOffDay", "time") if name in members]
     name = chance.choice(places or names)
     members[name] = values.day(chance) if name.startswith(("Biz", "cut")) else values.moment(chance)
@@ -52,7 +52,7 @@ def rename(members: dict, chance: random.Random, names: list[str]) -> str:
 
 
 def add(members: dict, chance: random.Random, names: list[str]) -> str:
-    """A member that another kind knows, or nobody."""
+    """A member that only another kind knows, or none."""
     name = chance.choice([*names, values.text(chance)])
     members[name] = values.hostile(chance)
     return name
@@ -73,7 +73,7 @@ def many_members(members: dict, chance: random.Random, names: list[str]) -> str:
 
 
 def wide_tree(members: dict, chance: random.Random, names: list[str]) -> str:
-    """A long name above many values: costly for who repeats the name for each."""
+    """A long name above many values: costly for code that repeats the name for each value."""
     size = values.size(chance, [10, 100, 1000], 60_000)
     members["n" * (size * 8)] = dict.fromkeys(map(str, range(size)), "v")
     return str(size)

@@ -1,4 +1,4 @@
-"""What hostile input broke once, each as a promise of its own."""
+"""What hostile input once broke, each as a promise of its own."""
 
 import contextlib
 import hashlib
@@ -95,7 +95,7 @@ def test_an_unknown_order_is_not_quoted_at_length(client):
 
 
 class BadChunks(io.BytesIO):
-    """The server's stream of a chunked body that is none."""
+    """The server's stream of a broken chunked body."""
 
     def read(self, *args):
         raise LookupError("a class of the server's own")

@@ -1,4 +1,4 @@
-"""Hostile input at both addresses: whatever comes, the answer is one of the contract's and nothing wrong is stored."""
+"""Hostile input at both addresses: the answer is always one of the contract's, and nothing wrong is stored."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def desk(db, clock):
 
 @pytest.mark.parametrize("path", [BBOSS, BPM])
 def test_no_input_breaks_a_promise(desk, path):
-    """And the inputs get further than the door: most codes come up, orders and approvals are taken."""
+    """The inputs also get past the first checks: most codes occur, and orders and approvals are accepted."""
     found = {}
     for number in range(COUNT):
         request = hostile_request(path, SEED, number)
@@ -34,7 +34,7 @@ def test_no_input_breaks_a_promise(desk, path):
 
 
 def test_memory_stays_flat(desk):
-    """The same inputs a second time find everything in place: neither objects nor bytes grow."""
+    """The same inputs a second time let neither objects nor bytes grow."""
     requests = [hostile_request(path, SEED, number) for number in range(80) for path in (BBOSS, BPM)]
     assert not any(desk.faults(request) for request in requests)
     count, size = objects(), held()

@@ -1,4 +1,4 @@
-"""Both addresses keep to the OpenAPI schema that we publish, and the schema tells every answer."""
+"""Both addresses keep to the OpenAPI schema that we publish, and the schema has every answer."""
 
 import json
 
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.usefixtures("orders")
 
 @pytest.fixture
 def orders(db, clock):
-    """The orders that calls may speak of."""
+    """The orders that calls may name."""
     valid.make_orders()
     with connection_stays_open():
         yield
@@ -65,7 +65,7 @@ def test_answers_conform_to_the_schema(case):
 @schema.include(method="POST").parametrize()
 @BOUNDED
 def test_answers_to_signed_calls_conform_to_the_schema(case):
-    """Signed, what the schema generates reaches the checks of the content."""
+    """Signed messages from the schema reach the checks of the content."""
     case.validate_response(case.call(**signed(case)), checks=CHECKS)
 
 

@@ -1,4 +1,4 @@
-"""Hostile bytes over a real socket to a real gunicorn: no 500, no 503, no half-read request taken for another."""
+"""Hostile bytes over a real socket to a real gunicorn: no 500, no 503, and no half-read request counts as another."""
 
 import contextlib
 import json
@@ -29,11 +29,11 @@ def desk(tmp_path_factory):
 
 @pytest.fixture
 def talk(desk):
-    """`talk(raw)`: sends the bytes, stops sending, and gives all that comes back."""
+    """`talk(raw)`: sends the bytes, stops sending, and gives everything that comes back."""
 
     def send(raw: bytes) -> list["Reply"]:
         with socket.create_connection(("127.0.0.1", desk.ports["web"]), timeout=20) as connection:
-            with contextlib.suppress(OSError):  # it may hang up before it has heard all
+            with contextlib.suppress(OSError):  # it may hang up before it has read all
                 connection.sendall(raw)
                 connection.shutdown(socket.SHUT_WR)
             return replies(received(connection))
@@ -61,7 +61,7 @@ def received(connection: socket.socket) -> bytes:
 
 
 def replies(raw: bytes) -> list[Reply]:
-    """The answers in what came; each has a length here."""
+    """Splits the received bytes into answers; each has a length here."""
     found = []
     while raw.startswith(b"HTTP/1.1 "):
         head, _, raw = raw.partition(b"\r\n\r\n")
@@ -105,7 +105,7 @@ BROKEN = {
 @pytest.mark.parametrize("path", [BBOSS, BPM])
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_broken_chunks_are_400_and_end_the_connection(talk, path, body):
-    """What follows them is not read as another request."""
+    """Later bytes are not read as another request."""
     again = head(path, "Content-Length: 2") + b"{}"
     (reply,) = talk(head(path, "Transfer-Encoding: chunked") + body + again)
     assert reply.status == 400
@@ -148,7 +148,7 @@ def test_what_is_no_request_gets_no_further_than_the_server(talk, raw):
 
 
 def test_callers_that_fall_silent_do_not_take_the_site_away(desk):
-    """Each thread waits for one of them; after ten seconds it is free again."""
+    """Each thread waits for one slow caller and is free again after ten seconds."""
     address = ("127.0.0.1", desk.ports["web"])
     with contextlib.ExitStack() as stack:
         stalled = [stack.enter_context(socket.create_connection(address, timeout=40)) for _ in range(STALLED)]
@@ -173,7 +173,7 @@ DRIPPING = [
 
 
 def test_callers_that_drip_do_not_take_the_site_away(desk):
-    """More than there are threads, each with a byte a second: heads have 10 s, bodies 20 s, whatever address it is."""
+    """More callers than threads, each sending a byte a second: heads have 10 s, bodies 20 s, at any address."""
     address, done = ("127.0.0.1", desk.ports["web"]), threading.Event()
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(socket.create_connection(address, timeout=90)) for _ in DRIPPING]
@@ -184,7 +184,7 @@ def test_callers_that_drip_do_not_take_the_site_away(desk):
             threading.Thread(target=drip, args=(connection, done), daemon=True).start()
         began = time.monotonic()
         assert requests.get(f"{desk.web_url}/livez", timeout=90).ok
-        assert time.monotonic() - began < 70  # some bodies wait for a thread until others have given theirs back
+        assert time.monotonic() - began < 70  # some bodies wait until others have freed a thread
         answers = [replies(received(connection)) for connection in slow]
     assert [[reply.status for reply in answer] for answer in answers] == [[400]] * 4 + [[403]] * 2 + [[]] * 4
     assert {answer[0].code for answer in answers[:3]} == {"20105"}
@@ -198,7 +198,7 @@ def drip(connection: socket.socket, done: threading.Event) -> None:
 
 
 def test_nothing_of_this_was_our_fault(desk, talk, order):
-    """The last one: the site still works, and no call failed in it."""
+    """Runs last: the site still works, and no call failed in it."""
     assert talk(head(BBOSS, f"Content-Length: {len(order)}") + order)[0].code == "00000"
     log = (desk.folder / "web.log").read_text()
     assert "Traceback" not in log

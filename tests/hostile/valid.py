@@ -1,4 +1,4 @@
-"""What the mutations start from: valid contents of each kind, valid approvals, and the orders that both speak of."""
+"""The start of mutations: valid contents of each kind, valid approvals, and the orders that both name."""
 
 import copy
 import datetime

@@ -1,4 +1,4 @@
-"""Values that nobody should send: each function draws one."""
+"""Values that nobody should send. Each function draws one."""
 
 import random
 
@@ -31,7 +31,7 @@ def hostile(chance: random.Random):
 
 
 def size(chance: random.Random, usual: list[int], huge: int) -> int:
-    """A usual size, one time in fifty a huge one: those take most of the time."""
+    """A usual size, and one time in fifty a huge one; these take most of the time."""
     return huge if chance.random() < 0.02 else chance.choice(usual)
 
 
@@ -71,13 +71,13 @@ def nested(chance: random.Random):
 
 
 def huge_text(chance: random.Random) -> str:
-    """Mostly just longer than a column, seldom a mebibyte."""
+    """Usually just longer than a column, rarely a mebibyte."""
     length = size(chance, [33, 65, 129, 256, 257, 5000], MIB)
     return chance.choice(["x", "x", "单", "\0"]) * (length // (1 if length < MIB else 3))
 
 
 def domains(chance: random.Random) -> list:
-    """Many domains, good or bad: seldom ten thousand."""
+    """Many domains, good or bad; rarely ten thousand."""
     count = size(chance, [1, 2, 5, 50, 500], 10_000)
     form = chance.choice(["{}.example.com", "{}.例子.测试", "单{}.cn", "a.{}", "{}.Example.COM"])
     rows = [{"ProvReq": form.format(f"d{place}")} for place in range(count)]

@@ -29,7 +29,7 @@ HEADERS = [
 
 @dataclass
 class Request:
-    """One HTTP request as it is handed to the server; `made` says how it came about."""
+    """One HTTP request as the server gets it; `made` says how it was made."""
 
     path: str
     body: bytes
@@ -46,7 +46,7 @@ def mutate_text(text: str, chance: random.Random) -> tuple[str, str]:
 
 
 def literal(text: str, chance: random.Random) -> str:
-    """A value replaced by something that JSON hardly knows."""
+    """Replaces a value by something at the edge of JSON."""
     places = list(_VALUE.finditer(text[:20_000]))
     if not places:
         return text + "NaN"
@@ -65,7 +65,7 @@ def double_member(text: str, chance: random.Random) -> str:
 
 
 def deep(text: str, chance: random.Random) -> str:
-    """A member of thousands of levels, closed or not."""
+    """A member with thousands of levels, closed or not."""
     levels = chance.choice([31, 32, 33, 1000, 100_000])
     opening, closing = chance.choice([("[", "]"), ('{"a":', "}")])
     closed = closing * levels if chance.random() < 0.7 else ""
@@ -99,7 +99,7 @@ def encoded(text: str, chance: random.Random, strange: float) -> bytes:
 
 
 def mutate_bytes(body: bytes, chance: random.Random) -> bytes:
-    """A few bytes changed, taken away or put in; seldom too large a body."""
+    """Changes, removes or inserts a few bytes; rarely makes the body too large."""
     if chance.random() < 0.05:
         return body + b" " * (2 * values.MIB + 1 - len(body))
     raw = bytearray(body)
@@ -110,7 +110,7 @@ def mutate_bytes(body: bytes, chance: random.Random) -> bytes:
 
 
 def mutate_request(request: Request, chance: random.Random) -> str:
-    """One mutation of what is around the body; says which."""
+    """Mutates what is around the body; says how."""
     act = chance.choice([method, content_type, content_type, length, length, header, header, chunked])
     act(request, chance)
     return act.__name__
@@ -137,6 +137,6 @@ def header(request: Request, chance: random.Random) -> None:
 
 
 def chunked(request: Request, chance: random.Random) -> None:
-    """No length: the server says where the body ends, or does not."""
+    """No length: the server may or may not know where the body ends."""
     request.meta |= {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": chance.choice(["chunked", "Chunked", "gzip", ""])}
     request.meta["wsgi.input_terminated"] = chance.choice([True, True, False])

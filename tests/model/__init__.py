@@ -1,1 +1,1 @@
-"""A desk played in process: real services, the partners' rules without HTTP, time as an argument."""
+"""A desk played in one process: real services, the partners' rules without HTTP, time as an argument."""

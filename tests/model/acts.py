@@ -1,4 +1,4 @@
-"""What every act of a desk has: a line in the log, a second of time, a worker that may die between two writes."""
+"""Every act of a desk has a line in the log, takes a second, and may lose its worker between two writes."""
 
 import functools
 import inspect
@@ -12,12 +12,12 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 FOR_EVER = re.compile(r'"(orders_orderevent|approvals_approvalrecord|orders_inboundmessage)"')
 
 
-class Died(BaseException):  # noqa: N818  no error: nobody may catch it
-    """The process that was at work is killed."""
+class Died(BaseException):  # noqa: N818  not an error: nobody may catch it
+    """The process at work is killed."""
 
 
 class WrongError(AssertionError):
-    """Something that must never be, by name: `kind` is the rule, the rest says where."""
+    """Something that must never happen: `kind` is the rule, the rest says where."""
 
     def __init__(self, kind: str, *lines: object):
         super().__init__(f"{kind}: " + "; ".join(map(str, lines)))
@@ -25,7 +25,7 @@ class WrongError(AssertionError):
 
 
 def act(method):
-    """Makes a method one line of a found case. Gives "" or what was refused; "died" where the process was killed."""
+    """Makes a method one line of a found case. Gives "", or the refusal, or "died" if the process was killed."""
 
     usual = {name: one.default for name, one in inspect.signature(method).parameters.items()}
 
@@ -55,7 +55,7 @@ def act(method):
 
 @dataclass
 class Line:
-    """One act as it was called, and what it said."""
+    """One act as it was called, and its result."""
 
     name: str
     args: tuple = ()
@@ -68,7 +68,7 @@ class Line:
 
 
 class Acting:
-    """The log, and the eye on every statement."""
+    """Keeps the log and watches every statement."""
 
     def __init__(self, clock, wire, complaints):
         self.clock, self.wire, self.complaints = clock, wire, complaints
@@ -82,7 +82,7 @@ class Acting:
         self.dies_at = write
 
     def statements(self, execute, sql, params, many, context):
-        """Wraps each statement: counts writes, and sees who touches history."""
+        """Wraps each statement: counts writes and notices changes of history."""
         if sql.startswith(WRITES):
             if not sql.startswith("INSERT") and FOR_EVER.search(sql):
                 raise WrongError("history only grows", sql[:200])
@@ -93,5 +93,5 @@ class Acting:
         return execute(sql, params, many, context)
 
     def story(self, name: str = "found") -> str:
-        """What was played, as a test."""
+        """The acts so far, as a test."""
         return "\n".join([f"def test_{name}(desk):", *(f"    {line}" for line in self.log)])

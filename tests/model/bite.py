@@ -1,7 +1,7 @@
-"""Takes the mends of known defects back, one at a time, and says after how many sequences the model notices.
+"""Removes the fixes of known defects, one at a time, and says after how many sequences the model notices.
 
 `python -m tests.model.bite [--count N] [--seed N] [NAME...]`: at most N sequences for each (2,000), all or those
-named. A mend that the model can't miss is one that a later change can't take back unseen.
+named. If the model notices a missing fix, no later change can remove that fix unseen.
 """
 
 import argparse
@@ -16,7 +16,7 @@ COUNT, PART, STEPS = 2000, 50, 40
 
 
 def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
-    """By name: what takes the mend back while the stack is open."""
+    """By name: what removes the fix while the stack is open."""
     from django.db.models import Q
 
     from orders.db.compiled_sql import Prepared, Slot
@@ -108,7 +108,7 @@ def main() -> int:
 
 
 def report(name: str, stage, options) -> bool:
-    """Plays until the model notices; prints after how many sequences, at the most, and what it said."""
+    """Plays until the model notices; prints after how many sequences at most, and what the model said."""
     began = time.process_time()
     for played, said in play(stage, options.count, options.seed):
         if said:
@@ -119,7 +119,7 @@ def report(name: str, stage, options) -> bool:
 
 
 def play(stage, count: int, seed: int) -> Iterator[tuple[int, str]]:
-    """(sequences so far, what was wrong), a part at a time, without shrinking."""
+    """Yields (sequences so far, what was wrong) for each part, without shrinking."""
     import hypothesis
     from hypothesis import HealthCheck, Phase, settings
     from hypothesis.stateful import run_state_machine_as_test

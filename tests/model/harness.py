@@ -1,6 +1,6 @@
-"""Where a desk is played: what stands in for the wire, the queue, threads and the clock, and a clean database for each.
+"""Plays a desk with stand-ins for the wire, the queue, threads and the clock, and a clean database for each sequence.
 
-Left out, since others test them (tests/flows, tests/partners, tests/worker): HTTP, envelopes, django-q2, threads, the
+Other tests cover the rest (tests/flows, tests/partners, tests/worker): HTTP, envelopes, django-q2, threads, the
 text of mails, and reading xlsx files.
 """
 
@@ -38,7 +38,7 @@ MAIL = Dispatch.Channel.MAIL
 
 
 class AtOnce:
-    """An executor without threads: what is submitted is done at once."""
+    """An executor without threads: it runs what is submitted at once."""
 
     def __init__(self, *ignored):
         pass
@@ -59,7 +59,7 @@ class AtOnce:
 
 
 class Complaints(logging.Handler):
-    """Keeps what the code under test logs as an error: an exception that was caught is one all the same."""
+    """Keeps what the code under test logs as an error: a caught exception counts as an error too."""
 
     def __init__(self):
         super().__init__(logging.ERROR)
@@ -109,7 +109,7 @@ class Stage:
 
     @contextlib.contextmanager
     def play(self) -> Iterator[Desk]:
-        """An empty desk at a fixed moment. All that it wrote is gone afterwards."""
+        """An empty desk at a fixed moment. Everything that it wrote is removed afterwards."""
         self.wire.reset()
         self.complaints.lines.clear()
         with self.traveller as clock, transaction.atomic(), contextlib.ExitStack() as stack:
@@ -129,7 +129,7 @@ class Stage:
 
 @contextlib.contextmanager
 def quiet_logs() -> Iterator[None]:
-    """Refusals and broken connections are what is played; nobody reads about them on the terminal."""
+    """The sequences play refusals and broken connections; the terminal does not show their log lines."""
     root = logging.getLogger()
     kept = root.handlers[:]
     root.handlers[:] = []

@@ -1,4 +1,4 @@
-"""The state machine: Hypothesis chooses from the rules, and shrinks what went wrong.
+"""The state machine: Hypothesis chooses from the rules and shrinks what went wrong.
 
 Hypothesis's own rules can't be weighted, and half of them are switched off in each sequence; so the machine has a
 single rule that draws from the table in `rules.py`.
@@ -12,11 +12,11 @@ from tests.model.rescue import CREWS
 from tests.model.rules import BOTH, END, LETTERS, RULES, Acts
 
 ENDINGS = st.sampled_from(["", "", "look", *CREWS])
-LENGTHS = st.sampled_from([40, 30, 20, 12])  # acts; short ones cost little, and find much
+LENGTHS = st.sampled_from([40, 30, 20, 12])  # acts; short sequences cost little and find much
 
 
 class Model(Acts, RuleBasedStateMachine):
-    """One sequence: acts in any order, then calm, judgement, and staff who mend all that is left."""
+    """One sequence: acts in any order, then all gets quiet, is judged, and staff repair what is left."""
 
     stage: Stage
 

@@ -1,4 +1,4 @@
-"""What BBOSS and BPM say. Orders are T0, T1 (trials), C0 (changes), A0 (activations); a domain is a letter."""
+"""What BBOSS and BPM send. Orders are T0, T1 (trials), C0 (changes), A0 (activations); a domain is a letter."""
 
 import datetime
 import functools
@@ -55,7 +55,7 @@ class Messages:
 
     @act
     def change(self, number: str, of: str, domains="", *, service="", end: int | None = None, flow=""):
-        """A change of a trial: the whole new list, another service, another last day, another volume."""
+        """A change of a trial: the whole new list of domains, another service, last day or volume."""
         more = {"BusinessType": service, "BizEnd": "" if end is None else day(end), "DataFlow": flow}
         return self._send(contents.change(number, *names(domains), of=of, **{k: v for k, v in more.items() if v}))
 
@@ -80,7 +80,7 @@ class Messages:
 
     @act
     def callback(self, number: str, result: str = "pass", record: str = "r1", *, finished: bool = True):
-        """BPM tells what its people decided."""
+        """BPM reports what its people decided."""
         if is_restored():
             return "503"
         new = receive_approval(

@@ -1,4 +1,4 @@
-"""What an order's page shows of a desk at rest: fine only what is fine, and no button that is refused."""
+"""What an order's page shows of a desk at rest: only what is fine looks fine, and no button is refused."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,7 +19,7 @@ WHY = {"by": "staff:model", "reason": "the model"}
 
 
 class Undone(Exception):
-    """Takes back what a button did."""
+    """Rolls back what a button did."""
 
 
 def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:

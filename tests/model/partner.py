@@ -1,6 +1,6 @@
-"""The partners at the other end of the wire: the sandbox's rules, called directly, and what goes wrong on the way.
+"""The partners at the other end of the wire: the sandbox's rules, called directly, and faults on the way.
 
-`Wire.exchange` stands in the place of `integrations.outbound.http._exchange`, so everything above it runs for real.
+`Wire.exchange` replaces `integrations.outbound.http._exchange`; everything above it is real.
 """
 
 import dataclasses
@@ -28,13 +28,13 @@ FATES = {
     "before": "it did act on this key before, with other bytes",
     "stall": "no answer in time, and carried out some minutes later",
 }
-FAULTS = {"refuse": "refusal", "lost": "reset_after", "broken": "reset"}  # the others bear the sandbox's names
-STALLED_FOR = datetime.timedelta(minutes=5)  # contract 3.9, Unknown: looked at again after ten
+FAULTS = {"refuse": "refusal", "lost": "reset_after", "broken": "reset"}  # the others have the sandbox's names
+STALLED_FOR = datetime.timedelta(minutes=5)  # contract 3.9, Unknown: the desk looks again after ten minutes
 
 
 @dataclasses.dataclass
 class Wire:
-    """What is between the desk and the partners. `fates`: of the next calls; after them all goes well."""
+    """The wire between the desk and the partners. `fates` of the next calls; later calls go well."""
 
     partners: Partners = dataclasses.field(default_factory=Partners)
     fates: deque[str] = dataclasses.field(default_factory=deque)
@@ -49,7 +49,7 @@ class Wire:
         self.reused = 0
 
     def heal(self) -> None:
-        """From now on all goes well."""
+        """From now on all calls go well."""
         self.fates.clear()
         self.partners.faults.clear()
 
@@ -64,7 +64,7 @@ class Wire:
         return answer.status, answer.headers, answer.body
 
     def answer(self, call: Call, fate: str) -> Answer:
-        """What the partner answers where the call meets this fate."""
+        """What the partner answers if the call meets this fate."""
         if fate == "silent":
             raise PartnerError("no connection", code="refused", transport=True)
         if fate == "stall" and call.path == "/bigdata/productInfos" and b'"infoType":"2"' in call.body:
@@ -81,7 +81,7 @@ class Wire:
         return self.partners.answer(call)
 
     def act_before(self, call: Call) -> None:
-        """The partner has acted on this key, in an earlier life of the desk that a restore has made it forget."""
+        """The partner has acted on this key earlier; a restore has made the desk forget it."""
         body = _an_hour_earlier(json.loads(call.body))
         self.reused += 1
         self.partners.answer(dataclasses.replace(call, body=encode(body).encode()))
@@ -95,7 +95,7 @@ class Wire:
             self.partners.store.put_record(by_hand(row, what))
 
     def carry_out_stalled(self, *, now: datetime.datetime | None = None) -> int:
-        """What stalled is carried out: all of it, or what has waited long enough by `now`. Returns how many."""
+        """Carries out stalled calls: all, or those that have waited long enough by `now`. Returns how many."""
         ripe = [pair for pair in self.stalled if now is None or pair[0] <= now]
         for pair in ripe:
             self.stalled.remove(pair)
@@ -104,7 +104,7 @@ class Wire:
 
 
 def by_hand(row: dict, what: str) -> dict:
-    """A billing record as somebody who makes it `live`, cancels it or changes its `times` leaves it."""
+    """A billing record after somebody made it `live`, cancelled it or changed its `times`."""
     changed = row | {"live": {"cancelStatus": "1"}, "cancel": {"cancelStatus": "2"}}.get(what, {})
     if what == "times":
         changed["createTime"] = _earlier("createTime", row["createTime"])

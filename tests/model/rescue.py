@@ -1,4 +1,4 @@
-"""Staff who mend a desk with the commands alone (contract 3.9, 13): nothing may be left that they can't end."""
+"""Staff repair a desk with commands only (contract 3.9, 13): nothing may be left that they can't end."""
 
 from orders.errors import OrderError
 from tests.model.acts import WrongError
@@ -70,7 +70,7 @@ def _help(desk, row, crew: str, tried: set) -> str:
         try:
             refused = WAYS[way](desk, row.number)
         except OrderError:
-            continue  # perhaps only because something of its trial is under way: tried again in the next round
+            continue  # perhaps only because its trial has something under way: tried again in the next round
         if not refused:
             tried.add((way, situation))
             return f"{row.number} {way}"
@@ -84,11 +84,11 @@ MAY_NEED = {
 
 
 def _sent(judged: str) -> str:
-    """Empty where something was queued."""
+    """Gives "" if something was queued."""
     verdicts = {part.rpartition(": ")[2] for part in judged.split(", ")}
     return "" if verdicts & {"same", "new", "again", "blocked", "repeat"} else judged or "nothing"
 
 
 def _fixed(said: str) -> str:
-    """Empty where it was compared: what is over by now ends by it too."""
+    """Gives "" if it was compared: that also ends what is over by now."""
     return "" if "not answered" not in said else said

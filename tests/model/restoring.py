@@ -1,4 +1,4 @@
-"""The database is put back to an earlier copy of itself (contract 3.9, 17): partners, BBOSS and staff remember more.
+"""Puts the database back to an earlier copy of itself (contract 3.9, 17); partners, BBOSS and staff remember more.
 
 A copy is a savepoint. Between restores history only grows.
 """
@@ -25,15 +25,15 @@ class Restoring:
 
     @act
     def copy(self):
-        """A copy of the database is made; an older one is thrown away."""
+        """Makes a copy of the database and drops an older one."""
         if self.kept:
             connection.savepoint_commit(self.kept[0])
         self.kept = connection.savepoint(), newest_event()
 
     @act
     def restore(self):
-        """The last copy takes the database's place. All processes begin anew; this machine remembers what it saw."""
-        self.dies_at = 0  # it is no process of ours that does it
+        """The last copy replaces the database. All processes start anew; this machine remembers what it saw."""
+        self.dies_at = 0  # no process of ours does it
         if self.kept is None:
             return "there is no copy"
         savepoint, had = self.kept
@@ -56,7 +56,7 @@ class Restoring:
 
     @act
     def word(self):
-        """BBOSS's list is compared, then staff say that the desk may send again."""
+        """Compares BBOSS's list; then staff say that the desk may send again."""
         if not restored_guard.is_restored():
             return "it is not restored"
         self.reconcile(listed=" ".join(self.contents))
@@ -73,14 +73,14 @@ class Restoring:
 
     @act
     def bpm_says(self, number: str):
-        """Staff have BPM say what it decided about an order whose process it holds and we do not know of."""
+        """Staff have BPM report its decision about an order whose process we do not know."""
         if not self.bpm_has(number):
             return "BPM has no such process"
         return self.callback(number, "pass", f"{number}-asked")
 
     def bpm_has(self, number: str) -> bool:
-        """Whether BPM holds a process of this order under a key that our database lost: whoever asks BPM first, as the
-        incident says, does not resend it."""
+        """Whether BPM holds a process of this order under a key that our database lost. A person who asks BPM
+        first, as the incident says, does not resend it."""
         if not self.restores:
             return False
         keys = {row["key"] for row in self.wire.partners.store.processes() if row["code"] == number}

@@ -53,7 +53,7 @@ ANYTIME_MORE = {"name_domains": ("c",), "decide": ("reject",)}
 
 
 def held(because: str) -> Callable:
-    """Where an order is held for this."""
+    """An order is held for this reason."""
     return lambda model: HELD[because]()
 
 
@@ -86,10 +86,10 @@ class Acts:
 
     desk = None
 
-    # --- whom it is about
+    # --- which order
 
     def next_number(self, letter: str) -> str:
-        """The next number of a kind; the last one again when there are enough."""
+        """The next number of a kind; the last one again once there are enough."""
         count = sum(number[0] == letter for number in self.desk.contents)
         return f"{letter}{min(count, MOST[letter] - 1)}"
 
@@ -97,12 +97,12 @@ class Acts:
         return "T1" if pick == 9 else "T0"
 
     def some(self, pick: int, letters: str) -> str:
-        """An order of these kinds, the newest first; now and then one that nobody knows."""
+        """An order of these kinds, the newest first; now and then an unknown one."""
         numbers = [number for number in reversed(self.desk.contents) if number[0] in letters]
         return numbers[pick % len(numbers)] if numbers else f"{letters[0]}9"
 
     def troubled(self, pick: int, letters: str) -> str:
-        """Mostly one that an incident names."""
+        """Usually one that an incident names."""
         numbers = [number for number in dict.fromkeys(TROUBLED()) if number[0] in letters] if pick < 7 else []
         return numbers[pick % len(numbers)] if numbers else self.some(pick, letters)
 
@@ -218,7 +218,7 @@ class Acts:
 
     @often(1, pick=PICK)
     def reconcile_list(self, pick):
-        """BBOSS's list: with a number that nobody knows, or without one that we have."""
+        """BBOSS's list, with an unknown number, or without one that we have."""
         numbers = [*self.desk.contents, "X1"]
         self.desk.reconcile(listed=" ".join(numbers[:pick] + numbers[pick + 1 :]))
 
@@ -288,7 +288,7 @@ class Acts:
 
     @often(4, act=st.sampled_from(ANYTIME), pick=PICK)
     def astray(self, act, pick):
-        """A command where nobody would give it."""
+        """A command in a situation where nobody would give it."""
         getattr(self.desk, act)(self.some(pick, "TCA"), *ANYTIME_MORE.get(act, ()))
 
     # --- a restore
@@ -325,7 +325,7 @@ class Acts:
 
 
 def leave_out(names: Iterable[str]) -> None:
-    """Rules that shall not be played, by their acts' names: what is drawn is then as it was before there were any."""
+    """Leaves out rules, by their acts' names: the draws are then the same as before these rules existed."""
     for name in names:
         found = [one for one in RULES if one.act.__name__ == name]
         if not found:

@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def play_apart(options, database: str, count: int, url: str) -> int:
-    """In a process of its own: settings name one database."""
+    """Runs in a process of its own, since settings name one database."""
     command = [sys.executable, "-m", "tests.model.run", "--database", database, "--count", str(count)]
     command += ["--part", str(options.part), "--steps", str(options.steps)]
     command += ["--seed", str(options.seed)] if options.seed is not None else []
@@ -48,7 +48,7 @@ def play_apart(options, database: str, count: int, url: str) -> int:
 
 
 def play_here(options) -> int:
-    """Part by part, each with a seed of its own."""
+    """Plays part by part, each with a seed of its own."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     import django
 
@@ -77,7 +77,7 @@ def play_here(options) -> int:
 
 
 def play_part(stage, seed: int, count: int, steps: int) -> str:
-    """Plays so many sequences; the shrunk find as text, empty if there is none."""
+    """Plays so many sequences; gives the shrunk find as text, empty if there is none."""
     import hypothesis
     from hypothesis import HealthCheck, Phase, settings
     from hypothesis.stateful import run_state_machine_as_test

@@ -1,4 +1,4 @@
-"""What staff do: each command of contract section 5 that changes something. One that does not exist yet is left out."""
+"""What staff do: each command of contract section 5 that changes something. Commands that do not exist are left out."""
 
 import datetime
 import inspect
@@ -24,7 +24,7 @@ from orders.services.withdrawal import withdraw_by_staff
 from tests.model.acts import WrongError, act
 from tests.model.messages import names
 
-# The one place that names what may not be there yet: the act, and the service that it calls.
+# Only this table names what may not exist yet: the act, and the service that it calls.
 MAY_COME = {
     "give_up": "orders.services.giving_up.give_up",
     "take": "orders.services.reconciliation.take.take",
@@ -51,7 +51,7 @@ WHY = {"reason": "the model", "by": "staff:model"}
 
 
 class Interrupted(Comparison):
-    """A comparison during which something else happens."""
+    """A comparison while something else happens."""
 
     meanwhile: Callable | None = None
 
@@ -62,7 +62,7 @@ class Interrupted(Comparison):
 
 
 class Staff:
-    """Commands, with the clock's moment."""
+    """The commands, given at the clock's time."""
 
     @act
     def resend(self, *numbers: str, force=False, dry=False, **selection):
@@ -85,7 +85,7 @@ class Staff:
     def reconcile(
         self, *numbers: str, fix=False, reason="", listed: str | None = None, fates: tuple[str, ...] = (), meanwhile=""
     ):
-        """Compares, and puts right what it may. `listed`: the numbers that BBOSS names, with blanks between.
+        """Compares, and fixes what it may. `listed`: the numbers that BBOSS names, with blanks between.
         `meanwhile`: an act that happens between the question and the comparison."""
         self.wire.fates.extend(fates)
         names = None if listed is None else listed.split()
@@ -166,7 +166,7 @@ class Staff:
 
     @act
     def resolve(self, number: str):
-        """Staff say that incidents are over which nothing else ends: BPM's contradictions, mails that failed."""
+        """Staff resolve the incidents that nothing else ends: BPM's contradictions, mails that failed."""
         over = Q(incident__step="approval") | Q(incident__partner="mail")
         ids = set(
             AffectedOrder.objects.filter(over, order__number=number, closed_at=None).values_list("incident", flat=True)
@@ -177,7 +177,7 @@ class Staff:
 
     @act
     def meddle(self, number: str, domain: str, what: str):
-        """The big-data side's own people change a record of this jobId by hand, one that is there or was there."""
+        """People at the big-data side change a record of this jobId by hand, one that exists or existed."""
         key = f"{domain.lower()}.example.com"
         rows = [row for row in self.wire.partners.store.records(number) if row["domain"].lower() == key]
         if not rows:

@@ -1,6 +1,6 @@
-"""All that was ever found, by the model or by a person, as the model prints it: shrunk, and never to be taken out.
+"""Everything that the model or a person ever found, shrunk, as the model prints it. Never remove one.
 
-The first ones are what a person found before there was a model; their points are those of "Books that stay right".
+A person found the first ones before the model existed; their points are those of "Books that stay right".
 """
 
 
@@ -36,7 +36,7 @@ def test_opened_and_withdrawn_order_restores_what_is_the_trials_now(desk):
 
 
 def test_filter_does_not_open_what_was_compensated(desk):
-    """Point 1: a filter must not open what was compensated months ago."""
+    """Point 1: a filter must not open orders that were compensated months ago."""
     desk.trial("T0", "a")
     desk.deliver()
     desk.activation("A0", "T0")
@@ -49,7 +49,7 @@ def test_filter_does_not_open_what_was_compensated(desk):
 
 
 def test_forced_repeat_that_is_refused_changes_nothing(desk):
-    """Points 2 and 4: the earlier acceptance stands."""
+    """Points 2 and 4: the earlier acceptance still counts."""
     desk.trial("T0", "a")
     desk.deliver()
     desk.activation("A0", "T0")
@@ -111,7 +111,7 @@ def test_last_change_is_told_by_a_number(desk):
 
 
 def test_withdrawn_change_that_was_refused_blocks_nobody(desk):
-    """Point 8: withdrawn or not, a step that was refused for good must not block what comes later."""
+    """Point 8: a step that was refused for good must not block later steps, even if its order is withdrawn."""
     desk.trial("T0", "a")
     desk.deliver()
     desk.change("C0", "T0", "ab")
@@ -245,7 +245,7 @@ def test_repeat_that_the_partner_acted_on_before_takes_its_times(desk):
 
 
 def test_step_in_the_air_is_not_claimed_again_by_an_opening(desk):
-    """At most one sender at a time, of questions too."""
+    """There is at most one sender at a time, also of questions."""
     desk.trial("T0", "a")
     desk.deliver()
     desk.activation("A0", "T0", "a")
@@ -267,7 +267,7 @@ def test_failed_mail_of_a_trial_that_was_proceeded_upon_can_be_sent_again(desk):
 
 
 def test_trial_being_withdrawn_when_it_was_proceeded_upon_is_withdrawn_again(desk):
-    """The claim remembers `compensating`, which is over when the claim is released."""
+    """The claim remembers `compensating`, which has ended when the claim is released."""
     desk.trial("T0", "a")
     desk.deliver()
     desk.withdraw("T0")
@@ -574,7 +574,7 @@ def test_files_are_not_looked_at_while_the_trial_is_closed(desk):
 
 
 def test_take_asks_for_the_records_of_the_trial_too(desk):
-    """The books of the activation alone say nothing about its trial's records: they were taken for gone."""
+    """The activation's books say nothing about its trial's records: these were taken for gone."""
     desk.trial("T0", "cd")
     desk.deliver()
     desk.activation("A0", "T0", "b")
@@ -592,7 +592,7 @@ def test_take_asks_for_the_records_of_the_trial_too(desk):
 
 
 def test_restored_records_are_not_taken_before_their_step_has_come(desk):
-    """The order was planned anew behind what staff gave up, and stood held beside records that are live."""
+    """The order was planned anew behind what staff gave up, and was held although it has live records."""
     desk.trial("T0", "ab", end=1)
     desk.wait(39600)
     desk.deliver()

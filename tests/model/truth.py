@@ -1,7 +1,7 @@
-"""What must be true of a desk once all is quiet (contract 3.9, 14), told by its rows and the partners' alone.
+"""What must be true of a desk once all is quiet (contract 3.9, 14), judged only by its rows and the partners'.
 
-Each function yields what is wrong, or raises WrongError; nothing wrong means that it holds. Others may use them too:
-`all_wrong(store)` needs a database that is at rest and the sandbox's store.
+Each function yields what is wrong, or raises WrongError. Other tests may use them too:
+`all_wrong(store)` needs a database at rest and the sandbox's store.
 """
 
 import datetime
@@ -34,7 +34,7 @@ from tests.model.acts import WrongError
 
 D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
 MAY_BILL = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE}
-# What excuses books that differ: a cause that is about billing. That mails fail or BPM contradicts itself does not.
+# Causes about billing excuse books that differ. Failed mails or contradictions of BPM do not.
 ABOUT_BOOKS = {
     "unknown_record",
     "difference",
@@ -97,7 +97,7 @@ def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
 
 @dataclass
 class Books:
-    """All that is judged, read once."""
+    """Everything to judge, read once."""
 
     now: datetime.datetime
     orders: dict[int, Order] = field(default_factory=dict)
@@ -158,7 +158,7 @@ class Books:
 
 
 def all_wrong(store: Store, stuck: Iterable | None = None) -> list[str]:
-    """Everything that is wrong, each with the name of its rule in front. `stuck`: what orders.queries.stuck told."""
+    """Everything that is wrong, with the name of its rule in front. `stuck`: the result of orders.queries.stuck."""
     books = Books.read(store)
     rules = (
         steps_rest, books_agree, domains_are_billed, only_these_are_billed, not_beside_each_other, one_process,
@@ -171,7 +171,7 @@ def all_wrong(store: Store, stuck: Iterable | None = None) -> list[str]:
 
 
 def steps_rest(books: Books) -> Iterator[str]:
-    """Nothing is under way. What waits, waits for a day, for BPM, or behind a step whose failure an incident names."""
+    """Nothing is under way. Waiting steps wait for a day, for BPM, or behind a failed step that an incident names."""
     failed = what_stopped(books)
     for row in books.dispatches:
         order = books.orders[row.order_id]
@@ -185,7 +185,7 @@ def steps_rest(books: Books) -> Iterator[str]:
 
 
 def what_stopped(books: Books) -> list[Dispatch]:
-    """What others wait behind: failed steps, and a given-up deletion or cancel that leaves somebody billed."""
+    """Steps that others wait behind: failed ones, and a given-up deletion or cancel that leaves somebody billed."""
     return [
         row
         for row in books.dispatches
@@ -199,7 +199,7 @@ def what_stopped(books: Books) -> list[Dispatch]:
 
 
 def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispatch]:
-    """The failed steps that an order stands behind: its own, or those in its trial's line."""
+    """The failed steps that an order waits behind: its own, or those in its trial's line."""
     lane = order.trial_id or order.pk
     return [row for row in failed if row.order_id == order.pk or row.lane == lane]
 
@@ -231,7 +231,7 @@ def difference(record: BillingRecord, there: dict | None) -> str:
         ours = product_infos([facts])["productInfos"][0]
     except AttributeError:
         return f"ours {record.state} without its times"
-    accepted = record.accepted  # lived with, until a step of ours says otherwise
+    accepted = record.accepted  # accepted, until a step of ours says otherwise
     fields = [
         f"{name} ours {value} theirs {there.get(name)}"
         for name, value in ours.items()
@@ -264,7 +264,7 @@ def domains_are_billed(books: Books) -> Iterator[str]:
 
 
 def last_shape(books: Books, trial: Order) -> Order:
-    """The last change that was applied, in the order in which they were planned: told by the events' ids."""
+    """The last applied change, in the sequence in which changes were planned, by the ids of events."""
     changes = [row.pk for row in books.orders.values() if row.trial_id == trial.pk and row.state == S.APPLIED]
     planned = OrderEvent.objects.filter(order__in=changes, kind__in=["received", "went_on"]).order_by("pk")
     last = {order: pk for pk, order, kind in planned.values_list("pk", "order", "kind")} if changes else {}
@@ -289,7 +289,7 @@ def only_these_are_billed(books: Books) -> Iterator[str]:
 
 
 def not_beside_each_other(books: Books) -> Iterator[str]:
-    """From `start` on no live trial record stands beside its claim-holder's."""
+    """From `start` on there is no live trial record beside that of the claim's holder."""
     for trial_id, activation_id in books.claims.items():
         trial, first = books.orders[trial_id], books.orders[activation_id]
         live = defaultdict(list)
@@ -310,7 +310,7 @@ def one_process(books: Books) -> Iterator[str]:
 
 
 def claims_fit(books: Books) -> Iterator[str]:
-    """A first activation that stands holds the claim; a trial is converted only while somebody holds it."""
+    """A valid first activation holds the claim; a trial is converted only while somebody holds it."""
     for order in books.orders.values():
         holder = books.claims.get(order.trial_id or order.pk)
         if order.kind == Kind.ACTIVATION and order.first and order.state in MAY_BILL and holder != order.pk:
@@ -342,7 +342,7 @@ def history_fits(books: Books) -> Iterator[str]:
 
 
 def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
-    """The orders that need somebody are exactly those of `stuck` (`told`: by number)."""
+    """Exactly the orders that need somebody are in `stuck` (`told`: by number)."""
     failed = what_stopped(books)
     for order in books.orders.values():
         stopped = order.state in {S.HELD, S.FAILED, S.IN_PROGRESS, S.COMPENSATING}

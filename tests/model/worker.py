@@ -1,4 +1,4 @@
-"""What a worker does: claims, calls, records, sweeps; what goes wrong in between; and time."""
+"""What a worker does (claims, calls, records, sweeps), what goes wrong in between, and time."""
 
 import datetime
 from collections import deque
@@ -39,8 +39,8 @@ ABANDONED = Prepared(
     lambda: Dispatch.objects.filter(state="sending", order__undo_since__isnull=False).values_list("pk")[:1]
 )
 ENDING = Prepared(lambda: Order.objects.filter(biz_end__isnull=False).values_list("pk")[:1])
-LOOKS = ["verify_deleted", "ask_billing"]  # what the partner is asked once more after ten minutes
-LOOKED_AT = Q(state="retrying", step="check_files")  # every five minutes, for as long as the files are wrong
+LOOKS = ["verify_deleted", "ask_billing"]  # the partner is asked again after ten minutes
+LOOKED_AT = Q(state="retrying", step="check_files")  # every five minutes, as long as the files are wrong
 COMING = {
     "tries": Prepared(
         lambda: (
@@ -72,7 +72,7 @@ COMING = {
 
 @dataclass
 class Flight:
-    """A claimed call: not begun, or under way with its outcome not recorded yet."""
+    """A claimed call: not begun, or under way without a recorded outcome."""
 
     work: Work
     outcome: Outcome | None = None
@@ -95,24 +95,24 @@ class Worker:
 
     @act
     def call(self, *fates: str):
-        """The claimed calls go out; the first ones meet these fates. Nothing is recorded yet."""
+        """Sends the claimed calls; the first ones meet these fates. Records nothing yet."""
         self._call([flight for flight in self.air if flight.outcome is None], fates)
 
     @act
     def land(self):
-        """What came of the calls is recorded, late or in time."""
+        """Records the outcomes of the calls, late or in time."""
         landed = [flight for flight in self.air if flight.outcome]
         self.air = [flight for flight in self.air if flight.outcome is None]
         self._record(landed)
 
     @act
     def die(self):
-        """The worker dies: what it had claimed or called is never recorded."""
+        """The worker dies: it never records what it had claimed or called."""
         self.air.clear()
 
     @act
     def deliver(self, *partners: str, fates: tuple[str, ...] = (), room: int = 50):
-        """Delivers all that is due for these partners, or for all."""
+        """Delivers everything that is due for these partners, or for all."""
         for _ in range(MOST_ROUNDS):
             flights = self._claim(partners, room)
             if not flights:
@@ -123,7 +123,7 @@ class Worker:
 
     @act
     def sweep(self):
-        """What is looked for each minute."""
+        """What the sweep does each minute."""
         now = timezone.now()
         if self.paused:
             end_pauses(now=now)
@@ -146,7 +146,7 @@ class Worker:
 
     @act
     def files_come(self, number: str):
-        """The order's files are right from now on, and are looked at again."""
+        """The order's files are right from now on, and are checked again."""
         self.wrong_files.discard(number)
         recheck_files(numbers=[number], now=timezone.now())
 
@@ -157,18 +157,18 @@ class Worker:
 
     @act
     def next_moment(self):
-        """Time passes until something is to come: a retry, a lease's end, a look; a day's beginning is none."""
+        """Time passes until the next event: a retry, a lease's end, a look; the beginning of a day does not count."""
         self._to_next(days=False)
 
     @act
     def stalled(self):
-        """The partner carries out what it was too slow for."""
+        """The partner carries out the calls that it was too slow for."""
         self.wire.carry_out_stalled()
 
     # --- parts
 
     def paused_partners(self, now: datetime.datetime) -> list[str]:
-        """Those that people hold back at this moment."""
+        """The partners that are paused at this moment."""
         return [partner for partner, until in self.paused.items() if until is None or until > now]
 
     def _claim(self, partners: tuple[str, ...], room: int) -> list[Flight]:
@@ -187,7 +187,7 @@ class Worker:
         return [Flight(item) for item in work]
 
     def _call(self, flights: list[Flight], fates: tuple[str, ...]) -> tuple[str, ...]:
-        """Sends; gives the fates that are left. Partners and mail server have their own, from the same list."""
+        """Sends; gives the remaining fates. Partners and mail server take theirs from the same list."""
         self.wire.fates.clear()
         self.mail_fates.clear()
         self.wire.fates.extend(fates)
@@ -214,7 +214,7 @@ class Worker:
         record_safely(outcomes)
 
     def look_at_files(self, *, order_number: str, files: dict):
-        """In place of orders.attachments.check.check_files."""
+        """Replaces orders.attachments.check.check_files."""
         if order_number in self.wrong_files:
             return [Finding(code="missing", file=order_number, message="it is not there")]
         return []
@@ -224,7 +224,7 @@ class Worker:
         self.wire.carry_out_stalled(now=timezone.now())
 
     def _to_next(self, *, days: bool) -> bool:
-        """Moves the clock to the next moment at which something is to come; False if there is none."""
+        """Moves the clock to the next event; False if there is none."""
         now = timezone.now()
         moments = [moment for name, query in COMING.items() if days or name != "days" for moment in query(now=now)]
         moments += [ripe for ripe, _ in self.wire.stalled]
@@ -238,7 +238,7 @@ class Worker:
         return bool(COMING["days"](now=timezone.now()))
 
     def calm(self, *, days: bool = False) -> None:
-        """Part of an act: all is well at the partners' again, workers work, time passes until nothing is to come.
+        """Part of an act: the partners work again, workers work, time passes until nothing is left.
         `days`: start days come too. Nobody is paused any more."""
         self.wire.heal()
         for partner in self.paused_partners(timezone.now()):

@@ -1,6 +1,6 @@
-"""A desk in one process, played by plain calls: each act is a line of a test that can be pasted (test_found.py).
+"""A desk in one process, played by plain calls: each act is a line of a test to paste (test_found.py).
 
-An act that the desk refuses says so and changes nothing; every other error is a find. Each act takes a second.
+An act that the desk refuses says so and changes nothing. Every other error is a find. Each act takes a second.
 """
 
 from orders.models import AffectedOrder, Order
@@ -25,7 +25,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring):
         self.meddled = False
 
     def rest(self, *, days: bool = False) -> None:
-        """Lets all become quiet. Where somebody meddled with the partner's books, the nightly comparison has been;
+        """Lets all become quiet. If somebody changed the partner's books by hand, the nightly comparison runs;
         after a restore one with BBOSS's list."""
         if self.restores:
             self.recover()
@@ -43,12 +43,12 @@ class Desk(Acting, Messages, Worker, Staff, Restoring):
 
     @act
     def mend(self, crew: str) -> str:
-        """After a check: staff end all that is left, with the commands alone (rescue.py)."""
+        """After a check: staff end everything that is left, with commands only (rescue.py)."""
         return rescue(self, crew)
 
     @act
     def look(self) -> None:
-        """After a check: what the orders' pages show and offer."""
+        """After a check: judges what the orders' pages show and offer."""
         lines = list(pages_tell_the_truth(self.stuck() or []))
         if lines:
             raise WrongError("pages", *lines)
@@ -63,7 +63,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring):
         self.judge(stuck=self.stuck())
 
     def judge(self, stuck: list | None = None) -> None:
-        """Judges a desk at rest, and where it is given what `stuck` says of it. Raises WrongError."""
+        """Judges a desk at rest, and the output of `stuck` if given. Raises WrongError."""
         lines = [*self.lost(), *truth.all_wrong(self.wire.partners.store, stuck), *self.complaints.lines]
         if lines:
             raise WrongError(lines[0].partition(":")[0], *lines)

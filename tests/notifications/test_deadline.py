@@ -44,7 +44,7 @@ class DrippingServer:
 
     def talk(self, client: socket.socket):
         if self.word == b"TLS":
-            client.sendall(b"\x16\x03\x03\x3f\xff")  # a record of 16 KiB begins
+            client.sendall(b"\x16\x03\x03\x3f\xff")  # the start of a record of 16 KiB
             self.say(client, b"TLS", b"")
         self.say(client, b"greeting", b"220 drip")
         lines = client.makefile("rb")
@@ -96,7 +96,7 @@ def test_a_server_that_is_quick_gets_the_mail(settings):
 
 
 def test_a_mail_that_was_taken_before_the_time_was_up_is_not_sent_again(settings):
-    """The server drips its good-bye: it has the mail."""
+    """The server drips its good-bye: it already has the mail."""
     with DrippingServer("QUIT") as server:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, False

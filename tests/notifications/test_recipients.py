@@ -1,4 +1,4 @@
-"""Who answers for an attribution, and who gets its mails."""
+"""The contacts of an attribution, and who gets its mails."""
 
 import pytest
 

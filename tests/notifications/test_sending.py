@@ -1,4 +1,4 @@
-"""A mail goes out over real SMTP, once to all; what the server answers decides whether it is tried again."""
+"""A mail goes out over real SMTP, once to all; the server's answer decides whether it is retried."""
 
 import email
 import email.policy
@@ -23,7 +23,7 @@ PAYLOAD = {
 
 
 class Server:
-    """Keeps what it takes; `answers` maps `RCPT` or `DATA` to the reply it gives instead."""
+    """Keeps what it accepts; `answers` maps `RCPT` or `DATA` to the reply that it gives instead."""
 
     def __init__(self):
         self.taken = []

@@ -16,7 +16,7 @@ from tests.factories import DispatchFactory
 
 pytestmark = pytest.mark.django_db
 KINDS = [step for step in Dispatch.Step if step.startswith("mail_")]
-# The mail of a reconciliation is about none: tests/flows/test_reconcile.py.
+# The mail of a reconciliation is about no order: tests/flows/test_reconcile.py.
 ABOUT_AN_ORDER = [kind for kind in KINDS if kind != Dispatch.Step.MAIL_RECONCILED]
 NOW = shanghai("2023-09-20 19:13:12")
 

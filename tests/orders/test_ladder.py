@@ -219,7 +219,7 @@ def test_bpm_deciding_twice_shows_on_the_approval():
 
 @pytest.mark.parametrize("attempts, note", [(0, "It was never begun"), (1, "It was under way when")])
 def test_a_closed_step_says_whether_it_was_begun(attempts, note):
-    """A call to BPM in the air when its order was taken back is closed, whatever it brings."""
+    """A call to BPM that is in the air when its order is taken back is closed, whatever its answer."""
     steps = [*first_plan()[:2], step("start_bpm", "closed", position=4, attempts=attempts, done_at=None)]
     rung = by_key(ladder(order(S.WITHDRAWN, **UNDONE), steps))["bpm"]
     with override("en"):

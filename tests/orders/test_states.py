@@ -1,4 +1,4 @@
-"""How an order's state follows from its steps, and which ways there are between states (contract 3.8)."""
+"""How an order's state follows from its steps, and which moves between states are allowed (contract 3.8)."""
 
 import datetime
 
@@ -23,7 +23,7 @@ TOMORROW = NOW + datetime.timedelta(days=1)
 
 
 def facts(*words: str) -> list[StepFacts]:
-    """`done`, `waiting@start`, `failed~` (holds up nothing)."""
+    """`done`, `waiting@start`, `failed~` (blocks nothing)."""
     steps = []
     for word in words:
         state, _, gate = word.rstrip("~").partition("@")
@@ -41,7 +41,7 @@ STATES = [
     ("trial", {"state": "converted"}, ["done"], "converted"),
     ("trial", {"state": "ended"}, ["done"], "ended"),
     ("trial", {"state": "compensating"}, ["failed"], "compensating"),
-    ("trial", {}, ["given_up"], "trialing"),  # giving up ends a trial by itself; the step holds up nothing
+    ("trial", {}, ["given_up"], "trialing"),  # giving up ends a trial by itself; the step blocks nothing
     ("change", {}, [], "applied"),
     ("change", {}, ["done", "waiting"], "in_progress"),
     ("change", {}, ["done", "done"], "applied"),
@@ -72,9 +72,9 @@ STATES = [
     ("activation", {"first": False, "decision": "pass", "start_at": TOMORROW}, ["done", "done@approval"], "scheduled"),
     ("activation", {"first": False, "decision": "pass", "start_at": NOW}, ["done", "done@approval"], "active"),
     ("activation", {"first": False}, ["done", "done"], "awaiting_approval"),  # billed at once
-    ("activation", {"first": False, "decision": "reject"}, ["done", "done@approval"], "active"),  # it came too late
-    ("activation", {"first": False}, ["done", "due@approval"], "in_progress"),  # begun, whatever the decision says
-    # whatever the steps say
+    ("activation", {"first": False, "decision": "reject"}, ["done", "done@approval"], "active"),  # came too late
+    ("activation", {"first": False}, ["done", "due@approval"], "in_progress"),  # it has begun
+    # regardless of the steps
     ("activation", {"first": True, "held_because": "files"}, ["retrying", "waiting"], "held"),
     ("activation", {"first": True, "state": "compensating", "undo_since": NOW}, ["failed"], "compensating"),
     ("activation", {"first": True, "state": "rejected", "undo_since": NOW}, ["done", "closed"], "rejected"),
@@ -88,7 +88,7 @@ def test_the_state_of_an_order_is(kind, fields, steps, state):
     assert derive_state(order, facts(*steps), now=NOW) == state
 
 
-# Every way that there is, by kind and by the state it starts from; whatever is missing here must not be gone.
+# Every allowed move, by kind and by the state it starts from; all others are forbidden.
 WAYS = {
     "trial": {
         "in_progress": "held failed trialing converted ended compensating withdrawn",
@@ -124,14 +124,14 @@ WAYS = {
 
 @pytest.mark.parametrize("kind, old", [(kind, old) for kind in WAYS for old in Order.State.values])
 def test_there_are_these_ways_and_no_others(kind, old):
-    """States that an order of the kind is never in have none."""
+    """States that no order of the kind has allow no moves."""
     assert {new for new in Order.State.values if may_move(kind, old, new)} == set(WAYS[kind].get(old, "").split())
 
 
 @pytest.mark.parametrize("kind", Order.Kind.values)
 def test_nothing_comes_back_from_withdrawn_and_nothing_moves_to_itself(kind):
     back = {state for state in Order.State.values if may_move(kind, "withdrawn", state)}
-    assert back == ({"converted"} if kind == "trial" else set())  # staff let an activation proceed upon it
+    assert back == ({"converted"} if kind == "trial" else set())  # staff let an activation of it proceed
     assert not any(may_move(kind, state, state) for state in Order.State.values)
     assert set(MOVES[kind]) | {new for news in MOVES[kind].values() for new in news} <= set(Order.State.values)
 

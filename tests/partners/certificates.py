@@ -1,4 +1,4 @@
-"""Private CAs with the certificates of a partner and of ours, and a partner that demands them."""
+"""Private CAs, certificates of a partner and of ours, and a partner that demands them."""
 
 import datetime
 import ssl
@@ -12,7 +12,7 @@ PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
 class Authority:
-    """A private CA. Files lie in `folder`; each certificate is one PEM file with its key, which comes first."""
+    """A private CA. Its files are in `folder`; each certificate is one PEM file, which begins with its key."""
 
     def __init__(self, folder: Path, name: str = "ca"):
         self.folder, self.name = folder, name

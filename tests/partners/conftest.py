@@ -1,4 +1,4 @@
-"""A partner that speaks raw bytes, for everything that a well-behaved server would not do."""
+"""A partner that sends raw bytes, for everything that a well-behaved server would not do."""
 
 import contextlib
 import socket
@@ -39,7 +39,7 @@ class RawPartner:
 
 @pytest.fixture
 def raw_partner():
-    """`raw_partner(talk)` starts one; `talk` gets the connection once a request has begun to arrive."""
+    """`raw_partner(talk)` starts a partner; `talk` gets the connection once a request has begun to arrive."""
     started = []
 
     def start(talk):

@@ -10,7 +10,7 @@ WANTS_CREDENTIALS = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Leng
 
 
 class Proxy:
-    """`with Proxy() as proxy:`; `heads` holds what it was asked. `credentials`: the Authorization that it wants."""
+    """`with Proxy() as proxy:`; `heads` holds the requests' heads. `credentials`: the Authorization that it demands."""
 
     def __init__(self, credentials: str = ""):
         self.credentials = credentials

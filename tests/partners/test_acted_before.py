@@ -1,4 +1,4 @@
-"""409: the partner acted on this key before, with other bytes. What a call of each kind makes of it (contract 3.5)."""
+"""409: the partner acted on this key before, with other bytes. How a call of each kind handles it (contract 3.5)."""
 
 import dataclasses
 import uuid
@@ -58,7 +58,7 @@ def test_a_billing_step_asks_what_the_partner_holds(sandbox, fault, step, path):
 
 
 def test_by_the_sandboxs_own_rule(sandbox):
-    """Restored from a backup, the desk sends other bytes under a key that acted."""
+    """After a restore from a backup, the desk sends other bytes under a key that has acted."""
     assert send(CREATE).result == Result.OK
     again = product_infos([facts(enterprise_name="北京示例二")])
     outcome = send(dataclasses.replace(CREATE, payload=formats.encode(again)))
@@ -118,7 +118,7 @@ def test_asking_gives_what_is_held(sandbox):
 
 
 def test_the_second_delete_after_a_question_has_a_key_of_its_own(sandbox):
-    """Its bytes repeat: a key that the partner knows would be answered without an act."""
+    """Its bytes repeat: the partner would answer a known key without acting."""
     verify = work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])})
     for _ in range(2):
         sandbox.partners.store.put_record(RECORD)

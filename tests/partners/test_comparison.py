@@ -1,4 +1,4 @@
-"""Our records of one order against the big-data side's: what differs, and what would put it right."""
+"""Our records of one order against the big-data side's: what differs, and what would fix it."""
 
 import pytest
 
@@ -141,7 +141,7 @@ def test_a_stranger_with_a_readable_name_can_be_deleted():
 
 
 def test_two_rows_under_one_name_are_told():
-    """To delete one of them by name might delete both."""
+    """Deleting one of them by name might delete both."""
     twin = there(facts(), domain="a.EXAMPLE.com", province="200")
     for rows in ([there(facts()), twin], [twin, there(facts())]):
         (found,) = compare([Ours(7, "live", facts())], rows)

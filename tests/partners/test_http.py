@@ -1,4 +1,4 @@
-"""The seam to partners: what each answer means, and that no call lasts longer than its time-out (contract 3.5)."""
+"""Calls to partners: what each answer means, and that no call lasts longer than its time-out (contract 3.5)."""
 
 import datetime
 import email.utils
@@ -38,7 +38,7 @@ def refusal(url: str, **kwargs) -> PartnerError:
 
 
 def slow_refusal(url: str) -> PartnerError:
-    """The error of a call that must not last much longer than its time-out."""
+    """The error of a call; checks that it does not last much longer than its time-out."""
     began = time.monotonic()
     error = refusal(url)
     assert time.monotonic() - began < TIMEOUT + SLACK
@@ -382,7 +382,7 @@ def test_billing_records_are_made_deleted_and_looked_up(partners, httpserver):
 
 
 def test_a_look_up_may_take_as_long_as_its_records_need(partners, settings):
-    """The answer of 20,000 records does not fit into what other answers may be, nor into their time-out."""
+    """An answer with 20,000 records is larger and slower than other answers may be."""
     rows = [{"jobId": "A1", "domain": f"d{n}.example.com", "enterpriseName": "x" * 400} for n in range(10_000)]
     partners("/bigdata/productInfos/query", {"code": 200, "result": rows})
     settings.PARTNER_TIMEOUT_SECONDS = 10

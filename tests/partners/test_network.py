@@ -1,6 +1,6 @@
 """Partners behind a private CA, a client certificate or a proxy (contract section 4): real TLS, a real little proxy.
 
-The deadline holds through all of it, verification can't be switched off, and each failure counts for the breaker.
+The deadline always holds, verification can't be switched off, and each failure counts for the breaker.
 """
 
 import base64
@@ -45,7 +45,7 @@ def partner(request, authority, server):
 
 @pytest.fixture
 def network(settings):
-    """`network(bundle=..., client=..., proxy=...)` sets how partners are reached."""
+    """`network(bundle=..., client=..., proxy=...)` sets how we reach partners."""
 
     def reach(*, bundle: str = "", client: str = "", proxy: str = "") -> None:
         settings.PARTNER_CA_BUNDLE, settings.PARTNER_PROXY = bundle, proxy
@@ -65,7 +65,7 @@ def send(url: str, body: bytes = b"{}", timeout: float = LONG) -> dict:
 
 
 def trouble(url: str, timeout: float = LONG) -> tuple[str, PartnerError]:
-    """(code, error) of a call that fails: for now, and counted by the breaker."""
+    """(code, error) of a call; checks that it fails for now and that the breaker counts it."""
     with pytest.raises(PartnerError) as caught:
         send(url, timeout=timeout)
     error = caught.value
@@ -74,7 +74,7 @@ def trouble(url: str, timeout: float = LONG) -> tuple[str, PartnerError]:
 
 
 def refused_handshake(partner: RunningSandbox) -> str:
-    """The words of a call that fails for a certificate. Nothing was carried out, and we know it."""
+    """The words of a call that fails because of a certificate. We know that nothing was carried out."""
     partner.reset()
     code, error = trouble(f"{partner.bigdata_url}/productInfos/query")
     assert (code, error.unknown, partner.calls()) == ("tls", False, []), error.message
@@ -128,7 +128,7 @@ def test_a_partner_with_a_wrong_certificate_is_not_believed(network, authority, 
 
 
 def test_the_environment_changes_nothing(network, authority, partner, client, monkeypatch, tmp_path):
-    """Neither what it trusts, nor a way around, nor a password from a .netrc."""
+    """The environment sets neither the trusted CAs, nor a proxy, nor a password from a .netrc."""
     network(client=client)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, authority.bundle)
@@ -196,7 +196,7 @@ def proxy():
 
 
 def test_https_goes_through_a_tunnel(network, authority, partner, client, proxy):
-    """The proxy learns the host and nothing else; a kept connection needs no second tunnel."""
+    """The proxy learns only the host; a kept connection needs no second tunnel."""
     network(bundle=authority.bundle, client=client, proxy=proxy.url)
     assert query(partner)["code"] == 200
     assert query(partner)["code"] == 200
@@ -247,7 +247,7 @@ def test_a_proxy_that_gives_no_tunnel(network, raw_partner, said):
 @pytest.mark.parametrize("drip", [b"", b"HTTP/1.1 200 OK\r\nX-Long: x"], ids=["silent", "dripping"])
 @pytest.mark.parametrize("scheme, unknown", [("https", False), ("http", True)])
 def test_a_proxy_that_stalls_ends_in_time(network, raw_partner, scheme, unknown, drip):
-    """What was forwarded may have reached the partner; what waits for a tunnel has not."""
+    """A forwarded call may have reached the partner; a call that waits for a tunnel has not."""
     network(proxy=proxy_url(raw_partner(stalling(drip))))
     began = time.monotonic()
     code, error = trouble(f"{scheme}://127.0.0.1:9/x", TIMEOUT)
@@ -263,7 +263,7 @@ def test_a_handshake_that_stalls_behind_the_proxy_ends_in_time(network, authorit
 
 
 def test_a_gateway_error_of_the_proxy_is_the_partners(network, raw_partner):
-    """A forwarded call that the proxy could not finish: whether it arrived is not known."""
+    """A forwarded call that the proxy could not finish may have arrived."""
     answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\n{}"
     network(proxy=proxy_url(raw_partner(lambda connection: connection.sendall(answer))))
     code, error = trouble("http://127.0.0.1:9/x")

@@ -1,4 +1,4 @@
-"""What partners are sent, letter by letter: the acceptance cases, and golden files for the rest (contract 3.3, 3.4)."""
+"""The payloads to partners, letter by letter: the acceptance cases, golden files for the rest (contract 3.3, 3.4)."""
 
 import datetime
 import json
@@ -24,7 +24,7 @@ def golden(name: str) -> dict:
 
 
 def same(built: dict, expected: dict) -> bool:
-    """Equal in every value and type: 1 is not "1", nor true."""
+    """Equal in every value and type: 1 is neither "1" nor true."""
     return json.dumps(built, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 

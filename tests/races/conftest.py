@@ -1,4 +1,4 @@
-"""Many at once, each in a thread with a connection of its own: callers of the endpoint, drains, staff."""
+"""Many callers at once, each in a thread with a connection of its own: the endpoint, drains, staff."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ LIMIT = 120  # seconds; generous, since the machine may be slow
 
 
 def at_once(*acts: Callable) -> list:
-    """What each act gives, all begun together. The first exception is raised."""
+    """Starts all acts together and gives their results. Raises the first exception."""
     barrier = threading.Barrier(len(acts))
 
     def run(act: Callable):
@@ -50,7 +50,7 @@ class Desk:
             assert accepted(reply), reply
 
     def deliver(self) -> None:
-        """As a worker does it: held orders, then all that is due, until nothing is left."""
+        """Works like a worker: held orders, then everything due, until nothing is left."""
         settle_arrived(now=timezone.now())
         drain(seconds=None, linger=False)
 
@@ -71,7 +71,7 @@ class Desk:
         return [call["body"] for call in self.sandbox.calls(path=path)]
 
     def each_was_sent_once(self) -> None:
-        """One attempt a dispatch, one call a key."""
+        """One attempt per dispatch, one call per key."""
         assert self.sandbox.state()["violations"] == []
         keys = [call["key"] for call in self.sandbox.calls()]
         assert len(keys) == len(set(keys))
@@ -81,7 +81,7 @@ class Desk:
 
 @pytest.fixture
 def desk(sandbox, transactional_db, settings, tmp_path, caplog):
-    """No deadlock and no lock that was waited for in vain may show in the log, even where it was mended."""
+    """The log must show no deadlock and no lock time-out, even if the code recovered."""
     settings.ATTACHMENT_DIR = tmp_path
     yield Desk(sandbox)
     assert "deadlock" not in caplog.text

@@ -1,4 +1,4 @@
-"""Two people decide about one order at the same moment: one does, the other is told."""
+"""Two people decide about one order at the same moment: one succeeds, the other is told why not."""
 
 from functools import partial
 

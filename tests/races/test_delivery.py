@@ -1,4 +1,4 @@
-"""Several workers over one database, and what comes in while they deliver (contract 3.9)."""
+"""Several workers on one database, and messages that come in while they deliver (contract 3.9)."""
 
 import threading
 from functools import partial
@@ -75,7 +75,7 @@ def test_schedule_sweep_and_command_at_once_send_one_cancel(desk, clock):
 
 @pytest.mark.parametrize("result, state", [("pass", "active"), ("reject", "rejected")])
 def test_a_callback_may_come_before_the_answer(desk, result, state):
-    """BPM works on it before its answer is through: the callback settles the step, the answer is only logged."""
+    """BPM works on the order before its answer arrives: the callback settles the step, the answer is only logged."""
     desk.accept(trial(1), activation(1))
     desk.sandbox.fault(path=BPM, kind="slow", seconds=1.5)
     with Meanwhile(desk.deliver):
@@ -91,13 +91,13 @@ def test_a_callback_may_come_before_the_answer(desk, result, state):
 
 
 def live_commercial(desk) -> list[str]:
-    """The activations of which the big-data side holds a live record."""
+    """The activations for which the big-data side holds a live record."""
     records = desk.sandbox.state()["records"]
     return sorted(row["jobId"] for row in records if row["infoType"] == "2" and row["cancelStatus"] == "1")
 
 
 def test_a_withdrawal_while_delivery_runs(desk):
-    """In the middle of a call: its outcome is written down, then undone; the trial is as it was."""
+    """It comes in the middle of a call: the outcome is recorded, then undone; the trial is as before."""
     desk.accept(trial(1))
     desk.deliver()
     desk.accept(activation(1))
@@ -137,14 +137,14 @@ def test_withdrawals_in_a_storm(desk):
 
 
 def look_again_now(desk) -> None:
-    """Where a withdrawal met its order's call in the air, it is looked at again after ten minutes: those are over."""
+    """If a withdrawal met a call of its order in the air, the desk looks again after ten minutes; these have passed."""
     Dispatch.objects.filter(step="verify_deleted", state="waiting").update(not_before=timezone.now())
     release(now=timezone.now())
     desk.deliver()
 
 
 def test_approvals_and_subsequent_activations_of_one_trial_at_once(desk):
-    """All touch the trial's line: nobody waits for another for ever, and each is billed once."""
+    """All use the trial's line: nobody waits for ever, and each is billed once."""
     desk.accept(trial(1), activation(1))
     desk.deliver()
     numbers = range(2, 12)

@@ -1,4 +1,4 @@
-"""Held files are looked at again while somebody acts upon the order: orders are locked first, then steps."""
+"""Files are checked again while somebody acts on the order: orders are locked first, then steps."""
 
 import threading
 import time
@@ -26,7 +26,7 @@ def held(desk, *numbers: int) -> None:
 
 
 def test_looking_again_waits_for_who_has_the_order_and_then_passes_it_over(desk):
-    """Staff waive it in the very moment: the check that is done stays done, and it is not counted as looked at."""
+    """Staff waive it at the same moment: the done check stays done, and does not count as checked again."""
     held(desk, 1)
     found: list[list[str]] = []
 
@@ -52,7 +52,7 @@ def test_looking_again_waits_for_who_has_the_order_and_then_passes_it_over(desk)
 
 
 def test_looking_again_and_looking_in_a_ring(desk):
-    """Four times at once with workers that look at the same files: nobody waits for another for ever."""
+    """Four checks at once, with workers that check the same files: nobody waits for ever."""
     held(desk, *range(1, 9))
 
     def look() -> None:

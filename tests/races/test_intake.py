@@ -67,7 +67,7 @@ def test_of_one_trans_ido_with_two_contents_one_is_accepted(desk):
 
 
 def test_an_activation_and_its_trial_may_come_in_the_same_moment(desk):
-    """Held for an instant at the most: it goes on by itself."""
+    """The activation is held for an instant at most and goes on by itself."""
     pairs = [partial(desk.post, make(n)) for n in range(10) for make in (activation, trial)]
     assert codes(at_once(*pairs)) == ["00000"] * 20
     desk.deliver()
@@ -77,7 +77,7 @@ def test_an_activation_and_its_trial_may_come_in_the_same_moment(desk):
 
 
 def test_an_order_and_its_withdrawal_in_the_same_moment(desk):
-    """Whichever is first: withdrawn if the withdrawal found it, else refused and the order stands."""
+    """Either may be first: the order is withdrawn if the withdrawal found it; otherwise that is refused."""
     desk.accept(trial(1))
     original, withdrawal = activation(1), {"OrderNum": "100A0001", "BackFlag": "1"}
     first, second = at_once(partial(desk.post, original), partial(desk.post, withdrawal))

@@ -23,7 +23,7 @@ def pause_and_count() -> int:
 
 
 def test_nothing_is_claimed_after_its_commit(desk):
-    """Calls are slow until the pause: the workers must not be through before a busy machine gets to it."""
+    """Calls are slow until the pause: the workers must not finish before a busy machine gets to it."""
     desk.sandbox.fault(path="/bigdata/productInfos", kind="slow", count=400, seconds=2)
     desk.accept(*[make(n) for n in range(30) for make in (trial, activation)])
     *_workers, claimed = at_once(desk.deliver, desk.deliver, desk.deliver, pause_and_count)

@@ -26,7 +26,7 @@ class Site:
         self.url = self.new_database()
 
     def new_database(self) -> str:
-        """An empty one, which DATABASE_URL names from now on."""
+        """An empty database, which DATABASE_URL names from now on."""
         name = f"desk_backup_{secrets.token_hex(4)}"
         self.url = f"sqlite:///{self.folder / name}.sqlite3"
         if self.postgres:
@@ -44,7 +44,7 @@ class Site:
             connection.execute(statement)
 
     def manage(self, *words: object, code: int = 0, **environment: str) -> str:
-        """Runs a command; its output and error lines together."""
+        """Runs a command; gives its output and error lines together."""
         mine = {
             "DJANGO_SETTINGS_MODULE": "project.settings", "DATABASE_URL": self.url, "DEBUG": "true",
             "STATE_DIR": str(self.state_dir), "ATTACHMENT_DIR": str(self.attachments), "LOG_LEVEL": "ERROR",

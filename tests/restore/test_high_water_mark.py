@@ -1,4 +1,4 @@
-"""What a machine remembers of a database, and when a database counts as restored (contract 5, `restored`)."""
+"""What a machine remembers about a database, and when a database counts as restored (contract 5, `restored`)."""
 
 import multiprocessing
 import os
@@ -162,7 +162,7 @@ def test_it_is_asked_at_each_new_connection(named):
 
 
 def test_what_others_commit_meanwhile_is_no_step_back(named):
-    """Between the mark and the database: the mark is read first."""
+    """An event comes between reading the mark and the database: the mark is read first."""
     stop = threading.Event()
 
     def write():

@@ -1,4 +1,4 @@
-"""Bodies that the partners take, and a way to post them."""
+"""Bodies that the partners accept, and a way to post them."""
 
 import copy
 import itertools

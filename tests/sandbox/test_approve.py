@@ -14,7 +14,7 @@ from tests.sandbox.bodies import START, post
 
 
 class Desk(BaseHTTPRequestHandler):
-    """Stands in for the order desk: keeps what came."""
+    """Replaces the order desk and keeps what came."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))

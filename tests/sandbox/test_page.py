@@ -43,7 +43,7 @@ class Forms(HTMLParser):
 
 
 def press(sandbox, action: str, button: str, **filled: str) -> str:
-    """Fills in the first form of this action and presses a button by its words; the page that comes of it."""
+    """Fills in the first form of this action and presses a button by its words; gives the resulting page."""
     page = requests.get(sandbox.url, timeout=5).text
     form = next(form for form in Forms(page).found if form["action"] == action)
     name, value, _ = next(found for found in form["buttons"] if found[2] == button)

@@ -1,4 +1,4 @@
-"""Looking at the sandbox: state, calls, page; and that a state file outlives it."""
+"""The sandbox's state, calls and page; a state file outlives the sandbox."""
 
 import requests
 

@@ -1,7 +1,7 @@
 """`python -m tests.tools.fuzz --count N --seed S [--database URL]`: hostile input in bulk, without pytest.
 
-On a fresh SQLite, or on a database of its own beside the one that the URL names. What breaks a promise is written to a
-file, one JSON object a line; `--only NUMBER` plays a single input of a seed again.
+It runs on a fresh SQLite, or on a database of its own beside the one that the URL names. It writes each input that
+breaks a promise to a file, one JSON object per line. `--only NUMBER` plays a single input of a seed again.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from unittest import mock
 
 from tests.hostile.memory import held
 
-WARM, GROWTH = 2000, 64 * 1024 * 1024  # after that many inputs memory may grow by so much and no more
+WARM, GROWTH = 2000, 64 * 1024 * 1024  # after so many inputs memory may grow by this much and no more
 EVERY = 200
 FAILURES = pathlib.Path(tempfile.gettempdir(), "ibs-fuzz-failures.jsonl")
 
@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
 
 @contextmanager
 def fresh_database(url: str) -> Iterator[None]:
-    """Django, set up with the tests' settings on an empty database, which is gone afterwards."""
+    """Sets up Django with the tests' settings on an empty database, which is removed afterwards."""
     os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.settings", "DESK_TEST_DATABASE_URL": url}
     import django
 
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def play(desk, number: int, options: argparse.Namespace) -> bool:
-    """Whether the input of this number broke a promise; it is written down then."""
+    """Whether the input of this number broke a promise; if so, writes it to the file."""
     from tests.hostile.mutations import BBOSS, BPM, hostile_request
 
     request = hostile_request((BBOSS, BPM)[number % 2], options.seed, number)
@@ -95,7 +95,7 @@ def write(options: argparse.Namespace, number: int, request, faults: list[str], 
 
 
 class Progress:
-    """A line that says how far it is; notes memory once the run is warm."""
+    """Prints the progress; notes memory once the run is warm."""
 
     def __init__(self, count: int):
         self.count, self.done, self.failed, self.warm = count, 0, 0, 0
@@ -115,7 +115,7 @@ class Progress:
         print(f"\r{line}    ", end="", flush=True)
 
     def end(self) -> int:
-        """The number of failures; memory that grew is one more."""
+        """The number of failures; memory that grew counts as one."""
         print()
         grown = held() - self.warm if self.warm else 0
         if grown > GROWTH:
@@ -128,7 +128,7 @@ def main() -> int:
     options = arguments()
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**9)
-    where = "PostgreSQL" if options.database else "SQLite"  # not the URL, which may hold a password
+    where = "PostgreSQL" if options.database else "SQLite"  # not the URL, since it may hold a password
     print(f"seed {options.seed}, {options.count} inputs, on {where}", flush=True)
     with fresh_database(options.database):
         failed = run(options)

@@ -17,7 +17,7 @@ ALSO = {"dark": ["dashboard", "orders", "order"], "narrow": ["dashboard", "order
 
 
 def main() -> int:
-    """Takes the pictures; those of dark and narrow windows of the three pages that staff use most."""
+    """Takes the pictures; dark and narrow windows only of the three pages that staff use most."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with Desk() as desk, chromium() as browser:
         for way, how in WAYS.items():

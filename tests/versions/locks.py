@@ -1,4 +1,4 @@
-"""What of a migration's SQL would stop BBOSS's orders on a large table (PostgreSQL), and what to write instead."""
+"""Finds SQL of a migration that would stop BBOSS's orders on a large table (PostgreSQL); says what to write instead."""
 
 import re
 

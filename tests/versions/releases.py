@@ -81,7 +81,7 @@ def add_expansion(release: Path, version: str) -> None:
 
 
 def _copy(release: Path) -> Path:
-    """What git knows of this checkout, or would, as it stands in the folder now."""
+    """The files that git knows or would know, as they are in the folder now."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", ":!tests", ":!docs", ":!bench"],
         cwd=ROOT, check=True, capture_output=True, text=True,
@@ -95,7 +95,7 @@ def _copy(release: Path) -> Path:
 
 
 def _change(release: Path, name: str, old: str, new: str) -> None:
-    """Replaces what must stand there once: a release that is not changed would prove nothing."""
+    """Replaces a text that must occur once: an unchanged release would prove nothing."""
     file = release / name
     text = file.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times: tests/versions/releases.py is behind it"

@@ -160,7 +160,7 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
             assert ended[0].returncode == 1
             [line] = ended[0].stderr.splitlines()
             assert line.startswith("CommandError: a table was in use for longer than 3 s")
-            assert longest < 20  # 3 s are promised; without a bound it would be as long as the backup takes
+            assert longest < 20  # 3 s are promised; without a limit it would take as long as the backup
         assert desk.manage("migrate", "orders", "0008", "-v0").returncode == 0
         assert desk.manage("migrate", "-v0").returncode == 0
     finally:

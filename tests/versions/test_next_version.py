@@ -22,7 +22,7 @@ PAGES = ["", "orders/order/", "orders/billingrecord/", "orders/dispatch/", "orde
 
 
 class Story:
-    """A desk whose code and schema are changed one after the other, and what is asked of it in between."""
+    """A desk whose code and schema change one after the other, and the checks in between."""
 
     def __init__(self, desk: ProcessDesk, releases: dict):
         self.desk, self.releases = desk, releases
@@ -94,7 +94,7 @@ def test_each_version_works_on_the_schema_of_its_neighbours(story):
 
     story.run(MIGRATED)  # new code, old schema
     story.play()
-    assert story.readiness()["reasons"] == ["migrations are not applied"]  # said, and orders are taken all the same
+    assert story.readiness()["reasons"] == ["migrations are not applied"]  # /readyz says so; orders are taken
 
     story.run(EXPANDED)  # the way back: old code on what the new code wrote
     story.play()
@@ -106,6 +106,6 @@ def test_each_version_works_on_the_schema_of_its_neighbours(story):
     assert story.readiness()["reasons"] == []
 
     sources = dict(story.desk.rows("SELECT number, source FROM orders_order WHERE number LIKE '100T0%'"))
-    assert sources["100T0002"] == ""  # the database's default: this code did not know the column
+    assert sources["100T0002"] == ""  # the database's default: this code does not know the column
     assert sources["100T0003"] == "bboss"
     assert "Traceback" not in story.desk.all_logs()

@@ -121,7 +121,7 @@ def test_an_upgrade_and_the_way_back_fail_no_call(desk):
         desk.until_only(__version__)
         desk.manage("migrate", "-v0", root=desk.releases[EXPANDED])
         desk.lead_to(EXPANDED)
-        desk.until_only(__version__)  # the link alone changes nothing
+        desk.until_only(__version__)  # changing only the link has no effect
         assert desk.reload_web()
         desk.until_only(EXPANDED)
         desk.lead_to(__version__)
@@ -153,7 +153,7 @@ def test_a_release_that_cannot_start_replaces_nothing(desk, module):
 
 
 def test_a_process_takes_nothing_of_another_release(desk):
-    """Until the reload the old processes serve on, whatever they load for the first time now."""
+    """Until the reload the old processes still serve, whatever they load for the first time now."""
     with broken(desk.releases[EXPANDED] / "project" / "login_guard.py"):  # loaded by the first log-in
         desk.lead_to(EXPANDED)
         answers = [log_in(desk.web_url, f"nobody{number}") for number in range(12)]
@@ -168,7 +168,7 @@ def log_in(url: str, name: str) -> requests.Response:
 
 
 def test_a_worker_process_that_died_is_replaced_by_the_release_that_the_link_leads_to(desk):
-    """Whichever process serves, it is of one release as a whole."""
+    """Whichever process serves, all its code is of one release."""
     desk.lead_to(EXPANDED)
     for pid in desk.workers():
         os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The version stands in one place, and everything that tells it reads it there."""
+"""The version is in one place, and everything that shows it reads it there."""
 
 import logging
 import platform

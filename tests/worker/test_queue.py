@@ -46,7 +46,7 @@ def test_pings_of_this_cluster_come_first_and_others_not_at_all(broker):
 
 
 def test_a_crowd_of_wake_ups_is_two_drains(broker):
-    """One for whoever takes it, one for another worker; other tasks stay."""
+    """One for any worker, one for another worker; other tasks stay."""
     for _ in range(50):
         wake()
     wake(settle=True)

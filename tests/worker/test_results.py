@@ -1,4 +1,4 @@
-"""A result in hand is not lost, whatever the database does (contract 3.5, 3.9 Leases)."""
+"""A worker never loses a result, whatever the database does (contract 3.5, 3.9 Leases)."""
 
 import uuid
 
@@ -24,7 +24,7 @@ def no_waiting(monkeypatch):
 
 
 def under_way(answer: str = "") -> Outcome:
-    """A call that has just come back accepted."""
+    """A call that was just accepted."""
     row = DispatchFactory(
         channel="mail", step="mail_sent_to_bpm", position=900, state="sending", attempts=1, frozen_at=NOW,
         lease_token=uuid.uuid4(),

@@ -1,4 +1,4 @@
-"""What systemd is told: ready once a cluster was started, alive only while the loop goes round, stopping."""
+"""What we tell systemd: ready once a cluster was started, alive only while the loop runs, stopping."""
 
 import socket
 import sys
@@ -12,7 +12,7 @@ from integrations.worker.watchdog import Watchdog
 
 @pytest.fixture(params=["a path", "a name of the kernel's"])
 def systemd(request, tmp_path, monkeypatch):
-    """systemd's end of the socket; reads never wait."""
+    """systemd's end of the socket; reads do not wait."""
     address = str(tmp_path / "notify") if request.param == "a path" else f"\0desk-{tmp_path.name}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(address)

@@ -1,4 +1,4 @@
-"""When a cluster is asked, blamed and started again, without real clusters (contract 3.9, Alive)."""
+"""When a cluster is pinged, found dead and started again, without real clusters (contract 3.9, Alive)."""
 
 import datetime
 import socket
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def one_transaction(monkeypatch):
-    """The test's own: its connection must stay."""
+    """Keeps the test's connection open."""
     monkeypatch.setattr(watchdog, "close_old_connections", lambda: None)
 
 
 @pytest.fixture
 def dog(clock):
-    """15 s and 60 s, as in production, on a clock that stands still between the asks."""
+    """15 s and 60 s, as in production, on a clock that stands still between the pings."""
     found = Watchdog()
     found.tie, found.clusters_end = socket.socketpair()
     yield found
@@ -36,13 +36,13 @@ def dog(clock):
 
 
 def guard(dog) -> None:
-    """The cluster's guard has gone round, and the watchdog looks."""
+    """The cluster's guard finishes a round, and the watchdog looks."""
     dog.clusters_end.send(b".")
     dog.note_guard()
 
 
 def take_pings(dog) -> None:
-    """As a cluster does that takes its pings and never says that they are done."""
+    """Acts like a cluster that takes its pings and never reports them done."""
     OrmQ.objects.filter(key=dog.name).update(lock=timezone.now() + datetime.timedelta(minutes=3))
 
 
@@ -68,7 +68,7 @@ def test_a_guard_that_stands_still_is_noticed_though_a_worker_answers(dog, clock
 
 def test_one_that_does_not_is_replaced_after_a_minute(dog):
     assert [dog.ask() for _ in range(5)] == ["", "", "", "", "no answer for 60 s"]
-    assert OrmQ.objects.filter(key=dog.name).count() == 1  # one that nobody took is enough
+    assert OrmQ.objects.filter(key=dog.name).count() == 1  # one ping that nobody took is enough
 
 
 def test_any_task_carried_out_is_a_sign(dog, clock):
