@@ -6,7 +6,7 @@ import pathlib
 import pytest
 from django.utils.translation import override
 
-from orders.attachments.check import MESSAGES
+from orders.attachments.check import VERDICTS
 from orders.error_codes import CAUSES, UNKNOWN, cause_of
 from orders.models import Order
 
@@ -90,7 +90,7 @@ def test_the_sources_are_read():
     assert known <= written_codes()
 
 
-@pytest.mark.parametrize("code", sorted(written_codes() | set(MESSAGES)))
+@pytest.mark.parametrize("code", sorted(written_codes() | set(VERDICTS)))
 def test_every_code_of_ours_has_an_entry(code):
     assert code in CAUSES
 

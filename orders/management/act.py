@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.dry_run import Foreseen
 from orders.errors import OrderError, OrderUnknownError
 from orders.management.actor import actor, add_by
 from orders.models import Order
+from orders.queries.dry_run import Foreseen
 
 
 class ActCommand(BaseCommand):

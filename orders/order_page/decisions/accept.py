@@ -6,10 +6,10 @@ from django.utils.translation import gettext_lazy as _
 from orders.books import HeldRecord
 from orders.error_codes import cause_of
 from orders.errors import NotAllowedError
-from orders.order_page.decisions.base import Decision, ReasonForm, ask_books, failed_billing, offer, sentences
+from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer, sentences
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
-from orders.services.reconciliation.take import accept, acceptable, ends_by_accept, why_not_accept
+from orders.services.reconciliation.take import accept, acceptable, ask_all, ends_by_accept, why_not_accept
 
 
 class AcceptForm(ReasonForm):
@@ -32,7 +32,7 @@ class Accept(Decision):
     permission = "orders.accept_difference"
     done = _("Accepted. It counts as fine and stays listed.")
     form = AcceptForm
-    asks = staticmethod(ask_books)
+    asks = staticmethod(ask_all)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         unknown = {row.step for row in failed_billing(facts) if row.may_have_acted}

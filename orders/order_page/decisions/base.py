@@ -8,12 +8,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.books import HeldRecord, Look, look
-from orders.dry_run import Foreseen
+from orders.books import Look, look
 from orders.errors import OrderError
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.steps import Facts
-from orders.services.reconciliation.take import ask_all
+from orders.queries.dry_run import Foreseen
 
 LONGEST_REASON = 500
 
@@ -108,11 +107,6 @@ def what_became(facts: Facts) -> str:
     if order.state == facts.order.state:
         return _("Noted. The order stays as it is for now: %(state)s.") % {"state": order.get_state_display()}
     return _("Done. The order is now: %(state)s.") % {"state": order.get_state_display()}
-
-
-def ask_books(order: Order) -> list[HeldRecord]:
-    """What the big-data side holds for the order. Raises BooksSilentError."""
-    return ask_all(order)
 
 
 def look_at_books(order: Order) -> Look:

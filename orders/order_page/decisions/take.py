@@ -4,12 +4,12 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.books import HeldRecord
 from orders.errors import NotAllowedError
-from orders.order_page.decisions.base import Decision, StepForm, ask_books, failed_billing, sentences
+from orders.order_page.decisions.base import Decision, StepForm, failed_billing, sentences
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.incidents import BILLED_NOT_ACTIVE
 from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.services.reconciliation.take import stopped, take, why_not_take
+from orders.services.reconciliation.take import ask_all, stopped, take, why_not_take
 
 
 class TakeForm(StepForm):
@@ -24,7 +24,7 @@ class Take(Decision):
     permission = "orders.take_books"
     done = _("The big-data side's books are ours now.")
     form = TakeForm
-    asks = staticmethod(ask_books)
+    asks = staticmethod(ask_all)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         there = any(row.error_code == ACTED_BEFORE for row in failed_billing(facts))
