@@ -20,10 +20,10 @@ from orders.activation import activate
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses
 from orders.services.usage import ask_for_usage
-from orders.services.wakeup import wake
 
 logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)

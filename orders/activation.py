@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from orders.models import Dispatch, Order
 from orders.services.order_state import lock_orders, refresh_states
+from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
-from orders.services.wakeup import wake
 
 
 def run_job(number: str) -> str:

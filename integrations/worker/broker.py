@@ -19,7 +19,7 @@ from django_q.conf import Conf
 
 from integrations.database_deadline import Outage
 from integrations.worker.parent_link import tell
-from orders.services.wakeup import WAKE_KEY
+from orders.services.outbox.enqueue import WAKE_KEY
 
 logger = logging.getLogger(__name__)
 AWAY = 1.0  # seconds between two tries while the database does not answer

@@ -9,8 +9,7 @@ from django.utils import timezone
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order, OrderEvent
 from orders.models.proxies import open_conflicts
-from orders.services.events import add_event
-from orders.services.order_state import lock_order
+from orders.services.order_state import add_event, lock_order
 
 
 def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: datetime.datetime) -> bool:

@@ -12,12 +12,11 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import Order
 from orders.services.approvals import apply_decision, settle_process
 from orders.services.compensation.late import end_question
-from orders.services.events import add_event
 from orders.services.incidents import close_troubles
-from orders.services.order_state import lock_order
+from orders.services.order_state import add_event, lock_order
 from orders.services.outbox.acts import bpm_acts
+from orders.services.outbox.enqueue import wake
 from orders.services.reopening import claims_against, open_again, why_not_open
-from orders.services.wakeup import wake
 from orders.states import set_decision
 
 Decision, State = Order.Decision, Order.State

@@ -12,12 +12,10 @@ from orders.content import content_hash
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.order_state import lock_order, lock_orders, refresh_states
-from orders.services.outbox.enqueue import queue_mail
+from orders.services.order_state import add_event, lock_order, lock_orders, refresh_states
+from orders.services.outbox.enqueue import queue_mail, wake
 from orders.services.outbox.release import release
-from orders.services.wakeup import wake
 from orders.states import set_held
 
 Step, State = Dispatch.Step, Dispatch.State

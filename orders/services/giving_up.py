@@ -17,17 +17,15 @@ from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo, given_up_undoing, release_claim
 from orders.services.compensation.plan import LOOK_AGAIN
-from orders.services.events import add_event
 from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
-from orders.services.order_state import convert_trials, lock_order, lock_orders, refresh_states
-from orders.services.outbox.enqueue import build_questions, enqueue
+from orders.services.order_state import add_event, convert_trials, lock_order, lock_orders, refresh_states
+from orders.services.outbox.enqueue import build_questions, enqueue, wake
 from orders.services.outbox.release import release
 from orders.services.planning import open_claim
 from orders.services.reconciliation.held_records import by_identity, identity, owner, take_record
 from orders.services.reopening import plan_behind
 from orders.services.shapes import count_what_is_there, keep_what_is_live
-from orders.services.wakeup import wake
 from orders.steps import FIXES, STEPS, named
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State

@@ -9,13 +9,10 @@ from orders.content import MOST_DOMAINS, domain_fault
 from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order, OrderDomain, Province
-from orders.services.events import add_event
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.order_state import lock_order, refresh_states
-from orders.services.outbox.enqueue import queue_mail
-from orders.services.planning import open_claim, settle
-from orders.services.save_plan import carry_out
-from orders.services.wakeup import wake
+from orders.services.order_state import add_event, lock_order, refresh_states
+from orders.services.outbox.enqueue import queue_mail, wake
+from orders.services.planning import open_claim, save_plan, settle
 
 Held, State = Order.Held, Order.State
 WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]
@@ -46,7 +43,7 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
     was = order.held_because
     decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
     order.save()
-    carry_out(order, decision, now=now, by=by, again=True)
+    save_plan(order, decision, now=now, by=by, again=True)
     if decision.held == was:
         return False
     close_troubles(order, code=was, now=now, by=by)

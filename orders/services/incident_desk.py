@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident
-from orders.services.events import add_event
 from orders.services.incidents import BOOKS_ONLY, OPEN, about, end_incidents, lock_incidents
-from orders.services.wakeup import wake
+from orders.services.order_state import add_event
+from orders.services.outbox.enqueue import wake
 
 State = Incident.State
 NOT_OVER = [*OPEN, State.IGNORED]

@@ -13,7 +13,7 @@ from django.db.models import Count, F, QuerySet
 
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.refusal_causes import MOST_GROUPS, OTHERS, SPEAKS, words_of
-from orders.services.events import add_event
+from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import queue_mail
 
 OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]

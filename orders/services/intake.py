@@ -9,12 +9,10 @@ from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash
 from orders.db.compiled_sql import Prepared, Slot, insert_rows
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.models import AcceptedCall, InboundMessage, Order
-from orders.services.events import add_events, event
 from orders.services.holds import FOLLOWERS, note_hold, settle_followers
-from orders.services.order_state import refresh_states
-from orders.services.planning import open_claim, settle
-from orders.services.save_plan import carry_out
-from orders.services.wakeup import wake
+from orders.services.order_state import add_events, event, refresh_states
+from orders.services.outbox.enqueue import wake
+from orders.services.planning import open_claim, save_plan, settle
 
 TRIAL = Prepared(
     lambda: Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL).select_for_update(no_key=True)
@@ -71,7 +69,7 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
     decision = settle(order, domains=list(content.domains or ()), claim=open_claim(trial), now=now)
     insert_rows([order])
     insert_rows([AcceptedCall(trans_ido=trans_ido, content_hash=digest, order=order)])
-    carry_out(order, decision, now=now, by="bboss")
+    save_plan(order, decision, now=now, by="bboss")
     insert_rows([message])
     add_events([event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)])
     if decision.held:

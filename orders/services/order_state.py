@@ -1,4 +1,4 @@
-"""How an order is locked, and how its state is kept in step with its steps.
+"""An order's row and its history: how it is locked, how its state follows its steps, and what is noted of it.
 
 Rows are locked in one order, so that no two transactions wait in a ring: trials first, then the other orders, each by
 id; after them their dispatches, then incidents. A trial's lock is the lock of its line: whoever plans, undoes or
@@ -11,10 +11,10 @@ from collections.abc import Iterable
 
 from django.db.models import Case, When
 
-from orders.db.compiled_sql import update_rows
+from orders.db.compiled_sql import insert_rows, update_rows
 from orders.errors import OrderUnknownError
-from orders.models import BillingRecord, Dispatch, Order, TrialClaim
-from orders.services.events import add_event, add_events, event
+from orders.models import BillingRecord, Dispatch, Order, OrderEvent, TrialClaim
+from orders.restored_guard import remember
 from orders.states import StepFacts, derive_state, set_state
 from orders.steps import FIXES
 
@@ -43,6 +43,27 @@ def lock_order(number: str) -> Order:
     if ids is None:
         raise OrderUnknownError("order_unknown", number=number)
     return lock_orders([pk for pk in ids if pk])[ids[0]]
+
+
+def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
+    """An event that is not saved yet, so that a batch is one INSERT. `data` holds what a reader needs, JSON-able."""
+    return OrderEvent(order=order, kind=kind, actor=by[:160], at=now, data=data)
+
+
+def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
+    """Saves one event."""
+    row = event(order, kind, by=by, now=now, **data)
+    row.save()
+    remember(row.pk)
+    return row
+
+
+def add_events(rows: Iterable[OrderEvent]) -> None:
+    """Saves events. Once they are committed, this machine remembers the newest (orders.restored_guard)."""
+    rows = list(rows)
+    insert_rows(rows)
+    if rows:
+        remember(rows[-1].pk)
 
 
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:

@@ -17,7 +17,6 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
 from orders.queries.pausing import slept_through, waiting_steps
-from orders.services.events import add_event, add_events, event
 from orders.services.incidents import (
     OPEN,
     PARTNER_PAUSED,
@@ -26,9 +25,9 @@ from orders.services.incidents import (
     lock_incidents,
     open_incident,
 )
+from orders.services.order_state import add_event, add_events, event
 from orders.services.outbox.claim import PAUSES
-from orders.services.outbox.enqueue import queue_mail
-from orders.services.wakeup import wake
+from orders.services.outbox.enqueue import queue_mail, wake
 
 REMIND_AFTER = datetime.timedelta(hours=4)
 MOST_NAMED = 500  # start days slept through that an event names

@@ -1,25 +1,30 @@
-"""Plans an order, or holds it and says why (contract 3.2, 3.9 First claim and What is frozen when, 3.10).
+"""Plans an order, or holds it and says why; saves the plan (contract 3.2, 3.9, 1 and 3, 3.10).
 
 Everything here runs inside the caller's transaction, with the trial locked: planning is one at a time per trial.
 """
 
 import datetime
-from collections.abc import Collection, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.utils import timezone
 
-from orders.db.compiled_sql import Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot, insert_rows
 from orders.errors import ContentError
-from orders.models import BillingRecord, Order, OrderDomain, Province, TrialClaim
+from orders.models import BillingRecord, Dispatch, Order, OrderDomain, Province, TrialClaim
+from orders.models.dispatch import OPEN_STATES
 from orders.plan import PlanFacts, PlannedStep, build_plan
-from orders.services.outbox.release import line_is_free
+from orders.services.order_state import move_trial
+from orders.services.outbox.enqueue import build_step, enqueue, line_is_free, start_plan
+from orders.services.outbox.release import release
+from orders.services.schedules import find_schedule, make_schedule
 from orders.states import set_held, set_state
-from orders.steps import Step
+from orders.steps import STEPS, Effect, Phase, Step
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 CLOSED_FOR_GOOD = {State.WITHDRAWN, State.ENDED}
+RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # of a settlement; all other billing steps: "new"
 CLOSED_TRIAL = {*CLOSED_FOR_GOOD, State.COMPENSATING}
 FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 
@@ -38,7 +43,7 @@ RECORDS = Prepared(lambda: BillingRecord.objects.filter(order=Slot("order")))
 
 @dataclass
 class Settlement:
-    """What was decided about an order; nothing is saved yet except through `carry_out`.
+    """What was decided about an order; nothing is saved yet except through `save_plan`.
 
     `old` are trial records that exist and will be cancelled, `new` records that will be made, `staying` those that get
     a new end, `domains` the names of the order's own list, `claim` whether it takes the claim.
@@ -62,11 +67,13 @@ def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: d
     decide = {Kind.TRIAL: _settle_trial, Kind.CHANGE: _settle_change, Kind.ACTIVATION: _settle_activation}
     decision = Settlement(domains=domains)
     decision.held = decide[order.kind](order, decision, claim, now)
-    set_held(order, decision.held)
+    if decision.held or order.held_because:
+        set_held(order, decision.held)
     if decision.held:
         set_state(order, State.HELD)
     else:
-        set_state(order, State.IN_PROGRESS)
+        if order.state != State.IN_PROGRESS:  # as a new order is
+            set_state(order, State.IN_PROGRESS)
         order.planned_at, order.plans = now, order.plans + 1
     return decision
 
@@ -280,3 +287,103 @@ def open_claim(trial: Order | None) -> TrialClaim | None:
     if trial is None or trial.pk is None:
         return None
     return OPEN_CLAIM.first(trial=trial.pk)
+
+
+def save_plan(
+    order: Order, decision: Settlement, *, now: datetime.datetime, by: str, again: bool = False,
+    kept: Mapping[str, Dispatch] | None = None,
+) -> None:  # fmt: skip
+    """Saves what was decided about a saved order. Its first steps become due.
+
+    `again`: the order was held or planned before, so it has domains and perhaps dispatches. `kept`: dispatches of an
+    earlier plan, by step, that stand in the new one too.
+    """
+    _write_domains(order, decision.domains, again)
+    if decision.claim:
+        take_claim(order, now=now)
+    if decision.held:
+        return
+    if order.kind == Order.Kind.CHANGE and order.trial.state == Order.State.ENDED:
+        move_trial(order.trial, Order.State.TRIALING, now=now, by=by)  # a later end (contract 3.10)
+    new = _write_records(decision.new, had=again or order.kind == Order.Kind.CHANGE)
+    _write_dispatches(order, decision, new, now, again, kept or {})
+    if order.start_at and not (again and find_schedule(order)):
+        make_schedule(order)
+
+
+def take_claim(order: Order, *, now: datetime.datetime) -> None:
+    """The (locked) trial is this activation's. Raises IntegrityError where another one holds it."""
+    state = order.trial.undo_to or order.trial.state  # what it is, or will be once its own undoing is over
+    was = state if state in CLOSED_FOR_GOOD else Order.State.TRIALING
+    insert_rows([TrialClaim(trial=order.trial, activation=order, taken_at=now, trial_was=was)])
+
+
+def _write_domains(order: Order, names: list[str], again: bool) -> None:
+    """The order's list, in its order. What an earlier plan had and this one has not is gone."""
+    rows = [OrderDomain(order_id=order.pk, name=name, key=name.lower()) for name in names]
+    if again:
+        if list(order.domains.values_list("name", flat=True)) == names:
+            return
+        order.domains.all().delete()
+    insert_rows(rows)
+
+
+def _write_records(records: list[BillingRecord], *, had: bool) -> list[BillingRecord]:
+    """Makes the rows. A domain that the order or trial had before has its row already: the same one is used again. A
+    commercial one begins anew, a trial's keeps the time when it was first made."""
+    if not records:
+        return []
+    first = records[0]
+    rows = BillingRecord.objects.filter(order=first.order, product_id=first.product_id)
+    known = {row.domain_key: row for row in rows} if had else {}
+    if known and first.info_type == BillingRecord.Type.COMMERCIAL:
+        rows.exclude(state__in=BillingRecord.THERE).update(
+            state=BillingRecord.State.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
+        )
+    insert_rows(row for row in records if row.domain_key not in known)
+    return [known.get(row.domain_key, row) for row in records]
+
+
+def _write_dispatches(
+    order: Order, decision: Settlement, new: list[BillingRecord], now: datetime.datetime, again: bool,
+    kept: Mapping[str, Dispatch],
+) -> None:  # fmt: skip
+    trial_id = order.trial_id or order.pk
+    rows = []
+    for position, step in enumerate(decision.steps, start=Phase.PLAN):
+        if step.step in kept:
+            _keep(kept[step.step], order, position, step.gate)
+            continue
+        effect = STEPS[step.step].effect
+        records = getattr(decision, RECORDS_OF[effect]) if effect in RECORDS_OF else new
+        rows.append(_build(order, step, position, records, len(decision.domains), now))
+    free = not again and line_is_free(trial_id)
+    if free:
+        start_plan(rows, now=now)
+    enqueue(rows, new=not again)
+    if not free:
+        release(now=now, order_ids=[order.pk])
+
+
+def _build(
+    order: Order, step: PlannedStep, position: int, records: list[BillingRecord], domains: int, now: datetime.datetime
+) -> Dispatch:  # fmt: skip
+    """One step of the plan. Its size is how much it has to say: its records, or the order's domains where it names
+    them."""
+    place = {"position": position, "gate": step.gate}
+    if step.gate == Dispatch.Gate.START:
+        place["not_before"] = order.start_at
+    channel = STEPS[step.step].channel
+    if channel == Dispatch.Channel.BILLING:
+        return build_step(order, step.step, now=now, records=[row.pk for row in records], **place)
+    return build_step(order, step.step, now=now, size=0 if channel == Dispatch.Channel.USAGE else domains, **place)
+
+
+def _keep(row: Dispatch, order: Order, position: int, gate: str) -> None:
+    """A dispatch of an earlier plan goes over into the new one: done, under way, or to be repeated with its key and
+    bytes."""
+    places = {"plan": order.plans, "position": position, "gate": gate, "superseded": False}
+    if row.state not in {Dispatch.State.DONE, *OPEN_STATES}:
+        places |= {"state": Dispatch.State.WAITING, "next_try_at": None, "tries_left": None}
+        places |= {"error_code": "", "error": "", "error_params": {}}
+    Dispatch.objects.filter(pk=row.pk).update(**places)

@@ -11,13 +11,11 @@ from orders.models.dispatch import OPEN_STATES
 from orders.services.approvals import apply_decisions, settle_process, standing_decision
 from orders.services.compensation.finish import given_up_undoing
 from orders.services.compensation.start import close_never_begun
-from orders.services.events import add_event
 from orders.services.holds import given_domains, note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
-from orders.services.order_state import refresh_states
+from orders.services.order_state import add_event, refresh_states
 from orders.services.outbox.acts import bpm_acts
-from orders.services.planning import is_closed, open_claim, settle
-from orders.services.save_plan import carry_out, take_claim
+from orders.services.planning import is_closed, open_claim, save_plan, settle, take_claim
 from orders.states import set_decision, set_held, set_state, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase
 
@@ -136,7 +134,7 @@ def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
         set_held(order, held_before)  # wrong still: a new plan mends no file
         set_state(order, Order.State.HELD)
     order.save()
-    carry_out(order, decision, now=now, by=by, again=True, kept=kept)
+    save_plan(order, decision, now=now, by=by, again=True, kept=kept)
     if decision.held and decision.held != held_before:
         note_hold(order, now=now, by=by)
 

@@ -8,8 +8,8 @@ from django.db.models import Max
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Attempt, Dispatch, Order, OrderEvent, Timeline
 from orders.models.dispatch import OPEN_STATES
-from orders.services.events import add_event
-from orders.services.wakeup import wake
+from orders.services.order_state import add_event
+from orders.services.outbox.enqueue import wake
 from orders.steps import FIXES
 
 

@@ -4,8 +4,7 @@ import datetime
 
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
 from orders.services.compensation.start import give_ending
-from orders.services.events import add_event
-from orders.services.order_state import move_trial
+from orders.services.order_state import add_event, move_trial
 from orders.services.planning import latest_shape
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind

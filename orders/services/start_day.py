@@ -7,8 +7,7 @@ from django.db import transaction
 from orders.activation import activate
 from orders.errors import NotAllowedError
 from orders.models import Order
-from orders.services.events import add_event
-from orders.services.order_state import lock_order
+from orders.services.order_state import add_event, lock_order
 from orders.services.withdrawal import withdraw_by_staff
 
 State = Order.State

@@ -5,9 +5,8 @@ import datetime
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, TrialUsage
 from orders.models.dispatch import OPEN_STATES
-from orders.services.events import add_events, event
-from orders.services.outbox.enqueue import build_step, enqueue
-from orders.services.wakeup import wake
+from orders.services.order_state import add_events, event
+from orders.services.outbox.enqueue import build_step, enqueue, wake
 from orders.steps import Phase
 
 LIMIT = 1e300

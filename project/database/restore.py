@@ -13,7 +13,7 @@ from django.db import connection
 
 from orders.models import OrderEvent
 from orders.restored_guard import note_restored, raise_mark
-from orders.services.events import add_event
+from orders.services.order_state import add_event
 from project.database import manifest, postgres
 from project.database.backup import ATTACHMENTS, PUT_BACK, about
 from project.database.errors import BackupError

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from orders import restored_guard
 from orders.models import OrderEvent, Timeline
-from orders.services.events import add_event
+from orders.services.order_state import add_event
 from orders.services.restores import open_restore
 from tests.bboss_messages import accepted, post_order
 from tests.flows.contents import trial

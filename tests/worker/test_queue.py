@@ -19,7 +19,7 @@ from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import FORGOTTEN_AFTER, last_seen
 from integrations.worker.lease_lock import Turn
 from integrations.worker.schedules import RECURRING, make_schedules
-from orders.services.wakeup import WAKE_KEY, wake
+from orders.services.outbox.enqueue import WAKE_KEY, wake
 from tests.factories import HeartbeatFactory
 
 pytestmark = pytest.mark.django_db

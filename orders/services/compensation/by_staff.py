@@ -9,9 +9,8 @@ from orders.models import Order
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import is_late
 from orders.services.compensation.start import begin_undo
-from orders.services.events import add_event
 from orders.services.incidents import COMPENSATED, open_incident
-from orders.services.order_state import lock_order
+from orders.services.order_state import add_event, lock_order
 from orders.services.outbox.acts import acts_of
 
 

@@ -10,11 +10,10 @@ from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.services.compensation.late import unmark
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.compensation.start import give_ending
-from orders.services.events import add_event
 from orders.services.holds import settle_followers
-from orders.services.order_state import move_trial
+from orders.services.order_state import add_event, move_trial
 from orders.services.outbox.acts import acts_of, records_of
-from orders.services.outbox.release import line_is_free
+from orders.services.outbox.enqueue import line_is_free
 from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape, open_claim
 from orders.steps import STEPS
 

@@ -4,8 +4,8 @@ by itself. Staff choose whether the records are cancelled from now on or deleted
 import datetime
 
 from orders.models import BillingRecord, Dispatch, Order
-from orders.services.events import add_event
 from orders.services.incidents import LATE_UNDO, close_troubles, open_incident
+from orders.services.order_state import add_event
 
 A_DAY = datetime.timedelta(days=1)
 

@@ -12,12 +12,11 @@ from django_q.models import Schedule
 
 from orders.models import Attempt, Dispatch, Order
 from orders.services.compensation.plan import plan_undo
-from orders.services.events import add_event
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles
-from orders.services.outbox.enqueue import enqueue
+from orders.services.order_state import add_event
+from orders.services.outbox.enqueue import enqueue, wake
 from orders.services.outbox.release import release
 from orders.services.schedules import schedule_name
-from orders.services.wakeup import wake
 from orders.states import set_held, set_state, set_undo_mark
 from orders.steps import FIXES, Phase
 

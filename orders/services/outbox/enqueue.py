@@ -1,4 +1,4 @@
-"""Puts steps into the outbox: the only place where a Dispatch is made.
+"""Puts steps into the outbox, and tells the workers: the only place where a Dispatch is made.
 
 A step is built first and saved by `enqueue`, which also gives it its idempotency key (contract 3.5): what creates,
 cancels or starts a process has a key that can be derived again, all else a random one.
@@ -11,12 +11,20 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.db.models import Count
+from django_q.brokers import get_broker
+from django_q.tasks import async_task
 
-from orders.db.compiled_sql import insert_rows
+from orders.db.compiled_sql import Prepared, Slot, insert_rows
 from orders.models import Dispatch, Order, Timeline
+from orders.services.outbox.release import NOT_FINISHED
 from orders.steps import STEPS, Channel, Phase, Step
 
 State = Dispatch.State
+DRAIN = "integrations.tasks.drain"  # a dotted path: the core does not import what lies above it
+WAKE_KEY = "wake-up"  # the queue's key for drains that differ in nothing, so that one may stand for all
+IN_LINE = Prepared(
+    lambda: Dispatch.objects.filter(lane=Slot("lane"), superseded=False, state__in=NOT_FINISHED).values_list("pk")[:1]
+)
 
 
 def build_step(
@@ -128,3 +136,27 @@ def _free_unused(order: Order) -> list[int]:
     for pk in ids:
         Dispatch.objects.filter(pk=pk).update(key=uuid.uuid4())
     return ids
+
+
+def line_is_free(lane: int) -> bool:
+    """Whether nothing at all is unfinished in a trial's line (the trial is locked)."""
+    return not IN_LINE(lane=lane)
+
+
+def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
+    """What `release` would do for the steps of a new order whose line is free, before they are saved: due are those up
+    to the first that blocks, unless they wait for a gate. `rows` in order of their positions."""
+    for row in rows:
+        if row.gate == Dispatch.Gate.NONE:
+            row.state, row.next_try_at = State.DUE, now
+        if row.blocking:
+            return
+
+
+def wake(*, settle: bool = False) -> None:
+    """Queues a drain. Inside a transaction it is one INSERT of that transaction, so it is seen exactly on commit.
+
+    Only a hint: a lost one costs at most a minute, until the sweep. `settle` also looks for held orders whose trial
+    has arrived in the meantime.
+    """
+    async_task(DRAIN, settle) if settle else async_task(DRAIN, broker=get_broker(WAKE_KEY))

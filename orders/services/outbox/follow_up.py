@@ -7,7 +7,6 @@ from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.approvals import apply_decisions
 from orders.services.compensation.finish import finish_undo, leave_out_needless, note_undone
 from orders.services.compensation.start import begin_undo
-from orders.services.events import add_event
 from orders.services.files import end_files_hold, hold_for_files
 from orders.services.giving_up import answer_question, conclude_given_up
 from orders.services.incidents import (
@@ -17,7 +16,7 @@ from orders.services.incidents import (
     lock_incidents,
     open_incident,
 )
-from orders.services.order_state import lock_orders, refresh_states
+from orders.services.order_state import add_event, lock_orders, refresh_states
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import note_fixed

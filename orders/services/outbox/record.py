@@ -14,8 +14,7 @@ from django.db import transaction
 
 from orders.db.compiled_sql import insert_rows, load_rows, update_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
-from orders.services.events import add_event, add_events, event
-from orders.services.order_state import convert_trials, lock_orders
+from orders.services.order_state import add_event, add_events, convert_trials, event, lock_orders
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.outcome import Outcome
 from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record

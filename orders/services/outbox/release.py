@@ -7,7 +7,6 @@ from django.db import connection, transaction
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Dispatch, Order
 from orders.steps import FIXES
 
@@ -19,9 +18,6 @@ NO_MORE = (Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)) & Q(
 NOT_GIVEN_UP = ~(NO_MORE | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 HOLDS_ITS_ORDER = Q(state=State.GIVEN_UP, undo=True)  # a deletion that staff gave up, until its records are settled
 STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
-IN_LINE = Prepared(
-    lambda: Dispatch.objects.filter(lane=Slot("lane"), superseded=False, state__in=NOT_FINISHED).values_list("pk")[:1]
-)
 
 
 @transaction.atomic
@@ -49,21 +45,6 @@ def release(
         # Who holds a waiting row is about to make it due or to close it; two of us waiting for each other helps nobody.
         ready = Dispatch.objects.filter(pk__in=ready.select_for_update(skip_locked=True, no_key=True).values("pk"))
     return ready.update(state=State.DUE, next_try_at=Coalesce(F("next_try_at"), now))
-
-
-def line_is_free(lane: int) -> bool:
-    """Whether nothing at all is unfinished in a trial's line (the trial is locked)."""
-    return not IN_LINE(lane=lane)
-
-
-def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
-    """What `release` would do for the steps of a new order whose line is free, before they are saved: due are those up
-    to the first that blocks, unless they wait for a gate. `rows` in order of their positions."""
-    for row in rows:
-        if row.gate == Gate.NONE:
-            row.state, row.next_try_at = State.DUE, now
-        if row.blocking:
-            return
 
 
 def in_front_of(row: Dispatch) -> list[Dispatch]:

@@ -18,17 +18,15 @@ from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
 from orders.services.approvals import standing_decision
 from orders.services.compensation.finish import given_up_undoing
-from orders.services.events import add_event
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
-from orders.services.order_state import lock_order, refresh_states
+from orders.services.order_state import add_event, lock_order, refresh_states
 from orders.services.outbox.acts import bpm_acts, later_in_line, touched_since
 from orders.services.outbox.claim import paused_partners
-from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue
+from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
 from orders.services.reopening import claims_against, open_again, why_not_open
-from orders.services.wakeup import wake
 from orders.steps import STEPS, Phase, channels_of
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel

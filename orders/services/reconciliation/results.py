@@ -13,10 +13,9 @@ from django.db.models import F
 from orders.books import CREATE, SETTLE, Finding, Look
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
-from orders.services.events import add_event
 from orders.services.giving_up import billed_still, end_billed
-from orders.services.order_state import convert_found_cancelled, lock_order, lock_orders
-from orders.services.outbox.enqueue import queue_mail
+from orders.services.order_state import add_event, convert_found_cancelled, lock_order, lock_orders
+from orders.services.outbox.enqueue import queue_mail, wake
 from orders.services.planning import latest_shape
 from orders.services.reconciliation.differences import (
     close_differences,
@@ -29,7 +28,6 @@ from orders.services.reconciliation.differences import (
     without_accepted,
 )
 from orders.services.reconciliation.fixes import Fix, obstacles, plan_fix
-from orders.services.wakeup import wake
 
 Record, Step = BillingRecord.State, Dispatch.Step
 SETTLED = {"live": Record.LIVE, "cancelled": Record.CANCELLED, "missing": Record.DELETED}

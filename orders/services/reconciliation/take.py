@@ -17,7 +17,6 @@ from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Or
 from orders.models.dispatch import OPEN_STATES
 from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo
 from orders.services.compensation.late import end_question
-from orders.services.events import add_event
 from orders.services.giving_up import billed_still, end_billed, give_restore_up, settle_given_up
 from orders.services.holds import settle_followers
 from orders.services.incidents import (
@@ -30,14 +29,14 @@ from orders.services.incidents import (
     end_incidents,
     lock_incidents,
 )
-from orders.services.order_state import convert_found_cancelled, convert_trials, lock_order, refresh_states
+from orders.services.order_state import add_event, convert_found_cancelled, convert_trials, lock_order, refresh_states
+from orders.services.outbox.enqueue import wake
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
 from orders.services.planning import latest_shape
 from orders.services.reconciliation.differences import tell_differences
 from orders.services.reconciliation.held_records import as_meant, by_identity, by_name, identity, owner, take_record
 from orders.services.restores import is_from_before_restore
-from orders.services.wakeup import wake
 from orders.steps import STEPS, Effect
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
