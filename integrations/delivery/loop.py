@@ -29,7 +29,6 @@ from integrations.worker.lease_lock import Turn
 from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.models import Attempt, Dispatch, Pause
-from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.claim import claim, next_due, paused_partners
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
@@ -351,7 +350,7 @@ def _passes(error: Exception) -> bool:
 
 def is_due(*, now: datetime.datetime) -> bool:
     """Whether there may be something to claim. A look costs no lock: most drains find that another has done it all."""
-    return Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).exists()
+    return Dispatch.objects.due(now).exists()
 
 
 def _call(flight: Flight, ends_at: Callable[[], float]) -> Outcome:

@@ -66,7 +66,7 @@ class NoteForm(forms.Form):
 def sees_all_of(request: HttpRequest, incident: Incident) -> bool:
     """Whether the user may see every order that the incident stops."""
     letters = attributions_of(request.user)
-    still = incident.affected.filter(closed_at=None)
+    still = incident.affected.unresolved()
     return letters is None or not still.exclude(order__attribution__in=letters).exists()
 
 
@@ -85,7 +85,7 @@ def may(request: HttpRequest, incident: Incident, act: Act) -> bool:
 
 def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     """The first few stopped orders, and a link to resend all of them if the user may."""
-    rows = limit(incident.affected.filter(closed_at=None), request.user)
+    rows = limit(incident.affected.unresolved(), request.user)
     some = list(rows.select_related("order").order_by("-pk")[: SHOWN + 1])
     mark(row.order for row in some)
     may = request.user.has_perms(["orders.resend_order", "orders.view_order"])

@@ -68,7 +68,7 @@ class StuckFilter(WordFilter):
         channel = self.value()
         if channel not in self.conditions:
             return super().queryset(request, queryset)
-        steps = Dispatch.objects.filter(state__in=STOPPED, channel=channel, superseded=False)
+        steps = Dispatch.objects.current().filter(state__in=STOPPED, channel=channel)
         return queryset.filter(pk__in=steps.values("order_id"))
 
 
@@ -86,7 +86,7 @@ class IncidentFilter(SimpleListFilter):
             return queryset
         if not (self.value().isascii() and self.value().isdigit()):
             raise IncorrectLookupParameters(self.value())
-        stopped = AffectedOrder.objects.filter(incident=self.value(), closed_at=None)
+        stopped = AffectedOrder.objects.unresolved().filter(incident=self.value())
         return queryset.filter(pk__in=stopped.values("order_id"))
 
 
@@ -113,7 +113,7 @@ class OrderChangeList(ChangeList):
 def told_steps(order_ids: list[int]) -> list[Dispatch]:
     """The orders' steps that failed or are being retried, and their finished BPM steps. One query."""
     told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE)
-    rows = Dispatch.objects.filter(told, order__in=order_ids, superseded=False).order_by("pk")
+    rows = Dispatch.objects.current().filter(told, order__in=order_ids).order_by("pk")
     return list(rows.only("order_id", "step", "state", "error_code", "position", "blocking", "done_at"))
 
 

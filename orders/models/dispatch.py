@@ -6,8 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from orders import steps
-
-OPEN_STATES = ["due", "retrying", "sending"]
+from orders.models.querysets import OPEN_STATES, DispatchQuerySet
 
 
 class Dispatch(models.Model):
@@ -80,6 +79,8 @@ class Dispatch(models.Model):
     superseded = models.BooleanField(_("replaced by a newer one"), default=False)
     created_at = models.DateTimeField(_("created at"))
     done_at = models.DateTimeField(_("done at"), null=True, blank=True)
+
+    objects = DispatchQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("dispatch")

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders.models.querysets import AffectedOrderQuerySet, IncidentQuerySet
+
 
 class Incident(models.Model):
     """One cause (partner or our own part, step, error code, partner's words) and every order that it stopped."""
@@ -28,6 +30,8 @@ class Incident(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("owner")
     )
     note = models.TextField(_("note"), blank=True)
+
+    objects = IncidentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("incident")
@@ -60,6 +64,8 @@ class AffectedOrder(models.Model):
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     accepted_by = models.CharField(_("accepted by"), max_length=160, blank=True)
     reason = models.TextField(_("reason of accepting"), blank=True)
+
+    objects = AffectedOrderQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("affected order")

@@ -42,7 +42,7 @@ class ManyFilter(forms.Form):
 
 def choose(orders: QuerySet[Order], wanted: dict) -> list[str]:
     """The numbers of the orders, oldest first, that have a failed step which fits; one more than MOST at the most."""
-    steps = Dispatch.objects.filter(superseded=False, state=State.FAILED)
+    steps = Dispatch.objects.current().filter(state=State.FAILED)
     if channel := wanted.get("channel"):
         steps = steps.filter(channel=channel)
     if partner := wanted.get("partner"):
@@ -75,7 +75,7 @@ def results_of(event: OrderEvent, orders: QuerySet[Order]) -> dict:
     sent = OrderEvent.objects.filter(kind="resend", actor=event.actor, at=event.at, order__isnull=False)
     rows = list(orders.filter(pk__in=sent.values("order_id")).select_related(None).order_by("pk"))
     steps = defaultdict(list)
-    mine = Dispatch.objects.filter(order__in=[row.pk for row in rows], superseded=False).exclude(state=State.WAITING)
+    mine = Dispatch.objects.current().filter(order__in=[row.pk for row in rows]).exclude(state=State.WAITING)
     for step in mine.only("order_id", "step", "state", "error_code", "error", "error_params"):
         steps[step.order_id].append(step)
     results = [_result(order, steps[order.pk]) for order in rows]

@@ -47,13 +47,13 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
 
 def steps_of(order: Order) -> list[Dispatch]:
     """The steps of plan and undoing, and what else is stuck (mails, traffic)."""
-    rows = order.dispatches.filter(Q(position__lt=Phase.AFTER) | Q(state__in=STOPPED), superseded=False)
+    rows = order.dispatches.current().filter(Q(position__lt=Phase.AFTER) | Q(state__in=STOPPED))
     return list(rows.order_by("position", "pk").defer("payload")[:MOST_STEPS])
 
 
 def troubles_of(order: Order) -> list[Trouble]:
     """The open incidents that stop the order, newest first."""
-    rows = order.troubles.filter(closed_at=None).select_related("incident")[:20]
+    rows = order.troubles.unresolved().select_related("incident")[:20]
     return [
         Trouble(
             row.incident.code,

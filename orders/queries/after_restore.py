@@ -60,4 +60,4 @@ KINDS = [
 
 def steps_of(kind: Kind) -> QuerySet[Dispatch]:
     """The steps of a kind, oldest first."""
-    return Dispatch.objects.filter(kind.steps, superseded=False).order_by("pk").select_related("order").defer("payload")
+    return Dispatch.objects.current().filter(kind.steps).order_by("pk").select_related("order").defer("payload")

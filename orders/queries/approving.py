@@ -10,7 +10,7 @@ Source, Result = ApprovalRecord.Source, ApprovalRecord.Result
 
 def asked_at() -> Subquery:
     """When BPM took an order's work order."""
-    rows = Dispatch.objects.filter(order=OuterRef("pk"), step=Dispatch.Step.START_BPM, superseded=False)
+    rows = Dispatch.objects.current().filter(order=OuterRef("pk"), step=Dispatch.Step.START_BPM)
     return Subquery(rows.filter(state=Dispatch.State.DONE).order_by("-pk").values("done_at")[:1])
 
 

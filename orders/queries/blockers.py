@@ -5,7 +5,6 @@ import datetime
 from django.utils import timezone
 
 from orders.models import Dispatch, Order, Pause
-from orders.models.dispatch import OPEN_STATES
 from orders.queries.pausing import say_when
 from orders.services.outbox.release import in_front_of
 from orders.services.planning import open_claim
@@ -24,7 +23,7 @@ def waits_for(order: Order) -> list[str]:
 
 
 def _waits_in_line(order: Order) -> list[str]:
-    for row in order.dispatches.filter(state=Dispatch.State.WAITING, superseded=False).order_by("position", "pk"):
+    for row in order.dispatches.current().filter(state=Dispatch.State.WAITING).order_by("position", "pk"):
         ahead = in_front_of(row)
         others = [_step_of(other) for other in ahead if other.order_id != order.pk]
         if others or not ahead:
@@ -35,7 +34,7 @@ def _waits_in_line(order: Order) -> list[str]:
 def _paused(order: Order) -> list[str]:
     """The paused partners for which the order's due steps wait."""
     now = timezone.now()
-    rows = order.dispatches.filter(state__in=OPEN_STATES, superseded=False)
+    rows = order.dispatches.current().open()
     channels = rows.order_by().values_list("channel", flat=True).distinct()
     pauses = Pause.objects.standing(now).filter(partner__in={PARTNERS[channel] for channel in channels})
     return [f"the pause of {pause.partner} {say_when(pause)}" for pause in pauses.order_by("partner")]

@@ -90,7 +90,7 @@ def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
     found: dict = defaultdict(lambda: defaultdict(list))
     if not ids:
         return found
-    troubles = AffectedOrder.objects.filter(order__in=ids, closed_at=None, incident__code__in=BOOKS_ONLY)
+    troubles = AffectedOrder.objects.unresolved().filter(order__in=ids, incident__code__in=BOOKS_ONLY)
     parts = [
         (open_differences().filter(order__in=ids), DOUBT, F("kind")),
         (troubles, DOUBT, F("incident__code")),

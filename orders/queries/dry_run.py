@@ -175,7 +175,7 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
 
 def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
     """Warns that nothing is sent to BPM: people there must be told, since they don't look here."""
-    if order.dispatches.filter(channel=Dispatch.Channel.BPM, state=State.DONE, superseded=False).exists():
+    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=State.DONE).exists():
         yield Foreseen("process_goes_on")
 
 
@@ -236,7 +236,7 @@ def _shrinking(order: Order, row: Dispatch) -> Iterator[Foreseen]:
 
 def _orders_behind(row: Dispatch) -> list[str]:
     """The first few orders that wait behind this step in the trial's line."""
-    rows = Dispatch.objects.filter(lane=row.lane, state=State.WAITING, superseded=False, undo=False, attempts=0)
+    rows = Dispatch.objects.current().filter(lane=row.lane, state=State.WAITING, undo=False, attempts=0)
     rows = rows.exclude(order=row.order_id).order_by("pk").values_list("order__number", "place", "pk")
     found = dict.fromkeys(number for number, place, pk in rows if (place or pk) > (row.place or row.pk))
     return [*list(found)[:NAMED], *(["…"] if len(found) > NAMED else [])]

@@ -10,7 +10,6 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from orders.models import Dispatch, Order, Pause
-from orders.models.dispatch import OPEN_STATES
 from orders.steps import PARTNERS, channels_of
 
 
@@ -25,19 +24,19 @@ def to_paused(now: datetime.datetime) -> Q:
 
 def waiting_steps(*, now: datetime.datetime, partners: Collection[str]) -> QuerySet[Dispatch]:
     """The steps to these partners that are due."""
-    rows = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now, superseded=False)
+    rows = Dispatch.objects.current().due(now)
     return rows.filter(channel__in=channels_of(*partners))
 
 
 def waits_for_paused(now: datetime.datetime) -> Q:
     """A condition: a blocking step of the order waits because its partner is paused."""
-    rows = Dispatch.objects.filter(order=OuterRef("pk"), state__in=OPEN_STATES, superseded=False, blocking=True)
+    rows = Dispatch.objects.current().open().filter(order=OuterRef("pk"), blocking=True)
     return Q(Exists(rows.filter(to_paused(now))))
 
 
 def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
     """Activations whose start day came during the pause (up to `now`) and whose blocking steps wait for the partner."""
-    waiting = Dispatch.objects.filter(state__in=OPEN_STATES, superseded=False, blocking=True)
+    waiting = Dispatch.objects.current().open().filter(blocking=True)
     waiting = waiting.filter(channel__in=channels_of(pause.partner))
     rows = Order.objects.filter(kind=Order.Kind.ACTIVATION, start_at__gt=pause.since, start_at__lte=now)
     return rows.filter(pk__in=waiting.order_by().values("order")).defer("content").order_by("start_at", "pk")
@@ -81,7 +80,7 @@ def oldest_due(*, now: datetime.datetime) -> dict[str, float]:
     Nothing can be claimed during a pause. So it is 0 then, and afterwards it counts from the end of the pause.
     """
     found = dict.fromkeys(PARTNERS.values(), 0.0)
-    rows = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).order_by().values_list("channel")
+    rows = Dispatch.objects.due(now).order_by().values_list("channel")
     firsts = list(rows.annotate(first=Min("next_try_at")))
     if not firsts:
         return found

@@ -21,7 +21,7 @@ def standing(order: Order) -> dict:
         "steps": [_step(row) for row in steps_of(order)],
         "billing": [_record(order, row) for row in order.billing_records.values_list(*RECORD)],
         "bpm_process": order.bpm_process or None,
-        "incidents": [_trouble(row) for row in order.troubles.filter(closed_at=None).select_related("incident")],
+        "incidents": [_trouble(row) for row in order.troubles.unresolved().select_related("incident")],
         "approvals": [_approval(row) for row in order.approvals.all()],
         "schedule": _schedule(order),
     }
@@ -29,7 +29,7 @@ def standing(order: Order) -> dict:
 
 def steps_of(order: Order) -> list[Dispatch]:
     """The order's current steps, in the order in which they are carried out."""
-    return list(order.dispatches.filter(superseded=False).order_by("position", "pk").defer("payload"))
+    return list(order.dispatches.current().order_by("position", "pk").defer("payload"))
 
 
 def _time(moment: datetime.datetime | None) -> str | None:

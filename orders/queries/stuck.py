@@ -101,7 +101,7 @@ def _open_troubles() -> QuerySet[AffectedOrder]:
 
     Leaves out partners that are down or paused, since they belong to no order, and incidents that staff have accepted.
     """
-    rows = AffectedOrder.objects.filter(closed_at=None, accepted_by="", incident__state__in=NOT_OVER)
+    rows = AffectedOrder.objects.unresolved().filter(accepted_by="", incident__state__in=NOT_OVER)
     return rows.exclude(incident__code__in=PARTNERS_OWN)
 
 
@@ -111,7 +111,7 @@ def _failed_steps() -> QuerySet[Dispatch]:
     Leaves out forward steps of an order that is being undone, and all steps of a withdrawn order. Also leaves out
     repeats of an accepted call: they change nothing and have their own incident.
     """
-    rows = Dispatch.objects.filter(state=Dispatch.State.FAILED, superseded=False, repeat=False)
+    rows = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, repeat=False)
     forward = Q(undo=False, position__lt=Phase.AFTER)
     return rows.exclude(Q(order__undo_since__isnull=False) & (forward | Q(order__state=S.WITHDRAWN)))
 

@@ -73,9 +73,7 @@ def _attempted(order: Order) -> QuerySet[Dispatch]:
 
 def _held_since_restore(order: Order) -> Dispatch | None:
     """The BPM step that has waited for a person since a restore. The decision shows that BPM has its process."""
-    return order.dispatches.filter(
-        step=Step.START_BPM, superseded=False, error_code=RESTORED, state=State.FAILED
-    ).first()
+    return order.dispatches.current().filter(step=Step.START_BPM, error_code=RESTORED, state=State.FAILED).first()
 
 
 def _is_rejected(order: Order) -> bool:
@@ -94,7 +92,7 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
 
     A later time-out or refusal is only logged. A step that was to replace this one and was not sent yet is closed.
     """
-    waiting = order.dispatches.filter(step=Step.START_BPM, superseded=False, repeat=False, attempts=0)
+    waiting = order.dispatches.current().filter(step=Step.START_BPM, repeat=False, attempts=0)
     other = waiting.exclude(pk=process.pk).exclude(state=State.CLOSED).first()
     if other:
         waiting.filter(pk=other.pk).update(superseded=True, state=State.CLOSED, next_try_at=None)
@@ -164,7 +162,7 @@ def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
 
     Opens incidents for the other decisions.
     """
-    bpm = order.dispatches.filter(step=Step.START_BPM, superseded=False, repeat=False).order_by("-pk").first()
+    bpm = order.dispatches.current().filter(step=Step.START_BPM, repeat=False).order_by("-pk").first()
     records = counting_records(order)
     if not records or order.decision or order.undo_since or bpm is None or bpm.state != State.DONE:
         return

@@ -11,7 +11,6 @@ from approvals.services import add_record
 from orders.content import content_hash
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Order
-from orders.models.dispatch import OPEN_STATES
 from orders.services.incidents import close_troubles, open_incident
 from orders.services.order_state import add_event, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import queue_mail, wake
@@ -26,8 +25,8 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
     order = row.order
     if order.undo_since:
         return
-    same = order.held_because == Order.Held.FILES and order.troubles.filter(
-        closed_at=None, incident__step=row.step, incident__code=outcome.code, detail=outcome.message
+    same = order.held_because == Order.Held.FILES and order.troubles.unresolved().filter(
+        incident__step=row.step, incident__code=outcome.code, detail=outcome.message
     )
     if same and same.exists():
         return
@@ -74,7 +73,7 @@ def _held_check(order: Order) -> Dispatch:
     """The (locked) check that holds the order. Raises NotAllowedError."""
     if why := why_not_waive(order):
         raise why
-    rows = order.dispatches.filter(step=Step.CHECK_FILES, state__in=OPEN_STATES, superseded=False)
+    rows = order.dispatches.current().open().filter(step=Step.CHECK_FILES)
     row = rows.select_for_update(no_key=True).first()
     if row is None:
         raise NotAllowedError("not_held_for_files", number=order.number, state=order.state)
@@ -130,10 +129,9 @@ def recheck_files(*, numbers: Collection[str] | None, now: datetime.datetime) ->
 
     `numbers=None` means all. Orders that are not held for their files, or whose files are being checked, are skipped.
     """
-    held = Dispatch.objects.filter(
-        step=Step.CHECK_FILES, state=State.RETRYING, superseded=False,
-        order__held_because=Order.Held.FILES, order__undo_since=None,
-    )  # fmt: skip
+    held = Dispatch.objects.current().filter(
+        step=Step.CHECK_FILES, state=State.RETRYING, order__held_because=Order.Held.FILES, order__undo_since=None
+    )
     if numbers is not None:
         held = held.filter(order__number__in=numbers)
     with transaction.atomic():

@@ -60,7 +60,7 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 
 def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
     """The failed steps that `give_up` would end. Raises NotAllowedError where there is none, with why."""
-    rows = order.dispatches.filter(state=State.FAILED, superseded=False).order_by("position", "pk").defer("payload")
+    rows = order.dispatches.current().filter(state=State.FAILED).order_by("position", "pk").defer("payload")
     if why := why_not_give_up(order, rows, step):
         raise why
     return [row for row in rows if _is_given_up(row, step)]
@@ -105,7 +105,7 @@ def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.date
     step = Dispatch.objects.defer("payload").get(pk=row.about["for"])
     step.order = row.order
     if row.about.get("last") and step.state == State.GIVEN_UP and not step.about.get("settled"):
-        first = Dispatch.objects.filter(order=row.order, step=Step.ASK_BILLING, about__for=step.pk, superseded=False)
+        first = Dispatch.objects.current().filter(order=row.order, step=Step.ASK_BILLING, about__for=step.pk)
         first.filter(state=State.FAILED).update(superseded=True)
         settle_given_up(step, held, now=now, by=by)
         _go_on(row.order, now=now, by=by)
@@ -146,9 +146,7 @@ def _note_other_service(change: Order, now: datetime.datetime) -> None:
     beside = change.trial.billing_records.filter(state__in=BillingRecord.THERE).exclude(
         product_id=change.service_type_id
     )
-    cancel = change.dispatches.filter(
-        step=Step.CANCEL_TRIAL, state=State.GIVEN_UP, undo=False, superseded=False
-    ).first()
+    cancel = change.dispatches.current().filter(step=Step.CANCEL_TRIAL, state=State.GIVEN_UP, undo=False).first()
     if cancel and beside.exists():
         cancel.order = change
         _note_billed(cancel, now)
@@ -220,7 +218,7 @@ def billed_still(order: Order) -> list[Dispatch]:
     """Given-up deletions and cancels of an order's records that leave somebody billed: its own, and for a trial those
     of its activations and changes."""
     owners = Q(order=order) | Q(lane=order.pk) if order.kind == Kind.TRIAL else Q(order=order, lane=None)
-    rows = Dispatch.objects.filter(owners, state=State.GIVEN_UP, blocking=True, superseded=False)
+    rows = Dispatch.objects.current().filter(owners, state=State.GIVEN_UP, blocking=True)
     ends = [name for state in NOT_BILLED for name in named(leaves=state)]
     rows = rows.filter(step__in=ends).select_related("order__trial").defer("payload")
     return [row for row in rows.order_by("pk") if row.about.get("settled")]
@@ -250,9 +248,7 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
 def give_restore_up(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Staff live with what is billed: nothing holds the order up any more, its trial has ended, the claim is free."""
     given_up_undoing(order).update(blocking=False)
-    waiting = order.dispatches.filter(
-        step=Step.RESTORE_TRIAL, superseded=False, state__in=[State.WAITING, *OPEN_STATES]
-    )
+    waiting = order.dispatches.current().filter(step=Step.RESTORE_TRIAL, state__in=[State.WAITING, *OPEN_STATES])
     waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
     claim = open_claim(order.trial)
     if claim and claim.activation_id == order.pk:

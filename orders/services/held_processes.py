@@ -48,7 +48,7 @@ def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, 
 
 def _about_to_go(now: datetime.datetime, last_order: int) -> QuerySet[Dispatch]:
     due = Q(state__in=[State.DUE, State.RETRYING]) | Q(state=State.SENDING, next_try_at__lte=now)
-    rows = Dispatch.objects.filter(due, step=Dispatch.Step.START_BPM, superseded=False, order_id__lte=last_order)
+    rows = Dispatch.objects.current().filter(due, step=Dispatch.Step.START_BPM, order_id__lte=last_order)
     return rows.filter(order__undo_since=None).order_by("pk").defer("payload")
 
 
@@ -83,6 +83,6 @@ def _outcome(row: Dispatch) -> Outcome:
 
 def let_go(order: Order, *, event: int) -> None:
     """A person has resent the (locked) order's BPM step, by the event of this number."""
-    rows: Iterable[Dispatch] = order.dispatches.filter(step=Dispatch.Step.START_BPM, superseded=False)
+    rows: Iterable[Dispatch] = order.dispatches.current().filter(step=Dispatch.Step.START_BPM)
     for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only("pk", "about"):
         Dispatch.objects.filter(pk=row.pk).update(about=row.about | {RESENT: event})

@@ -92,10 +92,14 @@ def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: boo
 
 def _has_unknown_outcome(incident: Incident) -> bool:
     """Whether nobody knows what a step of its orders did. Then only the books or `accept` end the incident."""
-    steps = Dispatch.objects.filter(
-        order__in=incident.affected.filter(closed_at=None).values("order"), step=incident.step, repeat=False,
-        channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED, may_have_acted=True, superseded=False,
-    )  # fmt: skip
+    steps = Dispatch.objects.current().filter(
+        order__in=incident.affected.unresolved().values("order"),
+        step=incident.step,
+        repeat=False,
+        channel=Dispatch.Channel.BILLING,
+        state=Dispatch.State.FAILED,
+        may_have_acted=True,
+    )
     return steps.exists()
 
 

@@ -121,10 +121,13 @@ def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> N
     """The partner gives another reason for the same refusal now: the order stands under that one only."""
     if not incident.code.startswith(SPEAKS):
         return
-    left = AffectedOrder.objects.filter(
-        order=order, closed_at=None, incident__partner=incident.partner, incident__step=incident.step,
-        incident__code=incident.code,
-    ).exclude(incident=incident)  # fmt: skip
+    left = (
+        AffectedOrder.objects.unresolved()
+        .filter(
+            order=order, incident__partner=incident.partner, incident__step=incident.step, incident__code=incident.code
+        )
+        .exclude(incident=incident)
+    )
     incidents = list(left.values_list("incident", flat=True))
     if incidents:
         left.update(closed_at=now)
@@ -138,7 +141,7 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
 
 def _stopping_nobody(incidents: Iterable[int]) -> QuerySet[Incident]:
     """Those of these incidents that are open and stop no order any more."""
-    still = AffectedOrder.objects.filter(incident__in=incidents, closed_at=None).values("incident")
+    still = AffectedOrder.objects.unresolved().filter(incident__in=incidents).values("incident")
     return Incident.objects.filter(pk__in=incidents, state__in=OPEN).exclude(pk__in=still)
 
 
@@ -151,7 +154,7 @@ def close_troubles(
 
     A partner's own incident is not the order's: it is over when the partner answers, or is resumed.
     """
-    rows = AffectedOrder.objects.filter(order=order, closed_at=None).exclude(incident__code__in=PARTNERS_OWN)
+    rows = AffectedOrder.objects.unresolved().filter(order=order).exclude(incident__code__in=PARTNERS_OWN)
     rows = rows.exclude(incident__code__in=list(but)) if but else rows
     if step is not None:
         rows = rows.filter(incident__step=step)
@@ -163,7 +166,7 @@ def close_troubles(
     with transaction.atomic():
         lock_incidents(causes)
         incidents = list(rows.values_list("incident", flat=True))
-        AffectedOrder.objects.filter(order=order, closed_at=None, incident__in=incidents).update(closed_at=now)
+        AffectedOrder.objects.unresolved().filter(order=order, incident__in=incidents).update(closed_at=now)
         end_incidents(_stopping_nobody(incidents), now=now)
         add_event(order, "incident_over", by=by, now=now, step=step or "", code=code or "")
 
@@ -171,7 +174,7 @@ def close_troubles(
 def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail: bool = True) -> None:
     """These are over (the lock is held): their orders are free, and each attribution that was told of one is told."""
     for incident in list(incidents):
-        incident.affected.filter(closed_at=None).update(closed_at=now)
+        incident.affected.unresolved().update(closed_at=now)
         Incident.objects.filter(pk=incident.pk).update(state=Incident.State.RESOLVED, last_at=now)
         for order, number in _told_through(incident) if mail else ():
             queue_mail(order, Dispatch.Step.MAIL_OVER, now=now, orders=number, words=incident.words, **about(incident))

@@ -82,7 +82,7 @@ def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) 
 
 def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
     facts = defaultdict(list)
-    rows = Dispatch.objects.filter(order__in=orders, superseded=False, undo=False, repeat=False)
+    rows = Dispatch.objects.current().filter(order__in=orders, undo=False, repeat=False)
     rows = rows.exclude(step__in=FIXES).order_by("position")
     for order_id, state, blocking, gate in rows.values_list("order_id", "state", "blocking", "gate"):
         facts[order_id].append(StepFacts(state, blocking, gate))

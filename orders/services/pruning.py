@@ -76,7 +76,7 @@ def _batches(rows: QuerySet, moment: str, before: datetime.datetime) -> Iterator
 def _of_finished(attempts: QuerySet[Attempt]) -> QuerySet[Attempt]:
     order = OuterRef("dispatch__order")
     return attempts.filter(
-        ~Exists(AffectedOrder.objects.filter(order=order, closed_at=None)),
-        ~Exists(Dispatch.objects.filter(order=order, superseded=False).exclude(state__in=AT_REST)),
+        ~Exists(AffectedOrder.objects.unresolved().filter(order=order)),
+        ~Exists(Dispatch.objects.current().filter(order=order).exclude(state__in=AT_REST)),
         dispatch__order__state__in=FINISHED,
     ).order_by()

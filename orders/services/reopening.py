@@ -59,7 +59,7 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
 
 
 def _is_being_fixed(order: Order) -> bool:
-    return order.dispatches.filter(step__in=FIXES, state__in=OPEN_STATES, superseded=False).exists()
+    return order.dispatches.current().open().filter(step__in=FIXES).exists()
 
 
 def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
@@ -97,7 +97,7 @@ def plan_behind(trial: Order, place: int, *, now: datetime.datetime, by: str) ->
     The trial is locked. What it looks like has changed since they were planned. A withdrawn change on which they rested
     is not carried out any more.
     """
-    rows = Dispatch.objects.filter(lane=trial.pk, superseded=False, undo=False, state=State.WAITING, attempts=0)
+    rows = Dispatch.objects.current().filter(lane=trial.pk, undo=False, state=State.WAITING, attempts=0)
     ids = sorted({row.order_id for row in rows.only("order_id", "place") if (row.place or row.pk) > place})
     orders = [order for order in Order.objects.filter(pk__in=ids).select_for_update(no_key=True).order_by("pk")
               if not order.undo_since and not _is_begun(order)]  # fmt: skip
@@ -123,7 +123,7 @@ def _is_begun(order: Order) -> bool:
 
 def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
     """The new plan in the place of the old one; the state is the plan's, the caller writes its event."""
-    old = list(order.dispatches.filter(superseded=False, repeat=False, position__lt=Phase.AFTER))
+    old = list(order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER))
     held_before = order.held_because
     decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
     kept = _kept(order, old, held=bool(decision.held))

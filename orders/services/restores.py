@@ -7,7 +7,6 @@ from django.db.models import Max
 
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Attempt, Dispatch, Order, OrderEvent, Timeline
-from orders.models.dispatch import OPEN_STATES
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake
 from orders.steps import FIXES
@@ -51,7 +50,7 @@ def _close_fixes() -> None:
 
     They fitted the books of their time. The next comparison looks again.
     """
-    rows = Dispatch.objects.filter(step__in=FIXES, state__in=OPEN_STATES, superseded=False)
+    rows = Dispatch.objects.current().open().filter(step__in=FIXES)
     rows.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None)
 
 

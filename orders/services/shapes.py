@@ -16,7 +16,7 @@ def count_what_is_there(order: Order, *, now: datetime.datetime, by: str) -> boo
 
     A trial with nothing live has ended. A change is applied with what it did. It is withdrawn if it did nothing.
     """
-    steps = order.dispatches.filter(plan=order.plans, channel=Dispatch.Channel.BILLING, superseded=False, undo=False)
+    steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
     if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
         return False
     trial = order.trial or order

@@ -4,7 +4,6 @@ import datetime
 
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, TrialUsage
-from orders.models.dispatch import OPEN_STATES
 from orders.services.order_state import add_events, event
 from orders.services.outbox.enqueue import build_step, enqueue, wake
 from orders.steps import Phase
@@ -45,7 +44,7 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
     trials = Order.objects.filter(kind=Order.Kind.TRIAL)
     trials = trials.filter(state=Order.State.TRIALING) if numbers is None else trials.filter(number__in=numbers)
     step = Dispatch.Step.FETCH_USAGE
-    busy = Dispatch.objects.filter(step=step, state__in=OPEN_STATES)
+    busy = Dispatch.objects.open().filter(step=step)
     about = {"reason": reason} if reason else {}
     asked = 0
     waiting = list(trials.exclude(pk__in=busy.values("order_id")))

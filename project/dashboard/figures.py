@@ -25,7 +25,6 @@ from orders.admin.filters import DAY, midnight
 from orders.admin.order_list import overdue
 from orders.admin.scope import attributions_of, by_number, limit
 from orders.models import AffectedOrder, Dispatch, Incident, Order
-from orders.models.dispatch import OPEN_STATES
 from orders.models.proxies import open_conflicts
 from orders.queries.approving import asked_at, returned
 from orders.queries.doubts import UNBILLED, differs, open_differences
@@ -132,7 +131,7 @@ def open_incidents(user) -> list[Incident]:
     still = Q(affected__closed_at=None)
     if letters is not None:
         still &= Q(affected__order__attribution__in=letters)
-    rows = Incident.objects.filter(state__in=[Incident.State.OPEN, Incident.State.ACKNOWLEDGED])
+    rows = Incident.objects.unresolved()
     rows = rows.annotate(still=Count("affected", filter=still)).order_by("-still", "-pk")
     return list(rows if letters is None else _that_stopped(rows, letters))
 
@@ -149,7 +148,7 @@ def backlog(user, *, now: datetime.datetime) -> list[tuple]:
     (`DUE`, channel, number, when the oldest became due) of steps to send or retry, and (`SHUT`, partner, 1, since) of
     partners whose calls wait.
     """
-    rows = limit(Dispatch.objects.filter(state__in=OPEN_STATES), user).order_by().annotate(what=Value(DUE))
+    rows = limit(Dispatch.objects.open(), user).order_by().annotate(what=Value(DUE))
     rows = rows.values_list("what", "channel")
     due = rows.annotate(number=ALL, oldest=Min("next_try_at", filter=Q(next_try_at__lte=now)))
     shut = Breaker.objects.filter(opened_at__isnull=False).order_by().annotate(what=Value(SHUT))

@@ -10,18 +10,17 @@ from prometheus_client.core import GaugeMetricFamily
 
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.models.querysets import UNRESOLVED
 from orders.queries.doubts import count_open, open_differences
 from orders.restored_guard import look
 from project import __version__
 from project.observability.readiness import heartbeat_age, oldest_due_age
 
-OPEN_INCIDENTS = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
-
 
 def dispatches() -> GaugeMetricFamily:
     """Open dispatches. A pair without any is 0, so that a graph has no gaps."""
     family = GaugeMetricFamily("desk_dispatches", "Dispatches not finished yet", labels=["channel", "state"])
-    rows = Dispatch.objects.filter(state__in=OPEN_STATES).order_by().values_list("channel", "state")
+    rows = Dispatch.objects.open().order_by().values_list("channel", "state")
     counts = {(channel, state): number for channel, state, number in rows.annotate(number=Count("pk"))}
     for pair in itertools.product(Dispatch.Channel.values, OPEN_STATES):
         family.add_metric(pair, counts.get(pair, 0))
@@ -51,9 +50,9 @@ def oldest_due(now: datetime.datetime) -> GaugeMetricFamily:
 
 def open_incidents() -> GaugeMetricFamily:
     family = GaugeMetricFamily("desk_open_incidents", "Incidents not over yet", labels=["state"])
-    rows = Incident.objects.filter(state__in=OPEN_INCIDENTS).order_by().values_list("state")
+    rows = Incident.objects.unresolved().order_by().values_list("state")
     counts = dict(rows.annotate(number=Count("pk")))
-    for state in OPEN_INCIDENTS:
+    for state in UNRESOLVED:
         family.add_metric([state], counts.get(state, 0))
     return family
 

@@ -14,7 +14,6 @@ from orders.queries.doubts import count_open
 from orders.queries.pausing import oldest_due, standing_pauses
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
-from orders.services.incidents import OPEN
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
 from project.observability.readiness import (
@@ -108,8 +107,8 @@ def _moment(at: datetime.datetime) -> str:
 
 def open_incidents() -> dict:
     """How many are not over, and for each code how many orders are stopped."""
-    rows = Incident.objects.filter(state__in=OPEN)
-    stopped = AffectedOrder.objects.filter(incident__in=rows, closed_at=None, accepted_by="").order_by()
+    rows = Incident.objects.unresolved()
+    stopped = AffectedOrder.objects.unresolved().filter(incident__in=rows, accepted_by="").order_by()
     counts = dict(stopped.values_list("incident__code").annotate(number=Count("pk")))
     codes = sorted(set(rows.values_list("code", flat=True)))
     return {"open": rows.count(), "by_code": {code: counts.get(code, 0) for code in codes}}

@@ -47,9 +47,7 @@ class Command(BaseCommand):
 
     def held_checks(self, numbers: list[str]) -> list[Dispatch]:
         """The checks that hold orders. The order that has been held longest comes first."""
-        rows = Dispatch.objects.filter(
-            step=Dispatch.Step.CHECK_FILES, superseded=False, order__held_because=Order.Held.FILES
-        )
+        rows = Dispatch.objects.current().filter(step=Dispatch.Step.CHECK_FILES, order__held_because=Order.Held.FILES)
         rows = rows.filter(order__number__in=numbers) if numbers else rows
         return list(rows.select_related("order").order_by("pk"))
 

@@ -9,7 +9,6 @@ from django.utils import timezone
 from integrations.delivery.loop import CALLS_AT_A_TIME, Report, drain
 from orders.activation import activate
 from orders.models import Dispatch
-from orders.models.dispatch import OPEN_STATES
 from orders.queries.pausing import say_paused, standing_pauses, steps
 from orders.services import settle_arrived
 from orders.services.outbox.claim import next_due
@@ -57,7 +56,7 @@ class Command(BaseCommand):
         settle_arrived(now=now)
         activate(numbers=None, by="command:deliver", now=now)
         release(now=now)
-        self.total = self.tried + Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=now).count()
+        self.total = self.tried + Dispatch.objects.due(now).count()
         report = drain(seconds=None, linger=False, threads=workers, on_progress=self.progress)
         self.tried += report.tried
         self.done += report.done

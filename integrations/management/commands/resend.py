@@ -97,7 +97,7 @@ class Command(BaseCommand):
         """`{order: "fixed", "failed again" or "waiting"}`."""
         found = {}
         for number in numbers:
-            rows = Dispatch.objects.filter(order__number=number, superseded=False).exclude(state="waiting")
+            rows = Dispatch.objects.current().filter(order__number=number).exclude(state="waiting")
             states = set(rows.values_list("state", flat=True))
             busy = states & {"due", "sending", "retrying"}
             found[number] = "failed again" if "failed" in states else "waiting" if busy else "fixed"

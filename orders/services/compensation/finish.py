@@ -36,7 +36,7 @@ def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
 
 
 def _leave_out(order: Order, steps: Collection[str], records: set[int]) -> int:
-    undoing = order.dispatches.filter(undo=True, step__in=steps, state=State.WAITING, attempts=0, superseded=False)
+    undoing = order.dispatches.current().filter(undo=True, step__in=steps, state=State.WAITING, attempts=0)
     closed = 0
     for row in undoing.defer("payload"):
         row.records = [pk for pk in row.records if pk not in records]
@@ -63,7 +63,7 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
 
     A call that was in the air when the undoing began may have been answered definitely since: no look is needed then.
     """
-    looks = Dispatch.objects.filter(order=row.order, step=Step.VERIFY_DELETED, superseded=False, attempts=0)
+    looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[State.WAITING, State.DUE])
     unsure = _is_unsure(row.order)
     if unsure:
@@ -94,7 +94,7 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
     ending = order.state == Order.State.COMPENSATING
     if ending:
         undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
-        undone.filter(superseded=False).exclude(step=Step.ASK_BILLING).update(state=State.UNDONE)
+        undone.current().exclude(step=Step.ASK_BILLING).update(state=State.UNDONE)
         if order.undo_to == Order.State.WITHDRAWN and order.kind == Order.Kind.TRIAL:
             _settle_failed(order)
         give_ending(order, order.undo_to, now=now, by=by)
@@ -107,19 +107,19 @@ def _settle_failed(trial: Order) -> None:
     """What a withdrawn trial's failed steps did, if anything, has been taken back: they trouble nobody, also if staff
     let an activation proceed upon it."""
     failed = trial.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
-    failed.filter(superseded=False).update(state=State.UNDONE)
+    failed.current().update(state=State.UNDONE)
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
     """Deletions and undoing cancels that staff gave up, and whose records are billed still. One that the books or
     `accept` settled no longer holds up anything."""
-    return order.dispatches.filter(state=State.GIVEN_UP, undo=True, blocking=True, superseded=False)
+    return order.dispatches.current().filter(state=State.GIVEN_UP, undo=True, blocking=True)
 
 
 def _left(order: Order) -> QuerySet[Dispatch]:
     """What of the undoing, or of forward billing calls in the air, is still open. What waits behind a given-up step is
     not: it goes on when that one is settled."""
-    rows = order.dispatches.filter(superseded=False, channel=Dispatch.Channel.BILLING)
+    rows = order.dispatches.current().filter(channel=Dispatch.Channel.BILLING)
     given_up = given_up_undoing(order).order_by("position").first()
     undoing = rows.filter(undo=True).exclude(state__in=[State.DONE, State.CLOSED, State.GIVEN_UP])
     if given_up:

@@ -15,9 +15,7 @@ def is_late(order: Order, now: datetime.datetime) -> bool:
     if order.kind != Order.Kind.ACTIVATION or order.undo_since:
         return False
     billed = order.billing_records.filter(state=BillingRecord.State.LIVE, create_time__lt=now - A_DAY)
-    accepted = order.dispatches.filter(
-        step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE, superseded=False, repeat=False
-    )
+    accepted = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE, repeat=False)
     return billed.exists() and accepted.exists()
 
 

@@ -59,7 +59,7 @@ def _there(records: list[int], acts: Iterable[Dispatch]) -> list[int]:
 
 def _live_records(trial: Order) -> list[int]:
     """The trial's records that are live, may be, or will be when what is under way in its line has ended."""
-    steps = Dispatch.objects.filter(lane=trial.pk, superseded=False, state__in=STILL_TO_COME)
+    steps = Dispatch.objects.current().filter(lane=trial.pk, state__in=STILL_TO_COME)
     coming = {pk for records in steps.values_list("records", flat=True) for pk in records}
     made = trial.billing_records.order_by("pk").values_list("pk", "state")
     return [pk for pk, state in made if state in BillingRecord.THERE or pk in coming]

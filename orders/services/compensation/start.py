@@ -76,7 +76,7 @@ def close_never_begun(order: Order, *, but: str = "") -> int:
 
     Returns how many. The trial's line moves on only by a `release` of the caller.
     """
-    rows = Dispatch.objects.filter(order=order, undo=False, position__lt=Phase.AFTER, superseded=False)
+    rows = Dispatch.objects.current().filter(order=order, undo=False, position__lt=Phase.AFTER)
     never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
     needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
         channel=Channel.BILLING, may_have_acted=True

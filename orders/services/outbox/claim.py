@@ -11,7 +11,6 @@ from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
-from orders.models.dispatch import OPEN_STATES
 from orders.restored_guard import Standing, look
 from orders.services.held_processes import hold_processes, is_held
 from orders.services.outbox.acts import ACTED
@@ -36,9 +35,9 @@ USED_UP = Q(state=State.SENDING, lost__gte=MOST_ALONE)
 TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
 LOST = Prepared(
     lambda: (
-        Dispatch.objects.filter(
-            ~NEVER_LOST, superseded=False, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField())
-        )
+        Dispatch.objects.current()
+        .open()
+        .filter(~NEVER_LOST, next_try_at__lte=Slot("now", DateTimeField()))
         .order_by("-lost", "next_try_at")
         .values_list("pk", "state", "lost", "lease_token", "channel")[:100]
     )
@@ -203,10 +202,11 @@ def _claimable(partner: str) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
     # Under an undo mark only its own steps go out, and billing calls whose outcome must be made sure of.
     allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=Phase.AFTER) | Exists(going)
-    due = Dispatch.objects.filter(
-        allowed, state__in=OPEN_STATES, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels_of(partner),
-        superseded=False,
-    )  # fmt: skip
+    due = (
+        Dispatch.objects.current()
+        .open()
+        .filter(allowed, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels_of(partner))
+    )
     if connection.features.has_select_for_update_skip_locked:
         due = due.select_for_update(skip_locked=True)
     return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")
@@ -254,7 +254,7 @@ def _work(row: Dispatch, attempt: Attempt, ask_first: bool) -> Work:
 
 def next_due(*, after: datetime.datetime, until: datetime.datetime) -> datetime.datetime | None:
     """The nearest moment, later than `after` and up to `until`, at which something can be claimed or a day begins."""
-    tries = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__gt=after, next_try_at__lte=until)
+    tries = Dispatch.objects.open().filter(next_try_at__gt=after, next_try_at__lte=until)
     starts = Dispatch.objects.filter(state=State.WAITING, not_before__gt=after, not_before__lte=until)
     times = [
         tries.order_by("next_try_at").values_list("next_try_at", flat=True).first(),

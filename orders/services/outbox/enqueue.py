@@ -23,7 +23,7 @@ State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path: the core does not import what lies above it
 WAKE_KEY = "wake-up"  # the queue's key for drains that differ in nothing, so that one may stand for all
 IN_LINE = Prepared(
-    lambda: Dispatch.objects.filter(lane=Slot("lane"), superseded=False, state__in=NOT_FINISHED).values_list("pk")[:1]
+    lambda: Dispatch.objects.current().filter(lane=Slot("lane"), state__in=NOT_FINISHED).values_list("pk")[:1]
 )
 
 

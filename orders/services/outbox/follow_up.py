@@ -78,7 +78,7 @@ def _beside_given_up(done: Iterable[Dispatch]) -> list[Dispatch]:
     ended = {row.order_id: row for row in done if row.lane and not row.undo and row.step != Step.ASK_BILLING}
     if not ended:
         return []
-    given_up = Dispatch.objects.filter(order__in=ended, state=State.GIVEN_UP, undo=False, superseded=False)
+    given_up = Dispatch.objects.current().filter(order__in=ended, state=State.GIVEN_UP, undo=False)
     return [ended[pk] for pk in set(given_up.values_list("order_id", flat=True))]
 
 
@@ -140,7 +140,7 @@ def _was_cancelled(row: Dispatch) -> bool:
 def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, str]]:
     """Orders and steps that an incident stops, and those that failed now. The locks of all incidents that are opened or
     closed for them are taken at once: one by one, two batches could wait for each other."""
-    open_ones = AffectedOrder.objects.filter(order__in=[row.order_id for row in done], closed_at=None)
+    open_ones = AffectedOrder.objects.unresolved().filter(order__in=[row.order_id for row in done])
     facts = ("order_id", "incident__step", "incident__partner", "incident__code")
     found = list(open_ones.values_list(*facts)) if done else []
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]

@@ -49,7 +49,7 @@ def release(
 
 def in_front_of(row: Dispatch) -> list[Dispatch]:
     """The unfinished steps that a waiting step waits for: its own order's first, then others' in its trial's line."""
-    own = Dispatch.objects.filter(order=row.order_id, position__lt=row.position, blocking=True, superseded=False)
+    own = Dispatch.objects.current().filter(order=row.order_id, position__lt=row.position, blocking=True)
     own = own.filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER).order_by("position", "pk")
     if row.lane is None:
         return list(own.defer("payload"))
@@ -66,13 +66,13 @@ def stopped_in_line() -> QuerySet[Dispatch]:
 def behind_what_stopped() -> QuerySet[Dispatch]:
     """The waiting steps that stand in their trial's line behind another order's; `blocker`: the id of that one's."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
-    waiting = Dispatch.objects.filter(state=State.WAITING, superseded=False)
+    waiting = Dispatch.objects.current().filter(state=State.WAITING)
     waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
     return waiting.annotate(blocker=Subquery(front.values("pk")[:1])).filter(blocker__isnull=False)
 
 
 def _holds_up() -> Q:
-    given_up = Dispatch.objects.filter(HOLDS_ITS_ORDER, order=OuterRef("order_id"), superseded=False)
+    given_up = Dispatch.objects.current().filter(HOLDS_ITS_ORDER, order=OuterRef("order_id"))
     return Q(state=State.FAILED) | Q(Exists(given_up), state=State.WAITING, undo=True)
 
 
@@ -83,7 +83,7 @@ def stands_behind_what_stopped() -> Q:
 
 
 def _waiting(order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
-    waiting = Dispatch.objects.filter(state=State.WAITING, superseded=False)
+    waiting = Dispatch.objects.current().filter(state=State.WAITING)
     if order_ids is None:
         return waiting
     return waiting.filter(Q(order_id__in=order_ids) | Q(lane__in=lanes) if lanes else Q(order_id__in=order_ids))
@@ -107,7 +107,7 @@ def _order() -> QuerySet[Order]:
 def _before_in_order() -> QuerySet[Dispatch]:
     """Unfinished blocking steps of the same order in front of the row in question."""
     before = Dispatch.objects.filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
-    return before.filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER, superseded=False)
+    return before.current().filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER)
 
 
 def _before_in_line() -> QuerySet[Dispatch]:
@@ -126,4 +126,4 @@ def _unfinished() -> QuerySet[Dispatch]:
     """What others wait for. Of the forward steps of an order that is being undone only billing calls whose outcome is
     open count: one that failed holds up nobody, nor does a call to BPM that is in the air. A fix or a forced repeat
     that failed never does: the next comparison looks again, and the earlier acceptance stands."""
-    return Dispatch.objects.filter(NOT_GIVEN_UP, superseded=False, state__in=NOT_FINISHED)
+    return Dispatch.objects.current().filter(NOT_GIVEN_UP, state__in=NOT_FINISHED)

@@ -142,7 +142,7 @@ def _judge(
 
 
 def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgement:
-    by_staff = order.troubles.filter(closed_at=None, incident__code=COMPENSATED).exists() and not selection.names
+    by_staff = order.troubles.unresolved().filter(incident__code=COMPENSATED).exists() and not selection.names
     if by_staff or not (selection.names or selection.reopen):
         how = "its number" if by_staff else "its number, or --reopen"
         return Judgement(order.number, "all", LEFT_OUT, f"it was compensated; to open it again takes {how}")
@@ -236,12 +236,12 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
 
 def _is_followed(row: Dispatch) -> bool:
     """Whether a step of its trial's line is still to come that may touch its records: a repeat would come after it."""
-    return row.lane is not None and later_in_line(row).filter(state__in=NOT_FINISHED, superseded=False).exists()
+    return row.lane is not None and later_in_line(row).current().filter(state__in=NOT_FINISHED).exists()
 
 
 def _is_lined_up(row: Dispatch) -> bool:
     """Whether a repeat of it is under way already, or records are no more as it made them."""
-    repeats = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, superseded=False)
+    repeats = Dispatch.objects.current().filter(order=row.order_id, step=row.step, repeat=True)
     made = STEPS[row.step].leaves if STEPS[row.step].timed else ""
     other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
     return repeats.filter(state__in=OPEN_STATES).exists() or bool(other and other.exists())
@@ -250,13 +250,13 @@ def _is_lined_up(row: Dispatch) -> bool:
 def _orders(selection: Selection) -> QuerySet[Order]:
     if selection.numbers:
         return Order.objects.filter(number__in=selection.numbers).order_by("pk")
-    steps = _matching(Dispatch.objects.filter(superseded=False, repeat=False, state=State.FAILED), selection)
+    steps = _matching(Dispatch.objects.current().filter(repeat=False, state=State.FAILED), selection)
     return Order.objects.filter(pk__in=steps.values("order_id")).order_by("pk")
 
 
 def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch]]:
     """By order: the steps that are meant. One query for all."""
-    rows = Dispatch.objects.filter(superseded=False, repeat=False, order__in=[order.pk for order in orders])
+    rows = Dispatch.objects.current().filter(repeat=False, order__in=[order.pk for order in orders])
     found: dict[int, list[Dispatch]] = {order.pk: [] for order in orders}
     for row in _matching(rows, selection).order_by("position", "pk").defer("payload"):
         found[row.order_id].append(row)

@@ -31,7 +31,7 @@ def troubled(orders: Collection[Order]) -> set[int]:
     ends = Q(incident__code__in=[DIFFERENCE, UNKNOWN_RECORD], incident__step="") | Q(incident__step__in=FIXES)
     ends |= Q(incident__code=BILLED_NOT_ACTIVE)
     ids = list(numbers.values())
-    stopped = AffectedOrder.objects.filter(ends, closed_at=None)
+    stopped = AffectedOrder.objects.unresolved().filter(ends)
     named = stopped.filter(Q(order__in=ids) | Q(order__trial__in=ids)).values_list("order_id", "order__trial_id")
     compared = {pk for pair in named for pk in pair} & set(ids)
     fixed = Difference.objects.filter(state=State.OVER, fix__isnull=False, checked_at=None).order_by()
@@ -112,7 +112,7 @@ def _summary(row: Difference) -> str:
 
 def _end_failed_fixes(order: Order, *, by: str, now: datetime.datetime) -> None:
     """Ends the trouble of failed fixes, since a later comparison has looked."""
-    failed = order.dispatches.filter(step__in=FIXES, state=Dispatch.State.FAILED, superseded=False)
+    failed = order.dispatches.current().filter(step__in=FIXES, state=Dispatch.State.FAILED)
     for step in set(failed.values_list("step", flat=True)):
         failed.filter(step=step).update(superseded=True)
         close_troubles(order, step=step, now=now, by=by)
@@ -120,8 +120,8 @@ def _end_failed_fixes(order: Order, *, by: str, now: datetime.datetime) -> None:
 
 def _end_unknown(order: Order, *, by: str, now: datetime.datetime) -> None:
     """Ends the trouble of unknown records, for this order and its changes, once no record is unknown any more."""
-    stopped = AffectedOrder.objects.filter(
-        Q(order=order) | Q(order__trial=order), incident__code=UNKNOWN_RECORD, closed_at=None
+    stopped = AffectedOrder.objects.unresolved().filter(
+        Q(order=order) | Q(order__trial=order), incident__code=UNKNOWN_RECORD
     )
     for row in stopped.select_related("order").order_by("pk"):
         owners = {row.order_id, row.order.trial_id}

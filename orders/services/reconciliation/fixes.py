@@ -64,10 +64,10 @@ def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
     fix is none of them: the next one takes its place. Nor is what waits behind a step that staff gave up, nor a start
     day's cancel that something in front of it has stopped."""
     given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
-    soon = Q(undo=True) & ~Exists(given_up.filter(superseded=False))
+    soon = Q(undo=True) & ~Exists(given_up.current())
     soon |= Q(not_before__lte=now + SOON) & ~stands_behind_what_stopped()
     wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | Q(state=State.FAILED) & ~Q(step__in=FIXES)
-    rows = Dispatch.objects.filter(wanted, channel=Dispatch.Channel.BILLING, superseded=False)
+    rows = Dispatch.objects.current().filter(wanted, channel=Dispatch.Channel.BILLING)
     rows = rows.only("order_id", "lane", "step", "state", "undo").order_by("pk")
     return [*rows.filter(order__in=ids), *rows.filter(lane__in=ids).exclude(order__in=ids)]
 
@@ -76,7 +76,7 @@ def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
     """Of these orders those whose undoing does not go on by itself, each with the step that it waits for."""
     if not orders:
         return {}
-    rows = Dispatch.objects.filter(order__in=orders, undo=True, superseded=False, blocking=True)
+    rows = Dispatch.objects.current().filter(order__in=orders, undo=True, blocking=True)
     rows = rows.filter(state__in=[State.FAILED, State.GIVEN_UP]).exclude(step__in=FIXES)
     return dict(rows.order_by("-pk").values_list("order_id", "step"))
 

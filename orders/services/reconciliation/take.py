@@ -14,7 +14,6 @@ from orders.books import BooksSilentError, HeldRecord, ask
 from orders.db.compiled_sql import insert_rows, load_rows, update_rows
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
-from orders.models.dispatch import OPEN_STATES
 from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo
 from orders.services.compensation.late import end_question
 from orders.services.giving_up import billed_still, end_billed, give_restore_up, settle_given_up
@@ -56,7 +55,7 @@ def ask_all(order: Order) -> list[HeldRecord]:
 
     Raises BooksSilentError.
     """
-    failed = order.dispatches.filter(state=State.FAILED, superseded=False, channel=Dispatch.Channel.BILLING)
+    failed = order.dispatches.current().filter(state=State.FAILED, channel=Dispatch.Channel.BILLING)
     jobs = [job_of(order)]
     if order.trial and order.trial.number not in jobs and failed.filter(lane=order.trial_id).exists():
         jobs.append(order.trial.number)
@@ -125,7 +124,7 @@ def why_not_take(order: Order, *, stopped: bool, differs: bool, billed: bool) ->
 
 def _check_quiet(order: Order) -> None:
     """Raises NotAllowedError while a billing step is under way, since the partner's answer may be out of date."""
-    steps = Dispatch.objects.filter(channel=Dispatch.Channel.BILLING, superseded=False, state__in=OPEN_STATES)
+    steps = Dispatch.objects.current().open().filter(channel=Dispatch.Channel.BILLING)
     lane = order.trial_id or order.pk
     if steps.filter(order=order).exists() or steps.filter(lane=lane).exists():
         raise NotAllowedError("billing_under_way", number=order.number)
@@ -146,7 +145,7 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
     """Steps that failed because the partner acted on their key before."""
-    rows = order.dispatches.filter(superseded=False, state=State.FAILED, error_code=ACTED_BEFORE)
+    rows = order.dispatches.current().filter(state=State.FAILED, error_code=ACTED_BEFORE)
     rows = rows.filter(channel=Dispatch.Channel.BILLING)
     return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
 
@@ -287,8 +286,8 @@ def accept(
 
 def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], list[Dispatch]]:
     """What `accept` ends: an order's open troubles, and failed billing steps whose outcome nobody knows."""
-    rows = order.troubles.filter(closed_at=None).select_related("incident").order_by("pk")
-    steps = order.dispatches.filter(state=State.FAILED, may_have_acted=True, superseded=False, repeat=False)
+    rows = order.troubles.unresolved().select_related("incident").order_by("pk")
+    steps = order.dispatches.current().filter(state=State.FAILED, may_have_acted=True, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
     troubles = [row for row in rows if ends_by_accept(row.incident.code, row.incident.step, steps)]
     if incident:
@@ -314,7 +313,7 @@ def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now:
     lock_incidents({(row.incident.partner, row.incident.code) for row in troubles})
     AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
     for incident in {row.incident_id: row.incident for row in troubles}.values():
-        if not incident.affected.filter(closed_at=None).exists():
+        if not incident.affected.unresolved().exists():
             end_incidents([incident], now=now)
 
 
@@ -330,7 +329,7 @@ def _after_accepting(
     if BILLED_NOT_ACTIVE in codes and order.undo_since:
         give_restore_up(order, now=now, by=by)
     asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial has the mark too
-    if asked and not order.troubles.filter(closed_at=None, incident__code=LATE_UNDO).exists():
+    if asked and not order.troubles.unresolved().filter(incident__code=LATE_UNDO).exists():
         end_question(order, now=now, by=by)
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
 

@@ -1,0 +1,34 @@
+"""The words in which rows are asked for: each condition that many need is said here, once."""
+
+import datetime
+
+from django.db import models
+
+OPEN_STATES = ["due", "retrying", "sending"]  # of a dispatch that may be claimed now or later
+UNRESOLVED = ["open", "acknowledged"]  # of an incident that is not over, whether somebody has taken it up or not
+
+
+class DispatchQuerySet(models.QuerySet):
+    def current(self):
+        """Those that count: no newer dispatch has taken their place."""
+        return self.filter(superseded=False)
+
+    def open(self):
+        """Those that may be claimed, now or later."""
+        return self.filter(state__in=OPEN_STATES)
+
+    def due(self, now: datetime.datetime):
+        """Those that may be claimed now."""
+        return self.open().filter(next_try_at__lte=now)
+
+
+class AffectedOrderQuerySet(models.QuerySet):
+    def unresolved(self):
+        """Orders that an incident still stops."""
+        return self.filter(closed_at=None)
+
+
+class IncidentQuerySet(models.QuerySet):
+    def unresolved(self):
+        """Incidents that are not over, whether somebody has taken them up or not."""
+        return self.filter(state__in=UNRESOLVED)
