@@ -27,6 +27,7 @@ help:
 	@echo "make restore-drill  a copy of the database is put back while partners remember more, and a standby that lagged is promoted"
 	@echo "make lint    ruff: rules and format; mypy: types (strict where pyproject.toml says so)"
 	@echo "make coverage      lines and branches that the tests in process run on SQLite; at least 95 % of plan and services"
+	@echo "make house   functions per 1,000 lines, longest files, files that one order runs through; ARGS=--files names them"
 	@echo "make messages      write the Chinese catalogue anew from the sources, and compile it"
 	@echo "make venv    the virtual environment in $(VENV), from the lock files"
 	@echo "make lock    compile requirements*.in into lock files (ARGS=--upgrade takes newer versions)"
@@ -102,6 +103,9 @@ coverage: $(VENV)/stamp
 	@DESK_TEST_DATABASE_URL= $(PY) -m coverage run -m pytest -m "not processes and not kills and not versions" $(ARGS)
 	@$(PY) -m coverage report
 	@$(PY) -m coverage report --include="orders/plan.py,orders/services/*" --fail-under=95
+
+house: $(VENV)/stamp
+	@$(PY) -m tests.tools.house $(ARGS)
 
 messages: $(VENV)/stamp
 	@$(PY) -m tests.tools.messages
