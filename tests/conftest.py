@@ -86,20 +86,17 @@ SECOND_HALF = ("flows/", "processes/", "database/", "races/", "commands/", "mode
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what a parallel run plays: on PostgreSQL what SQLite covers, on SQLite the other half."""
+    """Leaves out what a parallel run plays: the other half; on PostgreSQL what SQLite covers, on SQLite what only
+    PostgreSQL plays where one answers."""
     half = os.environ.get("DESK_TEST_HALF")
     if half:
-        elsewhere = ON_POSTGRESQL_ALONE if os.environ.get("DESK_TEST_POSTGRESQL") == "1" else ()
-        _leave_out(
-            config,
-            items,
-            lambda path: path.startswith(SECOND_HALF) == (half == "1") or (elsewhere and path.startswith(elsewhere)),
-        )
-    elif os.environ.get("DESK_TEST_SHARED") == "1" and os.environ.get("DESK_TEST_DATABASE_URL"):
-        whole = os.environ.get("DESK_TEST_WHOLE") == "1"
-        _leave_out(
-            config, items, lambda path: path.startswith(ANY_DATABASE) or not (whole or path.startswith(DATABASE_FIRST))
-        )
+        _leave_out(config, items, lambda path: path.startswith(SECOND_HALF) == (half == "1"))
+    if half and os.environ.get("DESK_TEST_POSTGRESQL") == "1":
+        _leave_out(config, items, lambda path: path.startswith(ON_POSTGRESQL_ALONE))
+    if os.environ.get("DESK_TEST_SHARED") == "1" and os.environ.get("DESK_TEST_DATABASE_URL"):
+        _leave_out(config, items, lambda path: path.startswith(ANY_DATABASE))
+        if os.environ.get("DESK_TEST_WHOLE") != "1":
+            _leave_out(config, items, lambda path: not path.startswith(DATABASE_FIRST))
 
 
 def _leave_out(config, items, elsewhere):

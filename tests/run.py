@@ -56,7 +56,7 @@ class Run:
             | {"DESK_TEST_POSTGRESQL": "1" if beside_postgresql else ""}
             | dict([self.mark.split("=")])
         )
-        cache = f"cache_dir=.pytest_cache/{'postgresql' if url else f'sqlite{half}'}"
+        cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}{half}"
         command = [*PYTEST, "-o", cache, *arguments]
         self.began = time.monotonic()
         self.seconds = 0.0  # until it ended by itself
@@ -143,18 +143,25 @@ def describe(info: psycopg.ConnectionInfo) -> str:
 
 
 def run_all(server: Server | None, arguments: list[str], stopping: threading.Event) -> list[Run]:
-    """Runs pytest on each database and shows its output; no process is left when this returns."""
+    """Runs pytest on each database and shows what it wrote; no process is left when this returns.
+
+    All tests of a database are two halves, so that no run is much longer than the others.
+    """
+    beside = {"beside_postgresql": bool(server)}
+    halves = {"1": "first half", "2": "second half"}
+    wanted: list[dict] = [{"name": f"SQLite, {word}", "half": half, **beside} for half, word in halves.items()]
+    if arguments:
+        wanted = [{"name": "SQLite"}]
+    if server and os.environ.get("DESK_TEST_WHOLE") == "1" and not arguments:
+        wanted += [{"name": f"{server.name}, {word}", "half": half, "url": server.url} for half, word in halves.items()]
+    elif server:
+        wanted.append({"name": server.name, "url": server.url})
     runs: list[Run] = []
-    with tempfile.TemporaryFile() as later, tempfile.TemporaryFile() as last:
+    with contextlib.ExitStack() as files:
         try:
-            if arguments:
-                runs.append(Run("SQLite", arguments))
-            else:
-                beside = {"beside_postgresql": bool(server)}
-                runs.append(Run("SQLite, first half", arguments, half="1", **beside))
-                runs.append(Run("SQLite, second half", arguments, half="2", output=later, **beside))
-            if server:
-                runs.append(Run(server.name, arguments, url=server.url, output=last))
+            for place, one in enumerate(wanted):
+                output = files.enter_context(tempfile.TemporaryFile()) if place else None
+                runs.append(Run(arguments=arguments, output=output, **one))
             while not stopping.is_set() and [run for run in runs if not run.ended()]:
                 stopping.wait(LOOK_EVERY)
         finally:
