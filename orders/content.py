@@ -13,8 +13,6 @@ from typing import Any
 
 import idna
 
-from orders.error_messages import say_in_english
-
 MOST_DOMAINS = 20_000  # of one order
 LONGEST_NAME = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -76,17 +74,12 @@ def content_hash(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def domain_fault(name: str) -> str | None:
-    """What is wrong with the host name of a domain, in words for its sender; None if nothing is.
+def domain_fault(name: str) -> dict[str, Any] | None:
+    """What is wrong with the host name of a domain, as a code of `orders/error_messages.py` with its parameters:
+    `{"code": ..., ...}`; None if nothing is.
 
     It must be a real name: no address, no wildcard; internationalized ones may be. Letter case does not matter.
     """
-    found = find_domain_fault(name)
-    return say_in_english(found["code"], found) if found else None
-
-
-def find_domain_fault(name: str) -> dict[str, Any] | None:
-    """The same as a code of `orders/error_messages.py`: `{"code": ..., ...}`."""
     lower = name.lower()
     if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
         return None

@@ -6,6 +6,7 @@ import pytest
 
 from integrations.bboss.content import DomainListField
 from orders.content import domain_fault
+from orders.error_messages import say_in_english
 
 LABEL63 = "a" * 63
 LONG253 = ".".join([LABEL63, LABEL63, LABEL63, "b" * 57, "com"])
@@ -75,7 +76,8 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "why"), BAD)
 def test_invalid_says_why(name, why):
-    assert why in domain_fault(name)
+    wrong = domain_fault(name)
+    assert why in say_in_english(wrong["code"], wrong)
 
 
 @pytest.mark.parametrize("pattern", ["d{}.example.com", "网{}.example.com"])

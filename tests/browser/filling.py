@@ -213,7 +213,7 @@ def _files_of(number: str, now: datetime.datetime, base: dict, *, waived: bool) 
         {"file": names["busi_info"], "code": "empty", "message": "its first sheet has no data row below the heading"},
     ]
     ended = {"state": State.DONE, "next_try_at": None, "done_at": now}
-    tried = {"state": State.RETRYING, "next_try_at": now + datetime.timedelta(minutes=4), "error_code": "missing",
+    tried = {"state": State.RETRYING, "next_try_at": now + datetime.timedelta(hours=1), "error_code": "missing",
              "error": "; ".join(f"{one['file']}: {one['message']}" for one in findings)}  # fmt: skip
     make.DispatchFactory(order=order, step=Step.CHECK_FILES, channel=Channel.FILES, attempts=2, frozen_at=now,
                          about={"findings": findings}, **(ended if waived else tried))  # fmt: skip

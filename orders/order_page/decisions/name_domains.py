@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.content import MOST_DOMAINS, find_domain_fault
+from orders.content import MOST_DOMAINS, domain_fault
 from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, ReasonForm
@@ -35,7 +35,7 @@ class DomainsForm(ReasonForm):
         if len(names) > MOST_DOMAINS:
             raise forms.ValidationError(NotAllowedError("too_many_domains", most=MOST_DOMAINS).words())
         for name in names:
-            if wrong := find_domain_fault(name):
+            if wrong := domain_fault(name):
                 text = _("%(name)s can't be ordered: %(why)s")
                 raise forms.ValidationError(text, params={"name": name, "why": say(wrong["code"], wrong)})
         if twice := next((name for name, number in Counter(map(str.lower, names)).items() if number > 1), ""):
