@@ -626,3 +626,16 @@ def test_an_order_stands_under_its_incident_while_bpm_may_have_its_process(desk)
     desk.check()
     assert "restored" in desk.troubles("A0")
     desk.mend("resend first")
+
+
+def test_a_change_is_undone_while_a_later_ones_undoing_is_about_to_restore_its_records(desk):
+    """The earlier one's undoing must see what the later one's will bring back."""
+    desk.trial("T0", "a")
+    desk.change("C0", "T0", "b")
+    desk.change("C1", "T0", "a")
+    desk.deliver()
+    desk.withdraw("C1")
+    desk.dies(1)
+    desk.deliver()
+    desk.withdraw("C0")
+    desk.check()

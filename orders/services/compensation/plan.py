@@ -33,7 +33,7 @@ def _undoing(order: Order, now: datetime.datetime, how: str) -> list[Dispatch]:
         return _cancellation(order, _live_records(order), now)
     acts = acts_of(order)
     if order.kind == Kind.CHANGE:
-        made = _there(records_of(acts, Step.CREATE_TRIAL), acts)
+        made = _there(records_of(acts, Step.CREATE_TRIAL), order.trial)
         return [*_cancellation(order, made, now), *_restoration(order, acts, now)]
     if how == CANCEL:
         return [build_step(order, Step.CANCEL_BILLING, now=now, records=_own_records(order, acts))]
@@ -48,9 +48,12 @@ def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
     return list(dict.fromkeys([*records_of(acts, Step.CREATE_BILLING), *there]))
 
 
-def _there(records: list[int], acts: Iterable[Dispatch]) -> list[int]:
-    """Those that are at the big-data side, may be, or will be when a call in the air has ended."""
-    coming = {pk for row in acts if row.state in STILL_TO_COME for pk in row.records}
+def _there(records: list[int], trial: Order | None) -> list[int]:
+    """Those that are at the big-data side, may be, or will be when what is under way in the trial's line has ended: the
+    undoing of a later change may be about to restore them."""
+    if not records or trial is None:
+        return []
+    coming = _coming(trial)
     states: dict[int, str] = {}
     for batch in in_batches(records):
         states.update(BillingRecord.objects.filter(pk__in=batch).values_list("pk", "state"))
@@ -59,10 +62,15 @@ def _there(records: list[int], acts: Iterable[Dispatch]) -> list[int]:
 
 def _live_records(trial: Order) -> list[int]:
     """The trial's records that are live, may be, or will be when what is under way in its line has ended."""
-    steps = Dispatch.objects.current().filter(lane=trial.pk, state__in=STILL_TO_COME)
-    coming = {pk for records in steps.values_list("records", flat=True) for pk in records}
+    coming = _coming(trial)
     made = trial.billing_records.order_by("pk").values_list("pk", "state")
     return [pk for pk, state in made if state in BillingRecord.THERE or pk in coming]
+
+
+def _coming(trial: Order) -> set[int]:
+    """The records that unfinished steps in the trial's line are about."""
+    steps = Dispatch.objects.current().filter(lane=trial.pk, state__in=STILL_TO_COME)
+    return {pk for records in steps.values_list("records", flat=True) for pk in records}
 
 
 def _deletion(order: Order, records: list[int], unsure: bool, now: datetime.datetime) -> list[Dispatch]:
