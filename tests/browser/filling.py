@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from orders.attachments.check import KINDS
+from orders.error_messages import say_in_english
 from orders.models import BillingRecord, Dispatch, Order
 from tests import factories as make
 from tests.browser.pages import PASSWORD
@@ -208,13 +209,15 @@ def _files_of(number: str, now: datetime.datetime, base: dict, *, waived: bool) 
     names = {field: f"{number}_{kind}_20261120120000.xlsx" for field, kind in KINDS.items()}
     state = {"state": S.IN_PROGRESS} if waived else {"state": S.HELD, "held_because": Order.Held.FILES}
     order = make.OrderFactory(number=number, first=False, **state, **names, **base)
+    wrong = {"info_security": ("missing", "file_missing"), "busi_info": ("empty", "file_empty")}
     findings = [
-        {"file": names["info_security"], "code": "missing", "message": "no such file in the attachment folder"},
-        {"file": names["busi_info"], "code": "empty", "message": "its first sheet has no data row below the heading"},
+        {"file": names[field], "code": code, "message": say_in_english(why, {}), "why": {"code": why}}
+        for field, (code, why) in wrong.items()
     ]
     ended = {"state": State.DONE, "next_try_at": None, "done_at": now}
     tried = {"state": State.RETRYING, "next_try_at": now + datetime.timedelta(hours=1), "error_code": "missing",
-             "error": "; ".join(f"{one['file']}: {one['message']}" for one in findings)}  # fmt: skip
+             "error": "; ".join(f"{one['file']}: {one['message']}" for one in findings),
+             "error_params": {"parts": [one["why"] | {"file": one["file"]} for one in findings]}}  # fmt: skip
     make.DispatchFactory(order=order, step=Step.CHECK_FILES, channel=Channel.FILES, attempts=2, frozen_at=now,
                          about={"findings": findings}, **(ended if waived else tried))  # fmt: skip
     if waived:
