@@ -17,6 +17,7 @@ from orders.admin.scope import attributions_of, limit
 from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.models import Incident
+from orders.models.querysets import UNRESOLVED
 from orders.queries.doubts import mark
 from orders.services.incident_desk import (
     acknowledge_incident,
@@ -28,7 +29,7 @@ from orders.services.incidents import BOOKS_ONLY
 from orders.steps import PARTNERS
 
 State = Incident.State
-OPEN = frozenset({State.OPEN, State.ACKNOWLEDGED})
+OPEN = frozenset(UNRESOLVED)
 PERMISSION = "orders.change_incident"
 SENDERS = frozenset(PARTNERS.values())
 SHOWN = 20

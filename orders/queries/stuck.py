@@ -12,7 +12,8 @@ from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Incident, Order
+from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Order
+from orders.models.querysets import UNRESOLVED
 from orders.queries.doubts import SERVED, open_differences
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNERS_OWN
 from orders.services.incidents import DIFFERENCE as DIFFERS
@@ -21,7 +22,6 @@ from orders.steps import Phase
 
 S = Order.State
 STOPPED = [S.HELD, S.FAILED]
-NOT_OVER = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 UNKNOWN = "unknown"
 """The state that we show for a number without an order."""
 UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY = (
@@ -101,7 +101,7 @@ def _open_troubles() -> QuerySet[AffectedOrder]:
 
     Leaves out partners that are down or paused, since they belong to no order, and incidents that staff have accepted.
     """
-    rows = AffectedOrder.objects.unresolved().filter(accepted_by="", incident__state__in=NOT_OVER)
+    rows = AffectedOrder.objects.unresolved().filter(accepted_by="", incident__state__in=UNRESOLVED)
     return rows.exclude(incident__code__in=PARTNERS_OWN)
 
 

@@ -3,13 +3,13 @@
 import datetime
 
 from orders.models import Dispatch, Incident
-from orders.services.incidents import BREAKER_OPEN, OPEN, end_incidents, lock_incidents, open_incident
+from orders.services.incidents import BREAKER_OPEN, end_incidents, lock_incidents, open_incident
 from orders.services.order_state import add_event
 
 
 def partners_down() -> set[str]:
     """The partners whose breaker is open, as their incidents tell."""
-    return set(Incident.objects.filter(code=BREAKER_OPEN, state__in=OPEN).values_list("partner", flat=True))
+    return set(Incident.objects.unresolved().filter(code=BREAKER_OPEN).values_list("partner", flat=True))
 
 
 def note_partner_down(partner: str, error: str, *, dispatch_id: int, now: datetime.datetime) -> None:
@@ -23,5 +23,5 @@ def note_partner_up(partner: str, *, now: datetime.datetime) -> None:
     """The partner answers again: the incident is over, and one mail tells so. Runs inside the caller's transaction."""
     add_event(None, "breaker_closed", by="worker", now=now, partner=partner)
     lock_incidents([(partner, BREAKER_OPEN)])
-    down = Incident.objects.filter(partner=partner, step="", code=BREAKER_OPEN, state__in=OPEN)
+    down = Incident.objects.unresolved().filter(partner=partner, step="", code=BREAKER_OPEN)
     end_incidents(down, now=now)

@@ -8,12 +8,13 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident
-from orders.services.incidents import BOOKS_ONLY, OPEN, about, end_incidents, lock_incidents
+from orders.models.querysets import UNRESOLVED
+from orders.services.incidents import BOOKS_ONLY, about, end_incidents, lock_incidents
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake
 
 State = Incident.State
-NOT_OVER = [*OPEN, State.IGNORED]
+NOT_OVER = [*UNRESOLVED, State.IGNORED]
 
 
 @transaction.atomic
@@ -24,7 +25,7 @@ def acknowledge_incident(
 
     Raises NotAllowedError (it is over, ignored or unknown).
     """
-    incident = _locked(incident_id, OPEN, "acknowledged")
+    incident = _locked(incident_id, UNRESOLVED, "acknowledged")
     incident.state = State.ACKNOWLEDGED
     incident.owner_id = owner_id or incident.owner_id
     return _save(incident, "incident_acknowledged", by=by, now=now, note=note)
@@ -37,7 +38,7 @@ def ignore_incident(*, incident_id: int, by: str, now: datetime.datetime, note: 
     It stays ignored for its orders, however often they fail in this way. Another order with this cause opens a new
     incident. Raises NotAllowedError.
     """
-    incident = _locked(incident_id, OPEN, "ignored", by_hand=True)
+    incident = _locked(incident_id, UNRESOLVED, "ignored", by_hand=True)
     incident.state = State.IGNORED
     return _save(incident, "incident_ignored", by=by, now=now, note=note)
 

@@ -16,7 +16,6 @@ from orders.refusal_causes import MOST_GROUPS, OTHERS, SPEAKS, words_of
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import queue_mail
 
-OPEN = [Incident.State.OPEN, Incident.State.ACKNOWLEDGED]
 BREAKER_OPEN = "breaker_open"
 PARTNER_PAUSED = "partner_paused"
 PARTNERS_OWN = frozenset({BREAKER_OPEN, PARTNER_PAUSED})
@@ -106,10 +105,10 @@ def _incident(order: Order, partner: str, step: str, code: str, told: dict, now:
     words = words_of(code, told["detail"].replace(order.number, "#"))
     ignored = same.filter(state=Incident.State.IGNORED, affected__order=order, affected__closed_at=None)
     known = ignored.order_by("-pk").first()
-    known = known or same.filter(words=words, state__in=OPEN).first()
-    if known is None and words and same.filter(state__in=OPEN).exclude(words=OTHERS).count() >= MOST_GROUPS:
+    known = known or same.unresolved().filter(words=words).first()
+    if known is None and words and same.unresolved().exclude(words=OTHERS).count() >= MOST_GROUPS:
         words = OTHERS
-        known = same.filter(words=words, state__in=OPEN).first()
+        known = same.unresolved().filter(words=words).first()
     if known is None:
         fields = {"partner": partner, "step": step, "code": code, "words": words, **told}
         return Incident.objects.create(**fields, first_at=now, last_at=now)
@@ -142,7 +141,7 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
 def _stopping_nobody(incidents: Iterable[int]) -> QuerySet[Incident]:
     """Those of these incidents that are open and stop no order any more."""
     still = AffectedOrder.objects.unresolved().filter(incident__in=incidents).values("incident")
-    return Incident.objects.filter(pk__in=incidents, state__in=OPEN).exclude(pk__in=still)
+    return Incident.objects.unresolved().filter(pk__in=incidents).exclude(pk__in=still)
 
 
 def close_troubles(

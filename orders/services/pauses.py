@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
-from django.db.models import DateTimeField, Q
+from django.db.models import DateTimeField, Q, QuerySet
 from django.utils import timezone
 
 from orders.db.compiled_sql import Prepared, Slot
@@ -18,7 +18,6 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
 from orders.queries.pausing import slept_through, waiting_steps
 from orders.services.incidents import (
-    OPEN,
     PARTNER_PAUSED,
     about,
     end_incidents,
@@ -145,13 +144,13 @@ def _remind(row: Pause, now: datetime.datetime) -> bool:
     if not Pause.objects.not_ended().filter(pk=row.pk, reminded_at=row.reminded_at).update(reminded_at=now):
         return False
     detail = f"{row.paused_by}: {row.reason}"
-    told = set(Incident.objects.filter(**_cause(row.partner)).values_list("affected__order", flat=True))
+    told = set(_reminders(row.partner).values_list("affected__order", flat=True))
     for order in _one_of_each_attribution(row.partner, now):
         incident = open_incident(order, **_about(row.partner), detail=detail, now=now)
         if order.pk in told and row.partner != Pause.Partner.MAIL:
             queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words="", **about(incident))
     lock_incidents([(row.partner, PARTNER_PAUSED)])
-    if not Incident.objects.filter(**_cause(row.partner)).exists():
+    if not _reminders(row.partner).exists():
         Incident.objects.create(**_about(row.partner), detail=detail, first_at=now, last_at=now)
     wake()
     return True
@@ -171,13 +170,14 @@ def _about(partner: str) -> dict:
     return {"partner": partner, "step": "", "code": PARTNER_PAUSED}
 
 
-def _cause(partner: str) -> dict:
-    return _about(partner) | {"state__in": OPEN}
+def _reminders(partner: str) -> QuerySet[Incident]:
+    """The partner's reminders that are not over."""
+    return Incident.objects.unresolved().filter(**_about(partner))
 
 
 def _end_reminder(partner: str, now: datetime.datetime) -> None:
     lock_incidents([(partner, PARTNER_PAUSED)])
-    end_incidents(Incident.objects.filter(**_cause(partner)), now=now)
+    end_incidents(_reminders(partner), now=now)
 
 
 def _lock() -> None:
