@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders.db.compiled_sql import Prepared, Slot
+from orders.db.compiled_sql import OneOf, Prepared, Slot
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
 from tests import factories
 
@@ -68,3 +68,39 @@ def test_a_value_cannot_become_sql():
 def test_a_missing_value_is_an_error():
     with pytest.raises(KeyError):
         Prepared(lambda: Order.objects.filter(number=Slot("number")))()
+
+
+def test_a_list_of_values_may_be_empty_or_long_and_takes_one_statement(django_assert_num_queries):
+    wanted = [factories.DispatchFactory().pk for _ in range(3)]
+    by_id = Prepared(lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by("pk"))
+    by_order = Prepared(lambda: Dispatch.objects.filter(OneOf("order__number", "numbers")).values_list("pk"))
+    with django_assert_num_queries(5):
+        assert by_id(ids=[]) == by_order(numbers=()) == []
+        assert [row.pk for row in by_id(ids={*wanted[:2], 10**9})] == wanted[:2]
+        assert [row.pk for row in by_id(ids=range(1, 100_001))] == [pk for pk in wanted if pk <= 100_000]
+        assert by_order(numbers=["' OR 1=1 --", '"]', "%s"]) == []
+
+
+def test_a_list_stands_beside_other_conditions():
+    one, two, three = (factories.DispatchFactory(step=step) for step in ("start_bpm", "create_billing", "start_bpm"))
+    ask = Prepared(
+        lambda: (
+            Dispatch.objects.filter(OneOf("pk", "ids") | OneOf("order__number", "numbers"), step=Slot("step"))
+            .order_by("pk")
+            .values_list("pk")
+        )
+    )
+    assert ask(step="start_bpm", ids=[one.pk, two.pk], numbers=[three.order.number]) == [one.pk, three.pk]
+
+
+def test_related_rows_come_with_it_and_what_is_deferred_comes_later(django_assert_num_queries):
+    trial = factories.OrderFactory()
+    rows = [factories.DispatchFactory(order__trial=trial, order__kind="activation"), factories.DispatchFactory()]
+    queries = Dispatch.objects.select_related("order__trial").defer("payload", "order__content").order_by("pk")
+    wanted = list(queries)
+    found = Prepared(lambda: queries.filter(OneOf("pk", "ids")))(ids=[row.pk for row in rows])
+    with django_assert_num_queries(0):
+        assert [row.order.trial for row in found] == [trial, None]
+    assert [row.get_deferred_fields() for row in found] == [row.get_deferred_fields() for row in wanted]
+    assert [columns(row) for row in found] == [columns(row) for row in wanted]
+    assert found[0].order.content == rows[0].order.content

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from integrations.models import Breaker
+from orders.db.compiled_sql import OneOf, Prepared
 from orders.models import Attempt
 from orders.services.breakers import note_partner_down, note_partner_up
 from orders.services.outbox.outcome import Outcome
@@ -23,6 +24,8 @@ GUARDED = ("bigdata", "bpm")
 LEAST_DISPATCHES = 3
 KEPT_DISPATCHES = 10
 READ_EVERY = 1.0
+OPEN = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))
+TROUBLED = Prepared(lambda: Breaker.objects.filter(OneOf("partner", "partners"), failures__gt=0).values_list("partner"))
 
 
 @dataclass
@@ -36,7 +39,7 @@ class Tally:
 
 def open_partners() -> set[str]:
     """The partners whose breaker is open now."""
-    return set(Breaker.objects.filter(opened_at__isnull=False).values_list("partner", flat=True))
+    return set(OPEN())
 
 
 def may_probe(partner: str, *, now: datetime.datetime) -> bool:
@@ -79,7 +82,7 @@ def note_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime) -> boo
     if not tallies:
         return False
     written = False
-    troubled = set(Breaker.objects.filter(partner__in=tallies, failures__gt=0).values_list("partner", flat=True))
+    troubled = set(TROUBLED(partners=tallies))
     for partner, tally in tallies.items():
         if tally.failed or partner in troubled:
             _note(partner, tally, now)

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, close_old_connections
+from django.db.models import DateTimeField
 from django.utils import timezone
 
 from integrations.database_deadline import Outage, is_away, one_line
@@ -28,6 +29,7 @@ from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe,
 from integrations.worker.lease_lock import Turn
 from integrations.worker.parent_link import ending
 from orders.activation import activate
+from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Attempt, Dispatch, Pause
 from orders.services.outbox.claim import claim, next_due, paused_partners
 from orders.services.outbox.outcome import Outcome, Work
@@ -47,6 +49,7 @@ CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out
 LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
 LOOK_EVERY = 0.5
 WORKER = socket.gethostname()[:48]
+DUE = Prepared(lambda: Dispatch.objects.due(Slot("now", DateTimeField())).order_by().values_list("pk")[:1])
 WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds: a database that is restarted is back by then
 Given = TypeVar("Given")
 
@@ -350,7 +353,7 @@ def _passes(error: Exception) -> bool:
 
 def is_due(*, now: datetime.datetime) -> bool:
     """Whether there may be something to claim. A look costs no lock: most drains find that another has done it all."""
-    return Dispatch.objects.due(now).exists()
+    return bool(DUE(now=now))
 
 
 def _call(flight: Flight, ends_at: Callable[[], float]) -> Outcome:

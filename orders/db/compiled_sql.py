@@ -8,27 +8,29 @@ A Prepared query is written as ever, with a Slot in place of each value that cha
     OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None)[:1])
     rows = OPEN_CLAIM(trial=trial.pk)
 
-It gives rows of a model, or what `values_list` names. A Slot's field says how its value goes to the database; without
-one it goes as it is, as numbers and texts may.
+It gives rows of a model with what `select_related` names, or what `values_list` names. A Slot's field says how its
+value goes to the database; without one it goes as it is, as numbers and texts may. `OneOf("pk", "ids")` is the
+condition for a list of values.
 
 `insert_rows` and `update_rows` do what `bulk_create` and `bulk_update` do, for plain tables: no signals, no parents.
 Only services use them, since they can write a state.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Field, JSONField, Model, QuerySet, Value
+from django.db.models import BooleanField, Field, Func, JSONField, Model, QuerySet, Value
+from django.db.models.query import get_related_populators
 
 ROWS_A_STATEMENT = 100
-KEYS_A_STATEMENT = 10_000  # PostgreSQL takes 65,535 values in one statement, some builds of SQLite 32,766
 PLAIN = {str, int, bool, type(None)}
 
 
 class Slot(Value):
-    """The place of a value. Only for comparisons with one value: not for lists, JSON or parts of texts."""
+    """The place of a value. Only for comparisons with one value: not for JSON or parts of texts."""
 
     def __init__(self, name: str, field: Field | None = None):
         super().__init__(name, output_field=field or Field())
@@ -39,6 +41,37 @@ class Slot(Value):
     def fill(self, values: dict, database):
         """The value for this place."""
         return self.output_field.get_db_prep_value(values[self.value], database)
+
+
+class OneOf(Func):
+    """Whether a column has one of the values of a list, which may be long or empty: numbers or texts."""
+
+    output_field = BooleanField()
+
+    def __init__(self, column: str, name: str):
+        super().__init__(column)
+        self.slot = ListSlot(name)
+
+    def as_sql(self, compiler, connection):
+        sql, values = compiler.compile(self.source_expressions[0])
+        return f"{sql} {one_of(connection.vendor)}", [*values, self.slot]
+
+
+class ListSlot(Slot):
+    """The place of a whole list, which goes to the database as one value."""
+
+    def fill(self, values: dict, database):
+        return as_list(values[self.value], database.vendor)
+
+
+def one_of(vendor: str) -> str:
+    """SQL: is one of a list. The text is the same however long the list is."""
+    return "= ANY(%s)" if vendor == "postgresql" else "IN (SELECT value FROM json_each(%s))"
+
+
+def as_list(values: Iterable, vendor: str):
+    """A list as `one_of` takes it."""
+    return list(values) if vendor == "postgresql" else json.dumps(list(values))
 
 
 class Prepared:
@@ -65,16 +98,32 @@ class Prepared:
         compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, places = compiler.as_sql()
         converters = compiler.get_converters([column for column, _, _ in compiler.select])
-        names = [column.target.attname for column, _, _ in compiler.select if hasattr(column, "target")]
+        make = _model_maker(compiler) if rows.query.default_cols else _plain
 
         def read(found: list) -> list:
-            if converters:
-                found = compiler.apply_converters(found, converters)
-            if rows.query.default_cols:
-                return [rows.model.from_db(DEFAULT_DB_ALIAS, names, row) for row in found]
-            return [row[0] if len(row) == 1 else tuple(row) for row in found]
+            return [make(row) for row in (compiler.apply_converters(found, converters) if converters else found)]
 
         return sql, tuple(places), read
+
+
+def _model_maker(compiler) -> Callable[[Sequence], Model]:
+    """What makes a row into an instance of the model, with the related ones that `select_related` names."""
+    info, select = compiler.klass_info, compiler.select
+    first, last = info["select_fields"][0], info["select_fields"][-1] + 1
+    names = [column.target.attname for column, _, _ in select[first:last]]
+    related = get_related_populators(info, select, DEFAULT_DB_ALIAS)
+
+    def make(row: Sequence) -> Model:
+        instance = info["model"].from_db(DEFAULT_DB_ALIAS, names, row[first:last])
+        for populator in related:
+            populator.populate(row, instance)
+        return instance
+
+    return make
+
+
+def _plain(row: Sequence):
+    return row[0] if len(row) == 1 else tuple(row)
 
 
 def _filled(place, values: dict, database):
@@ -96,9 +145,8 @@ def update_rows(rows: Iterable[Model], names: Sequence[str]) -> None:
     statement = _update_statement(type(rows[0]), tuple(names))
     with connection.cursor() as cursor:
         if _are_alike(rows, statement):
-            for batch in in_batches(row.pk for row in rows):
-                condition, keys = _one_of(batch)
-                cursor.execute(f"{statement.sql} {condition}", [*_values(rows[0], statement), *keys])
+            keys = as_list((row.pk for row in rows), connection.vendor)
+            cursor.execute(f"{statement.sql} {one_of(connection.vendor)}", [*_values(rows[0], statement), keys])
         else:
             cursor.executemany(f"{statement.sql} = %s", [[*_values(row, statement), row.pk] for row in rows])
 
@@ -107,13 +155,6 @@ def _are_alike(rows: list[Model], statement: "Statement") -> bool:
     names = [field.attname for field in statement.fields]
     first = [getattr(rows[0], name) for name in names]
     return all(getattr(row, name) == value for row in rows[1:] for name, value in zip(names, first, strict=True))
-
-
-def _one_of(keys: list[int]) -> tuple[str, list]:
-    """The condition and its values. PostgreSQL takes a list as one value, so that the text is always the same."""
-    if connection.vendor == "postgresql":
-        return "= ANY(%s)", [keys]
-    return f"IN ({', '.join(['%s'] * len(keys))})", keys
 
 
 class Statement(NamedTuple):
@@ -174,13 +215,12 @@ def _quoted(name: str) -> str:
     return connection.ops.quote_name(name)
 
 
-def in_batches(keys: Iterable[int]) -> Iterator[list[int]]:
-    """The keys in lists that one statement can take."""
-    keys = list(keys)
-    for start in range(0, len(keys), KEYS_A_STATEMENT):
-        yield keys[start : start + KEYS_A_STATEMENT]
-
-
 def load_rows(model: type[Model], keys: Iterable[int]) -> dict[int, Model]:
-    """The rows of these keys, by key."""
-    return {pk: row for batch in in_batches(keys) for pk, row in model.objects.in_bulk(batch).items()}
+    """The rows of these keys, by key; no keys ask nothing."""
+    keys = list(keys)
+    return {row.pk: row for row in _by_keys(model)(keys=keys)} if keys else {}
+
+
+@functools.cache
+def _by_keys(model: type[Model]) -> Prepared:
+    return Prepared(lambda: model.objects.filter(OneOf("pk", "keys")).order_by())

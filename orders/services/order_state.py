@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from django.db.models import Case, When
 
-from orders.db.compiled_sql import insert_rows, update_rows
+from orders.db.compiled_sql import OneOf, Prepared, insert_rows, update_rows
 from orders.errors import OrderUnknownError
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, TrialClaim
 from orders.restored_guard import remember
@@ -20,6 +20,23 @@ from orders.steps import FIXES
 
 State = Order.State
 TRIALS_FIRST = Case(When(kind=Order.Kind.TRIAL, then=0), default=1)
+LOCKED = Prepared(
+    lambda: (
+        Order.objects.filter(OneOf("pk", "ids"))
+        .order_by(TRIALS_FIRST, "pk")
+        .select_for_update(no_key=True)
+        .defer("content")
+    )
+)
+STEPS_OF = Prepared(
+    lambda: (
+        Dispatch.objects.current()
+        .filter(OneOf("order_id", "orders"), undo=False, repeat=False)
+        .exclude(step__in=FIXES)
+        .order_by("position")
+        .values_list("order_id", "state", "blocking", "gate")
+    )
+)
 CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
 
 
@@ -29,8 +46,7 @@ def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
     NO KEY: rows that only point at an order (attempts, events) may still be inserted meanwhile. SQLite has no row
     locks; its IMMEDIATE transactions exclude each other anyway.
     """
-    rows = Order.objects.filter(pk__in=set(ids)).order_by(TRIALS_FIRST, "pk").select_for_update(no_key=True)
-    orders = {order.pk: order for order in rows.defer("content")}
+    orders = {order.pk: order for order in LOCKED(ids=set(ids))}
     for order in orders.values():
         if order.trial_id in orders:
             order.trial = orders[order.trial_id]
@@ -82,9 +98,7 @@ def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) 
 
 def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
     facts = defaultdict(list)
-    rows = Dispatch.objects.current().filter(order__in=orders, undo=False, repeat=False)
-    rows = rows.exclude(step__in=FIXES).order_by("position")
-    for order_id, state, blocking, gate in rows.values_list("order_id", "state", "blocking", "gate"):
+    for order_id, state, blocking, gate in STEPS_OF(orders=[order.pk for order in orders]):
         facts[order_id].append(StepFacts(state, blocking, gate))
     return facts
 

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Iterable
 
-from orders.db.compiled_sql import in_batches
+from orders.db.compiled_sql import OneOf, Prepared
 from orders.models import BillingRecord, Dispatch, Order
 from orders.services.outbox.acts import acts_of, records_of
 from orders.services.outbox.enqueue import build_step
@@ -13,6 +13,7 @@ from orders.steps import Phase
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 LOOK_AGAIN = datetime.timedelta(minutes=10)  # contract 3.9, Unknown
 STILL_TO_COME = [State.WAITING, State.DUE, State.SENDING, State.RETRYING]
+STATES = Prepared(lambda: BillingRecord.objects.filter(OneOf("pk", "records")).order_by().values_list("pk", "state"))
 CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
 
 
@@ -54,9 +55,7 @@ def _there(records: list[int], trial: Order | None) -> list[int]:
     if not records or trial is None:
         return []
     coming = _coming(trial)
-    states: dict[int, str] = {}
-    for batch in in_batches(records):
-        states.update(BillingRecord.objects.filter(pk__in=batch).values_list("pk", "state"))
+    states = dict(STATES(records=records))
     return [pk for pk in records if pk in coming or states[pk] in BillingRecord.THERE]
 
 

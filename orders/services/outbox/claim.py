@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
-from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
+from orders.db.compiled_sql import OneOf, Prepared, Slot, insert_rows, update_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.restored_guard import Standing, look
 from orders.services.held_processes import hold_processes, is_held
@@ -42,7 +42,14 @@ LOST = Prepared(
         .values_list("pk", "state", "lost", "lease_token", "channel")[:100]
     )
 )
-
+WITH_ORDERS = Prepared(
+    lambda: (
+        Dispatch.objects.filter(OneOf("pk", "ids"))
+        .order_by("next_try_at", "pk")
+        .select_related("order", "order__service_type", "order__attribution", "order__trial__attribution")
+        .defer("order__content", "order__trial__content")
+    )
+)
 
 # Builds the payload of dispatches at their first attempt, with their records by id: {dispatch id: text}; a failure is
 # an Exception in its place.
@@ -160,11 +167,9 @@ def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool], stand
     ids = next(filter(None, (_due_ids(rooms, now, lost, standing.restored) for lost in kinds)), [])
     if not ids:
         return []
-    rows = Dispatch.objects.filter(pk__in=ids).order_by("next_try_at", "pk")
-    rows = rows.select_related("order", "order__service_type", "order__attribution", "order__trial__attribution")
-    rows = rows.defer("order__content", "order__trial__content")
+    rows = WITH_ORDERS(ids=ids)
     if not standing.last_order:
-        return list(rows)
+        return rows
     return [row for row in rows if not is_held(row, last_order=standing.last_order, last_event=standing.last_event)]
 
 

@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Collection, Iterable
 
+from orders.db.compiled_sql import OneOf, Prepared
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.approvals import apply_decisions
 from orders.services.compensation.finish import finish_undo, leave_out_needless, note_undone
@@ -24,6 +25,22 @@ from orders.steps import STEPS
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ENDED = {State.DONE, State.FAILED, State.CLOSED}
+GIVEN_UP = Prepared(
+    lambda: (
+        Dispatch.objects.current()
+        .filter(OneOf("order_id", "orders"), state=State.GIVEN_UP, undo=False)
+        .order_by()
+        .values_list("order_id")
+    )
+)
+TROUBLES = Prepared(
+    lambda: (
+        AffectedOrder.objects.unresolved()
+        .filter(OneOf("order_id", "orders"))
+        .order_by()
+        .values_list("order_id", "incident__step", "incident__partner", "incident__code")
+    )
+)
 NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # codes that say nothing about what the partner thinks of the order
 
 
@@ -78,8 +95,7 @@ def _beside_given_up(done: Iterable[Dispatch]) -> list[Dispatch]:
     ended = {row.order_id: row for row in done if row.lane and not row.undo and row.step != Step.ASK_BILLING}
     if not ended:
         return []
-    given_up = Dispatch.objects.current().filter(order__in=ended, state=State.GIVEN_UP, undo=False)
-    return [ended[pk] for pk in set(given_up.values_list("order_id", flat=True))]
+    return [ended[pk] for pk in set(GIVEN_UP(orders=ended))]
 
 
 def _did_nothing(row: Dispatch) -> bool:
@@ -140,9 +156,7 @@ def _was_cancelled(row: Dispatch) -> bool:
 def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, str]]:
     """Orders and steps that an incident stops, and those that failed now. The locks of all incidents that are opened or
     closed for them are taken at once: one by one, two batches could wait for each other."""
-    open_ones = AffectedOrder.objects.unresolved().filter(order__in=[row.order_id for row in done])
-    facts = ("order_id", "incident__step", "incident__partner", "incident__code")
-    found = list(open_ones.values_list(*facts)) if done else []
+    found = TROUBLES(orders=[row.order_id for row in done]) if done else []
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
     causes = {(partner, code) for *_, partner, code in found} | {(STEPS[row.step].partner, "") for row in failed}
     if causes:

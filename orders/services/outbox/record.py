@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import transaction
 
-from orders.db.compiled_sql import insert_rows, load_rows, update_rows
+from orders.db.compiled_sql import OneOf, Prepared, insert_rows, load_rows, update_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
 from orders.services.order_state import add_event, add_events, convert_trials, event, lock_orders
 from orders.services.outbox.follow_up import move_on
@@ -27,6 +27,12 @@ ONLY_THERE = {Effect.CANCEL, Effect.EXTEND}  # what is not at the big-data side 
 ENDS_ANEW = {Effect.CREATE, Effect.EXTEND}
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at"]
+ORDERS_OF = Prepared(
+    lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by().values_list("order_id", "order__trial_id")
+)
+LOCKED = Prepared(
+    lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by("pk").select_for_update(no_key=True).defer("payload")
+)
 FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
 ROW = [
     "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
@@ -57,11 +63,9 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
 
 def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
     """Orders first, then their dispatches: the same way round as everywhere."""
-    ids = Dispatch.objects.filter(pk__in=outcomes).values_list("order_id", "order__trial_id")
-    orders = lock_orders({pk for pair in ids for pk in pair if pk})
-    rows = Dispatch.objects.filter(pk__in=outcomes).order_by("pk").select_for_update(no_key=True)
+    orders = lock_orders({pk for pair in ORDERS_OF(ids=outcomes) for pk in pair if pk})
     found = {}
-    for row in rows.defer("payload"):
+    for row in LOCKED(ids=outcomes):
         row.order = orders[row.order_id]
         found[row.pk] = row
     return found

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from orders.db.compiled_sql import OneOf, Prepared
 from orders.models import Dispatch, Order
 from orders.steps import FIXES
 
@@ -17,6 +18,14 @@ NO_MORE = (Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)) & Q(
 )
 NOT_GIVEN_UP = ~(NO_MORE | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 HOLDS_ITS_ORDER = Q(state=State.GIVEN_UP, undo=True)  # a deletion that staff gave up, until its records are settled
+WAITING = Prepared(
+    lambda: (
+        Dispatch.objects.current()
+        .filter(OneOf("order_id", "orders") | OneOf("lane", "lanes"), state=State.WAITING)
+        .order_by()
+        .values_list("pk")[:1]
+    )
+)
 STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 
 
@@ -35,10 +44,9 @@ def release(
     gate (approval, start day) is open and the order bears no undo mark. One conditional UPDATE on the step's own row:
     schedule, sweep, command and a finished step may all call it at once.
     """
-    waiting = _waiting(order_ids, lanes)
-    if order_ids is not None and not waiting.exists():  # putting the UPDATE together costs more than this look
+    if order_ids is not None and not WAITING(orders=order_ids, lanes=lanes):  # the UPDATE costs more than this look
         return 0
-    ready = _ready(now, waiting).order_by()
+    ready = _ready(now, _waiting(order_ids, lanes)).order_by()
     if dated:
         ready = ready.filter(not_before__lte=now)
     if connection.features.has_select_for_update_skip_locked:
