@@ -19,6 +19,7 @@ from orders.states import StepFacts, derive_state, set_state
 from orders.steps import FIXES
 
 State = Order.State
+SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 TRIALS_FIRST = Case(When(kind=Order.Kind.TRIAL, then=0), default=1)
 LOCKED = Prepared(
     lambda: (
@@ -80,6 +81,13 @@ def add_events(rows: Iterable[OrderEvent]) -> None:
     insert_rows(rows)
     if rows:
         remember(rows[-1].pk)
+
+
+def end_of(order: Order) -> datetime.datetime | None:
+    """When the records of a trial or change end: BizEnd 23:59:59. None without one, and for activations."""
+    if order.kind == Order.Kind.ACTIVATION or order.biz_end is None:
+        return None
+    return datetime.datetime.combine(order.biz_end, datetime.time(23, 59, 59), SHANGHAI)
 
 
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:

@@ -3,6 +3,9 @@
 A person found the first ones before the model existed; their points are those of "Books that stay right".
 """
 
+from orders.models import BillingRecord
+from tests.conftest import shanghai
+
 
 def test_opened_order_cancels_what_a_later_change_added(desk):
     """Point 1: a1's trial record is cancelled, x1's must be too."""
@@ -639,3 +642,49 @@ def test_a_change_is_undone_while_a_later_ones_undoing_is_about_to_restore_its_r
     desk.deliver()
     desk.withdraw("C0")
     desk.check()
+
+
+def test_a_withdrawn_activation_gives_back_what_its_lost_cancel_took(desk):
+    """After a restore the trial's own creation finds its record cancelled: the activation did it, in what was lost."""
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0", "")
+    desk.copy()
+    desk.judged()
+    desk.restore()
+    desk.check()
+    desk.mend("withdraw first")
+
+
+def test_a_withdrawn_change_gives_back_what_its_lost_cancel_took(desk):
+    desk.trial("T0", "ab")
+    desk.change("C0", "T0", "a")
+    desk.copy()
+    desk.judged()
+    desk.restore()
+    desk.judged()
+    desk.withdraw("C0")
+    desk.check()
+
+
+def test_so_does_an_activation_behind_a_change_when_both_were_lost(desk):
+    desk.trial("T0", "ab")
+    desk.change("C0", "T0", "a")
+    desk.activation("A0", "T0", "")
+    desk.copy()
+    desk.judged()
+    desk.restore()
+    desk.check()
+    desk.mend("withdraw first")
+
+
+def test_what_is_given_back_ends_as_the_trials_last_change_says(desk):
+    desk.trial("T0", "a", end=3)
+    desk.change("C0", "T0", "a", end=9)
+    desk.activation("A0", "T0", "")
+    desk.copy()
+    desk.judged()
+    desk.restore()
+    desk.check()
+    desk.mend("withdraw first")
+    [end] = BillingRecord.objects.filter(order__number="T0").values_list("cancel_time", flat=True)
+    assert end == shanghai("2023-09-29 23:59:59")

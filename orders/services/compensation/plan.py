@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from orders.db.compiled_sql import OneOf, Prepared
 from orders.models import BillingRecord, Dispatch, Order
+from orders.services.order_state import end_of
 from orders.services.outbox.acts import acts_of, records_of
 from orders.services.outbox.enqueue import build_step
 from orders.services.planning import ended, is_closed, latest_shape
@@ -89,12 +90,16 @@ def _deletion(order: Order, records: list[int], unsure: bool, now: datetime.date
 def _restoration(order: Order, acts: list[Dispatch], now: datetime.datetime) -> list[Dispatch]:
     """Makes the trial's records again as they were, unless the trial has ended meanwhile or was closed before."""
     records = records_of(acts, Step.CANCEL_TRIAL, Step.EXTEND_TRIAL)
-    if not records or ended(latest_shape(order.trial), now) or is_closed(order.trial) or _was_closed(order):
+    if not records or is_closed(order.trial) or _was_closed(order):
+        return []
+    if ended(shape := latest_shape(order.trial), now):
         return []
     ends: dict[str, list[int]] = {}
     for row in acts:
         for end, ids in row.about.get("ends", {}).items():
             ends.setdefault(end, []).extend(ids)
+        if (lost := row.about.get("lost")) and (end := end_of(shape)):  # a change that moved it found them cancelled
+            ends.setdefault(end.isoformat(), []).extend(lost)
     about = {"ends": ends} if ends else {}
     return [build_step(order, Step.RESTORE_TRIAL, now=now, records=records, about=about)]
 

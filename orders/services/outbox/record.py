@@ -11,12 +11,13 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from orders.db.compiled_sql import OneOf, Prepared, insert_rows, load_rows, update_rows
-from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
-from orders.services.order_state import add_event, add_events, convert_trials, event, lock_orders
+from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order, OrderEvent
+from orders.services.order_state import SHANGHAI, add_event, add_events, convert_trials, end_of, event, lock_orders
 from orders.services.outbox.follow_up import move_on
-from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
 from orders.steps import STEPS, Effect, Phase
@@ -24,8 +25,8 @@ from orders.steps import STEPS, Effect, Phase
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 Kind = Order.Kind
 ONLY_THERE = {Effect.CANCEL, Effect.EXTEND}  # what is not at the big-data side can be neither cancelled nor extended
+FOUND_AT_CREATION = Q(incident__step=Step.CREATE_TRIAL, incident__code=ACTED_BEFORE)
 ENDS_ANEW = {Effect.CREATE, Effect.EXTEND}
-SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at"]
 ORDERS_OF = Prepared(
     lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by().values_list("order_id", "order__trial_id")
@@ -33,6 +34,26 @@ ORDERS_OF = Prepared(
 LOCKED = Prepared(
     lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by("pk").select_for_update(no_key=True).defer("payload")
 )
+TRIALS_RECORDS = Prepared(
+    lambda: (
+        BillingRecord.objects.filter(OneOf("order_id", "trials"), state__in=BillingRecord.THERE)
+        .order_by()
+        .values_list("order_id", "pk")
+    )
+)
+LOST_CANCELS = Prepared(
+    lambda: (
+        BillingRecord.objects.filter(
+            OneOf("order_id", "trials"),
+            ~Exists(AffectedOrder.objects.filter(FOUND_AT_CREATION, order=OuterRef("order")).exclude(accepted_by="")),
+            state=BillingRecord.State.CANCELLED,
+            dispatch__step=Step.CREATE_TRIAL,
+            dispatch__error_code=ACTED_BEFORE,
+        )
+        .order_by()
+        .values_list("pk", "order_id")
+    )
+)  # cancelled when the trial's creation met it, and staff have not accepted that
 FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
 ROW = [
     "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
@@ -184,12 +205,14 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
     """The records of dispatches that are attempted for the first time, with their times as T (`frozen_at`) decides
     them, unsaved; by id. What a cancel is about is decided here: all that is live then, or may be."""
     fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
-    _find_trials_records(fresh)
+    lost = _find_trials_records(fresh)
     records = load_rows(BillingRecord, {pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
     for row in fresh:
         if STEPS[row.step].effect in ONLY_THERE:
             if not row.repeat:
-                row.records = [pk for pk in row.records if records[pk].state in BillingRecord.THERE]
+                again = lost.intersection(row.records) if row.step == Step.CANCEL_TRIAL and not row.undo else ()
+                row.records = [pk for pk in row.records if records[pk].state in BillingRecord.THERE or pk in again]
+                row.about |= {"lost": sorted(again)} if again else {}
             row.size = len(row.records)
         if row.step == Step.EXTEND_TRIAL:
             row.about = {"ends": _ends(records[pk] for pk in row.records)}
@@ -197,18 +220,23 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
     return records
 
 
-def _find_trials_records(fresh: list[Dispatch]) -> None:
+def _find_trials_records(fresh: list[Dispatch]) -> set[int]:
     """An activation cancels every record of its trial that is there, under whatever productId; so does the withdrawal
-    of a trial (contract 3.9, 13)."""
+    of a trial (contract 3.9, 13). Returns the records that a change or activation of these has cancelled before, in
+    what a restored database lost: it cancels them once more, so that its undoing knows of them."""
     cancels = [row for row in fresh if row.step == Step.CANCEL_TRIAL and not row.repeat]
-    cancels = [row for row in cancels if row.order.kind != Kind.CHANGE]
+    if not cancels:
+        return set()
     found: dict[int, list[int]] = {row.order.trial_id or row.order_id: [] for row in cancels}
-    if found:
-        rows = BillingRecord.objects.filter(order__in=found, state__in=BillingRecord.THERE).order_by("pk")
-        for order_id, pk in rows.values_list("order_id", "pk"):
-            found[order_id].append(pk)
+    for trial, pk in TRIALS_RECORDS(trials=found):
+        found[trial].append(pk)
+    lost = dict(LOST_CANCELS(trials=found))
     for row in cancels:
-        row.records = found[row.order.trial_id or row.order_id]
+        if row.order.kind != Kind.CHANGE:
+            trial = row.order.trial_id or row.order_id
+            again = [pk for pk, trial_id in lost.items() if trial_id == row.order.trial_id]
+            row.records = sorted([*found[trial], *again])
+    return set(lost)
 
 
 def _ends(records: Iterable[BillingRecord]) -> dict[str, list[int]]:
@@ -225,7 +253,7 @@ def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
     if row.repeat or not kind.timed:
         return
     before = _ends_before(row) if kind.effect == Effect.RESTORE else {}
-    new_end = _end_of(row.order) or in_ten_years(t)
+    new_end = end_of(row.order) or in_ten_years(t)
     for pk in row.records:
         record = records[pk]
         record.cancelled_at = t if kind.effect == Effect.CANCEL else None
@@ -241,13 +269,6 @@ def _ends_before(row: Dispatch) -> dict[int, datetime.datetime]:
     """By record: the end that the step which is undone had taken from it."""
     ends = row.about.get("ends", {}).items()
     return {pk: datetime.datetime.fromisoformat(end) for end, ids in ends if end for pk in ids}
-
-
-def _end_of(order: Order) -> datetime.datetime | None:
-    """BizEnd 23:59:59 of a trial or change; commercial records run for ten years."""
-    if order.kind == Kind.ACTIVATION or order.biz_end is None:
-        return None
-    return datetime.datetime.combine(order.biz_end, datetime.time(23, 59, 59), SHANGHAI)
 
 
 def in_ten_years(t: datetime.datetime) -> datetime.datetime:
