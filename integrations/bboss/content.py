@@ -1,7 +1,7 @@
 """From the wire's `content` to the core's `OrderContent`, member by member (contract 2.4).
 
-All that is bad is 20505 and is named. The fields take JSON strings as they are: no coercion, no trimming, messages in
-English. Source names are those of `OrderContent`.
+Every fault is refused with 20505, and the answer names the member. The fields take JSON strings as they are, without
+coercion or trimming. Their messages are in English. Source names are those of `OrderContent`.
 """
 
 import datetime
@@ -29,7 +29,7 @@ PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).val
 
 @extend_schema_field(OpenApiTypes.STR)
 class StringField(serializers.Field):
-    """A string. A blank one counts as missing where the member is required, else as not given."""
+    """A string. A blank one counts as missing if the member is required, otherwise as not given."""
 
     default_error_messages = {
         "required": "is missing",
@@ -52,7 +52,7 @@ class StringField(serializers.Field):
         return self.read(data)
 
     def when_empty(self):
-        """What a blank optional member stands for."""
+        """The value of an optional member that is blank."""
         return ""
 
     def read(self, text: str):
@@ -73,7 +73,7 @@ class NumberField(StringField):
 
 
 class DayField(StringField):
-    """A real date YYYYMMDD, from 1970 on: a year below 1000 would leave us without its leading zeros."""
+    """A real date YYYYMMDD, from 1970 on. We would send a year below 1000 without its leading zeros."""
 
     default_error_messages = {
         "day": "{given} is not a date YYYYMMDD",
@@ -89,7 +89,7 @@ class DayField(StringField):
 
 
 class FileNameField(StringField):
-    """A file's name, which may never lead out of its folder."""
+    """A file's name. It must not lead out of the files' folder."""
 
     default_error_messages = {"path": "must be a plain file name, without a path"}
 
@@ -100,9 +100,9 @@ class FileNameField(StringField):
 
 @extend_schema_field({"type": "array", "items": {"type": "object", "properties": {"ProvReq": {"type": "string"}}}})
 class DomainListField(serializers.Field):
-    """A list of `{"ProvReq": host name}`; gives the names as sent, as a tuple, None for an empty list.
+    """A list of `{"ProvReq": host name}`. Gives a tuple of the names as they were sent, or None for an empty list.
 
-    Not a ListField of serializers: ten thousand domains must take no noticeable time.
+    It is not a ListField of serializers, because ten thousand domains must take no noticeable time.
     """
 
     default_error_messages = {
@@ -160,12 +160,12 @@ def _day(text: str) -> datetime.date | None:
 
 
 def _text(source: str, *, required: bool = False, field=StringField):
-    """A string member, as long as the order's column of this name."""
+    """A string member, at most as long as the order's column of this name."""
     return field(source=source, required=required, most=Order._meta.get_field(source).max_length)
 
 
 def _service_type(*, required: bool):
-    """BusinessType; whether the type is known is looked up later, once for the whole content."""
+    """BusinessType. Whether the type is known is looked up later, once for the whole content."""
     return StringField(source="service_type", required=required, most=ServiceType._meta.pk.max_length)
 
 
@@ -231,7 +231,7 @@ class ActivationSerializer(serializers.Serializer):
 
 
 class WithdrawalSerializer(serializers.Serializer):
-    """BackFlag 1: the order of this number is taken back; no other member is looked at."""
+    """A withdrawal of the order with this number (BackFlag 1). Other members are ignored."""
 
     OrderNum = NumberField(source="number")
 
@@ -244,7 +244,7 @@ KINDS = {
 
 
 def content_of(members: dict) -> dict:
-    """The content as an object, also when it came as a JSON string. Raises Refused 20505."""
+    """The content as an object, even if it came as a JSON string. Raises Refused 20505."""
     content = members["content"]
     if isinstance(content, str):
         try:
@@ -257,7 +257,7 @@ def content_of(members: dict) -> dict:
 
 
 def order_number_of(content) -> str:
-    """The order that a message speaks of, if it can be told."""
+    """The number of the order that a message is about, or "" if it has no well-formed one."""
     number = content.get("OrderNum") if isinstance(content, dict) else None
     return number if isinstance(number, str) and NUMBER.fullmatch(number) else ""
 
@@ -273,7 +273,7 @@ def read_withdrawal(content: dict) -> str:
 
 
 def read_order(content: dict) -> OrderContent:
-    """The order that the content describes. Raises Refused 20505. Looks up what it refers to."""
+    """The order that the content describes. Its service type and attribution must exist. Raises Refused 20505."""
     for path, value in _texts((), content):
         if match := CONTROL.search(value):
             place = ascii(".".join(path) or value)[1:-1][:80]
@@ -285,7 +285,7 @@ def read_order(content: dict) -> OrderContent:
 
 
 def bad(name: str, why: str, *, hint: str = "") -> Refused:
-    """The refusal 20505 that names a member and says what is wrong with it."""
+    """Makes the refusal 20505. It names a member and says what is wrong with it."""
     return Refused(Code.CONTENT, f"{name}: {why}", hint=hint)
 
 
@@ -308,7 +308,7 @@ def _validated(serializer: type[serializers.Serializer], content: dict) -> dict:
 
 
 def _check_reference(service_type: str, letters: str) -> None:
-    """Nothing is asked about what is not given."""
+    """Refuses an unknown service type or attribution. Looks up only what is given."""
     if service_type and not SERVICE_TYPE(code=service_type):
         raise bad("BusinessType", f"{shown(service_type)} is not a known service type")
     if letters and not PROVINCE(letters=letters):
@@ -316,9 +316,9 @@ def _check_reference(service_type: str, letters: str) -> None:
 
 
 def _texts(path: tuple[str, ...], value) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every string in a value at any depth with where it stands, keys as well (those under their parent's path).
+    """Yields every string at any depth of a value, with its path. Keys are included, under their parent's path.
 
-    The path is only joined where it is shown: a name of a megabyte above many values would be copied for each.
+    The path is joined only when it is shown. Otherwise a name of a megabyte would be copied for each value under it.
     """
     if isinstance(value, str):
         yield path, value

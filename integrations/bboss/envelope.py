@@ -1,6 +1,6 @@
-"""The envelope of a request (contract 2.1 to 2.3): its checks, access token and signature, and what may be kept of it.
+"""The envelope of a request (contract 2.1 to 2.3): its checks, access token and signature, and what we may store of it.
 
-The checks stand in the order of the table in contract 2.3; the first that fails answers. An access token is
+The checks have the order of the table in contract 2.3. The first that fails decides the answer. An access token is
 `<expiry, 14 digits><32 hex>-<4 digits>-<issue time, epoch seconds>`. The signature is the base service platform's.
 """
 
@@ -33,7 +33,7 @@ REQUIRED = (
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
 LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
-MOST_OF_A_STRANGER = 4096  # bytes that are kept of a message that nobody known to us signed
+MOST_OF_A_STRANGER = 4096  # bytes that are kept of a message without a right signature
 MASK = "***"
 SECRET_NAMES = {"accesstoken", "sign"}  # in lower case
 TOKEN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
@@ -42,13 +42,13 @@ _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2}
 
 
 def check_envelope(members: dict[str, Any], now: datetime.datetime) -> None:
-    """Raises Refused for the first check that fails. `members`: the parsed request, of any types."""
+    """Raises Refused for the first check that fails. `members` is the parsed request. Its values may have any type."""
     for check in CHECKS:
         check(members, now)
 
 
 def is_signed(members: dict[str, Any]) -> bool:
-    """Whether somebody with one of our tokens and our secret sent it, whatever else is wrong with it."""
+    """Whether the request has one of our tokens and a right signature, whatever else is wrong with it."""
     token, given, secret = members.get("accessToken"), members.get("sign"), settings.BBOSS_APP_SECRET
     if not (secret and isinstance(token, str) and isinstance(given, str)):
         return False
@@ -63,26 +63,26 @@ def check_trans_ido(members: dict[str, Any], now: datetime.datetime) -> None:
 
 
 def check_required(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20101: another required member is missing or empty; the first one in order of the alphabet is named."""
+    """20101: another required member is missing or empty. The answer names the first one in alphabetical order."""
     missing = [name for name in REQUIRED if members.get(name) in EMPTY]
     if missing:
         raise Refused(Code.MISSING, missing[0], hint=f"missing or empty: {', '.join(missing)}")
 
 
 def check_sign_method(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20207: only md5."""
+    """20207: the sign method is not md5."""
     _one_of(members, "signMethod", ["md5"], Code.SIGN_METHOD)
 
 
 def check_time_form(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20209: timeStamp must be a time that exists, YYYYMMDDHHMMSS."""
+    """20209: timeStamp is not an existing time YYYYMMDDHHMMSS."""
     given = members["timeStamp"]
     if not isinstance(given, str) or parse_time(given) is None:
         raise Refused(Code.TIME_FORM, hint=f"timeStamp: {shown(given)} is not a time YYYYMMDDHHMMSS")
 
 
 def check_time_distance(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20210: timeStamp further from our clock than BBOSS_TIMESTAMP_SKEW_SECONDS; 0 switches the check off."""
+    """20210: timeStamp is further from our clock than BBOSS_TIMESTAMP_SKEW_SECONDS. 0 switches the check off."""
     allowed = settings.BBOSS_TIMESTAMP_SKEW_SECONDS
     moment = parse_time(members["timeStamp"])
     if allowed and moment and abs((moment - now).total_seconds()) > allowed:
@@ -91,12 +91,12 @@ def check_time_distance(members: dict[str, Any], now: datetime.datetime) -> None
 
 
 def check_party(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20314: a caller we do not know."""
+    """20314: we do not know the caller."""
     _one_of(members, "userPartyID", settings.BBOSS_PARTY_IDS, Code.PARTY_UNKNOWN)
 
 
 def check_token(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20305 for a malformed or unknown token, 20311 for one past its own expiry."""
+    """20305: the token is malformed or unknown. 20311: it has expired."""
     token = members["accessToken"]
     ends = expiry(token) if isinstance(token, str) else None
     if ends is None:
@@ -108,7 +108,7 @@ def check_token(members: dict[str, Any], now: datetime.datetime) -> None:
 
 
 def check_signature(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20208. Without a secret every signature is wrong: an empty one would let everybody in."""
+    """20208: the signature is wrong. Without a secret every one is wrong, since an empty secret lets anybody sign."""
     secret, given = settings.BBOSS_APP_SECRET, members["sign"]
     if not secret:
         raise Refused(Code.SIGNATURE, hint="BBOSS_APP_SECRET is not set on our side")
@@ -120,18 +120,18 @@ def check_signature(members: dict[str, Any], now: datetime.datetime) -> None:
 
 
 def check_route_type(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20501."""
+    """20501: the route type is not one that we take."""
     _one_of(members, "routeType", ["00", "01"], Code.ROUTE_TYPE)
 
 
 def check_route_value(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20502: domain or exchange node is not ours."""
+    """20502: the domain or exchange node is not ours."""
     _one_of(members, "domain", [settings.BBOSS_DOMAIN], Code.ROUTE_VALUE)
     _one_of(members, "routeValue", [settings.BBOSS_ROUTE_VALUE], Code.ROUTE_VALUE)
 
 
 def check_env_flag(members: dict[str, Any], now: datetime.datetime) -> None:
-    """21000: test data at a production site, or the other way round."""
+    """21000: test data came to a production site, or the other way round."""
     _one_of(members, "envFlag", [settings.BBOSS_ENV_FLAG], Code.ENV_FLAG)
 
 
@@ -142,7 +142,7 @@ def _one_of(members: dict[str, Any], name: str, allowed: list[str], code: Code) 
 
 
 def shown(value: object) -> str:
-    """A sender's value as a hint may hold it: quoted, control characters escaped, short."""
+    """A sender's value for a hint: quoted, with control characters escaped, and cut to 80 characters."""
     return ascii(value)[:80]
 
 
@@ -162,7 +162,7 @@ CHECKS = (
 
 
 def parse_time(text: str) -> datetime.datetime | None:
-    """`20230920185339` as an aware time in Asia/Shanghai; None if it is none."""
+    """`20230920185339` as an aware time in Asia/Shanghai, or None if it is not such a time."""
     match = _TIME.fullmatch(text)
     if match is None:
         return None
@@ -180,14 +180,14 @@ def expiry(token: str) -> datetime.datetime | None:
 
 
 def is_known(token: str, known: Iterable[str]) -> bool:
-    """Looks at all of them, each in constant time: how long it takes tells nothing about a near miss."""
+    """Compares with all known tokens, each in constant time, so that the time taken tells nothing about a near miss."""
     return any([hmac.compare_digest(token.encode(), one.strip().encode()) for one in known])  # noqa: C419
 
 
 def text_to_sign(members: dict[str, Any], secret: str) -> str:
-    """The text whose MD5 is the signature: secret, every key with its value in order of keys, secret.
+    """The text whose MD5 is the signature: secret, every key and its value in the order of keys, secret.
 
-    `sign` is left out. A string enters as it is, any other value as canonical JSON.
+    `sign` is left out. A string is used as it is, any other value as canonical JSON.
     """
     parts = [key + _value(members[key]) for key in sorted(members) if key != "sign"]
     return "".join([secret, *parts, secret])
@@ -204,18 +204,18 @@ def sign(members: dict[str, Any], secret: str) -> str:
 
 
 def verify(members: dict[str, Any], given: str, secret: str) -> bool:
-    """Whether `given` signs the members, in any letter case. Compares in constant time."""
+    """Whether `given` is the members' signature, in any letter case. Compares in constant time."""
     return hmac.compare_digest(sign(members, secret).encode(), given.upper().encode())
 
 
 def masked_text_to_sign(members: dict[str, Any]) -> str:
-    """The text to sign as it may be shown: application secret and access token made unreadable."""
+    """The text to sign with the application secret and the access token masked, so that it may be shown."""
     masked = {key: MASK if key.lower() in SECRET_NAMES else value for key, value in members.items()}
     return text_to_sign(masked, f"<{MASK} app secret {MASK}>")
 
 
 def stored_trans_ido(given: str) -> str:
-    """The caller's number as our columns hold it: itself, or a digest where it is too long, a token, not plain text."""
+    """The caller's number for our columns: a digest if it is too long, or holds a token or control characters."""
     if len(given) <= LONGEST_TRANS_IDO and not CONTROL.search(given) and not TOKEN.search(given):
         return given
     return "sha256:" + hashlib.sha256(given.encode()).hexdigest()[:57]
@@ -227,13 +227,13 @@ def masked_body(members: dict[str, Any]) -> str:
 
 
 def storable_hint(hint: str, *, signed: bool) -> str:
-    """What was wrong, as every database takes it and without what looks like a token; a stranger's is cut."""
+    """The hint without U+0000 and with tokens masked. The hint of an unsigned message is cut."""
     masked = TOKEN.sub(MASK, hint).replace("\0", "\\u0000")
     return masked if signed else head(masked, MOST_OF_A_STRANGER)[0]
 
 
 def _masked(value: Any) -> Any:
-    """A JSON value with tokens and signatures masked at any depth: an envelope may come wrapped in another object."""
+    """A JSON value with tokens and signatures masked at any depth. An envelope may come wrapped in another object."""
     if isinstance(value, dict):
         return {key: MASK if key.lower() in SECRET_NAMES else _masked(inner) for key, inner in value.items()}
     return [_masked(inner) for inner in value] if isinstance(value, list) else value

@@ -6,13 +6,13 @@ from integrations.bboss.content import NUMBER
 
 
 class NumberListError(Exception):
-    """The file can't be read, or a line of it is no order number; one clear line."""
+    """The file can't be read, or one of its lines is not an order number. The message is one line."""
 
 
 def read_numbers(path: str) -> list[str]:
-    """The numbers of a file in UTF-8, each once, in its order; blank lines and spaces around a number do not count.
+    """The order numbers of a UTF-8 file, each once, in the file's order.
 
-    Raises NumberListError.
+    Ignores blank lines, and spaces around a number. Raises NumberListError.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()

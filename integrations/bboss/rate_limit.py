@@ -35,7 +35,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @lru_cache(maxsize=8)
 def parse_rate(text: str, name: str = "BBOSS_RATE") -> tuple[int, int] | None:
-    """`600/min` as (calls, seconds); None for an empty text: no limit. Raises ValueError naming the setting."""
+    """`600/min` as (calls, seconds). An empty text gives None: no limit. Raises ValueError that names the setting."""
     if not text.strip():
         return None
     match = _RATE.fullmatch(text.strip().lower())
@@ -45,7 +45,7 @@ def parse_rate(text: str, name: str = "BBOSS_RATE") -> tuple[int, int] | None:
 
 
 def parse_networks(entries: Iterable[str]) -> tuple[Network, ...]:
-    """Addresses and networks (CIDR). Raises ValueError naming BBOSS_ALLOWED_IPS."""
+    """Parses addresses and networks (CIDR). Raises ValueError that names BBOSS_ALLOWED_IPS."""
     return _parse_networks(tuple(entries))
 
 
@@ -58,10 +58,11 @@ def _parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 def caller_address(meta: dict) -> str:
-    """The caller's address, "" if there is none.
+    """The caller's address, or "" if there is none.
 
-    Behind N proxies of ours (TRUSTED_PROXY_COUNT) the N-th entry of X-Forwarded-For from its end was written by the
-    outermost of them; what stands before it is the caller's own claim. A shorter list did not come through them all.
+    Behind N proxies of ours (TRUSTED_PROXY_COUNT), the outermost of them wrote the N-th entry from the end of
+    X-Forwarded-For. Entries before it are the caller's own claim. A shorter list did not come through all proxies and
+    is ignored.
     """
     count = settings.TRUSTED_PROXY_COUNT
     entries = meta.get("HTTP_X_FORWARDED_FOR", "").split(",")
@@ -70,7 +71,7 @@ def caller_address(meta: dict) -> str:
 
 
 def _plain(text: str) -> str:
-    """One spelling for one address: no port, no IPv4 dressed as IPv6. "" for what is no address."""
+    """Gives each address one spelling: no port, and IPv4 instead of IPv4-mapped IPv6. "" if it is not an address."""
     text = text.strip()
     if match := _WITH_PORT.fullmatch(text):
         text = match.group(1) or match.group(2)
@@ -82,7 +83,7 @@ def _plain(text: str) -> str:
 
 
 def check_address(address: str) -> None:
-    """Raises Refused 20303 where a list is set and the address is not in it."""
+    """Raises Refused 20303 if BBOSS_ALLOWED_IPS is set and the address is not in it."""
     networks = parse_networks(settings.BBOSS_ALLOWED_IPS)
     if not networks:
         return
@@ -91,7 +92,7 @@ def check_address(address: str) -> None:
 
 
 def check_rate(address: str, now: datetime.datetime) -> None:
-    """Counts the call. Raises Refused 20308, and does not count it, beyond the BBOSS_RATE of its caller."""
+    """Counts the call. If its caller has used up BBOSS_RATE, raises Refused 20308 and does not count it."""
     rate = parse_rate(settings.BBOSS_RATE)
     if rate and not _counted(caller_of(address), rate, now):
         raise too_often(f"address {address}: more than {settings.BBOSS_RATE}", rate)
@@ -100,7 +101,7 @@ def check_rate(address: str, now: datetime.datetime) -> None:
 def check_unsigned_rate(now: datetime.datetime) -> None:
     """Counts a message without a right token and signature. Raises Refused 20308 beyond BBOSS_UNSIGNED_RATE.
 
-    The rate is that of all strangers together: however many they are, they don't fill the disk.
+    All strangers share this rate, so they can't fill the disk, however many they are.
     """
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     if rate and not _counted("unsigned", rate, now):
@@ -108,7 +109,7 @@ def check_unsigned_rate(now: datetime.datetime) -> None:
 
 
 def count_refused(address: str, now: datetime.datetime) -> None:
-    """Counts a call that is refused for another reason, whatever its rate says. A fault of ours is only logged."""
+    """Counts a call that is refused for another reason. Never raises: a fault of ours is only logged."""
     try:
         check_rate(address, now)
     except Refused:
@@ -118,27 +119,28 @@ def count_refused(address: str, now: datetime.datetime) -> None:
 
 
 def too_often(hint: str, rate: tuple[int, int]) -> Refused:
-    """20308, with the seconds after which the caller may come back."""
+    """Makes the refusal 20308, with the seconds after which the caller may come back."""
     return Refused(Code.TOO_OFTEN, hint=hint, retry_after=rate[1])
 
 
 def caller_of(address: str) -> str:
-    """Whose calls are counted together: an IPv4 address, or the /64 of an IPv6 one, which one caller has to itself."""
+    """The key under which calls are counted: an IPv4 address, or the /64 of an IPv6 one, which is one caller's."""
     if ":" not in address:
         return address
     return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
 
 
 def forget_counts(*, now: datetime.datetime) -> None:
-    """Removes the counts that no rate looks at any more."""
+    """Removes counts that are too old for any rate."""
     CallCount.objects.filter(until__lt=int(now.timestamp())).delete()
 
 
 def _counted(caller: str, rate: tuple[int, int], now: datetime.datetime) -> bool:
-    """Whether there was room for one more call, which is counted then.
+    """Counts one more call. Returns False, and counts nothing, if the rate leaves no room for it.
 
-    The time is cut into PARTS, each a row: two statements, however many calls there are, that hold no lock afterwards.
-    The count comes first and tells the call's place, so that of many at once just as many get through as may.
+    The rate's period is cut into PARTS, with a row for each. So a call costs two statements, however many calls there
+    are, and they hold no lock afterwards. Counting comes first and gives the call its place. So exactly as many of the
+    calls that come at once get through as the rate allows.
     """
     calls, seconds = rate
     caller, part = f"{seconds}:{caller}", int(now.timestamp() * PARTS // seconds)

@@ -1,4 +1,4 @@
-"""What BBOSS is answered (contract 2.3): the table of reply codes as data, and the one form of every answer."""
+"""The answers to BBOSS (contract 2.3): the table of reply codes as data, and the form that every answer has."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from integrations.outbound.formats import encode, wire_time
 
 @dataclass(frozen=True)
 class ReplyCode:
-    """One row of the table: HTTP status, rspCode, rspDesc. `desc` ending in a colon and a space is completed by what
-    is wrong."""
+    """One row of the table: HTTP status, rspCode, rspDesc. If `desc` ends in a colon and a space, what is wrong is
+    added."""
 
     http: int
     number: str
@@ -20,7 +20,7 @@ class ReplyCode:
 
 
 class Code(Enum):
-    """The table, in the order in which the cases are checked; the first that fails answers."""
+    """The table, in the order in which the cases are checked. The first check that fails decides the answer."""
 
     NOT_POST = ReplyCode(405, "11002", "request method must be post")
     NOT_JSON_TYPE = ReplyCode(415, "20007", "Request Content Type Error")
@@ -48,7 +48,7 @@ class Code(Enum):
 
 
 class BizCode(Enum):
-    """What the core says in `result`: number and text."""
+    """The codes that `result` may hold: number and text."""
 
     DONE = ("0000", "Success")
     CONFLICT = ("3001", "this OrderNum exists with other content")
@@ -82,7 +82,7 @@ class Refused(Exception):  # noqa: N818  named for what it says: the request is 
 
 @dataclass
 class InboundCall:
-    """One call of the address, as far as it is known: `members` stays empty until the body could be read."""
+    """One call of BBOSS's address, as far as it is known. `members` is empty until the body has been read."""
 
     now: datetime.datetime
     address: str
@@ -93,7 +93,7 @@ class InboundCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent: HTTP status and body, and after how many seconds the caller may come back."""
+    """The answer to send: HTTP status, body, and the seconds after which the caller may come back."""
 
     status: int
     body: dict
@@ -101,7 +101,7 @@ class Reply:
 
 
 def reply(call: InboundCall, code: Code, *, desc: str = "", result: str = "", retry_after: int | None = None) -> Reply:
-    """The answer to a call. What is not known yet, or came in another type, is an empty string."""
+    """Makes the answer to a call. A member that is not known yet, or that is not a string, becomes an empty string."""
     body = {
         "transIDO": _text(call.members.get("transIDO")),
         "transIDH": call.trans_idh,
@@ -115,7 +115,7 @@ def reply(call: InboundCall, code: Code, *, desc: str = "", result: str = "", re
 
 
 def result_text(order_number: str, biz: BizCode) -> str:
-    """`result`: a JSON string, compact."""
+    """The value of `result`: a compact JSON string."""
     number, desc = biz.value
     return encode({"OrderNum": order_number, "BizCode": number, "BizDesc": desc})
 

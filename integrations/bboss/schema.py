@@ -1,4 +1,4 @@
-"""What /api/schema and /api/docs say about BBOSS's address. Documentation only: nothing is validated with these."""
+"""The description of BBOSS's address in /api/schema and /api/docs. It validates nothing."""
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers

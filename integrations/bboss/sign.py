@@ -1,4 +1,4 @@
-"""Makes signed envelopes, as BBOSS would: for the commands, the demo and the tests (contract 2.1, 2.2)."""
+"""Makes signed envelopes as BBOSS does, for the commands, the demo and the tests (contract 2.1, 2.2)."""
 
 import datetime
 import uuid
@@ -11,7 +11,7 @@ from integrations.outbound.formats import wire_time
 
 
 class SigningError(Exception):
-    """No envelope can be made; the message names the setting that is missing."""
+    """No envelope can be made. The message names the setting that is missing."""
 
 
 def signed_envelope(
@@ -21,9 +21,9 @@ def signed_envelope(
     trans_ido: str | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """An envelope around `content`, signed with this deployment's settings.
+    """Makes an envelope around `content`, signed with this deployment's settings.
 
-    `overrides` replace or add members before it is signed. A `sign` among them is kept as it is. Raises SigningError.
+    `overrides` replace or add members before signing. A `sign` among them is kept as it is. Raises SigningError.
     """
     number = trans_ido or uuid.uuid4().hex
     members = {
@@ -47,7 +47,7 @@ def signed_envelope(
 
 
 def current_token(now: datetime.datetime) -> str:
-    """The first of BBOSS_ACCESS_TOKENS that has not ended. Raises SigningError."""
+    """The first of BBOSS_ACCESS_TOKENS that has not expired. Raises SigningError."""
     tokens: list[str] = [token.strip() for token in settings.BBOSS_ACCESS_TOKENS]
     _first(tokens, "BBOSS_ACCESS_TOKENS")
     for token in tokens:

@@ -1,6 +1,6 @@
-"""`POST /api/bboss/orders` (contract section 2): the way of one call, from HTTP to the answer.
+"""`POST /api/bboss/orders` (contract section 2): one call, from HTTP to the answer.
 
-Also the row that is kept of the message, whether it was accepted or refused (contract 2.3, last paragraph).
+The message is stored, whether it is accepted or refused (contract 2.3, last paragraph).
 """
 
 import datetime
@@ -66,7 +66,7 @@ BIZ_CODES = {
 
 
 class AlwaysJson(BaseContentNegotiation):
-    """JSON whatever the caller says it accepts: the gateway must be able to read every answer."""
+    """Answers in JSON whatever the caller says it accepts. The gateway must be able to read every answer."""
 
     def select_parser(self, request, parsers):
         return parsers[0]
@@ -78,9 +78,9 @@ class AlwaysJson(BaseContentNegotiation):
 class OrdersView(APIView):
     """Takes BBOSS's orders. Every answer has the envelope's form, whatever happens."""
 
-    http_method_names = ["post"]  # not even OPTIONS: the table says 405 for all others
+    http_method_names = ["post"]  # the table says 405 for all others, even OPTIONS
     content_negotiation_class = AlwaysJson
-    parser_classes = [JSONParser]  # for the schema: the body is read by `read_members`
+    parser_classes = [JSONParser]  # only for the schema: `read_members` reads the body
 
     @documented
     def post(self, request):
@@ -88,7 +88,7 @@ class OrdersView(APIView):
         return _response(answer(request))
 
     def handle_exception(self, exc):
-        """In place of DRF's own error bodies."""
+        """Answers with our own bodies instead of DRF's."""
         if isinstance(exc, MethodNotAllowed):
             return _response(refuse(Code.NOT_POST, self.request.META))
         logger.error("a call failed before it was looked at", exc_info=exc)
@@ -103,7 +103,7 @@ def _response(reply: Reply) -> Response:
 
 
 def answer(request: HttpRequest) -> Reply:
-    """Answers one POST and never raises: what is not foreseen is our fault, 503, with nothing stored."""
+    """Answers one POST and never raises. An unforeseen error is our fault: the answer is 503 and nothing is stored."""
     call = _call(request.META)
     try:
         return _answer(call, request)
@@ -113,7 +113,7 @@ def answer(request: HttpRequest) -> Reply:
 
 
 def refuse(code: Code, meta: dict) -> Reply:
-    """The answer to a call that did not get as far as `answer`; it counts against its caller's rate too."""
+    """Answers a call that did not get as far as `answer`. It counts towards its caller's rate too."""
     call = _call(meta)
     count_refused(call.address, call.now)
     return reply(call, code)
@@ -140,7 +140,7 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
 
 
 def read_members(request: HttpRequest, address: str, now: datetime.datetime) -> tuple[dict, bytes]:
-    """The request's members and its body, after the checks that need no message. Raises Refused (20007 to 20105)."""
+    """Reads the request's members and body, after the checks that do not need them. Raises Refused (20007 to 20105)."""
     try:
         _check_content_type(request)
         length = _content_length(request)
@@ -163,7 +163,7 @@ def _check_content_type(request: HttpRequest) -> None:
 
 
 def _content_length(request: HttpRequest) -> int | None:
-    """The announced length; None for a chunked body. One that is too long is refused without keeping it."""
+    """The announced length, or None for a chunked body. A body that is too long is discarded and refused."""
     if _is_chunked(request):
         return None
     try:
@@ -177,7 +177,7 @@ def _content_length(request: HttpRequest) -> int | None:
 
 
 def _is_chunked(request: HttpRequest) -> bool:
-    """Whether the body comes without a length and the server says where it ends."""
+    """Whether the body comes without a length, and the server marks its end."""
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
     return chunked and bool(request.META.get("wsgi.input_terminated"))
 
@@ -197,7 +197,7 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     """Hands the order of a message with a right envelope to the core. Raises Refused.
 
-    A database that counts as restored takes nothing in: it may have lost what this message is about.
+    A database that counts as restored accepts nothing, since it may have lost the order that the message is about.
     """
     if is_restored():
         logger.warning("nothing was stored of call %s: the database counts as restored", call.trans_idh)
@@ -220,7 +220,7 @@ def _to_core(content: dict, *, trans_ido: str, message: InboundMessage) -> Recei
 
 
 def _refusal(error: OrderError) -> Refused:
-    """The core's refusal in the words of the table."""
+    """The refusal of the table that matches the core's error. Raises any other error again."""
     if isinstance(error, ContentError):
         return bad(error.field, error.why)
     if isinstance(error, RepeatCallError):
@@ -231,7 +231,7 @@ def _refusal(error: OrderError) -> Refused:
 
 
 def _message(call: InboundCall) -> InboundMessage:
-    """The unsaved row of a request that could be read. It is saved once, with its outcome."""
+    """The unsaved row of a request that was read. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
     return InboundMessage(
         received_at=call.now,
@@ -249,13 +249,13 @@ def _set_outcome(message: InboundMessage, code: Code, desc: str, biz: BizCode | 
 
 
 def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
-    """There is no message, or one too many of a stranger's."""
+    """Refuses a call without storing it: it has no readable message, or there are too many unsigned ones."""
     logger.warning("refused %s from %s: %s", refusal.code.value.number, call.address or "-", refusal.hint)
     return reply(call, refusal.code, desc=refusal.desc, retry_after=refusal.retry_after)
 
 
 def _stranger(call: InboundCall, refusal: Refused) -> Reply:
-    """A message without a right token and signature: its head is kept, as long as there are not too many of them."""
+    """Refuses a message without a right token and signature. Its head is stored, unless there are too many of them."""
     try:
         check_unsigned_rate(call.now)
     except Refused as too_many:
@@ -270,7 +270,7 @@ def _stranger(call: InboundCall, refusal: Refused) -> Reply:
 def _keep_refused(call: InboundCall, message: InboundMessage, refusal: Refused) -> Reply:
     _set_outcome(message, refusal.code, refusal.desc, refusal.biz)
     message.hint = storable_hint(refusal.hint, signed=message.signed)
-    # The core may have tried to save it in a transaction that was rolled back, and given it its number.
+    # The core may have saved the message in a transaction that was rolled back, and so have set its id.
     message.pk, message.trans_idh = None, call.trans_idh
     keep_message(message)
     result = result_text(message.order_number, refusal.biz) if refusal.biz else ""
