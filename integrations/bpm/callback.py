@@ -1,6 +1,6 @@
-"""`POST /api/bpm/approvals`: BPM tells what its people decided (contract 3.6).
+"""`POST /api/bpm/approvals`: BPM reports what its people decided (contract 3.6).
 
-Every answer is JSON, `{"code": ..., "message": ...}`, with the code as its HTTP status.
+Every answer is JSON, `{"code": ..., "message": ...}`. The code is also the HTTP status.
 """
 
 import logging
@@ -32,7 +32,7 @@ from orders.services import receive_approval
 
 logger = logging.getLogger(__name__)
 
-LONGEST_MESSAGE = 500  # it may quote what was sent
+LONGEST_MESSAGE = 500  # characters; a message may quote what was sent
 
 
 class RefusedError(Exception):
@@ -44,23 +44,23 @@ class RefusedError(Exception):
 
 
 class ApprovalsView(APIView):
-    """Takes BPM's approval records. Never answers 500: what nobody foresaw is 503, so that BPM sends again."""
+    """Takes BPM's approval records. An unforeseen error is answered with 503, never 500, so that BPM sends again."""
 
     http_method_names = ["post"]
-    parser_classes = [JSONParser]  # for the schema: the body is read here
+    parser_classes = [JSONParser]  # only for the schema: `_body` reads the body
 
     def perform_content_negotiation(self, request, force=False):
-        """JSON whatever the caller says it accepts."""
+        """Chooses JSON whatever the caller says it accepts."""
         return JSONRenderer(), JSONRenderer.media_type
 
     @documented
     def post(self, request):
-        """An approval record. The same record again is answered alike and adds nothing."""
+        """An approval record. The same record again gets the same answer and adds nothing."""
         receive(request._request)
         return _answer(200, RECEIVED)
 
     def handle_exception(self, exc):
-        """Our own words in place of DRF's."""
+        """Answers with our own bodies instead of DRF's."""
         if isinstance(exc, RefusedError):
             return _answer(exc.status, str(exc))
         if isinstance(exc, MethodNotAllowed):
@@ -76,7 +76,7 @@ def receive(request: HttpRequest) -> None:
         raise RefusedError(401)
     members = _members(body)
     record = _record(members)
-    if is_restored():  # it may have lost the order that this is about, or what was decided before
+    if is_restored():  # the database may have lost the order that this is about, or what was decided before
         logger.warning("a callback was not stored: the database counts as restored")
         raise RefusedError(503)
     try:
@@ -92,7 +92,7 @@ def _answer(code: int, message: str, headers: dict | None = None) -> Response:
 
 
 def _body(request: HttpRequest) -> bytes:
-    """The raw body, at most 2 MiB of it read. Without a Content-Length the server must say where it ends."""
+    """Reads the raw body, at most 2 MiB. Without a Content-Length, the server must mark its end."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if _is_too_long(announced):
         discard_body(request, endless=False)
@@ -107,7 +107,7 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _is_too_long(announced: str) -> bool:
-    """Whether this Content-Length is more than we take. What is no number reads as an empty body."""
+    """Whether this Content-Length is more than we take. If it is not a number, the body counts as empty."""
     try:
         return int(announced or 0) > LARGEST
     except ValueError:
@@ -126,7 +126,7 @@ def _members(body: bytes) -> dict:
 
 
 def _has_nul(value) -> bool:
-    """Whether U+0000, which PostgreSQL takes in no text, is anywhere in a JSON value."""
+    """Whether a JSON value holds U+0000 anywhere. PostgreSQL stores it in no text."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, dict):

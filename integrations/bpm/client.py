@@ -1,4 +1,4 @@
-"""What BPM is sent to start a flow, and the call (contract 3.4). Knows no database; the bodies are pure."""
+"""Starts flows in BPM: the bodies, which are pure, and the call (contract 3.4). Uses no database."""
 
 import datetime
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ TITLE = "业务开通(处理业务开通工单)"
 class FlowFacts:
     """An activation as BPM's people need it.
 
-    `at` is T, `start` when the business starts. `file_names`: InfoSecurity, then BusiInfo; empty ones are left out.
-    `contacts`: the SA contacts of the attribution. Each flow uses what it needs.
+    `at` is T. `start` is when the business starts. `file_names` are InfoSecurity, then BusiInfo, without empty ones.
+    `contacts` are the SA contacts of the attribution. Each flow uses what it needs.
     """
 
     number: str
@@ -67,7 +67,7 @@ def first_activation(facts: FlowFacts) -> dict[str, Any]:
 
 
 def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
-    """Process type 2: new domains of a converted trial. `numberOfDoamin` is spelt so, and is a number."""
+    """Process type 2: new domains of a converted trial. BPM spells `numberOfDoamin` so; it is a number."""
     demand = {
         "cdn_type": facts.cdn_type,
         "cpId": facts.cp_id,
@@ -105,10 +105,10 @@ def _user(contact: ContactFacts) -> dict[str, Any]:
 
 
 def start_flow(body: bytes, *, key: str, request_id: str) -> str:
-    """Starts a flow with `body` (JSON, UTF-8; one of the two above); BPM's process id, "" if it names none.
+    """Starts a flow with `body` (JSON, UTF-8; one of the two above). Returns BPM's process id, or "" if it names none.
 
-    `key` is the dispatch's, the same for every attempt. Raises `integrations.outbound.http.PartnerError` unless BPM
-    accepted.
+    `key` is the dispatch's key, the same for every attempt. Raises `integrations.outbound.http.PartnerError` unless BPM
+    accepts.
     """
     url = settings.BPM_BASE_URL.rstrip("/") + "/flows/start"
     answer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)

@@ -1,6 +1,6 @@
-"""How the outbox's BPM steps are carried out: the payload from the database, the call from a thread.
+"""Carries out the outbox's BPM steps: the payload is built from the database, the call runs in a thread.
 
-What `send_bpm` gives are fields of an `Outcome`; it may raise PartnerError.
+`send_bpm` returns fields of an `Outcome`. It may raise PartnerError.
 """
 
 import datetime
@@ -16,7 +16,7 @@ Result = Attempt.Outcome
 
 
 def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """The flow that an activation starts: the first of its trial, or a subsequent one."""
+    """The body of the flow that an activation starts: as the first of its trial, or as a subsequent one."""
     order = row.order
     facts = FlowFacts(
         number=order.number,
@@ -40,7 +40,7 @@ def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dic
 
 
 def send_bpm(work: Work, until: float) -> dict:
-    """Starts the process; that BPM started it before is an outcome too."""
+    """Starts the process. If BPM started it before, that is an outcome too, not an error."""
     try:
         process = start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     except PartnerError as error:

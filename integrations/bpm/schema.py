@@ -1,4 +1,4 @@
-"""What BPM's address answers, and what /api/schema and /api/docs say about it (contract 3.6)."""
+"""The answers of BPM's address, and its description in /api/schema and /api/docs (contract 3.6)."""
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 

@@ -56,7 +56,7 @@ class ResultField(TextField):
 
 
 class TimeField(TextField):
-    """`YYYY-MM-DD HH:MM:SS` in Asia/Shanghai; gives an aware time."""
+    """A time `YYYY-MM-DD HH:MM:SS` in Asia/Shanghai. Gives an aware datetime."""
 
     default_error_messages = {"time": "is not a time YYYY-MM-DD HH:MM:SS"}
 
@@ -87,12 +87,12 @@ class TrueOrFalseField(serializers.Field):
 
 
 def _size(column: str) -> int:
-    """A member is as long as its column in the approval history."""
+    """The length of a column in the approval history, which bounds the member."""
     return ApprovalRecord._meta.get_field(column).max_length
 
 
 class ApprovalSerializer(serializers.Serializer):
-    """One record of BPM's. `validated_data` has the names that `orders.services.receive_approval` takes."""
+    """One approval record of BPM. `validated_data` has the names of `receive_approval`'s arguments."""
 
     recordId = TextField(source="record_id", most=_size("record_id"))
     code = TextField(source="number", help_text="The order's number")
@@ -112,7 +112,7 @@ class ApprovalSerializer(serializers.Serializer):
 
 
 class AnswerSerializer(serializers.Serializer):
-    """What BPM is answered."""
+    """The answer to BPM."""
 
     code = serializers.IntegerField()
     message = serializers.CharField()

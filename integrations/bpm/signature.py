@@ -10,8 +10,8 @@ def sign(body: bytes, secret: str) -> str:
 
 
 def is_signed(body: bytes, given: str, secret: str) -> bool:
-    """Whether `given` is this body's signature, in any letter case; compared in constant time.
+    """Whether `given` is this body's signature, in any letter case. Compares in constant time.
 
-    Without a secret nothing is: an empty key would let anybody sign.
+    Without a secret the result is False, since an empty key would let anybody sign.
     """
     return bool(secret) and hmac.compare_digest(sign(body, secret).encode(), given.strip().lower().encode())
