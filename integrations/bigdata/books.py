@@ -1,4 +1,4 @@
-"""The big-data side's books of one order in the core's words (contract 3.3, look-up)."""
+"""Asks for the big-data side's records of an order, and gives them in the core's types (contract 3.3, look-up)."""
 
 import datetime
 import uuid
@@ -22,17 +22,17 @@ def ask(job_id: str) -> list[HeldRecord]:
 
 
 def held_records(rows: Iterable[dict]) -> list[HeldRecord]:
-    """An answer's rows. What is no text becomes one; U+0000, which no database keeps, becomes a question mark."""
+    """The rows of an answer. Every value becomes a text. U+0000, which no database keeps, becomes a question mark."""
     return [_held({clean_text(name): clean_text(value) for name, value in row.items()}, has_name(row)) for row in rows]
 
 
 def has_name(row: dict) -> bool:
-    """Whether the row tells productId and domain in a form that can be kept."""
+    """Whether the row has a productId and a domain that can be kept as they are."""
     return all(is_name(row.get(member)) for member in ("productId", "domain"))
 
 
 def is_name(value: object) -> bool:
-    """A text or number that says something and that every database keeps as it is."""
+    """Whether the value is a number or a text, is not empty, and is kept as it is by every database."""
     return isinstance(value, str | int) and not isinstance(value, bool) and str(value) != "" and is_clean(value)
 
 
@@ -57,12 +57,12 @@ def _held(row: dict[str, str], readable: bool) -> HeldRecord:
 
 
 def clean_text(value: object) -> str:
-    """Any JSON value as a text that every database keeps; None is the empty one."""
+    """Any JSON value as a text that every database keeps. None becomes an empty text."""
     return clean("" if value is None else str(value))
 
 
 def moment(value: object) -> datetime.datetime | None:
-    """`YYYYMMDDHHMMSS` of Asia/Shanghai; None for anything else."""
+    """`YYYYMMDDHHMMSS` in Asia/Shanghai as an aware datetime. None for anything else."""
     try:
         return datetime.datetime.strptime(str(value), WIRE_FORMAT).replace(tzinfo=ZONE)
     except ValueError:

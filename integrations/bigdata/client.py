@@ -1,8 +1,8 @@
-"""What the big-data side is told and asked (contract 3.3): billing records, and the traffic of trials.
+"""The calls to the big-data side (contract 3.3): billing records, and the traffic of trials.
 
-Knows no database. The bodies are pure: facts in, a dict out; every value is a string. Every call sends `body` (JSON,
-UTF-8) as it is, under `key` (the dispatch's, the same for every attempt), and raises
-`integrations.outbound.http.PartnerError` unless the answer says success. `seconds`: the total time-out, where it is not
+Uses no database. The bodies are pure: facts in, a dict out, and every value is a string. Every call sends `body` (JSON,
+UTF-8) as it is, under `key` (the dispatch's key, the same for every attempt). It raises
+`integrations.outbound.http.PartnerError` unless the answer says success. `seconds` is the total time-out, if it is not
 the usual one.
 """
 
@@ -18,18 +18,18 @@ from integrations.outbound import formats
 from integrations.outbound.http import ANSWER_BYTES, NO_MORE, Answer, PartnerError, check, parse, plain, post
 
 LIVE, CANCELLED = "1", "2"
-OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # what a call is about
-RECORD_BYTES = 2048  # of an answer, for each record; ours take 400
+OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
+RECORD_BYTES = 2048  # of an answer, for each record; one of our records takes 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
 RECORDS_A_SECOND, MOST_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may take than other calls
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordFacts:
-    """One billing record (话单) as it shall be at the big-data side.
+    """One billing record (话单) as it must be at the big-data side.
 
     `cancel_time` is when it ends: the agreed end of a live record, the moment T of a cancelled one. A deletion needs
-    no times. `accepted`: fields that stay as the big-data side has them, since staff live with them.
+    no times. `accepted` are fields that stay as the big-data side has them, because staff accepted them.
     """
 
     job_id: str
@@ -58,7 +58,7 @@ def deletion(records: Iterable[RecordFacts]) -> dict[str, Any]:
 
 
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
-    """Asks for the traffic of one trial; `job_id` is the trial's number, `product_id` its service type."""
+    """Asks for the traffic of one trial. `job_id` is the trial's number, `product_id` its service type."""
     return {"productInfos": [{"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}]}
 
 
@@ -101,12 +101,12 @@ def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
 
 
 def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> Answer:
-    """Creates or cancels billing records; `body` is `product_infos`."""
+    """Creates or cancels billing records. `body` is made by `product_infos`."""
     return _call("/productInfos", body, key, request_id, seconds)
 
 
 def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> Answer:
-    """Deletes billing records (compensation); `body` is `deletion`."""
+    """Deletes billing records (compensation). `body` is made by `deletion`."""
     return _call("/productInfos/delete", body, key, request_id, seconds)
 
 
@@ -115,7 +115,7 @@ def query_product_infos(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The billing records that the big-data side holds for an order, with its field names.
 
-    How long it may take and how long its answer may be grows with the number of records that are `expected`.
+    The time-out and the largest answer grow with the number of records that are `expected`.
     """
     body = formats.encode({"jobId": job_id}).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
@@ -124,14 +124,14 @@ def query_product_infos(
 
 
 def look_up_seconds(expected: int) -> float:
-    """The total time-out of a look-up that is expected to give so many records."""
+    """The total time-out of a look-up that is expected to give this number of records."""
     return float(settings.PARTNER_TIMEOUT_SECONDS) + min(expected / RECORDS_A_SECOND, MOST_MORE_SECONDS)
 
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str, Any]]:
     """The traffic of trials: objects with enterpriseId, productId, jobId (texts) and dataflow.
 
-    `body` is `trial_flow_query`. What else the answer holds is left out.
+    `body` is made by `trial_flow_query`. Other members of the answer are left out.
     """
     return [_flow(row) for row in _rows(_call("/trialFlow/query", body, key, request_id))]
 
@@ -154,7 +154,7 @@ def _call(
 
 
 def _inner(data: dict[str, Any]) -> dict[str, Any]:
-    """The answer proper. It may come encoded twice, as text in `result`; then the inner `code` counts."""
+    """The answer proper. It may come encoded twice, as text in `result`. Then the inner `code` counts."""
     result = data.get("result")
     inner = parse(result) if isinstance(result, str) else result
     return inner if isinstance(inner, dict) and "code" in inner else data

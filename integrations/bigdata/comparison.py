@@ -1,4 +1,4 @@
-"""Our billing records of one order held against the big-data side's. Pure: facts and answers in, differences out."""
+"""Compares our billing records of one order with the big-data side's. Pure: facts and answers in, differences out."""
 
 import datetime
 from collections.abc import Iterable, Mapping
@@ -18,10 +18,10 @@ CUT = 300  # characters of a value that are kept
 
 @dataclass(frozen=True)
 class Ours:
-    """A record of ours. `state`: to_send, live, cancelled, deleted or unknown; `facts`: as it shall be there.
+    """A record of ours. `state` is to_send, live, cancelled, deleted or unknown. `facts` say what it must be there.
 
-    `cancelled_at`: when it was cancelled or shall have been, for a record of which nobody knows. `accepted`: values of
-    theirs that staff live with, by field.
+    `cancelled_at` is when it was cancelled, or, if its state is unknown, when our cancel would have taken effect.
+    `accepted` are their values that staff accepted, by field.
     """
 
     pk: int
@@ -34,8 +34,9 @@ class Ours:
 def compare(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Finding]:
     """What differs between our records of an order and the rows that the big-data side holds for its jobId.
 
-    Records are told apart by productId and domain (in lower case). Members that we do not send are not looked at. A row
-    that holds what no database keeps, or has no name, is a difference of its own and does not disturb the others.
+    productId and domain (in lower case) identify a record. Members that we do not send are ignored. A row that no
+    database can keep as it is, or without productId or domain, is a difference of its own and does not disturb the
+    others.
     """
     known = {_key(row.facts.product_id, row.facts.domain): row for row in ours}
     there, nameless = _by_key(theirs)
@@ -48,7 +49,7 @@ def compare(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Finding]:
 
 
 def unreadable_answer(text: str) -> Finding:
-    """An answer that is no list of objects: nothing is known of any record."""
+    """The difference for an answer that is not a list of objects. Then nothing is known about any record."""
     return Finding(
         kind=UNREADABLE, product_id="", domain="", ours="none", theirs=UNREADABLE, remedy=NOTHING,
         fields={"result": [None, _cut(text)]},
@@ -56,7 +57,7 @@ def unreadable_answer(text: str) -> Finding:
 
 
 def _by_key(theirs: Iterable[object]) -> tuple[dict, list[object]]:
-    """Their rows by productId and domain, and those that have no such name."""
+    """Their rows by productId and domain, and the rows without them."""
     there: dict[tuple[str, str], list[dict]] = {}
     nameless = []
     for row in theirs:
@@ -72,7 +73,7 @@ def _key(product_id: object, domain: object) -> tuple[str, str]:
 
 
 def _of_ours(ours: Ours, rows: list[dict]) -> list[Finding]:
-    """What differs about one record of ours. Of two rows with its name the one that is written alike is meant."""
+    """What differs about one record of ours. Of several rows that match, one with the same spelling is preferred."""
     rows = sorted(rows, key=lambda row: str(row["domain"]) == ours.facts.domain)
     theirs = rows.pop() if rows else None
     found = _settled(ours, theirs) if ours.state == "unknown" else [_differs(ours, theirs)]
@@ -80,7 +81,7 @@ def _of_ours(ours: Ours, rows: list[dict]) -> list[Finding]:
 
 
 def _settled(ours: Ours, theirs: dict | None) -> list[Finding | None]:
-    """Their answer ends the uncertainty; then it is compared like any other."""
+    """Gives an unknown record the state of their answer, then compares it like any other."""
     there = status(theirs)
     times = (moment(theirs.get("createTime")), moment(theirs.get("cancelTime"))) if theirs else (None, None)
     found: list[Finding | None] = [replace(_difference(FIELDS, SETTLE, ours, theirs), times=times)]
@@ -104,27 +105,27 @@ def _differs(ours: Ours, theirs: dict | None) -> Finding | None:
     if wanted == MISSING:
         return _difference(NOT_OURS, DELETE, ours, theirs)
     if there == LIVE_THERE:
-        return _difference(NOT_OURS, CREATE, ours, theirs)  # to be cancelled there
+        return _difference(NOT_OURS, CREATE, ours, theirs)  # it is sent as cancelled
     return _difference(NOT_BILLED if wanted == LIVE_THERE else FIELDS, CREATE, ours, theirs)
 
 
 def _is_readable(theirs: dict, accepted: Mapping[str, str] | None = None) -> bool:
-    """Whether all of it can be kept as it is, but for what staff live with."""
+    """Whether the row can be kept as it is, apart from values that staff accepted."""
     if is_clean("".join([value for value in theirs.values() if isinstance(value, str)])):
-        return True  # nearly always
+        return True  # the quick answer, which is nearly always right
     spoilt = [name for name in MEMBERS if not is_clean(theirs.get(name))]
     return all(accepted and clean_text(theirs[name]) == accepted.get(name) for name in spoilt)
 
 
 def status(theirs: dict | None) -> str:
-    """What their row (or its absence) means: live, cancelled or missing."""
+    """The state that their row, or its absence, means: live, cancelled or missing."""
     if theirs is None:
         return MISSING
     return CANCELLED_THERE if str(theirs.get("cancelStatus")) == CANCELLED else LIVE_THERE
 
 
 def _other_fields(ours: Ours, theirs: dict) -> dict:
-    """What is not as we would send it, leaving out what staff live with."""
+    """The fields that are not as we would send them, without those that staff accepted."""
     if not (ours.facts.create_time and ours.facts.cancel_time):
         return {}
     facts = replace(ours.facts, accepted={}) if ours.facts.accepted else ours.facts
@@ -138,12 +139,12 @@ def _other_fields(ours: Ours, theirs: dict) -> dict:
 
 
 def _stranger(theirs: dict) -> Finding:
-    """A row of theirs that we have no record of."""
+    """The difference for a row of theirs that we have no record of."""
     return _difference(NOT_OURS, DELETE, None, theirs) if _is_readable(theirs) else _unreadable(None, theirs, DELETE)
 
 
 def _unreadable(ours: Ours | None, theirs: object, remedy: str = NOTHING) -> Finding:
-    """Named as far as it can be read."""
+    """The difference for a row that can't be kept as it is. It names the row as far as it can be read."""
     row = theirs if isinstance(theirs, dict) else {"domain": theirs}
     spoilt = {name: [None, _cut(row[name])] for name in MEMBERS if not is_clean(row.get(name))}
     return _difference(UNREADABLE, remedy, ours, row, spoilt)
@@ -154,7 +155,7 @@ def _cut(value: object) -> str:
 
 
 def _difference(kind: str, remedy: str, ours: Ours | None, theirs: dict | None, fields: dict | None = None) -> Finding:
-    """What can't be named as they name it can't be deleted."""
+    """Makes a difference. A record can be deleted only if we can name it as they do; otherwise the remedy is none."""
     if remedy == DELETE and not all(is_name(theirs.get(name)) for name in IDENTITY):
         remedy = NOTHING
     return Finding(

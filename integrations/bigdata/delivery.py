@@ -1,7 +1,6 @@
-"""How the outbox's steps are carried out at the big-data side: payloads from the database, calls from threads.
+"""Carries out the outbox's steps at the big-data side: payloads are built from the database, calls run in threads.
 
-What is built reads the database; what is sent does not. A `send_...` gives fields of an `Outcome`, or raises
-PartnerError.
+A `build_...` reads the database. A `send_...` does not: it returns fields of an `Outcome`, or raises PartnerError.
 """
 
 import datetime
@@ -29,7 +28,7 @@ RESTORED = PartnerError(
 
 
 def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """The payload of a billing step; its records are as they shall be."""
+    """The payload of a billing step. `records` already have the values to send."""
     if STEPS[row.step].fix:
         return encode(_fix(row, records))
     if row.step == Step.ASK_BILLING:
@@ -42,9 +41,9 @@ def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains:
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
-    """What a reconciliation found, as far as it is still so; perhaps nothing is.
+    """The records that a reconciliation's fix still has to send or delete. There may be none left.
 
-    Only what we hold for live or cancelled is sent again, and never deleted.
+    Records that are live or cancelled here are sent again and never deleted. All others are never sent.
     """
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
@@ -59,7 +58,7 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
 
 
 def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
-    """A record as it shall be. The customer is the record's own order's: a trial's stays the trial's."""
+    """A record as it must be there. Its customer is that of its own order, so a trial's record keeps the trial's."""
     owner = record.order
     return RecordFacts(
         job_id=owner.number,
@@ -90,7 +89,7 @@ def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: d
 
 
 def send_billing(work: Work, until: float) -> dict:
-    """All its calls within one total time-out, so that a drain ends in time."""
+    """Makes all calls of a step within one total time-out, so that a drain ends in time."""
     if STEPS[work.step].effect in LOOK_UPS:
         return _look_up(work, json.loads(work.payload), until)
     if work.payload == NOTHING:
@@ -108,7 +107,7 @@ def send_billing(work: Work, until: float) -> dict:
 
 
 def _look_up(work: Work, asked: dict, until: float) -> dict:
-    """A step that asks what the big-data side holds, and perhaps deletes it."""
+    """Carries out a step that asks what the big-data side holds, and perhaps deletes it."""
     if work.step == Step.ASK_BILLING:
         rows = _query(asked["jobId"], work, key=work.key, until=until)
         return _ended(Result.OK, answer=f"{len(rows)} records are there", data={"held": held_records(rows)})
@@ -126,7 +125,7 @@ def _query(job_id: str, work: Work, *, key: str, until: float) -> list[dict]:
 
 
 def _one_more_call(until: float) -> None:
-    """A step's second call counts within PARTNER_RATE like the first, which `integrations.delivery.loop` waited for."""
+    """Waits for a step's second call. It counts towards PARTNER_RATE like the first, for which the loop has waited."""
     if not rate.take("bigdata", latest=until, urgent=True):
         raise PartnerError("no time was left for one call more within PARTNER_RATE", code="timeout")
 
@@ -136,8 +135,10 @@ def _left(until: float) -> float:
 
 
 def _acted_before(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """The partner acted on this key before, with other bytes, or may have, in a stretch that a restored database lost:
-    what it holds decides (contract 3.5; 3.9, 17)."""
+    """Asks what the partner holds, which then decides the step (contract 3.5; 3.9, 17).
+
+    The partner acted on this key before with other bytes, or may have done so in a period that a restore lost.
+    """
     rows = []
     try:
         for job_id in dict.fromkeys(record["jobId"] for record in named):
@@ -157,12 +158,12 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
 
 
 def _with(params: dict, more: str) -> dict:
-    """The partner's words with some more of ours."""
+    """The partner's words, with ours added."""
     return params | {"words": params["words"] + more} if "words" in params else {} if more else params
 
 
 def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerError) -> dict:
-    """To be tried again: neither done nor refused, as long as nobody knows what the partner holds."""
+    """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds."""
     return _ended(
         Result.RETRY,
         code=ACTED_BEFORE,
@@ -177,9 +178,9 @@ def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerEr
 
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
-    """Asks what the big-data side holds for the order; deletes what is there after all (contract 3.9, Unknown).
+    """Asks what the big-data side holds for the order, and deletes what is still there (contract 3.9, Unknown).
 
-    The deletion repeats the bytes of an earlier one, so its key is a new one each time.
+    The deletion repeats the bytes of an earlier one, so it gets a new key each time.
     """
     rows = _query(asked["jobId"], work, key=work.key, until=until)
     if rows:
