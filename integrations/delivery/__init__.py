@@ -1,1 +1,1 @@
-"""Delivery: what is due is claimed, sent and recorded."""
+"""Delivery: claims, sends and records the steps that are due."""

@@ -1,6 +1,6 @@
-"""How each channel's steps are carried out: their payloads, built at the first attempt, and their calls.
+"""Carries out each channel's steps: their payloads, built at the first attempt, and their calls.
 
-A partner's folder has both, with its own words; the table here says which channel is whose.
+Both are in the partner's folder. The table here says which channel uses which.
 """
 
 import datetime
@@ -26,28 +26,30 @@ from orders.steps import Channel
 
 logger = logging.getLogger(__name__)
 Result = Attempt.Outcome
-LEASE_RESERVE = 5.0  # seconds that a lease must have left beyond the longest that a call may take
-LONGEST_IN_A_DRAIN = 12.0  # seconds: a drain claims for 8 s and ends within 20 (contract 3.9, Alive)
+LEASE_RESERVE = 5.0  # seconds that a lease must last beyond the longest possible call
+LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and ends within 20 (contract 3.9, Alive)
 
 
 def build_payloads(
     rows: list[Dispatch], now: datetime.datetime, records: dict[int, BillingRecord]
 ) -> dict[int, str | Exception]:
-    """{dispatch id: JSON text}. One that can't be built has its exception there, so that the others go on. `records`:
-    those of the rows, by id, as they shall be."""
+    """Builds {dispatch id: JSON text}. A payload that can't be built is its exception, so that the others go on.
+
+    `records` are those of the rows, by id, with the values to send.
+    """
     _give_orders(rows, records)
     domains = _domains_of(rows)
     built = {}
     for row in rows:
         try:
             built[row.pk] = CHANNELS[row.channel].build(row, now, records, domains)
-        except Exception as error:  # whatever it is, it must not stop the neighbours
+        except Exception as error:  # no error may stop the other payloads
             built[row.pk] = error
     return built
 
 
 def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> None:
-    """Gives each record its order: mostly the row's own or its trial, which are there already."""
+    """Gives each record its order. Mostly that is the row's own order or its trial, which are loaded already."""
     orders = {order.pk: order for row in rows for order in (row.order, row.order.trial) if order}
     for record in records.values():
         if record.order_id in orders:
@@ -68,7 +70,7 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 
 
 def send(work: Work) -> Outcome:
-    """Makes the call; whatever goes wrong is an outcome, never an exception."""
+    """Makes the call. Whatever goes wrong becomes an outcome, never an exception."""
     if not work.payload:
         return _outcome(
             work, Result.REFUSED, code="payload", message="the payload could not be built; see the log", params=NO_MORE
@@ -82,14 +84,13 @@ def send(work: Work) -> Outcome:
         return _outcome(
             work, result, code=error.code, message=str(error), params=error.params, unknown=not error.permanent
         )
-    except Exception as error:  # a fault of ours must not take the other calls with it
+    except Exception as error:  # a fault of ours must not stop the other calls
         logger.exception("dispatch %s", work.dispatch_id)
         return _outcome(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
 
 
 def longest(work: Work) -> float:
-    """The seconds that `send` may take: a look-up's grow with the records that it is about, as far as a drain and the
-    lease allow."""
+    """The seconds that `send` may take. For a look-up they grow with its records, as far as drain and lease allow."""
     usual = settings.PARTNER_TIMEOUT_SECONDS
     if work.channel != Channel.BILLING:
         return usual
@@ -151,8 +152,8 @@ def _send_files(work: Work, until: float) -> dict:
 class Carrier:
     """How a channel's steps are carried out.
 
-    `build`: a dispatch's payload, given T, its records by id, and the domains of orders by id. `send`: makes the call,
-    in a thread, until a moment of time.monotonic; gives the fields of an Outcome, or raises PartnerError.
+    `build` makes a dispatch's payload from T, its records by id, and the domains of orders by id. `send` makes the call
+    in a thread, until a moment of time.monotonic. It returns the fields of an Outcome, or raises PartnerError.
     """
 
     build: Callable[[Dispatch, datetime.datetime, dict, dict], str]

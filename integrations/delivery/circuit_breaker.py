@@ -1,8 +1,8 @@
 """The circuit breaker of each partner, in the database, shared by all workers (contract 3.5).
 
-It opens after BREAKER_FAILURES transport failures in a row over at least three dispatches. While it is open nothing is
-claimed for the partner but one probe every BREAKER_PROBE_SECONDS, and what fails costs no attempt: open means slower,
-never dropped. The first answer that is not a transport failure closes it.
+It opens after BREAKER_FAILURES transport failures in a row over at least three dispatches. While it is open, only one
+probe is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure costs no attempt. So an open breaker slows
+calls down, and never drops them. The first answer that is not a transport failure closes it.
 """
 
 import datetime
@@ -30,7 +30,7 @@ TROUBLED = Prepared(lambda: Breaker.objects.filter(OneOf("partner", "partners"),
 
 @dataclass
 class Tally:
-    """What a batch of outcomes says about one partner. `answered`: something came back from it."""
+    """What a batch of outcomes says about one partner. `answered`: it has answered something."""
 
     failed: list[int] = field(default_factory=list)
     answered: bool = False
@@ -43,40 +43,40 @@ def open_partners() -> set[str]:
 
 
 def may_probe(partner: str, *, now: datetime.datetime) -> bool:
-    """Whether this worker may send the next probe: one of all workers may, once every BREAKER_PROBE_SECONDS."""
+    """Whether this worker may send the next probe. One of all workers may, once every BREAKER_PROBE_SECONDS."""
     again = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return bool(Breaker.objects.filter(partner=partner, probe_at__lte=now).update(probe_at=again))
 
 
 def next_probe(*, after: datetime.datetime) -> datetime.datetime | None:
-    """When the next probe may go out, if a breaker is open."""
+    """When the next probe may go out, or None if no breaker is open."""
     rows = Breaker.objects.filter(opened_at__isnull=False, probe_at__gt=after).order_by("probe_at")
     return rows.values_list("probe_at", flat=True).first()
 
 
 class Recent:
-    """A set of partners that the database knows (whose breaker is open, who is paused), read at most once a second."""
+    """A set of partners from the database (with an open breaker, or paused). It is read at most once a second."""
 
     def __init__(self, read: Callable[[], set[str]]):
         self._read = read
         self.forget()
 
     def forget(self) -> None:
-        """The next question is answered from the database."""
+        """Makes the next call of `partners` read the database."""
         self._known: set[str] = set()
         self._until = 0.0
 
     def partners(self) -> set[str]:
-        """As of a second ago at the most."""
+        """The partners, as they were at most a second ago."""
         if time.monotonic() >= self._until:
             self._known, self._until = self._read(), time.monotonic() + READ_EVERY
         return self._known
 
 
 def note_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime) -> bool:
-    """Counts a batch: failures add up, an answer starts anew; True if a breaker's row was written.
+    """Counts a batch of outcomes. Failures add up, and an answer resets the count. True if a breaker's row was written.
 
-    Each partner's row is written only where something changes, so a healthy partner costs one small SELECT a batch.
+    A partner's row is written only if something changes, so a healthy partner costs one small SELECT a batch.
     """
     tallies = _tally(outcomes)
     if not tallies:

@@ -1,10 +1,10 @@
 """Delivers what is due: claim, build, send, record, until nothing is left (contract 3.5, 3.9).
 
-One thread speaks with the database; it claims in batches, hands the calls to threads, and records their results in
-batches. Each partner has threads of its own, eight at a time, so that a slow partner does not hold up the other.
+One thread uses the database. It claims in batches, hands the calls to threads, and records their results in batches.
+Each partner has threads of its own, eight at a time, so that a slow partner does not hold up the others.
 
-A result in hand must not be lost, whatever the database does meanwhile. If it is lost all the same (the process dies),
-the lease runs out and the same bytes go out again under the same key.
+A result that has arrived must not be lost, whatever the database does meanwhile. If it is lost because the process
+dies, the lease runs out and the same bytes go out again under the same key.
 """
 
 import datetime
@@ -40,17 +40,17 @@ from orders.steps import PARTNERS
 
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
-QUICK = 0.25  # seconds; only then is anything claimed ahead
-MORE_COMES = 0.03  # seconds; while calls wait for a thread, so many results come that one transaction takes many
-LOOK_AGAIN = 0.2  # seconds until a partner that nothing was due for is looked at again beside running calls
-RECORDS_IN_FLIGHT = 40_000  # to one partner: then no more is claimed for it, since the bodies fill the memory
-ALONE_FOR = 4.0  # seconds: so long a drain begins with steps that lost their worker before, one at a time
-CLAIM_FOR = 8.0  # seconds after which a drain claims no more: with the time-out of 10 s it ends within 20 s
+QUICK = 0.25  # seconds; only for a partner that answers within them is anything claimed ahead
+MORE_COMES = 0.03  # seconds to wait for more results while calls wait for a thread, so that one transaction takes many
+LOOK_AGAIN = 0.2  # seconds until a partner for which nothing was due is asked about again while calls run
+RECORDS_IN_FLIGHT = 40_000  # to one partner; then no more is claimed for it, since the bodies fill the memory
+ALONE_FOR = 4.0  # seconds at the start of a drain in which steps that lost their worker go first, one at a time
+CLAIM_FOR = 8.0  # seconds after which a drain claims no more; with the time-out of 10 s it ends within 20 s
 LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest gap
 LOOK_EVERY = 0.5
 WORKER = socket.gethostname()[:48]
 DUE = Prepared(lambda: Dispatch.objects.due(Slot("now", DateTimeField())).order_by().values_list("pk")[:1])
-WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds: a database that is restarted is back by then
+WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds; a database that restarts is back by then
 Given = TypeVar("Given")
 
 logger = logging.getLogger(__name__)
@@ -59,19 +59,19 @@ outage = Outage(logger, "a drain")
 
 @dataclass
 class Lane:
-    """A partner's threads, and how quickly it answers. `look_at`: nothing was due for it; look again from then on."""
+    """A partner's threads, and how quickly it answers. `look_at`: if nothing was due for it, when to look again."""
 
     partner: str
     pool: ThreadPoolExecutor
     threads: int
     in_flight: int = 0
-    unsent: int = 0  # of those in flight: what waits for a thread, or for its turn within PARTNER_RATE
-    records: int = 0  # or domains, of what is in flight
+    unsent: int = 0  # the calls in flight that wait for a thread, or for their turn within PARTNER_RATE
+    records: int = 0  # the records or domains of the calls in flight
     slowest: float = 1.0
     look_at: float = 0.0
 
     def room(self) -> int:
-        """How many more calls may be claimed for it."""
+        """How many more calls may be claimed for the partner."""
         if self.records >= RECORDS_IN_FLIGHT:
             return 0
         ahead = CLAIMED_AHEAD if self.slowest < QUICK else 0
@@ -80,14 +80,17 @@ class Lane:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether PARTNER_RATE bounds its calls. Then no more is claimed ahead than goes out within a second: it must
-        be sent within its lease, and a drain that ends hands it back."""
+        """Whether PARTNER_RATE bounds its calls.
+
+        Then no more is claimed ahead than can go out within a second. A claimed call must be sent within its lease, and
+        a drain that ends hands it back.
+        """
         return bool(settings.PARTNER_RATE) and self.partner in Pause.Partner.values
 
 
 @dataclass
 class Flight:
-    """One claimed call. `until`: when its lease ends, of time.monotonic."""
+    """One claimed call. `until` is when its lease ends, by time.monotonic."""
 
     lane: Lane
     work: Work
@@ -97,7 +100,7 @@ class Flight:
 
     @property
     def latest(self) -> float:
-        """When it may begin at the latest: its lease outlives the longest call (contract 3.9, Leases)."""
+        """When it may begin at the latest. Its lease must outlast the longest call (contract 3.9, Leases)."""
         return self.until - longest(self.work) - LEASE_RESERVE
 
 
@@ -108,12 +111,12 @@ class Report:
     tried: int = 0
     done: int = 0
     failed: int = 0
-    again: bool = False  # something is left, or due soon: somebody should come again
+    again: bool = False  # something is left or due soon, so another drain is needed
 
 
 @dataclass
 class Drain:
-    """One run. `seconds`: how long it claims; None: until nothing is due. `on_progress` is told of each batch."""
+    """One run. `seconds` is how long it claims; None means until nothing is due. Each batch calls `on_progress`."""
 
     seconds: float | None = CLAIM_FOR
     threads: int = CALLS_AT_A_TIME
@@ -127,7 +130,7 @@ class Drain:
         self.calls: dict[Future, Flight] = {}
         self.breakers = Recent(open_partners)
         self.pauses = Recent(lambda: paused_partners(now=timezone.now()))
-        self.alone = False  # what is in flight has lost its worker before: nothing may be in flight beside it
+        self.alone = False  # the step in flight has lost its worker before, so nothing may be in flight beside it
         self.lanes = {
             name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads)
             for name in set(PARTNERS.values())
@@ -147,7 +150,7 @@ class Drain:
         return self.report
 
     def _round(self, turn: Turn | None) -> bool:
-        """Claims and collects once; False when the run is over."""
+        """Claims and collects once. Returns False when the run is over."""
         over = ending.is_set() or (self.seconds is not None and time.monotonic() - self.began > self.seconds)
         claimed = 0 if over else self._fill()
         if over:
@@ -190,11 +193,11 @@ class Drain:
         return len(work)
 
     def _rooms(self) -> dict[str, int]:
-        """How many calls may be claimed for each partner. Where a breaker is open: a probe, if it is time for one.
+        """How many calls may be claimed for each partner. If its breaker is open, one probe, if it is time for one.
 
         A busy partner is filled up only when half of what may wait has been used, so that claims come in batches.
-        Beside running calls, a partner that nothing was due for is left out for a moment. A paused one is left out
-        whole: its breaker sends no probe either.
+        While calls run, a partner for which nothing was due is left out for a moment. A paused partner is left out
+        completely, so no probe goes to it either.
         """
         rooms, paused = {}, self.pauses.partners()
         for lane in self.lanes.values():
@@ -210,7 +213,7 @@ class Drain:
         return {partner: room for partner, room in rooms.items() if room}
 
     def _hand_back(self, partners: Collection[str] | None = None) -> None:
-        """Gives back what no thread has begun, of these partners or of all: the time is up, or they are paused."""
+        """Gives back calls that no thread has begun, because these partners are paused, or of all, as time is up."""
         handed = []
         for future, flight in list(self.calls.items()):
             if (partners is None or flight.lane.partner in partners) and future.cancel():
@@ -226,13 +229,13 @@ class Drain:
         return flight
 
     def _bring_home(self) -> None:
-        """A claim went wrong: what was sent before is written down all the same."""
+        """Records what was sent before a claim went wrong."""
         self._hand_back()
         while self.calls:
             self._collect()
 
     def _collect(self) -> None:
-        """Waits for a result, takes all that are there, and records them together."""
+        """Waits for a result, then takes all that are there and records them together."""
         wait(self.calls, timeout=0.2, return_when=FIRST_COMPLETED)
         if any(lane.in_flight > lane.threads for lane in self.lanes.values()):
             time.sleep(MORE_COMES)
@@ -249,7 +252,7 @@ class Drain:
             self._count(outcomes)
 
     def _guarded(self, outcomes: list[Outcome]) -> list[Outcome]:
-        """Tells the breakers; failures of a partner whose breaker is open (now) cost no attempt."""
+        """Tells the breakers of the outcomes. Failures of a partner whose breaker is now open cost no attempt."""
         if note_outcomes(outcomes, now=timezone.now()):
             self.breakers.forget()
         shut = self.breakers.partners()
@@ -265,7 +268,7 @@ class Drain:
         self.on_progress(self.report)
 
     def _wait_for_next(self, turn: Turn) -> bool:
-        """Sleeps until something is due, where something is due soon and nobody else waits for it."""
+        """Sleeps until something is due, if that is soon and no other worker waits for it."""
         if not turn.is_free():
             return False
         now = timezone.now()
@@ -282,12 +285,12 @@ class Drain:
         return True
 
     def _ends_at(self) -> float:
-        """When the run begins no more calls, of time.monotonic."""
+        """The moment, by time.monotonic, after which the run begins no more calls."""
         return float("-inf") if ending.is_set() else self.began + (self.seconds or float("inf"))
 
 
 def record_safely(outcomes: list[Outcome]) -> int:
-    """Records a batch; if one outcome can't be written, the others are all the same. Returns how many steps became due.
+    """Records a batch. If one outcome can't be written, the others still are. Returns how many steps became due.
 
     Raises django.db.Error if the database stays away.
     """
@@ -301,7 +304,10 @@ def record_safely(outcomes: list[Outcome]) -> int:
 
 
 def _record_alone(outcome: Outcome) -> int:
-    """What can't be written counts as a fault of ours, to be tried again: then it ends as an incident at the latest."""
+    """Records one outcome. If it can't be written, it counts as a fault of ours that is tried again.
+
+    When the tries are used up, an incident is opened.
+    """
     fault = f"the answer ({outcome.result}) could not be recorded; see the log"
     bare = replace(
         outcome,
@@ -324,9 +330,9 @@ def _record_alone(outcome: Outcome) -> int:
 
 
 def patiently(act: Callable[[], Given]) -> Given:
-    """Does it again while the database is away, locked or chose it to end a deadlock; raises after some seconds.
+    """Calls `act` again while the database is away or locked, or ended it to break a deadlock.
 
-    `act` must be one transaction, or harmless when done twice.
+    Raises after some seconds. `act` must be one transaction, or harmless when done twice.
     """
     for seconds in WAITS:
         try:
@@ -347,18 +353,20 @@ def patiently(act: Callable[[], Given]) -> Given:
 
 
 def _passes(error: Exception) -> bool:
-    """Whether it may work when done again: a deadlock, a lock, a database that is away or read only for a while."""
+    """Whether the error may pass: a deadlock, a lock, or a database that is away or read-only for a while."""
     return isinstance(error, OperationalError | InterfaceError) or is_away(error)
 
 
 def is_due(*, now: datetime.datetime) -> bool:
-    """Whether there may be something to claim. A look costs no lock: most drains find that another has done it all."""
+    """Whether there may be something to claim. It takes no lock, and most drains find that another has done it all."""
     return bool(DUE(now=now))
 
 
 def _call(flight: Flight, ends_at: Callable[[], float]) -> Outcome:
-    """One call, in a thread, within PARTNER_RATE. What would have to wait for its turn beyond its latest moment, or
-    beyond the run's end, is handed back."""
+    """Makes one call, in a thread, within PARTNER_RATE.
+
+    It is handed back if it would have to wait for its turn beyond its latest moment or the run's end.
+    """
     if time.monotonic() > flight.latest:
         return _handed_back(flight.work)
     if flight.lane.is_bounded and not rate.take(flight.lane.partner, latest=min(flight.latest, ends_at())):

@@ -1,4 +1,4 @@
-"""How the outbox's mails are carried out: what they tell is read from the database when they are first tried."""
+"""Carries out the outbox's mail steps. A mail's content is read from the database when it is first tried."""
 
 import datetime
 import json
@@ -49,7 +49,7 @@ def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
 
 
 def _reconciliation_facts(about: dict) -> MailFacts:
-    """A comparison's mail is about no order: what was compared, what differed, what happens now."""
+    """The facts of a comparison's mail: what was compared, what differed, what happens now. It is about no order."""
     with override(LANGUAGE):
         if not about["differences"]:
             do = gettext("Nothing needs to be done.")
@@ -72,13 +72,13 @@ def _orders(number: int) -> str:
 
 
 def _page(row: Dispatch) -> str:
-    """Where the reader can see more: the incident that the mail is about, or else its order."""
+    """The page where the reader can see more: the incident that the mail is about, or else its order."""
     incident = row.about.get("incident")
     return f"/admin/orders/incident/{incident}/change/" if incident else f"/admin/orders/order/{row.order_id}/change/"
 
 
 def build_mail(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """The mail, written for those who get it now."""
+    """The payload of a mail, addressed to the present contacts."""
     mail = write_mail(
         dispatch_id=row.pk,
         dispatch_key=row.key,
@@ -92,9 +92,9 @@ def build_mail(row: Dispatch, now: datetime.datetime, records: dict, domains: di
 
 
 def _letters(row: Dispatch) -> str:
-    """Whose mail it is; a reconciliation's is nobody's in particular.
+    """The letters of the attribution that the mail goes to. A reconciliation's mail goes to none in particular.
 
-    An order that is held before its plan has no attribution of its own yet: its trial's people answer for it.
+    An order that is held before its plan has no attribution of its own yet, so its trial's contacts are told.
     """
     if row.step == Dispatch.Step.MAIL_RECONCILED:
         return ""
@@ -103,7 +103,7 @@ def _letters(row: Dispatch) -> str:
 
 
 def send_mail(work: Work, until: float) -> dict:
-    """All of it within the partners' total time-out: a mail that outlasts its lease would be sent twice."""
+    """Sends a mail within the partners' total time-out. A mail that outlasts its lease would be sent twice."""
     seconds = settings.PARTNER_TIMEOUT_SECONDS
     with adapter().deadline(seconds) as call:
         try:

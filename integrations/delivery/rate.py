@@ -1,7 +1,7 @@
 """PARTNER_RATE: how many calls a second go from this process to each partner (contract section 4).
 
-Calls are spaced evenly: one begins at the earliest a `PARTNER_RATE`th of a second after the one before it. So there is
-no burst, neither after a pause nor at any other time. Threads may ask at the same time.
+Calls are spaced evenly. Each begins at the earliest a `PARTNER_RATE`th of a second after the one before it. So there is
+never a burst, not even after a pause. Threads may ask at the same time.
 """
 
 import os
@@ -12,7 +12,7 @@ from django.conf import settings
 
 
 class Limit:
-    """The calls to one partner. Who is `urgent` (a second call of a step under way) goes before those that begin."""
+    """The calls to one partner. An `urgent` call (the second one of a step under way) goes before all others."""
 
     def __init__(self):
         self._next = 0.0  # when the next call may begin
@@ -20,7 +20,7 @@ class Limit:
         self._changed = threading.Condition()
 
     def take(self, *, latest: float | None = None, urgent: bool = False) -> bool:
-        """Waits until a call may begin; False if that would be later than `latest` (of time.monotonic)."""
+        """Waits until a call may begin. Returns False if that would be later than `latest` (by time.monotonic)."""
         with self._changed:
             self._urgent += urgent
             try:
@@ -49,7 +49,7 @@ _lock = threading.Lock()
 
 
 def take(partner: str, *, latest: float | None = None, urgent: bool = False) -> bool:
-    """Waits until a call to this partner may begin; see Limit. At once where PARTNER_RATE is 0."""
+    """Waits until a call to this partner may begin; see Limit. Does not wait if PARTNER_RATE is 0."""
     if not settings.PARTNER_RATE:
         return True
     with _lock:
@@ -58,7 +58,7 @@ def take(partner: str, *, latest: float | None = None, urgent: bool = False) -> 
 
 
 def _forget() -> None:
-    """A forked child counts its own calls, and has none of the parent's threads."""
+    """Starts anew in a forked child, which counts its own calls and has none of the parent's threads."""
     global _lock
     _lock = threading.Lock()
     _limits.clear()
