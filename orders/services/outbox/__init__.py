@@ -1,1 +1,1 @@
-"""The outbox: steps are enqueued, released, claimed, sent, recorded and followed up."""
+"""The outbox: enqueues, releases, claims, records and follows up the steps."""

@@ -1,8 +1,8 @@
 """What an order's billing steps may have done at the big-data side (contract 3.9, Resend: whose acts count).
 
-The one place that answers it. A dispatch keeps whether an attempt of it was carried out, or may have been: a lost
-answer, a dead worker, used-up attempts. A later refusal of a repeat takes nothing back: it says nothing about the
-attempt whose answer was lost.
+Only this module answers that. A dispatch remembers whether one of its attempts was carried out, or may have been: an
+answer was lost, a worker died, or the attempts were used up. If a repeat is refused later, that changes nothing, since
+it says nothing about the attempt whose answer was lost.
 """
 
 from collections.abc import Iterable
@@ -17,18 +17,18 @@ ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
 
 
 def may_have_acted(row: Dispatch) -> bool:
-    """Whether the partner has carried out an attempt of this dispatch, or may have; one in the air may."""
+    """Whether the partner has carried out an attempt of this dispatch, or may have. A call in the air may have."""
     return row.may_have_acted or row.state == State.SENDING
 
 
 def acts_of(order: Order) -> list[Dispatch]:
-    """The billing dispatches of the order's present plan that may have acted, replaced ones too, in order."""
+    """The billing dispatches of the order's present plan that may have acted, in order. Includes replaced ones."""
     rows = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, undo=False)
     return list(rows.exclude(step=Step.ASK_BILLING).order_by("position", "pk").defer("payload"))
 
 
 def records_of(rows: Iterable[Dispatch], *steps: str) -> list[int]:
-    """The records that these steps among the acts touched, but for those that another order touched since."""
+    """The records that these steps among the acts touched, without those that another order has touched since."""
     found: dict[int, None] = {}
     for row in rows:
         if row.step in steps:
@@ -38,10 +38,13 @@ def records_of(rows: Iterable[Dispatch], *steps: str) -> list[int]:
 
 
 def touched_since(row: Dispatch, *, own: bool) -> set[int]:
-    """Those of a dispatch's records that a later step may have touched: of other orders of its trial, or with `own` of
-    any order. What was taken back since, or only repeats, does not count."""
+    """Those of a dispatch's records that a later step may have touched.
+
+    The later steps are those of other orders of its trial, or with `own` those of any order. Steps that were undone
+    since, and repeats, do not count.
+    """
     if row.lane is None and not own:
-        return set()  # commercial records are nobody else's
+        return set()  # no other order touches commercial records
     later = later_in_line(row).filter(ACTED).exclude(records=[])
     if not own:
         later = later.exclude(order=row.order_id).filter(order__undo_since=None)
@@ -52,8 +55,10 @@ def touched_since(row: Dispatch, *, own: bool) -> set[int]:
 
 
 def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
-    """The billing steps behind a dispatch in its trial's line, or without a line in its order. A step that replaced
-    another has its place, so who is older is not always in front."""
+    """The billing steps behind a dispatch in its trial's line, or, if it has no line, in its order.
+
+    A step that replaced another has that one's place, so the older step is not always in front.
+    """
     turn = Coalesce("place", "pk", output_field=BigIntegerField())
     same = Q(order=row.order_id) if row.lane is None else Q(lane=row.lane)
     rows = Dispatch.objects.filter(same, channel=Channel.BILLING, repeat=False).exclude(pk=row.pk)
@@ -61,5 +66,5 @@ def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
 
 
 def bpm_acts(order: Order) -> QuerySet[Dispatch]:
-    """The BPM dispatches that the order ever had and that may have started a process, newest first."""
+    """All BPM dispatches of the order that may have started a process, newest first."""
     return order.dispatches.filter(ACTED, step=Step.START_BPM, repeat=False).order_by("-pk")

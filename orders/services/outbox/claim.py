@@ -1,4 +1,5 @@
-"""Claims what is due for one worker: at most one sender at a time (contract 3.9, Leases and What is frozen when)."""
+"""Claims due steps for one worker. A step has at most one sender at a time (contract 3.9, Leases and What is frozen
+when)."""
 
 import datetime
 import functools
@@ -20,16 +21,16 @@ from orders.steps import Effect, Phase, channels_of, named
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
-RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases: with their bodies they fill the memory, and a claim takes its time
+RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases; more would fill the memory and make a claim slow
 CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at", "records", "size", "about"]
 LOSSES = ["lost", "may_have_acted"]
 LOOK_UPS = named(effect=Effect.ASK)
-PAUSES = (0x1D5D, 0)  # the advisory lock that claims share and a pause has alone; any numbers will do
+PAUSES = (0x1D5D, 0)  # the advisory lock that claims share and a pause takes exclusively; any numbers will do
 STANDING = Prepared(lambda: Pause.objects.standing(Slot("now", DateTimeField())).order_by().values_list("partner"))
-MOST_ALONE = 5  # losses in a row, after the first, which may have been a neighbour's doing
+MOST_ALONE = 5  # losses in a row after the first, which another step may have caused
 
-# Of what is due; a lease that ran out is a loss.
+# Due steps by their losses. A lease that ran out is a loss.
 NEVER_LOST = Q(lost=0) & ~Q(state=State.SENDING)
 USED_UP = Q(state=State.SENDING, lost__gte=MOST_ALONE)
 TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
@@ -51,8 +52,8 @@ WITH_ORDERS = Prepared(
     )
 )
 
-# Builds the payload of dispatches at their first attempt, with their records by id: {dispatch id: text}; a failure is
-# an Exception in its place.
+# Builds the payloads of dispatches at their first attempt, given their records by id: {dispatch id: text}. A payload
+# that can't be built is an Exception.
 Builder = Callable[[list[Dispatch], datetime.datetime, dict[int, BillingRecord]], dict[int, str | Exception]]
 
 
@@ -60,20 +61,21 @@ def claim(
     *, rooms: dict[str, int], now: datetime.datetime, lease: datetime.timedelta, worker: str, build: Builder,
     idle: bool = True, lost_first: bool = True,
 ) -> list[Work]:  # fmt: skip
-    """Takes due dispatches, those longest due first, and saves an attempt for each.
+    """Claims due dispatches, longest due first, and saves an attempt for each.
 
-    `rooms`: how many at most for each partner (bigdata, bpm, mail, files); of all together RECORDS_A_CLAIM records or
-    domains, or one dispatch. A partner that is paused gets nothing. The leases run from `now` on: take it before the
-    call.
+    `rooms` says how many to claim at most for each partner (bigdata, bpm, mail, files). All together have at most
+    RECORDS_A_CLAIM records or domains, or are one dispatch. Nothing is claimed for a paused partner. The leases run
+    from `now` on, so the caller reads the clock before the call.
 
-    `idle`: the caller has no call in flight. Only then a step that lost its worker is claimed, and then it alone (the
-    caller sends it before it claims anything else): rather than others (`lost_first`), or where nothing else is due.
+    `idle`: the caller has no call in flight. Only then a step that lost its worker is claimed, and it is claimed alone.
+    The caller sends it before it claims anything else. Such a step comes first with `lost_first`, otherwise only if
+    nothing else is due.
 
-    While the database counts as restored only look-ups are claimed. Afterwards BPM steps of orders from before wait for
-    a person, and billing steps that were attempted before bear `ask_first` (contract 3.9, 17).
+    While the database counts as restored, only look-ups are claimed. Afterwards BPM steps of orders from before wait
+    for a person, and billing steps that were attempted before get `ask_first` (contract 3.9, 17).
 
-    A first attempt freezes T (`now`) and the payload that `build` makes; every later one sends the same bytes. A row
-    whose worker died is due again when its lease has run out; its open attempt is closed as lost.
+    A first attempt freezes T (`now`) and the payload that `build` makes. Every later one sends the same bytes. If a
+    worker died, its row is due again when the lease has run out. The open attempt is closed as lost.
     """
     standing = look()
     if standing.last_order:
@@ -103,13 +105,13 @@ def claim(
 
 
 def paused_partners(*, now: datetime.datetime) -> set[str]:
-    """The partners that nothing is sent to now."""
+    """The partners that are paused now."""
     return set(STANDING(now=now))
 
 
 def _not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
-    """The rooms of partners that are not paused. Inside the claim's transaction: until that ends no pause begins."""
-    if connection.vendor == "postgresql":  # SQLite's writers are alone anyway
+    """The rooms of partners that are not paused. No pause begins until the claim's transaction has ended."""
+    if connection.vendor == "postgresql":  # SQLite has only one writer at a time anyway
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", PAUSES)
     paused = paused_partners(now=now)
@@ -117,7 +119,7 @@ def _not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, i
 
 
 def _attempted_before(rows: Iterable[Dispatch], standing: Standing) -> set[int]:
-    """The billing steps among them that were attempted before the database was restored."""
+    """The billing steps among these rows that were attempted before the database was restored."""
     ids = [row.pk for row in rows if row.channel == Dispatch.Channel.BILLING] if standing.last_attempt else []
     if not ids:
         return set()
@@ -129,7 +131,7 @@ def _attempted_before(rows: Iterable[Dispatch], standing: Standing) -> set[int]:
 def look_at_lost(*, now: datetime.datetime, by: str = "worker") -> bool:
     """Fails the due steps whose worker died too often, with an incident and without compensation.
 
-    Returns whether others are due that lost their worker. No transaction may be open: it locks orders.
+    Returns whether other steps are due that lost their worker. It locks orders, so no transaction may be open.
     """
     rows = LOST(now=now)
     used_up = [
@@ -158,12 +160,12 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
 
 
 def _kinds(lost: bool, lost_first: bool) -> list[bool]:
-    """What is looked for, until something is found: True stands for one step that lost its worker."""
+    """The kinds of step to look for, in order: True means one step that lost its worker, False means all others."""
     return [True, False] if lost and lost_first else [False, True] if lost else [False]
 
 
 def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool], standing: Standing) -> list[Dispatch]:
-    """For each partner those longest due, as many as it has room for; locked, with all that building needs."""
+    """The longest due steps of each partner, as many as it has room for, locked, with all that building needs."""
     ids = next(filter(None, (_due_ids(rooms, now, lost, standing.restored) for lost in kinds)), [])
     if not ids:
         return []
@@ -174,7 +176,7 @@ def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool], stand
 
 
 def _due_ids(rooms: dict[str, int], now: datetime.datetime, lost: bool, looks: bool) -> list[int]:
-    """The ids of what may be claimed; of those that lost their worker one."""
+    """The ids of the steps that may be claimed. With `lost`, the id of one step that lost its worker."""
     due = [
         row
         for partner, room in rooms.items()
@@ -185,7 +187,7 @@ def _due_ids(rooms: dict[str, int], now: datetime.datetime, lost: bool, looks: b
 
 
 def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[int]:
-    """The ids of those longest due that RECORDS_A_CLAIM allows, one at least. `due`: (next try, id, size)."""
+    """The ids of the longest due steps that RECORDS_A_CLAIM allows, at least one. `due`: (next try, id, size)."""
     ids, records = [], 0
     for _, pk, size in sorted(due):
         records += size
@@ -197,15 +199,17 @@ def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[in
 
 @functools.cache
 def _longest_due(partner: str, room: int, lost: bool, looks: bool) -> Prepared:
-    """(next try, id, size) of what may be claimed for a partner, or with `looks` of look-ups alone; most questions find
-    nothing, and must be cheap."""
+    """Selects (next try, id, size) of what may be claimed for a partner; with `looks` only look-ups.
+
+    Mostly it finds nothing, so it must be cheap.
+    """
     kind = (TO_SEND_ALONE if lost else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
     return Prepared(lambda: _claimable(partner).filter(kind)[:room])
 
 
 def _claimable(partner: str) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
-    # Under an undo mark only its own steps go out, and billing calls whose outcome must be made sure of.
+    # Under an undo mark only undo steps go out, mails, and billing calls whose outcome must become known.
     allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=Phase.AFTER) | Exists(going)
     due = (
         Dispatch.objects.current()
@@ -218,7 +222,7 @@ def _claimable(partner: str) -> QuerySet:
 
 
 def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> None:
-    """Gives fresh rows their T and payload, unsaved. One that can't be built fails alone; the others go on."""
+    """Gives fresh rows their T and payload, without saving. If one can't be built, the others go on."""
     if not fresh:
         return
     for row in fresh:
@@ -258,7 +262,7 @@ def _work(row: Dispatch, attempt: Attempt, ask_first: bool) -> Work:
 
 
 def next_due(*, after: datetime.datetime, until: datetime.datetime) -> datetime.datetime | None:
-    """The nearest moment, later than `after` and up to `until`, at which something can be claimed or a day begins."""
+    """The next moment, later than `after` and up to `until`, when something can be claimed or a start day begins."""
     tries = Dispatch.objects.open().filter(next_try_at__gt=after, next_try_at__lte=until)
     starts = Dispatch.objects.filter(state=State.WAITING, not_before__gt=after, not_before__lte=until)
     times = [

@@ -1,7 +1,7 @@
-"""Puts steps into the outbox, and tells the workers: the only place where a Dispatch is made.
+"""Puts steps into the outbox, and tells the workers. Only this module makes a Dispatch.
 
-A step is built first and saved by `enqueue`, which also gives it its idempotency key (contract 3.5): what creates,
-cancels or starts a process has a key that can be derived again, all else a random one.
+A step is built first. `enqueue` saves it and gives it its idempotency key (contract 3.5). The key of a step that
+creates, cancels or starts a process can be derived again. Any other key is random.
 """
 
 import datetime
@@ -20,8 +20,8 @@ from orders.services.outbox.release import NOT_FINISHED
 from orders.steps import STEPS, Channel, Phase, Step
 
 State = Dispatch.State
-DRAIN = "integrations.tasks.drain"  # a dotted path: the core does not import what lies above it
-WAKE_KEY = "wake-up"  # the queue's key for drains that differ in nothing, so that one may stand for all
+DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
+WAKE_KEY = "wake-up"  # the queue's key for drains that are all alike, so that one can do the work of all
 IN_LINE = Prepared(
     lambda: Dispatch.objects.current().filter(lane=Slot("lane"), state__in=NOT_FINISHED).values_list("pk")[:1]
 )
@@ -30,10 +30,10 @@ IN_LINE = Prepared(
 def build_step(
     order: Order, step: str, /, *, now: datetime.datetime, records: Iterable[int] = (), due: bool = False, **fields
 ) -> Dispatch:  # fmt: skip
-    """A step of an order, unsaved. What `fields` (of Dispatch) does not say is as `orders.steps` has it.
+    """Builds a step of an order, without saving it. Fields that are not in `fields` get the values of `orders.steps`.
 
-    `records`: the ids of its billing records. `due`: it may be claimed at once; else `release` lets it begin. Who makes
-    several of one phase gives each its `position`.
+    `records` are the ids of its billing records. With `due` it may be claimed at once; otherwise `release` lets it
+    begin. If there are several steps of one phase, each needs its `position`.
     """
     kind, records = STEPS[step], list(records)
     usual = {
@@ -50,7 +50,7 @@ def build_step(
 
 
 def build_questions(row: Dispatch, *, about: dict, again: datetime.datetime, now: datetime.datetime) -> list[Dispatch]:
-    """Two questions about a given-up step's records, in its place: at once, and from `again` on. Unsaved."""
+    """Builds two questions about a given-up step's records, in its place: one for now, one from `again` on."""
     place = {
         "position": row.position, "lane": row.lane, "place": row.place or row.pk, "size": len(row.records),
         "undo": row.order.undo_since is not None,
@@ -63,7 +63,7 @@ def build_questions(row: Dispatch, *, about: dict, again: datetime.datetime, now
 
 
 def build_replacement(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
-    """The same step once more in its place: with a T and a key of its own. Unsaved."""
+    """Builds the same step once more, in its place, with its own T and key."""
     return _copy(
         row, now, blocking=row.blocking, gate=row.gate, not_before=row.not_before, place=row.place or row.pk,
         about={key: value for key, value in row.about.items() if key != "settled"},
@@ -71,8 +71,11 @@ def build_replacement(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
 
 
 def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
-    """What was accepted, to go out once more; unsaved. To BPM with key and bytes, so that no second process starts; to
-    the big-data side under a random key, with the records as they are. It takes its turn in the trial's line."""
+    """Builds a repeat of an accepted step. It takes its turn in the trial's line.
+
+    BPM gets the same key and bytes, so that no second process starts. The big-data side gets a random key, and the
+    records as they are.
+    """
     same = {"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if row.channel == Channel.BPM else {}
     return _copy(row, now, blocking=row.channel == Channel.BILLING, about=row.about, repeat=True, **same)
 
@@ -83,10 +86,9 @@ def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
 
 
 def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -> Dispatch:
-    """Adds a mail step that is due at once and holds up nothing. Who gets it and what it says is read when it is first
-    tried.
+    """Adds a mail step that is due at once and holds up nothing. Recipients and text are read when it is first tried.
 
-    `mail` is one of Dispatch.Step's MAIL_*; `about` goes into its text.
+    `mail` is one of Dispatch.Step's MAIL_*. `about` goes into its text.
     """
     row = build_step(
         order, mail, now=now, due=True, position=Phase.AFTER, plan=1, about=about, size=order.domains.count()
@@ -96,7 +98,7 @@ def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -
 
 
 def enqueue(rows: Iterable[Dispatch], *, new: bool = False, random_keys: bool = False) -> None:
-    """Saves steps that were built, with their keys. Their orders are locked.
+    """Saves steps that were built, with their keys. Their orders must be locked.
 
     `new`: their order has no steps yet, so nothing needs to be counted. `random_keys`: the partner may have seen the
     keys that would be derived.
@@ -120,15 +122,20 @@ def _give_keys(order: Order, rows: list[Dispatch], new: bool) -> None:
 
 
 def derived_key(number: str, step: str, n: int) -> uuid.UUID:
-    """The key of an order's n-th dispatch of a step, counted from 1. The same order meets its own keys after a restore,
-    since nothing in it comes from this database."""
+    """The key of an order's n-th dispatch of a step, counted from 1.
+
+    Nothing in it comes from this database, so the order gets the same keys again after a restore.
+    """
     parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
     return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
 
 
 def _free_unused(order: Order) -> list[int]:
-    """After a restore a BPM step that was planned anew before it was ever attempted keeps its number: the process that
-    the lost stretch started bears it, and another one would start a second. Gives the dispatches that lost it."""
+    """Frees, after a restore, the keys of BPM steps that were replaced before they were ever attempted.
+
+    The lost period may have started a process under such a key. So the new step must get this key, since another one
+    would start a second process. Returns the ids of the dispatches that gave up their key.
+    """
     if not Timeline.objects.exclude(begun_by="").exists():
         return []
     unused = order.dispatches.filter(step=Step.START_BPM, superseded=True, frozen_at=None)
@@ -139,13 +146,15 @@ def _free_unused(order: Order) -> list[int]:
 
 
 def line_is_free(lane: int) -> bool:
-    """Whether nothing at all is unfinished in a trial's line (the trial is locked)."""
+    """Whether no step is unfinished in a (locked) trial's line."""
     return not IN_LINE(lane=lane)
 
 
 def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
-    """What `release` would do for the steps of a new order whose line is free, before they are saved: due are those up
-    to the first that blocks, unless they wait for a gate. `rows` in order of their positions."""
+    """Does what `release` would do, for the unsaved steps of a new order whose line is free.
+
+    The steps up to the first that blocks become due, unless they wait for a gate. `rows` are in order of position.
+    """
     for row in rows:
         if row.gate == Dispatch.Gate.NONE:
             row.state, row.next_try_at = State.DUE, now
@@ -154,9 +163,9 @@ def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def wake(*, settle: bool = False) -> None:
-    """Queues a drain. Inside a transaction it is one INSERT of that transaction, so it is seen exactly on commit.
+    """Queues a drain. Inside a transaction this is one INSERT of that transaction, so it is seen exactly on commit.
 
-    Only a hint: a lost one costs at most a minute, until the sweep. `settle` also looks for held orders whose trial
+    It is only a hint. If one is lost, the sweep comes within a minute. `settle` also looks for held orders whose trial
     has arrived in the meantime.
     """
     async_task(DRAIN, settle) if settle else async_task(DRAIN, broker=get_broker(WAKE_KEY))

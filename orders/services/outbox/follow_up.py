@@ -41,13 +41,13 @@ TROUBLES = Prepared(
         .values_list("order_id", "incident__step", "incident__partner", "incident__code")
     )
 )
-NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # codes that say nothing about what the partner thinks of the order
+NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # with these codes the partner has not refused the order
 
 
 def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
-    """Acts upon steps that ended (their orders and trials locked); returns how many steps became due by it.
+    """Acts on steps that ended (their orders and trials are locked). Returns how many steps became due by it.
 
-    Each step meets only what concerns its kind, as `orders.steps` says, and its order.
+    What happens depends on the step's kind, as `orders.steps` describes it, and on its order.
     """
     orders = {row.order_id: row.order for row in rows}
     done = [row for row in rows if row.state == State.DONE]
@@ -61,7 +61,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     needless = leave_out_needless(idle) if idle else []
     orders |= {order.pk: order for order in needless}
     _end_troubles(done, troubled, now, by)
-    # Holds are written before others are planned anew below, which reads the orders again.
+    # Holds are written first, since planning others anew below reads the orders again.
     if checked := [row.order for row in rows if row.channel == Channel.FILES]:
         refresh_states(checked, now=now, by=by)
     if fixes := [row for row in done if STEPS[row.step].fix]:
@@ -69,7 +69,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     _note_acted_before(done, outcomes, now, by)
     for row in done:
         if row.step == Step.START_BPM and not row.repeat:
-            apply_decisions(row.order, now=now)  # one may have come before the step was done
+            apply_decisions(row.order, now=now)  # a decision may have come before the step was done
     answers = [row for row in done if row.step == Step.ASK_BILLING]
     for row in answers:
         answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)
@@ -80,7 +80,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
         note_undone(undone, now=now)
     if beside := _beside_given_up(done):
         conclude_given_up(beside, now=now, by=by)
-    if beside or answers:  # others were planned anew: what was read is out of date
+    if beside or answers:  # others were planned anew, so what was read is out of date
         orders = lock_orders({pk for order in orders.values() for pk in (order.pk, order.trial_id) if pk})
     released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
     for order in orders.values():
@@ -91,7 +91,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
 
 
 def _beside_given_up(done: Iterable[Dispatch]) -> list[Dispatch]:
-    """Of the steps that are done in a trial's line: the last of each order of which another was given up."""
+    """The last done step of each order in a trial's line that has a given-up step as well."""
     ended = {row.order_id: row for row in done if row.lane and not row.undo and row.step != Step.ASK_BILLING}
     if not ended:
         return []
@@ -99,14 +99,14 @@ def _beside_given_up(done: Iterable[Dispatch]) -> list[Dispatch]:
 
 
 def _did_nothing(row: Dispatch) -> bool:
-    """Ended, and the partner has certainly not carried it out."""
+    """Whether the step ended and the partner has certainly not carried it out."""
     return row.state in {State.CLOSED, State.FAILED} and not row.may_have_acted
 
 
 def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
-    """An incident, and compensation where the contract names the step (3.9, Compensation's reach).
+    """Opens an incident, and compensates if the contract names the step (3.9, Compensation's reach).
 
-    What an order that is being undone still had in the air troubles nobody, except billing: somebody's money.
+    For an order that is being undone, only a failed billing call opens an incident, since money depends on it.
     """
     kind = STEPS[row.step]
     if row.order.undo_since and kind.moot:
@@ -127,8 +127,11 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
 
 def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> None:
-    """Steps that the partner had carried out before, with other bytes (contract 3.5, 409). What is as we mean it is
-    only noted; a process that we know nothing of, and a trial that somebody else cancelled, stand in an incident."""
+    """Notes steps that the partner had carried out before, with other bytes (contract 3.5, 409).
+
+    If its records are as we mean them, there is only an event. A process that we know nothing about, and a trial that
+    somebody else cancelled, get an incident.
+    """
     for row in done:
         if outcomes[row.pk].result != Attempt.Outcome.ACTED_BEFORE:
             continue
@@ -154,8 +157,11 @@ def _was_cancelled(row: Dispatch) -> bool:
 
 
 def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, str]]:
-    """Orders and steps that an incident stops, and those that failed now. The locks of all incidents that are opened or
-    closed for them are taken at once: one by one, two batches could wait for each other."""
+    """The orders and steps that an incident stops, and those that failed now.
+
+    Locks all incidents that are opened or closed for them at once. With one lock after the other, two batches could
+    wait for each other.
+    """
     found = TROUBLES(orders=[row.order_id for row in done]) if done else []
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
     causes = {(partner, code) for *_, partner, code in found} | {(STEPS[row.step].partner, "") for row in failed}
@@ -165,7 +171,7 @@ def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, 
 
 
 def _end_troubles(done: list[Dispatch], troubled: set[tuple[int, str]], now: datetime.datetime, by: str) -> None:
-    """Closes what stood against steps that are done now, and the hold for files."""
+    """Closes the troubles of steps that are done now, and ends the hold for files."""
     for row in done:
         if row.step == Step.CHECK_FILES:
             end_files_hold(row.order)

@@ -1,4 +1,4 @@
-"""What passes between the outbox and delivery: the work that is claimed, and how its attempt ended."""
+"""The data between the outbox and delivery: the work that is claimed, and how its attempt ended."""
 
 import datetime
 import uuid
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from orders.error_messages import MESSAGES
 
-RESTORED = "restored"  # the code of a BPM step that waits for a person since the database was restored (3.9, 17)
+RESTORED = "restored"  # the code of a BPM step that waits for a person after a restore (contract 3.9, 17)
 ACTED_BEFORE = "acted_before"  # the code of a step that the partner acted on before, with other bytes (contract 3.5)
 WORKER_DIED = MESSAGES["worker_died"].english
 
 
 @dataclass(frozen=True)
 class Work:
-    """One claimed dispatch: what to send, under which key, and until when it is ours. `Outcome` says how it ended."""
+    """One claimed dispatch: what to send, under which key, and until when we hold it. `Outcome` says how it ended."""
 
     dispatch_id: int
     attempt_id: int
@@ -26,20 +26,20 @@ class Work:
     lease_until: datetime.datetime
     size: int = 0
     alone: bool = False
-    ask_first: bool = False  # it was attempted before the database was restored: never sent, the partner is asked
+    ask_first: bool = False  # it was attempted before a restore, so it is not sent; the partner is asked instead
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one attempt ended. `result` is one of Attempt.Outcome; `unknown`: it was sent, and may have acted.
+    """How one attempt ended. `result` is one of Attempt.Outcome. `unknown`: it was sent, and may have acted.
 
-    `transport`: it says something about the partner, not the request. `free`: the partner's breaker is open, so a
-    failure costs no attempt.
+    `transport`: the failure is about the partner, not the request. `free`: the partner's breaker is open, so a failure
+    costs no attempt.
 
-    `message` is for the log; `params` say the same as a code, where pages have words for it (`error_messages.py`).
+    `message` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`).
 
     `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic), `held` (records that it holds, after a
-    question or where it acted before), `findings` (what is wrong with files, as dicts). `retry_after` in seconds.
+    question or if it acted before), `findings` (what is wrong with files, as dicts). `retry_after` is in seconds.
     """
 
     dispatch_id: int

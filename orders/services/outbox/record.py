@@ -1,8 +1,8 @@
-"""Writes down how attempts ended, what that makes of their steps and billing records, and lets the next steps begin
-(contract 3.3, 3.5, 3.9).
+"""Records how attempts ended, updates their steps and billing records, and lets the next steps begin (contract 3.3,
+3.5, 3.9).
 
-The records' times follow from T. They stand in the frozen payload and are written to the records when the partner has
-accepted it, or may have: a refused step leaves its records as they were.
+The records' times follow from T. They are in the frozen payload. They are written to the records when the partner has
+accepted it, or may have. A refused step leaves its records as they were.
 """
 
 import datetime
@@ -24,7 +24,7 @@ from orders.steps import STEPS, Effect, Phase
 
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 Kind = Order.Kind
-ONLY_THERE = {Effect.CANCEL, Effect.EXTEND}  # what is not at the big-data side can be neither cancelled nor extended
+ONLY_THERE = {Effect.CANCEL, Effect.EXTEND}  # only records that are at the big-data side can be cancelled or extended
 FOUND_AT_CREATION = Q(incident__step=Step.CREATE_TRIAL, incident__code=ACTED_BEFORE)
 ENDS_ANEW = {Effect.CREATE, Effect.EXTEND}
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at"]
@@ -62,9 +62,9 @@ ROW = [
 
 
 def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> int:
-    """Saves a batch of outcomes in one transaction; returns how many steps became due by it.
+    """Saves a batch of outcomes in one transaction. Returns how many steps became due by it.
 
-    An outcome whose lease is no longer ours (fencing) is written to its attempt as late and changes nothing else.
+    If an outcome's lease is no longer ours (fencing), its attempt is marked late, and nothing else changes.
     """
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
@@ -77,13 +77,13 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
         _write_attempts([outcomes[pk] for pk in ours], now)
         for outcome in late:
             if outcome.result == Result.LOST:
-                continue  # it has been settled meanwhile
+                continue  # the step has been settled meanwhile
             _note_late(outcome, rows.get(outcome.dispatch_id), now, by)
         return _apply(ours, outcomes, now, by) if ours else 0
 
 
 def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
-    """Orders first, then their dispatches: the same way round as everywhere."""
+    """Locks orders first, then their dispatches, in the same sequence as everywhere."""
     orders = lock_orders({pk for pair in ORDERS_OF(ids=outcomes) for pk in pair if pk})
     found = {}
     for row in LOCKED(ids=outcomes):
@@ -108,7 +108,7 @@ def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
 
 
 def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, by: str) -> None:
-    """An answer that came too late is kept and plans nothing. An attempt that was closed as lost stays closed."""
+    """Keeps an answer that came too late. It plans nothing. An attempt that was closed as lost stays closed."""
     Attempt.objects.filter(pk=outcome.attempt_id, outcome=Result.OPEN).update(**_ending(outcome, Result.LATE, now))
     if row is None:
         return
@@ -122,7 +122,7 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
     events, fit = [], fitting(rows.values(), outcomes)
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
-        if outcomes[pk].result != Result.HANDED_BACK:  # then no call was made, and nothing is known about it
+        if outcomes[pk].result != Result.HANDED_BACK:  # a step that was handed back was not called, so nothing is known
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
     update_rows(rows.values(), [*ROW, "lost"])
@@ -132,9 +132,9 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
 
 
 def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits: bool) -> None:
-    """What becomes of the dispatch: done, tried again, failed, or handed back as if nothing had been.
+    """Sets the dispatch's state: done, to be tried again, failed, or as it was before the claim if handed back.
 
-    `fits`: the partner acted on it before, and holds what it means (see taken_books).
+    `fits`: the partner acted on it before, and its records are as the step means them (see `fitting`).
     """
     row.error_code, row.error, row.lease_token = outcome.code[:32], outcome.message, None
     row.error_params = outcome.params
@@ -152,15 +152,18 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
     else:
         row.state, row.next_try_at = State.FAILED, None
         row.definite = outcome.result == Result.REFUSED
-        # attempts that ended without a definite answer: nobody knows what they did at the big-data side
+        # If attempts ended without a definite answer, nobody knows what they did at the big-data side.
         row.may_have_acted |= not row.definite and row.channel == Channel.BILLING
     if row.order.undo_since and not _still_wanted(row):
         row.state, row.next_try_at = State.CLOSED, None
 
 
 def _still_wanted(row: Dispatch) -> bool:
-    """Under an undo mark only its own steps go on, mails about it, and billing calls of unknown outcome. What else was
-    in the air is closed, also if it failed: no incident is opened for it, so it must not stand there as failed."""
+    """Whether a step still goes on although its order has an undo mark.
+
+    Undo steps do, mails about the order, and billing calls of unknown outcome. Any other call that was in the air is
+    closed, even if it failed. No incident is opened for it, so it must not be shown as failed.
+    """
     if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
     if row.state == State.FAILED:
@@ -169,9 +172,12 @@ def _still_wanted(row: Dispatch) -> bool:
 
 
 def _try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
-    """Sets the next try by the retry schedule, with jitter, not before the partner's Retry-After; False: used up."""
+    """Sets the next try by the retry schedule, with jitter, and not before the partner's Retry-After.
+
+    Returns False if the tries are used up.
+    """
     waits = settings.DISPATCH_RETRY_SECONDS
-    left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the plan may be shorter now
+    left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the schedule may be shorter now
     if outcome.free:
         wait = max(settings.BREAKER_PROBE_SECONDS, outcome.retry_after or 0)
         row.state, row.next_try_at = State.RETRYING, now + datetime.timedelta(seconds=wait)
@@ -195,15 +201,17 @@ def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str)
 
 
 def note_losses(rows: list[Dispatch]) -> None:
-    """Counts one loss more for (locked) rows that are claimed since their lease ran out; unsaved."""
+    """Counts one more loss for (locked) rows that are claimed because their lease ran out. Does not save them."""
     for row in rows:
         row.lost += 1
         row.may_have_acted = True
 
 
 def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
-    """The records of dispatches that are attempted for the first time, with their times as T (`frozen_at`) decides
-    them, unsaved; by id. What a cancel is about is decided here: all that is live then, or may be."""
+    """The records, by id, of dispatches that are attempted for the first time. Their times follow from T (`frozen_at`).
+
+    The records are not saved. A cancel's records are chosen here: all that are live now, or may be.
+    """
     fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
     lost = _find_trials_records(fresh)
     records = load_rows(BillingRecord, {pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
@@ -240,7 +248,7 @@ def _find_trials_records(fresh: list[Dispatch]) -> set[int]:
 
 
 def _ends(records: Iterable[BillingRecord]) -> dict[str, list[int]]:
-    """When the records end now, so that they can get their ends back: {ISO time: ids}."""
+    """The records' present ends, so that an undoing can restore them: {ISO time: ids}."""
     ends: dict[str, list[int]] = {}
     for record in records:
         ends.setdefault(record.cancel_time.isoformat() if record.cancel_time else "", []).append(record.pk)
@@ -248,7 +256,7 @@ def _ends(records: Iterable[BillingRecord]) -> dict[str, list[int]]:
 
 
 def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """createTime, cancelTime and the time of cancelling of a dispatch's records, as its T decides them; unsaved."""
+    """Sets createTime, cancelTime and the time of cancelling of a dispatch's records from its T. Does not save them."""
     t, kind = row.frozen_at, STEPS[row.step]
     if row.repeat or not kind.timed:
         return
@@ -266,20 +274,20 @@ def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
 
 
 def _ends_before(row: Dispatch) -> dict[int, datetime.datetime]:
-    """By record: the end that the step which is undone had taken from it."""
+    """By record: the end that it had before the step that is undone."""
     ends = row.about.get("ends", {}).items()
     return {pk: datetime.datetime.fromisoformat(end) for end, ids in ends if end for pk in ids}
 
 
 def in_ten_years(t: datetime.datetime) -> datetime.datetime:
-    """T + 10 years on the wall clock of Asia/Shanghai; 29 February becomes the 28th."""
+    """T + 10 years on the wall clock of Asia/Shanghai. 29 February becomes the 28th."""
     local = t.astimezone(SHANGHAI)
     day = 28 if (local.month, local.day) == (2, 29) else local.day
     return local.replace(year=local.year + 10, day=day)
 
 
 def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> None:
-    """What steps that ended brought about: billing records' states, BPM's process, traffic, a trial taken over."""
+    """Saves the results of steps that ended: billing records' states, BPM's process, traffic, a trial taken over."""
     done = [row for row in rows if row.state == State.DONE]
     _write_records(done, [row for row in rows if row.state == State.FAILED], outcomes)
     _write_usage([row for row in done if row.step == Step.FETCH_USAGE], outcomes, now)
@@ -295,15 +303,15 @@ def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now
 def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[int, Outcome]) -> None:
     """A definite answer settles a record. Attempts that ended without one leave it unknown (contract 3.9, Unknown).
 
-    So does the refusal of a repeat: it says nothing about an earlier attempt whose answer was lost. A forced repeat
-    changes nothing: the earlier acceptance stands.
+    If a repeat is refused, the record stays unknown too, since the refusal says nothing about an earlier attempt whose
+    answer was lost. A forced repeat changes nothing, since the earlier acceptance stands.
     """
     settled = [row for row in done if STEPS[row.step].timed and not row.repeat]
     unsure = [row for row in failed if not row.repeat and row.may_have_acted]
     repeated = [row for row in done if STEPS[row.step].timed and row.repeat]
     touched = load_rows(BillingRecord, {pk for row in [*settled, *unsure, *repeated] for pk in row.records})
     for row in repeated:
-        take_times(row, touched, outcomes[row.pk])  # if it acted on that key before: its books are others now
+        take_times(row, touched, outcomes[row.pk])  # if the partner acted on that key before, its times may differ
     for row in settled:
         set_times(row, touched)
         _mark(row, touched, STEPS[row.step].leaves)
@@ -327,8 +335,10 @@ def _write_usage(rows: list[Dispatch], outcomes: dict[int, Outcome], now: dateti
 
 
 def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
-    """Of the dispatches that the partner says it acted on before: those whose records it holds as they mean them. BPM's
-    fit always: a process was started."""
+    """The dispatches that the partner acted on before, and whose records it holds as the steps mean them.
+
+    BPM's dispatches always fit, since a process was started.
+    """
     asked = [row for row in rows if outcomes[row.pk].result == Result.ACTED_BEFORE]
     records = load_rows(BillingRecord, {pk for row in asked for pk in row.records})
     return {row.pk for row in asked if _fits(row, records, outcomes[row.pk])}
@@ -342,7 +352,7 @@ def _fits(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) ->
 
 
 def take_times(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> None:
-    """The records of a step that the partner had carried out before take its times and its state; unsaved."""
+    """Gives records the partner's times and state, if it had carried out their step before. Does not save them."""
     if outcome.result != Result.ACTED_BEFORE:
         return
     there = by_identity(outcome.data.get("held", []))

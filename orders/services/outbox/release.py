@@ -37,12 +37,13 @@ def release(
     lanes: Collection[int] = (),
     dated: bool = False,
 ) -> int:
-    """Makes due every waiting step that may begin now; returns how many. `None` for all orders; `dated`: only those
-    that wait for a moment.
+    """Makes due every waiting step that may begin now. Returns how many.
+
+    `order_ids=None` means all orders. `dated` means only steps that wait for a moment.
 
     A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
-    gate (approval, start day) is open and the order bears no undo mark. One conditional UPDATE on the step's own row:
-    schedule, sweep, command and a finished step may all call it at once.
+    gate (approval, start day) is open and the order has no undo mark. This is one conditional UPDATE on the step's own
+    row, so schedule, sweep, command and a finished step may all call it at once.
     """
     if order_ids is not None and not WAITING(orders=order_ids, lanes=lanes):  # the UPDATE costs more than this look
         return 0
@@ -50,13 +51,13 @@ def release(
     if dated:
         ready = ready.filter(not_before__lte=now)
     if connection.features.has_select_for_update_skip_locked:
-        # Who holds a waiting row is about to make it due or to close it; two of us waiting for each other helps nobody.
+        # Whoever has locked a waiting row is about to make it due or to close it, so we need not wait for the row.
         ready = Dispatch.objects.filter(pk__in=ready.select_for_update(skip_locked=True, no_key=True).values("pk"))
     return ready.update(state=State.DUE, next_try_at=Coalesce(F("next_try_at"), now))
 
 
 def in_front_of(row: Dispatch) -> list[Dispatch]:
-    """The unfinished steps that a waiting step waits for: its own order's first, then others' in its trial's line."""
+    """The unfinished steps that a waiting step waits for: first its own order's, then others' in its trial's line."""
     own = Dispatch.objects.current().filter(order=row.order_id, position__lt=row.position, blocking=True)
     own = own.filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER).order_by("position", "pk")
     if row.lane is None:
@@ -66,13 +67,15 @@ def in_front_of(row: Dispatch) -> list[Dispatch]:
 
 
 def stopped_in_line() -> QuerySet[Dispatch]:
-    """The steps that hold up a trial's line: failed ones, and what is not taken back as long as a deletion before it
-    that staff gave up leaves somebody billed."""
+    """The steps that hold up a trial's line.
+
+    They are failed steps, and undo steps that wait behind a given-up deletion which leaves somebody billed.
+    """
     return _unfinished().filter(_holds_up(), lane__isnull=False)
 
 
 def behind_what_stopped() -> QuerySet[Dispatch]:
-    """The waiting steps that stand in their trial's line behind another order's; `blocker`: the id of that one's."""
+    """The waiting steps that another order's step holds up in their trial's line. `blocker` is the id of that step."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
     waiting = Dispatch.objects.current().filter(state=State.WAITING)
     waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
@@ -85,8 +88,7 @@ def _holds_up() -> Q:
 
 
 def stands_behind_what_stopped() -> Q:
-    """Whether a waiting step has something in front of it that does not go on by itself: a failure, or files that are
-    not right."""
+    """Whether a step in front of a waiting step does not go on by itself: it has failed, or found wrong files."""
     return Q(Exists(_before_in_order().filter(STOPPED))) | Q(Exists(_before_in_line().filter(STOPPED)))
 
 
@@ -124,14 +126,17 @@ def _before_in_line() -> QuerySet[Dispatch]:
 
 
 def _line(lane, turn) -> QuerySet[Dispatch]:
-    """Unfinished steps of a line in front of a turn. Lines are filled under the trial's lock, so ids rise in the order
+    """Unfinished steps of a line in front of a place. Steps are added under the trial's lock, so ids rise in the order
     of acceptance."""
     turns = Coalesce("place", "pk", output_field=BigIntegerField())
     return _unfinished().filter(lane=lane).annotate(turn=turns).filter(turn__lt=turn)
 
 
 def _unfinished() -> QuerySet[Dispatch]:
-    """What others wait for. Of the forward steps of an order that is being undone only billing calls whose outcome is
-    open count: one that failed holds up nobody, nor does a call to BPM that is in the air. A fix or a forced repeat
-    that failed never does: the next comparison looks again, and the earlier acceptance stands."""
+    """The steps that others wait for.
+
+    Among the forward steps of an order that is being undone, only billing calls with an open outcome count. A failed
+    one holds up nobody, nor does a call to BPM in the air. A failed fix never does, since the next comparison looks
+    again. A failed forced repeat never does, since the earlier acceptance stands.
+    """
     return Dispatch.objects.current().filter(NOT_GIVEN_UP, state__in=NOT_FINISHED)

@@ -1,7 +1,7 @@
-"""One engine for every resend, by command and by page (contract 3.9, Resend; section 5).
+"""Resends steps, for commands and pages (contract 3.9, Resend; section 5).
 
-First it is judged, step by step, what would happen; that is the dry run. Then the same judgement is acted upon, order
-by order, each in a transaction of its own, with an event for each order and one for the whole act.
+First it judges, step by step, what would happen. That is the dry run. Then it acts on the same judgement, order by
+order, each in its own transaction. There is an event for each order and one for the whole resend.
 """
 
 import datetime
@@ -42,11 +42,11 @@ WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which steps are meant. Without `failed` and `channel`: an order's failed steps, or all where none failed.
+    """Which steps to resend. Without `failed` and `channel`: an order's failed steps, or all if none failed.
 
     `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `reopen`: a filter
-    opens compensated orders too, but for those that staff compensated; those named by number it opens anyway.
-    `filtered`: the numbers are what a filter found, nobody named them.
+    also opens compensated orders, but not those that staff compensated. Orders named by number are opened anyway.
+    `filtered`: a filter found the numbers, and nobody named them.
     """
 
     numbers: tuple[str, ...] = ()
@@ -59,19 +59,19 @@ class Selection:
 
     @property
     def names(self) -> bool:
-        """Whether somebody named the orders. A filter must not open what was compensated months ago."""
+        """Whether somebody named the orders. A filter must not open orders that were compensated months ago."""
         return bool(self.numbers) and not self.filtered
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What would become of one step (or, for a compensated order, of the whole order: `step` is "all").
+    """What would happen to one step, or to a whole compensated order (then `step` is "all").
 
     `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
-    (forced: what was accepted goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
-    (queued, but people hold back the partner's calls), `accepted` (it succeeded), `left_out` (a filter does not open
-    it), `refused` (not allowed; `why` says why). `refusal`: why an order can't be opened again; `decision`: BPM's, that
-    stands when it is opened.
+    (forced: an accepted step goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
+    (queued, but the partner is paused), `accepted` (it succeeded), `left_out` (a filter does not open it), `refused`
+    (not allowed; `why` says why). `refusal` is why an order can't be opened again. `decision` is BPM's decision that
+    still counts when the order is opened.
     """
 
     order: str
@@ -84,13 +84,13 @@ class Judgement:
 
     @property
     def sends(self) -> bool:
-        """Whether acting upon it queues something."""
+        """Whether acting on it queues something."""
         return self.verdict in WILL_SEND
 
 
 @dataclass
 class Report:
-    """What a resend did: judgements as acted upon."""
+    """What a resend did: the judgements that it acted on."""
 
     judgements: list[Judgement] = field(default_factory=list)
 
@@ -114,14 +114,14 @@ def judge(selection: Selection, *, force: bool = False, open_partners: Collectio
 def judge_order(
     order: Order, selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
-    """The same for one order."""
+    """The dry run for one order."""
     claims = claims_against(filter(_compensated, [order]))
     rows, waits = _steps([order], selection)[order.pk], _waits(open_partners)
     return _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
 
 
 def _compensated(order: Order) -> bool:
-    """Undone to its end; what staff gave up of the undoing can still be sent."""
+    """Whether the order is completely undone. Undo steps that staff gave up can still be sent."""
     over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
     return bool(over) and not given_up_undoing(order).exists()
 
@@ -137,7 +137,7 @@ def _judge(
     if _compensated(order):
         return [_judge_opening(order, claims, selection)]
     if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
-        return []  # it has told of its hold by mail, and that is not what anybody wants to send
+        return []  # its only step is the mail about its hold, which nobody wants to resend
     return [_judge_step(row, order, force, waits) for row in rows]
 
 
@@ -158,7 +158,7 @@ def _held_before_its_plan(order: Order) -> bool:
 
 
 def _nothing(order: Order, selection: Selection) -> Judgement:
-    """Why no step of the order is meant."""
+    """Why no step of the order is selected."""
     why = "nothing of it has failed" if selection.failed else "it has no steps to send"
     if _held_before_its_plan(order):
         why = f"not allowed, because it is held ({order.held_because}) and has no steps yet"
@@ -168,7 +168,7 @@ def _nothing(order: Order, selection: Selection) -> Judgement:
 
 
 def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
-    """The partners whose calls wait, with the verdict and why."""
+    """The partners whose calls have to wait, each with the verdict and the reason."""
     found = {
         partner: (BLOCKED, f"the breaker of {partner} is open; it goes out when the partner is back")
         for partner in open_partners
@@ -217,14 +217,16 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
 
 
 def _is_billed_still(row: Dispatch) -> bool:
-    """Whether staff gave a deletion or undoing cancel up, and nothing has settled it since. A given-up restore has an
-    end of its own: its trial has ended, and somebody else may have taken it over."""
+    """Whether staff gave up a deletion or an undoing cancel, and nothing has settled it since.
+
+    A given-up restore does not count. Its trial has ended, and another activation may have taken it over.
+    """
     given_up = row.state == State.GIVEN_UP and row.undo and row.blocking and row.step != Step.RESTORE_TRIAL
     return given_up and "settled" in row.about
 
 
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
-    """A repeat of what was accepted (contract 3.9, 7): nothing may have changed its records since."""
+    """Judges a forced repeat of an accepted step (contract 3.9, 7). No later step may have changed its records."""
     if not STEPS[row.step].repeatable:
         return REFUSED, "not allowed, because it only looks: there is nothing to repeat"
     if row.channel != Channel.BILLING:
@@ -235,12 +237,12 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _is_followed(row: Dispatch) -> bool:
-    """Whether a step of its trial's line is still to come that may touch its records: a repeat would come after it."""
+    """Whether a later step of its trial's line is unfinished. It may touch the records, and a repeat comes after it."""
     return row.lane is not None and later_in_line(row).current().filter(state__in=NOT_FINISHED).exists()
 
 
 def _is_lined_up(row: Dispatch) -> bool:
-    """Whether a repeat of it is under way already, or records are no more as it made them."""
+    """Whether a repeat of it is under way already, or its records are no longer in the state that it left."""
     repeats = Dispatch.objects.current().filter(order=row.order_id, step=row.step, repeat=True)
     made = STEPS[row.step].leaves if STEPS[row.step].timed else ""
     other = made and BillingRecord.objects.filter(pk__in=row.records[:1000]).exclude(state=made)
@@ -255,7 +257,7 @@ def _orders(selection: Selection) -> QuerySet[Order]:
 
 
 def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch]]:
-    """By order: the steps that are meant. One query for all."""
+    """By order: the selected steps. One query for all."""
     rows = Dispatch.objects.current().filter(repeat=False, order__in=[order.pk for order in orders])
     found: dict[int, list[Dispatch]] = {order.pk: [] for order in orders}
     for row in _matching(rows, selection).order_by("position", "pk").defer("payload"):
@@ -286,9 +288,9 @@ def resend(
     selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
     open_partners: Collection[str] = (),
 ) -> Report:  # fmt: skip
-    """Queues the selected steps again, order by order; returns what was done and what refused.
+    """Queues the selected steps again, order by order. Returns what was done and what was refused.
 
-    Each order is judged anew under its lock: what changed since a dry run counts.
+    Each order is judged anew under its lock, since it may have changed since a dry run.
     """
     report = Report()
     for number in _orders(selection).values_list("number", flat=True):
@@ -322,7 +324,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
 
 
 def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
-    """The same dispatch where its outcome is open, a new one where it was answered definitely."""
+    """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
     anew = row.definite and not (row.channel == Channel.BPM and row.may_have_acted)
     anew |= row.error_code == ACTED_BEFORE
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
@@ -334,9 +336,9 @@ def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
-    """A new dispatch in the place of a definitely answered one: new key, new T, the same place in its trial's line.
+    """Replaces a definitely answered dispatch: new key, new T, the same place in its trial's line.
 
-    Where the partner acted on the old key before, the new one is random: it must not have seen that one too.
+    If the partner acted on the old key before, the new key is random, since the partner may know a derived one.
     """
     Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
     new = build_replacement(row, now=now)
@@ -349,5 +351,5 @@ def _is_done(judged: Judgement) -> bool:
 
 
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:
-    """What was accepted goes out once more; the acceptance stands, whatever becomes of it."""
+    """Queues an accepted step once more. Whatever happens to the repeat, the acceptance stands."""
     enqueue([build_repeat(row, now=now)])
