@@ -1,1 +1,1 @@
-"""Compensation (话单异常删除兜底): an order is stopped and what it sent is undone."""
+"""Compensation (话单异常删除兜底): stops an order and undoes what it sent."""

@@ -15,11 +15,11 @@ from orders.services.outbox.acts import acts_of
 
 
 def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Stops an activation and deletes its billing records at the big-data side; the trial's come back. It ends failed.
+    """Stops an activation, deletes its billing records at the big-data side and restores the trial's. It ends failed.
 
-    The order is `compensating` until the big-data side has answered. `reason` enters the order's history and an
-    incident, which stands until the order is withdrawn or sent anew: no order is failed without one (contract 3.8).
-    Raises OrderUnknownError, NotAllowedError (a trial or change, nothing sent, undone already, or a blank reason).
+    The order is `compensating` until the big-data side has answered. `reason` goes into the order's history and an
+    incident, since every failed order has one (contract 3.8). The incident ends when the order is withdrawn or sent
+    anew. Raises OrderUnknownError and NotAllowedError (a trial or change, nothing sent, undone already, blank reason).
     """
     check_reason(reason, "a compensation")
     with transaction.atomic():
@@ -34,8 +34,10 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
 
 
 def why_not_compensate(order: Order, *, late: bool, acted: bool) -> NotAllowedError | None:
-    """Why staff can't compensate the order; None if they can. `late`: of `is_late`; `acted`: something of it has
-    reached the big-data side, or may have."""
+    """Why staff can't compensate the order; None if they can.
+
+    `late` is the result of `is_late`. `acted`: something of the order has reached the big-data side, or may have.
+    """
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:

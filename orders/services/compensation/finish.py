@@ -1,4 +1,4 @@
-"""What follows when an order is undone: its ending, the claim, the trial, those who waited (contract 3.9, 3.10)."""
+"""Finishes the undoing of an order: its ending, the claim, the trial, the orders that waited (contract 3.9, 3.10)."""
 
 import datetime
 from collections.abc import Collection, Iterable
@@ -22,8 +22,11 @@ WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIA
 
 
 def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
-    """Forward steps that ended without having acted, on orders that are being undone: what they did not make or cancel
-    need not be undone. Returns the (locked) orders of which an undo step was closed by it."""
+    """Removes from undo steps the records that these forward steps did not touch after all.
+
+    A forward step may end without having acted while its order is being undone. Then there is nothing to undo. Returns
+    the (locked) orders that had an undo step closed.
+    """
     touched = []
     for row in rows:
         if row.undo or row.repeat or not row.records or not row.order.undo_since or not STEPS[row.step].undone_by:
@@ -48,7 +51,7 @@ def _leave_out(order: Order, steps: Collection[str], records: set[int]) -> int:
 
 
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
-    """Writes what undo steps that are done brought about at the big-data side."""
+    """Saves the records' states after undo steps that are done."""
     for row in rows:
         if row.repeat:
             continue
@@ -59,9 +62,9 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
-    """Deleted for sure, unless its making was uncertain: then it is looked at again in ten minutes.
+    """Marks the records as deleted. If it is uncertain whether they were made, the last look comes in ten minutes.
 
-    A call that was in the air when the undoing began may have been answered definitely since: no look is needed then.
+    A call that was in the air when the undoing began may have been answered definitely since. Then no look is needed.
     """
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[State.WAITING, State.DUE])
@@ -74,18 +77,18 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def mark_records(row: Dispatch, state: str) -> None:
-    """Its records are in this state now, and it has brought them there."""
+    """Gives a dispatch's records this state, and notes the dispatch as the cause."""
     update_rows((BillingRecord(pk=pk, state=state, dispatch=row) for pk in row.records), ["state", "dispatch"])
 
 
 def _is_unsure(order: Order) -> bool:
-    """Whether a making of the order's records ended without a definite answer."""
+    """Whether a step that makes the order's records ended without a definite answer."""
     made = [row for row in acts_of(order) if row.step == Step.CREATE_BILLING]
     return any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in made)
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Gives a (locked) order its ending once nothing is left to undo but what staff gave up; True if it did.
+    """Gives a (locked) order its ending once nothing is left to undo but what staff gave up. True if it did.
 
     Its claim stays until that is settled too (contract 3.9, A way out of everything).
     """
@@ -104,21 +107,27 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def _settle_failed(trial: Order) -> None:
-    """What a withdrawn trial's failed steps did, if anything, has been taken back: they trouble nobody, also if staff
-    let an activation proceed upon it."""
+    """Marks a withdrawn trial's failed steps as undone, since anything that they did has been undone.
+
+    So they hold up nobody, even if staff let an activation of the trial proceed.
+    """
     failed = trial.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
     failed.current().update(state=State.UNDONE)
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
-    """Deletions and undoing cancels that staff gave up, and whose records are billed still. One that the books or
-    `accept` settled no longer holds up anything."""
+    """Deletions and undoing cancels that staff gave up, and whose records are still billed.
+
+    One that the books or `accept` have settled is not among them.
+    """
     return order.dispatches.current().filter(state=State.GIVEN_UP, undo=True, blocking=True)
 
 
 def _left(order: Order) -> QuerySet[Dispatch]:
-    """What of the undoing, or of forward billing calls in the air, is still open. What waits behind a given-up step is
-    not: it goes on when that one is settled."""
+    """The undo steps and forward billing calls that are still open.
+
+    Undo steps that wait behind a given-up one do not count. They go on when that one is settled.
+    """
     rows = order.dispatches.current().filter(channel=Dispatch.Channel.BILLING)
     given_up = given_up_undoing(order).order_by("position").first()
     undoing = rows.filter(undo=True).exclude(state__in=[State.DONE, State.CLOSED, State.GIVEN_UP])
@@ -128,9 +137,9 @@ def _left(order: Order) -> QuerySet[Dispatch]:
 
 
 def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
-    """The trial is free again: it is what it was before (or has ended), and those that waited for it are decided about.
+    """Frees the trial. It gets its former state, or has ended. The orders that waited for it are decided on.
 
-    After a late undoing it has ended, whoever was undone: what the customer used is not tried once more.
+    After the late undoing of any activation the trial has ended, since the customer has used the service for real.
     """
     late = order.undo_asked_at is not None and order.kind == Order.Kind.ACTIVATION
     if late:
@@ -145,15 +154,17 @@ def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
 
 
 def _end_again(trial: Order, now: datetime.datetime, by: str) -> None:
-    """A withdrawn change had let a (locked) trial run again that had ended, and has made nothing, or nothing is left of
-    it: the trial has ended after all."""
+    """Ends a (locked) trial again that had ended before a change let it run on, if nothing is left of that change.
+
+    The change was withdrawn, and it has made no records, or none of them is left.
+    """
     nothing = not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
     if nothing and trial.state == Order.State.TRIALING and line_is_free(trial.pk) and open_claim(trial) is None:
         move_trial(trial, Order.State.ENDED, now=now, by=by)
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: datetime.datetime, by: str) -> None:
-    """Gives the (locked) trial free; `ended_now`: it does not run on."""
+    """Frees the (locked) trial. `ended_now`: it does not run on."""
     trial = order.trial
     claim.released_at = now
     claim.save(update_fields=["released_at"])

@@ -1,5 +1,7 @@
-"""Late undoing (contract 3.9, 16): a customer who has been live for more than a day owes for it, so nothing is undone
-by itself. Staff choose whether the records are cancelled from now on or deleted."""
+"""Late undoing (contract 3.9, 16): nothing is undone automatically for a customer who has been live for over a day.
+
+The customer owes for that time. Staff choose whether the records are cancelled from now on or deleted.
+"""
 
 import datetime
 
@@ -20,14 +22,14 @@ def is_late(order: Order, now: datetime.datetime) -> bool:
 
 
 def ask_staff(order: Order, *, why: str, now: datetime.datetime, by: str) -> None:
-    """The (locked) order stays as it is; an incident asks staff, and other orders of its trial wait for them."""
+    """Leaves the (locked) order as it is and opens an incident that asks staff. Other orders of its trial wait."""
     mark(order, now)
     add_event(order, "late_undo_asked", by=by, now=now, why=why)
     open_incident(order, partner="order", step="", code=LATE_UNDO, detail=why, now=now, params={"code": why})
 
 
 def mark(order: Order, now: datetime.datetime) -> None:
-    """Marks the (locked) order and its trial: what comes for that trial waits until the undoing is over."""
+    """Marks the (locked) order and its trial. New orders for that trial wait until the undoing is over."""
     for row in (order, order.trial):
         if row.undo_asked_at is None:
             row.undo_asked_at = now
@@ -35,7 +37,7 @@ def mark(order: Order, now: datetime.datetime) -> None:
 
 
 def unmark(order: Order) -> None:
-    """Takes the mark from the order, and from its trial unless another order of it bears one."""
+    """Removes the mark from the order, and from its trial unless another order of the trial is marked."""
     order.undo_asked_at = None
     order.save(update_fields=["undo_asked_at"])
     if not Order.objects.filter(trial=order.trial, undo_asked_at__isnull=False).exists():
@@ -44,6 +46,6 @@ def unmark(order: Order) -> None:
 
 
 def end_question(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Staff live with the order as it is, or have chosen."""
+    """Removes the mark and ends the incident: staff accept the order as it is, or have chosen."""
     unmark(order)
     close_troubles(order, code=LATE_UNDO, now=now, by=by)

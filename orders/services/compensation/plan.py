@@ -1,4 +1,5 @@
-"""What undoes an order, as dispatches: the mirror of orders.plan (contract 3.9, Compensation's order and Unknown)."""
+"""Plans the steps that undo an order, as orders.plan does those of an order (contract 3.9, Compensation's order and
+Unknown)."""
 
 import datetime
 from collections.abc import Iterable
@@ -19,10 +20,10 @@ CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer
 
 
 def plan_undo(order: Order, now: datetime.datetime, *, how: str = "") -> list[Dispatch]:
-    """The steps, behind the plan and in order, not enqueued yet; none if nothing may have reached the big-data side.
+    """The undo steps in order, behind the plan, not enqueued yet. None if nothing may have reached the big-data side.
 
-    The order's steps that were never begun are closed already. `how`: `cancel` or `delete` for a late undoing, after
-    which the trial is not restored.
+    The order's steps that were never begun must be closed already. `how` is `cancel` or `delete` for a late undoing,
+    after which the trial is not restored.
     """
     rows = _undoing(order, now, how)
     for position, row in enumerate(rows, start=Phase.UNDO):
@@ -45,14 +46,16 @@ def _undoing(order: Order, now: datetime.datetime, how: str) -> list[Dispatch]:
 
 
 def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
-    """The commercial records that its plan made, or that are there for whatever reason."""
+    """The commercial records that the order's plan made, or that are there for any other reason."""
     there = order.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk").values_list("pk", flat=True)
     return list(dict.fromkeys([*records_of(acts, Step.CREATE_BILLING), *there]))
 
 
 def _there(records: list[int], trial: Order | None) -> list[int]:
-    """Those that are at the big-data side, may be, or will be when what is under way in the trial's line has ended: the
-    undoing of a later change may be about to restore them."""
+    """Those of the records that are at the big-data side, may be, or will be when the trial's line has finished.
+
+    The undoing of a later change may be about to restore them.
+    """
     if not records or trial is None:
         return []
     coming = _coming(trial)
@@ -61,7 +64,7 @@ def _there(records: list[int], trial: Order | None) -> list[int]:
 
 
 def _live_records(trial: Order) -> list[int]:
-    """The trial's records that are live, may be, or will be when what is under way in its line has ended."""
+    """The trial's records that are live, may be, or will be when its line has finished."""
     coming = _coming(trial)
     made = trial.billing_records.order_by("pk").values_list("pk", "state")
     return [pk for pk, state in made if state in BillingRecord.THERE or pk in coming]
@@ -74,7 +77,7 @@ def _coming(trial: Order) -> set[int]:
 
 
 def _deletion(order: Order, records: list[int], unsure: bool, now: datetime.datetime) -> list[Dispatch]:
-    """Deletes; where a record's fate was unknown, looks at once and after ten minutes whether it is there after all."""
+    """Deletes the records. If it is unsure whether they were made, looks for them at once and after ten minutes."""
     if not records:
         return []
     rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]
@@ -105,7 +108,7 @@ def _restoration(order: Order, acts: list[Dispatch], now: datetime.datetime) -> 
 
 
 def _was_closed(order: Order) -> bool:
-    """Whether the trial was withdrawn before this activation took it (staff let it proceed)."""
+    """Whether the trial was withdrawn before this activation took it, because staff let it proceed."""
     claim = order.held_claims.filter(released_at=None).first()
     return claim is not None and claim.trial_was == Order.State.WITHDRAWN
 

@@ -1,8 +1,8 @@
 """Compensation (话单异常删除兜底): stops an order and undoes what it sent (contract 3.9, Compensation's order; 3.10).
 
-The undo mark comes first: from then on no forward step is claimed. Steps never begun are closed. What was sent is
-undone by dispatches like all others, behind the plan's steps (see undo_plan). When all are done the order is what
-`undo_to` says, and its claim is free (see undone).
+The order first gets its undo mark. From then on no forward step is claimed. Steps that were never begun are closed.
+Undo steps are dispatches like all others. They come behind the plan's steps and undo what was sent (plan.py). When all
+are done, the order gets the state in `undo_to`, and its claim is free (finish.py).
 """
 
 import datetime
@@ -22,13 +22,13 @@ from orders.steps import FIXES, Phase
 
 State, Channel = Dispatch.State, Dispatch.Channel
 OPEN = Attempt.Outcome.OPEN
-STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE]  # somebody is billed who should not be, withdrawn or not
+STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE]  # a withdrawal does not end these: somebody may still be billed
 
 
 def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "") -> bool:
-    """Sets the undo mark on an order (locked, its trial too) and plans what undoes it; True if there is any.
+    """Sets the undo mark on an order (locked, its trial too) and plans its undo steps. True if there are any.
 
-    `ending`: the state that it has afterwards. A second call only changes the ending. `how`: see plan_undo.
+    `ending` is the state that it gets afterwards. A second call only changes the ending. `how`: see plan_undo.
     """
     if order.undo_since:
         return _change_ending(order, ending, now=now, by=by)
@@ -50,7 +50,7 @@ def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.da
 
 
 def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> bool:
-    """An order that is being undone, or was, gets another ending: a withdrawal after a failure, for instance."""
+    """Gives another ending to an order that is being undone, or was, such as a withdrawal after a failure."""
     if order.state != Order.State.COMPENSATING:
         give_ending(order, ending, now=now, by=by)
         return False
@@ -60,7 +60,7 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
 
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
-    """The state of a (locked) order of which nothing is left to undo. A withdrawn one troubles nobody any more."""
+    """Gives a (locked) order its state after the undoing. A withdrawn one leaves its incidents, except STILL_WRONG."""
     old, order.undo_to = set_state(order, ending), ""
     set_held(order, Order.Held.NOT)
     order.save(update_fields=["state", "undo_to", "undo_since", "held_because"])
@@ -71,10 +71,9 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
 
 
 def close_never_begun(order: Order, *, but: str = "") -> int:
-    """Closes what was not attempted (`but`: a step that is not meant), and what need not be made sure of: only
-    billing's outcome must be known.
+    """Closes steps that were never attempted, and those whose outcome need not be known. Only billing's must be.
 
-    Returns how many. The trial's line moves on only by a `release` of the caller.
+    The step `but` is not closed. Returns how many were. The caller must call `release` to move the trial's line on.
     """
     rows = Dispatch.objects.current().filter(order=order, undo=False, position__lt=Phase.AFTER)
     never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
@@ -85,15 +84,16 @@ def close_never_begun(order: Order, *, but: str = "") -> int:
 
 
 def close_refused(order: Order) -> int:
-    """Closes the steps of a withdrawn order that were definitely refused and never acted: nobody waits for them."""
+    """Closes the steps of a withdrawn order that were definitely refused and never acted. Nobody waits for them."""
     rows = Dispatch.objects.filter(order=order, state=State.FAILED, may_have_acted=False, undo=False)
     return rows.filter(position__lt=Phase.AFTER).exclude(step__in=FIXES).update(state=State.CLOSED)
 
 
 def close_abandoned(*, now: datetime.datetime) -> int:
-    """Closes calls that nobody will claim again: their worker died and their order is undone. Returns how many.
+    """Closes calls that nobody will claim again, because their worker died and their order is undone. Returns how many.
 
-    Billing is not among them: its outcome is made sure of under the same key (contract 3.9, Compensation's order).
+    Billing calls are not closed. They are repeated under the same key until their outcome is known (contract 3.9,
+    Compensation's order).
     """
     dead = Dispatch.objects.filter(
         state=State.SENDING, next_try_at__lte=now, undo=False, order__undo_since__isnull=False,
