@@ -1,4 +1,4 @@
-"""The only writers of orders and of what hangs on them. Verb first, keyword-only, the actor as `by`."""
+"""The services, the only code that writes orders and their rows. Verb first, keyword-only, the actor as `by`."""
 
 from orders.services.approvals import receive_approval
 from orders.services.compensation.by_staff import compensate

@@ -13,7 +13,7 @@ from orders.services.order_state import add_event, lock_order
 
 
 def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: datetime.datetime) -> bool:
-    """Notes it once for each person, order and day (Asia/Shanghai). Returns whether this call noted it.
+    """Notes a view once for each person, order and day (Asia/Shanghai). Returns whether this call noted it.
 
     Without an order (a message that names no order of ours) it is once for each person, `where` and day.
     """

@@ -1,4 +1,4 @@
-"""What the desk notes when a partner's breaker opens or closes: events, an incident, its mails (contract 3.5)."""
+"""Notes that a partner's breaker opens or closes: events, an incident, its mails (contract 3.5)."""
 
 import datetime
 
@@ -8,19 +8,19 @@ from orders.services.order_state import add_event
 
 
 def partners_down() -> set[str]:
-    """The partners whose breaker is open, as their incidents tell."""
+    """The partners whose breaker is open, by their incidents."""
     return set(Incident.objects.unresolved().filter(code=BREAKER_OPEN).values_list("partner", flat=True))
 
 
 def note_partner_down(partner: str, error: str, *, dispatch_id: int, now: datetime.datetime) -> None:
-    """The partner does not answer: one incident for it, one mail, through the order that showed it."""
+    """Opens an incident for a partner that does not answer, with one mail, through the order that showed it."""
     add_event(None, "breaker_opened", by="worker", now=now, partner=partner, error=error)
     order = Dispatch.objects.select_related("order").get(pk=dispatch_id).order
     open_incident(order, partner=partner, step="", code=BREAKER_OPEN, detail=error, now=now)
 
 
 def note_partner_up(partner: str, *, now: datetime.datetime) -> None:
-    """The partner answers again: the incident is over, and one mail tells so. Runs inside the caller's transaction."""
+    """Ends the incident of a partner that answers again, with one mail. Runs inside the caller's transaction."""
     add_event(None, "breaker_closed", by="worker", now=now, partner=partner)
     lock_incidents([(partner, BREAKER_OPEN)])
     down = Incident.objects.unresolved().filter(partner=partner, step="", code=BREAKER_OPEN)

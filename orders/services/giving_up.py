@@ -1,7 +1,8 @@
 """Staff end a billing step that failed for good (contract 3.9, A way out of everything; 5 `give_up`).
 
-What nobody knows is asked first, at once and after ten minutes; what waits behind waits for the second answer. Then the
-step is `given_up`, its records are what they are, and what waited and was never begun is planned anew.
+If nobody knows what the step did, the big-data side is asked first, at once and after ten minutes. Steps behind it wait
+for the second answer. Then the step is `given_up`, its records are as the partner holds them, and orders that waited
+and were never begun are planned anew.
 """
 
 import datetime
@@ -29,14 +30,15 @@ from orders.services.shapes import count_what_is_there, keep_what_is_live
 from orders.steps import FIXES, STEPS, named
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
-NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # where a step that leaves its records so is given up, they may be
+NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # if a step that leads to these is given up, somebody may be billed
 GIVEN_UP = {"detail": "given up", "params": {"code": "given_up"}}
 
 
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
-    """Gives the order's failed billing steps up, or (with `step`) the one of that name.
+    """Gives up the order's failed billing steps, or with `step` only the one of that name.
 
-    Raises OrderUnknownError, NotAllowedError (none has failed for good, or it has another way out; a blank reason).
+    Raises OrderUnknownError and NotAllowedError (none has failed for good, or it has another way out, or the reason is
+    blank).
     """
     check_reason(reason, "giving up")
     with transaction.atomic():
@@ -59,7 +61,7 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 
 
 def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
-    """The failed steps that `give_up` would end. Raises NotAllowedError where there is none, with why."""
+    """The failed steps that `give_up` would end. Raises NotAllowedError with the reason if there are none."""
     rows = order.dispatches.current().filter(state=State.FAILED).order_by("position", "pk").defer("payload")
     if why := why_not_give_up(order, rows, step):
         raise why
@@ -67,7 +69,7 @@ def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
 
 
 def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> NotAllowedError | None:
-    """None if one of the order's steps can be given up, or the one of that name. `rows`: those that count."""
+    """None if one of the order's steps can be given up, or the one of that name. `rows` are its current steps."""
     if any(_is_given_up(row, step) for row in rows):
         return None
     about = {"number": order.number, "state": order.state}
@@ -79,8 +81,10 @@ def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> N
 
 
 def _is_given_up(row: Dispatch, step: str) -> bool:
-    """Whether it failed and has no other way out: a question has none, without its answer nobody knows what the step
-    did."""
+    """Whether `give_up` ends this step: it has failed, and has no other way out.
+
+    A question can't be given up, since without its answer nobody knows what the step did.
+    """
     own_way = row.channel != Dispatch.Channel.BILLING or row.step == Step.ASK_BILLING
     own_way |= row.step == Step.CREATE_BILLING and not row.undo
     named = row.step == step if step else row.step not in FIXES
@@ -88,7 +92,7 @@ def _is_given_up(row: Dispatch, step: str) -> bool:
 
 
 def _ask(row: Dispatch, now: datetime.datetime) -> None:
-    """Two questions in the step's place: at once, and after ten minutes."""
+    """Puts two questions in the step's place, for now and for ten minutes later."""
     enqueue(build_questions(row, about={"for": row.pk, "job": _job(row)}, again=now + LOOK_AGAIN, now=now))
 
 
@@ -99,7 +103,7 @@ def _job(row: Dispatch) -> str:
 
 
 def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """What the big-data side answered about a given-up step (its order and trial locked): the second answer counts."""
+    """Takes the big-data side's answer about a given-up step (its order and trial locked). The second answer counts."""
     if "for" not in row.about:
         return
     step = Dispatch.objects.defer("payload").get(pk=row.about["for"])
@@ -112,8 +116,10 @@ def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.date
 
 
 def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: datetime.datetime, by: str) -> None:
-    """What follows for the records, the order and the trial. `held`: the partner's books, None where it certainly did
-    nothing."""
+    """Settles the records, the order and the trial of a given-up step.
+
+    `held` are the partner's records, or None if the partner has certainly not acted.
+    """
     order, trial = row.order, row.order.trial or row.order
     close_troubles(order, step=row.step, now=now, by=by)
     row.about = {**row.about, "settled": True}
@@ -133,14 +139,14 @@ def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: dateti
 
 
 def _conclude(order: Order, place: int, *, now: datetime.datetime, by: str) -> None:
-    """What a trial or change came to, once its last step has ended; then those behind are planned upon it."""
+    """Settles a trial or change once its last step has ended. Then the orders behind it are planned anew."""
     if count_what_is_there(order, now=now, by=by):
         _note_other_service(order, now)
         plan_behind(order.trial or order, place, now=now, by=by)
 
 
 def _note_other_service(change: Order, now: datetime.datetime) -> None:
-    """Records of the service that a change had replaced are live beside the new ones: somebody must look."""
+    """Opens an incident if records of the service that a change replaced are still live beside the new ones."""
     if change.kind != Kind.CHANGE or not change.in_effect:
         return
     beside = change.trial.billing_records.filter(state__in=BillingRecord.THERE).exclude(
@@ -153,15 +159,17 @@ def _note_other_service(change: Order, now: datetime.datetime) -> None:
 
 
 def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """These steps, each the last of a trial or change of which another was given up, have ended (orders and trials
-    locked)."""
+    """Settles trials and changes with a given-up step, now that the last of their steps have ended.
+
+    `rows` are these last steps. Their orders and trials are locked.
+    """
     for row in rows:
         if row.order.kind != Kind.ACTIVATION:
             _conclude(row.order, row.place or row.pk, now=now, by=by)
 
 
 def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
-    """The records as the partner holds them; a making that certainly was not carried out leaves none."""
+    """Sets the records to what the partner holds. A create that was certainly not carried out leaves none."""
     loaded = load_rows(BillingRecord, row.records)
     records = [loaded[pk] for pk in row.records]
     if held is None:
@@ -181,13 +189,13 @@ def _are_there(records: Iterable[BillingRecord]) -> bool:
 
 
 def _note_billed(row: Dispatch, now: datetime.datetime) -> None:
-    """Somebody is billed who should not be: the incident stays until the books show it gone, or somebody accepts it."""
+    """Opens an incident that somebody is billed who should not be. The books or `accept` end it."""
     told = {"detail": row.error, "params": row.error_params} if row.error else GIVEN_UP
     open_incident(row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, now=now, **told)
 
 
 def _settle_undoing(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
-    """A deletion or an undoing cancel: done if the books show it, else the order ends with what is billed still."""
+    """Settles a deletion or an undoing cancel. It is done if the books show it. Otherwise there is an incident."""
     if _are_there(records):
         _note_billed(row, now)
     else:
@@ -202,8 +210,10 @@ def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
 def _settle_restore(
     row: Dispatch, records: list[BillingRecord], trial: Order, *, now: datetime.datetime, by: str
 ) -> None:
-    """A restore: done where the records are live; else a compensation leaves the trial ended, and a withdrawn change
-    leaves it what is live."""
+    """Settles a restore. It is done if the records are live.
+
+    If not, the trial of a compensated activation has ended, and that of a withdrawn change keeps its live records.
+    """
     if records and all(record.state == Record.LIVE for record in records):
         _mark_done(row, now)
     elif row.order.kind == Kind.ACTIVATION:
@@ -215,8 +225,10 @@ def _settle_restore(
 
 
 def billed_still(order: Order) -> list[Dispatch]:
-    """Given-up deletions and cancels of an order's records that leave somebody billed: its own, and for a trial those
-    of its activations and changes."""
+    """Given-up deletions and cancels of an order's records that leave somebody billed.
+
+    They are the order's own, and for a trial those of its activations and changes too.
+    """
     owners = Q(order=order) | Q(lane=order.pk) if order.kind == Kind.TRIAL else Q(order=order, lane=None)
     rows = Dispatch.objects.current().filter(owners, state=State.GIVEN_UP, blocking=True)
     ends = [name for state in NOT_BILLED for name in named(leaves=state)]
@@ -225,8 +237,10 @@ def billed_still(order: Order) -> list[Dispatch]:
 
 
 def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Our books of an order (locked, its trial too) have just been set right: where the records of a given-up step are
-    gone, it is done after all, the incident is over, and what waited goes on. True if so."""
+    """Ends given-up steps whose records are gone, after the records of an order (locked, its trial too) were corrected.
+
+    Such a step is done, its incident is over, and what waited goes on. Returns whether there was one.
+    """
     settled = []
     for row in billed_still(order):
         if BillingRecord.objects.filter(pk__in=row.records, state__in=BillingRecord.THERE).exists():
@@ -246,7 +260,7 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def give_restore_up(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Staff live with what is billed: nothing holds the order up any more, its trial has ended, the claim is free."""
+    """Lets an order go on whose billed records staff accepted. Its trial has ended, and the claim is free."""
     given_up_undoing(order).update(blocking=False)
     waiting = order.dispatches.current().filter(step=Step.RESTORE_TRIAL, state__in=[State.WAITING, *OPEN_STATES])
     waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
@@ -257,7 +271,7 @@ def give_restore_up(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def _go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """What waited for it, in the order and in the trial's line."""
+    """Lets go on what waited, in the order and in the trial's line."""
     trial = order.trial or order
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
     finish_undo(order, now=now, by=by)

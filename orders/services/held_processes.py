@@ -1,7 +1,8 @@
-"""BPM steps of orders that were accepted before a restore: they go out only on a person's `resend` (contract 3.9, 17).
+"""Holds BPM steps of orders from before a restore. Only a person's `resend` sends them (contract 3.9, 17).
 
-The database can't know what became of them after the copy was made, and BPM can't be asked: a key that BPM refused and
-a later one that it took are both forgotten, so what we sent by ourselves might start a second process.
+The database does not know what happened to them after the copy was made, and BPM can't be asked. BPM may have refused
+one key and taken a later one, and both are forgotten. So a step that we sent automatically might start a second
+process.
 """
 
 import datetime
@@ -18,14 +19,14 @@ from orders.services.outbox.outcome import RESTORED, WORKER_DIED, Outcome
 from orders.services.outbox.record import note_losses
 
 State, Result = Dispatch.State, Attempt.Outcome
-RESENT = "resent"  # in `about`: the number of the event by which a person sent the step
+RESENT = "resent"  # the key, in `about`, of the id of the event with which a person sent the step
 MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
 WRITTEN = ["state", "lease_token", "next_try_at", "error_code", "error", "error_params", "definite", "lost",
            "may_have_acted"]  # fmt: skip
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
-    """Whether a step must wait for a person: no `resend` has meant it since the database was restored."""
+    """Whether a step must wait for a person: no `resend` has named it since the database was restored."""
     return (
         row.step == Dispatch.Step.START_BPM
         and row.order_id <= last_order
@@ -34,10 +35,10 @@ def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
 
 
 def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
-    """Stops those of them that would go out, each with an incident and without compensation; returns how many.
+    """Stops such steps that would go out, each with an incident and without compensation. Returns how many.
 
-    `last_order`, `last_event`: those of the present timeline; 0 for a database that was never restored. No transaction
-    may be open: it locks orders.
+    `last_order` and `last_event` are those of the present timeline, 0 for a database that was never restored. It locks
+    orders, so no transaction may be open.
     """
     if not last_order:
         return 0
@@ -82,7 +83,7 @@ def _outcome(row: Dispatch) -> Outcome:
 
 
 def let_go(order: Order, *, event: int) -> None:
-    """A person has resent the (locked) order's BPM step, by the event of this number."""
+    """Lets the (locked) order's BPM step go out, since a person has resent it. `event` is that event's id."""
     rows: Iterable[Dispatch] = order.dispatches.current().filter(step=Dispatch.Step.START_BPM)
     for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only("pk", "about"):
         Dispatch.objects.filter(pk=row.pk).update(about=row.about | {RESENT: event})

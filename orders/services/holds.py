@@ -1,4 +1,4 @@
-"""Held orders: noted, and set going again when what they waited for is there (contract 2.4, 3.10)."""
+"""Held orders: notes them, and lets them go on when what they waited for has arrived (contract 2.4, 3.10)."""
 
 import datetime
 
@@ -21,14 +21,14 @@ FOLLOWERS = Prepared(lambda: _waiting(Slot("trial_number"), WAITS_FOR_TRIAL).val
 
 
 def note_hold(order: Order, *, now: datetime.datetime, by: str, detail: str = "") -> None:
-    """Writes down why the order is held: event, incident, mail."""
+    """Notes why the order is held: event, incident, mail."""
     add_event(order, "held", by=by, now=now, because=order.held_because, detail=detail)
     open_incident(order, partner="order", step="", code=order.held_because, detail=detail, now=now, mail=False)
     queue_mail(order, "mail_held", now=now, because=order.held_because, detail=detail)
 
 
 def settle_followers(trial: Order, *, now: datetime.datetime, by: str, held: list[str] | None = None) -> None:
-    """Looks again at the orders that wait for this (locked) trial, in order of arrival."""
+    """Decides anew about the orders that wait for this (locked) trial, in order of arrival."""
     waiting = _waiting(trial.number, held or WAITS_FOR_TRIAL)
     for order in waiting.order_by("pk").select_for_update(no_key=True):
         order.trial = trial
@@ -40,7 +40,7 @@ def _waiting(trial_number, held: list[str]) -> QuerySet[Order]:
 
 
 def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Decides anew about a held order (locked, and its trial too); returns whether it goes on."""
+    """Decides anew about a held order (locked, its trial too). Returns whether it goes on."""
     was = order.held_because
     decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
     order.save()
@@ -60,14 +60,14 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def given_domains(order: Order) -> list[str]:
-    """The domains that its message or staff gave; none where it takes its trial's."""
+    """The domains that its message or staff gave. Empty if the order takes its trial's."""
     return list(order.domains.values_list("name", flat=True)) if "domains" in order.given else []
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
-    """Sets going held orders whose trial is there: it may have arrived in the same moment as they did.
+    """Lets go on held orders whose trial has arrived. It may have come at the same moment as they did.
 
-    Returns how many were looked at.
+    Returns the number of trials.
     """
     trial = Order.objects.filter(number=OuterRef("trial_number"), kind=Order.Kind.TRIAL)
     waiting = Order.objects.filter(state=State.HELD, held_because=Held.TRIAL_UNKNOWN).filter(Exists(trial))
@@ -81,8 +81,11 @@ def settle_arrived(*, now: datetime.datetime) -> int:
 
 
 def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Staff let an activation go on although its trial is withdrawn or ended (contract 3.10): as the first one where
-    nobody holds the claim, else as a subsequent one. Raises OrderUnknownError, NotAllowedError."""
+    """Lets an activation go on, for staff, although its trial is withdrawn or ended (contract 3.10).
+
+    If nobody holds the claim it is the first one, otherwise a subsequent one. Raises OrderUnknownError and
+    NotAllowedError.
+    """
     check_reason(reason, "letting it proceed")
     with transaction.atomic():
         order = lock_order(number)
@@ -96,7 +99,7 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
 
 
 def why_not_proceed(order: Order) -> NotAllowedError | None:
-    """None if the order is held for its closed trial, and is an activation."""
+    """None if the order is an activation that is held for its closed trial."""
     if order.held_because != Held.TRIAL_CLOSED or order.undo_since:
         return NotAllowedError("not_held_for_trial", number=order.number, state=order.state)
     if order.kind != Order.Kind.ACTIVATION:
@@ -105,10 +108,10 @@ def why_not_proceed(order: Order) -> NotAllowedError | None:
 
 
 def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: datetime.datetime) -> Order:
-    """Staff name the domains of a subsequent activation whose message had none; it goes on.
+    """Gives a subsequent activation, for staff, the domains that its message lacked. It goes on.
 
-    `domains`: as they shall be sent; compared in lower case. Raises OrderUnknownError, NotAllowedError (not held for
-    its domains, none named, one twice or more than 20,000, one that is no host name, or a blank reason).
+    `domains` are sent as they are given, and compared in lower case. Raises OrderUnknownError and NotAllowedError (not
+    held for its domains, none named, one twice, more than 20,000, one that is not a host name, or a blank reason).
     """
     check_reason(reason, "naming domains")
     _check_domains(domains)
@@ -148,7 +151,7 @@ def _check_domains(domains: list[str]) -> None:
 
 
 def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Staff choose the attribution of a held order; it goes on. Raises NotAllowedError."""
+    """Gives a held order, for staff, its attribution. It goes on. Raises NotAllowedError."""
     known = sorted(Province.objects.values_list("pk", flat=True))
     if letters not in known:
         raise NotAllowedError("no_such_attribution", letters=letters, known=", ".join(known))

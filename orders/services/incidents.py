@@ -1,7 +1,7 @@
 """Opens and closes incidents: one per cause, with every order that it stopped.
 
-One mail when an incident stops the first order of an attribution and one when it is over, both through an order that it
-stopped; never one per failure.
+For each attribution one mail goes out when the incident stops its first order, and one when the incident is over. Both
+go through a stopped order. There is never a mail per failure.
 """
 
 import datetime
@@ -19,8 +19,8 @@ from orders.services.outbox.enqueue import queue_mail
 BREAKER_OPEN = "breaker_open"
 PARTNER_PAUSED = "partner_paused"
 PARTNERS_OWN = frozenset({BREAKER_OPEN, PARTNER_PAUSED})
-"""They are about a partner: no order is stuck for them, and none ends them by going on."""
-COMPENSATED = "compensated"  # by staff; one that a failure caused has that failure's incident
+"""Incidents about a partner. No order counts as stuck because of them, and they do not end when an order goes on."""
+COMPENSATED = "compensated"  # by staff; if a failure compensated the order, it has that failure's incident
 LATE_UNDO = "late_undo"
 BILLED_NOT_ACTIVE = "billed_not_active"
 PROCESS_DIFFERS = "process_differs"
@@ -40,7 +40,7 @@ BOOKS_ONLY = frozenset(
 )  # fmt: skip  only the books or `accept` end these (contract 3.9, 14)
 LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
 LONGEST_WAIT = "5s"
-"""For an incident's lock, and for any other until the transaction ends."""
+"""How long to wait for an incident's lock, and for any later lock of the transaction."""
 ORDER = "order"
 
 
@@ -49,11 +49,11 @@ def open_incident(
     order: Order, *, partner: str, step: str, code: str, detail: str, now: datetime.datetime, mail: bool = True,
     params: dict | None = None,
 ) -> Incident:  # fmt: skip
-    """Notes that the order is stopped by this cause; one mail for each attribution tells of it, with its first order.
+    """Notes that this cause stops the order. Each attribution gets one mail about it, with its first order.
 
-    `detail` is for the log; `params` say the same as a code, where pages have words for it (`error_messages.py`).
-    `mail=False` where the caller tells it otherwise (a held order has a mail of its own); then none tells of its end
-    either. Nobody is mailed about mails that fail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
+    `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). With
+    `mail=False` no mail is sent, not even about the end. Held orders use it, since they have a mail of their own.
+    Failed mails cause no mail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
     """
     code = code[:32]
     lock_incidents([(partner, code)])
@@ -73,12 +73,12 @@ def open_incident(
 
 
 def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
-    """Whoever opens or closes incidents of these causes (partner, code) is alone with them until the transaction ends.
+    """Locks the incidents of these causes (partner, code) until the transaction ends, to open or close them.
 
-    A partner's incidents have one lock, since a batch of answers stops orders by several causes, and two batches that
-    met them the other way round would wait for each other. Those of our own have one for each code: an order that is
-    taken in meets no other than its hold's. Locks that are taken together are taken in one order, the partners' first.
-    SQLite's transactions are alone anyway.
+    All incidents of a partner share one lock. A batch of answers stops orders by several causes, and two batches that
+    met them in different sequence would wait for each other. Our own incidents have one lock for each code, since an
+    arriving order needs only that of its hold. Several locks are always taken in the same sequence, partners first.
+    SQLite has only one writer at a time anyway.
     """
     if connection.vendor != "postgresql":
         return
@@ -94,13 +94,15 @@ def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
 
 
 def about(incident: Incident) -> dict:
-    """What names the incident in mails and events."""
+    """The fields that name the incident in mails and events."""
     return {"incident": incident.pk, "partner": incident.partner, "step": incident.step, "code": incident.code}
 
 
 def _incident(order: Order, partner: str, step: str, code: str, told: dict, now: datetime.datetime) -> Incident:
-    """The incident of this cause, counted up, or a new one. An ignored one stays ignored for the orders that it has,
-    whatever the partner says now."""
+    """The incident of this cause, counted up, or a new one.
+
+    An ignored incident stays ignored for its orders, whatever words the partner uses now.
+    """
     same = Incident.objects.filter(partner=partner, step=step, code=code)
     words = words_of(code, told["detail"].replace(order.number, "#"))
     ignored = same.filter(state=Incident.State.IGNORED, affected__order=order, affected__closed_at=None)
@@ -117,7 +119,7 @@ def _incident(order: Order, partner: str, step: str, code: str, told: dict, now:
 
 
 def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> None:
-    """The partner gives another reason for the same refusal now: the order stands under that one only."""
+    """Takes the order out of similar incidents, since the partner now gives another reason for the same refusal."""
     if not incident.code.startswith(SPEAKS):
         return
     left = (
@@ -139,7 +141,7 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
 
 
 def _stopping_nobody(incidents: Iterable[int]) -> QuerySet[Incident]:
-    """Those of these incidents that are open and stop no order any more."""
+    """The open ones among these incidents that stop no order any more."""
     still = AffectedOrder.objects.unresolved().filter(incident__in=incidents).values("incident")
     return Incident.objects.unresolved().filter(pk__in=incidents).exclude(pk__in=still)
 
@@ -148,10 +150,10 @@ def close_troubles(
     order: Order, *, now: datetime.datetime, by: str, step: str | None = None, code: str | None = None,
     but: Iterable[str] = (),
 ) -> None:  # fmt: skip
-    """The order goes on: closes what stopped it (all, or of one step or code, or all `but` these codes), and incidents
-    that stop nobody now.
+    """Closes the troubles of an order that goes on, and the incidents that then stop nobody.
 
-    A partner's own incident is not the order's: it is over when the partner answers, or is resumed.
+    All troubles are closed, or only those of one step or code, or all `but` these codes. An incident about a partner
+    does not belong to the order. It is over when the partner answers, or is resumed.
     """
     rows = AffectedOrder.objects.unresolved().filter(order=order).exclude(incident__code__in=PARTNERS_OWN)
     rows = rows.exclude(incident__code__in=list(but)) if but else rows
@@ -171,7 +173,7 @@ def close_troubles(
 
 
 def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail: bool = True) -> None:
-    """These are over (the lock is held): their orders are free, and each attribution that was told of one is told."""
+    """Ends these incidents, with the lock held. Each attribution that was mailed about one is mailed about its end."""
     for incident in list(incidents):
         incident.affected.unresolved().update(closed_at=now)
         Incident.objects.filter(pk=incident.pk).update(state=Incident.State.RESOLVED, last_at=now)
@@ -180,7 +182,7 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
 
 
 def _told_through(incident: Incident) -> list[tuple[Order, int]]:
-    """The orders through which the incident's opening was mailed, one of each attribution, and how many it has."""
+    """The orders through which the incident was mailed, one of each attribution, with its number of affected orders."""
     told = {"step": Dispatch.Step.MAIL_INCIDENT, "about__incident": incident.pk}
     rows = Dispatch.objects.filter(order__in=incident.affected.values("order"), **told).select_related("order")
     through = {row.order.attribution_id: row.order for row in rows.order_by("-pk").defer("payload", "order__content")}

@@ -1,4 +1,4 @@
-"""Receives orders: accepted means kept (contract 2.3, 3.9 First claim)."""
+"""Receives orders. An order that is accepted is stored (contract 2.3, 3.9 First claim)."""
 
 import datetime
 
@@ -22,19 +22,20 @@ COPIED = [
     "oper_mail", "prod_type", "product_id", "billing_method", "data_flow", "info_security", "info_security_table",
     "busi_info",
 ]  # fmt: skip
-GIVEN = ["domains", "service_type", "data_flow", "biz_end"]  # what an order takes from its trial unless it is given
+GIVEN = ["domains", "service_type", "data_flow", "biz_end"]  # what an order takes from its trial if not given
 
 
 def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
-    """Keeps a new order with its plan, in one transaction with `message`; or answers for one that is known.
+    """Stores a new order with its plan, in one transaction with `message`. For a known order gives its first answer.
 
-    The database's constraints decide who was first, so that the same order fifty times at once is one order. Only when
-    they object is it looked up what is there.
-    Raises ContentError (20505), RepeatCallError (20002), OrderConflictError (3001); nothing is stored then.
+    The database's constraints decide who was first, so the same order sent fifty times at once becomes one order. Only
+    when a constraint fails, the existing order is looked up.
+
+    Raises ContentError (20505), RepeatCallError (20002) and OrderConflictError (3001). Nothing is stored then.
     """
     digest = content_hash(raw)
     for _ in range(3):
-        message.pk = None  # a try that was rolled back has given it one
+        message.pk = None  # a rolled back try may have set it
         try:
             with transaction.atomic():
                 return _accept(content, raw, digest, trans_ido, message)
@@ -49,12 +50,12 @@ def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: 
 
 
 def keep_message(message: InboundMessage) -> None:
-    """Keeps a refused message with what we answered."""
+    """Stores a refused message with our answer."""
     message.save(force_insert=True)
 
 
 def _check_size(content: OrderContent) -> None:
-    """Not where its form is checked: an order that was taken before there was a limit must still be known again."""
+    """Refuses too many domains. The form's check does not, since an order from before the limit may be repeated."""
     if content.domains and len(content.domains) > MOST_DOMAINS:
         raise ContentError(
             "content_too_many_domains", field="ProvContent", count=len(content.domains), most=MOST_DOMAINS
@@ -110,7 +111,7 @@ def _new_order(
 
 
 def _answer_known(number: str, digest: str, trans_ido: str, message: InboundMessage) -> Receipt | None:
-    """The answer for an order or a transIDO that we have; None where we have neither."""
+    """The answer for an order or a transIDO that we have; None if we have neither."""
     call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
     if call and call.content_hash != digest:
         raise RepeatCallError("call_repeated")
@@ -123,7 +124,7 @@ def _answer_known(number: str, digest: str, trans_ido: str, message: InboundMess
 
 
 def answer_again(order: Order, digest: str, trans_ido: str, message: InboundMessage, *, known: bool) -> Receipt:
-    """The first answer once more; only the message is kept, and the transIDO where it is new."""
+    """Gives the first answer again. Stores only the message, and the transIDO if it is new."""
     message.trans_idh, message.pk = order.trans_idh, None
     with transaction.atomic():
         if not known:

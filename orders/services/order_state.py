@@ -1,8 +1,8 @@
-"""An order's row and its history: how it is locked, how its state follows its steps, and what is noted of it.
+"""Locks orders, derives their states from their steps, and writes their events.
 
-Rows are locked in one order, so that no two transactions wait in a ring: trials first, then the other orders, each by
-id; after them their dispatches, then incidents. A trial's lock is the lock of its line: whoever plans, undoes or
-finishes a step of one of its orders holds it.
+Rows are always locked in the same sequence, so that transactions don't wait for each other in a ring: trials, then the
+other orders, each by id, then their dispatches, then incidents. A trial's lock is also the lock of its line. Whoever
+plans, undoes or finishes a step of one of its orders holds it.
 """
 
 import datetime
@@ -42,10 +42,10 @@ CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, Sta
 
 
 def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
-    """The orders of these ids, locked until the transaction ends, by id; a trial among them is its followers' `trial`.
+    """Locks the orders of these ids until the transaction ends. Returns them by id.
 
-    NO KEY: rows that only point at an order (attempts, events) may still be inserted meanwhile. SQLite has no row
-    locks; its IMMEDIATE transactions exclude each other anyway.
+    If a trial is among them, it is the `trial` of its other orders. NO KEY: rows that only point at an order (attempts,
+    events) may still be inserted meanwhile. SQLite has no row locks, but its IMMEDIATE transactions exclude each other.
     """
     orders = {order.pk: order for order in LOCKED(ids=set(ids))}
     for order in orders.values():
@@ -63,7 +63,7 @@ def lock_order(number: str) -> Order:
 
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
-    """An event that is not saved yet, so that a batch is one INSERT. `data` holds what a reader needs, JSON-able."""
+    """Makes an event without saving it, so that a batch is one INSERT. `data` must be JSON-able."""
     return OrderEvent(order=order, kind=kind, actor=by[:160], at=now, data=data)
 
 
@@ -91,7 +91,7 @@ def end_of(order: Order) -> datetime.datetime | None:
 
 
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
-    """Derives the state of each (locked) order from its steps, saves what changed with an event; returns those."""
+    """Derives the state of each (locked) order from its steps. Saves changed ones with an event, and returns them."""
     orders = [order for order in orders if order.planned_at or order.held_because]
     steps = _steps_of(orders)
     moved = []
@@ -121,7 +121,7 @@ def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) 
 
 
 def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Marks the (locked) trials whose records an activation has cancelled as taken over."""
+    """Marks (locked) trials as converted whose records an activation has cancelled."""
     trials = {row.order.trial_id: row.order.trial for row in cancelled if row.order.kind == Order.Kind.ACTIVATION}
     if not trials:
         return
@@ -138,8 +138,10 @@ def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> No
 
 
 def convert_found_cancelled(trial: Order, *, now: datetime.datetime, by: str) -> None:
-    """The partner's books have just been read: a (locked) trial that runs here and whose records the claim's holder has
-    cancelled there is taken over, though no answer ever said so."""
+    """Marks a (locked) trial as converted if the books show that the claim's holder has cancelled its records.
+
+    The partner's books have just been read. The answer to the cancel itself was lost.
+    """
     if trial.state != State.TRIALING:
         return
     cancelled = trial.billing_records.filter(state=BillingRecord.State.CANCELLED)

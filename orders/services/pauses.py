@@ -1,8 +1,7 @@
 """Holds back the calls to a partner, and lets them go on (contract 3.5 and section 5, `pause`).
 
-A pause is looked at inside the transaction that claims (outbox/claim.py), so nothing is claimed for a partner once its
-pause is committed. A call that is in the air then ends as ever. Steps stay due: no attempt, no retry and no lease is
-touched.
+A pause is read inside the transaction that claims (outbox/claim.py), so nothing is claimed for a partner once its pause
+is committed. A call in the air ends as usual. Steps stay due: no attempt, no retry and no lease is touched.
 """
 
 import datetime
@@ -29,7 +28,7 @@ from orders.services.outbox.claim import PAUSES
 from orders.services.outbox.enqueue import queue_mail, wake
 
 REMIND_AFTER = datetime.timedelta(hours=4)
-MOST_NAMED = 500  # start days slept through that an event names
+MOST_NAMED = 500  # orders that an event names whose start day passed during a pause
 BY_ITSELF = "system"
 
 NEXT_END = Prepared(
@@ -44,8 +43,10 @@ NEXT_END = Prepared(
 
 @dataclass(frozen=True)
 class Resumed:
-    """What going on means: the pause, how many steps waited, and the activations whose start day passed meanwhile and
-    that waited for the partner (their numbers)."""
+    """A pause that is over, and how many steps waited.
+
+    `slept` are the numbers of activations that waited for the partner and whose start day passed during the pause.
+    """
 
     pause: Pause
     waiting: int
@@ -55,9 +56,9 @@ class Resumed:
 def pause_partner(
     *, partner: str, reason: str, by: str, now: datetime.datetime, until: datetime.datetime | None = None
 ) -> Pause:
-    """Nothing is claimed for the partner (bigdata, bpm or mail) from the commit on, until `until` or a resume.
+    """Pauses a partner (bigdata, bpm or mail). From the commit on nothing is claimed for it, until `until` or a resume.
 
-    A partner that is paused already stays so without a gap: reason and `until` are replaced, who and since stay.
+    If the partner is paused already, there is no gap: reason and `until` are replaced, `paused_by` and `since` stay.
     Raises NotAllowedError (no such partner, no reason, `until` is not ahead).
     """
     if partner not in Pause.Partner.values:
@@ -83,7 +84,7 @@ def pause_partner(
 
 
 def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
-    """Lets the partner's calls go out again. Raises NotAllowedError where it is not paused."""
+    """Lets the partner's calls go out again. Raises NotAllowedError if it is not paused."""
     end_pauses(now=now)
     with transaction.atomic():
         row = _locked(partner)
@@ -97,7 +98,7 @@ def _locked(partner: str) -> Pause | None:
 
 
 def end_pauses(*, now: datetime.datetime) -> list[Resumed]:
-    """Notes that pauses are over whose `until` has passed: an event, a wake-up. Calls go out even before that."""
+    """Ends pauses whose `until` has passed, with an event and a wake-up. Calls go out even before that."""
     passed = Pause.objects.not_ended().filter(until__lte=now)
     if not passed.exists():
         return []
@@ -106,7 +107,7 @@ def end_pauses(*, now: datetime.datetime) -> list[Resumed]:
 
 
 def next_end(*, until: datetime.datetime) -> datetime.datetime | None:
-    """When the next pause ends by itself, if that is up to `until`; a moment that has passed means now."""
+    """When the next pause ends by itself, if not later than `until`. A moment in the past means now."""
     return NEXT_END.first(until=until)
 
 
@@ -127,10 +128,10 @@ def _resume(row: Pause, *, by: str, at: datetime.datetime, now: datetime.datetim
 
 
 def remind_of_pauses(*, now: datetime.datetime) -> list[str]:
-    """A pause without an end that stands for 4 hours opens an incident; each 4 hours more a mail goes out again.
+    """Opens an incident for a pause without an end after 4 hours. Every 4 hours after that, a mail goes out again.
 
-    The mails go through orders that wait for the partner, one of each attribution; where none waits the incident alone
-    reminds. Mails are not queued about the mail server's pause: they would wait for it. Returns the partners.
+    The mails go through orders that wait for the partner, one of each attribution. If none waits, only the incident
+    reminds. No mails are queued about a pause of the mail server, since they would wait for it. Returns the partners.
     """
     long_ago = now - REMIND_AFTER
     due = Pause.objects.not_ended().filter(Q(reminded_at=None) | Q(reminded_at__lte=long_ago), until=None)
@@ -140,7 +141,7 @@ def remind_of_pauses(*, now: datetime.datetime) -> list[str]:
 
 @transaction.atomic
 def _remind(row: Pause, now: datetime.datetime) -> bool:
-    """False where another worker has done so."""
+    """Reminds of one pause. False if another worker has done so."""
     if not Pause.objects.not_ended().filter(pk=row.pk, reminded_at=row.reminded_at).update(reminded_at=now):
         return False
     detail = f"{row.paused_by}: {row.reason}"
@@ -157,7 +158,7 @@ def _remind(row: Pause, now: datetime.datetime) -> bool:
 
 
 def _one_of_each_attribution(partner: str, now: datetime.datetime) -> Iterable[Order]:
-    """The same ones as long as they wait: who was told hears again through the same order."""
+    """One order of each attribution that waits for the partner: the same order each time, as long as it waits."""
     rows = waiting_steps(now=now, partners=[partner]).order_by("order_id")
     pairs = rows.values_list("order__attribution", "order_id").distinct()
     first: dict[str, int] = {}
@@ -171,7 +172,7 @@ def _about(partner: str) -> dict:
 
 
 def _reminders(partner: str) -> QuerySet[Incident]:
-    """The partner's reminders that are not over."""
+    """The incidents about the partner's pause that are not over."""
     return Incident.objects.unresolved().filter(**_about(partner))
 
 
@@ -181,7 +182,7 @@ def _end_reminder(partner: str, now: datetime.datetime) -> None:
 
 
 def _lock() -> None:
-    """Waits for the claims that are under way; those that come see the pause."""
+    """Waits for the claims that are under way. Later ones see the pause."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PAUSES)

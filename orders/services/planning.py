@@ -1,6 +1,7 @@
-"""Plans an order, or holds it and says why; saves the plan (contract 3.2, 3.9, 1 and 3, 3.10).
+"""Plans an order and saves the plan, or holds the order with a reason (contract 3.2, 3.9, 1 and 3, 3.10).
 
-Everything here runs inside the caller's transaction, with the trial locked: planning is one at a time per trial.
+Everything here runs inside the caller's transaction, with the trial locked. So a trial's orders are planned one at a
+time.
 """
 
 import datetime
@@ -24,11 +25,11 @@ from orders.steps import STEPS, Effect, Phase, Step
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 CLOSED_FOR_GOOD = {State.WITHDRAWN, State.ENDED}
-RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # of a settlement; all other billing steps: "new"
+RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a settlement; all other billing steps have "new"
 CLOSED_TRIAL = {*CLOSED_FOR_GOOD, State.COMPENSATING}
 FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 
-CHANGEABLE = {"service_type": "service_type_id", "data_flow": "data_flow", "biz_end": "biz_end"}  # given: our field
+CHANGEABLE = {"service_type": "service_type_id", "data_flow": "data_flow", "biz_end": "biz_end"}  # {in `given`: field}
 
 OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
 CHANGES = Order.objects.filter(kind=Kind.CHANGE, change_number__isnull=False)
@@ -43,10 +44,10 @@ RECORDS = Prepared(lambda: BillingRecord.objects.filter(order=Slot("order")))
 
 @dataclass
 class Settlement:
-    """What was decided about an order; nothing is saved yet except through `save_plan`.
+    """What was decided about an order. `save_plan` saves it.
 
-    `old` are trial records that exist and will be cancelled, `new` records that will be made, `staying` those that get
-    a new end, `domains` the names of the order's own list, `claim` whether it takes the claim.
+    `old` are trial records that exist and will be cancelled. `new` are records that will be made. `staying` are those
+    that get a new end. `domains` are the names of the order's own list. `claim`: the order takes the claim.
     """
 
     held: str = Held.NOT
@@ -59,10 +60,10 @@ class Settlement:
 
 
 def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: datetime.datetime) -> Settlement:
-    """Decides about an order that was just received or was held; fills the order's fields, saves nothing.
+    """Decides about an order that was just received or was held. Fills the order's fields, and saves nothing.
 
-    `domains`: what the message gave. `claim`: the claim that is open on its trial (the trial is locked).
-    Raises ContentError for an activation that is found to be a subsequent one without ProvContent.
+    `domains` are those of the message. `claim` is the open claim on its (locked) trial. Raises ContentError for an
+    activation that turns out to be a subsequent one without ProvContent.
     """
     decide = {Kind.TRIAL: _settle_trial, Kind.CHANGE: _settle_change, Kind.ACTIVATION: _settle_activation}
     decision = Settlement(domains=domains)
@@ -72,7 +73,7 @@ def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: d
     if decision.held:
         set_state(order, State.HELD)
     else:
-        if order.state != State.IN_PROGRESS:  # as a new order is
+        if order.state != State.IN_PROGRESS:  # a new order has this state already
             set_state(order, State.IN_PROGRESS)
         order.planned_at, order.plans = now, order.plans + 1
     return decision
@@ -80,7 +81,7 @@ def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: d
 
 def _settle_trial(order: Order, decision: Settlement, claim, now: datetime.datetime) -> str:
     if order.attribution_id is None:
-        order.attribution = ATTRIBUTION.first(code=order.enterprise_id[:3])  # its id begins with it (contract 2.4)
+        order.attribution = ATTRIBUTION.first(code=order.enterprise_id[:3])  # the code begins the id (contract 2.4)
     if order.attribution_id is None:
         return Held.ATTRIBUTION_UNKNOWN
     decision.steps = build_plan(PlanFacts(kind=order.kind))
@@ -89,7 +90,7 @@ def _settle_trial(order: Order, decision: Settlement, claim, now: datetime.datet
 
 
 def _trial_trouble(order: Order, trial: Order | None) -> str:
-    """Why nothing can be planned upon this trial now, if so."""
+    """Why no order can be planned on this trial now; Held.NOT if one can."""
     if trial is None:
         return Held.TRIAL_UNKNOWN
     if trial.undo_asked_at and UNDO_ASKED.first(trial=trial.pk) not in {None, order.pk}:
@@ -100,18 +101,18 @@ def _trial_trouble(order: Order, trial: Order | None) -> str:
 
 
 def is_closed(trial: Order) -> bool:
-    """Whether a trial is withdrawn, ended or about to be."""
+    """Whether a trial is withdrawn or ended, or is about to be."""
     return trial.state in CLOSED_TRIAL or bool(trial.undo_since)
 
 
 def _revives(order: Order, trial: Order) -> bool:
-    """Whether a change names a later end of a trial that has ended; of a withdrawn one never (contract 3.10)."""
+    """Whether a change gives a later end to an ended trial. It never revives a withdrawn one (contract 3.10)."""
     running_out = order.kind == Kind.CHANGE and trial.state == State.ENDED and not trial.undo_since
     return running_out and _ends_later(order, latest_shape(trial))
 
 
 def _ends_later(change: Order, before: Order) -> bool:
-    """Whether a change's message names a later end than its trial has."""
+    """Whether a change's message gives a later end than its trial has."""
     return "biz_end" in change.given and (before.biz_end is None or change.biz_end > before.biz_end)
 
 
@@ -131,7 +132,7 @@ def _settle_change(order: Order, decision: Settlement, claim: TrialClaim | None,
 
 
 def _plan_change(order: Order, decision: Settlement, before: Order, now: datetime.datetime) -> None:
-    """Resolves what the change leads to, and which records go and come."""
+    """Works out what the change leads to, and which records are cancelled and made."""
     copy_from(order, before, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
     copy_from(order, before, tuple(field for name, field in CHANGEABLE.items() if name not in order.given))
     had = {row.key: row.name for row in before.domains.all()}
@@ -150,7 +151,7 @@ def _plan_change(order: Order, decision: Settlement, before: Order, now: datetim
         PlanFacts(kind=order.kind, removed=bool(decision.old), added=bool(come), extended=bool(decision.staying))
     )
     if not decision.steps and not line_is_free(order.trial.pk):
-        # of no record: what it came to is known once its turn has come
+        # A cancel without records. What it must cancel is known only when its turn has come.
         decision.steps = [PlannedStep(Step.CANCEL_TRIAL)]
     if order.change_number is None:
         order.change_number = _next_change_number(order.trial)
@@ -158,15 +159,18 @@ def _plan_change(order: Order, decision: Settlement, before: Order, now: datetim
 
 
 def _next_change_number(trial: Order) -> int:
-    """Which change of its (locked) trial this is. Never a clock: one set back would let an older change win."""
+    """The number of the next change of a (locked) trial. With a time instead, a clock that goes back would let an older
+    change win."""
     last = CHANGES.filter(trial=trial).order_by("-change_number").values_list("change_number", flat=True).first()
     return (last or 0) + 1
 
 
 def _live(trial: Order, before: Order, had: Set[str], now: datetime.datetime) -> Set[str]:
-    """Those of a trial's domains (`had`) that have a live record at a change's turn. Of one whose end has passed
-    some may have none, and while something is under way in its line nobody can tell: then all are made, which harms no
-    live one."""
+    """Those of a trial's domains (`had`) that will have a live record when it is a change's turn.
+
+    After the trial's end some may have none. While something is under way in its line nobody can tell. Then none counts
+    as live, so that all are made, which does no harm to live ones.
+    """
     if trial.state != State.ENDED and not ended(before, now):
         return had
     if not line_is_free(trial.pk):
@@ -194,7 +198,7 @@ def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | N
         return Held.TRIAL_HELD
     names = DOMAINS(order=before.pk)
     if not decision.domains and not names:
-        return Held.DOMAINS_MISSING  # staff gave up what the trial was to have
+        return Held.DOMAINS_MISSING  # staff gave up the step that made the trial's records
     copy_from(order, before, FROM_TRIAL)
     order.attribution_id = order.attribution_id or before.attribution_id
     _plan_activation(order, decision, before, names, now)
@@ -221,7 +225,7 @@ def _plan_activation(
 
 
 def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:
-    """BizStart 00:00:00 where that day lies ahead, else None: it starts when it is carried out."""
+    """BizStart 00:00:00 if that day lies ahead. None if the order starts when it is carried out."""
     zone = timezone.get_default_timezone()
     if day <= now.astimezone(zone).date():
         return None
@@ -235,24 +239,26 @@ def ended(shape: Order, now: datetime.datetime) -> bool:
 
 
 def latest_shape(trial: Order) -> Order:
-    """What the trial looks like now: its last change that is in effect, or the trial itself.
+    """The order that describes the trial now: its last change that is in effect, or the trial itself.
 
-    Every change holds the full result: domains, service type, data flow, end day, customer. A withdrawn change that
-    later orders rest on is still in effect: its records are there. So is one that was applied before its trial was
-    withdrawn: it says what that trial looked like.
+    Every change holds the full result: domains, service type, data flow, end day, customer. A withdrawn change on which
+    later orders rest is still in effect, since its records are there. A change that was applied before its trial was
+    withdrawn is too, since it says what that trial was.
     """
     return LAST_CHANGE.first(trial=trial.pk) or trial
 
 
 def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
-    """Takes over what the message does not carry."""
+    """Copies these fields, which the message does not have."""
     for name in names:
         setattr(order, name, getattr(source, name))
 
 
 def trial_records(trial: Order, product_id: str, keys: Collection[str]) -> list[BillingRecord]:
-    """The trial's records of these domains (lower case), in the order in which they were made: those of its service,
-    and what is live of another one all the same."""
+    """The trial's records of these domains (lower case), in the order in which they were made.
+
+    They are those of its service, and live ones of another service too.
+    """
     return [
         row
         for row in RECORDS(order=trial.pk)
@@ -283,7 +289,7 @@ def _commercial_record(order: Order, name: str) -> BillingRecord:
 
 
 def open_claim(trial: Order | None) -> TrialClaim | None:
-    """The claim that stands on a trial now."""
+    """The open claim on a trial, if there is one."""
     if trial is None or trial.pk is None:
         return None
     return OPEN_CLAIM.first(trial=trial.pk)
@@ -296,7 +302,7 @@ def save_plan(
     """Saves what was decided about a saved order. Its first steps become due.
 
     `again`: the order was held or planned before, so it has domains and perhaps dispatches. `kept`: dispatches of an
-    earlier plan, by step, that stand in the new one too.
+    earlier plan, by step, that the new one keeps.
     """
     _write_domains(order, decision.domains, again)
     if decision.claim:
@@ -304,7 +310,7 @@ def save_plan(
     if decision.held:
         return
     if order.kind == Order.Kind.CHANGE and order.trial.state == Order.State.ENDED:
-        move_trial(order.trial, Order.State.TRIALING, now=now, by=by)  # a later end (contract 3.10)
+        move_trial(order.trial, Order.State.TRIALING, now=now, by=by)  # the change gives a later end (contract 3.10)
     new = _write_records(decision.new, had=again or order.kind == Order.Kind.CHANGE)
     _write_dispatches(order, decision, new, now, again, kept or {})
     if order.start_at and not (again and find_schedule(order)):
@@ -312,14 +318,14 @@ def save_plan(
 
 
 def take_claim(order: Order, *, now: datetime.datetime) -> None:
-    """The (locked) trial is this activation's. Raises IntegrityError where another one holds it."""
-    state = order.trial.undo_to or order.trial.state  # what it is, or will be once its own undoing is over
+    """Gives this activation the claim on its (locked) trial. Raises IntegrityError if another one holds it."""
+    state = order.trial.undo_to or order.trial.state  # its state now, or after its own undoing
     was = state if state in CLOSED_FOR_GOOD else Order.State.TRIALING
     insert_rows([TrialClaim(trial=order.trial, activation=order, taken_at=now, trial_was=was)])
 
 
 def _write_domains(order: Order, names: list[str], again: bool) -> None:
-    """The order's list, in its order. What an earlier plan had and this one has not is gone."""
+    """Saves the order's domains in the given order. Domains that only an earlier plan had are removed."""
     rows = [OrderDomain(order_id=order.pk, name=name, key=name.lower()) for name in names]
     if again:
         if list(order.domains.values_list("name", flat=True)) == names:
@@ -329,8 +335,10 @@ def _write_domains(order: Order, names: list[str], again: bool) -> None:
 
 
 def _write_records(records: list[BillingRecord], *, had: bool) -> list[BillingRecord]:
-    """Makes the rows. A domain that the order or trial had before has its row already: the same one is used again. A
-    commercial one begins anew, a trial's keeps the time when it was first made."""
+    """Makes the records' rows. If the order or trial had a domain before, its row is used again.
+
+    A commercial record then begins anew. A trial's record keeps the time when it was first made.
+    """
     if not records:
         return []
     first = records[0]
@@ -368,8 +376,7 @@ def _write_dispatches(
 def _build(
     order: Order, step: PlannedStep, position: int, records: list[BillingRecord], domains: int, now: datetime.datetime
 ) -> Dispatch:  # fmt: skip
-    """One step of the plan. Its size is how much it has to say: its records, or the order's domains where it names
-    them."""
+    """Builds one step of the plan. Its size is the number of its records, or of the domains if it names them."""
     place = {"position": position, "gate": step.gate}
     if step.gate == Dispatch.Gate.START:
         place["not_before"] = order.start_at
@@ -380,8 +387,7 @@ def _build(
 
 
 def _keep(row: Dispatch, order: Order, position: int, gate: str) -> None:
-    """A dispatch of an earlier plan goes over into the new one: done, under way, or to be repeated with its key and
-    bytes."""
+    """Moves a dispatch of an earlier plan into the new one. It is done, under way, or repeated with key and bytes."""
     places = {"plan": order.plans, "position": position, "gate": gate, "superseded": False}
     if row.state not in {Dispatch.State.DONE, *OPEN_STATES}:
         places |= {"state": Dispatch.State.WAITING, "next_try_at": None, "tries_left": None}

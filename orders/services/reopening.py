@@ -1,5 +1,8 @@
-"""Plans an order anew: one that was compensated is opened again, one that waited behind what staff gave up goes on with
-what there is now (contract 3.9, Resend and A way out of everything)."""
+"""Plans an order anew (contract 3.9, Resend and A way out of everything).
+
+A compensated order is opened again. An order that waited behind a step that staff gave up goes on with what is there
+now.
+"""
 
 import datetime
 from collections.abc import Iterable, Mapping
@@ -21,20 +24,20 @@ from orders.steps import FIXES, STEPS, Phase
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
-SENT_WITH = "sent_with"  # in a BPM dispatch's `about`: what its process was started with
+SENT_WITH = "sent_with"  # the key, in a BPM dispatch's `about`, of the facts with which its process was started
 
 
 def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
-    """By trial: the claims that stand on the trials of those who were first there. At most one query."""
+    """By trial: the open claims on the trials of those orders that were first. At most one query."""
     trials = {order.trial_id for order in orders if order.first}
     rows = TrialClaim.objects.filter(trial__in=trials, released_at=None).select_related("activation") if trials else ()
     return {claim.trial_id: claim for claim in rows}
 
 
 def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
-    """Why an undone order can't be planned anew; None if it can. `claims`: of `claims_against`.
+    """Why an undone order can't be planned anew; None if it can. `claims` come from `claims_against`.
 
-    `rejected`: a decision of staff has just taken the rejection back.
+    `rejected`: staff have just taken the rejection back by their decision.
     """
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
@@ -63,10 +66,10 @@ def _is_being_fixed(order: Order) -> bool:
 
 
 def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Plans an undone order anew, as if it arrived now with its number, kind and day; first stays first.
+    """Plans an undone order anew, as if it arrived now with its number, kind and day. A first activation stays first.
 
-    The order and its trial are locked, and `why_not_open` was None. What BPM may have started is not started a second
-    time: its step keeps key and bytes, and a decision recorded for that process stands.
+    The order and its trial are locked, and `why_not_open` was None. A process that BPM may have started is not started
+    a second time: its step keeps key and bytes, and a decision about that process still counts.
     """
     before = _sent_with(order)
     decision = standing_decision(order)
@@ -92,10 +95,10 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def plan_behind(trial: Order, place: int, *, now: datetime.datetime, by: str) -> list[Order]:
-    """Plans those anew that wait in a trial's line behind a place and were never begun; returns them, in order.
+    """Plans anew the orders that wait in a trial's line behind a place and were never begun. Returns them, in order.
 
-    The trial is locked. What it looks like has changed since they were planned. A withdrawn change on which they rested
-    is not carried out any more.
+    The trial is locked. It has changed since they were planned. A withdrawn change on which they rested is not carried
+    out any more.
     """
     rows = Dispatch.objects.current().filter(lane=trial.pk, undo=False, state=State.WAITING, attempts=0)
     ids = sorted({row.order_id for row in rows.only("order_id", "place") if (row.place or row.pk) > place})
@@ -116,13 +119,13 @@ def plan_behind(trial: Order, place: int, *, now: datetime.datetime, by: str) ->
 
 
 def _is_begun(order: Order) -> bool:
-    """Whether a billing or BPM call of its plan was made."""
+    """Whether a billing or BPM call of the order's plan was made."""
     steps = order.dispatches.filter(plan=order.plans, channel__in=[Channel.BILLING, Channel.BPM], undo=False)
     return steps.filter(attempts__gt=0).exists()
 
 
 def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """The new plan in the place of the old one; the state is the plan's, the caller writes its event."""
+    """Replaces the order's plan by a new one, which also sets the state. The caller writes the state's event."""
     old = list(order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER))
     held_before = order.held_because
     decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
@@ -131,7 +134,7 @@ def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
     gone.filter(state__in=[State.WAITING, State.DUE]).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
     if held_before == Order.Held.FILES and Step.CHECK_FILES in kept and not decision.held:
-        set_held(order, held_before)  # wrong still: a new plan mends no file
+        set_held(order, held_before)  # the files are still wrong
         set_state(order, Order.State.HELD)
     order.save()
     save_plan(order, decision, now=now, by=by, again=True, kept=kept)
@@ -140,8 +143,11 @@ def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:
-    """What of an earlier plan stands in the new one: files that were found right or waived, traffic and mails that went
-    out, and the BPM step that may have started a process; looks that are under way unless the order is held anew."""
+    """The steps of an earlier plan that the new one keeps.
+
+    They are checks of files that are right or waived, traffic and mails that went out, and the BPM step that may have
+    started a process. Unless the order is held anew, checks that are under way are kept too.
+    """
     kept = {}
     for row in old:
         under_way = not held and row.channel != Channel.MAIL and row.state in OPEN_STATES
@@ -154,7 +160,7 @@ def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dis
 
 
 def _sent_with(order: Order) -> dict:
-    """What BPM is told of an order, as it stands now."""
+    """The facts about an order with which its process is started, as they are now."""
     start = order.start_at.isoformat() if order.first and order.start_at else ""
     return {
         "domains": list(order.domains.values_list("name", flat=True)), "service": order.service_type_id, "start": start,
@@ -162,7 +168,7 @@ def _sent_with(order: Order) -> dict:
 
 
 def _compare_process(order: Order, process: Dispatch, before: dict, now: datetime.datetime) -> None:
-    """Names in an incident what the process was started with and the new plan has otherwise."""
+    """Opens an incident that names the facts with which the process was started and which are different now."""
     known = process.about.get(SENT_WITH) or before
     if SENT_WITH not in process.about:
         process.about = {**process.about, SENT_WITH: before}

@@ -1,1 +1,1 @@
-"""Our books and the big-data side's: differences, what may be done about them, and who decides."""
+"""Reconciliation of our records with the big-data side's: differences, their correction, and staff's decisions."""

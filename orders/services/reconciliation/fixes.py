@@ -1,7 +1,7 @@
 """What `reconcile --fix` may do, and the steps that do it (contract 3.9, What --fix may do).
 
-A fix is a dispatch like all others. It stands before the order's other steps, so that none of them overtakes it, and
-at the front of its trial's line; it is made under the order's lock, and only while no billing step is under way.
+A fix is a dispatch like all others. It comes before the order's other steps and at the front of its trial's line, so
+that nothing overtakes it. It is made under the order's lock, and only while no billing step is under way.
 """
 
 import datetime
@@ -27,8 +27,10 @@ Left = dict[str, str]
 
 @dataclass(frozen=True)
 class Obstacle:
-    """A billing step that keeps an order, or its trial's records, from being put right; `moving`: from being compared
-    too, since its books are changing."""
+    """A reason why an order's or its trial's records can't be corrected now, mostly a billing step.
+
+    `moving`: they can't be compared either, since they are changing.
+    """
 
     code: str
     step: str = ""
@@ -43,7 +45,7 @@ UNDOING = Obstacle("undoing")
 
 
 def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, Obstacle]:
-    """By order: what stands in the way, if anything. Three queries, whatever the number of orders."""
+    """By order: its obstacle, if it has one. Three queries, whatever the number of orders."""
     orders = list(orders)
     ids = [order.pk for order in orders]
     rows = _open_steps(ids, now)
@@ -60,9 +62,11 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
 
 
 def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
-    """Billing steps on these orders or in these trials' lines that are under way, about to be, or have failed. A failed
-    fix is none of them: the next one takes its place. Nor is what waits behind a step that staff gave up, nor a start
-    day's cancel that something in front of it has stopped."""
+    """Billing steps on these orders or in these trials' lines that are under way, about to be, or have failed.
+
+    A failed fix does not count, since the next one takes its place. Neither do steps behind one that staff gave up, nor
+    a start day's cancel that something in front of it holds up.
+    """
     given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
     soon = Q(undo=True) & ~Exists(given_up.current())
     soon |= Q(not_before__lte=now + SOON) & ~stands_behind_what_stopped()
@@ -73,7 +77,7 @@ def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
 
 
 def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
-    """Of these orders those whose undoing does not go on by itself, each with the step that it waits for."""
+    """The orders among these whose undoing does not go on by itself, each with the step that it waits for."""
     if not orders:
         return {}
     rows = Dispatch.objects.current().filter(order__in=orders, undo=True, blocking=True)
@@ -82,14 +86,14 @@ def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
 
 
 class Fix:
-    """What is done about an order's differences and what is left, each with its reason. The order is locked."""
+    """Decides which of a (locked) order's differences are corrected. Those that are left have a reason."""
 
     def __init__(self, order: Order, obstacle: Obstacle | None, *, reason: str, now: datetime.datetime):
         self.order, self.obstacle, self.reason, self.now = order, obstacle, reason, now
         self.restored = is_from_before_restore(order)
 
     def judge(self, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Left | None]:
-        """For each finding why it is left; None: it is put right."""
+        """For each finding, why it is left. None means that it is corrected."""
         self.claim = self._started_claim()
         self.elsewhere = self._billed_elsewhere(findings)
         return [self._why_left(one, records.get(one.record)) for one in findings]
@@ -111,7 +115,7 @@ class Fix:
         return self._why_not_live(record) if record.state == Record.LIVE else None
 
     def _why_not_live(self, record: BillingRecord) -> Left | None:
-        """Why this record must not be made live there."""
+        """Why this record must not be made live there; None if it may."""
         order = self.order
         if record.info_type == BillingRecord.Type.COMMERCIAL:
             return None if order.state in BILLED else {"code": "not_to_be_billed", "state": order.state}
@@ -131,7 +135,7 @@ class Fix:
         return claim if claim and (start is None or start <= self.now) else None
 
     def _billed_elsewhere(self, findings: Iterable[Finding]) -> dict[str, str]:
-        """By domain: numbers that we do not know, and for which a live record was found (`reconcile --numbers`)."""
+        """By domain: unknown order numbers for which a live record was found (`reconcile --numbers`)."""
         if self.order.kind != Order.Kind.TRIAL or all(one.remedy != CREATE for one in findings):
             return {}
         rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN)
@@ -140,7 +144,7 @@ class Fix:
 
 
 def is_closed(order: Order) -> bool:
-    """Withdrawn, rejected or compensated here: nothing of it shall be billed, and its undoing has finished."""
+    """Whether the order is withdrawn, rejected or compensated here. Then nothing of it must be billed any more."""
     if order.state == Order.State.FAILED:
         return order.undo_since is not None
     return order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
@@ -149,7 +153,7 @@ def is_closed(order: Order) -> bool:
 def plan_fix(
     row: Reconciliation, order: Order, findings: Iterable[Finding], *, now: datetime.datetime
 ) -> dict[str, Dispatch]:
-    """The steps that put these differences right, by remedy. A failed fix before them counts no more."""
+    """Plans the steps that correct these differences, by remedy. They replace an earlier failed fix."""
     again = [one.record for one in findings if one.remedy == CREATE]
     gone = [one.named for one in findings if one.remedy == DELETE]
     steps = {}
@@ -161,7 +165,7 @@ def plan_fix(
 
 
 def _step(order: Order, step: str, now: datetime.datetime, *, size: int, **about) -> Dispatch:
-    """A fix that is due at once. On an order that was undone it belongs to the undoing."""
+    """Makes a fix that is due at once. If the order was undone, the fix is an undo step."""
     line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}
     row = build_step(
         order, step, now=now, due=True, undo=order.undo_since is not None, size=size, about=about, **line
