@@ -1,4 +1,4 @@
-"""The core: orders, their plan, what was sent for them."""
+"""The core: orders, their plans, and the steps that were sent for them."""
 
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class OrdersConfig(AppConfig):
-    """Orders and everything that hangs on them."""
+    """Orders and all that belongs to them."""
 
     name = "orders"
     verbose_name = _("Orders")

@@ -1,6 +1,6 @@
-"""What an order says: the boundary between the wire and the core (contract 2.4).
+"""The content of an order: the boundary between the wire and the core (contract 2.4).
 
-Its members, the host names that a customer can order, and the hash by which equal content is known (contract 2.2, 2.3).
+Here are its members, the rules for host names, and the hash that recognizes equal content (contract 2.2, 2.3).
 """
 
 import datetime
@@ -16,14 +16,14 @@ import idna
 MOST_DOMAINS = 20_000  # of one order
 LONGEST_NAME = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# The common case in one step: ASCII, at least two labels, the last not of digits only. xn-- takes the long way.
+# The common case in one step: ASCII, at least two labels, the last one not only digits. xn-- is checked in full.
 _PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")
 _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrderContent:
-    """The members of BBOSS's `content` in our names (contract 2.4). `None` or empty: not given.
+    """The members of BBOSS's `content` under our names (contract 2.4). `None` or empty means not given.
 
     `domains` keeps the message's order and spelling. `kind` is one of `Order.Kind`.
     """
@@ -54,7 +54,7 @@ class OrderContent:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What the sender is told: our first number for this order, and whether we had it already."""
+    """The answer to the sender: our first number for this order, and whether we had the order already."""
 
     order_number: str
     trans_idh: str
@@ -70,15 +70,15 @@ def canonical_json(value: object) -> str:
 
 
 def content_hash(value: object) -> str:
-    """SHA-256 (64 hex digits, lower case) of the canonical JSON in UTF-8: equal for equal content."""
+    """SHA-256 (64 hex digits, lower case) of the canonical JSON in UTF-8. It is equal for equal content."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def domain_fault(name: str) -> dict[str, Any] | None:
-    """What is wrong with the host name of a domain, as a code of `orders/error_messages.py` with its parameters:
-    `{"code": ..., ...}`; None if nothing is.
+    """What is wrong with the host name of a domain; None if nothing is.
 
-    It must be a real name: no address, no wildcard; internationalized ones may be. Letter case does not matter.
+    The result is a code of `orders/error_messages.py` with its parameters: `{"code": ..., ...}`. A host name must not
+    be an address or a wildcard. It may be internationalized. Letter case does not matter.
     """
     lower = name.lower()
     if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
@@ -129,7 +129,7 @@ def _label_fault(label: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _a_label(label: str) -> str:
-    """The label in ASCII. Raises idna.IDNAError for one outside ASCII, or an xn-- one, that IDNA 2008 forbids."""
+    """The label in ASCII. Raises idna.IDNAError if IDNA 2008 forbids a non-ASCII or xn-- label."""
     if not label.isascii():
         return idna.alabel(label).decode()
     if label.startswith("xn--"):

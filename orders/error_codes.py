@@ -1,4 +1,4 @@
-"""The error dictionary: for every code that we know, what happened and what to do, in words for staff (gettext)."""
+"""The error dictionary: for every known code, what happened and what to do, in words for staff (gettext)."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from orders.refusal_causes import OTHERS
 
 @dataclass(frozen=True)
 class Cause:
-    """`what` happened and what to do `next`; both are translated when they are shown."""
+    """`what` happened, and what to do `next`. Both are translated when they are shown."""
 
     what: str | Promise
     next: str | Promise
@@ -176,7 +176,7 @@ CAUSES = {
     "connection": Cause(_("No connection to the mail server, or it broke off."), MAIL_SERVER),
     "provider_refused": Cause(_("The mail provider refuses this mail."), MAIL_SERVER),
     "provider_trouble": Cause(_("The mail provider could not be reached, or its answer not be read."), MAIL_SERVER),
-    # partners' answers that need other words than their class
+    # partners' answers that need their own words, not those of their class
     "code_400": Cause(
         _("The partner finds something in the order wrong; its words are in the details."),
         _("Do what the partner's words ask for (a domain without ICP filing, for instance), then resend the order."),
@@ -210,7 +210,7 @@ CLASSES = [
     (r"provider_(401|403|408|429|5\d\d)", Cause(_("The mail provider does not take the mail for now."), TRIED)),
     (r"provider_\d+", Cause(_("The mail provider refuses this mail."), MAIL_SERVER)),
 ]
-"""What codes mean that a partner or a mail server chose: the first rule that fits the whole code."""
+"""The meaning of codes that a partner or a mail server chose. The first rule that fits the whole code counts."""
 
 UNKNOWN = Cause(
     _("An error that the dictionary does not know."), _("Call the engineer on duty; the log has the details.")
@@ -218,7 +218,7 @@ UNKNOWN = Cause(
 
 
 def title_of(code: str, words: str) -> str:
-    """What an incident is about: what its code means, and a partner's words where it has some."""
+    """The title of an incident: what its code means, and the partner's words if it has any."""
     what = str(cause_of(code).what)
     if not words:
         return what
@@ -227,7 +227,7 @@ def title_of(code: str, words: str) -> str:
 
 
 def cause_of(code: str) -> Cause:
-    """What a code means. HTTP statuses and partners' own codes are explained by their class."""
+    """The meaning of a code. HTTP statuses and partners' own codes are explained by their class."""
     if code in CAUSES:
         return CAUSES[code]
     return next((cause for rule, cause in CLASSES if re.fullmatch(rule, code, re.DOTALL)), UNKNOWN)

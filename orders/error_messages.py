@@ -1,7 +1,7 @@
-"""The one table of sentences: why something was refused, left alone or failed, at a terminal and on pages.
+"""The table of sentences that say why something was refused, left alone or failed, at a terminal and on pages.
 
-Services raise codes (`orders/errors.py`), and rows keep them: `{"code": ..., ...}` with the parameters beside the code.
-A sentence is made where a person reads it.
+Services raise codes (`orders/errors.py`). Rows store them as `{"code": ..., ...}`, with the parameters beside the code.
+The sentence is made only when a person reads it.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from orders.models import Dispatch, Incident, Order
 
 @dataclass(frozen=True)
 class Message:
-    """`english`: for commands, logs and BBOSS; `words`: for pages, in the reader's language.
+    """`english` is for commands, logs and BBOSS. `words` are for pages, in the reader's language.
 
-    With one of them only, both sides say the same. `words` name steps and states by their labels, `english` by their
+    If only one of them is given, it is used for both. `words` name steps and states by their labels, `english` by their
     codes.
     """
 
@@ -207,7 +207,7 @@ MESSAGES = {
         "order %(number)s has no conflict that nobody has seen to",
         _("There is no conflict that nobody has seen to."),
     ),
-    # why a comparison left a difference, or an order, as it is: these codes are kept with the difference
+    # why a comparison left a difference or an order as it is; these codes are stored with the difference
     "step_open": Message(words=_("a billing step is under way: %(step)s")),
     "step_failed": Message(words=_("a billing step has failed: %(step)s")),
     "undoing": Message(words=_("the order is being undone")),
@@ -247,7 +247,7 @@ MESSAGES = {
     ),
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
     "not_restored": Message("the database does not count as restored: there is nothing to say"),
-    # what is kept with an error or an incident
+    # what is stored with an error or an incident
     "cause_says_all": Message(),
     "partner_words": Message("%(words)s", "%(words)s"),
     "mail_not_written": Message("the mail can't be written: %(why)s", _("the mail can't be written: %(why)s")),
@@ -296,7 +296,7 @@ LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}
 
 
 def say(code: str, params: Mapping[str, object]) -> str:
-    """The code's sentence for a page, in the reader's language; a code without one is itself."""
+    """The code's sentence for a page, in the reader's language, or the code itself if it has none."""
     if code not in MESSAGES:
         return code
     row = MESSAGES[code]
@@ -304,7 +304,7 @@ def say(code: str, params: Mapping[str, object]) -> str:
 
 
 def say_in_english(code: str, params: Mapping[str, object]) -> str:
-    """The code's sentence for commands, logs and BBOSS; a code without one is itself."""
+    """The code's sentence for commands, logs and BBOSS, or the code itself if it has none."""
     if code not in MESSAGES:
         return code
     row = MESSAGES[code]
@@ -315,7 +315,7 @@ def say_in_english(code: str, params: Mapping[str, object]) -> str:
 
 
 def _labelled(params: Mapping[str, object]) -> dict[str, object]:
-    """Steps and states by their labels."""
+    """The parameters with labels instead of the codes of steps and states."""
     return {name: _label(name, value) for name, value in params.items()}
 
 

@@ -1,13 +1,13 @@
-"""What the core refuses, by name: a code and its parameters. `orders/error_messages.py` has each code's sentence."""
+"""The core's errors: a code and its parameters. `orders/error_messages.py` has each code's sentence."""
 
 from orders.error_messages import say, say_in_english
 
 
 class OrderError(Exception):
-    """The core refused; nothing was changed.
+    """The core refused, and nothing was changed.
 
-    `code` says why, `params` fill its sentence. `str()` is the sentence for commands, logs and BBOSS, `words()` the one
-    for pages. Guards return such an error instead of raising it: a service raises it, a page shows it.
+    `code` says why, and `params` fill its sentence. `str()` is the sentence for commands, logs and BBOSS, `words()` the
+    one for pages. Guards return such an error instead of raising it. A service raises it, a page shows it.
     """
 
     def __init__(self, code: str, /, **params: object):
@@ -18,7 +18,7 @@ class OrderError(Exception):
         return say_in_english(self.code, self.params)
 
     def words(self) -> str:
-        """Why, in the reader's language."""
+        """The sentence in the reader's language."""
         return say(self.code, {name: _words_of(value) for name, value in self.params.items()})
 
 
@@ -27,9 +27,9 @@ def _words_of(value: object) -> object:
 
 
 class ContentError(OrderError):
-    """A member of the content is bad in the light of what we know (contract 2.4).
+    """A member of the content does not fit what we have stored, or breaks a limit (contract 2.4).
 
-    `field` is the member's name, `why` what is wrong with it.
+    `field` is the member's name, `why` says what is wrong with it.
     """
 
     def __init__(self, code: str, /, *, field: str, **params: object):
@@ -53,11 +53,11 @@ class OrderConflictError(OrderError):
 
 
 class OrderUnknownError(OrderError):
-    """No order of this number (BizCode 3004 for a withdrawal, 404 for a callback)."""
+    """No order has this number (BizCode 3004 for a withdrawal, 404 for a callback)."""
 
 
 class TrialClaimedError(OrderError):
-    """The trial can't be withdrawn: an activation holds it (BizCode 3005)."""
+    """The trial can't be withdrawn, because an activation holds it (BizCode 3005)."""
 
 
 class RecordConflictError(OrderError):
@@ -65,10 +65,10 @@ class RecordConflictError(OrderError):
 
 
 class NotAllowedError(OrderError):
-    """The present state does not allow this act; the code says why."""
+    """The present state does not allow this action. The code says why."""
 
 
 def check_reason(reason: str, act: str) -> None:
-    """Raises NotAllowedError where an act ("a withdrawal") was given no reason."""
+    """Raises NotAllowedError if an action (`act`, such as "a withdrawal") was given no reason."""
     if not reason.strip():
         raise NotAllowedError("no_reason", act=act)

@@ -1,4 +1,4 @@
-"""What an order causes, as a list of steps (contract 3.2). Pure: facts in, steps out."""
+"""The plan of an order: a list of steps (contract 3.2). Pure: facts in, steps out."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,11 @@ Step, Gate = Dispatch.Step, Dispatch.Gate
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFacts:
-    """All that a plan depends on. `removed` and `added`: whether a change takes away or brings domains (or both,
-    when it changes the service type); `extended`: whether the records that stay get another end."""
+    """All that a plan depends on.
+
+    `removed` and `added`: whether a change removes or adds domains, or both, if it changes the service type.
+    `extended`: whether the records that stay get another end.
+    """
 
     kind: str
     first: bool | None = None
@@ -24,7 +27,7 @@ class PlanFacts:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One step to be, and what it waits for beside the steps in front of it. `orders.steps` says the rest of it."""
+    """One planned step, and what it waits for besides the steps in front of it. `orders.steps` says the rest."""
 
     step: str
     gate: str = Gate.NONE

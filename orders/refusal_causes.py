@@ -1,4 +1,4 @@
-"""What refusals have in common: a partner's words without what only one order has. Pure, and linear in time.
+"""What refusals have in common: a partner's words without the details of one order. Pure, and linear in time.
 
 `answered HTTP 200, code 400: 域名 a.example.com 未备案（2023-09-20 18:53:39）` becomes `域名 # 未备案（#）`.
 """
@@ -7,12 +7,12 @@ import re
 
 MOST_CHARACTERS = 120
 OTHERS = "*"
-"""In place of the words of an incident for all that came after MOST_GROUPS others."""
+"""The words of the incident that takes all further refusals once there are MOST_GROUPS incidents."""
 MOST_GROUPS = 20
-LONGEST_TEXT = 2000  # of an error; what stands behind it tells no groups apart
-SPEAKS = ("code_", "http_", "smtp_", "provider_")  # codes that a partner or a mail server chose; its words follow
+LONGEST_TEXT = 2000  # characters of an error; the rest of it is ignored
+SPEAKS = ("code_", "http_", "smtp_", "provider_")  # codes that a partner or a mail server chose and gave words with
 BEFORE = re.compile(r"answered HTTP \d+(, code [^:]*)?(: |$)|mail (server|provider): |all recipients refused: ")
-"""What our clients put in front of a partner's own words; the code stands beside them anyway."""
+"""The text that our clients put before a partner's own words. It is left out, since the code is shown anyway."""
 QUOTED = re.compile(r"""
     "[^"]*+(?:"|\Z) | “[^“”]*+(?:”|\Z) | ‘[^‘’]*+(?:’|\Z) | 「[^「」]*+(?:」|\Z) | 『[^『』]*+(?:』|\Z)
     | 《[^《》]*+(?:》|\Z) | `[^`]*+(?:`|\Z) | (?<!\w)'[^']*+(?:'(?!\w)|\Z)
@@ -26,15 +26,17 @@ SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
 
 
 def words_of(code: str, detail: str) -> str:
-    """The partner's words in an error, with `#` for quotes, domains, addresses, numbers and times; empty where our own
-    code says all. At most MOST_CHARACTERS."""
+    """The partner's words in an error, with `#` for quotes, domains, addresses, numbers and times.
+
+    At most MOST_CHARACTERS. Empty if the code is our own and says all.
+    """
     if not code.startswith(SPEAKS):
         return ""
     return common_words(BEFORE.sub("", detail[:LONGEST_TEXT], count=1) if BEFORE.match(detail) else detail)
 
 
 def common_words(text: str) -> str:
-    """The same for the words alone."""
+    """Does the same for words without a code."""
     text = text[:LONGEST_TEXT].replace("\0", " ")
     text = RUN.sub(_run, ADDRESS.sub("#", QUOTED.sub("#", text)))
     text = NUMBER.sub("#", LABELS.sub("#", text).replace("\0", "#"))
@@ -42,7 +44,7 @@ def common_words(text: str) -> str:
 
 
 def _run(found: re.Match) -> str:
-    """`#` for what has a digit, an @ or a dot within; NUL where it goes on what stands before it: `例子.com`."""
+    """`#` for a run with a digit, an @ or an inner dot. NUL if it continues the text before it, as in `例子.com`."""
     run = found[0]
     core = run.rstrip(".-%+_")
     if core.startswith("."):

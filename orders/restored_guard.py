@@ -1,12 +1,12 @@
 """Notices a database that is older than what this machine has seen of it (contract 5, `restored`).
 
-Asked on each new connection, before each claim, and by a web process at most once a second: whoever put an earlier copy
-in place, by whatever means, nothing goes out of it. Who notices writes it into the database, for all machines.
+It looks on each new connection, before each claim, and in a web process at most once a second. So nothing is sent from
+an earlier copy, however it was put in place. Whoever notices writes it into the database, for all machines.
 
-The high-water mark says how far a machine has seen a database: a file in STATE_DIR for each database name, with the
-number of its newest event. It never goes back, and never says more than was committed: a number is noted after its
-commit. All processes of the machine write the same file, each at most once a second and in a thread of its own, so that
-no order waits for it; the first number after a quiet second is written at once.
+The high-water mark says how far a machine has seen a database. It is a file in STATE_DIR for each database name, with
+the number of the newest event. It never goes back, and never says more than was committed, since a number is noted only
+after its commit. All processes of the machine write the same file, each at most once a second and in a thread of its
+own, so that no order waits for it. The first number after a quiet second is written at once.
 """
 
 import atexit
@@ -32,7 +32,7 @@ from orders.db.compiled_sql import Prepared
 from orders.models import OrderEvent, Timeline
 
 logger = logging.getLogger(__name__)
-FRESH = 1.0  # seconds for which a web process believes that all is well
+FRESH = 1.0  # seconds for which a web process does not look again
 WRITE_EVERY = 1.0  # seconds
 SUFFIX = ".newest-event"
 PRESENT = Prepared(
@@ -46,8 +46,10 @@ PRESENT = Prepared(
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of the database: whether it counts as restored, and the newest order, attempt and event from before
-    it did so the last time (0 if it never did)."""
+    """What is known about the database: whether it counts as restored, and the newest ids from before its last restore.
+
+    The ids of order, attempt and event are 0 if it was never restored.
+    """
 
     restored: bool = False
     last_order: int = 0
@@ -57,26 +59,26 @@ class Standing:
 
 @dataclass
 class _Last:
-    """What this process saw last, and at which monotonic time."""
+    """What this process saw last, and when (monotonic time)."""
 
     standing: Standing = Standing()
     at: float = float("-inf")
-    database: str = ""  # the name of one that does not count as restored
+    database: str = ""  # the database's name, if it does not count as restored
 
 
 _last = _Last()
 
 
 def look() -> Standing:
-    """Asks the database; one short query. Raises django.db.Error.
+    """Asks the database with one short query. Raises django.db.Error.
 
-    The mark is read first: what another process commits and notes between the two questions must not look like a step
-    back. Inside a transaction nothing is noted, since it may be rolled back.
+    The mark is read before the database. Otherwise an event that another process commits and notes in between would
+    look like a step back. Inside a transaction nothing is noted, since it may be rolled back.
     """
     known = _last.database
     mark = read_mark(known) if known else 0
     row = PRESENT.first()
-    if row is None:  # a database that was emptied, as tests do: it has no past
+    if row is None:  # the database was emptied, as tests do, and has no past
         return _keep("", Standing())
     if row[0] != known:
         mark = read_mark(row[0])
@@ -91,7 +93,7 @@ def look() -> Standing:
 
 
 def is_restored() -> bool:
-    """Whether nothing may be taken in or sent. That all is well is believed for a second, and within a transaction."""
+    """Whether nothing may be accepted or sent. It does not look again for a second, nor inside a transaction."""
     fresh = time.monotonic() - _last.at < FRESH or connections[DEFAULT_DB_ALIAS].in_atomic_block
     if fresh and not _last.standing.restored:
         return False
@@ -100,12 +102,12 @@ def is_restored() -> bool:
 
 def _keep(name: str, standing: Standing) -> Standing:
     _last.standing, _last.at = standing, time.monotonic()
-    _last.database = "" if standing.restored else name  # what a restored one writes is not what was seen
+    _last.database = "" if standing.restored else name  # events of a restored database do not raise the mark
     return standing
 
 
 def _notice(name: str, *, seen: int, newest: int) -> bool:
-    """Writes it down; True unless it is a standby that lags: nobody sends from there, and it will catch up."""
+    """Notes the restore. False for a standby that lags: nothing is sent from it, and it will catch up."""
     about = {"machine": socket.gethostname()[:64], "seen": seen, "newest": newest}
     try:
         if _is_standby():
@@ -131,9 +133,9 @@ def _is_standby() -> bool:
 
 
 def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) -> bool:
-    """The database of this name counts as restored from now on, for all machines; False if it did already.
+    """Makes the database of this name count as restored, for all machines. False if it did already.
 
-    `about`: what is known of it, JSON-able (see Timeline).
+    `about`: what is known about it, JSON-able (see Timeline).
     """
     with transaction.atomic():
         row = Timeline.objects.select_for_update().filter(name=name, restored_at=None).first()
@@ -147,9 +149,9 @@ def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) ->
 
 
 def look_at_new_connection(*, connection, **kwargs) -> None:
-    """For Django's signal `connection_created`. A database without our tables has nothing to be asked yet.
+    """Looks at a new connection, for Django's signal `connection_created`. Skips a database without our tables.
 
-    A connection that could not be asked is shut again: it must not be used as if it had been.
+    If the look fails, the connection is closed again, so that nobody uses it unchecked.
     """
     if connection.alias != DEFAULT_DB_ALIAS:
         return
@@ -159,26 +161,26 @@ def look_at_new_connection(*, connection, **kwargs) -> None:
         if not _lacks_table(error):
             connection.close()
             raise
-        connection.errors_occurred = False  # it is as good as new
+        connection.errors_occurred = False  # the connection is still usable
     except BaseException:
         connection.close()
         raise
 
 
 def _lacks_table(error: Exception) -> bool:
-    """No such table or column: the migrations are still to come."""
+    """Whether a table or column is missing, because migrations are still to come."""
     state = getattr(error.__cause__, "sqlstate", None)
     return state in {"42P01", "42703"} or str(error).startswith(("no such table", "no such column"))
 
 
 def remember(number: int) -> None:
-    """The event with this number was written: this machine has seen it, once it is committed."""
+    """Notes, once it is committed, that this machine has seen the event with this number."""
     if name := _last.database:
         transaction.on_commit(lambda: mark_writer.note(name, number), robust=True)
 
 
 def read_mark(name: str) -> int:
-    """The newest event that was seen of this database; 0 for one that was never seen, or whose file can't be read."""
+    """The newest event that this machine has seen of a database. 0 if it has seen none, or the file can't be read."""
     try:
         return int(_file(name).read_text())
     except FileNotFoundError:
@@ -189,7 +191,7 @@ def read_mark(name: str) -> int:
 
 
 def raise_mark(name: str, number: int) -> None:
-    """Writes the number where it is higher than what the file says. Raises OSError."""
+    """Writes the number if it is higher than the one in the file. Raises OSError."""
     file = _file(name)
     file.parent.mkdir(parents=True, exist_ok=True)
     with _locked(file.parent):
@@ -199,8 +201,10 @@ def raise_mark(name: str, number: int) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process of this machine at a time. The folder itself is locked, so there is no file that could be another
-    account's."""
+    """Lets one process of this machine in at a time.
+
+    It locks the folder itself. So there is no lock file that could belong to another account.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -210,7 +214,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _replace(file: Path, text: str) -> None:
-    """All of it or nothing, also if the power fails."""
+    """Replaces a file completely or not at all, even if the power fails."""
     handle, path = tempfile.mkstemp(dir=file.parent, prefix=".")
     try:
         with os.fdopen(handle, "w") as part:
@@ -226,8 +230,10 @@ def _replace(file: Path, text: str) -> None:
 
 
 def unwritable() -> str:
-    """Why nothing can be kept in STATE_DIR; empty if it can. A folder that is still to be made is not made here: who
-    asks may be another account."""
+    """Why nothing can be stored in STATE_DIR; empty if it can.
+
+    A missing folder is not made here, since the caller may run under another account.
+    """
     folder = settings.STATE_DIR.absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
@@ -240,7 +246,7 @@ def _file(name: str) -> Path:
 
 
 class MarkWriter:
-    """Writes what this process has seen. `note` may be called from any thread and waits for nothing."""
+    """Writes the mark of what this process has seen. `note` may be called from any thread, and never waits."""
 
     def __init__(self):
         self.lock, self.writing = threading.Lock(), threading.Lock()
@@ -250,7 +256,7 @@ class MarkWriter:
         self.broken = False
 
     def note(self, name: str, number: int) -> None:
-        """An event with this number is committed in the database of this name."""
+        """Notes that an event with this number is committed in the database of this name."""
         with self.lock:
             if number <= max(self.pending.get(name, 0), self.written.get(name, 0)):
                 return
@@ -260,8 +266,7 @@ class MarkWriter:
                 self.thread.start()
 
     def flush(self) -> None:
-        """Writes what is noted, and what another thread is writing now. A STATE_DIR that can't be written is told
-        once."""
+        """Writes what was noted, and waits for a thread that is writing. Logs once if STATE_DIR can't be written."""
         with self.writing:
             with self.lock:
                 pending, self.pending = self.pending, {}
@@ -292,12 +297,12 @@ mark_writer = MarkWriter()
 
 
 def _after_fork() -> None:
-    """A child has no thread of its parent's, and what is noted there is its parent's to write."""
+    """Starts anew in a child. It has none of its parent's threads, and the parent writes what was noted there."""
     global mark_writer
     mark_writer = MarkWriter()
 
 
-# No fork while the folder is locked: a child would hold the lock as long as it lives, and everybody else would wait.
+# No fork while the folder is locked. A child would hold the lock as long as it lives, and everybody else would wait.
 os.register_at_fork(
     before=lambda: mark_writer.writing.acquire(),
     after_in_parent=lambda: mark_writer.writing.release(),

@@ -1,7 +1,7 @@
-"""Which states there are to move between, and how an order's state follows from its steps (contract 3.8). Pure.
+"""The allowed moves between states, and how an order's state follows from its steps (contract 3.8). Pure.
 
-The `set_...` functions are the only ones that give an order its state, hold, decision or undo mark, unsaved. They
-refuse what the contract does not know.
+Only the `set_...` functions give an order its state, hold, decision or undo mark. They do not save it. They refuse
+moves that the contract does not have.
 """
 
 import datetime
@@ -15,7 +15,7 @@ S, D = Order.State, Dispatch.State
 # Only services undo or close an order; steps alone never move it out of these.
 SETTLED = frozenset({S.CONVERTED, S.ENDED, S.REJECTED, S.COMPENSATING, S.WITHDRAWN})
 
-ENDED_WELL = frozenset({D.DONE, D.GIVEN_UP})  # nothing waits for it any more
+ENDED_WELL = frozenset({D.DONE, D.GIVEN_UP})  # nothing waits for such a step any more
 
 COMMON: dict[str, set[str]] = {
     S.IN_PROGRESS: {S.HELD, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
@@ -67,12 +67,12 @@ MOVES: dict[str, dict[str, set[str]]] = {
 
 
 class ForbiddenMoveError(Exception):
-    """A fault of ours: an order was to be given a state that it can't come to from the one that it has."""
+    """A fault of ours: the code tried to give an order a state that can't follow its present one."""
 
 
 @dataclass(frozen=True)
 class StepFacts:
-    """What the state of an order depends on, of one step that still counts."""
+    """The facts of one current step on which its order's state depends."""
 
     state: str
     blocking: bool
@@ -80,12 +80,12 @@ class StepFacts:
 
 
 def may_move(kind: str, old: str, new: str) -> bool:
-    """Whether an order of this kind may go from one state to the other."""
+    """Whether an order of this kind may move from one state to the other."""
     return new in MOVES[kind].get(old, set())
 
 
 def set_state(order: Order, new: str) -> str:
-    """Gives an order a state; returns the one that it had, which may be the same. Raises ForbiddenMoveError."""
+    """Gives an order a state. Returns its former state, which may be the same. Raises ForbiddenMoveError."""
     old = order.state
     if new != old:
         _check(may_move(order.kind, old, new), order, f"go from {old} to {new}")
@@ -94,21 +94,26 @@ def set_state(order: Order, new: str) -> str:
 
 
 def set_held(order: Order, because: str) -> None:
-    """Says why an order is held, or with an empty word that it is not any more. Raises ForbiddenMoveError where it
-    could not be held."""
+    """Sets why an order is held, or with an empty text that it is not held any more.
+
+    Raises ForbiddenMoveError if the order can't be held.
+    """
     holds = not order.undo_since and (order.state == S.HELD or may_move(order.kind, order.state, S.HELD))
     _check(not because or holds, order, f"be held ({because}) while it is {order.state}")
     order.held_because = because
 
 
 def set_decision(order: Order, decision: str, *, at: datetime.datetime | None) -> None:
-    """BPM's decision that counts, and since when; empty for none. Raises ForbiddenMoveError but for an activation."""
+    """Sets BPM's decision that counts (empty for none), and since when.
+
+    Raises ForbiddenMoveError if the order is not an activation.
+    """
     _check(not decision or order.kind == Order.Kind.ACTIVATION, order, "be decided about")
     order.decision, order.decided_at = decision, at
 
 
 def set_undo_mark(order: Order, since: datetime.datetime | None) -> None:
-    """Marks an order as being undone, once; None: it is opened again. Raises ForbiddenMoveError."""
+    """Marks an order as being undone, once. None removes the mark to open it again. Raises ForbiddenMoveError."""
     if since:
         _check(order.undo_since is None, order, "be undone a second time")
     else:
@@ -122,8 +127,8 @@ def _check(allowed: bool, order: Order, what: str) -> None:
 
 
 def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.datetime) -> str:
-    """The state that an order is in, given its steps. Settled states stay (see SETTLED), and so does the ending that
-    an undone order was given."""
+    """The state that follows from an order's steps. Settled states stay (see SETTLED), and so does the ending of an
+    undone order."""
     if order.state in SETTLED or order.undo_since:
         return order.state
     if order.held_because:
@@ -139,12 +144,12 @@ def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.date
 
 
 def _activation_state(order: Order, blocking: list[StepFacts], now: datetime.datetime) -> str:
-    """An activation: sent, approved where it must be, and its day has been carried out."""
+    """The state of an activation: whether it is sent, approved if it must be, and its start day was carried out."""
     pending = [step for step in blocking if step.state not in ENDED_WELL]
     if any(step.gate == Dispatch.Gate.NONE or step.state != D.WAITING for step in pending):
-        # a start-day step under way leaves the order scheduled: contract 3.8, "until its start has been carried out"
+        # A start-day step under way leaves the order scheduled (contract 3.8, "until its start has been carried out").
         return S.SCHEDULED if all(step.gate == Dispatch.Gate.START for step in pending) else S.IN_PROGRESS
-    if order.first is False and not order.decision:  # a reject undoes it, or came too late for that: then it stays
+    if order.first is False and not order.decision:  # a reject undoes the order, or came too late to change it
         return S.AWAITING_APPROVAL
     if any(step.gate == Dispatch.Gate.APPROVAL for step in pending):
         return S.IN_PROGRESS

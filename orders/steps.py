@@ -1,4 +1,4 @@
-"""One row for each step that an order may have. Whoever asks what kind of step something is reads the table here.
+"""The table of steps: one row for each step that an order may have, with all that is known about its kind.
 
 A new step is a name in `Step`, a row in `STEPS`, and the Chinese word in the catalogue. A new partner is a folder in
 `integrations`, a channel here, and the rows of its steps.
@@ -27,7 +27,7 @@ PARTNERS = {
     Channel.BPM: "bpm",
     Channel.MAIL: "mail",
     Channel.FILES: "files",
-}  # who is called over each channel; a breaker, a pause and an incident are a partner's
+}  # who is called over each channel; breakers, pauses and incidents belong to a partner
 
 
 def channels_of(*partners: str) -> list[str]:
@@ -36,7 +36,7 @@ def channels_of(*partners: str) -> list[str]:
 
 
 class Step(TextChoices):
-    """The names of steps, and the words that staff read."""
+    """The steps' names, and their labels for staff."""
 
     CHECK_FILES = "check_files", _("Check info-security files")
     FETCH_USAGE = "fetch_usage", _("Fetch trial traffic")
@@ -62,7 +62,7 @@ class Step(TextChoices):
 
 
 class Phase(enum.IntEnum):
-    """Where a step stands among its order's others: the first position of its kind."""
+    """Where a step is placed among the steps of its order: the first position of its kind."""
 
     FIX = 0  # in front, so that no other step overtakes it
     PLAN = 1
@@ -79,7 +79,7 @@ class Effect(enum.Enum):
     RESTORE = enum.auto()  # makes cancelled ones live again, with the end that they had
     CANCEL = enum.auto()
     DELETE = enum.auto()
-    VERIFY = enum.auto()  # looks whether they are gone, and deletes what is there after all
+    VERIFY = enum.auto()  # looks whether they are gone, and deletes those that are still there
     ASK = enum.auto()  # changes nothing at the partner, whatever it answers
 
 
@@ -96,19 +96,19 @@ LEAVES = {
 
 @dataclass(frozen=True)
 class StepKind:
-    """What is known of a step by its name alone.
+    """What a step's name alone says about it.
 
-    `effect`: what it does to the records that it names. `phase`: where it stands unless its maker says otherwise.
+    `effect`: what it does to its records. `phase`: its place, unless `build_step` is given another `position`.
     `blocking`: later steps of its order wait for it. `in_line`: it touches the trial's records, so it waits its turn in
     the trial's line. `derived_key`: its key can be derived again (contract 3.5); all others have random keys.
-    `compensated`: an activation is undone if it fails for good (contract 3.9, Compensation's reach). `moot`: what it
-    does troubles nobody once its order is being undone. `kept`: if it is done, it stands in a new plan too.
-    `repeatable`: `resend --force` may send it once more. `fix`: only a reconciliation plans it. `undone_by`: the steps
-    of a compensation that take it back.
+    `compensated`: an activation is undone if it fails for good (contract 3.9, Compensation's reach). `moot`: once its
+    order is being undone, its failure opens no incident. `kept`: if it is done, a new plan keeps it. `repeatable`:
+    `resend --force` may send it once more. `fix`: only a reconciliation plans it. `undone_by`: the steps of a
+    compensation that undo it.
 
-    Three follow from these. `partner`: who is called. `leaves`: the state in which a done step means to leave its
-    records; "" for a fix, which names no records. `timed`: its T gives its records their times, and its answer alone
-    settles them; what a deletion did may have to be looked at again.
+    Three properties follow from these. `partner`: who is called. `leaves`: the state that its records have when it is
+    done; "" for a fix, which has no records. `timed`: its T gives its records their times, and its answer alone settles
+    them. A deletion is not `timed`, since its result may have to be looked at again.
     """
 
     name: str
@@ -180,7 +180,7 @@ STEPS: dict[str, StepKind] = {
 
 
 def named(**facts: object) -> list[str]:
-    """The names of the steps of which all these facts are so, for use in queries: `named(effect=Effect.ASK)`."""
+    """The names of the steps that have all these values, for queries: `named(effect=Effect.ASK)`."""
     return [kind.name for kind in STEPS.values() if all(getattr(kind, name) == value for name, value in facts.items())]
 
 

@@ -1,4 +1,4 @@
-"""Texts and JSON that others wrote, as a page may show them: they can hold more than an answer of ours can."""
+"""Prepares texts and JSON from others for a page. They can be larger and deeper than what we write ourselves."""
 
 import itertools
 import json
@@ -9,16 +9,16 @@ from notifications.masks import MOST, head
 
 DEEPEST = 64
 MOST_VALUES = 250_000
-"""More than two megabytes of the shortest domains hold: to walk through what is larger would take its time."""
+"""More than two megabytes of the shortest domains have. Walking through more would take too long."""
 
 
 def load(text: str) -> object:
-    """The value of a JSON text, halves of surrogate pairs as question marks.
+    """The value of a JSON text. Lone halves of surrogate pairs become question marks.
 
-    Raises ValueError for what is no JSON, has more than MOST_VALUES or is nested deeper than DEEPEST: that is shown as
-    the text that it is.
+    Raises ValueError if it is not JSON, has more than MOST_VALUES or is nested deeper than DEEPEST. Such a text is
+    shown as it is.
     """
-    if sum(map(text.count, "[{,")) > MOST_VALUES:  # told without parsing it
+    if sum(map(text.count, "[{,")) > MOST_VALUES:  # counted without parsing
         raise ValueError("too many values")
     try:
         value = json.loads(text)
@@ -26,15 +26,15 @@ def load(text: str) -> object:
         raise ValueError("nested too deep") from error
     if _depth_exceeds(value, DEEPEST):
         raise ValueError("nested too deep")
-    if "\\u" in text:  # only an escape can bring one in
+    if "\\u" in text:  # only an escape can make a lone half
         value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     return value
 
 
 def pretty(value) -> str:
-    """A value, or a text that may hold JSON, laid out over lines; a text that is no JSON stays as it is.
+    """Lays out a value, or a text that may hold JSON, over lines. A text that is not JSON stays as it is.
 
-    At most MOST bytes; how many more there are stands below.
+    Gives at most MOST bytes, with a line below that says how many more there are.
     """
     if isinstance(value, str):
         if not value.lstrip().startswith(("{", "[")):
@@ -52,12 +52,12 @@ def bounded(text: str) -> str:
 
 
 def with_rest(shown: str, more: int) -> str:
-    """What is shown of a text, and how much is not."""
+    """The shown part of a text, with a line that says how much is left out."""
     return shown + _("… (%(bytes)s more bytes)") % {"bytes": more} if more else shown
 
 
 def _laid_out(value: object) -> str:
-    """Piece by piece: deep JSON grows to many times its length when it is laid out."""
+    """Lays out a value piece by piece, since deep JSON grows to many times its length."""
     pieces, size = [], 0
     written = iter(json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(value))
     for piece in written:
@@ -70,7 +70,7 @@ def _laid_out(value: object) -> str:
 
 
 def _depth_exceeds(value: object, most: int) -> bool:
-    """Level by level: a function that calls itself would meet the same limit."""
+    """Whether a value is nested deeper than `most`. Goes level by level, since recursion would hit the same limit."""
     level = [value]
     for _level in range(most):
         level = list(itertools.chain.from_iterable(map(_inner, level)))

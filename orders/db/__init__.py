@@ -1,1 +1,1 @@
-"""All that leans on Django's inside: queries compiled once, rows written many at a time, and the lists' indexes."""
+"""Code that uses Django's internals: queries compiled once, rows written in batches, and the lists' indexes."""

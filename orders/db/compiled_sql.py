@@ -1,9 +1,9 @@
-"""SQL that is put together once: queries, and writes of many rows.
+"""SQL that is compiled once: queries, and writes of many rows.
 
-Django compiles a statement anew at each use. In intake and delivery that costs several times what the database does
-(bench/README.md), so the queries and the writes on that way keep their text.
+Django compiles a statement anew at each use. In intake and delivery that takes several times as long as the database
+(bench/README.md), so the queries and writes there keep their text.
 
-A Prepared query is written as ever, with a Slot in place of each value that changes:
+A Prepared query is written as usual, with a Slot in place of each value that changes:
 
     OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None)[:1])
     rows = OPEN_CLAIM(trial=trial.pk)
@@ -39,7 +39,7 @@ class Slot(Value):
         return "%s", [self]
 
     def fill(self, values: dict, database):
-        """The value for this place."""
+        """The value for this place, as the database takes it."""
         return self.output_field.get_db_prep_value(values[self.value], database)
 
 
@@ -75,7 +75,7 @@ def as_list(values: Iterable, vendor: str):
 
 
 class Prepared:
-    """Call it with a value for each Slot; gives a list."""
+    """A compiled query. Call it with a value for each Slot; it gives a list."""
 
     def __init__(self, build: Callable[[], QuerySet]):
         self._build = build
@@ -93,7 +93,7 @@ class Prepared:
 
     @functools.cached_property
     def _compiled(self) -> tuple[str, tuple, Callable[[list], list]]:
-        """The SQL, its values with Slots among them, and what makes results of rows."""
+        """The SQL, its values with Slots among them, and the function that turns rows into results."""
         rows = self._build()
         compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, places = compiler.as_sql()
@@ -131,14 +131,14 @@ def _filled(place, values: dict, database):
 
 
 def insert_rows(rows: Iterable[Model]) -> None:
-    """Saves new rows of one model and gives them their ids. Rows that they point at must have been saved."""
+    """Saves new rows of one model and gives them their ids. Rows to which they point must have been saved."""
     rows = list(rows)
     for start in range(0, len(rows), ROWS_A_STATEMENT):
         _insert(rows[start : start + ROWS_A_STATEMENT])
 
 
 def update_rows(rows: Iterable[Model], names: Sequence[str]) -> None:
-    """Saves these fields of rows of one model that are there already. Rows that are to be alike share one UPDATE."""
+    """Saves these fields of existing rows of one model. Rows that get the same values share one UPDATE."""
     rows = list(rows)
     if not rows:
         return
@@ -158,7 +158,7 @@ def _are_alike(rows: list[Model], statement: "Statement") -> bool:
 
 
 class Statement(NamedTuple):
-    """SQL, the fields that fill its places, and those of them that point at another row."""
+    """SQL, the fields that fill its places, and those of them that point to another row."""
 
     sql: str
     fields: tuple[Field, ...]
@@ -175,9 +175,9 @@ def _insert(rows: list[Model]) -> None:
 
 
 def _values(row: Model, statement: Statement) -> list:
-    """What the columns get. Most values are plain, and Django would hand them through many calls unchanged.
+    """The columns' values. Most are plain, and Django would pass them through many calls unchanged.
 
-    A row that was made before the one it points at was saved is given that one's id.
+    If a row was made before the one to which it points was saved, it gets that one's id here.
     """
     for field in statement.references:
         if getattr(row, field.attname) is None and field.is_cached(row):

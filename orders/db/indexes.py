@@ -1,7 +1,7 @@
-"""The indexes behind the staff's lists, search and dashboard. By hand: Django has no words for half of them.
+"""The indexes for the staff's lists, search and dashboard. They are SQL, since Django can't express half of them.
 
-All are `IF NOT EXISTS`, so a later migration may run `install` again; it must, where SQLite makes one of these tables
-anew, for an index made by hand goes with the old table.
+All are `IF NOT EXISTS`, so a later migration may run `install` again. It must do so if SQLite rebuilds one of these
+tables, since the old table's indexes from here are lost then.
 """
 
 from django.db import DatabaseError, transaction
@@ -10,7 +10,7 @@ NEEDS = "state IN ('held', 'failed')"
 NOT_LIVE = "kind = 'activation' AND state IN ('in_progress', 'held', 'awaiting_approval', 'scheduled', 'failed')"
 OPEN = "state IN ('due', 'retrying', 'sending')"
 
-# name: (table, columns, condition). Those that end in all that the dashboard asks answer it without the table.
+# {name: (table, columns, condition)}. Some end in every column that the dashboard reads, so it needs only the index.
 PLAIN = {
     "order_received": ("orders_order", "received_at, kind, state, attribution_id", ""),
     "order_biz_start": ("orders_order", "biz_start, kind, state, attribution_id", ""),
@@ -26,7 +26,7 @@ PLAIN = {
     "inbound_refused": ("orders_inboundmessage", "rsp_code, biz_code, id DESC", "rsp_code <> '00000'"),
     "inbound_received": ("orders_inboundmessage", "received_at", ""),
 }
-# The beginning of a word: LIKE 'x%'. Unique and db_index columns have theirs from Django.
+# For searches by a word's beginning (LIKE 'x%'). Unique and db_index columns get such an index from Django.
 BEGINNINGS = {
     "order_product_like": ("orders_order", "product_id varchar_pattern_ops", ""),
     "order_enterprise_like": ("orders_order", "enterprise_id varchar_pattern_ops", ""),
@@ -39,7 +39,7 @@ TRIGRAMS = (
 
 
 def install(apps, schema_editor) -> None:
-    """For migrations: makes what is missing."""
+    """Makes the missing indexes, for migrations."""
     postgres = schema_editor.connection.vendor == "postgresql"
     for name, (table, columns, condition) in (PLAIN | (BEGINNINGS if postgres else {})).items():
         where = f" WHERE {condition}" if condition else ""
@@ -49,7 +49,7 @@ def install(apps, schema_editor) -> None:
 
 
 def _add_trigrams(schema_editor) -> None:
-    """Pieces from the middle of a name. Where the extension is refused, such a search is slower and still right."""
+    """Makes an index for pieces from the middle of a name. Without the extension the search is slower, but right."""
     try:
         with transaction.atomic(using=schema_editor.connection.alias):
             schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
@@ -59,6 +59,6 @@ def _add_trigrams(schema_editor) -> None:
 
 
 def remove(apps, schema_editor) -> None:
-    """For migrations, backwards. The extension stays: others may use it."""
+    """Removes the indexes, for migrations backwards. The extension stays, since others may use it."""
     for name in [*PLAIN, *BEGINNINGS, "order_name_trigrams"]:
         schema_editor.execute(f"DROP INDEX IF EXISTS {name}")

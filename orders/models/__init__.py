@@ -1,4 +1,4 @@
-"""The data model: orders, what they caused, and what happened to them."""
+"""The data model: orders, their steps and records, and their history."""
 
 from orders.models.billing import BillingRecord, TrialUsage
 from orders.models.dispatch import Attempt, Dispatch

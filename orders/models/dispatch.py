@@ -1,4 +1,4 @@
-"""The outbox: what is to be sent, when, and every attempt that was made."""
+"""The outbox: the steps to send, their times, and every attempt that was made."""
 
 import uuid
 
@@ -12,8 +12,8 @@ from orders.models.querysets import OPEN_STATES, DispatchQuerySet
 class Dispatch(models.Model):
     """One step of an order: something to send or to check, exactly once, with its frozen payload.
 
-    A row goes waiting -> due -> sending -> done; `next_try_at` says when a due, retrying or (its lease run out) sending
-    row may be claimed. Payload, key and T never change once the first attempt has begun (contract 3.2).
+    A row goes waiting -> due -> sending -> done. `next_try_at` says when a due or retrying row may be claimed, and when
+    the lease of a sending row ends. Payload, key and T never change once the first attempt has begun (contract 3.2).
     """
 
     Channel, Step = steps.Channel, steps.Step
@@ -24,9 +24,9 @@ class Dispatch(models.Model):
         SENDING = "sending", _("Sending")  # claimed by a worker, until its lease ends
         RETRYING = "retrying", _("Retrying")  # failed for now, again at next_try_at
         DONE = "done", _("Done")  # accepted
-        FAILED = "failed", _("Failed")  # refused, or retries used up: an incident says why
-        CLOSED = "closed", _("Closed")  # never begun, and will not be
-        UNDONE = "undone", _("Undone")  # was done, has been compensated
+        FAILED = "failed", _("Failed")  # refused, or retries used up; an incident says why
+        CLOSED = "closed", _("Closed")  # will not be carried out any more
+        UNDONE = "undone", _("Undone")  # was done, and has been compensated
         GIVEN_UP = "given_up", _("Given up")  # failed for good; staff ended it, with a reason
 
     class Gate(models.TextChoices):
@@ -93,7 +93,7 @@ class Dispatch(models.Model):
             models.Index(fields=["order", "position"], name="dispatch_order"),
         ]
         constraints = [
-            # a forced repeat of a BPM step carries the key of what it repeats (contract 3.9, 7)
+            # A forced repeat of a BPM step has the key of the step that it repeats (contract 3.9, 7).
             models.UniqueConstraint(fields=["key"], condition=models.Q(repeat=False), name="one_dispatch_per_key"),
             models.CheckConstraint(
                 condition=models.Q(
@@ -126,7 +126,7 @@ class Dispatch(models.Model):
 
 
 class Attempt(models.Model):
-    """One call, saved before it goes out; its outcome is written once."""
+    """One call. It is saved before it goes out, and its outcome is written once."""
 
     class Outcome(models.TextChoices):
         OPEN = "", _("no answer yet")

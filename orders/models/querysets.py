@@ -1,4 +1,4 @@
-"""The words in which rows are asked for: each condition that many need is said here, once."""
+"""Conditions that many queries need, as querysets."""
 
 import datetime
 
@@ -10,15 +10,15 @@ UNRESOLVED = ["open", "acknowledged"]  # of an incident that is not over, whethe
 
 class DispatchQuerySet(models.QuerySet):
     def current(self):
-        """Those that count: no newer dispatch has taken their place."""
+        """The dispatches that no newer one has replaced."""
         return self.filter(superseded=False)
 
     def open(self):
-        """Those that may be claimed, now or later."""
+        """The dispatches that may be claimed, now or later."""
         return self.filter(state__in=OPEN_STATES)
 
     def due(self, now: datetime.datetime):
-        """Those that may be claimed now."""
+        """The dispatches that may be claimed now."""
         return self.open().filter(next_try_at__lte=now)
 
 
