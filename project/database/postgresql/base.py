@@ -1,9 +1,9 @@
 """Django's engine for PostgreSQL, whose connections keep the deadline of `integrations.database_deadline`
 (docs/mechanisms/database-deadline.md).
 
-psycopg waits for the server in two places only, `wait` and the generator that connects: for statements, commits, copies
-and TLS alike. Both end here when the time is up, whatever the network does: a server that is frozen keeps its socket
-open and acknowledges what it gets, so that no time-out of the server or of TCP would ever end the wait.
+psycopg waits for the server in only two places: `wait` and the generator that connects. This holds for statements,
+commits, copies and TLS. Here both end when the time is up, whatever the network does. A frozen server keeps its socket
+open and acknowledges what it gets, so no time-out of the server or of TCP would ever end the wait.
 """
 
 import contextlib
@@ -18,21 +18,21 @@ from psycopg.errors import ConnectionTimeout, _WaitTimeout
 from integrations.database_deadline import NEVER, database_deadline, statement_limit, time_left
 from project.database.options import session_limits
 
-CHECK_EVERY = 0.1  # seconds, as psycopg does: how often a wait looks for Ctrl-C
-WHILE_AWAY = 1.5  # seconds for each address, once the database did not answer; psycopg's own least is 2
-FOR_THE_OTHER = 0.2  # seconds that a thread waits for the one that tries; to connect takes less
-HEALTH_CHECK = 2.0  # seconds; then a connection that lay idle counts as broken, and there is time for a new one
+CHECK_EVERY = 0.1  # seconds between two looks for Ctrl-C while waiting, as in psycopg
+WHILE_AWAY = 1.5  # seconds for each address, once the database has not answered; psycopg's own minimum is 2
+FOR_THE_OTHER = 0.2  # seconds that a thread waits for the one that connects, which normally takes less
+HEALTH_CHECK = 2.0  # seconds after which an idle connection counts as broken; that leaves time for a new one
 
 
 class DeadlineError(psycopg.OperationalError):
-    """The database did not answer in time; its connection was shut, so that nothing is read from it any more."""
+    """The database did not answer in time. Its connection was closed, so that nothing is read from it any more."""
 
 
 class Gate:
-    """While the database does not answer, one thread of a process tries to connect, briefly; the others fail at once.
+    """Lets only one thread of a process try to connect while the database does not answer. The others fail at once.
 
-    Else each request would hold a thread of the web process until its own deadline, and those that wait for a thread
-    would be answered much later than promised.
+    Otherwise each request would hold a thread of the web process until its own deadline. Requests that wait for a
+    thread would then be answered much later than promised.
     """
 
     def __init__(self):
@@ -41,7 +41,7 @@ class Gate:
 
     @contextlib.contextmanager
     def passed(self) -> Iterator[None]:
-        """Around each attempt to connect."""
+        """Wraps each attempt to connect."""
         if not self.shut:
             try:
                 yield
@@ -62,11 +62,11 @@ gate = Gate()
 
 
 class DeadlineConnection(psycopg.Connection):
-    """Waits as long as `time_left()` says. A connection that did not answer is of no use to anybody: it is closed."""
+    """Waits as long as `time_left()` says. A connection that did not answer in time is closed."""
 
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
-        """Connects to one address. psycopg bounds each of them (connect_timeout); here all together end in time."""
+        """Connects to one address. psycopg bounds each of them (connect_timeout). This bounds all of them together."""
         until = time.monotonic() + WHILE_AWAY if gate.shut else NEVER
         steps = super()._connect_gen(conninfo)
         try:
@@ -84,7 +84,7 @@ class DeadlineConnection(psycopg.Connection):
         if left == NEVER or (timeout is not None and timeout < left):
             return super().wait(gen, interval, timeout)
         if left <= 0:
-            gen.close()  # not begun: nothing was sent
+            gen.close()  # it has not begun, so nothing was sent
             raise DeadlineError("no time is left for another statement")
         try:
             return super().wait(gen, interval, left)
@@ -95,7 +95,7 @@ class DeadlineConnection(psycopg.Connection):
 
 
 def _check_time(until: float) -> None:
-    """Raises where the time of this address, or of all, is over."""
+    """Raises if the time for this address, or for all of them, is over."""
     if time_left() <= 0 or time.monotonic() >= until:
         raise ConnectionTimeout("no answer to the attempt to connect")
 
