@@ -97,11 +97,9 @@ CAUSES = {
         _("The partner's answer has an unexpected form."), _("Show the raw answer to the partner's engineers.")
     ),
     "internal": Cause(_("An error of our own."), _("Call the engineer on duty; the log has the details.")),
-    "payload": Cause(
-        _("What should be sent could not be put together."), _("Call the engineer on duty; the log has the details.")
-    ),
+    "payload": Cause(_("The payload could not be built."), _("Call the engineer on duty; the log has the details.")),
     "lost": Cause(
-        _("The worker died each time it sent this step, six times in a row; whether it was carried out is not known."),
+        _("The worker died six times in a row while it sent this step; nobody knows whether it was carried out."),
         _("Call the engineer on duty before anything else; then resend it: the same key and bytes go out again."),
     ),
     "restored": Cause(
@@ -123,12 +121,12 @@ CAUSES = {
     ),
     "again": Cause(_("BPM finished the order a second time; nothing was changed."), _("Clear it up with BPM.")),
     "change_built_upon": Cause(
-        _("The withdrawn change is what later orders rest on; its records were left."),
-        _("Ask the customer manager what shall be billed, then accept it with a reason."),
+        _("Later orders rest on the withdrawn change, so its records were left."),
+        _("Ask the customer manager what must be billed, then accept it with a reason."),
     ),
     "compensated": Cause(
         _("Staff took the order back: its billing records are deleted, or are being deleted."),
-        _("Let BBOSS withdraw the order, or resend it when it shall be opened after all."),
+        _("Let BBOSS withdraw the order, or resend it if it is to be opened after all."),
     ),
     # the books of both sides
     "difference": Cause(
@@ -136,7 +134,7 @@ CAUSES = {
         _("Look at the differences. Have them put right, take the big-data side's records as ours, or accept them."),
     ),
     "unknown_record": Cause(
-        _("Whether the big-data side bills a domain of this order is not known."),
+        _("It is not known whether the big-data side bills a domain of this order."),
         _("Compare the order with the big-data side (reconcile); its answer settles it."),
     ),
     "acted_before": Cause(
@@ -175,7 +173,9 @@ CAUSES = {
     ),
     "connection": Cause(_("No connection to the mail server, or it broke off."), MAIL_SERVER),
     "provider_refused": Cause(_("The mail provider refuses this mail."), MAIL_SERVER),
-    "provider_trouble": Cause(_("The mail provider could not be reached, or its answer not be read."), MAIL_SERVER),
+    "provider_trouble": Cause(
+        _("The mail provider could not be reached, or its answer could not be read."), MAIL_SERVER
+    ),
     # partners' answers that need their own words, not those of their class
     "code_400": Cause(
         _("The partner finds something in the order wrong; its words are in the details."),

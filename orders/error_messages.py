@@ -29,7 +29,7 @@ class Message:
 SAME_BOOKS = _("Our books and the big-data side's don't differ, as far as is known.")
 NO_START_DAY = _("The order does not wait for a start day.")
 NOT_NOW = _("Nothing was done: the incident is %(state)s now.")
-NOTHING_TO_ACCEPT = _("Nothing of it waits to be accepted.")
+NOTHING_TO_ACCEPT = _("It has nothing that can be accepted.")
 START_DAY_NOT_THERE = "the start day of order %(number)s has not come, or is over (state %(state)s)"
 NOT_BEFORE_ITS_DAY = "order %(number)s does not wait for its start day (state %(state)s)"
 TRIAL_CLAIMED = "an activation holds trial %(number)s: withdraw that first"
@@ -86,14 +86,14 @@ MESSAGES = {
     ),
     "open_trial_undone_late": Message(
         "not allowed, because staff must first say how a late undoing of its trial ends",
-        _("Not allowed, before staff have said how another activation of its trial is undone."),
+        _("Not allowed until staff have said how another activation of its trial is undone."),
     ),
     "open_other_first": Message(
         "not allowed, because %(number)s is first", _("Not allowed, because %(number)s is first.")
     ),
     "open_billed_still": Message(
         "not allowed, because a deletion of it was given up and its records are billed still",
-        _("Not allowed, because a deletion of it was given up and its records are billed still."),
+        _("Not allowed, because a deletion of it was given up and its records are still billed."),
     ),
     "open_being_fixed": Message(
         "not allowed, because a fix of a comparison is under way for it",
@@ -186,7 +186,7 @@ MESSAGES = {
     "record_not_there": Message(
         "record %(domain)s can't be taken: it is live here and not there; %(remedy)s makes it again, `withdraw` "
         "decides otherwise, `accept` lives with it",
-        _("It can't be taken: %(domain)s is live here and not there. Have it sent again, or live with it."),
+        _("It can't be taken: %(domain)s is live here and not there. Have it sent again, or accept it."),
     ),
     "record_to_come": Message(
         "record %(domain)s can't be taken yet: it is live there, and the step that makes it here is still to come; set "
@@ -195,7 +195,7 @@ MESSAGES = {
     "record_not_ours": Message(
         "record %(domain)s can't be taken: it is live there and order %(number)s (%(state)s) has it not, or no more; "
         "`reconcile %(number)s --fix` removes it, `accept` lives with it",
-        _("It can't be taken: %(domain)s is live there and must not be. Have it removed, or live with it."),
+        _("It can't be taken: %(domain)s is live there and must not be. Have it removed, or accept it."),
     ),
     "nothing_to_accept": Message(
         "order %(number)s has no incident or difference that can be accepted", NOTHING_TO_ACCEPT
@@ -220,7 +220,7 @@ MESSAGES = {
     "claimed": Message(words=_("%(activation)s has started and holds the trial")),
     "billed_elsewhere": Message(words=_("they bill the domain for %(number)s, a number that we do not know")),
     "no_name": Message(words=_("it can't be named exactly: the big-data side must remove it")),
-    "no_times": Message(words=_("when it began or ends is not known here: resend the order, or take their books")),
+    "no_times": Message(words=_("its begin or end is not known here: resend the order, or take their books")),
     "unknown_number": Message(words=_("we do not know this number: have BBOSS send the order again")),
     "not_listed": Message(words=_("ask BBOSS whether the order stands")),
     # incidents

@@ -20,7 +20,7 @@ ANSWERS = {
     "20210": Cause(_("Its timeStamp is too far from our clock."), CLOCK),
     "20314": Cause(_("We don't know the party that sent it."), ADDRESS),
     "20305": Cause(
-        _("Its access token is malformed, or none that we know."),
+        _("Its access token is malformed, or we don't know it."),
         _("Compare the token with BBOSS; set a new one beside the old one before it changes."),
     ),
     "20311": Cause(_("Its access token has expired."), _("Agree upon a new token with BBOSS and set it here.")),
@@ -44,7 +44,7 @@ ANSWERS = {
 BUSINESS = {
     "3001": Cause(
         _("We have an order with this number and other content."),
-        _("Look at both under Conflicts, and clear up with BBOSS which one holds."),
+        _("Look at both under Conflicts, and clear up with BBOSS which one counts."),
     ),
     "3004": Cause(_("It withdraws an order that we don't have."), _("Ask BBOSS which order was meant.")),
     "3005": Cause(_("An activation holds the trial that it withdraws."), _("The activation must be withdrawn first.")),

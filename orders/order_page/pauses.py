@@ -48,12 +48,12 @@ def will_pause(partner: str, steps: int) -> list[str]:
     """What will happen once it is paused."""
     name = PARTNER_NAMES[partner]
     return [
-        _("From now on no worker sends anything to %(partner)s. A call that is under way ends as ever.")
+        _("From now on no worker sends anything to %(partner)s. A call that is under way ends as usual.")
         % {"partner": name},
         _("BBOSS's orders are taken as before. Their steps stay due: no attempt is counted, nothing is compensated and "
           "nothing counts as overdue."),
         _("Now: %(waiting)s.") % {"waiting": waiting(steps)},
-        _("Start days that come meanwhile are made up for afterwards; the pause's end names them."),
+        _("Start days that come meanwhile are made up for afterwards, and named at the pause's end."),
         _("Without an end an incident reminds every 4 hours."),
     ]  # fmt: skip
 

@@ -37,7 +37,7 @@ KINDS = [
     ),
     Kind(
         _("Billing records to make or cancel, never attempted here"),
-        _("Sent under the key that the lost stretch would have used: who carried it out before says so, and is asked."),
+        _("Sent under the key of the lost period. A partner that has done it before says so, and is asked."),
         Q(channel=Channel.BILLING, state__in=OPEN_STATES, frozen_at=None, step__in=DERIVED_KEYS),
     ),
     Kind(
@@ -46,13 +46,13 @@ KINDS = [
         Q(channel=Channel.BILLING, state__in=OPEN_STATES, frozen_at=None) & ~Q(step__in=[*DERIVED_KEYS, *FIXES]),
     ),
     Kind(
-        _("What a comparison had queued to put right"),
-        _("Closed unsent: it was right by the books of its time. Compare anew."),
+        _("Corrections that a comparison had queued"),
+        _("Closed unsent: it fitted the books of that time. Compare anew."),
         Q(step__in=FIXES, state__in=OPEN_STATES),
     ),
     Kind(
         _("Mails"),
-        _("Sent, also those that people have got before."),
+        _("Sent, even those that people have already got."),
         Q(channel=Channel.MAIL, state__in=OPEN_STATES),
     ),
 ]  # fmt: skip

@@ -53,7 +53,7 @@ SENTENCES = {
     # how an order ends
     "ends_failed": _("The order ends as failed; it can be sent anew afterwards."),
     "ends_withdrawn": _("The order ends as withdrawn, for good."),
-    "frees_trial": _("The activation gives its trial free."),
+    "frees_trial": _("The activation releases its trial."),
     "ends_trial": _("Its trial ends, and nobody holds it any more."),
     "withdraws_changes": _("Its changes are withdrawn with it."),
     "built_upon": _(
@@ -73,7 +73,7 @@ SENTENCES = {
     ),
     "trial_shrinks": _("The trial is what its live records are; if none is live, it ends."),
     "change_shrinks": _("The change is applied with what it really did; if that is nothing, it ends as withdrawn."),
-    "no_restore": _("Where the trial's records are not live they are not made again: the trial ends, nobody holds it."),
+    "no_restore": _("If the trial's records are not live, they are not made again: it ends, and nobody holds it."),
     "billed_still": _(
         "The order gets its ending. What the big-data side bills still stands in an incident, until its books show it "
         "gone or somebody accepts it; until then nobody else gets the trial."
@@ -92,7 +92,7 @@ SENTENCES = {
         "n",
     ),
     "take_refused": _(
-        "It is refused where a cancelled or deleted record is live there, or one that should be live is not."
+        "It is refused if a cancelled or deleted record is live there, or one that should be live is not."
     ),
     "fix_creates": ngettext_lazy(
         "%(n)d record that is live here and not there is sent again: it is billed from its old begin on.",
@@ -115,20 +115,20 @@ SENTENCES = {
         "n",
     ),
     "fix_leaves": _("Left as it is: %(name)s (%(why)s)"),
-    "fix_only": _("Only what differs still, once it has answered, is put right."),
-    "compares": _("What it holds is compared with our records; nothing is sent. What differs is listed here."),
-    "accepts": _("It is lived with and counts as fine; it stays listed, with your reason: %(what)s"),
+    "fix_only": _("Once it has answered, only what still differs is put right."),
+    "compares": _("Its records are compared with ours; nothing is sent. Differences are listed here."),
+    "accepts": _("It is accepted and counts as fine; it stays listed, with your reason: %(what)s"),
     "takes_books": _("Our records become what the big-data side holds."),
     "stays_live": _("The order stays as it is: nothing is undone, and orders that wait for its trial go on."),
     # proceed, decide
     "proceeds_first": _("It goes on as the first activation of its trial."),
     "proceeds_subsequent": _("%(number)s is first, so it goes on as a subsequent activation."),
-    "cancels_what_is_live": _("Of its trial only what is live is cancelled."),
+    "cancels_what_is_live": _("Only the trial's live records are cancelled."),
     "pass_goes_on": _("A pass counts from now on: what waited for it goes on."),
     "pass_opens": _("A pass opens the order again: it is planned anew, as if it arrived now."),
     "reject_undoes": _("A reject stops the order and takes back what it sent:"),
     "reject_asks": _(
-        "A reject stands in an incident: the customer has been live for more than a day, so staff choose how it ends."
+        "A reject opens an incident: the customer has been live for more than a day, so staff choose how it ends."
     ),
     "counts_later": _("It changes nothing now, and counts when the order is sent anew."),
 }

@@ -43,7 +43,7 @@ WORDS = {
 OF_ALL = {"Heartbeat", "Breaker", "Pause", "Turn", "CallCount", "FailedLogin", "StaffScope"}
 """Lists that show the same rows to users limited to attributions."""
 OTHERS = _("Nothing of your attributions is here.")
-HIDDEN = _("What is here belongs to no attribution; it shows to those who see all of them.")
+HIDDEN = _("This belongs to no attribution; only those who see all attributions see it.")
 
 
 def words_of(model_admin, user) -> str | Promise:

@@ -93,7 +93,9 @@ def _without_undeclared(request, response):
     if not undeclared:
         return response
     names = ", ".join(name[:LONGEST_NAME] for name in sorted(undeclared)[:MOST_NAMES])
-    messages.warning(request, _("No filters of this list, so they were left out: %(names)s") % {"names": names})
+    messages.warning(
+        request, _("These are not filters of this list, so they were left out: %(names)s") % {"names": names}
+    )
     query = request.GET.copy()
     for name in undeclared:
         query.pop(name, None)

@@ -42,7 +42,7 @@ class SeeConflict(Decision):
         times = [timezone.localtime(at) for _pk, at in reversed(facts.conflicts)]
         return [
             *(text % {"at": f"{at:%Y-%m-%d %H:%M:%S}"} for at in times),
-            _("The order stays as it is: what we accepted first holds."),
+            _("The order stays as it is: what we accepted first counts."),
         ]
 
     def act(self, facts: Facts, *, by: str, reason: str, newest: int) -> None:

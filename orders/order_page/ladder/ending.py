@@ -123,7 +123,9 @@ def live(facts: Facts) -> Rung:
     if order.state == State.ENDED:
         return Rung(**base, tone="none", icon="check", result=_("Ended"), note=_why_ended(facts))
     if order.live_at:
-        return Rung(**base, icon="undo", result=_("Was live"), at=order.live_at, note=_("It was live, and is no more."))
+        return Rung(
+            **base, icon="undo", result=_("Was live"), at=order.live_at, note=_("It was live, and no longer is.")
+        )
     return Rung(**base, icon="dot", result=_("Not yet"), note=_("It has not come to this yet."))
 
 
@@ -194,4 +196,6 @@ def what_was_undone(rows: list[Dispatch]) -> str:
         parts.append(ngettext("%(n)d trial record cancelled", "%(n)d trial records cancelled", number) % {"n": number})
     if number := counts[Step.RESTORE_TRIAL]:
         parts.append(ngettext("%(n)d trial record restored", "%(n)d trial records restored", number) % {"n": number})
-    return _("; ").join(parts) if parts else str(_("Nothing had reached the big-data side, so nothing had to go."))
+    return (
+        _("; ").join(parts) if parts else str(_("Nothing had reached the big-data side, so nothing had to be undone."))
+    )
