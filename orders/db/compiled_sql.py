@@ -9,8 +9,8 @@ A Prepared query is written as usual, with a Slot in place of each value that ch
     rows = OPEN_CLAIM(trial=trial.pk)
 
 It gives rows of a model with what `select_related` names, or what `values_list` names. A Slot's field says how its
-value goes to the database; without one it goes as it is, as numbers and texts may. `OneOf("pk", "ids")` is the
-condition for a list of values.
+value goes to the database. Without a field the value goes as it is, which is right for numbers and texts.
+`OneOf("pk", "ids")` is the condition for a list of values.
 
 `insert_rows` and `update_rows` do what `bulk_create` and `bulk_update` do, for plain tables: no signals, no parents.
 Only services use them, since they can write a state.
@@ -30,7 +30,7 @@ PLAIN = {str, int, bool, type(None)}
 
 
 class Slot(Value):
-    """The place of a value. Only for comparisons with one value: not for JSON or parts of texts."""
+    """The place of a value. It is only for comparisons with one value, not for JSON or parts of texts."""
 
     def __init__(self, name: str, field: Field | None = None):
         super().__init__(name, output_field=field or Field())
@@ -44,7 +44,7 @@ class Slot(Value):
 
 
 class OneOf(Func):
-    """Whether a column has one of the values of a list, which may be long or empty: numbers or texts."""
+    """Whether a column has one of the values of a list of numbers or texts. The list may be long or empty."""
 
     output_field = BooleanField()
 
@@ -65,12 +65,12 @@ class ListSlot(Slot):
 
 
 def one_of(vendor: str) -> str:
-    """SQL: is one of a list. The text is the same however long the list is."""
+    """The SQL for "is one of a list". Its text is the same for lists of any length."""
     return "= ANY(%s)" if vendor == "postgresql" else "IN (SELECT value FROM json_each(%s))"
 
 
 def as_list(values: Iterable, vendor: str):
-    """A list as `one_of` takes it."""
+    """A list in the form that `one_of` takes."""
     return list(values) if vendor == "postgresql" else json.dumps(list(values))
 
 
@@ -107,7 +107,7 @@ class Prepared:
 
 
 def _model_maker(compiler) -> Callable[[Sequence], Model]:
-    """What makes a row into an instance of the model, with the related ones that `select_related` names."""
+    """Makes the function that turns a row into an instance of the model, with those that `select_related` names."""
     info, select = compiler.klass_info, compiler.select
     first, last = info["select_fields"][0], info["select_fields"][-1] + 1
     names = [column.target.attname for column, _, _ in select[first:last]]
@@ -216,7 +216,7 @@ def _quoted(name: str) -> str:
 
 
 def load_rows(model: type[Model], keys: Iterable[int]) -> dict[int, Model]:
-    """The rows of these keys, by key; no keys ask nothing."""
+    """The rows of these keys, by key. Without keys there is no query."""
     keys = list(keys)
     return {row.pk: row for row in _by_keys(model)(keys=keys)} if keys else {}
 

@@ -45,7 +45,7 @@ def release(
     gate (approval, start day) is open and the order has no undo mark. This is one conditional UPDATE on the step's own
     row, so schedule, sweep, command and a finished step may all call it at once.
     """
-    if order_ids is not None and not WAITING(orders=order_ids, lanes=lanes):  # the UPDATE costs more than this look
+    if order_ids is not None and not WAITING(orders=order_ids, lanes=lanes):  # this query costs less than the UPDATE
         return 0
     ready = _ready(now, _waiting(order_ids, lanes)).order_by()
     if dated:
