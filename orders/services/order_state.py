@@ -140,7 +140,7 @@ def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> No
 def convert_found_cancelled(trial: Order, *, now: datetime.datetime, by: str) -> None:
     """Marks a (locked) trial as converted if the books show that the claim's holder has cancelled its records.
 
-    The partner's books have just been read. The answer to the cancel itself was lost.
+    The partner's books have just been read. No answer to the cancel has said so.
     """
     if trial.state != State.TRIALING:
         return

@@ -154,9 +154,9 @@ def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
 
 
 def _end_again(trial: Order, now: datetime.datetime, by: str) -> None:
-    """Ends a (locked) trial again that had ended before a change let it run on, if nothing is left of that change.
+    """Ends a (locked) trial again that a withdrawn change had let run on after its end, if it has no record any more.
 
-    The change was withdrawn, and it has made no records, or none of them is left.
+    Then the change has made nothing, or nothing of it is left.
     """
     nothing = not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
     if nothing and trial.state == Order.State.TRIALING and line_is_free(trial.pk) and open_claim(trial) is None:

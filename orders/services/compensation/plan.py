@@ -20,7 +20,7 @@ CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer
 
 
 def plan_undo(order: Order, now: datetime.datetime, *, how: str = "") -> list[Dispatch]:
-    """The undo steps in order, behind the plan, not enqueued yet. None if nothing may have reached the big-data side.
+    """The undo steps in order, behind the plan, not enqueued yet. Empty if nothing may have reached the big-data side.
 
     The order's steps that were never begun must be closed already. `how` is `cancel` or `delete` for a late undoing,
     after which the trial is not restored.
