@@ -229,9 +229,12 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
 
 
 def _find_trials_records(fresh: list[Dispatch]) -> set[int]:
-    """An activation cancels every record of its trial that is there, under whatever productId; so does the withdrawal
-    of a trial (contract 3.9, 13). Returns the records that a change or activation of these has cancelled before, in
-    what a restored database lost: it cancels them once more, so that its undoing knows of them."""
+    """Gives cancels their records. An activation, and the withdrawal of a trial, cancel every record of the trial that
+    is there, whatever its productId (contract 3.9, 13).
+
+    Returns the records that a change or activation among these had cancelled before, in the period that a restored
+    database lost. It cancels them once more, so that its undoing knows about them.
+    """
     cancels = [row for row in fresh if row.step == Step.CANCEL_TRIAL and not row.repeat]
     if not cancels:
         return set()
