@@ -111,7 +111,7 @@ def _model_maker(compiler) -> Callable[[Sequence], Model]:
     info, select = compiler.klass_info, compiler.select
     first, last = info["select_fields"][0], info["select_fields"][-1] + 1
     names = [column.target.attname for column, _, _ in select[first:last]]
-    related = get_related_populators(info, select, DEFAULT_DB_ALIAS)
+    related = get_related_populators(info, select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]  # the stubs are of Django 6
 
     def make(row: Sequence) -> Model:
         instance = info["model"].from_db(DEFAULT_DB_ALIAS, names, row[first:last])
