@@ -1,9 +1,10 @@
 """What refusals have in common: a partner's words without the details of one order. Pure, and linear in time.
 
-`answered HTTP 200, code 400: 域名 a.example.com 未备案（2023-09-20 18:53:39）` becomes `域名 # 未备案（#）`.
+`域名 a.example.com 未备案（2023-09-20 18:53:39）` becomes `域名 # 未备案（#）`.
 """
 
 import re
+from collections.abc import Mapping
 
 MOST_CHARACTERS = 120
 OTHERS = "*"
@@ -11,8 +12,6 @@ OTHERS = "*"
 MOST_GROUPS = 20
 LONGEST_TEXT = 2000  # characters of an error; the rest of it is ignored
 SPEAKS = ("code_", "http_", "smtp_", "provider_")  # codes that a partner or a mail server chose and gave words with
-BEFORE = re.compile(r"answered HTTP \d+(, code [^:]*)?(: |$)|mail (server|provider): |all recipients refused: ")
-"""The text that our clients put before a partner's own words. It is left out, since the code is shown anyway."""
 QUOTED = re.compile(r"""
     "[^"]*+(?:"|\Z) | “[^“”]*+(?:”|\Z) | ‘[^‘’]*+(?:’|\Z) | 「[^「」]*+(?:」|\Z) | 『[^『』]*+(?:』|\Z)
     | 《[^《》]*+(?:》|\Z) | `[^`]*+(?:`|\Z) | (?<!\w)'[^']*+(?:'(?!\w)|\Z)
@@ -25,18 +24,18 @@ LABELS = re.compile(r"(?<![^\W0-9A-Za-z_])[^\W0-9A-Za-z_]++(?:\x00|\.(?=\w)(?:[^
 SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
 
 
-def words_of(code: str, detail: str) -> str:
-    """The partner's words in an error, with `#` for quotes, domains, addresses, numbers and times.
+def words_of(code: str, params: Mapping, number: str) -> str:
+    """What the words of an error have in common with those of others; empty if the code is our own and says all.
 
-    At most MOST_CHARACTERS. Empty if the code is our own and says all.
+    `params`: the error as a code, with the partner's own words in `words` (`orders/error_messages.py`).
     """
-    if not code.startswith(SPEAKS):
+    if not code.startswith(SPEAKS) or params.get("code") != "partner_words":
         return ""
-    return common_words(BEFORE.sub("", detail[:LONGEST_TEXT], count=1) if BEFORE.match(detail) else detail)
+    return common_words(params["words"].replace(number, "#"))
 
 
 def common_words(text: str) -> str:
-    """Does the same for words without a code."""
+    """A partner's words with `#` for quotes, domains, addresses, numbers and times. At most MOST_CHARACTERS."""
     text = text[:LONGEST_TEXT].replace("\0", " ")
     text = RUN.sub(_run, ADDRESS.sub("#", QUOTED.sub("#", text)))
     text = NUMBER.sub("#", LABELS.sub("#", text).replace("\0", "#"))

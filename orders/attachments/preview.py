@@ -65,10 +65,10 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
     done = check.state == Dispatch.State.DONE
     if done and not waived:
         return NamedFile(field, title, name, RIGHT)
-    told = check.about.get("findings")
-    one = next((one for one in findings_of(check) if one["file"] == name), None)
+    told = findings_of(check)
+    one = next((one for one in told if one["file"] == name), None)
     if one and one["code"]:
-        found = cause_of(one["code"]), one["message"], one.get("why", {})
+        found = cause_of(one["code"]), one["message"], one["why"]
         return NamedFile(field, title, name, WAIVED if done else WRONG, *found)
     if done and (one or not told):  # nobody knows what was wrong with it, if anything
         return NamedFile(field, title, name, WAIVED)
@@ -76,13 +76,8 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
 
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:
-    """What the last check found, {file, code, message, why} of each wrong file. Before it told all, it told the
-    first, without `why`."""
-    found = check.about.get("findings") or []
-    if found or not check.error_code:
-        return found
-    name, _colon, message = check.error.partition(": ")
-    return [{"file": name, "code": check.error_code, "message": message}]
+    """What the last check found, {file, code, message, why} of each file; none before the first check has ended."""
+    return check.about.get("findings") or []
 
 
 def first_rows(name: str, *, mask: Callable[[str], str]) -> list[list[str]] | None:

@@ -104,7 +104,7 @@ def _incident(order: Order, partner: str, step: str, code: str, told: dict, now:
     An ignored incident stays ignored for its orders, whatever words the partner uses now.
     """
     same = Incident.objects.filter(partner=partner, step=step, code=code)
-    words = words_of(code, told["detail"].replace(order.number, "#"))
+    words = words_of(code, told["detail_params"], order.number)
     ignored = same.filter(state=Incident.State.IGNORED, affected__order=order, affected__closed_at=None)
     known = ignored.order_by("-pk").first()
     known = known or same.unresolved().filter(words=words).first()

@@ -69,7 +69,8 @@ def test_no_rows_before_the_check_said_right(reader, folder):
 
 
 def test_a_finding_is_told_in_words(reader, folder):
-    context = shown(reader, order_with("retrying", error_code="empty", error=f"{NAME}: no data row"))
+    findings = [{"file": NAME, "code": "empty", "message": "no data row", "why": {}}]
+    context = shown(reader, order_with("retrying", error_code="empty", about={"findings": findings}))
     assert (context["files"][0].check, context["files"][0].detail) == ("wrong", "no data row")
 
 
@@ -136,7 +137,9 @@ def test_a_download_is_only_read(reader, folder):
 
 
 def waived(**fields):
-    order = order_with("done", about={"findings": [{"file": NAME, "code": "missing", "message": "no such file"}]})
+    order = order_with(
+        "done", about={"findings": [{"file": NAME, "code": "missing", "message": "no such file", "why": {}}]}
+    )
     factories.ApprovalRecordFactory(
         order=order, result="waive", source="staff", operator="staff:li", opinion="客户已补纸质材料"
     )
@@ -163,8 +166,8 @@ def test_a_waiver_is_shown_as_one_with_who_and_why(admin_client, folder, capsys)
 
 def held_for_two(**fields):
     findings = [
-        {"file": NAME, "code": "missing", "message": "no such file in the attachment folder"},
-        {"file": TABLE, "code": "empty", "message": "its first sheet has no data row below the heading"},
+        {"file": NAME, "code": "missing", "message": "no such file in the attachment folder", "why": {}},
+        {"file": TABLE, "code": "empty", "message": "its first sheet has no data row below the heading", "why": {}},
     ]
     error = "; ".join(f"{one['file']}: {one['message']}" for one in findings)
     order = planned(

@@ -13,7 +13,7 @@ from orders.admin.personal import masked_json, masked_text
 from orders.error_codes import cause_of
 from orders.order_page.error_details import said
 from orders.order_page.payloads import explain
-from orders.refusal_causes import words_of
+from orders.refusal_causes import common_words
 from orders.untrusted_text import load, pretty
 from project.observability import logs
 from tests import factories as make
@@ -68,7 +68,7 @@ READERS = {
     "mask_mail": mask_mail, "mask_phone": mask_phone, "pretty": pretty,
     "explain": explain, "logs": logs.masked, "hint": lambda text: storable_hint(text, signed=True), "cause": cause_of,
     "said": lambda text: said(text, {}), "quoted": lambda text: said("", {"code": "partner_words", "words": text}),
-    "common words": lambda text: words_of("code_400", text),
+    "common words": common_words,
     "kept": lambda text: masked_body({"a": text, text[:20]: [text]}),
     "signed": lambda text: masked_text_to_sign({"a": text, "content": {"b": text}}),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.models import AffectedOrder, Dispatch, Incident, Order, OrderEvent
-from orders.refusal_causes import words_of
+from orders.refusal_causes import common_words
 from orders.services import incidents
 from orders.services.incident_desk import (
     acknowledge_incident,
@@ -103,15 +103,18 @@ def test_the_same_order_refused_for_another_reason_stands_under_that_one_only(de
     assert subjects() == ["【IBS 订单台】需要处理"] * 2
 
 
+def refused(words: str) -> dict:
+    """How a client tells a partner's refusal."""
+    return {"detail": f"answered: {words}", "params": {"code": "partner_words", "words": words}}
+
+
 def test_a_thousand_refusals_that_name_a_thousand_domains_are_one_incident(db):
     """One mail for each attribution: its SA is told when its first order joins, and once more when all is over."""
     letters = ["BJ", "SH", "GD", "BJ", None]
     orders = [OrderFactory(attribution_id=letters[number % 5]) for number in range(1000)]
     for number, order in enumerate(orders):
-        said = (
-            f'answered HTTP 200, code 400: 域名 a{number}.example.com 在 09:{number % 60:02} 未备案 ("{order.number}")'
-        )
-        open_incident(order, **CAUSE, detail=said, now=NOW)
+        said = f'域名 a{number}.example.com 在 09:{number % 60:02} 未备案 ("{order.number}")'
+        open_incident(order, **CAUSE, **refused(said), now=NOW)
     incident = Incident.objects.get()
     assert (incident.words, incident.count) == ("域名 # 在 # 未备案 (#)", 1000)
     mails = Dispatch.objects.filter(step="mail_incident").order_by("pk")
@@ -129,12 +132,12 @@ def test_after_twenty_groups_of_a_code_the_others_are_one():
     for number in range(30):
         words = "额度不足" + "很" * number
         order = OrderFactory(attribution_id="BJ")
-        open_incident(order, **CAUSE, detail=f"answered HTTP 200, code 400: {words}", now=NOW)
+        open_incident(order, **CAUSE, **refused(words), now=NOW)
     assert Incident.objects.count() == 21
     assert Incident.objects.get(words="*").affected.count() == 10
-    open_incident(OrderFactory(), **CAUSE, detail="answered HTTP 200, code 400: 额度不足", now=NOW)
+    open_incident(OrderFactory(), **CAUSE, **refused("额度不足"), now=NOW)
     assert Incident.objects.get(words="额度不足").count == 2
-    open_incident(OrderFactory(), **CAUSE | {"code": "code_422"}, detail="answered HTTP 200, code 422: 新", now=NOW)
+    open_incident(OrderFactory(), **CAUSE | {"code": "code_422"}, **refused("新"), now=NOW)
     assert Incident.objects.get(code="code_422").words == "新"
 
 
@@ -167,7 +170,7 @@ def test_our_own_codes_have_one_incident_whatever_the_detail_says(code):
     ],
 )
 def test_what_words_have_in_common(said, words):
-    assert words_of("code_400", f"answered HTTP 200, code 400: {said}") == words
+    assert common_words(said) == words
 
 
 def test_after_its_end_the_cause_opens_a_new_one(desk):

@@ -208,8 +208,8 @@ def test_an_order_that_was_mended_has_nothing_failed(desk, settings, capsys):
     run(capsys, "T1")
     desk.deliver()
     code, out = run(capsys, "T1", "--failed")
-    assert (code, out) == (1, "T1: not allowed (nothing of it has failed)\n0 queued, 1 declined\n")
-    assert run(capsys, "T1", "--channel", "bpm")[1].startswith("T1: not allowed (no step of it fits the filter)")
+    assert (code, out) == (1, "T1: not allowed, because nothing of it has failed\n0 queued, 1 declined\n")
+    assert run(capsys, "T1", "--channel", "bpm")[1].startswith("T1: not allowed, because no step of it fits the filter")
 
 
 def test_a_held_order_says_why_there_is_nothing_to_send(desk, capsys):

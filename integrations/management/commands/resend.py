@@ -9,7 +9,7 @@ from integrations.delivery.circuit_breaker import open_partners
 from orders.management.actor import actor, add_by
 from orders.management.days import day
 from orders.models import Dispatch, Order
-from orders.services.outbox.resend import LEFT_OUT, PAUSED, Judgement, Selection, judge, resend
+from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge, resend
 
 WORDS = {
     "same": "will send",
@@ -20,7 +20,6 @@ WORDS = {
     "blocked": "blocked by breaker",
     "paused": "will wait",
     "accepted": "already accepted",
-    "refused": "not allowed",
 }
 WAIT_AT_MOST = 120.0
 
@@ -66,9 +65,11 @@ class Command(BaseCommand):
             raise CommandError(f"{declined} declined{again}")
 
     def said(self, row: Judgement) -> str:
-        """The verdict and the reason. The partner "refuses"; what we decline ourselves is "not allowed"."""
-        if row.why.startswith(WORDS[row.verdict]):
-            return row.why
+        """The verdict and the reason. The partner refuses; what we decline ourselves is "not allowed"."""
+        if row.refusal:
+            return str(row.refusal)
+        if row.verdict == REFUSED:
+            return f"not allowed, because {row.why}"
         return f"{WORDS[row.verdict]} ({row.why})" if row.why else WORDS[row.verdict]
 
     def selection(self, numbers: list[str], options: dict) -> Selection:

@@ -161,7 +161,7 @@ def _nothing(order: Order, selection: Selection) -> Judgement:
     """Why no step of the order is selected."""
     why = "nothing of it has failed" if selection.failed else "it has no steps to send"
     if _held_before_its_plan(order):
-        why = f"not allowed, because it is held ({order.held_because}) and has no steps yet"
+        why = f"it is held ({order.held_because}) and has no steps yet"
     elif selection.channel or selection.partner or selection.since:
         why = "no step of it fits the filter"
     return Judgement(order.number, "-", REFUSED, why)
@@ -189,9 +189,9 @@ def _judge_step(row: Dispatch, order: Order, force: bool, waits: Mapping[str, tu
 
 def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if STEPS[row.step].fix and row.state in {State.FAILED, State.DONE}:
-        return REFUSED, "not allowed, because it was right at its time only: compare again (reconcile --fix)"
+        return REFUSED, "it was right at its time only: compare again (reconcile --fix)"
     if row.state == State.FAILED and row.repeat:
-        return REFUSED, "not allowed, because it only repeated what was accepted: force that once more"
+        return REFUSED, "it only repeated what was accepted: force that once more"
     if row.state == State.FAILED:
         if row.error_code == ACTED_BEFORE:
             return NEW, "the partner acted on its key before, with other bytes: a new key"
@@ -205,7 +205,7 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if row.state == State.DONE:
         return _forced(row, order) if force else (ACCEPTED, "--force would send it once more")
     if row.state == State.WAITING:
-        return REFUSED, f"not allowed, because it waits for {step_waits_for(row)}"
+        return REFUSED, f"it waits for {step_waits_for(row)}"
     reasons = {
         State.DUE: "it is queued already",
         State.SENDING: "it is being sent",
@@ -213,7 +213,7 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
         State.UNDONE: "it was undone",
         State.GIVEN_UP: "it was given up",
     }
-    return REFUSED, f"not allowed, because {reasons[row.state]}"
+    return REFUSED, reasons[row.state]
 
 
 def _is_billed_still(row: Dispatch) -> bool:
@@ -228,11 +228,11 @@ def _is_billed_still(row: Dispatch) -> bool:
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
     """Judges a forced repeat of an accepted step (contract 3.9, 7). No later step may have changed its records."""
     if not STEPS[row.step].repeatable:
-        return REFUSED, "not allowed, because it only looks: there is nothing to repeat"
+        return REFUSED, "it only looks: there is nothing to repeat"
     if row.channel != Channel.BILLING:
         return REPEAT, "forced: the same key and bytes" if row.channel == Channel.BPM else "forced: once more"
     if touched_since(row, own=True) or _is_lined_up(row) or _is_followed(row):
-        return REFUSED, "not allowed, because a later step touched the same records"
+        return REFUSED, "a later step touched the same records"
     return REPEAT, "forced: a new key, with the times that the partner accepted last"
 
 
