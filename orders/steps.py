@@ -1,7 +1,7 @@
 """The table of steps: one row for each step that an order may have, with all that is known about its kind.
 
-A new step is a name in `Step`, a row in `STEPS`, and the Chinese word in the catalogue. A new partner is a folder in
-`integrations`, a channel here, and the rows of its steps.
+A new step is a name in `Step` and a row in `STEPS`. A new partner is a folder in `integrations`, a name in `Partner`, a
+channel, and the rows of its steps. docs/architecture.md says what else belongs to each.
 """
 
 import enum
@@ -21,13 +21,29 @@ class Channel(TextChoices):
     MAIL = "mail", _("Mail")
 
 
+class Partner(TextChoices):
+    """Who is called. A breaker, a pause and an incident are a partner's."""
+
+    BIGDATA = "bigdata", _("Big data")
+    BPM = "bpm", _("BPM")
+    MAIL = "mail", _("Mail")
+    FILES = "files", _("Files")
+
+
 PARTNERS = {
-    Channel.BILLING: "bigdata",
-    Channel.USAGE: "bigdata",
-    Channel.BPM: "bpm",
-    Channel.MAIL: "mail",
-    Channel.FILES: "files",
-}  # who is called over each channel; breakers, pauses and incidents belong to a partner
+    Channel.BILLING: Partner.BIGDATA,
+    Channel.USAGE: Partner.BIGDATA,
+    Channel.BPM: Partner.BPM,
+    Channel.MAIL: Partner.MAIL,
+    Channel.FILES: Partner.FILES,
+}  # who is called over each channel
+OUTSIDE = tuple(name for name in Partner.values if name != Partner.FILES)  # can be paused; PARTNER_RATE bounds calls
+GUARDED = tuple(name for name in OUTSIDE if name != Partner.MAIL)  # have a circuit breaker
+OTHER_CHANNELS = tuple(
+    channel
+    for channel in Channel
+    if channel not in {Channel.FILES, Channel.USAGE, Channel.BILLING, Channel.BPM, Channel.MAIL}
+)  # the order's page shows their calls in a rung and a tab; the five named here have pages of their own
 
 
 def channels_of(*partners: str) -> list[str]:
@@ -101,6 +117,7 @@ class StepKind:
     `effect`: what it does to its records. `phase`: its place, unless `build_step` is given another `position`.
     `blocking`: later steps of its order wait for it. `in_line`: it touches the trial's records, so it waits its turn in
     the trial's line. `derived_key`: its key can be derived again (contract 3.5); all others have random keys.
+    `keeps_key`: a step that may have acted goes out again with its key and bytes, so that the partner acts once.
     `compensated`: an activation is undone if it fails for good (contract 3.9, Compensation's reach). `moot`: once its
     order is being undone, its failure opens no incident. `kept`: if it is done, a new plan keeps it. `repeatable`:
     `resend --force` may send it once more. `fix`: only a reconciliation plans it. `undone_by`: the steps of a
@@ -119,6 +136,7 @@ class StepKind:
     blocking: bool = True
     in_line: bool = False
     derived_key: bool = False
+    keeps_key: bool = False
     compensated: bool = False
     moot: bool = False
     kept: bool = False
@@ -130,7 +148,7 @@ class StepKind:
     timed: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "partner", PARTNERS[Channel(self.channel)])
+        object.__setattr__(self, "partner", PARTNERS[Channel(self.channel)].value)
         object.__setattr__(self, "leaves", "" if self.fix else LEAVES.get(self.effect, ""))
         object.__setattr__(self, "timed", self.leaves in {LIVE, CANCELLED})
 
@@ -160,7 +178,7 @@ STEPS: dict[str, StepKind] = {
             Step.CREATE_BILLING, Channel.BILLING, Effect.CREATE, derived_key=True, compensated=True,
             undone_by=(Step.DELETE_BILLING, Step.VERIFY_DELETED, Step.CANCEL_BILLING),
         ),
-        StepKind(Step.START_BPM, Channel.BPM, derived_key=True, compensated=True, moot=True),
+        StepKind(Step.START_BPM, Channel.BPM, derived_key=True, keeps_key=True, compensated=True, moot=True),
         StepKind(Step.CANCEL_BILLING, Channel.BILLING, Effect.CANCEL, Phase.UNDO, derived_key=True),
         StepKind(Step.DELETE_BILLING, Channel.BILLING, Effect.DELETE, Phase.UNDO),
         StepKind(Step.VERIFY_DELETED, Channel.BILLING, Effect.VERIFY, Phase.UNDO, repeatable=False),

@@ -18,6 +18,7 @@ from orders.restored_guard import unwritable
 from project import production
 from project.addresses import parse_network
 from project.certificates import bundle_problem, client_problem
+from project.environment import SANDBOX
 
 TAG = "desk"
 LEASE_MARGIN_SECONDS = 5  # contract 3.9, Leases
@@ -92,7 +93,7 @@ def is_http(url: str) -> bool:
 
 
 def web_addresses() -> Iterator[CheckMessage]:
-    for name in ("BPM_BASE_URL", "BIGDATA_BASE_URL", "SITE_URL"):
+    for name in (*SANDBOX, "SITE_URL"):
         if name == "SITE_URL" and not settings.SITE_URL:
             continue
         if not is_http(getattr(settings, name)):

@@ -18,13 +18,16 @@ from integrations.bboss.envelope import expiry
 from project.addresses import parse_network
 from project.certificates import expiry as certificate_expiry
 from project.checks import TAG
-from project.environment import FREE_PREFIX, SETTINGS, TABLE
+from project.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
 
 LEAST_SECRET = 16
 EXAMPLE = re.compile(r"example|change.?me|secret|password|development-only|test-only|^\.\.\.|^<.*>$", re.IGNORECASE)
 SOON = datetime.timedelta(days=14)
 MAILS_NOBODY = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
-OUR_PREFIXES = ("BBOSS_", "BPM_", "BIGDATA_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_")
+OUR_PREFIXES = (
+    *("BBOSS_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_"),
+    *(name.removesuffix("BASE_URL") for name in SANDBOX),
+)
 OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I)
 """Names in the file that libraries read."""
 

@@ -207,6 +207,7 @@ SETTINGS = (
     Setting("LOG_LEVEL", log_level, "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
 )
 TABLE = {setting.name: setting for setting in SETTINGS}
+SANDBOX = {row.name: row.default for row in SETTINGS if row.name.endswith("_BASE_URL")}  # each partner's address there
 FREE_PREFIX = "ANYMAIL_"  # a provider's own settings, with any name
 
 

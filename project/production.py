@@ -9,10 +9,9 @@ import sys
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from project.environment import TABLE
+from project.environment import SANDBOX
 
 CHECK = "desk.010"
-SANDBOX = {name: TABLE[name].default for name in ("BPM_BASE_URL", "BIGDATA_BASE_URL")}
 NEEDED = {
     "BPM_CALLBACK_SECRET": "it signs BPM's approvals",
     "SITE_URL": "links in mails lead there",

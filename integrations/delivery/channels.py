@@ -59,8 +59,8 @@ def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> Non
 
 
 def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
-    """The domains of the orders that BPM or a mail must name."""
-    wanted = {row.order_id for row in rows if row.channel in {Channel.BPM, Channel.MAIL}}
+    """The domains of the orders whose payloads name them."""
+    wanted = {row.order_id for row in rows if CHANNELS[row.channel].names_domains}
     found: dict[int, list[str]] = {pk: [] for pk in wanted}
     if wanted:
         rows = OrderDomain.objects.filter(order__in=wanted).order_by("pk")
@@ -152,18 +152,20 @@ def _send_files(work: Work, until: float) -> dict:
 class Carrier:
     """How a channel's steps are carried out.
 
-    `build` makes a dispatch's payload from T, its records by id, and the domains of orders by id. `send` makes the call
-    in a thread, until a moment of time.monotonic. It returns the fields of an Outcome, or raises PartnerError.
+    `build` makes a dispatch's payload from T, its records by id, and the domains of orders by id, which are read only if
+    `names_domains`. `send` makes the call in a thread, until a moment of time.monotonic. It returns the fields of an
+    Outcome, or raises PartnerError.
     """
 
     build: Callable[[Dispatch, datetime.datetime, dict, dict], str]
     send: Callable[[Work, float], dict]
+    names_domains: bool = False
 
 
 CHANNELS = {
     Channel.BILLING: Carrier(build_billing, send_billing),
     Channel.USAGE: Carrier(build_usage, send_usage),
-    Channel.BPM: Carrier(build_bpm, send_bpm),
+    Channel.BPM: Carrier(build_bpm, send_bpm, names_domains=True),
     Channel.FILES: Carrier(_build_files, _send_files),
-    Channel.MAIL: Carrier(build_mail, send_mail),
+    Channel.MAIL: Carrier(build_mail, send_mail, names_domains=True),
 }

@@ -18,9 +18,8 @@ from orders.db.compiled_sql import OneOf, Prepared
 from orders.models import Attempt
 from orders.services.breakers import note_partner_down, note_partner_up
 from orders.services.outbox.outcome import Outcome
-from orders.steps import PARTNERS
+from orders.steps import GUARDED, PARTNERS
 
-GUARDED = ("bigdata", "bpm")
 LEAST_DISPATCHES = 3
 KEPT_DISPATCHES = 10
 READ_EVERY = 1.0

@@ -30,13 +30,13 @@ from integrations.worker.lease_lock import Turn
 from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.db.compiled_sql import Prepared, Slot
-from orders.models import Attempt, Dispatch, Pause
+from orders.models import Attempt, Dispatch
 from orders.services.outbox.claim import claim, next_due, paused_partners
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, next_end
-from orders.steps import PARTNERS
+from orders.steps import OUTSIDE, PARTNERS, Partner
 
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
@@ -85,7 +85,7 @@ class Lane:
         Then no more is claimed ahead than can go out within a second. A claimed call must be sent within its lease, and
         a drain that ends hands it back.
         """
-        return bool(settings.PARTNER_RATE) and self.partner in Pause.Partner.values
+        return bool(settings.PARTNER_RATE) and self.partner in OUTSIDE
 
 
 @dataclass
@@ -132,8 +132,7 @@ class Drain:
         self.pauses = Recent(lambda: paused_partners(now=timezone.now()))
         self.alone = False  # the step in flight has lost its worker before, so nothing may be in flight beside it
         self.lanes = {
-            name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads)
-            for name in set(PARTNERS.values())
+            name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads) for name in Partner.values
         }
         turn = Turn("linger") if self.linger else None
         try:

@@ -20,7 +20,7 @@ from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_page.error_details import of_attempt, of_step
 from orders.order_page.times import took
-from orders.steps import channels_of
+from orders.steps import Partner, channels_of
 
 FEW = 10
 BacklogFilter = word_filter("backlog", _("backlog"), {
@@ -28,10 +28,7 @@ BacklogFilter = word_filter("backlog", _("backlog"), {
     "failed": (_("Failed, not replaced"), Q(state=Dispatch.State.FAILED, superseded=False)),
 })  # fmt: skip
 PartnerFilter = word_filter("partner", _("partner"), {
-    partner: (label, Q(channel__in=channels_of(partner)))
-    for partner, label in (
-        ("bigdata", _("Big data")), ("bpm", _("BPM")), ("mail", _("Mail")), ("files", _("Files"))
-    )
+    partner.value: (partner.label, Q(channel__in=channels_of(partner))) for partner in Partner
 })  # fmt: skip
 
 

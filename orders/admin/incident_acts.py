@@ -26,12 +26,11 @@ from orders.services.incident_desk import (
     resolve_incident,
 )
 from orders.services.incidents import BOOKS_ONLY
-from orders.steps import PARTNERS
+from orders.steps import Partner
 
 State = Incident.State
 OPEN = frozenset(UNRESOLVED)
 PERMISSION = "orders.change_incident"
-SENDERS = frozenset(PARTNERS.values())
 SHOWN = 20
 
 
@@ -91,7 +90,7 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     mark(row.order for row in some)
     may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
     query = urlencode({"partner": incident.partner, "code": incident.code, "incident": incident.pk})
-    sent = incident.partner in SENDERS and incident.code not in BOOKS_ONLY
+    sent = incident.partner in Partner.values and incident.code not in BOOKS_ONLY
     many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and sent else ""
     return {"stopped": some[:SHOWN], "more_stopped": len(some) > SHOWN, "resend_many": many}
 

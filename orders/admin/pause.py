@@ -23,6 +23,7 @@ from orders.order_page.page import actor
 from orders.order_page.pauses import slept_words, will_pause, will_resume
 from orders.queries.pausing import waiting_steps
 from orders.services.pauses import pause_partner, resume_partner
+from orders.steps import OUTSIDE
 
 PERMISSION = "orders.pause_partner"
 
@@ -146,7 +147,7 @@ def check(request: HttpRequest, partner: str) -> None:
     """Refuses users without the right."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
-    if partner not in Pause.Partner.values:
+    if partner not in OUTSIDE:
         raise Http404
 
 

@@ -5,6 +5,8 @@ import datetime
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders.steps import OUTSIDE, Partner
+
 
 class PauseQuerySet(models.QuerySet):
     def not_ended(self) -> "PauseQuerySet":
@@ -22,12 +24,7 @@ class Pause(models.Model):
     A pause whose `until` has passed holds nothing back, even if its end has not been noted yet.
     """
 
-    class Partner(models.TextChoices):
-        BIGDATA = "bigdata", _("Big data")
-        BPM = "bpm", _("BPM")
-        MAIL = "mail", _("Mail")
-
-    partner = models.CharField(_("partner"), max_length=16, choices=Partner.choices)
+    partner = models.CharField(_("partner"), max_length=16, choices=[(name, Partner(name).label) for name in OUTSIDE])
     reason = models.TextField(_("reason"))
     paused_by = models.CharField(_("paused by"), max_length=160)
     since = models.DateTimeField(_("since"))
@@ -47,9 +44,7 @@ class Pause(models.Model):
             models.UniqueConstraint(
                 fields=["partner"], condition=models.Q(resumed_at__isnull=True), name="one_open_pause_per_partner"
             ),
-            models.CheckConstraint(
-                condition=models.Q(partner__in=["bigdata", "bpm", "mail"]), name="pause_partner_known"
-            ),
+            models.CheckConstraint(condition=models.Q(partner__in=OUTSIDE), name="pause_partner_known"),
         ]
 
     def __str__(self):

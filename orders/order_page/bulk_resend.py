@@ -13,9 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from orders.error_codes import Cause, cause_of
 from orders.models import Dispatch, Order, OrderEvent
 from orders.order_page.error_details import of_step
-from orders.order_page.history import PARTNER_NAMES
 from orders.queries.doubts import mark
-from orders.steps import PARTNERS, channels_of
+from orders.steps import Partner, channels_of
 
 State = Dispatch.State
 MOST = 500
@@ -30,7 +29,7 @@ class ManyFilter(forms.Form):
     partner = forms.ChoiceField(
         label=_("partner"),
         required=False,
-        choices=[("", _("all")), *((name, PARTNER_NAMES[name]) for name in sorted(set(PARTNERS.values())))],
+        choices=[("", _("all")), *Partner.choices],
     )
     channel = forms.ChoiceField(label=_("channel"), required=False, choices=[("", _("all")), *Dispatch.Channel.choices])
     code = forms.CharField(label=_("error code"), required=False, max_length=32)

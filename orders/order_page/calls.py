@@ -9,24 +9,24 @@ from django.db.models.functions import Left, Length
 from notifications.masks import head
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.payloads import MOST_CHARACTERS, Line, explain
-from orders.steps import STEPS, Effect
+from orders.steps import STEPS, Channel, Effect, named
 from orders.untrusted_text import pretty
 
 Step = Dispatch.Step
 MOST_CALLS = 20
-ADDRESSES = {
+ADDRESSES = dict.fromkeys(named(channel=Channel.BILLING), "$BIGDATA_BASE_URL/productInfos") | {
     Step.DELETE_BILLING: "$BIGDATA_BASE_URL/productInfos/delete",
     Step.FIX_DELETE: "$BIGDATA_BASE_URL/productInfos/delete",
     Step.VERIFY_DELETED: "$BIGDATA_BASE_URL/productInfos/query",
     Step.FETCH_USAGE: "$BIGDATA_BASE_URL/trialFlow/query",
     Step.START_BPM: "$BPM_BASE_URL/flows/start",
 }
-BILLING_ADDRESS = "$BIGDATA_BASE_URL/productInfos"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One dispatch with its payload as it may be shown; `curl` is empty where it is cut or was never built."""
+    """One dispatch with its payload as it may be shown. `curl` is empty where the payload is cut or was never built,
+    and where no address is known."""
 
     row: Dispatch
     lines: list[Line]
@@ -58,7 +58,9 @@ def _call(row: Dispatch, mask: Callable[[str], str]) -> Call:
 
 def curl(row: Dispatch, payload: str) -> str:
     """The call as a command line; address and secrets come from the reader's own environment."""
-    address = ADDRESSES.get(row.step, BILLING_ADDRESS)
+    address = ADDRESSES.get(row.step)
+    if not address:
+        return ""
     return " \\\n  ".join(
         [
             f'curl -X POST "{address}"',

@@ -11,6 +11,7 @@ from approvals.models import ApprovalRecord
 from orders.error_codes import cause_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.order_page.error_details import said
+from orders.steps import Partner
 
 PERSON = Q(actor__startswith="staff:") | Q(actor__startswith="command:")
 ERRORS = Q(kind__in=["incident", "held", "step_failed", "step_retrying", "undo_mark", "late_answer"])
@@ -94,10 +95,7 @@ ACTORS = {
     "bboss": "BBOSS", "bpm": "BPM", "worker": gettext_lazy("worker"), "system": gettext_lazy("system"),
     "watchdog": gettext_lazy("watchdog"), "sweep": gettext_lazy("sweep"),
 }  # fmt: skip
-PARTNER_NAMES = {
-    "bigdata": gettext_lazy("Big data"), "bpm": gettext_lazy("BPM"), "mail": gettext_lazy("Mail"),
-    "files": gettext_lazy("Files"), "order": gettext_lazy("The order"),
-}  # fmt: skip
+PARTNER_NAMES = dict(Partner.choices) | {"order": gettext_lazy("The order")}
 LABELS = {
     "old": Order.State, "new": Order.State, "because": Order.Held, "was": Order.Held, "step": Dispatch.Step,
     "result": ApprovalRecord.Result, "record": BillingRecord.State,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
@@ -20,6 +21,7 @@ from orders.order_page.history import FILTERS, events_of, tell
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.payloads import MOST_ROWS, explain
 from orders.queries.doubts import mark_records
+from orders.steps import OTHER_CHANNELS
 from orders.untrusted_text import pretty
 
 Kind, Step = Order.Kind, Dispatch.Step
@@ -186,17 +188,18 @@ def _beginning(content: dict) -> dict:
 
 @dataclass(frozen=True)
 class Tab:
-    """`personal`: it may show phones, mails or names of people."""
+    """`personal`: it may show phones, mails or names of people. `only_calls`: it shows calls and answers alone."""
 
     key: str
     title: str | Promise
     load: Callable[[Ask], dict]
     personal: bool = False
     kinds: tuple[str, ...] = tuple(Kind.values)
+    only_calls: bool = False
 
     @property
     def template(self) -> str:
-        return f"includes/order/tab_{self.key}.html"
+        return "includes/order/calls.html" if self.only_calls else f"includes/order/tab_{self.key}.html"
 
 
 TABS = [
@@ -208,6 +211,10 @@ TABS = [
     Tab("files", _("Attachments"), files, personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("mails", _("Mails"), mails, personal=True),
     Tab("usage", _("Trial traffic"), usage, kinds=(Kind.TRIAL, Kind.ACTIVATION)),
+    *(
+        Tab(channel.value, channel.label, partial(_calls, channel=channel, parameter="calls"), True, only_calls=True)
+        for channel in OTHER_CHANNELS
+    ),
     Tab("events", _("Events"), events, personal=True),
     Tab("raw", _("Raw message"), raw, personal=True),
 ]

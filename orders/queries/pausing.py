@@ -10,13 +10,13 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from orders.models import Dispatch, Order, Pause
-from orders.steps import PARTNERS, channels_of
+from orders.steps import OUTSIDE, PARTNERS, channels_of
 
 
 def to_paused(now: datetime.datetime) -> Q:
     """A condition: the dispatch goes to a partner that is paused now."""
     paused = Q(pk__in=[])
-    for partner in Pause.Partner.values:
+    for partner in OUTSIDE:
         standing = Pause.objects.standing(now).filter(partner=partner)
         paused |= Q(Exists(standing), channel__in=channels_of(partner))
     return paused

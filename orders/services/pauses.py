@@ -26,6 +26,7 @@ from orders.services.incidents import (
 from orders.services.order_state import add_event, add_events, event
 from orders.services.outbox.claim import PAUSES
 from orders.services.outbox.enqueue import queue_mail, wake
+from orders.steps import OUTSIDE, Partner
 
 REMIND_AFTER = datetime.timedelta(hours=4)
 MOST_NAMED = 500  # orders that an event names whose start day passed during a pause
@@ -56,13 +57,13 @@ class Resumed:
 def pause_partner(
     *, partner: str, reason: str, by: str, now: datetime.datetime, until: datetime.datetime | None = None
 ) -> Pause:
-    """Pauses a partner (bigdata, bpm or mail). From the commit on nothing is claimed for it, until `until` or a resume.
+    """Pauses a partner. From the commit on nothing is claimed for it, until `until` or a resume.
 
     If the partner is paused already, there is no gap: reason and `until` are replaced, `paused_by` and `since` stay.
     Raises NotAllowedError (no such partner, no reason, `until` is not ahead).
     """
-    if partner not in Pause.Partner.values:
-        raise NotAllowedError("no_such_pause", partner=partner, known=", ".join(Pause.Partner.values))
+    if partner not in OUTSIDE:
+        raise NotAllowedError("no_such_pause", partner=partner, known=", ".join(OUTSIDE))
     check_reason(reason, "a pause")
     if until is not None and until <= now:
         raise NotAllowedError("pause_over")
@@ -148,7 +149,7 @@ def _remind(row: Pause, now: datetime.datetime) -> bool:
     told = set(_reminders(row.partner).values_list("affected__order", flat=True))
     for order in _one_of_each_attribution(row.partner, now):
         incident = open_incident(order, **_about(row.partner), detail=detail, now=now)
-        if order.pk in told and row.partner != Pause.Partner.MAIL:
+        if order.pk in told and row.partner != Partner.MAIL:
             queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words="", **about(incident))
     lock_incidents([(row.partner, PARTNER_PAUSED)])
     if not _reminders(row.partner).exists():

@@ -8,17 +8,13 @@ from django.urls import reverse
 from django.utils.functional import Promise
 
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
-from orders.models import Pause
-from orders.order_page.history import PARTNER_NAMES as PARTNERS
-from orders.steps import PARTNERS as PARTNER_OF
+from orders.steps import OUTSIDE, PARTNERS, Partner
 from project.dashboard.figures import DUE, SHUT
 from project.dashboard.links import listing
 
-SHOWN = ["bigdata", "bpm", "mail", "files"]
-
 
 @dataclass(frozen=True)
-class Partner:
+class PartnerHealth:
     """What waits for one partner, and since when its oldest step is due.
 
     `shut`: its calls wait. `paused`: staff hold them back. `act_url` leads to pausing or resuming it; empty if that is
@@ -35,24 +31,26 @@ class Partner:
     act_url: str = ""
 
 
-def partners_of(rows: list[tuple], paused: Collection[str]) -> list[Partner]:
+def partners_of(rows: list[tuple], paused: Collection[str]) -> list[PartnerHealth]:
     """Makes the list from the rows of `figures.backlog` and the names of paused partners."""
     shut = {name for what, name, _number, _since in rows if what == SHUT}
     due = [row for row in rows if row[0] == DUE]
     return [
-        _partner(name, [row for row in due if PARTNER_OF[row[1]] == name], shut=name in shut, paused=name in paused)
-        for name in SHOWN
+        _partner(name, [row for row in due if PARTNERS[row[1]] == name], shut=name in shut, paused=name in paused)
+        for name in Partner.values
     ]
 
 
-def _partner(name: str, rows: list[tuple], *, shut: bool, paused: bool) -> Partner:
+def _partner(name: str, rows: list[tuple], *, shut: bool, paused: bool) -> PartnerHealth:
     """Makes one partner. Steps for a paused partner are not late, so the age of the oldest one is left out."""
     oldest = None if paused else min((row[3] for row in rows if row[3]), default=None)
     url = listing("orders_dispatch", backlog="yes", partner=name)
     number = sum(row[2] for row in rows)
     act = f"admin:orders_{'resume' if paused else 'pause'}_partner"
-    act_url = reverse(act, args=[name]) if name in Pause.Partner.values else ""
-    return Partner(PARTNERS[name], number, oldest, shut, url, listing("integrations_breaker"), paused, act_url)
+    act_url = reverse(act, args=[name]) if name in OUTSIDE else ""
+    return PartnerHealth(
+        Partner(name).label, number, oldest, shut, url, listing("integrations_breaker"), paused, act_url
+    )
 
 
 @dataclass(frozen=True)

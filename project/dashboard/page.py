@@ -22,7 +22,7 @@ from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
 from project.dashboard.chart import DAYS, Column, columns_of
-from project.dashboard.health import Partner, Worker, partners_of, worker_of
+from project.dashboard.health import PartnerHealth, Worker, partners_of, worker_of
 from project.dashboard.links import listing, orders
 from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
 from project.dashboard.waiting import NOTHING, Waiting, waiting_of
@@ -47,7 +47,7 @@ class Dashboard:
     chart: list[Column] | None = None
     calendar: Calendar | None = None
     incidents: list[Incident] | None = None
-    partners: list[Partner] | None = None
+    partners: list[PartnerHealth] | None = None
     worker: Worker | None = None
     may_pause: bool = False
     slept: list[str] = field(default_factory=list)

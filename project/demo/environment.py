@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from project.environment import SETTINGS
+from project.environment import SANDBOX, SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 USER = "demo"
@@ -75,7 +76,7 @@ def make_environment(folder: Path) -> dict[str, str]:
 
 def partner_addresses(sandbox: str) -> dict[str, str]:
     """The settings with the sandbox's addresses."""
-    return {"BPM_BASE_URL": f"{sandbox}/bpm", "BIGDATA_BASE_URL": f"{sandbox}/bigdata"}
+    return {name: sandbox + urlsplit(address).path for name, address in SANDBOX.items()}
 
 
 def write_file(environment: dict[str, str]) -> Path:

@@ -10,6 +10,7 @@ from orders.management.actor import actor, add_by
 from orders.management.days import day
 from orders.models import Dispatch, Order
 from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge, resend
+from orders.steps import Channel, Partner
 
 WORDS = {
     "same": "will send",
@@ -21,6 +22,7 @@ WORDS = {
     "paused": "will wait",
     "accepted": "already accepted",
 }
+CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]  # these only look
 WAIT_AT_MOST = 120.0
 
 
@@ -31,10 +33,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("order", nargs="*", help="order numbers; none: a filter must say which")
-        parser.add_argument("--channel", choices=["billing", "bpm", "mail"], default="")
+        parser.add_argument("--channel", choices=CHANNELS, default="")
         parser.add_argument("--failed", action="store_true", help="only steps that failed")
         parser.add_argument("--since", type=day, help="only steps made on this day or later, YYYY-MM-DD")
-        parser.add_argument("--partner", choices=["bigdata", "bpm", "mail", "files"], default="")
+        parser.add_argument("--partner", choices=Partner.values, default="")
         parser.add_argument("--force", action="store_true", help="also what was accepted already, once more")
         parser.add_argument("--reopen", action="store_true", help="lets a filter open compensated orders too")
         parser.add_argument("--dry-run", action="store_true", help="says what would happen, and does nothing")

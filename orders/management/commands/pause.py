@@ -6,9 +6,9 @@ from django.utils import timezone
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.management.days import moment
-from orders.models import Pause
 from orders.queries.pausing import say_paused, standing_pauses, steps
 from orders.services.pauses import pause_partner
+from orders.steps import OUTSIDE
 
 
 class Command(BaseCommand):
@@ -17,7 +17,7 @@ class Command(BaseCommand):
     help = "Holds back the calls to a partner, for its maintenance, until the given moment or until `resume`."
 
     def add_arguments(self, parser):
-        parser.add_argument("partner", choices=Pause.Partner.values)
+        parser.add_argument("partner", choices=OUTSIDE)
         parser.add_argument("--reason", required=True, help="why; everybody reads it while the pause stands")
         parser.add_argument(
             "--until", type=moment, metavar="MOMENT", help="YYYY-MM-DDTHH:MM, Shanghai; then it goes on by itself"

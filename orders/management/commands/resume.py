@@ -5,9 +5,9 @@ from django.utils import timezone
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
-from orders.models import Pause
 from orders.queries.pausing import steps
 from orders.services.pauses import resume_partner
+from orders.steps import OUTSIDE
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     help = "Lets the calls to a paused partner go on, at most PARTNER_RATE a second."
 
     def add_arguments(self, parser):
-        parser.add_argument("partner", choices=Pause.Partner.values)
+        parser.add_argument("partner", choices=OUTSIDE)
         add_by(parser)
 
     def handle(self, *args, partner, by, **options):

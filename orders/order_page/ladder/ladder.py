@@ -4,10 +4,12 @@ Order and steps in, rungs out. Exactly one rung is the current one: where the or
 """
 
 from dataclasses import replace
+from functools import partial
 
 from orders.models import Order
 from orders.order_page.ladder.ending import approval, live, start_day, undone
-from orders.order_page.ladder.steps import Facts, Rung, billing, bpm, files, received, stored
+from orders.order_page.ladder.steps import Facts, Rung, billing, bpm, files, others, received, stored
+from orders.steps import OTHER_CHANNELS
 
 State, Kind = Order.State, Order.Kind
 SHORT = (received, stored, billing, live)
@@ -33,11 +35,17 @@ def current(rungs: list[Rung]) -> Rung:
 
 
 def _makers(facts: Facts) -> tuple:
-    """A subsequent activation that is billed after its approval shows the rungs in that order."""
-    if facts.order.kind != Kind.ACTIVATION:
-        return SHORT
-    late = any(row.gate == "approval" for row in facts.steps if row.channel == "billing")
-    return BILLED_LAST if late else ASKS_FIRST
+    """A subsequent activation that is billed after its approval shows the rungs in that order. Calls that have no rung
+    of their own here stand in front of the last ones."""
+    makers: tuple = SHORT
+    if facts.order.kind == Kind.ACTIVATION:
+        late = any(row.gate == "approval" for row in facts.steps if row.channel == "billing")
+        makers = BILLED_LAST if late else ASKS_FIRST
+    more = [
+        partial(others, channel) for channel in OTHER_CHANNELS if any(row.channel == channel for row in facts.steps)
+    ]
+    place = next(place for place, make in enumerate(makers) if make in {start_day, live})
+    return (*makers[:place], *more, *makers[place:])
 
 
 def _current(rungs: list[Rung], order: Order) -> str:

@@ -13,7 +13,7 @@ from orders.order_page.error_details import of_finding, of_step, said
 from orders.queries.doubts import Open
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.steps import FIXES, PARTNERS
+from orders.steps import FIXES, PARTNERS, Channel
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
 Text = str | Promise
@@ -202,6 +202,12 @@ def bpm(facts: Facts) -> Rung:
     """The BPM process."""
     rows = facts.of(lambda row: row.channel == "bpm")
     return from_steps("bpm", _("BPM"), rows, facts, done=_("Process started"))
+
+
+def others(channel: Channel, facts: Facts) -> Rung:
+    """The calls over a channel that has no words of its own here."""
+    rows = facts.of(lambda row: row.channel == channel and not row.undo)
+    return from_steps(channel.value, channel.label, rows, facts, done=_("Done"))
 
 
 def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, done: Text) -> Rung:

@@ -73,10 +73,11 @@ def build_replacement(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
 def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
     """Builds a repeat of an accepted step. It takes its turn in the trial's line.
 
-    BPM gets the same key and bytes, so that no second process starts. The big-data side gets a random key, and the
-    records as they are.
+    A step that keeps its key goes out with the same bytes too, so that the partner does not act twice. The big-data
+    side gets a random key, and the records as they are.
     """
-    same = {"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if row.channel == Channel.BPM else {}
+    kept = STEPS[row.step].keeps_key
+    same = {"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if kept else {}
     return _copy(row, now, blocking=row.channel == Channel.BILLING, about=row.about, repeat=True, **same)
 
 

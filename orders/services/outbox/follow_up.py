@@ -136,7 +136,7 @@ def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: 
         if outcomes[row.pk].result != Attempt.Outcome.ACTED_BEFORE:
             continue
         add_event(row.order, ACTED_BEFORE, by=by, now=now, step=row.step)
-        if row.channel == Channel.BPM or (row.step == Step.CREATE_TRIAL and _was_cancelled(row)):
+        if row.channel != Channel.BILLING or (row.step == Step.CREATE_TRIAL and _was_cancelled(row)):
             open_incident(
                 row.order,
                 partner=STEPS[row.step].partner,
@@ -177,5 +177,5 @@ def _end_troubles(done: list[Dispatch], troubled: set[tuple[int, str]], now: dat
             end_files_hold(row.order)
     for row in done:
         if (row.order_id, row.step) in troubled:
-            stay = BOOKS_ONLY if row.channel == Channel.BPM else BOOKS_ONLY - {ACTED_BEFORE, BILLED_NOT_ACTIVE}
+            stay = BOOKS_ONLY if row.channel != Channel.BILLING else BOOKS_ONLY - {ACTED_BEFORE, BILLED_NOT_ACTIVE}
             close_troubles(row.order, step=row.step, now=now, by=by, but=stay)

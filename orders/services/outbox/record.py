@@ -340,7 +340,7 @@ def _write_usage(rows: list[Dispatch], outcomes: dict[int, Outcome], now: dateti
 def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
     """The dispatches that the partner acted on before, and whose records it holds as the steps mean them.
 
-    BPM's dispatches always fit, since a process was started.
+    Those of partners without books always fit, since it was done.
     """
     asked = [row for row in rows if outcomes[row.pk].result == Result.ACTED_BEFORE]
     records = load_rows(BillingRecord, {pk for row in asked for pk in row.records})

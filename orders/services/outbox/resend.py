@@ -195,7 +195,7 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if row.state == State.FAILED:
         if row.error_code == ACTED_BEFORE:
             return NEW, "the partner acted on its key before, with other bytes: a new key"
-        if row.definite and not (row.channel == Channel.BPM and row.may_have_acted):
+        if _goes_anew(row):
             return NEW, "it was refused for good: a new key"
         return SAME, "the same key and bytes"
     if _is_billed_still(row):
@@ -216,6 +216,11 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     return REFUSED, reasons[row.state]
 
 
+def _goes_anew(row: Dispatch) -> bool:
+    """Whether a failed step goes out under a new key: it was answered definitely, and keeps no key that has acted."""
+    return row.definite and not (STEPS[row.step].keeps_key and row.may_have_acted)
+
+
 def _is_billed_still(row: Dispatch) -> bool:
     """Whether staff gave up a deletion or an undoing cancel, and nothing has settled it since.
 
@@ -230,7 +235,7 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
     if not STEPS[row.step].repeatable:
         return REFUSED, "it only looks: there is nothing to repeat"
     if row.channel != Channel.BILLING:
-        return REPEAT, "forced: the same key and bytes" if row.channel == Channel.BPM else "forced: once more"
+        return REPEAT, "forced: the same key and bytes" if STEPS[row.step].keeps_key else "forced: once more"
     if touched_since(row, own=True) or _is_lined_up(row) or _is_followed(row):
         return REFUSED, "a later step touched the same records"
     return REPEAT, "forced: a new key, with the times that the partner accepted last"
@@ -325,8 +330,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
 
 def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
     """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
-    anew = row.definite and not (row.channel == Channel.BPM and row.may_have_acted)
-    anew |= row.error_code == ACTED_BEFORE
+    anew = _goes_anew(row) or row.error_code == ACTED_BEFORE
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
         replace(row, now)
         return
