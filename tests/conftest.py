@@ -8,6 +8,7 @@ import pathlib
 import pytest
 import time_machine
 
+from project.demo.environment import partner_addresses
 from tests.fakes import RunningSandbox
 from tests.flushing import flush_passes_the_guard, reference_data_after_a_flush  # noqa: F401  for the whole suite
 
@@ -44,15 +45,15 @@ def sandbox_server():
 def sandbox(sandbox_server, settings):
     """The partners' stand-in, empty, with the settings pointing at it."""
     sandbox_server.reset()
-    settings.BIGDATA_BASE_URL = sandbox_server.bigdata_url
-    settings.BPM_BASE_URL = sandbox_server.bpm_url
+    for name, address in partner_addresses(sandbox_server.url).items():
+        setattr(settings, name, address)
     return sandbox_server
 
 
 # Tests that do not depend on the database run once if both are tested: on SQLite (see tests/run.py).
 ANY_DATABASE = (
     *("sandbox/", "partners/", "files/", "notifications/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
-    *("deploy/", "first_start/"),
+    *("deploy/", "first_start/", "adding/"),
     *("bboss/test_domains", "bboss/test_signature", "bboss/test_strict_json", "bboss/test_content"),
     *("admin/test_walk", "admin/test_names_with_html", "admin/test_masks", "admin/test_query_counts"),
     *("admin/test_decisions", "admin/test_declared_filters", "admin/test_strangers_texts", "admin/test_words"),

@@ -35,7 +35,7 @@ def actor(request: HttpRequest) -> str:
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) -> dict:
     """All that the templates need. Opening people's data is noted."""
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
-    tab = open_tab(order, request.GET.get("tab"))
+    tab = open_tab(facts, request.GET.get("tab"))
     shown = asks_to_see(request) and tab.personal
     if shown:
         note_seen(request, order, f"order {tab.key}")
@@ -51,7 +51,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "here": current(ladder),
         "others": _other_troubles(facts, ladder),
         "tab": tab,
-        "tabs": tabs_of(order),
+        "tabs": tabs_of(facts),
         "steps": facts.steps,
         "waiver": facts.waiver,
         "under_way": under_way(facts),

@@ -188,7 +188,8 @@ def _beginning(content: dict) -> dict:
 
 @dataclass(frozen=True)
 class Tab:
-    """`personal`: it may show phones, mails or names of people. `only_calls`: it shows calls and answers alone."""
+    """`personal`: it may show phones, mails or names of people. `only_calls`: it shows the calls and answers
+    of a channel, for orders that have some."""
 
     key: str
     title: str | Promise
@@ -220,12 +221,13 @@ TABS = [
 ]
 
 
-def tabs_of(order: Order) -> list[Tab]:
-    """The tabs that an order of this kind has."""
-    return [tab for tab in TABS if order.kind in tab.kinds]
+def tabs_of(facts: Facts) -> list[Tab]:
+    """The tabs that an order of this kind and with these steps has."""
+    channels = {row.channel for row in facts.steps}
+    return [tab for tab in TABS if facts.order.kind in tab.kinds and (not tab.only_calls or tab.key in channels)]
 
 
-def open_tab(order: Order, key: str | None) -> Tab:
+def open_tab(facts: Facts, key: str | None) -> Tab:
     """The tab that the address names, else the first."""
-    tabs = tabs_of(order)
+    tabs = tabs_of(facts)
     return next((tab for tab in tabs if tab.key == key), tabs[0])

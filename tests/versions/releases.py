@@ -7,13 +7,12 @@
 """
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from project import __version__
+from tests.harness.checkout import change, copy_checkout
 
-ROOT = Path(__file__).resolve().parents[2]
 NEXT = [f"{__version__}+{step}" for step in range(1, 4)]
 SOURCE = 'models.CharField(max_length=20, default="", db_default="")'
 MIGRATION = """
@@ -62,44 +61,28 @@ def make_releases(folder: Path) -> dict[str, Path]:
     steps = {"expand": EXPAND, "migrate": MIGRATE, "contract": CONTRACT}
     for version, (name, operations) in zip(NEXT, steps.items(), strict=True):
         release = _copy(folder / version)
-        _change(release, "project/__init__.py", f'"{__version__}"', f'"{version}"')
+        change(release, "project/__init__.py", f'"{__version__}"', f'"{version}"')
         before = list(releases.values())[-1]
         shutil.copytree(before / "orders" / "migrations", release / "orders" / "migrations", dirs_exist_ok=True)
         _add_migration(release, name, operations)
         if name != "expand":
             for file, changes in CODE.items():
                 for old, new in changes:
-                    _change(release, file, old, new)
+                    change(release, file, old, new)
         releases[version] = release
     return releases
 
 
 def add_expansion(release: Path, version: str) -> None:
     """Turns a checkout into the first of them, under this version."""
-    _change(release, "project/__init__.py", f'"{__version__}"', f'"{version}"')
+    change(release, "project/__init__.py", f'"{__version__}"', f'"{version}"')
     _add_migration(release, "expand", EXPAND)
 
 
 def _copy(release: Path) -> Path:
-    """The files that git knows or would know, as they are in the folder now."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", ":!tests", ":!docs", ":!bench"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (release / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, release / name)
+    copy_checkout(release, without=["tests", "docs", "bench"])
     (release / "venv").symlink_to(sys.prefix)
     return release
-
-
-def _change(release: Path, name: str, old: str, new: str) -> None:
-    """Replaces a text that must occur once: an unchanged release would prove nothing."""
-    file = release / name
-    text = file.read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times: tests/versions/releases.py is behind it"
-    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def _add_migration(release: Path, name: str, operations: str) -> None:

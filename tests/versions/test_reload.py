@@ -16,9 +16,10 @@ import requests
 
 from project import __version__
 from tests.bboss_messages import accepted
+from tests.harness.children import ROOT
 from tests.harness.desk import ProcessDesk
 from tests.processes.orders import trial
-from tests.versions.releases import NEXT, ROOT, make_releases
+from tests.versions.releases import NEXT, make_releases
 
 pytestmark = pytest.mark.versions
 EXPANDED = NEXT[0]

@@ -1,0 +1,1 @@
+"""A made-up partner is added by the lines of docs/architecture.md."""

@@ -1,0 +1,21 @@
+"""What a made-up licence server is sent for a customer's domains, and the call. Knows no database; the body is pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+
+from integrations.outbound.http import check, post
+
+
+def licence(*, number: str, enterprise_name: str, domains: Sequence[str]) -> dict[str, Any]:
+    """The body: a licence for each domain of the order."""
+    return {"customer": enterprise_name, "domains": list(domains), "order": number}
+
+
+def take_out(body: bytes, *, key: str, request_id: str) -> str:
+    """Asks for the licences with `body`; the answer. Raises PartnerError unless the server gave them."""
+    url = settings.LICENCE_BASE_URL.rstrip("/") + "/licences"
+    answer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    check(answer)
+    return answer.text
