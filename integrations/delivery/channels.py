@@ -152,7 +152,7 @@ def _send_files(work: Work, until: float) -> dict:
 class Carrier:
     """How a channel's steps are carried out.
 
-    `build` makes a dispatch's payload from T, its records by id, and the domains of orders by id, which are read only if
+    `build` makes a dispatch's payload from T, its records by id, and the domains of orders by id. They are read only if
     `names_domains`. `send` makes the call in a thread, until a moment of time.monotonic. It returns the fields of an
     Outcome, or raises PartnerError.
     """
