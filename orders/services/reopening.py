@@ -23,6 +23,7 @@ from orders.states import set_decision, set_held, set_state, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
+ONLY_LOOK_OR_TELL = [Channel.FILES, Channel.USAGE, Channel.MAIL]
 DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
 SENT_WITH = "sent_with"  # the key, in a BPM dispatch's `about`, of the facts with which its process was started
 
@@ -119,8 +120,8 @@ def plan_behind(trial: Order, place: int, *, now: datetime.datetime, by: str) ->
 
 
 def _is_begun(order: Order) -> bool:
-    """Whether a billing or BPM call of the order's plan was made."""
-    steps = order.dispatches.filter(plan=order.plans, channel__in=[Channel.BILLING, Channel.BPM], undo=False)
+    """Whether a call of the order's plan was made that changes something at a partner."""
+    steps = order.dispatches.filter(plan=order.plans, undo=False).exclude(channel__in=ONLY_LOOK_OR_TELL)
     return steps.filter(attempts__gt=0).exists()
 
 
