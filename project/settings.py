@@ -79,6 +79,7 @@ TEMPLATES = [
         },
     }
 ]
+AUTH_USER_MODEL = "project.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

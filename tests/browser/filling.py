@@ -8,13 +8,14 @@ import django
 if __name__ == "__main__":
     django.setup()
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from orders.attachments.check import KINDS
 from orders.error_messages import say_in_english
 from orders.models import BillingRecord, Dispatch, Order
+from project.models import User
 from tests import factories as make
 from tests.browser.pages import PASSWORD
 
@@ -57,7 +58,7 @@ def staff(name: str, role: str, *, letters: list[str] | None = None) -> User:
     user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     if letters is not None:
-        make.StaffScopeFactory(user=user, letters=letters)
+        make.limit_to(user, letters)
     return user
 
 
