@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('tel', models.CharField(blank=True, max_length=64, verbose_name='phone')),
                 ('role', models.CharField(choices=[('sa', 'SA'), ('copy', 'Gets a copy')], default='sa', max_length=8, verbose_name='role')),
                 ('active', models.BooleanField(default=True, verbose_name='active')),
-                ('attribution', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.province', verbose_name='attribution')),
+                ('attribution', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.province', verbose_name='attribution')),
             ],
             options={
                 'verbose_name': 'contact',

@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 ('undo_asked_at', models.DateTimeField(blank=True, help_text='staff choose how it, or an activation of it, is undone', null=True, verbose_name='late undoing asked for at')),
                 ('live_at', models.DateTimeField(blank=True, null=True, verbose_name='live since')),
                 ('trial', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followers', to='orders.order', verbose_name='trial')),
-                ('attribution', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='orders.province', verbose_name='attribution')),
+                ('attribution', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='orders.province', verbose_name='attribution')),
                 ('service_type', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='orders.servicetype', verbose_name='service')),
             ],
             options={
@@ -136,7 +136,7 @@ class Migration(migrations.Migration):
                 ('superseded', models.BooleanField(default=False, verbose_name='replaced by a newer one')),
                 ('created_at', models.DateTimeField(verbose_name='created at')),
                 ('done_at', models.DateTimeField(blank=True, null=True, verbose_name='done at')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='dispatches', to='orders.order', verbose_name='order')),
+                ('order', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='dispatches', to='orders.order', verbose_name='order')),
             ],
             options={
                 'verbose_name': 'dispatch',
@@ -331,7 +331,7 @@ class Migration(migrations.Migration):
                 ('cancelled_at', models.DateTimeField(blank=True, null=True, verbose_name='cancelled at')),
                 ('accepted', models.JSONField(blank=True, default=dict, help_text='{field: value there}', verbose_name='accepted as the partner has it')),
                 ('dispatch', models.ForeignKey(blank=True, help_text='the dispatch whose answer gave the present state', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.dispatch', verbose_name='made so by')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='billing_records', to='orders.order', verbose_name='order (jobId)')),
+                ('order', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='billing_records', to='orders.order', verbose_name='order (jobId)')),
             ],
             options={
                 'verbose_name': 'billing record',
@@ -394,7 +394,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=255, verbose_name='domain')),
                 ('key', models.CharField(db_index=True, max_length=255, verbose_name='domain in lower case')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='domains', to='orders.order', verbose_name='order')),
+                ('order', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='domains', to='orders.order', verbose_name='order')),
             ],
             options={
                 'verbose_name': 'domain',
