@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import HEARTBEAT_LIMIT, Breaker, CallCount, Heartbeat, Turn
+from integrations.models import HEARTBEAT_LIMIT, Breaker, CallCount, Heartbeat, LeaseLock
 from orders.admin.moments import ago
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
@@ -33,15 +33,15 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return ago(obj.seen_at)
 
 
-@admin.register(Turn)
-class TurnAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+@admin.register(LeaseLock)
+class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = fields = readonly_fields = ["what", "holder_of_it", "until_when"]
 
     @admin.display(description=_("work that one worker does at a time"))
     def what(self, obj):
         return obj.name
 
-    @admin.display(description=_("whose turn"), empty_value="-")
+    @admin.display(description=_("held by"), empty_value="-")
     def holder_of_it(self, obj):
         return obj.holder or "-"
 

@@ -25,16 +25,16 @@ class Heartbeat(models.Model):
         return self.cluster
 
 
-class Turn(models.Model):
-    """A lease on something that only one worker at a time does: its holder and its end."""
+class LeaseLock(models.Model):
+    """A lease on work that one worker at a time does: its holder and its end (integrations/worker/lease_lock.py)."""
 
     name = models.CharField(max_length=32, primary_key=True)
     holder = models.UUIDField(null=True)
     until = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = _("turn")
-        verbose_name_plural = _("turns")
+        verbose_name = _("lease lock")
+        verbose_name_plural = _("lease locks")
 
     def __str__(self):
         return self.name

@@ -15,7 +15,9 @@ class Contact(models.Model):
     mail = models.EmailField(_("mail"))
     tel = models.CharField(_("phone"), max_length=64, blank=True)
     role = models.CharField(_("role"), max_length=8, choices=Role.choices, default=Role.SA)
-    attribution = models.ForeignKey("orders.Province", models.PROTECT, related_name="+", verbose_name=_("attribution"))
+    attribution = models.ForeignKey(
+        "orders.Province", models.PROTECT, related_name="+", db_index=False, verbose_name=_("attribution")
+    )  # the constraint's index begins with it
     active = models.BooleanField(_("active"), default=True)
 
     class Meta:

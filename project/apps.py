@@ -9,7 +9,7 @@ class ProjectConfig(AppConfig):
     """Registers the start-up checks, and runs the first one."""
 
     name = "project"
-    verbose_name = _("Log-ins")
+    verbose_name = _("Accounts")
     default = True
 
     def ready(self):

@@ -1,10 +1,11 @@
-"""Request ids, the database's deadline, and the content security policy."""
+"""Request ids, the database's deadline, people's names, and the content security policy."""
 
 import re
 import uuid
 
 from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
 from integrations.inbound.body import LARGEST
+from orders.people import names_read_once
 from project.observability.logs import request_id
 
 BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
@@ -51,6 +52,19 @@ def _size(meta: dict) -> int:
     """The announced length of the body. If there is none or it makes no sense, the largest length that we read."""
     given = meta.get("CONTENT_LENGTH") or ""
     return min(int(given), LARGEST) if given.isascii() and given.isdecimal() and len(given) < 10 else LARGEST
+
+
+class PeopleMiddleware:
+    """Reads the names of people at most once for a page, however many it shows. Calls of partners show none."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if request.path.startswith("/api/"):
+            return self.get_response(request)
+        with names_read_once():
+            return self.get_response(request)
 
 
 class ContentSecurityPolicyMiddleware:

@@ -3,12 +3,12 @@
 import datetime
 
 import factory
-from django.contrib.auth.models import User
 from factory.django import DjangoModelFactory
 
-from integrations.models import Breaker, CallCount, Heartbeat, Turn
+from integrations.models import Breaker, CallCount, Heartbeat, LeaseLock
 from notifications.models import Contact
-from orders.models import Pause, Reconciliation, StaffScope
+from orders.models import Pause, Reconciliation
+from project.models import User
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
 
@@ -46,11 +46,11 @@ class PauseFactory(DjangoModelFactory):
     resumed_by = "staff:li"
 
 
-class TurnFactory(DjangoModelFactory):
+class LeaseLockFactory(DjangoModelFactory):
     class Meta:
-        model = Turn
+        model = LeaseLock
 
-    name = factory.Sequence(lambda n: f"turn-{n}")
+    name = factory.Sequence(lambda n: f"lock-{n}")
 
 
 class CallCountFactory(DjangoModelFactory):
@@ -81,24 +81,23 @@ class ReconciliationFactory(DjangoModelFactory):
 
 
 class UserFactory(DjangoModelFactory):
-    """A member of staff without any right."""
+    """A member of staff without any right. `UserFactory(letters=["BJ"])`: limited to orders of Beijing."""
 
     class Meta:
         model = User
+        skip_postgeneration_save = True
 
     username = factory.Sequence(lambda n: f"staff{n}")
     is_staff = True
 
-
-class StaffScopeFactory(DjangoModelFactory):
-    """A person who sees nothing until attributions are added: `StaffScopeFactory(letters=["BJ"])`."""
-
-    class Meta:
-        model = StaffScope
-        skip_postgeneration_save = True
-
-    user = factory.SubFactory(UserFactory)
-
     @factory.post_generation
     def letters(self, create, extracted, **kwargs):
-        self.attributions.set(extracted or [])
+        if extracted is not None:
+            limit_to(self, extracted)
+
+
+def limit_to(user, letters):
+    """The account sees only orders of these attributions from now on."""
+    user.limited = True
+    user.save(update_fields=["limited"])
+    user.attributions.set(letters)

@@ -30,11 +30,11 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     CallCountFactory,
     ContactFactory,
     HeartbeatFactory,
+    LeaseLockFactory,
     PauseFactory,
     ReconciliationFactory,
-    StaffScopeFactory,
-    TurnFactory,
     UserFactory,
+    limit_to,
 )
 
 

@@ -26,7 +26,7 @@ from integrations.database_deadline import Outage, is_away, one_line
 from integrations.delivery import rate
 from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
-from integrations.worker.lease_lock import Turn
+from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.db.compiled_sql import Prepared, Slot
@@ -125,7 +125,7 @@ class Drain:
     report: Report = field(default_factory=Report)
 
     def run(self) -> Report:
-        """Delivers, then waits for what is due soon if it is this worker's turn to wait."""
+        """Delivers, then waits for what is due soon if no other worker waits for it."""
         self.began = time.monotonic()
         self.calls: dict[Future, Flight] = {}
         self.breakers = Recent(open_partners)
@@ -134,9 +134,9 @@ class Drain:
         self.lanes = {
             name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads) for name in Partner.values
         }
-        turn = Turn("linger") if self.linger else None
+        lingering = Lease("linger") if self.linger else None
         try:
-            while self._round(turn):
+            while self._round(lingering):
                 pass
         except Exception:
             self._bring_home()
@@ -144,11 +144,11 @@ class Drain:
         finally:
             for lane in self.lanes.values():
                 lane.pool.shutdown(wait=False, cancel_futures=True)
-            if turn:
-                turn.give_back()
+            if lingering:
+                lingering.give_back()
         return self.report
 
-    def _round(self, turn: Turn | None) -> bool:
+    def _round(self, lingering: Lease | None) -> bool:
         """Claims and collects once. Returns False when the run is over."""
         over = ending.is_set() or (self.seconds is not None and time.monotonic() - self.began > self.seconds)
         claimed = 0 if over else self._fill()
@@ -162,7 +162,7 @@ class Drain:
         if over:
             self.report.again = True
             return False
-        return bool(claimed) or (turn is not None and self._wait_for_next(turn))
+        return bool(claimed) or (lingering is not None and self._wait_for_next(lingering))
 
     def _fill(self) -> int:
         """Claims as much as the partners have room for, and starts the calls."""
@@ -266,14 +266,14 @@ class Drain:
         self.report.failed += results.count(Attempt.Outcome.REFUSED)
         self.on_progress(self.report)
 
-    def _wait_for_next(self, turn: Turn) -> bool:
+    def _wait_for_next(self, lingering: Lease) -> bool:
         """Sleeps until something is due, if that is soon and no other worker waits for it."""
-        if not turn.is_free():
+        if not lingering.is_free():
             return False
         now = timezone.now()
         moments = (next_due(after=now, until=now + LOOK_AHEAD), next_probe(after=now), next_end(until=now + LOOK_AHEAD))
         soon = min(filter(None, moments), default=None)
-        if soon is None or not turn.take():
+        if soon is None or not lingering.take():
             return False
         left = CLAIM_FOR - (time.monotonic() - self.began)
         time.sleep(max(0.0, min((soon - now).total_seconds() + 0.01, LOOK_EVERY, left)))

@@ -7,13 +7,13 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
-from integrations import models
+from integrations.models import LeaseLock
 
 HELD_FOR = datetime.timedelta(seconds=5)
 RENEWED_AFTER = datetime.timedelta(seconds=2)
 
 
-class Turn:
+class Lease:
     """A lease. `take()` is True as long as we hold it. A holder that died loses it after five seconds."""
 
     def __init__(self, name: str):
@@ -26,7 +26,7 @@ class Turn:
         """Whether `take()` is worth a try. Reading costs less than a write."""
         if self.mine:
             return True
-        row = models.Turn.objects.filter(name=self.name).first()
+        row = LeaseLock.objects.filter(name=self.name).first()
         return row is None or row.holder is None or row.until < timezone.now()
 
     def take(self) -> bool:
@@ -35,17 +35,17 @@ class Turn:
         if self.mine and self.renew_at and now < self.renew_at:
             return True
         free = Q(holder=self.me) | Q(holder=None) | Q(until__lt=now)
-        rows = models.Turn.objects.filter(free, name=self.name)
+        rows = LeaseLock.objects.filter(free, name=self.name)
         self.mine = bool(rows.update(holder=self.me, until=now + HELD_FOR)) or self._create_row(now)
         self.renew_at = now + RENEWED_AFTER
         return self.mine
 
     def _create_row(self, now: datetime.datetime) -> bool:
         """Makes the row. Only the very first holder does this."""
-        if models.Turn.objects.filter(name=self.name).exists():
+        if LeaseLock.objects.filter(name=self.name).exists():
             return False
         try:
-            models.Turn.objects.create(name=self.name, holder=self.me, until=now + HELD_FOR)
+            LeaseLock.objects.create(name=self.name, holder=self.me, until=now + HELD_FOR)
         except IntegrityError:
             return False
         return True
@@ -53,4 +53,4 @@ class Turn:
     def give_back(self) -> None:
         """Releases the lease. Does nothing if it is not ours."""
         if self.mine:
-            models.Turn.objects.filter(name=self.name, holder=self.me).update(holder=None, until=None)
+            LeaseLock.objects.filter(name=self.name, holder=self.me).update(holder=None, until=None)

@@ -14,7 +14,6 @@ from orders.admin import (  # importing them registers the pages
     pause,
     reconciliation,
     reference,
-    staff,
     timeline,
 )
 
@@ -32,6 +31,5 @@ __all__ = [
     "pause",
     "reconciliation",
     "reference",
-    "staff",
     "timeline",
 ]

@@ -9,6 +9,7 @@ from approvals.models import ApprovalRecord
 from orders.admin.chips import chip
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
+from orders.people import operator_of, spoken
 
 Result = ApprovalRecord.Result
 LATEST = 2000
@@ -21,11 +22,12 @@ class SeenLately(admin.SimpleListFilter):
     """
 
     field = ""
+    words = staticmethod(str)
 
     def lookups(self, request, model_admin):
         rows = model_admin.get_queryset(request).order_by("-pk").values_list(self.field, flat=True)[:LATEST]
         values = sorted({*rows, *([self.value()] if self.value() else [])})
-        return [(value, value) for value in values if value]
+        return [(value, self.words(value)) for value in values if value]
 
     def queryset(self, request, queryset):
         return queryset.filter(**{self.field: self.value()}) if self.value() else queryset
@@ -37,12 +39,13 @@ class NodeFilter(SeenLately):
 
 class OperatorFilter(SeenLately):
     title, parameter_name, field = _("operator"), "operator", "operator"
+    words = staticmethod(spoken)
 
 
 @admin.register(ApprovalRecord)
 class ApprovalRecordAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["time", "order_link", "result_chip", "node_cut", "operator", "opinion_cut", "ended", "source"]
+    list_display = ["time", "order_link", "result_chip", "node_cut", "who", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]
     list_filter = [NodeFilter, "result", OperatorFilter, ("time", admin.DateFieldListFilter), "source", "finished"]
     list_select_related = ["order"]
@@ -50,9 +53,9 @@ class ApprovalRecordAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     sortable_by = []
     search_fields = ["order__number__startswith"]
     search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = ["result_chip"]
+    readonly_fields = ["result_chip", "who"]
     fields = [
-        "order", "result_chip", "finished", "opinion", "operator", "node_name", "time", "source", "node", "record_id",
+        "order", "result_chip", "finished", "opinion", "who", "node_name", "time", "source", "node", "record_id",
         "received_at",
     ]  # fmt: skip
 
@@ -71,6 +74,10 @@ class ApprovalRecordAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("node name"))
     def node_cut(self, obj):
         return format_html('<span class="cut" title="{0}">{0}</span>', obj.node_name or obj.node)
+
+    @admin.display(description=_("operator"))
+    def who(self, obj):
+        return operator_of(obj)
 
     @admin.display(description=_("finished"))
     def ended(self, obj):

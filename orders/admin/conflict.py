@@ -18,7 +18,7 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
 from orders.order_page.glossary import WORDS
-from orders.order_page.history import actor_of
+from orders.people import actor_of
 
 ABSENT = "—"
 MOST_ROWS = 200

@@ -11,7 +11,8 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
 from orders.models import OrderEvent
-from orders.order_page.history import FILTERS, actor_of, tell
+from orders.order_page.history import FILTERS, tell
+from orders.people import actor_of
 
 WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FILTERS.items() if key})
 

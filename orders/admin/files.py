@@ -19,7 +19,7 @@ from orders.admin.search import search_orders
 from orders.attachments.preview import findings_of
 from orders.error_codes import cause_of
 from orders.models import Dispatch, OrderFiles
-from orders.order_page.history import actor_of
+from orders.people import actor_of
 from orders.queries.doubts import mark
 
 

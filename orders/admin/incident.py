@@ -1,5 +1,7 @@
 """Incidents and the orders that they stop."""
 
+import re
+
 from django.contrib import admin
 from django.db.models import Count, Q
 from django.urls import reverse
@@ -19,10 +21,12 @@ from orders.error_codes import cause_of, title_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
-from orders.order_page.history import actor_of
+from orders.people import actor_of, name_of
 
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices)
+# As `incident_desk` writes it: a time, and who wrote the note.
+NOTED_BY = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d )((?:staff|command):\S+): ", re.MULTILINE)
 
 OpenFilter = word_filter("open", _("over or not"), {
     "yes": (_("Not over yet"), Q(state__in=[State.OPEN, State.ACKNOWLEDGED])),
@@ -39,7 +43,7 @@ StoppedFilter = word_filter("stopped", _("stopped"), {
 
 @admin.register(Incident)
 class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner", "first", "last"]
+    list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "first", "last"]
     list_display_links = ["cause"]
     list_filter = [OpenFilter, "state", PartnerFilter, day_filter("first_at", _("first at"), parameter="first")]
     list_select_related = ["owner"]
@@ -47,9 +51,11 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
     sortable_by = []
     search_fields = ["code__startswith", "step__startswith"]
     search_help_text = _("error code or step: whole, or how it begins")
-    readonly_fields = ["what_to_do", "state_chip", "orders_stopped", "partner_name", "step_name", "last_detail"]
+    readonly_fields = [
+        "what_to_do", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "notes", "last_detail",
+    ]  # fmt: skip
     fieldsets = [
-        (None, {"fields": ["what_to_do", "state_chip", "orders_stopped", "owner", "note"]}),
+        (None, {"fields": ["what_to_do", "state_chip", "orders_stopped", "owner_name", "notes"]}),
         (_("Details"), {"fields": [
             "partner_name", "step_name", "last_detail", "code", "count", "first_at", "last_at",
         ]}),
@@ -101,6 +107,15 @@ class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, ad
             return "0"
         url = reverse("admin:orders_affectedorder_changelist")
         return format_html('<a href="{}?incident={}&amp;stopped=yes">{}</a>', url, incident.pk, incident.still)
+
+    @admin.display(description=_("owner"))
+    def owner_name(self, incident):
+        return name_of(incident.owner.username) if incident.owner else "-"
+
+    @admin.display(description=_("note"))
+    def notes(self, incident):
+        """Each note with its author's name."""
+        return NOTED_BY.sub(lambda found: f"{found[1]}{actor_of(found[2])[0]}: ", incident.note) or "-"
 
     @admin.display(description=_("first at"))
     def first(self, incident):

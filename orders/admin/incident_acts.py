@@ -18,6 +18,7 @@ from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.models import Incident
 from orders.models.querysets import UNRESOLVED
+from orders.people import name_of
 from orders.queries.doubts import mark
 from orders.services.incident_desk import (
     acknowledge_incident,
@@ -138,7 +139,7 @@ class IncidentActs:
             return
         messages.success(request, str(act.done))
         if act.key == "acknowledge" and before not in {None, request.user}:
-            messages.warning(request, _("%(name)s had taken it before.") % {"name": before.get_username()})
+            messages.warning(request, _("%(name)s had taken it before.") % {"name": name_of(before.username)})
 
     def carry_out(self, request, incident: Incident, key: str, note: str) -> None:
         by = f"staff:{request.user.get_username()}"

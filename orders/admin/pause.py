@@ -18,9 +18,10 @@ from orders.admin.scope import limit
 from orders.admin.standing import paused_for, slept_through_for, standing_for
 from orders.errors import NotAllowedError
 from orders.models import Order, Pause
-from orders.order_page.history import PARTNER_NAMES, actor_of
+from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.page import actor
 from orders.order_page.pauses import slept_words, will_pause, will_resume
+from orders.people import actor_of
 from orders.queries.pausing import waiting_steps
 from orders.services.pauses import pause_partner, resume_partner
 from orders.steps import OUTSIDE

@@ -15,7 +15,7 @@ from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
 from orders.error_messages import say
 from orders.models import Difference, Reconciliation
-from orders.order_page.history import actor_of
+from orders.people import actor_of
 
 
 @admin.register(Reconciliation)

@@ -1,4 +1,6 @@
-"""Which rows a user may see: those of orders of the user's attributions (`StaffScope`), on all pages alike.
+"""Which rows a user may see: those of orders of the user's attributions, on all pages alike.
+
+The user's account says whether it is limited, and to which attributions (`project.models.User`).
 
 Everything in the admin starts at `get_queryset`: lists, pages, search, counts, autocomplete and direct addresses. So
 limiting that limits them all. Only users without a limit see orders without an attribution.
@@ -6,14 +8,14 @@ limiting that limits them all. Only users without a limit see orders without an 
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from orders.models import AffectedOrder, Order, StaffScope
+from orders.models import AffectedOrder, Order
 
 
 def attributions_of(user) -> frozenset[str] | None:
     """The letters of the attributions that the user may see; None for all. Read once in a request."""
     if not hasattr(user, "desk_attributions"):
-        rows = list(StaffScope.objects.filter(user_id=user.pk).values_list("attributions", flat=True))
-        user.desk_attributions = frozenset(filter(None, rows)) if rows else None
+        letters = user.attributions.values_list("letters", flat=True) if user.limited else None
+        user.desk_attributions = letters if letters is None else frozenset(letters)
     return user.desk_attributions
 
 

@@ -7,7 +7,7 @@ from orders.admin.json_block import json_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly
 from orders.models import Timeline
-from orders.order_page.history import actor_of
+from orders.people import actor_of
 
 
 @admin.register(Timeline)

@@ -1,6 +1,8 @@
-"""Loads the service types and attributions of contract 3.1; a site may correct them in the admin."""
+"""Loads the service types and attributions of contract 3.1, which a site may correct in the admin, and gives the
+database a name, by which each machine remembers how far it has seen it (contract 5, `restored`)."""
 
 from django.db import migrations
+from django.utils import timezone
 
 SERVICE_TYPES = [("1", "web", ["0"]), ("2", "download", ["0"]), ("3", "vod", ["0"]), ("4", "liveStream", ["-1"])]
 PROVINCES = """
@@ -22,6 +24,12 @@ def load(apps, schema_editor):
         province.objects.get_or_create(letters=letters, defaults={"code": code, "name": name})
 
 
+def begin(apps, schema_editor):
+    rows = apps.get_model("orders", "Timeline").objects.using(schema_editor.connection.alias)
+    if not rows.exists():
+        rows.create(begun_at=timezone.now())
+
+
 class Migration(migrations.Migration):
     dependencies = [("orders", "0001_initial")]
-    operations = [migrations.RunPython(load, migrations.RunPython.noop)]
+    operations = [migrations.RunPython(step, migrations.RunPython.noop) for step in (load, begin)]

@@ -10,7 +10,6 @@ from orders.models.pause import Pause
 from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
-from orders.models.scope import StaffScope
 from orders.models.timeline import Timeline
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "Province",
     "Reconciliation",
     "ServiceType",
-    "StaffScope",
     "Timeline",
     "TrialClaim",
     "TrialUsage",

@@ -20,7 +20,9 @@ class BillingRecord(models.Model):
 
     THERE = frozenset({State.LIVE, State.UNKNOWN})  # the customer is billed by it, or may be
 
-    order = models.ForeignKey("Order", models.PROTECT, related_name="billing_records", verbose_name=_("order (jobId)"))
+    order = models.ForeignKey(
+        "Order", models.PROTECT, related_name="billing_records", db_index=False, verbose_name=_("order (jobId)")
+    )  # the constraint's index begins with it
     info_type = models.CharField(_("infoType"), max_length=1, choices=Type.choices)
     product_id = models.CharField(_("productId"), max_length=64)
     business_type = models.CharField(_("businessType"), max_length=8)

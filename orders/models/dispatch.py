@@ -34,7 +34,9 @@ class Dispatch(models.Model):
         APPROVAL = "approval", _("BPM's approval")
         START = "start", _("the start day")
 
-    order = models.ForeignKey("Order", models.PROTECT, related_name="dispatches", verbose_name=_("order"))
+    order = models.ForeignKey(
+        "Order", models.PROTECT, related_name="dispatches", db_index=False, verbose_name=_("order")
+    )  # `dispatch_order` begins with it
     step = models.CharField(_("step"), max_length=32, choices=Step.choices)
     channel = models.CharField(_("channel"), max_length=8, choices=Channel.choices)
     position = models.PositiveSmallIntegerField(_("position"))

@@ -64,7 +64,9 @@ class Order(models.Model):
     )
     trial_number = models.CharField(_("trial number"), max_length=64, blank=True, db_index=True)
     first = models.BooleanField(_("first activation"), null=True, blank=True)
-    attribution = models.ForeignKey("Province", models.PROTECT, null=True, blank=True, verbose_name=_("attribution"))
+    attribution = models.ForeignKey(
+        "Province", models.PROTECT, null=True, blank=True, db_index=False, verbose_name=_("attribution")
+    )  # `order_attribution` (orders/db/indexes.py) begins with it
     service_type = models.ForeignKey("ServiceType", models.PROTECT, null=True, blank=True, verbose_name=_("service"))
 
     enterprise_id = models.CharField(_("enterprise id"), max_length=64, blank=True)
@@ -196,7 +198,9 @@ class Order(models.Model):
 class OrderDomain(models.Model):
     """A domain of an order, as sent. Compared in lower case. A change holds the full list that results from it."""
 
-    order = models.ForeignKey("Order", models.CASCADE, related_name="domains", verbose_name=_("order"))
+    order = models.ForeignKey(
+        "Order", models.CASCADE, related_name="domains", db_index=False, verbose_name=_("order")
+    )  # the constraint's index begins with it
     name = models.CharField(_("domain"), max_length=255)
     key = models.CharField(_("domain in lower case"), max_length=255, db_index=True)
 

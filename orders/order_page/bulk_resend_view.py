@@ -17,8 +17,8 @@ from orders.order_page.bulk_resend import MOST, ManyFilter, choose, results_of
 from orders.order_page.bulk_resend_origin import Origin
 from orders.order_page.decisions.base import LONGEST_REASON
 from orders.order_page.decisions.resend import VERDICTS, say_judgement
-from orders.order_page.history import actor_of
 from orders.order_page.page import actor
+from orders.people import actor_of
 from orders.services.breakers import partners_down
 from orders.services.outbox.resend import Selection, judge, resend
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.error_messages import say
 from orders.models import Difference, Dispatch, Order
-from orders.order_page.history import actor_of
+from orders.people import actor_of
 from orders.queries.doubts import SERVED
 
 Kind, State = Difference.Kind, Difference.State

@@ -9,8 +9,8 @@ from django.db.models import Q
 from approvals.models import ApprovalRecord
 from orders.models import Dispatch, Order, Pause
 from orders.models.proxies import open_conflicts
-from orders.order_page.history import actor_of
 from orders.order_page.ladder.steps import Facts, Trouble, Waiver
+from orders.people import actor_of
 from orders.queries.doubts import count_open
 from orders.queries.stuck import blocker_of
 from orders.services.breakers import partners_down

@@ -11,6 +11,7 @@ from approvals.models import ApprovalRecord
 from orders.error_codes import cause_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.order_page.error_details import said
+from orders.people import actor_of
 from orders.steps import Partner
 
 PERSON = Q(actor__startswith="staff:") | Q(actor__startswith="command:")
@@ -91,10 +92,6 @@ WHY = {
     "rejected": gettext_lazy("BPM rejected it"),
     "withdrawn": gettext_lazy("it was withdrawn"),
 }
-ACTORS = {
-    "bboss": "BBOSS", "bpm": "BPM", "worker": gettext_lazy("worker"), "system": gettext_lazy("system"),
-    "watchdog": gettext_lazy("watchdog"), "sweep": gettext_lazy("sweep"),
-}  # fmt: skip
 PARTNER_NAMES = dict(Partner.choices) | {"order": gettext_lazy("The order")}
 LABELS = {
     "old": Order.State, "new": Order.State, "because": Order.Held, "was": Order.Held, "step": Dispatch.Step,
@@ -134,13 +131,6 @@ def tell(row: OrderEvent) -> Told:
         more = cause_of(str(data["code"])).what
     error = row.kind in {"incident", "step_failed"}
     return Told(row, who, person, what, str(more), error)
-
-
-def actor_of(actor: str) -> tuple[str | Promise, bool]:
-    """Who it was, in words, and whether that is a person."""
-    kind, _colon, name = actor.partition(":")
-    person = kind in {"staff", "command"} and bool(name)
-    return (name if person else ACTORS.get(actor, actor)), person
 
 
 class _Facts(dict):

@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from orders.models import Dispatch, Order, Pause
+from orders.people import spoken
 from orders.steps import OUTSIDE, PARTNERS, channels_of
 
 
@@ -109,7 +110,7 @@ def say_paused(pause: Pause) -> str:
 def say_when(pause: Pause) -> str:
     """`since 2023-09-20 18:54 until 2023-09-20 22:00 by command:root (maintenance)`."""
     until = f" until {_minute(pause.until)}" if pause.until else ""
-    return f"since {_minute(pause.since)}{until} by {pause.paused_by} ({pause.reason})"
+    return f"since {_minute(pause.since)}{until} by {spoken(pause.paused_by)} ({pause.reason})"
 
 
 def steps(waiting: int) -> str:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
+from orders.people import spoken
 from orders.queries.pausing import slept_through, waiting_steps
 from orders.services.incidents import (
     PARTNER_PAUSED,
@@ -145,7 +146,7 @@ def _remind(row: Pause, now: datetime.datetime) -> bool:
     """Reminds of one pause. False if another worker has done so."""
     if not Pause.objects.not_ended().filter(pk=row.pk, reminded_at=row.reminded_at).update(reminded_at=now):
         return False
-    detail = f"{row.paused_by}: {row.reason}"
+    detail = f"{spoken(row.paused_by)}: {row.reason}"
     told = set(_reminders(row.partner).values_list("affected__order", flat=True))
     for order in _one_of_each_attribution(row.partner, now):
         incident = open_incident(order, **_about(row.partner), detail=detail, now=now)

@@ -19,7 +19,7 @@ READ = [
 ]
 ENGINE_ROOM = [
     "orders.view_timeline",
-    "integrations.view_turn",
+    "integrations.view_leaselock",
     "integrations.view_callcount",
     "django_q.view_schedule",
     "django_q.view_success",
@@ -57,11 +57,9 @@ ADMINISTRATOR = [
     "orders.compensate_order",
     "orders.withdraw_order",
     *REPAIR,
-    *(f"orders.{act}_{model}" for model in ("province", "servicetype", "staffscope") for act in ("add", "change")),
-    "orders.view_staffscope",
-    "orders.delete_staffscope",
+    *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
     *(f"notifications.{act}_contact" for act in ("add", "change", "delete")),
-    *(f"auth.{act}_user" for act in ("view", "add", "change")),
+    *(f"project.{act}_user" for act in ("view", "add", "change")),
     "auth.view_group",
     "admin.view_logentry",
     "project.view_failedlogin",
@@ -73,8 +71,7 @@ ROLES = {
     "审计员": [
         *READ,
         *ENGINE_ROOM,
-        "orders.view_staffscope",
-        "auth.view_user",
+        "project.view_user",
         "auth.view_group",
         "admin.view_logentry",
         "project.view_failedlogin",

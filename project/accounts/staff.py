@@ -3,26 +3,39 @@
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.models import Group, Permission
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.scope import attributions_of
 from project.accounts.permission_words import permission_words
+from project.models import User
 
 GIVES_ALL = ["is_superuser", "user_permissions"]
+CHECK_BOXES = {"groups", "attributions"}
+AWAY = _("For colleagues to read. The desk hands nothing over by itself.")
 
 
 class PermissionWords:
-    """Shows permissions in words, and the few roles as check boxes."""
+    """Shows permissions in words, and the few roles and attributions as check boxes."""
 
     def formfield_for_manytomany(self, db_field, request=None, **kwargs):
-        if db_field.name == "groups":
+        if db_field.name in CHECK_BOXES:
             kwargs["widget"] = forms.CheckboxSelectMultiple
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if field and db_field.related_model is Permission:
             field.label_from_instance = permission_words
         return field
+
+
+class StaffForm(UserChangeForm):
+    def clean(self):
+        """Refuses attributions without the limit: the user would see all orders, which nobody meant."""
+        found = super().clean()
+        if found.get("attributions") and not found.get("limited"):
+            self.add_error("limited", _("Attributions are chosen: tick the limit as well, or choose none."))
+        return found
 
 
 class DeskUserAdmin(PermissionWords, UserAdmin):
@@ -32,10 +45,33 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
     somebody else.
     """
 
-    list_display = ["username", "last_name", "first_name", "is_staff", "is_active", "is_superuser"]
-    list_filter = ["is_staff", "is_active", "groups"]
+    form = StaffForm
+    list_display = ["username", "display_name", "phone", "letters", "is_staff", "is_active", "is_superuser"]
+    list_filter = ["is_staff", "is_active", "limited", "groups"]
+    search_fields = ["username", "display_name", "email"]
     filter_horizontal = ["user_permissions"]
+    autocomplete_fields = ["deputy"]
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        (_("Person"), {"fields": ["display_name", "phone", "email"]}),
+        (_("Which orders"), {"fields": ["limited", "attributions"]}),
+        (_("Away"), {"fields": ["away_until", "deputy"], "description": AWAY}),
+        (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
+        (_("Dates"), {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["username", "display_name", "usable_password", "password1", "password2"]}),
+    ]
     search_help_text = _("user name, name or mail address: any part")
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).prefetch_related("attributions")
+
+    @admin.display(description=_("attributions"))
+    def letters(self, user):
+        if not user.limited:
+            return _("all")
+        return ", ".join(str(row) for row in user.attributions.all()) or _("none: sees nothing")
 
     def has_add_permission(self, request):
         return super().has_add_permission(request) and attributions_of(request.user) is None
@@ -91,6 +127,6 @@ class DeskGroupAdmin(PermissionWords, GroupAdmin):
         return request.user.is_superuser
 
 
-admin.site.unregister([User, Group])
+admin.site.unregister(Group)
 admin.site.register(User, DeskUserAdmin)
 admin.site.register(Group, DeskGroupAdmin)

@@ -24,7 +24,6 @@ WORDS = {
     "InboundMessage": _("BBOSS has sent nothing yet."),
     "TrialClaim": _("No activation holds a trial yet."),
     "Contact": _("No contacts yet: all mail goes to the default contact."),
-    "StaffScope": _("Nobody is limited to attributions: everybody sees all orders."),
     "Heartbeat": _("No worker has run yet; start it with manage.py worker."),
     "Breaker": _("No partner has been called yet."),
     "Pause": _("No partner has been paused yet."),
@@ -35,12 +34,12 @@ WORDS = {
     "OrderDomain": _("No domains yet. They come with the orders."),
     "AcceptedCall": _("No request has been accepted yet."),
     "LogEntry": _("Nobody has changed accounts, contacts or settings yet."),
-    "Turn": _("No worker has taken a turn yet."),
+    "LeaseLock": _("No worker has taken a lease lock yet."),
     "CallCount": _("Nobody has called lately."),
     "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),
     "Success": _("No task has run yet."),
 }
-OF_ALL = {"Heartbeat", "Breaker", "Pause", "Turn", "CallCount", "FailedLogin", "StaffScope"}
+OF_ALL = {"Heartbeat", "Breaker", "Pause", "LeaseLock", "CallCount", "FailedLogin"}
 """Lists that show the same rows to users limited to attributions."""
 OTHERS = _("Nothing of your attributions is here.")
 HIDDEN = _("This belongs to no attribution; only those who see all attributions see it.")

@@ -2,16 +2,17 @@
 
 from django.utils.translation import gettext_lazy as _
 
+QUEUE = ["Schedule", "OrmQ", "Success", "Failure"]
 SECTIONS = [
     ("desk", _("Orders"), ["Order", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles"]),
     ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Dispatch", "Attempt"]),
     ("money", _("Billing and reconciliation"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),
     ("trace", _("Traces"), ["InboundMessage", "OrderEvent", "LogEntry", "OrderDomain", "TrialClaim", "AcceptedCall"]),
-    ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "StaffScope", "User", "Group", "FailedLogin"]),
+    ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "User", "Group", "FailedLogin"]),
     (
         "engine",
         _("Engine room"),
-        ["Heartbeat", "Breaker", "Pause", "Turn", "CallCount", "Schedule", "OrmQ", "Success", "Failure", "Timeline"],
+        ["Heartbeat", "Breaker", "Pause", "LeaseLock", "CallCount", *QUEUE, "Timeline"],
     ),
 ]
 

@@ -13,6 +13,7 @@ from project.demo.processes import Children
 from project.demo.report import done
 
 STARTED_WITHIN = 60
+NAME_THE_PERSON = "from project.models import User; User.objects.update(display_name='王敏')"
 GUNICORN = ["-m", "gunicorn", "project.wsgi", "--workers", "2", "--threads", "4", "--no-control-socket"]
 
 
@@ -65,6 +66,7 @@ def start_desk(children: Children) -> Desk:
     children.environment |= partner_addresses(sandbox)
     children.manage("migrate", "--verbosity", "0")
     children.manage("createsuperuser", "--noinput")
+    children.manage("shell", "-v0", "-c", NAME_THE_PERSON)
     done(f"database made in {children.folder}")
     web = start_web(children)
     done(f"web at {web}")

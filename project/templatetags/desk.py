@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from orders.admin.moments import ago
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
-from orders.order_page.ladder.steps import who_paused
+from orders.people import actor_of
 from project.admin_site.empty_lists import words_of
 from project.admin_site.paging import MOST
 
@@ -47,10 +47,10 @@ def partner_paused(row) -> str:
     return str(PARTNER_NAMES[row.pause.partner])
 
 
-@register.filter(name="who_paused")
-def who_paused_filter(row) -> str:
-    """Who paused it."""
-    return who_paused(row.pause)
+@register.filter
+def person(actor: str) -> str:
+    """Who did something, from what a row stores."""
+    return str(actor_of(actor)[0])
 
 
 register.filter("paused_until", pauses.until)

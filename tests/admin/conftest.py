@@ -12,10 +12,8 @@ def member(client):
     """`member("业务人员", letters=["BJ"])`: the client of a person in a role, limited to attributions where given."""
 
     def sign_in(*roles, letters=None):
-        user = factories.UserFactory()
+        user = factories.UserFactory(letters=letters)
         user.groups.set(Group.objects.filter(name__in=roles))
-        if letters is not None:
-            factories.StaffScopeFactory(user=user, letters=letters)
         client.force_login(user)
         client.person = user
         return client

@@ -2,7 +2,7 @@
 
 import datetime
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
@@ -10,6 +10,7 @@ from orders.books import Finding, HeldRecord, Look
 from orders.models import BillingRecord, Conflict, Order, OrderDomain
 from orders.order_page.facts import last_event
 from orders.services.reconciliation.results import snapshot
+from project.models import User
 from tests import factories
 
 S = Order.State

@@ -1,4 +1,4 @@
-"""A row behind every page of the desk, by its admin's name: `orders_order`, `auth_user`, ..."""
+"""A row behind every page of the desk, by its admin's name: `orders_order`, `project_user`, ..."""
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
@@ -40,15 +40,14 @@ def of_order(order):
 ALL_MAKERS = {
     "orders_reconciliation": make.ReconciliationFactory,
     "orders_timeline": lambda: Timeline.objects.create(begun_at=timezone.now()),
-    "orders_staffscope": make.StaffScopeFactory,
     "orders_servicetype": lambda: ServiceType.objects.create(code=str(ServiceType.objects.count() + 1), cdn_type="x"),
     "orders_province": lambda: new_province(Province.objects.count()),
     "orders_pause": make.PauseFactory,
     "integrations_heartbeat": make.HeartbeatFactory,
-    "integrations_turn": make.TurnFactory,
+    "integrations_leaselock": make.LeaseLockFactory,
     "integrations_callcount": make.CallCountFactory,
     "integrations_breaker": make.BreakerFactory,
-    "auth_user": make.UserFactory,
+    "project_user": make.UserFactory,
     "auth_group": lambda: Group.objects.create(name=f"g{Group.objects.count()}"),
     "admin_logentry": lambda: LogEntry.objects.create(
         user=make.UserFactory(), object_repr="x", action_flag=CHANGE, change_message="x"

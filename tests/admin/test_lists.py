@@ -106,7 +106,7 @@ def test_counting_stops(admin_client, monkeypatch):
 
 
 @pytest.mark.parametrize("model", ["orders_order", "orders_dispatch", "approvals_approvalrecord", "notifications_mail",
-                                   "integrations_heartbeat", "django_q_ormq", "auth_user"])  # fmt: skip
+                                   "integrations_heartbeat", "django_q_ormq", "project_user"])  # fmt: skip
 def test_every_list_of_the_site_counts_so(admin_client, model):
     cl = admin_client.get(reverse(f"admin:{model}_changelist")).context["cl"]
     assert isinstance(cl.paginator, paging.CappedPaginator)

@@ -6,12 +6,11 @@ import pytest
 import time_machine
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from project.models import FailedLogin
+from project.models import FailedLogin, User
 from tests.bboss_messages import accepted, post_order
 from tests.conftest import shanghai
 

@@ -61,7 +61,7 @@ def hostile(admin_user):
     found["django_q_ormq"] = queued(HOSTILE)
     Order.objects.filter(pk=found["orders_order"].pk).update(number=number)  # messages name it
     type(found["orders_inboundmessage"])._base_manager.all().update(order_number=number)
-    type(admin_user).objects.filter(pk=admin_user.pk).update(first_name=RAW, last_name=RAW)
+    type(admin_user).objects.filter(pk=admin_user.pk).update(display_name=RAW)
     return found
 
 
@@ -112,7 +112,7 @@ def test_what_was_typed_comes_back_escaped(admin_client, hostile):
     admin_client.post(reverse("admin:orders_incident_act", args=[incident.pk, "note"]), {"note": HOSTILE})
     answers += [
         Client().post(reverse("admin:login"), {"username": HOSTILE, "password": "x", "next": HOSTILE}),
-        admin_client.post(reverse("admin:auth_user_add"), {"username": HOSTILE}),
+        admin_client.post(reverse("admin:project_user_add"), {"username": HOSTILE}),
         admin_client.get(reverse("admin:orders_incident_change", args=[incident.pk])),
     ]
     assert [wrong(answer, answer.content.decode()) for answer in answers] == [[]] * len(answers)

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.models import Attempt, Order, OrderEvent, StaffScope
+from orders.models import Attempt, Order, OrderEvent
 from orders.order_page.tabs import TABS
 from tests import factories
 from tests.admin.orders import billed, failed, held_for_files, page, scheduled, staff, step
@@ -221,7 +221,7 @@ def test_the_page_writes_nothing(admin_client):
 def test_what_is_out_of_scope_can_t_be_reached(client):
     user = staff("resend_order", "see_personal_data")
     scope = factories.OrderFactory(attribution_id="SH")
-    StaffScope.objects.create(user=user).attributions.set(["SH"])
+    factories.limit_to(user, ["SH"])
     client.force_login(user)
     mine, other = scope, failed()
     assert client.get(page(mine)).status_code == 200

@@ -58,8 +58,8 @@ def test_a_limited_person_is_not_told_that_there_is_nothing(client, letter):
 
 
 def test_who_only_looks_at_an_account_is_offered_no_password(client, admin_user):
-    url = reverse("admin:auth_user_change", args=[admin_user.pk])
-    colleague = reverse("admin:auth_user_change", args=[make.UserFactory().pk])
+    url = reverse("admin:project_user_change", args=[admin_user.pk])
+    colleague = reverse("admin:project_user_change", args=[make.UserFactory().pk])
     staff = sign_in(client, "M")  # keeps accounts, but not a superuser's
     assert "field-password" not in staff.get(url).content.decode()
     assert "field-password" in staff.get(colleague).content.decode()

@@ -3,18 +3,19 @@
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from notifications.models import Contact
-from orders.models import Dispatch, Order, Province, ServiceType, StaffScope
+from orders.models import Dispatch, Order, Province, ServiceType
+from project.models import User
 from tests import factories
 
 OURS = [
     model for label in ("orders", "approvals", "notifications", "integrations")
     for model in apps.get_app_config(label).get_models()
 ]  # fmt: skip
-EDITABLE = {Contact, Province, ServiceType, StaffScope}
+EDITABLE = {Contact, Province, ServiceType}
 FACTORIES = {
     factory._meta.model: factory
     for factory in vars(factories).values()

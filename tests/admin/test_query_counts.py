@@ -117,21 +117,21 @@ def test_a_conflict_with_many_messages(unlimited):
     grows_not(unlimited, url, lambda: make.InboundMessageFactory(order_number=order.number), PAGE)
 
 
-@pytest.mark.parametrize("name", ["user", "group"])
-def test_accounts(member, admin_client, name):
-    row = make.UserFactory() if name == "user" else ALL_MAKERS["auth_group"]()
-    url = reverse(f"admin:auth_{name}_change", args=[row.pk])
+@pytest.mark.parametrize("name", ["project_user", "auth_group"])
+def test_accounts(admin_client, name):
+    row = ALL_MAKERS[name]()
+    url = reverse(f"admin:{name}_change", args=[row.pk])
     grows_not(admin_client, url, ALL_MAKERS["auth_group"], PAGE)
 
 
-def test_limits_of_staff(unlimited):
-    row = make.StaffScopeFactory()
-    url = reverse("admin:orders_staffscope_change", args=[row.pk])
+def test_an_account(unlimited):
+    row = make.UserFactory(letters=[])
+    url = reverse("admin:project_user_change", args=[row.pk])
     grows_not(unlimited, url, lambda: row.attributions.add(ALL_MAKERS["orders_province"]()), PAGE)
 
 
 def test_autocomplete(unlimited):
-    url = reverse("admin:autocomplete") + "?app_label=orders&model_name=staffscope&field_name=user"
+    url = reverse("admin:autocomplete") + "?app_label=project&model_name=user&field_name=deputy"
     grows_not(unlimited, url, make.UserFactory, PAGE)
 
 

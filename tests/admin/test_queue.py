@@ -2,11 +2,12 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Success, Task
 
+from project.models import User
 from tests.admin.rows import ALL_MAKERS
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from django.urls import reverse
 
-from orders.models import Dispatch, OrderEvent, StaffScope
+from orders.models import Dispatch, OrderEvent
 from orders.order_page import bulk_resend
 from tests import factories
 from tests.admin.orders import billed, failed, staff, step
@@ -121,7 +121,7 @@ def test_a_reason_is_asked_for(sender):
 
 def test_orders_out_of_scope_are_left_alone(client):
     user = staff("resend_order")
-    StaffScope.objects.create(user=user).attributions.set(["SH"])
+    factories.limit_to(user, ["SH"])
     client.force_login(user)
     other, mine = failed(), failed()
     mine.attribution_id = "SH"

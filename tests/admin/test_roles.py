@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.urls import reverse
 
+from project.models import User
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +19,7 @@ EVERYBODY_SEES = {
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
     "heartbeat", "breaker", "pause",
 }  # fmt: skip
-ENGINE_ROOM = {"timeline", "turn", "callcount", "schedule", "success", "failure", "ormq"}
+ENGINE_ROOM = {"timeline", "leaselock", "callcount", "schedule", "success", "failure", "ormq"}
 ACTS = {
     #                         业务 工程 审计 管理
     "see_personal_data":     "yes no  no  yes",
@@ -47,10 +48,6 @@ ACTS = {
     "change_province":       "no  no  no  yes",
     "add_servicetype":       "no  no  no  yes",
     "change_servicetype":    "no  no  no  yes",
-    "view_staffscope":       "no  no  yes yes",
-    "add_staffscope":        "no  no  no  yes",
-    "change_staffscope":     "no  no  no  yes",
-    "delete_staffscope":     "no  no  no  yes",
     "view_user":             "no  no  yes yes",
     "add_user":              "no  no  no  yes",
     "change_user":           "no  no  no  yes",
@@ -80,7 +77,7 @@ def test_making_the_roles_again_adds_what_is_missing_and_takes_nothing():
     lost, own = group.permissions.first(), Permission.objects.get(codename="add_note")
     group.permissions.remove(lost)
     group.permissions.add(own)
-    migration = importlib.import_module("project.migrations.0001_roles")
+    migration = importlib.import_module("project.migrations.0003_roles")
     migration.make_roles(apps, SimpleNamespace(connection=connection))
     assert {lost, own} <= set(group.permissions.all())
     assert Group.objects.filter(name__in=ROLES).count() == 4
@@ -100,7 +97,7 @@ def test_the_queue_is_not_for_business_staff(member, role, status):
 
 def test_an_administrator_cannot_make_a_superuser(member):
     admin, other = member("管理员"), factories.UserFactory()
-    url = reverse("admin:auth_user_change", args=[other.pk])
+    url = reverse("admin:project_user_change", args=[other.pk])
     text = admin.get(url).content.decode()
     assert 'name="is_superuser"' not in text
     assert 'name="user_permissions"' not in text
@@ -113,14 +110,17 @@ def test_an_administrator_cannot_make_a_superuser(member):
 def test_an_administrator_cannot_touch_a_superuser(member):
     root = User.objects.create_superuser("root", password="x")
     admin = member("管理员")
-    assert admin.post(reverse("admin:auth_user_change", args=[root.pk]), {"username": "x"}).status_code == 403
+    assert admin.post(reverse("admin:project_user_change", args=[root.pk]), {"username": "x"}).status_code == 403
     assert admin.post(reverse("admin:auth_user_password_change", args=[root.pk]), {}).status_code == 403
     assert admin.post(reverse("admin:auth_group_change", args=[Group.objects.first().pk]), {}).status_code == 403
 
 
 def test_nobody_lifts_their_own_limit(member):
     admin = member("管理员", letters=["BJ"])
-    url = reverse("admin:orders_staffscope_change", args=[admin.person.scope.pk])
+    url = reverse("admin:project_user_change", args=[admin.person.pk])
     assert admin.get(url).status_code == 200
-    assert admin.post(url, {"user": admin.person.pk, "attributions": ["BJ", "SH"]}).status_code == 403
+    assert (
+        admin.post(url, {"username": admin.person.username, "limited": "on", "attributions": ["BJ", "SH"]}).status_code
+        == 403
+    )
     assert admin.post(url.replace("change", "delete"), {"post": "yes"}).status_code == 403

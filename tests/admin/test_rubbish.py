@@ -109,8 +109,8 @@ def own_pages():
         yield reverse("admin:orders_order_resent", args=[number])
     for odd in ("\u00b2", "a\0b", "_00", "x" * 3000):
         yield reverse("admin:orders_order_change", args=[quote(odd)])
-    finder = reverse("admin:autocomplete") + "?app_label=orders&model_name=staffscope&field_name=user"
-    yield from (f"{finder}&term=%00", f"{finder}&page=abc", f"{finder}&page={HUGE}", finder.replace("user", "%00"))
+    finder = reverse("admin:autocomplete") + "?app_label=project&model_name=user&field_name=deputy"
+    yield from (f"{finder}&term=%00", f"{finder}&page=abc", f"{finder}&page={HUGE}", finder.replace("deputy", "%00"))
     yield reverse("admin:autocomplete") + "?app_label=%00"
 
 

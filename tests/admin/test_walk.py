@@ -44,14 +44,13 @@ MODELS = {
     "orders_reconciliation":    "BEAMSLF BEAMS  -   -   -",
     "orders_province":          "BEAMSLF BEAMSLF MSLF MSLF S",
     "orders_servicetype":       "BEAMSLF BEAMSLF MSLF MSLF S",
-    "orders_staffscope":        "AMSLF   AMSLF  MS  MS  MS",
     "integrations_heartbeat":   "BEAMSLF BEAMSLF -  -   -",
     "integrations_breaker":     "BEAMSLF BEAMSLF -  -   -",
     "orders_pause":             "BEAMSLF BEAMSLF -  -   -",
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
-    "integrations_turn":        ENGINE,
+    "integrations_leaselock":   ENGINE,
     "integrations_callcount":   ENGINE,
-    "auth_user":                "AMSLF   AMSLF  MS  MS  S",
+    "project_user":             "AMSLF   AMSLF  MS  MS  S",
     "auth_group":               "AMSLF   AMSLF  S   S   S",
     "admin_logentry":           "AMSLF   AMS    -   -   -",
     "project_failedlogin":      "AMSLF   AMSLF  -   -   -",
@@ -158,15 +157,15 @@ def own_addresses(found, tmp_path, settings):
     settings.ATTACHMENT_DIR = tmp_path
     (tmp_path / order.info_security).write_bytes(b"x")
     event = make.OrderEventFactory(order=None, kind="resend")
-    user = "?app_label=orders&model_name=staffscope&field_name=user"
+    deputy = "?app_label=project&model_name=user&field_name=deputy"
     arguments = {
         "orders_order_file": [order.pk, "info_security"],
         "orders_order_resent": [event.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
-        "auth_user_password_change": [found["auth_user"].pk],
+        "auth_user_password_change": [found["project_user"].pk],
     }
-    more = {"autocomplete": user}
+    more = {"autocomplete": deputy}
     return {name: reverse(f"admin:{name}", args=arguments.get(name)) + more.get(name, "") for name in OWN}
 
 

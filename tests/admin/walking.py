@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.urls import reverse
 
+from project.models import User
 from tests import factories as make
 from tests.admin.rows import of_none, of_order
 
@@ -25,7 +26,7 @@ def sign_in(client, letter):
     if letter in ROLES:
         user.groups.set(Group.objects.filter(name=ROLES[letter]))
     if letter in LIMITS:
-        make.StaffScopeFactory(user=user, letters=LIMITS[letter])
+        make.limit_to(user, LIMITS[letter])
     client.force_login(user)
     return client
 

@@ -8,13 +8,14 @@ import django
 if __name__ == "__main__":
     django.setup()
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from orders.attachments.check import KINDS
 from orders.error_messages import say_in_english
 from orders.models import BillingRecord, Dispatch, Order
+from project.models import User
 from tests import factories as make
 from tests.browser.pages import PASSWORD
 
@@ -52,12 +53,12 @@ def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
     make.ReconciliationFactory(started_at=now, finished_at=now, orders=50, records=96)
 
 
-def staff(name: str, role: str, *, letters: list[str] | None = None) -> User:
+def staff(name: str, role: str, person: str, *, letters: list[str] | None = None) -> User:
     """A member of staff in a role, limited to attributions if some are given."""
-    user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
+    user = User.objects.create_user(name, password=PASSWORD, is_staff=True, display_name=person)
     user.groups.add(Group.objects.get(name=role))
     if letters is not None:
-        make.StaffScopeFactory(user=user, letters=letters)
+        make.limit_to(user, letters)
     return user
 
 
@@ -261,11 +262,11 @@ def _body(order: Order, changes: dict) -> str:
 def people() -> None:
     """One of each role, and a clerk of Beijing."""
     User.objects.create_superuser("admin", password=PASSWORD)
-    staff("clerk", "业务人员")
-    staff("engineer", "工程师")
-    staff("auditor", "审计员")
-    staff("keeper", "管理员")
-    staff("beijing", "业务人员", letters=["BJ"])
+    staff("clerk", "业务人员", "陈静")
+    staff("engineer", "工程师", "赵磊")
+    staff("auditor", "审计员", "周洁")
+    staff("keeper", "管理员", "王敏")
+    staff("beijing", "业务人员", "李娜", letters=["BJ"])
 
 
 if __name__ == "__main__":

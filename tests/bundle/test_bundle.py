@@ -32,11 +32,11 @@ def content(tmp_path) -> Path:
 
 
 def test_each_part_has_its_name_version_address_hash_and_licence(content):
-    write_sbom(content, version="0.9.0", moment=1_764_115_200)
+    write_sbom(content, version="1.0.0", moment=1_764_115_200)
     document = json.loads((content / "sbom.cdx.json").read_text())
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
     assert document["metadata"]["timestamp"] == "2025-11-26T00:00:00Z"
-    assert document["metadata"]["component"]["purl"] == "pkg:generic/ibs-order-desk@0.9.0"
+    assert document["metadata"]["component"]["purl"] == "pkg:generic/ibs-order-desk@1.0.0"
     told = {row["purl"]: (row["name"], row["version"], row["licenses"]) for row in document["components"]}
     assert told == {
         "pkg:pypi/some-library@1.2": ("Some_Library", "1.2", [{"expression": "MIT"}]),
@@ -45,7 +45,7 @@ def test_each_part_has_its_name_version_address_hash_and_licence(content):
     }
     assert all(len(row["hashes"][0]["content"]) == 64 for row in document["components"])
     assert {row["ref"]: row["dependsOn"] for row in document["dependencies"]} == {
-        "pkg:generic/ibs-order-desk@0.9.0": ["pkg:pypi/plain@3", "pkg:pypi/some-library@1.2"],
+        "pkg:generic/ibs-order-desk@1.0.0": ["pkg:pypi/plain@3", "pkg:pypi/some-library@1.2"],
         "pkg:pypi/some-library@1.2": ["pkg:pypi/other@2.0"],
         "pkg:pypi/other@2.0": [],
         "pkg:pypi/plain@3": [],
@@ -53,9 +53,9 @@ def test_each_part_has_its_name_version_address_hash_and_licence(content):
 
 
 def test_the_same_parts_give_the_same_list(content):
-    write_sbom(content, version="0.9.0", moment=1_764_115_200)
+    write_sbom(content, version="1.0.0", moment=1_764_115_200)
     first = (content / "sbom.cdx.json").read_bytes()
-    write_sbom(content, version="0.9.0", moment=1_764_115_200)
+    write_sbom(content, version="1.0.0", moment=1_764_115_200)
     assert (content / "sbom.cdx.json").read_bytes() == first
 
 

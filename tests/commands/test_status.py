@@ -135,11 +135,11 @@ def test_missing_migrations_are_named(healthy, capsys):
         cursor.execute("DELETE FROM django_migrations WHERE app = 'project'")
     found = look(capsys)
     assert found["reasons"] == ["migrations are not applied"]
-    assert found["database"]["missing_migrations"][0] == "project.0001_roles"
+    assert found["database"]["missing_migrations"][0] == "project.0001_initial"
     assert found["queue"] is None
     with pytest.raises(CommandError):
         call_command("status")
-    assert "lacks project.0001_roles" in capsys.readouterr().out
+    assert "lacks project.0001_initial" in capsys.readouterr().out
 
 
 def test_a_database_that_is_away_is_said_in_words(db, monkeypatch, capsys):

@@ -152,7 +152,7 @@ def run_commands(found: Found, stage: Stage, number: str) -> None:
 
 def _superuser(stage: Stage) -> None:
     script = (
-        "from django.contrib.auth.models import User\n"
+        "from project.models import User\n"
         f"User.objects.filter(username={USER!r}).exists() or User.objects.create_superuser({USER!r}, '', {PASSWORD!r})"
     )
     stage.desk.manage("shell", "-v0", "-c", script)

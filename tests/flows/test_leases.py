@@ -1,11 +1,9 @@
 """How much a worker claims at once, and how long it may use what it claimed (contract 3.9, 10 Leases)."""
 
 import datetime
-import importlib
 import time
 
 import pytest
-from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from integrations.delivery import loop
@@ -101,18 +99,6 @@ def test_every_step_says_how_large_it_is(desk):
         call_command("reconcile", "--fix")
     desk.play(withdrawal("A1"), withdrawal("T1"))
     assert _sizes(Dispatch.objects.all()) == _expected_sizes(Dispatch.objects.all())
-
-
-def test_the_migration_sizes_what_is_still_to_be_sent(desk):
-    desk.play(trial("T1", *TWO))
-    desk.sandbox.fault(path=BPM, kind="503")
-    desk.play(activation("A1"))
-    desk.post(trial("T2", *TWO))
-    left = Dispatch.objects.exclude(state="done")
-    assert set(left.values_list("channel", flat=True)) == {"billing", "bpm", "mail"}
-    left.update(size=0)
-    importlib.import_module("orders.migrations.0006_rows_before_repairs").fill_sizes(apps, None)
-    assert _sizes(left) == _expected_sizes(left)
 
 
 def _sizes(rows) -> dict[tuple, int]:

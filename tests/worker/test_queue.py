@@ -17,7 +17,7 @@ from integrations.models import Heartbeat
 from integrations.worker import broker as queue
 from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import FORGOTTEN_AFTER, last_seen
-from integrations.worker.lease_lock import Turn
+from integrations.worker.lease_lock import Lease
 from integrations.worker.schedules import RECURRING, make_schedules
 from orders.services.outbox.enqueue import WAKE_KEY, wake
 from tests.factories import HeartbeatFactory
@@ -112,8 +112,8 @@ def test_the_schedules_are_made_once():
     assert make_schedules() == []
 
 
-def test_a_turn_is_one_holders_until_it_lapses(clock):
-    mine, other = Turn("linger"), Turn("linger")
+def test_a_lease_is_one_holders_until_it_lapses(clock):
+    mine, other = Lease("linger"), Lease("linger")
     assert other.is_free()
     assert mine.take()
     assert mine.is_free()

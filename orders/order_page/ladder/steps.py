@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.error_codes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order, Pause
 from orders.order_page.error_details import of_finding, of_step, said
+from orders.people import actor_of
 from orders.queries.doubts import Open
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.services.outbox.outcome import ACTED_BEFORE
@@ -246,13 +247,8 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
         cause = Cause(cause.what, _("What waits goes out by itself when the pause ends, or when staff resume it."))
     return Rung(
         **base, tone="amber", icon="pause", result=_("Paused"), at=pause.since, cause=cause, code=PARTNER_PAUSED,
-        detail=f"{who_paused(pause)}{_(': ')}{pause.reason}", tries=row.attempts, next_try=pause.until,
+        detail=f"{actor_of(pause.paused_by)[0]}{_(': ')}{pause.reason}", tries=row.attempts, next_try=pause.until,
     )  # fmt: skip
-
-
-def who_paused(pause: Pause) -> str:
-    """Whoever paused it, without how: a command or a page."""
-    return pause.paused_by.partition(":")[2] or pause.paused_by
 
 
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:

@@ -2,7 +2,7 @@
 
 While a change of a table waits for its lock, every later statement on that table waits behind it, also for BBOSS's
 orders. So a wait ends after LOCK_WAIT. That migration is rolled back, those before it stay, and `migrate` can be run
-again.
+again. Version 1.0.0 began its migrations anew, so a database of a version before it is refused.
 """
 
 import contextlib
@@ -12,16 +12,21 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import Error, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
 
 LOCK_WAIT = 3  # seconds
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
+BEFORE_1_0_0 = ("project", "0001_roles")  # a migration that only those versions had
 
 
 class Command(migrate.Command):
-    """Raises CommandError if a table is in use for longer than LOCK_WAIT."""
+    """Raises CommandError if a table is in use for longer than LOCK_WAIT, or the database is of before 1.0.0."""
 
     def handle(self, *args, **options):
-        with short_lock_waits(connections[options["database"]]):
+        connection = connections[options["database"]]
+        if BEFORE_1_0_0 in MigrationRecorder(connection).applied_migrations():
+            raise CommandError("this database was made before version 1.0.0 and can't be carried over: make a new one")
+        with short_lock_waits(connection):
             try:
                 super().handle(*args, **options)
             except OperationalError as error:

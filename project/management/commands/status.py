@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.database_deadline import LOOK, database_deadline
+from orders.people import spoken
 from orders.queries.pausing import steps
 from project.observability.status_report import status
 
@@ -75,4 +76,5 @@ def open_breaker(row: dict) -> str:
 
 def pause(row: dict) -> str:
     until = f" until {row['until']}" if row["until"] else ""
-    return f"{row['partner']} since {row['since']}{until} by {row['by']} ({row['reason']}): {steps(row['waiting'])}"
+    by = f"by {spoken(row['by'])} ({row['reason']})"
+    return f"{row['partner']} since {row['since']}{until} {by}: {steps(row['waiting'])}"

@@ -29,10 +29,11 @@ class Migration(migrations.Migration):
         ("admin", "0003_logentry_add_action_flag_choices"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("orders", "0003_list_indexes"),
+        ("orders", "0001_initial"),
         ("approvals", "0001_initial"),
         ("notifications", "0001_initial"),
         ("integrations", "0001_initial"),
         ("django_q", "0018_task_success_index"),
+        ("project", "0002_attributions"),
     ]
     operations = [migrations.RunPython(make_roles, migrations.RunPython.noop)]

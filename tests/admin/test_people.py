@@ -1,0 +1,129 @@
+"""Pages name people, and not the accounts that events store."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.template.defaultfilters import striptags
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from orders.models import Order, OrderEvent
+from orders.people import actor_of
+from orders.services.incident_desk import note_incident
+from orders.services.pauses import pause_partner
+from tests import factories
+from tests.factories import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def text_of(client, url, **query):
+    """A page's text, without what its tags hold."""
+    return re.sub(r"\s+", " ", striptags(client.get(url, query).text))
+
+
+def test_the_order_page_and_the_list_of_events_name_who_did_it(member):
+    factories.UserFactory(username="wangmin", display_name="王敏")
+    event = factories.OrderEventFactory(kind="note", actor="staff:wangmin")
+    staff = member("工程师")
+    for url, query in (
+        (reverse("admin:orders_order_change", args=[event.order_id]), {"tab": "events"}),
+        (reverse("admin:orders_orderevent_changelist"), {}),
+        (reverse("admin:orders_orderevent_change", args=[event.pk]), {}),
+    ):
+        shown = text_of(staff, url, **query)
+        assert "王敏" in shown
+        assert "wangmin" not in shown
+    assert OrderEvent.objects.get(pk=event.pk).actor == "staff:wangmin"
+
+
+def test_people_of_one_name_are_told_apart():
+    for account in ("wangmin", "wangmin2"):
+        factories.UserFactory(username=account, display_name="王敏")
+    assert [actor_of(f"staff:{account}") for account in ("wangmin", "wangmin2")] == [
+        ("王敏（wangmin）", True), ("王敏（wangmin2）", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("actor, words", [
+    ("staff:gone", "gone"), ("staff:unnamed", "unnamed"), ("command:wangmin", "wangmin"), ("bboss", "BBOSS"),
+])  # fmt: skip
+def test_who_has_no_name_goes_by_what_is_stored(actor, words):
+    factories.UserFactory(username="unnamed")
+    factories.UserFactory(username="wangmin", display_name="王敏")
+    assert actor_of(actor)[0] == words
+
+
+def test_an_incident_names_its_owner_and_the_writers_of_its_notes(member):
+    owner = factories.UserFactory(username="wangmin", display_name="王敏")
+    incident = factories.IncidentFactory(owner=owner, state="acknowledged")
+    note_incident(incident_id=incident.pk, by="staff:wangmin", now=NOW, note="在联系")
+    staff = member("工程师")
+    for url in (
+        reverse("admin:orders_incident_change", args=[incident.pk]),
+        reverse("admin:orders_incident_changelist"),
+    ):
+        shown = text_of(staff, url)
+        assert "王敏" in shown
+        assert "wangmin" not in shown
+    assert "王敏: 在联系" in text_of(staff, reverse("admin:orders_incident_change", args=[incident.pk]))
+
+
+def test_who_took_an_incident_before_is_named(member):
+    owner = factories.UserFactory(username="wangmin", display_name="王敏")
+    incident = factories.IncidentFactory(owner=owner, state="acknowledged")
+    staff = member("工程师")
+    done = staff.post(
+        reverse("admin:orders_incident_act", args=[incident.pk, "acknowledge"]), {"note": ""}, follow=True
+    )
+    assert "王敏" in done.text
+    assert "wangmin" not in striptags(done.text)
+
+
+def test_the_head_of_a_page_greets_the_person(member):
+    staff = member("工程师")
+    staff.person.display_name = "王敏"
+    staff.person.save()
+    page = staff.get(reverse("admin:index")).text
+    assert f'<strong title="{staff.person.username}">王敏</strong>' in page
+
+
+def test_a_paused_partner_says_who_paused_it_on_every_page(member):
+    factories.UserFactory(username="wangmin", display_name="王敏")
+    pause_partner(partner="bpm", reason="升级维护", by="staff:wangmin", now=NOW)
+    shown = text_of(member("工程师"), reverse("admin:orders_order_changelist"))
+    assert "王敏：升级维护" in shown
+    assert "wangmin" not in shown
+
+
+@pytest.mark.parametrize("name", ["approvals_approvalrecord_changelist", "approvals_approvalrecord_change"])
+def test_a_waiver_names_the_person_and_bpms_records_stay_as_bpm_has_them(member, name):
+    factories.UserFactory(username="wangmin", display_name="王敏")
+    ours = factories.ApprovalRecordFactory(source="staff", result="waive", operator="staff:wangmin")
+    factories.ApprovalRecordFactory(operator="staff:wangmin2")
+    shown = text_of(member("工程师"), reverse(f"admin:{name}", args=[ours.pk] if name.endswith("_change") else []))
+    assert "王敏" in shown
+    assert ("staff:wangmin2" in shown) == name.endswith("list")
+
+
+def test_many_people_take_one_query(member):
+    order = factories.OrderFactory()
+    staff, url = member("工程师"), reverse("admin:orders_order_change", args=[order.pk])
+
+    def asked():
+        with CaptureQueriesContext(connection) as captured:
+            assert staff.get(url, {"tab": "events"}).status_code == 200
+        return sum('NOT ("project_user"."display_name" = ' in query["sql"] for query in captured), len(captured)
+
+    _one_person(order)
+    first = asked()
+    for _ in range(20):
+        _one_person(order)
+    assert asked() == first
+    assert first[0] == 1
+
+
+def _one_person(order: Order):
+    person = factories.UserFactory(display_name=f"李{OrderEvent.objects.count()}")
+    factories.OrderEventFactory(order=order, kind="note", actor=f"staff:{person.username}")

@@ -1,0 +1,63 @@
+"""No index of ours repeats another one: each write has to keep all of them up to date."""
+
+from collections import namedtuple
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+pytestmark = pytest.mark.django_db
+OURS = ("orders", "approvals", "notifications", "integrations", "project")
+Index = namedtuple("Index", "name columns unique")
+# Without those of conditions and of expressions. A column of PostgreSQL's comes with its operator class.
+POSTGRESQL = """
+    SELECT class.relname, index.indisunique, array_agg(col.attname || ' ' || opclass.opcname ORDER BY part.place)
+    FROM pg_index index
+    JOIN pg_class class ON class.oid = index.indexrelid
+    JOIN pg_am method ON method.oid = class.relam AND method.amname = 'btree'
+    CROSS JOIN LATERAL unnest(index.indkey::int[], index.indclass::oid[]) WITH ORDINALITY part(number, kind, place)
+    JOIN pg_attribute col ON col.attrelid = index.indrelid AND col.attnum = part.number
+    JOIN pg_opclass opclass ON opclass.oid = part.kind
+    WHERE index.indrelid = %s::regclass AND index.indpred IS NULL AND index.indexprs IS NULL
+    GROUP BY class.relname, index.indisunique
+"""
+
+
+def indexes(table):
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(POSTGRESQL, [table])
+            return [Index(name, tuple(columns), unique) for name, unique, columns in cursor.fetchall()]
+        cursor.execute('SELECT name, "unique" FROM pragma_index_list(%s) WHERE NOT partial', [table])
+        found = [Index(name, _columns(cursor, name), bool(unique)) for name, unique in cursor.fetchall()]
+        return [index for index in found if None not in index.columns]
+
+
+def _columns(cursor, name):
+    cursor.execute("SELECT name FROM pragma_index_xinfo(%s) WHERE key ORDER BY seqno", [name])
+    return tuple(column for (column,) in cursor.fetchall())
+
+
+def repeated(found):
+    """The indexes whose columns are the first ones of another. A unique one is there for more than finding rows."""
+    return {
+        one.name: other.name
+        for one in found
+        for other in found
+        if one != other and not one.unique and other.columns[: len(one.columns)] == one.columns
+    }
+
+
+MODELS = [model for label in OURS for model in apps.get_app_config(label).get_models() if not model._meta.proxy]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_index_is_the_beginning_of_another(model):
+    assert repeated(indexes(model._meta.db_table)) == {}
+
+
+def test_one_that_repeats_is_found():
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX again ON orders_dispatch (order_id)")
+        cursor.execute("CREATE INDEX for_some ON orders_dispatch (order_id) WHERE state = 'due'")
+    assert repeated(indexes("orders_dispatch")) == {"again": "dispatch_order"}
