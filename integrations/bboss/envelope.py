@@ -98,7 +98,7 @@ def check_party(members: dict[str, Any], now: datetime.datetime) -> None:
 def check_token(members: dict[str, Any], now: datetime.datetime) -> None:
     """20305: the token is malformed or unknown. 20311: it has expired."""
     token = members["accessToken"]
-    ends = expiry(token) if isinstance(token, str) else None
+    ends = token_expiry(token) if isinstance(token, str) else None
     if ends is None:
         raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: not of the form <expiry><32 hex>-<4 digits>-<epoch>")
     if not is_known(token, settings.BBOSS_ACCESS_TOKENS):
@@ -173,7 +173,7 @@ def parse_time(text: str) -> datetime.datetime | None:
         return None
 
 
-def expiry(token: str) -> datetime.datetime | None:
+def token_expiry(token: str) -> datetime.datetime | None:
     """When the token ends (Asia/Shanghai); None if it does not have a token's form."""
     match = TOKEN.fullmatch(token)
     return match and parse_time(match.group(1))

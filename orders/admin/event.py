@@ -11,7 +11,7 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
 from orders.models import OrderEvent
-from orders.order_page.history import FILTERS, actor_of, tell
+from orders.order_page.history import FILTERS, actor_of, describe
 
 WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FILTERS.items() if key})
 
@@ -28,11 +28,11 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     fields = ["what", "order", "who", "more", "at", "kind", "data_block"]
 
     def heading(self, obj):
-        return tell(obj).what
+        return describe(obj).what
 
     @admin.display(description=_("what happened"))
     def what(self, obj):
-        return tell(obj).what
+        return describe(obj).what
 
     @admin.display(description=_("actor"))
     def who(self, obj):
@@ -40,7 +40,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
 
     @admin.display(description=_("reason or detail"))
     def more(self, obj):
-        return cut(masked_text(tell(obj).more))
+        return cut(masked_text(describe(obj).more))
 
     @admin.display(description=_("at"))
     def moment(self, obj):

@@ -19,7 +19,7 @@ from orders.admin.standing import paused_for, slept_through_for, standing_for
 from orders.errors import NotAllowedError
 from orders.models import Order, Pause
 from orders.order_page.history import PARTNER_NAMES, actor_of
-from orders.order_page.page import actor
+from orders.order_page.page import request_actor
 from orders.order_page.pauses import slept_words, will_pause, will_resume
 from orders.queries.pausing import waiting_steps
 from orders.services.pauses import pause_partner, resume_partner
@@ -94,13 +94,13 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     def pause_view(self, request, partner: str):
         """GET says what will happen, POST does it. For a partner that is paused already, it changes reason and end."""
-        check(request, partner)
+        check_permission(request, partner)
         stands = paused_for(request).get(partner)
         known = {"reason": stands.reason, "until": stands.until} if stands else {}
         form = PauseForm(request.POST or None, initial=known)
         if request.method == "POST" and form.is_valid():
             try:
-                pause_partner(partner=partner, by=actor(request), now=timezone.now(), **form.cleaned_data)
+                pause_partner(partner=partner, by=request_actor(request), now=timezone.now(), **form.cleaned_data)
             except NotAllowedError as error:  # the moment has passed since it was looked at
                 form.add_error("until", error.words())
             else:
@@ -112,7 +112,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     def resume_view(self, request, partner: str):
         """GET says what will happen, POST does it."""
-        check(request, partner)
+        check_permission(request, partner)
         if request.method == "POST":
             return self.resume(request, partner)
         stands = next((row for row in standing_for(request) if row.pause.partner == partner), None)
@@ -127,12 +127,12 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         The message names the start days that passed meanwhile, for orders that the user may see.
         """
         try:
-            found = resume_partner(partner=partner, by=actor(request), now=timezone.now())
+            found = resume_partner(partner=partner, by=request_actor(request), now=timezone.now())
         except NotAllowedError as error:
             messages.warning(request, error.words())
             return redirect("admin:index")
         messages.success(request, _("Calls to %(partner)s go out again.") % {"partner": PARTNER_NAMES[partner]})
-        if slept := seen_of(request, found.slept):
+        if slept := visible_numbers(request, found.slept):
             messages.warning(request, slept_words(slept))
         return redirect("admin:index")
 
@@ -142,7 +142,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return TemplateResponse(request, "admin/orders/pause.html", context)
 
 
-def check(request: HttpRequest, partner: str) -> None:
+def check_permission(request: HttpRequest, partner: str) -> None:
     """Refuses users without the right."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
@@ -150,7 +150,7 @@ def check(request: HttpRequest, partner: str) -> None:
         raise Http404
 
 
-def seen_of(request: HttpRequest, numbers: list[str]) -> list[str]:
+def visible_numbers(request: HttpRequest, numbers: list[str]) -> list[str]:
     """The orders among these that the user may see, in the same order."""
     seen = limit(Order.objects.filter(number__in=numbers), request.user, "attribution")
     seen = set(seen.values_list("number", flat=True)) if numbers else set()

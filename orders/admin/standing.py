@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from orders.admin.scope import limit
 from orders.models import Pause
-from orders.queries.pausing import Standing, slept_through, standing_pauses
+from orders.queries.pausing import PauseInForce, slept_through, standing_pauses
 
 
-def standing_for(request: HttpRequest) -> list[Standing]:
+def standing_for(request: HttpRequest) -> list[PauseInForce]:
     """The pauses in force, with the number of waiting steps. Read once in a request. Empty for strangers."""
     if not hasattr(request, "standing_pauses"):
         staff = request.user.is_authenticated and request.user.is_staff

@@ -8,7 +8,7 @@ from django.db.models.functions import Left, Length
 
 from notifications.masks import head
 from orders.models import Attempt, Dispatch, Order
-from orders.order_page.payloads import MOST_CHARACTERS, Line, explain
+from orders.order_page.payloads import MOST_CHARACTERS, PayloadLine, explain
 from orders.steps import STEPS, Effect
 from orders.untrusted_text import pretty
 
@@ -25,11 +25,11 @@ BILLING_ADDRESS = "$BIGDATA_BASE_URL/productInfos"
 
 
 @dataclass(frozen=True)
-class Call:
+class ShownDispatch:
     """One dispatch with its payload as it may be shown; `curl` is empty where it is cut or was never built."""
 
     row: Dispatch
-    lines: list[Line]
+    lines: list[PayloadLine]
     json: str
     curl: str
     cut: bool
@@ -40,7 +40,7 @@ class Call:
         return STEPS[self.row.step].effect == Effect.DELETE and self.row.state == Dispatch.State.DONE
 
 
-def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[Call]:
+def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[ShownDispatch]:
     """The newest dispatches of a channel, newest first. A long payload is cut in the database already.
 
     `mask` makes a text readable for this reader only as far as they may read it.
@@ -50,10 +50,10 @@ def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[
     return [_call(row, mask) for row in rows]
 
 
-def _call(row: Dispatch, mask: Callable[[str], str]) -> Call:
+def _call(row: Dispatch, mask: Callable[[str], str]) -> ShownDispatch:
     text = mask(row.head)
     cut = row.length > MOST_CHARACTERS or head(row.head)[1] > 0
-    return Call(row, explain(text), pretty(text), "" if cut or not text else curl(row, text), cut)
+    return ShownDispatch(row, explain(text), pretty(text), "" if cut or not text else curl(row, text), cut)
 
 
 def curl(row: Dispatch, payload: str) -> str:

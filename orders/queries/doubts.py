@@ -75,7 +75,7 @@ class Marks:
     returned: bool = False
 
 
-def mark(orders: Iterable[Order]) -> None:
+def mark_orders(orders: Iterable[Order]) -> None:
     """Sets `marks` on orders before they are shown, so that no chip wrongly says fine. One query."""
     orders = list(orders)
     found = _marks([order.pk for order in orders])

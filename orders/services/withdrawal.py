@@ -11,7 +11,7 @@ from orders.error_messages import say_in_english
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
 from orders.services.compensation.finish import finish_undo
-from orders.services.compensation.late import ask_staff, is_late, mark
+from orders.services.compensation.late import ask_staff, is_late, mark_undo_asked
 from orders.services.compensation.plan import CANCEL, DELETE
 from orders.services.compensation.start import STILL_WRONG, begin_undo, close_never_begun, close_refused, give_ending
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
@@ -76,7 +76,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if order.kind == Kind.TRIAL:
         _withdraw_changes(order, by=by, now=now)
     if how:
-        mark(order, now)  # until it is done, since the trial ends then
+        mark_undo_asked(order, now)  # until it is done, since the trial ends then
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
     begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)

@@ -7,7 +7,7 @@ from orders.admin.moments import ago
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.ladder.steps import who_paused
-from project.admin_site.empty_lists import words_of
+from project.admin_site.empty_lists import empty_list_text
 from project.admin_site.paging import MOST
 
 register = template.Library()
@@ -26,7 +26,7 @@ def rows_of(changelist) -> str:
 @register.simple_tag(takes_context=True)
 def empty_words(context, changelist) -> str:
     """The text of an empty list."""
-    return str(words_of(changelist.model_admin, context["request"].user))
+    return str(empty_list_text(changelist.model_admin, context["request"].user))
 
 
 @register.simple_tag
@@ -54,4 +54,4 @@ def who_paused_filter(row) -> str:
 
 
 register.filter("paused_until", pauses.until)
-register.filter("steps_waiting", pauses.waiting)
+register.filter("steps_waiting", pauses.waiting_text)

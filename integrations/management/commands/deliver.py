@@ -6,7 +6,7 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from integrations.delivery.loop import CALLS_AT_A_TIME, Report, drain
+from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
 from orders.activation import activate
 from orders.models import Dispatch
 from orders.queries.pausing import say_paused, standing_pauses, steps
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         self.done += report.done
         self.failed += report.failed
 
-    def progress(self, report: Report) -> None:
+    def progress(self, report: DrainReport) -> None:
         """Shows a bar on one line of a terminal. Shows nothing where the output is kept."""
         if not self.stderr.isatty():
             return

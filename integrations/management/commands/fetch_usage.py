@@ -46,7 +46,7 @@ class Command(BaseCommand):
         body = trial_flow_query(
             enterprise_id=trial.enterprise_id, product_id=latest_shape(trial).service_type_id, job_id=trial.number
         )
-        rate.take("bigdata")
+        rate.wait_for_slot("bigdata")
         try:
             rows = query_trial_flow(json.dumps(body).encode(), key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
         except PartnerError as error:

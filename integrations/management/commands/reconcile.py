@@ -34,7 +34,7 @@ class Command(BaseCommand):
         add_by(parser)
 
     def handle(self, *args, order, since, fix, reason, numbers, by, **options):
-        check(order, fix=fix, reason=reason)
+        check_arguments(order, fix=fix, reason=reason)
         if why := why_paused("bigdata", now=timezone.now()):
             raise CommandError(f"nothing was compared: {why}")
         listed = None
@@ -87,7 +87,7 @@ def _compared(ours: str | None, theirs: str | None) -> str:
     return f"theirs {theirs}" if ours is None else f"ours {ours}, theirs {theirs}"
 
 
-def check(numbers: list[str], *, fix: bool, reason: str) -> None:
+def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
     """Reports in one line what can't be done, before anything is asked."""
     kinds = dict(Order.objects.filter(number__in=numbers).values_list("number", "kind"))
     unknown = [number for number in numbers if number not in kinds]

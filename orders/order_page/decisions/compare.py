@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from orders.books import Look
+from orders.books import OrderComparison
 from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.models import Difference, Order
@@ -29,7 +29,7 @@ class Compare(Decision):
     def will(self, facts: Facts) -> list[str]:
         return sentences(dry_run.compare(facts.order, now=facts.now))
 
-    def act(self, facts: Facts, *, by: str, reason: str, held: Look) -> str:
+    def act(self, facts: Facts, *, by: str, reason: str, held: OrderComparison) -> str:
         found = compare_order(number=facts.order.number, held=held, fix=False, by=by, reason=reason, now=facts.now)
         return say_found(found)
 

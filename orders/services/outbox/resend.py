@@ -89,7 +89,7 @@ class Judgement:
 
 
 @dataclass
-class Report:
+class ResendReport:
     """What a resend did: the judgements that it acted on."""
 
     judgements: list[Judgement] = field(default_factory=list)
@@ -99,7 +99,9 @@ class Report:
         return [row for row in self.judgements if not row.sends and row.verdict != LEFT_OUT]
 
 
-def judge(selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()) -> list[Judgement]:
+def judge_selection(
+    selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
+) -> list[Judgement]:
     """The dry run: what would happen to each selected step. Reads only."""
     waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
     for start in range(0, len(orders), AT_ONCE):
@@ -287,12 +289,12 @@ def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispat
 def resend(
     selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
     open_partners: Collection[str] = (),
-) -> Report:  # fmt: skip
+) -> ResendReport:  # fmt: skip
     """Queues the selected steps again, order by order. Returns what was done and what was refused.
 
     Each order is judged anew under its lock, since it may have changed since a dry run.
     """
-    report = Report()
+    report = ResendReport()
     for number in _orders(selection).values_list("number", flat=True):
         with transaction.atomic():
             order = lock_order(number)
