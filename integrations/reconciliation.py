@@ -26,7 +26,7 @@ from integrations.outbound.http import PartnerError
 from orders.books import BooksSilentError, Discrepancy, OrderComparison
 from orders.content import MOST_DOMAINS
 from orders.models import BillingRecord, Difference, Order, Reconciliation
-from orders.queries.pausing import why_paused
+from orders.queries.paused_work import why_paused
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
 from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from orders.admin.scope import attributions_of, limit
 from orders.errors import NotAllowedError
 from orders.models import Difference, Timeline
-from orders.order_page.page import request_actor
+from orders.order_page.page_context import request_actor
 from orders.queries.after_restore import KINDS, SAMPLE, steps_of_kind
 from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 
-from integrations.sandbox.calls import compact
-from integrations.sandbox.shapes import Refusal, filled_string, one_of
+from integrations.sandbox.http_messages import compact
 from integrations.sandbox.store import SHANGHAI, Store
+from integrations.sandbox.validation import Refusal, filled_string, one_of
 
 TIMEOUT_SECONDS = 30
 

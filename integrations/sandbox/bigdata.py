@@ -3,9 +3,9 @@
 Each of the four handlers takes the store, the call and its parsed body, and returns the body of the answer.
 """
 
-from integrations.sandbox.calls import SandboxRequest, compact
-from integrations.sandbox.shapes import Check, billing_time, filled_string, list_of, members, one_of
+from integrations.sandbox.http_messages import SandboxRequest, compact
 from integrations.sandbox.store import Store
+from integrations.sandbox.validation import Check, billing_time, filled_string, list_of, members, one_of
 
 DONE = {"code": 200, "message": "成功"}
 RECORD = {

@@ -1,8 +1,17 @@
 """The process platform: starts a flow, in either of its two forms (contract section 3.4)."""
 
-from integrations.sandbox.calls import SandboxRequest
-from integrations.sandbox.shapes import Refusal, bpm_time, filled_string, list_of, members, one_of, string, whole_number
+from integrations.sandbox.http_messages import SandboxRequest
 from integrations.sandbox.store import Store
+from integrations.sandbox.validation import (
+    Refusal,
+    bpm_time,
+    filled_string,
+    list_of,
+    members,
+    one_of,
+    string,
+    whole_number,
+)
 
 SENDER = {"accessSystem": filled_string, "account": filled_string}
 OPERATOR = {"operMail": string, "operTel": string, "operUser": string}

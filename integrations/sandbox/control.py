@@ -6,12 +6,12 @@ from urllib.parse import parse_qs
 import requests
 
 from integrations.sandbox.approve import approve, check_loopback
-from integrations.sandbox.calls import SandboxResponse, json_response
 from integrations.sandbox.faults import FaultError, check_seconds, parse_fault
+from integrations.sandbox.http_messages import SandboxResponse, json_response
 from integrations.sandbox.page import RESULT_NAMES, fault_name, render
 from integrations.sandbox.partners import PATHS, Partners
-from integrations.sandbox.shapes import Refusal, filled_string, parse_body
 from integrations.sandbox.store import KEPT_CALLS
+from integrations.sandbox.validation import Refusal, filled_string, parse_body
 
 STYLE = (Path(__file__).parent / "style.css").read_bytes()
 PAGE_HEADERS = {

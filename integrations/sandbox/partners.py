@@ -4,10 +4,10 @@ import threading
 import time
 
 from integrations.sandbox import bigdata, bpm
-from integrations.sandbox.calls import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.faults import HTTP_ERRORS, Fault, Faults
-from integrations.sandbox.shapes import Refusal, parse_body
+from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.store import Store
+from integrations.sandbox.validation import Refusal, parse_body
 
 ROUTES = {
     "/bigdata/productInfos": bigdata.put,

@@ -11,8 +11,8 @@ import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from integrations.sandbox.calls import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.control import control
+from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.partners import ROUTES, Partners
 
 LARGEST_BODY = 32 * 1024 * 1024

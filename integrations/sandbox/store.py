@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from integrations.sandbox.calls import SandboxRequest, SandboxResponse, compact
+from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, compact
 
 KEPT_CALLS = 10_000
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from notifications.masks import MOST
 from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
-from orders.admin.members import members_of
+from orders.admin.message_members import members_of
 from orders.admin.personal import PersonalData, masked, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber

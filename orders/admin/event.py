@@ -5,11 +5,11 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
 from orders.admin.filters import day_filter, word_filter
-from orders.admin.moments import ago
 from orders.admin.personal import PersonalData, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
+from orders.admin.time_cell import ago
 from orders.models import OrderEvent
 from orders.order_page.history import FILTERS, actor_of, describe
 

@@ -10,12 +10,12 @@ from approvals.models import ApprovalRecord
 from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import OwnAttributions, day_filter
-from orders.admin.moments import ago
 from orders.admin.order_list import StuckFilter
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import search_orders
+from orders.admin.time_cell import ago
 from orders.attachments.preview import findings_of
 from orders.error_codes import cause_of
 from orders.models import Dispatch, OrderFiles

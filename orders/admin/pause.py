@@ -11,17 +11,17 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.moments import ago
+from orders.admin.pauses_in_force import paused_for, pauses_for, slept_through_for
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import limit
-from orders.admin.standing import paused_for, slept_through_for, standing_for
+from orders.admin.time_cell import ago
 from orders.errors import NotAllowedError
 from orders.models import Order, Pause
 from orders.order_page.history import PARTNER_NAMES, actor_of
-from orders.order_page.page import request_actor
+from orders.order_page.page_context import request_actor
 from orders.order_page.pauses import slept_words, will_pause, will_resume
-from orders.queries.pausing import waiting_steps
+from orders.queries.paused_work import waiting_steps
 from orders.services.pauses import pause_partner, resume_partner
 
 PERMISSION = "orders.pause_partner"
@@ -115,7 +115,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         check_permission(request, partner)
         if request.method == "POST":
             return self.resume(request, partner)
-        stands = next((row for row in standing_for(request) if row.pause.partner == partner), None)
+        stands = next((row for row in pauses_for(request) if row.pause.partner == partner), None)
         slept = slept_through_for(request.user, stands.pause, now=timezone.now()) if stands else []
         why_not = "" if stands else _("It is not paused any more.")
         will = will_resume(stands, slept) if stands else []

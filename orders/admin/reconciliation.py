@@ -8,11 +8,11 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter
 from orders.admin.json_block import json_block
-from orders.admin.moments import ago
 from orders.admin.personal import masked_field, masked_json, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
+from orders.admin.time_cell import ago
 from orders.error_messages import say
 from orders.models import Difference, Reconciliation
 from orders.order_page.history import actor_of

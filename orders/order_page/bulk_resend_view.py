@@ -18,7 +18,7 @@ from orders.order_page.bulk_resend_origin import Origin
 from orders.order_page.decisions.base import LONGEST_REASON
 from orders.order_page.decisions.resend import VERDICTS, say_judgement
 from orders.order_page.history import actor_of
-from orders.order_page.page import request_actor
+from orders.order_page.page_context import request_actor
 from orders.services.breakers import partners_down
 from orders.services.outbox.resend import Selection, judge_selection, resend
 

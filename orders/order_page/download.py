@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from orders.admin.personal import PERMISSION
 from orders.attachments.preview import open_attachment, own_name
 from orders.models import Order
-from orders.order_page.page import request_actor
+from orders.order_page.page_context import request_actor
 from orders.services.audit import note_download
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -14,10 +14,10 @@ from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order
 from orders.order_page.calls import attempts_of, calls_of, show_answers
 from orders.order_page.differences import DifferenceLine, lines_of
-from orders.order_page.facts import content_text
 from orders.order_page.family import family_of
 from orders.order_page.history import FILTERS, describe, events_of
 from orders.order_page.ladder.steps import Facts
+from orders.order_page.order_facts import content_text
 from orders.order_page.payloads import MOST_ROWS, explain
 from orders.queries.doubts import mark_records
 from orders.untrusted_text import pretty

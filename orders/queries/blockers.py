@@ -5,7 +5,7 @@ import datetime
 from django.utils import timezone
 
 from orders.models import Dispatch, Order, Pause
-from orders.queries.pausing import say_when
+from orders.queries.paused_work import say_when
 from orders.services.outbox.release import in_front_of
 from orders.services.planning import open_claim
 from orders.steps import PARTNERS

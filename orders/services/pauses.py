@@ -15,7 +15,7 @@ from django.utils import timezone
 from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
-from orders.queries.pausing import slept_through, waiting_steps
+from orders.queries.paused_work import slept_through, waiting_steps
 from orders.services.incidents import (
     PARTNER_PAUSED,
     end_incidents,

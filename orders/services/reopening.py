@@ -17,7 +17,7 @@ from orders.services.compensation.start import close_never_begun
 from orders.services.holds import given_domains, note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
 from orders.services.order_state import add_event, refresh_states
-from orders.services.outbox.acts import bpm_acts
+from orders.services.outbox.effects import bpm_acts
 from orders.services.planning import is_closed, open_claim, save_plan, settle, take_claim
 from orders.states import set_decision, set_held, set_state, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase

@@ -10,6 +10,7 @@ from orders.content import Receipt, content_hash
 from orders.error_messages import say_in_english
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
+from orders.services.after_giving_up import count_what_is_there
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late, mark_undo_asked
 from orders.services.compensation.plan import CANCEL, DELETE
@@ -20,7 +21,6 @@ from orders.services.order_state import add_event, lock_order
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.planning import latest_shape, open_claim
-from orders.services.shapes import count_what_is_there
 from orders.states import set_held, set_state, set_undo_mark
 
 Kind, State = Order.Kind, Order.State

@@ -8,7 +8,7 @@ from django.db.models import Max
 
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
-from orders.queries.pausing import oldest_due
+from orders.queries.paused_work import oldest_due
 from orders.restored_guard import read_restore_state
 
 DATABASE_AWAY = "the database does not answer"

@@ -11,7 +11,7 @@ from integrations.database_deadline import error_line
 from integrations.models import Breaker
 from orders.models import AffectedOrder, Incident
 from orders.queries.doubts import count_open
-from orders.queries.pausing import oldest_due, standing_pauses
+from orders.queries.paused_work import oldest_due, pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
 from orders.services.restores import open_restore
@@ -97,7 +97,7 @@ def pauses(now: datetime.datetime) -> list[dict]:
             "until": _moment(row.pause.until) if row.pause.until else "", "by": row.pause.paused_by,
             "reason": row.pause.reason, "waiting": row.waiting, "seconds_to_work_off": row.seconds,
         }
-        for row in standing_pauses(now=now)
+        for row in pauses_in_force(now=now)
     ]  # fmt: skip
 
 

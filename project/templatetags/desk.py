@@ -3,7 +3,7 @@
 from django import template
 from django.utils.translation import gettext as _
 
-from orders.admin.moments import ago
+from orders.admin.time_cell import ago
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.ladder.steps import who_paused

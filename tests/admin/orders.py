@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from orders.books import Discrepancy, HeldRecord, OrderComparison
 from orders.models import BillingRecord, Conflict, Order, OrderDomain
-from orders.order_page.facts import last_event
+from orders.order_page.order_facts import last_event
 from orders.services.reconciliation.results import snapshot
 from tests import factories
 

@@ -10,7 +10,7 @@ from integrations.models import Breaker
 from integrations.tasks import nightly_usage, reconcile, sweep
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconciliation
-from orders.queries.pausing import oldest_due
+from orders.queries.paused_work import oldest_due
 from orders.services.outbox.resend import Selection, judge_selection
 from orders.services.pauses import end_pauses, pause_partner, resume_partner
 from orders.services.reconciliation.take import take

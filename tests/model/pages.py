@@ -9,9 +9,9 @@ from orders.errors import NotAllowedError
 from orders.models import Order
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import offered_decisions
-from orders.order_page.facts import facts_of
 from orders.order_page.ladder.ladder import build_ladder
 from orders.order_page.ladder.steps import Facts
+from orders.order_page.order_facts import facts_of
 
 FINE = {"green", "none"}
 REASON_ALONE = {"waive", "proceed", "give_up", "accept", "compensate", "activate", "call_off"}

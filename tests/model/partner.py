@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from integrations.outbound.formats import WIRE_FORMAT, ZONE, encode
 from integrations.outbound.http import PartnerError
-from integrations.sandbox.calls import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.faults import KINDS, Fault
+from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.partners import Partners
 
 FATES = {

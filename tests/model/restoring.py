@@ -10,7 +10,7 @@ from django.utils import timezone
 from orders import restored_guard
 from orders.models import Order, OrderEvent, Pause
 from orders.services.held_processes import hold_processes
-from orders.services.outbox.acts import bpm_acts
+from orders.services.outbox.effects import bpm_acts
 from orders.services.restores import present_timeline, release_restored
 from tests.model.acts import act
 

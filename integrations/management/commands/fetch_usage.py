@@ -10,7 +10,7 @@ from integrations.bigdata.client import query_trial_flow, trial_flow_query
 from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
 from orders.models import Order
-from orders.queries.pausing import why_paused
+from orders.queries.paused_work import why_paused
 from orders.services.planning import latest_shape
 from orders.services.usage import store_usage
 

@@ -8,9 +8,9 @@ from integrations.bboss.number_list import NumberListError, read_numbers
 from integrations.reconciliation import Comparison, Scope
 from orders.error_messages import say_in_english
 from orders.management.actor import actor, add_by
-from orders.management.days import day
+from orders.management.date_arguments import day
 from orders.models import Difference, Order
-from orders.queries.pausing import why_paused
+from orders.queries.paused_work import why_paused
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import open_partners
 from orders.management.actor import actor, add_by
-from orders.management.days import day
+from orders.management.date_arguments import day
 from orders.models import Dispatch, Order
 from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
 

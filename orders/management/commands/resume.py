@@ -6,7 +6,7 @@ from django.utils import timezone
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.models import Pause
-from orders.queries.pausing import steps
+from orders.queries.paused_work import steps
 from orders.services.pauses import resume_partner
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from orders.error_codes import cause_of
-from orders.management.words import both, in_language, padded, with_code, word
+from orders.management.bilingual import both, in_language, padded, with_code, word
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences

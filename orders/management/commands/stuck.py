@@ -7,10 +7,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from orders.error_codes import cause_of
-from orders.management.days import day
-from orders.management.words import in_language, with_code
+from orders.management.bilingual import in_language, with_code
+from orders.management.date_arguments import day
 from orders.models import Difference, Dispatch, Order
-from orders.queries.pausing import say_paused, standing_pauses, steps
+from orders.queries.paused_work import pauses_in_force, say_paused, steps
 from orders.queries.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Reason, StuckOrder, stuck
 
 MOST_REASONS = 3
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         else:
             for row in rows:
                 self.stdout.write(line(row))
-            for row in standing_pauses(now=timezone.now()):
+            for row in pauses_in_force(now=timezone.now()):
                 self.stdout.write(f"{say_paused(row.pause)}: {steps(row.waiting)}, nobody is stuck for that")
             self.stdout.write("1 order needs somebody" if len(rows) == 1 else f"{len(rows)} orders need somebody")
         if rows:

@@ -11,17 +11,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.admin.standing import paused_for
+from orders.admin.pauses_in_force import paused_for
 from orders.books import BooksSilentError
 from orders.error_codes import cause_of
 from orders.errors import OrderError
 from orders.models import Order, OrderEvent
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.facts import facts_of, last_event
 from orders.order_page.history import describe, news_since
 from orders.order_page.ladder.steps import Facts
-from orders.order_page.page import request_actor
+from orders.order_page.order_facts import facts_of, last_event
+from orders.order_page.page_context import request_actor
 from orders.queries.doubts import mark_orders
 from orders.services.files import look_again
 from orders.services.incidents import PARTNER_PAUSED

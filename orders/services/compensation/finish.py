@@ -12,7 +12,7 @@ from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.compensation.start import give_ending
 from orders.services.holds import settle_followers
 from orders.services.order_state import add_event, move_trial
-from orders.services.outbox.acts import acts_of, records_of
+from orders.services.outbox.effects import acts_of, records_of
 from orders.services.outbox.enqueue import line_is_free
 from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape, open_claim
 from orders.steps import STEPS

@@ -14,7 +14,7 @@ from orders.db.compiled_sql import OneOf, Prepared, Slot, insert_rows, update_ro
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.restored_guard import RestoreState, read_restore_state
 from orders.services.held_processes import hold_processes, is_held
-from orders.services.outbox.acts import ACTED
+from orders.services.outbox.effects import ACTED
 from orders.services.outbox.outcome import WORKER_DIED, Outcome, Work
 from orders.services.outbox.record import note_losses, read_records, record_outcomes
 from orders.steps import Effect, Phase, channels_of, named

@@ -21,8 +21,8 @@ from orders.services.compensation.finish import given_up_undoing
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
 from orders.services.order_state import add_event, lock_order, refresh_states
-from orders.services.outbox.acts import bpm_acts, later_in_line, touched_since
 from orders.services.outbox.claim import paused_partners
+from orders.services.outbox.effects import bpm_acts, later_in_line, touched_since
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release

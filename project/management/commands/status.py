@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.database_deadline import LOOK, database_deadline
-from orders.queries.pausing import steps
+from orders.queries.paused_work import steps
 from project.observability.status_report import desk_status
 
 

@@ -12,7 +12,7 @@ from orders.models import Order
 from orders.queries.dry_run import Foreseen
 
 
-class ActCommand(BaseCommand):
+class OrderCommand(BaseCommand):
     """Asks the order's number, a reason and who it is; a refusal is one clear line.
 
     `DRY_RUN`: it has `--dry-run`, which says what will follow and changes nothing.

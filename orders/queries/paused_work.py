@@ -62,7 +62,7 @@ def work_off_seconds(steps: int) -> int | None:
     return math.ceil(steps / settings.PARTNER_RATE) if settings.PARTNER_RATE else None
 
 
-def standing_pauses(*, now: datetime.datetime) -> list[PauseInForce]:
+def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
     """The pauses in force, by partner. One query if there are none, otherwise two."""
     pauses = list(Pause.objects.standing(now).order_by("partner"))
     if not pauses:

@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from orders.admin.pause import PERMISSION as PAUSE
-from orders.admin.standing import slept_through_for
+from orders.admin.pauses_in_force import slept_through_for
 from orders.error_codes import cause_of, title_of
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
-from orders.queries.pausing import PauseInForce
+from orders.queries.paused_work import PauseInForce
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN
 from project.dashboard import figures

@@ -7,15 +7,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from orders.admin.pauses_in_force import paused_for
 from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_seen
-from orders.admin.standing import paused_for
 from orders.models import Dispatch, Order
 from orders.order_page.bpm_task import task_url
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, offered_decisions
-from orders.order_page.facts import facts_of
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung
+from orders.order_page.order_facts import facts_of
 from orders.order_page.tabs import Ask, differences_of, open_tab, tabs_of
 from orders.queries.doubts import mark_orders
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
