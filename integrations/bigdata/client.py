@@ -25,6 +25,7 @@ from integrations.outbound.http import (
     post,
     storable_text,
 )
+from orders.partner_paths import DELETE_PRODUCT_INFOS, PRODUCT_INFOS, QUERY_PRODUCT_INFOS, QUERY_TRIAL_FLOW
 
 LIVE, CANCELLED = "1", "2"
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
@@ -111,12 +112,12 @@ def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
 
 def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
     """Creates or cancels billing records. `body` is made by `product_infos`."""
-    return _call("/productInfos", body, key, request_id, seconds)
+    return _call(PRODUCT_INFOS, body, key, request_id, seconds)
 
 
 def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
     """Deletes billing records (compensation). `body` is made by `deletion`."""
-    return _call("/productInfos/delete", body, key, request_id, seconds)
+    return _call(DELETE_PRODUCT_INFOS, body, key, request_id, seconds)
 
 
 def query_product_infos(
@@ -129,7 +130,7 @@ def query_product_infos(
     body = formats.encode({"jobId": job_id}).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
-    return _rows(_call("/productInfos/query", body, key, request_id, seconds, most))
+    return _rows(_call(QUERY_PRODUCT_INFOS, body, key, request_id, seconds, most))
 
 
 def look_up_seconds(expected: int) -> float:
@@ -142,7 +143,7 @@ def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str
 
     `body` is made by `trial_flow_query`. Other members of the answer are left out.
     """
-    return [_flow(row) for row in _rows(_call("/trialFlow/query", body, key, request_id))]
+    return [_flow(row) for row in _rows(_call(QUERY_TRIAL_FLOW, body, key, request_id))]
 
 
 def _flow(row: dict[str, Any]) -> dict[str, Any]:

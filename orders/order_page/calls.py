@@ -9,19 +9,11 @@ from django.db.models.functions import Left, Length
 from notifications.masks import head
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.payloads import MOST_CHARACTERS, PayloadLine, explain
+from orders.partner_paths import path_of
 from orders.steps import STEPS, Effect
 from orders.untrusted_text import pretty
 
-Step = Dispatch.Step
 MOST_CALLS = 20
-ADDRESSES = {
-    Step.DELETE_BILLING: "$BIGDATA_BASE_URL/productInfos/delete",
-    Step.FIX_DELETE: "$BIGDATA_BASE_URL/productInfos/delete",
-    Step.VERIFY_DELETED: "$BIGDATA_BASE_URL/productInfos/query",
-    Step.FETCH_USAGE: "$BIGDATA_BASE_URL/trialFlow/query",
-    Step.START_BPM: "$BPM_BASE_URL/flows/start",
-}
-BILLING_ADDRESS = "$BIGDATA_BASE_URL/productInfos"
 
 
 @dataclass(frozen=True)
@@ -58,7 +50,7 @@ def _call(row: Dispatch, mask: Callable[[str], str]) -> ShownDispatch:
 
 def curl(row: Dispatch, payload: str) -> str:
     """The call as a command line; address and secrets come from the reader's own environment."""
-    address = ADDRESSES.get(row.step, BILLING_ADDRESS)
+    address = f"${STEPS[row.step].partner.upper()}_BASE_URL{path_of(row.step)}"
     return " \\\n  ".join(
         [
             f'curl -X POST "{address}"',
