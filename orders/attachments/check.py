@@ -20,7 +20,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from orders.error_messages import say_in_english
+from orders.error_messages import say_why_in_english
 
 KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
 MAX_BYTES = 20 * 1024 * 1024
@@ -60,7 +60,7 @@ class _WrongError(Exception):
         self.code, self.why = code, {"code": why, **params}
 
     def finding(self, file: str) -> FileProblem:
-        return FileProblem(self.code, file, say_in_english(self.why["code"], self.why), self.why)
+        return FileProblem(self.code, file, say_why_in_english(self.why), self.why)
 
 
 def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem]:

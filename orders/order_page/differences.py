@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.error_messages import say
+from orders.error_messages import say_why
 from orders.models import Difference, Dispatch, Order
 from orders.order_page.history import actor_of
 from orders.queries.doubts import SERVED
@@ -79,7 +79,7 @@ def life_of(row: Difference) -> list[str]:
     if row.fix:
         told.append(_fixing(row))
     elif row.state == State.OPEN and row.detail.get("left"):
-        told.append(_("Not put right: %(why)s") % {"why": say(row.detail["left"]["code"], row.detail["left"])})
+        told.append(_("Not put right: %(why)s") % {"why": say_why(row.detail["left"])})
     if row.state == State.ACCEPTED:
         told.append(_("Accepted by %(who)s %(at)s: %(why)s") % _closing(row))
     elif row.state == State.OVER and row.reason:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
-from orders.error_messages import say
+from orders.error_messages import say, say_why
 from orders.models import AffectedOrder, Attempt, Dispatch, Incident
 
 
@@ -42,7 +42,7 @@ def detail_text(text: str, params: Mapping) -> str:
 
 
 def _say_part(part: Mapping) -> str:
-    what = say(part["code"], part)
+    what = say_why(part)
     if part["code"] == "partner_words":
         what = mask_text(what)
     return _("%(file)s: %(what)s") % {"file": part["file"], "what": what} if "file" in part else what

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.error_codes import cause_of
-from orders.error_messages import say
+from orders.error_messages import say_why
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
@@ -266,9 +266,7 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield from (Foreseen(code, {"n": number}) for code, number in counts.items())
     whys = [(one, why) for one, why in zip(discrepancies, left, strict=True) if why]
     for one, why in whys[:NAMED]:
-        yield Foreseen(
-            "fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say(why["code"], why)}
-        )
+        yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
     yield Foreseen("fix_only")
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.content import Receipt, content_hash
-from orders.error_messages import say_in_english
+from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
 from orders.services.after_giving_up import count_what_is_there
@@ -112,7 +112,7 @@ def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
     change.save(update_fields=["state", "held_because"])
     close_troubles(change, now=now, by=by, but=STILL_WRONG)
     params = {"code": "rested_upon", "number": change.number}
-    detail = say_in_english(params["code"], params)
+    detail = say_why_in_english(params)
     open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now, params=params)
     close_refused(change)
     if latest_shape(change.trial).pk == change.pk and close_never_begun(change, but=Dispatch.Step.ASK_BILLING):

@@ -6,7 +6,7 @@ from django.utils.translation import override
 
 from integrations.bboss.number_list import NumberListError, read_numbers
 from integrations.reconciliation import Comparison, Scope
-from orders.error_messages import say_in_english
+from orders.error_messages import say_why_in_english
 from orders.management.actor import actor, add_by
 from orders.management.date_arguments import day
 from orders.models import Difference, Order
@@ -75,12 +75,12 @@ class Command(BaseCommand):
         if difference.state == Difference.State.OVER:
             return f" -> settled: {difference.detail['theirs']}"
         left = difference.detail.get("left")
-        return f" -> left: {say_in_english(left['code'], left)}" if left and self.fix else ""
+        return f" -> left: {say_why_in_english(left)}" if left and self.fix else ""
 
     def show_left(self, number: str, left: dict, compared: bool) -> None:
         """Prints one line for an order that was not compared or not fixed."""
         what = "compared, but nothing of it is put right" if compared else "left out"
-        self.stdout.write(f"{number}: {what}: {say_in_english(left['code'], left)}")
+        self.stdout.write(f"{number}: {what}: {say_why_in_english(left)}")
 
 
 def _compared(ours: str | None, theirs: str | None) -> str:

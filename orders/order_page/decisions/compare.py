@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from orders.books import OrderComparison
-from orders.error_messages import say
+from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.models import Difference, Order
 from orders.order_page.decisions.base import Decision, look_at_books, sentences
@@ -49,5 +49,5 @@ def say_found(found: list[Difference]) -> str:
     if left:
         why = left[0].detail.get("left")
         text = ngettext("%(n)d difference stays open.", "%(n)d differences stay open.", len(left)) % {"n": len(left)}
-        told.append(f"{text} {say(why['code'], why) if why else ''}".strip())
+        told.append(f"{text} {say_why(why) if why else ''}".strip())
     return " ".join(told)
