@@ -25,6 +25,7 @@ from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
 from orders.books import BooksSilentError, Discrepancy, OrderComparison
 from orders.content import MOST_DOMAINS
+from orders.local_time import midnight
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.queries.paused_work import why_paused
 from orders.services.reconciliation.differences import troubled
@@ -68,8 +69,7 @@ class Scope:
         if self.numbers:
             rows = rows.filter(number__in=self.numbers)
         if self.since:
-            start = datetime.datetime.combine(self.since, datetime.time(), timezone.get_default_timezone())
-            rows = rows.filter(received_at__gte=start)
+            rows = rows.filter(received_at__gte=midnight(self.since))
         return rows
 
 

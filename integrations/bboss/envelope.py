@@ -14,9 +14,10 @@ from typing import Any
 from django.conf import settings
 
 from integrations.bboss.responses import Code, Refused
-from integrations.outbound.formats import ZONE, encode, wire_time
+from integrations.outbound.formats import encode, wire_time
 from notifications.masks import head
 from orders.content import canonical_json
+from orders.local_time import SHANGHAI
 
 REQUIRED = (
     "accessToken",
@@ -168,7 +169,7 @@ def parse_time(text: str) -> datetime.datetime | None:
         return None
     year, month, day, hour, minute, second = map(int, match.groups())
     try:
-        return datetime.datetime(year, month, day, hour, minute, second, tzinfo=ZONE)
+        return datetime.datetime(year, month, day, hour, minute, second, tzinfo=SHANGHAI)
     except ValueError:
         return None
 

@@ -5,9 +5,10 @@ import uuid
 from collections.abc import Iterable
 
 from integrations.bigdata.client import LIVE, query_product_infos
-from integrations.outbound.formats import WIRE_FORMAT, ZONE
+from integrations.outbound.formats import WIRE_FORMAT
 from integrations.outbound.http import PartnerError, clean
 from orders.books import BooksSilentError, HeldRecord
+from orders.local_time import SHANGHAI
 from orders.models import BillingRecord
 
 
@@ -64,6 +65,6 @@ def clean_text(value: object) -> str:
 def partner_time(value: object) -> datetime.datetime | None:
     """`YYYYMMDDHHMMSS` in Asia/Shanghai as an aware datetime. None for anything else."""
     try:
-        return datetime.datetime.strptime(str(value), WIRE_FORMAT).replace(tzinfo=ZONE)
+        return datetime.datetime.strptime(str(value), WIRE_FORMAT).replace(tzinfo=SHANGHAI)
     except ValueError:
         return None

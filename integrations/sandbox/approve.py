@@ -10,8 +10,9 @@ import requests
 from django.conf import settings
 
 from integrations.sandbox.http_messages import compact
-from integrations.sandbox.store import SHANGHAI, Store
+from integrations.sandbox.store import Store
 from integrations.sandbox.validation import Refusal, filled_string, one_of
+from orders.local_time import SHANGHAI
 
 TIMEOUT_SECONDS = 30
 

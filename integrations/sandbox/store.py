@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, compact
+from orders.local_time import SHANGHAI
 
 KEPT_CALLS = 10_000
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
 TABLES = ("records", "processes", "approvals", "flows", "keys", "calls", "violations", "counters")
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from django import forms
 from django.core.validators import MinValueValidator
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orders.error_codes import Cause, cause_of
+from orders.local_time import midnight
 from orders.models import Dispatch, Order, OrderEvent
 from orders.order_page.error_details import of_step
 from orders.order_page.history import PARTNER_NAMES
@@ -50,13 +50,9 @@ def choose(orders: QuerySet[Order], wanted: dict) -> list[str]:
     if code := wanted.get("code"):
         steps = steps.filter(error_code=code)
     if since := wanted.get("since"):
-        steps = steps.filter(created_at__gte=_midnight(since))
+        steps = steps.filter(created_at__gte=midnight(since))
     rows = orders.filter(pk__in=steps.values("order_id")).exclude(state=Order.State.WITHDRAWN).order_by("pk")
     return list(rows.values_list("number", flat=True)[: MOST + 1])
-
-
-def _midnight(day: datetime.date) -> datetime.datetime:
-    return datetime.datetime.combine(day, datetime.time(), timezone.get_default_timezone())
 
 
 @dataclass(frozen=True)

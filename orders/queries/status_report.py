@@ -2,6 +2,7 @@
 
 import datetime
 
+from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.services.schedules import find_schedule
 
@@ -35,7 +36,7 @@ def current_steps(order: Order) -> list[Dispatch]:
 def _time(moment: datetime.datetime | None) -> str | None:
     if moment is None:
         return None
-    return moment.astimezone(datetime.timezone(datetime.timedelta(hours=8))).isoformat(timespec="seconds")
+    return moment.astimezone(SHANGHAI).isoformat(timespec="seconds")
 
 
 def _step(row: Dispatch) -> dict:

@@ -21,9 +21,10 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from integrations.models import Breaker, Heartbeat
-from orders.admin.filters import DAY, midnight
+from orders.admin.filters import DAY
 from orders.admin.order_list import overdue
 from orders.admin.scope import attributions_of, by_number, limit
+from orders.local_time import midnight
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
 from orders.queries.awaiting_approval import asked_at, returned

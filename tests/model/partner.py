@@ -9,11 +9,12 @@ import json
 from collections import deque
 from urllib.parse import urlsplit
 
-from integrations.outbound.formats import WIRE_FORMAT, ZONE, encode
+from integrations.outbound.formats import WIRE_FORMAT, encode
 from integrations.outbound.http import PartnerError
 from integrations.sandbox.faults import KINDS, Fault
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.partners import Partners
+from orders.local_time import SHANGHAI
 
 FATES = {
     "ok": "carried out and answered",
@@ -68,7 +69,7 @@ class Wire:
         if fate == "silent":
             raise PartnerError("no connection", code="refused", transport=True)
         if fate == "stall" and call.path == "/bigdata/productInfos" and b'"infoType":"2"' in call.body:
-            self.stalled.append((datetime.datetime.now(ZONE) + STALLED_FOR, call))
+            self.stalled.append((datetime.datetime.now(SHANGHAI) + STALLED_FOR, call))
             raise PartnerError("no complete answer in time", code="timeout", unknown=True, transport=True)
         if fate == "stall":
             fate = "broken"

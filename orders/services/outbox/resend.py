@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
+from orders.local_time import midnight
 from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
@@ -281,8 +282,7 @@ def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispat
     if selection.partner:
         wanted &= Q(channel__in=channels_of(selection.partner))
     if selection.since:
-        start = datetime.datetime.combine(selection.since, datetime.time(), timezone.get_default_timezone())
-        wanted &= Q(created_at__gte=start)
+        wanted &= Q(created_at__gte=midnight(selection.since))
     return rows.filter(wanted)
 
 
