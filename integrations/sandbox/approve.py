@@ -11,7 +11,7 @@ from django.conf import settings
 
 from integrations.sandbox.http_messages import compact
 from integrations.sandbox.store import Store
-from integrations.sandbox.validation import Refusal, filled_string, one_of
+from integrations.sandbox.validation import Refusal, choice_of, filled_string
 from orders.local_time import SHANGHAI
 
 TIMEOUT_SECONDS = 30
@@ -25,7 +25,7 @@ def approve(store: Store, asked: dict, url: str) -> dict:
     requests.RequestException if nobody answers there.
     """
     filled_string("code", asked.get("code"))
-    one_of("pass", "reject", "return")("result", asked.get("result"))
+    choice_of("pass", "reject", "return")("result", asked.get("result"))
     check_loopback(url)
     sent = _callback(store, asked)
     body = compact(sent).encode()

@@ -5,19 +5,19 @@ Each of the four handlers takes the store, the call and its parsed body, and ret
 
 from integrations.sandbox.http_messages import SandboxRequest, compact
 from integrations.sandbox.store import Store
-from integrations.sandbox.validation import Check, billing_time, filled_string, list_of, members, one_of
+from integrations.sandbox.validation import Check, billing_time, choice_of, filled_string, list_of, members
 
 DONE = {"code": 200, "message": "成功"}
 RECORD = {
     "billingMethod": filled_string,
     "businessType": filled_string,
-    "cancelStatus": one_of("1", "2"),
+    "cancelStatus": choice_of("1", "2"),
     "cancelTime": billing_time,
     "createTime": billing_time,
     "domain": filled_string,
     "enterpriseId": filled_string,
     "enterpriseName": filled_string,
-    "infoType": one_of("1", "2"),
+    "infoType": choice_of("1", "2"),
     "jobId": filled_string,
     "productId": filled_string,
     "province": filled_string,

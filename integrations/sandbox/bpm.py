@@ -5,10 +5,10 @@ from integrations.sandbox.store import Store
 from integrations.sandbox.validation import (
     Refusal,
     bpm_time,
+    choice_of,
     filled_string,
     list_of,
     members,
-    one_of,
     string,
     whole_number,
 )
@@ -48,14 +48,14 @@ SUBSEQUENT = {
     "sourceOfDemand": filled_string,
     "titleOfDemand": filled_string,
 }
-check_first = members({**SENDER, "flowKey": one_of("tyywrwlc"), "data": members({"tyywrwlcdx": members(FIRST)})})
+check_first = members({**SENDER, "flowKey": choice_of("tyywrwlc"), "data": members({"tyywrwlcdx": members(FIRST)})})
 check_subsequent = members(
     {
         **SENDER,
         "code": filled_string,
         "createDate": bpm_time,
         "data": members(SUBSEQUENT),
-        "processType": one_of("2"),
+        "processType": choice_of("2"),
         "prodType": filled_string,
         "province": filled_string,
         "userList": list_of(members({"userMail": string, "userName": string, "userTel": string})),

@@ -60,7 +60,7 @@ def whole_number(path: str, value: object) -> None:
         raise Refusal(path, "应为整数")
 
 
-def one_of(*allowed: str) -> Check:
+def choice_of(*allowed: str) -> Check:
     """One of a few strings."""
 
     def check(path: str, value: object) -> None:
