@@ -71,7 +71,7 @@ def empty_secrets() -> Iterator[CheckMessage]:
     kind = Warning if settings.DEBUG else Error
     for name, use in SECRETS.items():
         if settings.BBOSS_ENV_FLAG == "1" and name in production.NEEDED:
-            continue  # `lacking` names this one
+            continue  # `production_settings` names this one
         if not getattr(settings, name):
             yield kind(f"{name} is empty: {use}.", id="desk.001")
 

@@ -73,8 +73,8 @@ class PartnerError(Exception):
 
 @dataclass(frozen=True)
 class PartnerResponse:
-    """An answer that is a JSON object, HTTP 2xx or 4xx. Whether it means success is for `check` to say. `text`: how it
-    begins."""
+    """An answer that is a JSON object, HTTP 2xx or 4xx. Whether it means success is for `check_success` to say.
+    `text`: how it begins."""
 
     http_status: int
     text: str
