@@ -8,9 +8,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import HEARTBEAT_LIMIT, Breaker, CallCount, Heartbeat, LeaseLock
-from orders.admin.moments import ago
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.time_cell import ago
 from orders.error_codes import cause_of
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN

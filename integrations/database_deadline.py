@@ -90,7 +90,7 @@ def _says_away(error: Error) -> bool:
     return isinstance(error, OperationalError | InterfaceError)
 
 
-def one_line(error: BaseException | str) -> str:
+def error_line(error: BaseException | str) -> str:
     """An error's words without line breaks: drivers and PostgreSQL's programs write several."""
     return " ".join(str(error).split())
 
@@ -105,7 +105,7 @@ class Outage:
     def began(self, error: BaseException) -> None:
         if self._since is None:
             self._since = time.monotonic()
-            self._logger.error("the database does not answer %s: %s", self._who, one_line(error))
+            self._logger.error("the database does not answer %s: %s", self._who, error_line(error))
 
     def over(self) -> None:
         if self._since is not None:

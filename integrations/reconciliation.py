@@ -19,14 +19,15 @@ from django.utils import timezone
 
 from integrations.bigdata.books import held_records
 from integrations.bigdata.client import query_product_infos
-from integrations.bigdata.comparison import Ours, compare, unreadable_answer
+from integrations.bigdata.comparison import Ours, compare_records, unreadable_answer
 from integrations.bigdata.delivery import record_facts
 from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
-from orders.books import BooksSilentError, Finding, Look
+from orders.books import BooksSilentError, Discrepancy, OrderComparison
 from orders.content import MOST_DOMAINS
+from orders.local_time import midnight
 from orders.models import BillingRecord, Difference, Order, Reconciliation
-from orders.queries.pausing import why_paused
+from orders.queries.paused_work import why_paused
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
 from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
@@ -35,7 +36,7 @@ from orders.services.reconciliation.results import (
     add_counts,
     begin_reconciliation,
     end_reconciliation,
-    keep_findings,
+    keep_discrepancies,
     snapshot,
 )
 
@@ -68,8 +69,7 @@ class Scope:
         if self.numbers:
             rows = rows.filter(number__in=self.numbers)
         if self.since:
-            start = datetime.datetime.combine(self.since, datetime.time(), timezone.get_default_timezone())
-            rows = rows.filter(received_at__gte=start)
+            rows = rows.filter(received_at__gte=midnight(self.since))
         return rows
 
 
@@ -89,7 +89,7 @@ class Comparison:
     """A reconciliation run, or a part of one.
 
     `seconds` bounds how long it runs; `after` then says where the next part begins. For `fix` with a `reason`, see
-    `keep_findings`. `listed` holds BBOSS's numbers, if BBOSS gave a list. `on_difference` is called with each
+    `keep_discrepancies`. `listed` holds BBOSS's numbers, if BBOSS gave a list. `on_difference` is called with each
     difference as it is saved. `on_left` is called with each order that is not compared, or is compared and not fixed,
     and with the reason.
     """
@@ -236,7 +236,7 @@ class Comparison:
     def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
         self.in_a_row = 0
         found, theirs = _compare_records(asked.ours, theirs)
-        kept = self._save_findings(asked, found) if found or asked.troubled else []
+        kept = self._save_discrepancies(asked, found) if found or asked.troubled else []
         if kept is None:
             self._report_left(asked.order, {"code": "acted_meanwhile"})
             return
@@ -276,8 +276,8 @@ class Comparison:
             self.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
             self.on_difference(difference)
 
-    def _save_findings(self, asked: Asked, found: list[Finding]) -> list[Difference] | None:
-        return keep_findings(
+    def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
+        return keep_discrepancies(
             self.row, asked.order.pk, found, seen=asked.seen, fix=self.fix, reason=self.reason, by=self.by,
             now=timezone.now(),
         )  # fmt: skip
@@ -297,22 +297,22 @@ def _parts(orders: list[Order]) -> Iterator[list[Order]]:
     yield part
 
 
-def look(order_id: int) -> Look:
-    """Asks about one order and compares it now (`orders.books.look`). Raises BooksSilentError."""
+def compare_now(order_id: int) -> OrderComparison:
+    """Asks about one order and compares it now (`orders.books.compare_now`). Raises BooksSilentError."""
     order = Order.objects.select_related("attribution").get(pk=order_id)
     records = list(order.billing_records.order_by("pk"))
     answer = _query(order.number, len(records))
     if isinstance(answer, PartnerError) and answer.code != "bad_result":
         raise BooksSilentError(answer.message, code=answer.code)
     found, theirs = _compare_records(_our_records(order, records), answer)
-    return Look(findings=found, seen=snapshot(records), records=max(len(records), len(theirs)))
+    return OrderComparison(discrepancies=found, seen=snapshot(records), records=max(len(records), len(theirs)))
 
 
-def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Finding], list[dict]]:
+def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Discrepancy], list[dict]]:
     """The differences, and the partner's rows. An answer that can't be read is a difference too."""
     if isinstance(theirs, PartnerError):
         return [unreadable_answer(theirs.answer)], []
-    return compare(ours, theirs), theirs
+    return compare_records(ours, theirs), theirs
 
 
 def _our_records(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
@@ -334,7 +334,7 @@ def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
     """
     error = None
     for _ in range(2):
-        rate.take("bigdata")
+        rate.wait_for_slot("bigdata")
         try:
             return query_product_infos(number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected)
         except PartnerError as trouble:

@@ -8,7 +8,7 @@ from django.template import Context
 from django.template.loader import get_template
 from django.utils import translation
 
-from notifications.facts import MailFacts, one_line
+from notifications.mail_facts import MailFacts, one_line
 from notifications.models import Mail
 from notifications.recipients import recipients_for
 from notifications.sending import MailError, send

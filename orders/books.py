@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from orders.queries.pausing import why_paused
+from orders.queries.paused_work import why_paused
 from orders.services.incidents import PARTNER_PAUSED
 
 CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what corrects a difference
-ASK = "integrations.bigdata.books.ask"  # dotted paths: the core does not import the layers above it
-LOOK = "integrations.reconciliation.look"
+ASK = "integrations.bigdata.books.fetch_records"  # dotted paths: the core does not import the layers above it
+LOOK = "integrations.reconciliation.compare_now"
 
 
 class BooksSilentError(Exception):
@@ -47,7 +47,7 @@ class HeldRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Discrepancy:
     """One difference between our records of an order and the big-data side's. `kind` is one of models.Difference.Kind.
 
     `ours` and `theirs` are live, cancelled, missing and the like. `fields` is {name: [ours, theirs]}. `record` is the
@@ -79,26 +79,26 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class OrderComparison:
     """A comparison of one order's records with the big-data side's.
 
     `seen` is the state of our records at that time (`results.snapshot`). `records` is the number of records on the side
     that has more.
     """
 
-    findings: list[Finding]
+    discrepancies: list[Discrepancy]
     seen: dict
     records: int
 
 
-def look(order_id: int) -> Look:
+def compare_now(order_id: int) -> OrderComparison:
     """Asks and compares now. Must not run in a transaction. Raises BooksSilentError."""
     _check_not_paused()
-    question: Callable[[int], Look] = import_string(LOOK)
+    question: Callable[[int], OrderComparison] = import_string(LOOK)
     return question(order_id)
 
 
-def ask(job_id: str) -> list[HeldRecord]:
+def fetch_records(job_id: str) -> list[HeldRecord]:
     """The records that the big-data side holds for an order now. Must not run in a transaction.
 
     Raises BooksSilentError.

@@ -303,6 +303,11 @@ def say(code: str, params: Mapping[str, object]) -> str:
     return str(row.words) % _labelled(params) if row.words else row.english % params
 
 
+def say_why(why: Mapping[str, object]) -> str:
+    """The sentence of a code that stands with its parameters in one dict, as rows keep it."""
+    return say(str(why["code"]), why)
+
+
 def say_in_english(code: str, params: Mapping[str, object]) -> str:
     """The code's sentence for commands, logs and BBOSS, or the code itself if it has none."""
     if code not in MESSAGES:
@@ -312,6 +317,11 @@ def say_in_english(code: str, params: Mapping[str, object]) -> str:
         return row.english % params
     with override("en"):
         return str(row.words) % _labelled(params)
+
+
+def say_why_in_english(why: Mapping[str, object]) -> str:
+    """The same for commands, logs and BBOSS."""
+    return say_in_english(str(why["code"]), why)
 
 
 def _labelled(params: Mapping[str, object]) -> dict[str, object]:

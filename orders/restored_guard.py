@@ -45,7 +45,7 @@ PRESENT = Prepared(
 
 
 @dataclass(frozen=True)
-class Standing:
+class RestoreState:
     """What is known about the database: whether it counts as restored, and the newest ids from before its last restore.
 
     The ids of order, attempt and event are 0 if it was never restored.
@@ -61,7 +61,7 @@ class Standing:
 class _Last:
     """What this process saw last, and when (monotonic time)."""
 
-    standing: Standing = Standing()
+    standing: RestoreState = RestoreState()
     at: float = float("-inf")
     database: str = ""  # the database's name, if it does not count as restored
 
@@ -69,7 +69,7 @@ class _Last:
 _last = _Last()
 
 
-def look() -> Standing:
+def read_restore_state() -> RestoreState:
     """Asks the database with one short query. Raises django.db.Error.
 
     The mark is read before the database. Otherwise an event that another process commits and notes in between would
@@ -79,7 +79,7 @@ def look() -> Standing:
     mark = read_mark(known) if known else 0
     row = PRESENT.first()
     if row is None:  # the database was emptied, as tests do, and has no past
-        return _keep("", Standing())
+        return _keep("", RestoreState())
     if row[0] != known:
         mark = read_mark(row[0])
         row = PRESENT.first() or row
@@ -89,7 +89,7 @@ def look() -> Standing:
         behind = _notice(name, seen=mark, newest=newest or 0)
     elif restored_at is None and newest and not connections[DEFAULT_DB_ALIAS].in_atomic_block:
         mark_writer.note(name, newest)
-    return _keep(name, Standing(restored_at is not None or behind, *marks))
+    return _keep(name, RestoreState(restored_at is not None or behind, *marks))
 
 
 def is_restored() -> bool:
@@ -97,10 +97,10 @@ def is_restored() -> bool:
     fresh = time.monotonic() - _last.at < FRESH or connections[DEFAULT_DB_ALIAS].in_atomic_block
     if fresh and not _last.standing.restored:
         return False
-    return look().restored
+    return read_restore_state().restored
 
 
-def _keep(name: str, standing: Standing) -> Standing:
+def _keep(name: str, standing: RestoreState) -> RestoreState:
     _last.standing, _last.at = standing, time.monotonic()
     _last.database = "" if standing.restored else name  # events of a restored database do not raise the mark
     return standing
@@ -156,7 +156,7 @@ def look_at_new_connection(*, connection, **kwargs) -> None:
     if connection.alias != DEFAULT_DB_ALIAS:
         return
     try:
-        look()
+        read_restore_state()
     except (OperationalError, ProgrammingError) as error:
         if not _lacks_table(error):
             connection.close()

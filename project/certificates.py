@@ -30,7 +30,7 @@ def _problem(load, wrong: str) -> str:
     return ""
 
 
-def expiry(file: str) -> datetime.datetime:
+def certificate_expiry(file: str) -> datetime.datetime:
     """When the first certificate of a PEM file ends. Raises ValueError or OSError if it can't be read."""
     text = Path(file).read_text(encoding="ascii", errors="replace")
     begin = text.index(BEGIN)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from integrations.bboss.envelope import expiry
+from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
 from orders.restored_guard import unwritable
 from project import production
@@ -32,7 +32,19 @@ SECRETS = {
 @register(TAG)
 def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
     """All problems with our settings."""
-    parts = (secrets, tokens, addresses, web_addresses, rate, choices, times, contact, state_dir, lacking, network)
+    parts = (
+        empty_secrets,
+        malformed_tokens,
+        addresses,
+        web_addresses,
+        rate,
+        choices,
+        times,
+        contact,
+        state_dir,
+        production_settings,
+        network,
+    )
     return [message for part in parts for message in part()]
 
 
@@ -56,19 +68,19 @@ def require_database_directory() -> None:
         raise ImproperlyConfigured(f"DATABASE_URL: the directory of {name} does not exist")
 
 
-def secrets() -> Iterator[CheckMessage]:
+def empty_secrets() -> Iterator[CheckMessage]:
     kind = Warning if settings.DEBUG else Error
     for name, use in SECRETS.items():
         if settings.BBOSS_ENV_FLAG == "1" and name in production.NEEDED:
-            continue  # `lacking` names this one
+            continue  # `production_settings` names this one
         if not getattr(settings, name):
             yield kind(f"{name} is empty: {use}.", id="desk.001")
 
 
-def tokens() -> Iterator[CheckMessage]:
+def malformed_tokens() -> Iterator[CheckMessage]:
     """Names a token by its position, since a token is a secret."""
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
-        if expiry(token.strip()) is None:
+        if token_expiry(token.strip()) is None:
             text = f"BBOSS_ACCESS_TOKENS: token {place} is malformed."
             yield Error(
                 text, hint="14-digit expiry, 32 hex, -, 4 digits, -, issue time in epoch seconds", id="desk.002"
@@ -140,9 +152,9 @@ def state_dir() -> Iterator[CheckMessage]:
         yield kind(f"STATE_DIR: {why}: a database that was restored would not be noticed.", id="desk.012")
 
 
-def lacking() -> Iterator[CheckMessage]:
+def production_settings() -> Iterator[CheckMessage]:
     """What keeps production from starting. `project.command_line` says which commands run anyway."""
-    for text in production.lacking():
+    for text in production.missing_settings():
         yield Error(f"{text}. Production (BBOSS_ENV_FLAG=1) does not start.", id=production.CHECK)
 
 

@@ -8,7 +8,7 @@ from django.core.management import execute_from_command_line
 from django.core.management.base import CommandParser
 from django.db import Error, OperationalError
 
-from integrations.database_deadline import COMMAND, NEVER, WORKER, is_away, limit_statements, one_line
+from integrations.database_deadline import COMMAND, NEVER, WORKER, error_line, is_away, limit_statements
 from project import production
 from project.management.commands import version
 
@@ -38,13 +38,13 @@ def run(argv: list[str]) -> None:
         lacks = _code(error) in NO_SUCH_TABLE_OR_COLUMN or isinstance(error, OperationalError)
         if not lacks and not is_away(error):
             raise  # our own fault, so the traceback helps
-        sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {one_line(error)}")
+        sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {error_line(error)}")
 
 
 def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
     """Ends the process with a line for each missing setting, unless the command runs anyway."""
     if command not in STILL_RUN and not {"--help", "-h", "--version"} & set(argv):
-        if lacking := production.lacking():
+        if lacking := production.missing_settings():
             sys.exit(_line_each(argv, lacking))
     elif command in {"migrate", "restore", "restored"}:  # these run all checks; `check` reports it
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.CHECK]

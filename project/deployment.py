@@ -14,9 +14,9 @@ from django.core.validators import validate_email
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from integrations.bboss.envelope import expiry
+from integrations.bboss.envelope import token_expiry
 from project.addresses import parse_network
-from project.certificates import expiry as certificate_expiry
+from project.certificates import certificate_expiry
 from project.checks import TAG
 from project.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
 
@@ -35,7 +35,18 @@ OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LA
 @register(TAG, deploy=True)
 def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
     """All doubts, each with the name of its setting."""
-    parts = (mail, secrets, tokens, proxies, switched_off, attachments, database, names, values, certificate)
+    parts = (
+        mail,
+        weak_secrets,
+        expiring_tokens,
+        proxies,
+        switched_off,
+        attachments,
+        database_access,
+        names,
+        values,
+        certificate,
+    )
     return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
 
 
@@ -58,7 +69,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def secrets() -> Iterator[str]:
+def weak_secrets() -> Iterator[str]:
     for name in ("SECRET_KEY", "BBOSS_APP_SECRET", "BPM_CALLBACK_SECRET"):
         value = getattr(settings, name)
         if 0 < len(value) < LEAST_SECRET:
@@ -67,11 +78,11 @@ def secrets() -> Iterator[str]:
             yield f"{name} looks like an example's; make one of its own."
 
 
-def tokens() -> Iterator[str]:
+def expiring_tokens() -> Iterator[str]:
     """Names a token by its position, since a token is a secret."""
     now = timezone.now()
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
-        ends = expiry(token.strip())
+        ends = token_expiry(token.strip())
         if ends is None:
             continue  # this is an error already: desk.002
         if ends < now:
@@ -110,7 +121,7 @@ def attachments() -> Iterator[str]:
         yield f"ATTACHMENT_DIR: {settings.ATTACHMENT_DIR} is not writable for this account."
 
 
-def database() -> Iterator[str]:
+def database_access() -> Iterator[str]:
     if settings.ENVIRONMENT.origin("DATABASE_URL") == "default":
         yield "DATABASE_URL is not set: a SQLite file beside the code is used."
     name = connection.settings_dict["NAME"]

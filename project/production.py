@@ -19,7 +19,7 @@ NEEDED = {
 }
 
 
-def lacking() -> list[str]:
+def missing_settings() -> list[str]:
     """A line for each missing setting. Empty for test data (BBOSS_ENV_FLAG=0)."""
     if settings.BBOSS_ENV_FLAG != "1":
         return []
@@ -38,7 +38,7 @@ def main() -> int:
     """Returns the exit code."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
-        lines = lacking()
+        lines = missing_settings()
     except ImproperlyConfigured as error:  # settings that can't be read
         lines = str(error).splitlines()
     for line in lines:

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy
 from orders.admin.scope import attributions_of, limit
 from orders.errors import NotAllowedError
 from orders.models import Difference, Timeline
-from orders.order_page.page import actor
-from orders.queries.after_restore import KINDS, SAMPLE, steps_of
+from orders.order_page.page_context import request_actor
+from orders.queries.after_restore import KINDS, SAMPLE, steps_of_kind
 from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored
 from project.dashboard.links import listing
@@ -27,13 +27,13 @@ PERMISSION = "orders.release_restored"
 SHOWN = 50
 
 
-class ReasonForm(forms.Form):
+class ReleaseForm(forms.Form):
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500)
 
 
-def restored(request: HttpRequest, site) -> HttpResponse:
+def restored_page(request: HttpRequest, site) -> HttpResponse:
     """GET shows the situation. POST lets the desk send again."""
-    form = ReasonForm(request.POST or None)
+    form = ReleaseForm(request.POST or None)
     if request.method == "POST":
         if not _may_release(request):
             raise PermissionDenied
@@ -53,7 +53,7 @@ def _may_release(request: HttpRequest) -> bool:
 
 
 def _release(request: HttpRequest, reason: str) -> bool:
-    by, now = actor(request), timezone.now()
+    by, now = request_actor(request), timezone.now()
     try:
         row = release_restored(reason=reason, by=by, now=now)
     except NotAllowedError:
@@ -95,7 +95,7 @@ def _books(request: HttpRequest) -> dict:
 def _kinds(request: HttpRequest) -> list[dict]:
     found = []
     for kind in KINDS:
-        rows = limit(steps_of(kind), request.user)
+        rows = limit(steps_of_kind(kind), request.user)
         number = rows.count()
         if number:
             orders = list({row.order_id: row.order for row in rows[: SAMPLE * 3]}.values())[:SAMPLE]

@@ -7,8 +7,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from project.observability import health
 
-handler400 = "project.refusals.bad_request"
-handler500 = "project.refusals.server_error"
+handler400 = "project.error_views.bad_request"
+handler500 = "project.error_views.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

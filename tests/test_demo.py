@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 
 from project.demo.cases import FIRST_DAY, load_cases, make_file
-from project.demo.compare import differences, expected_states
+from project.demo.compare import expected_states, unexpected
 
 LEAP_DAY = datetime.date(2028, 2, 29)
 
@@ -54,56 +54,56 @@ def played(request, case):
 
 
 def test_agreement(played):
-    assert differences(*played) == []
+    assert unexpected(*played) == []
 
 
 def test_a_wrong_state(played):
     played[1][-1]["state"] = "failed"
-    assert "is failed, not" in differences(*played)[0]
+    assert "is failed, not" in unexpected(*played)[0]
 
 
 def test_a_wrong_record(played):
     played[2]["records"][0]["province"] = "998"
-    assert "province is '998', not '100'" in differences(*played)[0]
+    assert "province is '998', not '100'" in unexpected(*played)[0]
 
 
 def test_a_missing_record(played):
     del played[2]["records"][0]
-    assert differences(*played)[0].endswith("is missing")
+    assert unexpected(*played)[0].endswith("is missing")
 
 
 def test_a_record_too_many(played):
     extra = played[2]["records"][0] | {"domain": "other.example.com"}
     played[2]["records"].append(extra)
-    assert differences(*played)[0].endswith("is there, but not expected")
+    assert unexpected(*played)[0].endswith("is there, but not expected")
 
 
 def test_a_wrong_bpm_message(played):
     body = played[2]["processes"][0]["body"]
     body["data"].get("tyywrwlcdx", body["data"])["domains"].append("other.example.com")
-    assert "domains is" in differences(*played)[0]
+    assert "domains is" in unexpected(*played)[0]
 
 
 def test_no_bpm_process(played):
     played[2]["processes"].clear()
-    assert "0 BPM processes" in differences(*played)[0]
+    assert "0 BPM processes" in unexpected(*played)[0]
 
 
 def test_a_wrong_schedule(played):
     played[1][-1]["schedule"] = {"name": "other"}
-    assert "has the schedule other" in differences(*played)[0]
+    assert "has the schedule other" in unexpected(*played)[0]
 
 
 def test_a_wrong_later_start(case):
     three = case(3)
     standings, partners = as_expected(three)
     partners["records"][0]["createTime"] = "20230920194051"
-    assert "createTime is '20230920194051', not '20230930000000'" in differences(three, standings, partners)[0]
+    assert "createTime is '20230920194051', not '20230930000000'" in unexpected(three, standings, partners)[0]
 
 
 def test_a_broken_rule_at_the_sandbox(played):
     played[2]["violations"].append({"kind": "key_reused", "detail": "..."})
-    assert "key_reused" in differences(*played)[0]
+    assert "key_reused" in unexpected(*played)[0]
 
 
 def test_files_are_real(tmp_path):

@@ -15,7 +15,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from project import production
-from project.certificates import expiry
+from project.certificates import certificate_expiry
 from project.checks import TAG
 from project.deployment import strange_names
 from project.environment import SETTINGS, TABLE, Environment, certificate_files
@@ -213,7 +213,7 @@ def test_the_end_of_a_certificate_is_read_before_and_after_2050(tmp_path):
     """RFC 5280 writes years from 2050 on with four digits."""
     for ends in (datetime.datetime(2049, 12, 31, 23, 59, 59), datetime.datetime(2050, 1, 1)):
         moment = ends.replace(tzinfo=datetime.UTC)
-        assert expiry(Authority(tmp_path).issue("ibs.example.com", until=moment)) == moment
+        assert certificate_expiry(Authority(tmp_path).issue("ibs.example.com", until=moment)) == moment
 
 
 @pytest.mark.django_db

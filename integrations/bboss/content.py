@@ -17,7 +17,7 @@ from integrations.bboss.responses import Code, Refused
 from integrations.inbound.body import BadJsonError, parse_text
 from orders.content import OrderContent, domain_fault
 from orders.db.compiled_sql import Prepared, Slot
-from orders.error_messages import say_in_english
+from orders.error_messages import say_why_in_english
 from orders.models import Order, Province, ServiceType
 
 EARLIEST_YEAR = 1970
@@ -136,7 +136,7 @@ class DomainListField(serializers.Field):
         if not name.strip():
             self.fail("blank", place=place)
         if wrong := domain_fault(name):
-            self.fail("name", name=shown(name), why=say_in_english(wrong["code"], wrong))
+            self.fail("name", name=shown(name), why=say_why_in_english(wrong))
         return name
 
     def _refuse_doubles(self, names: tuple[str, ...]) -> None:

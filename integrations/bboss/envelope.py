@@ -14,9 +14,10 @@ from typing import Any
 from django.conf import settings
 
 from integrations.bboss.responses import Code, Refused
-from integrations.outbound.formats import ZONE, encode, wire_time
+from integrations.outbound.formats import encode, wire_time
 from notifications.masks import head
 from orders.content import canonical_json
+from orders.local_time import SHANGHAI
 
 REQUIRED = (
     "accessToken",
@@ -98,7 +99,7 @@ def check_party(members: dict[str, Any], now: datetime.datetime) -> None:
 def check_token(members: dict[str, Any], now: datetime.datetime) -> None:
     """20305: the token is malformed or unknown. 20311: it has expired."""
     token = members["accessToken"]
-    ends = expiry(token) if isinstance(token, str) else None
+    ends = token_expiry(token) if isinstance(token, str) else None
     if ends is None:
         raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: not of the form <expiry><32 hex>-<4 digits>-<epoch>")
     if not is_known(token, settings.BBOSS_ACCESS_TOKENS):
@@ -168,12 +169,12 @@ def parse_time(text: str) -> datetime.datetime | None:
         return None
     year, month, day, hour, minute, second = map(int, match.groups())
     try:
-        return datetime.datetime(year, month, day, hour, minute, second, tzinfo=ZONE)
+        return datetime.datetime(year, month, day, hour, minute, second, tzinfo=SHANGHAI)
     except ValueError:
         return None
 
 
-def expiry(token: str) -> datetime.datetime | None:
+def token_expiry(token: str) -> datetime.datetime | None:
     """When the token ends (Asia/Shanghai); None if it does not have a token's form."""
     match = TOKEN.fullmatch(token)
     return match and parse_time(match.group(1))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from integrations.bboss.envelope import expiry, sign
+from integrations.bboss.envelope import sign, token_expiry
 from integrations.outbound.formats import wire_time
 
 
@@ -51,7 +51,7 @@ def current_token(now: datetime.datetime) -> str:
     tokens: list[str] = [token.strip() for token in settings.BBOSS_ACCESS_TOKENS]
     _first(tokens, "BBOSS_ACCESS_TOKENS")
     for token in tokens:
-        ends = expiry(token)
+        ends = token_expiry(token)
         if ends and now <= ends:
             return token
     raise SigningError("none of BBOSS_ACCESS_TOKENS is well-formed and still valid")

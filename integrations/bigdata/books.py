@@ -5,13 +5,14 @@ import uuid
 from collections.abc import Iterable
 
 from integrations.bigdata.client import LIVE, query_product_infos
-from integrations.outbound.formats import WIRE_FORMAT, ZONE
+from integrations.outbound.formats import WIRE_FORMAT
 from integrations.outbound.http import PartnerError, clean
 from orders.books import BooksSilentError, HeldRecord
+from orders.local_time import SHANGHAI
 from orders.models import BillingRecord
 
 
-def ask(job_id: str) -> list[HeldRecord]:
+def fetch_records(job_id: str) -> list[HeldRecord]:
     """Asks now, once. Raises BooksSilentError."""
     ours = BillingRecord.objects.filter(order__number=job_id).count()
     try:
@@ -49,8 +50,8 @@ def _held(row: dict[str, str], readable: bool) -> HeldRecord:
         info_type=row.get("infoType", ""),
         enterprise_id=row.get("enterpriseId", ""),
         live=row.get("cancelStatus") == LIVE,
-        create_time=moment(row.get("createTime")),
-        cancel_time=moment(row.get("cancelTime")),
+        create_time=partner_time(row.get("createTime")),
+        cancel_time=partner_time(row.get("cancelTime")),
         fields=row,
         readable=readable,
     )
@@ -61,9 +62,9 @@ def clean_text(value: object) -> str:
     return clean("" if value is None else str(value))
 
 
-def moment(value: object) -> datetime.datetime | None:
+def partner_time(value: object) -> datetime.datetime | None:
     """`YYYYMMDDHHMMSS` in Asia/Shanghai as an aware datetime. None for anything else."""
     try:
-        return datetime.datetime.strptime(str(value), WIRE_FORMAT).replace(tzinfo=ZONE)
+        return datetime.datetime.strptime(str(value), WIRE_FORMAT).replace(tzinfo=SHANGHAI)
     except ValueError:
         return None

@@ -15,7 +15,17 @@ from typing import Any
 from django.conf import settings
 
 from integrations.outbound import formats
-from integrations.outbound.http import ANSWER_BYTES, NO_MORE, Answer, PartnerError, check, parse, plain, post
+from integrations.outbound.http import (
+    ANSWER_BYTES,
+    NO_MORE,
+    PartnerError,
+    PartnerResponse,
+    check_success,
+    parse_object,
+    post,
+    storable_text,
+)
+from orders.partner_paths import DELETE_PRODUCT_INFOS, PRODUCT_INFOS, QUERY_PRODUCT_INFOS, QUERY_TRIAL_FLOW
 
 LIVE, CANCELLED = "1", "2"
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
@@ -100,14 +110,14 @@ def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
     return fields | {name: record.accepted[name] for name in kept}
 
 
-def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> Answer:
+def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
     """Creates or cancels billing records. `body` is made by `product_infos`."""
-    return _call("/productInfos", body, key, request_id, seconds)
+    return _call(PRODUCT_INFOS, body, key, request_id, seconds)
 
 
-def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> Answer:
+def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
     """Deletes billing records (compensation). `body` is made by `deletion`."""
-    return _call("/productInfos/delete", body, key, request_id, seconds)
+    return _call(DELETE_PRODUCT_INFOS, body, key, request_id, seconds)
 
 
 def query_product_infos(
@@ -120,7 +130,7 @@ def query_product_infos(
     body = formats.encode({"jobId": job_id}).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
-    return _rows(_call("/productInfos/query", body, key, request_id, seconds, most))
+    return _rows(_call(QUERY_PRODUCT_INFOS, body, key, request_id, seconds, most))
 
 
 def look_up_seconds(expected: int) -> float:
@@ -133,34 +143,36 @@ def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str
 
     `body` is made by `trial_flow_query`. Other members of the answer are left out.
     """
-    return [_flow(row) for row in _rows(_call("/trialFlow/query", body, key, request_id))]
+    return [_flow(row) for row in _rows(_call(QUERY_TRIAL_FLOW, body, key, request_id))]
 
 
 def _flow(row: dict[str, Any]) -> dict[str, Any]:
     flow = row.get("dataflow")
-    known = {name: plain(row[name]) for name in ("enterpriseId", "productId", "jobId") if row.get(name) is not None}
+    known = {
+        name: storable_text(row[name]) for name in ("enterpriseId", "productId", "jobId") if row.get(name) is not None
+    }
     return known | {"dataflow": flow if isinstance(flow, int | float) else None}
 
 
 def _call(
     path: str, body: bytes, key: str, request_id: str, seconds: float | None = None, most: int = ANSWER_BYTES
-) -> Answer:  # fmt: skip
+) -> PartnerResponse:  # fmt: skip
     url = settings.BIGDATA_BASE_URL.rstrip("/") + path
     timeout = settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
     outer = post(url, body, key=key, request_id=request_id, timeout=timeout, most=most)
     answer = dataclasses.replace(outer, data=_inner(outer.data))
-    check(answer)
+    check_success(answer)
     return answer
 
 
 def _inner(data: dict[str, Any]) -> dict[str, Any]:
     """The answer proper. It may come encoded twice, as text in `result`. Then the inner `code` counts."""
     result = data.get("result")
-    inner = parse(result) if isinstance(result, str) else result
+    inner = parse_object(result) if isinstance(result, str) else result
     return inner if isinstance(inner, dict) and "code" in inner else data
 
 
-def _rows(answer: Answer) -> list[dict[str, Any]]:
+def _rows(answer: PartnerResponse) -> list[dict[str, Any]]:
     rows = answer.data.get("result")
     if rows is None:
         return []

@@ -4,9 +4,9 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from integrations.bigdata.books import clean_text, has_name, is_clean, is_name, moment
+from integrations.bigdata.books import clean_text, has_name, is_clean, is_name, partner_time
 from integrations.bigdata.client import CANCELLED, RecordFacts, product_infos
-from orders.books import CREATE, DELETE, NOTHING, SETTLE, Finding
+from orders.books import CREATE, DELETE, NOTHING, SETTLE, Discrepancy
 
 NOT_BILLED, NOT_OURS, FIELDS, UNREADABLE = "not_billed", "not_ours", "fields", "unreadable"  # of Difference.Kind
 LIVE_THERE, CANCELLED_THERE, MISSING = "live", "cancelled", "missing"
@@ -31,7 +31,7 @@ class Ours:
     accepted: Mapping[str, str] = field(default_factory=dict)
 
 
-def compare(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Finding]:
+def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Discrepancy]:
     """What differs between our records of an order and the rows that the big-data side holds for its jobId.
 
     productId and domain (in lower case) identify a record. Members that we do not send are ignored. A row that no
@@ -48,9 +48,9 @@ def compare(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Finding]:
     return found + [_unreadable(None, row) for row in nameless]
 
 
-def unreadable_answer(text: str) -> Finding:
+def unreadable_answer(text: str) -> Discrepancy:
     """The difference for an answer that is not a list of objects. Then nothing is known about any record."""
-    return Finding(
+    return Discrepancy(
         kind=UNREADABLE, product_id="", domain="", ours="none", theirs=UNREADABLE, remedy=NOTHING,
         fields={"result": [None, _cut(text)]},
     )  # fmt: skip
@@ -72,7 +72,7 @@ def _key(product_id: object, domain: object) -> tuple[str, str]:
     return str(product_id), str(domain).lower()
 
 
-def _of_ours(ours: Ours, rows: list[dict]) -> list[Finding]:
+def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
     """What differs about one record of ours. Of several rows that match, one with the same spelling is preferred."""
     rows = sorted(rows, key=lambda row: str(row["domain"]) == ours.facts.domain)
     theirs = rows.pop() if rows else None
@@ -80,11 +80,11 @@ def _of_ours(ours: Ours, rows: list[dict]) -> list[Finding]:
     return [*filter(None, found), *(replace(_stranger(row), remedy=NOTHING) for row in rows)]
 
 
-def _settled(ours: Ours, theirs: dict | None) -> list[Finding | None]:
+def _settled(ours: Ours, theirs: dict | None) -> list[Discrepancy | None]:
     """Gives an unknown record the state of their answer, then compares it like any other."""
-    there = status(theirs)
-    times = (moment(theirs.get("createTime")), moment(theirs.get("cancelTime"))) if theirs else (None, None)
-    found: list[Finding | None] = [replace(_difference(FIELDS, SETTLE, ours, theirs), times=times)]
+    there = record_status(theirs)
+    times = (partner_time(theirs.get("createTime")), partner_time(theirs.get("cancelTime"))) if theirs else (None, None)
+    found: list[Discrepancy | None] = [replace(_difference(FIELDS, SETTLE, ours, theirs), times=times)]
     if theirs:
         facts = ours.facts
         if there == CANCELLED_THERE:
@@ -94,8 +94,8 @@ def _settled(ours: Ours, theirs: dict | None) -> list[Finding | None]:
     return found
 
 
-def _differs(ours: Ours, theirs: dict | None) -> Finding | None:
-    there = status(theirs)
+def _differs(ours: Ours, theirs: dict | None) -> Discrepancy | None:
+    there = record_status(theirs)
     wanted = ours.state if ours.state in {LIVE_THERE, CANCELLED_THERE} else MISSING
     if theirs and not _is_readable(theirs, ours.accepted):
         return _unreadable(ours, theirs, remedy=DELETE if wanted == MISSING else CREATE)
@@ -117,7 +117,7 @@ def _is_readable(theirs: dict, accepted: Mapping[str, str] | None = None) -> boo
     return all(accepted and clean_text(theirs[name]) == accepted.get(name) for name in spoilt)
 
 
-def status(theirs: dict | None) -> str:
+def record_status(theirs: dict | None) -> str:
     """The state that their row, or its absence, means: live, cancelled or missing."""
     if theirs is None:
         return MISSING
@@ -138,12 +138,12 @@ def _other_fields(ours: Ours, theirs: dict) -> dict:
     }
 
 
-def _stranger(theirs: dict) -> Finding:
+def _stranger(theirs: dict) -> Discrepancy:
     """The difference for a row of theirs that we have no record of."""
     return _difference(NOT_OURS, DELETE, None, theirs) if _is_readable(theirs) else _unreadable(None, theirs, DELETE)
 
 
-def _unreadable(ours: Ours | None, theirs: object, remedy: str = NOTHING) -> Finding:
+def _unreadable(ours: Ours | None, theirs: object, remedy: str = NOTHING) -> Discrepancy:
     """The difference for a row that can't be kept as it is. It names the row as far as it can be read."""
     row = theirs if isinstance(theirs, dict) else {"domain": theirs}
     spoilt = {name: [None, _cut(row[name])] for name in MEMBERS if not is_clean(row.get(name))}
@@ -154,16 +154,18 @@ def _cut(value: object) -> str:
     return clean_text(value)[:CUT]
 
 
-def _difference(kind: str, remedy: str, ours: Ours | None, theirs: dict | None, fields: dict | None = None) -> Finding:
+def _difference(
+    kind: str, remedy: str, ours: Ours | None, theirs: dict | None, fields: dict | None = None
+) -> Discrepancy:
     """Makes a difference. A record can be deleted only if we can name it as they do; otherwise the remedy is none."""
     if remedy == DELETE and not all(is_name(theirs.get(name)) for name in IDENTITY):
         remedy = NOTHING
-    return Finding(
+    return Discrepancy(
         kind=kind,
         product_id=ours.facts.product_id if ours else _cut(theirs.get("productId")),
         domain=ours.facts.domain if ours else _cut(theirs.get("domain")),
         ours=ours.state if ours else "none",
-        theirs=status(theirs),
+        theirs=record_status(theirs),
         remedy=remedy,
         record=ours.pk if ours else None,
         named={name: clean_text(theirs.get(name)) for name in IDENTITY} if theirs and remedy == DELETE else {},

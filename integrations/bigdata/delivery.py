@@ -126,7 +126,7 @@ def _query(job_id: str, work: Work, *, key: str, until: float) -> list[dict]:
 
 def _one_more_call(until: float) -> None:
     """Waits for a step's second call. It counts towards PARTNER_RATE like the first, for which the loop has waited."""
-    if not rate.take("bigdata", latest=until, urgent=True):
+    if not rate.wait_for_slot("bigdata", latest=until, urgent=True):
         raise PartnerError("no time was left for one call more within PARTNER_RATE", code="timeout")
 
 

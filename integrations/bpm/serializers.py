@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from approvals.models import ApprovalRecord
-from integrations.outbound.formats import ZONE
+from orders.local_time import SHANGHAI
 
 RESULTS = ["pass", "reject", "return"]
 _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
@@ -63,7 +63,7 @@ class TimeField(TextField):
     def to_internal_value(self, data) -> datetime.datetime:
         match = _TIME.fullmatch(super().to_internal_value(data))
         try:
-            moment = match and datetime.datetime(*map(int, match.groups()), tzinfo=ZONE)
+            moment = match and datetime.datetime(*map(int, match.groups()), tzinfo=SHANGHAI)
         except ValueError:
             moment = None
         return moment if moment and moment.year >= _EARLIEST_YEAR else self.fail("time")

@@ -69,7 +69,7 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
     return found
 
 
-def send(work: Work) -> Outcome:
+def send_step(work: Work) -> Outcome:
     """Makes the call. Whatever goes wrong becomes an outcome, never an exception."""
     if not work.payload:
         return _outcome(

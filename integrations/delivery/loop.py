@@ -22,9 +22,9 @@ from django.db import Error, InterfaceError, OperationalError, close_old_connect
 from django.db.models import DateTimeField
 from django.utils import timezone
 
-from integrations.database_deadline import Outage, is_away, one_line
+from integrations.database_deadline import Outage, error_line, is_away
 from integrations.delivery import rate
-from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send
+from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send_step
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
@@ -58,11 +58,11 @@ outage = Outage(logger, "a drain")
 
 
 @dataclass
-class Lane:
+class PartnerPool:
     """A partner's threads, and how quickly it answers. `look_at`: if nothing was due for it, when to look again."""
 
     partner: str
-    pool: ThreadPoolExecutor
+    executor: ThreadPoolExecutor
     threads: int
     in_flight: int = 0
     unsent: int = 0  # the calls in flight that wait for a thread, or for their turn within PARTNER_RATE
@@ -89,10 +89,10 @@ class Lane:
 
 
 @dataclass
-class Flight:
+class ClaimedCall:
     """One claimed call. `until` is when its lease ends, by time.monotonic."""
 
-    lane: Lane
+    pool: PartnerPool
     work: Work
     until: float
     sent: bool = False
@@ -105,7 +105,7 @@ class Flight:
 
 
 @dataclass
-class Report:
+class DrainReport:
     """What a drain did. `done` counts accepted steps, `failed` those that failed for good, `tried` all results."""
 
     tried: int = 0
@@ -121,29 +121,30 @@ class Drain:
     seconds: float | None = CLAIM_FOR
     threads: int = CALLS_AT_A_TIME
     linger: bool = True
-    on_progress: Callable[[Report], None] = lambda report: None
-    report: Report = field(default_factory=Report)
+    on_progress: Callable[[DrainReport], None] = lambda report: None
+    report: DrainReport = field(default_factory=DrainReport)
 
-    def run(self) -> Report:
+    def run(self) -> DrainReport:
         """Delivers, then waits for what is due soon if no other worker waits for it."""
         self.began = time.monotonic()
-        self.calls: dict[Future, Flight] = {}
+        self.calls: dict[Future, ClaimedCall] = {}
         self.breakers = Recent(open_partners)
         self.pauses = Recent(lambda: paused_partners(now=timezone.now()))
         self.alone = False  # the step in flight has lost its worker before, so nothing may be in flight beside it
-        self.lanes = {
-            name: Lane(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads) for name in Partner.values
+        self.pools = {
+            name: PartnerPool(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads)
+            for name in Partner.values
         }
         lingering = Lease("linger") if self.linger else None
         try:
             while self._round(lingering):
                 pass
         except Exception:
-            self._bring_home()
+            self._record_what_was_sent()
             raise
         finally:
-            for lane in self.lanes.values():
-                lane.pool.shutdown(wait=False, cancel_futures=True)
+            for pool in self.pools.values():
+                pool.executor.shutdown(wait=False, cancel_futures=True)
             if lingering:
                 lingering.give_back()
         return self.report
@@ -181,14 +182,14 @@ class Drain:
         )  # fmt: skip
         self.alone = any(item.alone for item in work)
         for item in work:
-            lane = self.lanes[PARTNERS[item.channel]]
-            flight = Flight(lane, item, until)
-            self.calls[lane.pool.submit(_call, flight, self._ends_at)] = flight
-            lane.in_flight += 1
-            lane.records += item.size
-            rooms[lane.partner] -= 1
+            pool = self.pools[PARTNERS[item.channel]]
+            call = ClaimedCall(pool, item, until)
+            self.calls[pool.executor.submit(_call, call, self._ends_at)] = call
+            pool.in_flight += 1
+            pool.records += item.size
+            rooms[pool.partner] -= 1
         for partner, room in rooms.items() if not self.alone else ():
-            self.lanes[partner].look_at = time.monotonic() + LOOK_AGAIN if room else 0.0
+            self.pools[partner].look_at = time.monotonic() + LOOK_AGAIN if room else 0.0
         return len(work)
 
     def _rooms(self) -> dict[str, int]:
@@ -199,14 +200,14 @@ class Drain:
         completely, so no probe goes to it either.
         """
         rooms, paused = {}, self.pauses.partners()
-        for lane in self.lanes.values():
-            if lane.partner in paused:
+        for pool in self.pools.values():
+            if pool.partner in paused:
                 continue
-            if lane.is_bounded:
-                lane.unsent = sum(flight.lane is lane and not flight.sent for flight in self.calls.values())
-            enough = CLAIMED_AHEAD // 2 if lane.in_flight > self.threads else 0
-            if lane.room() > enough and not (self.calls and time.monotonic() < lane.look_at):
-                rooms[lane.partner] = lane.room()
+            if pool.is_bounded:
+                pool.unsent = sum(call.pool is pool and not call.sent for call in self.calls.values())
+            enough = CLAIMED_AHEAD // 2 if pool.in_flight > self.threads else 0
+            if pool.room() > enough and not (self.calls and time.monotonic() < pool.look_at):
+                rooms[pool.partner] = pool.room()
         for partner in self.breakers.partners() & rooms.keys():
             rooms[partner] = 1 if may_probe(partner, now=timezone.now()) else 0
         return {partner: room for partner, room in rooms.items() if room}
@@ -214,20 +215,20 @@ class Drain:
     def _hand_back(self, partners: Collection[str] | None = None) -> None:
         """Gives back calls that no thread has begun, because these partners are paused, or of all, as time is up."""
         handed = []
-        for future, flight in list(self.calls.items()):
-            if (partners is None or flight.lane.partner in partners) and future.cancel():
-                self._land(future)
-                handed.append(_handed_back(flight.work))
+        for future, call in list(self.calls.items()):
+            if (partners is None or call.pool.partner in partners) and future.cancel():
+                self._take_off_list(future)
+                handed.append(_handed_back(call.work))
         if handed:
             record_safely(handed)
 
-    def _land(self, future: Future) -> Flight:
-        flight = self.calls.pop(future)
-        flight.lane.in_flight -= 1
-        flight.lane.records -= flight.work.size
-        return flight
+    def _take_off_list(self, future: Future) -> ClaimedCall:
+        call = self.calls.pop(future)
+        call.pool.in_flight -= 1
+        call.pool.records -= call.work.size
+        return call
 
-    def _bring_home(self) -> None:
+    def _record_what_was_sent(self) -> None:
         """Records what was sent before a claim went wrong."""
         self._hand_back()
         while self.calls:
@@ -236,18 +237,18 @@ class Drain:
     def _collect(self) -> None:
         """Waits for a result, then takes all that are there and records them together."""
         wait(self.calls, timeout=0.2, return_when=FIRST_COMPLETED)
-        if any(lane.in_flight > lane.threads for lane in self.lanes.values()):
+        if any(pool.in_flight > pool.threads for pool in self.pools.values()):
             time.sleep(MORE_COMES)
         finished = [future for future in self.calls if future.done()]
         outcomes = []
         for future in finished:
-            flight = self._land(future)
-            flight.lane.slowest = flight.took if flight.sent else flight.lane.slowest
+            call = self._take_off_list(future)
+            call.pool.slowest = call.took if call.sent else call.pool.slowest
             outcomes.append(future.result())
         if outcomes:
             if record_safely(patiently(lambda: self._guarded(outcomes))):
-                for lane in self.lanes.values():
-                    lane.look_at = 0.0
+                for pool in self.pools.values():
+                    pool.look_at = 0.0
             self._count(outcomes)
 
     def _guarded(self, outcomes: list[Outcome]) -> list[Outcome]:
@@ -342,7 +343,7 @@ def patiently(act: Callable[[], Given]) -> Given:
             if is_away(error):
                 outage.began(error)
             else:
-                logger.warning("the database failed, again in %s s: %s", seconds, one_line(error))
+                logger.warning("the database failed, again in %s s: %s", seconds, error_line(error))
             time.sleep(seconds)
             close_old_connections()
         else:
@@ -361,18 +362,18 @@ def is_due(*, now: datetime.datetime) -> bool:
     return bool(DUE(now=now))
 
 
-def _call(flight: Flight, ends_at: Callable[[], float]) -> Outcome:
+def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
     """Makes one call, in a thread, within PARTNER_RATE.
 
     It is handed back if it would have to wait for its turn beyond its latest moment or the run's end.
     """
-    if time.monotonic() > flight.latest:
-        return _handed_back(flight.work)
-    if flight.lane.is_bounded and not rate.take(flight.lane.partner, latest=min(flight.latest, ends_at())):
-        return _handed_back(flight.work)
-    flight.sent, began = True, time.monotonic()
-    outcome = send(flight.work)
-    flight.took = time.monotonic() - began
+    if time.monotonic() > call.latest:
+        return _handed_back(call.work)
+    if call.pool.is_bounded and not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at())):
+        return _handed_back(call.work)
+    call.sent, began = True, time.monotonic()
+    outcome = send_step(call.work)
+    call.took = time.monotonic() - began
     return outcome
 
 
@@ -386,6 +387,6 @@ def _handed_back(work: Work) -> Outcome:
     )
 
 
-def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> Report:
+def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> DrainReport:
     """Delivers what is due now; see Drain."""
     return Drain(seconds=seconds, linger=linger, **options).run()

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, gettext_noop, ngettext, override
 from integrations.outbound.deadline import adapter, connected
 from integrations.outbound.formats import encode
 from notifications import services as mail
-from notifications.facts import MailFacts
+from notifications.mail_facts import MailFacts
 from notifications.services import mail_payload, write_mail
 from orders.error_codes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order

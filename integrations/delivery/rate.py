@@ -48,7 +48,7 @@ _limits: dict[str, Limit] = {}
 _lock = threading.Lock()
 
 
-def take(partner: str, *, latest: float | None = None, urgent: bool = False) -> bool:
+def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = False) -> bool:
     """Waits until a call to this partner may begin; see Limit. Does not wait if PARTNER_RATE is 0."""
     if not settings.PARTNER_RATE:
         return True

@@ -23,7 +23,7 @@ POOL_SIZE = 32  # connections kept for each host: one for each thread that calls
 _current = threading.local()
 
 
-class Call:
+class TimedCall:
     """One call in progress: its deadline, what became of it, and the socket that it uses.
 
     `shut`: what is shut when the time is up; with SHUT_RD the other side can still be answered.
@@ -81,12 +81,12 @@ class Reaper:
     """Ends overdue calls. Its thread starts with the first call and sleeps until the earliest deadline."""
 
     def __init__(self):
-        self._calls: set[Call] = set()
+        self._calls: set[TimedCall] = set()
         self._changed = threading.Condition()
         self._wakes_at = 0.0  # when the thread looks next; 0: nobody sleeps
         self._thread: threading.Thread | None = None
 
-    def add(self, call: Call) -> None:
+    def add(self, call: TimedCall) -> None:
         with self._changed:
             self._calls.add(call)
             if self._thread is None:
@@ -95,7 +95,7 @@ class Reaper:
             elif call.deadline < self._wakes_at:
                 self._changed.notify()
 
-    def remove(self, call: Call) -> None:
+    def remove(self, call: TimedCall) -> None:
         with self._changed:
             self._calls.discard(call)
         call.finish()
@@ -105,7 +105,7 @@ class Reaper:
             for call in self._overdue():
                 call.expire()
 
-    def _overdue(self) -> list[Call]:
+    def _overdue(self) -> list[TimedCall]:
         """Waits until a deadline has passed or the calls changed; the calls whose time is up."""
         with self._changed:
             self._wakes_at = min((call.deadline for call in self._calls), default=float("inf"))
@@ -142,7 +142,7 @@ class _Watched:
         return super().request(*args, **kwargs)
 
 
-def connected(host: str, port: int, call: Call) -> socket.socket:
+def connected(host: str, port: int, call: TimedCall) -> socket.socket:
     """A connection to the first of the host's addresses that takes one, all tries within the call's deadline."""
     problem = OSError("the host has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -206,7 +206,7 @@ class DeadlineAdapter(HTTPAdapter):
     @contextlib.contextmanager
     def deadline(self, timeout: float):
         """`with adapter.deadline(seconds) as call:` — all sending and reading inside ends by then."""
-        call = _current.call = Call(timeout)
+        call = _current.call = TimedCall(timeout)
         with _watching(call):
             yield call
 
@@ -232,7 +232,7 @@ os.register_at_fork(after_in_child=_forget)
 
 
 @contextlib.contextmanager
-def _watching(call: Call):
+def _watching(call: TimedCall):
     reaper = _process.reaper
     reaper.add(call)
     try:
@@ -244,7 +244,7 @@ def _watching(call: Call):
 @contextlib.contextmanager
 def reading(sock: socket.socket, timeout: float):
     """`with reading(socket, seconds) as call:` — what is read inside ends by then, as if the other side had closed."""
-    call = Call(timeout, shut=socket.SHUT_RD)
+    call = TimedCall(timeout, shut=socket.SHUT_RD)
     call.uses(sock)
     with _watching(call):
         yield call

@@ -3,21 +3,21 @@
 import datetime
 import json
 from typing import Any
-from zoneinfo import ZoneInfo
 
-ZONE = ZoneInfo("Asia/Shanghai")
+from orders.local_time import SHANGHAI
+
 WIRE_FORMAT = "%Y%m%d%H%M%S"
 BPM_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 def wire_time(moment: datetime.datetime) -> str:
     """An aware time as BBOSS and billing write it: `20230920185436`."""
-    return moment.astimezone(ZONE).strftime(WIRE_FORMAT)
+    return moment.astimezone(SHANGHAI).strftime(WIRE_FORMAT)
 
 
 def bpm_time(moment: datetime.datetime) -> str:
     """An aware time as BPM writes it: `2023-09-20 18:54:36`."""
-    return moment.astimezone(ZONE).strftime(BPM_FORMAT)
+    return moment.astimezone(SHANGHAI).strftime(BPM_FORMAT)
 
 
 def encode(data: dict[str, Any]) -> str:

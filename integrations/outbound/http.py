@@ -18,7 +18,7 @@ from django.conf import settings
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
-from integrations.outbound.deadline import Call, adapter
+from integrations.outbound.deadline import TimedCall, adapter
 
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
 KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
@@ -72,9 +72,9 @@ class PartnerError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer that is a JSON object, HTTP 2xx or 4xx. Whether it means success is for `check` to say. `text`: how it
-    begins."""
+class PartnerResponse:
+    """An answer that is a JSON object, HTTP 2xx or 4xx. Whether it means success is for `check_success` to say.
+    `text`: how it begins."""
 
     http_status: int
     text: str
@@ -87,14 +87,14 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
-def plain(value: object) -> str:
+def storable_text(value: object) -> str:
     """A JSON value as a text that every database keeps; a list or object, which may be nested without end, as dots."""
     return "..." if isinstance(value, list | dict) else clean(str(value))
 
 
 def post(
     url: str, body: bytes, *, key: str, request_id: str, timeout: float, most: int = ANSWER_BYTES
-) -> Answer:  # fmt: skip
+) -> PartnerResponse:  # fmt: skip
     """Sends `body` (JSON, UTF-8) and returns the answer of at most `most` bytes, all within `timeout` seconds.
 
     `key` goes out as Idempotency-Key, `request_id` as X-Request-Id. Raises PartnerError for everything that tells
@@ -112,18 +112,18 @@ def post(
             f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT, params=NO_MORE
         )
     if status == ACTED_BEFORE:
-        data = parse(raw) or {}
+        data = parse_object(raw) or {}
         word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
-        raise refuse.acted_before(Answer(status, text, data), code=word)
+        raise refuse.acted_before(PartnerResponse(status, text, data), code=word)
     if len(raw) > most:
         raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_MORE)
-    data = parse(raw)
+    data = parse_object(raw)
     if data is None:
         raise refuse(f"answered HTTP {status} with a body that is not a JSON object", code="not_json", params=NO_MORE)
-    return Answer(status, text, data, retry_after)
+    return PartnerResponse(status, text, data, retry_after)
 
 
-def check(answer: Answer) -> None:
+def check_success(answer: PartnerResponse) -> None:
     """Returns if the answer says success: HTTP 2xx with `code` 200 (a number or a string). Else raises PartnerError.
 
     `code` 500 and above, or none: to be tried again. 409: see PartnerError. Any other `code`, or HTTP 4xx: permanent.
@@ -143,7 +143,7 @@ def check(answer: Answer) -> None:
     raise _Refusal.of(answer)(_said(answer), code=word, **known)
 
 
-def parse(raw: bytes | str) -> dict | None:
+def parse_object(raw: bytes | str) -> dict | None:
     """The JSON object in `raw`, or None if it is none. NaN and Infinity are no JSON."""
     try:
         data = json.loads(raw if isinstance(raw, str) else raw.decode("utf-8-sig"), parse_constant=_no_constant)
@@ -174,7 +174,7 @@ class _Refusal:
         self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after}
 
     @classmethod
-    def of(cls, answer: Answer) -> "_Refusal":
+    def of(cls, answer: PartnerResponse) -> "_Refusal":
         return cls(answer.http_status, answer.text, answer.retry_after)
 
     def __call__(
@@ -182,7 +182,7 @@ class _Refusal:
     ) -> PartnerError:
         return PartnerError(message, code=code, unknown=unknown, transport=transport, **more, **self.known)
 
-    def acted_before(self, answer: Answer, *, code: str) -> PartnerError:
+    def acted_before(self, answer: PartnerResponse, *, code: str) -> PartnerError:
         known = {"permanent": True, "acted_before": True, "params": _words(answer), **self.known}
         return PartnerError(_said(answer), code=code, **known)
 
@@ -231,7 +231,7 @@ def _network() -> dict:
     }
 
 
-def _broken(call: Call, error: Exception) -> PartnerError:
+def _broken(call: TimedCall, error: Exception) -> PartnerError:
     """What a call without an answer is. A certificate that was refused after we had sent counts as not sent: nobody
     reads a request before it knows who calls (in TLS 1.3 we send before we hear of it)."""
     handshake = _handshake_error(error)
@@ -268,17 +268,17 @@ def _number(code: object) -> int | None:
 
 def _word(code: object) -> str:
     """The partner's code as a word of ours that fits the error code's column."""
-    return f"code_{plain(code)}"[:32]
+    return f"code_{storable_text(code)}"[:32]
 
 
-def _said(answer: Answer) -> str:
-    code, words = plain(answer.data.get("code"))[:60], _words(answer)["words"]
+def _said(answer: PartnerResponse) -> str:
+    code, words = storable_text(answer.data.get("code"))[:60], _words(answer)["words"]
     return f"answered HTTP {answer.http_status}, code {code}: {words}"
 
 
-def _words(answer: Answer) -> dict:
+def _words(answer: PartnerResponse) -> dict:
     """The partner's own words."""
-    return {"code": "partner_words", "words": plain(answer.data.get("message") or "")[:300]}
+    return {"code": "partner_words", "words": storable_text(answer.data.get("message") or "")[:300]}
 
 
 def _no_constant(name: str):

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import requests
 from django.conf import settings
 
-from integrations.sandbox.calls import compact
-from integrations.sandbox.shapes import Refusal, one_of, text
-from integrations.sandbox.store import SHANGHAI, Store
+from integrations.sandbox.http_messages import compact
+from integrations.sandbox.store import Store
+from integrations.sandbox.validation import Refusal, choice_of, filled_string
+from orders.local_time import SHANGHAI
 
 TIMEOUT_SECONDS = 30
 
@@ -23,8 +24,8 @@ def approve(store: Store, asked: dict, url: str) -> dict:
     Returns `{"status", "answer", "sent"}`. Raises Refusal for a bad member or an address that is not loopback, and
     requests.RequestException if nobody answers there.
     """
-    text("code", asked.get("code"))
-    one_of("pass", "reject", "return")("result", asked.get("result"))
+    filled_string("code", asked.get("code"))
+    choice_of("pass", "reject", "return")("result", asked.get("result"))
     check_loopback(url)
     sent = _callback(store, asked)
     body = compact(sent).encode()
@@ -55,7 +56,7 @@ def _signature(body: bytes) -> str:
 
 def check_loopback(url: object) -> None:
     """Raises Refusal unless it is an http or https address of this machine."""
-    text("url", url)
+    filled_string("url", url)
     try:
         parts = urlsplit(url)
         ours = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback

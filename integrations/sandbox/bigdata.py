@@ -3,27 +3,27 @@
 Each of the four handlers takes the store, the call and its parsed body, and returns the body of the answer.
 """
 
-from integrations.sandbox.calls import Call, compact
-from integrations.sandbox.shapes import Check, billing_time, list_of, members, one_of, text
+from integrations.sandbox.http_messages import SandboxRequest, compact
 from integrations.sandbox.store import Store
+from integrations.sandbox.validation import Check, billing_time, choice_of, filled_string, list_of, members
 
 DONE = {"code": 200, "message": "成功"}
 RECORD = {
-    "billingMethod": text,
-    "businessType": text,
-    "cancelStatus": one_of("1", "2"),
+    "billingMethod": filled_string,
+    "businessType": filled_string,
+    "cancelStatus": choice_of("1", "2"),
     "cancelTime": billing_time,
     "createTime": billing_time,
-    "domain": text,
-    "enterpriseId": text,
-    "enterpriseName": text,
-    "infoType": one_of("1", "2"),
-    "jobId": text,
-    "productId": text,
-    "province": text,
+    "domain": filled_string,
+    "enterpriseId": filled_string,
+    "enterpriseName": filled_string,
+    "infoType": choice_of("1", "2"),
+    "jobId": filled_string,
+    "productId": filled_string,
+    "province": filled_string,
 }
 NAMED = {name: RECORD[name] for name in ("jobId", "productId", "domain", "enterpriseId", "infoType")}
-TRIAL = dict.fromkeys(("enterpriseId", "productId", "jobId"), text)
+TRIAL = dict.fromkeys(("enterpriseId", "productId", "jobId"), filled_string)
 
 
 def _entries(shape: dict[str, Check]) -> Check:
@@ -31,10 +31,10 @@ def _entries(shape: dict[str, Check]) -> Check:
 
 
 check_put, check_delete, check_flow = _entries(RECORD), _entries(NAMED), _entries(TRIAL)
-check_query = members({"jobId": text})
+check_query = members({"jobId": filled_string})
 
 
-def put(store: Store, call: Call, body: dict) -> dict:
+def put(store: Store, call: SandboxRequest, body: dict) -> dict:
     """`POST /productInfos`: creates or replaces every entry, or refuses all of them."""
     check_put("", body)
     for record in body["productInfos"]:
@@ -42,7 +42,7 @@ def put(store: Store, call: Call, body: dict) -> dict:
     return DONE
 
 
-def delete(store: Store, call: Call, body: dict) -> dict:
+def delete(store: Store, call: SandboxRequest, body: dict) -> dict:
     """`POST /productInfos/delete`: removes the named records. A record that does not exist counts as removed."""
     check_delete("", body)
     for named in body["productInfos"]:
@@ -50,13 +50,13 @@ def delete(store: Store, call: Call, body: dict) -> dict:
     return DONE
 
 
-def query(store: Store, call: Call, body: dict) -> dict:
+def query(store: Store, call: SandboxRequest, body: dict) -> dict:
     """`POST /productInfos/query`: the records held for a jobId."""
     check_query("", body)
     return {**DONE, "result": store.records(body["jobId"])}
 
 
-def trial_flow(store: Store, call: Call, body: dict) -> dict:
+def trial_flow(store: Store, call: SandboxRequest, body: dict) -> dict:
     """`POST /trialFlow/query`: the trials' traffic. It is encoded twice unless one of the trials is set to plain."""
     check_flow("", body)
     flows = [store.flow(trial["jobId"]) for trial in body["productInfos"]]

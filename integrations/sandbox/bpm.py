@@ -1,60 +1,69 @@
 """The process platform: starts a flow, in either of its two forms (contract section 3.4)."""
 
-from integrations.sandbox.calls import Call
-from integrations.sandbox.shapes import Refusal, bpm_time, list_of, members, one_of, text, whole, words
+from integrations.sandbox.http_messages import SandboxRequest
 from integrations.sandbox.store import Store
+from integrations.sandbox.validation import (
+    Refusal,
+    bpm_time,
+    choice_of,
+    filled_string,
+    list_of,
+    members,
+    string,
+    whole_number,
+)
 
-SENDER = {"accessSystem": text, "account": text}
-OPERATOR = {"operMail": words, "operTel": words, "operUser": words}
-DOMAINS = list_of(text, least=1)
+SENDER = {"accessSystem": filled_string, "account": filled_string}
+OPERATOR = {"operMail": string, "operTel": string, "operUser": string}
+DOMAINS = list_of(filled_string, least=1)
 
 FIRST = {
     "businessStartTime": bpm_time,
-    "cdn_type": text,
-    "code": text,
+    "cdn_type": filled_string,
+    "code": filled_string,
     "createDate": bpm_time,
     "create_time": bpm_time,
     "domains": DOMAINS,
-    "nameOfClient": text,
+    "nameOfClient": filled_string,
     **OPERATOR,
-    "plains": list_of(text, least=1),
-    "pro_content": text,
-    "pro_title": text,
-    "prodType": text,
-    "province": text,
-    "task_first_class": text,
-    "task_second_class": text,
-    "triggerMode": text,
-    "user_id": words,
+    "plains": list_of(filled_string, least=1),
+    "pro_content": filled_string,
+    "pro_title": filled_string,
+    "prodType": filled_string,
+    "province": filled_string,
+    "task_first_class": filled_string,
+    "task_second_class": filled_string,
+    "triggerMode": filled_string,
+    "user_id": string,
 }
 SUBSEQUENT = {
-    "cdn_type": text,
-    "cpId": words,
+    "cdn_type": filled_string,
+    "cpId": string,
     "domains": DOMAINS,
-    "filelist": list_of(members({"name": text})),
-    "nameOfClient": text,
-    "numberOfDoamin": whole,
+    "filelist": list_of(members({"name": filled_string})),
+    "nameOfClient": filled_string,
+    "numberOfDoamin": whole_number,
     **OPERATOR,
-    "sourceBasis": text,
-    "sourceOfDemand": text,
-    "titleOfDemand": text,
+    "sourceBasis": filled_string,
+    "sourceOfDemand": filled_string,
+    "titleOfDemand": filled_string,
 }
-check_first = members({**SENDER, "flowKey": one_of("tyywrwlc"), "data": members({"tyywrwlcdx": members(FIRST)})})
+check_first = members({**SENDER, "flowKey": choice_of("tyywrwlc"), "data": members({"tyywrwlcdx": members(FIRST)})})
 check_subsequent = members(
     {
         **SENDER,
-        "code": text,
+        "code": filled_string,
         "createDate": bpm_time,
         "data": members(SUBSEQUENT),
-        "processType": one_of("2"),
-        "prodType": text,
-        "province": text,
-        "userList": list_of(members({"userMail": words, "userName": words, "userTel": words})),
+        "processType": choice_of("2"),
+        "prodType": filled_string,
+        "province": filled_string,
+        "userList": list_of(members({"userMail": string, "userName": string, "userTel": string})),
     }
 )
 
 
-def start(store: Store, call: Call, body: dict) -> dict:
+def start(store: Store, call: SandboxRequest, body: dict) -> dict:
     """`POST /flows/start`: checks the form, starts a process and answers its processId."""
     code = _order_of(body)
     process = store.start_process(code, call.key, body)

@@ -6,12 +6,12 @@ from urllib.parse import parse_qs
 import requests
 
 from integrations.sandbox.approve import approve, check_loopback
-from integrations.sandbox.calls import Answer, json_answer
 from integrations.sandbox.faults import FaultError, check_seconds, parse_fault
+from integrations.sandbox.http_messages import SandboxResponse, json_response
 from integrations.sandbox.page import RESULT_NAMES, fault_name, render
 from integrations.sandbox.partners import PATHS, Partners
-from integrations.sandbox.shapes import Refusal, parse, text
 from integrations.sandbox.store import KEPT_CALLS
+from integrations.sandbox.validation import Refusal, filled_string, parse_body
 
 STYLE = (Path(__file__).parent / "style.css").read_bytes()
 PAGE_HEADERS = {
@@ -20,26 +20,26 @@ PAGE_HEADERS = {
 }
 
 
-def show_page(partners: Partners, query: dict, body: bytes) -> Answer:
+def show_page(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`GET /`: the page."""
-    return Answer(200, render(partners).encode(), PAGE_HEADERS, "text/html; charset=utf-8")
+    return SandboxResponse(200, render(partners).encode(), PAGE_HEADERS, "text/html; charset=utf-8")
 
 
-def show_style(partners: Partners, query: dict, body: bytes) -> Answer:
+def show_style(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`GET /style.css`."""
-    return Answer(200, STYLE, content_type="text/css; charset=utf-8")
+    return SandboxResponse(200, STYLE, content_type="text/css; charset=utf-8")
 
 
-def show_state(partners: Partners, query: dict, body: bytes) -> Answer:
+def show_state(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`GET /state[?calls=N]`: records, processes, flows, calls, counts, violations, faults, delay."""
     state = partners.store.state(calls=_limit(query))
-    return json_answer({**state, "faults": partners.faults.left(), "delay": partners.delay})
+    return json_response({**state, "faults": partners.faults.left(), "delay": partners.delay})
 
 
-def show_calls(partners: Partners, query: dict, body: bytes) -> Answer:
+def show_calls(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`GET /calls[?path=...][&order=...][&calls=N]`: `{"calls": [...]}`, oldest first."""
     found = partners.store.calls(path=query.get("path"), order=query.get("order"), limit=_limit(query))
-    return json_answer({"calls": found})
+    return json_response({"calls": found})
 
 
 def _limit(query: dict) -> int:
@@ -49,63 +49,63 @@ def _limit(query: dict) -> int:
     return min(int(asked), KEPT_CALLS)
 
 
-def show_faults(partners: Partners, query: dict, body: bytes) -> Answer:
+def show_faults(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`GET /faults`: `{"faults": [...]}`, each with its remaining count."""
-    return json_answer({"faults": partners.faults.left()})
+    return json_response({"faults": partners.faults.left()})
 
 
-def add_fault(partners: Partners, query: dict, body: bytes) -> Answer:
+def add_fault(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /faults`: adds a fault."""
-    partners.faults.add(parse_fault(parse(body), PATHS))
+    partners.faults.add(parse_fault(parse_body(body), PATHS))
     return show_faults(partners, query, body)
 
 
-def clear_faults(partners: Partners, query: dict, body: bytes) -> Answer:
+def clear_faults(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`DELETE /faults`: removes all faults."""
     partners.faults.clear()
     return show_faults(partners, query, body)
 
 
-def set_delay(partners: Partners, query: dict, body: bytes) -> Answer:
+def set_delay(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /delay` with `{"seconds": 0.005}`: every answer of a partner takes that long."""
-    partners.delay = check_seconds(parse(body).get("seconds"))
-    return json_answer({"delay": partners.delay})
+    partners.delay = check_seconds(parse_body(body).get("seconds"))
+    return json_response({"delay": partners.delay})
 
 
-def set_flow(partners: Partners, query: dict, body: bytes) -> Answer:
+def set_flow(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /flows` with `{"jobId": "...", "dataflow": 1.5, "plain": false}`: sets a trial's traffic."""
-    asked = parse(body)
-    text("jobId", asked.get("jobId"))
+    asked = parse_body(body)
+    filled_string("jobId", asked.get("jobId"))
     dataflow, plain = asked.get("dataflow"), asked.get("plain", False)
     if isinstance(dataflow, bool) or not isinstance(dataflow, (int, float)) or not abs(dataflow) < 1e300:
         raise FaultError("dataflow: must be a number")
     if not isinstance(plain, bool):
         raise FaultError("plain: must be true or false")
     partners.store.set_flow(asked["jobId"], float(dataflow), plain=plain)
-    return json_answer({"jobId": asked["jobId"], "dataflow": float(dataflow), "plain": plain})
+    return json_response({"jobId": asked["jobId"], "dataflow": float(dataflow), "plain": plain})
 
 
-def reset(partners: Partners, query: dict, body: bytes) -> Answer:
+def reset(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /reset`: empties the sandbox."""
     partners.reset()
-    return json_answer({"code": 200, "message": "已清空"})
+    return json_response({"code": 200, "message": "已清空"})
 
 
-def send_approval(partners: Partners, query: dict, body: bytes) -> Answer:
+def send_approval(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /approve`: sends BPM's callback to the desk, or to `url` if given. 502 if nobody answers there."""
-    asked = parse(body)
+    asked = parse_body(body)
     try:
-        return json_answer(approve(partners.store, asked, asked.get("url", partners.callback)))
+        return json_response(approve(partners.store, asked, asked.get("url", partners.callback)))
     except requests.RequestException as error:
-        return json_answer({"code": 502, "message": f"url: {error}"}, status=502)
+        return json_response({"code": 502, "message": f"url: {error}"}, status=502)
 
 
-def set_callback(partners: Partners, query: dict, body: bytes) -> Answer:
+def set_callback(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /callback` with `{"url": "http://127.0.0.1:8000/api/bpm/approvals"}`: sets where approvals go."""
-    url = parse(body).get("url")
+    url = parse_body(body).get("url")
     check_loopback(url)
     partners.callback = url
-    return json_answer({"url": url})
+    return json_response({"url": url})
 
 
 # --- the page's forms: they work without scripts and lead back to the page, which shows the result
@@ -146,14 +146,14 @@ def page_approve(partners: Partners, form: dict) -> str:
 FORMS = {"/page/faults": page_fault, "/page/clear": page_clear, "/page/approve": page_approve}
 
 
-def submit(partners: Partners, path: str, body: bytes) -> Answer:
+def submit(partners: Partners, path: str, body: bytes) -> SandboxResponse:
     """Does what a form of the page asks for, then leads back to the page (303) with a notice."""
     form = {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
     try:
         partners.notice = (True, FORMS[path](partners, form))
     except (FaultError, Refusal) as error:
         partners.notice = (False, str(error))
-    return Answer(303, b"", {"Location": "/"})
+    return SandboxResponse(303, b"", {"Location": "/"})
 
 
 ROUTES = {
@@ -172,15 +172,15 @@ ROUTES = {
 }
 
 
-def control(partners: Partners, method: str, path: str, query: str, body: bytes) -> Answer:
+def control(partners: Partners, method: str, path: str, query: str, body: bytes) -> SandboxResponse:
     """Answers one of the addresses above: 400 with the reason for a bad request, 404 for an unknown address."""
     if method == "POST" and path in FORMS:
         return submit(partners, path, body)
     route = ROUTES.get((method, path))
     if route is None:
-        return json_answer({"code": 404, "message": f"{method} {path}: no such address"}, status=404)
+        return json_response({"code": 404, "message": f"{method} {path}: no such address"}, status=404)
     wanted = {name: values[-1] for name, values in parse_qs(query).items()}
     try:
         return route(partners, wanted, body)
     except (FaultError, Refusal) as error:
-        return json_answer({"code": 400, "message": str(error)}, status=400)
+        return json_response({"code": 400, "message": str(error)}, status=400)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from django.template import Context, Engine
 
-from integrations.sandbox.calls import compact
 from integrations.sandbox.faults import KINDS
+from integrations.sandbox.http_messages import compact
 from integrations.sandbox.partners import PATHS, Partners
 
 SHOWN = 50

@@ -4,10 +4,10 @@ import threading
 import time
 
 from integrations.sandbox import bigdata, bpm
-from integrations.sandbox.calls import Answer, Call, json_answer
 from integrations.sandbox.faults import HTTP_ERRORS, Fault, Faults
-from integrations.sandbox.shapes import Refusal, parse
+from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.store import Store
+from integrations.sandbox.validation import Refusal, parse_body
 
 ROUTES = {
     "/bigdata/productInfos": bigdata.put,
@@ -20,7 +20,7 @@ PATHS = tuple(ROUTES)
 LOOK_UPS = (bigdata.query, bigdata.trial_flow)
 """These change nothing. So a repeat is answered from the present state and not from memory."""
 CALLBACK = "http://127.0.0.1:8000/api/bpm/approvals"
-RESET = Answer(0, manner="reset")
+RESET = SandboxResponse(0, manner="reset")
 OTHER_BYTES = {"code": 409, "message": "同一个 Idempotency-Key 已执行过，内容不同"}
 
 
@@ -38,7 +38,7 @@ class Partners:
         self.notice: tuple[bool, str] | None = None
         self._given_up = threading.Event()
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: SandboxRequest) -> SandboxResponse:
         """Carries the call out as far as the faults let it, and notes it."""
         began = time.perf_counter()
         number = self.store.arrive(call)
@@ -49,7 +49,7 @@ class Partners:
         self.store.settle(number, answer, fault=fault and fault.kind, took=time.perf_counter() - began)
         return answer
 
-    def _answer(self, call: Call, fault: Fault | None) -> Answer:
+    def _answer(self, call: SandboxRequest, fault: Fault | None) -> SandboxResponse:
         wait = self.delay + (fault.seconds if fault and fault.kind == "slow" else 0)
         if wait and self._given_up.wait(wait):
             return RESET  # the sandbox was emptied or stopped meanwhile, so this call belongs to the old state
@@ -59,17 +59,17 @@ class Partners:
         if fault and fault.kind == "reset_after":
             return RESET
         if fault and fault.kind == "slow_drip":
-            return Answer(answer.status, answer.body, manner="drip", seconds=fault.seconds)
+            return SandboxResponse(answer.status, answer.body, manner="drip", seconds=fault.seconds)
         return answer
 
-    def _act(self, call: Call) -> Answer:
+    def _act(self, call: SandboxRequest) -> SandboxResponse:
         if not call.key:
-            return json_answer({"code": 400, "message": "缺少请求头 Idempotency-Key"}, status=400)
+            return json_response({"code": 400, "message": "缺少请求头 Idempotency-Key"}, status=400)
         with self.store.transaction():
             answer = self._act_once(call)
-        return json_answer(answer, status=409 if answer is OTHER_BYTES else 200)
+        return json_response(answer, status=409 if answer is OTHER_BYTES else 200)
 
-    def _act_once(self, call: Call) -> dict:
+    def _act_once(self, call: SandboxRequest) -> dict:
         """Carries the call out the first time. Later it returns the stored answer.
 
         If nothing was carried out under a key, other bytes may use it. If something was, other bytes get 409.
@@ -84,7 +84,7 @@ class Partners:
                 if effect not in LOOK_UPS:
                     return answer
         try:
-            answer = effect(self.store, call, parse(call.body))
+            answer = effect(self.store, call, parse_body(call.body))
         except Refusal as refusal:
             answer = {"code": 400, "message": str(refusal)}
         self.store.keep_answer(call, answer)
@@ -104,13 +104,13 @@ class Partners:
         self.store.close()
 
 
-def _fault_answer(fault: Fault) -> Answer:
+def _fault_answer(fault: Fault) -> SandboxResponse:
     """The answer for a fault that keeps the call from being carried out."""
     if fault.kind in HTTP_ERRORS:
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-        return json_answer({"code": int(fault.kind), "message": "沙箱故障"}, int(fault.kind), **headers)
+        return json_response({"code": int(fault.kind), "message": "沙箱故障"}, int(fault.kind), **headers)
     if fault.kind == "reset":
         return RESET
     if fault.kind == "garbage":
-        return Answer(200, '<html>网关错误 {"code": 200'.encode(), content_type="text/html; charset=utf-8")
-    return json_answer({"code": fault.code, "message": fault.message})
+        return SandboxResponse(200, '<html>网关错误 {"code": 200'.encode(), content_type="text/html; charset=utf-8")
+    return json_response({"code": fault.code, "message": fault.message})

@@ -11,8 +11,8 @@ import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from integrations.sandbox.calls import Answer, Call, json_answer
 from integrations.sandbox.control import control
+from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.partners import ROUTES, Partners
 
 LARGEST_BODY = 32 * 1024 * 1024
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if path in ROUTES:
             headers = self.headers
-            call = Call(path, headers.get("Idempotency-Key", ""), headers.get("X-Request-Id", ""), body)
+            call = SandboxRequest(path, headers.get("Idempotency-Key", ""), headers.get("X-Request-Id", ""), body)
             self._send(self.server.partners.answer(call))
         else:
             self._send(control(self.server.partners, self.command, path, query, body))
@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answers the control addresses. A partner's address gets 405."""
         path, _, query = self.path.partition("?")
         if path in ROUTES:
-            self._send(json_answer({"code": 405, "message": "只接受 POST"}, status=405, Allow="POST"))
+            self._send(json_response({"code": 405, "message": "只接受 POST"}, status=405, Allow="POST"))
         else:
             self._send(control(self.server.partners, self.command, path, query, b""))
 
@@ -98,9 +98,9 @@ class Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: int, message: str) -> None:
         """Answers without reading the body, so the connection can't be used again."""
         self.close_connection = True
-        self._send(json_answer({"code": status, "message": message}, status=status, Connection="close"))
+        self._send(json_response({"code": status, "message": message}, status=status, Connection="close"))
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: SandboxResponse) -> None:
         if answer.manner == "reset":
             self._reset_connection()
         elif answer.manner == "drip":
@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
         """Logs nothing: the calls are in the state."""
 
 
-def _http_bytes(answer: Answer) -> bytes:
+def _http_bytes(answer: SandboxResponse) -> bytes:
     lines = [
         f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, '')}",
         f"Content-Type: {answer.content_type}",

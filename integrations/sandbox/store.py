@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from integrations.sandbox.calls import Answer, Call, compact
+from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, compact
+from orders.local_time import SHANGHAI
 
 KEPT_CALLS = 10_000
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
 TABLES = ("records", "processes", "approvals", "flows", "keys", "calls", "violations", "counters")
 
@@ -60,7 +59,7 @@ class Store:
 
     # --- calls and keys
 
-    def arrive(self, call: Call) -> int:
+    def arrive(self, call: SandboxRequest) -> int:
         """Notes a call before it is carried out. Returns its number."""
         values = (now(), call.path, call.key, call.request_id, call.digest, call.body.decode(errors="replace"))
         with self.transaction():
@@ -71,7 +70,7 @@ class Store:
                 self._run("DELETE FROM calls WHERE id <= ?", number - KEPT_CALLS)
         return number
 
-    def settle(self, number: int, answer: Answer, *, fault: str | None, took: float) -> None:
+    def settle(self, number: int, answer: SandboxResponse, *, fault: str | None, took: float) -> None:
         """Notes how a call was answered. Status and answer stay empty if the connection was reset."""
         given = (None, None) if answer.manner == "reset" else (answer.status, answer.body.decode(errors="replace"))
         with self.transaction():
@@ -80,7 +79,7 @@ class Store:
                 *given, fault, round(took, 6), number,
             )  # fmt: skip
 
-    def note_key(self, call: Call) -> None:
+    def note_key(self, call: SandboxRequest) -> None:
         """Notes the first bytes that came with a key. A known key with other bytes is a violation."""
         with self.transaction():
             self._run("INSERT OR IGNORE INTO keys (key, digest) VALUES (?, ?)", call.key, call.digest)
@@ -92,7 +91,7 @@ class Store:
         kept = self._run("SELECT digest, answer FROM keys WHERE key = ? AND answer IS NOT NULL", key).fetchone()
         return (kept["digest"], json.loads(kept["answer"])) if kept else None
 
-    def keep_answer(self, call: Call, answer: dict) -> None:
+    def keep_answer(self, call: SandboxRequest, answer: dict) -> None:
         """Binds the key to these bytes and their answer."""
         self._run("INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", call.key, call.digest, compact(answer))
 

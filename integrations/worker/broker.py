@@ -18,7 +18,7 @@ from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 
 from integrations.database_deadline import Outage
-from integrations.worker.parent_link import tell
+from integrations.worker.parent_link import report_alive
 from orders.services.outbox.enqueue import WAKE_KEY
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class DeskBroker(ORM):
 
     def set_stat(self, key, value, timeout):
         """The cluster's guard calls this twice a second. It reports that the guard is alive."""
-        tell()
+        report_alive()
         return super().set_stat(key, value, timeout)
 
     def delete(self, task_id):

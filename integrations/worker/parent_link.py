@@ -31,7 +31,7 @@ def hold(tie: int) -> None:
     os.register_at_fork(after_in_child=lambda: _watch(_held))
 
 
-def tell() -> None:
+def report_alive() -> None:
     """Tells the watchdog, if there is one, that the guard is alive. Does not wait if the watchdog does not listen."""
     if _held:
         with contextlib.suppress(OSError):

@@ -7,11 +7,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip
-from orders.admin.moments import ago
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
 from orders.admin.service_names import service_name
+from orders.admin.time_cell import ago
 from orders.models import BillingRecord, ServiceType, TrialUsage
 from orders.queries.doubts import mark_records
 

@@ -85,7 +85,7 @@ def chip(state: Words) -> str:
 
 
 def is_doubtful(row) -> bool:
-    """Whether `orders.queries.doubts.mark` or `mark_records` found a doubt about this order or record."""
+    """Whether `orders.queries.doubts.mark_orders` or `mark_records` found a doubt about this order or record."""
     return bool(getattr(row, "doubt", False) or getattr(getattr(row, "marks", None), "doubt", ""))
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from notifications.masks import MOST
 from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
-from orders.admin.members import members_of
+from orders.admin.message_members import members_of
 from orders.admin.personal import PersonalData, masked, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
@@ -25,7 +25,7 @@ MOST_ROWS = 200
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedMember:
     """A member of the contents, with both values. `word` says what the member means."""
 
     name: str
@@ -49,14 +49,14 @@ class Sender:
     trans_idh: str
 
 
-def compare(ours: dict, theirs: dict) -> list[Row]:
+def compare_contents(ours: dict, theirs: dict) -> list[ComparedMember]:
     """The members, different ones first. There are as many as a page can hold."""
     names = [*ours, *(name for name in theirs if name not in ours)]
-    rows = [Row(name, WORDS.get(name, ""), text_of(ours, name), text_of(theirs, name)) for name in names]
+    rows = [ComparedMember(name, WORDS.get(name, ""), text_of(ours, name), text_of(theirs, name)) for name in names]
     return list(_rows_that_fit(sorted(rows, key=lambda row: not row.differs)[:MOST_ROWS]))
 
 
-def _rows_that_fit(rows: list[Row]) -> Iterator[Row]:
+def _rows_that_fit(rows: list[ComparedMember]) -> Iterator[ComparedMember]:
     """The rows, until the page is full. Each later row shows only its length."""
     left = MOST // 8  # a character takes up to four bytes, and there are two sides
     for row in rows:
@@ -95,7 +95,7 @@ def first_sender(order: Order) -> Sender:
     return Sender(order.received_at, "", "", call.trans_ido if call else "", order.trans_idh)
 
 
-def seen_of(obj: Conflict) -> dict | None:
+def acknowledgement_of(obj: Conflict) -> dict | None:
     """Who has dealt with it, when and why."""
     if obj.seen is None:
         return None
@@ -133,8 +133,8 @@ class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, ad
             ours, theirs = masked(ours), masked(theirs)
         return {
             "order": order,
-            "rows": compare(ours, theirs),
+            "rows": compare_contents(ours, theirs),
             "first": first_sender(order) if order else None,
             "second": sender_of(obj),
-            "seen": seen_of(obj),
+            "seen": acknowledgement_of(obj),
         }

@@ -10,11 +10,11 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
-from orders.admin.moments import ago
 from orders.admin.personal import PersonalData, masked_field, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
+from orders.admin.time_cell import ago
 from orders.error_codes import cause_of
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES

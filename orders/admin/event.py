@@ -5,13 +5,13 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
 from orders.admin.filters import day_filter, word_filter
-from orders.admin.moments import ago
 from orders.admin.personal import PersonalData, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
+from orders.admin.time_cell import ago
 from orders.models import OrderEvent
-from orders.order_page.history import FILTERS, tell
+from orders.order_page.history import FILTERS, describe
 from orders.people import actor_of
 
 WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FILTERS.items() if key})
@@ -29,11 +29,11 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     fields = ["what", "order", "who", "more", "at", "kind", "data_block"]
 
     def heading(self, obj):
-        return tell(obj).what
+        return describe(obj).what
 
     @admin.display(description=_("what happened"))
     def what(self, obj):
-        return tell(obj).what
+        return describe(obj).what
 
     @admin.display(description=_("actor"))
     def who(self, obj):
@@ -41,7 +41,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
 
     @admin.display(description=_("reason or detail"))
     def more(self, obj):
-        return cut(masked_text(tell(obj).more))
+        return cut(masked_text(describe(obj).more))
 
     @admin.display(description=_("at"))
     def moment(self, obj):

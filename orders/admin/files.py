@@ -10,17 +10,17 @@ from approvals.models import ApprovalRecord
 from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import OwnAttributions, day_filter
-from orders.admin.moments import ago
 from orders.admin.order_list import StuckFilter
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import search_orders
+from orders.admin.time_cell import ago
 from orders.attachments.preview import findings_of
 from orders.error_codes import cause_of
 from orders.models import Dispatch, OrderFiles
 from orders.people import actor_of
-from orders.queries.doubts import mark
+from orders.queries.doubts import mark_orders
 
 
 class FilesChangeList(ChangeList):
@@ -32,7 +32,7 @@ class FilesChangeList(ChangeList):
         ids = [order.pk for order in self.result_list]
         rows = Dispatch.objects.filter(order__in=ids, step=Dispatch.Step.CHECK_FILES).order_by("pk").defer("payload")
         checks = {row.order_id: row for row in rows}
-        mark(self.result_list)
+        mark_orders(self.result_list)
         waivers = ApprovalRecord.objects.filter(order__in=ids, result=ApprovalRecord.Result.WAIVE).order_by("pk")
         waived = {row.order_id: row for row in waivers}
         for order in self.result_list:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.scope import attributions_of
 from orders.admin.service_names import service_name
+from orders.local_time import midnight
 from orders.models import ServiceType
 
 DAY = datetime.timedelta(days=1)
@@ -53,11 +54,6 @@ class DayFilter(SimpleListFilter):
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
         return day, day
-
-
-def midnight(day: datetime.date) -> datetime.datetime:
-    """The day's first moment in Asia/Shanghai."""
-    return timezone.make_aware(datetime.datetime.combine(day, datetime.time()))
 
 
 def day_filter(name: str, label, *, parameter: str = "", choices: dict = PAST) -> type[DayFilter]:

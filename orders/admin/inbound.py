@@ -8,13 +8,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.answers import why_refused
 from orders.admin.filters import day_filter, word_filter
-from orders.admin.moments import ago
 from orders.admin.personal import PersonalData, masked_field, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.refusal_hints import why_refused
 from orders.admin.scope import Scoped, ScopedByNumber
 from orders.admin.search import OrderSearch, order_anchor
+from orders.admin.time_cell import ago
 from orders.models import AcceptedCall, InboundMessage, Order
 
 ACCEPTED = "00000"

@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
-from orders.admin.incident_acts import IncidentActs
-from orders.admin.moments import ago
+from orders.admin.incident_actions import IncidentActs
 from orders.admin.personal import masked_field, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
+from orders.admin.time_cell import ago
 from orders.error_codes import cause_of, title_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.order_page.error_details import of_trouble

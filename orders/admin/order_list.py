@@ -13,14 +13,14 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
 from orders.admin.filters import AHEAD, OwnAttributions, ServicesInWords, WordFilter, day_filter, word_filter
-from orders.admin.moments import ago
 from orders.admin.search import search_orders
 from orders.admin.service_names import service_name
+from orders.admin.time_cell import ago
 from orders.error_codes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
-from orders.queries.approving import is_returned
-from orders.queries.doubts import Marks, differs, is_unbilled, mark
-from orders.queries.pausing import waits_for_paused
+from orders.queries.awaiting_approval import is_returned
+from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders
+from orders.queries.paused_work import waits_for_paused
 from orders.queries.stuck import is_stuck
 
 S, State = Order.State, Dispatch.State
@@ -102,7 +102,7 @@ class OrderChangeList(ChangeList):
     def get_results(self, request):
         super().get_results(request)
         self.result_list = list(self.result_list)
-        mark(self.result_list)
+        mark_orders(self.result_list)
         steps = told_steps([order.pk for order in self.result_list])
         stuck = worst_steps(row for row in steps if row.state in STOPPED)
         asked = {row.order_id: row.done_at for row in steps if row.state == State.DONE}

@@ -11,18 +11,18 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.moments import ago
+from orders.admin.pauses_in_force import paused_for, pauses_for, slept_through_for
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import limit
-from orders.admin.standing import paused_for, slept_through_for, standing_for
+from orders.admin.time_cell import ago
 from orders.errors import NotAllowedError
 from orders.models import Order, Pause
 from orders.order_page.history import PARTNER_NAMES
-from orders.order_page.page import actor
+from orders.order_page.page_context import request_actor
 from orders.order_page.pauses import slept_words, will_pause, will_resume
 from orders.people import actor_of
-from orders.queries.pausing import waiting_steps
+from orders.queries.paused_work import waiting_steps
 from orders.services.pauses import pause_partner, resume_partner
 from orders.steps import OUTSIDE
 
@@ -96,13 +96,13 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     def pause_view(self, request, partner: str):
         """GET says what will happen, POST does it. For a partner that is paused already, it changes reason and end."""
-        check(request, partner)
+        check_permission(request, partner)
         stands = paused_for(request).get(partner)
         known = {"reason": stands.reason, "until": stands.until} if stands else {}
         form = PauseForm(request.POST or None, initial=known)
         if request.method == "POST" and form.is_valid():
             try:
-                pause_partner(partner=partner, by=actor(request), now=timezone.now(), **form.cleaned_data)
+                pause_partner(partner=partner, by=request_actor(request), now=timezone.now(), **form.cleaned_data)
             except NotAllowedError as error:  # the moment has passed since it was looked at
                 form.add_error("until", error.words())
             else:
@@ -114,10 +114,10 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     def resume_view(self, request, partner: str):
         """GET says what will happen, POST does it."""
-        check(request, partner)
+        check_permission(request, partner)
         if request.method == "POST":
             return self.resume(request, partner)
-        stands = next((row for row in standing_for(request) if row.pause.partner == partner), None)
+        stands = next((row for row in pauses_for(request) if row.pause.partner == partner), None)
         slept = slept_through_for(request.user, stands.pause, now=timezone.now()) if stands else []
         why_not = "" if stands else _("It is not paused any more.")
         will = will_resume(stands, slept) if stands else []
@@ -129,12 +129,12 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         The message names the start days that passed meanwhile, for orders that the user may see.
         """
         try:
-            found = resume_partner(partner=partner, by=actor(request), now=timezone.now())
+            found = resume_partner(partner=partner, by=request_actor(request), now=timezone.now())
         except NotAllowedError as error:
             messages.warning(request, error.words())
             return redirect("admin:index")
         messages.success(request, _("Calls to %(partner)s go out again.") % {"partner": PARTNER_NAMES[partner]})
-        if slept := seen_of(request, found.slept):
+        if slept := visible_numbers(request, found.slept):
             messages.warning(request, slept_words(slept))
         return redirect("admin:index")
 
@@ -144,7 +144,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return TemplateResponse(request, "admin/orders/pause.html", context)
 
 
-def check(request: HttpRequest, partner: str) -> None:
+def check_permission(request: HttpRequest, partner: str) -> None:
     """Refuses users without the right."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
@@ -152,7 +152,7 @@ def check(request: HttpRequest, partner: str) -> None:
         raise Http404
 
 
-def seen_of(request: HttpRequest, numbers: list[str]) -> list[str]:
+def visible_numbers(request: HttpRequest, numbers: list[str]) -> list[str]:
     """The orders among these that the user may see, in the same order."""
     seen = limit(Order.objects.filter(number__in=numbers), request.user, "attribution")
     seen = set(seen.values_list("number", flat=True)) if numbers else set()

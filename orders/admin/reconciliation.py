@@ -8,12 +8,12 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter
 from orders.admin.json_block import json_block
-from orders.admin.moments import ago
 from orders.admin.personal import masked_field, masked_json, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
-from orders.error_messages import say
+from orders.admin.time_cell import ago
+from orders.error_messages import say_why
 from orders.models import Difference, Reconciliation
 from orders.people import actor_of
 
@@ -85,7 +85,7 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
     @admin.display(description=_("not put right, because"))
     def left(self, obj):
         left = obj.detail.get("left")
-        return say(left["code"], left) if left else "-"
+        return say_why(left) if left else "-"
 
     @admin.display(description=_("closed by"))
     def who_closed(self, obj):

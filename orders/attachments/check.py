@@ -20,7 +20,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from orders.error_messages import say_in_english
+from orders.error_messages import say_why_in_english
 
 KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
 MAX_BYTES = 20 * 1024 * 1024
@@ -38,7 +38,7 @@ VERDICTS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class FileProblem:
     """What is wrong with one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or
     NOT_LOOKED_AT. `why` is its sentence as a code with parameters, `message` the same in English."""
 
@@ -59,11 +59,11 @@ class _WrongError(Exception):
         super().__init__(code)
         self.code, self.why = code, {"code": why, **params}
 
-    def finding(self, file: str) -> Finding:
-        return Finding(self.code, file, say_in_english(self.why["code"], self.why), self.why)
+    def finding(self, file: str) -> FileProblem:
+        return FileProblem(self.code, file, say_why_in_english(self.why), self.why)
 
 
-def check_files(*, order_number: str, files: dict[str, str]) -> list[Finding]:
+def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem]:
     """What is wrong with an order's files in ATTACHMENT_DIR (contract 3.7). Empty if all are right.
 
     Only the first fault of each file is given. `files` is {"info_security": name, "info_security_table": name,
@@ -81,7 +81,7 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[Finding]:
             _check_file(name, deadline)
         except _WrongError as wrong:
             late = found and time.monotonic() >= deadline  # others took the time: that says nothing about this one
-            unseen = Finding(NOT_LOOKED_AT, name, "no time was left for it")
+            unseen = FileProblem(NOT_LOOKED_AT, name, "no time was left for it")
             found.append(unseen if late else wrong.finding(name))
     return found
 

@@ -12,7 +12,7 @@ import sys
 ROWS, COLUMNS, CHARACTERS = 20, 20, 200
 
 
-def first_rows(file) -> list[list[str]]:
+def read_rows(file) -> list[list[str]]:
     """At most 20 rows of 20 cells of 200 characters. Formulas stay as they are written."""
     import openpyxl  # after the limits are set
 
@@ -30,4 +30,4 @@ if __name__ == "__main__":
     from xlsx_probe import limit_resources
 
     limit_resources()
-    print(json.dumps(first_rows(sys.stdin.buffer)))
+    print(json.dumps(read_rows(sys.stdin.buffer)))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from django import forms
 from django.core.validators import MinValueValidator
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orders.error_codes import Cause, cause_of
+from orders.local_time import midnight
 from orders.models import Dispatch, Order, OrderEvent
 from orders.order_page.error_details import of_step
-from orders.queries.doubts import mark
+from orders.queries.doubts import mark_orders
 from orders.steps import Partner, channels_of
 
 State = Dispatch.State
@@ -49,17 +49,13 @@ def choose(orders: QuerySet[Order], wanted: dict) -> list[str]:
     if code := wanted.get("code"):
         steps = steps.filter(error_code=code)
     if since := wanted.get("since"):
-        steps = steps.filter(created_at__gte=_midnight(since))
+        steps = steps.filter(created_at__gte=midnight(since))
     rows = orders.filter(pk__in=steps.values("order_id")).exclude(state=Order.State.WITHDRAWN).order_by("pk")
     return list(rows.values_list("number", flat=True)[: MOST + 1])
 
 
-def _midnight(day: datetime.date) -> datetime.datetime:
-    return datetime.datetime.combine(day, datetime.time(), timezone.get_default_timezone())
-
-
 @dataclass(frozen=True)
-class Result:
+class ResendResult:
     """One order after a resend: `fixed`, `waiting` or `failed`, and then why."""
 
     order: Order
@@ -80,14 +76,14 @@ def results_of(event: OrderEvent, orders: QuerySet[Order]) -> dict:
     results = [_result(order, steps[order.pk]) for order in rows]
     counts = Counter(row.word for row in results)
     open_ones = [row for row in results if row.word != "fixed"]
-    mark(row.order for row in open_ones[:SHOWN])
+    mark_orders(row.order for row in open_ones[:SHOWN])
     busy, total = counts["waiting"], len(results)
     return {"counts": counts, "total": total, "done": total - busy, "busy": busy > 0, "results": open_ones[:SHOWN]}
 
 
-def _result(order: Order, steps: list[Dispatch]) -> Result:
+def _result(order: Order, steps: list[Dispatch]) -> ResendResult:
     failed = next((row for row in steps if row.state == State.FAILED), None)
     if failed:
         label = Dispatch.Step(failed.step).label
-        return Result(order, "failed", label, cause_of(failed.error_code), of_step(failed))
-    return Result(order, "waiting" if any(row.state in BUSY for row in steps) else "fixed")
+        return ResendResult(order, "failed", label, cause_of(failed.error_code), of_step(failed))
+    return ResendResult(order, "waiting" if any(row.state in BUSY for row in steps) else "fixed")

@@ -17,10 +17,10 @@ from orders.order_page.bulk_resend import MOST, ManyFilter, choose, results_of
 from orders.order_page.bulk_resend_origin import Origin
 from orders.order_page.decisions.base import LONGEST_REASON
 from orders.order_page.decisions.resend import VERDICTS, say_judgement
-from orders.order_page.page import actor
+from orders.order_page.page_context import request_actor
 from orders.people import actor_of
 from orders.services.breakers import partners_down
-from orders.services.outbox.resend import Selection, judge, resend
+from orders.services.outbox.resend import Selection, judge_selection, resend
 
 PERMISSION = "orders.resend_order"
 SAMPLE = 10
@@ -80,7 +80,7 @@ def selection_of(numbers: list[str], wanted: dict) -> Selection:
 def _dry_run(numbers: list[str], wanted: dict) -> dict:
     if not numbers:
         return {"count": 0}
-    judged = judge(selection_of(numbers[:MOST], wanted), open_partners=partners_down())
+    judged = judge_selection(selection_of(numbers[:MOST], wanted), open_partners=partners_down())
     counts = Counter(row.verdict for row in judged)
     return {
         "count": min(len(numbers), MOST),
@@ -92,7 +92,7 @@ def _dry_run(numbers: list[str], wanted: dict) -> dict:
 
 
 def _send(request: HttpRequest, selection: Selection, reason: str):
-    now, by = timezone.now(), actor(request)
+    now, by = timezone.now(), request_actor(request)
     resend(selection, by=by, reason=reason, now=now, open_partners=partners_down())
     event = OrderEvent.objects.filter(order=None, kind="resend", actor=by[:160], at=now).latest("pk")
     return redirect("admin:orders_order_resent", event.pk)

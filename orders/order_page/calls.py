@@ -8,28 +8,21 @@ from django.db.models.functions import Left, Length
 
 from notifications.masks import head
 from orders.models import Attempt, Dispatch, Order
-from orders.order_page.payloads import MOST_CHARACTERS, Line, explain
-from orders.steps import STEPS, Channel, Effect, named
+from orders.order_page.payloads import MOST_CHARACTERS, PayloadLine, explain
+from orders.partner_paths import path_of
+from orders.steps import STEPS, Effect
 from orders.untrusted_text import pretty
 
-Step = Dispatch.Step
 MOST_CALLS = 20
-ADDRESSES = dict.fromkeys(named(channel=Channel.BILLING), "$BIGDATA_BASE_URL/productInfos") | {
-    Step.DELETE_BILLING: "$BIGDATA_BASE_URL/productInfos/delete",
-    Step.FIX_DELETE: "$BIGDATA_BASE_URL/productInfos/delete",
-    Step.VERIFY_DELETED: "$BIGDATA_BASE_URL/productInfos/query",
-    Step.FETCH_USAGE: "$BIGDATA_BASE_URL/trialFlow/query",
-    Step.START_BPM: "$BPM_BASE_URL/flows/start",
-}
 
 
 @dataclass(frozen=True)
-class Call:
+class ShownDispatch:
     """One dispatch with its payload as it may be shown. `curl` is empty where the payload is cut or was never built,
     and where no address is known."""
 
     row: Dispatch
-    lines: list[Line]
+    lines: list[PayloadLine]
     json: str
     curl: str
     cut: bool
@@ -40,7 +33,7 @@ class Call:
         return STEPS[self.row.step].effect == Effect.DELETE and self.row.state == Dispatch.State.DONE
 
 
-def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[Call]:
+def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[ShownDispatch]:
     """The newest dispatches of a channel, newest first. A long payload is cut in the database already.
 
     `mask` makes a text readable for this reader only as far as they may read it.
@@ -50,17 +43,18 @@ def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[
     return [_call(row, mask) for row in rows]
 
 
-def _call(row: Dispatch, mask: Callable[[str], str]) -> Call:
+def _call(row: Dispatch, mask: Callable[[str], str]) -> ShownDispatch:
     text = mask(row.head)
     cut = row.length > MOST_CHARACTERS or head(row.head)[1] > 0
-    return Call(row, explain(text), pretty(text), "" if cut or not text else curl(row, text), cut)
+    return ShownDispatch(row, explain(text), pretty(text), "" if cut or not text else curl(row, text), cut)
 
 
 def curl(row: Dispatch, payload: str) -> str:
     """The call as a command line; address and secrets come from the reader's own environment."""
-    address = ADDRESSES.get(row.step)
-    if not address:
+    path = path_of(row.step)
+    if not path:
         return ""
+    address = f"${STEPS[row.step].partner.upper()}_BASE_URL{path}"
     return " \\\n  ".join(
         [
             f'curl -X POST "{address}"',

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.error_messages import say
+from orders.error_messages import say_why
 from orders.models import Difference, Dispatch, Order
 from orders.people import actor_of
 from orders.queries.doubts import SERVED
@@ -29,7 +29,7 @@ SIDES = {
 
 
 @dataclass(frozen=True)
-class Line:
+class DifferenceLine:
     """One difference. `tone`: of its chip; `life`: what became of it, the earliest first."""
 
     row: Difference
@@ -40,7 +40,7 @@ class Line:
     life: list[str]
 
 
-def lines_of(rows: Iterable[Difference], order: Order | None) -> list[Line]:
+def lines_of(rows: Iterable[Difference], order: Order | None) -> list[DifferenceLine]:
     """The rows in words; one that was found anew is shown once. `rows` with fix and reconciliation, newest first."""
     found, seen = [], set()
     for row in rows:
@@ -52,11 +52,13 @@ def lines_of(rows: Iterable[Difference], order: Order | None) -> list[Line]:
     return found
 
 
-def _line(row: Difference, order: Order | None) -> Line:
+def _line(row: Difference, order: Order | None) -> DifferenceLine:
     detail = row.detail if isinstance(row.detail, dict) else {}
     ours, theirs = str(detail.get("ours", "")), str(detail.get("theirs", ""))
     fields = [(name, *("" if side is None else str(side) for side in pair)) for name, pair in _fields(detail)]
-    return Line(row, tone_of(row, order), SIDES.get(ours, ours), SIDES.get(theirs, theirs), fields, life_of(row))
+    return DifferenceLine(
+        row, tone_of(row, order), SIDES.get(ours, ours), SIDES.get(theirs, theirs), fields, life_of(row)
+    )
 
 
 def _fields(detail: dict) -> Iterable[tuple[str, list]]:
@@ -77,7 +79,7 @@ def life_of(row: Difference) -> list[str]:
     if row.fix:
         told.append(_fixing(row))
     elif row.state == State.OPEN and row.detail.get("left"):
-        told.append(_("Not put right: %(why)s") % {"why": say(row.detail["left"]["code"], row.detail["left"])})
+        told.append(_("Not put right: %(why)s") % {"why": say_why(row.detail["left"])})
     if row.state == State.ACCEPTED:
         told.append(_("Accepted by %(who)s %(at)s: %(why)s") % _closing(row))
     elif row.state == State.OVER and row.reason:

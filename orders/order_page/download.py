@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from orders.admin.personal import PERMISSION
 from orders.attachments.preview import open_attachment, own_name
 from orders.models import Order
-from orders.order_page.page import actor
+from orders.order_page.page_context import request_actor
 from orders.services.audit import note_download
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -28,5 +28,5 @@ def answer_file(request: HttpRequest, order: Order, field: str) -> FileResponse:
     except OSError as error:
         raise Http404 from error
     if request.method == "GET":
-        note_download(order, file=name, by=actor(request), now=timezone.now())
+        note_download(order, file=name, by=request_actor(request), now=timezone.now())
     return FileResponse(os.fdopen(handle, "rb"), as_attachment=True, filename=name, content_type=XLSX)

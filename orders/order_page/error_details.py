@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
-from orders.error_messages import say
+from orders.error_messages import say, say_why
 from orders.models import AffectedOrder, Attempt, Dispatch, Incident
 
 
 def of_step(row: Dispatch) -> str:
     """A step's error; empty where the cause beside it says it all."""
-    return said(row.error, row.error_params)
+    return detail_text(row.error, row.error_params)
 
 
 def of_attempt(row: Attempt) -> str:
@@ -24,15 +24,15 @@ def of_attempt(row: Attempt) -> str:
 
 def of_trouble(row: AffectedOrder | Incident) -> str:
     """The detail of an incident, or of an order that it stopped."""
-    return said(row.detail, row.detail_params)
+    return detail_text(row.detail, row.detail_params)
 
 
 def of_finding(finding: Mapping) -> str:
     """What is wrong with a file, as its check kept it."""
-    return said(finding["message"], finding.get("why", {}))
+    return detail_text(finding["message"], finding.get("why", {}))
 
 
-def said(text: str, params: Mapping) -> str:
+def detail_text(text: str, params: Mapping) -> str:
     """`params`: `{"code": ..., ...}`, or several of them as `parts`; `file` names the file that a part is about.
 
     Phones and mails in a stranger's words are masked: partners quote what they were sent.
@@ -42,7 +42,7 @@ def said(text: str, params: Mapping) -> str:
 
 
 def _say_part(part: Mapping) -> str:
-    what = say(part["code"], part)
+    what = say_why(part)
     if part["code"] == "partner_words":
         what = mask_text(what)
     return _("%(file)s: %(what)s") % {"file": part["file"], "what": what} if "file" in part else what

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from approvals.models import ApprovalRecord
 from orders.error_codes import cause_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
-from orders.order_page.error_details import said
+from orders.order_page.error_details import detail_text
 from orders.people import actor_of
 from orders.steps import Partner
 
@@ -121,12 +121,12 @@ def news_since(order: Order, seen: int) -> list[OrderEvent]:
     return list(order.events.filter(pk__gt=seen).exclude(kind__in=QUIET).order_by("pk")[:20])
 
 
-def tell(row: OrderEvent) -> Told:
+def describe(row: OrderEvent) -> Told:
     """An event in words; a kind without words keeps its name."""
     data = row.data if isinstance(row.data, dict) else {}
     who, person = actor_of(row.actor)
     what = str(WORDS.get(row.kind, row.kind)) % _Facts(data)
-    more = said(str(next((data[key] for key in MORE if data.get(key)), "")), data.get("params", {}))
+    more = detail_text(str(next((data[key] for key in MORE if data.get(key)), "")), data.get("params", {}))
     if not more and row.kind in TROUBLES and data.get("code"):
         more = cause_of(str(data["code"])).what
     error = row.kind in {"incident", "step_failed"}

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.times import span
-from orders.queries.pausing import Standing, work_off_seconds
+from orders.queries.paused_work import PauseInForce, work_off_seconds
 
 MOST_NAMED = 20
 
@@ -26,20 +26,20 @@ def work_off(steps: int) -> str:
     return _("working them off takes at least %(span)s at %(rate)d calls a second for each worker process") % words
 
 
-def waiting(steps: int) -> str:
+def waiting_text(steps: int) -> str:
     """`12 steps wait; working them off takes at least ...`."""
     told = ngettext("%(n)d step waits", "%(n)d steps wait", steps) % {"n": steps}
     return _("; ").join(filter(None, [told, work_off(steps)]))
 
 
-def until(row: Standing) -> str:
+def until(row: PauseInForce) -> str:
     """Until when, or until what."""
     if row.pause.until is None:
         return _("until somebody resumes it")
-    return _("until %(moment)s, then it goes on by itself") % {"moment": moment(row.pause.until)}
+    return _("until %(moment)s, then it goes on by itself") % {"moment": short_time(row.pause.until)}
 
 
-def moment(at: datetime.datetime) -> str:
+def short_time(at: datetime.datetime) -> str:
     """`11-25 14:02`."""
     return f"{timezone.localtime(at):%m-%d %H:%M}"
 
@@ -52,17 +52,17 @@ def will_pause(partner: str, steps: int) -> list[str]:
         % {"partner": name},
         _("BBOSS's orders are taken as before. Their steps stay due: no attempt is counted, nothing is compensated and "
           "nothing counts as overdue."),
-        _("Now: %(waiting)s.") % {"waiting": waiting(steps)},
+        _("Now: %(waiting)s.") % {"waiting": waiting_text(steps)},
         _("Start days that come meanwhile are made up for afterwards, and named at the pause's end."),
         _("Without an end an incident reminds every 4 hours."),
     ]  # fmt: skip
 
 
-def will_resume(row: Standing, slept: Collection[str]) -> list[str]:
+def will_resume(row: PauseInForce, slept: Collection[str]) -> list[str]:
     """What will happen once it goes on."""
     told = [
         _("Calls to %(partner)s go out again within seconds.") % {"partner": PARTNER_NAMES[row.pause.partner]},
-        _("Now: %(waiting)s.") % {"waiting": waiting(row.waiting)},
+        _("Now: %(waiting)s.") % {"waiting": waiting_text(row.waiting)},
     ]
     return [*told, slept_words(slept)] if slept else told
 

@@ -12,7 +12,7 @@ MOST_CHARACTERS = 40_000
 
 
 @dataclass(frozen=True)
-class Line:
+class PayloadLine:
     """One key. `value` is empty where its own keys follow; `depth` says how far it is moved in."""
 
     depth: int
@@ -21,7 +21,7 @@ class Line:
     value: str
 
 
-def explain(text: str) -> list[Line]:
+def explain(text: str) -> list[PayloadLine]:
     """The lines of a JSON object; none for a text that is no JSON (cut, or foreign)."""
     try:
         value = untrusted_text.load(text)
@@ -30,15 +30,15 @@ def explain(text: str) -> list[Line]:
     return _lines(value, 0)[:MOST_ROWS] if isinstance(value, dict | list) else []
 
 
-def _lines(value: dict | list, depth: int) -> list[Line]:
+def _lines(value: dict | list, depth: int) -> list[PayloadLine]:
     pairs = value.items() if isinstance(value, dict) else enumerate(value, start=1)
     return [line for key, inner in pairs for line in _line(str(key), inner, depth)]
 
 
-def _line(key: str, value, depth: int) -> list[Line]:
+def _line(key: str, value, depth: int) -> list[PayloadLine]:
     word = WORDS.get(key, "")
     if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(row, dict | list) for row in value)):
-        return [Line(depth, key, word, ""), *_lines(value, depth + 1)]
+        return [PayloadLine(depth, key, word, ""), *_lines(value, depth + 1)]
     if isinstance(value, list):
-        return [Line(depth, key, word, ", ".join(str(row) for row in value))]
-    return [Line(depth, key, word, str(value))]
+        return [PayloadLine(depth, key, word, ", ".join(str(row) for row in value))]
+    return [PayloadLine(depth, key, word, str(value))]

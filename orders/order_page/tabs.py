@@ -14,11 +14,11 @@ from notifications.models import Mail
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order
 from orders.order_page.calls import attempts_of, calls_of, show_answers
-from orders.order_page.differences import Line, lines_of
-from orders.order_page.facts import content_text
+from orders.order_page.differences import DifferenceLine, lines_of
 from orders.order_page.family import family_of
-from orders.order_page.history import FILTERS, events_of, tell
+from orders.order_page.history import FILTERS, describe, events_of
 from orders.order_page.ladder.steps import Facts
+from orders.order_page.order_facts import content_text
 from orders.order_page.payloads import MOST_ROWS, explain
 from orders.queries.doubts import mark_records
 from orders.steps import OTHER_CHANNELS
@@ -105,7 +105,7 @@ def billing(ask: Ask) -> dict:
     }
 
 
-def differences_of(order: Order, *, still: bool = False) -> list[Line]:
+def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]:
     """The newest differences of an order with the big-data side's books; `still`: only the open ones. One query."""
     rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
     rows = rows.filter(state=Difference.State.OPEN) if still else rows
@@ -166,7 +166,7 @@ def mails(ask: Ask) -> dict:
 def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
     page = ask.page(events_of(ask.order, who))
-    told = [replace(one, more=ask.mask(one.more)) for one in map(tell, page)]
+    told = [replace(one, more=ask.mask(one.more)) for one in map(describe, page)]
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     return {"rows": page, "told": told, "filters": filters}
 

@@ -10,7 +10,7 @@ from orders.models import Order
 from orders.order_page.bulk_resend_view import answer_many, answer_result
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.download import answer_file
-from orders.order_page.page import page_context
+from orders.order_page.page_context import page_context
 
 FOLDER = "admin/orders/order"
 

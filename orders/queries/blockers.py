@@ -1,11 +1,10 @@
 """What a waiting step or a held order waits for, in words for engineers (`show`, `resend`). Reads only."""
 
-import datetime
-
 from django.utils import timezone
 
+from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, Pause
-from orders.queries.pausing import say_when
+from orders.queries.paused_work import say_when
 from orders.services.outbox.release import in_front_of
 from orders.services.planning import open_claim
 from orders.steps import PARTNERS
@@ -61,8 +60,7 @@ def _gate_waits_for(row: Dispatch, order: Order) -> str:
     if row.gate == Gate.APPROVAL and not order.decision:
         return "BPM's approval"
     if row.gate == Gate.START and row.not_before and row.not_before > timezone.now():
-        zone = datetime.timezone(datetime.timedelta(hours=8))
-        return f"its day, {row.not_before.astimezone(zone).isoformat(timespec='seconds')}"
+        return f"its day, {row.not_before.astimezone(SHANGHAI).isoformat(timespec='seconds')}"
     return ""
 
 

@@ -9,7 +9,7 @@ from django.db.models import Count, F, Min, Q, QuerySet, Value
 
 from orders.models import AffectedOrder, BillingRecord, Difference, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.queries.approving import returned
+from orders.queries.awaiting_approval import returned
 from orders.services.incidents import BOOKS_ONLY
 from orders.services.outbox.release import behind_what_stopped
 
@@ -75,7 +75,7 @@ class Marks:
     returned: bool = False
 
 
-def mark(orders: Iterable[Order]) -> None:
+def mark_orders(orders: Iterable[Order]) -> None:
     """Sets `marks` on orders before they are shown, so that no chip wrongly says fine. One query."""
     orders = list(orders)
     found = _marks([order.pk for order in orders])

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext, ngettext_lazy, override
 from django.utils.translation import gettext_lazy as _
 
-from orders.books import CREATE, DELETE, NOTHING, Finding
+from orders.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.error_codes import cause_of
-from orders.error_messages import say
+from orders.error_messages import say_why
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
@@ -21,8 +21,8 @@ from orders.services.giving_up import NOT_BILLED, given_up_by
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.planning import open_claim
-from orders.services.reconciliation.fixes import Fix, obstacles
-from orders.services.reconciliation.take import acceptable, open_differences, stopped
+from orders.services.reconciliation.fixes import FixPlan, obstacles
+from orders.services.reconciliation.take import acceptable, open_record_differences, stopped
 from orders.services.withdrawal import must_stay, why_claimed, why_not_so, why_not_withdraw
 from orders.steps import STEPS
 
@@ -248,7 +248,7 @@ def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Fo
     for row in rows:
         yield Foreseen("takes_step", {"step": row.step})
     if not rows:
-        number = open_differences(order).count()
+        number = open_record_differences(order).count()
         yield Foreseen("takes_differences", {"n": number}) if number else Foreseen("takes_books")
     yield Foreseen("take_refused")
 
@@ -256,34 +256,32 @@ def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Fo
 def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     """What the fix would do about the open differences, judged by the rules of the fix."""
     yield Foreseen("asks_books")
-    rows = list(open_differences(order))
+    rows = list(open_record_differences(order))
     records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
-    found = [_finding(row, records.get((row.product_id, row.domain.lower()))) for row in rows]
-    findings = [one for one in found if one.record or one.remedy != CREATE]  # our record may be gone since
-    judge = Fix(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
-    left = judge.judge(findings, {one.pk: one for one in records.values()})
-    counts = Counter(_sentence(one) for one, why in zip(findings, left, strict=True) if why is None)
+    found = [_discrepancy(row, records.get((row.product_id, row.domain.lower()))) for row in rows]
+    discrepancies = [one for one in found if one.record or one.remedy != CREATE]  # our record may be gone since
+    plan = FixPlan(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
+    left = plan.judge(discrepancies, {one.pk: one for one in records.values()})
+    counts = Counter(_sentence(one) for one, why in zip(discrepancies, left, strict=True) if why is None)
     yield from (Foreseen(code, {"n": number}) for code, number in counts.items())
-    whys = [(one, why) for one, why in zip(findings, left, strict=True) if why]
+    whys = [(one, why) for one, why in zip(discrepancies, left, strict=True) if why]
     for one, why in whys[:NAMED]:
-        yield Foreseen(
-            "fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say(why["code"], why)}
-        )
+        yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
     yield Foreseen("fix_only")
 
 
-def _finding(row: Difference, record: BillingRecord | None) -> Finding:
+def _discrepancy(row: Difference, record: BillingRecord | None) -> Discrepancy:
     """A stored difference as the comparison found it."""
     ours, theirs = row.detail.get("ours", ""), row.detail.get("theirs", "")
     wanted = ours in {"live", "cancelled"}
     remedy = CREATE if wanted else DELETE if theirs in {"live", "cancelled"} else NOTHING
-    return Finding(
+    return Discrepancy(
         kind=row.kind, product_id=row.product_id, domain=row.domain, ours=ours, theirs=theirs, remedy=remedy,
         record=record.pk if record and wanted else None,
     )  # fmt: skip
 
 
-def _sentence(one: Finding) -> str:
+def _sentence(one: Discrepancy) -> str:
     if one.remedy == DELETE:
         return "fix_deletes"
     if one.ours == one.theirs:

@@ -2,13 +2,14 @@
 
 import datetime
 
+from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.services.schedules import find_schedule
 
 RECORD = ("product_id", "domain", "info_type", "state")
 
 
-def standing(order: Order) -> dict:
+def order_status(order: Order) -> dict:
     """An order's whole status, JSON-able. Times are ISO 8601 in Asia/Shanghai (contract section 5)."""
     return {
         "order": order.number,
@@ -18,7 +19,7 @@ def standing(order: Order) -> dict:
         "attribution": order.attribution_id,
         "start": _time(order.start_at) or (order.biz_start.isoformat() if order.biz_start else None),
         "held_because": order.held_because or None,
-        "steps": [_step(row) for row in steps_of(order)],
+        "steps": [_step(row) for row in current_steps(order)],
         "billing": [_record(order, row) for row in order.billing_records.values_list(*RECORD)],
         "bpm_process": order.bpm_process or None,
         "incidents": [_trouble(row) for row in order.troubles.unresolved().select_related("incident")],
@@ -27,7 +28,7 @@ def standing(order: Order) -> dict:
     }
 
 
-def steps_of(order: Order) -> list[Dispatch]:
+def current_steps(order: Order) -> list[Dispatch]:
     """The order's current steps, in the order in which they are carried out."""
     return list(order.dispatches.current().order_by("position", "pk").defer("payload"))
 
@@ -35,7 +36,7 @@ def steps_of(order: Order) -> list[Dispatch]:
 def _time(moment: datetime.datetime | None) -> str | None:
     if moment is None:
         return None
-    return moment.astimezone(datetime.timezone(datetime.timedelta(hours=8))).isoformat(timespec="seconds")
+    return moment.astimezone(SHANGHAI).isoformat(timespec="seconds")
 
 
 def _step(row: Dispatch) -> dict:

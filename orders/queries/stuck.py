@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from orders.local_time import midnight
 from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Order
 from orders.models.querysets import UNRESOLVED
 from orders.queries.doubts import SERVED, open_differences
@@ -132,8 +132,7 @@ def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
         for number, told in unknown.items()
     ]
     if since:
-        first = timezone.make_aware(datetime.datetime.combine(since, datetime.time()), timezone.get_default_timezone())
-        found = [row for row in found if row.since >= first]
+        found = [row for row in found if row.since >= midnight(since)]
     return sorted(found, key=lambda row: (row.since, row.reasons[0].kind == BEHIND, row.number))
 
 

@@ -16,6 +16,7 @@ from orders.db.compiled_sql import load_rows, update_rows
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
+from orders.services.after_giving_up import count_what_is_there, keep_what_is_live
 from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo, given_up_undoing, release_claim
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.holds import settle_followers
@@ -26,7 +27,6 @@ from orders.services.outbox.release import release
 from orders.services.planning import open_claim
 from orders.services.reconciliation.held_records import by_identity, identity, owner, take_record
 from orders.services.reopening import plan_behind
-from orders.services.shapes import count_what_is_there, keep_what_is_live
 from orders.steps import FIXES, STEPS, named
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State

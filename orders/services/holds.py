@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from orders.content import MOST_DOMAINS, domain_fault
 from orders.db.compiled_sql import Prepared, Slot
-from orders.error_messages import say_in_english
+from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order, OrderDomain, Province
 from orders.services.incidents import close_troubles, open_incident
@@ -144,7 +144,7 @@ def _check_domains(domains: list[str]) -> None:
     seen = set()
     for name in domains:
         if wrong := domain_fault(name):
-            raise NotAllowedError("bad_domain", name=name, why=say_in_english(wrong["code"], wrong))
+            raise NotAllowedError("bad_domain", name=name, why=say_why_in_english(wrong))
         if name.lower() in seen:
             raise NotAllowedError("domain_twice", name=name)
         seen.add(name.lower())

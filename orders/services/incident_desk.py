@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
-from orders.services.incidents import BOOKS_ONLY, about, end_incidents, lock_incidents
+from orders.services.incidents import BOOKS_ONLY, end_incidents, lock_incidents, reference_of
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake
 
@@ -110,5 +110,5 @@ def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, not
     if note:
         incident.note = f"{incident.note}{timezone.localtime(now):%Y-%m-%d %H:%M} {by}: {note}\n"
     incident.save(update_fields=["state", "owner", "note"])
-    add_event(None, kind, by=by, now=now, note=note, **about(incident), **more)
+    add_event(None, kind, by=by, now=now, note=note, **reference_of(incident), **more)
     return incident

@@ -68,7 +68,9 @@ def open_incident(
     add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail, **kept)
     _leave_others(order, incident, now)
     if mail and partner != "mail" and _first_of_its_attribution(row):
-        queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words=incident.words, **about(incident))
+        queue_mail(
+            order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words=incident.words, **reference_of(incident)
+        )
     return incident
 
 
@@ -93,7 +95,7 @@ def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
         cursor.execute(f"SELECT set_config('lock_timeout', %s, true), {locks}", [LONGEST_WAIT, *numbers])
 
 
-def about(incident: Incident) -> dict:
+def reference_of(incident: Incident) -> dict:
     """The fields that name the incident in mails and events."""
     return {"incident": incident.pk, "partner": incident.partner, "step": incident.step, "code": incident.code}
 
@@ -178,7 +180,9 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
         incident.affected.unresolved().update(closed_at=now)
         Incident.objects.filter(pk=incident.pk).update(state=Incident.State.RESOLVED, last_at=now)
         for order, number in _told_through(incident) if mail else ():
-            queue_mail(order, Dispatch.Step.MAIL_OVER, now=now, orders=number, words=incident.words, **about(incident))
+            queue_mail(
+                order, Dispatch.Step.MAIL_OVER, now=now, orders=number, words=incident.words, **reference_of(incident)
+            )
 
 
 def _told_through(incident: Incident) -> list[tuple[Order, int]]:

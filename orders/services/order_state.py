@@ -13,13 +13,13 @@ from django.db.models import Case, When
 
 from orders.db.compiled_sql import OneOf, Prepared, insert_rows, update_rows
 from orders.errors import OrderUnknownError
+from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, TrialClaim
 from orders.restored_guard import remember
 from orders.states import StepFacts, derive_state, set_state
 from orders.steps import FIXES
 
 State = Order.State
-SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 TRIALS_FIRST = Case(When(kind=Order.Kind.TRIAL, then=0), default=1)
 LOCKED = Prepared(
     lambda: (

@@ -16,13 +16,13 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
 from orders.people import spoken
-from orders.queries.pausing import slept_through, waiting_steps
+from orders.queries.paused_work import slept_through, waiting_steps
 from orders.services.incidents import (
     PARTNER_PAUSED,
-    about,
     end_incidents,
     lock_incidents,
     open_incident,
+    reference_of,
 )
 from orders.services.order_state import add_event, add_events, event
 from orders.services.outbox.claim import PAUSES
@@ -151,7 +151,7 @@ def _remind(row: Pause, now: datetime.datetime) -> bool:
     for order in _one_of_each_attribution(row.partner, now):
         incident = open_incident(order, **_about(row.partner), detail=detail, now=now)
         if order.pk in told and row.partner != Partner.MAIL:
-            queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words="", **about(incident))
+            queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words="", **reference_of(incident))
     lock_incidents([(row.partner, PARTNER_PAUSED)])
     if not _reminders(row.partner).exists():
         Incident.objects.create(**_about(row.partner), detail=detail, first_at=now, last_at=now)

@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.utils import timezone
 
 from orders.db.compiled_sql import Prepared, Slot, insert_rows
 from orders.errors import ContentError
+from orders.local_time import SHANGHAI, midnight
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, Province, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.plan import PlanFacts, PlannedStep, build_plan
@@ -226,15 +226,14 @@ def _plan_activation(
 
 def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:
     """BizStart 00:00:00 if that day lies ahead. None if the order starts when it is carried out."""
-    zone = timezone.get_default_timezone()
-    if day <= now.astimezone(zone).date():
+    if day <= now.astimezone(SHANGHAI).date():
         return None
-    return datetime.datetime.combine(day, datetime.time(), zone)
+    return midnight(day)
 
 
 def ended(shape: Order, now: datetime.datetime) -> bool:
     """Whether the trial's BizEnd has passed."""
-    today = now.astimezone(timezone.get_default_timezone()).date()
+    today = now.astimezone(SHANGHAI).date()
     return shape.biz_end is not None and shape.biz_end < today
 
 

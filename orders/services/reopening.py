@@ -7,7 +7,7 @@ now.
 import datetime
 from collections.abc import Iterable, Mapping
 
-from orders.error_messages import AT_ONCE, say_in_english
+from orders.error_messages import AT_ONCE, say_why_in_english
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
@@ -17,7 +17,7 @@ from orders.services.compensation.start import close_never_begun
 from orders.services.holds import given_domains, note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
 from orders.services.order_state import add_event, refresh_states
-from orders.services.outbox.acts import bpm_acts
+from orders.services.outbox.effects import bpm_acts
 from orders.services.planning import is_closed, open_claim, save_plan, settle, take_claim
 from orders.states import set_decision, set_held, set_state, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase
@@ -179,7 +179,7 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
     if not differs or order.held_because:
         return
     parts = [{"code": DIFFERS[name], "there": _said(known[name]), "here": _said(new[name])} for name in differs]
-    detail = "; ".join(say_in_english(part["code"], part) for part in parts)
+    detail = "; ".join(say_why_in_english(part) for part in parts)
     told = {"detail": detail, "params": {"parts": parts}}
     open_incident(order, partner="bpm", step=Step.START_BPM, code=PROCESS_DIFFERS, now=now, **told)
 

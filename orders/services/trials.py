@@ -5,8 +5,8 @@ import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from orders.local_time import SHANGHAI
 from orders.models import Order, TrialClaim
 from orders.services.order_state import lock_orders, move_trial
 from orders.services.planning import CHANGES, ended, latest_shape, open_claim
@@ -14,7 +14,7 @@ from orders.services.planning import CHANGES, ended, latest_shape, open_claim
 
 def end_trials(*, now: datetime.datetime) -> int:
     """Ends running trials whose BizEnd has passed and that nobody activated. Returns how many."""
-    today = now.astimezone(timezone.get_default_timezone()).date()
+    today = now.astimezone(SHANGHAI).date()
     return sum(_end(pk, now) for pk in sorted(_past_last_day(today)))
 
 

@@ -7,11 +7,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.content import Receipt, content_hash
-from orders.error_messages import say_in_english
+from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
+from orders.services.after_giving_up import count_what_is_there
 from orders.services.compensation.finish import finish_undo
-from orders.services.compensation.late import ask_staff, is_late, mark
+from orders.services.compensation.late import ask_staff, is_late, mark_undo_asked
 from orders.services.compensation.plan import CANCEL, DELETE
 from orders.services.compensation.start import STILL_WRONG, begin_undo, close_never_begun, close_refused, give_ending
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
@@ -20,7 +21,6 @@ from orders.services.order_state import add_event, lock_order
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.planning import latest_shape, open_claim
-from orders.services.shapes import count_what_is_there
 from orders.states import set_held, set_state, set_undo_mark
 
 Kind, State = Order.Kind, Order.State
@@ -76,7 +76,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if order.kind == Kind.TRIAL:
         _withdraw_changes(order, by=by, now=now)
     if how:
-        mark(order, now)  # until it is done, since the trial ends then
+        mark_undo_asked(order, now)  # until it is done, since the trial ends then
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
     begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
@@ -112,7 +112,7 @@ def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
     change.save(update_fields=["state", "held_because"])
     close_troubles(change, now=now, by=by, but=STILL_WRONG)
     params = {"code": "rested_upon", "number": change.number}
-    detail = say_in_english(params["code"], params)
+    detail = say_why_in_english(params)
     open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now, params=params)
     close_refused(change)
     if latest_shape(change.trial).pk == change.pk and close_never_begun(change, but=Dispatch.Step.ASK_BILLING):

@@ -4,10 +4,10 @@ from django import template
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.admin import moments
-from orders.admin.answers import why_refused
+from orders.admin import time_cell
 from orders.admin.chips import TONES, chip, chip_of
 from orders.admin.personal import masked_text
+from orders.admin.refusal_hints import why_refused
 from orders.admin.service_names import service_name
 from orders.error_codes import cause_of
 from orders.models import Attempt
@@ -16,7 +16,7 @@ from orders.order_page.times import took
 from orders.people import operator_of
 
 register = template.Library()
-register.filter("ago", moments.ago)
+register.filter("ago", time_cell.ago)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)
 register.filter("detail_words", of_trouble)
@@ -28,7 +28,7 @@ register.filter("took", took)
 @register.filter
 def ahead(moment) -> str:
     """A moment to come; one that has passed is due now."""
-    return moments.ago(moment) if moment > timezone.now() else _("at once")
+    return time_cell.ago(moment) if moment > timezone.now() else _("at once")
 
 
 @register.filter

@@ -7,8 +7,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.moments import ago
 from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.time_cell import ago
 from project.models import FailedLogin
 
 

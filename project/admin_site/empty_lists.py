@@ -45,7 +45,7 @@ OTHERS = _("Nothing of your attributions is here.")
 HIDDEN = _("This belongs to no attribution; only those who see all attributions see it.")
 
 
-def words_of(model_admin, user) -> str | Promise:
+def empty_list_text(model_admin, user) -> str | Promise:
     """Why the user sees no row. A limited user is not told that there is none, since others may see some."""
     name = model_admin.opts.object_name
     if attributions_of(user) is None or name in OF_ALL:

@@ -14,8 +14,8 @@ from project.admin_site.navigation import sections_of
 from project.admin_site.paging import CappedPaginator
 
 # Dotted paths: these modules use the apps' admin, which registers here first.
-DASHBOARD, RESTORED_PAGE = "project.dashboard.page.dashboard", "project.restored_page.restored"
-STANDING = "orders.admin.standing.standing_for"
+DASHBOARD, RESTORED_PAGE = "project.dashboard.page_context.dashboard", "project.restored_page.restored_page"
+STANDING = "orders.admin.pauses_in_force.pauses_for"
 
 
 class DeskAdminSite(AdminSite):

@@ -8,7 +8,7 @@ from django.utils.translation import pgettext_lazy
 from orders.admin.order_list import NOT_LIVE
 from orders.models import Order
 from project.dashboard.figures import OVERDUE
-from project.dashboard.links import orders
+from project.dashboard.links import orders_link
 
 DAYS = 14
 WEEKDAYS = [
@@ -37,11 +37,11 @@ class Day:
 
     @property
     def due_url(self) -> str:
-        return orders(start=self.day.isoformat(), needs="start")
+        return orders_link(start=self.day.isoformat(), needs="start")
 
     @property
     def done_url(self) -> str:
-        return orders(start=self.day.isoformat(), kind__exact="activation", state__exact=Order.State.ACTIVE.value)
+        return orders_link(start=self.day.isoformat(), kind__exact="activation", state__exact=Order.State.ACTIVE.value)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Calendar:
 
     @property
     def overdue_url(self) -> str:
-        return orders(start=OVERDUE)
+        return orders_link(start=OVERDUE)
 
 
 def calendar_of(rows: list[tuple], today: datetime.date) -> Calendar:

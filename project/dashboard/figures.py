@@ -21,12 +21,13 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from integrations.models import Breaker, Heartbeat
-from orders.admin.filters import DAY, midnight
+from orders.admin.filters import DAY
 from orders.admin.order_list import overdue
 from orders.admin.scope import attributions_of, by_number, limit
+from orders.local_time import midnight
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
-from orders.queries.approving import asked_at, returned
+from orders.queries.awaiting_approval import asked_at, returned
 from orders.queries.doubts import UNBILLED, differs, open_differences
 from orders.queries.stuck import is_stuck
 from orders.services.incidents import PARTNER_PAUSED

@@ -11,6 +11,6 @@ def listing(model: str, **filters) -> str:
     return f"{url}?{urlencode(filters)}" if filters else url
 
 
-def orders(**filters) -> str:
+def orders_link(**filters) -> str:
     """The address of the list of orders with these filters."""
     return listing("orders_order", **filters)

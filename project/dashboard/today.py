@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from orders.admin.chips import TONES
 from orders.models import Order
 from project.dashboard.figures import STOPPED
-from project.dashboard.links import orders
+from project.dashboard.links import orders_link
 
 State = Order.State
 
@@ -44,11 +44,11 @@ def kind_rows(rows: list[tuple], today: datetime.date) -> list[KindRow]:
 def _kind_row(kind: Order.Kind, counts: dict[str, int]) -> KindRow:
     here = {"received": "today", "kind__exact": kind.value}
     states = [
-        Number(state.label, counts[state], orders(**here, state__exact=state.value), TONES[state])
+        Number(state.label, counts[state], orders_link(**here, state__exact=state.value), TONES[state])
         for state in State
         if state in counts
     ]
-    return KindRow(Number(kind.label, sum(counts.values()), orders(**here)), states)
+    return KindRow(Number(kind.label, sum(counts.values()), orders_link(**here)), states)
 
 
 def needing_rows(rows: list[tuple]) -> list[Number]:
@@ -59,9 +59,9 @@ def needing_rows(rows: list[tuple]) -> list[Number]:
 
 def _needing(state: str, because: str, number: int) -> Number:
     if state == State.FAILED:
-        return Number(_("Failed: an incident stopped them"), number, orders(state__exact=state), "red")
+        return Number(_("Failed: an incident stopped them"), number, orders_link(state__exact=state), "red")
     if state == State.HELD:
         label = _("Held: %(why)s") % {"why": Order.Held(because).label}
-        return Number(label, number, orders(held_because__exact=because), "amber")
+        return Number(label, number, orders_link(held_because__exact=because), "amber")
     label = _("%(state)s, and something is wrong") % {"state": State(state).label}
-    return Number(label, number, orders(needs="somebody", state__exact=state), "amber")
+    return Number(label, number, orders_link(needs="somebody", state__exact=state), "amber")

@@ -15,11 +15,11 @@ class Waiting:
     number: int
     since: datetime.datetime | None
     url: str
-    rows: list["Row"] = field(default_factory=list)
+    rows: list["WaitingOrder"] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Row:
+class WaitingOrder:
     """One order. `urgent`: its customer is served and not billed, or BPM returned it."""
 
     number: str
@@ -34,7 +34,7 @@ def waiting_of(
 ) -> Waiting:
     """From the rows of `figures.attention`, by their `what`, and of `figures.waiting_orders`."""
     rows = [
-        Row(number, customer, bool(urgent), since, reverse("admin:orders_order_change", args=[pk]))
+        WaitingOrder(number, customer, bool(urgent), since, reverse("admin:orders_order_change", args=[pk]))
         for kind, pk, number, customer, urgent, since in named
         if kind == what
     ]

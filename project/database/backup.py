@@ -50,11 +50,11 @@ def backup(folder: Path, *, by: str, now: datetime.datetime) -> dict:
         "files": files,
     }
     manifest.write(folder, facts)
-    add_event(None, "backed_up", by=by, now=now, **about(folder, facts))
+    add_event(None, "backed_up", by=by, now=now, **backup_facts(folder, facts))
     return facts
 
 
-def about(folder: Path, facts: dict) -> dict:
+def backup_facts(folder: Path, facts: dict) -> dict:
     """What the history stores about a backup."""
     told = {name: facts[name] for name in ("made_at", "machine", "newest_event")}
     return told | {"folder": str(folder.absolute()), "bytes": sum(row["bytes"] for row in facts["files"].values())}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from integrations.database_deadline import one_line
+from integrations.database_deadline import error_line
 from project.database.errors import BackupError
 
 MOST_SAID = 500  # characters of a program's output
@@ -54,7 +54,7 @@ def count_rows(file: Path) -> dict[str, int]:
     counts = _count(process.stdout)
     error = process.stderr.read().decode(errors="replace")
     if process.wait():
-        raise BackupError(f"the dump can't be read: {one_line(error)[:MOST_SAID]}")
+        raise BackupError(f"the dump can't be read: {error_line(error)[:MOST_SAID]}")
     return counts
 
 
@@ -108,4 +108,4 @@ def _run(name: str, *options: str) -> None:
         [_program(name), "--no-password", *options], env=os.environ | named, capture_output=True, text=True, check=False
     )
     if ended.returncode:
-        raise BackupError(f"{name}: {one_line(ended.stderr)[:MOST_SAID]}")
+        raise BackupError(f"{name}: {error_line(ended.stderr)[:MOST_SAID]}")

@@ -15,7 +15,7 @@ from orders.models import OrderEvent
 from orders.restored_guard import note_restored, raise_mark
 from orders.services.order_state import add_event
 from project.database import manifest, postgres
-from project.database.backup import ATTACHMENTS, PUT_BACK, about
+from project.database.backup import ATTACHMENTS, PUT_BACK, backup_facts
 from project.database.errors import BackupError
 
 
@@ -52,7 +52,7 @@ def restore(folder: Path, *, by: str, now: datetime.datetime) -> Restored:
         raise BackupError(f"what was put back is not what the backup holds: {', '.join(wrong)[:300]}")
     here = {"machine": socket.gethostname(), "newest": facts["newest_event"], "backup": facts["made_at"]}
     note_restored(name=facts["database"], about=here, by=by, now=now)  # unless the guard has done so
-    add_event(None, PUT_BACK, by=by, now=now, **about(folder, facts))
+    add_event(None, PUT_BACK, by=by, now=now, **backup_facts(folder, facts))
     return done
 
 

@@ -23,7 +23,7 @@ def main() -> int:
     stopping = listen_for_end()
     with take_folder() as folder, Children(folder, stopping) as children:
         try:
-            return run(children, stopping)
+            return run_demo(children, stopping)
         except DemoError as error:
             print(f"demo: {error}", file=sys.stderr)
             return 1
@@ -34,12 +34,12 @@ def main() -> int:
             print("ending the processes")
 
 
-def run(children: Children, stopping: threading.Event) -> int:
+def run_demo(children: Children, stopping: threading.Event) -> int:
     """Starts the desk, plays the cases and reports. Keeps running unless DEMO_EXIT is set."""
     desk = start_desk(children)
     results = [play(desk, case) for case in load_cases()]
     for result in results:
-        report.tell(result)
+        report.print_case(result)
     good = report.summarize(results)
     trying = prepare_trying(desk)
     report.tell_addresses(desk)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import openpyxl
 
+from orders.local_time import SHANGHAI
 from project.demo.environment import ROOT
 
 CASES = ROOT / "tests" / "cases"
 FIRST_DAY = datetime.date(2023, 9, 20)
-SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 FORMATS = {
     "BizStart": "%Y%m%d",
     "BizEnd": "%Y%m%d",

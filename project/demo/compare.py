@@ -6,7 +6,7 @@ MOMENTS = {"createTime", "cancelTime", "createDate", "create_time", "businessSta
 STARTS = {"createTime", "businessStartTime"}  # known in advance if the business starts on a later day
 
 
-def differences(case: dict, standings: list[dict], partners: dict) -> list[str]:
+def unexpected(case: dict, standings: list[dict], partners: dict) -> list[str]:
     """The differences, one line each. Times are left out, except those of a start on a later day."""
     moments = MOMENTS - STARTS if "schedule" in case["expect"] else MOMENTS
     return [

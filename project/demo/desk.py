@@ -41,11 +41,11 @@ class Desk:
 
     def partners(self) -> dict:
         """What the partners hold."""
-        return ask("GET", f"{self.sandbox}/state").json()
+        return http_call("GET", f"{self.sandbox}/state").json()
 
     def approve(self, number: str) -> None:
         """Has BPM approve an order."""
-        ask("POST", f"{self.sandbox}/approve", json={"code": number, "result": "pass"}).raise_for_status()
+        http_call("POST", f"{self.sandbox}/approve", json={"code": number, "result": "pass"}).raise_for_status()
 
     def add_contact(self, contact: dict) -> None:
         """Adds a person who is responsible for an attribution."""
@@ -71,7 +71,7 @@ def start_desk(children: Children) -> Desk:
     web = start_web(children)
     done(f"web at {web}")
     children.environment["SITE_URL"] = web  # for the worker's mails
-    ask("POST", f"{sandbox}/callback", json={"url": f"{web}/api/bpm/approvals"}).raise_for_status()
+    http_call("POST", f"{sandbox}/callback", json={"url": f"{web}/api/bpm/approvals"}).raise_for_status()
     children.start("worker", ["manage.py", "worker"])
     children.wait_until(lambda: answers(f"{web}/readyz"), what="a worker's sign of life", seconds=STARTED_WITHIN)
     done("worker runs")
@@ -101,12 +101,12 @@ def start_web(children: Children) -> str:
 def answers(url: str) -> bool:
     """Whether the address answers 200."""
     try:
-        return ask("GET", url).ok
+        return http_call("GET", url).ok
     except requests.RequestException:
         return False
 
 
-def ask(method: str, url: str, **more) -> requests.Response:
+def http_call(method: str, url: str, **more) -> requests.Response:
     """Makes one call on this machine, without any proxy."""
     with requests.Session() as session:
         session.trust_env = False

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from project.demo.cases import make_file, orders_to_try
-from project.demo.compare import differences
+from project.demo.compare import unexpected
 from project.demo.desk import Desk
 from project.demo.report import done
 
@@ -15,7 +15,7 @@ UNDER_WAY = {"due", "sending", "retrying"}
 
 
 @dataclass(frozen=True)
-class Result:
+class CaseResult:
     """The result of a case: the status of its orders, what the partners hold, and what is not as expected."""
 
     case: dict
@@ -24,16 +24,16 @@ class Result:
     differences: list[str]
 
 
-def play(desk: Desk, case: dict) -> Result:
+def play(desk: Desk, case: dict) -> CaseResult:
     """Plays one case over HTTP. Raises DemoError if the desk does not take an order."""
     done(f"case {case['number']}: {case['title']}")
     prepare(desk, case)
     for content in case.get("setup", []):
-        send(desk, content)
-    send(desk, case["content"])
+        send_order(desk, content)
+    send_order(desk, case["content"])
     if "approval" in case["expect"]:
-        approve(desk, case["content"]["OrderNum"])
-    return look(desk, case)
+        approve_order(desk, case["content"]["OrderNum"])
+    return read_result(desk, case)
 
 
 def prepare(desk: Desk, case: dict) -> None:
@@ -51,25 +51,25 @@ def prepare_trying(desk: Desk) -> tuple[Path, str, str]:
     trial, *waiting = orders_to_try()
     print()
     for content in waiting:
-        send(desk, content)
+        send_order(desk, content)
     return desk.write(trial), *(content["OrderNum"] for content in waiting)
 
 
-def send(desk: Desk, content: dict) -> None:
+def send_order(desk: Desk, content: dict) -> None:
     """Sends an order and waits until its possible steps are done."""
     began = time.monotonic()
     desk.send(content)
-    settle(desk, content["OrderNum"], "accepted", began)
+    wait_until_settled(desk, content["OrderNum"], "accepted", began)
 
 
-def approve(desk: Desk, number: str) -> None:
+def approve_order(desk: Desk, number: str) -> None:
     """Has BPM approve an order, and waits until what follows is done."""
     began = time.monotonic()
     desk.approve(number)
-    settle(desk, number, "approved by BPM", began)
+    wait_until_settled(desk, number, "approved by BPM", began)
 
 
-def settle(desk: Desk, number: str, what: str, began: float) -> None:
+def wait_until_settled(desk: Desk, number: str, what: str, began: float) -> None:
     """Waits until nothing happens to the order any more, and prints its state."""
     standing = desk.children.wait_until(
         lambda: at_rest(desk.standing(number)), what=f"{number} to come to rest", seconds=REACHED_WITHIN
@@ -84,9 +84,9 @@ def at_rest(standing: dict) -> dict | None:
     return None if moving and standing["state"] not in STUCK else standing
 
 
-def look(desk: Desk, case: dict) -> Result:
+def read_result(desk: Desk, case: dict) -> CaseResult:
     """The present status of all orders of the case."""
     numbers = [content["OrderNum"] for content in case.get("setup", [])]
     standings = [desk.standing(number) for number in [*numbers, case["content"]["OrderNum"]]]
     partners = desk.partners()
-    return Result(case, standings, partners, differences(case, standings, partners))
+    return CaseResult(case, standings, partners, unexpected(case, standings, partners))

@@ -13,7 +13,7 @@ from typing import Self
 
 from project.demo.environment import ROOT, make_environment
 from project.demo.errors import DemoError, Stopped
-from project.demo.report import waiting
+from project.demo.report import show_progress
 
 LOOK_EVERY = 0.2
 END_WITHIN = 35.0  # the worker lets its cluster finish for up to 25 s
@@ -82,7 +82,7 @@ class Children:
             gone = time.monotonic() - began
             if gone > seconds:
                 raise DemoError(f"waited {seconds:.0f} s in vain for {what}; logs are in {self.folder}")
-            waiting(what, gone)
+            show_progress(what, gone)
             self.pause()
         return answer
 

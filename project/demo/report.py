@@ -13,7 +13,7 @@ def done(text: str, *, seconds: float | None = None) -> None:
     print(text if seconds is None else f"{text} ({seconds:.1f} s)")
 
 
-def waiting(what: str, seconds: float) -> None:
+def show_progress(what: str, seconds: float) -> None:
     """Prints what the demo waits for, on a terminal only. The next line replaces it."""
     if sys.stdout.isatty():
         print(f"\r\033[K  ... {what} ({seconds:.0f} s)", end="", flush=True)
@@ -25,7 +25,7 @@ def clear() -> None:
         print("\r\033[K", end="", flush=True)
 
 
-def tell(result) -> None:
+def print_case(result) -> None:
     """Prints a case: its orders with records, BPM process and schedule, then the verdict."""
     print(f"\n== case {result.case['number']}: {result.case['title']}")
     for standing in result.standings:

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from integrations.database_deadline import Outage, one_line
+from integrations.database_deadline import Outage, error_line
 from project import __version__
 from project.addresses import is_allowed
 from project.observability.metrics import exposition
@@ -40,7 +40,7 @@ def readyz(request):
         outage.over()
     except Error as error:
         outage.began(error)
-        state = {"database": "away", "error": one_line(error), "reasons": [DATABASE_AWAY]}
+        state = {"database": "away", "error": error_line(error), "reasons": [DATABASE_AWAY]}
     ready = not state["reasons"]
     return JsonResponse({"status": "ready" if ready else "not ready", **state}, status=200 if ready else 503)
 
@@ -54,5 +54,5 @@ def metrics(request):
     try:
         return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
     except Error as error:
-        log.error("metrics: %s: %s", DATABASE_AWAY, one_line(error))
+        log.error("metrics: %s: %s", DATABASE_AWAY, error_line(error))
         return HttpResponse(DATABASE_AWAY, status=503, content_type="text/plain")

@@ -4,7 +4,7 @@ import contextvars
 import logging
 import re
 
-from integrations.database_deadline import away_error, one_line
+from integrations.database_deadline import away_error, error_line
 from notifications.masks import mask_text
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
@@ -12,7 +12,7 @@ request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", d
 SECRET = re.compile(r'((?:accessToken|sign|X-Signature|password)\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}]++', re.IGNORECASE)
 
 
-def masked(text: str) -> str:
+def redact(text: str) -> str:
     """The text with secrets and personal data masked. Lengths are not kept."""
     return mask_text(SECRET.sub(r"\1***", text))
 
@@ -30,7 +30,7 @@ class AwayFilter(logging.Filter):
         if record.exc_info and (error := away_error(record.exc_info[1])):
             if record.name == "django-q":
                 return False
-            record.msg, record.args = f"{record.getMessage()}: {one_line(error)}", None
+            record.msg, record.args = f"{record.getMessage()}: {error_line(error)}", None
             record.exc_info = record.exc_text = None
         return True
 
@@ -39,7 +39,7 @@ class MaskFilter(logging.Filter):
     """Masks the finished message, so that no argument is missed."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = masked(record.getMessage()), None
+        record.msg, record.args = redact(record.getMessage()), None
         return True
 
 
@@ -54,4 +54,4 @@ class LineFormatter(logging.Formatter):
         return super().format(record)
 
     def formatException(self, exc_info) -> str:  # noqa: N802  the standard library's name
-        return masked(super().formatException(exc_info))
+        return redact(super().formatException(exc_info))

@@ -12,12 +12,12 @@ from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED
 from orders.queries.doubts import count_open, open_differences
-from orders.restored_guard import look
+from orders.restored_guard import read_restore_state
 from project import __version__
 from project.observability.readiness import heartbeat_age, oldest_due_age
 
 
-def dispatches() -> GaugeMetricFamily:
+def _dispatches() -> GaugeMetricFamily:
     """Open dispatches. A pair without any is 0, so that a graph has no gaps."""
     family = GaugeMetricFamily("desk_dispatches", "Dispatches not finished yet", labels=["channel", "state"])
     rows = Dispatch.objects.open().order_by().values_list("channel", "state")
@@ -27,7 +27,7 @@ def dispatches() -> GaugeMetricFamily:
     return family
 
 
-def orders() -> GaugeMetricFamily:
+def _orders() -> GaugeMetricFamily:
     family = GaugeMetricFamily("desk_orders", "Orders", labels=["state"])
     counts = dict(Order.objects.order_by().values_list("state").annotate(number=Count("pk")))
     for state in Order.State.values:
@@ -35,7 +35,7 @@ def orders() -> GaugeMetricFamily:
     return family
 
 
-def heartbeat(now: datetime.datetime) -> GaugeMetricFamily:
+def _heartbeat(now: datetime.datetime) -> GaugeMetricFamily:
     """The age of the heartbeat. There is no sample if no worker ever ran; an alert on absence notices that."""
     family = GaugeMetricFamily("desk_heartbeat_age_seconds", "Time since a worker's last sign of life")
     if (age := heartbeat_age(now)) is not None:
@@ -43,12 +43,12 @@ def heartbeat(now: datetime.datetime) -> GaugeMetricFamily:
     return family
 
 
-def oldest_due(now: datetime.datetime) -> GaugeMetricFamily:
+def _oldest_due(now: datetime.datetime) -> GaugeMetricFamily:
     name, text = "desk_oldest_due_seconds", "How long the oldest due dispatch has been waiting"
     return GaugeMetricFamily(name, text, value=oldest_due_age(now))
 
 
-def open_incidents() -> GaugeMetricFamily:
+def _open_incidents() -> GaugeMetricFamily:
     family = GaugeMetricFamily("desk_open_incidents", "Incidents not over yet", labels=["state"])
     rows = Incident.objects.unresolved().order_by().values_list("state")
     counts = dict(rows.annotate(number=Count("pk")))
@@ -57,7 +57,7 @@ def open_incidents() -> GaugeMetricFamily:
     return family
 
 
-def differences(now: datetime.datetime) -> list[GaugeMetricFamily]:
+def _differences(now: datetime.datetime) -> list[GaugeMetricFamily]:
     """Open differences with the big-data side by kind, the age of the oldest, and the orders served without billing."""
     family = GaugeMetricFamily("desk_open_differences", "Differences with the big-data side, open", labels=["kind"])
     counts = dict(open_differences().order_by().values_list("kind").annotate(number=Count("pk")))
@@ -70,16 +70,16 @@ def differences(now: datetime.datetime) -> list[GaugeMetricFamily]:
     return [family, GaugeMetricFamily(*oldest, value=age), GaugeMetricFamily(*unbilled, value=found.unbilled)]
 
 
-def build_info() -> GaugeMetricFamily:
+def _build_info() -> GaugeMetricFamily:
     """Always 1. The label is the version."""
     family = GaugeMetricFamily("desk_build_info", "The version that answers, as a label", labels=["version"])
     family.add_metric([__version__], 1)
     return family
 
 
-def restored() -> GaugeMetricFamily:
+def _restored() -> GaugeMetricFamily:
     text = "1 while the database counts as restored: nothing is taken in or sent"
-    return GaugeMetricFamily("desk_restored", text, value=int(look().restored))
+    return GaugeMetricFamily("desk_restored", text, value=int(read_restore_state().restored))
 
 
 class DeskCollector:
@@ -88,14 +88,14 @@ class DeskCollector:
     def collect(self):
         now = timezone.now()
         return [
-            build_info(),
-            restored(),
-            dispatches(),
-            oldest_due(now),
-            heartbeat(now),
-            orders(),
-            open_incidents(),
-            *differences(now),
+            _build_info(),
+            _restored(),
+            _dispatches(),
+            _oldest_due(now),
+            _heartbeat(now),
+            _orders(),
+            _open_incidents(),
+            *_differences(now),
         ]
 
 

@@ -8,8 +8,8 @@ from django.db.models import Max
 
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
-from orders.queries.pausing import oldest_due
-from orders.restored_guard import look
+from orders.queries.paused_work import oldest_due
+from orders.restored_guard import read_restore_state
 
 DATABASE_AWAY = "the database does not answer"
 READ_ONLY = "the database takes no writes"
@@ -65,7 +65,7 @@ def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
         return {"database": "read only", "reasons": [READ_ONLY]}
     if missing := missing_migrations():
         return {"database": "ok", "migrations": missing, "reasons": [MIGRATIONS_MISSING]}
-    restored = look().restored
+    restored = read_restore_state().restored
     database = {"database": "restored" if restored else "ok", "migrations": []}
     reasons = [RESTORED] if restored else []
     if intake:

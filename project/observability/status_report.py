@@ -7,11 +7,11 @@ from django.db.models import Count, Min
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from integrations.database_deadline import one_line
+from integrations.database_deadline import error_line
 from integrations.models import Breaker
 from orders.models import AffectedOrder, Incident
 from orders.queries.doubts import count_open
-from orders.queries.pausing import oldest_due, standing_pauses
+from orders.queries.paused_work import oldest_due, pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
 from orders.services.restores import open_restore
@@ -30,7 +30,7 @@ LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
 
 
-def status(now: datetime.datetime) -> dict:
+def desk_status(now: datetime.datetime) -> dict:
     """The whole state, JSON-able. `reasons` says what is wrong and is empty if all is well.
 
     A value is None if it can't be read because the database is away or lacks migrations. Times are in Asia/Shanghai.
@@ -46,27 +46,27 @@ def status(now: datetime.datetime) -> dict:
         if not database["missing_migrations"]:
             found |= _facts(now)
     except Error as error:
-        database |= {"reachable": False, "error": one_line(error)}
+        database |= {"reachable": False, "error": error_line(error)}
     found["reasons"] = reasons(found)
     return found
 
 
 def _facts(now: datetime.datetime) -> dict:
     return {
-        "restored": restored(),
+        "restored": _restored(),
         "queue": queue(now),
         "worker": {"heartbeat_age_seconds": heartbeat_age(now)},
         "breakers": breakers(),
         "pauses": pauses(now),
         "oldest_due": oldest_due(now=now),
-        "incidents": open_incidents(),
-        "differences": differences(now),
+        "incidents": _open_incidents(),
+        "differences": _differences(now),
         "stuck": count_stuck(),
         "last_backup": last_backup(),
     }
 
 
-def restored() -> dict | None:
+def _restored() -> dict | None:
     """Since when the database counts as restored, and what is known about it. None if it does not."""
     row = open_restore()
     return {"since": _moment(row.restored_at), **row.restored} if row else None
@@ -97,7 +97,7 @@ def pauses(now: datetime.datetime) -> list[dict]:
             "until": _moment(row.pause.until) if row.pause.until else "", "by": row.pause.paused_by,
             "reason": row.pause.reason, "waiting": row.waiting, "seconds_to_work_off": row.seconds,
         }
-        for row in standing_pauses(now=now)
+        for row in pauses_in_force(now=now)
     ]  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def _moment(at: datetime.datetime) -> str:
     return timezone.localtime(at).isoformat(timespec="seconds")
 
 
-def open_incidents() -> dict:
+def _open_incidents() -> dict:
     """How many are not over, and for each code how many orders are stopped."""
     rows = Incident.objects.unresolved()
     stopped = AffectedOrder.objects.unresolved().filter(incident__in=rows, accepted_by="").order_by()
@@ -114,7 +114,7 @@ def open_incidents() -> dict:
     return {"open": rows.count(), "by_code": {code: counts.get(code, 0) for code in codes}}
 
 
-def differences(now: datetime.datetime) -> dict:
+def _differences(now: datetime.datetime) -> dict:
     """Open differences with the big-data side: how many, since when, and how many orders are served but not billed."""
     found = count_open()
     age = (now - found.since).total_seconds() if found.since else 0.0

@@ -3,11 +3,11 @@
 from django import template
 from django.utils.translation import gettext as _
 
-from orders.admin.moments import ago
+from orders.admin.time_cell import ago
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of
-from project.admin_site.empty_lists import words_of
+from project.admin_site.empty_lists import empty_list_text
 from project.admin_site.paging import MOST
 
 register = template.Library()
@@ -26,7 +26,7 @@ def rows_of(changelist) -> str:
 @register.simple_tag(takes_context=True)
 def empty_words(context, changelist) -> str:
     """The text of an empty list."""
-    return str(words_of(changelist.model_admin, context["request"].user))
+    return str(empty_list_text(changelist.model_admin, context["request"].user))
 
 
 @register.simple_tag
@@ -54,4 +54,4 @@ def person(actor: str) -> str:
 
 
 register.filter("paused_until", pauses.until)
-register.filter("steps_waiting", pauses.waiting)
+register.filter("steps_waiting", pauses.waiting_text)

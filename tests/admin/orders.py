@@ -6,9 +6,9 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.books import Finding, HeldRecord, Look
+from orders.books import Discrepancy, HeldRecord, OrderComparison
 from orders.models import BillingRecord, Conflict, Order, OrderDomain
-from orders.order_page.facts import last_event
+from orders.order_page.order_facts import last_event
 from orders.services.reconciliation.results import snapshot
 from project.models import User
 from tests import factories
@@ -187,12 +187,12 @@ def in_conflict():
 def looked(order_id):
     """The big-data side's answer about `unbilled`: it has no record at all."""
     records = list(BillingRecord.objects.filter(order=order_id).order_by("pk"))
-    findings = [
-        Finding(kind="not_billed", product_id=row.product_id, domain=row.domain, ours="live", theirs="missing",
+    discrepancies = [
+        Discrepancy(kind="not_billed", product_id=row.product_id, domain=row.domain, ours="live", theirs="missing",
                 remedy="create", record=row.pk)
         for row in records if row.state == "live"
     ]  # fmt: skip
-    return Look(findings=findings, seen=snapshot(records), records=len(records))
+    return OrderComparison(discrepancies=discrepancies, seen=snapshot(records), records=len(records))
 
 
 def scheduled(*, days):

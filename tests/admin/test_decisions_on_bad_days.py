@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.facts import last_event
+from orders.order_page.order_facts import last_event
 from tests import factories
 from tests.admin.orders import ALLOWED, changes, deciding, failed, filled, staff
 

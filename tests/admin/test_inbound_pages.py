@@ -6,7 +6,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from orders.admin.answers import ANSWERS, UNKNOWN, why_refused
+from orders.admin.refusal_hints import ANSWERS, UNKNOWN, why_refused
 from orders.models import OrderEvent
 from tests import factories as make
 

@@ -192,6 +192,13 @@ def test_curl_carries_key_and_payload_but_no_secret(admin_client, settings):
     assert "oken" not in call.curl
 
 
+def test_curl_of_a_question_asks_and_makes_nothing(admin_client):
+    order = failed()
+    step(order, "ask_billing", "done", payload='{"jobId": "100T1"}')
+    call = admin_client.get(page(order, "?tab=billing")).context["calls"][0]
+    assert call.curl.startswith('curl -X POST "$BIGDATA_BASE_URL/productInfos/query"')
+
+
 def test_a_long_payload_is_cut(admin_client):
     order = failed()
     order.dispatches.update(payload='{"domains": "' + "x" * 100_000 + '"}')

@@ -4,8 +4,8 @@ import pytest
 from django.test import RequestFactory
 from django.urls import reverse
 
+from project.error_views import server_error
 from project.observability.logs import request_id
-from project.refusals import server_error
 from tests import factories
 
 pytestmark = pytest.mark.django_db

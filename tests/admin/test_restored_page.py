@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Dispatch, OrderEvent, Timeline
-from orders.restored_guard import look, note_restored
+from orders.restored_guard import note_restored, read_restore_state
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -18,10 +18,10 @@ def restored(request):
     """The desk's database counts as restored."""
     name = Timeline.objects.latest("pk").name
     note_restored(name=name, about={"machine": "m1", "seen": 900, "newest": 5}, by="guard", now=timezone.now())
-    look()
+    read_restore_state()
     yield
     Timeline.objects.update(restored_at=None)
-    look()
+    read_restore_state()
 
 
 def page(client, url=URL) -> str:
@@ -63,9 +63,9 @@ def test_the_word_is_said_with_a_reason(member, restored):
     order = make.OrderFactory()
     row = make.DispatchFactory(order=order, step="start_bpm", channel="bpm", state="due", next_try_at=timezone.now())
     assert client.post(URL, {"reason": " "}).status_code == 200
-    assert look().restored
+    assert read_restore_state().restored
     assert client.post(URL, {"reason": "已核对"}, follow=True).status_code == 200
-    assert not look().restored
+    assert not read_restore_state().restored
     event = OrderEvent.objects.get(kind="restore_released")
     assert (event.actor, event.data["reason"]) == (f"staff:{client.person.get_username()}", "已核对")
     row.refresh_from_db()
@@ -78,7 +78,7 @@ def test_others_may_not_say_it(member, restored, role, letters):
     client = member(role, letters=letters)
     assert 'class="acts"' not in page(client)
     assert client.post(URL, {"reason": "已核对"}).status_code == 403
-    assert look().restored
+    assert read_restore_state().restored
 
 
 def test_strangers_do_not_see_it(client, restored):

@@ -11,7 +11,7 @@ from integrations.bboss.envelope import masked_body, masked_text_to_sign, storab
 from notifications.masks import MOST, mask_mail, mask_phone, mask_text
 from orders.admin.personal import masked_json, masked_text
 from orders.error_codes import cause_of
-from orders.order_page.error_details import said
+from orders.order_page.error_details import detail_text
 from orders.order_page.payloads import explain
 from orders.refusal_causes import common_words
 from orders.untrusted_text import load, pretty
@@ -66,8 +66,9 @@ TEXTS |= {function.__name__: function for function in (texts_in_texts, deep, man
 READERS = {
     "masked_text": masked_text, "masked_json": lambda text: pretty(masked_json(text)), "mask_text": mask_text,
     "mask_mail": mask_mail, "mask_phone": mask_phone, "pretty": pretty,
-    "explain": explain, "logs": logs.masked, "hint": lambda text: storable_hint(text, signed=True), "cause": cause_of,
-    "said": lambda text: said(text, {}), "quoted": lambda text: said("", {"code": "partner_words", "words": text}),
+    "explain": explain, "logs": logs.redact, "hint": lambda text: storable_hint(text, signed=True), "cause": cause_of,
+    "said": lambda text: detail_text(text, {}),
+    "quoted": lambda text: detail_text("", {"code": "partner_words", "words": text}),
     "common words": common_words,
     "kept": lambda text: masked_body({"a": text, text[:20]: [text]}),
     "signed": lambda text: masked_text_to_sign({"a": text, "content": {"b": text}}),

@@ -11,8 +11,8 @@ from django.utils import timezone, translation
 from orders.attachments import check
 from orders.error_messages import MESSAGES
 from orders.errors import ContentError, NotAllowedError
-from orders.order_page.error_details import said
-from orders.order_page.history import WORDS, tell
+from orders.order_page.error_details import detail_text
+from orders.order_page.history import WORDS, describe
 from tests import factories
 from tests.admin.orders import billed, deciding, held_for_files, page, step
 
@@ -49,12 +49,12 @@ def in_chinese():
     ],
 )
 def test_an_error_in_words(params, told):
-    assert said("对方自己的话", params) == told
+    assert detail_text("对方自己的话", params) == told
 
 
 @pytest.mark.parametrize("verdict", check.VERDICTS)
 def test_a_file_s_finding_is_told_in_chinese(verdict):
-    told = said("", check.VERDICTS[verdict])
+    told = detail_text("", check.VERDICTS[verdict])
     assert told
     assert not ENGLISH.search(told)
 
@@ -127,13 +127,13 @@ def test_an_event_tells_why(admin_client):
     row = factories.OrderEventFactory(
         order=order, kind="undo_mark", actor="worker", data={"why": "start_bpm: code_400"}
     )
-    assert "对方认为订单内容有误" in tell(row).what
+    assert "对方认为订单内容有误" in describe(row).what
     row = factories.OrderEventFactory(
         order=order, kind="step_retrying", actor="worker",
         data={"step": "create_billing", "code": "timeout", "message": "no complete answer in time (x)",
               "params": {"code": "cause_says_all"}},
     )  # fmt: skip
-    assert tell(row).more == "对接方应答超时。"
+    assert describe(row).more == "对接方应答超时。"
     text = admin_client.get(reverse("admin:orders_orderevent_changelist")).content.decode()
     assert "step_retrying" not in text
     assert "工作进程" in text

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from orders.attachments import check
-from orders.attachments.check import Finding, ProbeError, check_files
+from orders.attachments.check import FileProblem, ProbeError, check_files
 from tests.files import books
 
 ORDER = "100A230920170126001"
@@ -143,7 +143,7 @@ def test_an_order_number_is_no_pattern(folder):
 
 def test_missing(folder):
     assert check_files(order_number=ORDER, files={"info_security": NAME}) == [
-        Finding("missing", NAME, "no such file in the attachment folder")
+        FileProblem("missing", NAME, "no such file in the attachment folder")
     ]
 
 

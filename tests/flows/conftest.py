@@ -13,7 +13,7 @@ from integrations.delivery.loop import drain
 from orders.activation import activate
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
-from orders.queries.status_report import standing
+from orders.queries.status_report import order_status
 from orders.services import end_trials, settle_arrived
 from orders.services.compensation.start import close_abandoned
 from orders.services.outbox.claim import claim
@@ -168,7 +168,7 @@ class Desk:
         return Order.objects.get(number=number)
 
     def standing(self, number: str) -> dict:
-        return standing(self.order(number))
+        return order_status(self.order(number))
 
     def sent(self, path: str) -> list[dict]:
         """The bodies that arrived at a partner's address, in order of arrival."""

@@ -48,10 +48,10 @@ def test_each_dispatch_of_a_step_has_another_one(desk):
 
 def acted(desk, number: str, step: str, path: str, body: dict) -> None:
     """The partner acts on a key of ours, as if before a restore of our database."""
-    from integrations.sandbox.calls import Call, compact
+    from integrations.sandbox.http_messages import SandboxRequest, compact
 
     key = str(derived_key(number, step, 1))
-    answer = desk.sandbox.partners.answer(Call(path, key, uuid.uuid4().hex, compact(body).encode()))
+    answer = desk.sandbox.partners.answer(SandboxRequest(path, key, uuid.uuid4().hex, compact(body).encode()))
     assert answer.status == 200, answer.body
 
 

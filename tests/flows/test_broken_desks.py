@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from project.observability.status_report import status
+from project.observability.status_report import desk_status
 from tests import factories
 from tests.commands.test_work import run
 from tests.flows.conftest import BILLING, DELETE
@@ -76,7 +76,7 @@ def wrong() -> list[str]:
     """What `status` says about the orders: no test has a worker with a heartbeat that takes tasks."""
     OrmQ.objects.all().delete()
     factories.HeartbeatFactory(seen_at=timezone.now())
-    return status(timezone.now() + datetime.timedelta(seconds=1))["reasons"]
+    return desk_status(timezone.now() + datetime.timedelta(seconds=1))["reasons"]
 
 
 @pytest.mark.parametrize("broken", DESKS, ids=lambda broken: broken.__name__)

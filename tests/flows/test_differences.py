@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations import reconciliation
-from integrations.outbound.http import Answer
+from integrations.outbound.http import PartnerResponse
 from orders.models import BillingRecord, Difference, Incident, Reconciliation, TrialClaim
 from orders.services.giving_up import give_up
 from orders.services.reconciliation.take import accept
@@ -227,7 +227,7 @@ def test_rows_that_are_no_records_end_nothing(desk, books, monkeypatch, row):
     def ask(path, body, *args):
         job = json.loads(body)["jobId"]
         data = answers.get(job) or {"code": 200, "result": [books.held(job)]}
-        return Answer(200, json.dumps(data), data)
+        return PartnerResponse(200, json.dumps(data), data)
 
     monkeypatch.setattr("integrations.bigdata.client._call", ask)
     code, lines = books.reconcile()
@@ -243,14 +243,14 @@ def test_an_order_that_can_t_be_compared_is_named_and_the_run_goes_on(desk, book
     desk.play(trial("T1"), trial("T2", "b.example.com"))
     books.lose("T1")
     books.lose("T2")
-    number, keep = desk.order("T1").pk, reconciliation.keep_findings
+    number, keep = desk.order("T1").pk, reconciliation.keep_discrepancies
 
     def fail(row, order_id, *args, **more):
         if order_id == number:
             raise ValueError("what?")
         return keep(row, order_id, *args, **more)
 
-    monkeypatch.setattr(reconciliation, "keep_findings", fail)
+    monkeypatch.setattr(reconciliation, "keep_discrepancies", fail)
     code, lines = books.reconcile()
     assert (code, lines[0].startswith("T2 ")) == (1, True)
     assert "T1: internal" in Reconciliation.objects.get().error

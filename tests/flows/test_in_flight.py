@@ -2,7 +2,7 @@
 
 import pytest
 
-from integrations.delivery.channels import send
+from integrations.delivery.channels import send_step
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -29,14 +29,14 @@ def in_the_air(desk, step: str, *contents: dict, partner: str = "bigdata"):
 
 def send_really(desk, work):
     """To the sandbox, so that it holds what we believe."""
-    outcome = send(work)
+    outcome = send_step(work)
     desk.end(work, outcome.result, data=outcome.data, code=outcome.code)
 
 
 def answer_now(desk, work, answer: str):
     """The call's answer comes. A call that was accepted, or may have been, has acted at the partner."""
     if answer != "refused":
-        send(work)
+        send_step(work)
     desk.end(work, **ANSWERS[answer])
     desk.deliver()
     desk.wait_out()

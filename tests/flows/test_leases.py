@@ -84,7 +84,7 @@ def test_what_is_in_flight_to_a_partner_is_bounded_too(desk, monkeypatch):
 
 
 def in_flight(drain) -> int:
-    return sum(flight.work.size for flight in drain.calls.values())
+    return sum(call.work.size for call in drain.calls.values())
 
 
 def test_every_step_says_how_large_it_is(desk):

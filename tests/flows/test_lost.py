@@ -166,8 +166,8 @@ class Watched:
 
 @pytest.fixture
 def watched(monkeypatch):
-    watch = Watched(loop.send)
-    monkeypatch.setattr(loop, "send", watch)
+    watch = Watched(loop.send_step)
+    monkeypatch.setattr(loop, "send_step", watch)
     return watch
 
 

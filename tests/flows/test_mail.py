@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads, send
+from integrations.delivery.channels import build_payloads, send_step
 from notifications.models import Contact, Mail
 from orders.models import AffectedOrder, Attempt, Dispatch
 from orders.services.outbox.claim import claim
@@ -126,7 +126,7 @@ def test_a_worker_that_died_after_sending_leads_to_the_same_message_id(desk, smt
     desk.clock.shift(15)
     lease = datetime.timedelta(seconds=60)
     [work] = claim(rooms={"mail": 1}, now=timezone.now(), lease=lease, worker="dies", build=build_payloads)
-    send(work)  # its outcome is lost
+    send_step(work)  # its outcome is lost
     desk.clock.shift(61)
     desk.deliver()
     assert len(smtp.got) == 2

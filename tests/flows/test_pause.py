@@ -10,8 +10,8 @@ from integrations.models import Breaker
 from integrations.tasks import nightly_usage, reconcile, sweep
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconciliation
-from orders.queries.pausing import oldest_due
-from orders.services.outbox.resend import Selection, judge
+from orders.queries.paused_work import oldest_due
+from orders.services.outbox.resend import Selection, judge_selection
 from orders.services.pauses import end_pauses, pause_partner, resume_partner
 from orders.services.reconciliation.take import take
 from tests.conftest import shanghai
@@ -311,7 +311,7 @@ def test_a_resend_says_that_it_waits(desk, capsys):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(trial("T1", "t1.example.com"))
     pause()
-    (judged,) = judge(Selection(numbers=("T1",)))
+    (judged,) = judge_selection(Selection(numbers=("T1",)))
     assert (judged.verdict, judged.why) == ("paused", "bigdata is paused; it goes out when it is resumed")
     call_command("resend", "T1", "--wait")
     assert "will wait (bigdata is paused; it goes out when it is resumed)" in capsys.readouterr().out

@@ -64,7 +64,7 @@ def test_no_more_is_claimed_than_goes_out_within_a_second(desk, settings, monkey
     seen, really = [], Drain._collect
 
     def collect(run):
-        seen.append(sum(not flight.sent for flight in run.calls.values()))
+        seen.append(sum(not call.sent for call in run.calls.values()))
         really(run)
 
     monkeypatch.setattr(Drain, "_collect", collect)
@@ -96,11 +96,11 @@ def test_a_question_counts_as_well(desk, arrivals, settings):
 
 def test_the_second_call_of_a_step_goes_first(settings):
     settings.PARTNER_RATE = 5
-    assert rate.take("bigdata")
+    assert rate.wait_for_slot("bigdata")
     told = []
 
     def ask(name, urgent):
-        rate.take("bigdata", urgent=urgent)
+        rate.wait_for_slot("bigdata", urgent=urgent)
         told.append(name)
 
     threads = [threading.Thread(target=ask, args=(place, False)) for place in range(3)]
@@ -114,14 +114,14 @@ def test_the_second_call_of_a_step_goes_first(settings):
 
 def test_who_would_be_too_late_has_no_turn(settings):
     settings.PARTNER_RATE = 0.05
-    assert rate.take("bpm")
+    assert rate.wait_for_slot("bpm")
     began = time.monotonic()
-    assert not rate.take("bpm", latest=began + 10)
+    assert not rate.wait_for_slot("bpm", latest=began + 10)
     assert time.monotonic() - began < 10, "told at once, not when it is too late"
-    assert rate.take("bigdata", latest=began + 10), "each partner has its own"
+    assert rate.wait_for_slot("bigdata", latest=began + 10), "each partner has its own"
 
 
 def test_no_bound(settings):
     settings.PARTNER_RATE = 0
     began = time.monotonic()
-    assert all(rate.take("bpm", latest=began) for _ in range(1000))
+    assert all(rate.wait_for_slot("bpm", latest=began) for _ in range(1000))

@@ -14,7 +14,7 @@ from integrations.worker.schedules import make_schedules
 from orders.models import BillingRecord, Difference, Dispatch, OrderEvent, Reconciliation
 from orders.services.compensation.by_staff import compensate
 from orders.services.incidents import open_incident
-from orders.services.outbox.resend import Selection, judge
+from orders.services.outbox.resend import Selection, judge_selection
 from tests.bboss.conftest import ACTIVATION, TRIAL
 
 BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bigdata/productInfos/query"
@@ -282,7 +282,7 @@ def test_a_fix_that_fails_is_an_incident_and_holds_up_nobody(desk, store, capsys
     order = desk.order("100A1")
     assert (order.state, desk.troubles("100A1")) == ("active", ["difference", "code_400"])
     assert BillingRecord.objects.get(order=order).state == "live"
-    judged = judge(Selection(numbers=("100A1",), failed=True), force=True)
+    judged = judge_selection(Selection(numbers=("100A1",), failed=True), force=True)
     assert [(row.verdict, "reconcile --fix" in row.why) for row in judged] == [("refused", True)]
     fix(desk, capsys)
     assert len(store.records("100A1")) == 1

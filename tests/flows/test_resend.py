@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import open_partners
 from orders.models import Dispatch, OrderEvent, TrialClaim
-from orders.services.outbox.resend import Selection, judge, resend
+from orders.services.outbox.resend import Selection, judge_selection, resend
 from tests.flows.test_breaker import trial
 
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
@@ -131,7 +131,7 @@ def test_the_act_and_each_order_leave_one_event(desk, settings, capsys):
 
 def test_an_open_breaker_lets_it_wait(desk, settings):
     exhaust(desk, settings)
-    judged = judge(Selection(numbers=("T1",)), open_partners={"bigdata"})
+    judged = judge_selection(Selection(numbers=("T1",)), open_partners={"bigdata"})
     assert [(row.verdict, row.sends) for row in judged] == [("blocked", True)]
     assert open_partners() == set()
 

@@ -68,28 +68,28 @@ def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, 
     desk.play(trial("T1", A))
     with past():
         desk.play(activation("A1"))
-    assert restored_guard.look().restored
+    assert restored_guard.read_restore_state().restored
     row = open_restore()
     assert row.restored["seen"] > row.restored["newest"]
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
-    restored_guard.look()
+    restored_guard.read_restore_state()
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
 
 
 def test_one_that_was_never_seen_or_is_ahead_does_not(desk, state_dir):
     desk.play(trial("T1", A))
-    assert not restored_guard.look().restored
+    assert not restored_guard.read_restore_state().restored
     restored_guard.raise_mark(Timeline.objects.get().name, OrderEvent.objects.latest("pk").pk)
-    assert not restored_guard.look().restored
+    assert not restored_guard.read_restore_state().restored
     desk.play(activation("A1"))
-    assert not restored_guard.look().restored
+    assert not restored_guard.read_restore_state().restored
 
 
 def test_bboss_and_bpm_are_told_to_come_again_and_nothing_is_stored(desk, past):
     desk.play(trial("T1", A), activation("A1"))
     with past():
         desk.play(activation("A2", B))
-    restored_guard.look()
+    restored_guard.read_restore_state()
     before = OrderEvent.objects.count()
     for content in (activation("A2", B), trial("T1", A), withdrawal("A1")):
         assert desk.refused(content) == ("20000", "")
@@ -118,7 +118,7 @@ def test_pages_and_commands_say_so(desk, past, client):
     desk.play(trial("T1", A))
     with past():
         desk.play(activation("A1"))
-    restored_guard.look()
+    restored_guard.read_restore_state()
     reply = client.get("/readyz")
     assert reply.status_code == 503
     assert any("restored" in reason for reason in reply.json()["reasons"])
@@ -131,7 +131,7 @@ def test_status_says_so(desk, past, capsys):
     desk.play(trial("T1", A))
     with past():
         desk.play(activation("A1"))
-    restored_guard.look()
+    restored_guard.read_restore_state()
     with pytest.raises(CommandError):
         call_command("status")
     assert "wrong: the database was restored" in capsys.readouterr().out
@@ -142,11 +142,11 @@ def test_the_word_needs_a_reason_and_a_restored_database(desk, past):
         call_command("restored", reason="because")
     with past():
         desk.play(trial("T1", A))
-    restored_guard.look()
+    restored_guard.read_restore_state()
     with pytest.raises(CommandError, match="needs a reason"):
         call_command("restored", reason=" ")
     call_command("restored", reason="checked", by="zhao")
-    assert not restored_guard.look().restored
+    assert not restored_guard.read_restore_state().restored
     row = Timeline.objects.latest("pk")
     assert (row.begun_by, row.reason) == ("command:zhao", "checked")
     desk.play(trial("T1", A))
@@ -173,7 +173,7 @@ def test_where_the_partner_holds_nothing_it_stops_until_staff_resend(desk, past)
     desk.play(trial("T1", A))
     with past():
         desk.post(trial("T2", B))
-    restored_guard.look()
+    restored_guard.read_restore_state()
     release()
     go(desk)
     assert (desk.state("T1"), desk.troubles("T1")) == ("failed", ["acted_before"])
@@ -189,7 +189,7 @@ def test_a_deletion_that_was_attempted_before_is_asked_about(desk, past):
     with past():
         desk.wait_out()
         desk.play(activation("A2"))
-    restored_guard.look()
+    restored_guard.read_restore_state()
     release()
     deletes = len(desk.sent(DELETE))
     go(desk)
@@ -201,7 +201,7 @@ def test_a_step_first_attempted_afterwards_is_repeated_as_ever(desk, past):
     desk.post(trial("T1", A))
     with past():
         desk.post(trial("T2", B))
-    restored_guard.look()
+    restored_guard.read_restore_state()
     release()
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.deliver()
@@ -215,7 +215,7 @@ def test_a_bpm_step_of_an_order_from_before_waits_for_a_person(desk, past):
     with past():
         desk.deliver()
         assert desk.state("A1") == "active"
-    restored_guard.look()
+    restored_guard.read_restore_state()
     release()
     desk.deliver()
     assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["restored"])
@@ -236,7 +236,7 @@ def test_one_that_was_being_retried_keeps_key_and_bytes(desk, past):
     desk.play(activation("A1"))
     with past():
         desk.wait_out()
-    restored_guard.look()
+    restored_guard.read_restore_state()
     call_command("restored", reason="checked")
     assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["restored"])
     call_command("resend", "A1")
@@ -252,7 +252,7 @@ def test_a_person_may_resend_before_the_word(desk, past):
     desk.play(activation("A1"))
     with past():
         desk.wait_out()
-    restored_guard.look()
+    restored_guard.read_restore_state()
     call_command("resend", "A1")
     desk.deliver()
     assert len(desk.sent(BPM)) == 2
@@ -267,7 +267,7 @@ def test_orders_that_bboss_sends_again_go_out_by_themselves_and_meet_their_own_k
         desk.play(activation("A1"), activation("A2", B))
         desk.approve("A2")
         desk.deliver()
-    restored_guard.look()
+    restored_guard.read_restore_state()
     release()
     desk.play(activation("A1"), activation("A2", B))
     assert (desk.state("A1"), desk.state("A2")) == ("active", "awaiting_approval")
@@ -284,7 +284,7 @@ def test_fix_leaves_orders_from_before_until_take(desk, past):
         desk.play(trial("T2", B))
         theirs = desk.held_there("T1")[A]
         desk.sandbox.partners.store.put_record(theirs | {"createTime": "20230920000000"})
-    restored_guard.look()
+    restored_guard.read_restore_state()
     release()
     fix(desk)
     assert not Dispatch.objects.filter(step__startswith="fix_").exists()
@@ -301,7 +301,7 @@ def test_fix_does_nothing_while_it_counts_as_restored_or_by_what_was_planned_bef
     with past():
         desk.deliver()
         desk.play(trial("T2", B))
-    restored_guard.look()
+    restored_guard.read_restore_state()
     release()
     calls = len(desk.sent(BILLING))
     go(desk)
@@ -314,13 +314,13 @@ def test_several_restores_in_a_row(desk, past):
     for number in ("A1", "A2", "A3"):
         with past():
             desk.play(activation(number, B))
-        assert restored_guard.look().restored
+        assert restored_guard.read_restore_state().restored
         release()
-        assert not restored_guard.look().restored
+        assert not restored_guard.read_restore_state().restored
     with past():
         release_refused()
         desk.play(activation("A1", B))
-    assert restored_guard.look().restored
+    assert restored_guard.read_restore_state().restored
     release()
     desk.play(activation("A1", B))
     assert desk.state("A1") == "awaiting_approval" or desk.state("A1") == "active"
@@ -332,10 +332,10 @@ def test_a_copy_from_before_the_word_counts_as_restored_again(desk, past):
     with past():
         with past():
             desk.play(activation("A1"))
-        restored_guard.look()
+        restored_guard.read_restore_state()
         release()
         desk.play(trial("T2", B))
-    assert restored_guard.look().restored
+    assert restored_guard.read_restore_state().restored
 
 
 def release_refused():

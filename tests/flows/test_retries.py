@@ -196,8 +196,8 @@ def test_a_dispatch_is_handed_back_when_its_lease_is_too_short_for_the_call(desk
     desk.post(trial())
     [work] = desk.claim()
     enough = settings.PARTNER_TIMEOUT_SECONDS + 5
-    flight = loop.Flight(None, work, until=time.monotonic() + enough - 0.5)
-    outcome = loop._call(flight, lambda: float("inf"))
+    call = loop.ClaimedCall(None, work, until=time.monotonic() + enough - 0.5)
+    outcome = loop._call(call, lambda: float("inf"))
     assert outcome.result == "handed_back"
     assert desk.sandbox.calls() == []
     desk.end(work, outcome.result)

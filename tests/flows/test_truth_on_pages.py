@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Conflict, Difference, Order
-from orders.order_page.facts import last_event
+from orders.order_page.order_facts import last_event
 from tests.admin.orders import deciding, page, staff
 from tests.flows.contents import activation, trial
 from tests.flows.reconciling import Books

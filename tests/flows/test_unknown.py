@@ -5,7 +5,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads, send
+from integrations.delivery.channels import build_payloads, send_step
 from orders.models import Dispatch, TrialClaim
 from orders.services import compensate
 from orders.services.compensation.start import close_abandoned
@@ -255,7 +255,7 @@ def lose_the_creates_answer_then_refuse(desk):
         [work] = claim(rooms=rooms, now=now, lease=lease, worker="test", build=build_payloads)
         if work.step == "create_billing":
             desk.sandbox.fault(path="/bigdata/productInfos", kind="reset_after", count=1)
-            record_outcomes([send(work)], now=now)
+            record_outcomes([send_step(work)], now=now)
             desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal", count=1)
             return
-        record_outcomes([send(work)], now=now)
+        record_outcomes([send_step(work)], now=now)

@@ -5,11 +5,11 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads, send
+from integrations.delivery.channels import build_payloads, send_step
 from orders.models import TrialClaim
 from orders.services.outbox.claim import claim
 from orders.services.outbox.record import record_outcomes
-from orders.services.outbox.resend import Selection, judge
+from orders.services.outbox.resend import Selection, judge_selection
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -193,7 +193,7 @@ def test_a_change_that_waited_for_the_claim_goes_on(desk):
 
 def test_a_withdrawn_order_cannot_be_resent(desk):
     desk.play(trial("T1", A), activation("A1"), withdrawal("A1"))
-    assert [row.sends for row in judge(Selection(numbers=("A1",)))] == [False]
+    assert [row.sends for row in judge_selection(Selection(numbers=("A1",)))] == [False]
 
 
 def test_a_create_in_the_air_that_is_answered_needs_no_second_look(desk):
@@ -203,7 +203,7 @@ def test_a_create_in_the_air_that_is_answered_needs_no_second_look(desk):
     desk.post(activation("A1"))
     work = claim_step(desk, "create_billing")
     desk.post(withdrawal("A1"))
-    record_outcomes([send(work)], now=timezone.now())
+    record_outcomes([send_step(work)], now=timezone.now())
     desk.deliver()
     assert desk.order("A1").state == "withdrawn"
     assert {row["cancelStatus"] for row in desk.sandbox.state()["records"]} == {"1"}
@@ -218,7 +218,7 @@ def claim_step(desk, step: str):
         [work] = claim(rooms=rooms, now=timezone.now(), lease=lease, worker="test", build=build_payloads)
         if work.step == step:
             return work
-        record_outcomes([send(work)], now=timezone.now())
+        record_outcomes([send_step(work)], now=timezone.now())
 
 
 def test_only_an_uncertain_create_is_looked_for_after_its_deletion(desk, settings):

@@ -23,7 +23,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
     from orders.models import Dispatch, Order, OrderDomain
     from orders.services import approvals, deciding, giving_up, planning, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start
-    from orders.services.outbox import acts, follow_up, resend
+    from orders.services.outbox import effects, follow_up, resend
     from orders.services.outbox import record as outcomes
     from orders.services.reconciliation import fixes
 
@@ -34,10 +34,10 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
         return lambda stack: [stack.enter_context(mock.patch.object(place, name, value)) for place in places]
 
     def newest_only(order):
-        return [row for row in acts.acts_of(order) if not row.superseded]
+        return [row for row in effects.acts_of(order) if not row.superseded]
 
     def of_all_plans(order):
-        rows = order.dispatches.filter(acts.ACTED, channel="billing", undo=False).exclude(step="ask_billing")
+        rows = order.dispatches.filter(effects.ACTED, channel="billing", undo=False).exclude(step="ask_billing")
         return list(rows.order_by("position", "pk"))
 
     def old_domains(order):
@@ -55,7 +55,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
         "13 cancels what was planned": put(outcomes, "_find_trials_records", lambda rows: None),
         "2 only the newest dispatch counts": everywhere("acts_of", newest_only, plan, finish),
         "2 earlier plans count": everywhere("acts_of", of_all_plans, plan, finish),
-        "2 nobody touched it since": put(acts, "touched_since", lambda row, own: set()),
+        "2 nobody touched it since": put(effects, "touched_since", lambda row, own: set()),
         "4 a repeat replaces": put(resend, "_repeat", lambda row, now: resend.replace(row, now)),
         "4 a repeat overtakes": put(resend, "_is_followed", lambda row: False),
         "5 every record counts": put(
@@ -64,12 +64,12 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
         "5 a process is started twice": put(reopening, "bpm_acts", lambda order: Dispatch.objects.none()),
         "6 the clock says which change is last": put(planning, "LAST_CHANGE", by_clock),
         "7 409 is as if nothing had been": put(outcomes, "fitting", fits_as_refused),
-        "7 --fix does all": put(fixes.Fix, "_why_left", lambda self, one, record: None),
+        "7 --fix does all": put(fixes.FixPlan, "_why_left", lambda self, one, record: None),
         "8 a refused step of a withdrawn order stays": everywhere("close_refused", lambda order: 0, withdrawal),
         "8 nothing is planned behind": put(giving_up, "plan_behind", lambda *words, **more: []),
         "8 the shape is not counted": put(giving_up, "count_what_is_there", lambda *words, **more: True),
         "9 late is as soon": everywhere("is_late", lambda order, now: False, late, withdrawal, approvals),
-        "9 the trial runs on": put(finish, "unmark", lambda order: setattr(order, "undo_asked_at", None)),
+        "9 the trial runs on": put(finish, "unmark_undo_asked", lambda order: setattr(order, "undo_asked_at", None)),
         "times are written when refused": put(outcomes, "take_times", lambda row, records, outcome: None),
         "what may not have acted is repeated": put(
             start, "close_never_begun",

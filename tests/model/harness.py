@@ -118,7 +118,7 @@ class Stage:
                 setattr(settings, name, value)
             state_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="desk-model-"))
             stack.enter_context(override_settings(STATE_DIR=Path(state_dir)))
-            restored_guard.look()
+            restored_guard.read_restore_state()
             self.desk = Desk(clock, self.wire, self.complaints)
             try:
                 with connection.execute_wrapper(self.desk.statements):

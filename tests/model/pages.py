@@ -8,10 +8,10 @@ from django.utils import timezone
 from orders.errors import NotAllowedError
 from orders.models import Order
 from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import offered
-from orders.order_page.facts import facts_of
+from orders.order_page.decisions.registry import offered_decisions
 from orders.order_page.ladder.ladder import build_ladder
 from orders.order_page.ladder.steps import Facts
+from orders.order_page.order_facts import facts_of
 
 FINE = {"green", "none"}
 REASON_ALONE = {"waive", "proceed", "give_up", "accept", "compensate", "activate", "call_off"}
@@ -30,7 +30,7 @@ def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
         tones = {rung.tone for rung in build_ladder(facts)}
         if tones <= FINE and order.number in needing:
             yield f"the page of {order.number} ({order.state}) is all green, and it needs somebody"
-        for decision in offered(facts, lambda permission: True):
+        for decision in offered_decisions(facts, lambda permission: True):
             if decision.key in REASON_ALONE and (why := _refusal(decision, facts)):
                 yield f"the page of {order.number} ({order.state}) offers {decision.key}, which is refused: {why}"
 

@@ -9,11 +9,12 @@ import json
 from collections import deque
 from urllib.parse import urlsplit
 
-from integrations.outbound.formats import WIRE_FORMAT, ZONE, encode
+from integrations.outbound.formats import WIRE_FORMAT, encode
 from integrations.outbound.http import PartnerError
-from integrations.sandbox.calls import Answer, Call, json_answer
 from integrations.sandbox.faults import KINDS, Fault
+from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.partners import Partners
+from orders.local_time import SHANGHAI
 
 FATES = {
     "ok": "carried out and answered",
@@ -38,7 +39,7 @@ class Wire:
 
     partners: Partners = dataclasses.field(default_factory=Partners)
     fates: deque[str] = dataclasses.field(default_factory=deque)
-    stalled: list[tuple[datetime.datetime, Call]] = dataclasses.field(default_factory=list)
+    stalled: list[tuple[datetime.datetime, SandboxRequest]] = dataclasses.field(default_factory=list)
     reused: int = 0  # keys that were used with other bytes on purpose
 
     def reset(self) -> None:
@@ -57,30 +58,30 @@ class Wire:
         """One call: (status, headers, body), or PartnerError."""
         headers = request.headers
         path = urlsplit(request.url).path
-        call = Call(path, headers["Idempotency-Key"], headers["X-Request-Id"], request.body)
+        call = SandboxRequest(path, headers["Idempotency-Key"], headers["X-Request-Id"], request.body)
         answer = self.answer(call, self.fates.popleft() if self.fates else "ok")
         if answer.manner == "reset":
             raise PartnerError("the connection broke", code="broken", unknown=True, transport=True)
         return answer.status, answer.headers, answer.body
 
-    def answer(self, call: Call, fate: str) -> Answer:
+    def answer(self, call: SandboxRequest, fate: str) -> SandboxResponse:
         """What the partner answers if the call meets this fate."""
         if fate == "silent":
             raise PartnerError("no connection", code="refused", transport=True)
         if fate == "stall" and call.path == "/bigdata/productInfos" and b'"infoType":"2"' in call.body:
-            self.stalled.append((datetime.datetime.now(ZONE) + STALLED_FOR, call))
+            self.stalled.append((datetime.datetime.now(SHANGHAI) + STALLED_FOR, call))
             raise PartnerError("no complete answer in time", code="timeout", unknown=True, transport=True)
         if fate == "stall":
             fate = "broken"
         if fate == "409" and "409" not in KINDS:
-            return json_answer({"code": 409, "message": "沙箱故障"}, 409)
+            return json_response({"code": 409, "message": "沙箱故障"}, 409)
         if fate == "before":
             self.act_before(call)
         elif fate != "ok":
             self.partners.faults.add(Fault(path="*", kind=FAULTS.get(fate, fate)))
         return self.partners.answer(call)
 
-    def act_before(self, call: Call) -> None:
+    def act_before(self, call: SandboxRequest) -> None:
         """The partner has acted on this key earlier; a restore has made the desk forget it."""
         body = _an_hour_earlier(json.loads(call.body))
         self.reused += 1

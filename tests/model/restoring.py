@@ -10,7 +10,7 @@ from django.utils import timezone
 from orders import restored_guard
 from orders.models import Order, OrderEvent, Pause
 from orders.services.held_processes import hold_processes
-from orders.services.outbox.acts import bpm_acts
+from orders.services.outbox.effects import bpm_acts
 from orders.services.restores import present_timeline, release_restored
 from tests.model.acts import act
 
@@ -45,7 +45,7 @@ class Restoring:
         self.air.clear()
         self.paused = {pause.partner: pause.until for pause in Pause.objects.not_ended()}  # those of the copy
         self.restores += 1
-        if not restored_guard.look().restored:
+        if not restored_guard.read_restore_state().restored:
             raise AssertionError("the guard did not notice")
         known = set(Order.objects.values_list("number", flat=True))
         self.missing = {number: None for number in self.contents if number not in known}

@@ -16,7 +16,7 @@ from integrations.reconciliation import Comparison, Scope
 from orders.models import AffectedOrder, BillingRecord
 from orders.services import choose_attribution, compensate, waive_files
 from orders.services.incident_desk import resolve_incident
-from orders.services.outbox.resend import Selection, judge, resend
+from orders.services.outbox.resend import Selection, judge_selection, resend
 from orders.services.pauses import pause_partner, resume_partner
 from orders.services.reconciliation.take import ask_books
 from orders.services.usage import ask_for_usage
@@ -72,7 +72,7 @@ class Staff:
         if any(map(self.bpm_has, numbers or self.contents)):
             selection["channel"] = "billing"  # BPM was asked, and has a process under a key that we lost
         chosen = Selection(numbers=numbers, **selection)
-        before = judge(chosen, force=force, open_partners=open_partners())
+        before = judge_selection(chosen, force=force, open_partners=open_partners())
         if dry:
             judged = before
         else:

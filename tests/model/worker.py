@@ -8,12 +8,12 @@ from django.conf import settings
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads, send
+from integrations.delivery.channels import build_payloads, send_step
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
 from integrations.delivery.loop import LEASE_RESERVE, record_safely
 from integrations.models import Breaker
 from orders.activation import activate
-from orders.attachments.check import Finding
+from orders.attachments.check import FileProblem
 from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
@@ -197,7 +197,7 @@ class Worker:
             if left < settings.PARTNER_TIMEOUT_SECONDS + LEASE_RESERVE:  # as integrations.delivery.loop._call
                 flight.outcome = _handed_back(flight.work)
             else:
-                flight.outcome = send(flight.work)
+                flight.outcome = send_step(flight.work)
         left = tuple(self.wire.fates)
         self.wire.fates.clear()
         self.mail_fates.clear()
@@ -216,7 +216,7 @@ class Worker:
     def look_at_files(self, *, order_number: str, files: dict):
         """Replaces orders.attachments.check.check_files."""
         if order_number in self.wrong_files:
-            return [Finding(code="missing", file=order_number, message="it is not there")]
+            return [FileProblem(code="missing", file=order_number, message="it is not there")]
         return []
 
     def _move(self, seconds: float) -> None:

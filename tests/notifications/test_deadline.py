@@ -11,7 +11,7 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from integrations.delivery.channels import send
+from integrations.delivery.channels import send_step
 from orders.services.outbox.outcome import Work
 from tests.notifications.test_sending import PAYLOAD
 
@@ -81,7 +81,7 @@ def test_a_server_that_drips_is_left_at_the_time_out(settings, word):
         settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, word == "TLS"
         settings.PARTNER_TIMEOUT_SECONDS = settings.EMAIL_TIMEOUT = 1
         began = time.monotonic()
-        outcome = send(mail())
+        outcome = send_step(mail())
         took = time.monotonic() - began
     assert (outcome.result, outcome.code) == ("retry", "timeout")
     assert "longer than 1 s" in outcome.message
@@ -92,7 +92,7 @@ def test_a_server_that_is_quick_gets_the_mail(settings):
     with DrippingServer("never") as server:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, False
-        assert send(mail()).result == "ok"
+        assert send_step(mail()).result == "ok"
 
 
 def test_a_mail_that_was_taken_before_the_time_was_up_is_not_sent_again(settings):
@@ -101,4 +101,4 @@ def test_a_mail_that_was_taken_before_the_time_was_up_is_not_sent_again(settings
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, False
         settings.PARTNER_TIMEOUT_SECONDS = settings.EMAIL_TIMEOUT = 1
-        assert send(mail()).result == "ok"
+        assert send_step(mail()).result == "ok"

@@ -7,7 +7,7 @@ import pytest
 from django.template import TemplateDoesNotExist
 from django.utils import translation
 
-from notifications.facts import MailFacts
+from notifications.mail_facts import MailFacts
 from notifications.models import Mail
 from notifications.services import mail_payload, write_mail
 from orders.models import Dispatch

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.bigdata.client import deletion, product_infos
-from integrations.delivery.channels import send
+from integrations.delivery.channels import send_step
 from integrations.outbound import formats
 from orders.models import Attempt
 from orders.services.outbox.outcome import Work
@@ -47,7 +47,7 @@ def keys(sandbox, path: str) -> list[str]:
 def test_a_billing_step_asks_what_the_partner_holds(sandbox, fault, step, path):
     sandbox.partners.store.put_record(RECORD)
     sandbox.fault(path, **fault)
-    outcome = send(step)
+    outcome = send_step(step)
     assert (outcome.result, outcome.code, outcome.unknown, outcome.transport) == (
         Result.ACTED_BEFORE, "acted_before", False, False,
     )  # fmt: skip
@@ -59,23 +59,23 @@ def test_a_billing_step_asks_what_the_partner_holds(sandbox, fault, step, path):
 
 def test_by_the_sandboxs_own_rule(sandbox):
     """After a restore from a backup, the desk sends other bytes under a key that has acted."""
-    assert send(CREATE).result == Result.OK
+    assert send_step(CREATE).result == Result.OK
     again = product_infos([facts(enterprise_name="北京示例二")])
-    outcome = send(dataclasses.replace(CREATE, payload=formats.encode(again)))
+    outcome = send_step(dataclasses.replace(CREATE, payload=formats.encode(again)))
     assert outcome.result == Result.ACTED_BEFORE
     assert [record.fields["enterpriseName"] for record in outcome.data["held"]] == ["北京示例"]
 
 
 def test_nothing_held_is_an_empty_list(sandbox):
     sandbox.fault(DELETE, "409")
-    assert send(DELETION).data == {"held": []}
+    assert send_step(DELETION).data == {"held": []}
 
 
 @pytest.mark.parametrize("kind, transport", [("503", True), ("refusal", False), ("garbage", True)])
 def test_an_unanswered_question_is_tried_again(sandbox, kind, transport):
     sandbox.fault(BILLING, "409")
     sandbox.fault(QUERY, kind)
-    outcome = send(CREATE)
+    outcome = send_step(CREATE)
     assert (outcome.result, outcome.code, outcome.unknown) == (Result.RETRY, "acted_before", True)
     assert (outcome.data, outcome.transport) == ({}, transport)
     assert len(sandbox.calls(QUERY)) == 1
@@ -85,13 +85,13 @@ def test_the_answer_and_the_question_share_one_time_out(sandbox, settings):
     settings.PARTNER_TIMEOUT_SECONDS = 1.5  # for both: 2 s
     sandbox.fault(BILLING, "409")
     sandbox.delay(1)
-    outcome = send(CREATE)
+    outcome = send_step(CREATE)
     assert (outcome.result, outcome.code) == (Result.RETRY, "acted_before")
 
 
 def test_bpm_has_nothing_to_be_asked(sandbox):
     sandbox.fault(BPM, "409")
-    outcome = send(START)
+    outcome = send_step(START)
     assert (outcome.result, outcome.code, outcome.data) == (Result.ACTED_BEFORE, "acted_before", {})
     assert sandbox.calls(QUERY) == []
 
@@ -106,15 +106,15 @@ def test_bpm_has_nothing_to_be_asked(sandbox):
 )
 def test_a_look_up_is_refused(sandbox, step, path):
     sandbox.fault(path, "409")
-    outcome = send(step)
+    outcome = send_step(step)
     assert (outcome.result, outcome.code) == (Result.REFUSED, "code_409")
 
 
 def test_asking_gives_what_is_held(sandbox):
     sandbox.partners.store.put_record(RECORD)
-    outcome = send(work("ask_billing", {"jobId": "100T1"}))
+    outcome = send_step(work("ask_billing", {"jobId": "100T1"}))
     assert (outcome.result, [record.key for record in outcome.data["held"]]) == (Result.OK, ["a.example.com"])
-    assert send(work("ask_billing", {"jobId": "100T2"})).data == {"held": []}
+    assert send_step(work("ask_billing", {"jobId": "100T2"})).data == {"held": []}
 
 
 def test_the_second_delete_after_a_question_has_a_key_of_its_own(sandbox):
@@ -122,7 +122,7 @@ def test_the_second_delete_after_a_question_has_a_key_of_its_own(sandbox):
     verify = work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])})
     for _ in range(2):
         sandbox.partners.store.put_record(RECORD)
-        assert send(verify).result == Result.OK
+        assert send_step(verify).result == Result.OK
         assert sandbox.partners.store.records("100T1") == []
     assert len(set(keys(sandbox, DELETE))) == 2
 
@@ -130,7 +130,7 @@ def test_the_second_delete_after_a_question_has_a_key_of_its_own(sandbox):
 def test_a_second_delete_that_meets_409_is_tried_again(sandbox):
     sandbox.partners.store.put_record(RECORD)
     sandbox.fault(DELETE, "409")
-    outcome = send(work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])}))
+    outcome = send_step(work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])}))
     assert (outcome.result, outcome.code, outcome.unknown) == (Result.RETRY, "acted_before", True)
 
 
@@ -138,7 +138,7 @@ def test_both_calls_of_a_verification_share_one_time_out(sandbox, settings):
     settings.PARTNER_TIMEOUT_SECONDS = 1.5  # for both: 2 s
     sandbox.partners.store.put_record(RECORD)
     sandbox.delay(1)
-    outcome = send(work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])}))
+    outcome = send_step(work("verify_deleted", {"jobId": "100T1", "delete": deletion([facts()])}))
     assert (outcome.result, outcome.code) == (Result.RETRY, "timeout")
 
 
@@ -151,7 +151,7 @@ def test_both_calls_of_a_verification_share_one_time_out(sandbox, settings):
     ],
 )
 def test_an_empty_list_is_done_without_a_call(sandbox, step, payload):
-    outcome = send(work(step, payload))
+    outcome = send_step(work(step, payload))
     assert (outcome.result, outcome.answer) == (Result.OK, "nothing to send")
     assert sandbox.calls() == []
 
@@ -161,5 +161,5 @@ def test_records_of_several_orders_are_all_asked_for(sandbox):
     for one in (facts(), other):
         sandbox.partners.store.put_record(product_infos([one])["productInfos"][0])
     sandbox.fault(BILLING, "409")
-    outcome = send(work("fix_create_billing", product_infos([facts(), other, facts("b.example.com")])))
+    outcome = send_step(work("fix_create_billing", product_infos([facts(), other, facts("b.example.com")])))
     assert [record.fields["jobId"] for record in outcome.data["held"]] == ["100T1", "100T2"]

@@ -3,7 +3,7 @@
 import pytest
 
 from integrations.bigdata.client import RecordFacts, deletion, product_infos
-from integrations.bigdata.comparison import Ours, compare
+from integrations.bigdata.comparison import Ours, compare_records
 from tests.conftest import shanghai
 
 
@@ -59,20 +59,20 @@ LIVE, GONE = {}, {"cancelStatus": "2"}
     ],
 )
 def test_one_record(state, theirs, kind, remedy):
-    found = compare([Ours(7, state, facts())], [] if theirs is None else [there(facts(), **theirs)])
+    found = compare_records([Ours(7, state, facts())], [] if theirs is None else [there(facts(), **theirs)])
     assert [(one.kind, one.remedy, one.record) for one in found] == ([(kind, remedy, 7)] if kind else [])
 
 
 def test_a_cancelled_record_is_compared_with_its_end():
     cancelled = facts(cancelled=True, cancel_time=shanghai("2023-09-21 00:00:00"))
-    assert compare([Ours(7, "cancelled", cancelled)], [there(cancelled)]) == []
-    late = compare([Ours(7, "cancelled", cancelled)], [there(cancelled, cancelTime="20230922000000")])
+    assert compare_records([Ours(7, "cancelled", cancelled)], [there(cancelled)]) == []
+    late = compare_records([Ours(7, "cancelled", cancelled)], [there(cancelled, cancelTime="20230922000000")])
     assert late[0].fields == {"cancelTime": ["20230921000000", "20230922000000"]}
 
 
 def test_what_we_never_heard_of_is_named_as_they_hold_it():
     stranger = there(facts("x.example.com"), enterpriseId="E9")
-    (found,) = compare([Ours(7, "live", facts())], [there(facts()), stranger])
+    (found,) = compare_records([Ours(7, "live", facts())], [there(facts()), stranger])
     assert (found.kind, found.remedy, found.record, found.ours) == ("not_ours", "delete", None, "none")
     assert found.named == {
         "jobId": "100T1", "productId": "1", "domain": "x.example.com", "enterpriseId": "E9", "infoType": "1",
@@ -84,7 +84,7 @@ def unsure(**changes) -> Ours:
 
 
 def test_their_answer_ends_an_uncertainty_and_is_then_compared():
-    settled, province = compare([unsure()], [there(facts(), province="200")])
+    settled, province = compare_records([unsure()], [there(facts(), province="200")])
     assert (settled.remedy, settled.theirs, settled.fields) == ("settle", "live", {})
     assert (province.kind, province.remedy, province.ours) == ("fields", "create", "live")
     assert province.fields == {"province": ["100", "200"]}
@@ -92,21 +92,21 @@ def test_their_answer_ends_an_uncertainty_and_is_then_compared():
 
 def test_an_uncertain_cancel_is_compared_with_its_moment():
     cancelled = facts(cancelled=True, cancel_time=shanghai("2023-09-21 00:00:00"))
-    assert [one.remedy for one in compare([unsure()], [there(cancelled)])] == ["settle"]
-    late = compare([unsure()], [there(cancelled, cancelTime="20230922000000")])
+    assert [one.remedy for one in compare_records([unsure()], [there(cancelled)])] == ["settle"]
+    late = compare_records([unsure()], [there(cancelled, cancelTime="20230922000000")])
     assert late[1].fields == {"cancelTime": ["20230921000000", "20230922000000"]}
 
 
 def test_what_we_never_sent_for_sure_takes_their_times():
-    (settled,) = compare([unsure(create_time=None, cancel_time=None)], [there(facts())])
+    (settled,) = compare_records([unsure(create_time=None, cancel_time=None)], [there(facts())])
     assert settled.times == (shanghai("2023-09-20 18:54:36"), shanghai("2033-09-20 18:54:36"))
 
 
 def test_what_staff_live_with_is_no_difference():
     ours = Ours(7, "live", facts(), accepted={"province": "200"})
-    assert compare([ours], [there(facts(), province="200")]) == []
-    assert compare([ours], [there(facts())]) == []
-    (found,) = compare([ours], [there(facts(), province="210")])
+    assert compare_records([ours], [there(facts(), province="200")]) == []
+    assert compare_records([ours], [there(facts())]) == []
+    (found,) = compare_records([ours], [there(facts(), province="210")])
     assert found.fields == {"province": ["100", "210"]}
 
 
@@ -129,13 +129,13 @@ def test_what_staff_live_with_is_sent_as_it_is():
     ],
 )
 def test_a_row_without_a_name_disturbs_nobody(row, product, domain):
-    (found,) = compare([Ours(7, "live", facts())], [row, there(facts())])
+    (found,) = compare_records([Ours(7, "live", facts())], [row, there(facts())])
     assert (found.kind, found.remedy, found.record) == ("unreadable", "", None)
     assert (found.product_id, found.domain, found.named) == (product, domain, {})
 
 
 def test_a_stranger_with_a_readable_name_can_be_deleted():
-    (found,) = compare([], [there(facts(), enterpriseName="a\0b")])
+    (found,) = compare_records([], [there(facts(), enterpriseName="a\0b")])
     assert (found.kind, found.remedy, found.named["domain"]) == ("unreadable", "delete", "A.example.com")
     assert found.fields == {"enterpriseName": [None, "a?b"]}
 
@@ -144,5 +144,5 @@ def test_two_rows_under_one_name_are_told():
     """Deleting one of them by name might delete both."""
     twin = there(facts(), domain="a.EXAMPLE.com", province="200")
     for rows in ([there(facts()), twin], [twin, there(facts())]):
-        (found,) = compare([Ours(7, "live", facts())], rows)
+        (found,) = compare_records([Ours(7, "live", facts())], rows)
         assert (found.kind, found.remedy, found.record, found.domain) == ("not_ours", "", None, "a.EXAMPLE.com")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from integrations.outbound.http import PartnerError, check, post
+from integrations.outbound.http import PartnerError, check_success, post
 from project.environment import certificate_files
 from tests.fakes import RunningSandbox
 from tests.partners.certificates import PAST, Authority, halves
@@ -60,7 +60,7 @@ def query(partner: RunningSandbox, timeout: float = LONG) -> dict:
 
 def send(url: str, body: bytes = b"{}", timeout: float = LONG) -> dict:
     answer = post(url, body, key="key-1", request_id="request-1", timeout=timeout)
-    check(answer)
+    check_success(answer)
     return answer.data
 
 

@@ -33,7 +33,7 @@ def state_dir(settings, tmp_path):
 def named(transactional_db):
     """A database with a name, as a migration gives it."""
     name = Timeline.objects.create(begun_at=timezone.now()).name
-    restored_guard.look()
+    restored_guard.read_restore_state()
     return name
 
 
@@ -127,7 +127,7 @@ def test_nothing_is_remembered_from_within_a_transaction(named):
     number = say()
     with transaction.atomic():
         say()
-        restored_guard.look()
+        restored_guard.read_restore_state()
         assert mark(named) == number
 
 
@@ -176,7 +176,7 @@ def test_what_others_commit_meanwhile_is_no_step_back(named):
         thread.start()
     try:
         for _ in range(150):
-            assert not restored_guard.look().restored
+            assert not restored_guard.read_restore_state().restored
     finally:
         stop.set()
         for thread in threads:
@@ -198,7 +198,7 @@ def test_a_database_without_tables_is_left_alone(named):
 
 def test_another_name_has_another_mark(named):
     restored_guard.raise_mark("another", 10_000)
-    assert not restored_guard.look().restored
+    assert not restored_guard.read_restore_state().restored
 
 
 @pytest.mark.parametrize("flag, level", [("0", "WARNING"), ("1", "ERROR")])

@@ -83,7 +83,7 @@ def test_when_a_claim_fails_the_calls_before_it_are_written_down(monkeypatch):
         return [work]
 
     monkeypatch.setattr(loop, "claim", claim)
-    monkeypatch.setattr(loop, "send", lambda item: outcome)
+    monkeypatch.setattr(loop, "send_step", lambda item: outcome)
     with pytest.raises(OperationalError):
         loop.drain(seconds=None, linger=False)
     assert Attempt.objects.get(pk=outcome.attempt_id).outcome == "ok"

@@ -6,10 +6,10 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from integrations.delivery.loop import CALLS_AT_A_TIME, Report, drain
+from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
 from orders.activation import activate
 from orders.models import Dispatch
-from orders.queries.pausing import say_paused, standing_pauses, steps
+from orders.queries.paused_work import pauses_in_force, say_paused, steps
 from orders.services import settle_arrived
 from orders.services.outbox.claim import next_due
 from orders.services.outbox.release import release
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         if self.stderr.isatty():
             self.stderr.write("", style_func=str)
         self.stdout.write(f"{self.tried} attempts, {self.done} steps done, {self.failed} refused")
-        for row in standing_pauses(now=timezone.now()):
+        for row in pauses_in_force(now=timezone.now()):
             if row.waiting:
                 self.stdout.write(f"{say_paused(row.pause)}: {steps(row.waiting)}")
 
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         self.done += report.done
         self.failed += report.failed
 
-    def progress(self, report: Report) -> None:
+    def progress(self, report: DrainReport) -> None:
         """Shows a bar on one line of a terminal. Shows nothing where the output is kept."""
         if not self.stderr.isatty():
             return

@@ -10,7 +10,7 @@ from integrations.bigdata.client import query_trial_flow, trial_flow_query
 from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
 from orders.models import Order
-from orders.queries.pausing import why_paused
+from orders.queries.paused_work import why_paused
 from orders.services.planning import latest_shape
 from orders.services.usage import store_usage
 
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         body = trial_flow_query(
             enterprise_id=trial.enterprise_id, product_id=latest_shape(trial).service_type_id, job_id=trial.number
         )
-        rate.take("bigdata")
+        rate.wait_for_slot("bigdata")
         try:
             rows = query_trial_flow(json.dumps(body).encode(), key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
         except PartnerError as error:

@@ -6,11 +6,11 @@ from django.utils.translation import override
 
 from integrations.bboss.number_list import NumberListError, read_numbers
 from integrations.reconciliation import Comparison, Scope
-from orders.error_messages import say_in_english
+from orders.error_messages import say_why_in_english
 from orders.management.actor import actor, add_by
-from orders.management.days import day
+from orders.management.date_arguments import day
 from orders.models import Difference, Order
-from orders.queries.pausing import why_paused
+from orders.queries.paused_work import why_paused
 
 
 class Command(BaseCommand):
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         add_by(parser)
 
     def handle(self, *args, order, since, fix, reason, numbers, by, **options):
-        check(order, fix=fix, reason=reason)
+        check_arguments(order, fix=fix, reason=reason)
         if why := why_paused("bigdata", now=timezone.now()):
             raise CommandError(f"nothing was compared: {why}")
         listed = None
@@ -75,19 +75,19 @@ class Command(BaseCommand):
         if difference.state == Difference.State.OVER:
             return f" -> settled: {difference.detail['theirs']}"
         left = difference.detail.get("left")
-        return f" -> left: {say_in_english(left['code'], left)}" if left and self.fix else ""
+        return f" -> left: {say_why_in_english(left)}" if left and self.fix else ""
 
     def show_left(self, number: str, left: dict, compared: bool) -> None:
         """Prints one line for an order that was not compared or not fixed."""
         what = "compared, but nothing of it is put right" if compared else "left out"
-        self.stdout.write(f"{number}: {what}: {say_in_english(left['code'], left)}")
+        self.stdout.write(f"{number}: {what}: {say_why_in_english(left)}")
 
 
 def _compared(ours: str | None, theirs: str | None) -> str:
     return f"theirs {theirs}" if ours is None else f"ours {ours}, theirs {theirs}"
 
 
-def check(numbers: list[str], *, fix: bool, reason: str) -> None:
+def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
     """Reports in one line what can't be done, before anything is asked."""
     kinds = dict(Order.objects.filter(number__in=numbers).values_list("number", "kind"))
     unknown = [number for number in numbers if number not in kinds]

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import open_partners
 from orders.management.actor import actor, add_by
-from orders.management.days import day
+from orders.management.date_arguments import day
 from orders.models import Dispatch, Order
-from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge, resend
+from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
 from orders.steps import Channel, Partner
 
 WORDS = {
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         selection = self.selection(order, options)
         shut = open_partners()
         if dry_run:
-            judged = judge(selection, force=force, open_partners=shut)
+            judged = judge_selection(selection, force=force, open_partners=shut)
         else:
             now = timezone.now()
             judged = resend(selection, by=actor(by), reason=reason, now=now, force=force, open_partners=shut).judgements

@@ -1,10 +1,10 @@
 """`accept ORDER [INCIDENT] --reason TEXT`: lives with a difference or incident (contract 3.9, 14; 5)."""
 
-from orders.management.act import ActCommand
+from orders.management.order_command import OrderCommand
 from orders.services.reconciliation.take import accept
 
 
-class Command(ActCommand):
+class Command(OrderCommand):
     """Our records then take what the partner holds; the order counts as fine and stays listed."""
 
     help = "Lives with a difference or incident that only the books would end; asks the big-data side for them."

@@ -1,10 +1,10 @@
 """`decide ORDER RECORDID|pass|reject --reason TEXT`: makes a later decision the one that counts (contract 3.6, 5)."""
 
-from orders.management.act import ActCommand
+from orders.management.order_command import OrderCommand
 from orders.services.deciding import decide
 
 
-class Command(ActCommand):
+class Command(OrderCommand):
     """A word where BPM's record was lost: it is entered as staff's."""
 
     help = "Makes a later finished approval record the one that counts, or enters a decision whose record was lost."

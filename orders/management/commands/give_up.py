@@ -1,11 +1,11 @@
 """`give_up ORDER [--step STEP] --reason TEXT [--dry-run]`: gives a failed step up (contract 3.9, 13; 5)."""
 
-from orders.management.act import ActCommand
+from orders.management.order_command import OrderCommand
 from orders.queries import dry_run
 from orders.services.giving_up import give_up
 
 
-class Command(ActCommand):
+class Command(OrderCommand):
     """Ends a billing step that failed for good; what waited behind it goes on. Says what will follow."""
 
     help = "Gives up a billing step that failed for good, or each one that something waits for; says what will follow."

@@ -1,10 +1,10 @@
 """`name_domains ORDER DOMAIN... --reason TEXT`: names the domains of a held order (contract 2.4, 5)."""
 
-from orders.management.act import ActCommand
+from orders.management.order_command import OrderCommand
 from orders.services.holds import name_domains
 
 
-class Command(ActCommand):
+class Command(OrderCommand):
     """A subsequent activation whose message had none; it goes on."""
 
     help = "Names the domains of an activation that is held for them."

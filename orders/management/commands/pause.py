@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
-from orders.management.days import moment
-from orders.queries.pausing import say_paused, standing_pauses, steps
+from orders.management.date_arguments import moment
+from orders.queries.paused_work import pauses_in_force, say_paused, steps
 from orders.services.pauses import pause_partner
 from orders.steps import OUTSIDE
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             row = pause_partner(partner=partner, reason=reason, by=actor(by), now=now, until=until)
         except OrderError as error:
             raise CommandError(str(error)) from error
-        waiting = next(found.waiting for found in standing_pauses(now=now) if found.pause.pk == row.pk)
+        waiting = next(found.waiting for found in pauses_in_force(now=now) if found.pause.pk == row.pk)
         self.stdout.write(f"{say_paused(row)}: {steps(waiting)}")
         if until is None:
             self.stdout.write(f"until `resume {partner}`; an incident reminds every 4 hours")

@@ -1,10 +1,10 @@
 """`proceed ORDER --reason TEXT`: lets an activation of a closed trial go on (contract 3.10, 5)."""
 
-from orders.management.act import ActCommand
+from orders.management.order_command import OrderCommand
 from orders.services.holds import proceed
 
 
-class Command(ActCommand):
+class Command(OrderCommand):
     """As the first one where nobody holds the claim, else as a subsequent one."""
 
     help = "Lets an activation go on that is held because its trial is withdrawn or ended."

@@ -7,12 +7,12 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from orders.error_codes import cause_of
-from orders.management.words import both, in_language, padded, said, word
+from orders.management.bilingual import both, in_language, padded, with_code, word
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.people import spoken
 from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences
-from orders.queries.status_report import standing
+from orders.queries.status_report import order_status
 from orders.services.breakers import partners_down
 from orders.steps import PARTNERS
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         found = Order.objects.filter(number=order).select_related("trial").first()
         if found is None:
             raise CommandError(f"order {order} is unknown")
-        facts = standing(found)
+        facts = order_status(found)
         if options["json"]:
             self.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2))
             return
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             f"  attribution {facts['attribution'] or '-'}, start {facts['start'] or '-'}"
             f", BPM process {facts['bpm_process'] or '-'}",
             *self.why(order, facts),
-            *(self.step(row, waiver_of(facts)) for row in facts["steps"]),
+            *(self.step(row, waiver_line(facts)) for row in facts["steps"]),
             *self.records(facts["billing"]),
         ]
         for row in facts["approvals"]:
@@ -79,7 +79,7 @@ class Command(BaseCommand):
             sides = f"ours {row.detail.get('ours', '-')}, theirs {row.detail.get('theirs', '-')}"
             fixed = f", being put right: {row.fix.step} {row.fix.state}" if row.fix else ""
             name = row.domain or row.product_id or row.job_id
-            what = said(Difference.Kind(row.kind).label, row.kind)
+            what = with_code(Difference.Kind(row.kind).label, row.kind)
             lines.append(f"  difference {what} {name}: {sides}{fixed}, since {since}")
         return lines + ([f"  difference ... {len(rows) - MOST_RECORDS} more"] if len(rows) > MOST_RECORDS else [])
 
@@ -113,7 +113,7 @@ class Command(BaseCommand):
         return lines
 
 
-def waiver_of(facts: dict) -> str:
+def waiver_line(facts: dict) -> str:
     """Who waived what was wrong with the files, and why."""
     rows = [row for row in facts["approvals"] if row["result"] == ApprovalRecord.Result.WAIVE]
     return (

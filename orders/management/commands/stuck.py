@@ -7,10 +7,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from orders.error_codes import cause_of
-from orders.management.days import day
-from orders.management.words import in_language, said
+from orders.management.bilingual import in_language, with_code
+from orders.management.date_arguments import day
 from orders.models import Difference, Dispatch, Order
-from orders.queries.pausing import say_paused, standing_pauses, steps
+from orders.queries.paused_work import pauses_in_force, say_paused, steps
 from orders.queries.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Reason, StuckOrder, stuck
 
 MOST_REASONS = 3
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         else:
             for row in rows:
                 self.stdout.write(line(row))
-            for row in standing_pauses(now=timezone.now()):
+            for row in pauses_in_force(now=timezone.now()):
                 self.stdout.write(f"{say_paused(row.pause)}: {steps(row.waiting)}, nobody is stuck for that")
             self.stdout.write("1 order needs somebody" if len(rows) == 1 else f"{len(rows)} orders need somebody")
         if rows:
@@ -43,8 +43,8 @@ class Command(BaseCommand):
 
 def line(row: StuckOrder) -> str:
     """One order on one line."""
-    state = said(Order.State(row.state).label, row.state) if row.state in Order.State else row.state
-    return "  ".join(filter(None, [moment(row), row.number, state, why(row), row.customer]))
+    state = with_code(Order.State(row.state).label, row.state) if row.state in Order.State else row.state
+    return "  ".join(filter(None, [iso_time(row), row.number, state, why(row), row.customer]))
 
 
 def as_json(row: StuckOrder) -> dict:
@@ -53,12 +53,12 @@ def as_json(row: StuckOrder) -> dict:
         "customer": row.customer,
         "state": row.state,
         "why": why(row),
-        "since": moment(row),
+        "since": iso_time(row),
         "owner": row.owner,
     }
 
 
-def moment(row: StuckOrder) -> str:
+def iso_time(row: StuckOrder) -> str:
     """In ISO 8601 of Asia/Shanghai."""
     return timezone.localtime(row.since).isoformat(timespec="seconds")
 
@@ -73,15 +73,15 @@ def why(row: StuckOrder) -> str:
 def reason_words(reason: Reason) -> str:
     """One reason, with the step or the order that it is about."""
     if reason.kind == HELD:
-        return said(Order.Held(reason.code).label, reason.code)
+        return with_code(Order.Held(reason.code).label, reason.code)
     if reason.kind == UNBILLED:
-        return said(NOT_BILLED, reason.code)
+        return with_code(NOT_BILLED, reason.code)
     if reason.kind == DIFFERENCE:
-        return said(Difference.Kind(reason.code).label, reason.code)
+        return with_code(Difference.Kind(reason.code).label, reason.code)
     if reason.kind == STATE:
-        return said(Order.State(reason.code).label, reason.code)
+        return with_code(Order.State(reason.code).label, reason.code)
     if reason.kind == BEHIND:
-        step = said(Dispatch.Step(reason.step).label, reason.step)
+        step = with_code(Dispatch.Step(reason.step).label, reason.step)
         return in_language("zh-hans", WAITS_BEHIND) % {"order": reason.other, "step": step}
-    step = f"{said(Dispatch.Step(reason.step).label, reason.step)} " if reason.step in Dispatch.Step else ""
-    return f"{step}{said(cause_of(reason.code).what, reason.code)}"
+    step = f"{with_code(Dispatch.Step(reason.step).label, reason.step)} " if reason.step in Dispatch.Step else ""
+    return f"{step}{with_code(cause_of(reason.code).what, reason.code)}"

@@ -1,10 +1,10 @@
 """`take ORDER [--step STEP] --reason TEXT`: takes the partner's books as ours (contract 3.5, 409; 5)."""
 
-from orders.management.act import ActCommand
+from orders.management.order_command import OrderCommand
 from orders.services.reconciliation.take import take
 
 
-class Command(ActCommand):
+class Command(OrderCommand):
     """Asks the big-data side again what it holds, and takes that."""
 
     help = "After acted_before or a difference: asks the big-data side again and takes its books as ours."

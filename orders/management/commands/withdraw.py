@@ -1,11 +1,11 @@
 """`withdraw ORDER --reason TEXT [--cancel | --delete] [--dry-run]`: withdraws as BBOSS would (contract 3.9, 16; 5)."""
 
-from orders.management.act import ActCommand
+from orders.management.order_command import OrderCommand
 from orders.queries import dry_run
 from orders.services.withdrawal import withdraw_by_staff
 
 
-class Command(ActCommand):
+class Command(OrderCommand):
     """The choice is needed where a customer has been billed for more than a day."""
 
     help = "Withdraws an order as BBOSS would; says what will follow."

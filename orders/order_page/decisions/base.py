@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.books import Look, look
+from orders.books import OrderComparison, compare_now
 from orders.errors import OrderError
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.steps import Facts
@@ -109,9 +109,9 @@ def what_became(facts: Facts) -> str:
     return _("Done. The order is now: %(state)s.") % {"state": order.get_state_display()}
 
 
-def look_at_books(order: Order) -> Look:
+def look_at_books(order: Order) -> OrderComparison:
     """The order's records held against the big-data side's. Raises BooksSilentError."""
-    return look(order.pk)
+    return compare_now(order.pk)
 
 
 def failed_billing(facts: Facts) -> list[Dispatch]:

@@ -3,8 +3,8 @@
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from orders.books import Look
-from orders.error_messages import say
+from orders.books import OrderComparison
+from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.models import Difference, Order
 from orders.order_page.decisions.base import Decision, look_at_books, sentences
@@ -29,7 +29,7 @@ class Compare(Decision):
     def will(self, facts: Facts) -> list[str]:
         return sentences(dry_run.compare(facts.order, now=facts.now))
 
-    def act(self, facts: Facts, *, by: str, reason: str, held: Look) -> str:
+    def act(self, facts: Facts, *, by: str, reason: str, held: OrderComparison) -> str:
         found = compare_order(number=facts.order.number, held=held, fix=False, by=by, reason=reason, now=facts.now)
         return say_found(found)
 
@@ -49,5 +49,5 @@ def say_found(found: list[Difference]) -> str:
     if left:
         why = left[0].detail.get("left")
         text = ngettext("%(n)d difference stays open.", "%(n)d differences stay open.", len(left)) % {"n": len(left)}
-        told.append(f"{text} {say(why['code'], why) if why else ''}".strip())
+        told.append(f"{text} {say_why(why) if why else ''}".strip())
     return " ".join(told)

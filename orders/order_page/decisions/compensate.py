@@ -8,7 +8,7 @@ from orders.order_page.decisions.base import Decision, sentences, what_became
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.compensation.by_staff import compensate, why_not_compensate
-from orders.services.outbox.acts import may_have_acted
+from orders.services.outbox.effects import may_have_acted
 
 
 class Compensate(Decision):

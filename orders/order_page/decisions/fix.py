@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.books import Look
+from orders.books import OrderComparison
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, look_at_books, sentences
 from orders.order_page.decisions.compare import say_found
@@ -29,6 +29,6 @@ class Fix(Decision):
     def will(self, facts: Facts) -> list[str]:
         return sentences(dry_run.fix(facts.order, now=facts.now))
 
-    def act(self, facts: Facts, *, by: str, reason: str, held: Look) -> str:
+    def act(self, facts: Facts, *, by: str, reason: str, held: OrderComparison) -> str:
         found = compare_order(number=facts.order.number, held=held, fix=True, by=by, reason=reason, now=facts.now)
         return say_found(found)

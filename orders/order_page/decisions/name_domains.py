@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.content import MOST_DOMAINS, domain_fault
-from orders.error_messages import say
+from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.ladder.steps import Facts
@@ -37,7 +37,7 @@ class DomainsForm(ReasonForm):
         for name in names:
             if wrong := domain_fault(name):
                 text = _("%(name)s can't be ordered: %(why)s")
-                raise forms.ValidationError(text, params={"name": name, "why": say(wrong["code"], wrong)})
+                raise forms.ValidationError(text, params={"name": name, "why": say_why(wrong)})
         if twice := next((name for name, number in Counter(map(str.lower, names)).items() if number > 1), ""):
             raise forms.ValidationError(_("%(name)s is there twice"), params={"name": twice})
         return names

@@ -11,18 +11,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.admin.standing import paused_for
+from orders.admin.pauses_in_force import paused_for
 from orders.books import BooksSilentError
 from orders.error_codes import cause_of
 from orders.errors import OrderError
 from orders.models import Order, OrderEvent
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.facts import facts_of, last_event
-from orders.order_page.history import news_since, tell
+from orders.order_page.history import describe, news_since
 from orders.order_page.ladder.steps import Facts
-from orders.order_page.page import actor
-from orders.queries.doubts import mark
+from orders.order_page.order_facts import facts_of, last_event
+from orders.order_page.page_context import request_actor
+from orders.queries.doubts import mark_orders
 from orders.services.files import look_again
 from orders.services.incidents import PARTNER_PAUSED
 from orders.services.order_state import lock_order
@@ -59,7 +59,7 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     try:
-        look_again(number=order.number, by=actor(request), now=timezone.now())
+        look_again(number=order.number, by=request_actor(request), now=timezone.now())
     except OrderError as error:
         messages.warning(request, error.words())
     else:
@@ -67,7 +67,7 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
     return redirect(f"{reverse('admin:orders_order_change', args=[order.pk])}?tab=files#tabs")
 
 
-def decide(
+def carry_out(
     decision: Decision, *, number: str, seen: int, by: str, reason: str, now: datetime.datetime, **more: object
 ) -> str:
     """Takes a decision, judged anew under the order's lock; returns what came of it, in words.
@@ -98,8 +98,8 @@ def _judge(decision: Decision, order: Order, *, seen: int, now: datetime.datetim
 
 def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
     try:
-        told = decide(
-            decision, number=order.number, seen=form.cleaned_data["seen"] or 0, by=actor(request),
+        told = carry_out(
+            decision, number=order.number, seen=form.cleaned_data["seen"] or 0, by=request_actor(request),
             reason=form.cleaned_data["reason"], now=timezone.now(), **form.more(),
         )  # fmt: skip
     except ChangedMeanwhileError as changed:
@@ -121,13 +121,13 @@ def _ask_again(pages, request: HttpRequest, order: Order, decision: Decision, ch
     data = request.POST.copy()
     data["seen"] = changed.news[-1].pk
     order = pages.order_or_404(request, order.pk)
-    news = [tell(row) for row in changed.news]
+    news = [describe(row) for row in changed.news]
     return _ask(pages, request, order, decision, decision.form(data, order=order), news=news, status=409)
 
 
 def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
-    mark([order])
+    mark_orders([order])
     why_not, will = decision.why_not(facts), []
     try:
         will = [] if why_not else decision.will(facts)

@@ -29,7 +29,7 @@ LIVE_WORDS = {
 }
 
 
-def approval(facts: Facts) -> Rung:
+def approval_rung(facts: Facts) -> Rung:
     """What BPM's people decided. Only a subsequent activation waits for it."""
     order, base = facts.order, {"key": "approval", "title": _("Approval")}
     odd = next((row for row in facts.troubles if row.step == "approval"), None)
@@ -72,7 +72,7 @@ def _decided(base: dict, facts: Facts) -> Rung:
                 cause=REJECTED, detail=facts.opinion)  # fmt: skip
 
 
-def start_day(facts: Facts) -> Rung:
+def start_day_rung(facts: Facts) -> Rung:
     """The day on which the business starts, and what is due then."""
     order, base = facts.order, {"key": "start", "title": _("Start day")}
     if order.undo_since and not order.live_at:
@@ -110,12 +110,12 @@ def _come(base: dict, facts: Facts) -> Rung:
                 result=_("Carried out") if done else _("Not begun"))  # fmt: skip
 
 
-def live(facts: Facts) -> Rung:
+def live_rung(facts: Facts) -> Rung:
     """What the order is for."""
     order = facts.order
     titles = {Kind.TRIAL: _("Trial runs"), Kind.CHANGE: _("The change"), Kind.ACTIVATION: _("Live")}
     base = {"key": "live", "title": titles[order.kind]}
-    if not order.undo_since and (rung := books(base, facts)):
+    if not order.undo_since and (rung := books_rung(base, facts)):
         return rung
     if order.state in WENT_LIVE:
         word, note = LIVE_WORDS[order.state]
@@ -140,7 +140,7 @@ def _last(facts: Facts):
     return max((row.done_at for row in facts.steps if row.done_at and row.channel == "billing"), default=None)
 
 
-def books(base: dict, facts: Facts) -> Rung | None:
+def books_rung(base: dict, facts: Facts) -> Rung | None:
     """An open difference, or an incident that only the books or staff end: what the rung is about is not all right,
     whatever else is."""
     if facts.open.number:
@@ -170,11 +170,11 @@ def _differing(base: dict, facts: Facts) -> Rung:
     )  # fmt: skip
 
 
-def undone(facts: Facts) -> Rung:
+def undone_rung(facts: Facts) -> Rung:
     """What took the order back."""
     order, title = facts.order, _("Taken back")
     rows = facts.of(lambda row: row.undo)
-    if order.state != State.COMPENSATING and (rung := books({"key": "undo", "title": title}, facts)):
+    if order.state != State.COMPENSATING and (rung := books_rung({"key": "undo", "title": title}, facts)):
         return rung
     if order.state == State.COMPENSATING:
         rung = from_steps("undo", title, rows, facts, done=_("Done"))

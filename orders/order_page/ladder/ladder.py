@@ -7,21 +7,30 @@ from dataclasses import replace
 from functools import partial
 
 from orders.models import Order
-from orders.order_page.ladder.ending import approval, live, start_day, undone
-from orders.order_page.ladder.steps import Facts, Rung, billing, bpm, files, others, received, stored
+from orders.order_page.ladder.ending import approval_rung, live_rung, start_day_rung, undone_rung
+from orders.order_page.ladder.steps import (
+    Facts,
+    Rung,
+    billing_rung,
+    bpm_rung,
+    files_rung,
+    other_rung,
+    received_rung,
+    stored_rung,
+)
 from orders.steps import OTHER_CHANNELS
 
 State, Kind = Order.State, Order.Kind
-SHORT = (received, stored, billing, live)
-ASKS_FIRST = (received, stored, files, billing, bpm, approval, start_day, live)
-BILLED_LAST = (received, stored, files, bpm, approval, billing, start_day, live)
+SHORT = (received_rung, stored_rung, billing_rung, live_rung)
+ASKS_FIRST = (received_rung, stored_rung, files_rung, billing_rung, bpm_rung, approval_rung, start_day_rung, live_rung)
+BILLED_LAST = (received_rung, stored_rung, files_rung, bpm_rung, approval_rung, billing_rung, start_day_rung, live_rung)
 URGENCY = ("red", "amber", "violet", "blue")
 PASSED = {"green", "none"}
 
 
 def build_ladder(facts: Facts) -> list[Rung]:
     """The order's rungs, one of them `current`. Trials and changes have fewer; an undone order has one more."""
-    makers = [*_makers(facts), *([undone] if facts.order.undo_since else [])]
+    makers = [*_makers(facts), *([undone_rung] if facts.order.undo_since else [])]
     rungs = [make(facts) for make in makers]
     if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
         rungs = [replace(rung, tone="none") if rung.tone == "green" else rung for rung in rungs]
@@ -42,9 +51,9 @@ def _makers(facts: Facts) -> tuple:
         late = any(row.gate == "approval" for row in facts.steps if row.channel == "billing")
         makers = BILLED_LAST if late else ASKS_FIRST
     more = [
-        partial(others, channel) for channel in OTHER_CHANNELS if any(row.channel == channel for row in facts.steps)
+        partial(other_rung, channel) for channel in OTHER_CHANNELS if any(row.channel == channel for row in facts.steps)
     ]
-    place = next(place for place, make in enumerate(makers) if make in {start_day, live})
+    place = next(place for place, make in enumerate(makers) if make in {start_day_rung, live_rung})
     return (*makers[:place], *more, *makers[place:])
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.error_codes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order, Pause
-from orders.order_page.error_details import of_finding, of_step, said
+from orders.order_page.error_details import detail_text, of_finding, of_step
 from orders.people import actor_of
 from orders.queries.doubts import Open
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
@@ -107,7 +107,7 @@ class Rung:
     current: bool = False
 
 
-def received(facts: Facts) -> Rung:
+def received_rung(facts: Facts) -> Rung:
     """BBOSS was answered 00000."""
     note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
     return Rung(
@@ -116,7 +116,7 @@ def received(facts: Facts) -> Rung:
     )  # fmt: skip
 
 
-def stored(facts: Facts) -> Rung:
+def stored_rung(facts: Facts) -> Rung:
     """Planned, or held before anything could be planned."""
     order = facts.order
     base = {"key": "stored", "title": _("Stored")}
@@ -141,7 +141,7 @@ def _lets_go(order: Order) -> str:
     return "withdraw" if change else ON_HOLD.get(order.held_because, "")
 
 
-def files(facts: Facts) -> Rung:
+def files_rung(facts: Facts) -> Rung:
     """The info-security check."""
     rows = facts.of(lambda row: row.step == Step.CHECK_FILES)
     title = _("Files")
@@ -187,10 +187,10 @@ def _points(row: Dispatch) -> tuple[str, ...]:
 def _file_of(code: str, detail: str) -> str:
     """The file's name; what is wrong with it only where the cause does not say it all. Of a check from before each
     wrong file was named by itself."""
-    return said(detail, {}) if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
+    return detail_text(detail, {}) if code in {"bad_name", "too_large"} else detail.partition(": ")[0]
 
 
-def billing(facts: Facts) -> Rung:
+def billing_rung(facts: Facts) -> Rung:
     """The billing calls of the plan, without the start day's and without what undoes."""
     rows = facts.of(
         lambda row: row.channel == "billing" and row.gate != "start" and not (row.undo or row.step in FIXES)
@@ -199,13 +199,13 @@ def billing(facts: Facts) -> Rung:
     return from_steps("billing", title, rows, facts, done=_("Accepted"))
 
 
-def bpm(facts: Facts) -> Rung:
+def bpm_rung(facts: Facts) -> Rung:
     """The BPM process."""
     rows = facts.of(lambda row: row.channel == "bpm")
     return from_steps("bpm", _("BPM"), rows, facts, done=_("Process started"))
 
 
-def others(channel: Channel, facts: Facts) -> Rung:
+def other_rung(channel: Channel, facts: Facts) -> Rung:
     """The calls over a channel that has no words of its own here."""
     rows = facts.of(lambda row: row.channel == channel and not row.undo)
     return from_steps(channel.value, channel.label, rows, facts, done=_("Done"))

@@ -7,12 +7,12 @@ from django.db.models import QuerySet
 
 from orders.db.compiled_sql import update_rows
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
-from orders.services.compensation.late import unmark
+from orders.services.compensation.late import unmark_undo_asked
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.compensation.start import give_ending
 from orders.services.holds import settle_followers
 from orders.services.order_state import add_event, move_trial
-from orders.services.outbox.acts import acts_of, records_of
+from orders.services.outbox.effects import acts_of, records_of
 from orders.services.outbox.enqueue import line_is_free
 from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape, open_claim
 from orders.steps import STEPS
@@ -58,7 +58,7 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
         if row.step == Step.DELETE_BILLING:
             _after_delete(row, now)
         elif row.step == Step.VERIFY_DELETED and row.about.get("last"):
-            mark_records(row, Record.DELETED)
+            set_records_state(row, Record.DELETED)
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
@@ -73,10 +73,10 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
         unsure = looks.filter(about__last=True).update(not_before=now + LOOK_AGAIN)
     else:
         looks.update(state=State.CLOSED, next_try_at=None)
-    mark_records(row, Record.UNKNOWN if unsure else Record.DELETED)
+    set_records_state(row, Record.UNKNOWN if unsure else Record.DELETED)
 
 
-def mark_records(row: Dispatch, state: str) -> None:
+def set_records_state(row: Dispatch, state: str) -> None:
     """Gives a dispatch's records this state, and notes the dispatch as the cause."""
     update_rows((BillingRecord(pk=pk, state=state, dispatch=row) for pk in row.records), ["state", "dispatch"])
 
@@ -143,7 +143,7 @@ def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
     """
     late = order.undo_asked_at is not None and order.kind == Order.Kind.ACTIVATION
     if late:
-        unmark(order)
+        unmark_undo_asked(order)
     claim = TrialClaim.objects.filter(activation=order, released_at=None).first()
     if claim:
         release_claim(claim, order, ended_now=late, now=now, by=by)

@@ -23,12 +23,12 @@ def is_late(order: Order, now: datetime.datetime) -> bool:
 
 def ask_staff(order: Order, *, why: str, now: datetime.datetime, by: str) -> None:
     """Leaves the (locked) order as it is and opens an incident that asks staff. Other orders of its trial wait."""
-    mark(order, now)
+    mark_undo_asked(order, now)
     add_event(order, "late_undo_asked", by=by, now=now, why=why)
     open_incident(order, partner="order", step="", code=LATE_UNDO, detail=why, now=now, params={"code": why})
 
 
-def mark(order: Order, now: datetime.datetime) -> None:
+def mark_undo_asked(order: Order, now: datetime.datetime) -> None:
     """Marks the (locked) order and its trial. New orders for that trial wait until the undoing is over."""
     for row in (order, order.trial):
         if row.undo_asked_at is None:
@@ -36,7 +36,7 @@ def mark(order: Order, now: datetime.datetime) -> None:
             row.save(update_fields=["undo_asked_at"])
 
 
-def unmark(order: Order) -> None:
+def unmark_undo_asked(order: Order) -> None:
     """Removes the mark from the order, and from its trial unless another order of the trial is marked."""
     order.undo_asked_at = None
     order.save(update_fields=["undo_asked_at"])
@@ -47,5 +47,5 @@ def unmark(order: Order) -> None:
 
 def end_question(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Removes the mark and ends the incident: staff accept the order as it is, or have chosen."""
-    unmark(order)
+    unmark_undo_asked(order)
     close_troubles(order, code=LATE_UNDO, now=now, by=by)

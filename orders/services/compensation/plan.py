@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from orders.db.compiled_sql import OneOf, Prepared
 from orders.models import BillingRecord, Dispatch, Order
 from orders.services.order_state import end_of
-from orders.services.outbox.acts import acts_of, records_of
+from orders.services.outbox.effects import acts_of, records_of
 from orders.services.outbox.enqueue import build_step
 from orders.services.planning import ended, is_closed, latest_shape
 from orders.steps import Phase

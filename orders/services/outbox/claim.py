@@ -12,9 +12,9 @@ from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
 from orders.db.compiled_sql import OneOf, Prepared, Slot, insert_rows, update_rows
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
-from orders.restored_guard import Standing, look
+from orders.restored_guard import RestoreState, read_restore_state
 from orders.services.held_processes import hold_processes, is_held
-from orders.services.outbox.acts import ACTED
+from orders.services.outbox.effects import ACTED
 from orders.services.outbox.outcome import WORKER_DIED, Outcome, Work
 from orders.services.outbox.record import note_losses, read_records, record_outcomes
 from orders.steps import Effect, Phase, channels_of, named
@@ -77,7 +77,7 @@ def claim(
     A first attempt freezes T (`now`) and the payload that `build` makes. Every later one sends the same bytes. If a
     worker died, its row is due again when the lease has run out. The open attempt is closed as lost.
     """
-    standing = look()
+    standing = read_restore_state()
     if standing.last_order:
         hold_processes(last_order=standing.last_order, last_event=standing.last_event, now=now)
     lost = idle and look_at_lost(now=now)
@@ -118,7 +118,7 @@ def _not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, i
     return {partner: room for partner, room in rooms.items() if partner not in paused}
 
 
-def _attempted_before(rows: Iterable[Dispatch], standing: Standing) -> set[int]:
+def _attempted_before(rows: Iterable[Dispatch], standing: RestoreState) -> set[int]:
     """The billing steps among these rows that were attempted before the database was restored."""
     ids = [row.pk for row in rows if row.channel == Dispatch.Channel.BILLING] if standing.last_attempt else []
     if not ids:
@@ -164,7 +164,7 @@ def _kinds(lost: bool, lost_first: bool) -> list[bool]:
     return [True, False] if lost and lost_first else [False, True] if lost else [False]
 
 
-def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool], standing: Standing) -> list[Dispatch]:
+def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool], standing: RestoreState) -> list[Dispatch]:
     """The longest due steps of each partner, as many as it has room for, locked, with all that building needs."""
     ids = next(filter(None, (_due_ids(rooms, now, lost, standing.restored) for lost in kinds)), [])
     if not ids:

@@ -14,8 +14,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from orders.db.compiled_sql import OneOf, Prepared, insert_rows, load_rows, update_rows
+from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order, OrderEvent
-from orders.services.order_state import SHANGHAI, add_event, add_events, convert_trials, end_of, event, lock_orders
+from orders.services.order_state import add_event, add_events, convert_trials, end_of, event, lock_orders
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record

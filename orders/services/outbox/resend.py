@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
+from orders.local_time import midnight
 from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
@@ -21,8 +22,8 @@ from orders.services.compensation.finish import given_up_undoing
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
 from orders.services.order_state import add_event, lock_order, refresh_states
-from orders.services.outbox.acts import bpm_acts, later_in_line, touched_since
 from orders.services.outbox.claim import paused_partners
+from orders.services.outbox.effects import bpm_acts, later_in_line, touched_since
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
@@ -89,7 +90,7 @@ class Judgement:
 
 
 @dataclass
-class Report:
+class ResendReport:
     """What a resend did: the judgements that it acted on."""
 
     judgements: list[Judgement] = field(default_factory=list)
@@ -99,7 +100,9 @@ class Report:
         return [row for row in self.judgements if not row.sends and row.verdict != LEFT_OUT]
 
 
-def judge(selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()) -> list[Judgement]:
+def judge_selection(
+    selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
+) -> list[Judgement]:
     """The dry run: what would happen to each selected step. Reads only."""
     waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
     for start in range(0, len(orders), AT_ONCE):
@@ -284,20 +287,19 @@ def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispat
     if selection.partner:
         wanted &= Q(channel__in=channels_of(selection.partner))
     if selection.since:
-        start = datetime.datetime.combine(selection.since, datetime.time(), timezone.get_default_timezone())
-        wanted &= Q(created_at__gte=start)
+        wanted &= Q(created_at__gte=midnight(selection.since))
     return rows.filter(wanted)
 
 
 def resend(
     selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
     open_partners: Collection[str] = (),
-) -> Report:  # fmt: skip
+) -> ResendReport:  # fmt: skip
     """Queues the selected steps again, order by order. Returns what was done and what was refused.
 
     Each order is judged anew under its lock, since it may have changed since a dry run.
     """
-    report = Report()
+    report = ResendReport()
     for number in _orders(selection).values_list("number", flat=True):
         with transaction.atomic():
             order = lock_order(number)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 
 from django.db.models import Q, QuerySet
 
-from orders.books import Finding
+from orders.books import Discrepancy
 from orders.content import canonical_json
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
@@ -39,16 +39,16 @@ def troubled(orders: Collection[Order]) -> set[int]:
     return compared | {numbers[job] for (job,) in jobs}
 
 
-def without_accepted(order: Order, findings: Iterable[Finding]) -> list[Finding]:
+def without_accepted(order: Order, discrepancies: Iterable[Discrepancy]) -> list[Discrepancy]:
     """Leaves out accepted rows of which we have no record. A record of ours would remember the acceptance itself."""
-    findings = list(findings)
-    if all(one.record for one in findings):
-        return findings
+    discrepancies = list(discrepancies)
+    if all(one.record for one in discrepancies):
+        return discrepancies
     kept = Difference.objects.filter(job_id=order.number, state=State.ACCEPTED)
     known = {_identity(row.kind, row.product_id, row.domain, row.detail) for row in kept}
     return [
         one
-        for one in findings
+        for one in discrepancies
         if one.record or _identity(one.kind, one.product_id, one.domain, one.detail) not in known
     ]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
 
-from orders.books import CREATE, DELETE, SETTLE, Finding
+from orders.books import CREATE, DELETE, SETTLE, Discrepancy
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.enqueue import build_step, enqueue
@@ -85,20 +85,20 @@ def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
     return dict(rows.order_by("-pk").values_list("order_id", "step"))
 
 
-class Fix:
+class FixPlan:
     """Decides which of a (locked) order's differences are corrected. Those that are left have a reason."""
 
     def __init__(self, order: Order, obstacle: Obstacle | None, *, reason: str, now: datetime.datetime):
         self.order, self.obstacle, self.reason, self.now = order, obstacle, reason, now
         self.restored = is_from_before_restore(order)
 
-    def judge(self, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Left | None]:
-        """For each finding, why it is left. None means that it is corrected."""
+    def judge(self, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord]) -> list[Left | None]:
+        """For each discrepancy, why it is left. None means that it is corrected."""
         self.claim = self._started_claim()
-        self.elsewhere = self._billed_elsewhere(findings)
-        return [self._why_left(one, records.get(one.record)) for one in findings]
+        self.elsewhere = self._billed_elsewhere(discrepancies)
+        return [self._why_left(one, records.get(one.record)) for one in discrepancies]
 
-    def _why_left(self, one: Finding, record: BillingRecord | None) -> Left | None:
+    def _why_left(self, one: Discrepancy, record: BillingRecord | None) -> Left | None:
         if one.remedy == SETTLE:
             return None
         if one.remedy not in {CREATE, DELETE}:
@@ -108,7 +108,7 @@ class Fix:
         if self.restored:
             return {"code": "restored"}
         if one.remedy == DELETE:
-            return None if self.reason or is_closed(self.order) else {"code": "stands"}
+            return None if self.reason or is_fully_undone(self.order) else {"code": "stands"}
         ends = record.cancel_time if record.state == Record.LIVE else record.cancelled_at
         if not (record.create_time and ends):
             return {"code": "no_times"}
@@ -134,16 +134,16 @@ class Fix:
         start = claim and claim.activation.start_at
         return claim if claim and (start is None or start <= self.now) else None
 
-    def _billed_elsewhere(self, findings: Iterable[Finding]) -> dict[str, str]:
+    def _billed_elsewhere(self, discrepancies: Iterable[Discrepancy]) -> dict[str, str]:
         """By domain: unknown order numbers for which a live record was found (`reconcile --numbers`)."""
-        if self.order.kind != Order.Kind.TRIAL or all(one.remedy != CREATE for one in findings):
+        if self.order.kind != Order.Kind.TRIAL or all(one.remedy != CREATE for one in discrepancies):
             return {}
         rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN)
         live = rows.filter(detail__theirs="live").values_list("domain", "job_id")
         return {domain.lower(): number for domain, number in live}
 
 
-def is_closed(order: Order) -> bool:
+def is_fully_undone(order: Order) -> bool:
     """Whether the order is withdrawn, rejected or compensated here. Then nothing of it must be billed any more."""
     if order.state == Order.State.FAILED:
         return order.undo_since is not None
@@ -151,11 +151,11 @@ def is_closed(order: Order) -> bool:
 
 
 def plan_fix(
-    row: Reconciliation, order: Order, findings: Iterable[Finding], *, now: datetime.datetime
+    row: Reconciliation, order: Order, discrepancies: Iterable[Discrepancy], *, now: datetime.datetime
 ) -> dict[str, Dispatch]:
     """Plans the steps that correct these differences, by remedy. They replace an earlier failed fix."""
-    again = [one.record for one in findings if one.remedy == CREATE]
-    gone = [one.named for one in findings if one.remedy == DELETE]
+    again = [one.record for one in discrepancies if one.remedy == CREATE]
+    gone = [one.named for one in discrepancies if one.remedy == DELETE]
     steps = {}
     if again:
         steps[CREATE] = _step(order, Step.FIX_CREATE, now, size=len(again), reconciliation=row.pk, fixes=again)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from django.db import transaction
 from django.db.models import F
 
-from orders.books import CREATE, SETTLE, Finding, Look
+from orders.books import CREATE, SETTLE, Discrepancy, OrderComparison
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.services.giving_up import billed_still, end_billed
@@ -27,7 +27,7 @@ from orders.services.reconciliation.differences import (
     tell_differences,
     without_accepted,
 )
-from orders.services.reconciliation.fixes import Fix, obstacles, plan_fix
+from orders.services.reconciliation.fixes import FixPlan, obstacles, plan_fix
 
 Record, Step = BillingRecord.State, Dispatch.Step
 SETTLED = {"live": Record.LIVE, "cancelled": Record.CANCELLED, "missing": Record.DELETED}
@@ -45,8 +45,8 @@ def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
 
 
 @transaction.atomic
-def keep_findings(
-    row: Reconciliation, order_id: int, findings: list[Finding], *, seen: Snapshot, fix: bool, by: str,
+def keep_discrepancies(
+    row: Reconciliation, order_id: int, discrepancies: list[Discrepancy], *, seen: Snapshot, fix: bool, by: str,
     now: datetime.datetime, reason: str = "",
 ) -> list[Difference] | None:  # fmt: skip
     """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
@@ -62,26 +62,28 @@ def keep_findings(
     obstacle = obstacles([order], now=now).get(order_id)
     if obstacle and obstacle.moving or snapshot(records.values()) != seen:
         return None
-    findings = _settle(order, without_accepted(order, findings), records)
-    findings = _drop_given_up(order, findings, records, now=now, by=by)
-    left = Fix(order, obstacle, reason=reason, now=now).judge(findings, records) if fix else [{}] * len(findings)
+    discrepancies = _settle(order, without_accepted(order, discrepancies), records)
+    discrepancies = _drop_given_up(order, discrepancies, records, now=now, by=by)
+    left = [{}] * len(discrepancies)
+    if fix:
+        left = FixPlan(order, obstacle, reason=reason, now=now).judge(discrepancies, records)
     known = first_found(of_order(order))
     note_checked(order, now=now)
     close_differences(of_order(order), by=by, now=now)
-    mended = [one for one, why in zip(findings, left, strict=True) if why is None]
+    mended = [one for one, why in zip(discrepancies, left, strict=True) if why is None]
     steps = plan_fix(row, order, mended, now=now)
-    rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(findings, left, strict=True)]
+    rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(discrepancies, left, strict=True)]
     keep_age(rows, known, now)
     rows = Difference.objects.bulk_create(rows, batch_size=500)
     tell_differences(order, by=by, now=now)
     end_what_is_over(order, by=by, now=now)
     convert_found_cancelled(order, by=by, now=now)
-    _note(row, order, steps, findings, reason=reason, by=by, now=now)
+    _note(row, order, steps, discrepancies, reason=reason, by=by, now=now)
     return rows
 
 
 def compare_order(
-    *, number: str, held: Look, fix: bool, reason: str, by: str, now: datetime.datetime
+    *, number: str, held: OrderComparison, fix: bool, reason: str, by: str, now: datetime.datetime
 ) -> list[Difference]:
     """Does `reconcile ORDER [--fix --reason TEXT]` for staff on the order's page. Returns the differences.
 
@@ -91,8 +93,8 @@ def compare_order(
     with transaction.atomic():
         order = lock_order(number)
         row = begin_reconciliation(by=by, now=now)
-        kept = keep_findings(
-            row, order.pk, held.findings, seen=held.seen, fix=fix, by=by, now=now, reason=reason.strip()
+        kept = keep_discrepancies(
+            row, order.pk, held.discrepancies, seen=held.seen, fix=fix, by=by, now=now, reason=reason.strip()
         )
         if kept is None:
             raise NotAllowedError("billing_under_way", number=number)
@@ -104,13 +106,13 @@ def compare_order(
     return kept
 
 
-def _settle(order: Order, findings: list[Finding], records: Mapping[int, BillingRecord]) -> list[Finding]:
+def _settle(order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord]) -> list[Discrepancy]:
     """Gives unknown records the state that the partner gave.
 
     A missing record that must exist counts as live here, and so as not billed.
     """
     changed, kept = [], []
-    for one in findings:
+    for one in discrepancies:
         if one.remedy == SETTLE:
             record = records[one.record]
             record.state = SETTLED[one.theirs]
@@ -125,17 +127,22 @@ def _settle(order: Order, findings: list[Finding], records: Mapping[int, Billing
 
 
 def _drop_given_up(
-    order: Order, findings: list[Finding], records: Mapping[int, BillingRecord], *, now: datetime.datetime, by: str
-) -> list[Finding]:
+    order: Order,
+    discrepancies: list[Discrepancy],
+    records: Mapping[int, BillingRecord],
+    *,
+    now: datetime.datetime,
+    by: str,
+) -> list[Discrepancy]:
     """Leaves out records that staff gave up taking back and that are not live any more: that is what was wanted."""
     billed = {pk for row in billed_still(order) for pk in row.records}
-    gone = [one for one in findings if one.record in billed and one.theirs != "live"]
+    gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone:
         record = records[one.record]
         record.state = SETTLED[one.theirs]
         record.save(update_fields=["state"])
     end_billed(order, now=now, by=by)
-    return [one for one in findings if one not in gone]
+    return [one for one in discrepancies if one not in gone]
 
 
 def _must_be_live(order: Order, record: BillingRecord) -> bool:
@@ -146,7 +153,7 @@ def _must_be_live(order: Order, record: BillingRecord) -> bool:
     return runs and shape.domains.filter(key=record.domain_key).exists()
 
 
-def _copy_times(record: BillingRecord, one: Finding) -> None:
+def _copy_times(record: BillingRecord, one: Discrepancy) -> None:
     """Takes the partner's times where our record has none. We never knew that it was sent."""
     created, ends = one.times
     record.create_time = record.create_time or created
@@ -157,7 +164,7 @@ def _copy_times(record: BillingRecord, one: Finding) -> None:
 
 
 def _difference(
-    row: Reconciliation, order: Order, one: Finding, left: dict | None, steps: Mapping[str, Dispatch], by: str,
+    row: Reconciliation, order: Order, one: Discrepancy, left: dict | None, steps: Mapping[str, Dispatch], by: str,
     now: datetime.datetime,
 ) -> Difference:  # fmt: skip
     """Makes a difference. If the question itself has settled it, it is over at once."""
@@ -176,10 +183,10 @@ def _difference(
 
 
 def _note(
-    row: Reconciliation, order: Order, steps: Mapping[str, Dispatch], findings: Iterable[Finding], *, reason: str,
-    by: str, now: datetime.datetime,
+    row: Reconciliation, order: Order, steps: Mapping[str, Dispatch], discrepancies: Iterable[Discrepancy], *,
+    reason: str, by: str, now: datetime.datetime,
 ) -> None:  # fmt: skip
-    settled = {one.domain: one.theirs for one in findings if one.remedy == SETTLE}
+    settled = {one.domain: one.theirs for one in discrepancies if one.remedy == SETTLE}
     if not steps and not settled:
         return
     add_event(

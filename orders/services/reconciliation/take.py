@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from django.db import transaction
 from django.db.models import QuerySet
 
-from orders.books import BooksSilentError, HeldRecord, ask
+from orders.books import BooksSilentError, HeldRecord, fetch_records
 from orders.db.compiled_sql import insert_rows, load_rows, update_rows
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
@@ -59,7 +59,7 @@ def ask_all(order: Order) -> list[HeldRecord]:
     jobs = [job_of(order)]
     if order.trial and order.trial.number not in jobs and failed.filter(lane=order.trial_id).exists():
         jobs.append(order.trial.number)
-    return [record for job in jobs for record in ask(job)]
+    return [record for job in jobs for record in fetch_records(job)]
 
 
 def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
@@ -99,7 +99,7 @@ def take(
         rows = stopped(order, step)
         if step and not rows:
             raise NotAllowedError("step_not_stopped", number=number, step=step)
-        differs, billed = open_differences(order).exists(), bool(billed_still(order))
+        differs, billed = open_record_differences(order).exists(), bool(billed_still(order))
         if why := why_not_take(order, stopped=bool(rows), differs=differs, billed=billed):
             raise why
         if rows:
@@ -110,7 +110,7 @@ def take(
             _take_differences(order, held)
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
-            _close_differences(open_differences(order), Difference.State.OVER, reason, by=by, now=now)
+            _close_differences(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
             tell_differences(order, by=by, now=now)
         _continue_order(order, now=now, by=by)
     return order
@@ -178,7 +178,7 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
 
 def _take_differences(order: Order, held: list[HeldRecord]) -> None:
     """Gives our records the partner's state, if the books are right afterwards. Raises NotAllowedError."""
-    if not open_differences(order).exists():
+    if not open_record_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
     if order.kind == Kind.CHANGE:
         raise NotAllowedError("change_without_records", number=order.trial_number)
@@ -320,7 +320,7 @@ def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now:
 def _after_accepting(
     order: Order, codes: set[str], held: list[HeldRecord], reason: str, *, now: datetime.datetime, by: str
 ) -> None:
-    differs = DIFFERENCE in codes and open_differences(order).exists()
+    differs = DIFFERENCE in codes and open_record_differences(order).exists()
     if differs or codes & {BILLED_NOT_ACTIVE, ACTED_BEFORE}:
         adopt(order if order.kind != Kind.CHANGE else order.trial, held)
     if DIFFERENCE in codes:
@@ -334,7 +334,7 @@ def _after_accepting(
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
 
 
-def open_differences(order: Order) -> QuerySet[Difference]:
+def open_record_differences(order: Order) -> QuerySet[Difference]:
     """The open differences with the partner's books. That BBOSS's list lacks an order is not about the books."""
     return order.differences.filter(state=Difference.State.OPEN).exclude(kind=Difference.Kind.NOT_LISTED)
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from integrations.database_deadline import LOOK, database_deadline
 from orders.people import spoken
-from orders.queries.pausing import steps
-from project.observability.status_report import status
+from orders.queries.paused_work import steps
+from project.observability.status_report import desk_status
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         with database_deadline(LOOK):
-            found = status(timezone.now())
+            found = desk_status(timezone.now())
         if options["json"]:
             self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
         else:
@@ -62,11 +62,11 @@ def lines(found: dict) -> list[str]:
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
         f"differences  {differences['open']} open{age_of_differences}{unbilled}",
         f"stuck        {found['stuck']}",
-        f"last backup  {backup(found['last_backup'])}",
+        f"last backup  {backup_line(found['last_backup'])}",
     ]
 
 
-def backup(row: dict | None) -> str:
+def backup_line(row: dict | None) -> str:
     return f"{row['made_at']} on {row['machine']}: {row['folder']}" if row else "none is known"
 
 

@@ -10,7 +10,7 @@ Manner = Literal["at_once", "drip", "reset"]
 
 
 @dataclass(frozen=True)
-class Call:
+class SandboxRequest:
     """One partner call: address, `Idempotency-Key`, `X-Request-Id` and the exact bytes (contract section 3.5)."""
 
     path: str
@@ -25,7 +25,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SandboxResponse:
     """HTTP status and body. `manner`: sent at once, byte by byte over `seconds`, or not at all (`reset`)."""
 
     status: int
@@ -41,6 +41,6 @@ def compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def json_answer(value: object, status: int = 200, **headers: str) -> Answer:
+def json_response(value: object, status: int = 200, **headers: str) -> SandboxResponse:
     """An answer with a JSON body."""
-    return Answer(status, compact(value).encode(), headers)
+    return SandboxResponse(status, compact(value).encode(), headers)

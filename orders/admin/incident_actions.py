@@ -19,7 +19,7 @@ from orders.errors import NotAllowedError
 from orders.models import Incident
 from orders.models.querysets import UNRESOLVED
 from orders.people import name_of
-from orders.queries.doubts import mark
+from orders.queries.doubts import mark_orders
 from orders.services.incident_desk import (
     acknowledge_incident,
     ignore_incident,
@@ -60,7 +60,7 @@ SERVICES = {
 }
 
 
-class NoteForm(forms.Form):
+class IncidentNoteForm(forms.Form):
     note = forms.CharField(label=_("Note"), required=False, max_length=500)
 
 
@@ -71,7 +71,7 @@ def sees_all_of(request: HttpRequest, incident: Incident) -> bool:
     return letters is None or not still.exclude(order__attribution__in=letters).exists()
 
 
-def offered(request: HttpRequest, incident: Incident) -> list[Act]:
+def offered_actions(request: HttpRequest, incident: Incident) -> list[Act]:
     """The actions that the user's rights and the incident's state allow."""
     if not request.user.has_perm(PERMISSION):
         return []
@@ -88,7 +88,7 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     """The first few stopped orders, and a link to resend all of them if the user may."""
     rows = limit(incident.affected.unresolved(), request.user)
     some = list(rows.select_related("order").order_by("-pk")[: SHOWN + 1])
-    mark(row.order for row in some)
+    mark_orders(row.order for row in some)
     may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
     query = urlencode({"partner": incident.partner, "code": incident.code, "incident": incident.pk})
     sent = incident.partner in Partner.values and incident.code not in BOOKS_ONLY
@@ -109,7 +109,10 @@ class IncidentActs:
         books_only = obj and obj.code in BOOKS_ONLY and obj.state in OPEN
         by_the_books = say("incident_by_the_books", {}) if books_only else ""
         context.update(
-            acts=offered(request, obj), act_form=NoteForm(), by_the_books=by_the_books, **stopped_by(request, obj)
+            acts=offered_actions(request, obj),
+            act_form=IncidentNoteForm(),
+            by_the_books=by_the_books,
+            **stopped_by(request, obj),
         )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
@@ -128,7 +131,7 @@ class IncidentActs:
 
     def answer_act(self, request, incident: Incident, act: Act) -> None:
         """Carries out the action, or says why not. If a colleague was faster, the message says who."""
-        form, before = NoteForm(request.POST), incident.owner
+        form, before = IncidentNoteForm(request.POST), incident.owner
         if not form.is_valid():
             messages.error(request, " ".join(form.errors["note"]))
             return

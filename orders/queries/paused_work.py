@@ -44,7 +44,7 @@ def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
 
 
 @dataclass(frozen=True)
-class Standing:
+class PauseInForce:
     """A pause in force, with the number of steps that wait for its end.
 
     `seconds`: how long one worker process needs for them at PARTNER_RATE. None if that sets no bound.
@@ -63,7 +63,7 @@ def work_off_seconds(steps: int) -> int | None:
     return math.ceil(steps / settings.PARTNER_RATE) if settings.PARTNER_RATE else None
 
 
-def standing_pauses(*, now: datetime.datetime) -> list[Standing]:
+def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
     """The pauses in force, by partner. One query if there are none, otherwise two."""
     pauses = list(Pause.objects.standing(now).order_by("partner"))
     if not pauses:
@@ -72,7 +72,7 @@ def standing_pauses(*, now: datetime.datetime) -> list[Standing]:
     counts = dict.fromkeys(PARTNERS.values(), 0)
     for channel, number in rows.annotate(number=Count("*")):
         counts[PARTNERS[channel]] += number
-    return [Standing(pause, counts[pause.partner]) for pause in pauses]
+    return [PauseInForce(pause, counts[pause.partner]) for pause in pauses]
 
 
 def oldest_due(*, now: datetime.datetime) -> dict[str, float]:

@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from orders.admin.pause import PERMISSION as PAUSE
-from orders.admin.standing import slept_through_for
+from orders.admin.pauses_in_force import slept_through_for
 from orders.error_codes import cause_of, title_of
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
-from orders.queries.pausing import Standing
+from orders.queries.paused_work import PauseInForce
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN
 from project.dashboard import figures
@@ -23,7 +23,7 @@ from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
 from project.dashboard.chart import DAYS, Column, columns_of
 from project.dashboard.health import PartnerHealth, Worker, partners_of, worker_of
-from project.dashboard.links import listing, orders
+from project.dashboard.links import listing, orders_link
 from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
 from project.dashboard.waiting import NOTHING, Waiting, waiting_of
 
@@ -99,7 +99,7 @@ class Dashboard:
             Number(_say(ngettext("%(n)d start day missed", "%(n)d start days missed", late), late), late, late_url,
                    "red"),
             Number(_say(ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting), waiting),
-                   waiting, orders(needs="somebody"), "amber"),
+                   waiting, orders_link(needs="somebody"), "amber"),
             _conflict_worry(self.conflicts),
         ]  # fmt: skip
 
@@ -122,7 +122,7 @@ def _conflict_worry(conflicts: Waiting | None) -> Number | None:
     return Number(_say(text, conflicts.number), conflicts.number, conflicts.url, "amber")
 
 
-def dashboard(user, *, now: datetime.datetime, pauses: Sequence[Standing] = ()) -> Dashboard:
+def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = ()) -> Dashboard:
     """Makes the dashboard for a user.
 
     It takes at most seven queries, besides those for the user's rights and scope, and one more for each paused partner.
@@ -158,9 +158,11 @@ def _fill_waiting(page: Dashboard, user) -> None:
     named = figures.waiting_orders(user)
     if user.has_perm("orders.view_order"):
         page.needing = needing_rows([row[1:4] for row in rows if row[0] == figures.NEEDING])
-        page.approvals = waiting_of(figures.AWAITING, told, named, orders(state__exact=Order.State.AWAITING_APPROVAL))
+        page.approvals = waiting_of(
+            figures.AWAITING, told, named, orders_link(state__exact=Order.State.AWAITING_APPROVAL)
+        )
         number = told.get(figures.RETURNED, NOTHING)[0]
-        page.returned = Number(_("Returned by BPM"), number, orders(needs="returned"), "amber")
+        page.returned = Number(_("Returned by BPM"), number, orders_link(needs="returned"), "amber")
     if user.has_perm("orders.view_difference"):
         page.differences = waiting_of(
             figures.DIFFERENCES, told, named, listing("orders_difference", state__exact="open")
@@ -174,7 +176,7 @@ def _unbilled(number: int) -> Number:
     text = ngettext(
         "%(n)d customer has service and no billing record", "%(n)d customers have service and no billing record", number
     )
-    return Number(text % {"n": number}, number, orders(needs="unbilled"), "red")
+    return Number(text % {"n": number}, number, orders_link(needs="unbilled"), "red")
 
 
 def _fill_orders(page: Dashboard, user, today: datetime.date) -> None:

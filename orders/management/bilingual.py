@@ -28,6 +28,6 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - taken)
 
 
-def said(text: str | Promise, code: str) -> str:
+def with_code(text: str | Promise, code: str) -> str:
     """A label or sentence in Chinese with its code: `归属未知 (attribution_unknown)`."""
     return f"{in_language('zh-hans', text)} ({code})"

@@ -12,7 +12,7 @@ from orders.models import Order
 from orders.queries.dry_run import Foreseen
 
 
-class ActCommand(BaseCommand):
+class OrderCommand(BaseCommand):
     """Asks the order's number, a reason and who it is; a refusal is one clear line.
 
     `DRY_RUN`: it has `--dry-run`, which says what will follow and changes nothing.
@@ -45,7 +45,7 @@ class ActCommand(BaseCommand):
             found = self.act(order, options, reason=reason.strip(), by=actor(by), now=now)
         except OrderError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{order}: {self.told(options)} by {actor(by)}{standing(found)}")
+        self.stdout.write(f"{order}: {self.told(options)} by {actor(by)}{state_suffix(found)}")
 
     def foresee(self, order: Order, options: dict, *, now: datetime.datetime) -> Iterable[Foreseen]:
         """What will follow. Raises NotAllowedError."""
@@ -68,7 +68,7 @@ def known(number: str) -> Order:
     return found
 
 
-def standing(order: Order | None) -> str:
+def state_suffix(order: Order | None) -> str:
     """` (state held: files)`."""
     if order is None:
         return ""

@@ -7,20 +7,20 @@ from django.utils import timezone
 
 from orders.admin.scope import limit
 from orders.models import Pause
-from orders.queries.pausing import Standing, slept_through, standing_pauses
+from orders.queries.paused_work import PauseInForce, pauses_in_force, slept_through
 
 
-def standing_for(request: HttpRequest) -> list[Standing]:
+def pauses_for(request: HttpRequest) -> list[PauseInForce]:
     """The pauses in force, with the number of waiting steps. Read once in a request. Empty for strangers."""
     if not hasattr(request, "standing_pauses"):
         staff = request.user.is_authenticated and request.user.is_staff
-        request.standing_pauses = standing_pauses(now=timezone.now()) if staff else []
+        request.standing_pauses = pauses_in_force(now=timezone.now()) if staff else []
     return request.standing_pauses
 
 
 def paused_for(request: HttpRequest) -> dict[str, Pause]:
     """The pauses in force, by partner."""
-    return {row.pause.partner: row.pause for row in standing_for(request)}
+    return {row.pause.partner: row.pause for row in pauses_for(request)}
 
 
 def slept_through_for(user, pause: Pause, *, now: datetime.datetime) -> list[str]:

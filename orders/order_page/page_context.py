@@ -7,17 +7,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from orders.admin.pauses_in_force import paused_for
 from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_seen
-from orders.admin.standing import paused_for
 from orders.models import Dispatch, Order
 from orders.order_page.bpm_task import task_url
 from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS, offered
-from orders.order_page.facts import facts_of
+from orders.order_page.decisions.registry import DECISIONS, offered_decisions
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung
+from orders.order_page.order_facts import facts_of
 from orders.order_page.tabs import Ask, differences_of, open_tab, tabs_of
-from orders.queries.doubts import mark
+from orders.queries.doubts import mark_orders
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
 from orders.services.schedules import find_schedule
 from orders.steps import PARTNERS
@@ -27,7 +27,7 @@ SHOWN = 5
 SOON = datetime.timedelta(seconds=5)
 
 
-def actor(request: HttpRequest) -> str:
+def request_actor(request: HttpRequest) -> str:
     """Who it is, as events name them."""
     return f"staff:{request.user.get_username()}"
 
@@ -41,10 +41,10 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         note_seen(request, order, f"order {tab.key}")
     ask = Ask(facts=facts, params=request.GET, mask=mask_for(shown), orders=orders)
     ladder = build_ladder(facts)
-    mark([order])
+    mark_orders([order])
     loaded = tab.load(ask)
     if "family" in loaded:
-        mark(member.order for member in loaded["family"].members)
+        mark_orders(member.order for member in loaded["family"].members)
     return {
         "order": order,
         "ladder": ladder,
@@ -88,7 +88,7 @@ def mask_for(shown: bool) -> Callable[[str], str]:
 
 def _buttons(request: HttpRequest, facts: Facts, here: Rung) -> dict:
     """The one right decision beside the cause, the rest for the menu."""
-    may = offered(facts, request.user.has_perm)
+    may = offered_decisions(facts, request.user.has_perm)
     right: Decision | None = DECISIONS.get(here.action)
     right = right if right in may else None
     return {"right": right, "menu": [row for row in may if row is not right]}

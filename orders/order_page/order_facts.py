@@ -26,7 +26,7 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
     """The order's steps that count, what stops it, which partners are down or paused, BPM's last word, whether it is
     late, how the partner's books differ, and which failed step of another order it waits behind.
     `paused`: the pauses that stand, where the caller has read them."""
-    steps, troubles, record = steps_of(order), troubles_of(order), last_record(order)
+    steps, troubles, record = shown_steps(order), troubles_of(order), last_record(order)
     accepted = any(row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE for row in steps)
     return Facts(
         order=order,
@@ -45,7 +45,7 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
     )
 
 
-def steps_of(order: Order) -> list[Dispatch]:
+def shown_steps(order: Order) -> list[Dispatch]:
     """The steps of plan and undoing, and what else is stuck (mails, traffic)."""
     rows = order.dispatches.current().filter(Q(position__lt=Phase.AFTER) | Q(state__in=STOPPED))
     return list(rows.order_by("position", "pk").defer("payload")[:MOST_STEPS])

@@ -4,7 +4,7 @@ import argparse
 import datetime
 import re
 
-from django.utils import timezone
+from orders.local_time import SHANGHAI
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
@@ -23,6 +23,6 @@ def moment(text: str) -> datetime.datetime:
         if not MOMENT.fullmatch(text):
             raise ValueError(text)
         wall = datetime.datetime.fromisoformat(text)
-        return wall.replace(tzinfo=timezone.get_default_timezone()).astimezone(datetime.UTC)
+        return wall.replace(tzinfo=SHANGHAI).astimezone(datetime.UTC)
     except (ValueError, OverflowError) as error:  # the year 1 has no such moment in UTC
         raise argparse.ArgumentTypeError(f"{text!r} is no moment (YYYY-MM-DDTHH:MM)") from error

@@ -16,7 +16,7 @@ class Refusal(Exception):
         super().__init__(f"{member}: {why}" + (f"（{path}）" if path != member else ""))
 
 
-def parse(body: bytes) -> dict:
+def parse_body(body: bytes) -> dict:
     """The request's body as an object. Raises Refusal for anything else, duplicate members and NaN included."""
     try:
         value = json.loads(body.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
@@ -41,30 +41,30 @@ def _refuse_constant(name: str) -> None:
     raise Refusal("body", f"不接受 {name}")
 
 
-def words(path: str, value: object) -> None:
+def string(path: str, value: object) -> None:
     """A string, which may be empty."""
     if not isinstance(value, str):
         raise Refusal(path, "应为字符串")
 
 
-def text(path: str, value: object) -> None:
+def filled_string(path: str, value: object) -> None:
     """A string that is not blank."""
-    words(path, value)
+    string(path, value)
     if not value.strip():
         raise Refusal(path, "不能为空")
 
 
-def whole(path: str, value: object) -> None:
+def whole_number(path: str, value: object) -> None:
     """A whole number, written as a number."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise Refusal(path, "应为整数")
 
 
-def one_of(*allowed: str) -> Check:
+def choice_of(*allowed: str) -> Check:
     """One of a few strings."""
 
     def check(path: str, value: object) -> None:
-        words(path, value)
+        string(path, value)
         if value not in allowed:
             raise Refusal(path, f"应为 {'、'.join(allowed)} 之一")
 
@@ -73,7 +73,7 @@ def one_of(*allowed: str) -> Check:
 
 def _moment(pattern: str, form: str) -> Check:
     def check(path: str, value: object) -> None:
-        words(path, value)
+        string(path, value)
         found = re.fullmatch(pattern, value, re.ASCII)
         try:
             datetime(*map(int, found.groups()))
