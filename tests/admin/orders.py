@@ -103,7 +103,9 @@ def billed():
 def held_for_files():
     name = "x_50004020027_20230920191212.xlsx"
     order = planned(S.HELD, held_because="files", first=False, trial=factories.TrialFactory(), info_security=name)
-    step(order, "check_files", "retrying", error_code="missing", error=f"{name}: no such file")
+    finding = {"file": name, "code": "missing", "message": "no such file", "why": {"code": "file_missing"}}
+    step(order, "check_files", "retrying", error_code="missing", error=f"{name}: no such file",
+         about={"findings": [finding]})  # fmt: skip
     return order
 
 
