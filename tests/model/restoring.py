@@ -7,7 +7,9 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
+from integrations.bboss.responses import Refused
 from orders import restored_guard
+from orders.errors import OrderError
 from orders.models import Order, OrderEvent, Pause
 from orders.services.held_processes import hold_processes
 from orders.services.outbox.effects import bpm_acts
@@ -66,10 +68,14 @@ class Restoring:
 
     @act
     def send_missing(self):
-        """BBOSS sends again what was lost."""
+        """BBOSS sends again what was lost. An order may be refused now, since others came first: the rest go on."""
+        refused = []
         for number in list(self.missing):
-            self._send(self.contents[number], self.calls[number])
-        return "" if self.missing else "nothing is missing"
+            try:
+                self._send(self.contents[number], self.calls[number])
+            except (OrderError, Refused) as refusal:
+                refused.append(f"{number}: {type(refusal).__name__}")
+        return ", ".join(refused)
 
     @act
     def bpm_says(self, number: str):

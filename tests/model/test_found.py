@@ -688,3 +688,18 @@ def test_what_is_given_back_ends_as_the_trials_last_change_says(desk):
     desk.mend("withdraw first")
     [end] = BillingRecord.objects.filter(order__number="T0").values_list("cancel_time", flat=True)
     assert end == shanghai("2023-09-29 23:59:59")
+
+
+def test_a_missing_order_that_is_refused_now_hides_nothing(desk):
+    """The model's own hole: the refusal ended the check before anything was quiet, so nothing was judged."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.copy()
+    desk.activation("A0", "T0", "")
+    desk.deliver()
+    desk.restore()
+    desk.word()
+    desk.activation("A1", "T0", "")
+    desk.check()  # ContentError: the trial has been activated already, name the new domains
+    desk.look()
+    assert desk.state("A1") != "in_progress"
