@@ -90,7 +90,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
-AXES_USERNAME_CALLABLE = "project.accounts.login_guard.name_of"
+AXES_USERNAME_CALLABLE = "project.accounts.login_guard.login_name"
 AXES_CLIENT_IP_CALLABLE = "project.accounts.login_guard.address_of"  # never a header that we do not trust
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)

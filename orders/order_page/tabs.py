@@ -61,11 +61,11 @@ def overview(ask: Ask) -> dict:
         "domains": domains[:6],
         "more_domains": len(domains) > 6,
         "family": family_of(ask.order, ask.orders),
-        "operator": operator_of(ask),
+        "operator": shown_operator(ask),
     }
 
 
-def operator_of(ask: Ask) -> dict[str, str]:
+def shown_operator(ask: Ask) -> dict[str, str]:
     """The customer's person, under the names that a mask knows."""
     order = ask.order
     said = {"operUser": order.oper_user, "operTel": order.oper_tel, "operMail": order.oper_mail}

@@ -18,7 +18,7 @@ def address_of(request: HttpRequest) -> str | None:
     return caller_address(request.META) or None
 
 
-def name_of(request: HttpRequest, credentials: dict | None) -> str:
+def login_name(request: HttpRequest, credentials: dict | None) -> str:
     """The name that was typed, cut to the column's length. No account's name is longer, but typed names may be."""
     return str((credentials or request.POST).get("username", ""))[:LONGEST_NAME]
 
