@@ -11,7 +11,7 @@ from integrations.models import HEARTBEAT_LIMIT, Breaker, CallCount, Heartbeat, 
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.time_cell import ago
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils.translation import override
 
 from orders.attachments.check import VERDICTS
-from orders.error_codes import CAUSES, UNKNOWN, cause_of
+from orders.incident_causes import CAUSES, UNKNOWN, cause_of
 from orders.models import Order
 
 ROOT = pathlib.Path(__file__).parent.parent

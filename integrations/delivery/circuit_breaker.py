@@ -3,6 +3,7 @@
 It opens after BREAKER_FAILURES transport failures in a row over at least three dispatches. While it is open, only one
 probe is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure costs no attempt. So an open breaker slows
 calls down, and never drops them. The first answer that is not a transport failure closes it.
+The settings' defaults stand in `project/environment.py`.
 """
 
 import datetime

@@ -12,7 +12,7 @@ from integrations.outbound.formats import encode
 from notifications import services as mail
 from notifications.mail_facts import MailFacts
 from notifications.services import mail_payload, write_mail
-from orders.error_codes import cause_of, title_of
+from orders.incident_causes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order
 from orders.services.outbox.outcome import Work
 

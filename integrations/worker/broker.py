@@ -3,8 +3,8 @@
 Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue, so a
 neighbour would answer a ping there, and nobody would notice a hung cluster (contract 3.9, Alive).
 
-Wake-ups have a key of their own. A thousand orders leave a thousand wake-ups, but one drain does the work of all. So
-whoever takes one removes the others.
+Wake-ups (`orders/services/outbox/enqueue.py::wake`) have a key of their own. A thousand orders leave a thousand
+wake-ups, but one drain does the work of all. So whoever takes one removes the others.
 """
 
 import logging

@@ -15,7 +15,7 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
 from orders.admin.time_cell import ago
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_page.error_details import of_attempt, of_step

@@ -17,7 +17,7 @@ from orders.admin.scope import Scoped
 from orders.admin.search import search_orders
 from orders.admin.time_cell import ago
 from orders.attachments.preview import findings_of
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from orders.models import Dispatch, OrderFiles
 from orders.people import actor_of
 from orders.queries.doubts import mark_orders

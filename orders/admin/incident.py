@@ -17,7 +17,7 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
 from orders.admin.time_cell import ago
-from orders.error_codes import cause_of, title_of
+from orders.incident_causes import cause_of, title_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS

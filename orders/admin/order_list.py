@@ -16,7 +16,7 @@ from orders.admin.filters import AHEAD, OwnAttributions, ServicesInWords, WordFi
 from orders.admin.search import search_orders
 from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.error_codes import Cause
+from orders.incident_causes import Cause
 from orders.models import InboundMessage
 
 ASK = _("Show the message below to BBOSS's engineers.")

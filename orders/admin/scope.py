@@ -1,4 +1,4 @@
-"""Which rows a user may see: those of orders of the user's attributions, on all pages alike.
+"""Which rows a user may see: those of orders of the user's attributions (provinces), on all pages alike.
 
 The user's account says whether it is limited, and to which attributions (`project.models.User`).
 

@@ -2,7 +2,8 @@
 
 Cheap checks run here: the name, the kind of file, its size, its first bytes. `orders.attachments.xlsx_probe` unpacks
 the file, in a process of its own with limits. It gets the same file, already open, so that nobody can exchange the file
-in between.
+in between. Its limits (unpacked size, entries, memory, processor time) stand there, the file's size and the time for
+all files here.
 """
 
 import contextlib
@@ -24,12 +25,12 @@ from orders.error_messages import say_why_in_english
 
 KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
 MAX_BYTES = 20 * 1024 * 1024
-SECONDS = 10.0  # for all files of an order: a drain must end within 20 s (contract 3.9, Alive)
+SECONDS_FOR_ALL = 10.0  # for all files of an order: a drain must end within 20 s (contract 3.9, Alive)
 NOT_LOOKED_AT = ""
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 PROBE = Path(__file__).with_name("xlsx_probe.py")
 VERDICTS = {
-    "too_large": {"code": "file_unpacked", "seconds": round(SECONDS)},
+    "too_large": {"code": "file_unpacked", "seconds": round(SECONDS_FOR_ALL)},
     "not_xlsx": {"code": "file_not_opened"},
     "encrypted": {"code": "file_encrypted"},
     "empty": {"code": "file_empty"},
@@ -71,7 +72,7 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
     is `bad_name`, wherever it leads. Anything but a regular file is `not_xlsx`. An unreadable file is `missing`. Takes
     at most ten seconds. Raises ProbeError.
     """
-    deadline, found = time.monotonic() + SECONDS, []
+    deadline, found = time.monotonic() + SECONDS_FOR_ALL, []
     for kind in KINDS:
         name = files.get(kind)
         if not name:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils.functional import Promise
 
 from orders.attachments.check import KINDS, is_named_right
-from orders.error_codes import Cause, cause_of
+from orders.incident_causes import Cause, cause_of
 from orders.models import Dispatch, Order
 
 ROWS = Path(__file__).with_name("xlsx_rows.py")

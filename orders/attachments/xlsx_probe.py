@@ -20,7 +20,7 @@ from xml.parsers import expat
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.xml.constants import SHARED_STRINGS
 
-SECONDS = 10
+CPU_SECONDS = 10
 MEMORY = 300 * 1024 * 1024
 UNPACKED = 100 * 1024 * 1024
 ENTRIES = 5000
@@ -225,7 +225,7 @@ def limit_resources() -> None:
     """Sets the limits of this process. They can't be lifted again."""
     for kind, value in (
         (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_NOFILE, 16),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),

@@ -9,7 +9,7 @@ from django.core.validators import MinValueValidator
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from orders.error_codes import Cause, cause_of
+from orders.incident_causes import Cause, cause_of
 from orders.local_time import midnight
 from orders.models import Dispatch, Order, OrderEvent
 from orders.order_page.error_details import of_step

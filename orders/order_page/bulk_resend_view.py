@@ -36,7 +36,7 @@ class ManyForm(forms.Form):
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
 
-def answer_many(pages, request: HttpRequest):
+def answer_bulk_resend(pages, request: HttpRequest):
     """GET: the filter, and what would happen. POST: it happens, if the selection is still the one that was seen."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
@@ -50,7 +50,7 @@ def answer_many(pages, request: HttpRequest):
         if numbers and form.cleaned_data["seen"] == digest:
             return _send(request, selection_of(numbers[:MOST], wanted), form.cleaned_data["reason"])
         form = _seen_anew(request, digest)
-    return pages.show(request, "many.html", title=_("Resend many"), chooser=chooser, form=form, most=MOST,
+    return pages.show(request, "bulk_resend.html", title=_("Resend many"), chooser=chooser, form=form, most=MOST,
                       carried=origin.said, kept=origin.params, without=origin.without(chooser),
                       **_dry_run(numbers, wanted))  # fmt: skip
 
@@ -98,7 +98,7 @@ def _send(request: HttpRequest, selection: Selection, reason: str):
     return redirect("admin:orders_order_resent", event.pk)
 
 
-def answer_result(pages, request: HttpRequest, event: int):
+def answer_bulk_resend_result(pages, request: HttpRequest, event: int):
     """How a resend is getting on; the page loads itself again while anything is under way."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
@@ -107,4 +107,6 @@ def answer_result(pages, request: HttpRequest, event: int):
         raise Http404
     results = results_of(row, pages.get_queryset(request))
     who, _person = actor_of(row.actor)
-    return pages.show(request, "many_result.html", title=_("Result of the resend"), event=row, who=who, **results)
+    return pages.show(
+        request, "bulk_resend_result.html", title=_("Result of the resend"), event=row, who=who, **results
+    )

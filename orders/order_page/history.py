@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.order_page.error_details import detail_text
 from orders.people import actor_of

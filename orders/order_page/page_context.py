@@ -19,7 +19,7 @@ from orders.order_page.order_facts import facts_of
 from orders.order_page.tabs import Ask, differences_of, open_tab, tabs_of
 from orders.queries.doubts import mark_orders
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
-from orders.services.schedules import find_schedule
+from orders.services.start_day_schedule import find_schedule
 from orders.steps import PARTNERS
 from orders.untrusted_text import bounded
 

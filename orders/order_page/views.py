@@ -7,7 +7,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 
 from orders.models import Order
-from orders.order_page.bulk_resend_view import answer_many, answer_result
+from orders.order_page.bulk_resend_view import answer_bulk_resend, answer_bulk_resend_result
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.download import answer_file
 from orders.order_page.page_context import page_context
@@ -68,9 +68,9 @@ class OrderPages:
     def many_view(self, request):
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return answer_many(self, request)
+        return answer_bulk_resend(self, request)
 
     def result_view(self, request, event: int):
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return answer_result(self, request, event)
+        return answer_bulk_resend_result(self, request, event)

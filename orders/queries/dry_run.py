@@ -12,8 +12,8 @@ from django.utils.translation import gettext, ngettext_lazy, override
 from django.utils.translation import gettext_lazy as _
 
 from orders.books import CREATE, DELETE, NOTHING, Discrepancy
-from orders.error_codes import cause_of
 from orders.error_messages import say_why
+from orders.incident_causes import cause_of
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo

@@ -4,7 +4,7 @@ import datetime
 
 from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Dispatch, Order
-from orders.services.schedules import find_schedule
+from orders.services.start_day_schedule import find_schedule
 
 RECORD = ("product_id", "domain", "info_type", "state")
 

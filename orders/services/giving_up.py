@@ -17,7 +17,7 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.after_giving_up import count_what_is_there, keep_what_is_live
-from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo, given_up_undoing, release_claim
+from orders.services.compensation.finish import finish_undo, given_up_undoing
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
@@ -27,6 +27,7 @@ from orders.services.outbox.release import release
 from orders.services.planning import open_claim
 from orders.services.reconciliation.held_records import by_identity, identity, owner, take_record
 from orders.services.reopening import plan_behind
+from orders.services.trials import WAITS_FOR_CLAIM, release_claim
 from orders.steps import FIXES, STEPS, named
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State

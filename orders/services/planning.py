@@ -19,7 +19,7 @@ from orders.plan import PlanFacts, PlannedStep, build_plan
 from orders.services.order_state import move_trial
 from orders.services.outbox.enqueue import build_step, enqueue, line_is_free, start_plan
 from orders.services.outbox.release import release
-from orders.services.schedules import find_schedule, make_schedule
+from orders.services.start_day_schedule import find_schedule, make_schedule
 from orders.states import set_held, set_state
 from orders.steps import STEPS, Effect, Phase, Step
 

@@ -1,4 +1,4 @@
-"""Ends trials (contract 3.8)."""
+"""How a trial ends, and how its claim is released (contract 3.8; 3.9, First claim)."""
 
 import datetime
 
@@ -8,8 +8,11 @@ from django.db.models.functions import Coalesce
 
 from orders.local_time import SHANGHAI
 from orders.models import Order, TrialClaim
-from orders.services.order_state import lock_orders, move_trial
-from orders.services.planning import CHANGES, ended, latest_shape, open_claim
+from orders.services.holds import settle_followers
+from orders.services.order_state import add_event, lock_orders, move_trial
+from orders.services.planning import CHANGES, CLOSED_FOR_GOOD, ended, latest_shape, open_claim
+
+WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
 
 
 def end_trials(*, now: datetime.datetime) -> int:
@@ -40,3 +43,19 @@ def _end(pk: int, now: datetime.datetime) -> bool:
             return False
         move_trial(trial, Order.State.ENDED, now=now, by="sweep")
     return True
+
+
+def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: datetime.datetime, by: str) -> None:
+    """Frees the (locked) trial. `ended_now`: it does not run on."""
+    trial = order.trial
+    claim.released_at = now
+    claim.save(update_fields=["released_at"])
+    add_event(trial, "claim_released", by=by, now=now, activation=order.number)
+    if trial.state == Order.State.CONVERTED:
+        new = claim.trial_was if claim.trial_was in CLOSED_FOR_GOOD else Order.State.TRIALING
+        if new == Order.State.TRIALING and (ended_now or ended(latest_shape(trial), now)):
+            new = Order.State.ENDED
+        move_trial(trial, new, now=now, by=by)
+    elif ended_now and trial.state == Order.State.TRIALING:
+        move_trial(trial, Order.State.ENDED, now=now, by=by)
+    settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)

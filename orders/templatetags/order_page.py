@@ -9,7 +9,7 @@ from orders.admin.chips import TONES, chip, chip_of
 from orders.admin.personal import masked_text
 from orders.admin.refusal_hints import why_refused
 from orders.admin.service_names import service_name
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from orders.models import Attempt
 from orders.order_page.error_details import of_attempt, of_step, of_trouble
 from orders.order_page.times import took

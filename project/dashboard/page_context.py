@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from orders.admin.pause import PERMISSION as PAUSE
 from orders.admin.pauses_in_force import slept_through_for
-from orders.error_codes import cause_of, title_of
+from orders.incident_causes import cause_of, title_of
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words

@@ -196,7 +196,7 @@ def test_every_wrong_file_in_the_messages_order(folder):
 
 
 def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch):
-    monkeypatch.setattr(check, "SECONDS", 0.0)
+    monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.0)
     books.write(folder, NAME, books.book())
     books.write(folder, TABLE, books.book())
     found = check_files(order_number=ORDER, files={"info_security": NAME, "info_security_table": TABLE})
@@ -208,7 +208,7 @@ def test_a_probe_that_takes_too_long(folder, monkeypatch, tmp_path):
     endless = tmp_path / "probe.py"
     endless.write_text("while True: pass")
     monkeypatch.setattr("orders.attachments.check.PROBE", endless)
-    monkeypatch.setattr("orders.attachments.check.SECONDS", 0.01)
+    monkeypatch.setattr("orders.attachments.check.SECONDS_FOR_ALL", 0.01)
     assert code_of() == "too_large"
 
 

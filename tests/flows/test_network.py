@@ -3,7 +3,7 @@
 import pytest
 
 from integrations.delivery.circuit_breaker import open_partners
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from orders.models import Attempt, BillingRecord, Dispatch
 from tests.flows.contents import trial
 from tests.partners.certificates import Authority

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils.translation import override
 
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from tests.flows import contents
 from tests.flows.test_breaker import fail_until_open, quick_breaker, trial  # noqa: F401  a fixture
 

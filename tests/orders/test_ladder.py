@@ -5,7 +5,7 @@ import datetime
 import pytest
 from django.utils.translation import override
 
-from orders.error_codes import UNKNOWN
+from orders.incident_causes import UNKNOWN
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Trouble

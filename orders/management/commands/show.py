@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from orders.management.bilingual import both, in_language, padded, with_code, word
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.people import spoken

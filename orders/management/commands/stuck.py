@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from orders.error_codes import cause_of
+from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language, with_code
 from orders.management.date_arguments import day
 from orders.models import Difference, Dispatch, Order

@@ -4,8 +4,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from orders.books import HeldRecord
-from orders.error_codes import cause_of
 from orders.errors import NotAllowedError
+from orders.incident_causes import cause_of
 from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer, sentences
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from orders.admin.pauses_in_force import paused_for
 from orders.books import BooksSilentError
-from orders.error_codes import cause_of
 from orders.errors import OrderError
+from orders.incident_causes import cause_of
 from orders.models import Order, OrderEvent
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.decisions.registry import DECISIONS

@@ -4,8 +4,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.attachments.preview import findings_of
-from orders.error_codes import cause_of
 from orders.errors import NotAllowedError
+from orders.incident_causes import cause_of
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
 from orders.order_page.error_details import of_finding

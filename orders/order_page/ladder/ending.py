@@ -5,7 +5,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from orders.error_codes import Cause, cause_of
+from orders.incident_causes import Cause, cause_of
 from orders.models import Dispatch, Order
 from orders.order_page.error_details import of_trouble
 from orders.order_page.ladder.steps import Facts, Rung, Text, from_steps

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.error_codes import CAUSES, Cause, cause_of
+from orders.incident_causes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order, Pause
 from orders.order_page.error_details import detail_text, of_finding, of_step
 from orders.people import actor_of

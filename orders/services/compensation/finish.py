@@ -11,14 +11,14 @@ from orders.services.compensation.late import unmark_undo_asked
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.compensation.start import give_ending
 from orders.services.holds import settle_followers
-from orders.services.order_state import add_event, move_trial
+from orders.services.order_state import move_trial
 from orders.services.outbox.effects import acts_of, records_of
 from orders.services.outbox.enqueue import line_is_free
-from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape, open_claim
+from orders.services.planning import open_claim
+from orders.services.trials import WAITS_FOR_CLAIM, release_claim
 from orders.steps import STEPS
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
-WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
 
 
 def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
@@ -161,19 +161,3 @@ def _end_again(trial: Order, now: datetime.datetime, by: str) -> None:
     nothing = not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
     if nothing and trial.state == Order.State.TRIALING and line_is_free(trial.pk) and open_claim(trial) is None:
         move_trial(trial, Order.State.ENDED, now=now, by=by)
-
-
-def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: datetime.datetime, by: str) -> None:
-    """Frees the (locked) trial. `ended_now`: it does not run on."""
-    trial = order.trial
-    claim.released_at = now
-    claim.save(update_fields=["released_at"])
-    add_event(trial, "claim_released", by=by, now=now, activation=order.number)
-    if trial.state == Order.State.CONVERTED:
-        new = claim.trial_was if claim.trial_was in CLOSED_FOR_GOOD else Order.State.TRIALING
-        if new == Order.State.TRIALING and (ended_now or ended(latest_shape(trial), now)):
-            new = Order.State.ENDED
-        move_trial(trial, new, now=now, by=by)
-    elif ended_now and trial.state == Order.State.TRIALING:
-        move_trial(trial, Order.State.ENDED, now=now, by=by)
-    settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)

@@ -16,7 +16,7 @@ from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troub
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import enqueue, wake
 from orders.services.outbox.release import release
-from orders.services.schedules import schedule_name
+from orders.services.start_day_schedule import schedule_name
 from orders.states import set_held, set_state, set_undo_mark
 from orders.steps import FIXES, Phase
 

@@ -6,10 +6,8 @@ accepted it, or may have. A refused step leaves its records as they were.
 """
 
 import datetime
-import random
 from collections.abc import Iterable
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
@@ -19,6 +17,7 @@ from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.order_state import add_event, add_events, convert_trials, end_of, event, lock_orders
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.outcome import ACTED_BEFORE, Outcome
+from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
 from orders.steps import STEPS, Effect, Phase
@@ -55,7 +54,6 @@ LOST_CANCELS = Prepared(
         .values_list("pk", "order_id")
     )
 )  # cancelled when the trial's creation met it, and staff have not accepted that
-FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
 ROW = [
     "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
     "may_have_acted", "error_params",
@@ -148,7 +146,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         row.next_try_at = now
     elif outcome.result == Result.HELD:
         row.state, row.next_try_at = State.RETRYING, now + FILES_AGAIN
-    elif outcome.result == Result.RETRY and _try_again(row, outcome, now):
+    elif outcome.result == Result.RETRY and try_again(row, outcome, now):
         pass
     else:
         row.state, row.next_try_at = State.FAILED, None
@@ -170,26 +168,6 @@ def _still_wanted(row: Dispatch) -> bool:
     if row.state == State.FAILED:
         return not STEPS[row.step].moot
     return row.channel == Channel.BILLING and row.may_have_acted
-
-
-def _try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
-    """Sets the next try by the retry schedule, with jitter, and not before the partner's Retry-After.
-
-    Returns False if the tries are used up.
-    """
-    waits = settings.DISPATCH_RETRY_SECONDS
-    left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the schedule may be shorter now
-    if outcome.free:
-        wait = max(settings.BREAKER_PROBE_SECONDS, outcome.retry_after or 0)
-        row.state, row.next_try_at = State.RETRYING, now + datetime.timedelta(seconds=wait)
-        return True
-    if left == 0:
-        return False
-    wait = waits[len(waits) - left]
-    wait = max(wait * random.uniform(0.9, 1.1), outcome.retry_after or 0)
-    row.state, row.tries_left = State.RETRYING, left - 1
-    row.next_try_at = now + datetime.timedelta(seconds=wait)
-    return True
 
 
 def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str) -> list[OrderEvent]:

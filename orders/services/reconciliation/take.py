@@ -14,7 +14,7 @@ from orders.books import BooksSilentError, HeldRecord, fetch_records
 from orders.db.compiled_sql import insert_rows, load_rows, update_rows
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
-from orders.services.compensation.finish import WAITS_FOR_CLAIM, finish_undo
+from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import end_question
 from orders.services.giving_up import billed_still, end_billed, give_restore_up, settle_given_up
 from orders.services.holds import settle_followers
@@ -36,6 +36,7 @@ from orders.services.planning import latest_shape
 from orders.services.reconciliation.differences import tell_differences
 from orders.services.reconciliation.held_records import as_meant, by_identity, by_name, identity, owner, take_record
 from orders.services.restores import is_from_before_restore
+from orders.services.trials import WAITS_FOR_CLAIM
 from orders.steps import STEPS, Effect
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State

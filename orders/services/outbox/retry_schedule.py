@@ -1,0 +1,31 @@
+"""When a step that failed for now is tried again (contract 3.5, 3.7; the setting DISPATCH_RETRY_SECONDS)."""
+
+import datetime
+import random
+
+from django.conf import settings
+
+from orders.models import Dispatch
+from orders.services.outbox.outcome import Outcome
+
+FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
+
+
+def try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
+    """Sets the next try by the schedule, with jitter of a tenth, and not before the partner's Retry-After; unsaved.
+
+    While the partner's breaker is open, a failure uses up no try. Returns False if the tries are used up.
+    """
+    waits = settings.DISPATCH_RETRY_SECONDS
+    left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the schedule may be shorter now
+    if outcome.free:
+        wait = max(settings.BREAKER_PROBE_SECONDS, outcome.retry_after or 0)
+        row.state, row.next_try_at = Dispatch.State.RETRYING, now + datetime.timedelta(seconds=wait)
+        return True
+    if left == 0:
+        return False
+    wait = waits[len(waits) - left]
+    wait = max(wait * random.uniform(0.9, 1.1), outcome.retry_after or 0)
+    row.state, row.tries_left = Dispatch.State.RETRYING, left - 1
+    row.next_try_at = now + datetime.timedelta(seconds=wait)
+    return True
