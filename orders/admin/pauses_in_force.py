@@ -12,10 +12,10 @@ from orders.queries.paused_work import PauseInForce, pauses_in_force, slept_thro
 
 def pauses_for(request: HttpRequest) -> list[PauseInForce]:
     """The pauses in force, with the number of waiting steps. Read once in a request. Empty for strangers."""
-    if not hasattr(request, "standing_pauses"):
+    if not hasattr(request, "pauses_in_force"):
         staff = request.user.is_authenticated and request.user.is_staff
-        request.standing_pauses = pauses_in_force(now=timezone.now()) if staff else []
-    return request.standing_pauses
+        request.pauses_in_force = pauses_in_force(now=timezone.now()) if staff else []
+    return request.pauses_in_force
 
 
 def paused_for(request: HttpRequest) -> dict[str, Pause]:

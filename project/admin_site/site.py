@@ -15,7 +15,7 @@ from project.admin_site.paging import CappedPaginator
 
 # Dotted paths: these modules use the apps' admin, which registers here first.
 DASHBOARD, RESTORED_PAGE = "project.dashboard.page_context.dashboard", "project.restored_page.restored_page"
-STANDING = "orders.admin.pauses_in_force.pauses_for"
+PAUSES = "orders.admin.pauses_in_force.pauses_for"
 
 
 class DeskAdminSite(AdminSite):
@@ -37,7 +37,7 @@ class DeskAdminSite(AdminSite):
     def each_context(self, request):
         """Adds what every page shows at its top: paused partners, and a database that counts as restored."""
         return super().each_context(request) | {
-            "pauses": import_string(STANDING)(request),
+            "pauses": import_string(PAUSES)(request),
             "desk_restored": request.user.is_staff and is_restored(),
         }
 
@@ -56,7 +56,7 @@ class DeskAdminSite(AdminSite):
         return import_string(RESTORED_PAGE)(request, self)
 
     def index(self, request, extra_context=None):
-        pauses = import_string(STANDING)(request)
+        pauses = import_string(PAUSES)(request)
         figures = import_string(DASHBOARD)(request.user, now=timezone.now(), pauses=pauses)
         return super().index(request, {"desk": figures, **(extra_context or {})})
 
