@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.filters import day_filter
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly
+from orders.people import name_of
 
 
 @admin.register(LogEntry)
@@ -14,14 +15,18 @@ class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     """Django's own log. Orders have their own events; nothing is written to both."""
 
     ordering = ["-pk"]
-    list_display = ["action_time", "user", "content_type", "object_repr", "what"]
+    list_display = ["action_time", "who", "content_type", "object_repr", "what"]
     list_filter = ["action_flag", day_filter("action_time", _("at"), parameter="at")]
     list_select_related = ["user", "content_type"]
     search_fields = ["user__username__exact", "object_id__exact"]
     search_help_text = _("the whole user name, or the number of the object")
     sortable_by = []
-    fields = ["action_time", "user", "content_type", "object_id", "object_repr", "what"]
-    readonly_fields = ["what"]
+    fields = ["action_time", "who", "content_type", "object_id", "object_repr", "what"]
+    readonly_fields = ["who", "what"]
+
+    @admin.display(description=_("by"))
+    def who(self, entry):
+        return name_of(entry.user.get_username())
 
     @admin.display(description=_("what was done"))
     def what(self, entry):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import connection
 from django.template.defaultfilters import striptags
 from django.test.utils import CaptureQueriesContext
@@ -105,6 +106,18 @@ def test_a_waiver_names_the_person_and_bpms_records_stay_as_bpm_has_them(member,
     shown = text_of(member("工程师"), reverse(f"admin:{name}", args=[ours.pk] if name.endswith("_change") else []))
     assert "王敏" in shown
     assert ("staff:wangmin2" in shown) == name.endswith("list")
+
+
+def test_the_journal_tells_people_of_one_name_apart(member):
+    for account in ("wangmin", "wangmin2"):
+        user = factories.UserFactory(username=account, display_name="王敏")
+    entry = LogEntry.objects.create(user=user, object_repr="x", action_flag=CHANGE, change_message="x")
+    staff = member("审计员")
+    for url in (
+        reverse("admin:admin_logentry_changelist"),
+        reverse("admin:admin_logentry_change", args=[entry.pk]),
+    ):
+        assert "王敏（wangmin2）" in text_of(staff, url)
 
 
 def test_many_people_take_one_query(member):
