@@ -8,12 +8,14 @@ from django.contrib.auth.models import Group, Permission
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from notifications.masks import mask_mail, mask_phone
 from orders.admin.scope import attributions_of
 from project.accounts.permission_words import permission_words
 from project.models import User
 
 GIVES_ALL = ["is_superuser", "user_permissions"]
 CHECK_BOXES = {"groups", "attributions"}
+MASKED = {"phone": "phone_masked", "email": "mail_masked"}
 AWAY = _("For colleagues to read. The desk hands nothing over by itself.")
 
 
@@ -46,7 +48,7 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
     """
 
     form = StaffForm
-    list_display = ["username", "display_name", "phone", "letters", "is_staff", "is_active", "is_superuser"]
+    list_display = ["username", "display_name", "phone_masked", "letters", "is_staff", "is_active", "is_superuser"]
     list_filter = ["is_staff", "is_active", "limited", "groups"]
     search_fields = ["username", "display_name", "email"]
     filter_horizontal = ["user_permissions"]
@@ -67,11 +69,23 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("attributions")
 
+    def get_search_fields(self, request):
+        """Searches only in fields that the user may read."""
+        return [name for name in self.search_fields if name not in MASKED or self.has_change_permission(request)]
+
     @admin.display(description=_("attributions"))
     def letters(self, user):
         if not user.limited:
             return _("all")
         return ", ".join(str(row) for row in user.attributions.all()) or _("none: sees nothing")
+
+    @admin.display(description=_("phone"))
+    def phone_masked(self, user):
+        return mask_phone(user.phone)
+
+    @admin.display(description=_("mail"))
+    def mail_masked(self, user):
+        return mask_mail(user.email)
 
     def has_add_permission(self, request):
         return super().has_add_permission(request) and attributions_of(request.user) is None
@@ -84,19 +98,20 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
         return request.user.is_superuser and super().has_delete_permission(request, obj)
 
     def get_fieldsets(self, request, obj=None):
-        """Hides the password from users who may only look.
+        """Hides the password from users who may only look, and masks phone and mail address.
 
-        Its hash tells them nothing, and they can't set a new one.
+        The password's hash tells them nothing, and they can't set a new one.
         """
         parts = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return parts
         return [
-            (title, more | {"fields": [name for name in more["fields"] if name != "password"]}) for title, more in parts
+            (title, more | {"fields": [MASKED.get(name, name) for name in more["fields"] if name != "password"]})
+            for title, more in parts
         ]
 
     def get_readonly_fields(self, request, obj=None):
-        fixed = super().get_readonly_fields(request, obj)
+        fixed = [*super().get_readonly_fields(request, obj), *MASKED.values()]
         return fixed if request.user.is_superuser else [*fixed, *GIVES_ALL]
 
 

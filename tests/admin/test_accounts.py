@@ -96,6 +96,13 @@ def test_the_list_shows_names_and_limits_and_finds_both(member):
     assert "无：看不到任何订单" in manager.get(reverse("admin:project_user_changelist") + "?q=李").text
 
 
+@pytest.mark.parametrize("role, number", [("管理员", 1), ("审计员", 0)])
+def test_mail_addresses_are_searched_by_those_who_may_read_them(member, role, number):
+    factories.UserFactory(email="wang@example.com")
+    found = member(role).get(reverse("admin:project_user_changelist") + "?q=wang@ex")
+    assert found.context["cl"].result_count == number
+
+
 def test_who_is_deleted_leaves_nobody_without_an_account(member):
     user = factories.UserFactory()
     left = factories.UserFactory(deputy=user)

@@ -36,6 +36,7 @@ FIELDS = {
     "notifications_contact": {"name": NAME, "mail": MAIL, "tel": PHONE},
     "integrations_breaker": {"last_error": SAID},
     "orders_reconciliation": {"error": SAID},
+    "project_user": {"phone": PHONE, "email": MAIL},
 }
 
 
