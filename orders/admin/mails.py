@@ -19,6 +19,7 @@ from orders.admin.chips import chip
 from orders.admin.personal import PERMISSION
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, limit
+from orders.local_time import midnight
 from orders.models import Dispatch, Province
 
 MASKED = _("Phones, mails and names of people are masked.")
@@ -34,9 +35,9 @@ def log_opened(request, obj) -> None:
 
     It writes one entry for each user, object and day.
     """
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    today = midnight(timezone.localdate())
     kind, message = ContentType.objects.get_for_model(obj), gettext("personal data shown")
-    seen = LogEntry.objects.filter(user=request.user, content_type=kind, object_id=obj.pk, action_time__gte=midnight)
+    seen = LogEntry.objects.filter(user=request.user, content_type=kind, object_id=obj.pk, action_time__gte=today)
     if not seen.filter(change_message=message).exists():
         LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, message, single_object=True)
 

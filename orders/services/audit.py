@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.errors import NotAllowedError, check_reason
+from orders.local_time import midnight
 from orders.models import Order, OrderEvent
 from orders.models.proxies import open_conflicts
 from orders.services.order_state import add_event, lock_order
@@ -17,8 +18,8 @@ def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: da
 
     Without an order (a message that names no order of ours) it is once for each person, `where` and day.
     """
-    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen", actor=by[:160], at__gte=midnight)
+    today = midnight(timezone.localdate(now))
+    seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen", actor=by[:160], at__gte=today)
     if (seen if order else seen.filter(data__where=where)).exists():
         return False
     add_event(order, "personal_data_seen", by=by, now=now, where=where)
