@@ -30,7 +30,7 @@ ORDERS = """
 INSERT INTO orders_order (id, number, kind, state, held_because, decision, undo_to, withdrawal_idh, trial_number, first,
   enterprise_id, enterprise_name, cp_id, user_id, oper_user, oper_tel, oper_mail, prod_type, product_id, billing_method,
   data_flow, info_security, info_security_table, busi_info, biz_start, bpm_process, content, content_hash, trans_idh,
-  received_at, planned_at, attribution_id, service_type_id, plans, in_effect, proceeded)
+  received_at, planned_at, attribution_id, service_type_id, plans, in_effect, proceeded, given)
 SELECT id, number, kind, state, CASE WHEN state = 'held' THEN 'files' ELSE '' END, '', '', '',
   CASE WHEN kind = 'trial' THEN '' ELSE '100T' || lpad((id / 3)::text, 9, '0') END, id %% 2 = 0,
   '100A' || lpad((id / 10)::text, 14, '0'),
@@ -39,7 +39,7 @@ SELECT id, number, kind, state, CASE WHEN state = 'held' THEN 'files' ELSE '' EN
   '80171614', '1458', '张三', '13700000000', 'zs@example.com', '1', '61' || lpad(id::text, 9, '0'), '1', '100',
   '', '', '',
   day + (id %% 20)::int, '', jsonb_build_object('OrderNum', number), md5(id::text), md5(id::text), at, at,
-  letters, (1 + id %% 4)::text, 1, kind = 'change', false
+  letters, (1 + id %% 4)::text, 1, kind = 'change', false, '[]'
 FROM facts"""
 DOMAINS = """
 INSERT INTO orders_orderdomain (order_id, name, key)
@@ -68,8 +68,8 @@ INSERT INTO approvals_approvalrecord (record_id, order_id, source, node, node_na
 SELECT 'bpm-' || id, id, 'bpm', 'sa-review', '政企SA审批', 'pass', 'zhangsan' || id %% 50, '同意', at, false, '', at
 FROM facts WHERE kind = 'activation'"""
 INCIDENT = """
-INSERT INTO orders_incident (partner, step, code, state, detail, first_at, last_at, count, note)
-VALUES ('bpm', 'start_bpm', '400', 'open', '', now(), now(), 1, '')"""
+INSERT INTO orders_incident (partner, step, code, words, state, detail, first_at, last_at, count, note)
+VALUES ('bpm', 'start_bpm', '400', '', 'open', '', now(), now(), 1, '')"""
 AFFECTED = """
 INSERT INTO orders_affectedorder (incident_id, order_id, detail, since, accepted_by, reason)
 SELECT (SELECT max(id) FROM orders_incident), id, '', at, '', '' FROM facts WHERE state IN ('failed', 'held')"""

@@ -26,9 +26,9 @@ OLD = "now() - interval '200 days'"
 UNFINISHED = 10  # of so many attempts one stays
 MESSAGES = f"""
 INSERT INTO orders_inboundmessage (received_at, remote_address, trans_ido, trans_idh, order_number, http_status,
-  rsp_code, rsp_desc, biz_code, hint, body)
+  rsp_code, rsp_desc, biz_code, hint, body, signed, sha256)
 SELECT {OLD} + n * interval '1 second' / 10, '10.0.0.1', md5(n::text), md5(n::text), 'X' || n, 200, '00000', 'Success',
-  '0000', '', repeat('{{"OrderNum": "100A230920170126001"}}', 30)
+  '0000', '', repeat('{{"OrderNum": "100A230920170126001"}}', 30), true, ''
 FROM generate_series(1, %s) AS n"""
 ATTEMPTS = f"""
 INSERT INTO orders_attempt (dispatch_id, number, request_id, started_at, finished_at, outcome, http_status, answer,
