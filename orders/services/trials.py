@@ -46,7 +46,11 @@ def _end(pk: int, now: datetime.datetime) -> bool:
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: datetime.datetime, by: str) -> None:
-    """Frees the (locked) trial. `ended_now`: it does not run on."""
+    """Frees the (locked) trial. `ended_now`: it does not run on.
+
+    Called when the activation's undoing is finished (`compensation/finish.py::finish_undo`), or when staff give up or
+    accept what is left of it (`giving_up.py`).
+    """
     trial = order.trial
     claim.released_at = now
     claim.save(update_fields=["released_at"])

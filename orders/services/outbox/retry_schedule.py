@@ -1,4 +1,7 @@
-"""When a step that failed for now is tried again (contract 3.5, 3.7; the setting DISPATCH_RETRY_SECONDS)."""
+"""When a step that failed for now is tried again (contract 3.5, 3.7; the setting DISPATCH_RETRY_SECONDS).
+
+The settings' defaults stand in `project/environment.py`.
+"""
 
 import datetime
 import random
