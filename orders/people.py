@@ -21,13 +21,13 @@ ACTORS = {
 
 
 def _read() -> Mapping[str, str]:
-    """{account: its display name}, with the account where several people have that name."""
-    rows = get_user_model().objects.exclude(display_name="").values_list("username", "display_name")
-    named = dict(rows)
-    often = Counter(named.values())
+    """{account: its display name}, with the account if somebody else goes by that name too."""
+    named = dict(get_user_model().objects.values_list("username", "display_name"))
+    often = Counter(name or account for account, name in named.items())
     return {
         account: name if often[name] == 1 else _("%(name)s (%(account)s)") % {"name": name, "account": account}
         for account, name in named.items()
+        if name
     }
 
 
