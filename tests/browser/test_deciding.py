@@ -40,7 +40,7 @@ def test_an_approval_timeline(visit):
     text = page.locator(".order-tab").inner_text()
     assert "审批" in text
     page.goto(f"/admin/approvals/approvalrecord/?q={number}")
-    operators = page.locator("td.field-operator").all_inner_texts()
+    operators = page.locator("td.field-who").all_inner_texts()
     assert operators
     assert all(operator in text for operator in operators)
 
