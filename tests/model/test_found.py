@@ -703,3 +703,20 @@ def test_a_missing_order_that_is_refused_now_hides_nothing(desk):
     desk.check()  # ContentError: the trial has been activated already, name the new domains
     desk.look()
     assert desk.state("A1") != "in_progress"
+
+
+def test_so_does_an_activation_whose_lost_cancel_a_forced_repeat_finds(desk):
+    """The repeat of the trial's creation finds its record cancelled, not the creation itself."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.resend("T0", force=True, channel="")
+    desk.claim("bigdata", room=1)
+    desk.copy()
+    desk.call("ok")
+    desk.wait(90)
+    desk.activation("A0", "T0", "")
+    desk.deliver()
+    desk.land()
+    desk.restore()
+    desk.check()
+    desk.mend("withdraw first")

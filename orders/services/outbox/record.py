@@ -9,11 +9,12 @@ import datetime
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from orders.db.compiled_sql import OneOf, Prepared, insert_rows, load_rows, update_rows
 from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order, OrderEvent
+from orders.services.incidents import DIFFERENCE
 from orders.services.order_state import add_event, add_events, convert_trials, end_of, event, lock_orders
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.outcome import ACTED_BEFORE, Outcome
@@ -25,7 +26,7 @@ from orders.steps import STEPS, Effect, Phase
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 Kind = Order.Kind
 ONLY_THERE = {Effect.CANCEL, Effect.EXTEND}  # only records that are at the big-data side can be cancelled or extended
-FOUND_AT_CREATION = Q(incident__step=Step.CREATE_TRIAL, incident__code=ACTED_BEFORE)
+MAKES_LIVE = [Step.CREATE_TRIAL, Step.EXTEND_TRIAL, Step.RESTORE_TRIAL]
 ENDS_ANEW = {Effect.CREATE, Effect.EXTEND}
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at"]
 ORDERS_OF = Prepared(
@@ -45,15 +46,18 @@ LOST_CANCELS = Prepared(
     lambda: (
         BillingRecord.objects.filter(
             OneOf("order_id", "trials"),
-            ~Exists(AffectedOrder.objects.filter(FOUND_AT_CREATION, order=OuterRef("order")).exclude(accepted_by="")),
+            ~Exists(
+                AffectedOrder.objects.filter(
+                    order=OuterRef("order"), incident__code__in=[ACTED_BEFORE, DIFFERENCE]
+                ).exclude(accepted_by="")
+            ),
             state=BillingRecord.State.CANCELLED,
-            dispatch__step=Step.CREATE_TRIAL,
-            dispatch__error_code=ACTED_BEFORE,
+            dispatch__step__in=MAKES_LIVE,
         )
         .order_by()
         .values_list("pk", "order_id")
     )
-)  # cancelled when the trial's creation met it, and staff have not accepted that
+)  # the last step of ours made it live, the partner says that it is cancelled, and staff have not accepted that
 ROW = [
     "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
     "may_have_acted", "error_params",
