@@ -720,3 +720,20 @@ def test_so_does_an_activation_whose_lost_cancel_a_forced_repeat_finds(desk):
     desk.restore()
     desk.check()
     desk.mend("withdraw first")
+
+
+def test_a_late_undoing_ends_the_trials_record_that_its_cancel_never_reached(desk):
+    """The interleavings found it: the trial had ended, its record was live for ever, and nothing said so."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0", "", start=1)
+    desk.deliver()
+    desk.callback("A0", "pass", "A0-r1")
+    desk.deliver()
+    desk.wait(86400)
+    desk.run_day("A0")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.wait(2 * 86400)
+    desk.withdraw_by_staff("A0", "delete")
+    desk.check()
+    assert (desk.state("T0"), desk.live_there("T0")) == ("ended", [])

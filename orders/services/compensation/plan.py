@@ -38,11 +38,18 @@ def _undoing(order: Order, now: datetime.datetime, how: str) -> list[Dispatch]:
     if order.kind == Kind.CHANGE:
         made = _there(records_of(acts, Step.CREATE_TRIAL), order.trial)
         return [*_cancellation(order, made, now), *_restoration(order, acts, now)]
-    if how == CANCEL:
-        return [build_step(order, Step.CANCEL_BILLING, now=now, records=_own_records(order, acts))]
     made = _own_records(order, acts)
+    if how == CANCEL:
+        return [build_step(order, Step.CANCEL_BILLING, now=now, records=made), *_trials_end(order, now)]
     unsure = any(row.state != State.DONE and not row.definite for row in acts if row.step == Step.CREATE_BILLING)
-    return [*_deletion(order, made, unsure, now), *([] if how else _restoration(order, acts, now))]
+    return [*_deletion(order, made, unsure, now), *(_trials_end(order, now) if how else _restoration(order, acts, now))]
+
+
+def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
+    """After a late undoing the trial of a first activation has ended. Cancels what the plan's own cancel left live."""
+    if not order.held_claims.filter(released_at=None).exists():
+        return []
+    return _cancellation(order, _live_records(order.trial), now)
 
 
 def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
