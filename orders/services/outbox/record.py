@@ -21,12 +21,12 @@ from orders.services.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
-from orders.steps import STEPS, Effect, Phase
+from orders.steps import STEPS, Effect, Phase, named
 
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 Kind = Order.Kind
 ONLY_THERE = {Effect.CANCEL, Effect.EXTEND}  # only records that are at the big-data side can be cancelled or extended
-MAKES_LIVE = [Step.CREATE_TRIAL, Step.EXTEND_TRIAL, Step.RESTORE_TRIAL]
+MAKES_LIVE = named(leaves=BillingRecord.State.LIVE)
 ENDS_ANEW = {Effect.CREATE, Effect.EXTEND}
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at"]
 ORDERS_OF = Prepared(
