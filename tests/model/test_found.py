@@ -737,3 +737,19 @@ def test_a_late_undoing_ends_the_trials_record_that_its_cancel_never_reached(des
     desk.withdraw_by_staff("A0", "delete")
     desk.check()
     assert (desk.state("T0"), desk.live_there("T0")) == ("ended", [])
+
+
+def test_a_withdrawn_change_that_others_rest_upon_may_wait_behind_a_stopped_one(desk):
+    """The interleavings found it: `stuck` names it rightly, and the model did not know that it may."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "b")
+    desk.deliver("bigdata", fates=("409",))
+    desk.change("C1", "T0", "a")
+    desk.change("C2", "T0", "ab")
+    desk.withdraw("C1")
+    desk.deliver()
+    desk.accept("C1")
+    desk.withdraw_by_staff("C0")
+    desk.check()
+    desk.mend("withdraw first")

@@ -351,7 +351,8 @@ def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
             yield f"{order.number} is {order.state}, {sorted(books.causes[order.pk])}, and stuck does not name it"
         if order.number in told and not (stopped or named or books.causes[order.pk]):
             own = [row.step for row in failed if row.order_id == order.pk]
-            if not own and not (order.state == S.SCHEDULED and waits_for(books, order, failed)):
+            waits = order.state in {S.SCHEDULED, S.WITHDRAWN}  # a withdrawn change that others rest upon still goes out
+            if not own and not (waits and waits_for(books, order, failed)):
                 yield f"{order.number} is {order.state}, and stuck names it: {told[order.number].reasons}"
     for number in books.open_differences - {order.number for order in books.orders.values()}:
         if number not in told:
