@@ -753,3 +753,29 @@ def test_a_withdrawn_change_that_others_rest_upon_may_wait_behind_a_stopped_one(
     desk.withdraw_by_staff("C0")
     desk.check()
     desk.mend("withdraw first")
+
+
+def test_a_repeat_under_a_key_that_acted_is_not_believed_once_the_books_deny_it(desk):
+    """The partner acted, its answers were lost, the record was deleted there, and a comparison saw that. The same key
+    would be answered without an act."""
+    desk.trial("T0", "b")
+    desk.deliver("bigdata", fates=("lost",))
+    desk.wait(30)
+    desk.setting(retries=[])
+    desk.meddle("T0", "b", "delete")
+    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
+    desk.judged()
+    assert "new" in desk.resend("T0", channel="")
+    desk.check()
+    assert desk.live_there("T0") == ["b.example.com"]
+
+
+def test_what_the_books_confirm_is_repeated_under_its_key(desk):
+    desk.trial("T0", "b")
+    desk.deliver("bigdata", fates=("lost",))
+    desk.wait(30)
+    desk.setting(retries=[])
+    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
+    desk.reconcile()
+    assert "same" in desk.resend("T0", channel="")
+    desk.check()

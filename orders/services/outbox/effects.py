@@ -7,10 +7,11 @@ it says nothing about the attempt whose answer was lost.
 
 from collections.abc import Iterable
 
-from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from orders.models import Dispatch, Order
+from orders.models import BillingRecord, Dispatch, Order
+from orders.steps import named
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
@@ -63,6 +64,18 @@ def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
     same = Q(order=row.order_id) if row.lane is None else Q(lane=row.lane)
     rows = Dispatch.objects.filter(same, channel=Channel.BILLING, repeat=False).exclude(pk=row.pk)
     return rows.annotate(turn=turn).filter(turn__gt=row.place or row.pk)
+
+
+def denied_by_books() -> Q:
+    """The condition of failed steps of unknown outcome whose records a query has found otherwise since.
+
+    If the partner acted on the key before, it would answer a repeat under it without an act.
+    """
+    record, denied = BillingRecord.State, Q()
+    for state in (record.LIVE, record.CANCELLED, record.DELETED):
+        other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state__in=[record.UNKNOWN, state])
+        denied |= Q(Exists(other), step__in=named(leaves=state))
+    return Q(state=State.FAILED, definite=False) & denied
 
 
 def bpm_acts(order: Order) -> QuerySet[Dispatch]:

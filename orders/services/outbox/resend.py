@@ -23,7 +23,7 @@ from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
 from orders.services.order_state import add_event, lock_order, refresh_states
 from orders.services.outbox.claim import paused_partners
-from orders.services.outbox.effects import bpm_acts, later_in_line, touched_since
+from orders.services.outbox.effects import bpm_acts, denied_by_books, later_in_line, touched_since
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
@@ -200,6 +200,8 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
             return NEW, "the partner acted on its key before, with other bytes: a new key"
         if _goes_anew(row):
             return NEW, "it was refused for good: a new key"
+        if row.denied:
+            return NEW, "the partner's books say that it is not done: a new key"
         return SAME, "the same key and bytes"
     if _is_billed_still(row):
         return NEW, "it was given up, and its records are billed still: a new key"
@@ -268,7 +270,8 @@ def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch
     """By order: the selected steps. One query for all."""
     rows = Dispatch.objects.current().filter(repeat=False, order__in=[order.pk for order in orders])
     found: dict[int, list[Dispatch]] = {order.pk: [] for order in orders}
-    for row in _matching(rows, selection).order_by("position", "pk").defer("payload"):
+    rows = _matching(rows, selection).annotate(denied=denied_by_books())
+    for row in rows.order_by("position", "pk").defer("payload"):
         found[row.order_id].append(row)
     return {order.pk: _meant(order, found[order.pk], selection) for order in orders}
 
@@ -322,7 +325,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
         elif row.verdict == REPEAT or (row.verdict in WAITS and _is_done(row)):
             _repeat(Dispatch.objects.get(pk=row.dispatch_id), now)
         else:
-            _queue_again(Dispatch.objects.get(pk=row.dispatch_id), now)
+            _queue_again(Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id), now)
     if any(row.step in {"all", Step.START_BPM} for row in sent):
         let_go(order, event=said.pk)
     release(now=now, order_ids=[order.pk])
@@ -332,7 +335,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
 
 def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
     """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
-    anew = _goes_anew(row) or row.error_code == ACTED_BEFORE
+    anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
         replace(row, now)
         return
