@@ -74,6 +74,11 @@ def content_hash(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def shown(value: object) -> str:
+    """A sender's value for an answer or a log: quoted, with control characters escaped, and cut to 80 characters."""
+    return ascii(value)[:80]
+
+
 def domain_fault(name: str) -> dict[str, Any] | None:
     """What is wrong with the host name of a domain; None if nothing is.
 

@@ -43,6 +43,8 @@ MESSAGES = {
     "call_repeated": Message("this transIDO was accepted before with other content"),
     "record_conflict": Message("recordId %(record)s was received before with another body"),
     "content_too_many_domains": Message("holds %(count)s domains, at most %(most)s are taken"),
+    "content_service_type": Message("%(given)s is not a known service type"),
+    "content_attribution": Message("%(given)s is not JT, GJ or a province's letters"),
     "content_without_domains": Message("required: the trial has been activated already, name the new domains"),
     "no_reason": Message("%(act)s needs a reason"),
     "no_note": Message("a note needs a text"),

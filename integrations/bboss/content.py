@@ -12,19 +12,16 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from integrations.bboss.envelope import CONTROL, shown
+from integrations.bboss.envelope import CONTROL
 from integrations.bboss.responses import Code, Refused
 from integrations.inbound.body import BadJsonError, parse_text
-from orders.content import OrderContent, domain_fault
-from orders.db.compiled_sql import Prepared, Slot
+from orders.content import OrderContent, domain_fault, shown
 from orders.error_messages import say_why_in_english
-from orders.models import Order, Province, ServiceType
+from orders.models import Order, ServiceType
 
 EARLIEST_YEAR = 1970
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of an order
 _DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
-SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
-PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).values_list("letters"))
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -273,15 +270,16 @@ def read_withdrawal(content: dict) -> str:
 
 
 def read_order(content: dict) -> OrderContent:
-    """The order that the content describes. Its service type and attribution must exist. Raises Refused 20505."""
+    """The order that the content describes. Whether its service type and attribution exist is left to the core.
+
+    Raises Refused 20505.
+    """
     for path, value in _texts((), content):
         if match := CONTROL.search(value):
             place = ascii(".".join(path) or value)[1:-1][:80]
             raise bad(place, f"holds the control character U+{ord(match.group()):04X}")
     kind, serializer = KINDS[_choice(content, "OrderType", tuple(KINDS), absent="3")]
-    values = _validated(serializer, content)
-    _check_reference(values.get("service_type", ""), values.get("attribution", ""))
-    return OrderContent(kind=kind, **values)
+    return OrderContent(kind=kind, **_validated(serializer, content))
 
 
 def bad(name: str, why: str, *, hint: str = "") -> Refused:
@@ -305,14 +303,6 @@ def _validated(serializer: type[serializers.Serializer], content: dict) -> dict:
     faults = [(name, str(errors[0])) for name, errors in form.errors.items()]
     name, why = faults[0]
     raise bad(name, why, hint="; ".join(f"{name}: {why}" for name, why in faults))
-
-
-def _check_reference(service_type: str, letters: str) -> None:
-    """Refuses an unknown service type or attribution. Looks up only what is given."""
-    if service_type and not SERVICE_TYPE(code=service_type):
-        raise bad("BusinessType", f"{shown(service_type)} is not a known service type")
-    if letters and not PROVINCE(letters=letters):
-        raise bad("Attribution", f"{shown(letters)} is not JT, GJ or a province's letters")
 
 
 def _texts(path: tuple[str, ...], value) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -16,7 +16,7 @@ from django.conf import settings
 from integrations.bboss.responses import Code, Refused
 from integrations.outbound.formats import encode, wire_time
 from notifications.masks import head
-from orders.content import canonical_json
+from orders.content import canonical_json, shown
 from orders.local_time import SHANGHAI
 
 REQUIRED = (
@@ -140,11 +140,6 @@ def _one_of(members: dict[str, Any], name: str, allowed: list[str], code: Code) 
     given = members[name]
     if not isinstance(given, str) or given not in allowed:
         raise Refused(code, hint=f"{name}: {shown(given)} is not one of {', '.join(allowed)}")
-
-
-def shown(value: object) -> str:
-    """A sender's value for a hint: quoted, with control characters escaped, and cut to 80 characters."""
-    return ascii(value)[:80]
 
 
 CHECKS = (

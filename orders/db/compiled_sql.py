@@ -12,20 +12,25 @@ It gives rows of a model with what `select_related` names, or what `values_list`
 value goes to the database. Without a field the value goes as it is, which is right for numbers and texts.
 `OneOf("pk", "ids")` is the condition for a list of values.
 
+`ask_together` asks several Prepared queries in one round trip.
+
 `insert_rows` and `update_rows` do what `bulk_create` and `bulk_update` do, for plain tables: no signals, no parents.
-Only services use them, since they can write a state.
+`insert_together` saves rows of several models in one statement. Only services use them, since they can write a state.
+On PostgreSQL the rows of a model travel as one JSON value, so the text of a statement does not depend on how many rows
+there are, and the server keeps its plan (docs/mechanisms/fast-writes.md).
 """
 
+import datetime
 import functools
 import json
+import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import BooleanField, Field, Func, JSONField, Model, QuerySet, Value
 from django.db.models.query import get_related_populators
 
-ROWS_A_STATEMENT = 100
+ROWS_A_STATEMENT = {"postgresql": 1000, "sqlite": 100}
 PLAIN = {str, int, bool, type(None)}
 
 
@@ -81,11 +86,19 @@ class Prepared:
         self._build = build
 
     def __call__(self, **values) -> list:
-        sql, places, read = self._compiled
+        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+            self.send(cursor, values)
+            return self.read(cursor)
+
+    def send(self, cursor, values: dict) -> None:
+        """Sends the query. In a pipeline nothing waits for its answer yet."""
+        sql, places, _ = self._compiled
         database = connections[DEFAULT_DB_ALIAS]
-        with database.cursor() as cursor:
-            cursor.execute(sql, [_filled(place, values, database) for place in places])
-            return read(cursor.fetchall())
+        cursor.execute(sql, [_filled(place, values, database) for place in places])
+
+    def read(self, cursor) -> list:
+        """Waits for the answer."""
+        return self._compiled[2](cursor.fetchall())
 
     def first(self, **values):
         """The first row, or None."""
@@ -104,6 +117,23 @@ class Prepared:
             return [make(row) for row in (compiler.apply_converters(found, converters) if converters else found)]
 
         return sql, tuple(places), read
+
+
+def ask_together(*questions: tuple[Prepared, dict]) -> list[list]:
+    """Asks several queries, each with its values, one after the other in one round trip. Gives their results.
+
+    Each sees what was committed when its turn came. So a query behind one that takes a lock sees what the lock's last
+    holder wrote. On SQLite there is no round trip to save.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor != "postgresql":
+        return [query(**values) for query, values in questions]
+    database.ensure_connection()
+    with database.wrap_database_errors, database.connection.pipeline():
+        cursors = [database.cursor() for _ in questions]
+        for cursor, (query, values) in zip(cursors, questions, strict=True):
+            query.send(cursor, values)
+        return [query.read(cursor) for cursor, (query, _) in zip(cursors, questions, strict=True)]
 
 
 def _model_maker(compiler) -> Callable[[Sequence], Model]:
@@ -130,11 +160,72 @@ def _filled(place, values: dict, database):
     return place.fill(values, database) if isinstance(place, Slot) else place
 
 
+def reserve_ids(rows: Iterable[Model]) -> None:
+    """Gives unsaved rows the ids with which they will be saved, so that others can point to them already.
+
+    Only within a transaction. On SQLite, where nobody else writes meanwhile, save them before others of their models.
+    """
+    by_model = _by_model(rows)
+    for unsaved, ids in zip(by_model.values(), _free_ids(by_model), strict=True):
+        for row, number in zip(unsaved, ids, strict=True):
+            row.pk = number
+
+
+def _free_ids(by_model: dict[type[Model], list[Model]]) -> list[list[int]]:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            free = ", ".join(["ARRAY(SELECT nextval(%s::regclass) FROM generate_series(1, %s))"] * len(by_model))
+            values = [part for model, rows in by_model.items() for part in (_sequence(model), len(rows))]
+            cursor.execute(f"SELECT {free}", values)
+            return list(cursor.fetchone())
+        cursor.execute("SELECT name, seq FROM sqlite_sequence")
+        last = dict(cursor.fetchall())
+    begin = {model: last.get(model._meta.db_table, 0) + 1 for model in by_model}
+    return [list(range(begin[model], begin[model] + len(rows))) for model, rows in by_model.items()]
+
+
+@functools.cache
+def _sequence(model: type[Model]) -> str:
+    """The sequence of a model's ids."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [_quoted(model._meta.db_table), model._meta.pk.column])
+        return cursor.fetchone()[0]
+
+
 def insert_rows(rows: Iterable[Model]) -> None:
     """Saves new rows of one model and gives them their ids. Rows to which they point must have been saved."""
-    rows = list(rows)
-    for start in range(0, len(rows), ROWS_A_STATEMENT):
-        _insert(rows[start : start + ROWS_A_STATEMENT])
+    rows, most = list(rows), ROWS_A_STATEMENT[connection.vendor]
+    for start in range(0, len(rows), most):
+        _write_new(rows[start : start + most])
+
+
+def insert_together(rows: Iterable[Model]) -> None:
+    """Saves new rows of several models. Ids to which others point were reserved. Rows without one stay without.
+
+    On PostgreSQL this is one statement. References are checked when the transaction ends, so the sequence of the models
+    does not matter. Rows of one model are saved in their sequence.
+    """
+    by_model = _by_model(rows)
+    if connection.vendor != "postgresql":
+        for unsaved in by_model.values():
+            insert_rows(unsaved)
+        return
+    models = tuple((model, rows[0].pk is not None) for model, rows in by_model.items())
+    values = [
+        _as_json(rows, _fields(model, with_id))
+        for (model, with_id), rows in zip(models, by_model.values(), strict=True)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_insert_of_models(models), values)
+    for row in rows:
+        _mark_saved(row)
+
+
+def _by_model(rows: Iterable[Model]) -> dict[type[Model], list[Model]]:
+    found: dict[type[Model], list[Model]] = {}
+    for row in rows:
+        found.setdefault(type(row), []).append(row)
+    return found
 
 
 def update_rows(rows: Iterable[Model], names: Sequence[str]) -> None:
@@ -142,73 +233,131 @@ def update_rows(rows: Iterable[Model], names: Sequence[str]) -> None:
     rows = list(rows)
     if not rows:
         return
-    statement = _update_statement(type(rows[0]), tuple(names))
+    model, names = type(rows[0]), tuple(names)
+    fields = [model._meta.get_field(name) for name in names]
     with connection.cursor() as cursor:
-        if _are_alike(rows, statement):
+        if _are_alike(rows, fields):
             keys = as_list((row.pk for row in rows), connection.vendor)
-            cursor.execute(f"{statement.sql} {one_of(connection.vendor)}", [*_values(rows[0], statement), keys])
+            cursor.execute(f"{_update(model, names)} {one_of(connection.vendor)}", [*_values(rows[0], fields), keys])
+        elif connection.vendor == "postgresql":
+            cursor.execute(_update_from_json(model, names), [_as_json(rows, [model._meta.pk, *fields])])
         else:
-            cursor.executemany(f"{statement.sql} = %s", [[*_values(row, statement), row.pk] for row in rows])
+            cursor.executemany(f"{_update(model, names)} = %s", [[*_values(row, fields), row.pk] for row in rows])
 
 
-def _are_alike(rows: list[Model], statement: "Statement") -> bool:
-    names = [field.attname for field in statement.fields]
-    first = [getattr(rows[0], name) for name in names]
-    return all(getattr(row, name) == value for row in rows[1:] for name, value in zip(names, first, strict=True))
+def _are_alike(rows: list[Model], fields: list[Field]) -> bool:
+    first = [getattr(rows[0], field.attname) for field in fields]
+    return all(
+        getattr(row, field.attname) == value for row in rows[1:] for field, value in zip(fields, first, strict=True)
+    )
 
 
-class Statement(NamedTuple):
-    """SQL, the fields that fill its places, and those of them that point to another row."""
-
-    sql: str
-    fields: tuple[Field, ...]
-    references: tuple[Field, ...]
-
-
-def _insert(rows: list[Model]) -> None:
-    statement = _insert_statement(type(rows[0]), len(rows))
+def _write_new(rows: list[Model]) -> None:
+    """Saves new rows of one model in one statement."""
+    model, with_id = type(rows[0]), rows[0].pk is not None
+    fields = _fields(model, with_id)
     with connection.cursor() as cursor:
-        cursor.execute(statement.sql, [value for row in rows for value in _values(row, statement)])
+        if connection.vendor == "postgresql":
+            key = _quoted(model._meta.pk.column)
+            cursor.execute(f"{_insert_from_json(model, with_id)} RETURNING {key}", [_as_json(rows, fields)])
+        else:
+            values = [value for row in rows for value in _values(row, fields)]
+            cursor.execute(_insert(model, with_id, len(rows)), values)
         ids = cursor.fetchall()
     for row, (number,) in zip(rows, ids, strict=True):
-        row.pk, row._state.adding, row._state.db = number, False, DEFAULT_DB_ALIAS
+        row.pk = number
+        _mark_saved(row)
 
 
-def _values(row: Model, statement: Statement) -> list:
-    """The columns' values. Most are plain, and Django would pass them through many calls unchanged.
+def _mark_saved(row: Model) -> None:
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
-    If a row was made before the one to which it points was saved, it gets that one's id here.
-    """
-    for field in statement.references:
-        if getattr(row, field.attname) is None and field.is_cached(row):
+
+@functools.cache
+def _fields(model: type[Model], with_id: bool) -> tuple[Field, ...]:
+    return tuple(field for field in model._meta.concrete_fields if with_id or not field.primary_key)
+
+
+def _take_ids(row: Model, fields: Iterable[Field]) -> None:
+    """A row that was made before the one to which it points was saved gets that one's id."""
+    for field in fields:
+        if field.is_relation and getattr(row, field.attname) is None and field.is_cached(row):
             setattr(row, field.name, getattr(row, field.name))
+
+
+# --- a place in the text for each value
+
+
+def _values(row: Model, fields: Iterable[Field]) -> list:
+    """The columns' values. Most are plain, and Django would pass them through many calls unchanged."""
+    _take_ids(row, fields)
     return [
         value
         if type(value := getattr(row, field.attname)) in PLAIN and type(field) is not JSONField
         else field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
-        for field in statement.fields
+        for field in fields
     ]
 
 
 @functools.cache
-def _insert_statement(model: type[Model], count: int) -> Statement:
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+def _insert(model: type[Model], with_id: bool, count: int) -> str:
+    fields, table, key = _fields(model, with_id), _quoted(model._meta.db_table), _quoted(model._meta.pk.column)
     marks = "({})".format(", ".join(["%s"] * len(fields)))
-    names = ", ".join(_quoted(field.column) for field in fields)
-    table, key = _quoted(model._meta.db_table), _quoted(model._meta.pk.column)
-    return _statement(f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * count)} RETURNING {key}", fields)
+    return f"INSERT INTO {table} ({_columns(fields)}) VALUES {', '.join([marks] * count)} RETURNING {key}"
 
 
 @functools.cache
-def _update_statement(model: type[Model], names: tuple[str, ...]) -> Statement:
-    fields = [model._meta.get_field(name) for name in names]
-    marks = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
+def _update(model: type[Model], names: tuple[str, ...]) -> str:
+    marks = ", ".join(f"{_quoted(model._meta.get_field(name).column)} = %s" for name in names)
+    return f"UPDATE {_quoted(model._meta.db_table)} SET {marks} WHERE {_quoted(model._meta.pk.column)}"
+
+
+# --- PostgreSQL: all rows of a model as one value
+
+
+def _as_json(rows: Iterable[Model], fields: Iterable[Field]) -> str:
+    """The rows as a list of objects with their columns' values. The server reads them as the table's types."""
+    names = [(field.column, field.attname) for field in fields]
+    references = [field for field in fields if field.is_relation]
+    for row in (rows := list(rows)):
+        _take_ids(row, references)
+    return _encode([{column: getattr(row, attname) for column, attname in names} for row in rows])
+
+
+def _as_text(value) -> str:
+    if isinstance(value, (datetime.date, uuid.UUID)):  # times are dates too
+        return str(value)
+    raise TypeError(f"{value!r} is no value of a row")
+
+
+_encode = json.JSONEncoder(default=_as_text, separators=(",", ":")).encode
+
+
+@functools.cache
+def _insert_from_json(model: type[Model], with_id: bool) -> str:
+    table, names = _quoted(model._meta.db_table), _columns(_fields(model, with_id))
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"
+
+
+@functools.cache
+def _insert_of_models(models: tuple[tuple[type[Model], bool], ...]) -> str:
+    """One statement for new rows of several models. Each model takes one value."""
+    inserts = [_insert_from_json(model, with_id) for model, with_id in models]
+    parts = [f"insert_{number} AS ({sql})" for number, sql in enumerate(inserts[:-1], start=1)]
+    return (f"WITH {', '.join(parts)} " if parts else "") + inserts[-1]
+
+
+@functools.cache
+def _update_from_json(model: type[Model], names: tuple[str, ...]) -> str:
     table, key = _quoted(model._meta.db_table), _quoted(model._meta.pk.column)
-    return _statement(f"UPDATE {table} SET {marks} WHERE {key}", fields)
+    columns = [_quoted(model._meta.get_field(name).column) for name in names]
+    new = ", ".join(f"{column} = new.{column}" for column in columns)
+    rows = f"json_populate_recordset(NULL::{table}, %s) AS new"
+    return f"UPDATE {table} SET {new} FROM {rows} WHERE {table}.{key} = new.{key}"
 
 
-def _statement(sql: str, fields: list[Field]) -> Statement:
-    return Statement(sql, tuple(fields), tuple(field for field in fields if field.is_relation))
+def _columns(fields: Iterable[Field]) -> str:
+    return ", ".join(_quoted(field.column) for field in fields)
 
 
 def _quoted(name: str) -> str:

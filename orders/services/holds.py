@@ -11,9 +11,9 @@ from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order, OrderDomain, Province
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.order_state import add_event, lock_order, refresh_states
+from orders.services.order_state import add_event, facts_of, lock_order, refresh_states
 from orders.services.outbox.enqueue import queue_mail, wake
-from orders.services.planning import open_claim, save_plan, settle
+from orders.services.planning import save_plan, settle
 
 Held, State = Order.Held, Order.State
 WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]
@@ -42,9 +42,9 @@ def _waiting(trial_number, held: list[str]) -> QuerySet[Order]:
 def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
     """Decides anew about a held order (locked, its trial too). Returns whether it goes on."""
     was = order.held_because
-    decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
+    decision = settle(order, domains=given_domains(order), facts=facts_of(order), now=now)
     order.save()
-    save_plan(order, decision, now=now, by=by, again=True)
+    save_plan(order, decision, now=now, by=by)
     if decision.held == was:
         return False
     close_troubles(order, code=was, now=now, by=by)

@@ -5,18 +5,18 @@ import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash
-from orders.db.compiled_sql import Prepared, Slot, insert_rows
+from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash, shown
+from orders.db.compiled_sql import Prepared, Slot, ask_together, insert_together, reserve_ids
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
-from orders.models import AcceptedCall, InboundMessage, Order
+from orders.models import AcceptedCall, InboundMessage, Order, Province, ServiceType
+from orders.restored_guard import remember
 from orders.services.holds import FOLLOWERS, note_hold, settle_followers
-from orders.services.order_state import add_events, event, refresh_states
-from orders.services.outbox.enqueue import wake
-from orders.services.planning import open_claim, save_plan, settle
+from orders.services.order_state import TrialFacts, event, read_trial, refresh_states
+from orders.services.outbox.enqueue import wake_up
+from orders.services.planning import revive_trial, rows_of_plan, settle
 
-TRIAL = Prepared(
-    lambda: Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL).select_for_update(no_key=True)
-)
+SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
+PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).values_list("letters"))
 COPIED = [
     "biz_start", "biz_end", "enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel",
     "oper_mail", "prod_type", "product_id", "billing_method", "data_flow", "info_security", "info_security_table",
@@ -63,30 +63,52 @@ def _check_size(content: OrderContent) -> None:
 
 
 def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, message: InboundMessage) -> Receipt:
+    """Three round trips: what it is planned from, ids, rows."""
     now = timezone.now()
     _check_size(content)
-    trial = _locked_trial(content.trial_number)
-    order = _new_order(content, raw, digest, trial, message, now)
-    decision = settle(order, domains=list(content.domains or ()), claim=open_claim(trial), now=now)
-    insert_rows([order])
-    insert_rows([AcceptedCall(trans_ido=trans_ido, content_hash=digest, order=order)])
-    save_plan(order, decision, now=now, by="bboss")
-    insert_rows([message])
-    add_events([event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)])
+    facts, followers = _read_facts(content)
+    order = _new_order(content, raw, digest, facts.trial, message, now)
+    decision = settle(order, domains=list(content.domains or ()), facts=facts, now=now)
+    received = event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)
+    records = [row for row in decision.new if row.pk is None]
+    reserve_ids([order, received, *records])
+    call = AcceptedCall(trans_ido=trans_ido, content_hash=digest, order=order)
+    plan = rows_of_plan(order, decision, facts, now=now)
+    settles = order.kind == Order.Kind.TRIAL or bool(decision.held)
+    insert_together([order, call, message, received, *records, *plan, wake_up(settle=settles)])
+    remember(received.pk)
     if decision.held:
         note_hold(order, now=now, by="bboss")
-    elif not decision.steps:  # a change that sends nothing is carried out
-        refresh_states([order], now=now, by="bboss")
-    if order.kind == Order.Kind.TRIAL and FOLLOWERS(trial_number=order.number):
+    else:
+        revive_trial(order, now=now, by="bboss")
+        if not decision.steps:  # a change that sends nothing is carried out
+            refresh_states([order], now=now, by="bboss")
+    if followers:
         settle_followers(order, now=now, by="bboss")
-    wake(settle=order.kind == Order.Kind.TRIAL or bool(decision.held))
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)
 
 
-def _locked_trial(number: str) -> Order | None:
-    if not number:
-        return None
-    return TRIAL.first(number=number)
+def _read_facts(content: OrderContent) -> tuple[TrialFacts, list]:
+    """What the order is planned from, and what waits for it. Locks its trial.
+
+    Raises ContentError for an unknown service type or attribution.
+    """
+    known: list[tuple[Prepared, dict]] = [
+        (SERVICE_TYPE, {"code": content.service_type}),
+        (PROVINCE, {"letters": content.attribution}),
+        (FOLLOWERS, {"trial_number": content.number}),
+    ]
+    if content.trial_number:
+        facts, answers = read_trial(content.trial_number, *known[:1])
+        answers += [[], []]
+    else:
+        facts, answers = TrialFacts(), ask_together(*known)
+    service_type, province, followers = answers
+    if content.service_type and not service_type:
+        raise ContentError("content_service_type", field="BusinessType", given=shown(content.service_type))
+    if content.attribution and not province:
+        raise ContentError("content_attribution", field="Attribution", given=shown(content.attribution))
+    return facts, followers
 
 
 def _new_order(

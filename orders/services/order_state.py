@@ -1,4 +1,4 @@
-"""Locks orders, derives their states from their steps, and writes their events.
+"""Locks orders, reads what a trial's orders are planned from, derives states from steps, and writes events.
 
 Rows are always locked in the same sequence, so that transactions don't wait for each other in a ring: trials, then the
 other orders, each by id, then their dispatches, then incidents. A trial's lock is also the lock of its line. Whoever
@@ -8,14 +8,18 @@ plans, undoes or finishes a step of one of its orders holds it.
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from django.db.models import Case, When
+from django.db.models import BooleanField, Case, ExpressionWrapper, Subquery, When
+from django.db.models.functions import Coalesce
 
-from orders.db.compiled_sql import OneOf, Prepared, insert_rows, update_rows
+from orders.db.compiled_sql import OneOf, Prepared, Slot, ask_together, insert_rows, update_rows
 from orders.errors import OrderUnknownError
 from orders.local_time import SHANGHAI
-from orders.models import BillingRecord, Dispatch, Order, OrderEvent, TrialClaim
+from orders.models import BillingRecord, Dispatch, Order, OrderDomain, OrderEvent, TrialClaim
 from orders.restored_guard import remember
+from orders.services.outbox.release import NOT_FINISHED, NOT_GIVEN_UP
 from orders.states import StepFacts, derive_state, set_state
 from orders.steps import FIXES
 
@@ -36,6 +40,41 @@ STEPS_OF = Prepared(
         .exclude(step__in=FIXES)
         .order_by("position")
         .values_list("order_id", "state", "blocking", "gate")
+    )
+)
+TRIALS = Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL)
+TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
+CHANGES = Order.objects.filter(kind=Order.Kind.CHANGE, change_number__isnull=False)
+LATEST = CHANGES.filter(trial__number=Slot("number"), in_effect=True).order_by("-change_number")
+LAST_CHANGE = Prepared(lambda: LATEST[:1])
+CLAIM = Prepared(
+    lambda: (
+        TrialClaim.objects.filter(trial__number=Slot("number"), released_at=None)
+        .order_by()
+        .values_list("activation_id", "activation__planned_at", "activation__undo_since")
+    )
+)
+DOMAINS = Prepared(
+    lambda: (
+        OrderDomain.objects.filter(order=Coalesce(Subquery(LATEST.values("pk")[:1]), Subquery(TRIALS.values("pk"))))
+        .order_by("pk")
+        .values_list("name", flat=True)
+    )
+)
+RECORDS = Prepared(
+    lambda: (
+        BillingRecord.objects.filter(order__number=Slot("number"))
+        .order_by("pk")
+        .values_list("pk", "domain_key", "product_id", "state")
+    )
+)
+LINE = Prepared(
+    lambda: (
+        Dispatch.objects.current()
+        .filter(lane=Subquery(TRIALS.values("pk")), state__in=NOT_FINISHED)
+        .annotate(waited_for=ExpressionWrapper(NOT_GIVEN_UP, BooleanField()))
+        .order_by("-waited_for")
+        .values_list("waited_for", flat=True)[:1]
     )
 )
 CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
@@ -60,6 +99,68 @@ def lock_order(number: str) -> Order:
     if ids is None:
         raise OrderUnknownError("order_unknown", number=number)
     return lock_orders([pk for pk in ids if pk])[ids[0]]
+
+
+class ClaimFacts(NamedTuple):
+    """An open claim: the id of the activation that holds it, when that was planned, and since when it is undone."""
+
+    activation_id: int
+    planned_at: datetime.datetime | None
+    undo_since: datetime.datetime | None
+
+
+class RecordFacts(NamedTuple):
+    """A billing record of a trial."""
+
+    pk: int
+    domain_key: str
+    product_id: str
+    state: str
+
+
+@dataclass(kw_only=True)
+class TrialFacts:
+    """What an order of a trial is planned from. If the trial is unknown, there is nothing else either.
+
+    `shape` is the order that describes the trial now: its last change in effect, or itself. `domains` are the shape's.
+    `line_is_free`: no step is unfinished in its line. `line_moves`: nothing in its line makes a new step wait.
+    """
+
+    trial: Order | None = None
+    shape: Order | None = None
+    claim: ClaimFacts | None = None
+    domains: list[str] = field(default_factory=list)
+    records: list[RecordFacts] = field(default_factory=list)
+    line_is_free: bool = True
+    line_moves: bool = True
+
+
+def read_trial(number: str, *others: tuple[Prepared, dict]) -> tuple[TrialFacts, list[list]]:
+    """Locks a trial and reads its facts, in one round trip. `others` are asked with them."""
+    asked = [(query, {"number": number}) for query in (TRIAL, LAST_CHANGE, CLAIM, DOMAINS, RECORDS, LINE)]
+    trial, change, claim, domains, records, line, *answers = ask_together(*asked, *others)
+    if not trial:
+        return TrialFacts(), answers
+    facts = TrialFacts(
+        trial=trial[0],
+        shape=(change or trial)[0],
+        claim=ClaimFacts(*claim[0]) if claim else None,
+        domains=domains,
+        records=[RecordFacts(*row) for row in records],
+        line_is_free=not line,
+        line_moves=not any(line),
+    )
+    return facts, answers
+
+
+def facts_of(order: Order) -> TrialFacts:
+    """The facts about the (locked) trial of an order. Nothing for a trial."""
+    if order.trial is None:
+        return TrialFacts()
+    facts, _ = read_trial(order.trial.number)
+    facts.trial = order.trial
+    facts.shape = order.trial if facts.shape.pk == order.trial_id else facts.shape
+    return facts
 
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:

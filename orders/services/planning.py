@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.db.models import Model
 
 from orders.db.compiled_sql import Prepared, Slot, insert_rows
 from orders.errors import ContentError
@@ -16,10 +17,10 @@ from orders.local_time import SHANGHAI, midnight
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, Province, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.plan import PlanFacts, PlannedStep, build_plan
-from orders.services.order_state import move_trial
-from orders.services.outbox.enqueue import build_step, enqueue, line_is_free, start_plan
+from orders.services.order_state import CHANGES, LAST_CHANGE, TrialFacts, move_trial
+from orders.services.outbox.enqueue import build_step, enqueue, give_keys, start_plan
 from orders.services.outbox.release import release
-from orders.services.start_day_schedule import find_schedule, make_schedule
+from orders.services.start_day_schedule import build_schedule, find_schedule
 from orders.states import set_held, set_state
 from orders.steps import STEPS, Effect, Phase, Step
 
@@ -32,42 +33,39 @@ FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user
 CHANGEABLE = {"service_type": "service_type_id", "data_flow": "data_flow", "biz_end": "biz_end"}  # {in `given`: field}
 
 OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
-CHANGES = Order.objects.filter(kind=Kind.CHANGE, change_number__isnull=False)
-LAST_CHANGE = Prepared(lambda: CHANGES.filter(trial=Slot("trial"), in_effect=True).order_by("-change_number")[:1])
 UNDO_ASKED = Prepared(
     lambda: Order.objects.filter(trial=Slot("trial"), undo_asked_at__isnull=False).values_list("pk", flat=True)[:1]
 )
-DOMAINS = Prepared(lambda: OrderDomain.objects.filter(order=Slot("order")).values_list("name", flat=True))
 ATTRIBUTION = Prepared(lambda: Province.objects.filter(code=Slot("code")).order_by("pk")[:1])
-RECORDS = Prepared(lambda: BillingRecord.objects.filter(order=Slot("order")))
 
 
 @dataclass
 class Settlement:
     """What was decided about an order. `save_plan` saves it.
 
-    `old` are trial records that exist and will be cancelled. `new` are records that will be made. `staying` are those
-    that get a new end. `domains` are the names of the order's own list. `claim`: the order takes the claim.
+    `old` are the ids of trial records that exist and will be cancelled. `new` are records that will be made. Those
+    without an id have no row yet. `staying` are the ids of those that get a new end. `domains` are the names of the
+    order's own list. `claim`: the order takes the claim.
     """
 
     held: str = Held.NOT
     domains: list[str] = field(default_factory=list)
     steps: list[PlannedStep] = field(default_factory=list)
-    old: list[BillingRecord] = field(default_factory=list)
+    old: list[int] = field(default_factory=list)
     new: list[BillingRecord] = field(default_factory=list)
-    staying: list[BillingRecord] = field(default_factory=list)
+    staying: list[int] = field(default_factory=list)
     claim: bool = False
 
 
-def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: datetime.datetime) -> Settlement:
+def settle(order: Order, *, domains: list[str], facts: TrialFacts, now: datetime.datetime) -> Settlement:
     """Decides about an order that was just received or was held. Fills the order's fields, and saves nothing.
 
-    `domains` are those of the message. `claim` is the open claim on its (locked) trial. Raises ContentError for an
-    activation that turns out to be a subsequent one without ProvContent.
+    `domains` are those of the message. `facts` are about its (locked) trial. Raises ContentError for an activation that
+    turns out to be a subsequent one without ProvContent.
     """
     decide = {Kind.TRIAL: _settle_trial, Kind.CHANGE: _settle_change, Kind.ACTIVATION: _settle_activation}
     decision = Settlement(domains=domains)
-    decision.held = decide[order.kind](order, decision, claim, now)
+    decision.held = decide[order.kind](order, decision, facts, now)
     if decision.held or order.held_because:
         set_held(order, decision.held)
     if decision.held:
@@ -79,7 +77,7 @@ def settle(order: Order, *, domains: list[str], claim: TrialClaim | None, now: d
     return decision
 
 
-def _settle_trial(order: Order, decision: Settlement, claim, now: datetime.datetime) -> str:
+def _settle_trial(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> str:
     if order.attribution_id is None:
         order.attribution = ATTRIBUTION.first(code=order.enterprise_id[:3])  # the code begins the id (contract 2.4)
     if order.attribution_id is None:
@@ -89,13 +87,14 @@ def _settle_trial(order: Order, decision: Settlement, claim, now: datetime.datet
     return Held.NOT
 
 
-def _trial_trouble(order: Order, trial: Order | None) -> str:
-    """Why no order can be planned on this trial now; Held.NOT if one can."""
+def _trial_trouble(order: Order, facts: TrialFacts) -> str:
+    """Why no order can be planned on its trial now; Held.NOT if one can."""
+    trial = order.trial
     if trial is None:
         return Held.TRIAL_UNKNOWN
     if trial.undo_asked_at and UNDO_ASKED.first(trial=trial.pk) not in {None, order.pk}:
         return Held.TRIAL_BUSY
-    if is_closed(trial) and not (order.proceeded or _revives(order, trial)):
+    if is_closed(trial) and not (order.proceeded or _revives(order, facts)):
         return Held.TRIAL_CLOSED
     return Held.NOT
 
@@ -105,10 +104,10 @@ def is_closed(trial: Order) -> bool:
     return trial.state in CLOSED_TRIAL or bool(trial.undo_since)
 
 
-def _revives(order: Order, trial: Order) -> bool:
+def _revives(order: Order, facts: TrialFacts) -> bool:
     """Whether a change gives a later end to an ended trial. It never revives a withdrawn one (contract 3.10)."""
-    running_out = order.kind == Kind.CHANGE and trial.state == State.ENDED and not trial.undo_since
-    return running_out and _ends_later(order, latest_shape(trial))
+    running_out = order.kind == Kind.CHANGE and order.trial.state == State.ENDED and not order.trial.undo_since
+    return running_out and _ends_later(order, facts.shape)
 
 
 def _ends_later(change: Order, before: Order) -> bool:
@@ -116,41 +115,44 @@ def _ends_later(change: Order, before: Order) -> bool:
     return "biz_end" in change.given and (before.biz_end is None or change.biz_end > before.biz_end)
 
 
-def _settle_change(order: Order, decision: Settlement, claim: TrialClaim | None, now: datetime.datetime) -> str:
-    trial = order.trial
-    if trouble := _trial_trouble(order, trial):
+def _settle_change(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> str:
+    if trouble := _trial_trouble(order, facts):
         return trouble
-    if claim and (claim.activation_id < (order.pk or claim.activation_id + 1) or claim.activation.planned_at):
+    claim = facts.claim
+    if claim and (claim.activation_id < (order.pk or claim.activation_id + 1) or claim.planned_at):
         return Held.CLAIM_HELD
-    if trial.planned_at is None:
+    if order.trial.planned_at is None:
         return Held.TRIAL_HELD
-    before = latest_shape(trial)
-    if ended(before, now) and not _ends_later(order, before):
+    if ended(facts.shape, now) and not _ends_later(order, facts.shape):
         return Held.TRIAL_CLOSED
-    _plan_change(order, decision, before, now)
+    _plan_change(order, decision, facts, now)
     return Held.NOT
 
 
-def _plan_change(order: Order, decision: Settlement, before: Order, now: datetime.datetime) -> None:
+def _plan_change(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> None:
     """Works out what the change leads to, and which records are cancelled and made."""
+    before = facts.shape
     copy_from(order, before, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
     copy_from(order, before, tuple(field for name, field in CHANGEABLE.items() if name not in order.given))
-    had = {row.key: row.name for row in before.domains.all()}
+    had = {name.lower(): name for name in facts.domains}
     decision.domains = decision.domains or list(had.values())
     wanted = {name.lower(): name for name in decision.domains}
     other_service = order.service_type_id != before.service_type_id
-    live = _live(order.trial, before, had.keys(), now)
+    live = _live(order.trial, facts, had.keys(), now)
     gone = had.keys() if other_service else had.keys() - wanted.keys()
     come = [name for key, name in wanted.items() if other_service or key not in live]
-    decision.old = trial_records(order.trial, before.service_type_id, gone)
-    decision.new = [_trial_record(order.trial, order.service_type_id, name) for name in come]
+    decision.old = _trial_records(facts, gone)
+    known = {row.domain_key: row.pk for row in facts.records if row.product_id == order.service_type_id}
+    decision.new = [_trial_record(order.trial, order.service_type_id, name, known.get(name.lower())) for name in come]
     if not other_service and order.biz_end != before.biz_end:
-        staying = trial_records(order.trial, before.service_type_id, live & wanted.keys())
-        decision.staying = [row for row in staying if row.product_id == order.service_type_id]
+        staying = live & wanted.keys()
+        decision.staying = [
+            row.pk for row in facts.records if row.domain_key in staying and row.product_id == order.service_type_id
+        ]
     decision.steps = build_plan(
         PlanFacts(kind=order.kind, removed=bool(decision.old), added=bool(come), extended=bool(decision.staying))
     )
-    if not decision.steps and not line_is_free(order.trial.pk):
+    if not decision.steps and not facts.line_is_free:
         # A cancel without records. What it must cancel is known only when its turn has come.
         decision.steps = [PlannedStep(Step.CANCEL_TRIAL)]
     if order.change_number is None:
@@ -165,53 +167,48 @@ def _next_change_number(trial: Order) -> int:
     return (last or 0) + 1
 
 
-def _live(trial: Order, before: Order, had: Set[str], now: datetime.datetime) -> Set[str]:
+def _live(trial: Order, facts: TrialFacts, had: Set[str], now: datetime.datetime) -> Set[str]:
     """Those of a trial's domains (`had`) that will have a live record when it is a change's turn.
 
     After the trial's end some may have none. While something is under way in its line nobody can tell. Then none counts
     as live, so that all are made, which does no harm to live ones.
     """
-    if trial.state != State.ENDED and not ended(before, now):
+    if trial.state != State.ENDED and not ended(facts.shape, now):
         return had
-    if not line_is_free(trial.pk):
+    if not facts.line_is_free:
         return set()
-    rows = BillingRecord.objects.filter(order=trial, product_id=before.service_type_id, state=BillingRecord.State.LIVE)
-    return had & set(rows.values_list("domain_key", flat=True))
+    service, live = facts.shape.service_type_id, BillingRecord.State.LIVE
+    return had & {row.domain_key for row in facts.records if row.product_id == service and row.state == live}
 
 
-def _settle_activation(order: Order, decision: Settlement, claim: TrialClaim | None, now: datetime.datetime) -> str:
-    trial = order.trial
-    if trouble := _trial_trouble(order, trial):
+def _settle_activation(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> str:
+    if trouble := _trial_trouble(order, facts):
         return trouble
-    if order.first is None and claim and claim.activation.undo_since:
+    if order.first is None and facts.claim and facts.claim.undo_since:
         return Held.TRIAL_BUSY
-    before = latest_shape(trial)
     if order.first is None:
-        if not claim and ended(before, now) and not order.proceeded:
+        if not facts.claim and ended(facts.shape, now) and not order.proceeded:
             return Held.TRIAL_CLOSED
-        order.first = decision.claim = claim is None
+        order.first = decision.claim = facts.claim is None
     if not order.first and not decision.domains:
         if order.pk is None:
             raise ContentError("content_without_domains", field="ProvContent")
         return Held.DOMAINS_MISSING
-    if trial.planned_at is None:
+    if order.trial.planned_at is None:
         return Held.TRIAL_HELD
-    names = DOMAINS(order=before.pk)
-    if not decision.domains and not names:
+    if not decision.domains and not facts.domains:
         return Held.DOMAINS_MISSING  # staff gave up the step that made the trial's records
-    copy_from(order, before, FROM_TRIAL)
-    order.attribution_id = order.attribution_id or before.attribution_id
-    _plan_activation(order, decision, before, names, now)
+    copy_from(order, facts.shape, FROM_TRIAL)
+    order.attribution_id = order.attribution_id or facts.shape.attribution_id
+    _plan_activation(order, decision, facts, now)
     return Held.NOT
 
 
-def _plan_activation(
-    order: Order, decision: Settlement, before: Order, names: list[str], now: datetime.datetime
-) -> None:
-    decision.domains = decision.domains or names
+def _plan_activation(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> None:
+    decision.domains = decision.domains or facts.domains
     order.start_at = later_start(order.biz_start, now)
     if order.first:
-        decision.old = trial_records(order.trial, before.service_type_id, {name.lower() for name in names})
+        decision.old = _trial_records(facts, {name.lower() for name in facts.domains})
     decision.new = [_commercial_record(order, name) for name in decision.domains]
     decision.steps = build_plan(
         PlanFacts(
@@ -244,7 +241,7 @@ def latest_shape(trial: Order) -> Order:
     later orders rest is still in effect, since its records are there. A change that was applied before its trial was
     withdrawn is too, since it says what that trial was.
     """
-    return LAST_CHANGE.first(trial=trial.pk) or trial
+    return LAST_CHANGE.first(number=trial.number) or trial
 
 
 def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
@@ -253,20 +250,21 @@ def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
         setattr(order, name, getattr(source, name))
 
 
-def trial_records(trial: Order, product_id: str, keys: Collection[str]) -> list[BillingRecord]:
+def _trial_records(facts: TrialFacts, keys: Collection[str]) -> list[int]:
     """The trial's records of these domains (lower case), in the order in which they were made.
 
     They are those of its service, and live ones of another service too.
     """
+    service, there = facts.shape.service_type_id, BillingRecord.THERE
     return [
-        row
-        for row in RECORDS(order=trial.pk)
-        if row.domain_key in keys and (row.product_id == product_id or row.state in BillingRecord.THERE)
+        row.pk for row in facts.records if row.domain_key in keys and (row.product_id == service or row.state in there)
     ]
 
 
-def _trial_record(trial: Order, service_type: str, name: str) -> BillingRecord:
+def _trial_record(trial: Order, service_type: str, name: str, pk: int | None = None) -> BillingRecord:
+    """A record of a trial. If the trial had it before (`pk`), it is made again, and keeps its first createTime."""
     return BillingRecord(
+        pk=pk,
         order=trial,
         info_type=BillingRecord.Type.TRIAL,
         product_id=service_type,
@@ -294,69 +292,86 @@ def open_claim(trial: Order | None) -> TrialClaim | None:
     return OPEN_CLAIM.first(trial=trial.pk)
 
 
-def save_plan(
-    order: Order, decision: Settlement, *, now: datetime.datetime, by: str, again: bool = False,
-    kept: Mapping[str, Dispatch] | None = None,
-) -> None:  # fmt: skip
-    """Saves what was decided about a saved order. Its first steps become due.
+def rows_of_plan(order: Order, decision: Settlement, facts: TrialFacts, *, now: datetime.datetime) -> list[Model]:
+    """The unsaved rows of a new order's plan, besides its records, which have their ids. Its first steps are due."""
+    rows: list[Model] = list(_domain_rows(order, decision.domains))
+    if decision.claim:
+        rows.append(_claim_row(order, now))
+    if decision.held:
+        return rows
+    steps = _build_steps(order, decision, now, {})
+    start_plan(steps, now=now, line_moves=facts.line_moves)
+    give_keys(steps, new=True)
+    return [*rows, *steps, *([build_schedule(order)] if order.start_at else [])]
 
-    `again`: the order was held or planned before, so it has domains and perhaps dispatches. `kept`: dispatches of an
-    earlier plan, by step, that the new one keeps.
+
+def save_plan(
+    order: Order, decision: Settlement, *, now: datetime.datetime, by: str, kept: Mapping[str, Dispatch] | None = None
+) -> None:
+    """Saves what was decided anew about an order that was held or planned before. Its first steps become due.
+
+    `kept`: dispatches of an earlier plan, by step, that the new one keeps.
     """
-    _write_domains(order, decision.domains, again)
+    _write_domains(order, decision.domains)
     if decision.claim:
         take_claim(order, now=now)
     if decision.held:
         return
-    if order.kind == Order.Kind.CHANGE and order.trial.state == Order.State.ENDED:
-        move_trial(order.trial, Order.State.TRIALING, now=now, by=by)  # the change gives a later end (contract 3.10)
-    new = _write_records(decision.new, had=again or order.kind == Order.Kind.CHANGE)
-    _write_dispatches(order, decision, new, now, again, kept or {})
-    if order.start_at and not (again and find_schedule(order)):
-        make_schedule(order)
+    revive_trial(order, now=now, by=by)
+    _write_records(decision)
+    enqueue(_build_steps(order, decision, now, kept or {}))
+    release(now=now, order_ids=[order.pk])
+    if order.start_at and not find_schedule(order):
+        insert_rows([build_schedule(order)])
+
+
+def revive_trial(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Lets an ended trial run again if the order is a change that was planned: it gives a later end (contract 3.10)."""
+    if order.kind == Kind.CHANGE and order.trial.state == State.ENDED:
+        move_trial(order.trial, State.TRIALING, now=now, by=by)
 
 
 def take_claim(order: Order, *, now: datetime.datetime) -> None:
     """Gives this activation the claim on its (locked) trial. Raises IntegrityError if another one holds it."""
+    insert_rows([_claim_row(order, now)])
+
+
+def _claim_row(order: Order, now: datetime.datetime) -> TrialClaim:
     state = order.trial.undo_to or order.trial.state  # its state now, or after its own undoing
-    was = state if state in CLOSED_FOR_GOOD else Order.State.TRIALING
-    insert_rows([TrialClaim(trial=order.trial, activation=order, taken_at=now, trial_was=was)])
+    was = state if state in CLOSED_FOR_GOOD else State.TRIALING
+    return TrialClaim(trial=order.trial, activation=order, taken_at=now, trial_was=was)
 
 
-def _write_domains(order: Order, names: list[str], again: bool) -> None:
+def _domain_rows(order: Order, names: list[str]) -> list[OrderDomain]:
+    return [OrderDomain(order_id=order.pk, name=name, key=name.lower()) for name in names]
+
+
+def _write_domains(order: Order, names: list[str]) -> None:
     """Saves the order's domains in the given order. Domains that only an earlier plan had are removed."""
-    rows = [OrderDomain(order_id=order.pk, name=name, key=name.lower()) for name in names]
-    if again:
-        if list(order.domains.values_list("name", flat=True)) == names:
-            return
-        order.domains.all().delete()
-    insert_rows(rows)
+    if list(order.domains.values_list("name", flat=True)) == names:
+        return
+    order.domains.all().delete()
+    insert_rows(_domain_rows(order, names))
 
 
-def _write_records(records: list[BillingRecord], *, had: bool) -> list[BillingRecord]:
-    """Makes the records' rows. If the order or trial had a domain before, its row is used again.
-
-    A commercial record then begins anew. A trial's record keeps the time when it was first made.
-    """
-    if not records:
-        return []
-    first = records[0]
-    rows = BillingRecord.objects.filter(order=first.order, product_id=first.product_id)
-    known = {row.domain_key: row for row in rows} if had else {}
-    if known and first.info_type == BillingRecord.Type.COMMERCIAL:
+def _write_records(decision: Settlement) -> None:
+    """Makes the records' rows. If an activation had a domain before, its row is used again and begins anew."""
+    if decision.new and decision.new[0].info_type == BillingRecord.Type.COMMERCIAL:
+        first = decision.new[0]
+        rows = BillingRecord.objects.filter(order=first.order, product_id=first.product_id)
+        known = {row.domain_key: row for row in rows}
         rows.exclude(state__in=BillingRecord.THERE).update(
             state=BillingRecord.State.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
         )
-    insert_rows(row for row in records if row.domain_key not in known)
-    return [known.get(row.domain_key, row) for row in records]
+        decision.new = [known.get(row.domain_key, row) for row in decision.new]
+    insert_rows(row for row in decision.new if row.pk is None)
 
 
-def _write_dispatches(
-    order: Order, decision: Settlement, new: list[BillingRecord], now: datetime.datetime, again: bool,
-    kept: Mapping[str, Dispatch],
-) -> None:  # fmt: skip
-    trial_id = order.trial_id or order.pk
-    rows = []
+def _build_steps(
+    order: Order, decision: Settlement, now: datetime.datetime, kept: Mapping[str, Dispatch]
+) -> list[Dispatch]:
+    """Builds the plan's steps. Steps that are kept move into their places instead."""
+    rows, new = [], [row.pk for row in decision.new]
     for position, step in enumerate(decision.steps, start=Phase.PLAN):
         if step.step in kept:
             _keep(kept[step.step], order, position, step.gate)
@@ -364,24 +379,19 @@ def _write_dispatches(
         effect = STEPS[step.step].effect
         records = getattr(decision, RECORDS_OF[effect]) if effect in RECORDS_OF else new
         rows.append(_build(order, step, position, records, len(decision.domains), now))
-    free = not again and line_is_free(trial_id)
-    if free:
-        start_plan(rows, now=now)
-    enqueue(rows, new=not again)
-    if not free:
-        release(now=now, order_ids=[order.pk])
+    return rows
 
 
 def _build(
-    order: Order, step: PlannedStep, position: int, records: list[BillingRecord], domains: int, now: datetime.datetime
-) -> Dispatch:  # fmt: skip
+    order: Order, step: PlannedStep, position: int, records: list[int], domains: int, now: datetime.datetime
+) -> Dispatch:
     """Builds one step of the plan. Its size is the number of its records, or of the domains if it names them."""
     place = {"position": position, "gate": step.gate}
     if step.gate == Dispatch.Gate.START:
         place["not_before"] = order.start_at
     channel = STEPS[step.step].channel
     if channel == Dispatch.Channel.BILLING:
-        return build_step(order, step.step, now=now, records=[row.pk for row in records], **place)
+        return build_step(order, step.step, now=now, records=records, **place)
     return build_step(order, step.step, now=now, size=0 if channel == Dispatch.Channel.USAGE else domains, **place)
 
 

@@ -16,7 +16,7 @@ from orders.services.compensation.finish import given_up_undoing
 from orders.services.compensation.start import close_never_begun
 from orders.services.holds import given_domains, note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
-from orders.services.order_state import add_event, refresh_states
+from orders.services.order_state import add_event, facts_of, refresh_states
 from orders.services.outbox.effects import bpm_acts
 from orders.services.planning import is_closed, open_claim, save_plan, settle, take_claim
 from orders.states import set_decision, set_held, set_state, set_undo_mark
@@ -129,7 +129,7 @@ def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Replaces the order's plan by a new one, which also sets the state. The caller writes the state's event."""
     old = list(order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER))
     held_before = order.held_because
-    decision = settle(order, domains=given_domains(order), claim=open_claim(order.trial), now=now)
+    decision = settle(order, domains=given_domains(order), facts=facts_of(order), now=now)
     kept = _kept(order, old, held=bool(decision.held))
     gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
     gone.filter(state__in=[State.WAITING, State.DUE]).update(state=State.CLOSED, next_try_at=None)
@@ -138,7 +138,7 @@ def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
         set_held(order, held_before)  # the files are still wrong
         set_state(order, Order.State.HELD)
     order.save()
-    save_plan(order, decision, now=now, by=by, again=True, kept=kept)
+    save_plan(order, decision, now=now, by=by, kept=kept)
     if decision.held and decision.held != held_before:
         note_hold(order, now=now, by=by)
 

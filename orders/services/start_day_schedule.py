@@ -14,9 +14,9 @@ def schedule_name(order: Order) -> str:
     return f"BBossOrderJob_{order.number}_{order.start_at.astimezone(datetime.UTC):%Y%m%d%H%M%S}"
 
 
-def make_schedule(order: Order) -> None:
-    """Adds the schedule that wakes the order on its start day. If it is lost, the sweep finds the order later."""
-    Schedule.objects.create(
+def build_schedule(order: Order) -> Schedule:
+    """The unsaved schedule that wakes the order on its start day. If it is lost, the sweep finds the order later."""
+    return Schedule(
         name=schedule_name(order),
         func=JOB,
         args=repr((order.number,)),

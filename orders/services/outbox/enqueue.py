@@ -8,11 +8,14 @@ import datetime
 import uuid
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from django.conf import settings
 from django.db.models import Count
-from django_q.brokers import get_broker
-from django_q.tasks import async_task
+from django.utils import timezone
+from django_q.conf import Conf
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 
 from orders.db.compiled_sql import Prepared, Slot, insert_rows
 from orders.models import Dispatch, Order, Timeline
@@ -98,17 +101,22 @@ def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -
     return row
 
 
-def enqueue(rows: Iterable[Dispatch], *, new: bool = False, random_keys: bool = False) -> None:
+def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
     """Saves steps that were built, with their keys. Their orders must be locked.
 
-    `new`: their order has no steps yet, so nothing needs to be counted. `random_keys`: the partner may have seen the
-    keys that would be derived.
+    `random_keys`: the partner may have seen the keys that would be derived.
     """
     rows = list(rows)
-    derived = [row for row in rows if STEPS[row.step].derived_key and not row.repeat and not random_keys]
+    if not random_keys:
+        give_keys(rows)
+    insert_rows(rows)
+
+
+def give_keys(rows: Iterable[Dispatch], *, new: bool = False) -> None:
+    """Gives unsaved steps their derived keys. `new`: their order has no steps yet, so nothing needs to be counted."""
+    derived = [row for row in rows if STEPS[row.step].derived_key and not row.repeat]
     for order in {row.order_id: row.order for row in derived}.values():
         _give_keys(order, [row for row in derived if row.order_id == order.pk], new)
-    insert_rows(rows)
 
 
 def _give_keys(order: Order, rows: list[Dispatch], new: bool) -> None:
@@ -151,22 +159,37 @@ def line_is_free(lane: int) -> bool:
     return not IN_LINE(lane=lane)
 
 
-def start_plan(rows: list[Dispatch], *, now: datetime.datetime) -> None:
-    """Does what `release` would do, for the unsaved steps of a new order whose line is free.
+def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool) -> None:
+    """Does what `release` would do, for the unsaved steps of a new order.
 
-    The steps up to the first that blocks become due, unless they wait for a gate. `rows` are in order of position.
+    The steps up to the first that blocks become due, unless they wait for a gate. In a line that does not move, they
+    wait there. `rows` are in order of position.
     """
     for row in rows:
-        if row.gate == Dispatch.Gate.NONE:
+        if row.gate == Dispatch.Gate.NONE and (line_moves or row.lane is None):
             row.state, row.next_try_at = State.DUE, now
         if row.blocking:
             return
 
 
 def wake(*, settle: bool = False) -> None:
-    """Queues a drain. Inside a transaction this is one INSERT of that transaction, so it is seen exactly on commit.
+    """Queues a drain. Inside a transaction this is one INSERT of that transaction, so it is seen exactly on commit."""
+    insert_rows([wake_up(settle=settle)])
+
+
+def wake_up(*, settle: bool = False) -> OrmQ:
+    """The unsaved row of the queue that wakes a worker up to drain the outbox.
 
     It is only a hint. If one is lost, the sweep comes within a minute. `settle` also looks for held orders whose trial
     has arrived in the meantime.
     """
-    async_task(DRAIN, settle) if settle else async_task(DRAIN, broker=get_broker(WAKE_KEY))
+    now = timezone.now()
+    key = Conf.CLUSTER_NAME if settle else WAKE_KEY
+    return OrmQ(key=key, payload=_package(settle, now.replace(second=0, microsecond=0)), lock=now)
+
+
+@lru_cache(maxsize=2)
+def _package(settle: bool, minute: datetime.datetime) -> str:
+    """The task as django-q2 packs and signs it. All drains of a minute are the same task."""
+    task = {"id": uuid.uuid4().hex, "name": "drain", "func": DRAIN, "args": (True,) if settle else (), "kwargs": {}}
+    return SignedPackage.dumps(task | {"started": minute, "ack_failure": Conf.ACK_FAILURES})
