@@ -21,9 +21,10 @@ PARTS = 60
 _TABLE = CallCount._meta.db_table
 COUNT = (
     f"INSERT INTO {_TABLE} (caller, part, calls, until) VALUES (%s, %s, 1, %s)"
-    f" ON CONFLICT (caller, part) DO UPDATE SET calls = {_TABLE}.calls + 1 RETURNING calls"
+    f" ON CONFLICT (caller, part) DO UPDATE SET calls = {_TABLE}.calls + 1"
+    f" RETURNING calls + (SELECT COALESCE(SUM(b.calls), 0) FROM {_TABLE} b"
+    " WHERE b.caller = %s AND b.part > %s AND b.part < %s)"
 )
-BEFORE = f"SELECT COALESCE(SUM(calls), 0) FROM {_TABLE} WHERE caller = %s AND part > %s AND part < %s"
 TAKE_BACK = f"UPDATE {_TABLE} SET calls = calls - 1 WHERE caller = %s AND part = %s"
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
@@ -138,17 +139,16 @@ def forget_counts(*, now: datetime.datetime) -> None:
 def _counted(caller: str, rate: tuple[int, int], now: datetime.datetime) -> bool:
     """Counts one more call. Returns False, and counts nothing, if the rate leaves no room for it.
 
-    The rate's period is cut into PARTS, with a row for each. So a call costs two statements, however many calls there
-    are, and they hold no lock afterwards. Counting comes first and gives the call its place. So exactly as many of the
-    calls that come at once get through as the rate allows.
+    The rate's period is cut into PARTS, with a row for each. So a call costs one statement, however many calls there
+    are, which holds no lock afterwards. Counting gives the call its place. So exactly as many of the calls that come at
+    once get through as the rate allows.
     """
     calls, seconds = rate
     caller, part = f"{seconds}:{caller}", int(now.timestamp() * PARTS // seconds)
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, [caller, part, int(now.timestamp()) + 2 * seconds])
-        place = cursor.fetchone()[0]
-        cursor.execute(BEFORE, [caller, part - PARTS, part])
-        if cursor.fetchone()[0] + place <= calls:
+        until = int(now.timestamp()) + 2 * seconds
+        cursor.execute(COUNT, [caller, part, until, caller, part - PARTS, part])
+        if cursor.fetchone()[0] <= calls:
             return True
         cursor.execute(TAKE_BACK, [caller, part])
         return False

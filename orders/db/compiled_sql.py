@@ -27,7 +27,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import BooleanField, Field, Func, JSONField, Model, QuerySet, Value
+from django.db.models import BooleanField, Field, Func, JSONField, Model, QuerySet, Subquery, Value
 from django.db.models.query import get_related_populators
 
 ROWS_A_STATEMENT = {"postgresql": 1000, "sqlite": 100}
@@ -77,6 +77,21 @@ def one_of(vendor: str) -> str:
 def as_list(values: Iterable, vendor: str):
     """A list in the form that `one_of` takes."""
     return list(values) if vendor == "postgresql" else json.dumps(list(values))
+
+
+class RowsOf(Subquery):
+    """The rows of a query as one value: a list of lists with these columns, which are numbers, texts or switches."""
+
+    def __init__(self, rows: QuerySet, *names: str):
+        super().__init__(rows.values_list(*names), output_field=JSONField())
+        self.names = names
+
+    def as_sql(self, compiler, connection, **more):
+        sql, params = super().as_sql(compiler, connection, **more)
+        names = ", ".join(map(_quoted, self.names))
+        if connection.vendor == "postgresql":
+            return f"(SELECT COALESCE(json_agg(json_build_array({names})), '[]')::text FROM {sql} AS rows_of)", params
+        return f"(SELECT json_group_array(json_array({names})) FROM {sql})", params
 
 
 class Prepared:

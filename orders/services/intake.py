@@ -93,20 +93,22 @@ def _read_facts(content: OrderContent) -> tuple[TrialFacts, list]:
 
     Raises ContentError for an unknown service type or attribution.
     """
-    known: list[tuple[Prepared, dict]] = [
-        (SERVICE_TYPE, {"code": content.service_type}),
-        (PROVINCE, {"letters": content.attribution}),
-        (FOLLOWERS, {"trial_number": content.number}),
-    ]
     if content.trial_number:
-        facts, answers = read_trial(content.trial_number, *known[:1])
-        answers += [[], []]
+        facts, followers = read_trial(content.trial_number), []
+        known = facts.shape is not None and facts.shape.service_type_id == content.service_type
+        service_type = known or not content.service_type or SERVICE_TYPE(code=content.service_type)
+        province = not content.attribution
     else:
-        facts, answers = TrialFacts(), ask_together(*known)
-    service_type, province, followers = answers
-    if content.service_type and not service_type:
+        facts = TrialFacts()
+        service_type, province, followers = ask_together(
+            (SERVICE_TYPE, {"code": content.service_type}),
+            (PROVINCE, {"letters": content.attribution}),
+            (FOLLOWERS, {"trial_number": content.number}),
+        )
+        province = province or not content.attribution
+    if not service_type:
         raise ContentError("content_service_type", field="BusinessType", given=shown(content.service_type))
-    if content.attribution and not province:
+    if not province:
         raise ContentError("content_attribution", field="Attribution", given=shown(content.attribution))
     return facts, followers
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db.models import BooleanField, Case, ExpressionWrapper, Subquery, When
+from django.db.models import Case, OuterRef, Q, Subquery, When
 from django.db.models.functions import Coalesce
 
-from orders.db.compiled_sql import OneOf, Prepared, Slot, ask_together, insert_rows, update_rows
+from orders.db.compiled_sql import OneOf, Prepared, RowsOf, Slot, ask_together, insert_rows, update_rows
 from orders.errors import OrderUnknownError
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, OrderEvent, TrialClaim
@@ -45,38 +45,30 @@ STEPS_OF = Prepared(
 TRIALS = Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL)
 TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
 CHANGES = Order.objects.filter(kind=Order.Kind.CHANGE, change_number__isnull=False)
-LATEST = CHANGES.filter(trial__number=Slot("number"), in_effect=True).order_by("-change_number")
+LATEST = CHANGES.filter(trial=Subquery(TRIALS.values("pk")), in_effect=True).order_by("-change_number")
 LAST_CHANGE = Prepared(lambda: LATEST[:1])
-CLAIM = Prepared(
+OPEN_CLAIM = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None).order_by()
+IN_LINE = Dispatch.objects.current().filter(lane=OuterRef("pk"), state__in=NOT_FINISHED)
+SHAPE = Coalesce(OuterRef("last_change"), OuterRef("pk"))
+FACTS = Prepared(
     lambda: (
-        TrialClaim.objects.filter(trial__number=Slot("number"), released_at=None)
-        .order_by()
-        .values_list("activation_id", "activation__planned_at", "activation__undo_since")
+        TRIALS.annotate(
+            last_change=Subquery(LATEST.values("pk")[:1]),
+            claim=RowsOf(
+                OPEN_CLAIM.annotate(
+                    planned=Q(activation__planned_at__isnull=False), undone=Q(activation__undo_since__isnull=False)
+                ),
+                "activation_id", "planned", "undone",
+            ),
+            names=RowsOf(OrderDomain.objects.filter(order=SHAPE).order_by("pk"), "name"),
+            records=RowsOf(
+                BillingRecord.objects.filter(order=OuterRef("pk")).order_by("pk"),
+                "pk", "domain_key", "product_id", "state",
+            ),
+            line=RowsOf(IN_LINE.annotate(waited_for=NOT_GIVEN_UP).order_by("-waited_for")[:1], "waited_for"),
+        ).values_list("last_change", "claim", "names", "records", "line")
     )
-)
-DOMAINS = Prepared(
-    lambda: (
-        OrderDomain.objects.filter(order=Coalesce(Subquery(LATEST.values("pk")[:1]), Subquery(TRIALS.values("pk"))))
-        .order_by("pk")
-        .values_list("name", flat=True)
-    )
-)
-RECORDS = Prepared(
-    lambda: (
-        BillingRecord.objects.filter(order__number=Slot("number"))
-        .order_by("pk")
-        .values_list("pk", "domain_key", "product_id", "state")
-    )
-)
-LINE = Prepared(
-    lambda: (
-        Dispatch.objects.current()
-        .filter(lane=Subquery(TRIALS.values("pk")), state__in=NOT_FINISHED)
-        .annotate(waited_for=ExpressionWrapper(NOT_GIVEN_UP, BooleanField()))
-        .order_by("-waited_for")
-        .values_list("waited_for", flat=True)[:1]
-    )
-)
+)  # fmt: skip
 CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
 
 
@@ -102,11 +94,11 @@ def lock_order(number: str) -> Order:
 
 
 class ClaimFacts(NamedTuple):
-    """An open claim: the id of the activation that holds it, when that was planned, and since when it is undone."""
+    """An open claim: the id of the activation that holds it, and whether that was planned and is being undone."""
 
     activation_id: int
-    planned_at: datetime.datetime | None
-    undo_since: datetime.datetime | None
+    planned: bool
+    undone: bool
 
 
 class RecordFacts(NamedTuple):
@@ -135,29 +127,28 @@ class TrialFacts:
     line_moves: bool = True
 
 
-def read_trial(number: str, *others: tuple[Prepared, dict]) -> tuple[TrialFacts, list[list]]:
-    """Locks a trial and reads its facts, in one round trip. `others` are asked with them."""
-    asked = [(query, {"number": number}) for query in (TRIAL, LAST_CHANGE, CLAIM, DOMAINS, RECORDS, LINE)]
-    trial, change, claim, domains, records, line, *answers = ask_together(*asked, *others)
+def read_trial(number: str) -> TrialFacts:
+    """Locks a trial and reads its facts, in one round trip."""
+    trial, found = ask_together((TRIAL, {"number": number}), (FACTS, {"number": number}))
     if not trial:
-        return TrialFacts(), answers
-    facts = TrialFacts(
+        return TrialFacts()
+    last_change, claim, names, records, line = found[0]
+    return TrialFacts(
         trial=trial[0],
-        shape=(change or trial)[0],
+        shape=Order.objects.get(pk=last_change) if last_change else trial[0],
         claim=ClaimFacts(*claim[0]) if claim else None,
-        domains=domains,
+        domains=[name for (name,) in names],
         records=[RecordFacts(*row) for row in records],
         line_is_free=not line,
-        line_moves=not any(line),
+        line_moves=not line or not line[0][0],
     )
-    return facts, answers
 
 
 def facts_of(order: Order) -> TrialFacts:
     """The facts about the (locked) trial of an order. Nothing for a trial."""
     if order.trial is None:
         return TrialFacts()
-    facts, _ = read_trial(order.trial.number)
+    facts = read_trial(order.trial.number)
     facts.trial = order.trial
     facts.shape = order.trial if facts.shape.pk == order.trial_id else facts.shape
     return facts

@@ -119,7 +119,7 @@ def _settle_change(order: Order, decision: Settlement, facts: TrialFacts, now: d
     if trouble := _trial_trouble(order, facts):
         return trouble
     claim = facts.claim
-    if claim and (claim.activation_id < (order.pk or claim.activation_id + 1) or claim.planned_at):
+    if claim and (claim.activation_id < (order.pk or claim.activation_id + 1) or claim.planned):
         return Held.CLAIM_HELD
     if order.trial.planned_at is None:
         return Held.TRIAL_HELD
@@ -184,7 +184,7 @@ def _live(trial: Order, facts: TrialFacts, had: Set[str], now: datetime.datetime
 def _settle_activation(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> str:
     if trouble := _trial_trouble(order, facts):
         return trouble
-    if order.first is None and facts.claim and facts.claim.undo_since:
+    if order.first is None and facts.claim and facts.claim.undone:
         return Held.TRIAL_BUSY
     if order.first is None:
         if not facts.claim and ended(facts.shape, now) and not order.proceeded:

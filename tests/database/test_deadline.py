@@ -270,6 +270,28 @@ def test_a_connection_that_lay_idle_while_the_server_froze_is_given_up_soon(thro
         ask(through)
 
 
+@pytest.mark.parametrize("pause", [0, 1.5])
+def test_a_connection_that_the_server_closed_is_replaced(connect, server, pause):
+    """Within a second after an answer by a look at its socket, later by a question."""
+    ours = connect(f"{server.hostname}:{server.port}")
+    ours.health_check_enabled = True
+    pid = ask(ours, "SELECT pg_backend_pid()")
+    with psycopg.connect(host=server.hostname, port=server.port, user=server.username, dbname="postgres") as direct:
+        direct.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    time.sleep(pause)
+    ours.health_check_done = False  # as at the beginning of each request
+    assert ask(ours, "SELECT pg_backend_pid()") != pid
+
+
+def test_a_fresh_connection_is_not_asked_whether_it_is_alive(connect, server, monkeypatch):
+    ours = connect(f"{server.hostname}:{server.port}")
+    ours.health_check_enabled = True
+    ask(ours)
+    monkeypatch.setattr(ours, "is_usable", lambda: pytest.fail("it was asked"))
+    ours.health_check_done = False
+    assert ask(ours) == 1
+
+
 def test_the_end_of_a_request_raises_nothing_and_tries_nothing(through, relay):
     """Django checks each connection at the start and end of a request."""
     ask(through)

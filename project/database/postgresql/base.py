@@ -7,6 +7,8 @@ open and acknowledges what it gets, so no time-out of the server or of TCP would
 """
 
 import contextlib
+import math
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 import psycopg
 from django.db.backends.postgresql import base
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
+from psycopg.pq import ConnStatus
 
 from integrations.database_deadline import NEVER, database_deadline, statement_limit, time_left
 from project.database.options import session_limits
@@ -21,6 +24,7 @@ from project.database.options import session_limits
 CHECK_EVERY = 0.1  # seconds between two looks for Ctrl-C while waiting, as in psycopg
 WHILE_AWAY = 1.5  # seconds for each address, once the database has not answered; psycopg's own minimum is 2
 FOR_THE_OTHER = 0.2  # seconds that a thread waits for the one that connects, which normally takes less
+FRESH = 1.0  # seconds after an answer in which a connection is not asked anew whether it is alive
 HEALTH_CHECK = 2.0  # seconds after which an idle connection counts as broken; that leaves time for a new one
 
 
@@ -64,6 +68,8 @@ gate = Gate()
 class DeadlineConnection(psycopg.Connection):
     """Waits as long as `time_left()` says. A connection that did not answer in time is closed."""
 
+    answered_at = -math.inf  # monotonic time of the last answer
+
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
         """Connects to one address. psycopg bounds each of them (connect_timeout). This bounds all of them together."""
@@ -80,6 +86,11 @@ class DeadlineConnection(psycopg.Connection):
             return end.value
 
     def wait(self, gen, interval: float = CHECK_EVERY, timeout: float | None = None):
+        result = self._wait_in_time(gen, interval, timeout)
+        self.answered_at = time.monotonic()
+        return result
+
+    def _wait_in_time(self, gen, interval: float, timeout: float | None):
         left = time_left()
         if left == NEVER or (timeout is not None and timeout < left):
             return super().wait(gen, interval, timeout)
@@ -92,6 +103,14 @@ class DeadlineConnection(psycopg.Connection):
             self.pgconn.finish()
             gate.shut = True
             raise DeadlineError(f"no answer within {left:.1f} s") from None
+
+    def is_fresh(self) -> bool:
+        """Whether it answered a moment ago and the server has not closed it since, which would make it readable."""
+        if time.monotonic() - self.answered_at > FRESH or self.pgconn.status != ConnStatus.OK:
+            return False
+        looked = select.poll()
+        looked.register(self.pgconn.socket, select.POLLIN)
+        return not looked.poll(0)
 
 
 def _check_time(until: float) -> None:
@@ -145,6 +164,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _drop_closed(self):
         if self.connection is not None and self.connection.closed and not self.in_atomic_block:
             self.close()
+
+    def close_if_health_check_failed(self):
+        """Asks a connection at the beginning of a request, unless it is fresh. A burst then saves a round trip each."""
+        if self.connection is not None and not self.health_check_done and self.connection.is_fresh():
+            self.health_check_done = True
+        super().close_if_health_check_failed()
 
     def is_usable(self):
         with database_deadline(HEALTH_CHECK):
