@@ -207,11 +207,12 @@ ROWS = {"Dispatch", "BillingDispatch", "BpmDispatch"}
 
 def made_dispatches(source):
     """Lines that make a row of the outbox: by its class, by a manager of it or of an order's `dispatches`."""
-    return [node.lineno for node in ast.walk(source) if isinstance(node, ast.Call) and makes_dispatch(node.func)]
+    return [node.lineno for node in ast.walk(source) if isinstance(node, ast.Call) and makes_dispatch(node)]
 
 
-def makes_dispatch(func):
-    if last_name(func) in ROWS:
+def makes_dispatch(call):
+    func = call.func
+    if last_name(func) in ROWS or (last_name(func) == "new_row" and {last_name(word) for word in call.args} & ROWS):
         return True
     if not (isinstance(func, ast.Attribute) and func.attr in MAKERS):
         return False
@@ -228,6 +229,8 @@ def test_only_enqueue_makes_outbox_rows():
     [
         ("Dispatch(order=order)", 1),
         ("models.Dispatch(order=order)", 1),
+        ("new_row(Dispatch, order=order)", 1),
+        ("new_row(Order, number=number)", 0),
         ("Dispatch.objects.create(order=order)", 1),
         ("models.Dispatch.objects.bulk_create(rows)", 1),
         ("order.dispatches.create(step='x')", 1),

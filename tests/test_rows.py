@@ -4,9 +4,12 @@ import pathlib
 import re
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, transaction
+from django.db.models import NOT_PROVIDED
+from django_q.models import OrmQ, Schedule
 
-from orders.db.compiled_sql import insert_rows, update_rows
+from orders.db.compiled_sql import insert_rows, insert_together, new_row, reserve_ids, update_rows
 from orders.models import Attempt, BillingRecord, Dispatch, InboundMessage, Order, OrderDomain, OrderEvent, TrialUsage
 from tests import factories
 
@@ -45,11 +48,59 @@ def test_inserts_what_django_would(factory):
     wanted.save(force_update=True)  # it knows that it is there
 
 
+@pytest.mark.parametrize("model", [*apps.get_app_config("orders").get_models(), OrmQ, Schedule])
+def test_a_new_row_has_the_models_defaults(model):
+    ours, djangos = new_row(model), model()
+    made = {field.attname for field in model._meta.concrete_fields if field.default not in {list, dict, NOT_PROVIDED}}
+    made = {name for name in made if callable(model._meta.get_field(name).default)}
+    names = [field.attname for field in model._meta.concrete_fields if field.attname not in made]
+    assert [getattr(ours, name) for name in names] == [getattr(djangos, name) for name in names]
+    assert all(type(getattr(ours, name)) is type(getattr(djangos, name)) for name in made)
+    assert ours._state.adding
+
+
+def test_new_rows_share_nothing():
+    one, other = new_row(Dispatch, step="create_billing"), new_row(Dispatch)
+    one.about["a"] = 1
+    assert (other.about, other.step) == ({}, "")
+    assert one.key != other.key
+
+
 def test_gives_each_row_its_own_id_over_many_statements():
     order = factories.OrderFactory()
     rows = [OrderDomain(order=order, name=f"A{n}.example.com", key=f"a{n}.example.com") for n in range(250)]
     insert_rows(rows)
     assert {row.pk: row.name for row in rows} == dict(order.domains.values_list("pk", "name"))
+
+
+WORDS = "中文 \U0001f600 \u2028 ' \" \\ %s {} \x7f\n\t"
+
+
+def test_rows_of_several_models_saved_together_are_what_django_would_save():
+    """Times with microseconds, keys, long numbers, every kind of text, JSON at any depth."""
+    order = factories.OrderFactory.build(content={WORDS: [WORDS, None, 1.5, 10**30, True, {"": []}], "a": {"b": "c"}})
+    order.enterprise_name, order.received_at = WORDS, factories.NOW.replace(microsecond=123456)
+    event = OrderEvent(order=order, kind="received", actor=WORDS, at=factories.NOW, data={"说": ["明", None, 1.5]})
+    records = [factories.BillingRecordFactory.build(order=order, domain_key=f"d{n}") for n in range(3)]
+    reserve_ids([order, event, *records])
+    steps = [factories.DispatchFactory.build(order=order, records=[row.pk for row in records]) for _ in range(3)]
+    reserve_ids(steps)
+    message = factories.InboundMessageFactory.build(body=WORDS)
+    reserve_ids([message])
+    rows = [order, event, *records, *steps, message]
+    for row in rows:
+        row.save(force_insert=True)
+    expected = [kept(row) for row in rows]
+    for row in reversed(rows):
+        type(row).objects.filter(pk=row.pk).delete()
+    insert_together(rows)
+    assert [kept(row) for row in rows] == expected
+
+
+def test_rows_without_ids_come_in_the_given_sequence():
+    order = factories.OrderFactory()
+    insert_together([OrderDomain(order=order, name=f"A{n}.cn", key=f"a{n}.cn") for n in range(150)])
+    assert list(order.domains.order_by("pk").values_list("key", flat=True)) == [f"a{n}.cn" for n in range(150)]
 
 
 def test_takes_the_id_of_a_row_that_was_saved_meanwhile():

@@ -45,6 +45,7 @@ from integrations.inbound.body import (
 )
 from notifications.masks import head
 from orders.content import Receipt
+from orders.db.compiled_sql import new_row
 from orders.errors import (
     ContentError,
     OrderConflictError,
@@ -233,7 +234,8 @@ def _refusal(error: OrderError) -> Refused:
 def _message(call: InboundCall) -> InboundMessage:
     """The unsaved row of a request that was read. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
-    return InboundMessage(
+    return new_row(
+        InboundMessage,
         received_at=call.now,
         remote_address=call.address,
         trans_ido=stored_trans_ido(given) if isinstance(given, str) else "",

@@ -25,11 +25,13 @@ import functools
 import json
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import BooleanField, Field, Func, JSONField, Model, QuerySet, Subquery, Value
 from django.db.models.query import get_related_populators
 
+M = TypeVar("M", bound=Model)
 ROWS_A_STATEMENT = {"postgresql": 1000, "sqlite": 100}
 PLAIN = {str, int, bool, type(None)}
 
@@ -173,6 +175,29 @@ def _plain(row: Sequence):
 
 def _filled(place, values: dict, database):
     return place.fill(values, database) if isinstance(place, Slot) else place
+
+
+def new_row(model: type[M], **values) -> M:
+    """An unsaved row with these values and the model's defaults. Its constructor takes five times as long."""
+    names, defaults, made = _defaults(model)
+    row = model.from_db(DEFAULT_DB_ALIAS, names, defaults)
+    row._state.adding, row._state.db = True, None
+    for name, make in made:
+        if name not in values:
+            setattr(row, name, make())
+    for name, value in values.items():
+        setattr(row, name, value)
+    return row
+
+
+@functools.cache
+def _defaults(model: type[Model]) -> tuple[list[str], list, list[tuple[str, Callable]]]:
+    """The names of a model's columns, their defaults, and those that are made anew for each row."""
+    fields = model._meta.concrete_fields
+    made = [(field.attname, field.default) for field in fields if field.has_default() and callable(field.default)]
+    anew = {name for name, _ in made}
+    defaults = [None if field.attname in anew else field.get_default() for field in fields]
+    return [field.attname for field in fields], defaults, made
 
 
 def reserve_ids(rows: Iterable[Model]) -> None:

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash, shown
-from orders.db.compiled_sql import Prepared, Slot, ask_together, insert_together, reserve_ids
+from orders.db.compiled_sql import Prepared, Slot, ask_together, insert_together, new_row, reserve_ids
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.models import AcceptedCall, InboundMessage, Order, Province, ServiceType
 from orders.restored_guard import remember
@@ -72,7 +72,7 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
     received = event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)
     records = [row for row in decision.new if row.pk is None]
     reserve_ids([order, received, *records])
-    call = AcceptedCall(trans_ido=trans_ido, content_hash=digest, order=order)
+    call = new_row(AcceptedCall, trans_ido=trans_ido, content_hash=digest, order=order)
     plan = rows_of_plan(order, decision, facts, now=now)
     settles = order.kind == Order.Kind.TRIAL or bool(decision.held)
     insert_together([order, call, message, received, *records, *plan, wake_up(settle=settles)])
@@ -116,7 +116,8 @@ def _read_facts(content: OrderContent) -> tuple[TrialFacts, list]:
 def _new_order(
     content: OrderContent, raw: dict, digest: str, trial: Order | None, message: InboundMessage, now: datetime.datetime
 ) -> Order:
-    order = Order(
+    order = new_row(
+        Order,
         number=content.number,
         kind=content.kind,
         trial=trial,

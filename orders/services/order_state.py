@@ -14,7 +14,7 @@ from typing import NamedTuple
 from django.db.models import Case, OuterRef, Q, Subquery, When
 from django.db.models.functions import Coalesce
 
-from orders.db.compiled_sql import OneOf, Prepared, RowsOf, Slot, ask_together, insert_rows, update_rows
+from orders.db.compiled_sql import OneOf, Prepared, RowsOf, Slot, ask_together, insert_rows, new_row, update_rows
 from orders.errors import OrderUnknownError
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, OrderEvent, TrialClaim
@@ -156,7 +156,7 @@ def facts_of(order: Order) -> TrialFacts:
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
     """Makes an event without saving it, so that a batch is one INSERT. `data` must be JSON-able."""
-    return OrderEvent(order=order, kind=kind, actor=by[:160], at=now, data=data)
+    return new_row(OrderEvent, order=order, kind=kind, actor=by[:160], at=now, data=data)
 
 
 def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db.models import Model
 
-from orders.db.compiled_sql import Prepared, Slot, insert_rows
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row
 from orders.errors import ContentError
 from orders.local_time import SHANGHAI, midnight
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, Province, TrialClaim
@@ -263,7 +263,8 @@ def _trial_records(facts: TrialFacts, keys: Collection[str]) -> list[int]:
 
 def _trial_record(trial: Order, service_type: str, name: str, pk: int | None = None) -> BillingRecord:
     """A record of a trial. If the trial had it before (`pk`), it is made again, and keeps its first createTime."""
-    return BillingRecord(
+    return new_row(
+        BillingRecord,
         pk=pk,
         order=trial,
         info_type=BillingRecord.Type.TRIAL,
@@ -275,7 +276,8 @@ def _trial_record(trial: Order, service_type: str, name: str, pk: int | None = N
 
 
 def _commercial_record(order: Order, name: str) -> BillingRecord:
-    return BillingRecord(
+    return new_row(
+        BillingRecord,
         order=order,
         info_type=BillingRecord.Type.COMMERCIAL,
         product_id=order.product_id,
@@ -339,11 +341,11 @@ def take_claim(order: Order, *, now: datetime.datetime) -> None:
 def _claim_row(order: Order, now: datetime.datetime) -> TrialClaim:
     state = order.trial.undo_to or order.trial.state  # its state now, or after its own undoing
     was = state if state in CLOSED_FOR_GOOD else State.TRIALING
-    return TrialClaim(trial=order.trial, activation=order, taken_at=now, trial_was=was)
+    return new_row(TrialClaim, trial=order.trial, activation=order, taken_at=now, trial_was=was)
 
 
 def _domain_rows(order: Order, names: list[str]) -> list[OrderDomain]:
-    return [OrderDomain(order_id=order.pk, name=name, key=name.lower()) for name in names]
+    return [new_row(OrderDomain, order_id=order.pk, name=name, key=name.lower()) for name in names]
 
 
 def _write_domains(order: Order, names: list[str]) -> None:

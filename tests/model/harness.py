@@ -23,7 +23,6 @@ from integrations.outbound import http
 from notifications.services import MailError
 from orders import restored_guard
 from orders.models import Dispatch
-from orders.services.outbox import enqueue
 from tests.conftest import shanghai
 from tests.model.partner import Wire
 from tests.model.world import Desk
@@ -84,8 +83,6 @@ class Stage:
         for patch in (
             mock.patch.object(http, "_exchange", self.wire.exchange),
             mock.patch.object(reconciliation, "ThreadPoolExecutor", AtOnce),
-            mock.patch.object(enqueue, "async_task"),
-            mock.patch.object(enqueue, "get_broker"),
             mock.patch.object(channels, "check_files", lambda **named: self.desk.look_at_files(**named)),
             mock.patch.dict(channels.CHANNELS, {MAIL: channels.Carrier(lambda *facts: "{}", self._mail)}),
         ):

@@ -17,7 +17,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
-from orders.db.compiled_sql import Prepared, Slot, insert_rows
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row
 from orders.models import Dispatch, Order, Timeline
 from orders.services.outbox.release import NOT_FINISHED
 from orders.steps import STEPS, Channel, Phase, Step
@@ -49,7 +49,7 @@ def build_step(
     }
     if due:
         usual |= {"state": State.DUE, "next_try_at": now}
-    return Dispatch(order=order, step=step, records=records, created_at=now, **(usual | fields))
+    return new_row(Dispatch, order=order, step=step, records=records, created_at=now, **(usual | fields))
 
 
 def build_questions(row: Dispatch, *, about: dict, again: datetime.datetime, now: datetime.datetime) -> list[Dispatch]:
@@ -185,7 +185,7 @@ def wake_up(*, settle: bool = False) -> OrmQ:
     """
     now = timezone.now()
     key = Conf.CLUSTER_NAME if settle else WAKE_KEY
-    return OrmQ(key=key, payload=_package(settle, now.replace(second=0, microsecond=0)), lock=now)
+    return new_row(OrmQ, key=key, payload=_package(settle, now.replace(second=0, microsecond=0)), lock=now)
 
 
 @lru_cache(maxsize=2)
