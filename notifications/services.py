@@ -2,8 +2,12 @@
 
 import datetime
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 
 from django.conf import settings
+from django.db import DatabaseError, transaction
 from django.template import Context
 from django.template.loader import get_template
 from django.utils import translation
@@ -13,42 +17,72 @@ from notifications.models import Mail
 from notifications.recipients import recipients_for
 from notifications.sending import MailError, send
 
-__all__ = ["MailError", "MailFacts", "mail_payload", "send", "write_mail"]
+__all__ = ["MailError", "MailFacts", "MailRequest", "mail_payload", "send", "write_mails"]
 
 LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
 LONGEST_SUBJECT = 200
 
 
-def write_mail(
-    *,
-    dispatch_id: int,
-    dispatch_key: uuid.UUID,
-    order_id: int | None,
-    kind: str,
-    facts: MailFacts,
-    letters: str,
-    now: datetime.datetime,
-) -> Mail:
-    """The mail of this dispatch. Writes it unless it was written before.
+@dataclass(frozen=True, kw_only=True)
+class MailRequest:
+    """A mail to be written for a dispatch.
 
     `kind` names the template (one of Dispatch.Step's MAIL_*). `letters` is the attribution whose contacts get the mail;
-    if empty, the default contact gets it. The Message-ID comes from the dispatch's key. Raises TemplateDoesNotExist for
-    an unknown kind.
+    if empty, the default contact gets it. The Message-ID comes from the dispatch's key.
     """
-    written = Mail.objects.filter(dispatch_id=dispatch_id).first()
-    if written:
-        return written
-    subject, body = _render(kind, facts)
-    fields = {
-        "order_id": order_id,
-        "kind": kind,
-        "message_id": f"<{dispatch_key}@ibs-order-desk>",
-        "recipients": recipients_for(letters),
-        "subject": subject,
-        "body": body,
-        "written_at": now,
-    }
-    return Mail.objects.get_or_create(dispatch_id=dispatch_id, defaults=fields)[0]
+
+    dispatch_id: int
+    dispatch_key: uuid.UUID
+    order_id: int | None
+    kind: str
+    facts: MailFacts
+    letters: str
+
+
+def write_mails(requests: Iterable[MailRequest], *, now: datetime.datetime) -> dict[int, Mail | Exception]:
+    """Writes these mails, unless they were written before. Gives them by dispatch.
+
+    A mail that can't be written is its exception (TemplateDoesNotExist for an unknown kind), and the others are
+    written.
+    """
+    requests = {request.dispatch_id: request for request in requests}
+    found: dict[int, Mail | Exception] = {row.dispatch_id: row for row in Mail.objects.filter(dispatch__in=requests)}
+    recipients, new = cache(recipients_for), []  # contacts don't change within a batch
+    for pk, request in requests.items():
+        if pk in found:
+            continue
+        try:
+            found[pk] = _write(request, recipients(request.letters), now)
+            new.append(found[pk])
+        except Exception as error:  # no mail may stop the others
+            found[pk] = error
+    return found | _save(new)
+
+
+def _write(request: MailRequest, recipients: list[str], now: datetime.datetime) -> Mail:
+    subject, body = _render(request.kind, request.facts)
+    return Mail(
+        dispatch_id=request.dispatch_id,
+        order_id=request.order_id,
+        kind=request.kind,
+        message_id=f"<{request.dispatch_key}@ibs-order-desk>",
+        recipients=recipients,
+        subject=subject,
+        body=body,
+        written_at=now,
+    )
+
+
+def _save(mails: list[Mail]) -> dict[int, Exception]:
+    """Saves the mails together, or if the database refuses one, each alone. Returns the errors by dispatch."""
+    try:
+        with transaction.atomic():
+            Mail.objects.bulk_create(mails)
+        return {}
+    except DatabaseError as error:
+        if len(mails) == 1:
+            return {mails[0].dispatch_id: error}
+    return {pk: error for mail in mails for pk, error in _save([mail]).items()}
 
 
 def mail_payload(mail: Mail) -> dict:

@@ -9,6 +9,9 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
 from django.conf import settings
 from django.db.models import prefetch_related_objects
@@ -16,7 +19,7 @@ from django.db.models import prefetch_related_objects
 from integrations.bigdata.client import look_up_seconds
 from integrations.bigdata.delivery import build_billing, build_usage, send_billing, send_usage
 from integrations.bpm.delivery import build_bpm, send_bpm
-from integrations.delivery.mail import build_mail, send_mail
+from integrations.delivery.mail import build_mails, send_mail
 from integrations.outbound.http import NO_MORE, PartnerError, clean
 from notifications.services import MailError
 from orders.attachments.check import check_files
@@ -39,10 +42,20 @@ def build_payloads(
     """
     _give_orders(rows, records)
     domains = _domains_of(rows)
+    built: dict[int, str | Exception] = {}
+    by_channel = groupby(sorted(rows, key=attrgetter("channel")), key=attrgetter("channel"))
+    for channel, group in by_channel:
+        carrier = CHANNELS[channel]
+        build = carrier.build if carrier.together else partial(_one_by_one, carrier.build)
+        built |= build(list(group), now, records, domains)
+    return built
+
+
+def _one_by_one(build: Callable, rows: list[Dispatch], *facts) -> dict[int, str | Exception]:
     built = {}
     for row in rows:
         try:
-            built[row.pk] = CHANNELS[row.channel].build(row, now, records, domains)
+            built[row.pk] = build(row, *facts)
         except Exception as error:  # no error may stop the other payloads
             built[row.pk] = error
     return built
@@ -153,13 +166,15 @@ class Carrier:
     """How a channel's steps are carried out.
 
     `build` makes a dispatch's payload from T, its records by id, and the domains of orders by id. They are read only if
-    `names_domains`. `send` makes the call in a thread, until a moment of time.monotonic. It returns the fields of an
-    Outcome, or raises PartnerError.
+    `names_domains`. With `together` it takes a batch of dispatches instead, and gives their payloads or exceptions by
+    id. `send` makes the call in a thread, until a moment of time.monotonic. It returns the fields of an Outcome, or
+    raises PartnerError.
     """
 
-    build: Callable[[Dispatch, datetime.datetime, dict, dict], str]
+    build: Callable
     send: Callable[[Work, float], dict]
     names_domains: bool = False
+    together: bool = False
 
 
 CHANNELS = {
@@ -167,5 +182,5 @@ CHANNELS = {
     Channel.USAGE: Carrier(build_usage, send_usage),
     Channel.BPM: Carrier(build_bpm, send_bpm, names_domains=True),
     Channel.FILES: Carrier(_build_files, _send_files),
-    Channel.MAIL: Carrier(build_mail, send_mail, names_domains=True),
+    Channel.MAIL: Carrier(build_mails, send_mail, names_domains=True, together=True),
 }

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Iterable
 from functools import partial
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from integrations.outbound.deadline import adapter, connected
 from integrations.outbound.formats import encode
 from notifications import services as mail
 from notifications.mail_facts import MailFacts
-from notifications.services import mail_payload, write_mail
+from notifications.services import MailRequest, mail_payload, write_mails
 from orders.incident_causes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order
 from orders.services.outbox.outcome import Work
@@ -77,18 +78,30 @@ def _page(row: Dispatch) -> str:
     return f"/admin/orders/incident/{incident}/change/" if incident else f"/admin/orders/order/{row.order_id}/change/"
 
 
-def build_mail(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """The payload of a mail, addressed to the present contacts."""
-    mail = write_mail(
+def build_mails(
+    rows: Iterable[Dispatch], now: datetime.datetime, records: dict, domains: dict
+) -> dict[int, str | Exception]:
+    """The payloads of mails, addressed to the present contacts. One that can't be built is its exception."""
+    requests, wrong = [], {}
+    for row in rows:
+        try:
+            requests.append(_request(row, domains[row.order_id]))
+        except Exception as error:  # no error may stop the other mails
+            wrong[row.pk] = error
+    mails = write_mails(requests, now=now)
+    built = {pk: mail if isinstance(mail, Exception) else encode(mail_payload(mail)) for pk, mail in mails.items()}
+    return wrong | built
+
+
+def _request(row: Dispatch, domains: list[str]) -> MailRequest:
+    return MailRequest(
         dispatch_id=row.pk,
         dispatch_key=row.key,
         order_id=row.order_id,
         kind=row.step,
-        facts=mail_facts(row, domains[row.order_id]),
+        facts=mail_facts(row, domains),
         letters=_letters(row),
-        now=now,
     )
-    return encode(mail_payload(mail))
 
 
 def _letters(row: Dispatch) -> str:

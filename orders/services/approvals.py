@@ -1,6 +1,7 @@
 """BPM's decisions, and what follows for the order (contract 3.6, 3.9 Callback before the answer, 3.10)."""
 
 import datetime
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -8,6 +9,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from approvals.services import RecordBodyDiffersError, add_record
+from orders.db.compiled_sql import OneOf, Prepared
 from orders.errors import RecordConflictError
 from orders.models import Dispatch, Order
 from orders.services.compensation.finish import finish_undo
@@ -21,6 +23,10 @@ from orders.services.outbox.release import release
 from orders.states import set_decision
 
 Decision, State, Step = Order.Decision, Dispatch.State, Dispatch.Step
+FROM_BPM = ApprovalRecord.objects.filter(finished=True, source=ApprovalRecord.Source.BPM)
+DECIDED = Prepared(
+    lambda: FROM_BPM.filter(OneOf("order_id", "orders")).order_by("order_id").values_list("order_id", flat=True)
+)
 
 
 def receive_approval(
@@ -120,7 +126,7 @@ def counting_records(order: Order) -> list[ApprovalRecord]:
     If BPM was sent a second or later key, only decisions since then count for the process that this key started
     (contract 3.6).
     """
-    records = order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM).order_by("pk")
+    records = FROM_BPM.filter(order=order).order_by("pk")
     keys = list(_attempted(order)[:2])
     if len(keys) == 2:
         records = records.filter(received_at__gte=keys[0].frozen_at)
@@ -155,6 +161,14 @@ def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.date
         return
     begin_undo(order, ending=Order.State.REJECTED, why="rejected", by=by, now=now)
     finish_undo(order, now=now, by=by)
+
+
+def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) -> None:
+    """Applies the decisions on (locked) orders whose BPM step is done now: they came before it was. Mostly there are
+    none."""
+    by_id = {order.pk: order for order in orders}
+    for pk in dict.fromkeys(DECIDED(orders=by_id)) if by_id else ():
+        apply_decisions(by_id[pk], now=now)
 
 
 def apply_decisions(order: Order, *, now: datetime.datetime) -> None:

@@ -9,7 +9,7 @@ from django.utils import translation
 
 from notifications.mail_facts import MailFacts
 from notifications.models import Mail
-from notifications.services import mail_payload, write_mail
+from notifications.services import MailRequest, mail_payload, write_mails
 from orders.models import Dispatch
 from tests.conftest import shanghai
 from tests.factories import DispatchFactory
@@ -43,15 +43,18 @@ def write(db):
 
     def write(kind="mail_held", told=None, dispatch=None):
         dispatch = dispatch or DispatchFactory(step=kind, channel="mail")
-        return write_mail(
+        request = MailRequest(
             dispatch_id=dispatch.pk,
             dispatch_key=dispatch.key,
             order_id=dispatch.order_id,
             kind=kind,
             facts=told or facts(),
             letters="BJ",
-            now=NOW,
         )
+        mail = write_mails([request], now=NOW)[dispatch.pk]
+        if isinstance(mail, Exception):
+            raise mail
+        return mail
 
     return write
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from orders.db.compiled_sql import OneOf, Prepared
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
-from orders.services.approvals import apply_decisions
+from orders.services.approvals import apply_early_decisions
 from orders.services.compensation.finish import finish_undo, leave_out_needless, note_undone
 from orders.services.compensation.start import begin_undo
 from orders.services.files import end_files_hold, hold_for_files
@@ -67,9 +67,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     if fixes := [row for row in done if STEPS[row.step].fix]:
         note_fixed(fixes, by=by, now=now)
     _note_acted_before(done, outcomes, now, by)
-    for row in done:
-        if row.step == Step.START_BPM and not row.repeat:
-            apply_decisions(row.order, now=now)  # a decision may have come before the step was done
+    apply_early_decisions((row.order for row in done if row.step == Step.START_BPM and not row.repeat), now=now)
     answers = [row for row in done if row.step == Step.ASK_BILLING]
     for row in answers:
         answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)
