@@ -144,9 +144,11 @@ def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: 
                 now=now,
                 params=row.error_params,
             )
-    for row in done:
-        if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
-            close_troubles(row.order.trial, step=Step.CREATE_TRIAL, code=ACTED_BEFORE, now=now, by=by)
+    cancelled = {row.order.trial_id: row.order.trial for row in done if row.step == Step.CANCEL_TRIAL and not row.undo}
+    cancelled.pop(None, None)
+    for order, step, _, code in TROUBLES(orders=cancelled) if cancelled else ():
+        if (step, code) == (Step.CREATE_TRIAL, ACTED_BEFORE):
+            close_troubles(cancelled[order], step=step, code=code, now=now, by=by)
 
 
 def _was_cancelled(row: Dispatch) -> bool:
