@@ -23,6 +23,7 @@ from orders.services.compensation.start import close_abandoned
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses
+from orders.services.reconciliation.number_list import close_known
 from orders.services.usage import ask_for_usage
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ def sweep() -> str:
     """Runs each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
     now = timezone.now()
     parts = (
-        end_pauses, settle_arrived, start_due, end_trials, close_abandoned, release, forget_counts, remind_of_pauses,
+        end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release, forget_counts,
+        remind_of_pauses,
     )  # fmt: skip
     for part in parts:
         try:

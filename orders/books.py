@@ -55,9 +55,10 @@ class Discrepancy:
 
     - `create`: send our record again, live or cancelled.
     - `delete`: delete the record of theirs that `named` names.
-    - `settle`: ours was unknown and is now what `theirs` says, with their `times` of creating and cancelling where we
-      have none.
+    - `settle`: ours was unknown and is now what `theirs` says, with their times where we have none.
     - none: a record that can't be named exactly can't be deleted.
+
+    `times` are theirs of creating and cancelling, None where they can't be read.
     """
 
     kind: str

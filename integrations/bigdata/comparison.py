@@ -83,10 +83,10 @@ def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
 def _settled(ours: Ours, theirs: dict | None) -> list[Discrepancy | None]:
     """Gives an unknown record the state of their answer, then compares it like any other."""
     there = record_status(theirs)
-    times = (partner_time(theirs.get("createTime")), partner_time(theirs.get("cancelTime"))) if theirs else (None, None)
-    found: list[Discrepancy | None] = [replace(_difference(FIELDS, SETTLE, ours, theirs), times=times)]
+    settled = _difference(FIELDS, SETTLE, ours, theirs)
+    found: list[Discrepancy | None] = [settled]
     if theirs:
-        facts = ours.facts
+        facts, times = ours.facts, settled.times
         if there == CANCELLED_THERE:
             facts = replace(facts, cancelled=True, cancel_time=ours.cancelled_at or times[1])
         facts = replace(facts, create_time=facts.create_time or times[0], cancel_time=facts.cancel_time or times[1])
@@ -170,4 +170,7 @@ def _difference(
         record=ours.pk if ours else None,
         named={name: clean_text(theirs.get(name)) for name in IDENTITY} if theirs and remedy == DELETE else {},
         fields=fields or {},
+        times=(partner_time(theirs.get("createTime")), partner_time(theirs.get("cancelTime")))
+        if theirs
+        else (None, None),
     )

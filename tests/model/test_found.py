@@ -779,3 +779,33 @@ def test_what_the_books_confirm_is_repeated_under_its_key(desk):
     desk.reconcile()
     assert "same" in desk.resend("T0", channel="")
     desk.check()
+
+
+def test_a_record_that_was_given_up_and_is_cancelled_there_takes_their_time(desk):
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0", "")
+    desk.deliver()
+    desk.meddle("A0", "a", "cancel")
+    desk.callback("A0", "reject", "A0-r1")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.check()
+    desk.mend("withdraw first")
+    [record] = BillingRecord.objects.filter(order__number="A0")
+    assert (record.state, record.cancelled_at is not None) == ("cancelled", True)
+
+
+def test_an_unknown_number_whose_order_arrives_is_unknown_no_more(desk):
+    """Its row was closed by the next list only, and staff could do nothing about it until then."""
+    desk.trial("T0", "a")
+    desk.copy()
+    desk.activation("A0", "T0", "")
+    desk.deliver()
+    desk.callback("A0", "reject", "A0-r1")
+    desk.activation("A1", "T0", "")
+    desk.withdraw("A1")
+    desk.deliver()
+    desk.restore()
+    desk.check()
+    desk.mend("withdraw first")
+    assert not desk.stuck()

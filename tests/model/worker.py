@@ -23,6 +23,7 @@ from orders.services.outbox.claim import claim
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
+from orders.services.reconciliation.number_list import close_known
 from orders.steps import PARTNERS
 from tests.model.acts import WrongError, act
 from tests.model.truth import check_claimed
@@ -130,6 +131,7 @@ class Worker:
             remind_of_pauses(now=now)
         if UNSETTLED():
             settle_arrived(now=now)
+        close_known(now=now)
         if DAY_COME():
             activate(numbers=None, by="sweep", now=now)
         if ENDING():

@@ -31,7 +31,7 @@ def unknown_numbers(numbers: Iterable[str]) -> list[str]:
     return found
 
 
-def close_known(*, by: str, now: datetime.datetime) -> int:
+def close_known(*, now: datetime.datetime, by: str = "sweep") -> int:
     """Closes the rows of numbers whose orders have arrived since. Returns how many rows."""
     rows = Difference.objects.filter(kind=Kind.UNKNOWN_ORDER, state=State.OPEN)
     known = Order.objects.filter(number__in=rows.values("job_id")).values_list("number", flat=True)

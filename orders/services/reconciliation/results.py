@@ -140,7 +140,8 @@ def _drop_given_up(
     for one in gone:
         record = records[one.record]
         record.state = SETTLED[one.theirs]
-        record.save(update_fields=["state"])
+        _copy_times(record, one)
+        record.save(update_fields=["state", "create_time", "cancel_time", "cancelled_at"])
     end_billed(order, now=now, by=by)
     return [one for one in discrepancies if one not in gone]
 
