@@ -167,7 +167,7 @@ def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) ->
     """Applies the decisions on (locked) orders whose BPM step is done now: they came before it was. Mostly there are
     none."""
     by_id = {order.pk: order for order in orders}
-    for pk in dict.fromkeys(DECIDED(orders=by_id)) if by_id else ():
+    for pk in dict.fromkeys(DECIDED(orders=by_id)):
         apply_decisions(by_id[pk], now=now)
 
 

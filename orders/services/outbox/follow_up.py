@@ -67,7 +67,8 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     if fixes := [row for row in done if STEPS[row.step].fix]:
         note_fixed(fixes, by=by, now=now)
     _note_acted_before(done, outcomes, now, by)
-    apply_early_decisions((row.order for row in done if row.step == Step.START_BPM and not row.repeat), now=now)
+    if begun := [row.order for row in done if row.step == Step.START_BPM and not row.repeat]:
+        apply_early_decisions(begun, now=now)
     answers = [row for row in done if row.step == Step.ASK_BILLING]
     for row in answers:
         answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)
