@@ -20,6 +20,7 @@ class Desk(Children):
 
     def __init__(self):
         super().__init__(pathlib.Path(tempfile.mkdtemp(prefix="desk-bench-")))
+        self.addresses: dict[str, str] = {}
 
     def __enter__(self) -> "Desk":
         on_server(f"CREATE DATABASE {NAME}")
@@ -37,8 +38,10 @@ class Desk(Children):
         shutil.rmtree(self.folder)
 
     def start_web(self, name: str, application: str, *, workers: str = WORKERS, **environment: str) -> str:
-        """gunicorn with these workers; gives its address."""
-        return self.start_gunicorn(name, free_port(), application=application, workers=workers, **environment)
+        """gunicorn with these workers; gives its address, which `addresses` keeps too."""
+        url = self.start_gunicorn(name, free_port(), application=application, workers=workers, **environment)
+        self.addresses[name] = url
+        return url
 
     def start_partner(self, milliseconds: float) -> str:
         """Starts a partner that answers every call after so long; this process and its children use it."""

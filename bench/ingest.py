@@ -6,27 +6,36 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from dataclasses import dataclass
 from statistics import median
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.cpu import CpuTimes
+from bench.cpu import cpu_of_group, cpu_of_postgres
 from bench.desk import Desk
 from bench.orders import make_due_trials, make_trials, write_bodies
 from bench.results import append, spread
 from tests.harness.children import ROOT, WORKERS
 
-CLIENTS = [8]
 MOST_PER_SECOND = 1500  # so many messages are prepared
 WARM_UP = 400  # requests before anything is measured
 BARE = {"DJANGO_SETTINGS_MODULE": "bench.bare.settings"}
 RATE = {"BBOSS_RATE": "1000000/min"}
 SYNC = "-w 4 --worker-class sync --threads 1"
-CASES = {  # the server, and whether the trials' own steps are still open
-    "desk": ("desk", False),
-    "desk, trials' steps open": ("desk", True),
-    "desk, 4 sync workers": ("sync", False),
-    "bare": ("bare", False),
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured: a web server of the desk, by its name. `burst`: the trials' own steps are still open."""
+
+    server: str
+    burst: bool = False
+
+
+CASES = {
+    "desk": Case("desk"),
+    "desk, in a burst": Case("desk", burst=True),
+    "desk, 4 sync workers": Case("sync"),
+    "bare view": Case("bare"),
 }
 
 
@@ -40,58 +49,47 @@ def main() -> None:
             env=os.environ | BARE,
             check=True,
         )
-        addresses = {
-            "desk": desk.start_web("desk", "project.wsgi", **RATE),
-            "sync": desk.start_web("sync", "project.wsgi", workers=SYNC, **RATE),
-            "bare": desk.start_web("bare", "bench.bare.wsgi", workers=f"{WORKERS} --config /dev/null", **BARE),
-        }
-        append("ingest", _report(take_rounds(desk.folder / "bodies", addresses, options), options))
+        desk.start_web("desk", "project.wsgi", **RATE)
+        desk.start_web("sync", "project.wsgi", workers=SYNC, **RATE)
+        desk.start_web("bare", "bench.bare.wsgi", workers=f"{WORKERS} --config /dev/null", **BARE)
+        append("ingest", _report(take_rounds(desk, CASES, options), options.seconds))
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=2, choices=range(1, 121), metavar="1-120")
     parser.add_argument("--rounds", type=int, default=9, choices=range(1, 21), metavar="1-20")
-    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
+    parser.add_argument("--clients", type=int, nargs="+", default=[8], metavar="N")
     return parser.parse_args()
 
 
-def take_rounds(file: pathlib.Path, addresses: dict[str, str], options: argparse.Namespace) -> dict[tuple, list[dict]]:
+def take_rounds(desk: Desk, cases: dict[str, Case], options: argparse.Namespace) -> dict[tuple[str, int], list[dict]]:
     """{(case, clients): its rounds}. The sequence of the cases changes from round to round."""
-    kinds = {(case, clients): [] for clients in options.clients for case in CASES}
-    bodies = _bodies(file)
-    cpu = CpuTimes()
-    for server in addresses.values():
-        next(bodies)
-        bodies.send((WARM_UP, False))
-        post_all(file, server, seconds=30)
+    found: dict[tuple[str, int], list[dict]] = {(name, n): [] for n in options.clients for name in cases}
+    file, begin = desk.folder / "bodies", 0
+    for case in cases.values():
+        prepare(file, begin, WARM_UP)
+        begin += WARM_UP
+        post_all(file, desk.addresses[case.server], seconds=30)
+    count = options.seconds * MOST_PER_SECOND
     for number in range(options.rounds):
-        for case, clients in sorted(kinds, reverse=number % 2 == 0):
-            server, still_open = CASES[case]
-            next(bodies)
-            bodies.send((options.seconds * MOST_PER_SECOND, still_open))
-            before = cpu.read(addresses[server])
-            result = post_all(file, addresses[server], seconds=options.seconds, clients=clients)
-            result |= cpu.since(before, addresses[server], result["accepted"])
-            print(number + 1, case, clients, result, flush=True)
-            kinds[case, clients].append(result)
-    return kinds
+        for name, clients in sorted(found, reverse=number % 2 == 0):
+            case = cases[name]
+            prepare(file, begin, count, burst=case.burst)
+            begin += count
+            group = desk.processes[case.server].pid
+            web, postgres = cpu_of_group(group), cpu_of_postgres()
+            result = post_all(file, desk.addresses[case.server], seconds=options.seconds, clients=clients)
+            result["web"] = (cpu_of_group(group) - web) * 1000 / result["accepted"]
+            result["postgres"] = (cpu_of_postgres() - postgres) * 1000 / result["accepted"]
+            print(number + 1, name, clients, result, flush=True)
+            found[name, clients].append(result)
+    return found
 
 
-def _bodies(file: pathlib.Path) -> Iterator[None]:
-    """Each `send((count, still_open))` makes so many new trials and writes the messages that activate them."""
-    first = 0
-    while True:
-        count, still_open = yield
-        (make_due_trials if still_open else make_trials)(first, count)
-        write_bodies(file, first, count)
-        first += count
-        yield
-
-
-def prepare(file: pathlib.Path, first: int, count: int) -> None:
+def prepare(file: pathlib.Path, first: int, count: int, *, burst: bool = False) -> None:
     """Trials, and the file with the messages that activate them."""
-    make_trials(first, count)
+    (make_due_trials if burst else make_trials)(first, count)
     write_bodies(file, first, count)
 
 
@@ -108,22 +106,26 @@ def post_all(file: pathlib.Path, url: str, *, seconds: int, clients: int = 8) ->
     return result
 
 
-def _report(rounds: dict[tuple, list[dict]], options: argparse.Namespace) -> list[str]:
+def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str]:
     lines = [
-        f"PostgreSQL, gunicorn 2 x 4 threads if nothing else is said, first activations, BBOSS_RATE on, {options.seconds} s a round.",
+        f"First activations, PostgreSQL, BBOSS_RATE on, gunicorn 2 x 4 threads unless named, {seconds} s a round.",
         "",
-        "| case | clients | orders/s | / bare | p99 ms | / bare | CPU ms an order, web + PostgreSQL |",
+        "| case | clients | orders/s | / bare | p99 ms | / bare | CPU ms an order: web + PostgreSQL |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for (case, clients), runs in rounds.items():
-        bare = rounds["bare", clients]
-        speed = [one["accepted"] / one["seconds"] for one in runs]
-        ratio = [ours / (theirs["accepted"] / theirs["seconds"]) for ours, theirs in zip(speed, bare, strict=True)]
-        tails = [ours["p99"] / theirs["p99"] for ours, theirs in zip(runs, bare, strict=True)]
+    for (name, clients), runs in rounds.items():
+        speed, bare = (_speed(rows) for rows in (runs, rounds["bare view", clients]))
+        tails = [one["p99"] / other["p99"] for one, other in zip(runs, rounds["bare view", clients], strict=True)]
+        ratio = [ours / theirs for ours, theirs in zip(speed, bare, strict=True)]
         cpu = " + ".join(f"{median(one[part] for one in runs):.1f}" for part in ("web", "postgres"))
         p99 = spread([one["p99"] for one in runs])
-        lines.append(f"| {case} | {clients} | {spread(speed)} | {spread(ratio, 2)} | {p99} | {spread(tails, 2)} | {cpu} |")
+        cells = [name, clients, spread(speed), spread(ratio, 2), p99, spread(tails, 2), cpu]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
+
+
+def _speed(runs: list[dict]) -> list[float]:
+    return [one["accepted"] / one["seconds"] for one in runs]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from bench.desk import Desk
 from bench.environment import NAME, SERVER
-from bench.ingest import CLIENTS, read_options, take_rounds
+from bench.ingest import Case, read_options, take_rounds
 from bench.results import append, spread
 from tests.harness.pooler import PgBouncer
 
@@ -26,25 +26,23 @@ def main() -> None:
             pooler = PgBouncer(server.port or 5432, prepared=prepared, user=server.username)
             url = stack.enter_context(pooler).url_of(NAME)
             cases[f"PgBouncer, {prepared} prepared"] = {"DATABASE_URL": url, "DATABASE_POOLER": "true"}
-        addresses = {
-            name: desk.start_web(f"web{number}", "project.wsgi", **more)
-            for number, (name, more) in enumerate(cases.items())
-        }
-        rounds = take_rounds(desk.folder / "bodies", addresses, options)
+        for name, more in cases.items():
+            desk.start_web(name, "project.wsgi", **more)
+        rounds = take_rounds(desk, {name: Case(name) for name in cases}, options)
         append("pooling", _report(rounds, options.seconds))
 
 
-def _report(rounds: dict[str, list[dict]], seconds: int) -> list[str]:
+def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str]:
     lines = [
-        f"gunicorn 2 x 4 threads, PostgreSQL, {CLIENTS} clients, first activations, {seconds} s a round.",
+        f"gunicorn 2 x 4 threads, PostgreSQL, first activations, {seconds} s a round.",
         "",
-        "| connections | orders/s | p50 ms | p99 ms |",
-        "| --- | --- | --- | --- |",
+        "| connections | clients | orders/s | p50 ms | p99 ms |",
+        "| --- | --- | --- | --- | --- |",
     ]
-    for name, runs in rounds.items():
+    for (name, clients), runs in rounds.items():
         speed = [one["accepted"] / one["seconds"] for one in runs]
         p50, p99 = ([one[key] for one in runs] for key in ("p50", "p99"))
-        lines.append(f"| {name} | {spread(speed)} | {spread(p50, 1)} | {spread(p99, 1)} |")
+        lines.append(f"| {name} | {clients} | {spread(speed)} | {spread(p50, 1)} | {spread(p99, 1)} |")
     return lines
 
 

@@ -1,11 +1,9 @@
 """gunicorn's worker classes for BBOSS's calls, behind nginx: `python -m bench.workers [--seconds 6] [--rounds 5]`."""
 
 import argparse
-import contextlib
-import os
-import pathlib
 
 from bench import environment  # noqa: F401  sets Django up
+from bench.cpu import cpu_of_group
 from bench.desk import Desk
 from bench.ingest import WARM_UP, post_all, prepare
 from bench.results import append, spread
@@ -58,17 +56,6 @@ def _behind_nginx(desk: Desk, name: str, url: str) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _cpu_seconds(group: int) -> float:
-    """The CPU seconds that all live processes of a group have used so far."""
-    ticks = 0
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # ended meanwhile
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[2]) == group:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def _rounds(desk: Desk, addresses: dict[str, str], options: argparse.Namespace) -> dict[tuple, list[dict]]:
     """{(case, clients): its rounds}. The first does not count: a process prepares each statement at first use."""
     found: dict[tuple, list[dict]] = {}
@@ -84,9 +71,9 @@ def _rounds(desk: Desk, addresses: dict[str, str], options: argparse.Namespace) 
                 prepare(file, begin, count)  # each its own orders: a repeated order costs less
                 begin += count
                 group = desk.processes[name].pid
-                before = _cpu_seconds(group)
+                before = cpu_of_group(group)
                 result = post_all(file, addresses[name], seconds=options.seconds, clients=clients)
-                result["cpu_ms"] = (_cpu_seconds(group) - before) * 1000 / result["accepted"]
+                result["cpu_ms"] = (cpu_of_group(group) - before) * 1000 / result["accepted"]
                 print(number, clients, name, result, flush=True)
                 if number:
                     found.setdefault((name, clients), []).append(result)
