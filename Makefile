@@ -6,7 +6,7 @@ override PY := $(VENV)/bin/python
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills restore-drill bench bundle lint coverage house messages lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills restore-drill bench bench-check bundle lint coverage house messages lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-browser  the staff's pages in Debian's chromium, with axe-core"
 	@echo "make screenshots   pictures of the main pages into docs/screenshots"
 	@echo "make bench   all benches, one after the other; see bench/README.md"
+	@echo "make bench-check  intake and delivery again; fails if a ratio is 15 % lower than at the last run that was kept"
 	@echo "make first-start  walk README's ten lines from a fresh clone, as root on Debian with nginx and PostgreSQL"
 	@echo "make kills   kills each process of a desk in turn, on both databases (minutes)"
 	@echo "make versions     old code on the next schema, new code on the old one, reloads without a lost call (minutes)"
@@ -60,6 +61,9 @@ screenshots: $(VENV)/stamp
 
 bench: $(VENV)/stamp
 	@for name in ingest deliver idle claim memory reconcile prune admin large; do $(PY) -m bench.$$name || exit 1; done
+
+bench-check: $(VENV)/stamp
+	@$(PY) -m bench.ingest && $(PY) -m bench.deliver && $(PY) -m bench.check; status=$$?; $(PY) -m bench.chart; exit $$status
 
 first-start: $(VENV)/stamp
 	@$(PY) -m tests.first_start.run

@@ -29,6 +29,7 @@ NAMES = {
     "tasks": "django-q2 (ORM), one task a call, 8 workers, tuned; same records kept",
     "bare_tasks": "the same; only the call and one UPDATE",
 }
+DRAINS = ("one_drain", "two_drains")
 QUEUE = {"DJANGO_SETTINGS_MODULE": "bench.queue_settings"}
 
 
@@ -107,7 +108,8 @@ def main() -> None:
             for way in ways:
                 rates[way.__name__].append(way(make_due_trials(Order.objects.count(), options.calls)))
                 print(number + 1, way.__name__, f"{rates[way.__name__][-1]:.0f}", flush=True)
-        append("deliver", _report(rates, options))
+        kept = {f"{name} / a task that only calls": _ratios(rates[name], rates["bare_tasks"]) for name in DRAINS}
+        append("deliver", _report(rates, options), {name: median(values) for name, values in kept.items()})
 
 
 def _options() -> argparse.Namespace:

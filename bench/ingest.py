@@ -52,7 +52,8 @@ def main() -> None:
         desk.start_web("desk", "project.wsgi", **RATE)
         desk.start_web("sync", "project.wsgi", workers=SYNC, **RATE)
         desk.start_web("bare", "bench.bare.wsgi", workers=f"{WORKERS} --config /dev/null", **BARE)
-        append("ingest", _report(take_rounds(desk, CASES, options), options.seconds))
+        rounds = take_rounds(desk, CASES, options)
+        append("ingest", _report(rounds, options.seconds), _kept(rounds))
 
 
 def read_options() -> argparse.Namespace:
@@ -122,6 +123,15 @@ def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str
         cells = [name, clients, spread(speed), spread(ratio, 2), p99, spread(tails, 2), cpu]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
+
+
+def _kept(rounds: dict[tuple[str, int], list[dict]]) -> dict[str, float]:
+    """For the history: each case's speed in that of the bare view."""
+    return {
+        f"{name}, {clients} clients / bare view": median(_speed(runs)) / median(_speed(rounds["bare view", clients]))
+        for (name, clients), runs in rounds.items()
+        if name != "bare view"
+    }
 
 
 def _speed(runs: list[dict]) -> list[float]:

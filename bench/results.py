@@ -1,5 +1,10 @@
-"""The log of results: one table row for each figure, appended to results.md with versions and the machine's size."""
+"""The log of results: results.md for people, with versions and the machine's size, and history.jsonl for programs.
 
+A line of the history is `{"bench", "at", "commit", "ratios": {name: number}}`. Only ratios of one run can be compared
+later, since the machine's speed drifts. Each ratio is such that more is better.
+"""
+
+import json
 import os
 import pathlib
 import platform
@@ -11,15 +16,26 @@ from django.db import connection
 from django.utils import timezone
 
 FILE = pathlib.Path(__file__).with_name("results.md")
+HISTORY = FILE.with_name("history.jsonl")
 PACKAGES = ("django", "djangorestframework", "django-q2", "gunicorn", "psycopg", "requests")
 
 
-def append(title: str, lines: list[str]) -> None:
+def append(title: str, lines: list[str], ratios: dict[str, float] | None = None) -> None:
     """Prints what was measured and appends it under a heading that says when, on what and with which code."""
     text = "\n".join([f"\n## {title}, {timezone.localtime():%Y-%m-%d %H:%M}", "", _conditions(), "", *lines, ""])
     print(text)
     with FILE.open("a", encoding="utf-8") as file:
         file.write(text)
+    if ratios:
+        line = {"bench": title, "at": f"{timezone.localtime():%Y-%m-%d %H:%M}", "commit": _commit()}
+        line["ratios"] = {name: round(value, 3) for name, value in ratios.items()}
+        with HISTORY.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def read_history() -> list[dict]:
+    """The lines of the history, the oldest first."""
+    return [json.loads(line) for line in HISTORY.read_text(encoding="utf-8").splitlines()] if HISTORY.exists() else []
 
 
 def spread(values: list[float], digits: int = 0) -> str:
