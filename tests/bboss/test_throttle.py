@@ -127,6 +127,16 @@ def test_a_rate_costs_the_same_however_high_it_is(settings, django_assert_num_qu
                 check_rate("10.0.0.1", timezone.now())
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such setting")
+@pytest.mark.django_db(transaction=True)
+def test_only_the_count_does_not_wait_for_the_disk(settings):
+    settings.BBOSS_RATE = "5/min"
+    check_rate("10.0.0.1", timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)
+
+
 def test_old_counts_are_removed(settings, clock, db):
     settings.BBOSS_RATE = "5/min"
     check_rate("10.0.0.1", timezone.now())
