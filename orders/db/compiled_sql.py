@@ -251,14 +251,12 @@ def insert_together(rows: Iterable[Model]) -> None:
             insert_rows(unsaved)
         return
     models = tuple((model, rows[0].pk is not None) for model, rows in by_model.items())
-    values = [
-        _as_json(rows, _fields(model, with_id))
-        for (model, with_id), rows in zip(models, by_model.values(), strict=True)
-    ]
+    values = [_as_json(by_model[model], _fields(model, with_id)) for model, with_id in models]
     with connection.cursor() as cursor:
         cursor.execute(_insert_of_models(models), values)
-    for row in rows:
-        _mark_saved(row)
+    for unsaved in by_model.values():
+        for row in unsaved:
+            _mark_saved(row)
 
 
 def _by_model(rows: Iterable[Model]) -> dict[type[Model], list[Model]]:
