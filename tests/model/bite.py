@@ -21,7 +21,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
 
     from orders.db.compiled_sql import Prepared, Slot
     from orders.models import Dispatch, Order, OrderDomain
-    from orders.services import approvals, deciding, giving_up, planning, reopening, withdrawal
+    from orders.services import approvals, deciding, giving_up, intake, order_state, planning, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start
     from orders.services.outbox import effects, follow_up, resend
     from orders.services.outbox import record as outcomes
@@ -47,7 +47,20 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
         return set()
 
     changes = Order.objects.filter(kind=Order.Kind.CHANGE, in_effect=True)
-    by_clock = Prepared(lambda: changes.filter(trial=Slot("trial")).order_by("-planned_at", "-pk")[:1])
+    by_clock = Prepared(lambda: changes.filter(trial__number=Slot("number")).order_by("-planned_at", "-pk")[:1])
+    read_trial = order_state.read_trial
+
+    def shape_by_clock(number):
+        facts = read_trial(number)
+        if facts.trial:
+            facts.shape = by_clock.first(number=number) or facts.trial
+            facts.domains = list(facts.shape.domains.values_list("name", flat=True))
+        return facts
+
+    def clock_decides(stack):
+        put(planning, "LAST_CHANGE", by_clock)(stack)
+        everywhere("read_trial", shape_by_clock, order_state, intake)(stack)
+
     replaced_too = mock.PropertyMock(return_value=True)
     return {
         "1 opened with its old domains": put(reopening, "given_domains", old_domains),
@@ -62,7 +75,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
             approvals, "counting_records", lambda order: list(order.approvals.filter(finished=True, source="bpm"))
         ),
         "5 a process is started twice": put(reopening, "bpm_acts", lambda order: Dispatch.objects.none()),
-        "6 the clock says which change is last": put(planning, "LAST_CHANGE", by_clock),
+        "6 the clock says which change is last": clock_decides,
         "7 409 is as if nothing had been": put(outcomes, "fitting", fits_as_refused),
         "7 --fix does all": put(fixes.FixPlan, "_why_left", lambda self, one, record: None),
         "8 a refused step of a withdrawn order stays": everywhere("close_refused", lambda order: 0, withdrawal),
