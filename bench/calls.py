@@ -29,6 +29,11 @@ def left() -> int:
     return OrmQ.objects.count()
 
 
+def clear() -> None:
+    """Empties the queue."""
+    OrmQ.objects.all().delete()
+
+
 def deliver_one() -> None:
     """Claims the dispatch that is longest due, sends it and records the outcome, with the desk's own services."""
     lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)

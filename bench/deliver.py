@@ -3,20 +3,24 @@
 import argparse
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from statistics import median
+from threading import local
+from urllib.parse import urlsplit
 
 import requests
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.calls import enqueue, enqueue_bare, left
+from bench.calls import clear, enqueue, enqueue_bare, left
 from bench.desk import Desk
-from bench.orders import make_due_trials
+from bench.orders import make_due_trials, post_activations
 from bench.results import append, spread
 from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import CALLS_AT_A_TIME, drain
-from orders.models import Attempt, Dispatch, Order
+from orders.models import Attempt, Dispatch, Order, OrderEvent
 from orders.services.outbox.record import read_records
 
 MILLISECONDS = 5
@@ -25,11 +29,14 @@ WARM_UP = 100
 ENDS_WITHIN = 180
 NAMES = {
     "one_drain": "desk: one drain, 8 at a time",
+    "whole_orders": "the same, whole activations: traffic, cancel, billing, BPM and mail, to the last step recorded",
+    "bare_pool": "bare pool of 8 threads, http.client, one INSERT a call",
     "two_drains": "desk: two drains as in a worker, 4 at a time each",
     "tasks": "django-q2 (ORM), one task a call, 8 workers, tuned; same records kept",
     "bare_tasks": "the same; only the call and one UPDATE",
 }
-DRAINS = ("one_drain", "two_drains")
+DRAINS = ("one_drain", "whole_orders", "two_drains")
+STEPS_EACH = 5  # of an activation
 QUEUE = {"DJANGO_SETTINGS_MODULE": "bench.queue_settings"}
 
 
@@ -46,6 +53,38 @@ class Bench:
         drain(seconds=None, linger=False)
         seconds = time.perf_counter() - began
         _check(_delivered(steps), steps)
+        return len(steps) / seconds
+
+    def whole_orders(self, steps: list[int]) -> float:
+        """One drain that carries out activations from their first step to their mail."""
+        drain(seconds=None, linger=False)  # the trials' own steps
+        post_activations(Order.objects.filter(dispatches__in=steps).order_by("pk")[: len(steps) // STEPS_EACH])
+        calls = Attempt.objects.count()
+        began = time.perf_counter()
+        drain(seconds=None, linger=False)
+        seconds = time.perf_counter() - began
+        clear()  # of the wake-ups, which no worker takes here
+        if undone := Dispatch.objects.exclude(state=Dispatch.State.DONE).count():
+            raise RuntimeError(f"{undone} steps are left")
+        return (Attempt.objects.count() - calls) / seconds
+
+    def bare_pool(self, steps: list[int]) -> float:
+        """What any program has to do: eight threads call, and one thread keeps a row of each answer."""
+        own, place, bodies = local(), urlsplit(self.partner), _bodies(steps)
+        order = Order.objects.earliest("pk")
+
+        def call(body: str) -> None:
+            if not hasattr(own, "connection"):
+                own.connection = HTTPConnection(place.hostname, place.port)
+            own.connection.request("POST", "/bigdata/productInfos", body, {"Content-Type": "application/json"})
+            own.connection.getresponse().read()
+
+        began = time.perf_counter()
+        with ThreadPoolExecutor(CALLS_AT_A_TIME) as pool:
+            for _ in as_completed([pool.submit(call, body) for body in bodies.values()]):
+                OrderEvent.objects.create(order=order, at=timezone.now(), kind="bench")
+        seconds = time.perf_counter() - began
+        drain(seconds=None, linger=False)  # so that nothing is due for the next way
         return len(steps) / seconds
 
     def two_drains(self, steps: list[int]) -> float:
@@ -102,13 +141,13 @@ def main() -> None:
         bench = Bench(desk, desk.start_partner(MILLISECONDS))
         make_due_trials(0, WARM_UP)
         drain(seconds=None, linger=False)
-        ways = [bench.bare_tasks, bench.one_drain, bench.tasks, bench.two_drains]
+        ways = [bench.bare_tasks, bench.one_drain, bench.whole_orders, bench.bare_pool, bench.tasks, bench.two_drains]
         rates: dict[str, list[float]] = {way.__name__: [] for way in ways}
         for number in range(options.rounds):
             for way in ways:
                 rates[way.__name__].append(way(make_due_trials(Order.objects.count(), options.calls)))
                 print(number + 1, way.__name__, f"{rates[way.__name__][-1]:.0f}", flush=True)
-        kept = {f"{name} / a task that only calls": _ratios(rates[name], rates["bare_tasks"]) for name in DRAINS}
+        kept = {f"{name} / bare pool": _ratios(rates[name], rates["bare_pool"]) for name in DRAINS}
         append("deliver", _report(rates, options), {name: median(values) for name, values in kept.items()})
 
 

@@ -2,7 +2,9 @@
 
 import json
 import pathlib
+from collections.abc import Iterable
 
+from django.test import Client
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
@@ -114,6 +116,16 @@ def activation(number: int) -> dict:
         "ProdType": "1",
         "ProductID": "61000616304",
     }
+
+
+def post_activations(trials: Iterable[Order]) -> None:
+    """Posts an activation of each of these trials to the view, in this process."""
+    client = Client(SERVER_NAME="127.0.0.1")
+    for trial in trials:
+        body = signed_envelope(activation(int(trial.number[1:])), now=timezone.now())
+        answer = client.post("/api/bboss/orders", json.dumps(body), content_type="application/json")
+        if answer.json()["response"]["rspCode"] != "00000":
+            raise RuntimeError(f"not accepted: {answer.json()}")
 
 
 def write_bodies(file: pathlib.Path, first: int, count: int) -> None:
