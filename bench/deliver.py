@@ -76,12 +76,14 @@ class Bench:
         def call(body: str) -> None:
             if not hasattr(own, "connection"):
                 own.connection = HTTPConnection(place.hostname, place.port)
-            own.connection.request("POST", "/bigdata/productInfos", body, {"Content-Type": "application/json"})
+            head = {"Content-Type": "application/json"}
+            own.connection.request("POST", "/bigdata/productInfos", body.encode(), head)
             own.connection.getresponse().read()
 
         began = time.perf_counter()
         with ThreadPoolExecutor(CALLS_AT_A_TIME) as pool:
-            for _ in as_completed([pool.submit(call, body) for body in bodies.values()]):
+            for future in as_completed([pool.submit(call, body) for body in bodies.values()]):
+                future.result()
                 OrderEvent.objects.create(order=order, at=timezone.now(), kind="bench")
         seconds = time.perf_counter() - began
         drain(seconds=None, linger=False)  # so that nothing is due for the next way
