@@ -115,12 +115,11 @@ def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (name, clients), runs in rounds.items():
-        speed, bare = (_speed(rows) for rows in (runs, rounds["bare view", clients]))
         tails = [one["p99"] / other["p99"] for one, other in zip(runs, rounds["bare view", clients], strict=True)]
-        ratio = [ours / theirs for ours, theirs in zip(speed, bare, strict=True)]
         cpu = " + ".join(f"{median(one[part] for one in runs):.1f}" for part in ("web", "postgres"))
         p99 = spread([one["p99"] for one in runs])
-        cells = [name, clients, spread(speed), spread(ratio, 2), p99, spread(tails, 2), cpu]
+        ratio = spread(_ratios(rounds, name, clients), 2)
+        cells = [name, clients, spread(_speed(runs)), ratio, p99, spread(tails, 2), cpu]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 
@@ -128,10 +127,16 @@ def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str
 def _kept(rounds: dict[tuple[str, int], list[dict]]) -> dict[str, float]:
     """For the history: each case's speed in that of the bare view."""
     return {
-        f"{name}, {clients} clients / bare view": median(_speed(runs)) / median(_speed(rounds["bare view", clients]))
-        for (name, clients), runs in rounds.items()
+        f"{name}, {clients} clients / bare view": median(_ratios(rounds, name, clients))
+        for name, clients in rounds
         if name != "bare view"
     }
+
+
+def _ratios(rounds: dict[tuple[str, int], list[dict]], name: str, clients: int) -> list[float]:
+    """A case's speed in that of the bare view, round by round."""
+    pair = (_speed(rounds[case, clients]) for case in (name, "bare view"))
+    return [ours / theirs for ours, theirs in zip(*pair, strict=True)]
 
 
 def _speed(runs: list[dict]) -> list[float]:

@@ -91,26 +91,23 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
 def _read_facts(content: OrderContent) -> tuple[TrialFacts, list]:
     """What the order is planned from, and what waits for it. Locks its trial.
 
-    Raises ContentError for an unknown service type or attribution.
+    Asks only for what is given. Raises ContentError for an unknown service type or attribution.
     """
+    facts, asked = TrialFacts(), {}
     if content.trial_number:
-        facts, followers = read_trial(content.trial_number), []
-        known = facts.shape is not None and facts.shape.service_type_id == content.service_type
-        service_type = known or not content.service_type or SERVICE_TYPE(code=content.service_type)
-        province = not content.attribution
+        facts = read_trial(content.trial_number)
     else:
-        facts = TrialFacts()
-        service_type, province, followers = ask_together(
-            (SERVICE_TYPE, {"code": content.service_type}),
-            (PROVINCE, {"letters": content.attribution}),
-            (FOLLOWERS, {"trial_number": content.number}),
-        )
-        province = province or not content.attribution
-    if not service_type:
+        asked[FOLLOWERS] = {"trial_number": content.number}
+    if content.service_type and not (facts.shape and facts.shape.service_type_id == content.service_type):
+        asked[SERVICE_TYPE] = {"code": content.service_type}
+    if content.attribution:
+        asked[PROVINCE] = {"letters": content.attribution}
+    found = dict(zip(asked, ask_together(*asked.items()), strict=True)) if asked else {}
+    if SERVICE_TYPE in found and not found[SERVICE_TYPE]:
         raise ContentError("content_service_type", field="BusinessType", given=shown(content.service_type))
-    if not province:
+    if PROVINCE in found and not found[PROVINCE]:
         raise ContentError("content_attribution", field="Attribution", given=shown(content.attribution))
-    return facts, followers
+    return facts, found.get(FOLLOWERS, [])
 
 
 def _new_order(

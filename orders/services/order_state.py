@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db.models import Case, OuterRef, Q, Subquery, When
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 
 from orders.db.compiled_sql import OneOf, Prepared, RowsOf, Slot, ask_together, insert_rows, new_row, update_rows
@@ -47,28 +47,27 @@ TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
 CHANGES = Order.objects.filter(kind=Order.Kind.CHANGE, change_number__isnull=False)
 LATEST = CHANGES.filter(trial=Subquery(TRIALS.values("pk")), in_effect=True).order_by("-change_number")
 LAST_CHANGE = Prepared(lambda: LATEST[:1])
-OPEN_CLAIM = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None).order_by()
-IN_LINE = Dispatch.objects.current().filter(lane=OuterRef("pk"), state__in=NOT_FINISHED)
-SHAPE = Coalesce(OuterRef("last_change"), OuterRef("pk"))
-FACTS = Prepared(
-    lambda: (
-        TRIALS.annotate(
-            last_change=Subquery(LATEST.values("pk")[:1]),
-            claim=RowsOf(
-                OPEN_CLAIM.annotate(
-                    planned=Q(activation__planned_at__isnull=False), undone=Q(activation__undo_since__isnull=False)
-                ),
-                "activation_id", "planned", "undone",
-            ),
-            names=RowsOf(OrderDomain.objects.filter(order=SHAPE).order_by("pk"), "name"),
-            records=RowsOf(
-                BillingRecord.objects.filter(order=OuterRef("pk")).order_by("pk"),
-                "pk", "domain_key", "product_id", "state",
-            ),
-            line=RowsOf(IN_LINE.annotate(waited_for=NOT_GIVEN_UP).order_by("-waited_for")[:1], "waited_for"),
-        ).values_list("last_change", "claim", "names", "records", "line")
-    )
-)  # fmt: skip
+
+
+def _facts() -> QuerySet:
+    """One row with all that TrialFacts holds, besides the trial and its last change themselves."""
+    mine, shape = OuterRef("pk"), Coalesce(OuterRef("last_change"), OuterRef("pk"))
+    planned, undone = Q(activation__planned_at__isnull=False), Q(activation__undo_since__isnull=False)
+    claim = TrialClaim.objects.filter(trial=mine, released_at=None).order_by().annotate(planned=planned, undone=undone)
+    domains = OrderDomain.objects.filter(order=shape).order_by("pk")
+    records = BillingRecord.objects.filter(order=mine).order_by("pk")
+    unfinished = Dispatch.objects.current().filter(lane=mine, state__in=NOT_FINISHED)
+    line = unfinished.annotate(waited_for=NOT_GIVEN_UP).order_by("-waited_for")[:1]
+    return TRIALS.annotate(
+        last_change=Subquery(LATEST.values("pk")[:1]),
+        claim=RowsOf(claim, "activation_id", "planned", "undone"),
+        names=RowsOf(domains, "name"),
+        records=RowsOf(records, "pk", "domain_key", "product_id", "state"),
+        line=RowsOf(line, "waited_for"),
+    ).values_list("last_change", "claim", "names", "records", "line")
+
+
+FACTS = Prepared(_facts)
 CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
 
 

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from integrations.bboss.content import is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.responses import Code, Refused
@@ -123,10 +125,11 @@ def test_the_end_may_not_come_before_the_start():
 
 
 @pytest.mark.parametrize("content", [TRIAL, ACTIVATION, CHANGE], ids=["trial", "activation", "change"])
-@pytest.mark.parametrize("service", ["0", "5", "web", "01", "1" * 8])
+@pytest.mark.parametrize("service", ["0", "5", "web", "01", "1" * 8, "1" * 9])
 def test_unknown_service_type(post, content, service):
     answer = post(envelope(content | {"BusinessType": service}))
-    wanted = f"BusinessType: {service!r} is not a known service type"
+    wrong = "is longer than 8 characters" if len(service) > 8 else f"{service!r} is not a known service type"
+    wanted = f"BusinessType: {wrong}"
     assert (answer.code, answer.desc) == ("20505", f"Request body parameter invalidate: {wanted}")
     assert not Order.objects.exists()
 
@@ -149,6 +152,21 @@ def test_unknown_attributions(post, letters):
     assert answer.code == "20505"
     assert answer.desc.startswith("Request body parameter invalidate: Attribution: ")
     assert not Order.objects.exists()
+
+
+def test_looks_up_only_what_is_given(post):
+    def reference(content):
+        with CaptureQueriesContext(connection) as asked:
+            assert post(envelope(content, trans_ido=content["OrderNum"])).code == "00000"
+        looks = [f'FROM "{table}"' for table in ("orders_servicetype", "orders_province")]
+        return [look[6:-1] for row in asked for look in looks if look in row["sql"] and '"id"' not in row["sql"]]
+
+    assert reference(TRIAL | {"Attribution": "BJ"}) == ["orders_servicetype", "orders_province"]
+    assert reference(CHANGE) == []
+    assert reference(CHANGE | {"OrderNum": "100C2", "BusinessType": "2"}) == ["orders_servicetype"]
+    assert reference(ACTIVATION) == ["orders_servicetype"]
+    of_the_trials_type = {"OrderNum": "100A2", "BusinessType": "2", "ProvContent": [{"ProvReq": "b.cn"}]}
+    assert reference(ACTIVATION | of_the_trials_type) == []
 
 
 LENGTHS = [

@@ -11,10 +11,8 @@ from orders.services.compensation.late import unmark_undo_asked
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.compensation.start import give_ending
 from orders.services.holds import settle_followers
-from orders.services.order_state import move_trial
+from orders.services.order_state import move_trial, read_trial
 from orders.services.outbox.effects import acts_of, records_of
-from orders.services.outbox.enqueue import line_is_free
-from orders.services.planning import open_claim
 from orders.services.trials import WAITS_FOR_CLAIM, release_claim
 from orders.steps import STEPS
 
@@ -158,6 +156,9 @@ def _end_again(trial: Order, now: datetime.datetime, by: str) -> None:
 
     Then the change has made nothing, or nothing of it is left.
     """
-    nothing = not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
-    if nothing and trial.state == Order.State.TRIALING and line_is_free(trial.pk) and open_claim(trial) is None:
+    if trial.state != Order.State.TRIALING:
+        return
+    facts = read_trial(trial.number)
+    there = any(record.state in BillingRecord.THERE for record in facts.records)
+    if not there and facts.line_is_free and facts.claim is None:
         move_trial(trial, Order.State.ENDED, now=now, by=by)

@@ -17,17 +17,13 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
-from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row
+from orders.db.compiled_sql import insert_rows, new_row
 from orders.models import Dispatch, Order, Timeline
-from orders.services.outbox.release import NOT_FINISHED
 from orders.steps import STEPS, Channel, Phase, Step
 
 State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
 WAKE_KEY = "wake-up"  # the queue's key for drains that are all alike, so that one can do the work of all
-IN_LINE = Prepared(
-    lambda: Dispatch.objects.current().filter(lane=Slot("lane"), state__in=NOT_FINISHED).values_list("pk")[:1]
-)
 
 
 def build_step(
@@ -152,11 +148,6 @@ def _free_unused(order: Order) -> list[int]:
     for pk in ids:
         Dispatch.objects.filter(pk=pk).update(key=uuid.uuid4())
     return ids
-
-
-def line_is_free(lane: int) -> bool:
-    """Whether no step is unfinished in a (locked) trial's line."""
-    return not IN_LINE(lane=lane)
 
 
 def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool) -> None:
