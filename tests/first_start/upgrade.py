@@ -20,6 +20,7 @@ from tests.versions.releases import add_expansion
 
 NEXT = "1.0.1"  # as deploy/README.md has it
 CALLERS = 3
+PAUSE = 0.1  # s between a caller's orders: BBOSS_RATE lets in 100/s from one address, one proxy's here
 TAKEN_OVER_WITHIN = 60
 
 
@@ -100,7 +101,7 @@ class Callers:
             thread.join()
 
     def _post_all(self) -> None:
-        while not self.ends.is_set():
+        while not self.ends.wait(PAUSE):
             with self.lock:
                 self.posted += 1
                 number = 1000 + self.posted
