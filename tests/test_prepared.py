@@ -2,7 +2,8 @@
 
 import pytest
 
-from orders.db.compiled_sql import OneOf, Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
+from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
 from tests import factories
 

@@ -15,8 +15,8 @@ from integrations.delivery import rate
 from integrations.outbound.formats import encode
 from integrations.outbound.http import KEPT_CHARACTERS, PartnerError
 from orders.models import Attempt, BillingRecord, Dispatch
+from orders.services.order_state import latest_shape
 from orders.services.outbox.outcome import ACTED_BEFORE, Work
-from orders.services.planning import latest_shape
 from orders.steps import STEPS, Effect, Step
 
 Result = Attempt.Outcome

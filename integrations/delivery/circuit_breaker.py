@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import transaction
 
 from integrations.models import Breaker
-from orders.db.compiled_sql import OneOf, Prepared
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import OneOf
 from orders.models import Attempt
 from orders.services.breakers import note_partner_down, note_partner_up
 from orders.services.outbox.outcome import Outcome

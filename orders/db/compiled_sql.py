@@ -10,25 +10,24 @@ A Prepared query is written as usual, with a Slot in place of each value that ch
 
 It gives rows of a model with what `select_related` names, or what `values_list` names. A Slot's field says how its
 value goes to the database. Without a field the value goes as it is, which is right for numbers and texts.
-`OneOf("pk", "ids")` is the condition for a list of values.
-
-`ask_together` asks several Prepared queries in one round trip.
 
 `insert_rows` and `update_rows` do what `bulk_create` and `bulk_update` do, for plain tables: no signals, no parents.
 `insert_together` saves rows of several models in one statement. Only services use them, since they can write a state.
-On PostgreSQL the rows of a model travel as one JSON value, so the text of a statement does not depend on how many rows
-there are, and the server keeps its plan (docs/mechanisms/fast-writes.md).
+docs/mechanisms/fast-writes.md says why, and how rows travel.
 """
 
 import datetime
 import functools
 import json
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import BooleanField, Field, Func, JSONField, Model, QuerySet, Subquery, Value
+from django.db.models import Field, JSONField, Model, QuerySet, Value
+from django.db.models.base import ModelState
 from django.db.models.query import get_related_populators
 
 M = TypeVar("M", bound=Model)
@@ -50,20 +49,6 @@ class Slot(Value):
         return self.output_field.get_db_prep_value(values[self.value], database)
 
 
-class OneOf(Func):
-    """Whether a column has one of the values of a list of numbers or texts. The list may be long or empty."""
-
-    output_field = BooleanField()
-
-    def __init__(self, column: str, name: str):
-        super().__init__(column)
-        self.slot = ListSlot(name)
-
-    def as_sql(self, compiler, connection):
-        sql, values = compiler.compile(self.source_expressions[0])
-        return f"{sql} {one_of(connection.vendor)}", [*values, self.slot]
-
-
 class ListSlot(Slot):
     """The place of a whole list, which goes to the database as one value."""
 
@@ -81,21 +66,6 @@ def as_list(values: Iterable, vendor: str):
     return list(values) if vendor == "postgresql" else json.dumps(list(values))
 
 
-class RowsOf(Subquery):
-    """The rows of a query as one value: a list of lists with these columns, which are numbers, texts or switches."""
-
-    def __init__(self, rows: QuerySet, *names: str):
-        super().__init__(rows.values_list(*names), output_field=JSONField())
-        self.names = names
-
-    def as_sql(self, compiler, connection, **more):
-        sql, params = super().as_sql(compiler, connection, **more)
-        names = ", ".join(map(_quoted, self.names))
-        if connection.vendor == "postgresql":
-            return f"(SELECT COALESCE(json_agg(json_build_array({names})), '[]')::text FROM {sql} AS rows_of)", params
-        return f"(SELECT json_group_array(json_array({names})) FROM {sql})", params
-
-
 class Prepared:
     """A compiled query. Call it with a value for each Slot; it gives a list."""
 
@@ -111,7 +81,8 @@ class Prepared:
         """Sends the query. In a pipeline nothing waits for its answer yet."""
         sql, places, _ = self._compiled
         database = connections[DEFAULT_DB_ALIAS]
-        cursor.execute(sql, [_filled(place, values, database) for place in places])
+        given = [place.fill(values, database) if isinstance(place, Slot) else place for place in places]
+        cursor.execute(sql, given)
 
     def read(self, cursor) -> list:
         """Waits for the answer."""
@@ -136,7 +107,7 @@ class Prepared:
         return sql, tuple(places), read
 
 
-def ask_together(*questions: tuple[Prepared, dict]) -> list[list]:
+def ask_together(*questions: "Question") -> list:
     """Asks several queries, each with its values, one after the other in one round trip. Gives their results.
 
     Each sees what was committed when its turn came. So a query behind one that takes a lock sees what the lock's last
@@ -173,62 +144,88 @@ def _plain(row: Sequence):
     return row[0] if len(row) == 1 else tuple(row)
 
 
-def _filled(place, values: dict, database):
-    return place.fill(values, database) if isinstance(place, Slot) else place
-
-
 def new_row(model: type[M], **values) -> M:
-    """An unsaved row with these values and the model's defaults. Its constructor takes five times as long."""
-    names, defaults, made = _defaults(model)
-    row = model.from_db(DEFAULT_DB_ALIAS, names, defaults)
-    row._state.adding, row._state.db = True, None
+    """An unsaved row with these values and the model's defaults. Its constructor takes ten times as long."""
+    defaults, made = _defaults(model)
+    row = model.__new__(model)
+    row._state = ModelState()
+    columns = row.__dict__
+    columns.update(defaults)
     for name, make in made:
         if name not in values:
-            setattr(row, name, make())
+            columns[name] = make()
     for name, value in values.items():
-        setattr(row, name, value)
+        if name in columns:
+            columns[name] = value
+        else:  # another row, to which this one points
+            setattr(row, name, value)
     return row
 
 
 @functools.cache
-def _defaults(model: type[Model]) -> tuple[list[str], list, list[tuple[str, Callable]]]:
-    """The names of a model's columns, their defaults, and those that are made anew for each row."""
+def _defaults(model: type[Model]) -> tuple[dict, list[tuple[str, Callable]]]:
+    """The defaults of a model's columns, and how those are made that are made anew for each row."""
     fields = model._meta.concrete_fields
     made = [(field.attname, field.default) for field in fields if field.has_default() and callable(field.default)]
     anew = {name for name, _ in made}
-    defaults = [None if field.attname in anew else field.get_default() for field in fields]
-    return [field.attname for field in fields], defaults, made
+    return {field.attname: None if field.attname in anew else field.get_default() for field in fields}, made
 
 
-def reserve_ids(rows: Iterable[Model]) -> None:
+class FreeIds:
+    """A query for ids that new rows of these models may get. It can be asked together with Prepared queries.
+
+    `counts` has the number of ids of each model. The answer is {model: ids}. Ids that nobody uses are lost.
+    """
+
+    def __init__(self, *models: type[Model]):
+        self.models = models
+
+    def __call__(self, counts: Sequence[int]) -> dict[type[Model], list[int]]:
+        if connection.vendor != "postgresql":
+            return self._after_last(counts)
+        with connection.cursor() as cursor:
+            self.send(cursor, {"counts": counts})
+            return self.read(cursor)
+
+    def send(self, cursor, values: dict) -> None:
+        each = ", ".join(["ARRAY(SELECT nextval(%s::regclass) FROM generate_series(1, %s))"] * len(self.models))
+        pairs = zip(map(_sequence, self.models), values["counts"], strict=True)
+        cursor.execute(f"SELECT {each}", [part for pair in pairs for part in pair])
+
+    def read(self, cursor) -> dict[type[Model], list[int]]:
+        return dict(zip(self.models, cursor.fetchone(), strict=True))
+
+    def _after_last(self, counts: Sequence[int]) -> dict[type[Model], list[int]]:
+        """Within a transaction of SQLite nobody else takes them."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name, seq + 1 FROM sqlite_sequence")
+            begins = dict(cursor.fetchall())
+        pairs = [(begins.get(model._meta.db_table, 1), count) for model, count in zip(self.models, counts, strict=True)]
+        return {model: [*range(at, at + count)] for model, (at, count) in zip(self.models, pairs, strict=True)}
+
+
+Question = tuple[Prepared | FreeIds, dict]  # what `ask_together` asks, and the values of its slots
+
+
+def reserve_ids(rows: Iterable[Model], free: Mapping[type[Model], list[int]] | None = None) -> None:
     """Gives unsaved rows the ids with which they will be saved, so that others can point to them already.
 
-    Only within a transaction. On SQLite, where nobody else writes meanwhile, save them before others of their models.
+    `free`: ids that were asked for before. They are asked for anew for a model that needs more. Only within a
+    transaction. On SQLite save the rows before others of their models.
     """
-    by_model = _by_model(rows)
-    for unsaved, ids in zip(by_model.values(), _free_ids(by_model), strict=True):
-        for row, number in zip(unsaved, ids, strict=True):
+    by_model, ids = _by_model(rows), dict(free or {})
+    if lacking := [model for model, unsaved in by_model.items() if len(ids.get(model, ())) < len(unsaved)]:
+        ids |= FreeIds(*lacking)([len(by_model[model]) for model in lacking])
+    for model, unsaved in by_model.items():
+        for row, number in zip(unsaved, ids[model], strict=False):
             row.pk = number
-
-
-def _free_ids(by_model: dict[type[Model], list[Model]]) -> list[list[int]]:
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            free = ", ".join(["ARRAY(SELECT nextval(%s::regclass) FROM generate_series(1, %s))"] * len(by_model))
-            values = [part for model, rows in by_model.items() for part in (_sequence(model), len(rows))]
-            cursor.execute(f"SELECT {free}", values)
-            return list(cursor.fetchone())
-        cursor.execute("SELECT name, seq FROM sqlite_sequence")
-        last = dict(cursor.fetchall())
-    begin = {model: last.get(model._meta.db_table, 0) + 1 for model in by_model}
-    return [list(range(begin[model], begin[model] + len(rows))) for model, rows in by_model.items()]
 
 
 @functools.cache
 def _sequence(model: type[Model]) -> str:
     """The sequence of a model's ids."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [_quoted(model._meta.db_table), model._meta.pk.column])
+        cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [quoted(model._meta.db_table), model._meta.pk.column])
         return cursor.fetchone()[0]
 
 
@@ -254,15 +251,14 @@ def insert_together(rows: Iterable[Model]) -> None:
     values = [_as_json(by_model[model], _fields(model, with_id)) for model, with_id in models]
     with connection.cursor() as cursor:
         cursor.execute(_insert_of_models(models), values)
-    for unsaved in by_model.values():
-        for row in unsaved:
-            _mark_saved(row)
+    for row in chain.from_iterable(by_model.values()):
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def _by_model(rows: Iterable[Model]) -> dict[type[Model], list[Model]]:
-    found: dict[type[Model], list[Model]] = {}
+    found = defaultdict(list)
     for row in rows:
-        found.setdefault(type(row), []).append(row)
+        found[type(row)].append(row)
     return found
 
 
@@ -296,7 +292,7 @@ def _write_new(rows: list[Model]) -> None:
     fields = _fields(model, with_id)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            key = _quoted(model._meta.pk.column)
+            key = quoted(model._meta.pk.column)
             cursor.execute(f"{_insert_from_json(model, with_id)} RETURNING {key}", [_as_json(rows, fields)])
         else:
             values = [value for row in rows for value in _values(row, fields)]
@@ -304,11 +300,7 @@ def _write_new(rows: list[Model]) -> None:
         ids = cursor.fetchall()
     for row, (number,) in zip(rows, ids, strict=True):
         row.pk = number
-        _mark_saved(row)
-
-
-def _mark_saved(row: Model) -> None:
-    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 @functools.cache
@@ -339,15 +331,15 @@ def _values(row: Model, fields: Iterable[Field]) -> list:
 
 @functools.cache
 def _insert(model: type[Model], with_id: bool, count: int) -> str:
-    fields, table, key = _fields(model, with_id), _quoted(model._meta.db_table), _quoted(model._meta.pk.column)
+    fields, table, key = _fields(model, with_id), quoted(model._meta.db_table), quoted(model._meta.pk.column)
     marks = "({})".format(", ".join(["%s"] * len(fields)))
     return f"INSERT INTO {table} ({_columns(fields)}) VALUES {', '.join([marks] * count)} RETURNING {key}"
 
 
 @functools.cache
 def _update(model: type[Model], names: tuple[str, ...]) -> str:
-    marks = ", ".join(f"{_quoted(model._meta.get_field(name).column)} = %s" for name in names)
-    return f"UPDATE {_quoted(model._meta.db_table)} SET {marks} WHERE {_quoted(model._meta.pk.column)}"
+    marks = ", ".join(f"{quoted(model._meta.get_field(name).column)} = %s" for name in names)
+    return f"UPDATE {quoted(model._meta.db_table)} SET {marks} WHERE {quoted(model._meta.pk.column)}"
 
 
 # --- PostgreSQL: all rows of a model as one value
@@ -373,7 +365,7 @@ _encode = json.JSONEncoder(default=_as_text, separators=(",", ":")).encode
 
 @functools.cache
 def _insert_from_json(model: type[Model], with_id: bool) -> str:
-    table, names = _quoted(model._meta.db_table), _columns(_fields(model, with_id))
+    table, names = quoted(model._meta.db_table), _columns(_fields(model, with_id))
     return f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"
 
 
@@ -387,27 +379,16 @@ def _insert_of_models(models: tuple[tuple[type[Model], bool], ...]) -> str:
 
 @functools.cache
 def _update_from_json(model: type[Model], names: tuple[str, ...]) -> str:
-    table, key = _quoted(model._meta.db_table), _quoted(model._meta.pk.column)
-    columns = [_quoted(model._meta.get_field(name).column) for name in names]
+    table, key = quoted(model._meta.db_table), quoted(model._meta.pk.column)
+    columns = [quoted(model._meta.get_field(name).column) for name in names]
     new = ", ".join(f"{column} = new.{column}" for column in columns)
     rows = f"json_populate_recordset(NULL::{table}, %s) AS new"
     return f"UPDATE {table} SET {new} FROM {rows} WHERE {table}.{key} = new.{key}"
 
 
 def _columns(fields: Iterable[Field]) -> str:
-    return ", ".join(_quoted(field.column) for field in fields)
+    return ", ".join(quoted(field.column) for field in fields)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return connection.ops.quote_name(name)
-
-
-def load_rows(model: type[Model], keys: Iterable[int]) -> dict[int, Model]:
-    """The rows of these keys, by key. Without keys there is no query."""
-    keys = list(keys)
-    return {row.pk: row for row in _by_keys(model)(keys=keys)} if keys else {}
-
-
-@functools.cache
-def _by_keys(model: type[Model]) -> Prepared:
-    return Prepared(lambda: model.objects.filter(OneOf("pk", "keys")).order_by())

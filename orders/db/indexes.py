@@ -32,6 +32,17 @@ BEGINNINGS = {
     "order_enterprise_like": ("orders_order", "enterprise_id varchar_pattern_ops", ""),
     "order_name_like": ("orders_order", "enterprise_name varchar_pattern_ops", ""),
 }
+# Django makes two indexes on PostgreSQL for a text that is looked up: one for LIKE 'x%', which finds equal texts too,
+# and another one for equal texts. Of each pair here only the one that is used stays, since each order writes them all.
+NOT_USED = [
+    "orders_acceptedcall_trans_ido_487dd119_like",
+    "orders_billingrecord_domain_key_9225bc6f",
+    "orders_inboundmessage_order_number_b00a430f",
+    "orders_inboundmessage_trans_ido_91ca57cf",
+    "orders_order_service_type_id_dbab13d0_like",
+    "orders_order_trial_number_8f0939a2",
+    "orders_orderdomain_key_e37f1332",
+]
 TRIGRAMS = (
     "CREATE INDEX IF NOT EXISTS order_name_trigrams ON orders_order"
     " USING gin (UPPER(enterprise_name::text) gin_trgm_ops)"
@@ -56,6 +67,13 @@ def _add_trigrams(schema_editor) -> None:
             schema_editor.execute(TRIGRAMS)
     except DatabaseError as error:
         print(f"\n  no trigram index for enterprise names ({error}); ask the database's owner for pg_trgm")
+
+
+def drop_not_used(apps, schema_editor) -> None:
+    """Drops indexes that repeat others, for migrations that are not atomic."""
+    if schema_editor.connection.vendor == "postgresql":
+        for name in NOT_USED:
+            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 def remove(apps, schema_editor) -> None:

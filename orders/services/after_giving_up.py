@@ -4,8 +4,7 @@ import datetime
 
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
 from orders.services.compensation.start import give_ending
-from orders.services.order_state import add_event, move_trial
-from orders.services.planning import latest_shape
+from orders.services.order_state import add_event, latest_shape, move_trial
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from approvals.services import RecordBodyDiffersError, add_record
-from orders.db.compiled_sql import OneOf, Prepared
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import OneOf
 from orders.errors import RecordConflictError
 from orders.models import Dispatch, Order
 from orders.services.compensation.finish import finish_undo

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from orders.books import HeldRecord
-from orders.db.compiled_sql import load_rows, update_rows
+from orders.db.compiled_sql import update_rows
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
@@ -21,7 +21,7 @@ from orders.services.compensation.finish import finish_undo, given_up_undoing
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
-from orders.services.order_state import add_event, convert_trials, lock_order, lock_orders, refresh_states
+from orders.services.order_state import add_event, convert_trials, load_records, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import build_questions, enqueue, wake
 from orders.services.outbox.release import release
 from orders.services.planning import open_claim
@@ -171,7 +171,7 @@ def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: s
 
 def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
     """Sets the records to what the partner holds. A create that was certainly not carried out leaves none."""
-    loaded = load_rows(BillingRecord, row.records)
+    loaded = load_records(row.records)
     records = [loaded[pk] for pk in row.records]
     if held is None:
         if row.step == Step.CREATE_TRIAL:

@@ -1,22 +1,25 @@
 """Receives orders. An order that is accepted is stored (contract 2.3, 3.9 First claim)."""
 
 import datetime
+from collections.abc import Mapping
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash, shown
-from orders.db.compiled_sql import Prepared, Slot, ask_together, insert_together, new_row, reserve_ids
+from orders.db.compiled_sql import FreeIds, Prepared, Slot, insert_together, new_row, reserve_ids
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
-from orders.models import AcceptedCall, InboundMessage, Order, Province, ServiceType
+from orders.models import AcceptedCall, BillingRecord, InboundMessage, Order, OrderEvent, Province, ServiceType
 from orders.restored_guard import remember
 from orders.services.holds import FOLLOWERS, note_hold, settle_followers
-from orders.services.order_state import TrialFacts, event, read_trial, refresh_states
+from orders.services.order_state import TrialFacts, ask_trial, event, refresh_states
 from orders.services.outbox.enqueue import wake_up
 from orders.services.planning import revive_trial, rows_of_plan, settle
 
 SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
 PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).values_list("letters"))
+IDS = FreeIds(Order, OrderEvent, BillingRecord)
+USUAL_DOMAINS = 4  # so many records get their ids ahead where the trial names the domains
 COPIED = [
     "biz_start", "biz_end", "enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel",
     "oper_mail", "prod_type", "product_id", "billing_method", "data_flow", "info_security", "info_security_table",
@@ -63,15 +66,15 @@ def _check_size(content: OrderContent) -> None:
 
 
 def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, message: InboundMessage) -> Receipt:
-    """Three round trips: what it is planned from, ids, rows."""
+    """Two round trips: what it is planned from, with ids for its rows; then the rows."""
     now = timezone.now()
     _check_size(content)
-    facts, followers = _read_facts(content)
+    facts, ids, followers = _read_facts(content)
     order = _new_order(content, raw, digest, facts.trial, message, now)
     decision = settle(order, domains=list(content.domains or ()), facts=facts, now=now)
     received = event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)
     records = [row for row in decision.new if row.pk is None]
-    reserve_ids([order, received, *records])
+    reserve_ids([order, received, *records], ids)
     call = new_row(AcceptedCall, trans_ido=trans_ido, content_hash=digest, order=order)
     plan = rows_of_plan(order, decision, facts, now=now)
     settles = order.kind == Order.Kind.TRIAL or bool(decision.held)
@@ -88,26 +91,28 @@ def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, messa
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)
 
 
-def _read_facts(content: OrderContent) -> tuple[TrialFacts, list]:
-    """What the order is planned from, and what waits for it. Locks its trial.
+def _read_facts(content: OrderContent) -> tuple[TrialFacts, Mapping, list]:
+    """What the order is planned from, ids for its rows, and what waits for it. Locks its trial.
 
     Asks only for what is given. Raises ContentError for an unknown service type or attribution.
     """
-    facts, asked = TrialFacts(), {}
-    if content.trial_number:
-        facts = read_trial(content.trial_number)
-    else:
-        asked[FOLLOWERS] = {"trial_number": content.number}
-    if content.service_type and not (facts.shape and facts.shape.service_type_id == content.service_type):
-        asked[SERVICE_TYPE] = {"code": content.service_type}
+    asked: dict = {IDS: {"counts": (1, 1, len(content.domains or ()) or USUAL_DOMAINS)}}
+    if not content.trial_number:
+        asked |= {FOLLOWERS: {"trial_number": content.number}, SERVICE_TYPE: {"code": content.service_type}}
     if content.attribution:
         asked[PROVINCE] = {"letters": content.attribution}
-    found = dict(zip(asked, ask_together(*asked.items()), strict=True)) if asked else {}
-    if SERVICE_TYPE in found and not found[SERVICE_TYPE]:
+    facts, answers = ask_trial(content.trial_number, *asked.items())
+    found = dict(zip(asked, answers, strict=True))
+    if content.service_type and not (found.get(SERVICE_TYPE) or _has_type(facts, content.service_type)):
         raise ContentError("content_service_type", field="BusinessType", given=shown(content.service_type))
-    if PROVINCE in found and not found[PROVINCE]:
+    if content.attribution and not found[PROVINCE]:
         raise ContentError("content_attribution", field="Attribution", given=shown(content.attribution))
-    return facts, found.get(FOLLOWERS, [])
+    return facts, found[IDS], found.get(FOLLOWERS, [])
+
+
+def _has_type(facts: TrialFacts, code: str) -> bool:
+    """Whether the trial has this service type, or there is one. Most orders give that of their trial."""
+    return bool((facts.shape and facts.shape.service_type_id == code) or SERVICE_TYPE(code=code))
 
 
 def _new_order(

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 
-from orders.db.compiled_sql import OneOf, Prepared, RowsOf, Slot, ask_together, insert_rows, new_row, update_rows
+from orders.db.compiled_sql import Prepared, Question, Slot, ask_together, insert_rows, new_row, update_rows
+from orders.db.expressions import OneOf, RowsOf
 from orders.errors import OrderUnknownError
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, OrderEvent, TrialClaim
@@ -68,6 +69,7 @@ def _facts() -> QuerySet:
 
 
 FACTS = Prepared(_facts)
+RECORDS = Prepared(lambda: BillingRecord.objects.filter(OneOf("pk", "keys")).order_by())
 CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
 
 
@@ -128,19 +130,40 @@ class TrialFacts:
 
 def read_trial(number: str) -> TrialFacts:
     """Locks a trial and reads its facts, in one round trip."""
-    trial, found = ask_together((TRIAL, {"number": number}), (FACTS, {"number": number}))
-    if not trial:
-        return TrialFacts()
-    last_change, claim, names, records, line = found[0]
+    return ask_trial(number)[0]
+
+
+def ask_trial(number: str, *more: Question) -> tuple[TrialFacts, list]:
+    """The facts of a trial, which it locks first, and the answers to more questions, in one round trip.
+
+    Without a number there are no facts.
+    """
+    if not number:
+        return TrialFacts(), ask_together(*more)
+    trial, found, *answers = ask_together((TRIAL, {"number": number}), (FACTS, {"number": number}), *more)
+    return (_facts_in(trial[0], *found[0]) if trial else TrialFacts()), answers
+
+
+def _facts_in(trial: Order, last_change: int | None, claim: list, names: list, records: list, line: list) -> TrialFacts:
     return TrialFacts(
-        trial=trial[0],
-        shape=Order.objects.get(pk=last_change) if last_change else trial[0],
+        trial=trial,
+        shape=Order.objects.get(pk=last_change) if last_change else trial,
         claim=ClaimFacts(*claim[0]) if claim else None,
         domains=[name for (name,) in names],
         records=[RecordFacts(*row) for row in records],
         line_is_free=not line,
         line_moves=not line or not line[0][0],
     )
+
+
+def latest_shape(trial: Order) -> Order:
+    """The order that describes the trial now: its last change that is in effect, or the trial itself.
+
+    Every change holds the full result: domains, service type, data flow, end day, customer. A withdrawn change on which
+    later orders rest is still in effect, since its records are there. A change that was applied before its trial was
+    withdrawn is too, since it says what that trial was.
+    """
+    return LAST_CHANGE.first(number=trial.number) or trial
 
 
 def facts_of(order: Order) -> TrialFacts:
@@ -151,6 +174,12 @@ def facts_of(order: Order) -> TrialFacts:
     facts.trial = order.trial
     facts.shape = order.trial if facts.shape.pk == order.trial_id else facts.shape
     return facts
+
+
+def load_records(keys: Iterable[int]) -> dict[int, BillingRecord]:
+    """The records of these ids, by id. Without ids there is no query."""
+    keys = list(keys)
+    return {row.pk: row for row in RECORDS(keys=keys)} if keys else {}
 
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:

@@ -17,7 +17,7 @@ from orders.local_time import SHANGHAI, midnight
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, Province, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.plan import PlanFacts, PlannedStep, build_plan
-from orders.services.order_state import CHANGES, LAST_CHANGE, TrialFacts, move_trial
+from orders.services.order_state import CHANGES, TrialFacts, move_trial
 from orders.services.outbox.enqueue import build_step, enqueue, give_keys, start_plan
 from orders.services.outbox.release import release
 from orders.services.start_day_schedule import build_schedule, find_schedule
@@ -29,7 +29,6 @@ CLOSED_FOR_GOOD = {State.WITHDRAWN, State.ENDED}
 RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a settlement; all other billing steps have "new"
 CLOSED_TRIAL = {*CLOSED_FOR_GOOD, State.COMPENSATING}
 FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
-
 CHANGEABLE = {"service_type": "service_type_id", "data_flow": "data_flow", "biz_end": "biz_end"}  # {in `given`: field}
 
 OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
@@ -230,18 +229,7 @@ def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime
 
 def ended(shape: Order, now: datetime.datetime) -> bool:
     """Whether the trial's BizEnd has passed."""
-    today = now.astimezone(SHANGHAI).date()
-    return shape.biz_end is not None and shape.biz_end < today
-
-
-def latest_shape(trial: Order) -> Order:
-    """The order that describes the trial now: its last change that is in effect, or the trial itself.
-
-    Every change holds the full result: domains, service type, data flow, end day, customer. A withdrawn change on which
-    later orders rest is still in effect, since its records are there. A change that was applied before its trial was
-    withdrawn is too, since it says what that trial was.
-    """
-    return LAST_CHANGE.first(number=trial.number) or trial
+    return shape.biz_end is not None and shape.biz_end < now.astimezone(SHANGHAI).date()
 
 
 def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:

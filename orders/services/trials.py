@@ -9,8 +9,8 @@ from django.db.models.functions import Coalesce
 from orders.local_time import SHANGHAI
 from orders.models import Order, TrialClaim
 from orders.services.holds import settle_followers
-from orders.services.order_state import CHANGES, add_event, lock_orders, move_trial
-from orders.services.planning import CLOSED_FOR_GOOD, ended, latest_shape, open_claim
+from orders.services.order_state import CHANGES, add_event, latest_shape, lock_orders, move_trial
+from orders.services.planning import CLOSED_FOR_GOOD, ended, open_claim
 
 WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
 

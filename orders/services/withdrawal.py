@@ -17,10 +17,10 @@ from orders.services.compensation.plan import CANCEL, DELETE
 from orders.services.compensation.start import STILL_WRONG, begin_undo, close_never_begun, close_refused, give_ending
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
 from orders.services.incidents import BUILT_UPON, LATE_UNDO, close_troubles, open_incident
-from orders.services.order_state import add_event, lock_order
+from orders.services.order_state import add_event, latest_shape, lock_order
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
-from orders.services.planning import latest_shape, open_claim
+from orders.services.planning import open_claim
 from orders.states import set_held, set_state, set_undo_mark
 
 Kind, State = Order.Kind, Order.State

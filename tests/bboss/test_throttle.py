@@ -119,12 +119,45 @@ def test_the_network_of_an_ipv6_caller_is_one_caller(post, settings):
     assert post(envelope(), REMOTE_ADDR="2001:db8:0:2::1").code == "00000"
 
 
-def test_a_rate_costs_the_same_however_high_it_is(settings, django_assert_num_queries, db):
+def test_a_rate_costs_the_same_however_high_it_is(settings, django_assert_max_num_queries, db):
     for rate in ("5/min", "6000/min", "100000/hour"):
         settings.BBOSS_RATE = rate
         for _ in range(3):
-            with django_assert_num_queries(1):
+            with django_assert_max_num_queries(1):
                 check_rate("10.0.0.1", timezone.now())
+
+
+def passes(count, moment):
+    """How many of so many calls get through."""
+    passed = 0
+    for _ in range(count):
+        try:
+            check_rate("10.0.0.7", moment)
+            passed += 1
+        except Refused:
+            pass
+    return passed
+
+
+def test_calls_counted_ahead_let_no_more_through_and_no_less(settings, clock, db):
+    settings.BBOSS_RATE = "3000/min"
+    assert passes(2990, timezone.now()) == 2990
+    assert passes(20, timezone.now()) == 10
+    clock.shift(30)
+    assert passes(5, timezone.now()) == 0
+    clock.shift(31)
+    assert passes(3010, timezone.now()) == 3000
+
+
+def test_calls_counted_ahead_lapse(settings, clock, db, django_assert_num_queries):
+    settings.BBOSS_RATE = "6000/min"
+    check_rate("10.0.0.8", timezone.now())
+    with django_assert_num_queries(0):
+        check_rate("10.0.0.8", timezone.now())
+    clock.shift(3)
+    with django_assert_num_queries(1):
+        check_rate("10.0.0.8", timezone.now())
+    assert sum(CallCount.objects.values_list("calls", flat=True)) == 20
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such setting")

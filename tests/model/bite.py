@@ -21,7 +21,7 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
 
     from orders.db.compiled_sql import Prepared, Slot
     from orders.models import Dispatch, Order, OrderDomain
-    from orders.services import approvals, deciding, giving_up, intake, order_state, planning, reopening, withdrawal
+    from orders.services import approvals, deciding, giving_up, intake, order_state, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start
     from orders.services.outbox import effects, follow_up, resend
     from orders.services.outbox import record as outcomes
@@ -48,18 +48,18 @@ def mends() -> dict[str, Callable[[contextlib.ExitStack], None]]:
 
     changes = Order.objects.filter(kind=Order.Kind.CHANGE, in_effect=True)
     by_clock = Prepared(lambda: changes.filter(trial__number=Slot("number")).order_by("-planned_at", "-pk")[:1])
-    read_trial = order_state.read_trial
+    ask_trial = order_state.ask_trial
 
-    def shape_by_clock(number):
-        facts = read_trial(number)
+    def shape_by_clock(number, *more):
+        facts, answers = ask_trial(number, *more)
         if facts.trial:
             facts.shape = by_clock.first(number=number) or facts.trial
             facts.domains = list(facts.shape.domains.values_list("name", flat=True))
-        return facts
+        return facts, answers
 
     def clock_decides(stack):
-        put(planning, "LAST_CHANGE", by_clock)(stack)
-        everywhere("read_trial", shape_by_clock, order_state, intake)(stack)
+        put(order_state, "LAST_CHANGE", by_clock)(stack)
+        everywhere("ask_trial", shape_by_clock, order_state, intake)(stack)
 
     replaced_too = mock.PropertyMock(return_value=True)
     return {

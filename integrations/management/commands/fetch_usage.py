@@ -11,7 +11,7 @@ from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
 from orders.models import Order
 from orders.queries.paused_work import why_paused
-from orders.services.planning import latest_shape
+from orders.services.order_state import latest_shape
 from orders.services.usage import store_usage
 
 

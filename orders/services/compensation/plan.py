@@ -4,12 +4,13 @@ Unknown)."""
 import datetime
 from collections.abc import Iterable
 
-from orders.db.compiled_sql import OneOf, Prepared
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Dispatch, Order
-from orders.services.order_state import end_of
+from orders.services.order_state import end_of, latest_shape
 from orders.services.outbox.effects import acts_of, records_of
 from orders.services.outbox.enqueue import build_step
-from orders.services.planning import ended, is_closed, latest_shape
+from orders.services.planning import ended, is_closed
 from orders.steps import Phase
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
-from orders.db.compiled_sql import OneOf, Prepared, Slot, insert_rows, update_rows
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
+from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.restored_guard import RestoreState, read_restore_state
 from orders.services.held_processes import hold_processes, is_held

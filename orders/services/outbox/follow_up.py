@@ -3,7 +3,8 @@
 import datetime
 from collections.abc import Collection, Iterable
 
-from orders.db.compiled_sql import OneOf, Prepared
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import OneOf
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.approvals import apply_early_decisions
 from orders.services.compensation.finish import finish_undo, leave_out_needless, note_undone

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from orders.db.compiled_sql import OneOf, Prepared, insert_rows, load_rows, update_rows
+from orders.db.compiled_sql import Prepared, insert_rows, update_rows
+from orders.db.expressions import OneOf
 from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order, OrderEvent
 from orders.services.incidents import DIFFERENCE
-from orders.services.order_state import add_event, add_events, convert_trials, end_of, event, lock_orders
+from orders.services.order_state import add_event, add_events, convert_trials, end_of, event, load_records, lock_orders
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.outcome import ACTED_BEFORE, Outcome
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
@@ -197,7 +198,7 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
     """
     fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
     lost = _find_trials_records(fresh)
-    records = load_rows(BillingRecord, {pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
+    records = load_records({pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
     for row in fresh:
         if STEPS[row.step].effect in ONLY_THERE:
             if not row.repeat:
@@ -295,7 +296,7 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
     settled = [row for row in done if STEPS[row.step].timed and not row.repeat]
     unsure = [row for row in failed if not row.repeat and row.may_have_acted]
     repeated = [row for row in done if STEPS[row.step].timed and row.repeat]
-    touched = load_rows(BillingRecord, {pk for row in [*settled, *unsure, *repeated] for pk in row.records})
+    touched = load_records({pk for row in [*settled, *unsure, *repeated] for pk in row.records})
     for row in repeated:
         take_times(row, touched, outcomes[row.pk])  # if the partner acted on that key before, its times may differ
     for row in settled:
@@ -326,7 +327,7 @@ def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
     Those of partners without books always fit, since it was done.
     """
     asked = [row for row in rows if outcomes[row.pk].result == Result.ACTED_BEFORE]
-    records = load_rows(BillingRecord, {pk for row in asked for pk in row.records})
+    records = load_records({pk for row in asked for pk in row.records})
     return {row.pk for row in asked if _fits(row, records, outcomes[row.pk])}
 
 

@@ -7,7 +7,8 @@ from django.db import connection, transaction
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from orders.db.compiled_sql import OneOf, Prepared
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import OneOf
 from orders.models import Dispatch, Order
 from orders.steps import FIXES
 

@@ -14,9 +14,8 @@ from orders.books import CREATE, SETTLE, Discrepancy, OrderComparison
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.services.giving_up import billed_still, end_billed
-from orders.services.order_state import add_event, convert_found_cancelled, lock_order, lock_orders
+from orders.services.order_state import add_event, convert_found_cancelled, latest_shape, lock_order, lock_orders
 from orders.services.outbox.enqueue import queue_mail, wake
-from orders.services.planning import latest_shape
 from orders.services.reconciliation.differences import (
     close_differences,
     end_what_is_over,

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from orders.books import BooksSilentError, HeldRecord, fetch_records
-from orders.db.compiled_sql import insert_rows, load_rows, update_rows
+from orders.db.compiled_sql import insert_rows, update_rows
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.services.compensation.finish import finish_undo
@@ -28,11 +28,18 @@ from orders.services.incidents import (
     end_incidents,
     lock_incidents,
 )
-from orders.services.order_state import add_event, convert_found_cancelled, convert_trials, lock_order, refresh_states
+from orders.services.order_state import (
+    add_event,
+    convert_found_cancelled,
+    convert_trials,
+    latest_shape,
+    load_records,
+    lock_order,
+    refresh_states,
+)
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
-from orders.services.planning import latest_shape
 from orders.services.reconciliation.differences import tell_differences
 from orders.services.reconciliation.held_records import as_meant, by_identity, by_name, identity, owner, take_record
 from orders.services.restores import is_from_before_restore
@@ -152,7 +159,7 @@ def stopped(order: Order, step: str = "") -> list[Dispatch]:
 
 
 def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    records = list(load_rows(BillingRecord, row.records).values())
+    records = list(load_records(row.records).values())
     for record in records:
         record.order = owner(row, record)
     if not as_meant(row, records, held) and not _is_over(row, records, held):

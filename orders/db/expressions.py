@@ -1,0 +1,34 @@
+"""Expressions for queries that are compiled once (orders.db.compiled_sql)."""
+
+from django.db.models import BooleanField, Func, JSONField, QuerySet, Subquery
+
+from orders.db.compiled_sql import ListSlot, one_of, quoted
+
+
+class OneOf(Func):
+    """Whether a column has one of the values of a list of numbers or texts. The list may be long or empty."""
+
+    output_field = BooleanField()
+
+    def __init__(self, column: str, name: str):
+        super().__init__(column)
+        self.slot = ListSlot(name)
+
+    def as_sql(self, compiler, connection):
+        sql, values = compiler.compile(self.source_expressions[0])
+        return f"{sql} {one_of(connection.vendor)}", [*values, self.slot]
+
+
+class RowsOf(Subquery):
+    """The rows of a query as one value: a list of lists with these columns, which are numbers, texts or switches."""
+
+    def __init__(self, rows: QuerySet, *names: str):
+        super().__init__(rows.values_list(*names), output_field=JSONField())
+        self.names = names
+
+    def as_sql(self, compiler, connection, **more):
+        sql, params = super().as_sql(compiler, connection, **more)
+        names = ", ".join(map(quoted, self.names))
+        if connection.vendor == "postgresql":
+            return f"(SELECT COALESCE(json_agg(json_build_array({names})), '[]')::text FROM {sql} AS rows_of)", params
+        return f"(SELECT json_group_array(json_array({names})) FROM {sql})", params
