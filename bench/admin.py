@@ -10,14 +10,12 @@ from collections import defaultdict
 from statistics import median
 
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.admin_data import fill
-from bench.desk import Desk, on_server
-from bench.environment import NAME
+from bench.desk import Desk, copied_database, switch
 from bench.results import append
 from orders.models import Order
 
@@ -30,21 +28,11 @@ LIST = "/admin/orders/order/"
 def main() -> None:
     """Fills both databases, requests every page in turn, and appends medians and ratios."""
     options = _options()
-    large = f"{NAME}_large"
-    with Desk():
-        on_server(f"CREATE DATABASE {large}")
-        small = connections["default"]
-        ways = {SMALL: small, options.orders: small.copy()}
-        ways[options.orders].settings_dict["NAME"] = large
-        try:
-            filled = {size: _fill(size, way) for size, way in ways.items()}
-            times = _measure(ways, options.rounds)
-            switch(small)
-            append("admin", _report(times, options.orders, filled[options.orders]))
-        finally:
-            switch(small)
-            ways[options.orders].close()
-            on_server(f"DROP DATABASE {large} WITH (FORCE)")
+    with Desk(), copied_database("large") as large:
+        ways = {SMALL: connections["default"], options.orders: large}
+        filled = {size: fill_one(size, way) for size, way in ways.items()}
+        times = _measure(ways, options.rounds)
+        append("admin", _report(times, options.orders, filled[options.orders]))
 
 
 def _options() -> argparse.Namespace:
@@ -54,15 +42,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def switch(way) -> None:
-    """Makes this process's Django use that connection; the other one stays open."""
-    connections["default"] = way
-
-
-def _fill(size: int, way) -> float:
-    """Makes the rows; gives the seconds that it took."""
+def fill_one(size: int, way) -> float:
+    """Makes the rows and a superuser in a migrated database; gives the seconds that it took."""
     switch(way)
-    call_command("migrate", verbosity=0)
     began = time.monotonic()
     fill(size)
     get_user_model().objects.create_superuser("bench")
@@ -104,20 +86,20 @@ def _beginning(field: str, text: str) -> str:
 def _measure(ways: dict, rounds: int) -> dict[str, dict[int, list[float]]]:
     """Milliseconds by page and size. The first round warms up and does not count."""
     times = defaultdict(lambda: defaultdict(list))
-    visits = {size: _sign_in(way) for size, way in ways.items()}
+    visits = {size: sign_in(way) for size, way in ways.items()}
     for turn in range(rounds + 1):
         for page in next(iter(visits.values()))[1]:
             spent = defaultdict(list)
             for _ in range(TRIES):
                 for size, (client, urls) in visits.items():
                     switch(ways[size])
-                    spent[size].append(_ask(client, urls[page]))
+                    spent[size].append(ask(client, urls[page]))
             for size, values in spent.items() if turn else ():
                 times[page][size].append(min(values))
     return times
 
 
-def _sign_in(way) -> tuple[Client, dict[str, str]]:
+def sign_in(way) -> tuple[Client, dict[str, str]]:
     """A superuser's client, and the pages of this database."""
     switch(way)
     client = Client(HTTP_HOST="localhost")
@@ -125,7 +107,7 @@ def _sign_in(way) -> tuple[Client, dict[str, str]]:
     return client, pages()
 
 
-def _ask(client: Client, url: str) -> float:
+def ask(client: Client, url: str) -> float:
     """Milliseconds of one request."""
     began = time.perf_counter()
     answer = client.get(url)

@@ -37,6 +37,7 @@ NAMES = {
 }
 DRAINS = ("one_drain", "whole_orders", "two_drains")
 STEPS_EACH = 5  # of an activation
+CLUSTER = ("manage.py", "qcluster")
 QUEUE = {"DJANGO_SETTINGS_MODULE": "bench.queue_settings"}
 
 
@@ -70,7 +71,7 @@ class Bench:
 
     def bare_pool(self, steps: list[int]) -> float:
         """What any program has to do: eight threads call, and one thread keeps a row of each answer."""
-        own, place, bodies = local(), urlsplit(self.partner), _bodies(steps)
+        own, place, made = local(), urlsplit(self.partner), bodies(steps)
         order = Order.objects.earliest("pk")
 
         def call(body: str) -> None:
@@ -82,7 +83,7 @@ class Bench:
 
         began = time.perf_counter()
         with ThreadPoolExecutor(CALLS_AT_A_TIME) as pool:
-            for future in as_completed([pool.submit(call, body) for body in bodies.values()]):
+            for future in as_completed([pool.submit(call, body) for body in made.values()]):
                 future.result()
                 OrderEvent.objects.create(order=order, at=timezone.now(), kind="bench")
         seconds = time.perf_counter() - began
@@ -103,22 +104,22 @@ class Bench:
         """A task for each call, which claims, sends and records as the desk does: first call to last answer."""
         for _ in steps:
             enqueue()
-        self._work(lambda: _delivered(steps) == len(steps))
+        self._work(lambda: not left() and _delivered(steps) == len(steps), *CLUSTER, **QUEUE)
         return self._rate(steps)
 
     def bare_tasks(self, steps: list[int]) -> float:
         """A task for each call: the call and one UPDATE; its body is ready. First call to last answer."""
-        bodies = _bodies(steps)
+        made = bodies(steps)
         for pk in steps:
-            enqueue_bare(pk, bodies[pk])
-        self._work(lambda: not Dispatch.objects.filter(pk__in=steps).exclude(state=Dispatch.State.DONE).exists())
+            enqueue_bare(pk, made[pk])
+        self._work(lambda: not left() and all_done(steps), *CLUSTER, **QUEUE)
         return self._rate(steps)
 
-    def _work(self, done: Callable[[], bool]) -> None:
-        """Runs a cluster until its queue is empty and all is done."""
+    def _work(self, done: Callable[[], bool], *words: str, **settings: str) -> None:
+        """Runs a queue's worker, Python with these words, until all is done."""
         self._seen()
-        self.desk.start("queue", "manage.py", "qcluster", **QUEUE)
-        self._until(lambda: not left() and done())
+        self.desk.start("queue", *words, **settings)
+        self._until(done)
         self.desk.stop("queue")
 
     def _until(self, done: Callable[[], bool]) -> None:
@@ -138,7 +139,7 @@ class Bench:
 
 def main() -> None:
     """Runs all ways in turn, and appends the medians."""
-    options = _options()
+    options = read_options(calls=2000)
     with Desk() as desk:
         bench = Bench(desk, desk.start_partner(MILLISECONDS))
         make_due_trials(0, WARM_UP)
@@ -149,24 +150,29 @@ def main() -> None:
             for way in ways:
                 rates[way.__name__].append(way(make_due_trials(Order.objects.count(), options.calls)))
                 print(number + 1, way.__name__, f"{rates[way.__name__][-1]:.0f}", flush=True)
-        kept = {f"{name} / bare pool": _ratios(rates[name], rates["bare_pool"]) for name in DRAINS}
+        kept = {f"{name} / bare pool": ratios(rates[name], rates["bare_pool"]) for name in DRAINS}
         append("deliver", _report(rates, options), {name: median(values) for name, values in kept.items()})
 
 
-def _options() -> argparse.Namespace:
+def read_options(*, calls: int) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=2000, choices=range(100, 20001), metavar="100-20000")
+    parser.add_argument("--calls", type=int, default=calls, choices=range(100, 20001), metavar="100-20000")
     parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
     return parser.parse_args()
 
 
-def _bodies(steps: list[int]) -> dict[int, str]:
+def bodies(steps: list[int]) -> dict[int, str]:
     """The bodies of the dispatches, so that the tasks need not build them."""
     rows = list(Dispatch.objects.filter(pk__in=steps).select_related("order"))
     for row in rows:
         row.frozen_at = timezone.now()
         row.order.billing_records.update(create_time=timezone.now(), cancel_time=timezone.now())
     return build_payloads(rows, timezone.now(), read_records(rows))
+
+
+def all_done(steps: list[int]) -> bool:
+    """Whether each of the dispatches is noted as done."""
+    return not Dispatch.objects.filter(pk__in=steps).exclude(state=Dispatch.State.DONE).exists()
 
 
 def _delivered(steps: list[int]) -> int:
@@ -180,11 +186,11 @@ def _check(count: int, steps: list[int]) -> None:
 
 def _report(rates: dict[str, list[float]], options: argparse.Namespace) -> list[str]:
     best = rates["two_drains"]
-    whole, bare = (_ratios(best, rates[name]) for name in ("tasks", "bare_tasks"))
+    whole, bare = (ratios(best, rates[name]) for name in ("tasks", "bare_tasks"))
     share = [rate / CEILING for rate in best]
     reached = "reached" if median(whole) >= 2.5 and median(share) >= 0.5 else "not reached"
     rows = [
-        f"| {NAMES[name]} | {spread(values)} | {spread(_ratios(values, rates['tasks']), 2)} |"
+        f"| {NAMES[name]} | {spread(values)} | {spread(ratios(values, rates['tasks']), 2)} |"
         for name, values in rates.items()
     ]
     return [
@@ -200,7 +206,7 @@ def _report(rates: dict[str, list[float]], options: argparse.Namespace) -> list[
     ]
 
 
-def _ratios(ours: list[float], theirs: list[float]) -> list[float]:
+def ratios(ours: list[float], theirs: list[float]) -> list[float]:
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 

@@ -1,16 +1,20 @@
 """A database of its own and the processes of one benchmark; the `with` block removes all of it at its end."""
 
+import contextlib
 import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from bench.environment import NAME, SERVER
+from orders.restored_guard import read_restore_state
 from tests.harness.children import WORKERS, Children
 from tests.harness.ports import free_port, listens
 
@@ -57,7 +61,33 @@ class Desk(Children):
         return self.start_sandbox_at(free_port(), *words)
 
 
-def on_server(statement: str) -> None:
-    """Runs a statement beside the benchmark's database."""
-    with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as connection:
+@contextlib.contextmanager
+def copied_database(suffix: str) -> Iterator[BaseDatabaseWrapper]:
+    """A copy of the benchmark's database as it is now, by its connection (see `switch`); dropped at the end.
+
+    No other process may be connected with the benchmark's database meanwhile.
+    """
+    own, name = connections[DEFAULT_DB_ALIAS], f"{NAME}_{suffix}"
+    connections.close_all()
+    on_server(f"CREATE DATABASE {name} TEMPLATE {NAME}")
+    other = own.copy()
+    other.settings_dict["NAME"] = name
+    try:
+        on_server("UPDATE orders_timeline SET name = md5(random()::text)", name)  # else it counts as a restored one
+        yield other
+    finally:
+        switch(own)
+        other.close()
+        on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def switch(way: BaseDatabaseWrapper) -> None:
+    """Makes this process's Django use that connection. The other one stays open."""
+    connections[DEFAULT_DB_ALIAS] = way
+    read_restore_state()  # so that the guard's mark goes to this database
+
+
+def on_server(statement: str, database: str = "postgres") -> None:
+    """Runs a statement beside the benchmark's own connections."""
+    with psycopg.connect(f"{SERVER}/{database}", autocommit=True) as connection:
         connection.execute(statement)

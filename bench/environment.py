@@ -6,10 +6,11 @@ import uuid
 import django
 
 SERVER = os.environ.get("BENCH_SERVER", "postgres://root@127.0.0.1:5432")
-NAME = f"desk_bench_{uuid.uuid4().hex[:10]}"
+NAME = os.environ.get("BENCH_DATABASE") or f"desk_bench_{uuid.uuid4().hex[:10]}"  # a bench's children have it too
 
 os.environ.update(
     DJANGO_SETTINGS_MODULE="project.settings",
+    BENCH_DATABASE=NAME,
     DATABASE_URL=f"{SERVER}/{NAME}",
     DEBUG="false",
     SECRET_KEY="bench-only",

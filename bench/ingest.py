@@ -1,4 +1,4 @@
-"""Orders accepted per second, compared with a bare DRF view: `python -m bench.ingest [--seconds 2] [--rounds 9]`."""
+"""Orders accepted a second, beside a bare view and pgbench: `python -m bench.ingest [--seconds 2] [--rounds 9]`."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.cpu import cpu_of_group, cpu_of_postgres
 from bench.desk import Desk
 from bench.orders import make_due_trials, make_trials, write_bodies
+from bench.pgbench import CLIENTS, Limit, database_limit
 from bench.results import append, spread
 from tests.harness.children import ROOT, WORKERS
 
@@ -42,7 +43,7 @@ CASES = {
 def main() -> None:
     """Runs all cases in turn, and appends the medians."""
     options = read_options()
-    with Desk() as desk:
+    with Desk() as desk, database_limit(desk.folder) as limit:
         subprocess.run(
             [sys.executable, "-m", "django", "migrate", "--run-syncdb", "-v0"],
             cwd=ROOT,
@@ -52,8 +53,9 @@ def main() -> None:
         desk.start_web("desk", "project.wsgi", **RATE)
         desk.start_web("sync", "project.wsgi", workers=SYNC, **RATE)
         desk.start_web("bare", "bench.bare.wsgi", workers=f"{WORKERS} --config /dev/null", **BARE)
-        rounds = take_rounds(desk, CASES, options)
-        append("ingest", _report(rounds, options.seconds), _kept(rounds))
+        rounds = take_rounds(desk, CASES, options, limit)
+        lines = [*_report(rounds, options.seconds), "", *_limit_report(rounds, limit)]
+        append("ingest", lines, _kept(rounds, limit))
 
 
 def read_options() -> argparse.Namespace:
@@ -64,8 +66,13 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def take_rounds(desk: Desk, cases: dict[str, Case], options: argparse.Namespace) -> dict[tuple[str, int], list[dict]]:
-    """{(case, clients): its rounds}. The sequence of the cases changes from round to round."""
+def take_rounds(
+    desk: Desk, cases: dict[str, Case], options: argparse.Namespace, limit: Limit | None = None
+) -> dict[tuple[str, int], list[dict]]:
+    """{(case, clients): its rounds}. The sequence of the cases changes from round to round.
+
+    If there is a limit, it runs in each round too.
+    """
     found: dict[tuple[str, int], list[dict]] = {(name, n): [] for n in options.clients for name in cases}
     file, begin = desk.folder / "bodies", 0
     for case in cases.values():
@@ -85,6 +92,9 @@ def take_rounds(desk: Desk, cases: dict[str, Case], options: argparse.Namespace)
             result["postgres"] = (cpu_of_postgres() - postgres) * 1000 / result["accepted"]
             print(number + 1, name, clients, result, flush=True)
             found[name, clients].append(result)
+        if limit:
+            limit.run(options.seconds)
+            print(number + 1, "pgbench", f"{limit.rates[-1]:.0f}", flush=True)
     return found
 
 
@@ -124,19 +134,43 @@ def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str
     return lines
 
 
-def _kept(rounds: dict[tuple[str, int], list[dict]]) -> dict[str, float]:
-    """For the history: each case's speed in that of the bare view."""
-    return {
+def _limit_report(rounds: dict[tuple[str, int], list[dict]], limit: Limit | None) -> list[str]:
+    if not limit:
+        return ["pgbench is not installed (Debian's postgresql has it), so the database's limit is left out."]
+    shares = [
+        f"{name}, {clients} clients {spread(_shares(runs, limit.rates), 2)}"
+        for (name, clients), runs in rounds.items()
+        if name != "bare view"  # it saves other rows
+    ]
+    rows = (
+        f"pgbench with {CLIENTS} clients saves the same rows, in one statement, {spread(limit.rates)} times a second."
+    )
+    return [rows, "", f"of pgbench's limit for the same rows in one statement: {'; '.join(shares)}"]
+
+
+def _kept(rounds: dict[tuple[str, int], list[dict]], limit: Limit | None) -> dict[str, float]:
+    """For the history: each case's speed in that of the bare view, and the desk's in pgbench's."""
+    kept = {
         f"{name}, {clients} clients / bare view": median(_ratios(rounds, name, clients))
         for name, clients in rounds
         if name != "bare view"
     }
+    if limit:
+        kept |= {
+            f"desk, {clients} clients / pgbench": median(_shares(runs, limit.rates))
+            for (name, clients), runs in rounds.items()
+            if name == "desk"
+        }
+    return kept
 
 
 def _ratios(rounds: dict[tuple[str, int], list[dict]], name: str, clients: int) -> list[float]:
     """A case's speed in that of the bare view, round by round."""
-    pair = (_speed(rounds[case, clients]) for case in (name, "bare view"))
-    return [ours / theirs for ours, theirs in zip(*pair, strict=True)]
+    return _shares(rounds[name, clients], _speed(rounds["bare view", clients]))
+
+
+def _shares(runs: list[dict], rates: list[float]) -> list[float]:
+    return [ours / theirs for ours, theirs in zip(_speed(runs), rates, strict=True)]
 
 
 def _speed(runs: list[dict]) -> list[float]:

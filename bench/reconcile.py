@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 
 from django.utils import timezone
 
@@ -54,12 +55,17 @@ def _fill(orders: int, domains: int, state: pathlib.Path) -> int:
         records = _make(range(first, min(first + BATCH, orders)), domains)
         kept = [record for record in records if record.pk % MISSING_EVERY]
         missing += len(records) - len(kept)
-        facts = (record_facts(record, cancelled=False) for record in kept)
-        with store.transaction():
-            for record in product_infos(facts)["productInfos"]:
-                store.put_record(record)
+        put_there(store, kept)
     store.close()
     return missing
+
+
+def put_there(store: Store, records: Iterable[BillingRecord]) -> None:
+    """The big-data side of the sandbox gets these records."""
+    facts = (record_facts(record, cancelled=False) for record in records)
+    with store.transaction():
+        for record in product_infos(facts)["productInfos"]:
+            store.put_record(record)
 
 
 def _make(numbers: range, domains: int) -> list[BillingRecord]:

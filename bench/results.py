@@ -9,6 +9,7 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
 from statistics import median
 
@@ -20,9 +21,12 @@ HISTORY = FILE.with_name("history.jsonl")
 PACKAGES = ("django", "djangorestframework", "django-q2", "gunicorn", "psycopg", "requests")
 
 
-def append(title: str, lines: list[str], ratios: dict[str, float] | None = None) -> None:
-    """Prints what was measured and appends it under a heading that says when, on what and with which code."""
-    text = "\n".join([f"\n## {title}, {timezone.localtime():%Y-%m-%d %H:%M}", "", _conditions(), "", *lines, ""])
+def append(title: str, lines: list[str], ratios: dict[str, float] | None = None, *, more: Iterable[str] = ()) -> None:
+    """Prints what was measured and appends it under a heading that says when, on what and with which code.
+
+    `more`: packages whose versions are told beside those of PACKAGES.
+    """
+    text = "\n".join([f"\n## {title}, {timezone.localtime():%Y-%m-%d %H:%M}", "", _conditions(more), "", *lines, ""])
     print(text)
     with FILE.open("a", encoding="utf-8") as file:
         file.write(text)
@@ -43,8 +47,8 @@ def spread(values: list[float], digits: int = 0) -> str:
     return f"{median(values):.{digits}f} [{' '.join(f'{value:.{digits}f}' for value in values)}]"
 
 
-def _conditions() -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+def _conditions(more: Iterable[str]) -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in [*PACKAGES, *more])
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         database = cursor.fetchone()[0].split()[0]

@@ -1,0 +1,60 @@
+"""What is kept of benchmark runs, and what the benches install."""
+
+import json
+import pathlib
+
+import pytest
+
+from bench import chart, check, results
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def keep(tmp_path, monkeypatch):
+    """Writes a history of its own: `keep(bench, 0.9, 0.5)` keeps a run for each ratio."""
+    monkeypatch.setattr(results, "HISTORY", tmp_path / "history.jsonl")
+
+    def write(bench: str, *ratios: float) -> None:
+        lines = [json.dumps({"bench": bench, "commit": "abc", "ratios": {"desk": ratio}}) + "\n" for ratio in ratios]
+        results.HISTORY.write_text("".join(lines), encoding="utf-8")
+
+    return write
+
+
+def test_a_loss_of_intake_or_delivery_is_named(keep, capsys):
+    keep("ingest", 0.9, 0.5)
+    assert check.main() == 1
+    assert "LOST  ingest: desk: 0.90 (abc) -> 0.50 (abc)" in capsys.readouterr().out
+
+
+def test_a_small_loss_is_none(keep):
+    keep("deliver", 0.9, 0.8)
+    assert check.main() == 0
+
+
+def test_what_the_check_does_not_measure_is_not_judged(keep, capsys):
+    keep("peers", 0.9, 0.5)
+    assert check.main() == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_chart_has_room_for_each_ratio():
+    drawn = chart.draw({f"ratio {number}": [0.5, 1.0] for number in range(40)})
+    places = [int(part.split('"')[0]) for part in drawn.split(' y="')[1:] if "ratio" in part]
+    height = int(drawn.split("viewBox=")[1].split()[3].strip('"'))
+    assert len(places) == 40
+    assert all(0 < place < height for place in places)
+
+
+def test_peers_are_pinned_with_a_reason_and_not_among_the_desks_own_requirements():
+    lines = (ROOT / "bench" / "requirements-peers.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    own = (ROOT / "requirements.in").read_text(encoding="utf-8")
+    assert len(pins) >= 3
+    for pin in pins:
+        package, _, reason = pin.partition("  # ")
+        name, _, version = package.partition("==")
+        assert version, pin
+        assert reason, pin
+        assert f"\n{name}" not in f"\n{own}"
