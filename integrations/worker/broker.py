@@ -12,18 +12,26 @@ import os
 from time import sleep
 
 from django.db import Error, connections, transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, DateTimeField, Value, When
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
+from django_q.models import OrmQ
 
 from integrations.database_deadline import Outage
 from integrations.worker.parent_link import report_alive
+from orders.db.compiled_sql import Prepared, Slot
+from orders.db.expressions import OneOf
 from orders.services.outbox.enqueue import WAKE_KEY
 
 logger = logging.getLogger(__name__)
 AWAY = 1.0  # seconds between two tries while the database does not answer
 AT_ONCE = 1000
+CANDIDATES = Prepared(  # asked at each look at the queue
+    lambda: OrmQ.objects.filter(OneOf("key", "keys"), lock__lt=Slot("now", DateTimeField())).order_by(
+        Case(When(key=Slot("own"), then=Value(0)), default=Value(1)), "pk"
+    )[: Conf.BULK]
+)
 
 
 def cluster_id() -> str:
@@ -67,10 +75,7 @@ class DeskBroker(ORM):
 
     def _candidates(self) -> list:
         own = cluster_id()
-        keys = [key for key in (own, WAKE_KEY, self.list_key) if key]
-        free = self.get_connection().filter(key__in=keys, lock__lt=timezone.now())
-        own_first = Case(When(key=own, then=Value(0)), default=Value(1))
-        return list(free.order_by(own_first, "pk")[: Conf.BULK])
+        return CANDIDATES(own=own, keys=[key for key in (own, WAKE_KEY, self.list_key) if key], now=timezone.now())
 
     def _drop_older_wakeups(self) -> None:
         """Removes all wake-ups but the newest.
