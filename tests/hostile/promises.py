@@ -14,6 +14,7 @@ from integrations.bboss.responses import Code
 from orders.models import InboundMessage, Order
 from tests.hostile.mutations import BBOSS
 from tests.hostile.wire import Request
+from tests.release_again import not_as_released
 
 SLOWEST, SLOWEST_OF_ALL = 2.0, 20.0  # seconds of our own work, and with everything else that a busy machine does
 HEAD = 4096  # bytes of an unsigned message
@@ -134,7 +135,9 @@ def _stored_by_order(request: Request, answer: Answer) -> Iterator[str]:
     if stored.messages:
         yield from _kept(InboundMessage.objects.order_by("-pk")[0], request.body)
     if stored.orders:
-        yield from _unstorable(Order.objects.order_by("-pk")[0])
+        order = Order.objects.order_by("-pk")[0]
+        yield from _unstorable(order)
+        yield from filter(None, [not_as_released(order)])
 
 
 def _order_is_signed(body: bytes) -> bool:

@@ -11,11 +11,12 @@ from integrations.bboss.content import is_withdrawal, read_order, read_withdrawa
 from integrations.bboss.responses import Refused
 from orders.content import OrderContent, content_hash
 from orders.errors import OrderError
-from orders.models import InboundMessage
+from orders.models import InboundMessage, Order
 from orders.restored_guard import is_restored
 from orders.services import keep_message, receive_approval, receive_order, withdraw_order
 from tests.flows import contents
 from tests.model.acts import act
+from tests.release_again import not_as_released
 
 FIRST_DAY = datetime.date(2023, 9, 20)
 UNKNOWN_ENTERPRISE = "555A23100079275183"  # of no province: held until staff choose the attribution
@@ -104,6 +105,7 @@ class Messages:
             keep_message(self._message(number, call))
             raise
         if not is_withdrawal(content) and not receipt.repeated:
+            assert not (difference := not_as_released(Order.objects.get(number=number))), difference
             self.contents[number], self.accepted[number], self.calls[number] = content, receipt.trans_idh, call
             self.missing.pop(number, None)
         return "known" if receipt.repeated else ""
