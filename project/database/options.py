@@ -14,6 +14,7 @@ CONNECT_TIMEOUT_OF_SEVERAL = 3  # with several, so that a request reaches the se
 POOL_TIMEOUT = 5.0  # seconds to wait for a connection of Django's own pool
 LOCK_TIMEOUT = 6  # seconds; less than BBOSS's statements get, so that the server reports the lock
 IDLE_IN_TRANSACTION = 60  # seconds; frees the locks of a client that is gone
+NO_JIT = "-c jit=off"  # compiling a statement of ours to machine code takes seconds, running it milliseconds
 # A silent connection is probed after 10 s and given up after 25. One that acknowledges nothing is given up after 20.
 KEEPALIVES = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 TCP_USER_TIMEOUT = 20_000  # milliseconds
@@ -64,9 +65,9 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
 def session_limits(statements: float) -> str:
     """Start-up options with which the server ends what the client has given up. No limits if the process has none."""
     if math.isinf(statements):
-        return "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+        return f"{NO_JIT} -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
     return (
-        f"-c statement_timeout={int(statements * 1000)} -c lock_timeout={LOCK_TIMEOUT * 1000}"
+        f"{NO_JIT} -c statement_timeout={int(statements * 1000)} -c lock_timeout={LOCK_TIMEOUT * 1000}"
         f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION * 1000}"
     )
 

@@ -122,7 +122,7 @@ def test_a_port_that_is_no_number_is_named(url):
 def test_server_side_limits_follow_the_clients():
     """The server ends what the client gave up. It gives up a wait for a lock before BBOSS's request ends."""
     assert session_limits(20.0) == (
-        "-c statement_timeout=20000 -c lock_timeout=6000 -c idle_in_transaction_session_timeout=60000"
+        "-c jit=off -c statement_timeout=20000 -c lock_timeout=6000 -c idle_in_transaction_session_timeout=60000"
     )
     assert "statement_timeout=0" in session_limits(NEVER)
 

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from orders.activation import activate, run_job
-from orders.models import Attempt
+from orders.models import Attempt, Dispatch
 from orders.services.outbox.release import release
 from tests.flows.contents import activation, trial, withdrawal
 
@@ -123,3 +123,19 @@ def test_an_order_whose_step_failed_on_its_day_is_not_started_again(scheduled):
     assert desk.state("A1") == "failed"
     desk.sweep()
     assert len(desk.billed()) == 3
+
+
+def test_a_sweep_takes_so_many_steps_and_the_next_one_the_others(desk, monkeypatch, clock):
+    """A sweep's time does not grow with the steps that wait, and none is forgotten."""
+    monkeypatch.setattr("orders.services.outbox.release.AT_MOST", 2)
+    monkeypatch.setattr("orders.services.outbox.release.PART", 1)
+    desk.play(*(trial(f"T{number}", f"{number}.example.com") for number in range(5)))
+    missed = Dispatch.objects.filter(step="create_trial_billing")
+    missed.update(state="waiting", next_try_at=None)
+    taken = []
+    for _ in range(3):
+        taken.append(release(now=timezone.now()))
+        missed.filter(state="due").update(state="done")  # else what waits would be fewer in the next minute
+        missed.filter(state="done").update(state="waiting")
+        clock.shift(60)
+    assert sorted(taken) == [1, 2, 2]

@@ -1,7 +1,7 @@
 """One trigger: the only place where a waiting step becomes due (contract 3.9, One trigger and One line per trial)."""
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from django.db import connection, transaction
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -19,6 +19,7 @@ NO_MORE = (Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)) & Q(
 )
 NOT_GIVEN_UP = ~(NO_MORE | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 HOLDS_ITS_ORDER = Q(state=State.GIVEN_UP, undo=True)  # a deletion that staff gave up, until its records are settled
+AT_MOST, PART = 5000, 500  # waiting steps that a look at all orders takes, and that one query takes
 WAITING = Prepared(
     lambda: (
         Dispatch.objects.current()
@@ -30,7 +31,6 @@ WAITING = Prepared(
 STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 
 
-@transaction.atomic
 def release(
     *,
     now: datetime.datetime,
@@ -40,17 +40,35 @@ def release(
 ) -> int:
     """Makes due every waiting step that may begin now. Returns how many.
 
-    `order_ids=None` means all orders. `dated` means only steps that wait for a moment.
+    `order_ids=None` means all orders, AT_MOST steps a minute. `dated` means only steps that wait for a moment.
 
     A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
     gate (approval, start day) is open and the order has no undo mark. This is one conditional UPDATE on the step's own
     row, so schedule, sweep, command and a finished step may all call it at once.
     """
+    if order_ids is None and not dated:
+        return sum(_make_due(now, Dispatch.objects.filter(pk__in=part)) for part in _parts_of_all(now))
     if order_ids is not None and not WAITING(orders=order_ids, lanes=lanes):  # this query costs less than the UPDATE
         return 0
-    ready = _ready(now, _waiting(order_ids, lanes)).order_by()
-    if dated:
-        ready = ready.filter(not_before__lte=now)
+    waiting = _waiting(order_ids, lanes)
+    return _make_due(now, waiting.filter(not_before__lte=now) if dated else waiting)
+
+
+def _parts_of_all(now: datetime.datetime) -> Iterator[list[int]]:
+    """The ids of all waiting steps, in parts. If there are too many, the next minute takes the next ones.
+
+    A query about a part finds by indexes what is in front of its steps. One about all of them reads whole tables.
+    """
+    ids = list(_waiting(None, ()).order_by("pk").values_list("pk", flat=True))
+    turns = -(-len(ids) // AT_MOST) or 1
+    first = int(now.timestamp() // 60) % turns * AT_MOST
+    for start in range(first, min(first + AT_MOST, len(ids)), PART):
+        yield ids[start : min(start + PART, first + AT_MOST)]
+
+
+@transaction.atomic
+def _make_due(now: datetime.datetime, waiting: QuerySet[Dispatch]) -> int:
+    ready = _ready(now, waiting.filter(state=State.WAITING)).order_by()
     if connection.features.has_select_for_update_skip_locked:
         # Whoever has locked a waiting row is about to make it due or to close it, so we need not wait for the row.
         ready = Dispatch.objects.filter(pk__in=ready.select_for_update(skip_locked=True, no_key=True).values("pk"))
