@@ -10,7 +10,7 @@ from django.utils import timezone
 
 import integrations
 import orders
-from orders.db.compiled_sql import ListSlot, Prepared, Slot
+from orders.db.compiled_sql import Prepared, Slot
 from orders.models import (
     AcceptedCall,
     Attempt,
@@ -93,7 +93,7 @@ def explained(query):
 def _value(place):
     if not isinstance(place, Slot):
         return place
-    usual = [FIRST, FIRST + 1] if isinstance(place, ListSlot) else FIRST
+    usual = [FIRST, FIRST + 1] if place.is_list else FIRST
     return place.fill({place.value: VALUES.get(place.value, usual)}, connection)
 
 

@@ -28,7 +28,6 @@ from typing import TypeVar
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, JSONField, Model, QuerySet, Value
 from django.db.models.base import ModelState
-from django.db.models.query import get_related_populators
 
 M = TypeVar("M", bound=Model)
 ROWS_A_STATEMENT = {"postgresql": 1000, "sqlite": 100}
@@ -36,24 +35,20 @@ PLAIN = {str, int, bool, type(None)}
 
 
 class Slot(Value):
-    """The place of a value. It is only for comparisons with one value, not for JSON or parts of texts."""
+    """The place of a value, or of a whole list. It is only for comparisons, not for JSON or parts of texts."""
 
-    def __init__(self, name: str, field: Field | None = None):
+    def __init__(self, name: str, field: Field | None = None, *, is_list: bool = False):
         super().__init__(name, output_field=field or Field())
+        self.is_list = is_list
 
     def as_sql(self, compiler, connection):
         return "%s", [self]
 
     def fill(self, values: dict, database):
         """The value for this place, as the database takes it."""
+        if self.is_list:
+            return as_list(values[self.value], database.vendor)
         return self.output_field.get_db_prep_value(values[self.value], database)
-
-
-class ListSlot(Slot):
-    """The place of a whole list, which goes to the database as one value."""
-
-    def fill(self, values: dict, database):
-        return as_list(values[self.value], database.vendor)
 
 
 def one_of(vendor: str) -> str:
@@ -99,7 +94,7 @@ class Prepared:
         compiler = rows.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, places = compiler.as_sql()
         converters = compiler.get_converters([column for column, _, _ in compiler.select])
-        make = _model_maker(compiler) if rows.query.default_cols else _plain
+        make = _model_maker(compiler.klass_info, compiler.select) if rows.query.default_cols else _plain
 
         def read(found: list) -> list:
             return [make(row) for row in (compiler.apply_converters(found, converters) if converters else found)]
@@ -124,20 +119,37 @@ def ask_together(*questions: "Question") -> list:
         return [query.read(cursor) for cursor, (query, _) in zip(cursors, questions, strict=True)]
 
 
-def _model_maker(compiler) -> Callable[[Sequence], Model]:
+def _model_maker(info: dict, select: list) -> Callable[[Sequence], Model | None]:
     """Makes the function that turns a row into an instance of the model, with those that `select_related` names."""
-    info, select = compiler.klass_info, compiler.select
-    first, last = info["select_fields"][0], info["select_fields"][-1] + 1
-    names = [column.target.attname for column, _, _ in select[first:last]]
-    related = get_related_populators(info, select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]  # the stubs are of Django 6
+    model, places = info["model"], info["select_fields"]
+    names = [select[place][0].target.attname for place in places]
+    key = places[names.index(model._meta.pk.attname)]
+    related = [
+        (_model_maker(other, select), other["local_setter"], other["remote_setter"])
+        for other in info.get("related_klass_infos", ())
+    ]
 
-    def make(row: Sequence) -> Model:
-        instance = info["model"].from_db(DEFAULT_DB_ALIAS, names, row[first:last])
-        for populator in related:
-            populator.populate(row, instance)
+    def make(row: Sequence) -> Model | None:
+        if row[key] is None:
+            return None
+        instance = _instance(model, zip(names, map(row.__getitem__, places), strict=True))
+        instance._state.adding, instance._state.db = False, DEFAULT_DB_ALIAS
+        for make_other, set_here, set_there in related:
+            other = make_other(row)
+            set_here(instance, other)
+            if other is not None:
+                set_there(other, instance)
         return instance
 
     return make
+
+
+def _instance(model: type[M], columns: Iterable[tuple[str, object]]) -> M:
+    """An unsaved row. The model's constructor, which sends signals, takes ten times as long."""
+    row = model.__new__(model)
+    row._state = ModelState()
+    row.__dict__.update(columns)
+    return row
 
 
 def _plain(row: Sequence):
@@ -145,12 +157,10 @@ def _plain(row: Sequence):
 
 
 def new_row(model: type[M], **values) -> M:
-    """An unsaved row with these values and the model's defaults. Its constructor takes ten times as long."""
+    """An unsaved row with these values and the model's defaults."""
     defaults, made = _defaults(model)
-    row = model.__new__(model)
-    row._state = ModelState()
+    row = _instance(model, defaults.items())
     columns = row.__dict__
-    columns.update(defaults)
     for name, make in made:
         if name not in values:
             columns[name] = make()
@@ -280,10 +290,8 @@ def update_rows(rows: Iterable[Model], names: Sequence[str]) -> None:
 
 
 def _are_alike(rows: list[Model], fields: list[Field]) -> bool:
-    first = [getattr(rows[0], field.attname) for field in fields]
-    return all(
-        getattr(row, field.attname) == value for row in rows[1:] for field, value in zip(fields, first, strict=True)
-    )
+    names = [field.attname for field in fields]
+    return all(getattr(row, name) == getattr(rows[0], name) for row in rows[1:] for name in names)
 
 
 def _write_new(rows: list[Model]) -> None:
@@ -315,9 +323,6 @@ def _take_ids(row: Model, fields: Iterable[Field]) -> None:
             setattr(row, field.name, getattr(row, field.name))
 
 
-# --- a place in the text for each value
-
-
 def _values(row: Model, fields: Iterable[Field]) -> list:
     """The columns' values. Most are plain, and Django would pass them through many calls unchanged."""
     _take_ids(row, fields)
@@ -333,16 +338,14 @@ def _values(row: Model, fields: Iterable[Field]) -> list:
 def _insert(model: type[Model], with_id: bool, count: int) -> str:
     fields, table, key = _fields(model, with_id), quoted(model._meta.db_table), quoted(model._meta.pk.column)
     marks = "({})".format(", ".join(["%s"] * len(fields)))
-    return f"INSERT INTO {table} ({_columns(fields)}) VALUES {', '.join([marks] * count)} RETURNING {key}"
+    names = ", ".join(quoted(field.column) for field in fields)
+    return f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * count)} RETURNING {key}"
 
 
 @functools.cache
 def _update(model: type[Model], names: tuple[str, ...]) -> str:
     marks = ", ".join(f"{quoted(model._meta.get_field(name).column)} = %s" for name in names)
     return f"UPDATE {quoted(model._meta.db_table)} SET {marks} WHERE {quoted(model._meta.pk.column)}"
-
-
-# --- PostgreSQL: all rows of a model as one value
 
 
 def _as_json(rows: Iterable[Model], fields: Iterable[Field]) -> str:
@@ -365,7 +368,8 @@ _encode = json.JSONEncoder(default=_as_text, separators=(",", ":")).encode
 
 @functools.cache
 def _insert_from_json(model: type[Model], with_id: bool) -> str:
-    table, names = quoted(model._meta.db_table), _columns(_fields(model, with_id))
+    table = quoted(model._meta.db_table)
+    names = ", ".join(quoted(field.column) for field in _fields(model, with_id))
     return f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"
 
 
@@ -384,10 +388,6 @@ def _update_from_json(model: type[Model], names: tuple[str, ...]) -> str:
     new = ", ".join(f"{column} = new.{column}" for column in columns)
     rows = f"json_populate_recordset(NULL::{table}, %s) AS new"
     return f"UPDATE {table} SET {new} FROM {rows} WHERE {table}.{key} = new.{key}"
-
-
-def _columns(fields: Iterable[Field]) -> str:
-    return ", ".join(quoted(field.column) for field in fields)
 
 
 def quoted(name: str) -> str:

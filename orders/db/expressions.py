@@ -2,7 +2,7 @@
 
 from django.db.models import BooleanField, Func, JSONField, QuerySet, Subquery
 
-from orders.db.compiled_sql import ListSlot, one_of, quoted
+from orders.db.compiled_sql import Slot, one_of, quoted
 
 
 class OneOf(Func):
@@ -12,7 +12,7 @@ class OneOf(Func):
 
     def __init__(self, column: str, name: str):
         super().__init__(column)
-        self.slot = ListSlot(name)
+        self.slot = Slot(name, is_list=True)
 
     def as_sql(self, compiler, connection):
         sql, values = compiler.compile(self.source_expressions[0])
