@@ -44,5 +44,7 @@ class MailFacts:
 
 def one_line(value: object) -> str:
     """The text without line breaks and other control characters, at most LONGEST_TEXT characters long."""
-    text = "".join(character if character.isprintable() else " " for character in str(value))
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(text.split())[:LONGEST_TEXT]

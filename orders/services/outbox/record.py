@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from orders.db.compiled_sql import Prepared, insert_rows, update_rows
+from orders.db.compiled_sql import Prepared, insert_rows, new_row, update_rows
 from orders.db.expressions import OneOf
 from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order, OrderEvent
@@ -97,7 +97,7 @@ def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
 
 
 def _write_attempts(outcomes: Iterable[Outcome], now: datetime.datetime) -> None:
-    rows = [Attempt(pk=outcome.attempt_id, **_ending(outcome, outcome.result, now)) for outcome in outcomes]
+    rows = [new_row(Attempt, id=outcome.attempt_id, **_ending(outcome, outcome.result, now)) for outcome in outcomes]
     update_rows(rows, ["finished_at", "outcome", "http_status", "answer", "error"])
 
 

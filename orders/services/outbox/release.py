@@ -3,11 +3,11 @@
 import datetime
 from collections.abc import Collection, Iterator
 
-from django.db import connection, transaction
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db import transaction
+from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from orders.db.compiled_sql import Prepared
+from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Dispatch, Order
 from orders.steps import FIXES
@@ -20,14 +20,7 @@ NO_MORE = (Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)) & Q(
 NOT_GIVEN_UP = ~(NO_MORE | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 HOLDS_ITS_ORDER = Q(state=State.GIVEN_UP, undo=True)  # a deletion that staff gave up, until its records are settled
 AT_MOST, PART = 5000, 500  # waiting steps that a look at all orders takes, and that one query takes
-WAITING = Prepared(
-    lambda: (
-        Dispatch.objects.current()
-        .filter(OneOf("order_id", "orders") | OneOf("lane", "lanes"), state=State.WAITING)
-        .order_by()
-        .values_list("pk")[:1]
-    )
-)
+NOW = Slot("now", DateTimeField())
 STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 
 
@@ -43,15 +36,14 @@ def release(
     `order_ids=None` means all orders, AT_MOST steps a minute. `dated` means only steps that wait for a moment.
 
     A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
-    gate (approval, start day) is open and the order has no undo mark. This is one conditional UPDATE on the step's own
-    row, so schedule, sweep, command and a finished step may all call it at once.
+    gate (approval, start day) is open and the order has no undo mark. The steps are locked while that is asked, so
+    schedule, sweep, command and a finished step may all call it at once.
     """
-    if order_ids is None and not dated:
-        return sum(_make_due(now, Dispatch.objects.filter(pk__in=part)) for part in _parts_of_all(now))
-    if order_ids is not None and not WAITING(orders=order_ids, lanes=lanes):  # this query costs less than the UPDATE
-        return 0
-    waiting = _waiting(order_ids, lanes)
-    return _make_due(now, waiting.filter(not_before__lte=now) if dated else waiting)
+    if dated:
+        return _make_due(READY_BY_DATE, now=now)
+    if order_ids is not None:
+        return _make_due(READY_OF_ORDERS, now=now, orders=order_ids, lanes=lanes)
+    return sum(_make_due(READY_AMONG, now=now, ids=part) for part in _parts_of_all(now))
 
 
 def _parts_of_all(now: datetime.datetime) -> Iterator[list[int]]:
@@ -59,7 +51,7 @@ def _parts_of_all(now: datetime.datetime) -> Iterator[list[int]]:
 
     A query about a part finds by indexes what is in front of its steps. One about all of them reads whole tables.
     """
-    ids = list(_waiting(None, ()).order_by("pk").values_list("pk", flat=True))
+    ids = list(_waiting().order_by("pk").values_list("pk", flat=True))
     turns = -(-len(ids) // AT_MOST) or 1
     first = int(now.timestamp() // 60) % turns * AT_MOST
     for start in range(first, min(first + AT_MOST, len(ids)), PART):
@@ -67,12 +59,12 @@ def _parts_of_all(now: datetime.datetime) -> Iterator[list[int]]:
 
 
 @transaction.atomic
-def _make_due(now: datetime.datetime, waiting: QuerySet[Dispatch]) -> int:
-    ready = _ready(now, waiting.filter(state=State.WAITING)).order_by()
-    if connection.features.has_select_for_update_skip_locked:
-        # Whoever has locked a waiting row is about to make it due or to close it, so we need not wait for the row.
-        ready = Dispatch.objects.filter(pk__in=ready.select_for_update(skip_locked=True, no_key=True).values("pk"))
-    return ready.update(state=State.DUE, next_try_at=Coalesce(F("next_try_at"), now))
+def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
+    rows = ready(now=now, **values)
+    for row in rows:
+        row.state, row.next_try_at = State.DUE, row.next_try_at or now
+    update_rows(rows, ["state", "next_try_at"])
+    return len(rows)
 
 
 def in_front_of(row: Dispatch) -> list[Dispatch]:
@@ -111,22 +103,25 @@ def stands_behind_what_stopped() -> Q:
     return Q(Exists(_before_in_order().filter(STOPPED))) | Q(Exists(_before_in_line().filter(STOPPED)))
 
 
-def _waiting(order_ids: Collection[int] | None, lanes: Collection[int]) -> QuerySet[Dispatch]:
-    waiting = Dispatch.objects.current().filter(state=State.WAITING)
-    if order_ids is None:
-        return waiting
-    return waiting.filter(Q(order_id__in=order_ids) | Q(lane__in=lanes) if lanes else Q(order_id__in=order_ids))
+def _waiting() -> QuerySet[Dispatch]:
+    return Dispatch.objects.current().filter(state=State.WAITING)
 
 
-def _ready(now: datetime.datetime, waiting: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
-    return waiting.filter(
+def _ready(among: Q) -> QuerySet[Dispatch]:
+    """The steps among these that may begin, locked.
+
+    Whoever has locked one already is about to make it due or to close it, so nobody waits for it.
+    """
+    ready = _waiting().filter(
+        among,
         Q(gate=Gate.NONE)
-        | Q(gate=Gate.START, not_before__lte=now)
+        | Q(gate=Gate.START, not_before__lte=NOW)
         | Q(gate=Gate.APPROVAL) & Exists(_order().filter(decision=Order.Decision.PASS)),
         Q(undo=True) | Exists(_order().filter(undo_since=None)),
         ~Exists(_before_in_order()),
         ~Exists(_before_in_line()),
     )
+    return ready.order_by().only("state", "next_try_at").select_for_update(skip_locked=True, no_key=True)
 
 
 def _order() -> QuerySet[Order]:
@@ -159,3 +154,8 @@ def _unfinished() -> QuerySet[Dispatch]:
     again. A failed forced repeat never does, since the earlier acceptance stands.
     """
     return Dispatch.objects.current().filter(NOT_GIVEN_UP, state__in=NOT_FINISHED)
+
+
+READY_OF_ORDERS = Prepared(lambda: _ready(OneOf("order_id", "orders") | OneOf("lane", "lanes")))
+READY_AMONG = Prepared(lambda: _ready(Q(OneOf("pk", "ids"))))
+READY_BY_DATE = Prepared(lambda: _ready(Q(not_before__lte=NOW)))
