@@ -39,6 +39,7 @@ BUSINESS = [
     "orders.decide_order",
     "orders.proceed_order",
     "orders.name_domains",
+    "orders.enter_trial",
 ]
 ENGINEER = [
     "orders.pause_partner",
