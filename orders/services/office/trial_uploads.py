@@ -24,7 +24,12 @@ def keep_upload(
     report = check_trials(read_entries(read_workbook(data)), by=by, letters=letters)
     TrialUpload.objects.filter(Q(made_by=maker_id) | Q(made_at__lt=now - KEPT), imported_at=None).delete()
     return TrialUpload.objects.create(
-        made_by_id=maker_id, made_at=now, file_name=file_name[:255], data=data, report=report.as_json()
+        made_by_id=maker_id,
+        made_at=now,
+        file_name=file_name[:255],
+        data=data,
+        trials=len(report.rows),
+        report=report.as_json(),
     )
 
 
