@@ -87,7 +87,7 @@ DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "
           "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL",
           "conflict": "BEMSL"}  # fmt: skip
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
-ELSEWHERE = {  # tested below; an import's pages in tests/office
+ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated",
     "<path:object_id>/", "(?P<url>.*)$",

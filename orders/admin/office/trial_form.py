@@ -3,17 +3,23 @@
 from django import forms
 from django.utils.translation import gettext as _
 
+from orders.admin.service_names import service_name
+from orders.models import ServiceType
 from orders.services.office.trial_columns import (
     ATTRIBUTION,
     DOMAINS,
     SERVICE,
     Column,
     attributions,
-    service_types,
     trial_columns,
 )
 from orders.services.office.trial_import import Report
 from orders.services.office.trial_sheet import Entry
+
+
+def services_in_words() -> list[tuple[str, str]]:
+    """The service types that may be given: code and name."""
+    return [(row.code, service_name(row)) for row in ServiceType.objects.order_by("code")]
 
 
 class TrialForm(forms.Form):
@@ -23,7 +29,8 @@ class TrialForm(forms.Form):
         super().__init__(*args, **kwargs)
         for member, column in trial_columns().items():
             field = _field(column, letters)
-            field.label, field.help_text = column.title, "" if isinstance(field, forms.ChoiceField) else column.hint
+            shows_itself = isinstance(field, forms.ChoiceField | forms.DateField)
+            field.label, field.help_text = column.title, "" if shows_itself else column.hint
             field.needed = column.required
             self.fields[member] = field
 
@@ -43,7 +50,7 @@ class TrialForm(forms.Form):
 
 def _field(column: Column, letters: frozenset[str] | None) -> forms.Field:
     choices = {
-        SERVICE: lambda: [("", "-"), *((code, f"{code} {name}") for code, name in service_types())],
+        SERVICE: lambda: [("", "-"), *((code, f"{code} {name}") for code, name in services_in_words())],
         ATTRIBUTION: lambda: [("", _("by the enterprise id")), *attributions(letters)],
     }
     if column.member in choices:

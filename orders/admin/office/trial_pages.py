@@ -11,7 +11,7 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.office.trial_form import TrialForm
+from orders.admin.office.trial_form import TrialForm, services_in_words
 from orders.admin.scope import attributions_of
 from orders.errors import OrderError
 from orders.models import Order, TrialUpload
@@ -76,7 +76,7 @@ class TrialPages:
 
     def template_view(self, request: HttpRequest):
         self._check_may_enter(request)
-        return _workbook(write_template(attributions_of(request.user)), _("Trials"))
+        return _workbook(write_template(attributions_of(request.user), services_in_words()), _("Trials"))
 
     def review_view(self, request: HttpRequest, pk: int):
         """GET: what becomes of each row. POST: all are entered, checked anew, or none."""

@@ -13,7 +13,7 @@ from orders.models import TrialUpload
 @admin.register(TrialUpload)
 class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     fields = ["file_name", "trials", "made_by", "made_at", "imported_at"]
-    list_display = ["file_name", "trials", "made_by", "made", "imported_at"]
+    list_display = ["file_name", "trials", "made_by", "made", "imported"]
     list_filter = [("imported_at", admin.EmptyFieldListFilter), day_filter("made_at", _("made at"), parameter="made")]
     list_select_related = ["made_by"]
     list_per_page = 50
@@ -25,3 +25,7 @@ class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("made at"))
     def made(self, obj):
         return ago(obj.made_at)
+
+    @admin.display(description=_("imported at"), empty_value="-")
+    def imported(self, obj):
+        return ago(obj.imported_at) if obj.imported_at else None

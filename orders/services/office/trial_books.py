@@ -21,7 +21,6 @@ from orders.services.office.trial_columns import (
     SERVICE,
     Column,
     attributions,
-    service_types,
     trial_columns,
 )
 from orders.services.office.trial_import import Report
@@ -35,13 +34,13 @@ AUTHOR = "IBS"
 LONGEST_COMMENT = 2000
 
 
-def write_template(letters: frozenset[str] | None) -> bytes:
+def write_template(letters: frozenset[str] | None, services: list[tuple[str, str]]) -> bytes:
     """The workbook to fill in. Its first sheet has the header, its second one explains each column.
 
-    `letters` are the attributions of a limited person; None for all.
+    `letters` are the attributions of a limited person; None for all. `services`: the service types, code and name.
     """
     book, columns = Workbook(), list(trial_columns().values())
-    choices = {SERVICE: service_types(), ATTRIBUTION: attributions(letters)}
+    choices = {SERVICE: services, ATTRIBUTION: attributions(letters)}
     book.active.title = _("Trials")
     _head_template(book.active, columns, choices)
     _explain(book.create_sheet(_("How to fill it in")), columns, choices)

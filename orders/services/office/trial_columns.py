@@ -63,9 +63,9 @@ class Column:
 
     @property
     def names(self) -> set[str]:
-        """How a header may name it: the member or its Chinese title."""
+        """How a header may name it, in lower case: the member or its Chinese title."""
         with override("zh-hans"):
-            return {self.member.lower(), self.title}
+            return {self.member.lower(), self.title.lower()}
 
 
 def capitalized(text: str) -> str:
@@ -85,9 +85,9 @@ def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
     return read(content)
 
 
-def service_types() -> list[tuple[str, str]]:
-    """The service types that may be given: code and what it is."""
-    return list(ServiceType.objects.order_by("code").values_list("code", "cdn_type"))
+def service_types() -> list[str]:
+    """The codes of the service types that may be given."""
+    return list(ServiceType.objects.order_by("code").values_list("code", flat=True))
 
 
 def attributions(letters: frozenset[str] | None) -> list[tuple[str, str]]:

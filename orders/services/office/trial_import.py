@@ -105,7 +105,7 @@ def _enter(
     _name_same_numbers(sheet.entries)
     with transaction.atomic():
         choices = {
-            SERVICE: [code for code, _name in service_types()],
+            SERVICE: service_types(),
             ATTRIBUTION: [code for code, _name in attributions(letters)],
         }
         report = Report([_enter_one(entry, by, choices) for entry in sheet.entries], sheet.faults)
