@@ -57,13 +57,15 @@ def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
     One that we have already, with a content that says the same, gives its first answer and changes nothing. Raises
     ContentError, and OrderConflictError if it says something else. Nothing is stored then.
     """
-    try:
-        with transaction.atomic():
-            return _accept(content, raw, content_hash(raw), by=by)
-    except (IntegrityError, ContentError):
-        order = Order.objects.filter(number=content.number).first()
-        if order is None:
-            raise
+    order = Order.objects.filter(number=content.number).first()
+    if order is None:
+        try:
+            with transaction.atomic():
+                return _accept(content, raw, content_hash(raw), by=by)
+        except IntegrityError:
+            order = Order.objects.filter(number=content.number).first()
+            if order is None:  # BBOSS was not quicker: something else is wrong
+                raise
     if differences(order, content):
         raise OrderConflictError("order_conflict", number=content.number)
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=True)

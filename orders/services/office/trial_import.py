@@ -110,6 +110,8 @@ def _enter(
         }
         report = Report([_enter_one(entry, by, choices) for entry in sheet.entries], sheet.faults)
         _look_at_orders(report, sheet, letters)
+        for entry in sheet.entries:
+            entry.sort_faults()
         if file is None or not report.is_right:
             transaction.set_rollback(True)
         elif file and report.count(NEW):

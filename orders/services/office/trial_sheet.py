@@ -62,6 +62,11 @@ class Entry:
         """Names the member's cell. A member without a column is worked out from the enterprise id."""
         self.faults.append(Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params))
 
+    def sort_faults(self) -> None:
+        """Puts the faults into the order of the columns."""
+        places = {member: place for place, member in enumerate(self.cells or trial_columns())}
+        self.faults.sort(key=lambda fault: places.get(fault.member, len(places)))
+
     @classmethod
     def of_texts(cls, texts: dict[str, str], **where: Any) -> Self:
         """`texts`: {member: text as people wrote it}; a blank one is not given."""
