@@ -43,6 +43,7 @@ ENTRY_WORDS = {
     "book_empty": _("The first sheet has no row below the header."),
     "book_rows": _("More than %(rows)s trials, or the sheet is longer than %(lines)s rows. Split the file."),
     "book_columns": _("The first sheet has more than %(columns)s columns. Copy the rows into the template."),
+    "book_domains": _("The file has more than %(most)s domains. Split it."),
     "entry_restored": _("The database was restored, so nothing is accepted until it is released."),
     "import_done": _("The file has been imported already."),
     # what BBOSS sent for a number that staff entered

@@ -26,6 +26,7 @@ from orders.attachments.xlsx_probe import (
 
 MOST_LINES = 10_000  # of the sheet, empty ones too
 MOST_COLUMNS = 100
+MOST_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
 EXACT_DIGITS = 15  # Excel keeps no more of a number
 MOST_MERGED = 20  # as many as anybody wants to read
 EMPTY = ["s", ""]
@@ -53,7 +54,7 @@ def _read(file: BinaryIO, most: int) -> dict[str, Any]:
         raise VerdictError("not_xlsx")
     sheet = reader.wb.worksheets[0]
     sheet.reset_dimensions()  # some programs write wrong ones
-    rows = []
+    rows, characters = [], 0
     for number, row in enumerate(sheet.iter_rows(), start=1):
         if number > MOST_LINES:
             raise VerdictError("rows")
@@ -64,6 +65,9 @@ def _read(file: BinaryIO, most: int) -> dict[str, Any]:
             rows.append([number, cells])
         if len(rows) > most:
             raise VerdictError("rows")
+        characters += sum(len(text) for _kind, text in cells)
+        if characters > MOST_CHARACTERS:
+            raise VerdictError("too_large")
     if not rows:
         raise VerdictError("empty")
     merged = MergedCells()

@@ -179,6 +179,9 @@ def test_empty_rows_and_rows_above_the_header_do_not_matter(give):
     assert wrong(give, row("T1"), row("T2"), row("T3"), change=move) == ["C9 EnterpriseName: is missing"]
 
 
+MANY = [f"a{number}.cn" for number in range(2000)]
+
+
 def far(place):
     return lambda sheet: sheet.__setitem__(place, "x")
 
@@ -202,6 +205,8 @@ def far(place):
         (lambda: workbook(row("T1"), change=far("A1048576")), "longer than 10000 rows"),
         (lambda: workbook(row("T1"), change=far("KN2")), "more than 100 columns"),
         (lambda: b"PK\x03\x04" + b"x" * (5 * 1024 * 1024), "larger than 5 MB"),
+        (lambda: workbook(*(row(f"T{n}", OperTel="x" * 32_000) for n in range(330))), "too large"),
+        (lambda: workbook(*(row(f"T{n}", ProvContent=",".join(MANY)) for n in range(11))), "more than 20000 domains"),
     ],
 )
 def test_a_workbook_that_cannot_be_taken_gets_one_line(give, data, said):

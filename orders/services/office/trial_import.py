@@ -108,7 +108,9 @@ def _enter(
             SERVICE: service_types(),
             ATTRIBUTION: [code for code, _name in attributions(letters)],
         }
-        report = Report([_enter_one(entry, by, choices) for entry in sheet.entries], sheet.faults)
+        by_number = sorted(sheet.entries, key=lambda entry: entry.content.get(NUMBER, ""))  # two files wait in no ring
+        results = {entry.row: _enter_one(entry, by, choices) for entry in by_number}
+        report = Report([results[entry.row] for entry in sheet.entries], sheet.faults)
         _look_at_orders(report, sheet, letters)
         for entry in sheet.entries:
             entry.sort_faults()

@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import from_excel
 
+from orders.content import MOST_DOMAINS
 from orders.error_messages import say, say_in_english
+from orders.errors import WorkbookError
 from orders.models import Province
 from orders.services.office.trial_columns import ATTRIBUTION, CUSTOMER, DOMAINS, Column, trial_columns
 from orders.services.office.workbook import Cell, Sheet
@@ -89,14 +91,20 @@ class TrialSheet:
 
 
 def read_entries(sheet: Sheet) -> TrialSheet:
-    """The trials below the header, which is the first row with data."""
+    """The trials below the header, which is the first row with data.
+
+    Raises WorkbookError if all of them together have more domains than one order may have: they are one transaction.
+    """
     (top, header), *rows = sheet.rows
     columns, faults = _read_header(top, header, used=max(len(cells) for _number, cells in rows))
     faults += [Fault(where, "", "column_merged") for where in sheet.merged]
     if faults:
         return TrialSheet(faults=faults)
     letters = dict(Province.objects.values_list("name", "letters"))
-    return TrialSheet([_read_row(number, cells, columns, letters) for number, cells in rows])
+    entries = [_read_row(number, cells, columns, letters) for number, cells in rows]
+    if sum(len(entry.content.get(DOMAINS, ())) for entry in entries) > MOST_DOMAINS:
+        raise WorkbookError("book_domains", most=MOST_DOMAINS)
+    return TrialSheet(entries)
 
 
 def _read_header(top: int, header: list[Cell], used: int) -> tuple[list[Column | None], list[Fault]]:
