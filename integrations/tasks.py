@@ -20,6 +20,7 @@ from orders.activation import activate
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.office.trial_uploads import forget_uploads
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses
@@ -119,8 +120,9 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 
 @unless_away
 def tidy() -> str:
-    """Runs each hour: removes dead clusters, and the queue's notes about tasks that failed long ago."""
+    """Runs each hour: removes dead clusters, old notes about failed tasks, and workbooks that nobody confirmed."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
-    return f"{dead} dead clusters, {failures} old failures"
+    uploads = forget_uploads(now=now)
+    return f"{dead} dead clusters, {failures} old failures, {uploads} workbooks"

@@ -7,7 +7,7 @@ import datetime
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -50,6 +50,24 @@ class OrderContent:
     info_security: str = ""
     info_security_table: str = ""
     busi_info: str = ""
+
+
+@dataclass(frozen=True)
+class TrialMember:
+    """A member of a trial's content. `is_day`: it holds a day."""
+
+    name: str
+    required: bool
+    is_day: bool
+
+
+@dataclass(frozen=True)
+class MemberFault:
+    """What is wrong with a member that people entered: a code with its parameters, which are JSON values."""
+
+    member: str
+    code: str
+    params: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

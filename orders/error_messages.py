@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
+from orders.entry_messages import ENTRY_WORDS, say_differences
 from orders.models import Dispatch, Incident, Order
 
 
@@ -292,6 +293,7 @@ MESSAGES = {
     "name_bad_label": Message(words=_("has a label that is no valid internationalized name")),
     "name_long_label": Message(words=_("has a label longer than 63 characters")),
     "name_letters": Message(words=_("may only hold letters, digits and hyphens, no hyphen at an end of a label")),
+    **{code: Message(words=words) for code, words in ENTRY_WORDS.items()},
 }
 AT_ONCE = "at once"  # in place of a start's day
 LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}
@@ -332,6 +334,10 @@ def _labelled(params: Mapping[str, object]) -> dict[str, object]:
 
 
 def _label(name: str, value: object) -> object:
+    if name == "wrong" and isinstance(value, Mapping):
+        return say_why(value)
+    if name == "differences" and isinstance(value, list):
+        return say_differences(value)
     if value == AT_ONCE:
         return str(_("At once"))
     words = next((choices for choices in LABELS.get(name, ()) if value in choices.values), None)

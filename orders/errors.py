@@ -68,6 +68,10 @@ class NotAllowedError(OrderError):
     """The present state does not allow this action. The code says why."""
 
 
+class WorkbookError(OrderError):
+    """A workbook that was uploaded can't be taken as a whole. Its cells were not looked at."""
+
+
 def check_reason(reason: str, act: str) -> None:
     """Raises NotAllowedError if an action (`act`, such as "a withdrawal") was given no reason."""
     if not reason.strip():

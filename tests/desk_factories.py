@@ -7,7 +7,7 @@ from factory.django import DjangoModelFactory
 
 from integrations.models import Breaker, CallCount, Heartbeat, LeaseLock
 from notifications.models import Contact
-from orders.models import Pause, Reconciliation
+from orders.models import Pause, Reconciliation, TrialUpload
 from project.models import User
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
@@ -94,6 +94,21 @@ class UserFactory(DjangoModelFactory):
     def letters(self, create, extracted, **kwargs):
         if extracted is not None:
             limit_to(self, extracted)
+
+
+class TrialUploadFactory(DjangoModelFactory):
+    """A workbook that its maker has imported."""
+
+    class Meta:
+        model = TrialUpload
+
+    made_by = factory.SubFactory(UserFactory)
+    made_at = NOW
+    file_name = "试用单.xlsx"
+    data = b""
+    trials = 2
+    report = factory.Dict({"rows": [], "faults": []})
+    imported_at = NOW
 
 
 def limit_to(user, letters):

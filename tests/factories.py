@@ -33,6 +33,7 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     LeaseLockFactory,
     PauseFactory,
     ReconciliationFactory,
+    TrialUploadFactory,
     UserFactory,
     limit_to,
 )

@@ -8,6 +8,7 @@ import datetime
 import functools
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -16,7 +17,7 @@ from rest_framework import serializers
 from integrations.bboss.envelope import CONTROL
 from integrations.bboss.responses import Code, Refused
 from integrations.inbound.body import BadJsonError, parse_text
-from orders.content import OrderContent, domain_fault, shown
+from orders.content import MemberFault, OrderContent, TrialMember, domain_fault, shown
 from orders.error_messages import say_why_in_english
 from orders.models import Order, ServiceType
 
@@ -25,8 +26,23 @@ NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of an order
 _DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 
 
+class FaultCode(str):
+    """The code of a fault, with the parameters of its sentence."""
+
+    params: dict[str, Any]
+
+
+class Coded:
+    """A field whose faults keep their parameters beside the code, so that a page can say them in Chinese."""
+
+    def fail(self, key: str, **params):
+        code = FaultCode(key)
+        code.params = params
+        raise serializers.ValidationError(self.error_messages[key].format(**params), code=code)
+
+
 @extend_schema_field(OpenApiTypes.STR)
-class StringField(serializers.Field):
+class StringField(Coded, serializers.Field):
     """A string. A blank one counts as missing if the member is required, otherwise as not given."""
 
     default_error_messages = {
@@ -97,7 +113,7 @@ class FileNameField(StringField):
 
 
 @extend_schema_field({"type": "array", "items": {"type": "object", "properties": {"ProvReq": {"type": "string"}}}})
-class DomainListField(serializers.Field):
+class DomainListField(Coded, serializers.Field):
     """A list of `{"ProvReq": host name}`. Gives a tuple of the names as they were sent, or None for an empty list.
 
     It is not a ListField of serializers, because ten thousand domains must take no noticeable time.
@@ -134,7 +150,7 @@ class DomainListField(serializers.Field):
         if not name.strip():
             self.fail("blank", place=place)
         if wrong := domain_fault(name):
-            self.fail("name", name=shown(name), why=say_why_in_english(wrong))
+            self.fail("name", name=shown(name), why=say_why_in_english(wrong), domain=name, wrong=wrong)
         return name
 
     def _refuse_doubles(self, names: tuple[str, ...]) -> None:
@@ -190,7 +206,7 @@ class TrialSerializer(serializers.Serializer):
     def validate(self, attrs: dict) -> dict:
         end = attrs.get("biz_end")
         if end and end < attrs["biz_start"]:
-            raise serializers.ValidationError({"BizEnd": "is before BizStart"})
+            raise serializers.ValidationError({"BizEnd": "is before BizStart"}, code="before_start")
         return attrs
 
 
@@ -281,6 +297,27 @@ def read_order(content: dict) -> OrderContent:
             raise bad(place, f"holds the control character U+{ord(match.group()):04X}")
     kind, serializer = KINDS[_choice(content, "OrderType", tuple(KINDS), absent="3")]
     return OrderContent(kind=kind, **_validated(serializer, content))
+
+
+def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
+    """A trial that people enter, and what is wrong with it, member by member: the same rules, but every fault.
+
+    The content is None if there is a fault. A code is that of a field's messages above, or `control`.
+    """
+    controls = ((path[0], CONTROL.search(value)) for path, value in _texts((), content) if path)
+    faults = [MemberFault(name, "control", {"character": f"U+{ord(one[0]):04X}"}) for name, one in controls if one]
+    try:
+        values = _form(TrialSerializer).run_validation(content)
+    except serializers.ValidationError as error:
+        told = ((name, errors[0].code) for name, errors in error.detail.items())
+        faults += [MemberFault(name, str(code), getattr(code, "params", {})) for name, code in told]
+    return (None, faults) if faults else (OrderContent(kind=Order.Kind.TRIAL, **values), [])
+
+
+def trial_members() -> list[TrialMember]:
+    """The members of a trial, in the order of the form."""
+    fields = _form(TrialSerializer).fields.items()
+    return [TrialMember(name, field.required, isinstance(field, DayField)) for name, field in fields]
 
 
 def bad(name: str, why: str, *, hint: str = "") -> Refused:

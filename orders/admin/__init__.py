@@ -16,6 +16,7 @@ from orders.admin import (  # importing them registers the pages
     reference,
     timeline,
 )
+from orders.admin.office import trial_uploads
 
 __all__ = [
     "approvals",
@@ -32,4 +33,5 @@ __all__ = [
     "reconciliation",
     "reference",
     "timeline",
+    "trial_uploads",
 ]

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip
+from orders.admin.office.trial_pages import TrialPages
 from orders.admin.order_list import OrderList
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
@@ -13,7 +14,7 @@ from orders.order_page.views import OrderPages
 
 
 @admin.register(Order)
-class OrderAdmin(OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class OrderAdmin(TrialPages, OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "attribution"
 
 

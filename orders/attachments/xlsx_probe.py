@@ -42,18 +42,27 @@ class _StopReadingError(Exception):
 def judge(file: BinaryIO) -> str:
     """The verdict on an open file (seekable, at its beginning)."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            _check_entries(archive.infolist())
-            _check_sizes(archive)
+        check_package(file)
         return "right" if _has_data(file) else "empty"
-    except VerdictError as verdict:
-        return str(verdict)
-    except MemoryError:
+    except Exception as error:
+        return verdict_of(error)
+
+
+def verdict_of(error: Exception) -> str:
+    """What an exception says about the file: a hostile one may break openpyxl in any way, and then does not open."""
+    if isinstance(error, VerdictError):
+        return str(error)
+    no_memory = expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]
+    if isinstance(error, MemoryError) or isinstance(error, expat.ExpatError) and error.code == no_memory:
         return "too_large"
-    except expat.ExpatError as error:
-        return "too_large" if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY] else "not_xlsx"
-    except Exception:  # a hostile file may break openpyxl in any way; each means that it does not open
-        return "not_xlsx"
+    return "not_xlsx"
+
+
+def check_package(file: BinaryIO) -> None:
+    """Checks the zip without reading a part of it as XML. Raises VerdictError, and others for what is no zip."""
+    with zipfile.ZipFile(file) as archive:
+        _check_entries(archive.infolist())
+        _check_sizes(archive)
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
@@ -104,7 +113,8 @@ def _has_data(file: BinaryIO) -> bool:
     """Whether a second row of the first sheet has data."""
     reader = ExcelReader(file, read_only=True, keep_links=False)  # does not read or follow links to other files
     reader.read_manifest()
-    _refuse_macros(reader)
+    if has_macros(reader):
+        raise VerdictError("not_xlsx")
     reader.read_workbook()
     sheets = [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
     if not sheets:
@@ -118,13 +128,13 @@ def _has_data(file: BinaryIO) -> bool:
     return rows.count > 1
 
 
-def _refuse_macros(reader: ExcelReader) -> None:
+def has_macros(reader: ExcelReader) -> bool:
+    """Whether the package, whose manifest was read, says that it holds macros."""
     types = [part.ContentType.lower() for part in (*reader.package.Override, *reader.package.Default)]
-    if any(word in kind for kind in types for word in MACROS):
-        raise VerdictError("not_xlsx")
+    return any(word in kind for kind in types for word in MACROS)
 
 
-class _Scan:
+class Scan:
     """Reads one part of the package in pieces, without keeping a tree."""
 
     def read(self, archive: zipfile.ZipFile, part: str) -> None:
@@ -152,7 +162,7 @@ def _refuse_doctype(*declaration: object) -> None:
     raise VerdictError("not_xlsx")
 
 
-class BlankStrings(_Scan):
+class BlankStrings(Scan):
     """Finds the shared strings that are empty or blank. A cell that shows one has no data."""
 
     ITEM, TEXT = f"{SPREADSHEET} si", f"{SPREADSHEET} t"
@@ -174,7 +184,7 @@ class BlankStrings(_Scan):
             self.within = False
 
 
-class FilledRows(_Scan):
+class FilledRows(Scan):
     """Counts a sheet's rows with data, up to two."""
 
     ROW, CELL = f"{SPREADSHEET} row", f"{SPREADSHEET} c"

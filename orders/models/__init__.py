@@ -11,6 +11,7 @@ from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderF
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
 from orders.models.timeline import Timeline
+from orders.models.trial_upload import TrialUpload
 
 __all__ = [
     "AcceptedCall",
@@ -34,5 +35,6 @@ __all__ = [
     "ServiceType",
     "Timeline",
     "TrialClaim",
+    "TrialUpload",
     "TrialUsage",
 ]

@@ -30,6 +30,8 @@ MOST_NAMES = 5
 QUIET = ["personal_data_seen", "attachment_downloaded"]  # looking changes nothing, so nobody needs to be told
 WORDS = {
     "received": gettext_lazy("Received from BBOSS"),
+    "entered": gettext_lazy("Entered by hand"),
+    "trials_imported": gettext_lazy("Trials entered from a workbook: %(count)s (%(file)s)"),
     "planned": gettext_lazy("Plan made"),
     "state": gettext_lazy("State: %(old)s → %(new)s"),
     "held": gettext_lazy("Held: %(because)s"),

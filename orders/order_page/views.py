@@ -2,15 +2,17 @@
 
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery
 from django.http import Http404
 from django.template.response import TemplateResponse
 from django.urls import path
 
-from orders.models import Order
+from orders.models import Order, OrderEvent
 from orders.order_page.bulk_resend_view import answer_bulk_resend, answer_bulk_resend_result
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.download import answer_file
 from orders.order_page.page_context import page_context
+from orders.services.entered import ENTERED
 
 FOLDER = "admin/orders/order"
 
@@ -41,8 +43,10 @@ class OrderPages:
         return self.show(request, "page.html", title=order.number, **context)
 
     def visible(self, request):
-        """The orders that this person may see, with what the pages' heads name."""
-        return self.get_queryset(request).select_related("trial", "attribution", "service_type")
+        """The orders that this person may see, with what the pages' heads name; `entered_by`: who did so by hand."""
+        entered = OrderEvent.objects.filter(order=OuterRef("pk"), kind=ENTERED).values("actor")[:1]
+        rows = self.get_queryset(request).select_related("trial", "attribution", "service_type")
+        return rows.annotate(entered_by=Subquery(entered))
 
     def order_or_404(self, request, pk: int) -> Order:
         if not self.has_view_permission(request):

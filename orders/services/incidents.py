@@ -25,6 +25,7 @@ LATE_UNDO = "late_undo"
 BILLED_NOT_ACTIVE = "billed_not_active"
 PROCESS_DIFFERS = "process_differs"
 BUILT_UPON = "change_built_upon"
+ENTERED_DIFFERS = "entered_differs"
 DIFFERENCE = "difference"
 BOOKS_ONLY = frozenset(
     {
@@ -34,7 +35,7 @@ BOOKS_ONLY = frozenset(
         BILLED_NOT_ACTIVE,
         PROCESS_DIFFERS,
         LATE_UNDO,
-        "entered_differs",
+        ENTERED_DIFFERS,
         BUILT_UPON,
     }
 )  # fmt: skip  only the books or `accept` end these (contract 3.9, 14)

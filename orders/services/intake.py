@@ -1,6 +1,7 @@
 """Receives orders. An order that is accepted is stored (contract 2.3, 3.9 First claim)."""
 
 import datetime
+import uuid
 from collections.abc import Mapping
 
 from django.db import IntegrityError, transaction
@@ -11,6 +12,7 @@ from orders.db.compiled_sql import FreeIds, Prepared, Slot, insert_together, new
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.models import AcceptedCall, BillingRecord, InboundMessage, Order, OrderEvent, Province, ServiceType
 from orders.restored_guard import remember
+from orders.services.entered import ENTERED, differences, note_difference
 from orders.services.holds import FOLLOWERS, note_hold, settle_followers
 from orders.services.order_state import TrialFacts, ask_trial, event, refresh_states
 from orders.services.outbox.enqueue import wake_up
@@ -43,13 +45,33 @@ def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: 
             with transaction.atomic():
                 return _accept(content, raw, digest, trans_ido, message)
         except (IntegrityError, ContentError) as error:
-            receipt = _answer_known(content.number, digest, trans_ido, message)
+            receipt = _answer_known(content, digest, trans_ido, message)
             if receipt:
                 return receipt
             if isinstance(error, ContentError):
                 raise
             last = error
     raise last
+
+
+def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
+    """Stores a trial that a person entered, as if BBOSS had sent it. There is no message and no transIDO of it.
+
+    One that we have already, with a content that says the same, gives its first answer and changes nothing. Raises
+    ContentError, and OrderConflictError if it says something else. Nothing is stored then.
+    """
+    order = Order.objects.filter(number=content.number).first()
+    if order is None:
+        try:
+            with transaction.atomic():
+                return _accept(content, raw, content_hash(raw), by=by)
+        except IntegrityError:
+            order = Order.objects.filter(number=content.number).first()
+            if order is None:  # BBOSS was not quicker: something else is wrong
+                raise
+    if differences(order, content):
+        raise OrderConflictError("order_conflict", number=content.number)
+    return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=True)
 
 
 def keep_message(message: InboundMessage) -> None:
@@ -65,29 +87,39 @@ def _check_size(content: OrderContent) -> None:
         )
 
 
-def _accept(content: OrderContent, raw: dict, digest: str, trans_ido: str, message: InboundMessage) -> Receipt:
-    """Two round trips: what it is planned from, with ids for its rows; then the rows."""
+def _accept(
+    content: OrderContent, raw: dict, digest: str, trans_ido: str = "", message: InboundMessage | None = None, *,
+    by: str = "bboss",
+) -> Receipt:  # fmt: skip
+    """Two round trips: what it is planned from, with ids for its rows; then the rows.
+
+    Without a message, `by` entered the order by hand.
+    """
     now = timezone.now()
     _check_size(content)
     facts, ids, followers = _read_facts(content)
-    order = _new_order(content, raw, digest, facts.trial, message, now)
+    order = _new_order(content, raw, digest, facts.trial, message.trans_idh if message else uuid.uuid4().hex, now)
     decision = settle(order, domains=list(content.domains or ()), facts=facts, now=now)
-    received = event(order, "received", by="bboss", now=now, transIDO=trans_ido, state=order.state)
+    if message:
+        received = event(order, "received", by=by, now=now, transIDO=trans_ido, state=order.state)
+        arrival = [new_row(AcceptedCall, trans_ido=trans_ido, content_hash=digest, order=order), message]
+    else:
+        received = event(order, ENTERED, by=by, now=now, state=order.state)
+        arrival = []
     records = [row for row in decision.new if row.pk is None]
     reserve_ids([order, received, *records], ids)
-    call = new_row(AcceptedCall, trans_ido=trans_ido, content_hash=digest, order=order)
     plan = rows_of_plan(order, decision, facts, now=now)
     settles = order.kind == Order.Kind.TRIAL or bool(decision.held)
-    insert_together([order, call, message, received, *records, *plan, wake_up(settle=settles)])
+    insert_together([order, *arrival, received, *records, *plan, wake_up(settle=settles)])
     remember(received.pk)
     if decision.held:
-        note_hold(order, now=now, by="bboss")
+        note_hold(order, now=now, by=by)
     else:
-        revive_trial(order, now=now, by="bboss")
+        revive_trial(order, now=now, by=by)
         if not decision.steps:  # a change that sends nothing is carried out
-            refresh_states([order], now=now, by="bboss")
+            refresh_states([order], now=now, by=by)
     if followers:
-        settle_followers(order, now=now, by="bboss")
+        settle_followers(order, now=now, by=by)
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)
 
 
@@ -116,7 +148,7 @@ def _has_type(facts: TrialFacts, code: str) -> bool:
 
 
 def _new_order(
-    content: OrderContent, raw: dict, digest: str, trial: Order | None, message: InboundMessage, now: datetime.datetime
+    content: OrderContent, raw: dict, digest: str, trial: Order | None, trans_idh: str, now: datetime.datetime
 ) -> Order:
     order = new_row(
         Order,
@@ -129,7 +161,7 @@ def _new_order(
         given=[name for name in GIVEN if getattr(content, name)],
         content=raw,
         content_hash=digest,
-        trans_idh=message.trans_idh,
+        trans_idh=trans_idh,
         received_at=now,
     )
     for name in COPIED:
@@ -137,17 +169,24 @@ def _new_order(
     return order
 
 
-def _answer_known(number: str, digest: str, trans_ido: str, message: InboundMessage) -> Receipt | None:
-    """The answer for an order or a transIDO that we have; None if we have neither."""
+def _answer_known(content: OrderContent, digest: str, trans_ido: str, message: InboundMessage) -> Receipt | None:
+    """The answer for an order or a transIDO that we have; None if we have neither.
+
+    Any message for a number that staff entered is accepted. If it says something else, staff decide (contract 3.10).
+    """
     call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
     if call and call.content_hash != digest:
         raise RepeatCallError("call_repeated")
-    order = Order.objects.filter(number=number).first()
+    order = Order.objects.filter(number=content.number).first()
     if order is None:
         return None
-    if order.content_hash != digest:
-        raise OrderConflictError("order_conflict", number=number)
-    return answer_again(order, digest, trans_ido, message, known=call is not None)
+    if order.content_hash == digest:
+        return answer_again(order, digest, trans_ido, message, known=call is not None)
+    if not order.events.filter(kind=ENTERED).exists():
+        raise OrderConflictError("order_conflict", number=content.number)
+    with transaction.atomic():
+        note_difference(content, digest, now=timezone.now())
+        return answer_again(order, digest, trans_ido, message, known=call is not None)
 
 
 def answer_again(order: Order, digest: str, trans_ido: str, message: InboundMessage, *, known: bool) -> Receipt:

@@ -7,7 +7,7 @@ permissions.
 ORDERS = [
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
-    "difference", "inboundmessage", "conflict", "province", "servicetype", "pause",
+    "difference", "inboundmessage", "conflict", "province", "servicetype", "pause", "trialupload",
 ]  # fmt: skip
 READ = [
     *(f"orders.view_{model}" for model in ORDERS),
@@ -39,6 +39,7 @@ BUSINESS = [
     "orders.decide_order",
     "orders.proceed_order",
     "orders.name_domains",
+    "orders.enter_trial",
 ]
 ENGINEER = [
     "orders.pause_partner",

@@ -23,6 +23,7 @@ WORDS = {
     "TrialUsage": _("No traffic yet. It is asked for each night, and when an activation comes."),
     "InboundMessage": _("BBOSS has sent nothing yet."),
     "TrialClaim": _("No activation holds a trial yet."),
+    "TrialUpload": _("Nobody has uploaded a workbook of trials yet."),
     "Contact": _("No contacts yet: all mail goes to the default contact."),
     "Heartbeat": _("No worker has run yet; start it with manage.py worker."),
     "Breaker": _("No partner has been called yet."),

@@ -42,6 +42,7 @@ MODELS = {
     "notifications_mail":       ORDERS,
     "notifications_contact":    "BEAMSLF BEAMSL MSLF MSL MSL",
     "orders_reconciliation":    "BEAMSLF BEAMS  -   -   -",
+    "orders_trialupload":       "BEAMSLF BEAMS  -   -   -",
     "orders_province":          "BEAMSLF BEAMSLF MSLF MSLF S",
     "orders_servicetype":       "BEAMSLF BEAMSLF MSLF MSLF S",
     "integrations_heartbeat":   "BEAMSLF BEAMSLF -  -   -",
@@ -71,6 +72,9 @@ OWN = {
     "orders_order_file": ("BMSL", "refused"),
     "orders_order_resend": ("BEMSLF", "refused"),
     "orders_order_resent": ("BEMSLF", "refused"),
+    "orders_order_enter": ("BMSLF", "refused"),
+    "orders_order_import": ("BMSLF", "refused"),
+    "orders_order_import_template": ("BMSLF", "refused"),
     "restored": (STAFF, ""),
     "orders_pause_partner": ("EMSLF", "refused"),
     "orders_resume_partner": ("EMSLF", "refused"),
@@ -83,9 +87,9 @@ DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "
           "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL",
           "conflict": "BEMSL"}  # fmt: skip
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
-ELSEWHERE = {  # tested below
+ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
-    "orders_incident_act",
+    "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated",
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
 

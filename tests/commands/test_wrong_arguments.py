@@ -39,6 +39,8 @@ WRONG = {
     "sign_message": ["sign_message", "/nowhere/order.json"],
     "send_order": ["send_order", "/nowhere/order.json"],
     "sandbox": ["sandbox", "--port", "99999"],
+    "import_trials": ["import_trials", "/nowhere/trials.xlsx"],
+    "import_trials, no workbook": ["import_trials", "manage.py"],
     "prune": ["prune", "--older-than", "1"],
     "setup_schedules": ["setup_schedules", "now"],
     "worker": ["worker", "--for-ever"],

@@ -2,7 +2,9 @@
 
 import pytest
 
+from integrations.bboss.content import read_trial
 from integrations.delivery.channels import send_step
+from orders.services.intake import enter_order
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -161,3 +163,19 @@ def test_the_other_decision_comes_while_billing_is_in_the_air(desk, answer):
     answer_now(desk, work, answer)
     assert desk.state("A2") == ("failed" if answer == "refused" else "active")
     assert "second" in desk.troubles("A2")
+
+
+@answers
+def test_bboss_sends_what_staff_entered_while_its_call_is_in_the_air(desk, answer):
+    """It is accepted, and the incident stays whatever becomes of the call."""
+    content, faults = read_trial(trial("T1", A))
+    assert not faults
+    enter_order(content, raw=trial("T1", A), by="staff:wang")
+    work = in_the_air(desk, "create_trial_billing")
+    desk.post(trial("T1", B))
+    assert desk.troubles("T1") == ["entered_differs"]
+    answer_now(desk, work, answer)
+    assert "entered_differs" in desk.troubles("T1")
+    assert desk.state("T1") == ("failed" if answer == "refused" else "trialing")
+    assert desk.alive_there("T1") == ([] if answer == "refused" else [A])
+    assert_nothing_is_left(desk)

@@ -22,6 +22,7 @@ from django.utils import timezone
 from integrations.management.commands import resend
 from orders.models import Order, OrderEvent
 from tests import factories
+from tests.entering.workbooks import row, workbook
 from tests.files import books
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
@@ -259,6 +260,16 @@ def maintenance(desk, run, settings):
     run("resume mail")
 
 
+def trials_by_mail(desk, run):
+    right = workbook(row("T19"), row("T20"))
+    pathlib.Path("trials.xlsx").write_bytes(workbook(row("T19"), row("T20", EnterpriseName=None, BizStart=45189)))
+    run("import_trials trials.xlsx --dry-run")
+    pathlib.Path("trials.xlsx").write_bytes(right)
+    run("import_trials trials.xlsx")
+    run("import_trials trials.xlsx")
+    desk.deliver()
+
+
 def wrong(desk, run):
     run("show NOPE")
     run("prune --older-than 1")
@@ -296,6 +307,7 @@ def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]
     scheduled(desk, run)
     withdrawn_late(desk, run)
     maintenance(desk, run, settings)
+    trials_by_mail(desk, run)
     wrong(desk, run)
     return run.printed
 
@@ -327,7 +339,7 @@ def test_its_order_files_are_carried_out(desk):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 33
+    assert len(ours) == 34
     assert ours - {line.split()[0] for line, _ in shown()} == set()
 
 

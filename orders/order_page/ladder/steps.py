@@ -108,7 +108,14 @@ class Rung:
 
 
 def received_rung(facts: Facts) -> Rung:
-    """BBOSS was answered 00000."""
+    """BBOSS was answered 00000, or somebody entered the order by hand."""
+    if actor := getattr(facts.order, "entered_by", None):
+        note = _("The order is on disk with everything needed to carry it out.")
+        result = _("Entered by hand by %(person)s") % {"person": actor_of(actor)[0]}
+        return Rung(
+            key="received", title=_("Received"), tone="green", icon="check", result=result,
+            at=facts.order.received_at, note=note,
+        )  # fmt: skip
     note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
     return Rung(
         key="received", title=_("Received"), tone="green", icon="check", result=_("From BBOSS"),

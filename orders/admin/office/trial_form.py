@@ -1,0 +1,61 @@
+"""The form for a single trial. Its fields are a workbook's columns, and the rules are the same service's."""
+
+from django import forms
+from django.utils.translation import gettext as _
+
+from orders.admin.service_names import service_name
+from orders.models import ServiceType
+from orders.services.office.trial_columns import (
+    ATTRIBUTION,
+    DOMAINS,
+    SERVICE,
+    Column,
+    attributions,
+    trial_columns,
+)
+from orders.services.office.trial_import import Report
+from orders.services.office.trial_sheet import Entry
+
+
+def services_in_words() -> list[tuple[str, str]]:
+    """The service types that may be given: code and name."""
+    return [(row.code, service_name(row)) for row in ServiceType.objects.order_by("code")]
+
+
+class TrialForm(forms.Form):
+    """`letters`: the attributions of a limited person. No field is required here, since the service says what is."""
+
+    def __init__(self, *args, letters: frozenset[str] | None, **kwargs):
+        super().__init__(*args, **kwargs)
+        for member, column in trial_columns().items():
+            field = _field(column, letters)
+            shows_itself = isinstance(field, forms.ChoiceField | forms.DateField)
+            field.label, field.help_text = column.title, "" if shows_itself else column.hint
+            field.needed = column.required
+            self.fields[member] = field
+
+    def entry(self) -> Entry:
+        """What was filled in, as a row of a workbook would have it."""
+        texts = {
+            member: f"{value:%Y%m%d}" if trial_columns()[member].is_day and value else value or ""
+            for member, value in self.cleaned_data.items()
+        }
+        return Entry.of_texts(texts)
+
+    def take_faults(self, report: Report) -> None:
+        """Puts what is wrong beside the fields."""
+        for fault in report.all_faults:
+            self.add_error(fault.member if fault.member in self.fields else None, fault.what())
+
+
+def _field(column: Column, letters: frozenset[str] | None) -> forms.Field:
+    choices = {
+        SERVICE: lambda: [("", "-"), *((code, f"{code} {name}") for code, name in services_in_words())],
+        ATTRIBUTION: lambda: [("", _("by the enterprise id")), *attributions(letters)],
+    }
+    if column.member in choices:
+        return forms.ChoiceField(choices=choices[column.member](), required=False)
+    if column.is_day:
+        return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), required=False)
+    widget = forms.Textarea(attrs={"rows": 5}) if column.member == DOMAINS else forms.TextInput
+    return forms.CharField(widget=widget, required=False)

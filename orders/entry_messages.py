@@ -1,0 +1,64 @@
+"""Sentences about trials that people enter: by a workbook, by the form, and where BBOSS then says something else."""
+
+from collections.abc import Iterable, Mapping
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import Order, OrderDomain
+
+ENTRY_WORDS = {
+    # what is wrong with a member of a trial that people enter (integrations/bboss/content.py has BBOSS's sentences)
+    "member_required": _("is missing"),
+    "member_blank": _("is missing"),
+    "member_length": _("is longer than %(most)s characters"),
+    "member_form": _("must be 1 to 64 of A-Z, a-z, 0-9, _ and -"),
+    "member_day": _("is not a day; write it like 20260930"),
+    "member_early": _("lies before 1970"),
+    "member_before_start": _("is before the start day"),
+    "member_name": _("the domain %(domain)s %(wrong)s"),
+    "member_twice": _("%(name)s is there twice"),
+    "member_control": _("holds a character that can't be seen (%(character)s)"),
+    # what is wrong with a cell, or with a column
+    "cell_formula": _("is a formula; paste its value"),
+    "cell_error": _("holds an error of Excel"),
+    "cell_rounded": _("is a number of more than 15 digits, which Excel rounds; make the cell text"),
+    "cell_day_number": _("is a day as Excel counts days; write it like %(day)s"),
+    "cell_same_number": _("row %(row)s has the same number"),
+    "cell_number_taken": _("is the number of an order with other content"),
+    "cell_service_type": _("is no service type; one of %(known)s"),
+    "cell_attribution": _("is no attribution; one of %(known)s"),
+    "cell_domains": _("holds %(count)s domains, at most %(most)s are taken"),
+    "cell_scope": _("its attribution is not one of yours"),
+    "column_unknown": _("is no column of a trial"),
+    "column_twice": _("is there twice"),
+    "column_missing": _("the header lacks this column"),
+    "column_merged": _("merged cells; take them apart and fill in each"),
+    # what is wrong with a whole workbook
+    "book_size": _("The file is larger than %(most)s MB."),
+    "book_not_xlsx": _("This is no xlsx file, or a damaged one. Save it as .xlsx and upload it again."),
+    "book_macros": _("The file carries macros. Save it as .xlsx, which has none."),
+    "book_too_large": _("The file is too large when it is unpacked. Copy the rows into the template."),
+    "book_encrypted": _("The file is protected by a password, or an old .xls. Save it as .xlsx without a password."),
+    "book_empty": _("The first sheet has no row below the header."),
+    "book_rows": _("More than %(rows)s trials, or the sheet is longer than %(lines)s rows. Split the file."),
+    "book_columns": _("The first sheet has more than %(columns)s columns. Copy the rows into the template."),
+    "book_domains": _("The file has more than %(most)s domains. Split it."),
+    "entry_restored": _("The database was restored, so nothing is accepted until it is released."),
+    "import_done": _("The file has been imported already."),
+    # what BBOSS sent for a number that staff entered
+    "entered_differs_in": _("entered by hand and sent by BBOSS: %(differences)s"),
+}
+
+
+def say_differences(differences: Iterable[Mapping[str, str]]) -> str:
+    """What BBOSS's message says otherwise than the order that staff entered (orders/services/entered.py)."""
+    return gettext("; ").join(map(_say, differences))
+
+
+def _say(one: Mapping[str, str]) -> str:
+    name, values = one["field"], {"ours": one["ours"] or "-", "theirs": one["theirs"] or "-"}
+    if name == "kind":
+        values = {side: str(Order.Kind(kind).label) for side, kind in values.items()}
+    known = OrderDomain._meta.verbose_name_plural if name == "domains" else Order._meta.get_field(name).verbose_name
+    return gettext("%(field)s: %(ours)s, then %(theirs)s") % {"field": known, **values}

@@ -1,0 +1,60 @@
+"""`import_trials FILE.xlsx [--dry-run] [--annotated OUT.xlsx] [--by NAME]`: enters the trials of a workbook (5)."""
+
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.translation import override
+
+from orders.errors import OrderError
+from orders.management.actor import actor, add_by
+from orders.services.office.trial_books import write_annotated
+from orders.services.office.trial_import import KNOWN, NEW, WRONG, Report, check_trials, import_trials
+from orders.services.office.trial_sheet import read_entries
+from orders.services.office.workbook import read_workbook
+
+
+class Command(BaseCommand):
+    """All or none. A wrong cell is a line on stdout, and the end is exit 1."""
+
+    help = "Enters the trials of a workbook's first sheet, all or none; names each wrong cell."
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", metavar="FILE.xlsx", help="a header row, then a trial in each row")
+        parser.add_argument("--dry-run", action="store_true", help="says what would happen, and changes nothing")
+        parser.add_argument("--annotated", metavar="OUT.xlsx", help="writes a copy with the wrong cells marked")
+        add_by(parser)
+
+    def handle(self, *args, file, dry_run, annotated, by, **options):
+        path, who, now = Path(file), actor(by), timezone.now()
+        try:
+            sheet = read_workbook(path.read_bytes())
+            entries = read_entries(sheet)
+            if dry_run:
+                report = check_trials(entries, by=who, letters=None)
+            else:
+                report = import_trials(entries, by=who, letters=None, file=path.name, now=now)
+            if annotated:
+                with override("zh-hans"):  # people read it
+                    Path(annotated).write_bytes(write_annotated(sheet, report))
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}") from error
+        except OrderError as error:
+            raise CommandError(f"{file}: {error}") from error
+        self._tell(report, dry_run, who)
+
+    def _tell(self, report: Report, dry_run: bool, who: str) -> None:
+        for fault in report.all_faults:
+            self.stdout.write(str(fault))
+        if not report.is_right:
+            wrong = f"{report.count(WRONG)} of {len(report.rows)} rows are wrong" if report.rows else "a wrong header"
+            raise CommandError(f"{wrong}: nothing was imported")
+        for row in report.rows:
+            held = f" (held: {row.held})" if row.held else ""
+            self.stdout.write(f"{row.number}: {'known, nothing changes' if row.verdict == KNOWN else 'new'}{held}")
+        new, known = report.count(NEW), report.count(KNOWN)
+        self.stdout.write(
+            f"{new} trials would be entered, {known} are known; dry run: nothing was changed"
+            if dry_run
+            else f"{new} trials entered by {who}, {known} were known"
+        )

@@ -1,0 +1,30 @@
+"""Workbooks of trials, between the upload and the confirmation."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class TrialUpload(models.Model):
+    """A workbook that somebody uploaded. Only its maker sees what is in it. `report` says what becomes of each row.
+
+    The file is kept until it is imported, and at most a day: it holds people's data.
+    """
+
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("made by"))
+    made_at = models.DateTimeField(_("made at"), db_index=True)
+    file_name = models.CharField(_("file name"), max_length=255)
+    data = models.BinaryField(_("file"))
+    trials = models.PositiveIntegerField(_("trials"))
+    report = models.JSONField(_("report"))
+    imported_at = models.DateTimeField(_("imported at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("upload of trials")
+        verbose_name_plural = _("uploads of trials")
+        default_permissions = ["view"]
+        permissions = [("enter_trial", "Can enter trials by hand")]
+        ordering = ["-pk"]
+
+    def __str__(self):
+        return self.file_name

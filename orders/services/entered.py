@@ -1,0 +1,63 @@
+"""Trials that staff entered by hand, and BBOSS's message for such a number (contract 3.10)."""
+
+import datetime
+
+from django.db import transaction
+
+from notifications.masks import mask_mail, mask_name, mask_phone
+from orders.content import OrderContent
+from orders.error_messages import say_why_in_english
+from orders.models import AcceptedCall, Order
+from orders.services.incidents import ENTERED_DIFFERS, open_incident
+from orders.services.order_state import lock_order
+
+ENTERED = "entered"  # the event that marks such a trial; its actor entered it
+COMPARED = [
+    "kind", "enterprise_id", "enterprise_name", "prod_type", "billing_method", "data_flow", "biz_start", "biz_end",
+    "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail",
+]  # fmt: skip
+MASKED = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
+LONGEST = 200  # characters of a value in an incident
+
+
+def differences(order: Order, content: OrderContent) -> list[dict]:
+    """Where the order that we have differs in meaning from a content: {field, ours, theirs}, people's data masked.
+
+    Empty if they say the same, however they are written. An attribution that the content does not give is no
+    difference, since ours may have been worked out or chosen.
+    """
+    pairs = {name: (getattr(order, name), getattr(content, name)) for name in COMPARED}
+    pairs["service_type"] = (order.service_type_id, content.service_type)
+    if content.attribution:
+        pairs["attribution"] = (order.attribution_id, content.attribution)
+    ours, theirs = (sorted(names) for names in (order.domains.values_list("key", flat=True), _keys(content)))
+    pairs["domains"] = (", ".join(ours), ", ".join(theirs))
+    return [
+        {"field": name, "ours": _shown(name, mine), "theirs": _shown(name, other)}
+        for name, (mine, other) in pairs.items()
+        if (mine or "") != (other or "")
+    ]
+
+
+def _keys(content: OrderContent) -> list[str]:
+    return [name.lower() for name in content.domains or ()]
+
+
+def _shown(name: str, value: object) -> str:
+    text = str(value or "")[:LONGEST]
+    return MASKED[name](text) if text and name in MASKED else text
+
+
+def note_difference(content: OrderContent, digest: str, *, now: datetime.datetime) -> None:
+    """Opens an incident if BBOSS's message says something else than what staff entered for its number.
+
+    The same content again opens none, since staff may have accepted the difference.
+    """
+    with transaction.atomic():
+        order = lock_order(content.number)
+        found = differences(order, content)
+        if not found or AcceptedCall.objects.filter(order=order, content_hash=digest).exists():
+            return
+        params = {"code": "entered_differs_in", "differences": found}
+        detail = say_why_in_english(params)
+        open_incident(order, partner="order", step="", code=ENTERED_DIFFERS, detail=detail, now=now, params=params)

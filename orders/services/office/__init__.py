@@ -1,0 +1,1 @@
+"""Office work: what staff bring in and take out in bulk."""

@@ -1,0 +1,97 @@
+"""The columns of a workbook of trials: the members of a trial (contract 2.4), with titles, hints and examples.
+
+Which members there are, and the rules for them, are those of BBOSS's messages.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+
+from orders.content import MemberFault, OrderContent, TrialMember
+from orders.models import Province, ServiceType
+from orders.order_page.glossary import WORDS
+
+READ = "integrations.bboss.content.read_trial"  # dotted paths: the core does not import the layers above it
+MEMBERS = "integrations.bboss.content.trial_members"
+NUMBER, CUSTOMER, CUSTOMER_NAME = "OrderNum", "EnterpriseID", "EnterpriseName"
+DOMAINS, SERVICE, ATTRIBUTION = "ProvContent", "BusinessType", "Attribution"
+ABOUT: dict[str, tuple[str, str | Promise]] = {
+    NUMBER: ("100A260930170122001", _("the number that BBOSS gave it: 1 to 64 of A-Z, a-z, 0-9, _ and -")),
+    CUSTOMER: ("100A23100079275183", _("the first three digits say the attribution")),
+    CUSTOMER_NAME: ("北京示例科技有限公司", ""),
+    "ProdType": ("1", ""),
+    SERVICE: ("1", _("one of those below")),
+    "BillingMethod": ("1", ""),
+    "DataFlow": ("1", _("kept as it is written")),
+    "BizStart": ("20260930", _("a day, like 20260930")),
+    DOMAINS: ("a.example.com\nb.example.com", _("a domain on each line, or with commas or semicolons between them")),
+    "BizEnd": ("20261231", _("a day, like 20260930; not before the start day")),
+    "CpID": ("80171614", ""),
+    "UserID": ("1458", ""),
+    "OperUser": ("张三", ""),
+    "OperTel": ("13700000000", ""),
+    "OperMail": ("zhangsan@example.com", ""),
+    ATTRIBUTION: ("BJ", _("one of those below; empty: by the enterprise id")),
+}
+"""{member: (example, hint)}"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column. `title` is what people call the member, in the reader's language."""
+
+    member: str
+    required: bool
+    is_day: bool
+
+    @property
+    def title(self) -> str:
+        return capitalized(str(WORDS[self.member]))
+
+    @property
+    def example(self) -> str:
+        return ABOUT[self.member][0]
+
+    @property
+    def hint(self) -> str:
+        return capitalized(str(ABOUT[self.member][1]))
+
+    @property
+    def names(self) -> set[str]:
+        """How a header may name it, in lower case: the member or its Chinese title."""
+        with override("zh-hans"):
+            return {self.member.lower(), self.title.lower()}
+
+
+def capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+@functools.cache
+def trial_columns() -> dict[str, Column]:
+    """{member: its column}, in the order of the template."""
+    members: Callable[[], list[TrialMember]] = import_string(MEMBERS)
+    return {one.name: Column(one.name, one.required, one.is_day) for one in members()}
+
+
+def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
+    """A content by the rules for BBOSS's messages; None with all its faults if there are any."""
+    read: Callable[[dict], tuple[OrderContent | None, list[MemberFault]]] = import_string(READ)
+    return read(content)
+
+
+def service_types() -> list[str]:
+    """The codes of the service types that may be given."""
+    return list(ServiceType.objects.order_by("code").values_list("code", flat=True))
+
+
+def attributions(letters: frozenset[str] | None) -> list[tuple[str, str]]:
+    """The attributions that may be given: letters and name. `letters` are those of a limited person."""
+    rows = Province.objects.order_by("code")
+    rows = rows if letters is None else rows.filter(letters__in=letters)
+    return list(rows.values_list("letters", "name"))

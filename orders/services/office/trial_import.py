@@ -1,0 +1,175 @@
+"""Trials that people enter, one by a form or many by a workbook: all or none (contract 5, `import_trials`)."""
+
+import datetime
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from django.db import transaction
+
+from orders.errors import ContentError, NotAllowedError, OrderConflictError
+from orders.models import Order
+from orders.restored_guard import is_restored
+from orders.services.intake import enter_order
+from orders.services.office.trial_columns import (
+    ATTRIBUTION,
+    CUSTOMER_NAME,
+    NUMBER,
+    SERVICE,
+    attributions,
+    read_trial,
+    service_types,
+)
+from orders.services.office.trial_sheet import Entry, Fault, TrialSheet
+from orders.services.order_state import add_event
+
+NEW, KNOWN, WRONG = "new", "known", "wrong"
+CODES = {
+    "required": "member_required", "blank": "member_blank", "length": "member_length", "form": "member_form",
+    "day": "member_day", "early": "member_early", "before_start": "member_before_start", "name": "member_name",
+    "twice": "member_twice", "control": "member_control",
+}  # fmt: skip
+"""The sentence for each code of BBOSS's rules. Wrong types can't come from people."""
+CHOICES = {SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution"}
+REFUSALS = {
+    "content_service_type": "cell_service_type",
+    "content_attribution": "cell_attribution",
+    "content_too_many_domains": "cell_domains",
+}
+
+
+@dataclass
+class RowResult:
+    """A trial and its verdict: `new`, `known` (we have it, nothing changes) or `wrong`. `held`: why it will wait."""
+
+    row: int
+    number: str
+    customer: str
+    verdict: str = NEW
+    held: str = ""
+    attribution: str = ""
+    faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """What becomes of a workbook. `faults` are those of its header; then no row was looked at."""
+
+    rows: list[RowResult] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def all_faults(self) -> list[Fault]:
+        return [*self.faults, *(fault for row in self.rows for fault in row.faults)]
+
+    @property
+    def is_right(self) -> bool:
+        return not self.all_faults
+
+    def count(self, verdict: str) -> int:
+        return sum(row.verdict == verdict for row in self.rows)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Self:
+        rows = [RowResult(**{**row, "faults": [Fault(**one) for one in row["faults"]]}) for row in found["rows"]]
+        return cls(rows, [Fault(**one) for one in found["faults"]])
+
+
+def check_trials(sheet: TrialSheet, *, by: str, letters: frozenset[str] | None) -> Report:
+    """What would become of the trials. It enters them as `import_trials` does, and takes all of it back.
+
+    `letters` are the attributions of a limited person; None for all. Raises NotAllowedError in a restored database.
+    """
+    return _enter(sheet, by=by, letters=letters, file=None, now=None)
+
+
+def import_trials(
+    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str, now: datetime.datetime
+) -> Report:
+    """Enters the trials in one transaction: all, or none if the report has a fault. The same again change nothing.
+
+    Each gets the event `entered` with its actor. `file` is the workbook's name, for the event of the whole; empty for
+    a single one. Raises NotAllowedError in a restored database.
+    """
+    return _enter(sheet, by=by, letters=letters, file=file, now=now)
+
+
+def _enter(
+    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str | None, now: datetime.datetime | None
+) -> Report:
+    """`file` None: a check."""
+    if is_restored():
+        raise NotAllowedError("entry_restored")
+    _name_same_numbers(sheet.entries)
+    with transaction.atomic():
+        choices = {
+            SERVICE: service_types(),
+            ATTRIBUTION: [code for code, _name in attributions(letters)],
+        }
+        by_number = sorted(sheet.entries, key=lambda entry: entry.content.get(NUMBER, ""))  # two files wait in no ring
+        results = {entry.row: _enter_one(entry, by, choices) for entry in by_number}
+        report = Report([results[entry.row] for entry in sheet.entries], sheet.faults)
+        _look_at_orders(report, sheet, letters)
+        for entry in sheet.entries:
+            entry.sort_faults()
+        if file is None or not report.is_right:
+            transaction.set_rollback(True)
+        elif file and report.count(NEW):
+            add_event(None, "trials_imported", by=by, now=now, file=file, count=report.count(NEW))
+    return report
+
+
+def _name_same_numbers(entries: list[Entry]) -> None:
+    first: dict[str, int] = {}
+    for entry in entries:
+        number = entry.content.get(NUMBER)
+        if number in first:
+            entry.add_fault(NUMBER, "cell_same_number", row=first[number])
+        elif number:
+            first[number] = entry.row
+
+
+def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]]) -> RowResult:
+    """Reads an entry by BBOSS's rules, and enters it if nothing is wrong. Puts what is wrong into the entry.
+
+    `choices` are looked at here too, since the core would name one of these faults only, and only if nothing else is
+    wrong.
+    """
+    number, customer = entry.content.get(NUMBER, ""), entry.content.get(CUSTOMER_NAME, "")
+    result = RowResult(entry.row, number[:64], customer[:255], faults=entry.faults)
+    content, faults = read_trial(entry.content)
+    told = {fault.member for fault in entry.faults}
+    for fault in faults:
+        if fault.member not in told:  # a cell that can't be read breaks its member's rules too
+            entry.add_fault(fault.member, CODES[fault.code], **fault.params)
+    for member, known in choices.items():
+        given = entry.content.get(member)
+        if given and given not in known and member not in told | {fault.member for fault in faults}:
+            entry.add_fault(member, CHOICES[member], known=", ".join(known))
+    if content and not entry.faults:
+        try:
+            receipt = enter_order(content, raw=entry.content, by=by)
+            result.verdict = KNOWN if receipt.repeated else NEW
+        except OrderConflictError:
+            entry.add_fault(NUMBER, "cell_number_taken")
+        except ContentError as error:
+            entry.add_fault(error.field, REFUSALS[error.code], **error.params, known="")
+    if entry.faults:
+        result.verdict = WRONG
+    return result
+
+
+def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> None:
+    """Reads what became of the orders. A limited person enters only trials that the person may see then."""
+    rows = {row.number: row for row in report.rows if row.verdict != WRONG}
+    fields = ("number", "held_because", "attribution_id", "attribution__name")
+    found = Order.objects.filter(number__in=rows).values_list(*fields)
+    entries = {entry.row: entry for entry in sheet.entries}
+    for number, held, attribution, name in found:
+        row = rows[number]
+        row.held, row.attribution = held, name or ""
+        if letters is not None and attribution not in letters:
+            entries[row.row].add_fault(ATTRIBUTION, "cell_scope")
+            row.verdict = WRONG

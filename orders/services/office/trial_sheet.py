@@ -1,0 +1,149 @@
+"""From a sheet's cells to contents of trials (contract 2.4), with what is wrong with a cell in itself."""
+
+import datetime
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from django.utils.translation import gettext as _
+from openpyxl.utils import get_column_letter
+from openpyxl.utils.datetime import from_excel
+
+from orders.content import MOST_DOMAINS
+from orders.error_messages import say, say_in_english
+from orders.errors import WorkbookError
+from orders.models import Province
+from orders.services.office.trial_columns import ATTRIBUTION, CUSTOMER, DOMAINS, Column, trial_columns
+from orders.services.office.workbook import Cell, Sheet
+
+BETWEEN_DOMAINS = re.compile(r"[\r\n,;，；、]+")
+WRONG_KINDS = {"f": "cell_formula", "e": "cell_error", "r": "cell_rounded"}
+DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a cell, or with a column's header: a code with its parameters. All are JSON values."""
+
+    cell: str
+    member: str
+    code: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """For a terminal: `C5 EnterpriseName: is missing`."""
+        return f"{self.cell} {self.member}".strip() + f": {say_in_english(self.code, self.params)}"
+
+    def words(self) -> str:
+        """For pages, in the reader's language, with the column's title."""
+        place = f"{self.cell} {self.title}".strip()
+        return _("%(place)s: %(what)s") % {"place": place, "what": self.what()}
+
+    def what(self) -> str:
+        """The same without the place."""
+        return say(self.code, self.params)
+
+    @property
+    def title(self) -> str:
+        """What people call the member; a header that we don't know is quoted."""
+        known = trial_columns().get(self.member)
+        return known.title if known else self.member
+
+
+@dataclass
+class Entry:
+    """A trial that people enter: a row of a workbook, or a form, which has no rows. `cells`: {member: `C5`}."""
+
+    content: dict[str, Any]
+    row: int = 0
+    cells: dict[str, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def add_fault(self, member: str, code: str, **params: Any) -> None:
+        """Names the member's cell. A member without a column is worked out from the enterprise id."""
+        self.faults.append(Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params))
+
+    def sort_faults(self) -> None:
+        """Puts the faults into the order of the columns."""
+        places = {member: place for place, member in enumerate(self.cells or trial_columns())}
+        self.faults.sort(key=lambda fault: places.get(fault.member, len(places)))
+
+    @classmethod
+    def of_texts(cls, texts: dict[str, str], **where: Any) -> Self:
+        """`texts`: {member: text as people wrote it}; a blank one is not given."""
+        content: dict[str, Any] = {"OrderType": "1"}
+        for member, text in texts.items():
+            if member == DOMAINS:
+                names = [name.strip() for name in BETWEEN_DOMAINS.split(text)]
+                content[member] = [{"ProvReq": name} for name in names if name]
+            elif text:
+                content[member] = text
+        return cls(content, **where)
+
+
+@dataclass
+class TrialSheet:
+    """The trials of a sheet. If its header or its form is wrong there are `faults`, and no entries."""
+
+    entries: list[Entry] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+def read_entries(sheet: Sheet) -> TrialSheet:
+    """The trials below the header, which is the first row with data.
+
+    Raises WorkbookError if all of them together have more domains than one order may have: they are one transaction.
+    """
+    (top, header), *rows = sheet.rows
+    columns, faults = _read_header(top, header, used=max(len(cells) for _number, cells in rows))
+    faults += [Fault(where, "", "column_merged") for where in sheet.merged]
+    if faults:
+        return TrialSheet(faults=faults)
+    letters = dict(Province.objects.values_list("name", "letters"))
+    entries = [_read_row(number, cells, columns, letters) for number, cells in rows]
+    if sum(len(entry.content.get(DOMAINS, ())) for entry in entries) > MOST_DOMAINS:
+        raise WorkbookError("book_domains", most=MOST_DOMAINS)
+    return TrialSheet(entries)
+
+
+def _read_header(top: int, header: list[Cell], used: int) -> tuple[list[Column | None], list[Fault]]:
+    """The column of each header cell. A blank one is allowed only where nothing stands below."""
+    columns: list[Column | None] = []
+    faults = []
+    for place in range(max(len(header), used)):
+        text = header[place].text if place < len(header) else ""
+        found = next((one for one in trial_columns().values() if text.lower() in one.names), None)
+        if found in columns and found:
+            faults.append(Fault(cell_name(place, top), found.member, "column_twice"))
+        elif found is None:
+            faults.append(Fault(cell_name(place, top), text[:64], "column_unknown"))
+        columns.append(found)
+    missing = [one for one in trial_columns().values() if one.required and one not in columns]
+    return columns, faults + [Fault("", one.member, "column_missing") for one in missing]
+
+
+def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], letters: dict[str, str]) -> Entry:
+    named = [(column, cell_name(place, number)) for place, column in enumerate(columns) if column]
+    where = {column.member: name for column, name in named}
+    found = {column.member: cell for column, cell in zip(columns, cells, strict=False) if column}
+    texts = {member: cell.text for member, cell in found.items()}
+    if texts.get(ATTRIBUTION) in letters:  # people write the name
+        texts[ATTRIBUTION] = letters[texts[ATTRIBUTION]]
+    entry = Entry.of_texts(texts, row=number, cells=where)
+    for member, cell in found.items():
+        if cell.kind in WRONG_KINDS:
+            entry.add_fault(member, WRONG_KINDS[cell.kind])
+        elif trial_columns()[member].is_day and cell.kind == "n" and (day := _counted_day(cell.text)):
+            entry.add_fault(member, "cell_day_number", day=f"{day:%Y%m%d}")
+    return entry
+
+
+def _counted_day(text: str) -> datetime.date | None:
+    """The day that a number stands for if a cell has lost its format as a date; None if it can't be one."""
+    return from_excel(int(text)) if text.isdigit() and int(text) in DAY_NUMBERS else None
+
+
+def cell_name(place: int, row: int) -> str:
+    """`C5`, by the column's place from 0."""
+    return f"{get_column_letter(place + 1)}{row}"

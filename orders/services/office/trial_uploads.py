@@ -1,0 +1,59 @@
+"""The page's two steps to import a workbook: upload and check, then confirm. In between the file waits here."""
+
+import datetime
+
+from django.db import transaction
+
+from orders.errors import NotAllowedError
+from orders.models import TrialUpload
+from orders.services.office.trial_import import check_trials, import_trials
+from orders.services.office.trial_sheet import read_entries
+from orders.services.office.workbook import read_workbook
+
+KEPT = datetime.timedelta(days=1)
+
+
+def keep_upload(
+    *, data: bytes, file_name: str, maker_id: int, by: str, letters: frozenset[str] | None, now: datetime.datetime
+) -> TrialUpload:
+    """Checks a workbook and keeps it with its report. Takes the place of what its maker has not confirmed.
+
+    Raises WorkbookError, and NotAllowedError in a restored database. Nothing is kept then.
+    """
+    report = check_trials(read_entries(read_workbook(data)), by=by, letters=letters)
+    TrialUpload.objects.filter(made_by=maker_id, imported_at=None).delete()
+    return TrialUpload.objects.create(
+        made_by_id=maker_id,
+        made_at=now,
+        file_name=file_name[:255],
+        data=data,
+        trials=len(report.rows),
+        report=report.as_json(),
+    )
+
+
+def forget_uploads(*, now: datetime.datetime) -> int:
+    """Removes the workbooks that nobody has confirmed within a day, since they hold people's data. Says how many."""
+    return TrialUpload.objects.filter(made_at__lt=now - KEPT, imported_at=None).delete()[0]
+
+
+def confirm_upload(
+    *, upload: TrialUpload, by: str, letters: frozenset[str] | None, now: datetime.datetime
+) -> TrialUpload:
+    """Imports an uploaded workbook, checked anew: all of it or nothing. `report` says what became of it.
+
+    If it is not right any more, `imported_at` stays empty. Raises NotAllowedError if it was imported already.
+    """
+    if upload.imported_at:
+        raise NotAllowedError("import_done")
+    entries = read_entries(read_workbook(bytes(upload.data)))
+    with transaction.atomic():
+        row = TrialUpload.objects.select_for_update().filter(pk=upload.pk, imported_at=None).first()
+        if row is None:
+            raise NotAllowedError("import_done")
+        report = import_trials(entries, by=by, letters=letters, file=row.file_name, now=now)
+        row.report = report.as_json()
+        if report.is_right:
+            row.imported_at, row.data = now, b""
+        row.save(update_fields=["report", "imported_at", "data"])
+    return row

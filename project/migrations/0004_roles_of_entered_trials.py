@@ -1,0 +1,13 @@
+"""Gives the roles what they may do since trials can be entered by hand."""
+
+import importlib
+
+from django.db import migrations
+
+make_roles = importlib.import_module("project.migrations.0003_roles").make_roles
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("project", "0003_roles"), ("orders", "0005_entered_trials")]
+    operations = [migrations.RunPython(make_roles, migrations.RunPython.noop)]

@@ -1,0 +1,129 @@
+"""The form for a single trial: HTTP in, an order with its steps out, or what is wrong beside each field."""
+
+import pytest
+from django.urls import reverse
+
+from orders.models import Dispatch, Order, OrderEvent
+from tests import factories
+from tests.admin.test_query_counts import queries
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+URL = reverse("admin:orders_order_enter")
+FORM = {
+    "OrderNum": "T1", "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技", "ProdType": "1",
+    "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "2023-09-20",
+    "ProvContent": "a.example.com\r\nb.example.com", "OperTel": "13800000000",
+}  # fmt: skip
+
+
+MANY = "\n".join(f"a{number}.cn" for number in range(20_001))
+
+
+@pytest.fixture
+def clerk(member):
+    return member("业务人员")
+
+
+def test_a_trial_is_entered_with_its_steps(clerk):
+    answer = clerk.post(URL, FORM)
+    order = Order.objects.get()
+    assert answer["Location"] == reverse("admin:orders_order_change", args=[order.pk])
+    assert (order.number, order.state, order.attribution_id, str(order.biz_start)) == (
+        "T1", "in_progress", "BJ", "2023-09-20",
+    )  # fmt: skip
+    assert [domain.name for domain in order.domains.all()] == ["a.example.com", "b.example.com"]
+    assert Dispatch.objects.get().step == "create_trial_billing"
+    assert not OrderEvent.objects.filter(kind="trials_imported").exists()
+
+
+def test_its_page_and_its_history_say_who_entered_it(clerk):
+    clerk.person.display_name = "王芳"
+    clerk.person.save()
+    page = clerk.post(URL, FORM, follow=True).content.decode()
+    assert "王芳手工录入" in page
+    assert "来自 BBOSS" not in page
+    events = clerk.get(reverse("admin:orders_orderevent_changelist")).content.decode()
+    assert "手工录入" in events
+    assert "王芳" in events
+
+
+def test_a_trial_of_bboss_names_nobody(clerk):
+    order = factories.TrialFactory()
+    page = clerk.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
+    assert "来自 BBOSS" in page
+
+
+def test_the_same_again_changes_nothing(clerk):
+    clerk.post(URL, FORM)
+    events = OrderEvent.objects.count()
+    page = clerk.post(URL, FORM, follow=True).content.decode()
+    assert "已存在且内容相同" in page
+    assert (Order.objects.count(), OrderEvent.objects.count()) == (1, events)
+
+
+@pytest.mark.parametrize(
+    "given, field, said",
+    [
+        ({"OrderNum": ""}, "OrderNum", "未填写"),
+        ({"OrderNum": "T 1"}, "OrderNum", "应为 1 至 64 位字母、数字、_ 或 -"),
+        ({"EnterpriseName": "x" * 256}, "EnterpriseName", "超过 255 个字符"),
+        ({"EnterpriseName": "a\0b"}, "EnterpriseName", ""),
+        ({"BizStart": "x"}, "BizStart", ""),
+        ({"BizStart": "1969-12-31"}, "BizStart", "早于 1970 年"),
+        ({"BizEnd": "2023-09-19"}, "BizEnd", "早于业务开始日"),
+        ({"BusinessType": ""}, "BusinessType", "未填写"),
+        ({"BusinessType": "9"}, "BusinessType", ""),
+        ({"Attribution": "ZZ"}, "Attribution", ""),
+        ({"ProvContent": ""}, "ProvContent", "未填写"),
+        ({"ProvContent": "*.a.cn"}, "ProvContent", "域名 *.a.cn 不"),
+        (
+            {"ProvContent": "\n".join(f"a{n}.cn" for n in range(20_001))},
+            "ProvContent",
+            "共 20001 个域名，最多 20000 个",
+        ),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field(clerk, given, field, said):
+    answer = clerk.post(URL, FORM | given)
+    assert answer.status_code == 200
+    assert list(answer.context["form"].errors) == [field]
+    assert said in answer.context["form"].errors[field][0]
+    assert not Order.objects.exists()
+
+
+def test_an_empty_form_names_each_field_that_is_needed(clerk):
+    errors = clerk.post(URL, {}).context["form"].errors
+    assert set(errors) == {name for name in FORM if name != "OperTel"}
+
+
+def test_a_number_of_another_order_is_refused(clerk):
+    factories.TrialFactory(number="T1")
+    answer = clerk.post(URL, FORM)
+    assert answer.context["form"].errors["OrderNum"] == ["该订单号已存在，且内容不同"]
+    assert Order.objects.count() == 1
+
+
+def test_a_limited_person_stays_within_their_attributions(member):
+    beijing = member("业务人员", letters=["BJ"])
+    assert [value for value, _name in beijing.get(URL).context["form"].fields["Attribution"].choices] == ["", "BJ"]
+    for given in ({"Attribution": "SH"}, {"EnterpriseID": "210A1"}, {"EnterpriseID": "999A1"}):
+        answer = beijing.post(URL, FORM | given)
+        assert list(answer.context["form"].errors) == ["Attribution"]
+    assert not Order.objects.exists()
+    assert beijing.post(URL, FORM).status_code == 302
+
+
+def test_it_needs_the_permission(member):
+    assert member("工程师").post(URL, FORM).status_code == 403
+    assert not Order.objects.exists()
+
+
+def test_a_restored_desk_takes_nothing(clerk, monkeypatch):
+    monkeypatch.setattr("orders.services.office.trial_import.is_restored", lambda: True)
+    answer = clerk.post(URL, FORM)
+    assert "数据库刚恢复" in answer.context["form"].non_field_errors()[0]
+    assert not Order.objects.exists()
+
+
+def test_the_form_asks_little(clerk):
+    assert queries(clerk, URL) <= 9

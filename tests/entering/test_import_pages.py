@@ -1,0 +1,265 @@
+"""The pages to import trials: upload, look, confirm. HTTP in; orders, their steps and files out."""
+
+import datetime
+import io
+
+import openpyxl
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations import tasks
+from orders.models import Dispatch, Order, OrderEvent, TrialUpload
+from orders.services.office import trial_import
+from tests import factories
+from tests.admin.test_query_counts import queries
+from tests.entering.workbooks import TITLES, cells, row, workbook
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+UPLOAD, TEMPLATE = reverse("admin:orders_order_import"), reverse("admin:orders_order_import_template")
+
+
+@pytest.fixture
+def clerk(member):
+    return member("业务人员")
+
+
+def upload(client, data, name="试用单.xlsx"):
+    return client.post(UPLOAD, {"file": SimpleUploadedFile(name, data)})
+
+
+def review(client, *rows):
+    """Uploads these rows; the address of the page that shows them."""
+    return upload(client, workbook(*rows))["Location"]
+
+
+def verdicts(client, address):
+    """{row: (verdict, [cells])} as the page shows them."""
+    rows = client.get(address).context["rows"]
+    return {row.row: (row.verdict, [fault.cell for fault in row.faults]) for row, _pk in rows}
+
+
+def test_an_upload_enters_nothing_and_shows_each_row(clerk):
+    address = review(clerk, row("T1"), row("T2", EnterpriseName=None), row("T3", EnterpriseID="999A1"))
+    assert not Order.objects.exists()
+    assert not Dispatch.objects.exists()
+    assert not OrderEvent.objects.exists()
+    assert verdicts(clerk, address) == {2: ("new", []), 3: ("wrong", ["C3"]), 4: ("new", [])}
+    text = clerk.get(address).content.decode()
+    assert "企业名称：未填写" in text
+    assert "归属未知" in text  # T3 will be held
+    assert "录入 2 条" not in text  # all or none
+
+
+def test_confirming_enters_all_with_the_person_s_name(clerk):
+    address = review(clerk, row("T1"), row("T2"))
+    answer = clerk.post(address, follow=True)
+    assert "已录入 2 条试用单。" in answer.content.decode()
+    assert list(Order.objects.order_by("number").values_list("number", "state")) == [
+        ("T1", "in_progress"), ("T2", "in_progress"),
+    ]  # fmt: skip
+    assert Dispatch.objects.filter(step="create_trial_billing", state="due").count() == 2
+    actor = f"staff:{clerk.person.username}"
+    assert set(OrderEvent.objects.filter(kind="entered").values_list("actor", flat=True)) == {actor}
+    assert OrderEvent.objects.get(kind="trials_imported").actor == actor
+    order = Order.objects.get(number="T1")
+    assert reverse("admin:orders_order_change", args=[order.pk]) in clerk.get(address).content.decode()
+
+
+def test_the_file_is_not_kept_after_the_import(clerk):
+    address = review(clerk, row("T1"))
+    clerk.post(address)
+    kept = TrialUpload.objects.get()
+    assert (bytes(kept.data), kept.trials) == (b"", 1)
+    assert kept.imported_at == timezone.now()
+
+
+def test_confirming_twice_enters_once(clerk):
+    address = review(clerk, row("T1"))
+    clerk.post(address)
+    answer = clerk.post(address, follow=True)
+    assert "已经导入过" in answer.content.decode()
+    assert Order.objects.count() == 1
+
+
+def test_the_same_file_again_is_recognised(clerk):
+    clerk.post(review(clerk, row("T1"), row("T2")))
+    address = review(clerk, row("T1"), row("T2"))
+    page = clerk.get(address)
+    assert page.context["counts"] == {"new": 0, "known": 2, "wrong": 0}
+    assert "已存在" in page.content.decode()
+    assert '<button type="submit" class="button">' not in page.content.decode()
+
+
+def test_confirming_checks_anew(clerk):
+    """Somebody entered the number meanwhile with other content: nothing of the file is entered."""
+    address = review(clerk, row("T1"), row("T2"))
+    factories.TrialFactory(number="T2")
+    answer = clerk.post(address, follow=True)
+    assert "情况有变" in answer.content.decode()
+    assert verdicts(clerk, address) == {2: ("new", []), 3: ("wrong", ["A3"])}
+    assert list(Order.objects.values_list("number", flat=True)) == ["T2"]
+    assert TrialUpload.objects.get().imported_at is None
+
+
+def test_what_dies_in_the_middle_leaves_nothing_half(clerk, monkeypatch):
+    address = review(clerk, row("T1"), row("T2"))
+    real, entered = trial_import.enter_order, []
+
+    def dies(content, **more):
+        entered.append(content.number)
+        if len(entered) == 2:
+            raise KeyboardInterrupt
+        return real(content, **more)
+
+    monkeypatch.setattr(trial_import, "enter_order", dies)
+    with pytest.raises(KeyboardInterrupt):
+        clerk.post(address)
+    assert not Order.objects.exists()
+    monkeypatch.undo()
+    clerk.post(address)
+    assert Order.objects.count() == 2
+
+
+def test_a_wrong_header_shows_what_is_wrong(clerk):
+    address = upload(clerk, workbook(row("T1"), header=["颜色", *TITLES[1:]]))["Location"]
+    text = clerk.get(address).content.decode()
+    assert '<b class="mono">A1</b> 颜色：不是试用单的列' in text
+    assert "订单号：表头缺少此列" in text
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [(b"x", "这不是 xlsx 文件"), (b"PK\x03\x04" + b"x" * (5 * 1024 * 1024), "文件超过 5 MB"), (b"", "提交的是空文件")],
+)
+def test_a_file_that_cannot_be_taken_is_told_beside_the_field(clerk, data, said):
+    answer = upload(clerk, data)
+    assert answer.status_code == 200
+    assert said in str(answer.context["form"].errors["file"])
+    assert not TrialUpload.objects.exists()
+
+
+@pytest.mark.parametrize("form", [{}, {"file": "x"}, {"file": "\0"}])
+def test_nonsense_in_the_form_keeps_nothing(clerk, form):
+    assert clerk.post(UPLOAD, form).status_code == 200
+    assert not TrialUpload.objects.exists()
+
+
+def test_an_upload_belongs_to_its_maker(clerk, client):
+    address = review(clerk, row("T1"))
+    other = factories.UserFactory()
+    other.groups.set(clerk.person.groups.all())
+    client.force_login(other)
+    for url in (address, f"{address}annotated/"):
+        assert client.get(url).status_code == 404
+    assert client.post(address).status_code == 404
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("role", ["工程师", "审计员"])
+def test_who_may_not_enter_trials_does_not(member, role):
+    mine = factories.TrialUploadFactory(imported_at=None)
+    other = member(role)
+    TrialUpload.objects.update(made_by=other.person)
+    pages = [UPLOAD, TEMPLATE, *(reverse(f"admin:orders_order_import_{name}", args=[mine.pk])
+                                 for name in ("review", "annotated"))]  # fmt: skip
+    assert {other.get(page).status_code for page in pages} == {403}
+    assert other.post(pages[2]).status_code == 403
+    assert UPLOAD not in other.get(reverse("admin:orders_order_changelist")).content.decode()
+
+
+def test_the_list_leads_here(clerk):
+    text = clerk.get(reverse("admin:orders_order_changelist")).content.decode()
+    assert f'href="{UPLOAD}"' in text
+    assert f'href="{reverse("admin:orders_order_enter")}"' in text
+
+
+def test_a_limited_person_enters_only_trials_of_their_attributions(member):
+    beijing = member("业务人员", letters=["BJ"])
+    rows = row("T1"), row("T2", EnterpriseID="210A1"), row("T3", Attribution="SH"), row("T4", EnterpriseID="999A1")
+    address = review(beijing, *rows)
+    wanted = {2: ("new", []), 3: ("wrong", ["L3"]), 4: ("wrong", ["L4"]), 5: ("wrong", ["L5"])}
+    assert verdicts(beijing, address) == wanted
+    beijing.post(address)
+    assert not Order.objects.exists()
+    beijing.post(review(beijing, row("T1")))
+    assert Order.objects.get().attribution_id == "BJ"
+
+
+def test_the_right_to_an_attribution_counts_when_it_is_confirmed(member):
+    clerk = member("业务人员")
+    address = review(clerk, row("T1"))
+    factories.limit_to(clerk.person, ["SH"])
+    clerk.post(address)
+    assert not Order.objects.exists()
+
+
+def test_the_annotated_copy(clerk):
+    address = review(clerk, row("T1"), row("T2", EnterpriseName=None))
+    answer = clerk.get(f"{address}annotated/")
+    assert "attachment" in answer["Content-Disposition"]
+    found = cells(answer.content)
+    assert found["C3"] == (None, "C3 企业名称：未填写")
+    assert found["A2"] == ("T1", "")
+
+
+def test_the_template_can_be_filled_in_and_taken(clerk):
+    answer = clerk.get(TEMPLATE)
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    header = [cell.value for cell in book.worksheets[0][1]]
+    explained = {}
+    for line in book.worksheets[1].iter_rows(values_only=True):
+        explained.setdefault(line[0], line)  # the choices of a column stand below, under its name once more
+    assert set(header) <= set(explained)
+    assert explained["归属"][1:3] == ("Attribution", "否")
+    assert "BJ" in explained
+    examples = [explained[title][3] for title in header]
+    address = upload(clerk, workbook(examples, header=header))["Location"]
+    assert verdicts(clerk, address) == {2: ("new", [])}
+
+
+def test_the_template_names_a_limited_person_s_attributions_only(member):
+    answer = member("业务人员", letters=["BJ"]).get(TEMPLATE)
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    first = {line[0] for line in book.worksheets[1].iter_rows(values_only=True)}
+    assert "BJ" in first
+    assert "SH" not in first
+
+
+def test_what_nobody_confirms_is_not_kept(clerk, clock):
+    review(clerk, row("T1"))
+    address = review(clerk, row("T2"))
+    assert TrialUpload.objects.count() == 1  # the same person's new one takes its place
+    old = timezone.now() - datetime.timedelta(days=1, seconds=1)
+    factories.TrialUploadFactory(imported_at=None, made_at=old)
+    done = factories.TrialUploadFactory(made_at=old)
+    tasks.tidy()
+    assert set(TrialUpload.objects.values_list("pk", flat=True)) == {done.pk, int(address.split("/")[-2])}
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_the_page_asks_no_more_for_many_rows(clerk, confirmed):
+    def asked(*numbers):
+        address = review(clerk, *map(row, numbers))
+        if confirmed:
+            clerk.post(address)
+            clerk.get(address)  # it says so once
+        return queries(clerk, address)
+
+    few = asked("T1")
+    assert asked(*(f"M{place}" for place in range(20))) == few
+    assert few <= 10, few
+
+
+def test_the_upload_page_asks_little(clerk):
+    review(clerk, row("T1"))
+    assert queries(clerk, UPLOAD) <= 8
+
+
+def test_no_inline_code(clerk):
+    for url in (UPLOAD, review(clerk, row("T1", EnterpriseName="<script>alert(1)</script>", BizStart="x"))):
+        text = clerk.get(url).content.decode()
+        assert "<style" not in text
+        assert " style=" not in text
+        assert "<script>alert" not in text

@@ -1,0 +1,45 @@
+"""Workbooks of trials, as people fill them in."""
+
+import io
+
+import openpyxl
+
+MEMBERS = [
+    "OrderNum", "EnterpriseID", "EnterpriseName", "ProdType", "BusinessType", "BillingMethod", "DataFlow", "BizStart",
+    "ProvContent", "BizEnd", "OperTel", "Attribution",
+]  # fmt: skip
+TITLES = [
+    "订单号", "企业编号", "企业名称", "产品类型", "业务类型", "计费方式", "订购流量", "业务开始日", "域名",
+    "业务结束日", "经办人电话", "归属",
+]  # fmt: skip
+
+
+def row(number="T1", **more):
+    """A right row, in the order of MEMBERS; more: other values, None for an empty cell."""
+    values = {
+        "OrderNum": number, "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技", "ProdType": "1",
+        "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20230920",
+        "ProvContent": f"{number.lower()}.example.com",
+    } | more  # fmt: skip
+    return [values.get(member) for member in MEMBERS]
+
+
+def workbook(*rows, header=TITLES, change=None) -> bytes:
+    """An xlsx file. `change(sheet)` does to its first sheet what else a test needs."""
+    book = openpyxl.Workbook()
+    for values in (header, *rows):
+        book.active.append(values)
+    if change:
+        change(book.active)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def cells(data: bytes) -> dict[str, tuple]:
+    """{`C5`: (value, comment)} of the first sheet's cells with a value or a comment."""
+    sheet = openpyxl.load_workbook(io.BytesIO(data)).worksheets[0]
+    return {
+        cell.coordinate: (cell.value, cell.comment.text if cell.comment else "")
+        for line in sheet.iter_rows() for cell in line if cell.value is not None or cell.comment
+    }  # fmt: skip

@@ -1,0 +1,33 @@
+"""Trials that people enter while others enter the same, and while BBOSS sends them (contract 2.3, 3.10)."""
+
+from functools import partial
+
+import pytest
+from django.utils import timezone
+
+from orders.models import BillingRecord, Order, OrderEvent
+from orders.services.office.trial_import import import_trials
+from orders.services.office.trial_sheet import Entry, TrialSheet
+from tests.processes.orders import trial
+from tests.races.conftest import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def enter(*numbers: int):
+    """What somebody's file of these trials leads to."""
+    entries = [Entry(trial(number), row=place) for place, number in enumerate(numbers, start=2)]
+    return import_trials(TrialSheet(entries), by="staff:wang", letters=None, file="a.xlsx", now=timezone.now())
+
+
+def test_two_files_with_the_same_trials_and_bboss_make_each_order_once(desk):
+    files = [partial(enter, 1, 2, 3), partial(enter, 3, 2, 1)] * 3
+    sent = [partial(desk.post, trial(number)) for number in (1, 2, 3)] * 2
+    answers = at_once(*files, *sent)
+    assert all(report.is_right for report in answers[: len(files)])
+    assert {reply["response"]["rspCode"] for reply in answers[len(files) :]} == {"00000"}
+    assert Order.objects.count() == 3
+    assert OrderEvent.objects.filter(kind__in=["entered", "received"]).count() == 3
+    assert BillingRecord.objects.count() == 3
+    desk.deliver()
+    desk.each_was_sent_once()
