@@ -68,6 +68,10 @@ class NotAllowedError(OrderError):
     """The present state does not allow this action. The code says why."""
 
 
+class ExportError(OrderError):
+    """A list can't be exported like this: an unknown list, filter, value or column, or a right that is missing."""
+
+
 def check_reason(reason: str, act: str) -> None:
     """Raises NotAllowedError if an action (`act`, such as "a withdrawal") was given no reason."""
     if not reason.strip():

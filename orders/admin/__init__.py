@@ -16,6 +16,7 @@ from orders.admin import (  # importing them registers the pages
     reference,
     timeline,
 )
+from orders.admin.office import exports
 
 __all__ = [
     "approvals",
@@ -23,6 +24,7 @@ __all__ = [
     "conflict",
     "dispatch",
     "event",
+    "exports",
     "files",
     "inbound",
     "incident",

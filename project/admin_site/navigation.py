@@ -7,7 +7,11 @@ SECTIONS = [
     ("desk", _("Orders"), ["Order", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles"]),
     ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Dispatch", "Attempt"]),
     ("money", _("Billing and reconciliation"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),
-    ("trace", _("Traces"), ["InboundMessage", "OrderEvent", "LogEntry", "OrderDomain", "TrialClaim", "AcceptedCall"]),
+    (
+        "trace",
+        _("Traces"),
+        ["InboundMessage", "OrderEvent", "LogEntry", "Export", "OrderDomain", "TrialClaim", "AcceptedCall"],
+    ),
     ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "User", "Group", "FailedLogin"]),
     (
         "engine",

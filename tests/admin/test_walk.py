@@ -47,6 +47,7 @@ MODELS = {
     "integrations_heartbeat":   "BEAMSLF BEAMSLF -  -   -",
     "integrations_breaker":     "BEAMSLF BEAMSLF -  -   -",
     "orders_pause":             "BEAMSLF BEAMSLF -  -   -",
+    "orders_export":            "BEAMSLF AMS     -  -   -",
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_leaselock":   ENGINE,
     "integrations_callcount":   ENGINE,
@@ -74,6 +75,8 @@ OWN = {
     "restored": (STAFF, ""),
     "orders_pause_partner": ("EMSLF", "refused"),
     "orders_resume_partner": ("EMSLF", "refused"),
+    "orders_export_new": ("BEAMSLF", "refused"),
+    "orders_export_download": ("", "unknown"),  # only its maker's
 }
 APP_LISTS = {"orders": "BEAMSLF", "approvals": "BEAMSLF", "notifications": "BEAMSLF", "integrations": "BEAMSLF",
              "auth": "AMSLF", "django_q": "EAMSLF", "admin": "AMSLF", "project": "AMSLF"}  # fmt: skip
@@ -163,6 +166,8 @@ def own_addresses(found, tmp_path, settings):
         "orders_order_resent": [event.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
+        "orders_export_new": ["orders"],
+        "orders_export_download": [found["orders_export"].pk],
         "auth_user_password_change": [found["project_user"].pk],
     }
     more = {"autocomplete": deputy}

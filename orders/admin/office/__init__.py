@@ -1,0 +1,1 @@
+"""Pages of the office: what is taken out of the desk."""
