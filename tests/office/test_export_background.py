@@ -71,6 +71,8 @@ def test_a_dead_worker_s_export_begins_again(waiting, export_dir, clock):
     make.OrderFactory()
     row = waiting()
     assert claim_export(row.pk, now=timezone.now()).attempts == 1  # and then it dies
+    export_dir.mkdir()
+    (export_dir / f"export-{row.pk}-1.xlsx.part").write_bytes(b"half")
     assert tasks.export(row.pk) == f"export {row.pk}: nothing to do"  # its lease has not run out
     clock.shift(DEAD)
     resume_exports(now=timezone.now())

@@ -40,7 +40,7 @@ PersonalFilter = word_filter("personal", _("personal data"), {
 
 @admin.register(Export)
 class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["what", "state_chip", "rows", "personal_data", "why", "filter_words", "who", "moment"]
+    list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
     list_display_links = ["what"]
     list_filter = [ListFilter, PersonalFilter, "state", day_filter("created_at", _("exported at"), parameter="at")]
     list_per_page = 50
@@ -120,9 +120,8 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
             return self.filter_words(obj)
         opts = admin_of(obj.list_name).opts
         url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-        return format_html(
-            '{} <a href="{}?{}">{}</a>', words or _("everything"), url, obj.query, _("The list as it is now")
-        )
+        title, words = _("The list as it is now"), words or _("everything")
+        return format_html('<a href="{}?{}" title="{}">{}</a>', url, obj.query, title, words)
 
     @admin.display(description=_("columns"))
     def column_words(self, obj):

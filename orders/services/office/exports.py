@@ -109,6 +109,8 @@ def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda
     part = target.with_name(name + PART)
     try:
         settings.EXPORT_DIR.mkdir(parents=True, exist_ok=True)
+        for left in settings.EXPORT_DIR.glob(f"export-{row.pk}-*{PART}"):  # by a writer that died
+            left.unlink(missing_ok=True)
         write_file(part, table, format=row.format, rows=_followed(row, table, stop))
         part.replace(target)
         size = target.stat().st_size
