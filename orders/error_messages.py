@@ -276,6 +276,11 @@ MESSAGES = {
         "the worker stopped %(times)s times while it wrote the file",
         _("The worker stopped %(times)s times while it wrote the file. Narrow the filter, and export again."),
     ),
+    "export_refused": Message("a second person refused: %(why)s", _("The second person refused: %(why)s")),
+    "export_judged": Message("somebody has judged this export already", _("Somebody has judged it already.")),
+    "export_own_word": Message(
+        "the second person must be somebody else", _("Somebody else must agree to your own export.")
+    ),
     "export_broken": Message(
         "a fault of ours, see the worker's log", _("A fault of ours; the technicians find it in the worker's log.")
     ),

@@ -48,7 +48,11 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.OPEN,
             Export.State.RUNNING,
         ],
-        "violet": [Order.State.AWAITING_APPROVAL, Incident.State.ACKNOWLEDGED],  # waits for somebody
+        "violet": [
+            Order.State.AWAITING_APPROVAL,
+            Incident.State.ACKNOWLEDGED,
+            Export.State.ASKED,
+        ],  # waits for somebody
         "amber": [  # held, or being retried
             Order.State.HELD,
             Dispatch.State.RETRYING,

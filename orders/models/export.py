@@ -8,10 +8,12 @@ class Export(models.Model):
     """A staff list written to a file. The row is kept for good; the file in EXPORT_DIR until `expires_at`.
 
     `by` is an actor such as `staff:ACCOUNT`. `query` is the list's filter as in its address. `scope` holds the letters
-    of the attributions that the maker was limited to, or null. `error` is a code with its parameters.
+    of the attributions that the maker was limited to, or null. `error` is a code with its parameters. `judged_by`
+    agreed to an export of personal data, or refused it, where the site wants a second person's word.
     """
 
     class State(models.TextChoices):
+        ASKED = "asked", _("Waits for a second person")
         WAITING = "waiting", _("Waiting for a worker")
         RUNNING = "running", _("Being written")
         DONE = "done", _("Ready")
@@ -29,6 +31,8 @@ class Export(models.Model):
     format = models.CharField(_("file format"), max_length=8, choices=Format.choices)
     personal = models.BooleanField(_("with personal data"), default=False)
     reason = models.TextField(_("reason"), blank=True)
+    judged_by = models.CharField(_("second person"), max_length=160, blank=True)
+    judged_at = models.DateTimeField(_("judged at"), null=True, blank=True)
     scope = models.JSONField(_("attributions"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
     total = models.PositiveIntegerField(_("rows in all"), null=True, blank=True)
@@ -47,7 +51,10 @@ class Export(models.Model):
         verbose_name_plural = _("exports")
         ordering = ["-pk"]
         default_permissions = ["view"]
-        permissions = [("export_list", "Can export lists")]
+        permissions = [
+            ("export_list", "Can export lists"),
+            ("judge_export", "Can agree to a colleague's export of personal data"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["state"], condition=models.Q(state="running"), name="one_export_is_written_at_a_time"

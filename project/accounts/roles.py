@@ -58,6 +58,7 @@ ADMINISTRATOR = [
     "orders.compensate_order",
     "orders.withdraw_order",
     "orders.view_export",
+    "orders.judge_export",
     *REPAIR,
     *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
     *(f"notifications.{act}_contact" for act in ("add", "change", "delete")),

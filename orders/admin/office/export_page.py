@@ -29,6 +29,7 @@ from orders.services.office.exports import (
     begin_export,
     fail_export,
     file_of,
+    judge_export,
     note_export_download,
     queue_export,
     write_export,
@@ -111,12 +112,14 @@ def _export(
     request: HttpRequest, found: ExportedList, *, format: str, columns: list[str], personal: bool = False,
     reason: str = "",
 ) -> HttpResponseBase:  # fmt: skip
-    table = None if found.count(AT_ONCE + 1) > AT_ONCE else found.table(columns, personal=personal)
+    table = found.table(columns, personal=personal) if found.count(AT_ONCE + 1) <= AT_ONCE else None
     row = begin_export(
         by=request_actor(request), list_name=found.name, query=found.query, columns=columns, format=format,
         personal=personal, reason=reason, scope=attributions_of(request.user), now=timezone.now(),
     )  # fmt: skip
-    if table is None:
+    if row.state == Export.State.ASKED:
+        messages.info(request, _("A second person has to agree before the file is written."))
+    elif table is None:
         queue_export(row)
     else:
         try:
@@ -127,6 +130,16 @@ def _export(
         if written:
             row.refresh_from_db()
             return send_file(row)
+    return redirect("admin:orders_export_change", row.pk)
+
+
+def answer_judgement(request: HttpRequest, row: Export) -> HttpResponseBase:
+    """A POST by a second person: `agree`, or else a refusal with its `reason`."""
+    try:
+        agree, reason = "agree" in request.POST, request.POST.get("reason", "")[:LONGEST_REASON].replace("\0", "")
+        judge_export(pk=row.pk, agree=agree, reason=reason, by=request_actor(request), now=timezone.now())
+    except OrderError as error:
+        messages.error(request, error.words() if error.code != "no_reason" else _("Say why you refuse."))
     return redirect("admin:orders_export_change", row.pk)
 
 

@@ -5,17 +5,23 @@ from urllib.parse import unquote_plus
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from orders.admin.cells import cut
 from orders.admin.chips import StateChip
 from orders.admin.filters import day_filter, word_filter
-from orders.admin.office.export_page import answer_download, answer_new_export, may_download
+from orders.admin.office.export_page import (
+    answer_download,
+    answer_judgement,
+    answer_new_export,
+    may_download,
+)
 from orders.admin.office.exported_lists import LISTS, PERMISSION, admin_of, columns_of, title_of
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
@@ -25,9 +31,10 @@ from orders.error_messages import say_why
 from orders.models import Export
 from orders.order_page.page_context import request_actor
 from orders.people import COMMAND, STAFF, actor_of
-from orders.services.office.exports import waiting_before
+from orders.services.office.exports import waiting_before, why_not_judge
 
 State = Export.State
+JUDGE = "orders.judge_export"
 BUSY = [State.WAITING, State.RUNNING]
 ListFilter = word_filter("list", _("list"), {
     name: (format_lazy("{}", model._meta.verbose_name_plural), Q(list_name=name)) for name, model in LISTS.items()
@@ -48,10 +55,12 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     search_fields = ["by"]  # shows the search box; get_search_results does the search
     search_help_text = _("the whole user name of who exported")
     change_form_template = "admin/orders/export.html"
-    readonly_fields = ["what", "state_chip", "who", "rows", "personal_data", "why", "filter_link", "column_words"]
+    readonly_fields = [
+        "what", "state_chip", "who", "rows", "personal_data", "why", "filter_link", "column_words", "judge",
+    ]  # fmt: skip
     fields = [
         "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",
-        "finished_at", "expires_at", "downloads",
+        "judge", "judged_at", "finished_at", "expires_at", "downloads",
     ]  # fmt: skip
 
     def heading(self, obj):
@@ -80,6 +89,8 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
                 "busy": obj.state in BUSY,
                 "before": waiting_before(obj) if obj.state == State.WAITING else 0,
                 "own": own,
+                "asked": obj.state == State.ASKED,
+                "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, by=request_actor(request)),
                 "downloadable": own and bool(obj.file) and may_download(request.user, obj),
                 "error": say_why(obj.error) if "code" in obj.error else "",
             }
@@ -133,6 +144,10 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def who(self, obj):
         return actor_of(obj.by)[0]
 
+    @admin.display(description=_("second person"))
+    def judge(self, obj):
+        return actor_of(obj.judged_by)[0] or "-"
+
     @admin.display(description=_("exported at"))
     def moment(self, obj):
         return ago(obj.created_at)
@@ -143,12 +158,18 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("new/<slug:name>/", wrap(self.new_view), name="orders_export_new"),
+            path("<int:pk>/judge/", wrap(require_POST(self.judge_view)), name="orders_export_judge"),
             path("<int:pk>/download/", wrap(require_safe(self.download_view)), name="orders_export_download"),
             *super().get_urls(),
         ]
 
     def new_view(self, request, name: str):
         return answer_new_export(request, self.admin_site, name)
+
+    def judge_view(self, request, pk: int):
+        if not (self.has_view_permission(request) and request.user.has_perm(JUDGE)):
+            raise PermissionDenied
+        return answer_judgement(request, get_object_or_404(self.get_queryset(request), pk=pk))
 
     def download_view(self, request, pk: int):
         return answer_download(request, pk)

@@ -18,7 +18,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from orders.errors import ExportError, OrderError, check_reason
+from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
 from orders.models import Export
 from orders.services.audit import note_personal_data_seen
 from orders.services.office.table_files import WRITERS, Cell
@@ -58,20 +58,59 @@ def begin_export(
 ) -> Export:  # fmt: skip
     """Notes that somebody exports a list. The caller has judged whether they may.
 
+    With EXPORT_SECOND_PERSON, personal data from a page wait for `judge_export`.
     `written` is given by a command, whose file lies elsewhere and is complete: its export is over at once. Raises
     NotAllowedError if personal data are asked for without a reason.
     """
     if personal:
         check_reason(reason, "an export of personal data")
     over = {} if written is None else {"state": State.DONE, "written": written, "total": written, "finished_at": now}
+    if personal and written is None and settings.EXPORT_SECOND_PERSON:
+        over = {"state": State.ASKED}
     with transaction.atomic():
         row = Export.objects.create(
             by=by[:160], list_name=list_name, query=query, columns=list(columns), format=format, personal=personal,
             reason=reason.strip(), scope=None if scope is None else sorted(scope), created_at=now, **over,
         )  # fmt: skip
-        if personal:
-            note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
+        if row.state != State.ASKED:
+            _note_personal_data(row, now)
     return row
+
+
+def judge_export(*, pk: int, agree: bool, reason: str, by: str, now: datetime.datetime) -> Export:
+    """A second person agrees to an export of personal data, and a worker writes it; or refuses, which needs a reason.
+
+    Raises NotAllowedError: it is judged already, or by its own maker, or refused without a reason.
+    """
+    if not agree:
+        check_reason(reason, "a refusal")
+    row = Export.objects.get(pk=pk)
+    if why := why_not_judge(row, by=by):
+        raise why
+    over = {"state": State.WAITING}
+    if not agree:
+        over = {"state": State.FAILED, "error": {"code": "export_refused", "why": reason.strip()}, "finished_at": now}
+    with transaction.atomic():
+        if not _own(row).update(judged_by=by[:160], judged_at=now, **over):
+            raise NotAllowedError("export_judged")
+        if agree:
+            _note_personal_data(row, now)
+    row.refresh_from_db()
+    if agree:
+        queue_export(row)
+    return row
+
+
+def why_not_judge(row: Export, *, by: str) -> NotAllowedError | None:
+    """Why this person can't judge the export; None if they can."""
+    if row.state != State.ASKED:
+        return NotAllowedError("export_judged")
+    return NotAllowedError("export_own_word") if row.by == by else None
+
+
+def _note_personal_data(row: Export, now: datetime.datetime) -> None:
+    if row.personal:
+        note_personal_data_seen(None, by=row.by, where=f"export {row.pk}", now=now)
 
 
 def queue_export(row: Export) -> None:
