@@ -106,9 +106,9 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("rows"))
     def rows(self, obj):
-        return (
-            f"{obj.written:,}" if obj.state == State.DONE or obj.total is None else f"{obj.written:,} / {obj.total:,}"
-        )
+        if obj.state == State.DONE:
+            return f"{obj.written:,}"
+        return "-" if obj.total is None else f"{obj.written:,} / {obj.total:,}"
 
     @admin.display(description=_("personal data"))
     def personal_data(self, obj):
