@@ -277,6 +277,8 @@ MESSAGES = {
         _("The worker stopped %(times)s times while it wrote the file. Narrow the filter, and export again."),
     ),
     "export_refused": Message("a second person refused: %(why)s", _("The second person refused: %(why)s")),
+    "export_stopped": Message("its maker stopped it", _("It was stopped by whoever exported it.")),
+    "export_over": Message("the export is over already", _("Nothing was done: the export is over already.")),
     "export_judged": Message("somebody has judged this export already", _("Somebody has judged it already.")),
     "export_own_word": Message(
         "the second person must be somebody else", _("Somebody else must agree to your own export.")

@@ -88,7 +88,7 @@ DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
 ELSEWHERE = {  # tested below
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
-    "orders_incident_act", "orders_export_judge",
+    "orders_incident_act", "orders_export_judge", "orders_export_stop",
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
 

@@ -133,6 +133,30 @@ def test_a_worker_that_has_to_end_gives_it_back(waiting, export_dir, monkeypatch
     assert files(export_dir) == []
 
 
+def test_its_maker_stops_it_while_it_is_written(staff, waiting, export_dir, monkeypatch):
+    monkeypatch.setattr(exports, "RENEW_SECONDS", 0)
+    row = claim_export(waiting().pk, now=timezone.now())
+    address = reverse("admin:orders_export_stop", args=[row.pk])
+
+    def rows():
+        yield ["a"]
+        assert 'form="stop-form"' in staff.get(reverse("admin:orders_export_change", args=[row.pk])).content.decode()
+        staff.post(address)
+        yield from itertools.repeat(["b"])
+
+    assert write_export(row, Table("x", ["a"], 10**6, rows())) is False
+    assert (state(row), row.error) == ("failed", {"code": "export_stopped"})
+    assert files(export_dir) == []
+    assert "导出已经结束" in staff.post(address, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("role, status", [("业务人员", 404), ("管理员", 302)])
+def test_nobody_else_stops_it(waiting, member, role, status):
+    row = waiting()
+    assert member(role).post(reverse("admin:orders_export_stop", args=[row.pk])).status_code == status
+    assert state(row) == "waiting"
+
+
 def test_progress_is_noted_while_it_is_written(staff, waiting, monkeypatch):
     monkeypatch.setattr(exports, "RENEW_SECONDS", 0)
     row = claim_export(waiting().pk, now=timezone.now())

@@ -32,6 +32,7 @@ from orders.services.office.exports import (
     judge_export,
     note_export_download,
     queue_export,
+    stop_export,
     write_export,
 )
 
@@ -117,11 +118,9 @@ def _export(
         by=request_actor(request), list_name=found.name, query=found.query, columns=columns, format=format,
         personal=personal, reason=reason, scope=attributions_of(request.user), now=timezone.now(),
     )  # fmt: skip
-    if row.state == Export.State.ASKED:
-        messages.info(request, _("A second person has to agree before the file is written."))
-    elif table is None:
+    if table is None and row.state == Export.State.WAITING:
         queue_export(row)
-    else:
+    elif row.state == Export.State.WAITING:
         try:
             written = write_export(row, table)
         except Exception:
@@ -140,6 +139,15 @@ def answer_judgement(request: HttpRequest, row: Export) -> HttpResponseBase:
         judge_export(pk=row.pk, agree=agree, reason=reason, by=request_actor(request), now=timezone.now())
     except OrderError as error:
         messages.error(request, error.words() if error.code != "no_reason" else _("Say why you refuse."))
+    return redirect("admin:orders_export_change", row.pk)
+
+
+def answer_stop(request: HttpRequest, row: Export) -> HttpResponseBase:
+    """A POST by the maker, who does not want the file any more."""
+    try:
+        stop_export(pk=row.pk, by=request_actor(request), now=timezone.now())
+    except OrderError as error:
+        messages.warning(request, error.words())
     return redirect("admin:orders_export_change", row.pk)
 
 

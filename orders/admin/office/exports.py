@@ -20,6 +20,7 @@ from orders.admin.office.export_page import (
     answer_download,
     answer_judgement,
     answer_new_export,
+    answer_stop,
     may_download,
 )
 from orders.admin.office.exported_lists import LISTS, PERMISSION, admin_of, columns_of, title_of
@@ -158,6 +159,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("new/<slug:name>/", wrap(self.new_view), name="orders_export_new"),
+            path("<int:pk>/stop/", wrap(require_POST(self.stop_view)), name="orders_export_stop"),
             path("<int:pk>/judge/", wrap(require_POST(self.judge_view)), name="orders_export_judge"),
             path("<int:pk>/download/", wrap(require_safe(self.download_view)), name="orders_export_download"),
             *super().get_urls(),
@@ -165,6 +167,11 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     def new_view(self, request, name: str):
         return answer_new_export(request, self.admin_site, name)
+
+    def stop_view(self, request, pk: int):
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return answer_stop(request, get_object_or_404(self.get_queryset(request), pk=pk))
 
     def judge_view(self, request, pk: int):
         if not (self.has_view_permission(request) and request.user.has_perm(JUDGE)):

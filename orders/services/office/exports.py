@@ -24,6 +24,7 @@ from orders.services.audit import note_personal_data_seen
 from orders.services.office.table_files import WRITERS, Cell
 
 State = Export.State
+OPEN = [State.ASKED, State.WAITING, State.RUNNING]
 AT_ONCE = 2000  # rows that a request writes itself
 KEPT = datetime.timedelta(days=7)
 LEASE = datetime.timedelta(seconds=60)
@@ -99,6 +100,17 @@ def judge_export(*, pk: int, agree: bool, reason: str, by: str, now: datetime.da
     if agree:
         queue_export(row)
     return row
+
+
+def stop_export(*, pk: int, by: str, now: datetime.datetime) -> None:
+    """Its maker gives an export up. A worker that writes it notices within seconds, and goes on with the next one.
+
+    Raises NotAllowedError if it is over, or somebody else's.
+    """
+    open_ones = Export.objects.filter(pk=pk, by=by, state__in=OPEN)
+    over = {"state": State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
+    if not open_ones.update(**over):
+        raise NotAllowedError("export_over")
 
 
 def why_not_judge(row: Export, *, by: str) -> NotAllowedError | None:
