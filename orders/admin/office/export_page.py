@@ -26,6 +26,7 @@ from orders.models import Export
 from orders.order_page.page_context import request_actor
 from orders.services.office.exports import (
     AT_ONCE,
+    Table,
     begin_export,
     fail_export,
     file_of,
@@ -118,18 +119,24 @@ def _export(
         by=request_actor(request), list_name=found.name, query=found.query, columns=columns, format=format,
         personal=personal, reason=reason, scope=attributions_of(request.user), now=timezone.now(),
     )  # fmt: skip
-    if table is None and row.state == Export.State.WAITING:
+    if row.state == Export.State.ASKED:
+        return redirect("admin:orders_export_change", row.pk)
+    if table is None:
         queue_export(row)
-    elif row.state == Export.State.WAITING:
-        try:
-            written = write_export(row, table)
-        except Exception:
-            fail_export(row, ExportError("export_broken"))
-            raise
-        if written:
-            row.refresh_from_db()
-            return send_file(row)
+    elif _written(row, table):
+        return send_file(row)
     return redirect("admin:orders_export_change", row.pk)
+
+
+def _written(row: Export, table: Table) -> bool:
+    """Writes the file in the request. Its page says why there is none."""
+    try:
+        done = write_export(row, table)
+    except Exception:
+        fail_export(row, ExportError("export_broken"))
+        raise
+    row.refresh_from_db()
+    return done
 
 
 def answer_judgement(request: HttpRequest, row: Export) -> HttpResponseBase:
