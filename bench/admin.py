@@ -73,6 +73,7 @@ def pages() -> dict[str, str]:
         "order": f"{LIST}{order.pk}/change/",
         "billing dispatches": "/admin/orders/billingdispatch/",
         "billing records": "/admin/orders/billingrecord/",
+        "export of a list": "/admin/orders/export/new/orders/?state__exact=active",
         "approvals": "/admin/approvals/approvalrecord/",
     }
 

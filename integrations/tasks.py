@@ -17,9 +17,11 @@ from integrations.reconciliation import Comparison, Scope
 from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.parent_link import ending
 from orders.activation import activate
+from orders.admin.office.run_export import run_export
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.office.exports import remove_old_files, resume_exports
 from orders.services.office.trial_uploads import forget_uploads
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
@@ -71,7 +73,7 @@ def sweep() -> str:
     now = timezone.now()
     parts = (
         end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release, forget_counts,
-        remind_of_pauses,
+        remind_of_pauses, resume_exports,
     )  # fmt: skip
     for part in parts:
         try:
@@ -120,9 +122,15 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 
 @unless_away
 def tidy() -> str:
-    """Runs each hour: removes dead clusters, old notes about failed tasks, and workbooks that nobody confirmed."""
+    """Runs each hour: removes dead clusters and what is old: notes about failed tasks, open imports, exports."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
-    uploads = forget_uploads(now=now)
-    return f"{dead} dead clusters, {failures} old failures, {uploads} workbooks"
+    uploads, exports = forget_uploads(now=now), remove_old_files(now=now)
+    return f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {exports} old exports"
+
+
+@unless_away
+def export(pk: int) -> str:
+    """Writes an export that is too long for a request. It may take minutes; another task delivers meanwhile."""
+    return run_export(pk, now=timezone.now(), stop=ending.is_set)

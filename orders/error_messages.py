@@ -250,6 +250,43 @@ MESSAGES = {
     ),
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
     "not_restored": Message("the database does not count as restored: there is nothing to say"),
+    # exports of lists
+    "export_list_unknown": Message("no list %(name)s; there are %(names)s"),
+    "export_format": Message("%(name)s: the name must end in one of %(names)s"),
+    "export_not_allowed": Message(
+        "the list may not be exported by this account", _("You may not export this list, or not any more.")
+    ),
+    "export_not_personal": Message(
+        "personal data are not for this account", _("You may not export people's data, or not any more.")
+    ),
+    "export_query": Message(
+        "--query %(query)s can't be read: it is NAME=VALUE&NAME=VALUE", _("The filter in the address can't be read.")
+    ),
+    "export_filter_unknown": Message(
+        "no filter %(name)s of this list; there are %(names)s", _("The list has no filter %(name)s.")
+    ),
+    "export_value_unknown": Message(
+        "filter %(name)s has no value %(value)s; there are: %(values)s",
+        _("The filter %(name)s has no value %(value)s."),
+    ),
+    "export_column_unknown": Message(
+        "no column %(name)s of this list; there are %(names)s", _("The list has no column %(name)s.")
+    ),
+    "export_file": Message("the file can't be written: %(why)s", _("The file can't be written: %(why)s")),
+    "export_given_up": Message(
+        "the worker stopped %(times)s times while it wrote the file",
+        _("The worker stopped %(times)s times while it wrote the file. Narrow the filter, and export again."),
+    ),
+    "export_refused": Message("a second person refused: %(why)s", _("The second person refused: %(why)s")),
+    "export_stopped": Message("its maker stopped it", _("It was stopped by whoever exported it.")),
+    "export_over": Message("the export is over already", _("Nothing was done: the export is over already.")),
+    "export_judged": Message("somebody has judged this export already", _("Somebody has judged it already.")),
+    "export_own_word": Message(
+        "the second person must be somebody else", _("Somebody else must agree to your own export.")
+    ),
+    "export_broken": Message(
+        "a fault of ours, see the worker's log", _("A fault of ours; the technicians find it in the worker's log.")
+    ),
     # what is stored with an error or an incident
     "cause_says_all": Message(),
     "partner_words": Message("%(words)s", "%(words)s"),

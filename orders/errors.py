@@ -72,6 +72,10 @@ class WorkbookError(OrderError):
     """A workbook that was uploaded can't be taken as a whole. Its cells were not looked at."""
 
 
+class ExportError(OrderError):
+    """A list can't be exported like this: an unknown list, filter, value or column, or a right that is missing."""
+
+
 def check_reason(reason: str, act: str) -> None:
     """Raises NotAllowedError if an action (`act`, such as "a withdrawal") was given no reason."""
     if not reason.strip():

@@ -41,7 +41,7 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
         expiring_tokens,
         proxies,
         switched_off,
-        attachments,
+        folders,
         database_access,
         names,
         values,
@@ -114,11 +114,13 @@ def switched_off() -> Iterator[str]:
         yield "BBOSS_RATE is empty: a caller may post without limit."
 
 
-def attachments() -> Iterator[str]:
-    if not settings.ATTACHMENT_DIR.is_dir():
-        yield f"ATTACHMENT_DIR: {settings.ATTACHMENT_DIR} is no folder."
-    elif not os.access(settings.ATTACHMENT_DIR, os.R_OK | os.W_OK | os.X_OK):
-        yield f"ATTACHMENT_DIR: {settings.ATTACHMENT_DIR} is not writable for this account."
+def folders() -> Iterator[str]:
+    for name in ("ATTACHMENT_DIR", "EXPORT_DIR"):
+        folder = getattr(settings, name)
+        if not folder.is_dir():
+            yield f"{name}: {folder} is no folder."
+        elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            yield f"{name}: {folder} is not writable for this account."
 
 
 def database_access() -> Iterator[str]:

@@ -7,7 +7,7 @@ from factory.django import DjangoModelFactory
 
 from integrations.models import Breaker, CallCount, Heartbeat, LeaseLock
 from notifications.models import Contact
-from orders.models import Pause, Reconciliation, TrialUpload
+from orders.models import Export, Pause, Reconciliation, TrialUpload
 from project.models import User
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
@@ -44,6 +44,21 @@ class PauseFactory(DjangoModelFactory):
     since = NOW
     resumed_at = NOW + datetime.timedelta(hours=1)
     resumed_by = "staff:li"
+
+
+class ExportFactory(DjangoModelFactory):
+    """A file of orders that somebody else made. It is not in EXPORT_DIR."""
+
+    class Meta:
+        model = Export
+
+    by = "staff:li"
+    created_at = NOW
+    list_name = "orders"
+    columns = ["number"]
+    format = "xlsx"
+    state = Export.State.DONE
+    file = factory.Sequence(lambda n: f"export-{n}.xlsx")
 
 
 class LeaseLockFactory(DjangoModelFactory):

@@ -29,6 +29,7 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     BreakerFactory,
     CallCountFactory,
     ContactFactory,
+    ExportFactory,
     HeartbeatFactory,
     LeaseLockFactory,
     PauseFactory,

@@ -201,6 +201,7 @@ RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
         ("BBOSS_DOMAIN", "", "BBOSS_DOMAIN must not be empty"),
         ("BBOSS_ROUTE_VALUE", " ", "BBOSS_ROUTE_VALUE must not be empty"),
         ("ATTACHMENT_DIR", "", "ATTACHMENT_DIR must not be empty"),
+        ("EXPORT_DIR", "", "EXPORT_DIR must not be empty"),
         ("EMAIL_URL", "", "EMAIL_URL: Invalid email schema"),
         ("EMAIL_BACKEND", "", "EMAIL_BACKEND must not be empty"),
         ("DEFAULT_FROM_EMAIL", "", "DEFAULT_FROM_EMAIL must not be empty"),

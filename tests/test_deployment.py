@@ -150,7 +150,7 @@ def fine(settings, tmp_path):
     settings.BPM_CALLBACK_SECRET = "Hy6Jd1Gs0Pf5Ma2Ue8To"
     settings.BBOSS_RATE = "600/min"
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.ATTACHMENT_DIR = tmp_path
+    settings.ATTACHMENT_DIR = settings.EXPORT_DIR = tmp_path
     settings.ENVIRONMENT = Environment(tmp_path / "no.env")
     settings.ENVIRONMENT.own = {"DATABASE_URL": "set"}
     return settings
@@ -181,6 +181,7 @@ DOUBTS = [
     ({"BBOSS_TIMESTAMP_SKEW_SECONDS": 0}, "BBOSS_TIMESTAMP_SKEW_SECONDS is 0"),
     ({"BBOSS_RATE": ""}, "BBOSS_RATE is empty"),
     ({"ATTACHMENT_DIR": Path("/nowhere/at/all")}, "ATTACHMENT_DIR: /nowhere/at/all is no folder"),
+    ({"EXPORT_DIR": Path("/nowhere/at/all")}, "EXPORT_DIR: /nowhere/at/all is no folder"),
 ]
 
 
@@ -253,6 +254,7 @@ def test_check_deploy_has_no_warning_for_production(tmp_path):
         "TRUSTED_PROXY_COUNT": "1",
         "DATABASE_URL": f"sqlite:///{database}",
         "ATTACHMENT_DIR": str(tmp_path),
+        "EXPORT_DIR": str(tmp_path),
         "STATE_DIR": str(tmp_path),
     }
     ended = manage("check", "--deploy", **dict.fromkeys(NAMES) | careful)

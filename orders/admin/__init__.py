@@ -16,7 +16,7 @@ from orders.admin import (  # importing them registers the pages
     reference,
     timeline,
 )
-from orders.admin.office import trial_uploads
+from orders.admin.office import exports, trial_uploads
 
 __all__ = [
     "approvals",
@@ -24,6 +24,7 @@ __all__ = [
     "conflict",
     "dispatch",
     "event",
+    "exports",
     "files",
     "inbound",
     "incident",

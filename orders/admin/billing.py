@@ -1,11 +1,11 @@
 """Billing records, and the traffic of trials."""
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.change_list import FactsChangeList
 from orders.admin.chips import StateChip
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
@@ -16,13 +16,11 @@ from orders.models import BillingRecord, ServiceType, TrialUsage
 from orders.queries.doubts import mark_records
 
 
-class BillingChangeList(ChangeList):
-    """Looks up which records differ from the big-data side's, in one query for the page."""
+class BillingChangeList(FactsChangeList):
+    """Looks up which records differ from the big-data side's, in one query for all."""
 
-    def get_results(self, request):
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        mark_records(self.result_list)
+    def add_facts(self, rows):
+        mark_records(rows)
 
 
 @admin.register(BillingRecord)

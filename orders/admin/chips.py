@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
-from orders.models import Attempt, BillingRecord, Difference, Dispatch, Incident, Order
+from orders.models import Attempt, BillingRecord, Difference, Dispatch, Export, Incident, Order
 
 Words = (
     Order.State
@@ -15,6 +15,7 @@ Words = (
     | Attempt.Outcome
     | Difference.State
     | ApprovalRecord.Result
+    | Export.State
 )
 
 # Keyed by state. A state that two models share has the same meaning in both.
@@ -36,6 +37,7 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.HANDED_BACK,
             Attempt.Outcome.LATE,
             ApprovalRecord.Result.WAIVE,
+            Export.State.WAITING,
         ],
         "blue": [  # under way
             Order.State.IN_PROGRESS,
@@ -44,8 +46,13 @@ TONES: dict[Words, str] = {
             Dispatch.State.DUE,
             Dispatch.State.SENDING,
             Attempt.Outcome.OPEN,
+            Export.State.RUNNING,
         ],
-        "violet": [Order.State.AWAITING_APPROVAL, Incident.State.ACKNOWLEDGED],  # waits for somebody
+        "violet": [
+            Order.State.AWAITING_APPROVAL,
+            Incident.State.ACKNOWLEDGED,
+            Export.State.ASKED,
+        ],  # waits for somebody
         "amber": [  # held, or being retried
             Order.State.HELD,
             Dispatch.State.RETRYING,
@@ -61,6 +68,7 @@ TONES: dict[Words, str] = {
             Incident.State.OPEN,
             Attempt.Outcome.REFUSED,
             ApprovalRecord.Result.REJECT,
+            Export.State.FAILED,
         ],
         "green": [  # done
             Order.State.TRIALING,
@@ -73,6 +81,7 @@ TONES: dict[Words, str] = {
             Difference.State.OVER,
             Attempt.Outcome.OK,
             ApprovalRecord.Result.PASS,
+            Export.State.DONE,
         ],
     }.items()
     for state in states

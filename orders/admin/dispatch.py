@@ -165,6 +165,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     list_display = ["step_name", "order_link", "outcome_chip", "number", "what", "http_status", "began", "took_time"]
     list_filter = ["outcome"]
     linked_by = ["dispatch"]
+    personal_columns = {"error": masked_text}
     list_select_related = ["dispatch__order"]
     search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block", "problem"]

@@ -1,13 +1,13 @@
 """The info-security files that orders name, and the results of their check."""
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from orders.admin.cells import cut
+from orders.admin.change_list import FactsChangeList
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import OwnAttributions, day_filter
 from orders.admin.order_list import StuckFilter
@@ -23,19 +23,17 @@ from orders.people import actor_of
 from orders.queries.doubts import mark_orders
 
 
-class FilesChangeList(ChangeList):
-    """Looks up the result of each order's check, in one query for the page."""
+class FilesChangeList(FactsChangeList):
+    """Looks up the result of each order's check, in one query for all."""
 
-    def get_results(self, request):
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        ids = [order.pk for order in self.result_list]
-        rows = Dispatch.objects.filter(order__in=ids, step=Dispatch.Step.CHECK_FILES).order_by("pk").defer("payload")
-        checks = {row.order_id: row for row in rows}
-        mark_orders(self.result_list)
+    def add_facts(self, rows):
+        ids = [order.pk for order in rows]
+        steps = Dispatch.objects.filter(order__in=ids, step=Dispatch.Step.CHECK_FILES).order_by("pk").defer("payload")
+        checks = {row.order_id: row for row in steps}
+        mark_orders(rows)
         waivers = ApprovalRecord.objects.filter(order__in=ids, result=ApprovalRecord.Result.WAIVE).order_by("pk")
         waived = {row.order_id: row for row in waivers}
-        for order in self.result_list:
+        for order in rows:
             order.check_row, order.waiver = checks.get(order.pk), waived.get(order.pk)
 
 

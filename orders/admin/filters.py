@@ -103,3 +103,22 @@ def word_filter(parameter: str, label, conditions: dict) -> type[WordFilter]:
     """Makes a WordFilter."""
     facts = {"title": label, "parameter_name": parameter, "conditions": conditions}
     return type(f"{parameter.title()}Filter", (WordFilter,), facts)
+
+
+def filters_in_words(changelist) -> list[tuple]:
+    """What a list is filtered by: (title, value as it is shown) of the search and of each filter that is set."""
+    search = [(_("Search"), changelist.query)] if changelist.query else []
+    return [
+        *search,
+        *((spec.title, _chosen(spec, changelist)) for spec in changelist.filter_specs if _is_set(spec)),
+    ]
+
+
+def _is_set(spec) -> bool:
+    return any(name in spec.used_parameters for name in spec.expected_parameters())
+
+
+def _chosen(spec, changelist) -> str:
+    """The display of the choice that is set."""
+    choices = list(spec.choices(changelist))
+    return next((str(choice["display"]) for choice in choices[1:] if choice["selected"]), "")

@@ -84,6 +84,7 @@ class InboundList:
 class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received")]
+    personal_columns = {"rsp_desc": masked_text}
     description = masked_field("rsp_desc", _("answer"))
     readonly_fields = ["answer_chip", "description", "why", "next_step", "hint_block", "body_block", "order_link"]
     fieldsets = [

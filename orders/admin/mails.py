@@ -111,6 +111,7 @@ class KindFilter(admin.SimpleListFilter):
 class MailAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     list_filter = [KindFilter]
+    personal_columns = {"recipients": mask_mail, "body": mask_text}
     list_select_related = ["order", "dispatch"]
     list_per_page = 50
     sortable_by = []

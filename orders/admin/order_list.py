@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from notifications.masks import mask_mail, mask_name, mask_phone
 from orders.admin.cells import cut
+from orders.admin.change_list import FactsChangeList
 from orders.admin.filters import AHEAD, OwnAttributions, ServicesInWords, WordFilter, day_filter, word_filter
 from orders.admin.search import search_orders
 from orders.admin.service_names import service_name
@@ -90,8 +91,8 @@ class IncidentFilter(SimpleListFilter):
         return queryset.filter(pk__in=stopped.values("order_id"))
 
 
-class OrderChangeList(ChangeList):
-    """Looks up the step at which each order is stuck, in one query for the page."""
+class OrderChangeList(FactsChangeList):
+    """Looks up the step at which each order is stuck, in one query for all."""
 
     @property
     def resend_query(self) -> str:
@@ -99,14 +100,12 @@ class OrderChangeList(ChangeList):
         stuck = {"channel": self.params["stuck"]} if "stuck" in self.params else {}
         return self.get_query_string(stuck, ["p", "o"])
 
-    def get_results(self, request):
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        mark_orders(self.result_list)
-        steps = told_steps([order.pk for order in self.result_list])
+    def add_facts(self, rows):
+        mark_orders(rows)
+        steps = told_steps([order.pk for order in rows])
         stuck = worst_steps(row for row in steps if row.state in STOPPED)
         asked = {row.order_id: row.done_at for row in steps if row.state == State.DONE}
-        for order in self.result_list:
+        for order in rows:
             order.stuck_step, order.asked_at = stuck.get(order.pk), asked.get(order.pk)
 
 
@@ -148,6 +147,8 @@ class OrderList:
         ("service_type", ServicesInWords), StartFilter,
         day_filter("received_at", _("received"), parameter="received"), IncidentFilter,
     ]  # fmt: skip
+    export_fields = ["enterprise_id", "trial_number", "product_id", "data_flow", "biz_end", "bpm_process", "live_at"]
+    personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
     list_select_related = ["attribution", "service_type"]
     list_per_page = 50
     sortable_by = ["number", "start_day", "received"]

@@ -3,6 +3,7 @@
 from orders.models.billing import BillingRecord, TrialUsage
 from orders.models.dispatch import Attempt, Dispatch
 from orders.models.event import OrderEvent
+from orders.models.export import Export
 from orders.models.inbound import AcceptedCall, InboundMessage
 from orders.models.incident import AffectedOrder, Incident
 from orders.models.order import Order, OrderDomain, TrialClaim
@@ -23,6 +24,7 @@ __all__ = [
     "Conflict",
     "Difference",
     "Dispatch",
+    "Export",
     "InboundMessage",
     "Incident",
     "Order",

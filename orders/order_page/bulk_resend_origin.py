@@ -6,8 +6,8 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
-from django.utils.translation import gettext as _
 
+from orders.admin.filters import filters_in_words
 from orders.models import Order
 from orders.order_page.bulk_resend import ManyFilter
 
@@ -40,13 +40,7 @@ class Origin:
     @cached_property
     def said(self) -> list[tuple]:
         """The list's filters in words: title and value."""
-        if not self.params:
-            return []
-        search = [(_("Search"), self._list.query)] if self._list.query else []
-        return [
-            *search,
-            *((spec.title, _chosen(spec, self._list)) for spec in self._list.filter_specs if _is_set(spec)),
-        ]
+        return filters_in_words(self._list) if self.params else []
 
     def without(self, chooser: ManyFilter) -> str:
         """The same page for all orders."""
@@ -54,13 +48,3 @@ class Origin:
         for name in {name for name, _value in self.params}:
             del query[name]
         return f"?{query.urlencode()}"
-
-
-def _is_set(spec) -> bool:
-    return any(name in spec.used_parameters for name in spec.expected_parameters())
-
-
-def _chosen(spec, changelist) -> str:
-    """The display of the choice that is set."""
-    choices = list(spec.choices(changelist))
-    return next((str(choice["display"]) for choice in choices[1:] if choice["selected"]), "")

@@ -26,6 +26,8 @@ ACTS = {
     "proceed_order": gettext_lazy("let an order of a closed trial go on"),
     "pause_partner": gettext_lazy("pause and resume a partner"),
     "release_restored": gettext_lazy("say that a restored desk may send again"),
+    "judge_export": gettext_lazy("agree to a colleague's export of personal data"),
+    "export_list": gettext_lazy("export lists"),
     "name_domains": gettext_lazy("name the domains of a held order"),
 }
 

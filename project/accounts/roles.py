@@ -16,6 +16,7 @@ READ = [
     "notifications.view_contact",
     "integrations.view_heartbeat",
     "integrations.view_breaker",
+    "orders.export_list",
 ]
 ENGINE_ROOM = [
     "orders.view_timeline",
@@ -57,6 +58,8 @@ ADMINISTRATOR = [
     "orders.release_restored",
     "orders.compensate_order",
     "orders.withdraw_order",
+    "orders.view_export",
+    "orders.judge_export",
     *REPAIR,
     *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
     *(f"notifications.{act}_contact" for act in ("add", "change", "delete")),
@@ -72,6 +75,7 @@ ROLES = {
     "审计员": [
         *READ,
         *ENGINE_ROOM,
+        "orders.view_export",
         "project.view_user",
         "auth.view_group",
         "admin.view_logentry",

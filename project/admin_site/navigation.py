@@ -10,7 +10,16 @@ SECTIONS = [
     (
         "trace",
         _("Traces"),
-        ["InboundMessage", "OrderEvent", "LogEntry", "OrderDomain", "TrialClaim", "AcceptedCall", "TrialUpload"],
+        [
+            "InboundMessage",
+            "OrderEvent",
+            "LogEntry",
+            "Export",
+            "TrialUpload",
+            "OrderDomain",
+            "TrialClaim",
+            "AcceptedCall",
+        ],  # fmt: skip
     ),
     ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "User", "Group", "FailedLogin"]),
     (

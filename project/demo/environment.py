@@ -62,6 +62,7 @@ def make_environment(folder: Path) -> dict[str, str]:
         | {
             "DATABASE_URL": f"sqlite:///{folder / 'desk.sqlite3'}",
             "ATTACHMENT_DIR": str(folder / "attachments"),
+            "EXPORT_DIR": str(folder / "exports"),
             "STATE_DIR": str(folder / "state"),
             "SECRET_KEY": secrets.token_urlsafe(48),
             "BBOSS_APP_SECRET": secrets.token_hex(16),

@@ -1,8 +1,11 @@
 """Tags for the desk's own admin templates."""
 
 from django import template
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from orders.admin.office.exported_lists import list_of, may_export
 from orders.admin.time_cell import ago
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
@@ -21,6 +24,23 @@ def rows_of(changelist) -> str:
         return _("More than %(number)s %(name)s") % {"number": f"{MOST:,}", "name": opts.verbose_name_plural}
     name = opts.verbose_name if number == 1 else opts.verbose_name_plural
     return _("%(number)s %(name)s") % {"number": f"{number:,}", "name": name}
+
+
+@register.simple_tag
+def exported_rows(count: int) -> str:
+    """How many rows an export will have; a list counts up to a limit."""
+    if count > MOST:
+        return _("More than %(number)s rows") % {"number": f"{MOST:,}"}
+    return ngettext("%(number)s row", "%(number)s rows", count) % {"number": f"{count:,}"}
+
+
+@register.simple_tag(takes_context=True)
+def export_address(context, changelist) -> str:
+    """Where the list under its filter is exported. Empty if it can't be, or not by this user."""
+    name, user = list_of(changelist.model), context["request"].user
+    if name is None or not may_export(user, changelist.model_admin):
+        return ""
+    return reverse("admin:orders_export_new", args=[name]) + changelist.get_query_string(remove=["p", "all"])
 
 
 @register.simple_tag(takes_context=True)

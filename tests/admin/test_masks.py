@@ -35,6 +35,7 @@ FIELDS = {
     "notifications_mail": {"recipients": [MAIL], "body": SAID},
     "notifications_contact": {"name": NAME, "mail": MAIL, "tel": PHONE},
     "integrations_breaker": {"last_error": SAID},
+    "orders_export": {"reason": SAID, "query": f"q={PHONE}"},
     "orders_reconciliation": {"error": SAID},
     "project_user": {"phone": PHONE, "email": MAIL},
 }

@@ -48,6 +48,7 @@ MODELS = {
     "integrations_heartbeat":   "BEAMSLF BEAMSLF -  -   -",
     "integrations_breaker":     "BEAMSLF BEAMSLF -  -   -",
     "orders_pause":             "BEAMSLF BEAMSLF -  -   -",
+    "orders_export":            "BEAMSLF AMS     -  -   -",
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_leaselock":   ENGINE,
     "integrations_callcount":   ENGINE,
@@ -78,6 +79,8 @@ OWN = {
     "restored": (STAFF, ""),
     "orders_pause_partner": ("EMSLF", "refused"),
     "orders_resume_partner": ("EMSLF", "refused"),
+    "orders_export_new": ("BEAMSLF", "refused"),
+    "orders_export_download": ("", "unknown"),  # only its maker's
 }
 APP_LISTS = {"orders": "BEAMSLF", "approvals": "BEAMSLF", "notifications": "BEAMSLF", "integrations": "BEAMSLF",
              "auth": "AMSLF", "django_q": "EAMSLF", "admin": "AMSLF", "project": "AMSLF"}  # fmt: skip
@@ -89,7 +92,8 @@ DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
 ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
-    "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated",
+    "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
+    "orders_export_stop",
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
 
@@ -167,6 +171,8 @@ def own_addresses(found, tmp_path, settings):
         "orders_order_resent": [event.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
+        "orders_export_new": ["orders"],
+        "orders_export_download": [found["orders_export"].pk],
         "auth_user_password_change": [found["project_user"].pk],
     }
     more = {"autocomplete": deputy}

@@ -38,6 +38,7 @@ class Desk(Children):
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DESK_TEST_DATABASE_URL": f"sqlite:///{self.folder}/desk.sqlite3",
             "ATTACHMENT_DIR": str(self.folder),
+            "EXPORT_DIR": str(self.folder / "exports"),
             "LOG_LEVEL": "WARNING",
             "BPM_TASK_URL": "https://bpm.example.com/tasks/{process}?order={order}",
         }

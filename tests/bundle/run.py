@@ -93,6 +93,7 @@ def write_settings(folder: Path) -> None:
         "SECRET_KEY": secrets.token_urlsafe(48),
         "DATABASE_URL": f"sqlite:///{folder}/desk.sqlite3",
         "ATTACHMENT_DIR": f"{folder}/attachments",
+        "EXPORT_DIR": f"{folder}/exports",
         "BBOSS_APP_SECRET": secrets.token_hex(16),
         "BBOSS_ACCESS_TOKENS": f"20991231235959{secrets.token_hex(16)}-1234-{int(time.time())}",
         "BPM_CALLBACK_SECRET": secrets.token_hex(32),

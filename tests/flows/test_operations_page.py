@@ -275,6 +275,9 @@ def wrong(desk, run):
     run("prune --older-than 1")
     run("prune --older-than 180")
     run("prune --older-than 180 --refused-older-than 7")
+    run('export orders trials.xlsx --query "state=trialing&attribution=BJ"')
+    run('export orders trials.xlsx --query "state=stuck"')
+    run('export billing all.csv --query "colour=red"')
     run("setup_schedules")
     run("version")
     run("migrate")
@@ -339,7 +342,7 @@ def test_its_order_files_are_carried_out(desk):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 34
+    assert len(ours) == 35
     assert ours - {line.split()[0] for line, _ in shown()} == set()
 
 

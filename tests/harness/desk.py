@@ -107,6 +107,7 @@ class ProcessDesk(Children):
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "DATABASE_URL": self.database_url,
             "ATTACHMENT_DIR": str(self.folder / "attachments"),
+            "EXPORT_DIR": str(self.folder / "exports"),
             "STATE_DIR": str(self.folder / "state"),
             "BPM_BASE_URL": f"{self.sandbox_url}/bpm",
             "BIGDATA_BASE_URL": f"{self.sandbox_url}/bigdata",

@@ -1,4 +1,4 @@
-"""Gives the roles what they may do since trials can be entered by hand."""
+"""Gives the roles what they may do since the office has pages of its own."""
 
 import importlib
 
@@ -9,5 +9,5 @@ make_roles = importlib.import_module("project.migrations.0003_roles").make_roles
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("project", "0003_roles"), ("orders", "0005_entered_trials")]
+    dependencies = [("project", "0003_roles"), ("orders", "0006_exports")]
     operations = [migrations.RunPython(make_roles, migrations.RunPython.noop)]

@@ -1,0 +1,165 @@
+"""The lists that can be exported, and what one of them shows to a person under a filter (contract section 5)."""
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import ModelAdmin
+from django.contrib.admin.utils import label_for_field
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model
+from django.utils.text import capfirst
+
+from approvals.models import ApprovalRecord
+from notifications.models import Mail
+from orders.admin.office.list_query import address_query, changelist_for, read_query
+from orders.admin.office.plain_cells import field_value, plain
+from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.errors import ExportError
+from orders.models import Attempt, BillingRecord, Difference, InboundMessage, Incident, Order
+from orders.services.office.exports import Table
+from orders.services.office.table_files import Cell
+
+LISTS: dict[str, type[Model]] = {
+    "orders": Order,
+    "billing": BillingRecord,
+    "approvals": ApprovalRecord,
+    "incidents": Incident,
+    "differences": Difference,
+    "attempts": Attempt,
+    "mails": Mail,
+    "inbound": InboundMessage,
+}
+"""By the name that the command and the address use. A list's own admin says what it shows."""
+PERMISSION = "orders.export_list"
+BATCH = 500  # rows that are read at a time
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list. `personal` columns are masked unless personal data are asked for."""
+
+    name: str
+    label: str
+    read: Callable[[Any], Any]
+    mask: Callable[[str], str] | None = None
+    shown: bool = True  # the page shows it; others can be added
+
+    @property
+    def personal(self) -> bool:
+        return self.mask is not None
+
+    def cell(self, row: Model, *, open_personal: bool) -> Cell:
+        value = self.read(row)
+        if self.mask is None or open_personal:
+            return plain(value)
+        texts = value if isinstance(value, list) else [value]
+        return plain([self.mask(str(text)) for text in texts if text])
+
+
+class ExportedList:
+    """A list as `user` sees it under a filter: its admin's own filters, search, order and scope.
+
+    Raises ExportError if the list, a filter or a value is unknown, or the user may not export it.
+    """
+
+    def __init__(self, name: str, query: str, user) -> None:
+        if name not in LISTS:
+            raise ExportError("export_list_unknown", name=name, names=", ".join(LISTS))
+        self.name, self.user, self.model_admin = name, user, admin_of(name)
+        if not may_export(user, self.model_admin):
+            raise ExportError("export_not_allowed")
+        conditions = read_query(self.model_admin, query)
+        self.query = address_query(conditions)
+        self.changelist = changelist_for(self.model_admin, conditions, user)
+        self.columns = columns_of(self.model_admin)
+
+    @property
+    def title(self) -> str:
+        return title_of(self.name)
+
+    def usual_columns(self, *, personal: bool) -> list[str]:
+        """What is taken if nobody chooses: what the page shows, and people's data if they are asked for."""
+        return [name for name, column in self.columns.items() if column.shown or (personal and column.personal)]
+
+    def count(self, most: int) -> int:
+        """How many rows the filter shows, up to `most`."""
+        return len(self.changelist.queryset.order_by().values_list("pk", flat=True)[:most])
+
+    def table(self, names: Sequence[str], *, personal: bool) -> Table:
+        """The rows under the filter, as they are when it is called, in the list's order. Only their ids are held.
+
+        Raises ExportError if a column is unknown, or personal data are not for this user.
+        """
+        if personal and not self.user.has_perm(SEE_PERSONAL_DATA):
+            raise ExportError("export_not_personal")
+        unknown = [name for name in names if name not in self.columns]
+        if unknown or not names:
+            raise ExportError("export_column_unknown", name=", ".join(unknown) or "-", names=", ".join(self.columns))
+        columns = [self.columns[name] for name in names]
+        ids = array("q", self.changelist.queryset.values_list("pk", flat=True).iterator(chunk_size=10_000))
+        rows = ([column.cell(row, open_personal=personal) for column in columns] for row in self._rows(ids))
+        return Table(self.title, [column.label for column in columns], len(ids), rows)
+
+    def _rows(self, ids: array) -> Iterator[Model]:
+        """The rows by id. Each batch is a short query of its own: no cursor stays open, for which SQLite's writers and
+        PostgreSQL's vacuum would have to wait. A row that is gone by then is left out."""
+        rows = self.changelist.apply_select_related(self.changelist.root_queryset)
+        add_facts = getattr(self.changelist, "add_facts", lambda found: None)
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start : start + BATCH].tolist()
+            found = {row.pk: row for row in rows.filter(pk__in=batch)}
+            kept = [found[pk] for pk in batch if pk in found]
+            add_facts(kept)
+            yield from kept
+
+
+def admin_of(name: str) -> ModelAdmin:
+    """The admin of an exported list, which says what the list shows."""
+    return admin.site.get_model_admin(LISTS[name])
+
+
+def title_of(name: str) -> str:
+    """What pages call the list."""
+    return str(capfirst(LISTS[name]._meta.verbose_name_plural)) if name in LISTS else name
+
+
+def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
+    """All columns that can be chosen, the page's first.
+
+    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each.
+    """
+    shown = [name for name in model_admin.list_display if name != ACTION_CHECKBOX_NAME]
+    personal: dict = getattr(model_admin, "personal_columns", {})
+    more = [*getattr(model_admin, "export_fields", []), *personal]
+    return {
+        name: Column(name, _label(model_admin, name), _reader(model_admin, name), personal.get(name), name in shown)
+        for name in [*shown, *more]
+    }
+
+
+def _label(model_admin: ModelAdmin, name: str) -> str:
+    return str(capfirst(label_for_field(name, model_admin.model, model_admin)))
+
+
+def _reader(model_admin: ModelAdmin, name: str) -> Callable[[Any], Any]:
+    """How a column reads a row: a field of the model, or a method of its admin."""
+    try:
+        model_admin.opts.get_field(name)
+    except FieldDoesNotExist:
+        return getattr(model_admin, name)
+    return lambda row: field_value(row, name)
+
+
+def list_of(model: type[Model]) -> str | None:
+    """The name under which a model's list is exported."""
+    return next((name for name, listed in LISTS.items() if listed is model), None)
+
+
+def may_export(user, model_admin: ModelAdmin) -> bool:
+    """Whether the user may see the list and export lists."""
+    opts = model_admin.opts
+    return user.has_perm(f"{opts.app_label}.view_{opts.model_name}") and user.has_perm(PERMISSION)

@@ -1,0 +1,182 @@
+"""The list of exports: auditors see all, everybody else their own. A maker downloads the file from its page."""
+
+from urllib.parse import unquote_plus
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST, require_safe
+
+from orders.admin.cells import cut
+from orders.admin.chips import StateChip
+from orders.admin.filters import day_filter, word_filter
+from orders.admin.office.export_page import (
+    answer_download,
+    answer_judgement,
+    answer_new_export,
+    answer_stop,
+    may_download,
+)
+from orders.admin.office.exported_lists import LISTS, PERMISSION, admin_of, columns_of, title_of
+from orders.admin.personal import masked_text
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import attributions_of
+from orders.admin.time_cell import ago
+from orders.error_messages import say_why
+from orders.models import Export
+from orders.order_page.page_context import request_actor
+from orders.people import COMMAND, STAFF, actor_of
+from orders.services.office.exports import waiting_before, why_not_judge
+
+State = Export.State
+JUDGE = "orders.judge_export"
+BUSY = [State.WAITING, State.RUNNING]
+ListFilter = word_filter("list", _("list"), {
+    name: (format_lazy("{}", model._meta.verbose_name_plural), Q(list_name=name)) for name, model in LISTS.items()
+})  # fmt: skip
+PersonalFilter = word_filter("personal", _("personal data"), {
+    "yes": (_("Unmasked"), Q(personal=True)),
+    "no": (_("Masked"), Q(personal=False)),
+})  # fmt: skip
+
+
+@admin.register(Export)
+class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
+    list_display_links = ["what"]
+    list_filter = [ListFilter, PersonalFilter, "state", day_filter("created_at", _("exported at"), parameter="at")]
+    list_per_page = 50
+    sortable_by = []
+    search_fields = ["by"]  # shows the search box; get_search_results does the search
+    search_help_text = _("the whole user name of who exported")
+    change_form_template = "admin/orders/export.html"
+    readonly_fields = [
+        "what", "state_chip", "who", "rows", "personal_data", "why", "filter_link", "column_words", "judge",
+    ]  # fmt: skip
+    fields = [
+        "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",
+        "judge", "judged_at", "finished_at", "expires_at", "downloads",
+    ]  # fmt: skip
+
+    def heading(self, obj):
+        return f"{title_of(obj.list_name)} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
+
+    def has_view_permission(self, request, obj=None):
+        return super().has_view_permission(request, obj) or request.user.has_perm(PERMISSION)
+
+    def get_queryset(self, request):
+        """All exports for auditors without a limit, since a filter may name orders; else the user's own."""
+        rows, user = super().get_queryset(request), request.user
+        sees_all = user.has_perm("orders.view_export") and attributions_of(user) is None
+        return rows if sees_all else rows.filter(by=request_actor(request))
+
+    def history_view(self, request, object_id, extra_context=None):
+        """Refuses before it looks for the row, which is there only for its maker and auditors."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj is not None:
+            own = obj.by == request_actor(request)
+            context |= {
+                "export": obj,
+                "busy": obj.state in BUSY,
+                "before": waiting_before(obj) if obj.state == State.WAITING else 0,
+                "own": own,
+                "asked": obj.state == State.ASKED,
+                "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, by=request_actor(request)),
+                "downloadable": own and bool(obj.file) and may_download(request.user, obj),
+                "error": say_why(obj.error) if "code" in obj.error else "",
+            }
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def get_search_results(self, request, queryset, search_term):
+        account = search_term.strip()
+        return queryset.filter(by__in=[f"{STAFF}:{account}", f"{COMMAND}:{account}"]) if account else queryset, False
+
+    @admin.display(description=_("list"))
+    def what(self, obj):
+        return title_of(obj.list_name)
+
+    @admin.display(description=_("rows"))
+    def rows(self, obj):
+        if obj.state == State.DONE:
+            return f"{obj.written:,}"
+        return "-" if obj.total is None else f"{obj.written:,} / {obj.total:,}"
+
+    @admin.display(description=_("personal data"))
+    def personal_data(self, obj):
+        tone, word = ("amber", _("Unmasked")) if obj.personal else ("grey", _("Masked"))
+        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+
+    @admin.display(description=_("reason"))
+    def why(self, obj):
+        return cut(masked_text(obj.reason))
+
+    @admin.display(description=_("filter"))
+    def filter_words(self, obj):
+        return cut(masked_text(unquote_plus(obj.query)))
+
+    @admin.display(description=_("filter"))
+    def filter_link(self, obj):
+        """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
+        words = unquote_plus(obj.query)
+        if obj.list_name not in LISTS or masked_text(words) != words:
+            return self.filter_words(obj)
+        opts = admin_of(obj.list_name).opts
+        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+        title, words = _("The list as it is now"), words or _("everything")
+        return format_html('<a href="{}?{}" title="{}">{}</a>', url, obj.query, title, words)
+
+    @admin.display(description=_("columns"))
+    def column_words(self, obj):
+        columns = columns_of(admin_of(obj.list_name)) if obj.list_name in LISTS else {}
+        names = ((columns[name].label if name in columns else name,) for name in obj.columns)
+        return format_html_join(", ", "{}", names)
+
+    @admin.display(description=_("exported by"))
+    def who(self, obj):
+        return actor_of(obj.by)[0]
+
+    @admin.display(description=_("second person"))
+    def judge(self, obj):
+        return actor_of(obj.judged_by)[0] or "-"
+
+    @admin.display(description=_("exported at"))
+    def moment(self, obj):
+        return ago(obj.created_at)
+
+    # --- making and fetching
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("new/<slug:name>/", wrap(self.new_view), name="orders_export_new"),
+            path("<int:pk>/stop/", wrap(require_POST(self.stop_view)), name="orders_export_stop"),
+            path("<int:pk>/judge/", wrap(require_POST(self.judge_view)), name="orders_export_judge"),
+            path("<int:pk>/download/", wrap(require_safe(self.download_view)), name="orders_export_download"),
+            *super().get_urls(),
+        ]
+
+    def new_view(self, request, name: str):
+        return answer_new_export(request, self.admin_site, name)
+
+    def stop_view(self, request, pk: int):
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return answer_stop(request, get_object_or_404(self.get_queryset(request), pk=pk))
+
+    def judge_view(self, request, pk: int):
+        if not (self.has_view_permission(request) and request.user.has_perm(JUDGE)):
+            raise PermissionDenied
+        return answer_judgement(request, get_object_or_404(self.get_queryset(request), pk=pk))
+
+    def download_view(self, request, pk: int):
+        return answer_download(request, pk)

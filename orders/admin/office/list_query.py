@@ -1,0 +1,158 @@
+"""A list's filter as text: what stands in its address behind the `?`, or what `export --query` takes.
+
+`state=held` and `attribution=BJ` name a filter as people say it; the address's own names (`state__exact`) do too.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
+
+from django.contrib.admin.filters import (
+    BooleanFieldListFilter,
+    ChoicesFieldListFilter,
+    DateFieldListFilter,
+    RelatedFieldListFilter,
+    SimpleListFilter,
+)
+from django.contrib.admin.options import IncorrectLookupParameters, ModelAdmin
+from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, QueryDict
+
+from orders.admin.filters import DayFilter
+from orders.errors import ExportError
+
+MOST_PAIRS = 50
+MOST_NAMED = 40  # values that an error names
+LONGEST_NAMED = 80
+ALWAYS = (SEARCH_VAR, ORDER_VAR)
+REFUSED = (IncorrectLookupParameters, ValidationError)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A part of the filter: the name as it was given, the name in the address, and the value."""
+
+    given: str
+    name: str
+    value: str
+
+
+def read_query(model_admin: ModelAdmin, query: str) -> list[Condition]:
+    """The filter in the address's names. Raises ExportError, which names what is no filter of the list."""
+    own = dict(_own_names(model_admin))
+    accepted = {*own.values(), *ALWAYS, *_linked_by(model_admin)}
+    found = []
+    for given, value in _pairs(query):
+        name = own.get(given, given)
+        if name not in accepted and not any(name.startswith(f"{path}__") for path in own):
+            raise ExportError("export_filter_unknown", name=_cut(given), names=", ".join([*own, *ALWAYS]))
+        found.append(Condition(given, name, value))
+    return found
+
+
+def address_query(conditions: Sequence[Condition]) -> str:
+    """The filter as the list's address has it."""
+    return urlencode([(one.name, one.value) for one in conditions])
+
+
+def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
+    """The list under this filter, as the user sees it. Raises ExportError, which names the value that is wrong."""
+    try:
+        found = _build(model_admin, conditions, user)
+    except REFUSED as error:
+        wrong = _culprit(model_admin, conditions, user)
+        raise _no_such_value(_build(model_admin, [], user), wrong) from error
+    for one in conditions:
+        if one.name not in {*ALWAYS, *_linked_by(model_admin)}:
+            _check_value(found, one)
+    return found
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    query = query.removeprefix("?")
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_PAIRS)
+    except ValueError as error:
+        if not query:
+            return []
+        raise ExportError("export_query", query=_cut(query)) from error
+    for name, value in pairs:
+        if "\0" in name + value:
+            raise ExportError("export_value_unknown", name=_cut(name.replace("\0", "")), value="NUL", values="-")
+    return pairs
+
+
+def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
+    """(as people say it, as the address has it) of each filter of the list."""
+    for entry in model_admin.list_filter:
+        if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
+            yield entry.parameter_name, entry.parameter_name
+        else:
+            path = entry if isinstance(entry, str) else entry[0]
+            field = model_admin.opts.get_field(path)
+            yield path, f"{path}__{field.target_field.name}__exact" if field.remote_field else f"{path}__exact"
+
+
+def _linked_by(model_admin: ModelAdmin) -> Sequence[str]:
+    """Names that only links to the list have."""
+    return getattr(model_admin, "linked_by", ())
+
+
+def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
+    request = HttpRequest()
+    request.method, request.user, request.GET = "GET", user, QueryDict(mutable=True)
+    for one in conditions:
+        request.GET.appendlist(one.name, one.value)
+    return model_admin.get_changelist_instance(request)
+
+
+def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> Condition:
+    """Which part of the filter the list does not take, by trying each alone; the last one if only all together fail."""
+    for one in conditions:
+        try:
+            _build(model_admin, [one], user)
+        except REFUSED:
+            break
+    return one
+
+
+def _check_value(found: ChangeList, one: Condition) -> None:
+    """Django shows an empty list, or leaves the filter out, if a value is none of the filter's. That would be a wrong
+    file, so it is an error here."""
+    spec = _spec_of(found, one)
+    values = _values_of(spec, one.name) if spec else []
+    if values is not None and one.value not in values:
+        raise _no_such_value(found, one)
+
+
+def _no_such_value(found: ChangeList, one: Condition) -> ExportError:
+    spec = _spec_of(found, one)
+    values = (_values_of(spec, one.name) if spec else None) or []
+    days = ["YYYY-MM-DD"] if isinstance(spec, DayFilter | DateFieldListFilter) else []
+    words = _some([*(value for value in values if value != one.value), *days])
+    return ExportError("export_value_unknown", name=_cut(one.given), value=_cut(one.value), values=words)
+
+
+def _spec_of(found: ChangeList, one: Condition):
+    return next((spec for spec in found.filter_specs if one.name in spec.expected_parameters()), None)
+
+
+def _values_of(spec, full: str) -> list[str] | None:
+    """The values that a filter offers. None where any value is possible, which the filter judges itself."""
+    if full.endswith("__isnull"):
+        return ["True", "False", "1", "0"]
+    if isinstance(spec, SimpleListFilter | RelatedFieldListFilter):
+        return [str(value) for value, _label in spec.lookup_choices]
+    if isinstance(spec, ChoicesFieldListFilter):
+        return [str(value) for value, _label in spec.field.flatchoices]
+    return ["0", "1"] if isinstance(spec, BooleanFieldListFilter) else None
+
+
+def _some(values: list[str]) -> str:
+    more = len(values) - MOST_NAMED
+    return ", ".join(values[:MOST_NAMED]) + (f" (+{more})" if more > 0 else "") or "-"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_NAMED else text[:LONGEST_NAMED] + "…"

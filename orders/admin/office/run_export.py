@@ -1,0 +1,98 @@
+"""Makes the file of an export from the list that its row names: by a worker, or for a command."""
+
+import contextlib
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from django.contrib.auth import get_user_model
+from django.db import Error
+from django.utils import timezone
+
+from orders.admin.office.exported_lists import ExportedList
+from orders.errors import ExportError, OrderError
+from orders.models import Export
+from orders.people import STAFF, names_read_once
+from orders.services.office.exports import (
+    PART,
+    begin_export,
+    claim_export,
+    fail_export,
+    queue_next,
+    write_export,
+    write_file,
+)
+from orders.services.office.table_files import WRITERS, Cell
+
+
+def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:
+    """Writes a waiting export in a worker, with the rights that its maker has now. Says what came of it.
+
+    Running it twice, or while another process writes the same export, does no harm. Raises only what is our own fault.
+    """
+    row = claim_export(pk, now=now)
+    if row is None:
+        return f"export {pk}: nothing to do"
+    try:
+        with names_read_once():
+            found = ExportedList(row.list_name, row.query, maker_of(row))
+            done = write_export(row, found.table(row.columns, personal=row.personal), stop=stop)
+    except OrderError as error:
+        fail_export(row, error)
+        done = False
+    except Error:
+        raise  # the database is away, and the sweep queues it again
+    except Exception:
+        fail_export(row, ExportError("export_broken"))
+        raise
+    queue_next(before=now)
+    return f"export {pk}: {'done' if done else 'not done'}"
+
+
+def maker_of(row: Export):
+    """The account of whoever asked for it. Raises ExportError if it may not log in any more."""
+    kind, _colon, account = row.by.partition(":")
+    found = get_user_model().objects.filter(username=account, is_active=True, is_staff=True).first()
+    if kind != STAFF or found is None:
+        raise ExportError("export_not_allowed")
+    return found
+
+
+def export_to(
+    path: Path, *, list_name: str, query: str, personal: bool, reason: str, by: str,
+    on_progress: Callable[[int, int], None] = lambda written, total: None,
+) -> Export:  # fmt: skip
+    """Writes a list to a file outside of EXPORT_DIR, for a command: with all rights, and noted like any other export.
+
+    The suffix of `path` says the format. The file gets its name when it is whole. Raises ExportError, NotAllowedError
+    (no reason) and OSError (the file can't be written).
+    """
+    format = path.suffix.lower().removeprefix(".")
+    if format not in WRITERS:
+        raise ExportError("export_format", name=path.name, names=", ".join(WRITERS))
+    account = get_user_model()(username=by[:150], is_superuser=True)
+    found = ExportedList(list_name, query, account)
+    columns = found.usual_columns(personal=personal)
+    table = found.table(columns, personal=personal)
+    part = path.with_name(f".{path.name}{PART}")
+    written = 0
+
+    def told() -> Iterator[Sequence[Cell]]:
+        nonlocal written
+        for cells in table.rows:
+            yield cells
+            written += 1
+            on_progress(written, table.total)
+
+    try:
+        with names_read_once():
+            write_file(part, table, format=format, rows=told())
+        row = begin_export(
+            by=by, list_name=list_name, query=found.query, columns=columns, format=format, personal=personal,
+            reason=reason, scope=None, now=timezone.now(), written=written,
+        )  # fmt: skip
+        part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return row

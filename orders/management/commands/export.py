@@ -1,0 +1,46 @@
+"""`export LIST OUT.xlsx [--query ...] [--personal]`: writes a staff list to a file (contract section 5)."""
+
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from orders.admin.office.exported_lists import LISTS
+from orders.admin.office.run_export import export_to
+from orders.errors import OrderError
+from orders.management.actor import actor, add_by
+
+EVERY = 100_000
+
+
+class Command(BaseCommand):
+    """Shows all attributions. The export is noted like one from a page, with the name of the machine's user."""
+
+    help = "Writes a staff list as its page shows it under a filter, to an xlsx or csv file."
+
+    def add_arguments(self, parser):
+        parser.add_argument("list", choices=LISTS)
+        parser.add_argument("out", metavar="OUT.xlsx", type=Path, help="or OUT.csv; an existing file is replaced")
+        parser.add_argument(
+            "--query", default="", help="the list's filter as in its address, such as state=held&attribution=BJ"
+        )
+        parser.add_argument("--personal", action="store_true", help="with people's names, phones and mails unmasked")
+        parser.add_argument("--reason", default="command line", help="why; kept with the export")
+        add_by(parser)
+
+    def handle(self, *args, out, query, personal, reason, by, **options):
+        try:
+            row = export_to(
+                out, list_name=options["list"], query=query, personal=personal, reason=reason, by=actor(by),
+                on_progress=self.progress,
+            )  # fmt: skip
+        except OrderError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{out} can't be written: {error.strerror or error}") from error
+        rows = "1 row" if row.written == 1 else f"{row.written} rows"
+        self.stdout.write(f"{out}: {rows}, {'personal data unmasked' if personal else 'personal data masked'}")
+
+    def progress(self, written: int, total: int) -> None:
+        """A line every hundred thousand rows."""
+        if written % EVERY == 0:
+            self.stdout.write(f"{written} of {total} rows written so far")

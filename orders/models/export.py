@@ -1,0 +1,71 @@
+"""Exports of lists: who took what out of the desk, and the file for as long as it is kept (contract section 5)."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Export(models.Model):
+    """A staff list written to a file. The row is kept for good; the file in EXPORT_DIR until `expires_at`.
+
+    `by` is an actor such as `staff:ACCOUNT`. `query` is the list's filter as in its address. `scope` holds the letters
+    of the attributions that the maker was limited to, or null. `error` is a code with its parameters. `judged_by`
+    agreed to an export of personal data, or refused it, where the site wants a second person's word.
+    """
+
+    class State(models.TextChoices):
+        ASKED = "asked", _("Waits for a second person")
+        WAITING = "waiting", _("Waiting for a worker")
+        RUNNING = "running", _("Being written")
+        DONE = "done", _("Ready")
+        FAILED = "failed", _("Not made")
+
+    class Format(models.TextChoices):
+        XLSX = "xlsx", _("Excel (xlsx)")
+        CSV = "csv", _("Text (csv)")
+
+    by = models.CharField(_("exported by"), max_length=160)
+    created_at = models.DateTimeField(_("exported at"))
+    list_name = models.CharField(_("list"), max_length=32)
+    query = models.TextField(_("filter"), blank=True)
+    columns = models.JSONField(_("columns"), default=list)
+    format = models.CharField(_("file format"), max_length=8, choices=Format.choices)
+    personal = models.BooleanField(_("with personal data"), default=False)
+    reason = models.TextField(_("reason"), blank=True)
+    judged_by = models.CharField(_("second person"), max_length=160, blank=True)
+    judged_at = models.DateTimeField(_("judged at"), null=True, blank=True)
+    scope = models.JSONField(_("attributions"), null=True, blank=True)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
+    total = models.PositiveIntegerField(_("rows in all"), null=True, blank=True)
+    written = models.PositiveIntegerField(_("rows written"), default=0)
+    attempts = models.PositiveSmallIntegerField(_("times begun"), default=0)
+    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    error = models.JSONField(_("error"), default=dict, blank=True)
+    file = models.CharField(_("file"), max_length=80, blank=True)
+    size = models.PositiveBigIntegerField(_("size in bytes"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("kept until"), null=True, blank=True)
+    downloads = models.PositiveIntegerField(_("downloads"), default=0)
+
+    class Meta:
+        verbose_name = _("export")
+        verbose_name_plural = _("exports")
+        ordering = ["-pk"]
+        default_permissions = ["view"]
+        permissions = [
+            ("export_list", "Can export lists"),
+            ("judge_export", "Can agree to a colleague's export of personal data"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["state"], condition=models.Q(state="running"), name="one_export_is_written_at_a_time"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["by", "-id"], name="export_by"),
+            models.Index(
+                fields=["expires_at"], name="export_kept", condition=~models.Q(file="")
+            ),
+        ]  # fmt: skip
+
+    def __str__(self):
+        return f"{self.list_name} {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,58 @@
+"""A clerk takes a list out: from the filter to the file, and where it can be fetched again."""
+
+import openpyxl
+import pytest
+
+from tests.browser.browsing import overflow
+from tests.browser.pages import MAIN
+from tests.browser.test_access import findings
+
+FORM = "/admin/orders/export/new/orders/?state__exact=failed"
+
+
+def fetched(page, click, folder):
+    """The rows of the file that a click downloads."""
+    with page.expect_download() as download:
+        click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return list(openpyxl.load_workbook(path).active.iter_rows(values_only=True))
+
+
+def test_a_clerk_exports_what_the_list_shows_and_fetches_it_again(visit, tmp_path):
+    page = visit("clerk")
+    page.goto(MAIN["orders"] + "?state__exact=failed")
+    shown = [cell.split()[0] for cell in page.locator("#result_list th.field-number").all_inner_texts()]
+    page.get_by_role("link", name="导出", exact=True).click()
+    page.wait_for_url("**/export/new/orders/**")
+    rows = fetched(page, page.get_by_role("button", name="下载").click, tmp_path)
+    assert [row[0] for row in rows] == ["订单号", *shown]
+    page.get_by_role("link", name="导出记录").last.click()
+    page.locator("#result_list th a").first.click()
+    page.wait_for_url("**/change/")
+    assert fetched(page, page.get_by_role("link", name="下载", exact=True).click, tmp_path) == rows
+
+
+def test_people_s_data_need_a_reason(visit, tmp_path):
+    page = visit("clerk")
+    page.goto(FORM)
+    page.check("#id_personal")
+    page.get_by_role("button", name="下载").click()
+    page.wait_for_selector(".errorlist")
+    page.fill("#id_reason", "月度回访")
+    header = fetched(page, page.get_by_role("button", name="下载").click, tmp_path)[0]
+    assert "经办人电话" in header
+
+
+@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@pytest.mark.parametrize("address", [FORM, "/admin/orders/export/", "the export"])
+def test_the_pages_can_be_read_by_everybody(visit, tmp_path, size, scheme, address):
+    page = visit("keeper", size=size, scheme=scheme)
+    page.goto(FORM)
+    fetched(page, page.get_by_role("button", name="下载").click, tmp_path)
+    page.goto("/admin/orders/export/" if address == "the export" else address)
+    if address == "the export":
+        page.locator("#result_list th a").first.click()
+        page.wait_for_url("**/change/")
+    assert (page.faults, overflow(page)) == ([], 0)
+    assert findings(page) == []

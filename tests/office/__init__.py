@@ -1,0 +1,1 @@
+"""What the office takes out of the desk."""

@@ -1,0 +1,29 @@
+"""Exports in a folder of the test, read back."""
+
+import csv
+import io
+
+import openpyxl
+import pytest
+
+from tests.admin.conftest import member  # noqa: F401  a fixture
+
+
+@pytest.fixture(autouse=True)
+def export_dir(settings, tmp_path):
+    settings.EXPORT_DIR = tmp_path / "exports"
+    return settings.EXPORT_DIR
+
+
+def read_xlsx(file):
+    """The first sheet as a list of dicts by header."""
+    header, *rows = openpyxl.load_workbook(file).active.iter_rows(values_only=True)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def read_csv(text):
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def body(response):
+    return io.BytesIO(b"".join(response.streaming_content))

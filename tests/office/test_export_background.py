@@ -1,0 +1,247 @@
+"""Exports that a worker writes: with progress, once, and again from nothing where a worker died."""
+
+import datetime
+import itertools
+
+import pytest
+from django.db import OperationalError
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from integrations import tasks
+from orders.admin.office.exported_lists import ExportedList
+from orders.models import Export
+from orders.services.office import exports
+from orders.services.office.exports import LeftError, Table, claim_export, resume_exports, write_export
+from tests import factories as make
+from tests.office.conftest import body, read_xlsx
+
+pytestmark = pytest.mark.django_db
+DEAD = exports.LEASE + datetime.timedelta(seconds=1)
+
+
+@pytest.fixture
+def staff(member):
+    return member("业务人员")
+
+
+@pytest.fixture
+def waiting(staff):
+    """`waiting()`: an export of all orders that `staff` has asked for."""
+
+    def begin(**facts):
+        usual = {
+            "by": f"staff:{staff.person.username}", "list_name": "orders", "query": "", "columns": ["number"],
+            "format": "xlsx", "personal": False, "reason": "", "scope": None,
+        }  # fmt: skip
+        return exports.begin_export(**usual | {"now": timezone.now()} | facts)
+
+    return begin
+
+
+def state(row):
+    row.refresh_from_db()
+    return row.state
+
+
+def files(folder):
+    return sorted(path.name for path in folder.glob("*"))
+
+
+def test_a_worker_writes_it_and_its_maker_fetches_it(staff, waiting, export_dir):
+    numbers = {make.OrderFactory().number for _ in range(3)}
+    row = waiting()
+    tasks.export(row.pk)
+    assert (state(row), row.written, row.total) == ("done", 3, 3)
+    found = read_xlsx(body(staff.get(reverse("admin:orders_export_download", args=[row.pk]))))
+    assert {line["订单号"] for line in found} == numbers
+    assert files(export_dir) == [row.file]
+
+
+def test_a_task_that_comes_twice_does_nothing(waiting, export_dir):
+    row = waiting()
+    tasks.export(row.pk)
+    before = (export_dir / Export.objects.get().file).stat().st_mtime_ns
+    assert tasks.export(row.pk) == f"export {row.pk}: nothing to do"
+    assert (export_dir / Export.objects.get().file).stat().st_mtime_ns == before
+
+
+def test_a_dead_worker_s_export_begins_again(waiting, export_dir, clock):
+    make.OrderFactory()
+    row = waiting()
+    assert claim_export(row.pk, now=timezone.now()).attempts == 1  # and then it dies
+    export_dir.mkdir()
+    (export_dir / f"export-{row.pk}-1.xlsx.part").write_bytes(b"half")
+    assert tasks.export(row.pk) == f"export {row.pk}: nothing to do"  # its lease has not run out
+    clock.shift(DEAD)
+    resume_exports(now=timezone.now())
+    assert OrmQ.objects.count() == 1
+    tasks.export(row.pk)
+    assert (state(row), row.attempts, row.written) == ("done", 2, 1)
+    assert files(export_dir) == [f"export-{row.pk}-2.xlsx"]
+
+
+def test_who_was_only_slow_leaves_no_second_file(waiting, export_dir, clock):
+    """The first worker stands still while it writes, and another one takes over; then the first goes on."""
+    row = waiting()
+    slow = claim_export(row.pk, now=timezone.now())
+
+    def rows():
+        yield ["a"]
+        clock.shift(DEAD)
+        tasks.export(row.pk)
+        yield ["b"]
+
+    assert write_export(slow, Table("x", ["a"], 2, rows())) is False
+    assert (state(row), row.attempts, row.file) == ("done", 2, f"export-{row.pk}-2.xlsx")
+    assert files(export_dir) == [row.file]
+
+
+def test_one_is_written_at_a_time_the_others_wait(staff, waiting):
+    first, second, third = waiting(), waiting(), waiting()
+    claim_export(first.pk, now=timezone.now())
+    assert tasks.export(second.pk) == f"export {second.pk}: nothing to do"
+    assert state(second) == "waiting"
+    page = staff.get(reverse("admin:orders_export_change", args=[third.pk])).content.decode()
+    assert "前面还有 2 个导出" in page
+
+
+def test_the_next_is_queued_when_one_is_over(waiting, clock):
+    first, second = waiting(), waiting()
+    clock.shift(1)
+    tasks.export(first.pk)
+    assert OrmQ.objects.count() == 1
+    tasks.export(second.pk)
+    assert (state(first), state(second)) == ("done", "done")
+
+
+def test_a_waiting_one_whose_task_was_lost_is_found_by_the_sweep(waiting, clock):
+    waiting()
+    resume_exports(now=timezone.now())
+    assert OrmQ.objects.count() == 0  # a request may be writing it itself
+    clock.shift(exports.LOST + datetime.timedelta(seconds=1))
+    resume_exports(now=timezone.now())
+    assert OrmQ.objects.count() == 1
+
+
+def test_a_worker_that_has_to_end_gives_it_back(waiting, export_dir, monkeypatch):
+    monkeypatch.setattr(exports, "RENEW_SECONDS", 0)
+    row = claim_export(waiting().pk, now=timezone.now())
+    assert write_export(row, Table("x", ["a"], 10**6, itertools.repeat(["a"])), stop=lambda: True) is False
+    assert state(row) == "waiting"
+    assert files(export_dir) == []
+
+
+def test_its_maker_stops_it_while_it_is_written(staff, waiting, export_dir, monkeypatch):
+    monkeypatch.setattr(exports, "RENEW_SECONDS", 0)
+    row = claim_export(waiting().pk, now=timezone.now())
+    address = reverse("admin:orders_export_stop", args=[row.pk])
+
+    def rows():
+        yield ["a"]
+        assert 'form="stop-form"' in staff.get(reverse("admin:orders_export_change", args=[row.pk])).content.decode()
+        staff.post(address)
+        yield from itertools.repeat(["b"])
+
+    assert write_export(row, Table("x", ["a"], 10**6, rows())) is False
+    assert (state(row), row.error) == ("failed", {"code": "export_stopped"})
+    assert files(export_dir) == []
+    assert "导出已经结束" in staff.post(address, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("role, status", [("业务人员", 404), ("管理员", 302)])
+def test_nobody_else_stops_it(waiting, member, role, status):
+    row = waiting()
+    assert member(role).post(reverse("admin:orders_export_stop", args=[row.pk])).status_code == status
+    assert state(row) == "waiting"
+
+
+def test_progress_is_noted_while_it_is_written(staff, waiting, monkeypatch):
+    monkeypatch.setattr(exports, "RENEW_SECONDS", 0)
+    row = claim_export(waiting().pk, now=timezone.now())
+    pages = []
+
+    def rows():
+        for number in range(1200):
+            if number == 1100:
+                pages.append(staff.get(reverse("admin:orders_export_change", args=[row.pk])).content.decode())
+            yield ["a"]
+
+    assert write_export(row, Table("x", ["a"], 1200, rows()))
+    assert '<progress max="1200" value="1000">' in pages[0]
+
+
+def test_one_that_kills_its_workers_is_given_up(waiting, clock):
+    row = waiting()
+    for _ in range(exports.MOST_ATTEMPTS):
+        assert claim_export(row.pk, now=timezone.now())
+        clock.shift(DEAD)
+    tasks.export(row.pk)
+    assert (state(row), row.error["code"]) == ("failed", "export_given_up")
+
+
+@pytest.mark.parametrize("lose", [
+    lambda user: user.groups.clear(),
+    lambda user: type(user).objects.filter(pk=user.pk).update(is_active=False),
+    lambda user: user.delete(),
+])  # fmt: skip
+def test_the_maker_s_rights_at_that_moment_count(staff, waiting, lose, export_dir):
+    row = waiting()
+    lose(staff.person)
+    tasks.export(row.pk)
+    assert (state(row), row.error) == ("failed", {"code": "export_not_allowed"})
+    assert not export_dir.exists()
+
+
+def test_the_maker_s_attributions_at_that_moment_count(staff, waiting):
+    make.OrderFactory(attribution_id="SH")
+    row = waiting()
+    make.limit_to(staff.person, ["BJ"])
+    tasks.export(row.pk)
+    assert (state(row), row.written) == ("done", 0)
+
+
+@pytest.mark.parametrize("facts, code", [
+    ({"query": "gone=1"}, "export_filter_unknown"),
+    ({"query": "state__exact=gone"}, "export_value_unknown"),
+    ({"columns": ["gone"]}, "export_column_unknown"),
+    ({"list_name": "gone"}, "export_list_unknown"),
+])  # fmt: skip
+def test_what_a_new_version_does_not_know_any_more_is_told(staff, waiting, facts, code):
+    row = waiting(**facts)
+    tasks.export(row.pk)
+    assert (state(row), row.error["code"]) == ("failed", code)
+    page = staff.get(reverse("admin:orders_export_change", args=[row.pk]))
+    assert "文件未生成" in page.content.decode()
+
+
+def test_a_database_that_goes_away_leaves_it_for_later(waiting, monkeypatch, clock):
+    row = waiting()
+
+    def away(*args, **kwargs):
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ExportedList, "table", away)
+        assert tasks.export(row.pk) == "the database is away"
+    assert state(row) == "running"
+    clock.shift(DEAD)
+    tasks.export(row.pk)
+    assert state(row) == "done"
+
+
+def test_a_row_that_is_gone_meanwhile_is_left_out(staff):
+    rows = [make.OrderDomainFactory().order for _ in range(3)]
+    table = ExportedList("orders", "", staff.person).table(["number"], personal=False)
+    type(rows[1]).objects.filter(pk=rows[1].pk).update(number="CHANGED")
+    rows[0].domains.all().delete()
+    rows[0].delete()
+    assert {cells[0] for cells in table.rows} == {"CHANGED", rows[2].number}
+
+
+def test_whoever_lost_the_lease_is_stopped_at_the_next_look(waiting):
+    row = claim_export(waiting().pk, now=timezone.now())
+    Export.objects.filter(pk=row.pk).update(attempts=9)
+    with pytest.raises(LeftError):
+        exports._renew(row, exports.LEASE)

@@ -1,0 +1,251 @@
+"""The button on each list, the form, the file, and who may fetch it again."""
+
+import datetime
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from orders.admin.office.exported_lists import LISTS
+from orders.models import Export, OrderEvent
+from orders.services.office import exports
+from tests import factories as make
+from tests.admin.rows import of_order
+from tests.office.conftest import body, read_csv, read_xlsx
+
+pytestmark = pytest.mark.django_db
+COLUMNS = ["number", "customer", "state_chip"]
+FORM = {"format": "xlsx", "columns": COLUMNS}
+
+
+def new(name, query=""):
+    return reverse("admin:orders_export_new", args=[name]) + (f"?{query}" if query else "")
+
+
+def of(page, row):
+    return reverse(f"admin:orders_export_{page}", args=[row.pk])
+
+
+def exported(client, query="", name="orders", **form):
+    """The rows of the file that the form answers with."""
+    response = client.post(new(name, query), FORM | form)
+    assert response.status_code == 200
+    return read_xlsx(body(response))
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_each_list_has_the_button_and_each_form_gives_a_file(member, name):
+    of_order(make.OrderFactory(attribution_id="BJ"))
+    staff, opts = member("业务人员"), LISTS[name]._meta
+    page = staff.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")).content.decode()
+    assert f'href="{new(name)}?"' in page
+    form = staff.get(new(name)).context["form"]
+    response = staff.post(new(name), {"format": "xlsx", "columns": form["columns"].initial})
+    assert response["Content-Disposition"].startswith("attachment; filename")
+    assert read_xlsx(body(response))
+
+
+def test_the_button_keeps_the_filter(member):
+    make.OrderFactory(number="B1", state="held", held_because="files", attribution_id="SH")
+    make.OrderFactory(number="B2", state="held", held_because="files", attribution_id="BJ")
+    make.OrderFactory(number="A1", state="held", held_because="files", attribution_id="BJ")
+    staff, query = member("业务人员"), "q=B&state__exact=held&attribution__letters__exact=BJ&o=-0&p=1"
+    page = staff.get(reverse("admin:orders_order_changelist") + f"?{query}").content.decode()
+    [link] = [part.split('"')[1] for part in page.split("<a ") if 'class="export"' in part for part in [part[15:]]]
+    address = link.replace("&amp;", "&")
+    shown = staff.get(address).content.decode()
+    assert all(word in shown for word in ("搜索 B", "状态 已挂起", "归属 BJ", "1 行"))
+    assert [row["订单号"] for row in read_xlsx(body(staff.post(address, FORM)))] == ["B2"]
+
+
+def test_csv_and_the_columns_that_were_chosen(member):
+    order = make.OrderFactory(enterprise_name="@云帆")
+    response = member("业务人员").post(new("orders"), FORM | {"format": "csv"})
+    [row] = read_csv(body(response).read().decode())
+    assert row == {"订单号": order.number, "客户": "'@云帆", "状态": "处理中"}
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+def test_a_person_exports_only_their_attributions(member):
+    own = make.OrderFactory(attribution_id="BJ")
+    make.OrderFactory(attribution_id="SH")
+    make.OrderFactory(attribution_id=None)
+    assert [row["订单号"] for row in exported(member("业务人员", letters=["BJ"]))] == [own.number]
+    assert exported(member("业务人员", letters=["BJ"]), "attribution__letters__exact=BJ")
+    assert Export.objects.first().scope == ["BJ"]
+
+
+def test_personal_data_need_the_tick_and_a_reason(member):
+    make.OrderFactory(oper_user="欧阳三", oper_tel="13712345678")
+    staff, people = member("业务人员"), {"columns": ["number", "oper_user", "oper_tel"]}
+    [row] = exported(staff, **people)
+    assert (row["操作人"], row["经办人电话"]) == ("欧**", "137***78")
+    refused = staff.post(new("orders"), FORM | people | {"personal": "on", "reason": "  "})
+    assert "请说明个人信息的用途" in refused.content.decode()
+    [row] = exported(staff, personal="on", reason="月度回访", **people)
+    assert (row["操作人"], row["经办人电话"]) == ("欧阳三", "13712345678")
+    assert Export.objects.filter(personal=True, reason="月度回访").count() == 1
+    assert OrderEvent.objects.filter(kind="personal_data_seen").count() == 1
+
+
+def test_the_tick_alone_takes_all_columns_with_people(member):
+    make.OrderFactory(oper_tel="13712345678")
+    [row] = exported(member("业务人员"), personal="on", reason="x")
+    assert row["经办人电话"] == "13712345678"
+
+
+def test_who_may_not_see_people_gets_them_masked_whatever_is_posted(member):
+    make.OrderFactory(oper_tel="13712345678")
+    engineer = member("工程师")
+    assert 'name="personal"' not in engineer.get(new("orders")).content.decode()
+    [row] = exported(engineer, personal="on", reason="x", columns=["oper_tel"])
+    assert row == {"经办人电话": "137***78"}
+    assert not Export.objects.get().personal
+
+
+@pytest.mark.parametrize("query", ["colour=red", "state__exact=nosuch", "oper_tel__startswith=137", "q=%00",
+                                   "start=never", "state", "incident=99999999999999999999", "o=zz.1.-9", "p=0",
+                                   "attribution__letters__exact=%2527", "&&", "q=" + "长" * 10_000])  # fmt: skip
+def test_rubbish_in_the_address_is_no_server_error(member, query):
+    make.OrderFactory()
+    staff = member("业务人员")
+    for response in (staff.get(new("orders", query)), staff.post(new("orders", query), FORM)):
+        assert response.status_code in {200, 302}
+
+
+def test_a_filter_that_the_list_does_not_know_leads_back_with_its_name(member):
+    answer = member("业务人员").get(new("orders", "state__exact=nosuch"), follow=True)
+    assert answer.redirect_chain == [(reverse("admin:orders_order_changelist"), 302)]
+    assert "筛选项 state__exact 没有取值 nosuch" in answer.content.decode()
+
+
+@pytest.mark.parametrize("form", [{}, {"format": "pdf"}, {"columns": []}, {"columns": ["content"]}])
+def test_a_wrong_form_comes_back_with_its_error(member, form):
+    response = member("业务人员").post(new("orders"), FORM | form if form else {})
+    assert response.status_code == 200
+    assert 'class="errorlist"' in response.content.decode()
+    assert not Export.objects.exists()
+
+
+def test_a_list_that_is_none(member):
+    assert member("业务人员").get(new("users")).status_code == 404
+
+
+def test_its_maker_downloads_it_again_and_nobody_else(member, client):
+    make.OrderFactory()
+    staff = member("业务人员")
+    exported(staff)
+    row = Export.objects.get()
+    again = staff.get(of("download", row))
+    assert len(read_xlsx(body(again))) == 1
+    assert "filename*=utf-8''%E8%AE%A2%E5%8D%95-" in again["Content-Disposition"]
+    assert of("download", row) in staff.get(of("change", row)).content.decode()
+    row.refresh_from_db()
+    assert row.downloads == 2
+    auditor = member("审计员")
+    assert auditor.get(of("download", row)).status_code == 404
+    assert "只有导出人可以下载文件" in auditor.get(of("change", row)).content.decode()
+
+
+def test_auditors_see_all_exports_others_their_own(member):
+    mine = make.ExportFactory(by="staff:me", query="state__exact=held&q=13712345678")
+    other = make.ExportFactory(by="command:root", personal=True, reason="查 13712345678", columns=["number", "gone"])
+
+    def listed(client, query=""):
+        return set(client.get(reverse("admin:orders_export_changelist") + query).context["cl"].result_list)
+
+    assert listed(member("审计员")) == {mine, other}
+    assert listed(member("审计员"), "?personal=yes") == {other}
+    assert listed(member("审计员"), "?q=me") == {mine}
+    assert listed(member("审计员", letters=["BJ"])) == set()  # a filter may name orders
+    assert listed(member("业务人员")) == set()
+    for row in (mine, other):
+        page = member("审计员").get(of("change", row)).content.decode()
+        assert "13712345678" not in page
+    assert "订单号, gone" in page
+
+
+@pytest.mark.parametrize("lose", [
+    lambda user: user.groups.set(Group.objects.filter(name="工程师")),
+    lambda user: user.groups.clear(),
+    lambda user: make.limit_to(user, ["BJ"]),
+])  # fmt: skip
+def test_who_lost_a_right_downloads_no_more(member, lose):
+    make.OrderFactory()
+    staff = member("业务人员")
+    exported(staff, personal="on", reason="x")
+    lose(staff.person)
+    row = Export.objects.get()
+    assert staff.get(of("download", row)).status_code == 403
+    assert of("download", row) not in staff.get(of("change", row)).content.decode()
+
+
+def test_a_file_is_kept_for_seven_days(member, clock, export_dir):
+    make.OrderFactory()
+    staff = member("业务人员")
+    exported(staff)
+    row = Export.objects.get()
+    part = export_dir / "export-9-9.xlsx.part"
+    part.write_bytes(b"x")
+    assert row.expires_at == timezone.now() + datetime.timedelta(days=7)
+    exports.remove_old_files(now=row.expires_at)
+    assert (export_dir / row.file).exists()
+    assert exports.remove_old_files(now=row.expires_at + datetime.timedelta(seconds=1)) == 1
+    assert [path.name for path in export_dir.iterdir() if path.suffix == ".xlsx"] == []
+    row.refresh_from_db()
+    assert (row.file, row.state) == ("", "done")
+    assert staff.get(of("download", row)).status_code == 404
+    assert "文件已不再保留" in staff.get(of("change", row)).content.decode()
+
+
+def test_a_file_that_is_gone_is_no_server_error(member, export_dir):
+    make.OrderFactory()
+    staff = member("业务人员")
+    exported(staff)
+    row = Export.objects.get()
+    (export_dir / row.file).unlink()
+    assert staff.get(of("download", row)).status_code == 404
+    assert exports.remove_old_files(now=row.expires_at + datetime.timedelta(days=1)) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told(member, settings, tmp_path):
+    (tmp_path / "file").write_text("x")
+    settings.EXPORT_DIR = tmp_path / "file" / "exports"
+    make.OrderFactory()
+    answer = member("业务人员").post(new("orders"), FORM, follow=True).content.decode()
+    assert "文件未生成" in answer
+    assert Export.objects.get().state == "failed"
+
+
+def test_beyond_the_limit_a_worker_writes_it(member, monkeypatch):
+    monkeypatch.setattr("orders.admin.office.export_page.AT_ONCE", 2)
+    for _ in range(3):
+        make.OrderFactory()
+    staff = member("业务人员")
+    assert "开始生成" in staff.get(new("orders")).content.decode()
+    answer = staff.post(new("orders"), FORM, follow=True)
+    row = Export.objects.get()
+    assert answer.redirect_chain == [(of("change", row), 302)]
+    assert 'http-equiv="refresh"' in answer.content.decode()
+    assert OrmQ.objects.count() == 1
+    assert row.state == "waiting"
+
+
+def test_the_form_asks_the_same_however_long_the_list(member):
+    staff = member("业务人员", letters=["BJ"])
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert staff.get(new("orders")).status_code == 200
+        return len(captured)
+
+    make.OrderFactory()
+    queries()
+    few = queries()
+    for _ in range(30):
+        make.OrderFactory()
+    assert queries() == few <= 14

@@ -1,0 +1,81 @@
+"""Files of tables: text stays text, sheets have a limit, and nothing that comes in makes the file unreadable."""
+
+import csv
+import datetime
+import tempfile
+
+import openpyxl
+import pytest
+
+from orders.services.office.table_files import LONGEST_TEXT, clean, write_csv, write_xlsx
+
+WHEN = datetime.datetime(2026, 11, 25, 14, 2, 3)
+
+
+def xlsx(path, header, rows, **how):
+    write_xlsx(path, header, rows, title="订单", **how)
+    return openpyxl.load_workbook(path)
+
+
+def values(sheet):
+    return [[cell.value for cell in row] for row in sheet.iter_rows()]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+86", "-1", "@SUM(A1)", "=", "#REF!", "#N/A", '=HYPERLINK("http://x")'])
+def test_a_text_that_looks_like_a_formula_is_text(tmp_path, text):
+    cell = xlsx(tmp_path / "t.xlsx", [text], [[text]]).active["A2"]
+    assert (cell.value, cell.data_type) == (text, "s")
+
+
+def test_numbers_days_and_times_stay_what_they_are(tmp_path):
+    book = xlsx(tmp_path / "t.xlsx", list("abcd"), [[7, datetime.date(2026, 11, 25), WHEN, None]])
+    assert values(book.active)[1] == [7, datetime.datetime(2026, 11, 25), WHEN, None]
+
+
+@pytest.mark.parametrize("rows, sheets", [(0, [0]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])])
+def test_a_further_sheet_begins_with_the_header(tmp_path, rows, sheets):
+    book = xlsx(tmp_path / "t.xlsx", ["编号"], ([n] for n in range(rows)), per_sheet=3)
+    assert [sheet.max_row - 1 for sheet in book] == sheets
+    assert [sheet["A1"].value for sheet in book] == ["编号"] * len(sheets)
+    assert [row[0] for sheet in book for row in values(sheet)[1:]] == list(range(rows))
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\x0b", "\x1f", "\ud800", "\ufffe\uffff"])
+def test_what_xml_cannot_hold_is_replaced(tmp_path, text):
+    found = xlsx(tmp_path / "t.xlsx", ["a"], [[text]]).active["A2"].value
+    assert found == clean(text)
+    assert "\ufffd" in found
+
+
+@pytest.mark.parametrize("text", ["甲" * 40_000, "😀" * 20_000, "a" * LONGEST_TEXT + "b"])
+def test_a_long_text_is_cut_to_what_a_cell_holds(text):
+    found = clean(text)
+    assert len(found.encode("utf-16-le")) // 2 <= LONGEST_TEXT
+    assert found.endswith("…")
+    assert text.startswith(found[:-1])
+
+
+def test_a_text_that_just_fits_stays_whole():
+    assert clean("甲" * LONGEST_TEXT) == "甲" * LONGEST_TEXT
+
+
+def test_csv(tmp_path):
+    path = tmp_path / "t.csv"
+    write_csv(path, ["甲", "=乙"], [["=1", "+86"], ["-1", "@a"], [-1, WHEN], ["a,\nb", None], ["'x", 'q"']])
+    assert path.read_bytes().startswith("\ufeff甲".encode())
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["甲", "'=乙"], ["'=1", "'+86"], ["'-1", "'@a"], ["-1", "2026-11-25 14:02:03"],
+                    ["a,\nb", ""], ["'x", 'q"']]  # fmt: skip
+
+
+def test_nothing_is_left_behind_by_rows_that_fail(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def rows():
+        yield [1]
+        raise RuntimeError("gone")
+
+    with pytest.raises(RuntimeError):
+        write_xlsx(tmp_path / "t.xlsx", ["a"], rows(), title="x")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("openpyxl")] == []
