@@ -15,11 +15,13 @@ from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
 from integrations.reconciliation import Comparison, Scope
 from integrations.worker.heartbeat import beat, forget_dead
+from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.office.search_index import index_orders
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses
@@ -29,6 +31,7 @@ from orders.services.usage import ask_for_usage
 logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
+INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # of indexing behind a drain, and behind the sweep's
 PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
 
 
@@ -61,7 +64,24 @@ def drain(settle: bool = False) -> str:
     report = run_drain()
     if report.again:
         wake()
+    index_search(INDEX_SECONDS)
     return f"{report.tried} tried, {report.done} done"
+
+
+def index_search(seconds: float) -> int:
+    """Indexes orders for the search, where no other process does. Returns how many. Delivery does not depend on it."""
+    lease = Lease("search")
+    if not lease.is_free() or not lease.take():
+        return 0
+    try:
+        return index_orders(now=timezone.now(), seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.take())
+    except Exception as error:
+        if is_away(error):
+            raise
+        logger.exception("orders can't be indexed for the search")
+        return 0
+    finally:
+        lease.give_back()
 
 
 @unless_away
@@ -79,7 +99,9 @@ def sweep() -> str:
             if is_away(error):
                 raise
             logger.exception("the sweep's %s failed", part.__name__)
-    return drain()
+    told = drain()
+    index_search(INDEX_SWEEP_SECONDS)
+    return told
 
 
 def start_due(*, now: datetime.datetime) -> list[str]:

@@ -1,6 +1,7 @@
 """The data model: orders, their steps and records, and their history."""
 
 from orders.models.billing import BillingRecord, TrialUsage
+from orders.models.customer import Customer, IndexedOrder, SearchPiece, SearchProgress
 from orders.models.dispatch import Attempt, Dispatch
 from orders.models.event import OrderEvent
 from orders.models.inbound import AcceptedCall, InboundMessage
@@ -20,10 +21,12 @@ __all__ = [
     "BillingRecord",
     "BpmDispatch",
     "Conflict",
+    "Customer",
     "Difference",
     "Dispatch",
     "InboundMessage",
     "Incident",
+    "IndexedOrder",
     "Order",
     "OrderDomain",
     "OrderEvent",
@@ -31,6 +34,8 @@ __all__ = [
     "Pause",
     "Province",
     "Reconciliation",
+    "SearchPiece",
+    "SearchProgress",
     "ServiceType",
     "Timeline",
     "TrialClaim",
