@@ -25,6 +25,8 @@ def order_status(order: Order) -> dict:
         "incidents": [_trouble(row) for row in order.troubles.unresolved().select_related("incident")],
         "approvals": [_approval(row) for row in order.approvals.all()],
         "schedule": _schedule(order),
+        "customer": order.enterprise_name or None,
+        "enterprise_id": order.enterprise_id or None,
     }
 
 
