@@ -16,11 +16,13 @@ from orders.admin import (  # importing them registers the pages
     reference,
     timeline,
 )
+from orders.admin.office import customer
 
 __all__ = [
     "approvals",
     "billing",
     "conflict",
+    "customer",
     "dispatch",
     "event",
     "files",

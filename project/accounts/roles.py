@@ -8,6 +8,7 @@ ORDERS = [
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "pause",
+    "customer",
 ]  # fmt: skip
 READ = [
     *(f"orders.view_{model}" for model in ORDERS),

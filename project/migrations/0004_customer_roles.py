@@ -1,0 +1,13 @@
+"""Gives the roles the right to see customers, as project.accounts.roles has it."""
+
+import importlib
+
+from django.db import migrations
+
+make_roles = importlib.import_module("project.migrations.0003_roles").make_roles
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("project", "0003_roles"), ("orders", "0004_customers")]
+    operations = [migrations.RunPython(make_roles, migrations.RunPython.noop)]
