@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 LONGEST = 48  # characters of a piece that is not the whole text
-LEAST_ASCII, LEAST = 3, 2  # characters of a term
+LEAST = 2  # characters of a term that is not ASCII
 END = b"\xff"  # behind every text in UTF-8
 
 
@@ -35,14 +35,12 @@ def folded(text: str) -> str:
     return text.strip().casefold()
 
 
-def least(every: int) -> int:
-    """How many ASCII characters a term needs, if a text is stored at every third, fourth ... character."""
-    return max(every, LEAST_ASCII)
+def is_long_enough(term: str, every: int) -> bool:
+    """Whether a term can be looked up in texts that are stored at every third, fourth ... character. It is folded.
 
-
-def is_long_enough(term: str, every: int = LEAST_ASCII) -> bool:
-    """Whether such a term can be looked up. It is folded."""
-    return len(term) >= (least(every) if term.isascii() else LEAST)
+    Each lookup has two characters at least, so that it reads a small part of the index.
+    """
+    return len(term) > (every if term.isascii() else LEAST - 1)
 
 
 def pieces_of(text: str, every: int) -> Iterator[Piece]:
@@ -61,7 +59,7 @@ def whole_piece(text: str) -> Piece:
 
 def lookups_of(term: str, every: int) -> list[Lookup]:
     """Where to look for a term within texts. It is folded and long enough."""
-    places = range(min(every, len(term))) if term.isascii() else range(1)
+    places = range(every if term.isascii() else 1)
     return [_lookup(term[place : place + LONGEST], term[:place]) for place in places]
 
 

@@ -28,7 +28,7 @@ def search_orders(rows, term: str):
     if LOOKS_LIKE_AN_ID.fullmatch(term):
         return rows.filter(_by_id(term))
     customers = customers_meant(term)
-    return rows.filter(indexed__customer__in=customers) if customers else rows.filter(_by_name(term))
+    return rows.filter(_by_name(term) if customers == [] else Q(indexed__customer__in=customers))
 
 
 def _by_name(term: str) -> Q:
@@ -63,7 +63,8 @@ def search_by_order(rows, term: str, *, order: str = "order", domain: str = ""):
     term = term.strip()
     if not term:
         return rows
-    if customers := customers_meant(term):
+    customers = customers_meant(term)
+    if customers != []:
         return rows.filter(**{f"{order}__indexed__customer__in": customers})
     numbers = Order.objects.filter(number__startswith=term).order_by().values_list("pk", flat=True)
     few = list(numbers[: FEW + 1])

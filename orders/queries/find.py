@@ -8,6 +8,8 @@ Rows are taken from the querysets that callers give, which hold what the reader 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -17,7 +19,8 @@ from orders.pieces import Lookup, beginning, folded, is_long_enough, lookups_of,
 from orders.services.office.search_index import EVERY
 
 Kind = SearchPiece.Kind
-CANDIDATES = 1000
+CANDIDATES = 250
+KEYS = 200  # domains that are asked for at once
 LARGE = ["content", "given"]
 
 
@@ -32,14 +35,17 @@ class Found:
 NOTHING = Found([])
 
 
+def _pieces(kind: Kind, lookup: Lookup) -> Q:
+    found = Q(kind=kind, piece__gte=lookup.first, piece__lt=lookup.end)
+    return found & Q(before__endswith=lookup.before) if lookup.before else found
+
+
 def _targets(kind: Kind, lookups: Iterable[Lookup]) -> tuple[list[int], bool]:
     """The ids behind at most CANDIDATES places, and whether there are more."""
     found: dict[int, None] = {}
     for one in lookups:
-        rows = SearchPiece.objects.filter(kind=kind, piece__gte=one.first, piece__lt=one.end)
-        rows = rows.filter(before__endswith=one.before) if one.before else rows
-        rows = rows.order_by("kind", "piece", "before", "target").values_list("target", flat=True)
-        found |= dict.fromkeys(rows[: CANDIDATES + 1 - len(found)])
+        rows = SearchPiece.objects.filter(_pieces(kind, one)).order_by("kind", "piece", "before", "target")
+        found |= dict.fromkeys(rows.values_list("target", flat=True)[: CANDIDATES + 1 - len(found)])
         if len(found) > CANDIDATES:
             return list(found)[:CANDIDATES], True
     return list(found), False
@@ -78,10 +84,15 @@ def _rank(text: str, term: str) -> int:
 def find_customers(term: str, customers: QuerySet[Customer], most: int) -> Found:
     """Customers with the term in their enterprise id, or in a name that an order gave them."""
     ids, more = _parts(Kind.CUSTOMER, folded(term))
-    keys = set(IndexedOrder.objects.filter(order__in=ids).values_list("customer", flat=True)) | {term.strip()}
-    rows = customers.filter(pk__in=keys - {None})
-    ranked = sorted(rows, key=lambda row: (min(_rank(row.name, term), _rank(row.pk, term)), -row.last_order_id))
-    return _cut(ranked, most, more)
+    named = customers.filter(pk__in={*_customers_of(ids), term.strip()}).values_list("pk", "name", "last_order_id")
+    best = sorted(named, key=lambda row: (min(_rank(row[0], term), _rank(row[1], term)), -row[2]))[: most + 1]
+    rows = customers.in_bulk([row[0] for row in best])
+    return _cut((rows[row[0]] for row in best if row[0] in rows), most, more)
+
+
+def _customers_of(ids: Iterable[int]) -> list[str]:
+    rows = IndexedOrder.objects.filter(order__in=list(ids), customer__isnull=False)
+    return list(rows.values_list("customer_id", flat=True))
 
 
 def find_domains(term: str, domains: QuerySet[OrderDomain], most: int) -> Found:
@@ -89,10 +100,13 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int) -> Found:
     ids, more = _parts(Kind.DOMAIN, folded(term))
     keys = OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True)
     ranked = sorted({*keys, folded(term)}, key=lambda key: (_rank(key, term), len(key), key))
-    rows = domains.filter(key__in=ranked).order_by("-order_id").select_related("order")
+    rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE))
     newest: dict[str, OrderDomain] = {}
-    for row in rows.defer(*(f"order__{name}" for name in LARGE))[:CANDIDATES]:
-        newest.setdefault(row.key, row)
+    for start in range(0, len(ranked), KEYS):
+        for row in rows.filter(key__in=ranked[start : start + KEYS])[:CANDIDATES]:
+            newest.setdefault(row.key, row)
+        if len(newest) > most:
+            break
     return _cut((newest[key] for key in ranked if key in newest), most, more)
 
 
@@ -107,7 +121,7 @@ def find_by_process(term: str, orders: QuerySet[Order], most: int) -> Found:
 
 
 def _by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int) -> Found:
-    if not is_long_enough(folded(term)):
+    if not is_long_enough(folded(term), EVERY[Kind.NUMBER]):
         return NOTHING
     ids, more = _targets(kind, [beginning(folded(term))])
     return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE)[: most + 1], most, more)
@@ -115,7 +129,8 @@ def _by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int) -> 
 
 def find_by_phone(term: str, orders: QuerySet[Order], most: int) -> Found:
     """Orders whose operator has exactly this phone number."""
-    rows = SearchPiece.objects.filter(kind=Kind.PHONE, piece=whole_piece(term).text).order_by("-target")
+    whole = whole_piece(term)
+    rows = SearchPiece.objects.filter(kind=Kind.PHONE, piece=whole.text, before=whole.before).order_by("-target")
     ids = list(rows.values_list("target", flat=True)[:CANDIDATES])
     return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE)[: most + 1], most, False)
 
@@ -132,9 +147,21 @@ def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> F
     return _cut(rows[: most + 1], most, False)
 
 
-def customers_meant(term: str) -> list[Customer]:
-    """The customers that a term names in the search of a list: by any part of a Chinese name, or by the whole id."""
-    rows = Customer.objects.all()
+def customers_with(term: str) -> list[str] | QuerySet:
+    """The ids of all customers with the term in their enterprise id or name, for `__in`: many are a subquery."""
+    term = folded(term)
+    every = EVERY[Kind.CUSTOMER]
+    if not is_long_enough(term, every):
+        return []
+    ids, more = _parts(Kind.CUSTOMER, term)
+    if not more:
+        return _customers_of(ids)
+    pieces = SearchPiece.objects.filter(reduce(or_, (_pieces(Kind.CUSTOMER, one) for one in lookups_of(term, every))))
+    return IndexedOrder.objects.filter(order__in=pieces.values("target"), customer__isnull=False).values("customer_id")
+
+
+def customers_meant(term: str) -> list[str] | QuerySet:
+    """The same for lists of orders and what belongs to them: any part of a Chinese name, or the whole id."""
     if term.isascii():
-        return list(rows.filter(pk=term.strip()))
-    return find_customers(term, rows, CANDIDATES).rows
+        return list(Customer.objects.filter(pk=term.strip()).values_list("pk", flat=True))
+    return customers_with(term)

@@ -162,7 +162,14 @@ def test_the_list_is_searched_by_any_part(admin_client, family):
     make.OrderFactory(enterprise_id="F-66", enterprise_name="上海启明信息")
     index()
     both = ["F-66", "E-55"]
-    for term, found in [("云帆", both[1:]), ("E-5", both[1:]), ("启明", both[:1]), ("6", []), ("北明", []), ("", both)]:
+    for term, found in [
+        ("云帆", both[1:]),
+        ("E-55", both[1:]),
+        ("启明", both[:1]),
+        ("6", []),
+        ("北明", []),
+        ("", both),
+    ]:
         rows = admin_client.get(LIST, {"q": term}).context["cl"].result_list
         assert [row.pk for row in rows] == found, term
 

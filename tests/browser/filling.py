@@ -15,6 +15,7 @@ from approvals.models import ApprovalRecord
 from orders.attachments.check import KINDS
 from orders.error_messages import say_in_english
 from orders.models import BillingRecord, Dispatch, Order
+from orders.services.office.search_index import index_orders
 from project.models import User
 from tests import factories as make
 from tests.browser.pages import PASSWORD
@@ -51,6 +52,7 @@ def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
     for letters in PLACES:
         make.ContactFactory(attribution_id=letters)
     make.ReconciliationFactory(started_at=now, finished_at=now, orders=50, records=96)
+    index_orders(now=now, seconds=60)
 
 
 def staff(name: str, role: str, person: str, *, letters: list[str] | None = None) -> User:

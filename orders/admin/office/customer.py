@@ -12,7 +12,7 @@ from orders.admin.search import customer_address
 from orders.admin.time_cell import ago
 from orders.customer_page.views import CustomerPages
 from orders.models import Customer, Province
-from orders.queries.find import CANDIDATES, find_customers
+from orders.queries.find import customers_with
 
 
 @admin.register(Customer)
@@ -35,8 +35,7 @@ class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     def get_search_results(self, request, queryset, search_term):
         if not search_term.strip():
             return queryset, False
-        found = find_customers(search_term, queryset.prefetch_related(None), CANDIDATES).rows
-        return queryset.filter(pk__in=[row.pk for row in found]), False
+        return queryset.filter(pk__in=customers_with(search_term)), False
 
     @admin.display(description=gettext_lazy("customer"))
     def customer_name(self, obj):

@@ -23,6 +23,7 @@ from orders.models import Customer, InboundMessage, Order, OrderDomain
 from orders.pieces import folded, is_long_enough
 from orders.queries import find
 from orders.queries.doubts import mark_orders
+from orders.services.office.search_index import EVERY
 
 IN_BOX, ON_PAGE = 6, 50
 LONGEST = 255  # characters of the longest text that is indexed
@@ -134,13 +135,20 @@ def find_groups(term: str, user, most: int) -> list[Group]:
 def why_not(term: str) -> str:
     """Why nothing can be looked up by this text; empty if it can."""
     if not term:
-        return _("Type a number, a customer, a domain ...: any part of it, at least 3 characters or 2 Chinese ones.")
+        return _("Type any part of a number, a customer or a domain: at least 4 characters, or 2 Chinese ones.")
     if "\0" in term or any("\ud800" <= character <= "\udfff" for character in term):
         return _("This text has characters that no number or name has.")
     if len(term) > LONGEST:
         return _("This text is too long: at most %(most)d characters.") % {"most": LONGEST}
-    if not is_long_enough(folded(term)):
-        return _("This is too short: at least 3 characters, or 2 Chinese ones.")
+    return ""
+
+
+def why_nothing(term: str) -> str:
+    """Why a text that was looked up found nothing: short ones are looked up only as a whole."""
+    if not is_long_enough(folded(term), max(EVERY.values())):
+        return _(
+            "Nothing is called so. For a part of it type at least 4 characters (of a domain 5), or 2 Chinese ones."
+        )
     return ""
 
 
@@ -153,6 +161,7 @@ def find_page(request: HttpRequest) -> HttpResponse:
     in_box = "part" in request.GET
     problem = why_not(term)
     groups = [] if problem else find_groups(term, request.user, IN_BOX if in_box else ON_PAGE)
+    problem = problem or ("" if groups else why_nothing(term))
     context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box}
     if in_box:
         return TemplateResponse(request, "includes/found.html", context)
