@@ -52,7 +52,6 @@ def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
     for letters in PLACES:
         make.ContactFactory(attribution_id=letters)
     make.ReconciliationFactory(started_at=now, finished_at=now, orders=50, records=96)
-    index_orders(now=now, seconds=60)
 
 
 def staff(name: str, role: str, person: str, *, letters: list[str] | None = None) -> User:
@@ -275,3 +274,4 @@ if __name__ == "__main__":
     fill()
     doubts()
     people()
+    index_orders(now=timezone.now(), seconds=60)

@@ -261,6 +261,7 @@ def maintenance(desk, run, settings):
 
 def wrong(desk, run):
     run("show NOPE")
+    run("show 8")
     run("prune --older-than 1")
     run("prune --older-than 180")
     run("prune --older-than 180 --refused-older-than 7")
