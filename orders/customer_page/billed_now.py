@@ -22,7 +22,7 @@ class BilledLine:
     """
 
     order: Order
-    info_type: Type
+    info_type: BillingRecord.Type
     product_id: str
     domains: int
     unknown: int
@@ -49,7 +49,7 @@ def records_of(orders: QuerySet[Order]) -> QuerySet[BillingRecord]:
     return BillingRecord.objects.filter(order__in=orders.order_by().values("pk"), state__in=THERE)
 
 
-def count_by_type(records: QuerySet[BillingRecord]) -> list[tuple[Type, int, datetime.datetime | None]]:
+def count_by_type(records: QuerySet[BillingRecord]) -> list[tuple[BillingRecord.Type, int, datetime.datetime | None]]:
     """(trial or commercial, number of records, since when); commercial first. One query."""
     rows = records.order_by().values_list("info_type").annotate(number=Count("pk"), since=Min("create_time"))
     return [(Type(kind), number, since) for kind, number, since in sorted(rows, reverse=True)]
