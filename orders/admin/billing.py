@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip
+from orders.admin.filters import CustomerFilter
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, customer_anchor, order_anchor
@@ -31,7 +32,7 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
     list_display = [
         "domain", "state_chip", "customer", "order_link", "info_type", "product_id", "create_time", "cancel_time",
     ]  # fmt: skip
-    list_filter = ["state", "info_type"]
+    list_filter = ["state", "info_type", CustomerFilter]
     list_select_related = ["order"]
     list_per_page = 50
     search_domain = "domain_key"

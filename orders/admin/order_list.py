@@ -12,7 +12,15 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
-from orders.admin.filters import AHEAD, OwnAttributions, ServicesInWords, WordFilter, day_filter, word_filter
+from orders.admin.filters import (
+    AHEAD,
+    CustomerFilter,
+    OwnAttributions,
+    ServicesInWords,
+    WordFilter,
+    day_filter,
+    word_filter,
+)
 from orders.admin.search import customer_anchor, search_orders
 from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago
@@ -70,6 +78,10 @@ class StuckFilter(WordFilter):
             return super().queryset(request, queryset)
         steps = Dispatch.objects.current().filter(state__in=STOPPED, channel=channel)
         return queryset.filter(pk__in=steps.values("order_id"))
+
+
+class OrderCustomerFilter(CustomerFilter):
+    path = "indexed__customer"
 
 
 class IncidentFilter(SimpleListFilter):
@@ -147,6 +159,7 @@ class OrderList:
         NeedsFilter, "state", "held_because", StuckFilter, "kind", "first", ("attribution", OwnAttributions),
         ("service_type", ServicesInWords), StartFilter,
         day_filter("received_at", _("received"), parameter="received"), IncidentFilter,
+        OrderCustomerFilter,
     ]  # fmt: skip
     list_select_related = ["attribution", "service_type"]
     list_per_page = 50

@@ -2,6 +2,7 @@
 
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Max, Min
 from django.template.response import TemplateResponse
 
 from orders.admin.personal import PERMISSION, asks_to_see, note_seen
@@ -44,7 +45,7 @@ def page_context(request, customer: Customer) -> dict:
         "billed_by_type": count_by_type(records_of(orders)),
         "differing": count_open(Difference.objects.filter(order__in=ask.ids)),
         "troubles": troubles.count(),
-        "number_of_orders": orders.count(),
+        "count": orders.aggregate(orders=Count("pk"), first=Min("received_at"), last=Max("received_at")),
         "tab": tab,
         "tabs": TABS,
         "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},

@@ -123,7 +123,7 @@ def test_only_orders_in_scope_are_shown(member, family):
     index()
     page = member(ROLE, letters=["BJ"]).get(customer_address("E-55"))
     assert [row.domain for row in page.context["rows"]] == ["www.example.com"]
-    assert (page.context["number_of_orders"], page.context["differing"].number) == (3, 0)
+    assert (page.context["count"]["orders"], page.context["differing"].number) == (3, 0)
     assert "上海" not in page.content.decode()
     trees = member(ROLE, letters=["SH"]).get(customer_address("E-55"), {"tab": "orders"}).context["families"]
     assert [tree.members[0].order.number for tree in trees] == ["S1"]
@@ -183,6 +183,16 @@ def test_lists_lead_to_the_customer_and_are_searched_by_it(admin_client, family,
     assert found.context["cl"].result_count == {"orders_order": 3, "orders_billingrecord": 2}[name]
     assert customer_address("E-55") in found.content.decode()
     assert admin_client.get(url, {"q": "E-55"}).context["cl"].result_count == found.context["cl"].result_count
+
+
+def test_the_page_leads_to_the_lists_of_this_customer_alone(admin_client, family):
+    make.BillingRecordFactory(order__enterprise_id="E-555", order__enterprise_name="别家")
+    index()
+    text = shown(admin_client)
+    for name, number in {"orders_order": 3, "orders_billingrecord": 2}.items():
+        url = reverse(f"admin:{name}_changelist") + "?customer=E-55"
+        assert f'href="{url}"' in text
+        assert admin_client.get(url).context["cl"].result_count == number
 
 
 def test_the_orders_page_leads_to_the_customer(admin_client, family):

@@ -33,14 +33,18 @@
         else all[Math.min(place, all.length - 1)].focus();
     }
 
-    box.addEventListener("input", () => {
+    function askSoon(event) {
         clearTimeout(timer);
-        timer = setTimeout(ask, WAIT);
-    });
+        if (!event.isComposing) timer = setTimeout(ask, WAIT); // not for half a Chinese word
+    }
+
+    box.addEventListener("input", askSoon);
+    box.addEventListener("compositionend", askSoon);
     box.addEventListener("focus", () => {
         if (panel.childElementCount && box.value.trim()) panel.hidden = false;
     });
     form.addEventListener("keydown", (event) => {
+        if (event.isComposing) return; // the keys choose among characters
         if (event.key === "ArrowDown" || event.key === "ArrowUp") {
             event.preventDefault();
             move(event.key === "ArrowDown" ? 1 : -1);
