@@ -134,6 +134,33 @@ def test_a_domain_is_indexed_once_however_many_orders_name_it():
 
 
 @pytest.mark.django_db
+def test_domains_that_are_named_later_are_found():
+    order = make.OrderFactory()
+    index()
+    make.OrderDomainFactory(order=order, name="later.site.example.com")
+    make.OrderEventFactory(order=order, kind="domains_named", at=timezone.now() - datetime.timedelta(minutes=1))
+    index()
+    assert domains("later.site") == ["later.site.example.com"]
+
+
+@pytest.mark.django_db
+def test_orders_with_many_domains_are_indexed_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(search_index, "MOST_DOMAINS", 3)
+    monkeypatch.setattr(search_index, "DOMAINS", 2)
+    rows = [make.OrderFactory() for _ in range(3)]
+    for place in range(12):
+        make.OrderDomainFactory(order=rows[place % 3], name=f"d{place}.example.com")
+    turns = iter([True, True, True])  # the looks for new and changed ones, and one batch of old ones
+    search_index.index_orders(now=timezone.now(), seconds=60, may_go_on=lambda: next(turns, False))
+    assert list(IndexedOrder.objects.values_list("order_id", flat=True)) == [rows[-1].pk]
+    for row in rows:
+        make.OrderEventFactory(order=row, kind="went_on", at=timezone.now() - datetime.timedelta(minutes=1))
+    index()
+    assert IndexedOrder.objects.count() == 3
+    assert all(domains(f"d{place}.example") for place in range(12))
+
+
+@pytest.mark.django_db
 def test_one_process_at_a_time():
     make.OrderFactory()
     now = timezone.now()

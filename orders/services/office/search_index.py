@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 
 from django.db import connection, transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from orders.models import Customer, IndexedOrder, Order, OrderDomain, OrderEvent, SearchPiece, SearchProgress
 from orders.pieces import Piece, pieces_of, whole_piece
@@ -18,7 +18,7 @@ from orders.pieces import Piece, pieces_of, whole_piece
 Kind = SearchPiece.Kind
 EVERY = {Kind.NUMBER: 3, Kind.CUSTOMER: 3, Kind.DOMAIN: 4}  # the others are found by their beginning
 BATCH = 100  # orders of a transaction
-DOMAINS = 500  # domains of a transaction
+DOMAINS, MOST_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
 # Ids are given before a transaction commits. A moment that lies further back than this has nothing more to come.
 ORDERS_SETTLED, EVENTS_SETTLED = datetime.timedelta(minutes=2), datetime.timedelta(seconds=30)
 # bulk_create takes four times as long for so many small rows.
@@ -62,7 +62,7 @@ def _index_new(progress: SearchProgress, now: datetime.datetime) -> int:
     if not done:
         settled = Order.objects.filter(pk__gt=progress.orders, received_at__lt=now - ORDERS_SETTLED)
         _note(progress, orders=settled.aggregate(last=Max("pk"))["last"])
-    return done
+    return len(done)
 
 
 def _index_changed(progress: SearchProgress, now: datetime.datetime) -> int:
@@ -72,20 +72,20 @@ def _index_changed(progress: SearchProgress, now: datetime.datetime) -> int:
     if last is None:
         return 0
     changed = list(rows.filter(CHANGED, order__isnull=False).values_list("pk", "order_id")[:BATCH])
-    done = _index(Order.objects.filter(pk__in={order for _event, order in changed}))
+    left = {order for _event, order in changed}
+    while left:
+        left -= {row.pk for row in _index(Order.objects.filter(pk__in=left))}
     _note(progress, events=last if len(changed) < BATCH else changed[-1][0])
-    return done
+    return len(changed)
 
 
 def _index_older(progress: SearchProgress, now: datetime.datetime) -> int:
     """The orders from before there was an index, the newest first."""
     if not progress.older:
         return 0
-    rows = _not_indexed().filter(pk__lt=progress.older).order_by("-pk")
-    ids = list(rows.values_list("pk", flat=True)[:BATCH])
-    done = _index(Order.objects.filter(pk__in=ids))
-    _note(progress, older=min(ids, default=0))
-    return done
+    done = _index(_not_indexed().filter(pk__lt=progress.older).order_by("-pk"))
+    _note(progress, older=min((row.pk for row in done), default=0))
+    return len(done)
 
 
 def _note(progress: SearchProgress, **place: int | None) -> None:
@@ -100,9 +100,12 @@ def _not_indexed() -> QuerySet[Order]:
     return Order.objects.filter(~Exists(IndexedOrder.objects.filter(order=OuterRef("pk"))))
 
 
-def _index(rows: QuerySet[Order]) -> int:
-    """Indexes at most BATCH orders. The row that says so is the last one of each."""
-    orders = list(rows.only(*READ)[:BATCH])
+def _index(rows: QuerySet[Order]) -> list[Order]:
+    """Indexes the first rows: at most BATCH, and not many more domains than MOST_DOMAINS. Returns them.
+
+    The row that says so is the last one of each.
+    """
+    orders = _first_few(list(rows.only(*READ)[:BATCH]))
     _index_domains(orders)
     pieces = {(kind, piece, order.pk) for order in orders for kind, piece in _texts(order)}
     with transaction.atomic():
@@ -112,7 +115,18 @@ def _index(rows: QuerySet[Order]) -> int:
         IndexedOrder.objects.bulk_create(
             marks, update_conflicts=True, unique_fields=["order"], update_fields=["customer"]
         )
-    return len(orders)
+    return orders
+
+
+def _first_few(orders: list[Order]) -> list[Order]:
+    """As many of the orders as have MOST_DOMAINS together, but one at least: a batch must end within a task's time."""
+    counted = OrderDomain.objects.filter(order__in=orders).order_by().values_list("order").annotate(number=Count("pk"))
+    numbers, total = dict(counted), 0
+    for place, order in enumerate(orders):
+        total += numbers.get(order.pk, 0)
+        if total > MOST_DOMAINS and place:
+            return orders[:place]
+    return orders
 
 
 def _texts(order: Order) -> Iterator[tuple[int, Piece]]:
@@ -128,16 +142,16 @@ def _parts(kind: Kind, text: str) -> Iterator[tuple[int, Piece]]:
     return ((kind, piece) for piece in pieces_of(text, EVERY[kind]))
 
 
-def _index_domains(orders: Iterable[Order]) -> None:
+def _index_domains(orders: list[Order]) -> None:
     """Each domain once, however many orders name it."""
-    rows = OrderDomain.objects.filter(order__in=list(orders)).order_by().values_list("key", "pk").iterator()
+    rows = OrderDomain.objects.filter(order__in=orders).order_by().values_list("key", "pk").iterator()
     while part := list(islice(rows, DOMAINS)):
         first: dict[str, int] = {}
         for key, pk in part:
             first.setdefault(key, pk)
         indexed = Exists(IndexedOrder.objects.filter(order=OuterRef("order")))
-        known = OrderDomain.objects.filter(indexed, key__in=list(first)).order_by().values_list("key", flat=True)
-        new = first.keys() - set(known)
+        known = OrderDomain.objects.filter(indexed, key__in=list(first)).exclude(order__in=orders)
+        new = first.keys() - set(known.order_by().values_list("key", flat=True))
         with transaction.atomic():
             _add((kind, piece, first[key]) for key in new for kind, piece in _parts(Kind.DOMAIN, key))
 
