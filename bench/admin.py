@@ -17,12 +17,13 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.admin_data import fill
 from bench.desk import Desk, copied_database, switch
 from bench.results import append
+from orders.admin.search import customer_address
 from orders.models import Order
 
 SMALL, LIMIT = 1000, 1.4
 FULL = 60  # rows, more than a page shows
 TRIES = 3  # in a round; the quickest counts
-LIST = "/admin/orders/order/"
+LIST, FIND = "/admin/orders/order/", "/admin/find/?part=&q="
 
 
 def main() -> None:
@@ -71,6 +72,19 @@ def pages() -> dict[str, str]:
         "search: beginning of a name": f"{LIST}?q={_beginning('enterprise_name', order.enterprise_name)}",
         "search: piece of a name": f"{LIST}?q={order.enterprise_name[3:12]}",
         "order": f"{LIST}{order.pk}/change/",
+        "customers": "/admin/orders/customer/",
+        "customers, search: piece of a name": f"/admin/orders/customer/?q={order.enterprise_name[-8:-6]}",
+        "customer: billed now": customer_address(order.enterprise_id),
+        "customer: orders": f"{customer_address(order.enterprise_id)}?tab=orders",
+        "customer: timeline": f"{customer_address(order.enterprise_id)}?tab=events",
+        "find: whole number": f"{FIND}{order.number}",
+        "find: last digits": f"{FIND}{order.number[-6:]}",
+        "find: middle of a number": f"{FIND}{order.number[6:12]}",
+        "find: two characters of a name": f"{FIND}{order.enterprise_name[-8:-6]}",
+        "find: parent of domains": f"{FIND}site{order.pk % 5000}.example.com",
+        "find: phone that all have": f"{FIND}{order.oper_tel}",
+        "find: nothing": f"{FIND}no such thing",
+        "billing records of a customer": f"/admin/orders/billingrecord/?q={order.enterprise_id}",
         "billing dispatches": "/admin/orders/billingdispatch/",
         "billing records": "/admin/orders/billingrecord/",
         "export of a list": "/admin/orders/export/new/orders/?state__exact=active",

@@ -15,6 +15,7 @@ from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
 from integrations.reconciliation import Comparison, Scope
 from integrations.worker.heartbeat import beat, forget_dead
+from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.admin.office.run_export import run_export
@@ -22,6 +23,7 @@ from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
 from orders.services.office.exports import remove_old_files, resume_exports
+from orders.services.office.search_index import index_orders
 from orders.services.office.trial_uploads import forget_uploads
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
@@ -32,6 +34,7 @@ from orders.services.usage import ask_for_usage
 logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
+INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # of indexing behind a drain, and behind the sweep's
 PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
 
 
@@ -64,7 +67,24 @@ def drain(settle: bool = False) -> str:
     report = run_drain()
     if report.again:
         wake()
+    index_search(INDEX_SECONDS)
     return f"{report.tried} tried, {report.done} done"
+
+
+def index_search(seconds: float) -> int:
+    """Indexes orders for the search, where no other process does. Returns how many. Delivery does not depend on it."""
+    lease = Lease("search")
+    if not lease.is_free() or not lease.take():
+        return 0
+    try:
+        return index_orders(now=timezone.now(), seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.take())
+    except Exception as error:
+        if is_away(error):
+            raise
+        logger.exception("orders can't be indexed for the search")
+        return 0
+    finally:
+        lease.give_back()
 
 
 @unless_away
@@ -82,7 +102,9 @@ def sweep() -> str:
             if is_away(error):
                 raise
             logger.exception("the sweep's %s failed", part.__name__)
-    return drain()
+    told = drain()
+    index_search(INDEX_SWEEP_SECONDS)
+    return told
 
 
 def start_due(*, now: datetime.datetime) -> list[str]:

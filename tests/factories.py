@@ -13,10 +13,12 @@ from orders.models import (
     BillingRecord,
     BpmDispatch,
     Conflict,
+    Customer,
     Difference,
     Dispatch,
     InboundMessage,
     Incident,
+    IndexedOrder,
     Order,
     OrderDomain,
     OrderEvent,
@@ -74,6 +76,25 @@ class TrialFactory(OrderFactory):
     kind = Order.Kind.TRIAL
     state = Order.State.TRIALING
     product_id = ""
+
+
+class CustomerFactory(DjangoModelFactory):
+    """The customer of an order, as the search index makes it."""
+
+    class Meta:
+        model = Customer
+        skip_postgeneration_save = True
+
+    enterprise_id = factory.Sequence(lambda n: f"100A{n:014d}")
+    name = factory.SelfAttribute("last_order.enterprise_name")
+    last_order = factory.SubFactory(OrderFactory)
+    first_seen = NOW
+    last_seen = NOW
+
+    @factory.post_generation
+    def indexed(self, create, extracted, **kwargs):
+        IndexedOrder.objects.update_or_create(order=self.last_order, defaults={"customer": self})
+        self.attributions.set([self.last_order.attribution_id] if self.last_order.attribution_id else [])
 
 
 class OrderFilesFactory(OrderFactory):

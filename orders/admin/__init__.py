@@ -16,12 +16,13 @@ from orders.admin import (  # importing them registers the pages
     reference,
     timeline,
 )
-from orders.admin.office import exports, trial_uploads
+from orders.admin.office import customer, exports, trial_uploads
 
 __all__ = [
     "approvals",
     "billing",
     "conflict",
+    "customer",
     "dispatch",
     "event",
     "exports",

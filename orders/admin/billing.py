@@ -7,9 +7,10 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.change_list import FactsChangeList
 from orders.admin.chips import StateChip
+from orders.admin.filters import CustomerFilter
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
-from orders.admin.search import OrderSearch, order_anchor
+from orders.admin.search import OrderSearch, customer_anchor, order_anchor
 from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago
 from orders.models import BillingRecord, ServiceType, TrialUsage
@@ -26,12 +27,14 @@ class BillingChangeList(FactsChangeList):
 @admin.register(BillingRecord)
 class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
-    list_display = ["domain", "state_chip", "order_link", "info_type", "product_id", "create_time", "cancel_time"]
-    list_filter = ["state", "info_type"]
+    list_display = [
+        "domain", "state_chip", "customer", "order_link", "info_type", "product_id", "create_time", "cancel_time",
+    ]  # fmt: skip
+    list_filter = ["state", "info_type", CustomerFilter]
     list_select_related = ["order"]
     list_per_page = 50
     search_domain = "domain_key"
-    search_help_text = _("order number or domain: whole, or how it begins")
+    search_help_text = _("customer; order number or domain, or how it begins")
     sortable_by = []
     readonly_fields = ["state_chip", "made_so_by", "service"]
     fields = [
@@ -49,6 +52,10 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
         obj = super().get_object(request, object_id, from_field)
         mark_records([obj] if obj else [])
         return obj
+
+    @admin.display(description=_("customer"), empty_value="-")
+    def customer(self, obj):
+        return customer_anchor(obj.order)
 
     @admin.display(description=_("businessType"))
     def service(self, obj):

@@ -78,6 +78,19 @@ class ServicesInWords(RelatedFieldListFilter):
         return [(service.pk, service_name(service)) for service in ServiceType.objects.order_by("pk")]
 
 
+class CustomerFilter(SimpleListFilter):
+    """Rows of a customer's orders, by the enterprise id. Only links on the customer's page set this filter."""
+
+    title, parameter_name = _("customer"), "customer"
+    path = "order__indexed__customer"
+
+    def lookups(self, request, model_admin):
+        return [(self.value(), self.value()[:40])] if self.value() else []
+
+    def queryset(self, request, queryset):
+        return queryset.filter(**{self.path: self.value()}) if self.value() else queryset
+
+
 class WordFilter(SimpleListFilter):
     """Offers a few words, each of which stands for a condition.
 

@@ -13,8 +13,16 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import mask_mail, mask_name, mask_phone
 from orders.admin.cells import cut
 from orders.admin.change_list import FactsChangeList
-from orders.admin.filters import AHEAD, OwnAttributions, ServicesInWords, WordFilter, day_filter, word_filter
-from orders.admin.search import search_orders
+from orders.admin.filters import (
+    AHEAD,
+    CustomerFilter,
+    OwnAttributions,
+    ServicesInWords,
+    WordFilter,
+    day_filter,
+    word_filter,
+)
+from orders.admin.search import customer_anchor, search_orders
 from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of
@@ -71,6 +79,10 @@ class StuckFilter(WordFilter):
             return super().queryset(request, queryset)
         steps = Dispatch.objects.current().filter(state__in=STOPPED, channel=channel)
         return queryset.filter(pk__in=steps.values("order_id"))
+
+
+class OrderCustomerFilter(CustomerFilter):
+    path = "indexed__customer"
 
 
 class IncidentFilter(SimpleListFilter):
@@ -146,6 +158,7 @@ class OrderList:
         NeedsFilter, "state", "held_because", StuckFilter, "kind", "first", ("attribution", OwnAttributions),
         ("service_type", ServicesInWords), StartFilter,
         day_filter("received_at", _("received"), parameter="received"), IncidentFilter,
+        OrderCustomerFilter,
     ]  # fmt: skip
     export_fields = ["enterprise_id", "trial_number", "product_id", "data_flow", "biz_end", "bpm_process", "live_at"]
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
@@ -153,7 +166,7 @@ class OrderList:
     list_per_page = 50
     sortable_by = ["number", "start_day", "received"]
     search_fields = ["number"]  # shows the search box; search_orders does the search
-    search_help_text = _("order, trial, product id, enterprise or domain: whole, or how it begins")
+    search_help_text = _("order, trial, product id or domain, or how it begins; customer: any part")
 
     def get_changelist(self, request, **kwargs):
         return OrderChangeList
@@ -161,9 +174,9 @@ class OrderList:
     def get_search_results(self, request, queryset, search_term):
         return search_orders(queryset, search_term), False
 
-    @admin.display(description=_("customer"))
+    @admin.display(description=_("customer"), empty_value="-")
     def customer(self, order):
-        return format_html('<span class="cut" title="{0}">{0}</span>', order.enterprise_name or order.enterprise_id)
+        return customer_anchor(order)
 
     @admin.display(description=_("attribution"), empty_value="-")
     def attribution_name(self, order):

@@ -8,7 +8,7 @@ limiting that limits them all. Only users without a limit see orders without an 
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from orders.models import AffectedOrder, Order
+from orders.models import AffectedOrder, Customer, Order
 
 
 def attributions_of(user) -> frozenset[str] | None:
@@ -31,6 +31,15 @@ def by_number(rows: QuerySet, user) -> QuerySet:
     if letters is None:
         return rows
     return rows.filter(Exists(Order.objects.filter(number=OuterRef("order_number"), attribution__in=letters)))
+
+
+def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
+    """The customers with an order that the user may see."""
+    letters = attributions_of(user)
+    if letters is None:
+        return rows
+    places = Customer.attributions.through.objects.filter(customer=OuterRef("pk"), province__in=letters)
+    return rows.filter(Exists(places))
 
 
 class Scoped:

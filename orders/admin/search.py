@@ -3,12 +3,14 @@
 import re
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, OrderDomain
+from orders.queries.find import customers_meant
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 FEW = 200
@@ -18,12 +20,15 @@ LEAST_FOR_TRIGRAMS = 3  # a shorter text has no trigram, so the index could not 
 def search_orders(rows, term: str):
     """Orders whose number, trial number, product id, enterprise (id or name) or a domain begins with the term.
 
-    Three or more characters from the middle of an enterprise's name find it too. Words are not split.
+    Two Chinese characters from the middle of an enterprise's name find it too. Words are not split.
     """
     term = term.strip()
     if not term:
         return rows
-    return rows.filter(_by_id(term) if LOOKS_LIKE_AN_ID.fullmatch(term) else _by_name(term))
+    if LOOKS_LIKE_AN_ID.fullmatch(term):
+        return rows.filter(_by_id(term))
+    customers = customers_meant(term)
+    return rows.filter(_by_name(term) if customers == [] else Q(indexed__customer__in=customers))
 
 
 def _by_name(term: str) -> Q:
@@ -51,10 +56,16 @@ def _with_domain(term: str):
 
 
 def search_by_order(rows, term: str, *, order: str = "order", domain: str = ""):
-    """Rows of the orders whose number begins with the term. `domain` names a field that holds domains in lower case."""
+    """Rows of the orders of a customer (by id or Chinese name), or whose number begins with the term.
+
+    `domain` names a field that holds domains in lower case.
+    """
     term = term.strip()
     if not term:
         return rows
+    customers = customers_meant(term)
+    if customers != []:
+        return rows.filter(**{f"{order}__indexed__customer__in": customers})
     numbers = Order.objects.filter(number__startswith=term).order_by().values_list("pk", flat=True)
     few = list(numbers[: FEW + 1])
     found = Q(**{f"{order}__in": few if len(few) <= FEW else numbers})
@@ -67,6 +78,19 @@ def order_anchor(order: Order | None) -> str | None:
         return None
     url = reverse("admin:orders_order_change", args=[order.pk])
     return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, order.number)
+
+
+def customer_address(enterprise_id: str) -> str:
+    """The address of a customer's page."""
+    return reverse("admin:orders_customer_change", args=[quote(enterprise_id)])
+
+
+def customer_anchor(order: Order) -> str | None:
+    """The order's customer as a link to its page. An order that waits for its trial may have none yet."""
+    name = order.enterprise_name or order.enterprise_id
+    if not order.enterprise_id:
+        return format_html('<span class="cut" title="{0}">{0}</span>', name) if name else None
+    return format_html('<a class="cut" title="{1}" href="{0}">{1}</a>', customer_address(order.enterprise_id), name)
 
 
 class OrderSearch:

@@ -1,6 +1,7 @@
 """The data model: orders, their steps and records, and their history."""
 
 from orders.models.billing import BillingRecord, TrialUsage
+from orders.models.customer import Customer, IndexedOrder, SearchPiece, SearchProgress
 from orders.models.dispatch import Attempt, Dispatch
 from orders.models.event import OrderEvent
 from orders.models.export import Export
@@ -22,11 +23,13 @@ __all__ = [
     "BillingRecord",
     "BpmDispatch",
     "Conflict",
+    "Customer",
     "Difference",
     "Dispatch",
     "Export",
     "InboundMessage",
     "Incident",
+    "IndexedOrder",
     "Order",
     "OrderDomain",
     "OrderEvent",
@@ -34,6 +37,8 @@ __all__ = [
     "Pause",
     "Province",
     "Reconciliation",
+    "SearchPiece",
+    "SearchProgress",
     "ServiceType",
     "Timeline",
     "TrialClaim",

@@ -8,6 +8,7 @@ from orders.admin import time_cell
 from orders.admin.chips import TONES, chip, chip_of
 from orders.admin.personal import masked_text
 from orders.admin.refusal_hints import why_refused
+from orders.admin.search import customer_address
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.models import Attempt
@@ -17,6 +18,7 @@ from orders.people import operator_of
 
 register = template.Library()
 register.filter("ago", time_cell.ago)
+register.filter("customer_address", customer_address)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)
 register.filter("detail_words", of_trouble)

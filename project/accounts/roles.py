@@ -7,7 +7,7 @@ permissions.
 ORDERS = [
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
-    "difference", "inboundmessage", "conflict", "province", "servicetype", "pause", "trialupload",
+    "difference", "inboundmessage", "conflict", "province", "servicetype", "pause", "trialupload", "customer",
 ]  # fmt: skip
 READ = [
     *(f"orders.view_{model}" for model in ORDERS),

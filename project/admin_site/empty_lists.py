@@ -7,6 +7,7 @@ from orders.admin.scope import UnlimitedOnly, attributions_of
 
 WORDS = {
     "Order": _("No order yet. BBOSS's orders show here the moment they are accepted."),
+    "Customer": _("No customer yet. One shows here within seconds after its first order."),
     "Incident": _("No incident yet. One opens when a partner refuses, retries are used up or an order is held."),
     "AffectedOrder": _("No order has been stopped yet."),
     "Conflict": _("No conflict: no number has come twice with different contents."),

@@ -4,7 +4,11 @@ from django.utils.translation import gettext_lazy as _
 
 QUEUE = ["Schedule", "OrmQ", "Success", "Failure"]
 SECTIONS = [
-    ("desk", _("Orders"), ["Order", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles"]),
+    (
+        "desk",
+        _("Orders"),
+        ["Order", "Customer", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles"],
+    ),
     ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Dispatch", "Attempt"]),
     ("money", _("Billing and reconciliation"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),
     (

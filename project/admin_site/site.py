@@ -15,6 +15,7 @@ from project.admin_site.paging import CappedPaginator
 
 # Dotted paths: these modules use the apps' admin, which registers here first.
 DASHBOARD, RESTORED_PAGE = "project.dashboard.page_context.dashboard", "project.restored_page.restored_page"
+FIND = "orders.admin.office.find.find_page"
 PAUSES = "orders.admin.pauses_in_force.pauses_for"
 
 
@@ -50,7 +51,14 @@ class DeskAdminSite(AdminSite):
         return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
 
     def get_urls(self):
-        return [path("restored/", self.admin_view(self.restored), name="restored"), *super().get_urls()]
+        return [
+            path("restored/", self.admin_view(self.restored), name="restored"),
+            path("find/", self.admin_view(self.find), name="find"),
+            *super().get_urls(),
+        ]
+
+    def find(self, request):
+        return import_string(FIND)(request)
 
     def restored(self, request):
         return import_string(RESTORED_PAGE)(request, self)

@@ -9,5 +9,5 @@ make_roles = importlib.import_module("project.migrations.0003_roles").make_roles
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("project", "0003_roles"), ("orders", "0006_exports")]
+    dependencies = [("project", "0003_roles"), ("orders", "0007_customers")]
     operations = [migrations.RunPython(make_roles, migrations.RunPython.noop)]

@@ -15,6 +15,7 @@ def of_order(order):
     """A row of each kind that belongs to an order."""
     return {
         "orders_order": order,
+        "orders_customer": make.CustomerFactory(last_order=order),
         "orders_orderfiles": make.OrderFilesFactory(attribution_id=order.attribution_id),
         "orders_orderdomain": make.OrderDomainFactory(order=order),
         "orders_trialclaim": make.TrialClaimFactory(activation=order),

@@ -7,13 +7,15 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from notifications.models import Contact
-from orders.models import Dispatch, Order, Province, ServiceType
+from orders.models import Dispatch, IndexedOrder, Order, Province, SearchPiece, SearchProgress, ServiceType
 from project.models import User
 from tests import factories
 
+SEARCH = {IndexedOrder, SearchPiece, SearchProgress}  # made from other rows; people's phones stand there unmasked
 OURS = [
     model for label in ("orders", "approvals", "notifications", "integrations")
     for model in apps.get_app_config(label).get_models()
+    if model not in SEARCH
 ]  # fmt: skip
 EDITABLE = {Contact, Province, ServiceType}
 FACTORIES = {

@@ -8,6 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.admin.search import customer_address
+from orders.customer_page.tabs import TABS as CUSTOMER_TABS
+from orders.models import IndexedOrder, Order
+from orders.services.office.search_index import index_orders
 from tests import factories as make
 from tests.admin.orders import failed, step
 from tests.admin.rows import ALL_MAKERS, of_none, of_order
@@ -15,7 +19,7 @@ from tests.admin.walking import models
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 3, 30
-LIST, PAGE, ORDER_PAGE, DASHBOARD = 12, 14, 21, 13  # one of each asks which partners are paused
+LIST, PAGE, ORDER_PAGE, DASHBOARD, FIND = 12, 14, 21, 13, 26  # one of each asks which partners are paused
 OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
 
@@ -76,9 +80,33 @@ def test_every_page_and_its_history(unlimited):
         (name, page): queries(unlimited, reverse(f"admin:{name}_{page}", args=[row.pk]))
         for name, row in rows.items()
         for page in ("change", "history")
-        if (name, page) != ("orders_order", "change")
+        if (name, page) not in {("orders_order", "change"), ("orders_customer", "change")}
     }
     assert {what: count for what, count in found.items() if count > PAGE} == {}
+
+
+@pytest.mark.parametrize("tab", [tab.key for tab in CUSTOMER_TABS])
+def test_a_customer_with_many_orders(staff, tab):
+    row = make.CustomerFactory(last_order__attribution_id="BJ")
+
+    def grow():
+        order = make.OrderFactory(attribution_id="BJ", info_security="x.xlsx", trial_number="")
+        busy(order)
+        make.DifferenceFactory(order=order)
+        IndexedOrder.objects.create(order=order, customer=row)
+
+    grows_not(staff, f"{customer_address(row.pk)}?tab={tab}", grow, ORDER_PAGE)
+
+
+@pytest.mark.parametrize("term", ["cdn00", "云帆"])
+def test_finding_anything(staff, term):
+    def grow():
+        order = make.OrderFactory(attribution_id="BJ", enterprise_id=f"E{Order.objects.count()}",
+                                  enterprise_name="云帆", number=f"cdn00{Order.objects.count()}")  # fmt: skip
+        make.OrderDomainFactory(order=order, name=f"cdn00{order.pk}.example.com")
+        index_orders(now=timezone.now(), seconds=60)
+
+    grows_not(staff, f"{reverse('admin:find')}?part=&q={term}", grow, FIND)
 
 
 def history(row):

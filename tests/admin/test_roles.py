@@ -17,7 +17,7 @@ EVERYBODY_SEES = {
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
-    "heartbeat", "breaker", "pause", "trialupload",
+    "heartbeat", "breaker", "pause", "trialupload", "customer",
 }  # fmt: skip
 ENGINE_ROOM = {"timeline", "leaselock", "callcount", "schedule", "success", "failure", "ormq"}
 ACTS = {

@@ -22,6 +22,7 @@ QUEUE = "EAMSLF  EAMS   -   S   S"
 MODELS = {
     #                           list    page   add saves deletes
     "orders_order":             ORDERS,
+    "orders_customer":          ORDERS,
     "orders_orderfiles":        ORDERS,
     "orders_orderdomain":       ORDERS,
     "orders_trialclaim":        ORDERS,
@@ -77,6 +78,7 @@ OWN = {
     "orders_order_import": ("BMSLF", "refused"),
     "orders_order_import_template": ("BMSLF", "refused"),
     "restored": (STAFF, ""),
+    "find": (STAFF, ""),
     "orders_pause_partner": ("EMSLF", "refused"),
     "orders_resume_partner": ("EMSLF", "refused"),
     "orders_export_new": ("BEAMSLF", "refused"),

@@ -15,6 +15,7 @@ from approvals.models import ApprovalRecord
 from orders.attachments.check import KINDS
 from orders.error_messages import say_in_english
 from orders.models import BillingRecord, Dispatch, Order
+from orders.services.office.search_index import index_orders
 from project.models import User
 from tests import factories as make
 from tests.browser.pages import PASSWORD
@@ -273,3 +274,4 @@ if __name__ == "__main__":
     fill()
     doubts()
     people()
+    index_orders(now=timezone.now(), seconds=60)

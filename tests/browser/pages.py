@@ -1,10 +1,13 @@
-"""The ten main pages: their names and how to reach them."""
+"""The main pages: their names and how to reach them."""
 
 PASSWORD = "only-for-tests"
 MAIN = {
     "dashboard": "/admin/",
     "orders": "/admin/orders/order/",
     "order": "/admin/orders/order/?needs=somebody",  # its first row is opened
+    "customers": "/admin/orders/customer/",
+    "customer": "/admin/orders/customer/?q=100A00000000000000",  # its first row is opened
+    "found": "/admin/find/?q=example.com",
     "incidents": "/admin/orders/incident/",
     "approvals": "/admin/approvals/approvalrecord/",
     "billing": "/admin/orders/billingrecord/",
@@ -13,7 +16,7 @@ MAIN = {
     "conflict": "/admin/orders/conflict/",  # its first row is opened
     "contacts": "/admin/notifications/contact/",
 }
-OPENED = {"order", "inbound", "conflict"}
+OPENED = {"order", "customer", "inbound", "conflict"}
 
 
 def go(page, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Keyboard, screen reader, narrow windows and both colour schemes, on the ten main pages."""
+"""Keyboard, screen reader, narrow windows and both colour schemes, on the main pages."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe

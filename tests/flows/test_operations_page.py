@@ -272,6 +272,7 @@ def trials_by_mail(desk, run):
 
 def wrong(desk, run):
     run("show NOPE")
+    run("show 8")
     run("prune --older-than 1")
     run("prune --older-than 180")
     run("prune --older-than 180 --refused-older-than 7")

@@ -53,6 +53,30 @@ def test_an_unknown_order_is_one_line(db):
         call_command("show", "NOBODY")
 
 
+def test_the_customer_is_named(desk, capsys):
+    desk.post(trial("T1"))
+    assert "  customer 某公司 100A1" in show(capsys, "T1")
+
+
+def test_the_end_of_a_number_suffices_where_only_one_order_has_it(desk, capsys):
+    for number in ("100A-7001", "100A-8001", "100A-8002"):
+        desk.post(trial(number))
+    assert show(capsys, "8002").startswith("100A-8002 ")
+    with pytest.raises(CommandError, match="several orders end in 001: 100A-7001, 100A-8001$"):
+        show(capsys, "001")
+    with pytest.raises(CommandError, match="order 9 is unknown"):
+        show(capsys, "9")
+    with pytest.raises(CommandError, match="order  is unknown"):
+        show(capsys, "")
+
+
+def test_many_candidates_are_cut(desk, capsys):
+    for place in range(12):
+        desk.post(trial(f"{place:02d}-X1"))
+    with pytest.raises(CommandError, match="00-X1, .*, 09-X1 and more$"):
+        show(capsys, "X1")
+
+
 def test_an_order_that_waits_names_what_it_waits_for(desk, capsys):
     desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal", count=1)
     desk.post(trial("T1"))

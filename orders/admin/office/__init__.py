@@ -1,1 +1,1 @@
-"""The pages of `orders/services/office`."""
+"""The pages of `orders/services/office`, customers and the search among them."""

@@ -10,7 +10,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import ModelAdmin
 from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Model
+from django.db.models import CharField, Model
 from django.utils.text import capfirst
 
 from approvals.models import ApprovalRecord
@@ -19,7 +19,7 @@ from orders.admin.office.list_query import address_query, changelist_for, read_q
 from orders.admin.office.plain_cells import field_value, plain
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.errors import ExportError
-from orders.models import Attempt, BillingRecord, Difference, InboundMessage, Incident, Order
+from orders.models import Attempt, BillingRecord, Customer, Difference, InboundMessage, Incident, Order
 from orders.services.office.exports import Table
 from orders.services.office.table_files import Cell
 
@@ -32,6 +32,7 @@ LISTS: dict[str, type[Model]] = {
     "attempts": Attempt,
     "mails": Mail,
     "inbound": InboundMessage,
+    "customers": Customer,
 }
 """By the name that the command and the address use. A list's own admin says what it shows."""
 PERMISSION = "orders.export_list"
@@ -100,17 +101,18 @@ class ExportedList:
         if unknown or not names:
             raise ExportError("export_column_unknown", name=", ".join(unknown) or "-", names=", ".join(self.columns))
         columns = [self.columns[name] for name in names]
-        ids = array("q", self.changelist.queryset.values_list("pk", flat=True).iterator(chunk_size=10_000))
+        keys = self.changelist.queryset.values_list("pk", flat=True).iterator(chunk_size=10_000)
+        ids = list(keys) if isinstance(self.changelist.opts.pk, CharField) else array("q", keys)
         rows = ([column.cell(row, open_personal=personal) for column in columns] for row in self._rows(ids))
         return Table(self.title, [column.label for column in columns], len(ids), rows)
 
-    def _rows(self, ids: array) -> Iterator[Model]:
+    def _rows(self, ids: Sequence) -> Iterator[Model]:
         """The rows by id. Each batch is a short query of its own: no cursor stays open, for which SQLite's writers and
         PostgreSQL's vacuum would have to wait. A row that is gone by then is left out."""
         rows = self.changelist.apply_select_related(self.changelist.root_queryset)
         add_facts = getattr(self.changelist, "add_facts", lambda found: None)
         for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH].tolist()
+            batch = list(ids[start : start + BATCH])
             found = {row.pk: row for row in rows.filter(pk__in=batch)}
             kept = [found[pk] for pk in batch if pk in found]
             add_facts(kept)
@@ -130,9 +132,11 @@ def title_of(name: str) -> str:
 def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
     """All columns that can be chosen, the page's first.
 
-    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each.
+    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each. Those in
+    `only_on_page` can't be chosen.
     """
-    shown = [name for name in model_admin.list_display if name != ACTION_CHECKBOX_NAME]
+    left_out = {ACTION_CHECKBOX_NAME, *getattr(model_admin, "only_on_page", ())}
+    shown = [name for name in model_admin.list_display if name not in left_out]
     personal: dict = getattr(model_admin, "personal_columns", {})
     more = [*getattr(model_admin, "export_fields", []), *personal]
     return {

@@ -1,4 +1,4 @@
-"""`show ORDER [--json]`: where an order stands (contract section 5)."""
+"""`show ORDER [--json]`: where an order stands (contract section 5). ORDER may be the end of a number."""
 
 import json
 
@@ -17,6 +17,7 @@ from orders.services.breakers import partners_down
 from orders.steps import PARTNERS
 
 MOST_RECORDS = 20
+MOST_CANDIDATES = 10
 
 
 class Command(BaseCommand):
@@ -25,13 +26,11 @@ class Command(BaseCommand):
     help = "Tells where an order stands."
 
     def add_arguments(self, parser):
-        parser.add_argument("order", help="the order's number")
+        parser.add_argument("order", help="the order's number, or an end of it that no other order's number has")
         parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     def handle(self, *args, order, **options):
-        found = Order.objects.filter(number=order).select_related("trial").first()
-        if found is None:
-            raise CommandError(f"order {order} is unknown")
+        found = named(order)
         facts = order_status(found)
         if options["json"]:
             self.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2))
@@ -43,6 +42,7 @@ class Command(BaseCommand):
         role = {True: " (first)", False: " (subsequent)", None: ""}[facts["first"]]
         lines = [
             f"{facts['order']}  {both(Order.Kind(order.kind).label)}{role}  {word(Order.State(order.state))}",
+            f"  customer {order.enterprise_name or '-'} {order.enterprise_id}".rstrip(),
             f"  attribution {facts['attribution'] or '-'}, start {facts['start'] or '-'}"
             f", BPM process {facts['bpm_process'] or '-'}",
             *self.why(order, facts),
@@ -111,6 +111,24 @@ class Command(BaseCommand):
         if len(rows) > MOST_RECORDS:
             lines.append(f"  record  ... {len(rows) - MOST_RECORDS} more (--json lists all)")
         return lines
+
+
+def named(text: str) -> Order:
+    """The order with this number, else the only one whose number ends so.
+
+    Raises CommandError: nobody has it, or several do, who are named.
+    """
+    orders = Order.objects.select_related("trial")
+    if found := orders.filter(number=text).first():
+        return found
+    ends = Order.objects.filter(number__endswith=text).order_by("number").values_list("number", flat=True)
+    numbers = list(ends[: MOST_CANDIDATES + 1]) if text else []
+    if not numbers:
+        raise CommandError(f"order {text} is unknown")
+    if len(numbers) > 1:
+        more = " and more" if len(numbers) > MOST_CANDIDATES else ""
+        raise CommandError(f"several orders end in {text}: {', '.join(numbers[:MOST_CANDIDATES])}{more}")
+    return orders.get(number=numbers[0])
 
 
 def waiver_line(facts: dict) -> str:

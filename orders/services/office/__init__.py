@@ -1,1 +1,1 @@
-"""Office work: what staff bring in and take out in bulk."""
+"""Office work: what staff bring in and take out in bulk, customers, and the search."""

@@ -1,0 +1,171 @@
+"""The search over everything: `/admin/find/?q=`, and the part of it that the box at the top of each page shows.
+
+Each kind is searched only for those who may see it, within their attributions. Nobody's phone, mail or name is shown.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.admin.chips import chip_of
+from orders.admin.personal import PERMISSION
+from orders.admin.scope import by_number, limit, limit_customers
+from orders.admin.search import customer_address
+from orders.models import Customer, InboundMessage, Order, OrderDomain
+from orders.pieces import folded, is_long_enough
+from orders.queries import find
+from orders.queries.doubts import mark_orders
+from orders.services.office.search_index import EVERY
+
+IN_BOX, ON_PAGE = 6, 50
+LONGEST = 255  # characters of the longest text that is indexed
+SEE_ORDERS, SEE_CUSTOMERS = "orders.view_order", "orders.view_customer"
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One line of the results. `more`: what stands behind the title; `chip`: the state."""
+
+    url: str
+    title: str
+    more: str = ""
+    chip: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The results of a kind. `more`: there may be others."""
+
+    title: str | Promise
+    hits: list[Hit]
+    more: bool
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be found, with which rights, and how. `search` takes term, user and the number of hits."""
+
+    title: str | Promise
+    rights: tuple[str, ...]
+    search: Callable[[str, object, int], find.Found]
+    hits: Callable[[Iterable], list[Hit]]
+
+
+def _order_hits(rows: Iterable[Order]) -> list[Hit]:
+    rows = list(rows)
+    mark_orders(rows)
+    return [
+        Hit(_order_address(row.pk), row.number, _joined(row.get_kind_display(), _customer_name(row)), chip_of(row))
+        for row in rows
+    ]
+
+
+def _customer_hits(rows: Iterable[Customer]) -> list[Hit]:
+    return [Hit(customer_address(row.pk), row.name or row.pk, row.pk) for row in rows]
+
+
+def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
+    return [
+        Hit(_order_address(row.order_id), row.name, _joined(_customer_name(row.order), row.order.number))
+        for row in rows
+    ]
+
+
+def _message_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
+    address = "admin:orders_inboundmessage_change"
+    return [
+        Hit(reverse(address, args=[row.pk]), row.trans_ido, _joined(row.order_number, row.rsp_code)) for row in rows
+    ]
+
+
+def _order_address(pk: int) -> str:
+    return reverse("admin:orders_order_change", args=[pk])
+
+
+def _customer_name(order: Order) -> str:
+    return order.enterprise_name or order.enterprise_id
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
+
+
+def _in_orders(search: Callable[..., find.Found]) -> Callable[[str, object, int], find.Found]:
+    return lambda term, user, most: search(term, limit(Order.objects.all(), user, "attribution"), most)
+
+
+KINDS = [
+    Kind(gettext_lazy("Orders"), (SEE_ORDERS,), _in_orders(find.find_orders), _order_hits),
+    Kind(gettext_lazy("Customers"), (SEE_CUSTOMERS,),
+         lambda term, user, most: find.find_customers(term, limit_customers(Customer.objects.all(), user), most),
+         _customer_hits),
+    Kind(gettext_lazy("Domains"), (SEE_ORDERS,),
+         lambda term, user, most: find.find_domains(term, limit(OrderDomain.objects.all(), user), most),
+         _domain_hits),
+    Kind(gettext_lazy("productId"), (SEE_ORDERS,), _in_orders(find.find_by_product), _order_hits),
+    Kind(gettext_lazy("BPM processes"), (SEE_ORDERS,), _in_orders(find.find_by_process), _order_hits),
+    Kind(gettext_lazy("Orders of this transIDO"), (SEE_ORDERS,), _in_orders(find.find_by_call), _order_hits),
+    Kind(gettext_lazy("Messages of this transIDO"), ("orders.view_inboundmessage",),
+         lambda term, user, most: find.find_messages(term, by_number(InboundMessage.objects.all(), user), most),
+         _message_hits),
+    Kind(gettext_lazy("Orders with this phone number"), (SEE_ORDERS, PERMISSION), _in_orders(find.find_by_phone),
+         _order_hits),
+]  # fmt: skip
+
+
+def find_groups(term: str, user, most: int) -> list[Group]:
+    """What the user may see and the term finds, by kind; kinds without a hit are left out."""
+    groups = []
+    for kind in KINDS:
+        if user.has_perms(kind.rights):
+            found = kind.search(term, user, most)
+            if found.rows or found.more:
+                groups.append(Group(kind.title, kind.hits(found.rows), found.more))
+    return groups
+
+
+def why_not(term: str) -> str:
+    """Why nothing can be looked up by this text; empty if it can."""
+    if not term:
+        return _("Type any part of a number, a customer or a domain: at least 4 characters, or 2 Chinese ones.")
+    if "\0" in term or any("\ud800" <= character <= "\udfff" for character in term):
+        return _("This text has characters that no number or name has.")
+    if len(term) > LONGEST:
+        return _("This text is too long: at most %(most)d characters.") % {"most": LONGEST}
+    return ""
+
+
+def why_nothing(term: str) -> str:
+    """Why a text that was looked up found nothing: short ones are looked up only as a whole."""
+    if not is_long_enough(folded(term), max(EVERY.values())):
+        return _(
+            "Nothing is called so. For a part of it type at least 4 characters (of a domain 5), or 2 Chinese ones."
+        )
+    return ""
+
+
+def find_page(request: HttpRequest) -> HttpResponse:
+    """GET with `q`: the page of results; with `part` too only the results themselves, for the box.
+
+    The page leads on to the only thing that was found.
+    """
+    term = request.GET.get("q", "").strip()
+    in_box = "part" in request.GET
+    problem = why_not(term)
+    groups = [] if problem else find_groups(term, request.user, IN_BOX if in_box else ON_PAGE)
+    problem = problem or ("" if groups else why_nothing(term))
+    context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box}
+    if in_box:
+        return TemplateResponse(request, "includes/found.html", context)
+    if len(groups) == 1 and len(groups[0].hits) == 1 and not groups[0].more:
+        return redirect(groups[0].hits[0].url)
+    context |= {**admin.site.each_context(request), "title": _("Search")}
+    return TemplateResponse(request, "admin/orders/find.html", context)

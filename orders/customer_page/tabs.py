@@ -1,0 +1,160 @@
+"""The tabs of a customer's page. Only the open one's data are read, a page at a time."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from notifications.recipients import contacts_for
+from orders.customer_page.billed_now import billed_lines, lines_of, records_of, tell_theirs
+from orders.incident_causes import cause_of
+from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
+from orders.order_page.differences import lines_of as difference_lines
+from orders.order_page.family import Family, Member
+from orders.order_page.history import FILTERS, describe
+from orders.queries.doubts import mark_orders
+
+PAGE, TREES, LINES = 50, 10, 20
+MOST_MEMBERS, MOST_DIFFERENCES = 60, 20
+PEOPLE_OF = 200  # newest orders whose operators are shown
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a reader asks for. `mask` leaves of a text what they may read; `orders`: the customer's that they may see.
+
+    `places`: the customer's attributions that they may see, `{letters: name}`.
+    """
+
+    customer: Customer
+    orders: QuerySet[Order]
+    places: dict[str, str]
+    params: Mapping[str, str]
+    mask: Callable[[str], str]
+
+    def page(self, rows: QuerySet, size: int = PAGE, parameter: str = "page") -> Page:
+        """The page that the address names; the nearest one where it names nonsense."""
+        return Paginator(rows, size).get_page(self.params.get(parameter))
+
+    @property
+    def ids(self) -> QuerySet:
+        return self.orders.order_by().values("pk")
+
+
+def billing(ask: Ask) -> dict:
+    """What the customer is billed now: by order and product, then domain by domain; and where the books differ."""
+    records = records_of(ask.orders)
+    lines = ask.page(lines_of(records), LINES, "lines")
+    rows = ask.page(
+        records.order_by("-info_type", "domain_key", "pk").select_related("order", "dispatch")
+        .defer("order__content", "dispatch__payload")
+    )  # fmt: skip
+    rows.object_list = list(rows.object_list)
+    tell_theirs(rows.object_list)
+    told = billed_lines(lines, ask.orders)
+    mark_orders({line.order.pk: line.order for line in told}.values())
+    return {"lines": lines, "billed": told, "rows": rows, "differences": _differences(ask)}
+
+
+def _differences(ask: Ask) -> list:
+    """Open differences of the customer's orders, the newest first."""
+    rows = Difference.objects.filter(order__in=ask.ids, state=Difference.State.OPEN).order_by("-pk")
+    rows = rows.select_related("fix", "reconciliation", "order").defer("fix__payload", "order__content")
+    return [line for row in rows[:MOST_DIFFERENCES] for line in difference_lines([row], row.order)]
+
+
+def orders(ask: Ask) -> dict:
+    """The orders as trees: each trial with its changes and activations, the newest trial first."""
+    trial = ask.orders.order_by().filter(number=OuterRef("trial_number"))
+    roots = ask.orders.filter(Q(trial_number="") | ~Exists(trial)).order_by("-pk").defer("content")
+    page = ask.page(roots, TREES)
+    page.object_list = list(page.object_list)
+    numbers = [row.number for row in page.object_list]
+    behind: dict[str, list[Order]] = {}
+    for row in ask.orders.filter(trial_number__in=numbers).order_by("pk").defer("content"):
+        behind.setdefault(row.trial_number, []).append(row)
+    mark_orders([*page.object_list, *(row for rows in behind.values() for row in rows)])
+    return {"rows": page, "families": [_tree(root, behind.get(root.number, [])) for root in page.object_list]}
+
+
+def _tree(root: Order, behind: list[Order]) -> Family:
+    members = [Member(root, False, not root.trial_number), *(Member(row, False, False) for row in behind)]
+    return Family(members[:MOST_MEMBERS], root.trial_number, len(members) > MOST_MEMBERS)
+
+
+def contacts(ask: Ask) -> dict:
+    """The customer's people, as the newest orders name them, and the SAs who answer for its attributions."""
+    rows = ask.orders.order_by("-pk").values_list("oper_user", "oper_tel", "oper_mail", "number", "pk")
+    people: dict[tuple, tuple] = {}
+    for user, tel, mail, number, pk in rows[:PEOPLE_OF]:
+        if user or tel or mail:
+            people.setdefault((user, tel, mail), (number, pk))
+    shown = [{"number": number, "pk": pk, **_masked(ask, *person)} for person, (number, pk) in people.items()]
+    ours = [
+        {"name": name, **_masked(ask, one.name, one.tel, one.mail)}
+        for letters, name in ask.places.items()
+        for one in contacts_for(letters)
+    ]
+    return {"people": shown, "ours": ours}
+
+
+def _masked(ask: Ask, user: str, tel: str, mail: str) -> dict[str, str]:
+    """A person, under the names that a mask knows."""
+    return json.loads(ask.mask(json.dumps({"operUser": user, "operTel": tel, "operMail": mail})))
+
+
+def files(ask: Ask) -> dict:
+    """The orders that name info-security files, the newest first."""
+    named = ~Q(info_security="", info_security_table="", busi_info="")
+    return {"rows": ask.page(ask.orders.filter(named).order_by("-pk").defer("content"))}
+
+
+def incidents(ask: Ask) -> dict:
+    """What stopped the customer's orders: what still does comes first."""
+    rows = AffectedOrder.objects.filter(order__in=ask.ids).select_related("incident", "order").defer("order__content")
+    page = ask.page(rows.order_by(F("closed_at").desc(nulls_first=True), "-pk"))
+    for row in page:
+        row.cause = cause_of(row.incident.code)
+    return {"rows": page}
+
+
+def events(ask: Ask) -> dict:
+    """What happened to the customer's orders, the newest first."""
+    who = ask.params.get("who", "")
+    rows = OrderEvent.objects.filter(FILTERS.get(who, FILTERS[""])[1], order__in=ask.ids).order_by("-pk")
+    page = ask.page(rows.select_related("order").defer("order__content"))
+    told = [replace(one, more=ask.mask(one.more)) for one in map(describe, page)]
+    return {"rows": page, "told": told, "filters": [(key, label, key == who) for key, (label, _q) in FILTERS.items()]}
+
+
+@dataclass(frozen=True)
+class Tab:
+    """`personal`: it may show phones, mails or names of people."""
+
+    key: str
+    title: str | Promise
+    load: Callable[[Ask], dict]
+    personal: bool = False
+
+    @property
+    def template(self) -> str:
+        return f"includes/customer/tab_{self.key}.html"
+
+
+TABS = [
+    Tab("billing", _("Billed now"), billing),
+    Tab("orders", _("Orders"), orders),
+    Tab("contacts", _("Contacts"), contacts, personal=True),
+    Tab("files", _("Attachments"), files),
+    Tab("incidents", _("Incidents"), incidents),
+    Tab("events", _("Timeline"), events, personal=True),
+]
+
+
+def open_tab(key: str | None) -> Tab:
+    """The tab that the address names, else the first."""
+    return next((tab for tab in TABS if tab.key == key), TABS[0])

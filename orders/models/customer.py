@@ -1,0 +1,75 @@
+"""Customers, and the search index. Both are filled from the orders, outside the intake's transaction.
+
+`orders.services.office.search_index` is the only writer. A row of it can be removed and made again at any time.
+"""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Customer(models.Model):
+    """An enterprise, as its orders name it."""
+
+    enterprise_id = models.CharField(_("enterprise id"), max_length=64, primary_key=True)
+    name = models.CharField(_("enterprise name"), max_length=255, blank=True)  # as the newest order gives it
+    attributions = models.ManyToManyField("Province", related_name="+", verbose_name=_("attributions"))
+    last_order = models.ForeignKey("Order", models.PROTECT, related_name="+", verbose_name=_("newest order"))
+    first_seen = models.DateTimeField(_("first order"))
+    last_seen = models.DateTimeField(_("last order"))
+
+    class Meta:
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
+        default_permissions = ["view"]
+        ordering = ["-last_order_id"]
+
+    def __str__(self):
+        return self.enterprise_id
+
+
+class IndexedOrder(models.Model):
+    """An order that the search index holds, and whose it is. An order that waits for its trial may have no customer."""
+
+    order = models.OneToOneField("Order", models.PROTECT, primary_key=True, related_name="indexed")
+    customer = models.ForeignKey("Customer", models.PROTECT, null=True, related_name="orders", db_index=False)
+
+    class Meta:
+        default_permissions = []
+        indexes = [models.Index(fields=["customer", "order"], name="indexed_order_customer")]
+
+
+class SearchPiece(models.Model):
+    """A part of a text that can be found, from one of its places to its end. `orders.pieces` has the rule.
+
+    `piece` is UTF-8, so that both databases compare it byte by byte, whatever their collation. `before` are the few
+    characters in front of it. `target` is the id of the first OrderDomain with that domain, else of the first order
+    with that text.
+    """
+
+    class Kind(models.IntegerChoices):
+        NUMBER = 1  # the order's number
+        CUSTOMER = 2  # the enterprise's id or name
+        DOMAIN = 3
+        PRODUCT = 4
+        PROCESS = 5  # BPM's
+        PHONE = 6  # the operator's, only as a whole
+
+    pk = models.CompositePrimaryKey("kind", "piece", "before", "target")
+    kind = models.PositiveSmallIntegerField(choices=Kind.choices)
+    piece = models.BinaryField(max_length=1024)
+    before = models.CharField(max_length=4)
+    target = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = []
+
+
+class SearchProgress(models.Model):
+    """How far the index is. It holds all orders but those after `orders`, before `older`, or changed after `events`."""
+
+    orders = models.BigIntegerField()
+    older = models.BigIntegerField()
+    events = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = []

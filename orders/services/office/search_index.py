@@ -1,0 +1,212 @@
+"""Fills the customers and the search index, outside the intake's transaction.
+
+The worker does it after each drain and in each sweep, a short while at a time. What is left to do follows from the
+rows themselves, so it may be killed at any moment, and the same orders may be indexed twice.
+"""
+
+import datetime
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+
+from django.db import connection, transaction
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+
+from orders.models import Customer, IndexedOrder, Order, OrderDomain, OrderEvent, SearchPiece, SearchProgress
+from orders.pieces import Piece, pieces_of, whole_piece
+
+Kind = SearchPiece.Kind
+EVERY = {Kind.NUMBER: 3, Kind.CUSTOMER: 3, Kind.DOMAIN: 4}  # the others are found by their beginning
+BATCH = 100  # orders of a transaction
+DOMAINS, MOST_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
+# Ids are given before a transaction commits. A moment that lies further back than this has nothing more to come.
+ORDERS_SETTLED, EVENTS_SETTLED = datetime.timedelta(minutes=2), datetime.timedelta(seconds=30)
+# bulk_create takes four times as long for so many small rows.
+ADD = (
+    f"INSERT INTO {SearchPiece._meta.db_table} (kind, piece, before, target) VALUES (%s, %s, %s, %s)"
+    " ON CONFLICT DO NOTHING"
+)
+TELLING = ["went_on", "attribution_chosen", "domains_named", "late_answer", "approval"]
+CHANGED = Q(kind__in=TELLING) | Q(kind="step_done", data__step="start_bpm")
+"""Events after which an order may have a customer, attribution, domains or a BPM process that it did not have."""
+READ = ["number", "product_id", "bpm_process", "oper_tel", "enterprise_id", "enterprise_name", "attribution",
+        "received_at"]  # fmt: skip
+
+
+def index_orders(*, now: datetime.datetime, seconds: float, may_go_on: Callable[[], bool] = lambda: True) -> int:
+    """Indexes for about `seconds`: new orders, then changed ones, then those from before there was an index.
+
+    Only one process at a time may do it. `may_go_on` is asked before each batch. Returns how many orders were indexed.
+    """
+    until = time.monotonic() + seconds
+    progress = SearchProgress.objects.first() or _begin(now)
+    count = 0
+    for part in (_index_new, _index_changed, _index_older):
+        done = True
+        while done and time.monotonic() < until and may_go_on():
+            done = part(progress, now)
+            count += done
+    return count
+
+
+def _begin(now: datetime.datetime) -> SearchProgress:
+    settled = Order.objects.filter(received_at__lt=now - ORDERS_SETTLED).order_by("-pk").values_list("pk", flat=True)
+    newest = settled.first() or 0
+    event = OrderEvent.objects.aggregate(last=Max("pk"))["last"] or 0
+    return SearchProgress.objects.create(orders=newest, older=newest + 1, events=event)
+
+
+def _index_new(progress: SearchProgress, now: datetime.datetime) -> int:
+    """The orders of the last minutes, and those that came while no worker ran."""
+    done = _index(_not_indexed().filter(pk__gt=progress.orders).order_by("pk"))
+    if not done:
+        settled = Order.objects.filter(pk__gt=progress.orders, received_at__lt=now - ORDERS_SETTLED)
+        _note(progress, orders=settled.aggregate(last=Max("pk"))["last"])
+    return len(done)
+
+
+def _index_changed(progress: SearchProgress, now: datetime.datetime) -> int:
+    """Orders that gained something after they were accepted."""
+    rows = OrderEvent.objects.filter(pk__gt=progress.events, at__lt=now - EVENTS_SETTLED).order_by("pk")
+    last = rows.aggregate(last=Max("pk"))["last"]
+    if last is None:
+        return 0
+    changed = list(rows.filter(CHANGED, order__isnull=False).values_list("pk", "order_id")[:BATCH])
+    left = {order for _event, order in changed}
+    while left:
+        left -= {row.pk for row in _index(Order.objects.filter(pk__in=left))}
+    _note(progress, events=last if len(changed) < BATCH else changed[-1][0])
+    return len(changed)
+
+
+def _index_older(progress: SearchProgress, now: datetime.datetime) -> int:
+    """The orders from before there was an index, the newest first."""
+    if not progress.older:
+        return 0
+    done = _index(_not_indexed().filter(pk__lt=progress.older).order_by("-pk"))
+    _note(progress, older=min((row.pk for row in done), default=0))
+    return len(done)
+
+
+def _note(progress: SearchProgress, **place: int | None) -> None:
+    """Moves one of the places on; None leaves it."""
+    [(name, value)] = place.items()
+    if value is not None and value != getattr(progress, name):
+        setattr(progress, name, value)
+        progress.save(update_fields=[name])
+
+
+def _not_indexed() -> QuerySet[Order]:
+    return Order.objects.filter(~Exists(IndexedOrder.objects.filter(order=OuterRef("pk"))))
+
+
+def _index(rows: QuerySet[Order]) -> list[Order]:
+    """Indexes the first rows: at most BATCH, and not many more domains than MOST_DOMAINS. Returns them.
+
+    The row that says so is the last one of each.
+    """
+    orders = _first_few(list(rows.only(*READ)[:BATCH]))
+    _index_domains(orders)
+    pieces = {(kind, piece, order.pk) for order in orders for kind, piece in _texts(order)}
+    with transaction.atomic():
+        customers = _keep_customers(orders)
+        _add(pieces)
+        marks = [IndexedOrder(order=row, customer=customers.get(row.enterprise_id)) for row in orders]
+        IndexedOrder.objects.bulk_create(
+            marks, update_conflicts=True, unique_fields=["order"], update_fields=["customer"]
+        )
+    return orders
+
+
+def _first_few(orders: list[Order]) -> list[Order]:
+    """As many of the orders as have MOST_DOMAINS together, but one at least: a batch must end within a task's time."""
+    counted = OrderDomain.objects.filter(order__in=orders).order_by().values_list("order").annotate(number=Count("pk"))
+    numbers, total = dict(counted), 0
+    for place, order in enumerate(orders):
+        total += numbers.get(order.pk, 0)
+        if total > MOST_DOMAINS and place:
+            return orders[:place]
+    return orders
+
+
+def _texts(order: Order) -> Iterator[tuple[int, Piece]]:
+    """What an order is found by, without its customer and domains."""
+    yield from _parts(Kind.NUMBER, order.number)
+    whole = {Kind.PRODUCT: order.product_id, Kind.PROCESS: order.bpm_process, Kind.PHONE: order.oper_tel}
+    for kind, text in whole.items():
+        if text:
+            yield kind, whole_piece(text)
+
+
+def _parts(kind: Kind, text: str) -> Iterator[tuple[int, Piece]]:
+    return ((kind, piece) for piece in pieces_of(text, EVERY[kind]))
+
+
+def _index_domains(orders: list[Order]) -> None:
+    """Each domain once, however many orders name it."""
+    rows = OrderDomain.objects.filter(order__in=orders).order_by().values_list("key", "pk").iterator()
+    while part := list(islice(rows, DOMAINS)):
+        first: dict[str, int] = {}
+        for key, pk in part:
+            first.setdefault(key, pk)
+        indexed = Exists(IndexedOrder.objects.filter(order=OuterRef("order")))
+        known = OrderDomain.objects.filter(indexed, key__in=list(first)).exclude(order__in=orders)
+        new = first.keys() - set(known.order_by().values_list("key", flat=True))
+        with transaction.atomic():
+            _add((kind, piece, first[key]) for key in new for kind, piece in _parts(Kind.DOMAIN, key))
+
+
+def _add(pieces: Iterable[tuple[int, Piece, int]]) -> None:
+    """Sorted, so that two who add the same rows take them in one sequence."""
+    rows = sorted((kind, piece.text, piece.before, target) for kind, piece, target in pieces)
+    with connection.cursor() as cursor:
+        cursor.executemany(ADD, rows)
+
+
+def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
+    """Makes the customers of these orders, or brings them up to date, and adds what they are found by."""
+    named = sorted((row for row in orders if row.enterprise_id), key=lambda row: row.pk)
+    known = Customer.objects.in_bulk({row.enterprise_id for row in named})
+    through, places, pieces = Customer.attributions.through, set(), set()
+    fresh, changed = {}, set()
+    for row in named:
+        customer = known.get(row.enterprise_id)
+        if customer is None:
+            customer = known[row.enterprise_id] = fresh[row.enterprise_id] = Customer(
+                enterprise_id=row.enterprise_id, first_seen=row.received_at, last_seen=row.received_at,
+                name=row.enterprise_name, last_order=row,
+            )  # fmt: skip
+            pieces |= _customer_pieces(row)
+        elif customer.name != row.enterprise_name and not _had_name(row):
+            pieces |= _customer_pieces(row)  # it is found by a former name too
+        changed |= {row.enterprise_id} if _bring_up_to_date(customer, row) else set()
+        if row.attribution_id:
+            places.add((row.enterprise_id, row.attribution_id))
+    Customer.objects.bulk_create([fresh[key] for key in sorted(fresh)])
+    fields = ["name", "last_order", "first_seen", "last_seen"]
+    Customer.objects.bulk_update([known[key] for key in sorted(changed - fresh.keys())], fields)
+    rows = [through(customer_id=customer, province_id=letters) for customer, letters in sorted(places)]
+    through.objects.bulk_create(rows, ignore_conflicts=True)
+    _add(pieces)
+    return known
+
+
+def _had_name(row: Order) -> bool:
+    """Whether an order that is indexed gave the customer this name before."""
+    same = IndexedOrder.objects.filter(customer=row.enterprise_id, order__enterprise_name=row.enterprise_name)
+    return same.exists()
+
+
+def _customer_pieces(row: Order) -> set[tuple[int, Piece, int]]:
+    texts = chain(_parts(Kind.CUSTOMER, row.enterprise_id), _parts(Kind.CUSTOMER, row.enterprise_name))
+    return {(kind, piece, row.pk) for kind, piece in texts}
+
+
+def _bring_up_to_date(customer: Customer, row: Order) -> bool:
+    """Whether the order changed anything."""
+    before = customer.name, customer.last_order_id, customer.first_seen, customer.last_seen
+    if row.pk >= customer.last_order_id:
+        customer.name, customer.last_order = row.enterprise_name or customer.name, row
+    customer.first_seen = min(customer.first_seen, row.received_at)
+    customer.last_seen = max(customer.last_seen, row.received_at)
+    return before != (customer.name, customer.last_order_id, customer.first_seen, customer.last_seen)

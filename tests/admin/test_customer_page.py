@@ -1,0 +1,205 @@
+"""A customer's page: orders as trees, what is billed now, people masked, in scope; paged where there is much."""
+
+import datetime
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from orders.admin.search import customer_address
+from orders.models import BillingRecord, Customer, OrderEvent
+from orders.services.office.search_index import index_orders
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+ROLE = "管理员"
+LIST = reverse("admin:orders_customer_changelist")
+WHO = {"enterprise_id": "E-55", "enterprise_name": "北京云帆网络科技"}
+PHONE, MAIL, NAME = "13712345678", "ops@secret.example.com", "欧阳张三丰"
+
+
+def index():
+    index_orders(now=timezone.now(), seconds=60)
+
+
+def shown(client, tab="", enterprise_id="E-55", **query):
+    answer = client.get(customer_address(enterprise_id), {"tab": tab} | query)
+    assert answer.status_code == 200, answer
+    return answer.content.decode()
+
+
+@pytest.fixture
+def family():
+    """A trial, its change and its activation; the activation has a domain live at the big-data side."""
+    trial = make.TrialFactory(number="T1", trial_number="", state="converted", attribution_id="BJ", **WHO)
+    change = make.OrderFactory(number="C1", kind="change", state="applied", trial_number="T1", trial=trial,
+                               attribution_id="BJ", **WHO)  # fmt: skip
+    live = make.OrderFactory(number="A1", state="active", first=True, trial_number="T1", trial=trial,
+                             attribution_id="BJ", oper_user=NAME, oper_tel=PHONE, oper_mail=MAIL, **WHO)  # fmt: skip
+    at = datetime.datetime(2023, 9, 20, 10, tzinfo=datetime.UTC)
+    make.BillingRecordFactory(order=trial, info_type="1", product_id="1", state="cancelled", domain="old.example.com")
+    make.BillingRecordFactory(order=live, info_type="2", product_id="61-7", state="live", domain="www.example.com",
+                              create_time=at)  # fmt: skip
+    index()
+    return trial, change, live
+
+
+def test_what_is_billed_now_stands_first(admin_client, family):
+    text = shown(admin_client)
+    assert "北京云帆网络科技" in text
+    assert "www.example.com" in text
+    assert "61-7" in text
+    assert "2023-09-20 18:00:00" in text
+    assert "old.example.com" not in text
+
+
+def test_a_difference_is_shown_beside_our_books(admin_client, family):
+    live = family[-1]
+    make.DifferenceFactory(order=live, job_id="A1", product_id="61-7", domain="www.example.com",
+                           detail={"ours": "live", "theirs": "missing"})  # fmt: skip
+    page = admin_client.get(customer_address("E-55"))
+    [row] = page.context["rows"]
+    assert (row.theirs.differs, str(row.theirs.word), row.doubt) == (True, gettext("not there"), True)
+    assert page.context["billed"][0].differing == 1
+    assert page.context["differing"].number == 1
+
+
+def test_a_comparison_says_that_both_sides_agree(admin_client, family):
+    [row] = admin_client.get(customer_address("E-55")).context["rows"]
+    assert not row.theirs.compared
+    now = timezone.now()
+    make.ReconciliationFactory(started_at=now, finished_at=now)
+    [row] = admin_client.get(customer_address("E-55")).context["rows"]
+    assert (row.theirs.compared, row.theirs.at) == (True, now)
+
+
+def test_orders_are_trees(admin_client, family):
+    page = admin_client.get(customer_address("E-55"), {"tab": "orders"})
+    [tree] = page.context["families"]
+    assert [(member.order.number, member.root) for member in tree.members] == [
+        ("T1", True), ("C1", False), ("A1", False),
+    ]  # fmt: skip
+
+
+def test_an_order_whose_trial_is_unknown_is_a_tree_of_its_own(admin_client, family):
+    make.OrderFactory(number="A9", trial_number="T9", state="held", held_because="trial_unknown", **WHO)
+    index()
+    trees = admin_client.get(customer_address("E-55"), {"tab": "orders"}).context["families"]
+    assert [(tree.members[0].order.number, tree.missing) for tree in trees] == [("A9", "T9"), ("T1", "")]
+
+
+def test_people_are_masked_and_opening_them_is_noted(member, family):
+    text = shown(member(ROLE), "contacts")
+    assert PHONE not in text
+    assert MAIL not in text
+    assert NAME not in text
+    assert "137***78" in text
+    text = shown(member(ROLE), "contacts", personal="1")
+    assert PHONE in text
+    assert NAME in text
+    assert OrderEvent.objects.get(kind="personal_data_seen").data["where"] == "customer E-55 contacts"
+    assert PHONE not in shown(member("工程师"), "contacts", personal="1")
+
+
+def test_attachments_incidents_and_a_timeline(admin_client, family):
+    live = family[-1]
+    type(live).objects.filter(pk=live.pk).update(info_security="A1_50004020027_x.xlsx")
+    make.AffectedOrderFactory(order=live, closed_at=timezone.now(), incident__state="resolved")
+    make.AffectedOrderFactory(order=live)
+    make.OrderEventFactory(order=live, kind="note", data={"text": f"请联系 {PHONE}"})
+    assert "A1_50004020027_x.xlsx" in shown(admin_client, "files")
+    rows = admin_client.get(customer_address("E-55"), {"tab": "incidents"}).context["rows"]
+    assert [row.closed_at is None for row in rows] == [True, False]
+    text = shown(admin_client, "events")
+    assert "请联系" in text
+    assert PHONE not in text
+
+
+def test_only_orders_in_scope_are_shown(member, family):
+    other = make.OrderFactory(number="S1", trial_number="", attribution_id="SH", **WHO)
+    make.BillingRecordFactory(order=other, state="live", domain="shanghai.example.com")
+    make.DifferenceFactory(order=other)
+    index()
+    page = member(ROLE, letters=["BJ"]).get(customer_address("E-55"))
+    assert [row.domain for row in page.context["rows"]] == ["www.example.com"]
+    assert (page.context["count"]["orders"], page.context["differing"].number) == (3, 0)
+    assert "上海" not in page.content.decode()
+    trees = member(ROLE, letters=["SH"]).get(customer_address("E-55"), {"tab": "orders"}).context["families"]
+    assert [tree.members[0].order.number for tree in trees] == ["S1"]
+    assert member(ROLE, letters=["GD"]).get(customer_address("E-55")).status_code == 302
+
+
+def test_twenty_thousand_domains_are_paged(admin_client, family):
+    live = family[-1]
+    BillingRecord.objects.bulk_create(
+        BillingRecord(order=live, info_type="2", product_id="61-8", business_type="1", state="live",
+                      domain=f"d{place}.example.com", domain_key=f"d{place}.example.com")
+        for place in range(20_000)
+    )  # fmt: skip
+    page = admin_client.get(customer_address("E-55"), {"page": "401"})
+    assert page.context["billed"][0].domains + page.context["billed"][1].domains == 20_001
+    assert len(page.context["rows"]) == 1
+    assert len(page.content) < 60_000
+
+
+@pytest.mark.parametrize("query", [{"page": "x"}, {"page": "-1"}, {"lines": "9" * 30}, {"tab": "%"}, {"who": "\0"}])
+def test_nonsense_in_the_address_shows_the_page(admin_client, family, query):
+    for tab in ("billing", "orders", "contacts", "files", "incidents", "events"):
+        assert admin_client.get(customer_address("E-55"), {"tab": tab} | query).status_code == 200
+
+
+def test_an_enterprise_id_of_odd_characters_has_a_page(admin_client):
+    odd = "E/5 %?#_5中"
+    make.OrderFactory(number="odd", enterprise_id=odd, enterprise_name="怪<b>")
+    index()
+    text = shown(admin_client, enterprise_id=odd)
+    assert "怪&lt;b&gt;" in text
+    assert customer_address(odd) in admin_client.get(LIST).content.decode()
+
+
+def test_the_list_is_searched_by_any_part(admin_client, family):
+    make.OrderFactory(enterprise_id="F-66", enterprise_name="上海启明信息")
+    index()
+    both = ["F-66", "E-55"]
+    for term, found in [
+        ("云帆", both[1:]),
+        ("E-55", both[1:]),
+        ("启明", both[:1]),
+        ("6", []),
+        ("北明", []),
+        ("", both),
+    ]:
+        rows = admin_client.get(LIST, {"q": term}).context["cl"].result_list
+        assert [row.pk for row in rows] == found, term
+
+
+@pytest.mark.parametrize("name", ["orders_order", "orders_billingrecord"])
+def test_lists_lead_to_the_customer_and_are_searched_by_it(admin_client, family, name):
+    make.BillingRecordFactory(order__enterprise_id="F-66", order__enterprise_name="上海启明信息")
+    index()
+    url = reverse(f"admin:{name}_changelist")
+    found = admin_client.get(url, {"q": "云帆"})
+    assert found.context["cl"].result_count == {"orders_order": 3, "orders_billingrecord": 2}[name]
+    assert customer_address("E-55") in found.content.decode()
+    assert admin_client.get(url, {"q": "E-55"}).context["cl"].result_count == found.context["cl"].result_count
+
+
+def test_the_page_leads_to_the_lists_of_this_customer_alone(admin_client, family):
+    make.BillingRecordFactory(order__enterprise_id="E-555", order__enterprise_name="别家")
+    index()
+    text = shown(admin_client)
+    for name, number in {"orders_order": 3, "orders_billingrecord": 2}.items():
+        url = reverse(f"admin:{name}_changelist") + "?customer=E-55"
+        assert f'href="{url}"' in text
+        assert admin_client.get(url).context["cl"].result_count == number
+
+
+def test_the_orders_page_leads_to_the_customer(admin_client, family):
+    text = admin_client.get(reverse("admin:orders_order_change", args=[family[0].pk])).content.decode()
+    assert f'href="{customer_address("E-55")}"' in text
+
+
+def test_nobody_writes_a_customer(admin_client, family):
+    customer = Customer.objects.get()
+    assert admin_client.post(customer_address(customer.pk), {"name": "x"}).status_code == 403

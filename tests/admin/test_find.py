@@ -1,0 +1,146 @@
+"""One box finds anything: by any part, within the scope, masked, and with a clear line for what can't be looked up."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from orders.admin.office.find import why_not, why_nothing
+from orders.services.office.search_index import index_orders
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+FIND = "/admin/find/"
+ROLE = "管理员"
+PHONE = "13712345678"
+
+
+@pytest.fixture
+def order():
+    """The order to find, and another one."""
+    order = make.OrderFactory(
+        number="100A230920170126001", trial_number="100T8888", product_id="61000616304", attribution_id="BJ",
+        enterprise_id="100A23100079275183", enterprise_name="北京云帆网络科技", bpm_process="bpm-20230920-7",
+        oper_tel=PHONE, oper_user="欧阳张三丰",
+    )  # fmt: skip
+    make.OrderDomainFactory(order=order, name="Pull.api-eas-3.example.com")
+    make.AcceptedCallFactory(order=order, trans_ido="675cf2df623c47e69e523c0fd2b6f7b9")
+    make.InboundMessageFactory(order_number="", trans_ido="refused0000000000000000000000001", rsp_code="20208")
+    other = make.OrderFactory(number="200B990101000000002", product_id="5", enterprise_id="F-66",
+                              enterprise_name="上海启明信息", attribution_id="SH", trial_number="")  # fmt: skip
+    make.OrderDomainFactory(order=other, name="other.example.org")
+    index_orders(now=timezone.now(), seconds=60)
+    return order
+
+
+def titles(client, term):
+    """What the box offers: titles by kind."""
+    answer = client.get(FIND, {"q": term, "part": ""})
+    assert answer.status_code == 200, answer
+    return {str(group.title): [hit.title for hit in group.hits] for group in answer.context["groups"]}
+
+
+NUMBER, NAME, DOMAIN = "100A230920170126001", "北京云帆网络科技", "Pull.api-eas-3.example.com"
+
+
+@pytest.mark.parametrize("term, kind, found", [
+    (NUMBER, "Orders", NUMBER), ("126001", "Orders", NUMBER), ("170126", "Orders", NUMBER),
+    ("100a23092", "Orders", NUMBER),
+    ("100T8888", "Orders", NUMBER), ("云帆", "Customers", NAME), ("79275", "Customers", NAME),
+    ("pull.api-eas-3.example.com", "Domains", DOMAIN), ("example.com", "Domains", DOMAIN), ("eas-3", "Domains", DOMAIN),
+    ("675cf2df623c47e69e523c0fd2b6f7b9", "Orders of this transIDO", NUMBER),
+    ("refused0000000000000000000000001", "Messages of this transIDO", "refused0000000000000000000000001"),
+    ("bpm-20230920", "BPM processes", NUMBER), ("6100061", "productId", NUMBER),
+    (PHONE, "Orders with this phone number", NUMBER),
+])  # fmt: skip
+def test_it_is_found(admin_client, order, term, kind, found):
+    assert titles(admin_client, term)[gettext(kind)] == [found]
+
+
+@pytest.mark.parametrize("term", ["126002", "京帆", "example.net", "%%%", "___", "1371234567", "欧阳", "675cf2df"])
+def test_what_does_not_fit_is_not_found(admin_client, order, term):
+    assert titles(admin_client, term) == {}
+
+
+def test_the_page_works_without_a_script(admin_client, order):
+    text = admin_client.get(FIND, {"q": "example"}).content.decode()
+    assert reverse("admin:orders_order_change", args=[order.pk]) in text
+    assert NAME in text
+
+
+def test_the_only_thing_found_is_opened(admin_client, order):
+    answer = admin_client.get(FIND, {"q": "126001"})
+    assert (answer.status_code, answer["Location"]) == (302, reverse("admin:orders_order_change", args=[order.pk]))
+
+
+def test_a_short_number_is_found_as_a_whole(admin_client, order):
+    make.OrderFactory(number="T1", trial_number="")
+    assert titles(admin_client, "T1") == {gettext("Orders"): ["T1"]}
+
+
+def test_a_fresh_order_is_found_by_its_whole_number_at_once(admin_client):
+    make.OrderFactory(number="NEW-1")
+    assert titles(admin_client, "NEW-1") == {gettext("Orders"): ["NEW-1"]}
+
+
+def test_the_end_of_a_number_comes_first(admin_client):
+    for number in ("7777000", "0007777", "17777000", "07777", "7777"):
+        make.OrderFactory(number=number, trial_number="")
+    index_orders(now=timezone.now(), seconds=60)
+    assert titles(admin_client, "7777")[gettext("Orders")] == ["7777", "07777", "0007777", "7777000", "17777000"]
+
+
+def test_more_is_said_and_all_are_on_the_page(admin_client):
+    for place in range(9):
+        make.OrderFactory(number=f"100A{place}77770", trial_number="")
+    index_orders(now=timezone.now(), seconds=60)
+    [group] = admin_client.get(FIND, {"q": "7777", "part": ""}).context["groups"]
+    assert (len(group.hits), group.more) == (6, True)
+    [group] = admin_client.get(FIND, {"q": "7777"}).context["groups"]
+    assert (len(group.hits), group.more) == (9, False)
+
+
+@pytest.mark.parametrize("term", [
+    NUMBER, "126001", "云帆", "example.com", "675cf2df623c47e69e523c0fd2b6f7b9", "6100061",
+    "refused0000000000000000000000001", "bpm-20230920", PHONE, "100T8888",
+])  # fmt: skip
+def test_it_keeps_to_the_scope(member, order, term):
+    assert titles(member(ROLE, letters=["SH"]), term) == {}
+    assert titles(member(ROLE, letters=[]), term) == {}
+
+
+def test_phone_numbers_only_for_those_who_may_see_people(member, order):
+    assert titles(member("业务人员"), PHONE) != {}
+    assert titles(member("工程师"), PHONE) == {}
+    text = member("业务人员").get(FIND, {"q": "云帆", "part": ""}).content.decode()
+    assert PHONE not in text
+    assert "欧阳" not in text
+
+
+def test_who_may_see_nothing_finds_nothing(client, order):
+    client.force_login(make.UserFactory())
+    assert titles(client, "example.com") == {}
+
+
+@pytest.mark.parametrize("term", ["", " ", "%", "1", "123", "云", "x" * 256, "x" * 10_000, "a\0bc", "云" * 10_000])
+def test_what_cannot_be_looked_up_gets_a_clear_line(admin_client, order, term):
+    for query in ({"q": term}, {"q": term, "part": ""}):
+        answer = admin_client.get(FIND, query)
+        assert answer.status_code == 200
+        assert str(answer.context["problem"]) == (why_not(term.strip()) or why_nothing(term)) != ""
+        assert len(answer.content) < 60_000
+
+
+@pytest.mark.parametrize("raw", ["%ED%A0%80abc", "%FF%FE%FD", "%00%00%00", "a%E4%B8"])
+def test_broken_texts_are_answered(admin_client, order, raw):
+    assert admin_client.get(f"{FIND}?q={raw}").status_code == 200
+    assert why_not("abc\ud800") != ""
+
+
+def test_the_box_is_on_every_page_of_a_person_who_is_signed_in(admin_client, client, order):
+    for url in ("/admin/", reverse("admin:orders_order_changelist"), FIND, reverse("admin:password_change"),
+                reverse("admin:orders_order_change", args=[order.pk])):  # fmt: skip
+        assert 'action="/admin/find/"' in admin_client.get(url).content.decode(), url
+    client.logout()
+    assert 'action="/admin/find/"' not in client.get("/admin/login/").content.decode()
+    assert client.get(FIND).status_code == 302

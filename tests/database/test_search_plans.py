@@ -1,0 +1,72 @@
+"""Each query of the search and of a customer's page finds its rows by an index, on both databases."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from orders.admin.search import customer_address
+from orders.customer_page.tabs import TABS
+from orders.services.office.search_index import index_orders
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+GROWING = {
+    "orders_order", "orders_orderdomain", "orders_customer", "orders_indexedorder", "orders_searchpiece",
+    "orders_billingrecord", "orders_inboundmessage", "orders_acceptedcall", "orders_affectedorder",
+    "orders_orderevent", "orders_difference", "orders_dispatch", "orders_customer_attributions",
+}  # fmt: skip
+ALIAS = re.compile(r"[T-W]\d+")  # of a table in a subquery; SQLite's plan names it so
+TERMS = ["100A230920170126001", "126001", "云帆", "example.com", "675cf2df623c47e69e523c0fd2b6f7b9", "13712345678"]
+
+
+def scanned(statement: str) -> set[str]:
+    """The growing tables that the statement's plan reads from one end to the other."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # a few rows are read faster without an index
+            cursor.execute(f"EXPLAIN {statement}")
+            found = re.findall(r"Seq Scan on (\w+)", "\n".join(row[0] for row in cursor.fetchall()))
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+            plan = [row[3] for row in cursor.fetchall()]
+            found = [match[1] for line in plan if (match := re.match(r"SCAN (\w+)", line))]
+    return {name for name in found if name in GROWING or ALIAS.fullmatch(name)}
+
+
+@pytest.fixture
+def order():
+    order = make.OrderFactory(
+        number=TERMS[0],
+        enterprise_id="E-55",
+        enterprise_name="北京云帆网络科技",
+        oper_tel=TERMS[5],
+        attribution_id="BJ",
+    )
+    make.OrderDomainFactory(order=order, name="www.example.com")
+    make.BillingRecordFactory(order=order, state="live")
+    index_orders(now=timezone.now(), seconds=60)
+    return order
+
+
+def asked(client, url: str) -> list[str]:
+    """The queries of a page."""
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(url).status_code in (200, 302)
+    return [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+
+
+@pytest.mark.parametrize("letters", [None, ["BJ"]])
+def test_no_query_reads_a_growing_table(client, order, letters):
+    client.force_login(make.UserFactory(letters=letters, is_superuser=True))
+    urls = [f"/admin/find/?part=&q={term}" for term in TERMS]
+    urls += [f"{customer_address('E-55')}?tab={tab.key}" for tab in TABS]
+    queries = {sql for url in urls for sql in asked(client, url)}
+    assert len(queries) > 40
+    assert {sql: found for sql in queries if (found := scanned(sql))} == {}
+
+
+def test_one_without_an_index_is_noticed(order):
+    assert scanned("SELECT id FROM orders_order WHERE oper_user = 'x'") == {"orders_order"}

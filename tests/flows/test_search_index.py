@@ -1,0 +1,185 @@
+"""Orders that came in are found, whenever the worker indexes them and wherever it was killed."""
+
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from integrations import tasks
+from integrations.models import LeaseLock
+from orders.models import Customer, IndexedOrder, Order, OrderDomain, SearchPiece, SearchProgress
+from orders.queries import find
+from orders.services.office import search_index
+from tests import factories as make
+from tests.flows.contents import activation, change, trial
+
+ENTERPRISE = "100A23100079275183"
+
+
+def index(times: int = 1) -> int:
+    return sum(search_index.index_orders(now=timezone.now(), seconds=60) for _ in range(times))
+
+
+def orders(term: str) -> list[str]:
+    return [row.number for row in find.find_orders(term, Order.objects.all(), 9).rows]
+
+
+def customers(term: str) -> list[str]:
+    return [row.pk for row in find.find_customers(term, Customer.objects.all(), 9).rows]
+
+
+def domains(term: str) -> list[str]:
+    return [row.name for row in find.find_domains(term, OrderDomain.objects.all(), 9).rows]
+
+
+def test_an_order_is_found_after_the_next_drain(desk):
+    desk.post(trial("100A230920170122001", "Pull.api-eas-3.example.com", EnterpriseName="北京云帆网络科技"))
+    tasks.drain()
+    assert orders("170122") == orders("2001") == orders("100a2309") == ["100A230920170122001"]
+    assert customers("帆网") == customers("79275183") == [ENTERPRISE]
+    assert domains("i-eas") == domains("example.com") == domains("PULL.API") == ["Pull.api-eas-3.example.com"]
+
+
+def test_what_comes_later_is_found_too(desk):
+    """An activation before its trial has no customer yet; a BPM process comes with BPM's answer."""
+    desk.post(activation("A1"))
+    index()
+    assert IndexedOrder.objects.get(order__number="A1").customer is None
+    desk.post(trial("T1"))
+    desk.sweep()
+    desk.clock.shift(40)
+    index()
+    assert IndexedOrder.objects.get(order__number="A1").customer_id == ENTERPRISE
+    process = desk.order("A1").bpm_process
+    assert process
+    assert [row.number for row in find.find_by_process(process, Order.objects.all(), 9).rows] == ["A1"]
+    assert [row.number for row in find.find_by_product("P-A1", Order.objects.all(), 9).rows] == ["A1"]
+    assert [row.number for row in find.find_by_phone("13800000000", Order.objects.all(), 9).rows] == ["T1", "A1"]
+
+
+def test_a_customer_goes_by_its_newest_name_and_is_found_by_each(desk):
+    desk.play(trial("T1", "a.example.com", EnterpriseName="湖畔视频"))
+    index()
+    desk.clock.shift(600)
+    desk.play(trial("T2", "b.example.com", EnterpriseName="湖滨传媒"))
+    index()
+    customer = Customer.objects.get()
+    assert (customer.name, customer.last_order.number) == ("湖滨传媒", "T2")
+    assert customer.first_seen < customer.last_seen
+    assert customers("湖畔") == customers("湖滨") == [ENTERPRISE]
+
+
+def test_attributions_follow_the_orders(desk):
+    desk.post(trial("T1", Attribution="SH"))
+    desk.post(trial("T2", "b.example.com", Attribution="BJ"))
+    index()
+    assert set(Customer.objects.get().attributions.values_list("letters", flat=True)) == {"SH", "BJ"}
+
+
+@pytest.mark.django_db
+def test_old_orders_are_indexed_newest_first_and_new_ones_before_them(monkeypatch):
+    monkeypatch.setattr(search_index, "BATCH", 2)
+    for _ in range(5):
+        make.OrderFactory()
+    now = timezone.now()
+    search_index.index_orders(now=now, seconds=0)
+    fresh = make.OrderFactory(received_at=now)
+    turns = iter([True, True, False, False, False])  # one batch of new ones, the look for more, and then killed
+    search_index.index_orders(now=now, seconds=60, may_go_on=lambda: next(turns, False))
+    assert [row.order_id for row in IndexedOrder.objects.all()] == [fresh.pk]
+    assert search_index.index_orders(now=now, seconds=60) == 5
+    assert IndexedOrder.objects.count() == 6
+    assert SearchProgress.objects.get().older == 0
+
+
+@pytest.mark.django_db
+def test_killed_at_any_moment_it_goes_on(monkeypatch):
+    """The row that says that an order is indexed is its last one: what came before it is made again."""
+    order = make.OrderFactory(number="100A777", received_at=timezone.now())
+    make.OrderDomainFactory(order=order, name="www.site.example.com")
+    for name in ("_index_domains", "_keep_customers", "_add"):
+        with monkeypatch.context() as patch:
+            patch.setattr(search_index, name, lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                index()
+        assert not IndexedOrder.objects.exists()
+    assert index() == 1
+    count = SearchPiece.objects.count()
+    IndexedOrder.objects.all().delete()
+    assert index() == 1
+    assert SearchPiece.objects.count() == count
+    assert index() == 0
+
+
+@pytest.mark.django_db
+def test_an_order_that_commits_late_is_not_passed_over():
+    now = timezone.now()
+    late = make.OrderFactory(received_at=now)
+    place = late.pk
+    make.OrderFactory(received_at=now)
+    Order.objects.filter(pk=place).delete()  # its transaction has its id, and has not ended
+    index()
+    make.OrderFactory(pk=place, received_at=now)
+    assert index() == 1
+
+
+@pytest.mark.django_db
+def test_a_domain_is_indexed_once_however_many_orders_name_it():
+    for _ in range(3):
+        make.OrderDomainFactory(name="www.site.example.com")
+    index()
+    pieces = SearchPiece.objects.filter(kind=SearchPiece.Kind.DOMAIN, before="")
+    assert pieces.count() == 1
+    assert domains("www.site") == ["www.site.example.com"]
+
+
+@pytest.mark.django_db
+def test_domains_that_are_named_later_are_found():
+    order = make.OrderFactory()
+    index()
+    make.OrderDomainFactory(order=order, name="later.site.example.com")
+    make.OrderEventFactory(order=order, kind="domains_named", at=timezone.now() - datetime.timedelta(minutes=1))
+    index()
+    assert domains("later.site") == ["later.site.example.com"]
+
+
+@pytest.mark.django_db
+def test_orders_with_many_domains_are_indexed_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(search_index, "MOST_DOMAINS", 3)
+    monkeypatch.setattr(search_index, "DOMAINS", 2)
+    rows = [make.OrderFactory() for _ in range(3)]
+    for place in range(12):
+        make.OrderDomainFactory(order=rows[place % 3], name=f"d{place}.example.com")
+    turns = iter([True, True, True])  # the looks for new and changed ones, and one batch of old ones
+    search_index.index_orders(now=timezone.now(), seconds=60, may_go_on=lambda: next(turns, False))
+    assert list(IndexedOrder.objects.values_list("order_id", flat=True)) == [rows[-1].pk]
+    for row in rows:
+        make.OrderEventFactory(order=row, kind="went_on", at=timezone.now() - datetime.timedelta(minutes=1))
+    index()
+    assert IndexedOrder.objects.count() == 3
+    assert all(domains(f"d{place}.example") for place in range(12))
+
+
+@pytest.mark.django_db
+def test_one_process_at_a_time():
+    make.OrderFactory()
+    now = timezone.now()
+    lock = LeaseLock.objects.create(
+        name="search", holder="00000000-0000-0000-0000-000000000001", until=now + datetime.timedelta(seconds=5)
+    )
+    assert tasks.index_search(1.0) == 0
+    lock.delete()
+    assert tasks.index_search(1.0) == 1
+
+
+@pytest.mark.django_db
+def test_an_error_does_not_stop_deliveries(monkeypatch, caplog):
+    monkeypatch.setattr(tasks, "index_orders", lambda **_: 1 / 0)
+    assert tasks.drain() == "0 tried, 0 done"
+    assert "can't be indexed" in caplog.text
+
+
+def test_a_change_belongs_to_its_customer(desk):
+    desk.play(trial("T1"), change("C1", "n.example.com"))
+    index()
+    assert set(Customer.objects.get().orders.values_list("order__number", flat=True)) == {"T1", "C1"}
