@@ -63,7 +63,7 @@ screenshots: $(VENV)/stamp
 	@$(PY) -m tests.tools.screenshots
 
 bench: $(VENV)/stamp
-	@for name in ingest deliver idle claim memory reconcile prune admin large; do $(PY) -m bench.$$name || exit 1; done
+	@for name in ingest deliver two_workers idle claim memory reconcile prune admin large; do $(PY) -m bench.$$name || exit 1; done
 
 bench-check: $(VENV)/stamp
 	@$(PY) -m bench.ingest && $(PY) -m bench.deliver && $(PY) -m bench.check; status=$$?; $(PY) -m bench.chart; exit $$status
