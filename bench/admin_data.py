@@ -107,6 +107,7 @@ def fill(orders: int) -> None:
         for statement in STATEMENTS:
             cursor.execute(statement, SHAPES[orders <= FEW] | {"orders": orders})
         cursor.execute("SELECT setval(pg_get_serial_sequence('orders_order', 'id'), %s)", [orders])
+        cursor.execute("ANALYZE")  # or the indexing reads whole tables
     indexes.install(None, Editor())
     index_orders(now=timezone.now(), seconds=math.inf)
     with connection.cursor() as cursor:
