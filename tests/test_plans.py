@@ -34,7 +34,13 @@ COUNT = 100_000
 FIRST = 1_000_000  # the id of the first of many; the rows of one order have its id
 BIG = [Order, OrderDomain, TrialClaim, BillingRecord, Dispatch, Attempt, OrderEvent, InboundMessage, AcceptedCall]
 TEXTS = dict.fromkeys(["number", "trial_number", "code", "letters"], f"N{FIRST}")
-VALUES = TEXTS | {"now": timezone.now(), "until": timezone.now(), "partners": ["bpm"]}
+VALUES = TEXTS | {
+    "now": timezone.now(),
+    "until": timezone.now(),
+    "partners": ["bpm"],
+    "queues": ["wake-up"],
+    "own": "c",
+}
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 AWAY = 1.0  # seconds between two tries while the database does not answer
 AT_ONCE = 1000
 CANDIDATES = Prepared(  # asked at each look at the queue
-    lambda: OrmQ.objects.filter(OneOf("key", "keys"), lock__lt=Slot("now", DateTimeField())).order_by(
+    lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
         Case(When(key=Slot("own"), then=Value(0)), default=Value(1)), "pk"
     )[: Conf.BULK]
 )
@@ -75,7 +75,7 @@ class DeskBroker(ORM):
 
     def _candidates(self) -> list:
         own = cluster_id()
-        return CANDIDATES(own=own, keys=[key for key in (own, WAKE_KEY, self.list_key) if key], now=timezone.now())
+        return CANDIDATES(own=own, queues=[key for key in (own, WAKE_KEY, self.list_key) if key], now=timezone.now())
 
     def _drop_older_wakeups(self) -> None:
         """Removes all wake-ups but the newest.

@@ -195,7 +195,10 @@ def test_every_wrong_file_in_the_messages_order(folder):
     assert check_files(order_number=ORDER, files=files) == []
 
 
-def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch):
+def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch, tmp_path):
+    endless = tmp_path / "probe.py"
+    endless.write_text("while True: pass")
+    monkeypatch.setattr(check, "PROBE", endless)
     monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.0)
     books.write(folder, NAME, books.book())
     books.write(folder, TABLE, books.book())
