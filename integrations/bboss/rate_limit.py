@@ -166,10 +166,16 @@ class CountedAhead:
             self.left -= 1
             return True
 
+    def take_lapsed(self, part: int) -> tuple[int, int]:
+        """Takes all that have lapsed: how many, and the part in which they were counted."""
+        with _lock:
+            lapsed = self.left if part - self.part > 1 else 0
+            self.left -= lapsed
+            return lapsed, self.part
+
     def add(self, part: int, count: int, *, near: bool) -> None:
         with _lock:
-            self.left = count + (self.left if part - self.part <= 1 else 0)
-            self.part, self.near = part, near
+            self.part, self.left, self.near = part, self.left + count, near
 
 
 _lock = threading.Lock()
@@ -183,8 +189,8 @@ def _counted(caller: str, rate: tuple[int, int], now: datetime.datetime) -> bool
     are, which holds no lock afterwards. Counting gives the call its place. So exactly as many of the calls that come at
     once get through as the rate allows.
 
-    Of a high rate, a process counts a block of calls at once, as long as the rate is not nearly used up. No more get
-    through than may, and of those that may only what other processes have counted ahead is missing.
+    Of a high rate, a process counts a block of calls at once, as long as the rate is not nearly used up. What has
+    lapsed is given back. So a process is at most one block away from the exact number.
     """
     calls, seconds = rate
     caller, part = f"{seconds}:{caller}", int(now.timestamp() * PARTS // seconds)
@@ -192,13 +198,17 @@ def _counted(caller: str, rate: tuple[int, int], now: datetime.datetime) -> bool
     if ahead.take(part):
         return True
     block = 1 if ahead.near else max(1, calls // BLOCKS)
+    lapsed, then = ahead.take_lapsed(part)
     with connection.cursor() as cursor:
+        if lapsed:
+            cursor.execute(TAKE_BACK, [lapsed, caller, then])
         until = int(now.timestamp()) + 2 * seconds
         cursor.execute(COUNT[connection.vendor], [caller, part, block, until, block, caller, part - PARTS, part])
         used = cursor.fetchone()[0]
-        if (over := min(used - calls, block)) > 0:
+        over = max(min(used - calls, block), 0)
+        if over:
             cursor.execute(TAKE_BACK, [over, caller, part])
-    ahead.add(part, max(block - max(over, 0) - 1, 0), near=used > calls * NEARLY)
+    ahead.add(part, max(block - over - 1, 0), near=used > calls * NEARLY)
     return over < block
 
 

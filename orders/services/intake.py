@@ -91,7 +91,7 @@ def _accept(
     content: OrderContent, raw: dict, digest: str, trans_ido: str = "", message: InboundMessage | None = None, *,
     by: str = "bboss",
 ) -> Receipt:  # fmt: skip
-    """Two round trips: what it is planned from, with ids for its rows; then the rows.
+    """Two round trips, or a few more: what it is planned from, with ids for its rows; then the rows.
 
     Without a message, `by` entered the order by hand.
     """

@@ -149,15 +149,14 @@ def test_calls_counted_ahead_let_no_more_through_and_no_less(settings, clock, db
     assert passes(3010, timezone.now()) == 3000
 
 
-def test_calls_counted_ahead_lapse(settings, clock, db, django_assert_num_queries):
+def test_calls_counted_ahead_lapse_and_are_given_back(settings, clock, db):
     settings.BBOSS_RATE = "6000/min"
-    check_rate("10.0.0.8", timezone.now())
-    with django_assert_num_queries(0):
+    for _ in range(5):
         check_rate("10.0.0.8", timezone.now())
-    clock.shift(3)
-    with django_assert_num_queries(1):
         check_rate("10.0.0.8", timezone.now())
-    assert sum(CallCount.objects.values_list("calls", flat=True)) == 20
+        clock.shift(3)
+    counted = CallCount.objects.filter(caller__contains="10.0.0.8").values_list("calls", flat=True)
+    assert sum(counted) == 4 * 2 + 10  # the last block may still be used
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such setting")

@@ -1,6 +1,7 @@
 """One trigger: the only place where a waiting step becomes due (contract 3.9, One trigger and One line per trial)."""
 
 import datetime
+import random
 from collections.abc import Collection, Iterator
 
 from django.db import transaction
@@ -33,7 +34,7 @@ def release(
 ) -> int:
     """Makes due every waiting step that may begin now. Returns how many.
 
-    `order_ids=None` means all orders, AT_MOST steps a minute. `dated` means only steps that wait for a moment.
+    `order_ids=None` means all orders, AT_MOST steps of them. `dated` means only steps that wait for a moment.
 
     A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
     gate (approval, start day) is open and the order has no undo mark. The steps are locked while that is asked, so
@@ -43,19 +44,18 @@ def release(
         return _make_due(READY_BY_DATE, now=now)
     if order_ids is not None:
         return _make_due(READY_OF_ORDERS, now=now, orders=order_ids, lanes=lanes)
-    return sum(_make_due(READY_AMONG, now=now, ids=part) for part in _parts_of_all(now))
+    return sum(_make_due(READY_AMONG, now=now, ids=part) for part in _parts_of_all())
 
 
-def _parts_of_all(now: datetime.datetime) -> Iterator[list[int]]:
-    """The ids of all waiting steps, in parts. If there are too many, the next minute takes the next ones.
+def _parts_of_all() -> Iterator[list[int]]:
+    """The ids of all waiting steps, in parts. Of too many, those from a random one on: the others' turn comes.
 
     A query about a part finds by indexes what is in front of its steps. One about all of them reads whole tables.
     """
     ids = list(_waiting().order_by("pk").values_list("pk", flat=True))
-    turns = -(-len(ids) // AT_MOST) or 1
-    first = int(now.timestamp() // 60) % turns * AT_MOST
-    for start in range(first, min(first + AT_MOST, len(ids)), PART):
-        yield ids[start : min(start + PART, first + AT_MOST)]
+    first = random.randrange(len(ids)) if len(ids) > AT_MOST else 0
+    ids = (ids[first:] + ids[:first])[:AT_MOST]
+    return (ids[start : start + PART] for start in range(0, len(ids), PART))
 
 
 @transaction.atomic
