@@ -24,6 +24,8 @@ ENTRY_WORDS = {
     "cell_error": _("holds an error of Excel"),
     "cell_rounded": _("is a number of more than 15 digits, which Excel rounds; make the cell text"),
     "cell_day_number": _("is a day as Excel counts days; write it like %(day)s"),
+    "cell_made_a_day": _("is a day, which Excel makes of texts like 1-5; make the cell text"),
+    "cell_boolean": _("is a yes or no of Excel; make the cell text"),
     "cell_same_number": _("row %(row)s has the same number"),
     "cell_number_taken": _("is the number of an order with other content"),
     "cell_service_type": _("is no service type; one of %(known)s"),

@@ -89,7 +89,9 @@ def _cell(cell: Any) -> list[str]:
         return [cell.data_type, str(getattr(value, "text", value))]
     if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
         return ["d", _moment(value)]
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return ["b", str(value).upper()]
+    if isinstance(value, int | float):
         text = str(int(value)) if float(value).is_integer() else repr(value)
         return ["r" if len(text.strip("-")) > EXACT_DIGITS and "." not in text else "n", text]
     return ["s", str(value).strip()]

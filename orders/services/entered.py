@@ -1,6 +1,7 @@
 """Trials that staff entered by hand, and BBOSS's message for such a number (contract 3.10)."""
 
 import datetime
+import os.path
 
 from django.db import transaction
 
@@ -26,26 +27,31 @@ def differences(order: Order, content: OrderContent) -> list[dict]:
     Empty if they say the same, however they are written. An attribution that the content does not give is no
     difference, since ours may have been worked out or chosen.
     """
-    pairs = {name: (getattr(order, name), getattr(content, name)) for name in COMPARED}
-    pairs["service_type"] = (order.service_type_id, content.service_type)
+    pairs = {name: (getattr(order, name) or "", getattr(content, name) or "") for name in COMPARED}
+    pairs["service_type"] = (order.service_type_id or "", content.service_type or "")
     if content.attribution:
-        pairs["attribution"] = (order.attribution_id, content.attribution)
-    ours, theirs = (sorted(names) for names in (order.domains.values_list("key", flat=True), _keys(content)))
-    pairs["domains"] = (", ".join(ours), ", ".join(theirs))
+        pairs["attribution"] = (order.attribution_id or "", content.attribution)
+    ours, theirs = set(order.domains.values_list("key", flat=True)), {name.lower() for name in content.domains or ()}
+    pairs["domains"] = (_counted(ours, ours - theirs), _counted(theirs, theirs - ours))
     return [
-        {"field": name, "ours": _shown(name, mine), "theirs": _shown(name, other)}
+        {"field": name, "ours": _shown(name, str(mine), str(other)), "theirs": _shown(name, str(other), str(mine))}
         for name, (mine, other) in pairs.items()
-        if (mine or "") != (other or "")
+        if mine != other
     ]
 
 
-def _keys(content: OrderContent) -> list[str]:
-    return [name.lower() for name in content.domains or ()]
+def _counted(names: set[str], only_here: set[str]) -> str:
+    """How many domains there are, and those that only this side has."""
+    return f"{len(names)}: {', '.join(sorted(only_here))}" if only_here else str(len(names))
 
 
-def _shown(name: str, value: object) -> str:
-    text = str(value or "")[:LONGEST]
-    return MASKED[name](text) if text and name in MASKED else text
+def _shown(name: str, text: str, other: str) -> str:
+    """A text, cut around the first place where it differs from the other one; people's data masked."""
+    if text and name in MASKED:
+        return MASKED[name](text[:LONGEST])
+    same = len(os.path.commonprefix([text, other]))
+    start = max(0, same - LONGEST // 2) if len(text) > LONGEST else 0
+    return text[start : start + LONGEST]
 
 
 def note_difference(content: OrderContent, digest: str, *, now: datetime.datetime) -> None:

@@ -87,6 +87,17 @@ def test_making_the_roles_again_adds_what_is_missing_and_takes_nothing():
     assert Group.objects.filter(name__in=ROLES).count() == 4
 
 
+def test_the_offices_roles_give_nothing_back_that_a_site_took():
+    group = Group.objects.get(name="业务人员")
+    group.permissions.remove(*group.permissions.filter(codename__in=["see_personal_data", "export_list"]))
+    Group.objects.get(name="审计员").delete()
+    migration = importlib.import_module("project.migrations.0004_office_roles")
+    migration.add_new(apps, SimpleNamespace(connection=connection))
+    assert not group.permissions.filter(codename="see_personal_data").exists()
+    assert group.permissions.filter(codename="export_list").exists()
+    assert not Group.objects.filter(name="审计员").exists()
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_opens_the_dashboard_and_the_orders(member, role):
     staff = member(role)

@@ -54,9 +54,23 @@ def test_what_differs_is_accepted_and_an_incident_shows_both(client, entered, bo
     assert entered.data_flow == "1"
     page = boss.get(reverse("admin:orders_order_change", args=[entered.pk])).content.decode()
     assert "流量（手工：1；BBOSS：9）" in page
-    assert "域名（手工：a.example.com；BBOSS：b.example.com）" in page
+    assert "域名（手工：1: a.example.com；BBOSS：1: b.example.com）" in page
     assert "13911112222" not in page
     assert "13911112222" not in row.detail
+
+
+def test_of_many_domains_those_that_differ_are_shown(client, entered):
+    names = [f"domain-with-a-long-name-{number}.example.com" for number in range(40)]
+    post_order(client, sent(ProvContent=contents.domains("a.example.com", *names, "z.example.com")))
+    [found] = AffectedOrder.objects.get().detail_params["differences"]
+    assert (found["ours"], found["theirs"][:30]) == ("1", "42: domain-with-a-long-name-0."[:30])
+
+
+def test_of_long_texts_the_place_where_they_differ_is_shown(client, entered):
+    Order.objects.update(cp_id="1" * 60, enterprise_name="云" * 250 + "甲")
+    post_order(client, sent(CpID="1" * 60, EnterpriseName="云" * 250 + "乙"))
+    [found] = AffectedOrder.objects.get().detail_params["differences"]
+    assert (found["ours"][-1], found["theirs"][-1]) == ("甲", "乙")
 
 
 def test_the_same_difference_is_told_once(client, entered):

@@ -125,6 +125,8 @@ def test_a_trial_that_was_waited_for_lets_others_go_on(give, client):
         ("ProvContent", "a.cn;*.b.cn", "I3", "the domain *.b.cn a wildcard is not allowed"),
         ("ProvContent", "a.cn;A.cn", "I3", "a.cn is there twice"),
         ("ProvContent", ";", "I3", "is missing"),
+        ("DataFlow", datetime.date(2026, 1, 5), "G3", "is a day, which Excel makes of texts like 1-5"),
+        ("BillingMethod", True, "F3", "is a yes or no of Excel; make the cell text"),
         ("EnterpriseID", "=1+1", "B3", "is a formula; paste its value"),
         ("EnterpriseID", "#N/A", "B3", "holds an error of Excel"),
         ("EnterpriseID", 100231000792751830, "B3", "is a number of more than 15 digits, which Excel rounds"),
@@ -258,3 +260,9 @@ def test_the_start_day_counts_as_for_bboss(give, client):
         name: theirs[name] for name in theirs if name not in own
     }
     assert ours["received_at"] == shanghai("2023-09-20 18:54:36")
+
+
+def test_a_copy_that_cannot_be_written_is_told_before_anything_is_entered(give):
+    _lines, error = give(workbook(row("T1")), "--annotated", "/nowhere/copy.xlsx")
+    assert "/nowhere/copy.xlsx" in error
+    assert not Order.objects.exists()

@@ -30,6 +30,8 @@ class Command(BaseCommand):
         try:
             sheet = read_workbook(path.read_bytes())
             entries = read_entries(sheet)
+            if annotated:
+                Path(annotated).open("ab").close()  # a copy that can't be written is told before anything is entered
             if dry_run:
                 report = check_trials(entries, by=who, letters=None)
             else:

@@ -18,7 +18,7 @@ from orders.services.office.trial_columns import ATTRIBUTION, CUSTOMER, DOMAINS,
 from orders.services.office.workbook import Cell, Sheet
 
 BETWEEN_DOMAINS = re.compile(r"[\r\n,;，；、]+")
-WRONG_KINDS = {"f": "cell_formula", "e": "cell_error", "r": "cell_rounded"}
+WRONG_KINDS = {"f": "cell_formula", "e": "cell_error", "r": "cell_rounded", "b": "cell_boolean"}
 DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
 
 
@@ -134,6 +134,8 @@ def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], 
     for member, cell in found.items():
         if cell.kind in WRONG_KINDS:
             entry.add_fault(member, WRONG_KINDS[cell.kind])
+        elif cell.kind == "d" and not trial_columns()[member].is_day:
+            entry.add_fault(member, "cell_made_a_day")
         elif trial_columns()[member].is_day and cell.kind == "n" and (day := _counted_day(cell.text)):
             entry.add_fault(member, "cell_day_number", day=f"{day:%Y%m%d}")
     return entry
