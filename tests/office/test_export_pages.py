@@ -202,6 +202,19 @@ def test_a_file_is_kept_for_seven_days(member, clock, export_dir):
     assert "文件已不再保留" in staff.get(of("change", row)).content.decode()
 
 
+@pytest.mark.parametrize("name", ["export-9-1.xlsx", "export-9-1.csv", "export-9-2.xlsx.part",
+                                  "export-9-2.xlsx.sheet1.part"])  # fmt: skip
+def test_what_no_row_names_is_removed_after_a_day(export_dir, name):
+    """A process was killed, or the database was away, before the row named the file."""
+    export_dir.mkdir()
+    (export_dir / name).write_bytes(b"x")
+    (export_dir / "other.xlsx").write_bytes(b"x")
+    exports.remove_old_files(now=timezone.now() + exports.PARTS_KEPT - datetime.timedelta(minutes=1))
+    assert (export_dir / name).exists()
+    exports.remove_old_files(now=timezone.now() + exports.PARTS_KEPT + datetime.timedelta(minutes=1))
+    assert [path.name for path in export_dir.iterdir()] == ["other.xlsx"]
+
+
 def test_a_file_that_is_gone_is_no_server_error(member, export_dir):
     make.OrderFactory()
     staff = member("业务人员")

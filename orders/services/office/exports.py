@@ -211,17 +211,20 @@ def waiting_before(row: Export) -> int:
 
 
 def remove_old_files(*, now: datetime.datetime) -> int:
-    """Removes the files that have been kept long enough, and parts that dead processes left. Returns how many files.
+    """Removes the files that have been kept long enough. Returns how many. The rows stay.
 
-    The rows stay.
+    Also removes what dead processes left: parts, and whole files that no row names, since the process ended or the
+    database went away between the file and its row.
     """
     old = list(Export.objects.filter(expires_at__lt=now).exclude(file=""))
     for row in old:
         file_of(row).unlink(missing_ok=True)
         Export.objects.filter(pk=row.pk).update(file="")
-    for part in settings.EXPORT_DIR.glob(f"export-*{PART}"):
-        if part.stat().st_mtime < (now - PARTS_KEPT).timestamp():
-            part.unlink(missing_ok=True)
+    named = set(Export.objects.exclude(file="").values_list("file", flat=True))
+    for path in settings.EXPORT_DIR.glob("export-*"):
+        with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed it meanwhile
+            if path.name not in named and path.stat().st_mtime < (now - PARTS_KEPT).timestamp():
+                path.unlink()
     return len(old)
 
 
