@@ -71,7 +71,7 @@ def begin_export(
     with transaction.atomic():
         row = Export.objects.create(
             by=by[:160], list_name=list_name, query=query, columns=list(columns), format=format, personal=personal,
-            reason=reason.strip(), scope=None if scope is None else sorted(scope), created_at=now, **over,
+            reason=reason.strip(), scope=_kept_scope(scope), created_at=now, **over,
         )  # fmt: skip
         if row.state != State.ASKED:
             _note_personal_data(row, now)
@@ -147,6 +147,11 @@ def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
     except IntegrityError:
         return None
     return Export.objects.get(pk=pk) if taken else None
+
+
+def note_scope(row: Export, scope: Iterable[str] | None) -> None:
+    """Notes the attributions that the rows are read with, which may be others than when the export was asked for."""
+    _own(row).update(scope=_kept_scope(scope))
 
 
 def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -241,6 +246,10 @@ def note_export_download(row: Export) -> None:
 def _own(row: Export) -> QuerySet[Export]:
     """The row, if nobody has gone on with it meanwhile."""
     return Export.objects.filter(pk=row.pk, state=row.state, attempts=row.attempts)
+
+
+def _kept_scope(scope: Iterable[str] | None) -> list[str] | None:
+    return None if scope is None else sorted(scope)
 
 
 def _release_dead(now: datetime.datetime) -> None:
