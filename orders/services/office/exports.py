@@ -7,6 +7,8 @@ nothing: rows go to a part file, which gets its name only when it is whole.
 
 import contextlib
 import datetime
+import errno
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from orders.models import Export
 from orders.services.audit import note_personal_data_seen
 from orders.services.office.table_files import WRITERS, Cell
 
+logger = logging.getLogger(__name__)
 State = Export.State
 OPEN = [State.ASKED, State.WAITING, State.RUNNING]
 AT_ONCE = 2000  # rows that a request writes itself
@@ -37,6 +40,14 @@ MOST_ATTEMPTS = 10
 TASK = "integrations.tasks.export"  # a dotted path, since the core must not import integrations
 TASK_SECONDS = 6 * 3600
 PART = ".part"
+FILE_ERRORS = {
+    errno.ENOSPC: "export_disk_full",
+    errno.EDQUOT: "export_disk_full",
+    errno.EACCES: "export_no_access",
+    errno.EPERM: "export_no_access",
+    errno.EROFS: "export_read_only",
+}
+"""Codes of what the system says most often when it refuses a file. Its own words are English: they go to the log."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +182,9 @@ def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda
         part.replace(target)
         size = target.stat().st_size
     except OSError as error:
-        fail_export(row, ExportError("export_file", why=error.strerror or str(error)))
+        logger.error("export %s: the file can't be written: %s", row.pk, error)
+        code = FILE_ERRORS.get(error.errno or 0, "export_file")
+        fail_export(row, ExportError(code, why=error.strerror or str(error)))
         return False
     except LeftError:
         _own(row).filter(state=State.RUNNING).update(state=State.WAITING, leased_until=None)
