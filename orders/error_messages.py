@@ -33,6 +33,7 @@ NOT_NOW = _("Nothing was done: the incident is %(state)s now.")
 NOTHING_TO_ACCEPT = _("It has nothing that can be accepted.")
 START_DAY_NOT_THERE = "the start day of order %(number)s has not come, or is over (state %(state)s)"
 NOT_BEFORE_ITS_DAY = "order %(number)s does not wait for its start day (state %(state)s)"
+FILE_NOT_WRITTEN = "the file can't be written: %(why)s"
 TRIAL_CLAIMED = "an activation holds trial %(number)s: withdraw that first"
 NO_STEP_AND_NO_DIFFERENCE = "order %(number)s has no step that stopped and no open difference to take"
 
@@ -272,7 +273,14 @@ MESSAGES = {
     "export_column_unknown": Message(
         "no column %(name)s of this list; there are %(names)s", _("The list has no column %(name)s.")
     ),
-    "export_file": Message("the file can't be written: %(why)s", _("The file can't be written: %(why)s")),
+    "export_file": Message(FILE_NOT_WRITTEN, _("The file can't be written; the log says why.")),
+    "export_disk_full": Message(
+        FILE_NOT_WRITTEN, _("The disk for exports is full. Narrow the filter, or tell the technicians.")
+    ),
+    "export_no_access": Message(
+        FILE_NOT_WRITTEN, _("The desk has no right to write to the folder of exports. Tell the technicians.")
+    ),
+    "export_read_only": Message(FILE_NOT_WRITTEN, _("The disk for exports is read-only. Tell the technicians.")),
     "export_given_up": Message(
         "the worker stopped %(times)s times while it wrote the file",
         _("The worker stopped %(times)s times while it wrote the file. Narrow the filter, and export again."),

@@ -229,12 +229,12 @@ def _replace(file: Path, text: str) -> None:
         raise
 
 
-def unwritable() -> str:
-    """Why nothing can be stored in STATE_DIR; empty if it can.
+def unwritable(folder: Path) -> str:
+    """Why nothing can be stored in a folder, such as STATE_DIR; empty if it can.
 
     A missing folder is not made here, since the caller may run under another account.
     """
-    folder = settings.STATE_DIR.absolute()
+    folder = folder.absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
         return f"{there} is no folder"

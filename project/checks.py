@@ -42,6 +42,7 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
         times,
         contact,
         state_dir,
+        export_dir,
         production_settings,
         network,
     )
@@ -147,9 +148,15 @@ def contact() -> Iterator[CheckMessage]:
 
 
 def state_dir() -> Iterator[CheckMessage]:
-    if why := unwritable():
+    if why := unwritable(settings.STATE_DIR):
         kind = Error if settings.BBOSS_ENV_FLAG == "1" else Warning
         yield kind(f"STATE_DIR: {why}: a database that was restored would not be noticed.", id="desk.012")
+
+
+def export_dir() -> Iterator[CheckMessage]:
+    """Only warns: everything but the export of lists works without it."""
+    if why := unwritable(settings.EXPORT_DIR):
+        yield Warning(f"EXPORT_DIR: {why}: lists can't be exported.", id="desk.013")
 
 
 def production_settings() -> Iterator[CheckMessage]:

@@ -97,6 +97,15 @@ def test_nobody_to_mail_is_a_warning(settings):
     assert "DEFAULT_CONTACT_MAIL" in message.msg
 
 
+def test_a_folder_for_exports_that_cant_be_made_is_a_warning(settings, tmp_path):
+    settings.EXPORT_DIR = tmp_path / "still" / "to be made"
+    assert found() == []
+    settings.EXPORT_DIR = ROOT / "README.md" / "exports"
+    [message] = found()
+    assert message.level == WARNING
+    assert "EXPORT_DIR" in message.msg
+
+
 def test_a_token_is_not_told(settings):
     settings.BBOSS_ACCESS_TOKENS = ["very-secret"]
     assert "very-secret" not in str(found())

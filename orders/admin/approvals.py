@@ -1,12 +1,14 @@
 """The approval history. These pages only read it."""
 
 from django.contrib import admin
+from django.template.defaultfilters import linebreaksbr
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from orders.admin.chips import chip
+from orders.admin.personal import PersonalData, invitation, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.people import operator_of, spoken
@@ -43,19 +45,20 @@ class OperatorFilter(SeenLately):
 
 
 @admin.register(ApprovalRecord)
-class ApprovalRecordAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["time", "order_link", "result_chip", "node_cut", "who", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]
     list_filter = [NodeFilter, "result", OperatorFilter, ("time", admin.DateFieldListFilter), "source", "finished"]
+    personal_columns = {"opinion": masked_text}
     list_select_related = ["order"]
     list_per_page = 50
     sortable_by = []
     search_fields = ["order__number__startswith"]
     search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = ["result_chip", "who"]
+    readonly_fields = ["result_chip", "opinion_text", "who"]
     fields = [
-        "order", "result_chip", "finished", "opinion", "who", "node_name", "time", "source", "node", "record_id",
+        "order", "result_chip", "finished", "opinion_text", "who", "node_name", "time", "source", "node", "record_id",
         "received_at",
     ]  # fmt: skip
 
@@ -85,4 +88,12 @@ class ApprovalRecordAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("opinion"))
     def opinion_cut(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', obj.opinion)
+        return format_html('<span class="cut" title="{0}">{0}</span>', masked_text(obj.opinion))
+
+    @admin.display(description=_("opinion"))
+    def opinion_text(self, obj):
+        """Masked unless the page was opened with personal data."""
+        if not obj.opinion:
+            return "-"
+        shown = obj.opinion if getattr(obj, "personal_shown", False) else masked_text(obj.opinion)
+        return format_html("{}{}", linebreaksbr(shown), invitation(obj))

@@ -138,7 +138,10 @@ def _calls(ask: Ask, channel: str, *, parameter: str) -> dict:
 
 
 def approvals(ask: Ask) -> dict:
-    return {"rows": ask.page(ask.order.approvals.order_by("-time", "-pk"))}
+    page = ask.page(ask.order.approvals.order_by("-time", "-pk"))
+    for row in page:
+        row.opinion = ask.mask(row.opinion)
+    return {"rows": page}
 
 
 def files(ask: Ask) -> dict:
@@ -208,7 +211,7 @@ TABS = [
     Tab("domains", _("Domains"), domains),
     Tab("billing", _("Billing records"), billing),
     Tab("bpm", _("BPM"), bpm, personal=True, kinds=(Kind.ACTIVATION,)),
-    Tab("approvals", _("Approval history"), approvals, kinds=(Kind.ACTIVATION,)),
+    Tab("approvals", _("Approval history"), approvals, personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("files", _("Attachments"), files, personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("mails", _("Mails"), mails, personal=True),
     Tab("usage", _("Trial traffic"), usage, kinds=(Kind.TRIAL, Kind.ACTIVATION)),

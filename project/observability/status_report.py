@@ -2,6 +2,7 @@
 
 import datetime
 
+from django.conf import settings
 from django.db import Error, connection
 from django.db.models import Count, Min
 from django.utils import timezone
@@ -39,7 +40,7 @@ def desk_status(now: datetime.datetime) -> dict:
     found = {
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "last_backup": None,
-        "restored": None, "state_dir": unwritable(),
+        "restored": None, "state_dir": unwritable(settings.STATE_DIR),
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()

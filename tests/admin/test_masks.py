@@ -45,6 +45,8 @@ FIELDS = {
 def found(db):
     """A row for every page, with people's data wherever partners or customers could have put them."""
     found = rows()
+    order = found["orders_order"]
+    found["approvals_approvalrecord"] = make.ApprovalRecordFactory(order=order, opinion=SAID)  # never changes later
     for name, texts in FIELDS.items():
         type(found[name])._base_manager.filter(pk=found[name].pk).update(**texts)
     number = found["orders_order"].number
@@ -89,7 +91,7 @@ def test_asking_does_not_help_those_who_may_not(member, found, role):
 
 OPENING = [
     "orders_dispatch", "orders_attempt", "orders_inboundmessage", "orders_conflict", "orders_orderevent",
-    "notifications_mail", "notifications_contact",
+    "notifications_mail", "notifications_contact", "approvals_approvalrecord",
 ]  # fmt: skip
 
 

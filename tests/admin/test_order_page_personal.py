@@ -12,7 +12,7 @@ from tests.admin.orders import failed, page, staff
 from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db
-TABS = ["overview", "bpm", "mails", "raw"]
+TABS = ["overview", "bpm", "approvals", "mails", "raw"]
 SECRET = ["13712345678", "ops@example.com", "张三丰"]
 
 
@@ -28,6 +28,7 @@ def order():
     one.dispatches.update(payload=text)
     factories.AttemptFactory(dispatch=one.dispatches.get(), answer=text, error="13712345678 unknown")
     factories.MailFactory(dispatch__order=one, recipients=["ops@example.com"], body="call 13712345678")
+    factories.ApprovalRecordFactory(order=one, opinion="call 13712345678")
     factories.InboundMessageFactory(order_number=one.number, body=json.dumps({"content": one.content}))
     return one
 

@@ -202,6 +202,18 @@ def test_the_maker_s_attributions_at_that_moment_count(staff, waiting):
     assert (state(row), row.written) == ("done", 0)
 
 
+@pytest.mark.parametrize("at_request, at_run, scope", [(["BJ"], None, None), (None, ["SH", "BJ"], ["BJ", "SH"])])
+def test_the_file_s_scope_is_that_of_the_run(staff, waiting, at_request, at_run, scope):
+    """A download compares the maker's attributions with those that the rows were read with."""
+    row = waiting(scope=at_request)
+    if at_run:
+        make.limit_to(staff.person, at_run)
+    tasks.export(row.pk)
+    assert (state(row), row.scope) == ("done", scope)
+    make.limit_to(staff.person, ["BJ"])
+    assert staff.get(reverse("admin:orders_export_download", args=[row.pk])).status_code == 403
+
+
 @pytest.mark.parametrize("facts, code", [
     ({"query": "gone=1"}, "export_filter_unknown"),
     ({"query": "state__exact=gone"}, "export_value_unknown"),

@@ -1,6 +1,8 @@
 """The button on each list, the form, the file, and who may fetch it again."""
 
 import datetime
+import errno
+import os
 
 import pytest
 from django.contrib.auth.models import Group
@@ -202,6 +204,19 @@ def test_a_file_is_kept_for_seven_days(member, clock, export_dir):
     assert "文件已不再保留" in staff.get(of("change", row)).content.decode()
 
 
+@pytest.mark.parametrize("name", ["export-9-1.xlsx", "export-9-1.csv", "export-9-2.xlsx.part",
+                                  "export-9-2.xlsx.sheet1.part"])  # fmt: skip
+def test_what_no_row_names_is_removed_after_a_day(export_dir, name):
+    """A process was killed, or the database was away, before the row named the file."""
+    export_dir.mkdir()
+    (export_dir / name).write_bytes(b"x")
+    (export_dir / "other.xlsx").write_bytes(b"x")
+    exports.remove_old_files(now=timezone.now() + exports.PARTS_KEPT - datetime.timedelta(minutes=1))
+    assert (export_dir / name).exists()
+    exports.remove_old_files(now=timezone.now() + exports.PARTS_KEPT + datetime.timedelta(minutes=1))
+    assert [path.name for path in export_dir.iterdir()] == ["other.xlsx"]
+
+
 def test_a_file_that_is_gone_is_no_server_error(member, export_dir):
     make.OrderFactory()
     staff = member("业务人员")
@@ -212,13 +227,39 @@ def test_a_file_that_is_gone_is_no_server_error(member, export_dir):
     assert exports.remove_old_files(now=row.expires_at + datetime.timedelta(days=1)) == 1
 
 
-def test_a_folder_that_cannot_be_written_is_told(member, settings, tmp_path):
+def test_a_folder_that_cannot_be_written_is_told(member, settings, tmp_path, caplog):
     (tmp_path / "file").write_text("x")
     settings.EXPORT_DIR = tmp_path / "file" / "exports"
     make.OrderFactory()
     answer = member("业务人员").post(new("orders"), FORM, follow=True).content.decode()
     assert "文件未生成" in answer
+    assert "文件无法写入，原因见日志" in answer
     assert Export.objects.get().state == "failed"
+    assert "Not a directory" in caplog.text
+    assert "Not a directory" not in answer
+
+
+@pytest.mark.parametrize("number, words", [
+    (errno.ENOSPC, "磁盘空间不足"), (errno.EDQUOT, "磁盘空间不足"), (errno.EACCES, "没有写入"),
+    (errno.EPERM, "没有写入"), (errno.EROFS, "只读"), (errno.EIO, "原因见日志"),
+])  # fmt: skip
+def test_why_a_file_could_not_be_written_is_told_in_chinese(member, monkeypatch, number, words):
+    def broken(*args):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("openpyxl.Workbook.save", broken)
+    make.OrderFactory()
+    answer = member("业务人员").post(new("orders"), FORM, follow=True).content.decode()
+    assert words in answer
+    assert os.strerror(number) not in answer
+
+
+def test_an_older_row_s_english_is_not_shown(member):
+    staff = member("审计员")
+    row = make.ExportFactory(state="failed", error={"code": "export_file", "why": "No space left on device"})
+    answer = staff.get(of("change", row)).content.decode()
+    assert "文件无法写入" in answer
+    assert "No space" not in answer
 
 
 def test_beyond_the_limit_a_worker_writes_it(member, monkeypatch):

@@ -69,13 +69,26 @@ def test_csv(tmp_path):
                     ["a,\nb", ""], ["'x", 'q"']]  # fmt: skip
 
 
-def test_nothing_is_left_behind_by_rows_that_fail(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_sheets_lie_beside_the_file_until_it_is_whole(tmp_path, monkeypatch):
+    """So a killed writer leaves nothing where nobody looks, and only one disk has to be large enough."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    seen = []
 
+    def rows():
+        for number in range(4):
+            yield [number]
+            seen.append({path.name for path in tmp_path.iterdir()})
+
+    write_xlsx(tmp_path / "t.xlsx.part", ["a"], rows(), title="x", per_sheet=3)
+    assert seen[-1] == {"t.xlsx.part", "t.xlsx.sheet1.part", "t.xlsx.sheet2.part"}
+    assert [path.name for path in tmp_path.iterdir()] == ["t.xlsx.part"]
+
+
+def test_nothing_is_left_behind_by_rows_that_fail(tmp_path):
     def rows():
         yield [1]
         raise RuntimeError("gone")
 
     with pytest.raises(RuntimeError):
         write_xlsx(tmp_path / "t.xlsx", ["a"], rows(), title="x")
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("openpyxl")] == []
+    assert [path.name for path in tmp_path.iterdir()] == ["t.xlsx"]

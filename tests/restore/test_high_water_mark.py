@@ -211,5 +211,5 @@ def test_a_state_dir_that_cant_be_written_is_named_at_the_start(settings, state_
 
 
 def test_one_that_is_still_to_be_made_is_fine(settings, state_dir):
-    assert restored_guard.unwritable() == ""
+    assert restored_guard.unwritable(state_dir) == ""
     assert not state_dir.exists()

@@ -10,6 +10,7 @@ from django.db import Error
 from django.utils import timezone
 
 from orders.admin.office.exported_lists import ExportedList
+from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
 from orders.models import Export
 from orders.people import STAFF, names_read_once
@@ -18,6 +19,7 @@ from orders.services.office.exports import (
     begin_export,
     claim_export,
     fail_export,
+    note_scope,
     queue_next,
     write_export,
     write_file,
@@ -35,7 +37,9 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
         return f"export {pk}: nothing to do"
     try:
         with names_read_once():
-            found = ExportedList(row.list_name, row.query, maker_of(row))
+            maker = maker_of(row)
+            note_scope(row, attributions_of(maker))
+            found = ExportedList(row.list_name, row.query, maker)
             done = write_export(row, found.table(row.columns, personal=row.personal), stop=stop)
     except OrderError as error:
         fail_export(row, error)

@@ -7,6 +7,8 @@ nothing: rows go to a part file, which gets its name only when it is whole.
 
 import contextlib
 import datetime
+import errno
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from orders.models import Export
 from orders.services.audit import note_personal_data_seen
 from orders.services.office.table_files import WRITERS, Cell
 
+logger = logging.getLogger(__name__)
 State = Export.State
 OPEN = [State.ASKED, State.WAITING, State.RUNNING]
 AT_ONCE = 2000  # rows that a request writes itself
@@ -37,6 +40,14 @@ MOST_ATTEMPTS = 10
 TASK = "integrations.tasks.export"  # a dotted path, since the core must not import integrations
 TASK_SECONDS = 6 * 3600
 PART = ".part"
+FILE_ERRORS = {
+    errno.ENOSPC: "export_disk_full",
+    errno.EDQUOT: "export_disk_full",
+    errno.EACCES: "export_no_access",
+    errno.EPERM: "export_no_access",
+    errno.EROFS: "export_read_only",
+}
+"""Codes of what the system says most often when it refuses a file. Its own words are English: they go to the log."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ def begin_export(
     with transaction.atomic():
         row = Export.objects.create(
             by=by[:160], list_name=list_name, query=query, columns=list(columns), format=format, personal=personal,
-            reason=reason.strip(), scope=None if scope is None else sorted(scope), created_at=now, **over,
+            reason=reason.strip(), scope=_kept_scope(scope), created_at=now, **over,
         )  # fmt: skip
         if row.state != State.ASKED:
             _note_personal_data(row, now)
@@ -149,6 +160,11 @@ def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
     return Export.objects.get(pk=pk) if taken else None
 
 
+def note_scope(row: Export, scope: Iterable[str] | None) -> None:
+    """Notes the attributions that the rows are read with, which may be others than when the export was asked for."""
+    _own(row).update(scope=_kept_scope(scope))
+
+
 def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda: False) -> bool:
     """Writes the file of a row that this process has begun or claimed. Returns whether the file is there.
 
@@ -166,7 +182,9 @@ def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda
         part.replace(target)
         size = target.stat().st_size
     except OSError as error:
-        fail_export(row, ExportError("export_file", why=error.strerror or str(error)))
+        logger.error("export %s: the file can't be written: %s", row.pk, error)
+        code = FILE_ERRORS.get(error.errno or 0, "export_file")
+        fail_export(row, ExportError(code, why=error.strerror or str(error)))
         return False
     except LeftError:
         _own(row).filter(state=State.RUNNING).update(state=State.WAITING, leased_until=None)
@@ -211,17 +229,20 @@ def waiting_before(row: Export) -> int:
 
 
 def remove_old_files(*, now: datetime.datetime) -> int:
-    """Removes the files that have been kept long enough, and parts that dead processes left. Returns how many files.
+    """Removes the files that have been kept long enough. Returns how many. The rows stay.
 
-    The rows stay.
+    Also removes what dead processes left: parts, and whole files that no row names, since the process ended or the
+    database went away between the file and its row.
     """
     old = list(Export.objects.filter(expires_at__lt=now).exclude(file=""))
     for row in old:
         file_of(row).unlink(missing_ok=True)
         Export.objects.filter(pk=row.pk).update(file="")
-    for part in settings.EXPORT_DIR.glob(f"export-*{PART}"):
-        if part.stat().st_mtime < (now - PARTS_KEPT).timestamp():
-            part.unlink(missing_ok=True)
+    named = set(Export.objects.exclude(file="").values_list("file", flat=True))
+    for path in settings.EXPORT_DIR.glob("export-*"):
+        with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed it meanwhile
+            if path.name not in named and path.stat().st_mtime < (now - PARTS_KEPT).timestamp():
+                path.unlink()
     return len(old)
 
 
@@ -238,6 +259,10 @@ def note_export_download(row: Export) -> None:
 def _own(row: Export) -> QuerySet[Export]:
     """The row, if nobody has gone on with it meanwhile."""
     return Export.objects.filter(pk=row.pk, state=row.state, attempts=row.attempts)
+
+
+def _kept_scope(scope: Iterable[str] | None) -> list[str] | None:
+    return None if scope is None else sorted(scope)
 
 
 def _release_dead(now: datetime.datetime) -> None:

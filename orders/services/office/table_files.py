@@ -14,6 +14,7 @@ from pathlib import Path
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet import _writer
 
 Cell = None | str | int | float | bool | datetime.date | datetime.datetime
 ROWS_PER_SHEET = 1_048_575  # Excel's 1,048,576 without the header
@@ -38,7 +39,10 @@ def clean(text: str) -> str:
 def write_xlsx(
     path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str, per_sheet: int = ROWS_PER_SHEET
 ) -> None:
-    """Writes a workbook, with the header at the top of each sheet and a further sheet every `per_sheet` rows."""
+    """Writes a workbook, with the header at the top of each sheet and a further sheet every `per_sheet` rows.
+
+    Sheets are packed at the end. Until then they lie beside `path`: `export-1-1.xlsx.sheet1.part`.
+    """
     path.open("wb").close()  # a folder that can't be written is told before a million rows are read
     book = Workbook(write_only=True)
     title = NOT_IN_A_TITLE.sub(" ", clean(title)).strip("' ")[: LONGEST_TITLE - 4] or "1"
@@ -52,6 +56,7 @@ def write_xlsx(
             sheet.freeze_panes = "A2"
             for place in range(1, len(header) + 1):
                 sheet.column_dimensions[get_column_letter(place)].width = COLUMN_WIDTH
+            _begin_sheet(sheet, path.with_name(f"{path.stem}.sheet{number}{path.suffix}"))
             sheet.append([_xlsx_cell(sheet, word) for word in header])
             for row in itertools.islice(itertools.chain([] if first is None else [first], rows), per_sheet):
                 sheet.append([_xlsx_cell(sheet, value) for value in row])
@@ -59,6 +64,13 @@ def write_xlsx(
     except BaseException:
         _drop_parts(book)
         raise
+
+
+def _begin_sheet(sheet, out: Path) -> None:
+    """Does what the sheet's first row would do, which would put the temporary file into the machine's folder."""
+    _writer.ALL_TEMP_FILES.append(str(out))  # from here openpyxl removes the file, at the latest when the process ends
+    sheet._writer = _writer.WorksheetWriter(sheet, out=str(out))
+    sheet._writer.write_top()
 
 
 def _xlsx_cell(sheet, value: Cell):
@@ -78,7 +90,7 @@ def _drop_parts(book: Workbook) -> None:
     for sheet in book.worksheets:
         with contextlib.suppress(Exception):  # the first error counts, such as a full disk
             sheet.close()
-        if Path(sheet._writer.out).exists():
+        if sheet._writer and Path(sheet._writer.out).exists():
             sheet._writer.cleanup()
 
 
