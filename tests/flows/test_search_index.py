@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from integrations import tasks
@@ -28,7 +29,7 @@ def orders(term: str) -> list[str]:
 
 
 def customers(term: str) -> list[str]:
-    return [row.pk for row in find.find_customers(term, Customer.objects.all(), 9).rows]
+    return [row.pk for row in find.find_customers(term, Customer.objects.annotate(shown_name=F("name")), 9).rows]
 
 
 def domains(term: str) -> list[str]:
