@@ -93,7 +93,7 @@ STATEMENTS = [FACTS, ORDERS, DOMAINS, DISPATCHES, RECORDS, EVENTS, APPROVALS, IN
 class Editor:
     """What the indexes' migration needs from a schema editor."""
 
-    connection = connection
+    connection, atomic_migration = connection, True
 
     def execute(self, statement: str) -> None:
         with connection.cursor() as cursor:

@@ -87,7 +87,7 @@ class CustomerFactory(DjangoModelFactory):
 
     enterprise_id = factory.Sequence(lambda n: f"100A{n:014d}")
     name = factory.SelfAttribute("last_order.enterprise_name")
-    last_order = factory.SubFactory(OrderFactory)
+    last_order = factory.SubFactory(OrderFactory, enterprise_id=factory.SelfAttribute("..enterprise_id"))
     first_seen = NOW
     last_seen = NOW
 

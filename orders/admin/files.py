@@ -13,7 +13,7 @@ from orders.admin.filters import OwnAttributions, day_filter
 from orders.admin.order_list import StuckFilter
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
+from orders.admin.scope import Scoped, seen_orders
 from orders.admin.search import search_orders
 from orders.admin.time_cell import ago
 from orders.attachments.preview import findings_of
@@ -57,7 +57,7 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         return FilesChangeList
 
     def get_search_results(self, request, queryset, search_term):
-        return search_orders(queryset, search_term), False
+        return search_orders(queryset, search_term, seen_orders(request.user)), False
 
     @admin.display(description=_("files"))
     def files(self, order):

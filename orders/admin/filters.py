@@ -82,7 +82,7 @@ class CustomerFilter(SimpleListFilter):
     """Rows of a customer's orders, by the enterprise id. Only links on the customer's page set this filter."""
 
     title, parameter_name = _("customer"), "customer"
-    path = "order__indexed__customer"
+    path = "order__enterprise_id"
 
     def lookups(self, request, model_admin):
         return [(self.value(), self.value()[:40])] if self.value() else []

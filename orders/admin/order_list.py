@@ -22,6 +22,7 @@ from orders.admin.filters import (
     day_filter,
     word_filter,
 )
+from orders.admin.scope import seen_orders
 from orders.admin.search import customer_anchor, search_orders
 from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago
@@ -82,7 +83,7 @@ class StuckFilter(WordFilter):
 
 
 class OrderCustomerFilter(CustomerFilter):
-    path = "indexed__customer"
+    path = "enterprise_id"
 
 
 class IncidentFilter(SimpleListFilter):
@@ -172,7 +173,7 @@ class OrderList:
         return OrderChangeList
 
     def get_search_results(self, request, queryset, search_term):
-        return search_orders(queryset, search_term), False
+        return search_orders(queryset, search_term, seen_orders(request.user)), False
 
     @admin.display(description=_("customer"), empty_value="-")
     def customer(self, order):

@@ -6,7 +6,8 @@ Everything in the admin starts at `get_queryset`: lists, pages, search, counts, 
 limiting that limits them all. Only users without a limit see orders without an attribution.
 """
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from orders.models import AffectedOrder, Customer, Order
 
@@ -25,6 +26,11 @@ def limit(rows: QuerySet, user, path: str = "order__attribution") -> QuerySet:
     return rows if letters is None else rows.filter(**{f"{path}__in": letters})
 
 
+def seen_orders(user) -> QuerySet[Order] | None:
+    """The orders that a limited user may see; None for all."""
+    return None if attributions_of(user) is None else limit(Order.objects.all(), user, "attribution")
+
+
 def by_number(rows: QuerySet, user) -> QuerySet:
     """The same for rows that name an order by its number only."""
     letters = attributions_of(user)
@@ -34,12 +40,19 @@ def by_number(rows: QuerySet, user) -> QuerySet:
 
 
 def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
-    """The customers with an order that the user may see."""
-    letters = attributions_of(user)
-    if letters is None:
-        return rows
+    """The customers with an order that the user may see.
+
+    Each has `shown_name` and `shown_at`, the newest name and time that such an order gave.
+    """
+    letters, seen = attributions_of(user), seen_orders(user)
+    if letters is None or seen is None:
+        return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))
     places = Customer.attributions.through.objects.filter(customer=OuterRef("pk"), province__in=letters)
-    return rows.filter(Exists(places))
+    newest = seen.filter(enterprise_id=OuterRef("pk")).order_by("-pk")
+    return rows.filter(Exists(places)).annotate(
+        shown_name=Coalesce(Subquery(newest.exclude(enterprise_name="").values("enterprise_name")[:1]), Value("")),
+        shown_at=Subquery(newest.values("received_at")[:1]),
+    )
 
 
 class Scoped:

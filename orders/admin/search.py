@@ -4,37 +4,41 @@ import re
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.scope import seen_orders
 from orders.models import Order, OrderDomain
-from orders.queries.find import customers_meant
+from orders.queries.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 FEW = 200
 LEAST_FOR_TRIGRAMS = 3  # a shorter text has no trigram, so the index could not help
 
 
-def search_orders(rows, term: str):
+def search_orders(rows, term: str, seen: QuerySet[Order] | None):
     """Orders whose number, trial number, product id, enterprise (id or name) or a domain begins with the term.
 
-    Two Chinese characters from the middle of an enterprise's name find it too. Words are not split.
+    Two Chinese characters from the middle of an enterprise's name find it too. Words are not split. `seen`: the orders
+    that a limited reader may see, None for all.
     """
     term = term.strip()
     if not term:
         return rows
     if LOOKS_LIKE_AN_ID.fullmatch(term):
         return rows.filter(_by_id(term))
-    customers = customers_meant(term)
-    return rows.filter(_by_name(term) if customers == [] else Q(indexed__customer__in=customers))
+    customers = customers_meant(term, seen)
+    found = Q(enterprise_id__in=customers)
+    return rows.filter(found | _by_name(term) if customers == [] or is_behind() else found)
 
 
-def _by_name(term: str) -> Q:
+def _by_name(term: str, path: str = "") -> Q:
+    """The fallback for names that are not indexed."""
     if len(term) < LEAST_FOR_TRIGRAMS:
-        return Q(enterprise_name__startswith=term)
-    return Q(enterprise_name__icontains=term)
+        return Q(**{f"{path}enterprise_name__startswith": term})
+    return Q(**{f"{path}enterprise_name__icontains": term})
 
 
 def _by_id(term: str) -> Q:
@@ -55,20 +59,21 @@ def _with_domain(term: str):
     return few if len(few) <= FEW else rows
 
 
-def search_by_order(rows, term: str, *, order: str = "order", domain: str = ""):
+def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
     """Rows of the orders of a customer (by id or Chinese name), or whose number begins with the term.
 
-    `domain` names a field that holds domains in lower case.
+    `domain` names a field that holds domains in lower case. `seen` is as in `search_orders`.
     """
     term = term.strip()
     if not term:
         return rows
-    customers = customers_meant(term)
+    customers = customers_meant(term, seen)
+    named = Q() if term.isascii() or not is_behind() else _by_name(term, f"{order}__")
     if customers != []:
-        return rows.filter(**{f"{order}__indexed__customer__in": customers})
+        return rows.filter(named | Q(**{f"{order}__enterprise_id__in": customers}))
     numbers = Order.objects.filter(number__startswith=term).order_by().values_list("pk", flat=True)
     few = list(numbers[: FEW + 1])
-    found = Q(**{f"{order}__in": few if len(few) <= FEW else numbers})
+    found = named | Q(**{f"{order}__in": few if len(few) <= FEW else numbers})
     return rows.filter(found | Q(**{f"{domain}__startswith": term.lower()}) if domain else found)
 
 
@@ -101,7 +106,8 @@ class OrderSearch:
     search_domain = ""
 
     def get_search_results(self, request, queryset, search_term):
-        found = search_by_order(queryset, search_term, order=self.search_path, domain=self.search_domain)
+        seen = seen_orders(request.user)
+        found = search_by_order(queryset, search_term, seen, order=self.search_path, domain=self.search_domain)
         return found, False
 
     @admin.display(description=_("order"), empty_value="-")

@@ -19,10 +19,13 @@ TEMPLATE = "admin/orders/customer/page.html"
 class CustomerPages:
     """The page's part of the customers' ModelAdmin. Nothing is written through it."""
 
+    def get_object(self, request, object_id, from_field=None):
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
     def change_view(self, request, object_id, form_url="", extra_context=None):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
-        customer = self.get_queryset(request).filter(pk=unquote(object_id)).first()
+        customer = self.get_object(request, unquote(object_id))
         if customer is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         context = {**self.admin_site.each_context(request), "opts": self.opts, **page_context(request, customer)}
@@ -35,11 +38,11 @@ def page_context(request, customer: Customer) -> dict:
     shown = asks_to_see(request) and tab.personal
     if shown:
         note_seen(request, None, f"customer {customer.pk} {tab.key}")
-    orders = limit(Order.objects.filter(indexed__customer=customer), request.user, "attribution")
+    orders = limit(Order.objects.filter(enterprise_id=customer.pk), request.user, "attribution")
     ask = Ask(customer, orders, _places(customer), request.GET, mask_for(shown))
     troubles = AffectedOrder.objects.unresolved().filter(order__in=ask.ids)
     return {
-        "title": customer.name or customer.pk,
+        "title": customer.shown_name or customer.pk,
         "customer": customer,
         "places": ask.places,
         "billed_by_type": count_by_type(records_of(orders)),

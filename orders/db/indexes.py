@@ -17,6 +17,7 @@ PLAIN = {
     "order_needs": ("orders_order", "state, held_because, attribution_id", NEEDS),
     "order_not_live": ("orders_order", "biz_start, attribution_id", NOT_LIVE),
     "order_held": ("orders_order", "held_because, id DESC", "held_because <> ''"),
+    "order_enterprise": ("orders_order", "enterprise_id, id DESC", ""),
     "order_attribution": ("orders_order", "attribution_id, id DESC", ""),
     "affected_since": ("orders_affectedorder", "since", ""),
     "dispatch_backlog": ("orders_dispatch", "channel, next_try_at", OPEN),
@@ -26,15 +27,17 @@ PLAIN = {
     "inbound_refused": ("orders_inboundmessage", "rsp_code, biz_code, id DESC", "rsp_code <> '00000'"),
     "inbound_received": ("orders_inboundmessage", "received_at", ""),
 }
-# For searches by a word's beginning (LIKE 'x%'). Unique and db_index columns get such an index from Django.
+# For searches by a word's beginning (LIKE 'x%'), which take the place of a plain one of the same name on PostgreSQL.
+# Unique and db_index columns get such an index from Django.
 BEGINNINGS = {
     "order_product_like": ("orders_order", "product_id varchar_pattern_ops", ""),
-    "order_enterprise_like": ("orders_order", "enterprise_id varchar_pattern_ops", ""),
+    "order_enterprise": ("orders_order", "enterprise_id varchar_pattern_ops, id DESC", ""),
     "order_name_like": ("orders_order", "enterprise_name varchar_pattern_ops", ""),
 }
 # Django makes two indexes on PostgreSQL for a text that is looked up: one for LIKE 'x%', which finds equal texts too,
 # and another one for equal texts. Of each pair here only the one that is used stays, since each order writes them all.
 NOT_USED = [
+    "order_enterprise_like",  # the beginning of order_enterprise
     "orders_acceptedcall_trans_ido_487dd119_like",
     "orders_billingrecord_domain_key_9225bc6f",
     "orders_inboundmessage_order_number_b00a430f",
@@ -50,13 +53,26 @@ TRIGRAMS = (
 
 
 def install(apps, schema_editor) -> None:
-    """Makes the missing indexes, for migrations."""
+    """Makes the missing indexes, for migrations. One that is not atomic makes them beside the work on PostgreSQL."""
     postgres = schema_editor.connection.vendor == "postgresql"
+    beside = postgres and not schema_editor.atomic_migration
+    if beside:
+        _drop_unfinished(schema_editor)
+    how = "CONCURRENTLY IF NOT EXISTS" if beside else "IF NOT EXISTS"
     for name, (table, columns, condition) in (PLAIN | (BEGINNINGS if postgres else {})).items():
         where = f" WHERE {condition}" if condition else ""
-        schema_editor.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({columns}){where}")
-    if postgres:
+        schema_editor.execute(f"CREATE INDEX {how} {name} ON {table} ({columns}){where}")
+    if postgres and not beside:
         _add_trigrams(schema_editor)
+
+
+def _drop_unfinished(schema_editor) -> None:
+    """Drops what an earlier try left: PostgreSQL never uses such an index, and takes it for one that is there."""
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class JOIN pg_index ON indexrelid = oid WHERE NOT indisvalid")
+        unfinished = {name for (name,) in cursor.fetchall()} & {*PLAIN, *BEGINNINGS}
+    for name in sorted(unfinished):
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 def _add_trigrams(schema_editor) -> None:

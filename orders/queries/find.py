@@ -3,7 +3,8 @@
 At most CANDIDATES places of the index are looked at, those that end with the term first. So a term that fits half of
 all orders takes no longer than another one, and `more` says that it fits more than was looked at.
 
-Rows are taken from the querysets that callers give, which hold what the reader may see.
+Rows are taken from the querysets that callers give, which hold what the reader may see. `seen` are the orders that a
+limited reader may see, None for all: nobody finds a customer by a name that only an order of others gave.
 """
 
 from collections.abc import Iterable
@@ -12,9 +13,9 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from orders.models import AcceptedCall, Customer, InboundMessage, IndexedOrder, Order, OrderDomain, SearchPiece
+from orders.models import AcceptedCall, Customer, InboundMessage, Order, OrderDomain, SearchPiece, SearchProgress
 from orders.pieces import Lookup, beginning, folded, is_long_enough, lookups_of, whole_piece
 from orders.services.office.search_index import EVERY
 
@@ -81,18 +82,26 @@ def _rank(text: str, term: str) -> int:
     return 1 if text.endswith(term) else 2 if text.startswith(term) else 3
 
 
-def find_customers(term: str, customers: QuerySet[Customer], most: int) -> Found:
-    """Customers with the term in their enterprise id, or in a name that an order gave them."""
+def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None = None) -> Found:
+    """Customers with the term in their enterprise id, or in a name that an order gave them.
+
+    Each has a `shown_name`, as `orders.admin.scope.limit_customers` gives it.
+    """
     ids, more = _parts(Kind.CUSTOMER, folded(term))
-    named = customers.filter(pk__in={*_customers_of(ids), term.strip()}).values_list("pk", "name", "last_order_id")
+    fits = customers.filter(pk__in={*_customers_of(ids, term, seen), term.strip()})
+    named = fits.values_list("pk", "shown_name", "last_order_id")
     best = sorted(named, key=lambda row: (min(_rank(row[0], term), _rank(row[1], term)), -row[2]))[: most + 1]
     rows = customers.in_bulk([row[0] for row in best])
     return _cut((rows[row[0]] for row in best if row[0] in rows), most, more)
 
 
-def _customers_of(ids: Iterable[int]) -> list[str]:
-    rows = IndexedOrder.objects.filter(order__in=list(ids), customer__isnull=False)
-    return list(rows.values_list("customer_id", flat=True))
+def _customers_of(targets: list[int] | QuerySet, term: str, seen: QuerySet[Order] | None) -> QuerySet:
+    """The enterprise ids of the orders by which the term was found."""
+    rows = Order.objects.filter(pk__in=targets).exclude(enterprise_id="")
+    if seen is not None:
+        same = seen.filter(enterprise_id=OuterRef("enterprise_id"), enterprise_name=OuterRef("enterprise_name"))
+        rows = rows.filter(Q(enterprise_id__icontains=term.strip()) | Exists(same))
+    return rows.order_by().values_list("enterprise_id", flat=True)
 
 
 def find_domains(term: str, domains: QuerySet[OrderDomain], most: int) -> Found:
@@ -147,7 +156,7 @@ def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> F
     return _cut(rows[: most + 1], most, False)
 
 
-def customers_with(term: str) -> list[str] | QuerySet:
+def customers_with(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:
     """The ids of all customers with the term in their enterprise id or name, for `__in`: many are a subquery."""
     term = folded(term)
     every = EVERY[Kind.CUSTOMER]
@@ -155,13 +164,19 @@ def customers_with(term: str) -> list[str] | QuerySet:
         return []
     ids, more = _parts(Kind.CUSTOMER, term)
     if not more:
-        return _customers_of(ids)
+        return list(_customers_of(ids, term, seen))
     pieces = SearchPiece.objects.filter(reduce(or_, (_pieces(Kind.CUSTOMER, one) for one in lookups_of(term, every))))
-    return IndexedOrder.objects.filter(order__in=pieces.values("target"), customer__isnull=False).values("customer_id")
+    return _customers_of(pieces.values("target"), term, seen)
 
 
-def customers_meant(term: str) -> list[str] | QuerySet:
+def customers_meant(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:
     """The same for lists of orders and what belongs to them: any part of a Chinese name, or the whole id."""
     if term.isascii():
-        return list(Customer.objects.filter(pk=term.strip()).values_list("pk", flat=True))
-    return customers_with(term)
+        return [term.strip()] if Order.objects.filter(enterprise_id=term.strip()).exists() else []
+    return customers_with(term, seen)
+
+
+def is_behind() -> bool:
+    """Whether orders from before there was an index are still to be indexed."""
+    older = SearchProgress.objects.values_list("older", flat=True).first()
+    return Order.objects.exists() if older is None else older > 0

@@ -22,5 +22,5 @@ def add_new(apps, schema_editor):
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("project", "0003_roles"), ("orders", "0007_customers")]
+    dependencies = [("project", "0003_roles"), ("orders", "0008_customers_orders")]
     operations = [migrations.RunPython(add_new, migrations.RunPython.noop)]

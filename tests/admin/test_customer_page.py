@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from orders.admin.search import customer_address
-from orders.models import BillingRecord, Customer, OrderEvent
+from orders.models import BillingRecord, Customer, IndexedOrder, Order, OrderEvent, SearchProgress
 from orders.services.office.search_index import index_orders
 from tests import factories as make
 
@@ -203,3 +203,83 @@ def test_the_orders_page_leads_to_the_customer(admin_client, family):
 def test_nobody_writes_a_customer(admin_client, family):
     customer = Customer.objects.get()
     assert admin_client.post(customer_address(customer.pk), {"name": "x"}).status_code == 403
+
+
+BEHIND = "较早的订单仍在建立索引"
+
+
+def test_orders_that_are_not_indexed_yet_are_the_customers_too(admin_client, family):
+    old = make.BillingRecordFactory(order__number="OLD", order__trial_number="", state="live", domain="old.example.org",
+                                    **{f"order__{name}": value for name, value in WHO.items()})  # fmt: skip
+    page = admin_client.get(customer_address("E-55"))
+    assert page.context["count"]["orders"] == 4
+    assert "old.example.org" in [row.domain for row in page.context["rows"]]
+    for name, number in {"orders_order": 4, "orders_billingrecord": 3}.items():
+        url = reverse(f"admin:{name}_changelist")
+        for query in ({"customer": "E-55"}, {"q": "E-55"}, {"q": "云帆"}):
+            assert admin_client.get(url, query).context["cl"].result_count == number, (name, query)
+    assert old.order.number in shown(admin_client, "orders")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_while_old_orders_are_indexed_names_are_searched_in_them_and_a_line_says_so(admin_client, begun):
+    row = make.BillingRecordFactory(order__enterprise_id="E-55", order__enterprise_name="北京云帆网络科技")
+    new = make.OrderFactory(enterprise_id="F-66", enterprise_name="上海云帆信息", received_at=timezone.now())
+    if begun:
+        SearchProgress.objects.create(orders=row.order_id, older=row.order_id + 1, events=0)
+        index_orders(now=timezone.now(), seconds=60, may_go_on=iter([True, False, False, False]).__next__)
+        assert IndexedOrder.objects.get().order == new
+    orders, records = reverse("admin:orders_order_changelist"), reverse("admin:orders_billingrecord_changelist")
+    assert admin_client.get(orders, {"q": "云帆网"}).context["cl"].result_count == 1
+    assert admin_client.get(records, {"q": "云帆网"}).context["cl"].result_count == 1
+    assert BEHIND in admin_client.get(LIST).content.decode()
+    assert BEHIND in admin_client.get("/admin/find/", {"q": "云帆网", "part": ""}).content.decode()
+    index()
+    assert BEHIND not in admin_client.get(LIST).content.decode()
+    assert BEHIND not in admin_client.get("/admin/find/", {"q": "云帆网", "part": ""}).content.decode()
+
+
+@pytest.fixture
+def renamed(family):
+    """Shanghai's newest order calls the customer otherwise."""
+    make.OrderFactory(number="S1", trial_number="", attribution_id="SH", enterprise_id="E-55",
+                      enterprise_name="上海启明信息", received_at=timezone.now())  # fmt: skip
+    index()
+
+
+@pytest.mark.parametrize("letters, name, other", [
+    (["BJ"], "北京云帆网络科技", "上海启明信息"), (["SH"], "上海启明信息", "北京云帆网络科技"),
+])  # fmt: skip
+def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(member, renamed, letters, name, other):
+    client = member(ROLE, letters=letters)
+    newest = Order.objects.filter(attribution_id=letters[0]).latest("pk")
+    [row] = client.get(LIST).context["cl"].result_list
+    assert (row.shown_name, row.shown_at) == (name, newest.received_at)
+    export = reverse("admin:orders_export_new", args=["customers"])
+    file = client.post(export, {"format": "csv", "columns": ["customer_name", "newest_order"]})
+    answers = {
+        "list": client.get(LIST).content,
+        "page": client.get(customer_address("E-55")).content,
+        "box": client.get("/admin/find/", {"q": "E-55", "part": ""}).content,
+        "export": b"".join(file.streaming_content),
+    }
+    told = {place: (name in text.decode(), other in text.decode()) for place, text in answers.items()}
+    assert told == dict.fromkeys(answers, (True, False))
+
+
+@pytest.mark.parametrize("term, letters, found", [
+    ("启明", ["BJ"], 0), ("启明", ["SH"], 1), ("启明", None, 1), ("云帆", ["BJ"], 1), ("云帆", ["SH"], 0),
+    ("E-55", ["BJ"], 1), ("E-55", ["SH"], 1),
+])  # fmt: skip
+def test_nobody_finds_a_customer_by_a_name_that_only_others_orders_gave(member, renamed, term, letters, found):
+    client = member(ROLE, letters=letters)
+    assert len(client.get(LIST, {"q": term}).context["cl"].result_list) == found
+    groups = client.get("/admin/find/", {"q": term, "part": ""}).context["groups"]
+    assert [len(group.hits) for group in groups if str(group.title) == gettext("Customers")] == [found][:found]
+    orders = client.get(reverse("admin:orders_order_changelist"), {"q": term}).context["cl"].result_count
+    assert bool(orders) == bool(found)
+
+
+@pytest.mark.parametrize("page, status", [("change", 302), ("history", 302), ("delete", 403)])
+def test_a_nul_is_no_customer(admin_client, family, page, status):
+    assert admin_client.get(f"/admin/orders/customer/%00/{page}/").status_code == status

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from orders.admin.search import customer_address
 from orders.customer_page.tabs import TABS as CUSTOMER_TABS
-from orders.models import IndexedOrder, Order
+from orders.models import Order
 from orders.services.office.search_index import index_orders
 from tests import factories as make
 from tests.admin.orders import failed, step
@@ -19,7 +19,7 @@ from tests.admin.walking import models
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 3, 30
-LIST, PAGE, ORDER_PAGE, DASHBOARD, FIND = 12, 14, 21, 13, 26  # one of each asks which partners are paused
+LIST, PAGE, ORDER_PAGE, DASHBOARD, FIND = 12, 14, 21, 13, 27  # one of each asks which partners are paused
 OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
 
@@ -90,10 +90,9 @@ def test_a_customer_with_many_orders(staff, tab):
     row = make.CustomerFactory(last_order__attribution_id="BJ")
 
     def grow():
-        order = make.OrderFactory(attribution_id="BJ", info_security="x.xlsx", trial_number="")
+        order = make.OrderFactory(attribution_id="BJ", info_security="x.xlsx", trial_number="", enterprise_id=row.pk)
         busy(order)
         make.DifferenceFactory(order=order)
-        IndexedOrder.objects.create(order=order, customer=row)
 
     grows_not(staff, f"{customer_address(row.pk)}?tab={tab}", grow, ORDER_PAGE)
 

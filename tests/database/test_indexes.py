@@ -6,6 +6,8 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
+from orders.db.indexes import drop_not_used, install
+
 pytestmark = pytest.mark.django_db
 OURS = ("orders", "approvals", "notifications", "integrations", "project")
 Index = namedtuple("Index", "name columns unique")
@@ -70,3 +72,21 @@ def test_one_that_repeats_is_found():
         cursor.execute("CREATE INDEX again ON orders_dispatch (order_id)")
         cursor.execute("CREATE INDEX for_some ON orders_dispatch (order_id) WHERE state = 'due'")
     assert repeated(indexes("orders_dispatch")) == {"again": "dispatch_order"}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite makes indexes in one way alone")
+@pytest.mark.django_db(transaction=True)
+def test_a_later_migration_makes_what_is_missing_and_what_an_earlier_try_left_unfinished():
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX order_enterprise")
+        cursor.execute("CREATE INDEX order_enterprise_like ON orders_order (enterprise_id varchar_pattern_ops)")
+        cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'order_held'::regclass")
+    with connection.schema_editor(atomic=False) as editor:
+        install(None, editor)
+        drop_not_used(None, editor)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class JOIN pg_index ON indexrelid = oid"
+            " WHERE indisvalid AND (relname LIKE 'order_enterprise%' OR relname = 'order_held') ORDER BY relname"
+        )
+        assert [name for (name,) in cursor.fetchall()] == ["order_enterprise", "order_held"]

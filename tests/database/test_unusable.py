@@ -24,6 +24,7 @@ def run(statement: str):
 
 @contextlib.contextmanager
 def full():
+    run("VACUUM")  # an earlier test may have left free pages
     (pages,) = run("PRAGMA page_count")
     run(f"PRAGMA max_page_count = {pages}")
     yield

@@ -7,12 +7,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import attributions_of, limit_customers
+from orders.admin.scope import attributions_of, limit_customers, seen_orders
 from orders.admin.search import customer_address
 from orders.admin.time_cell import ago
 from orders.customer_page.views import CustomerPages
 from orders.models import Customer, Province
-from orders.queries.find import customers_with
+from orders.queries.find import customers_with, is_behind
 
 
 @admin.register(Customer)
@@ -25,7 +25,10 @@ class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     search_help_text = gettext_lazy("any part of the name or enterprise id")
 
     def heading(self, obj):
-        return obj.name or obj.enterprise_id
+        return obj.shown_name or obj.enterprise_id
+
+    def changelist_view(self, request, extra_context=None):
+        return super().changelist_view(request, {"behind": is_behind(), **(extra_context or {})})
 
     def get_queryset(self, request):
         letters = attributions_of(request.user)
@@ -36,11 +39,11 @@ class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     def get_search_results(self, request, queryset, search_term):
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(pk__in=customers_with(search_term)), False
+        return queryset.filter(pk__in=customers_with(search_term, seen_orders(request.user))), False
 
     @admin.display(description=gettext_lazy("customer"))
     def customer_name(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', obj.name or obj.enterprise_id)
+        return format_html('<span class="cut" title="{0}">{0}</span>', self.heading(obj))
 
     @admin.display(description=gettext_lazy("attributions"), empty_value="-")
     def places(self, obj):
@@ -50,6 +53,6 @@ class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     def billed_now(self, obj):
         return format_html('<a href="{}?tab=billing">{}</a>', customer_address(obj.pk), _("Billed now"))
 
-    @admin.display(description=gettext_lazy("newest order"))
+    @admin.display(description=gettext_lazy("newest order"), empty_value="-")
     def newest_order(self, obj):
-        return ago(obj.last_seen)
+        return obj.shown_at and ago(obj.shown_at)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.admin.chips import chip_of
 from orders.admin.personal import PERMISSION
-from orders.admin.scope import by_number, limit, limit_customers
+from orders.admin.scope import by_number, limit, limit_customers, seen_orders
 from orders.admin.search import customer_address
 from orders.models import Customer, InboundMessage, Order, OrderDomain
 from orders.pieces import folded, is_long_enough
@@ -69,7 +69,7 @@ def _order_hits(rows: Iterable[Order]) -> list[Hit]:
 
 
 def _customer_hits(rows: Iterable[Customer]) -> list[Hit]:
-    return [Hit(customer_address(row.pk), row.name or row.pk, row.pk) for row in rows]
+    return [Hit(customer_address(row.pk), row.shown_name or row.pk, row.pk) for row in rows]
 
 
 def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
@@ -105,8 +105,9 @@ def _in_orders(search: Callable[..., find.Found]) -> Callable[[str, object, int]
 KINDS = [
     Kind(gettext_lazy("Orders"), (SEE_ORDERS,), _in_orders(find.find_orders), _order_hits),
     Kind(gettext_lazy("Customers"), (SEE_CUSTOMERS,),
-         lambda term, user, most: find.find_customers(term, limit_customers(Customer.objects.all(), user), most),
-         _customer_hits),
+         lambda term, user, most: find.find_customers(
+             term, limit_customers(Customer.objects.all(), user), most, seen_orders(user)
+         ), _customer_hits),
     Kind(gettext_lazy("Domains"), (SEE_ORDERS,),
          lambda term, user, most: find.find_domains(term, limit(OrderDomain.objects.all(), user), most),
          _domain_hits),
@@ -163,6 +164,7 @@ def find_page(request: HttpRequest) -> HttpResponse:
     groups = [] if problem else find_groups(term, request.user, IN_BOX if in_box else ON_PAGE)
     problem = problem or ("" if groups else why_nothing(term))
     context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box}
+    context["behind"] = not problem and find.is_behind()
     if in_box:
         return TemplateResponse(request, "includes/found.html", context)
     if len(groups) == 1 and len(groups[0].hits) == 1 and not groups[0].more:

@@ -143,8 +143,12 @@ def _parts(kind: Kind, text: str) -> Iterator[tuple[int, Piece]]:
 
 
 def _index_domains(orders: list[Order]) -> None:
-    """Each domain once, however many orders name it."""
-    rows = OrderDomain.objects.filter(order__in=orders).order_by().values_list("key", "pk").iterator()
+    """Each domain once, however many orders name it.
+
+    The rows are read to the end first. On SQLite a transaction fails that begins while a query is still open, once
+    another process has committed since.
+    """
+    rows = iter(list(OrderDomain.objects.filter(order__in=orders).order_by().values_list("key", "pk")))
     while part := list(islice(rows, DOMAINS)):
         first: dict[str, int] = {}
         for key, pk in part:
