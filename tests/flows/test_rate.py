@@ -28,9 +28,10 @@ def arrivals(desk, monkeypatch):
     return found
 
 
-def spaced(moments, least):
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
-    assert all(gap > least - EARLY for gap in gaps), gaps
+def spaced(moments, least, *, since):
+    """None comes before its turn, counted from when the first could go out. A busy machine may bring one late."""
+    early = [place * least - (moment - since) for place, moment in enumerate(moments)]
+    assert max(early) < EARLY, early
 
 
 def due(desk, number):
@@ -45,16 +46,16 @@ def test_calls_are_spaced_and_all_go_out(desk, arrivals, settings):
     desk.deliver()
     assert {desk.state(f"T{place}") for place in range(8)} == {"trialing"}
     assert len(desk.sent(BILLING)) == 8
-    spaced(arrivals, 0.1)
-    assert time.monotonic() - began > 0.6
+    spaced(arrivals, 0.1, since=began)
 
 
 def test_one_a_second(desk, arrivals, settings):
     settings.PARTNER_RATE = 1
     due(desk, 3)
+    began = time.monotonic()
     desk.deliver()
     assert len(arrivals) == 3
-    spaced(arrivals, 1)
+    spaced(arrivals, 1, since=began)
 
 
 def test_no_more_is_claimed_than_goes_out_within_a_second(desk, settings, monkeypatch):
@@ -89,9 +90,10 @@ def test_a_question_counts_as_well(desk, arrivals, settings):
     desk.deliver()
     arrivals.clear()
     settings.PARTNER_RATE = 5
+    began = time.monotonic()
     Comparison(Scope(), by="schedule").run()
     assert len(arrivals) == 4
-    spaced(arrivals, 0.2)
+    spaced(arrivals, 0.2, since=began)
 
 
 def test_the_second_call_of_a_step_goes_first(settings):
