@@ -92,11 +92,16 @@ class Bench:
 
     def two_drains(self, steps: list[int]) -> float:
         """Two processes like the worker's, four threads each: from the first call to the last answer."""
+        return self.processes(2, steps, "--workers", str(CALLS_AT_A_TIME // 2))
+
+    def processes(self, count: int, steps: list[int], *words: str) -> float:
+        """So many processes that deliver: from the first call to the last answer."""
         self._seen()
-        for name in ("drain1", "drain2"):
-            self.desk.start(name, "manage.py", "deliver", "--until-idle", "--workers", str(CALLS_AT_A_TIME // 2))
+        names = [f"drain{number}" for number in range(1, count + 1)]
+        for name in names:
+            self.desk.start(name, "manage.py", "deliver", "--until-idle", *words)
         self._until(lambda: _delivered(steps) == len(steps))
-        for name in ("drain1", "drain2"):
+        for name in names:
             self.desk.stop(name)
         return self._rate(steps)
 
