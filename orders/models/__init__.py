@@ -12,6 +12,7 @@ from orders.models.pause import Pause
 from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
+from orders.models.saved_view import SavedView
 from orders.models.timeline import Timeline
 from orders.models.trial_upload import TrialUpload
 
@@ -37,6 +38,7 @@ __all__ = [
     "Pause",
     "Province",
     "Reconciliation",
+    "SavedView",
     "SearchPiece",
     "SearchProgress",
     "ServiceType",
