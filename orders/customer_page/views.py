@@ -2,11 +2,11 @@
 
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max, Min, QuerySet
 from django.template.response import TemplateResponse
 
 from orders.admin.personal import PERMISSION, asks_to_see, note_seen
-from orders.admin.scope import limit
+from orders.admin.scope import limit, seen_orders
 from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import TABS, Ask, open_tab
 from orders.models import AffectedOrder, Customer, Difference, Order
@@ -20,7 +20,9 @@ class CustomerPages:
     """The page's part of the customers' ModelAdmin. Nothing is written through it."""
 
     def get_object(self, request, object_id, from_field=None):
-        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+        if "\0" in object_id:
+            return None
+        return super().get_object(request, object_id, from_field) or not_indexed(object_id, seen_orders(request.user))
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
@@ -39,7 +41,7 @@ def page_context(request, customer: Customer) -> dict:
     if shown:
         note_seen(request, None, f"customer {customer.pk} {tab.key}")
     orders = limit(Order.objects.filter(enterprise_id=customer.pk), request.user, "attribution")
-    ask = Ask(customer, orders, _places(customer), request.GET, mask_for(shown))
+    ask = Ask(customer, orders, _places(customer, orders), request.GET, mask_for(shown))
     troubles = AffectedOrder.objects.unresolved().filter(order__in=ask.ids)
     return {
         "title": customer.shown_name or customer.pk,
@@ -56,6 +58,21 @@ def page_context(request, customer: Customer) -> dict:
     }
 
 
-def _places(customer: Customer) -> dict[str, str]:
-    """The customer's attributions that the reader may see, as the ModelAdmin fetched them: `{letters: name}`."""
+def not_indexed(enterprise_id: str, seen: QuerySet[Order] | None) -> Customer | None:
+    """A customer of whom no order is indexed yet, as the orders name it. It is not saved."""
+    rows = Order.objects.all() if seen is None else seen
+    rows = rows.filter(enterprise_id=enterprise_id)
+    newest = rows.order_by("-pk").only("enterprise_name", "received_at").first()
+    if newest is None:
+        return None
+    customer = Customer(enterprise_id=enterprise_id, name=newest.enterprise_name, last_order=newest)
+    customer.shown_name, customer.shown_at = newest.enterprise_name, newest.received_at
+    return customer
+
+
+def _places(customer: Customer, orders: QuerySet[Order]) -> dict[str, str]:
+    """The customer's attributions that the reader may see: `{letters: name}`."""
+    if customer.last_seen is None:  # no row of its own yet
+        named = orders.exclude(attribution=None).order_by().values_list("attribution", "attribution__name")
+        return dict(named.distinct())
     return {row.letters: row.name for row in customer.attributions.all()}

@@ -221,6 +221,19 @@ def test_orders_that_are_not_indexed_yet_are_the_customers_too(admin_client, fam
     assert old.order.number in shown(admin_client, "orders")
 
 
+def test_a_customer_of_whom_nothing_is_indexed_yet_has_a_page(admin_client, member):
+    old = make.OrderFactory(number="OLD", trial_number="", attribution_id="BJ", **WHO)
+    make.BillingRecordFactory(order=old, state="live", domain="old.example.org")
+    for tab in ("billing", "orders", "people"):
+        text = shown(admin_client, tab)
+        assert "北京云帆网络科技" in text, tab
+        assert "北京" in text, tab
+    page = member(ROLE, letters=["BJ"]).get(customer_address("E-55"))
+    assert [row.domain for row in page.context["rows"]] == ["old.example.org"]
+    assert page.context["places"] == {"BJ": "北京"}
+    assert member(ROLE, letters=["GD"]).get(customer_address("E-55")).status_code == 302
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_while_old_orders_are_indexed_names_are_searched_in_them_and_a_line_says_so(admin_client, begun):
     row = make.BillingRecordFactory(order__enterprise_id="E-55", order__enterprise_name="北京云帆网络科技")

@@ -138,9 +138,13 @@ def test_a_wrong_cell_is_named_and_nothing_is_imported(give, member, value, cell
 
 
 def test_every_wrong_cell_is_named_at_once(give):
-    lines = wrong(give, row("T1", EnterpriseName=None, BusinessType="9"), row("T2", BizStart="x", Attribution="ZZ"))
+    lines = wrong(
+        give,
+        row("T1", EnterpriseName=None, BusinessType="9", BizEnd="20230919"),
+        row("T2", BizStart="x", BizEnd="20230919", Attribution="ZZ"),
+    )
     assert [line.split(":")[0] for line in lines] == [
-        "C2 EnterpriseName", "E2 BusinessType", "H3 BizStart", "L3 Attribution",
+        "C2 EnterpriseName", "E2 BusinessType", "J2 BizEnd", "H3 BizStart", "L3 Attribution",
     ]  # fmt: skip
 
 

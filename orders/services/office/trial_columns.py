@@ -20,6 +20,7 @@ READ = "integrations.bboss.content.read_trial"  # dotted paths: the core does no
 MEMBERS = "integrations.bboss.content.trial_members"
 NUMBER, CUSTOMER, CUSTOMER_NAME = "OrderNum", "EnterpriseID", "EnterpriseName"
 DOMAINS, SERVICE, ATTRIBUTION = "ProvContent", "BusinessType", "Attribution"
+START, END = "BizStart", "BizEnd"
 ABOUT: dict[str, tuple[str, str | Promise]] = {
     NUMBER: ("100A260930170122001", _("the number that BBOSS gave it: 1 to 64 of A-Z, a-z, 0-9, _ and -")),
     CUSTOMER: ("100A23100079275183", _("the first three digits say the attribution")),
@@ -28,9 +29,9 @@ ABOUT: dict[str, tuple[str, str | Promise]] = {
     SERVICE: ("1", _("one of those below")),
     "BillingMethod": ("1", ""),
     "DataFlow": ("1", _("kept as it is written")),
-    "BizStart": ("20260930", _("a day, like 20260930")),
+    START: ("20260930", _("a day, like 20260930")),
     DOMAINS: ("a.example.com\nb.example.com", _("a domain on each line, or with commas or semicolons between them")),
-    "BizEnd": ("20261231", _("a day, like 20260930; not before the start day")),
+    END: ("20261231", _("a day, like 20260930; not before the start day")),
     "CpID": ("80171614", ""),
     "UserID": ("1458", ""),
     "OperUser": ("张三", ""),

@@ -13,8 +13,10 @@ from orders.services.intake import enter_order
 from orders.services.office.trial_columns import (
     ATTRIBUTION,
     CUSTOMER_NAME,
+    END,
     NUMBER,
     SERVICE,
+    START,
     attributions,
     read_trial,
     service_types,
@@ -148,6 +150,7 @@ def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]]) -> RowResul
         given = entry.content.get(member)
         if given and given not in known and member not in told | {fault.member for fault in faults}:
             entry.add_fault(member, CHOICES[member], known=", ".join(known))
+    _compare_days(entry)
     if content and not entry.faults:
         try:
             receipt = enter_order(content, raw=entry.content, by=by)
@@ -159,6 +162,14 @@ def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]]) -> RowResul
     if entry.faults:
         result.verdict = WRONG
     return result
+
+
+def _compare_days(entry: Entry) -> None:
+    """Names an end before the start, which BBOSS's rules look at only if nothing else is wrong."""
+    start, end = (entry.content.get(member, "") for member in (START, END))
+    told = {fault.member for fault in entry.faults}
+    if not told & {START, END} and len(start) == len(end) == len("YYYYMMDD") and end < start:
+        entry.add_fault(END, "member_before_start")
 
 
 def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> None:
