@@ -46,3 +46,17 @@ def open_page(browser: Browser, url: str, *, user: str, size: str = "wide", sche
 def overflow(page: Page) -> int:
     """By how many pixels the page is wider than the window."""
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def over_the_heading(page: Page) -> list[str]:
+    """The texts that lie over the page's heading."""
+    return page.evaluate("""() => {
+        const range = document.createRange();
+        range.selectNodeContents(document.querySelector("#content h1"));
+        const head = range.getBoundingClientRect();
+        const hits = (box) => box.left < head.right && box.right > head.left
+            && box.top < head.bottom - 1 && box.bottom > head.top + 1;
+        return [...document.querySelectorAll("#content a, #content button, #content input")]
+            .filter((one) => !one.closest("h1") && [...one.getClientRects()].some(hits))
+            .map((one) => one.textContent);
+    }""")

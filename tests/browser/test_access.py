@@ -3,7 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.browsing import overflow
+from tests.browser.browsing import over_the_heading, overflow
 from tests.browser.pages import MAIN, go
 
 SERIOUS = {"serious", "critical"}
@@ -29,10 +29,16 @@ def test_axe_finds_nothing_serious(visit, name, scheme):
 
 @every_page
 @pytest.mark.parametrize("size", ["wide", "narrow"])
-def test_a_page_is_no_wider_than_the_window(visit, name, size):
+def test_a_page_fits_the_window_and_nothing_lies_over_its_heading(visit, name, size):
     page = visit("keeper", size=size)
     go(page, name)
-    assert overflow(page) == 0
+    assert (overflow(page), over_the_heading(page)) == (0, [])
+
+
+def test_a_phone_shows_the_acts_of_a_filtered_list_below_its_heading(visit):
+    page = visit("keeper", size="narrow")
+    page.goto(MAIN["orders"] + "?received=30d")
+    assert (overflow(page), over_the_heading(page)) == (0, [])
 
 
 def test_dark_mode_is_dark(visit):
