@@ -1,0 +1,103 @@
+"""The tasks of docs/usability.md, done with a hand that counts: clicks and keys, and texts that are typed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.browser.test_entering import XLSX
+from tests.entering.workbooks import row, workbook
+
+TABLE = Path(__file__).parents[2] / "docs" / "usability.md"
+TRIAL = {
+    "OrderNum": "100A26U1", "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技", "ProdType": "1",
+    "BillingMethod": "1", "DataFlow": "1", "BizStart": "2026-09-30", "ProvContent": "u1.example.com",
+}  # fmt: skip
+
+
+class Hand:
+    """Does what a person does on a page, and counts it."""
+
+    def __init__(self, page):
+        self.page, self.clicks, self.texts = page, 0, 0
+        page.goto("/admin/")
+
+    def click(self, name: str, *, role: str = "link", within: str = "body", exact: bool = True) -> None:
+        self.clicks += 1
+        self.page.locator(within).get_by_role(role, name=name, exact=exact).first.click()
+
+    def press(self, key: str) -> None:
+        self.clicks += 1
+        self.page.keyboard.press(key)
+
+    def type(self, text: str, *, into: str = "") -> None:
+        self.texts += 1
+        if into:
+            self.page.fill(into, text)
+        else:
+            self.page.keyboard.type(text)
+
+    def choose(self, label: str, value: str) -> None:
+        self.clicks += 1
+        self.page.select_option(label, value)
+
+
+def written(task: str) -> tuple[int, int]:
+    """(clicks, texts) that the table in docs/usability.md gives."""
+    line = next(line for line in TABLE.read_text().splitlines() if line.startswith(f"| {task} |"))
+    return tuple(int(number) for number in re.findall(r"\| (\d+) (?=\|)", line)[:2])
+
+
+@pytest.fixture
+def hand(visit):
+    """`hand("clerk")`: the hand of this person, on the first page."""
+    return lambda user: Hand(visit(user))
+
+
+def test_find_by_last_digits(hand):
+    one = hand("clerk")
+    number = re.findall(r"/order/\d+/change/[^>]*>(\w+)</a>", one.page.request.get("/admin/orders/order/").text())[3]
+    one.press("/")
+    one.type(number[-7:])
+    one.press("Enter")
+    one.page.wait_for_url("**/order/*/change/")
+    assert one.page.locator("h1").inner_text() == number
+    assert (one.clicks, one.texts) == written("find an order by its last digits")
+
+
+def test_enter_a_trial(hand):
+    one = hand("clerk")
+    one.click("订单", within="#nav-sidebar")
+    one.click("录入试用单")
+    for name, text in TRIAL.items():
+        one.type(text, into=f"[name={name}]")
+    one.choose("[name=BusinessType]", "1")
+    one.click("录入", role="button", within="#content")
+    one.page.wait_for_url("**/change/**")
+    assert one.page.locator("h1").inner_text() == TRIAL["OrderNum"]
+    assert (one.clicks, one.texts) == written("enter a trial")
+
+
+def test_enter_fifty(hand):
+    one = hand("clerk")
+    one.click("订单", within="#nav-sidebar")
+    one.click("批量导入试用单")
+    book = workbook(*(row(f"100A26U5{number:02}") for number in range(50)))
+    one.clicks += 2  # the button, and the file in the window that it opens
+    one.page.set_input_files("input[type=file]", {"name": "试用单.xlsx", "mimeType": XLSX, "buffer": book})
+    one.click("上传并检查", role="button", within="#content", exact=False)
+    one.click("录入 50 条", role="button", within="#content", exact=False)
+    one.page.wait_for_selector(".messagelist")
+    assert "已录入 50 条试用单" in one.page.locator(".messagelist").inner_text()
+    assert (one.clicks, one.texts) == written("enter 50 trials")
+
+
+def test_what_a_customer_pays_now(hand):
+    one = hand("clerk")
+    one.press("/")
+    one.type("云帆")
+    one.page.wait_for_selector(".find-results a")
+    one.click("北京云帆", within=".find-results section:has-text('客户')", exact=False)
+    one.page.wait_for_url("**/customer/*/change/**")
+    assert "当前话单" in one.page.locator("[aria-current]").last.inner_text()
+    assert (one.clicks, one.texts) == written("what does a customer pay for now")
