@@ -108,7 +108,7 @@ class StepSerializer(serializers.Serializer):
     cause = _text(null=True)
 
 
-class ApprovalSerializer(serializers.Serializer):
+class ApprovalRecordSerializer(serializers.Serializer):
     """A record of BPM, or of staff."""
 
     recordId = _text()
@@ -156,7 +156,7 @@ class OrderFactsSerializer(SummarySerializer):
     trial = _text("its trial's number", null=True)
     stands = StandsSerializer()
     steps = StepSerializer(many=True)
-    approvals = ApprovalSerializer(many=True)
+    approvals = ApprovalRecordSerializer(many=True)
     incidents = IncidentSerializer(many=True)
     records = serializers.DictField(
         child=serializers.IntegerField(), help_text=f"billing records by state: {', '.join(BillingRecord.State.values)}"
