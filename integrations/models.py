@@ -82,20 +82,16 @@ class ApiToken(models.Model):
     `begins` is its beginning, by which people recognise it. A limited token sees the orders of its attributions.
     """
 
-    system = models.CharField(_("system"), max_length=80, help_text=_("which system calls with it, and for what"))
+    system = models.CharField(_("system"), max_length=80)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     begins = models.CharField(_("begins with"), max_length=12, editable=False)
-    limited = models.BooleanField(
-        _("limited to attributions"), default=False, help_text=_("reads only orders of the attributions below")
-    )
+    limited = models.BooleanField(_("limited to attributions"), default=False)
     attributions = models.ManyToManyField(
         "orders.Province", blank=True, related_name="+", verbose_name=_("attributions")
     )
-    personal = models.BooleanField(
-        _("with personal data"), default=False, help_text=_("reads people's names, phones and mails unmasked")
-    )
-    valid_until = models.DateField(_("valid until"), help_text=_("the last day on which it works"))
-    made_by = models.CharField(_("made by"), max_length=160, editable=False)
+    personal = models.BooleanField(_("with personal data"), default=False)
+    valid_until = models.DateField(_("valid until"))
+    made_by = models.CharField(_("issued by"), max_length=160, editable=False)
     made_at = models.DateTimeField(_("made at"), editable=False)
     revoked_by = models.CharField(_("revoked by"), max_length=160, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)

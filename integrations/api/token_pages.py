@@ -32,6 +32,12 @@ class TokenForm(forms.ModelForm):
     class Meta:
         model = ApiToken
         fields = ["system", "limited", "attributions", "personal", "valid_until"]
+        help_texts = {
+            "system": gettext_lazy("which system calls with it, and for what"),
+            "limited": gettext_lazy("reads only orders of the attributions below"),
+            "personal": gettext_lazy("reads people's names, phones and mails unmasked"),
+            "valid_until": gettext_lazy("the last day on which it works"),
+        }
         widgets = {
             "attributions": forms.CheckboxSelectMultiple,
             "valid_until": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
@@ -113,13 +119,13 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     def used(self, obj):
         return ago(obj.used_at)
 
-    @admin.display(description=gettext_lazy("made by"))
+    @admin.display(description=gettext_lazy("issued by"))
     def who(self, obj):
         return actor_of(obj.made_by)[0]
 
-    @admin.display(description=gettext_lazy("revoked by"), empty_value="-")
+    @admin.display(description=gettext_lazy("revoked by"))
     def who_revoked(self, obj):
-        return actor_of(obj.revoked_by)[0] or None
+        return actor_of(obj.revoked_by)[0] or "-"
 
     # --- making one
 
@@ -170,6 +176,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         return request.user.has_perm(REVOKE) and attributions_of(request.user) is None
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         context["revocable"] = obj is not None and not obj.revoked_at and self.may_revoke(request)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
