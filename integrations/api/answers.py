@@ -26,6 +26,11 @@ MOST, USUAL = 200, 50  # rows of a page
 LIMIT, CURSOR = "limit", "cursor"
 SAFE = ["get", "head"]
 AWAY = "the database is away; try again later"
+WORDS = {
+    405: "only GET and HEAD are possible here",
+    429: "the token calls too often; Retry-After says when to come back",
+}
+"""In place of DRF's words, which are in the pages' language."""
 
 
 class BadParameterError(exceptions.APIException):
@@ -76,13 +81,14 @@ class ReadView(APIView):
         raise exc
 
     def _refusal(self, exc: exceptions.APIException) -> Response:
-        headers = {}
-        if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        headers, body = {}, {"error": WORDS.get(exc.status_code) or str(exc.detail)}
+        if exc.status_code == 401:
             headers["WWW-Authenticate"] = self.get_authenticate_header(self.request)
         if isinstance(exc, exceptions.Throttled):
             headers["Retry-After"] = str(int(exc.wait or 1))
-        field = {"field": exc.field} if isinstance(exc, BadParameterError) else {}
-        return Response({"error": str(exc.detail), **field}, status=exc.status_code, headers=headers)
+        if isinstance(exc, BadParameterError):
+            body["field"] = exc.field
+        return Response(body, status=exc.status_code, headers=headers)
 
     def finalize_response(self, request, response, *args, **kwargs):
         response = super().finalize_response(request, response, *args, **kwargs)

@@ -95,7 +95,7 @@ def order_facts(request: Request, number: str) -> dict:
         **_summary(order),
         "first": order.first,
         "trial": order.trial_number or None,
-        "stands": _stands(order),
+        "stands": _stands(order, mask),
         "steps": [_step(row, mask) for row in facts["steps"]],
         "approvals": [_approval(row, mask, shown) for row in facts["approvals"]],
         "incidents": [_incident(row, mask) for row in facts["incidents"]],
@@ -143,7 +143,7 @@ def _doubt(order: Order) -> str | None:
     return str(mark_words(marks)) if marks.doubt or marks.behind else None
 
 
-def _stands(order: Order) -> dict:
+def _stands(order: Order, mask: Callable[[str], str]) -> dict:
     """Where it stands: the rung of its page, since when, why, and what happens next or must be done."""
     rung = current(build_ladder(facts_of(order, now=timezone.now())))
     return {
@@ -151,7 +151,7 @@ def _stands(order: Order) -> dict:
         "result": str(rung.result),
         "since": iso_time(rung.at),
         "cause": str(rung.cause.what) if rung.cause else None,
-        "next": str(rung.cause.next if rung.cause else rung.note) or None,
+        "next": (str(rung.cause.next) if rung.cause else mask(str(rung.note))) or None,
     }
 
 

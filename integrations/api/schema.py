@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from approvals.models import ApprovalRecord
-from integrations.api.answers import CURSOR, LIMIT, MOST, USUAL
+from integrations.api.answers import AWAY, CURSOR, LIMIT, MOST, USUAL, WORDS
 from integrations.api.orders import filters
 from orders.models import BillingRecord, Dispatch, Order
 
@@ -212,9 +212,8 @@ ERRORS = {
     400: ("a parameter is wrong; `field` names it", {"error": f"must be a number from 1 to {MOST}", "field": LIMIT}),
     401: ("no token, or one that is not in force", {"error": "the token is unknown"}),
     404: ("no such order or customer, or none that the token may see", {"error": "no order of this number"}),
-    405: ("only GET and HEAD", {"error": 'Method "POST" not allowed.'}),
-    429: ("the token calls too often; Retry-After says when to come back", {"error": "Request was throttled."}),
-    503: ("the database is away; try again later", {"error": "the database is away; try again later"}),
+    **{status: (words, {"error": words}) for status, words in WORDS.items()},
+    503: (AWAY, {"error": AWAY}),
 }
 PAGING = [
     OpenApiParameter(LIMIT, int, description=f"rows of a page, 1 to {MOST}; {USUAL} unless given"),
