@@ -21,7 +21,7 @@ from notifications.masks import mask_mail, mask_name, mask_phone
 from orders.admin.office.list_query import filter_titles, read_query, rows_under
 from orders.admin.order_list import mark_words
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
-from orders.admin.scope import limit
+from orders.admin.scope import limit, sees
 from orders.admin.service_names import service_name
 from orders.errors import ExportError
 from orders.incident_causes import cause_of
@@ -95,7 +95,7 @@ def order_facts(request: Request, number: str) -> dict:
         **_summary(order),
         "first": order.first,
         "trial": order.trial_number or None,
-        "stands": _stands(order, mask),
+        "stands": _stands(order, reader, mask),
         "steps": [_step(row, mask) for row in facts["steps"]],
         "approvals": [_approval(row, mask, shown) for row in facts["approvals"]],
         "incidents": [_incident(row, mask) for row in facts["incidents"]],
@@ -143,14 +143,18 @@ def _doubt(order: Order) -> str | None:
     return str(mark_words(marks)) if marks.doubt or marks.behind else None
 
 
-def _stands(order: Order, mask: Callable[[str], str]) -> dict:
-    """Where it stands: the rung of its page, since when, why, and what happens next or must be done."""
+def _stands(order: Order, reader: Reader, mask: Callable[[str], str]) -> dict:
+    """Where it stands: the rung of its page, since when, why, and what happens next or must be done.
+
+    `behind` is the order that it waits for, if the token sees that one.
+    """
     rung = current(build_ladder(facts_of(order, now=timezone.now())))
     return {
         "at": str(rung.title),
         "result": str(rung.result),
         "since": iso_time(rung.at),
         "cause": str(rung.cause.what) if rung.cause else None,
+        "behind": rung.other.number if rung.other and sees(reader, rung.other) else None,
         "next": (str(rung.cause.next) if rung.cause else mask(str(rung.note))) or None,
     }
 

@@ -91,6 +91,7 @@ class StandsSerializer(serializers.Serializer):
     result = _text()
     since = _text(TIME, null=True)
     cause = _text("what is wrong", null=True)
+    behind = _text("the order that it waits for", null=True)
     next = _text("what happens next, or what must be done", null=True)
 
 

@@ -10,7 +10,7 @@ from orders.models import OrderEvent
 from orders.queries.status_report import order_status
 from orders.restored_guard import is_restored
 from tests import factories as make
-from tests.admin.orders import failed, held_for_files
+from tests.admin.orders import failed, failed_trial, held_for_files, planned, step
 from tests.admin.test_query_counts import busy
 from tests.admin.test_restored_page import restored  # noqa: F401  a fixture
 
@@ -47,6 +47,18 @@ def test_a_held_order_says_why(system):
     told = system().get(address(held_for_files())).json()
     assert (told["held_because"], told["held_label"]) == ("files", "信安文件不符合要求")
     assert told["stands"]["cause"]
+
+
+@pytest.mark.parametrize("letters", ["BJ", "SH"])
+def test_it_names_the_order_that_it_waits_for_within_the_scope(system, letters):
+    trial = failed_trial()
+    trial.attribution_id = letters
+    trial.save()
+    order = planned("in_progress", trial=trial, trial_number=trial.number)
+    step(order, "cancel_trial_billing", "waiting", lane=trial.pk)
+    told = system(letters=["BJ"]).get(address(order)).json()["stands"]
+    assert told["behind"] == (trial.number if letters == "BJ" else None)
+    assert told["cause"]
 
 
 def test_records_are_counted_by_state(system):
