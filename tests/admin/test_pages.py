@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from notifications.models import Contact
 from integrations.models import ApiToken
+from notifications.models import Contact
 from orders.models import Dispatch, IndexedOrder, Order, Province, SearchPiece, SearchProgress, ServiceType
 from project.models import User
 from tests import factories
