@@ -12,11 +12,13 @@ from statistics import median
 from django.contrib.auth import get_user_model
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.admin_data import fill
 from bench.desk import Desk, copied_database, switch
 from bench.results import append
+from integrations.api.tokens import make_token
 from orders.admin.search import customer_address
 from orders.models import Order
 
@@ -89,6 +91,10 @@ def pages() -> dict[str, str]:
         "billing records": "/admin/orders/billingrecord/",
         "export of a list": "/admin/orders/export/new/orders/?state__exact=active",
         "approvals": "/admin/approvals/approvalrecord/",
+        "read API: orders": "/api/orders/?limit=200",
+        "read API: filter: state": "/api/orders/?state=active",
+        "read API: order": f"/api/orders/{order.number}/",
+        "read API: customer's billing": f"/api/customers/{order.enterprise_id}/billing/",
     }
 
 
@@ -115,9 +121,13 @@ def _measure(ways: dict, rounds: int) -> dict[str, dict[int, list[float]]]:
 
 
 def sign_in(way) -> tuple[Client, dict[str, str]]:
-    """A superuser's client, and the pages of this database."""
+    """A superuser's client, which has a token too, and the pages of this database."""
     switch(way)
-    client = Client(HTTP_HOST="localhost")
+    now = timezone.now()
+    _token, text = make_token(
+        system="bench", letters=None, personal=False, valid_until=timezone.localdate(now), by="command:bench", now=now
+    )
+    client = Client(HTTP_HOST="localhost", HTTP_AUTHORIZATION=f"Bearer {text}")
     client.force_login(get_user_model().objects.get(username="bench"))
     return client, pages()
 

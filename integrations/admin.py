@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from integrations.api import token_pages
 from integrations.models import HEARTBEAT_LIMIT, Breaker, CallCount, Heartbeat, LeaseLock
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
@@ -14,6 +15,8 @@ from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
+
+__all__ = ["token_pages"]  # importing it registers the tokens' pages
 
 
 @admin.register(Heartbeat)

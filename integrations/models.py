@@ -1,4 +1,4 @@
-"""Heartbeats, leases, call counts and circuit breakers."""
+"""Heartbeats, leases, call counts, circuit breakers, and tokens of systems that read orders."""
 
 import datetime
 
@@ -74,3 +74,44 @@ class Breaker(models.Model):
 
     def __str__(self):
         return self.partner
+
+
+class ApiToken(models.Model):
+    """What lets another system read orders (integrations/api). Of the token itself only a hash is kept.
+
+    `begins` is its beginning, by which people recognise it. A limited token sees the orders of its attributions.
+    """
+
+    system = models.CharField(_("system"), max_length=80)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    begins = models.CharField(_("begins with"), max_length=12, editable=False)
+    limited = models.BooleanField(_("limited to attributions"), default=False)
+    attributions = models.ManyToManyField(
+        "orders.Province", blank=True, related_name="+", verbose_name=_("attributions")
+    )
+    personal = models.BooleanField(_("with personal data"), default=False)
+    valid_until = models.DateField(_("valid until"))
+    made_by = models.CharField(_("issued by"), max_length=160, editable=False)
+    made_at = models.DateTimeField(_("made at"), editable=False)
+    revoked_by = models.CharField(_("revoked by"), max_length=160, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
+    used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        ordering = ["-pk"]
+        default_permissions = ["view", "add"]
+        permissions = [("revoke_apitoken", "Can revoke API tokens")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["system"], condition=models.Q(revoked_at__isnull=True), name="one_token_in_force_per_system"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.system} {self.begins}"
+
+    def is_valid(self, today: datetime.date) -> bool:
+        """Whether it still works: neither revoked nor past its last day."""
+        return self.revoked_at is None and today <= self.valid_until

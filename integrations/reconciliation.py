@@ -91,7 +91,7 @@ class Comparison:
     `seconds` bounds how long it runs; `after` then says where the next part begins. For `fix` with a `reason`, see
     `keep_discrepancies`. `listed` holds BBOSS's numbers, if BBOSS gave a list. `on_difference` is called with each
     difference as it is saved. `on_left` is called with each order that is not compared, or is compared and not fixed,
-    and with the reason.
+    and with the reason. `on_compared` is called with the number of orders that were compared just now.
     """
 
     scope: Scope
@@ -104,6 +104,7 @@ class Comparison:
     after: int | None = 0
     on_difference: Callable[[Difference], None] = lambda difference: None
     on_left: Callable[[str, Left, bool], None] = lambda number, left, compared: None
+    on_compared: Callable[[int], None] = lambda number: None
     skipped: int = 0
     silent: int = 0
     newest: int | None = None
@@ -128,6 +129,7 @@ class Comparison:
         with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
             for asked, last in self._ask_ahead(pool):
                 self._compare(asked, last)
+                self.on_compared(len(asked))
                 if self._must_stop():
                     pool.shutdown(cancel_futures=True)
                     return

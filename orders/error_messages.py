@@ -251,6 +251,11 @@ MESSAGES = {
     ),
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
     "not_restored": Message("the database does not count as restored: there is nothing to say"),
+    "token_day_over": Message(words=_("This day has passed already.")),
+    "token_system_known": Message(
+        words=_("%(system)s has a token in force: revoke it, or give this one another name.")
+    ),
+    "token_revoked_already": Message(words=_("The token is revoked already.")),
     # exports of lists
     "export_list_unknown": Message("no list %(name)s; there are %(names)s"),
     "export_format": Message("%(name)s: the name must end in one of %(names)s"),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
 
-STAFF, COMMAND = "staff", "command"
+STAFF, COMMAND, API = "staff", "command", "api"
 ACTORS = {
     "bboss": "BBOSS", "bpm": "BPM", "worker": gettext_lazy("worker"), "system": gettext_lazy("system"),
     "watchdog": gettext_lazy("watchdog"), "sweep": gettext_lazy("sweep"),
@@ -55,7 +55,7 @@ def actor_of(actor: str) -> tuple[str | Promise, bool]:
     if kind == STAFF and name:
         return name_of(name), True
     person = kind == COMMAND and bool(name)
-    return (name if person else ACTORS.get(actor, actor)), person
+    return (name if name and kind in {COMMAND, API} else ACTORS.get(actor, actor)), person
 
 
 def operator_of(record: ApprovalRecord) -> str:

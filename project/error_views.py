@@ -12,12 +12,16 @@ from integrations.bboss.responses import Code, InboundCall, reply
 from integrations.database_deadline import is_away
 from project.observability.logs import request_id
 
+READ_API = ("/api/orders", "/api/customers")
+
 
 def bad_request(request, exception):
-    """HTTP 400 in the form of the address: BBOSS's envelope (contract 2.3), BPM's code (3.6), or Django's page."""
+    """HTTP 400 in the address's form: BBOSS's envelope (contract 2.3), BPM's code (3.6), JSON, or Django's page."""
     if request.path == "/api/bboss/orders":
         call = InboundCall(now=timezone.now(), address="", trans_idh=uuid.uuid4().hex)
         return JsonResponse(reply(call, Code.UNREADABLE).body, status=400)
+    if request.path.startswith(READ_API):
+        return JsonResponse({"error": "bad request"}, status=400)
     if request.path.startswith("/api/"):
         return JsonResponse({"code": 400, "message": "bad request"}, status=400)
     return defaults.bad_request(request, exception)
@@ -30,4 +34,6 @@ def server_error(request):
     """
     if is_away(sys.exception()):
         return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "10"})
+    if request.path.startswith(READ_API):
+        return JsonResponse({"error": f"our fault; our log has it under {request_id.get()}"}, status=500)
     return HttpResponseServerError(render_to_string("500.html", {"number": request_id.get().strip("-")}))

@@ -149,7 +149,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "IBS Order Desk",
     "VERSION": VERSION,
-    "DESCRIPTION": "Where BBOSS posts activation orders and BPM posts approvals.",
+    "DESCRIPTION": "Where BBOSS posts orders, BPM posts approvals, and other systems read what became of them.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",  # we serve the page's files, not a CDN
 }

@@ -18,6 +18,7 @@ urlpatterns = [
     path("metrics", health.metrics),
     path("api/bboss/", include("integrations.bboss.urls")),
     path("api/bpm/", include("integrations.bpm.urls")),
+    path("api/", include("integrations.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(), name="docs"),
 ]

@@ -1,11 +1,12 @@
 """Rows for tests that belong to no order: people, clusters, partners. Use them from `tests.factories`."""
 
 import datetime
+import hashlib
 
 import factory
 from factory.django import DjangoModelFactory
 
-from integrations.models import Breaker, CallCount, Heartbeat, LeaseLock
+from integrations.models import ApiToken, Breaker, CallCount, Heartbeat, LeaseLock
 from notifications.models import Contact
 from orders.models import Export, Pause, Reconciliation, TrialUpload
 from project.models import User
@@ -76,6 +77,26 @@ class CallCountFactory(DjangoModelFactory):
     part = 1
     calls = 3
     until = 1_800_000_000
+
+
+class ApiTokenFactory(DjangoModelFactory):
+    """A token in force that reads all orders, masked. Its text is what it begins with."""
+
+    class Meta:
+        model = ApiToken
+        skip_postgeneration_save = True
+
+    system = factory.Sequence(lambda n: f"系统{n}")
+    begins = factory.Sequence(lambda n: f"ibs_{n:04d}")
+    digest = factory.LazyAttribute(lambda row: hashlib.sha256(row.begins.encode()).hexdigest())
+    valid_until = datetime.date(2099, 12, 31)
+    made_by = "staff:boss"
+    made_at = NOW
+
+    @factory.post_generation
+    def letters(self, create, extracted, **kwargs):
+        if extracted is not None:
+            limit_to(self, extracted)
 
 
 class BreakerFactory(DjangoModelFactory):

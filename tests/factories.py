@@ -28,6 +28,7 @@ from orders.models import (
 )
 from tests.desk_factories import (  # noqa: F401  so that all are found here
     NOW,
+    ApiTokenFactory,
     BreakerFactory,
     CallCountFactory,
     ContactFactory,

@@ -23,6 +23,11 @@ def test_bpm_gets_its_code(db, stranger):
     assert (answer.status_code, answer.json()["code"]) == (400, 400)
 
 
+def test_another_system_gets_json(db, stranger):
+    answer = stranger("/api/orders/")
+    assert (answer.status_code, answer.json()) == (400, {"error": "bad request"})
+
+
 def test_a_person_gets_a_page(db, stranger):
     answer = stranger("/admin/")
     assert answer.status_code == 400

@@ -26,6 +26,12 @@ def limit(rows: QuerySet, user, path: str = "order__attribution") -> QuerySet:
     return rows if letters is None else rows.filter(**{f"{path}__in": letters})
 
 
+def sees(user, order: Order) -> bool:
+    """Whether the user may see this order."""
+    letters = attributions_of(user)
+    return letters is None or order.attribution_id in letters
+
+
 def seen_orders(user) -> QuerySet[Order] | None:
     """The orders that a limited user may see; None for all."""
     return None if attributions_of(user) is None else limit(Order.objects.all(), user, "attribution")

@@ -87,6 +87,8 @@ WORDS = {
     "cluster_replaced": gettext_lazy("A worker that had stopped was replaced"),
     "database_restored": gettext_lazy("The database was found restored to an earlier state"),
     "restore_released": gettext_lazy("The restored desk may send again"),
+    "api_token_made": gettext_lazy("Made a token for %(system)s"),
+    "api_token_revoked": gettext_lazy("Revoked the token of %(system)s"),
     "backed_up": gettext_lazy("A backup was made"),
     "backup_put_back": gettext_lazy("A backup was put back"),
 }

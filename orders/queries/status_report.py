@@ -9,18 +9,21 @@ from orders.services.start_day_schedule import find_schedule
 RECORD = ("product_id", "domain", "info_type", "state")
 
 
-def order_status(order: Order) -> dict:
-    """An order's whole status, JSON-able. Times are ISO 8601 in Asia/Shanghai (contract section 5)."""
+def order_status(order: Order, *, records: bool = True) -> dict:
+    """An order's whole status, JSON-able. Times are ISO 8601 in Asia/Shanghai (contract section 5).
+
+    `records`: its billing records too, of which there may be twenty thousand.
+    """
     return {
         "order": order.number,
         "kind": order.kind,
         "state": order.state,
         "first": order.first,
         "attribution": order.attribution_id,
-        "start": _time(order.start_at) or (order.biz_start.isoformat() if order.biz_start else None),
+        "start": iso_time(order.start_at) or (order.biz_start.isoformat() if order.biz_start else None),
         "held_because": order.held_because or None,
         "steps": [_step(row) for row in current_steps(order)],
-        "billing": [_record(order, row) for row in order.billing_records.values_list(*RECORD)],
+        **({"billing": _billing(order)} if records else {}),
         "bpm_process": order.bpm_process or None,
         "incidents": [_trouble(row) for row in order.troubles.unresolved().select_related("incident")],
         "approvals": [_approval(row) for row in order.approvals.all()],
@@ -33,7 +36,8 @@ def current_steps(order: Order) -> list[Dispatch]:
     return list(order.dispatches.current().order_by("position", "pk").defer("payload"))
 
 
-def _time(moment: datetime.datetime | None) -> str | None:
+def iso_time(moment: datetime.datetime | None) -> str | None:
+    """A moment as status reports have it."""
     if moment is None:
         return None
     return moment.astimezone(SHANGHAI).isoformat(timespec="seconds")
@@ -45,13 +49,15 @@ def _step(row: Dispatch) -> dict:
         "channel": row.channel,
         "status": row.state,
         "attempts": row.attempts,
-        "next_try": _time(row.next_try_at),
+        "next_try": iso_time(row.next_try_at),
         "error": f"{row.error_code}: {row.error}" if row.error_code else None,
     }
 
 
-def _record(order: Order, row: tuple[str, ...]) -> dict:
-    return {"jobId": order.number, **dict(zip(("productId", "domain", "infoType", "state"), row, strict=True))}
+def _billing(order: Order) -> list[dict]:
+    names = ("productId", "domain", "infoType", "state")
+    rows = order.billing_records.values_list(*RECORD)
+    return [{"jobId": order.number, **dict(zip(names, row, strict=True))} for row in rows]
 
 
 def _trouble(row: AffectedOrder) -> dict:
@@ -62,7 +68,7 @@ def _trouble(row: AffectedOrder) -> dict:
         "code": cause.code,
         "detail": row.detail,
         "state": cause.state,
-        "since": _time(row.since),
+        "since": iso_time(row.since),
     }
 
 
@@ -73,11 +79,11 @@ def _approval(row) -> dict:
         "result": row.result,
         "operator": row.operator,
         "opinion": row.opinion,
-        "time": _time(row.time),
+        "time": iso_time(row.time),
         "finished": row.finished,
     }
 
 
 def _schedule(order: Order) -> dict | None:
     found = find_schedule(order)
-    return {"name": found.name, "next_run": _time(found.next_run)} if found else None
+    return {"name": found.name, "next_run": iso_time(found.next_run)} if found else None

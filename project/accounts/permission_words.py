@@ -28,6 +28,7 @@ ACTS = {
     "release_restored": gettext_lazy("say that a restored desk may send again"),
     "judge_export": gettext_lazy("agree to a colleague's export of personal data"),
     "export_list": gettext_lazy("export lists"),
+    "revoke_apitoken": gettext_lazy("revoke tokens of other systems"),
     "name_domains": gettext_lazy("name the domains of a held order"),
 }
 

@@ -68,6 +68,7 @@ ADMINISTRATOR = [
     "admin.view_logentry",
     "project.view_failedlogin",
     "project.delete_failedlogin",
+    *(f"integrations.{act}_apitoken" for act in ("view", "add", "revoke")),
 ]
 ROLES = {
     "业务人员": [*READ, *BUSINESS],

@@ -40,6 +40,7 @@ WORDS = {
     "LeaseLock": _("No worker has taken a lease lock yet."),
     "CallCount": _("Nobody has called lately."),
     "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),
+    "ApiToken": _("No system may read orders yet. Make a token for one that should."),
     "Success": _("No task has run yet."),
 }
 OF_ALL = {"Export", "Heartbeat", "Breaker", "Pause", "LeaseLock", "CallCount", "FailedLogin"}

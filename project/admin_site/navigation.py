@@ -25,7 +25,7 @@ SECTIONS = [
             "AcceptedCall",
         ],  # fmt: skip
     ),
-    ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "User", "Group", "FailedLogin"]),
+    ("setup", _("Settings"), ["Contact", "Province", "ServiceType", "User", "Group", "FailedLogin", "ApiToken"]),
     (
         "engine",
         _("Engine room"),

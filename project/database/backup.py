@@ -5,6 +5,7 @@ import datetime
 import os
 import socket
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import django
@@ -25,7 +26,9 @@ PUT_BACK = "backup_put_back"  # the event's kind
 NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 
 
-def backup(folder: Path, *, by: str, now: datetime.datetime) -> dict:
+def backup(
+    folder: Path, *, by: str, now: datetime.datetime, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> dict:
     """Makes a backup in a new or empty folder while the desk works. Returns its manifest. Raises BackupError.
 
     The database is copied first, since the files that its orders name arrived before the orders. Whoever can read the
@@ -38,7 +41,7 @@ def backup(folder: Path, *, by: str, now: datetime.datetime) -> dict:
     if row is None:
         raise BackupError("the database has no name: run migrate first")
     copied = _copy_sqlite(folder) if connection.vendor == "sqlite" else _copy_postgres(folder)
-    files = {copied["file"]: manifest.measure(folder / copied["file"]), **_copy_attachments(folder)}
+    files = {copied["file"]: manifest.measure(folder / copied["file"]), **_copy_attachments(folder, on_progress)}
     facts = {
         "made_at": timezone.localtime(now).isoformat(timespec="seconds"),
         "machine": socket.gethostname(),
@@ -133,10 +136,12 @@ def _sync(file: Path) -> None:
         os.fsync(written.fileno())
 
 
-def _copy_attachments(folder: Path) -> dict:
+def _copy_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> dict:
     """Copies regular files only, since a link may lead anywhere. Skips files that disappear meanwhile."""
     copied, root = {}, settings.ATTACHMENT_DIR
-    for file in sorted(root.rglob("*")) if root.is_dir() else ():
+    found = sorted(root.rglob("*")) if root.is_dir() else []
+    for done, file in enumerate(found, 1):
+        on_progress(done, len(found))
         if file.is_symlink() or not file.is_file():
             continue
         name = f"{ATTACHMENTS}/{file.relative_to(root).as_posix()}"

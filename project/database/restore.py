@@ -5,6 +5,7 @@ import datetime
 import os
 import socket
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +29,9 @@ class Restored:
     kept: list[str] = field(default_factory=list)
 
 
-def restore(folder: Path, *, by: str, now: datetime.datetime) -> Restored:
+def restore(
+    folder: Path, *, by: str, now: datetime.datetime, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> Restored:
     """Verifies a backup, then puts it into an empty database. Raises BackupError.
 
     The database counts as restored before anybody can use it. For this, the mark of this machine is raised first, and
@@ -37,7 +40,7 @@ def restore(folder: Path, *, by: str, now: datetime.datetime) -> Restored:
     facts = manifest.read(folder)
     _check(facts)
     done = Restored(facts)
-    _put_attachments_back(folder, done)
+    _put_attachments_back(folder, done, on_progress)
     try:
         raise_mark(facts["database"], facts["newest_event"] + 1)
     except OSError as error:
@@ -65,9 +68,11 @@ def _check(facts: dict) -> None:
         raise BackupError(f"the database is not empty: it has {len(tables)} tables; restore into a new one")
 
 
-def _put_attachments_back(folder: Path, done: Restored) -> None:
+def _put_attachments_back(folder: Path, done: Restored, on_progress: Callable[[int, int], None]) -> None:
     """Puts attachments back. Existing files stay: BBOSS may have sent a better file since the backup."""
-    for name, known in done.facts["files"].items():
+    files = done.facts["files"]
+    for number, (name, known) in enumerate(files.items(), 1):
+        on_progress(number, len(files))
         if not name.startswith(f"{ATTACHMENTS}/"):
             continue
         target = settings.ATTACHMENT_DIR / name.removeprefix(f"{ATTACHMENTS}/")

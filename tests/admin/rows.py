@@ -50,6 +50,7 @@ ALL_MAKERS = {
     "integrations_leaselock": make.LeaseLockFactory,
     "integrations_callcount": make.CallCountFactory,
     "integrations_breaker": make.BreakerFactory,
+    "integrations_apitoken": make.ApiTokenFactory,
     "project_user": make.UserFactory,
     "auth_group": lambda: Group.objects.create(name=f"g{Group.objects.count()}"),
     "admin_logentry": lambda: LogEntry.objects.create(

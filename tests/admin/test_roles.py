@@ -59,6 +59,9 @@ ACTS = {
     "view_logentry":         "no  no  yes yes",
     "view_failedlogin":      "no  no  yes yes",
     "delete_failedlogin":    "no  no  no  yes",
+    "view_apitoken":         "no  no  no  yes",
+    "add_apitoken":          "no  no  no  yes",
+    "revoke_apitoken":       "no  no  no  yes",
 }  # fmt: skip
 ROLES = ["业务人员", "工程师", "审计员", "管理员"]
 

@@ -53,6 +53,7 @@ MODELS = {
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_leaselock":   ENGINE,
     "integrations_callcount":   ENGINE,
+    "integrations_apitoken":    "MSLF    MS     MS  -  -",
     "project_user":             "AMSLF   AMSLF  MS  MS  S",
     "auth_group":               "AMSLF   AMSLF  S   S   S",
     "admin_logentry":           "AMSLF   AMS    -   -   -",
@@ -83,6 +84,7 @@ OWN = {
     "orders_resume_partner": ("EMSLF", "refused"),
     "orders_export_new": ("BEAMSLF", "refused"),
     "orders_export_download": ("", "unknown"),  # only its maker's
+    "integrations_apitoken_revoke": ("MS", "refused"),
 }
 APP_LISTS = {"orders": "BEAMSLF", "approvals": "BEAMSLF", "notifications": "BEAMSLF", "integrations": "BEAMSLF",
              "auth": "AMSLF", "django_q": "EAMSLF", "admin": "AMSLF", "project": "AMSLF"}  # fmt: skip
@@ -176,6 +178,7 @@ def own_addresses(found, tmp_path, settings):
         "orders_export_new": ["orders"],
         "orders_export_download": [found["orders_export"].pk],
         "auth_user_password_change": [found["project_user"].pk],
+        "integrations_apitoken_revoke": [found["integrations_apitoken"].pk],
     }
     more = {"autocomplete": deputy}
     return {name: reverse(f"admin:{name}", args=arguments.get(name)) + more.get(name, "") for name in OWN}

@@ -1,12 +1,9 @@
 """The commands that do work: deliver, activate, fetch_usage, setup_schedules (contract section 5)."""
 
-import io
-
 import pytest
 from django.core.management import CommandError, call_command
 from django_q.models import Schedule
 
-from integrations.management.commands.deliver import Command as Deliver
 from orders.models import TrialUsage
 from tests.flows.conftest import desk  # noqa: F401  a fixture
 from tests.flows.test_breaker import trial
@@ -26,16 +23,6 @@ def test_deliver_does_all_that_is_due(desk, capsys):  # noqa: F811
         desk.post(trial(f"T{number}"))
     assert run(capsys, "deliver") == (0, "12 attempts, 12 steps done, 0 refused\n")
     assert run(capsys, "deliver") == (0, "0 attempts, 0 steps done, 0 refused\n")
-
-
-def test_on_a_terminal_deliver_draws_a_bar_in_the_terminals_own_colour(desk):  # noqa: F811
-    """Errors are printed in red."""
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    desk.post(trial("T1"))
-    call_command(Deliver(stderr=terminal, stdout=io.StringIO(), force_color=True))
-    assert terminal.getvalue().endswith("\r[##############################] 1/1\n")
-    assert "\x1b" not in terminal.getvalue()
 
 
 @pytest.mark.parametrize("workers", ["0", "65"])

@@ -1,4 +1,4 @@
-"""Each query of the search and of a customer's page finds its rows by an index, on both databases."""
+"""Each query of the search, of a customer's page and of the read API finds its rows by an index, on both databases."""
 
 import re
 
@@ -51,10 +51,10 @@ def order():
     return order
 
 
-def asked(client, url: str) -> list[str]:
+def asked(client, url: str, **headers: str) -> list[str]:
     """The queries of a page."""
     with CaptureQueriesContext(connection) as captured:
-        assert client.get(url).status_code in (200, 302)
+        assert client.get(url, headers=headers).status_code in (200, 302)
     return [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
 
 
@@ -65,6 +65,22 @@ def test_no_query_reads_a_growing_table(client, order, letters):
     urls += [f"{customer_address('E-55')}?tab={tab.key}" for tab in TABS]
     queries = {sql for url in urls for sql in asked(client, url)}
     assert len(queries) > 40
+    assert {sql: found for sql in queries if (found := scanned(sql))} == {}
+
+
+READ = [
+    "cursor=999999999", "state=active", "attribution=BJ&kind=activation", "received=30d", "stuck=bpm", "start=overdue",
+    "customer=E-55", "state=active&cursor=999999999",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("letters", [None, ["BJ"]])
+def test_no_query_of_the_read_api_reads_a_growing_table(client, order, letters):
+    token = f"Bearer {make.ApiTokenFactory(letters=letters, personal=True).begins}"
+    urls = [f"/api/orders/?{query}" for query in READ]
+    urls += [f"/api/orders/{order.number}/", "/api/customers/E-55/billing/", "/api/customers/E-55/billing/?cursor=1-1"]
+    queries = {sql for url in urls for sql in asked(client, url, Authorization=token)}
+    assert len(queries) > 20
     assert {sql: found for sql in queries if (found := scanned(sql))} == {}
 
 

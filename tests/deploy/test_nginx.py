@@ -50,7 +50,7 @@ class Site:
         servers = write_nginx_conf(folder)
         text = self.place.put_in((ROOT / "deploy/nginx.conf").read_text())
         text, count = re.subn(r"proxy_read_timeout \d+s", f"proxy_read_timeout {WAITS}s", text)
-        assert count == 4
+        assert count == 5
         (servers / "ibs.conf").write_text(text)
         desk.start_program("nginx", nginx_command(folder), cwd=folder)
 
@@ -179,6 +179,28 @@ def test_chunks_that_are_none_are_400_in_the_callers_form(site, path, code):
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert code in answer
+
+
+def error_of(answer: requests.Response) -> tuple[int, list[str]]:
+    """(HTTP status, members) of an answer to a system that reads."""
+    assert answer.headers["Content-Type"].startswith("application/json")
+    return answer.status_code, list(answer.json())
+
+
+@pytest.mark.parametrize("path", ["/api/orders/", "/api/orders/A1/", "/api/customers/A1/billing/"])
+def test_other_systems_read_from_inside_only(site, path):
+    assert error_of(site.call("GET", path)) == (401, ["error"])
+    assert error_of(site.call("POST", path)) == (405, ["error"])
+    assert error_of(site.call("POST", path, data=b"x" * 20_000)) == (413, ["error"])
+    assert error_of(site.call("GET", path, from_address=OUTSIDE)) == (403, ["error"])
+
+
+def test_readers_are_answered_by_the_pages_process_in_their_form(site):
+    with site.frozen("intake"):
+        assert error_of(site.call("GET", "/api/orders/")) == (401, ["error"])
+    with site.frozen("web"):
+        answer = site.call("GET", "/api/orders/")
+        assert (error_of(answer), answer.headers["Retry-After"]) == ((503, ["error"]), "30")
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/readyz?for=intake", "/api/docs", "/api/schema", "/metrics", "/%72eadyz"])

@@ -150,15 +150,3 @@ def test_wrong_arguments(words, complaint):
     with pytest.raises(CommandError, match=complaint):
         call_command("prune", *words)
     assert InboundMessage.objects.count() == 1
-
-
-@pytest.mark.django_db
-def test_it_tells_how_far_it_is(capsys, monkeypatch):
-    monkeypatch.setattr("orders.management.commands.prune.EVERY", 2)
-    monkeypatch.setattr(pruning, "BATCH", 2)
-    for _ in range(4):
-        InboundMessageFactory(received_at=timezone.now() - datetime.timedelta(days=31))
-    call_command("prune", older_than=30)
-    assert capsys.readouterr().out.splitlines() == [
-        "2 rows removed so far", "4 rows removed so far", "removed 4 inbound messages and 0 attempts",
-    ]  # fmt: skip

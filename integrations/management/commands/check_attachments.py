@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.attachments.check import ProbeError, check_files
+from orders.management.progress import Progress
 from orders.models import Dispatch, Order
 from orders.services import recheck_files
 
@@ -25,10 +26,13 @@ class Command(BaseCommand):
         self.check_held(order)
         rows = self.held_checks(order)
         wrong = 0
-        for row in rows:
-            finding = self.finding(row)
-            wrong += finding is not None
-            self.stdout.write(f"{row.order.number}: {f'not right: {finding}' if finding else 'right'}")
+        with Progress(self.stderr, "orders", len(rows)) as bar:
+            for row in rows:
+                finding = self.finding(row)
+                wrong += finding is not None
+                with bar.aside():
+                    self.stdout.write(f"{row.order.number}: {f'not right: {finding}' if finding else 'right'}")
+                bar.update()
         queued = recheck_files(numbers=[row.order.number for row in rows], now=timezone.now())
         self.stdout.write(
             f"{len(rows)} looked at: {len(rows) - wrong} right, {wrong} not right; {len(queued)} queued for the worker"

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
 from orders.activation import activate
+from orders.management.progress import Progress
 from orders.models import Dispatch
 from orders.queries.paused_work import pauses_in_force, say_paused, steps
 from orders.services import settle_arrived
@@ -19,7 +20,7 @@ ABOUT_TO_BE = datetime.timedelta(seconds=5)
 
 
 class Command(BaseCommand):
-    """Does the worker's work once, with a progress line."""
+    """Does the worker's work once."""
 
     help = "Delivers all that is due now; --until-idle also waits for what is due within the next seconds."
 
@@ -31,14 +32,13 @@ class Command(BaseCommand):
         if not 1 <= workers <= 64:
             raise CommandError("--workers must be between 1 and 64")
         self.tried = self.done = self.failed = 0
-        self.deliver(workers)
-        while until_idle and (soon := self.next_due()):
-            time.sleep(max(0.0, (soon - timezone.now()).total_seconds()))
-            if timezone.now() < soon:  # if the clock stands still, we would stay here for ever
-                break
+        with Progress(self.stderr, "calls") as self.bar:
             self.deliver(workers)
-        if self.stderr.isatty():
-            self.stderr.write("", style_func=str)
+            while until_idle and (soon := self.next_due()):
+                time.sleep(max(0.0, (soon - timezone.now()).total_seconds()))
+                if timezone.now() < soon:  # if the clock stands still, we would stay here for ever
+                    break
+                self.deliver(workers)
         self.stdout.write(f"{self.tried} attempts, {self.done} steps done, {self.failed} refused")
         for row in pauses_in_force(now=timezone.now()):
             if row.waiting:
@@ -63,11 +63,6 @@ class Command(BaseCommand):
         self.failed += report.failed
 
     def progress(self, report: DrainReport) -> None:
-        """Shows a bar on one line of a terminal. Shows nothing where the output is kept."""
-        if not self.stderr.isatty():
-            return
+        """What is due may grow meanwhile."""
         tried = self.tried + report.tried
-        total = max(self.total, tried)
-        filled = 30 * tried // max(total, 1)
-        self.stderr.write(f"\r[{'#' * filled:30}] {tried}/{total}", style_func=str, ending="")  # its own style is red
-        self.stderr.flush()
+        self.bar.reach(tried, max(self.total, tried))

@@ -9,6 +9,7 @@ from django.utils import timezone
 from integrations.bigdata.client import query_trial_flow, trial_flow_query
 from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
+from orders.management.progress import Progress
 from orders.models import Order
 from orders.queries.paused_work import why_paused
 from orders.services.order_state import latest_shape
@@ -34,15 +35,22 @@ class Command(BaseCommand):
             trials = trials.filter(state=Order.State.TRIALING)
         if why := why_paused("bigdata", now=timezone.now()):
             raise CommandError(f"nothing was asked: {why}")
-        asked = [self.ask(trial) for trial in trials.iterator()]
+        asked = []
+        with Progress(self.stderr, "trials", trials.count()) as bar:
+            for trial in trials.iterator():
+                answered, told = self.ask(trial)
+                with bar.aside():
+                    self.stdout.write(f"{trial.number}: {told}")
+                asked.append(answered)
+                bar.update()
         if not asked:
             self.stdout.write("no trial runs: nothing to ask")
         failed = asked.count(False)
         if failed:
             raise CommandError(f"{failed} not answered")
 
-    def ask(self, trial: Order) -> bool:
-        """Asks about one trial and prints the answer. Returns False if the partner did not answer."""
+    def ask(self, trial: Order) -> tuple[bool, str]:
+        """Asks about one trial. Returns whether the partner answered, and what."""
         body = trial_flow_query(
             enterprise_id=trial.enterprise_id, product_id=latest_shape(trial).service_type_id, job_id=trial.number
         )
@@ -50,9 +58,6 @@ class Command(BaseCommand):
         try:
             rows = query_trial_flow(json.dumps(body).encode(), key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
         except PartnerError as error:
-            self.stdout.write(f"{trial.number}: {error.code}: {error.message}")
-            return False
+            return False, f"{error.code}: {error.message}"
         kept = store_usage(trial, rows, now=timezone.now())
-        flows = ", ".join(str(row.data_flow) for row in kept) or "no traffic reported"
-        self.stdout.write(f"{trial.number}: {flows}")
-        return True
+        return True, ", ".join(str(row.data_flow) for row in kept) or "no traffic reported"

@@ -9,6 +9,7 @@ from integrations.reconciliation import Comparison, Scope
 from orders.error_messages import say_why_in_english
 from orders.management.actor import actor, add_by
 from orders.management.date_arguments import day
+from orders.management.progress import Progress
 from orders.models import Difference, Order
 from orders.queries.paused_work import why_paused
 
@@ -42,12 +43,13 @@ class Command(BaseCommand):
             listed = read_numbers(numbers) if numbers else None
         except NumberListError as error:
             raise CommandError(str(error)) from error
-        run = Comparison(
-            Scope(numbers=tuple(order), since=since), by=actor(by), fix=fix, reason=reason.strip(), listed=listed,
-            on_difference=self.show, on_left=self.show_left,
-        )  # fmt: skip
-        self.fix = fix
-        row = run.run()
+        scope, self.fix = Scope(numbers=tuple(order), since=since), fix
+        with Progress(self.stderr, "orders", scope.orders().count()) as self.bar:
+            run = Comparison(
+                scope, by=actor(by), fix=fix, reason=reason.strip(), listed=listed, on_difference=self.show,
+                on_left=self.show_left, on_compared=self.bar.update,
+            )  # fmt: skip
+            row = run.run()
         self.stdout.write(
             f"{row.orders} orders, {row.records} records: {row.differences} differences, {row.fixed} put right, "
             f"{run.skipped} orders left out with steps under way"
@@ -66,7 +68,7 @@ class Command(BaseCommand):
         told = f"{name}: {what}: ours {detail['ours']}, theirs {detail['theirs']}"
         fields = "".join(f"; {field}: {_compared(*pair)}" for field, pair in detail.get("fields", {}).items())
         held = "".join(f"; {field} {value}" for field, value in detail.get("held", {}).items())
-        self.stdout.write(told + fields + held + self.done(difference))
+        self.say(told + fields + held + self.done(difference))
 
     def done(self, difference: Difference) -> str:
         """What was done about it, or why nothing was."""
@@ -80,7 +82,12 @@ class Command(BaseCommand):
     def show_left(self, number: str, left: dict, compared: bool) -> None:
         """Prints one line for an order that was not compared or not fixed."""
         what = "compared, but nothing of it is put right" if compared else "left out"
-        self.stdout.write(f"{number}: {what}: {say_why_in_english(left)}")
+        self.say(f"{number}: {what}: {say_why_in_english(left)}")
+
+    def say(self, line: str) -> None:
+        """Prints a line beside the bar."""
+        with self.bar.aside():
+            self.stdout.write(line)
 
 
 def _compared(ours: str | None, theirs: str | None) -> str:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from integrations.delivery.circuit_breaker import open_partners
 from orders.management.actor import actor, add_by
 from orders.management.date_arguments import day
+from orders.management.progress import Progress
 from orders.models import Dispatch, Order
 from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
 from orders.steps import Channel, Partner
@@ -51,7 +52,11 @@ class Command(BaseCommand):
             judged = judge_selection(selection, force=force, open_partners=shut)
         else:
             now = timezone.now()
-            judged = resend(selection, by=actor(by), reason=reason, now=now, force=force, open_partners=shut).judgements
+            with Progress(self.stderr, "orders") as bar:
+                judged = resend(
+                    selection, by=actor(by), reason=reason, now=now, force=force, open_partners=shut,
+                    on_progress=bar.reach,
+                ).judgements  # fmt: skip
         for row in judged:
             self.stdout.write(f"{row.order}{f' {row.step}' if row.step != '-' else ''}: {self.said(row)}")
         if not judged:
@@ -89,9 +94,11 @@ class Command(BaseCommand):
         """Watches the orders' failing steps until they settle, prints the result and returns how many failed."""
         end, numbers = time.monotonic() + WAIT_AT_MOST, {row.order for row in sent}
         results = self.results(numbers)
-        while any(word == "waiting" for word in results.values()) and time.monotonic() < end:
-            time.sleep(0.5)
-            results = self.results(numbers)
+        with Progress(self.stderr, "orders settled", len(results)) as bar:
+            while (waiting := sum(word == "waiting" for word in results.values())) and time.monotonic() < end:
+                bar.reach(len(results) - waiting)
+                time.sleep(0.5)
+                results = self.results(numbers)
         for number, word in sorted(results.items()):
             self.stdout.write(f"{number}: {word}")
         return sum(word == "failed again" for word in results.values())

@@ -3,6 +3,8 @@
 `state=held` and `attribution=BJ` name a filter as people say it; the address's own names (`state__exact`) do too.
 """
 
+import copy
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
@@ -17,6 +19,7 @@ from django.contrib.admin.filters import (
 from django.contrib.admin.options import IncorrectLookupParameters, ModelAdmin
 from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 
 from orders.admin.filters import DayFilter
@@ -67,6 +70,40 @@ def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], use
         if one.name not in {*ALWAYS, *_linked_by(model_admin)}:
             _check_value(found, one)
     return found
+
+
+def rows_under(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> QuerySet:
+    """The rows of the list under this filter, as the user sees them, for who pages through them by itself.
+
+    None is read or counted. Raises ExportError as `changelist_for` does, and what the database says of odd values.
+    """
+    reader = copy.copy(model_admin)
+    reader.get_changelist = lambda request, **kwargs: _unread(model_admin.get_changelist(request, **kwargs))
+    return changelist_for(reader, conditions, user).queryset
+
+
+class Unread:
+    """A ChangeList that reads no page of its rows."""
+
+    def get_results(self, request):
+        """Does nothing."""
+
+
+@functools.cache
+def _unread(found: type[ChangeList]) -> type[ChangeList]:
+    return type(found.__name__, (Unread, found), {})
+
+
+def filter_titles(model_admin: ModelAdmin) -> dict[str, str]:
+    """What each filter of the list is about, by the name that `read_query` takes."""
+    entries = zip(_own_names(model_admin), model_admin.list_filter, strict=True)
+    return {said: str(_title(model_admin, entry)) for (said, _address), entry in entries}
+
+
+def _title(model_admin: ModelAdmin, entry):
+    if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
+        return entry.title
+    return model_admin.opts.get_field(entry if isinstance(entry, str) else entry[0]).verbose_name
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

@@ -8,8 +8,7 @@ from orders.admin.office.exported_lists import LISTS
 from orders.admin.office.run_export import export_to
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
-
-EVERY = 100_000
+from orders.management.progress import Progress
 
 
 class Command(BaseCommand):
@@ -29,18 +28,14 @@ class Command(BaseCommand):
 
     def handle(self, *args, out, query, personal, reason, by, **options):
         try:
-            row = export_to(
-                out, list_name=options["list"], query=query, personal=personal, reason=reason, by=actor(by),
-                on_progress=self.progress,
-            )  # fmt: skip
+            with Progress(self.stderr, "rows") as bar:
+                row = export_to(
+                    out, list_name=options["list"], query=query, personal=personal, reason=reason, by=actor(by),
+                    on_progress=bar.reach,
+                )  # fmt: skip
         except OrderError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{out} can't be written: {error.strerror or error}") from error
         rows = "1 row" if row.written == 1 else f"{row.written} rows"
         self.stdout.write(f"{out}: {rows}, {'personal data unmasked' if personal else 'personal data masked'}")
-
-    def progress(self, written: int, total: int) -> None:
-        """A line every hundred thousand rows."""
-        if written % EVERY == 0:
-            self.stdout.write(f"{written} of {total} rows written so far")

@@ -8,6 +8,7 @@ from django.utils.translation import override
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
+from orders.management.progress import Progress
 from orders.services.office.trial_books import write_annotated
 from orders.services.office.trial_import import KNOWN, NEW, WRONG, Report, check_trials, import_trials
 from orders.services.office.trial_sheet import read_entries
@@ -32,10 +33,12 @@ class Command(BaseCommand):
             entries = read_entries(sheet)
             if annotated:
                 Path(annotated).open("ab").close()  # a copy that can't be written is told before anything is entered
-            if dry_run:
-                report = check_trials(entries, by=who, letters=None)
-            else:
-                report = import_trials(entries, by=who, letters=None, file=path.name, now=now)
+            with Progress(self.stderr, "rows", len(entries.entries)) as bar:
+                how = {"by": who, "letters": None, "on_progress": bar.reach}
+                if dry_run:
+                    report = check_trials(entries, **how)
+                else:
+                    report = import_trials(entries, file=path.name, now=now, **how)
             if annotated:
                 with override("zh-hans"):  # people read it
                     Path(annotated).write_bytes(write_annotated(sheet, report))

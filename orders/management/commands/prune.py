@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.management.actor import actor, add_by
-from orders.services.pruning import LEAST_DAYS, REFUSED_DAYS, Pruned, prune
+from orders.management.progress import Progress
+from orders.services.pruning import LEAST_DAYS, REFUSED_DAYS, prune
 
-EVERY = 100_000
 LONGEST_DAYS = 36_500
 
 
@@ -34,17 +34,10 @@ class Command(BaseCommand):
             if not least <= days <= LONGEST_DAYS:
                 raise CommandError(f"{name} must be between {least} and {LONGEST_DAYS} days, not {days}")
         now = timezone.now()
-        self.told = 0
-        pruned = prune(
-            before=now - datetime.timedelta(days=older_than),
-            refused_before=now - datetime.timedelta(days=refused_older_than),
-            by=actor(by), now=now, on_progress=self.progress,
-        )  # fmt: skip
+        with Progress(self.stderr, "rows removed") as bar:
+            pruned = prune(
+                before=now - datetime.timedelta(days=older_than),
+                refused_before=now - datetime.timedelta(days=refused_older_than),
+                by=actor(by), now=now, on_progress=lambda done: bar.reach(done.messages + done.attempts),
+            )  # fmt: skip
         self.stdout.write(f"removed {pruned.messages} inbound messages and {pruned.attempts} attempts")
-
-    def progress(self, pruned: Pruned) -> None:
-        """A line every hundred thousand rows."""
-        removed = pruned.messages + pruned.attempts
-        if removed - self.told >= EVERY:
-            self.told = removed
-            self.stdout.write(f"{removed} rows removed so far")

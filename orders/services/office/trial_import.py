@@ -1,6 +1,7 @@
 """Trials that people enter, one by a form or many by a workbook: all or none (contract 5, `import_trials`)."""
 
 import datetime
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -79,29 +80,37 @@ class Report:
         return cls(rows, [Fault(**one) for one in found["faults"]])
 
 
-def check_trials(sheet: TrialSheet, *, by: str, letters: frozenset[str] | None) -> Report:
+def check_trials(
+    sheet: TrialSheet,
+    *,
+    by: str,
+    letters: frozenset[str] | None,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Report:
     """What would become of the trials. It enters them as `import_trials` does, and takes all of it back.
 
     `letters` are the attributions of a limited person; None for all. Raises NotAllowedError in a restored database.
     """
-    return _enter(sheet, by=by, letters=letters, file=None, now=None)
+    return _enter(sheet, by=by, letters=letters, file=None, now=None, on_progress=on_progress)
 
 
 def import_trials(
-    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str, now: datetime.datetime
-) -> Report:
+    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str, now: datetime.datetime,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Report:  # fmt: skip
     """Enters the trials in one transaction: all, or none if the report has a fault. The same again change nothing.
 
     Each gets the event `entered` with its actor. `file` is the workbook's name, for the event of the whole; empty for
     a single one. Raises NotAllowedError in a restored database.
     """
-    return _enter(sheet, by=by, letters=letters, file=file, now=now)
+    return _enter(sheet, by=by, letters=letters, file=file, now=now, on_progress=on_progress)
 
 
 def _enter(
-    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str | None, now: datetime.datetime | None
-) -> Report:
-    """`file` None: a check."""
+    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str | None, now: datetime.datetime | None,
+    on_progress: Callable[[int], None],
+) -> Report:  # fmt: skip
+    """`file` None: a check. `on_progress` hears how many rows are done."""
     if is_restored():
         raise NotAllowedError("entry_restored")
     _name_same_numbers(sheet.entries)
@@ -111,7 +120,10 @@ def _enter(
             ATTRIBUTION: [code for code, _name in attributions(letters)],
         }
         by_number = sorted(sheet.entries, key=lambda entry: entry.content.get(NUMBER, ""))  # two files wait in no ring
-        results = {entry.row: _enter_one(entry, by, choices) for entry in by_number}
+        results = {}
+        for done, entry in enumerate(by_number, 1):
+            results[entry.row] = _enter_one(entry, by, choices)
+            on_progress(done)
         report = Report([results[entry.row] for entry in sheet.entries], sheet.faults)
         _look_at_orders(report, sheet, letters)
         for entry in sheet.entries:

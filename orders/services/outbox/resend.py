@@ -5,7 +5,7 @@ order, each in its own transaction. There is an event for each order and one for
 """
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -296,19 +296,20 @@ def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispat
 
 def resend(
     selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
-    open_partners: Collection[str] = (),
+    open_partners: Collection[str] = (), on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ResendReport:  # fmt: skip
     """Queues the selected steps again, order by order. Returns what was done and what was refused.
 
     Each order is judged anew under its lock, since it may have changed since a dry run.
     """
-    report = ResendReport()
-    for number in _orders(selection).values_list("number", flat=True):
+    report, numbers = ResendReport(), list(_orders(selection).values_list("number", flat=True))
+    for done, number in enumerate(numbers, 1):
         with transaction.atomic():
             order = lock_order(number)
             judged = judge_order(order, selection, force=force, open_partners=open_partners)
             _act(order, judged, by=by, reason=reason, now=now)
         report.judgements += judged
+        on_progress(done, len(numbers))
     data = {"sent": sum(row.sends for row in report.judgements), "refused": len(report.refused), "reason": reason}
     add_event(None, "resend", by=by, now=now, orders=sorted({row.order for row in report.judgements})[:100], **data)
     return report

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.management.actor import actor, add_by
+from orders.management.progress import Progress
 from project.database.backup import backup
 from project.database.errors import BackupError
 
@@ -21,7 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *args, folder, by, **options):
         try:
-            facts = backup(folder, by=actor(by), now=timezone.now())
+            with Progress(self.stderr, "attachments") as bar:
+                facts = backup(folder, by=actor(by), now=timezone.now(), on_progress=bar.reach)
         except (BackupError, OSError) as error:
             raise CommandError(f"no backup was made: {error}") from error
         size = sum(row["bytes"] for row in facts["files"].values())

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.management.actor import actor, add_by
+from orders.management.progress import Progress
 from project.database.errors import BackupError
 from project.database.restore import restore
 from project.observability.readiness import missing_migrations
@@ -22,7 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *args, folder, by, **options):
         try:
-            done = restore(folder, by=actor(by), now=timezone.now())
+            with Progress(self.stderr, "files") as bar:
+                done = restore(folder, by=actor(by), now=timezone.now(), on_progress=bar.reach)
         except (BackupError, OSError) as error:
             raise CommandError(f"nothing was restored: {error}") from error
         facts = done.facts

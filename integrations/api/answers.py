@@ -1,0 +1,134 @@
+"""What all addresses of the read API share: JSON errors, parameters, pages and ETags.
+
+An error is `{"error": what is wrong, "field": the parameter}`, without `field` where no parameter is at fault.
+"""
+
+import hashlib
+import logging
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404
+from django.utils.cache import get_conditional_response
+from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from integrations.api.authentication import BearerAuthentication, TokenThrottle
+from integrations.database_deadline import is_away
+
+logger = logging.getLogger(__name__)
+MOST, USUAL = 200, 50  # rows of a page
+LIMIT, CURSOR = "limit", "cursor"
+SAFE = ["get", "head"]
+AWAY = "the database is away; try again later"
+WORDS = {
+    405: "only GET and HEAD are possible here",
+    429: "the token calls too often; Retry-After says when to come back",
+}
+"""In place of DRF's words, which are in the pages' language."""
+
+
+class BadParameterError(exceptions.APIException):
+    """A parameter of the address is wrong. The answer names it and says what is right."""
+
+    status_code = 400
+
+    def __init__(self, field: str, detail: str):
+        super().__init__(detail)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class PageAsked:
+    """Which rows the caller asks for: `limit` of them, behind the row with these keys; none: from the first."""
+
+    limit: int
+    after: tuple[int, ...]
+
+
+class ReadView(APIView):
+    """A view for GET and HEAD, with a token. Its answers have a weak ETag; a caller that has the same gets 304."""
+
+    http_method_names = SAFE
+    authentication_classes = [BearerAuthentication]
+    throttle_classes = [TokenThrottle]
+
+    def perform_content_negotiation(self, request, force=False):
+        """Chooses JSON whatever the caller says it accepts."""
+        return JSONRenderer(), JSONRenderer.media_type
+
+    def initial(self, request, *args, **kwargs):
+        """Refuses a method before it asks for a token."""
+        if request.method.lower() not in SAFE:
+            self.http_method_not_allowed(request)
+        super().initial(request, *args, **kwargs)
+
+    def handle_exception(self, exc):
+        if isinstance(exc, exceptions.APIException):
+            return self._refusal(exc)
+        if isinstance(exc, Http404):
+            return Response({"error": str(exc)}, status=404)
+        if isinstance(exc, SuspiciousOperation):
+            return Response({"error": "the address can't be read"}, status=400)
+        if is_away(exc):
+            logger.error("the read API does not answer", exc_info=exc)
+            return Response({"error": AWAY}, status=503, headers={"Retry-After": "10"})
+        raise exc
+
+    def _refusal(self, exc: exceptions.APIException) -> Response:
+        headers, body = {}, {"error": WORDS.get(exc.status_code) or str(exc.detail)}
+        if exc.status_code == 401:
+            headers["WWW-Authenticate"] = self.get_authenticate_header(self.request)
+        if isinstance(exc, exceptions.Throttled):
+            headers["Retry-After"] = str(int(exc.wait or 1))
+        if isinstance(exc, BadParameterError):
+            body["field"] = exc.field
+        return Response(body, status=exc.status_code, headers=headers)
+
+    def finalize_response(self, request, response, *args, **kwargs):
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.headers["Vary"] = "Authorization"
+        if response.status_code != 200:
+            return response
+        body = response.render().content
+        etag = response.headers["ETag"] = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+        return get_conditional_response(self.request._request, etag=etag, response=response)
+
+
+def check_names(request: Request, known: Collection[str]) -> None:
+    """Raises BadParameterError for a parameter that the address does not have."""
+    for name in request.GET:
+        if name not in known:
+            there_are = f"; there are: {', '.join(known)}" if known else ""
+            raise BadParameterError(name[:80], f"no parameter of this address{there_are}")
+
+
+def page_asked(request: Request, keys: int = 1) -> PageAsked:
+    """The page that `limit` and `cursor` ask for. A cursor is the last row's keys, that many numbers."""
+    limit = _once(request, LIMIT) or str(USUAL)
+    if not re.fullmatch("[0-9]{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= MOST:
+        raise BadParameterError(LIMIT, f"must be a number from 1 to {MOST}")
+    cursor = _once(request, CURSOR)
+    if cursor is not None and not re.fullmatch("-".join(["[0-9]{1,18}"] * keys), cursor, re.ASCII):
+        raise BadParameterError(CURSOR, "must be the cursor of a `next` that this address gave")
+    return PageAsked(int(limit), tuple(map(int, cursor.split("-"))) if cursor else ())
+
+
+def _once(request: Request, name: str) -> str | None:
+    given = request.GET.getlist(name)
+    if len(given) > 1:
+        raise BadParameterError(name, "is given more than once")
+    return given[0] if given else None
+
+
+def next_address(request: Request, *keys: int) -> str:
+    """The address of the page behind the row with these keys."""
+    query = request.GET.copy()
+    query[CURSOR] = "-".join(map(str, keys))
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

@@ -1,0 +1,64 @@
+"""Who calls: `Authorization: Bearer TOKEN`. A token has rights as a person has, so that pages' code serves both."""
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.throttling import SimpleRateThrottle
+
+from integrations.api.tokens import find_token, note_used
+from integrations.models import ApiToken
+from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
+
+READS = {"orders.view_order", "orders.view_customer", "orders.view_billingrecord"}
+RATE = "600/min"
+
+
+class Reader:
+    """A token in place of a user: which attributions it may see (orders/admin/scope.py), and its rights."""
+
+    is_active = is_authenticated = True
+    is_staff = is_superuser = False
+
+    def __init__(self, token: ApiToken):
+        self.token = token
+        letters = token.attributions.values_list("letters", flat=True) if token.limited else None
+        self.desk_attributions = letters if letters is None else frozenset(letters)
+
+    @property
+    def actor(self) -> str:
+        """Who it is, as events name it."""
+        return f"api:{self.token.system}"
+
+    def has_perm(self, permission: str) -> bool:
+        return permission in READS or (permission == SEE_PERSONAL_DATA and self.token.personal)
+
+
+class BearerAuthentication(BaseAuthentication):
+    """Takes a token that is in force. All else is 401, which says what is wrong."""
+
+    def authenticate(self, request) -> tuple[Reader, ApiToken]:
+        scheme, _space, text = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not text.strip():
+            raise NotAuthenticated("a token is needed: Authorization: Bearer TOKEN")
+        token, now = find_token(text.strip()), timezone.now()
+        if token is None:
+            raise AuthenticationFailed("the token is unknown")
+        if token.revoked_at is not None:
+            raise AuthenticationFailed("the token was revoked")
+        if not token.is_valid(timezone.localdate(now)):
+            raise AuthenticationFailed(f"the token was valid until {token.valid_until.isoformat()}")
+        note_used(token, now=now)
+        return Reader(token), token
+
+    def authenticate_header(self, request) -> str:
+        return 'Bearer realm="IBS"'
+
+
+class TokenThrottle(SimpleRateThrottle):
+    """So many calls of a token to each web process. It counts in memory: a call that only reads writes nothing."""
+
+    rate = RATE
+    scope = "api"
+
+    def get_cache_key(self, request, view) -> str:
+        return f"api-token-{request.auth.pk}"

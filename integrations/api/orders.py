@@ -1,0 +1,208 @@
+"""Orders as other systems read them. The facts are those of `show` and of the pages, in the same words."""
+
+import datetime
+from collections.abc import Callable
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
+from django.core.exceptions import FieldError
+from django.db import DataError, Error
+from django.db.models import Count, QuerySet
+from django.http import Http404
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.request import Request
+
+from approvals.models import ApprovalRecord
+from integrations.api.answers import CURSOR, LIMIT, BadParameterError, check_names, next_address, page_asked
+from integrations.api.authentication import Reader
+from integrations.database_deadline import is_away
+from notifications.masks import mask_mail, mask_name, mask_phone
+from orders.admin.office.list_query import filter_titles, read_query, rows_under
+from orders.admin.order_list import mark_words
+from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.admin.scope import limit, sees
+from orders.admin.service_names import service_name
+from orders.errors import ExportError
+from orders.incident_causes import cause_of
+from orders.models import Dispatch, Order
+from orders.order_page.ladder.ladder import build_ladder, current
+from orders.order_page.order_facts import facts_of
+from orders.order_page.page_context import mask_for
+from orders.people import spoken
+from orders.queries.doubts import mark_orders
+from orders.queries.status_report import iso_time, order_status
+from orders.services.audit import note_personal_data_seen
+
+RELATED, LARGE = ["attribution", "service_type"], ["content", "given"]
+NONSENSE = (DataError, OverflowError, FieldError)  # values that only the database finds wrong
+
+
+def filters() -> dict[str, str]:
+    """The filters of the orders' list, which this API takes too: what each is about, by name."""
+    return filter_titles(admin.site.get_model_admin(Order))
+
+
+def orders_page(request: Request) -> dict:
+    """A page of the orders under the filter, the newest first.
+
+    A page begins behind the last row of the one before. So no order comes twice or is left out while others arrive.
+    """
+    asked, rows = page_asked(request), _filtered(request)
+    if asked.after:
+        rows = rows.filter(pk__lt=asked.after[0])
+    try:
+        found = list(rows.order_by("-pk").select_related(*RELATED).defer(*LARGE)[: asked.limit + 1])
+    except NONSENSE as error:
+        raise BadParameterError("", "a value of the filter can't be read") from error
+    page = found[: asked.limit]
+    mark_orders(page)
+    more = len(found) > asked.limit
+    return {
+        "results": [{**_summary(order), "doubt": _doubt(order), "url": _address(request, order)} for order in page],
+        "next": next_address(request, page[-1].pk) if more else None,
+    }
+
+
+def _filtered(request: Request) -> QuerySet[Order]:
+    query, names = request.GET.copy(), [*filters(), SEARCH_VAR, LIMIT, CURSOR]
+    if ORDER_VAR in query:
+        raise BadParameterError(ORDER_VAR, f"orders come the newest first; parameters are: {', '.join(names)}")
+    for name in (LIMIT, CURSOR):
+        query.pop(name, None)
+    model_admin = admin.site.get_model_admin(Order)
+    try:
+        return rows_under(model_admin, read_query(model_admin, query.urlencode()), request.user)
+    except ExportError as error:
+        said = str(error)
+        if error.code == "export_filter_unknown":
+            said = f"no parameter of this address; there are: {', '.join(names)}"
+        raise BadParameterError(str(error.params.get("name", "")), said) from error
+
+
+def order_facts(request: Request, number: str) -> dict:
+    """All that this API tells about an order. Raises Http404 where the token sees no such order."""
+    check_names(request, [])
+    reader: Reader = request.user
+    rows = limit(Order.objects.select_related(*RELATED, "trial").defer(*LARGE, "trial__content"), reader, "attribution")
+    order = None if "\0" in number else rows.filter(number=number).first()
+    if order is None:
+        raise Http404("no order of this number")
+    shown = _may_show_people(reader, order)
+    mask = mask_for(shown)
+    facts = order_status(order, records=False)
+    return {
+        **_summary(order),
+        "first": order.first,
+        "trial": order.trial_number or None,
+        "stands": _stands(order, reader, mask),
+        "steps": [_step(row, mask) for row in facts["steps"]],
+        "approvals": [_approval(row, mask, shown) for row in facts["approvals"]],
+        "incidents": [_incident(row, mask) for row in facts["incidents"]],
+        "records": dict(order.billing_records.order_by().values_list("state").annotate(number=Count("pk"))),
+        "bpm_process": facts["bpm_process"],
+        "schedule": facts["schedule"],
+        "operator": _operator(order, shown),
+    }
+
+
+def _summary(order: Order) -> dict:
+    """What the list and the order's own address tell alike; the words are those of the pages."""
+    return {
+        "order": order.number,
+        "kind": order.kind,
+        "kind_label": order.get_kind_display(),
+        "state": order.state,
+        "state_label": order.get_state_display(),
+        "held_because": order.held_because or None,
+        "held_label": order.get_held_because_display() if order.held_because else None,
+        "customer": {"id": order.enterprise_id, "name": order.enterprise_name},
+        "attribution": order.attribution_id,
+        "attribution_label": order.attribution and order.attribution.name,
+        "service": order.service_type_id,
+        "service_label": service_name(order.service_type) or None,
+        "product_id": order.product_id or None,
+        "start": iso_time(order.start_at) or _day(order.biz_start),
+        "end": _day(order.biz_end),
+        "received_at": iso_time(order.received_at),
+        "live_at": iso_time(order.live_at),
+    }
+
+
+def _address(request: Request, order: Order) -> str:
+    return request.build_absolute_uri(reverse("api-order", args=[order.number]))
+
+
+def _day(day: datetime.date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _doubt(order: Order) -> str | None:
+    """Why the order is not as fine as its state says, in words; else null."""
+    marks = order.marks
+    return str(mark_words(marks)) if marks.doubt or marks.behind else None
+
+
+def _stands(order: Order, reader: Reader, mask: Callable[[str], str]) -> dict:
+    """Where it stands: the rung of its page, since when, why, and what happens next or must be done.
+
+    `behind` is the order that it waits for, if the token sees that one.
+    """
+    rung = current(build_ladder(facts_of(order, now=timezone.now())))
+    return {
+        "at": str(rung.title),
+        "result": str(rung.result),
+        "since": iso_time(rung.at),
+        "cause": str(rung.cause.what) if rung.cause else None,
+        "behind": rung.other.number if rung.other and sees(reader, rung.other) else None,
+        "next": (str(rung.cause.next) if rung.cause else mask(str(rung.note))) or None,
+    }
+
+
+def _step(row: dict, mask: Callable[[str], str]) -> dict:
+    code = row["error"].partition(": ")[0] if row["error"] else ""
+    return {
+        **row,
+        "label": str(Dispatch.Step(row["name"]).label),
+        "status_label": str(Dispatch.State(row["status"]).label),
+        "error": mask(row["error"]) if row["error"] else None,
+        "cause": str(cause_of(code).what) if code else None,
+    }
+
+
+def _approval(row: dict, mask: Callable[[str], str], shown: bool) -> dict:
+    who = spoken(row["operator"])
+    return {
+        **row,
+        "result_label": str(ApprovalRecord.Result(row["result"]).label),
+        "operator": who if shown else mask_name(who),
+        "opinion": mask(row["opinion"]),
+    }
+
+
+def _incident(row: dict, mask: Callable[[str], str]) -> dict:
+    cause = cause_of(row["code"])
+    return {**row, "detail": mask(row["detail"]), "cause": str(cause.what), "next": str(cause.next)}
+
+
+def _operator(order: Order, shown: bool) -> dict:
+    if shown:
+        return {"name": order.oper_user, "phone": order.oper_tel, "mail": order.oper_mail}
+    return {
+        "name": mask_name(order.oper_user),
+        "phone": mask_phone(order.oper_tel),
+        "mail": mask_mail(order.oper_mail),
+    }
+
+
+def _may_show_people(reader: Reader, order: Order) -> bool:
+    """Whether people's data are shown. Each showing is noted; where that can't be written, they stay masked."""
+    if not reader.has_perm(SEE_PERSONAL_DATA):
+        return False
+    try:
+        note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())
+    except Error as error:
+        if not is_away(error):
+            raise
+        return False
+    return True

@@ -1,0 +1,205 @@
+"""The administrators' pages of tokens: the list, the form that makes one, its text (shown once), and revoking."""
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+
+from integrations.api.tokens import make_token, revoke_token
+from integrations.models import ApiToken
+from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import UnlimitedOnly, attributions_of
+from orders.admin.time_cell import ago
+from orders.errors import NotAllowedError
+from orders.order_page.page_context import request_actor
+from orders.people import actor_of
+
+REVOKE = "integrations.revoke_apitoken"
+LONGEST_REASON = 500
+
+
+class TokenForm(forms.ModelForm):
+    class Meta:
+        model = ApiToken
+        fields = ["system", "limited", "attributions", "personal", "valid_until"]
+        help_texts = {
+            "system": gettext_lazy("which system calls with it, and for what"),
+            "limited": gettext_lazy("reads only orders of the attributions below"),
+            "personal": gettext_lazy("reads people's names, phones and mails unmasked"),
+            "valid_until": gettext_lazy("the last day on which it works"),
+        }
+        widgets = {
+            "attributions": forms.CheckboxSelectMultiple,
+            "valid_until": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        }
+
+    def clean_valid_until(self):
+        day = self.cleaned_data["valid_until"]
+        if day < timezone.localdate():
+            raise forms.ValidationError(_("This day has passed already."))
+        return day
+
+    def clean_system(self):
+        system = self.cleaned_data["system"]
+        if ApiToken.objects.filter(system=system, revoked_at=None).exists():
+            error = NotAllowedError("token_system_known", system=system)
+            raise forms.ValidationError(error.words())
+        return system
+
+    def clean(self):
+        """Refuses attributions without the limit, and a limit to nothing: nobody means that."""
+        found = super().clean()
+        if bool(found.get("attributions")) != found.get("limited"):
+            self.add_error("limited", _("Tick the limit and choose attributions, or neither: then it reads all."))
+        return found
+
+
+class RevokeForm(forms.Form):
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"), max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+    )  # fmt: skip
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+    """People who are limited to attributions neither see tokens nor make any: one might read more than they do."""
+
+    form = TokenForm
+    change_form_template = "admin/integrations/apitoken/token.html"
+    add_form_template = "admin/change_form.html"
+    list_display = ["system", "state_chip", "letters", "people_chip", "valid_until", "used", "who"]
+    list_per_page = 50
+    sortable_by = []
+    fields = readonly_fields = [
+        "system", "state_chip", "begins_with", "letters", "people_chip", "valid_until", "used", "who", "made_at",
+        "who_revoked", "revoked_at",
+    ]  # fmt: skip
+
+    def heading(self, obj):
+        return obj.system
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).prefetch_related("attributions")
+
+    @admin.display(description=gettext_lazy("state"))
+    def state_chip(self, obj):
+        if obj.revoked_at:
+            tone, word = "grey", _("Revoked")
+        elif obj.is_valid(timezone.localdate()):
+            tone, word = "green", _("In force")
+        else:
+            tone, word = "grey", _("Expired")
+        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+
+    @admin.display(description=gettext_lazy("begins with"))
+    def begins_with(self, obj):
+        return format_html('<span class="mono">{}…</span>', obj.begins)
+
+    @admin.display(description=gettext_lazy("attributions"))
+    def letters(self, obj):
+        return _(", ").join(row.name for row in obj.attributions.all()) if obj.limited else _("all")
+
+    @admin.display(description=gettext_lazy("personal data"))
+    def people_chip(self, obj):
+        tone, word = ("amber", _("Unmasked")) if obj.personal else ("grey", _("Masked"))
+        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+
+    @admin.display(description=gettext_lazy("last used"))
+    def used(self, obj):
+        return ago(obj.used_at)
+
+    @admin.display(description=gettext_lazy("issued by"))
+    def who(self, obj):
+        return actor_of(obj.made_by)[0]
+
+    @admin.display(description=gettext_lazy("revoked by"))
+    def who_revoked(self, obj):
+        return actor_of(obj.revoked_by)[0] or "-"
+
+    # --- making one
+
+    def has_add_permission(self, request):
+        may = request.user.has_perm("integrations.add_apitoken")
+        return may and attributions_of(request.user) is None
+
+    def get_fields(self, request, obj=None):
+        if obj is not None:
+            return self.fields
+        may_see = request.user.has_perm(SEE_PERSONAL_DATA)
+        return [name for name in TokenForm.Meta.fields if name != "personal" or may_see]
+
+    def get_readonly_fields(self, request, obj=None):
+        return self.readonly_fields if obj is not None else []
+
+    def save_model(self, request, obj, form, change):
+        """Has the token made; `obj` gets its id, and its text for the page that follows."""
+        chosen = form.cleaned_data
+        made, obj.text = make_token(
+            system=obj.system, personal=obj.personal, valid_until=obj.valid_until, by=request_actor(request),
+            letters=[row.pk for row in chosen["attributions"]] if obj.limited else None, now=timezone.now(),
+        )  # fmt: skip
+        obj.pk, obj.begins = made.pk, made.begins
+
+    def response_add(self, request, obj, post_url_continue=None):
+        """Shows the token's text. No other page can."""
+        address = request.build_absolute_uri(reverse("api-orders"))
+        title = _("Token for %(system)s") % {"system": obj.system}
+        return self._page(request, "made", {"title": title, "text": obj.text, "address": address})
+
+    @method_decorator(never_cache)
+    def add_view(self, request, form_url="", extra_context=None):
+        """No browser or proxy keeps the answer, since it may hold the token's text."""
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except NotAllowedError as error:  # a second click of the same moment
+            messages.error(request, error.words())
+            return redirect("admin:integrations_apitoken_changelist")
+
+    # --- revoking one
+
+    def get_urls(self):
+        revoke = self.admin_site.admin_view(self.revoke_view)
+        return [path("<int:pk>/revoke/", revoke, name="integrations_apitoken_revoke"), *super().get_urls()]
+
+    def may_revoke(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(REVOKE) and attributions_of(request.user) is None
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        context["revocable"] = obj is not None and not obj.revoked_at and self.may_revoke(request)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def revoke_view(self, request, pk: int):
+        """GET says what will happen, POST does it."""
+        if not self.may_revoke(request):
+            raise PermissionDenied
+        token = get_object_or_404(self.get_queryset(request), pk=pk)
+        form = RevokeForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                revoke_token(pk=pk, by=request_actor(request), now=timezone.now(), **form.cleaned_data)
+            except NotAllowedError as error:
+                messages.warning(request, error.words())
+            else:
+                self.log_change(request, token, _("Revoked: %(reason)s") % form.cleaned_data)
+                messages.success(
+                    request, _("The token of %(system)s does not work any more.") % {"system": token.system}
+                )
+            return redirect("admin:integrations_apitoken_change", pk)
+        title = _("Revoke the token of %(system)s") % {"system": token.system}
+        return self._page(request, "revoke", {"title": title, "form": form, "token": token})
+
+    def _page(self, request: HttpRequest, name: str, context: dict) -> TemplateResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, f"admin/integrations/apitoken/{name}.html", context)

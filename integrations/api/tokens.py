@@ -1,0 +1,86 @@
+"""Tokens by which other systems read: staff make and revoke them, each call looks its own up. Only a hash is kept."""
+
+import datetime
+import hashlib
+import secrets
+from collections.abc import Collection
+
+from django.db import Error, IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from integrations.database_deadline import is_away
+from integrations.models import ApiToken
+from orders.errors import NotAllowedError, check_reason
+from orders.services.order_state import add_event
+
+PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what it is
+SHOWN = len(PREFIX) + 4
+LONGEST = 200
+NOTED_EVERY = datetime.timedelta(minutes=1)
+
+
+def make_token(
+    *, system: str, letters: Collection[str] | None, personal: bool, valid_until: datetime.date, by: str,
+    now: datetime.datetime,
+) -> tuple[ApiToken, str]:  # fmt: skip
+    """Makes a token and returns it with its text, which nobody can learn later.
+
+    `letters`: the attributions whose orders it reads, None for all. Raises NotAllowedError (the day has passed, or the
+    system has a token in force).
+    """
+    if valid_until < timezone.localdate(now):
+        raise NotAllowedError("token_day_over")
+    text = PREFIX + secrets.token_urlsafe(32)
+    row = ApiToken(
+        system=system, digest=_digest(text), begins=text[:SHOWN], limited=letters is not None, personal=personal,
+        valid_until=valid_until, made_by=by[:160], made_at=now,
+    )  # fmt: skip
+    try:
+        with transaction.atomic():
+            row.save()
+            row.attributions.set(letters or ())
+            add_event(
+                None, "api_token_made", by=by, now=now, system=system, begins=row.begins, personal=personal,
+                attributions=sorted(letters) if letters is not None else None, until=valid_until.isoformat(),
+            )  # fmt: skip
+    except IntegrityError as error:
+        raise NotAllowedError("token_system_known", system=system) from error
+    return row, text
+
+
+def revoke_token(*, pk: int, reason: str, by: str, now: datetime.datetime) -> ApiToken:
+    """Ends a token at once. Raises NotAllowedError (no reason, or it is revoked already)."""
+    check_reason(reason, "revoking a token")
+    with transaction.atomic():
+        row = ApiToken.objects.select_for_update().get(pk=pk)
+        if row.revoked_at is not None:
+            raise NotAllowedError("token_revoked_already")
+        row.revoked_at, row.revoked_by = now, by[:160]
+        row.save(update_fields=["revoked_at", "revoked_by"])
+        add_event(
+            None, "api_token_revoked", by=by, now=now, system=row.system, begins=row.begins, reason=reason.strip()
+        )
+    return row
+
+
+def find_token(text: str) -> ApiToken | None:
+    """The token with this text, in force or not. One query."""
+    return ApiToken.objects.filter(digest=_digest(text)).first() if len(text) <= LONGEST else None
+
+
+def note_used(token: ApiToken, *, now: datetime.datetime) -> None:
+    """Notes that it was used, at most once a minute. A database that takes no writes is no reason not to read."""
+    before = now - NOTED_EVERY
+    if token.used_at is not None and token.used_at > before:
+        return
+    try:
+        stale = Q(used_at=None) | Q(used_at__lte=before)
+        ApiToken.objects.filter(stale, pk=token.pk).update(used_at=now)
+    except Error as error:
+        if not is_away(error):
+            raise
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,33 @@
+"""The addresses of the read API (README, "Read orders from another system")."""
+
+from rest_framework.response import Response
+
+from integrations.api.answers import ReadView
+from integrations.api.customers import billed_now
+from integrations.api.orders import order_facts, orders_page
+from integrations.api.schema import OrdersSchema, documented_billing, documented_order
+
+
+class OrdersView(ReadView):
+    """The orders under a filter, the newest first."""
+
+    schema = OrdersSchema()
+
+    def get(self, request):
+        return Response(orders_page(request))
+
+
+class OrderView(ReadView):
+    """Where an order stands."""
+
+    @documented_order
+    def get(self, request, number):
+        return Response(order_facts(request, number))
+
+
+class BillingView(ReadView):
+    """What a customer is billed now."""
+
+    @documented_billing
+    def get(self, request, id):
+        return Response(billed_now(request, id))

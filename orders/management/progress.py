@@ -1,0 +1,58 @@
+"""The progress bar of long commands: on a terminal's stderr only, so that what is kept or piped never holds one."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from django.core.management.base import OutputWrapper
+from tqdm import tqdm
+
+SECONDS = 0.5  # who is done sooner shows none
+
+
+class Plain:
+    """Django's stderr for a bar: without line ends and red letters."""
+
+    def __init__(self, stderr: OutputWrapper):
+        self.stderr = stderr
+
+    def write(self, text: str) -> None:
+        self.stderr.write(text, style_func=str, ending="")
+
+    def flush(self) -> None:
+        self.stderr.flush()
+
+    def isatty(self) -> bool:
+        return self.stderr.isatty()
+
+
+class Progress(tqdm):
+    """`with Progress(self.stderr, "orders", total) as bar:`, which counts by `bar.update()` or `bar.reach(done)`.
+
+    It disappears at the end. Where stderr is no terminal it does nothing.
+    """
+
+    monitor_interval = 0  # no thread
+
+    def __init__(self, stderr: OutputWrapper, unit: str, total: int | None = None):
+        super().__init__(
+            total=total, unit=f" {unit}", file=Plain(stderr), disable=None, leave=False, delay=SECONDS,
+            dynamic_ncols=True,
+        )  # fmt: skip
+
+    def reach(self, done: int, total: int | None = None) -> None:
+        """Shows how far it is: `done` in all."""
+        if self.disable:
+            return
+        self.total = total or self.total
+        self.update(done - self.n)
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Within the block the bar is out of the way of lines on stdout."""
+        shown = not self.disable and time.time() > self.start_t + SECONDS
+        if shown:
+            self.clear()
+        yield
+        if shown:
+            self.refresh()

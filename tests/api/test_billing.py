@@ -1,0 +1,129 @@
+"""What a customer is billed now: counts of all, and the records page by page."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from orders.models import BillingRecord
+from tests import factories as make
+from tests.admin.orders import unbilled
+
+pytestmark = pytest.mark.django_db
+CUSTOMER = "100A23100079275183"
+BILLING = f"/api/customers/{CUSTOMER}/billing/"
+MOST_QUERIES = 10
+
+
+def live(order, number=1, **fields):
+    """Live records of an order."""
+    return [make.BillingRecordFactory(order=order, state="live", create_time=make.NOW, **fields) for _ in range(number)]
+
+
+def test_it_tells_since_when_which_domains_and_which_product(system):
+    order = make.OrderFactory(state="active")
+    (row,) = live(order, domain="a.example.com")
+    make.BillingRecordFactory(order=order, state="cancelled")
+    told = system().get(BILLING).json()
+    assert told["customer"] == {"id": CUSTOMER, "name": "北京示例科技有限公司"}
+    assert told["billed"] == [
+        {"info_type": "2", "label": "商用话单", "records": 1, "since": "2023-09-20T18:54:36+08:00"}
+    ]
+    (shown,) = told["results"]
+    facts = {name: shown[name] for name in ("order", "domain", "product_id", "state", "since")}
+    assert facts == {
+        "order": order.number, "domain": "a.example.com", "product_id": row.product_id, "state": "live",
+        "since": "2023-09-20T18:54:36+08:00",
+    }  # fmt: skip
+    assert (shown["theirs"]["differs"], told["next"]) == (False, None)
+
+
+def test_where_the_partner_s_books_differ_it_says_so(system):
+    unbilled()
+    shown = system().get(BILLING).json()["results"]
+    assert [row["theirs"]["differs"] for row in shown] == [True]
+
+
+def test_a_customer_with_20_000_domains_comes_page_by_page(system):
+    order = make.OrderFactory(state="active")
+    BillingRecord.objects.bulk_create(
+        BillingRecord(order=order, info_type="2", product_id="6", business_type="1", domain=f"d{n}.example.com",
+                      domain_key=f"d{n}.example.com", state="live", create_time=make.NOW)
+        for n in range(20_000)
+    )  # fmt: skip
+    caller = system()
+    answer = caller.get(BILLING, limit=200)
+    assert answer.json()["billed"][0]["records"] == 20_000
+    seen = [row["domain"] for row in answer.json()["results"]]
+    assert len(seen) == 200
+    answer = caller.client.get(answer.json()["next"], headers=caller.headers)
+    seen += [row["domain"] for row in answer.json()["results"]]
+    assert seen == [f"d{n}.example.com" for n in range(400)]
+
+
+def test_pages_go_through_all_orders_while_new_ones_come(system):
+    orders = [make.OrderFactory() for _ in range(3)]
+    wanted = [(order.number, row.domain) for order in orders for row in live(order, 3)]
+    caller, found = system(), []
+    following = BILLING + "?limit=2"
+    while following:
+        told = caller.client.get(following, headers=caller.headers).json()
+        found += [(row["order"], row["domain"]) for row in told["results"]]
+        following = told["next"]
+        if len(found) == 2:
+            wanted += [(order.number, row.domain) for order in [make.OrderFactory()] for row in live(order)]
+    assert found == wanted
+
+
+def test_it_keeps_to_the_scope(system):
+    for letters in ("BJ", "SH"):
+        live(make.OrderFactory(attribution_id=letters))
+    assert system().get(BILLING).json()["billed"][0]["records"] == 2
+    told = system(letters=["BJ"]).get(BILLING).json()
+    assert (told["billed"][0]["records"], len(told["results"])) == (1, 1)
+    hidden = system(letters=["GD"]).get(BILLING)
+    assert (hidden.status_code, hidden.content) == (404, system().get("/api/customers/none/billing/").content)
+
+
+def test_a_customer_without_a_record_is_billed_nothing(system):
+    make.OrderFactory()
+    told = system().get(BILLING).json()
+    assert (told["billed"], told["results"], told["next"]) == ([], [], None)
+
+
+@pytest.mark.parametrize("query, field", [({"cursor": "5"}, "cursor"), ({"cursor": "1-2-3"}, "cursor"),
+                                          ({"limit": "x"}, "limit"), ({"state": "live"}, "state")])  # fmt: skip
+def test_what_is_wrong_is_named(system, query, field):
+    make.OrderFactory()
+    answer = system().get(BILLING, **query)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+@pytest.mark.parametrize("number", ["%00", "%ff", "x" * 3000, "'%22%25", "%20"])
+def test_rubbish_for_a_customer_is_unknown(system, number):
+    make.OrderFactory(enterprise_id="")
+    assert system().get(f"/api/customers/{number}/billing/").status_code == 404
+
+
+def test_an_etag_changes_with_the_books(system):
+    (row,) = live(make.OrderFactory())
+    caller = system()
+    etag = caller.get(BILLING)["ETag"]
+    assert caller.get(BILLING, headers={"If-None-Match": etag}).status_code == 304
+    BillingRecord.objects.filter(pk=row.pk).update(state="unknown")
+    assert caller.get(BILLING, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_it_asks_the_same_however_many_there_are(system):
+    caller = system(letters=["BJ"])
+
+    def asked():
+        caller.get(BILLING)
+        with CaptureQueriesContext(connection) as captured:
+            assert caller.get(BILLING).status_code == 200
+        return len(captured)
+
+    live(make.OrderFactory())
+    few = asked()
+    for _ in range(10):
+        live(make.OrderFactory(), 3)
+    assert asked() == few <= MOST_QUERIES

@@ -1,0 +1,155 @@
+"""An order's own address: what became of it, masked, within the token's scope."""
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from orders.models import OrderEvent
+from orders.queries.status_report import order_status
+from orders.restored_guard import is_restored
+from tests import factories as make
+from tests.admin.orders import failed, failed_trial, held_for_files, planned, step
+from tests.admin.test_query_counts import busy
+from tests.admin.test_restored_page import restored  # noqa: F401  a fixture
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 25
+
+
+def address(order):
+    return f"/api/orders/{order.number}/"
+
+
+def test_it_tells_where_the_order_stands_why_and_what_to_do(system):
+    told = system().get(address(failed())).json()
+    assert (told["state"], told["state_label"], told["first"]) == ("failed", "失败", True)
+    step = told["steps"][0]
+    assert (step["name"], step["status"], step["error"]) == ("start_bpm", "failed", "timeout: no answer")
+    assert step["cause"] == told["stands"]["cause"] == "对接方应答超时。"
+    assert told["stands"]["next"]
+    assert told["stands"]["at"]
+
+
+def test_its_facts_are_those_of_show(system):
+    order = failed()
+    make.AffectedOrderFactory(order=order, detail="code 400")
+    make.ApprovalRecordFactory(order=order)
+    told, shown = system().get(address(order)).json(), order_status(order)
+    for name in ("order", "kind", "state", "first", "attribution", "start", "bpm_process", "schedule"):
+        assert told[name] == shown[name], name
+    for name in ("steps", "incidents"):
+        assert [{key: row[key] for key in shown[name][0]} for row in told[name]] == shown[name]
+
+
+def test_a_held_order_says_why(system):
+    told = system().get(address(held_for_files())).json()
+    assert (told["held_because"], told["held_label"]) == ("files", "信安文件不符合要求")
+    assert told["stands"]["cause"]
+
+
+@pytest.mark.parametrize("letters", ["BJ", "SH"])
+def test_it_names_the_order_that_it_waits_for_within_the_scope(system, letters):
+    trial = failed_trial()
+    trial.attribution_id = letters
+    trial.save()
+    order = planned("in_progress", trial=trial, trial_number=trial.number)
+    step(order, "cancel_trial_billing", "waiting", lane=trial.pk)
+    told = system(letters=["BJ"]).get(address(order)).json()["stands"]
+    assert told["behind"] == (trial.number if letters == "BJ" else None)
+    assert told["cause"]
+
+
+def test_records_are_counted_by_state(system):
+    order = make.OrderFactory()
+    for state in ("live", "live", "cancelled"):
+        make.BillingRecordFactory(order=order, state=state)
+    assert system().get(address(order)).json()["records"] == {"live": 2, "cancelled": 1}
+
+
+def busy_with_people():
+    order = failed()
+    words = "请联系 13912345678 或 wang@example.com"
+    make.ApprovalRecordFactory(order=order, operator="王小明", opinion=words)
+    make.AffectedOrderFactory(order=order, detail=words)
+    order.dispatches.update(error=words)
+    return order
+
+
+@pytest.mark.parametrize("personal", [False, True])
+def test_people_s_data_are_masked_unless_the_token_may_see_them(system, personal):
+    order = busy_with_people()
+    order.oper_mail = "zhangsan@example.com"
+    order.save()
+    text = system(personal=personal).get(address(order)).content.decode()
+    told = json.loads(text)
+    for word in ("13912345678", "wang@example.com", "王小明", "张三", "13700000000", "zhangsan@example.com"):
+        assert (word in text) == personal, word
+    assert told["operator"]["phone"] == ("13700000000" if personal else "137***00")
+
+
+def test_that_a_system_read_people_s_data_is_noted_once_a_day(system):
+    order = failed()
+    for caller in (system(), system(personal=True, system="BBOSS")):
+        caller.get(address(order))
+        caller.get(address(order))
+    seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen")
+    assert list(seen.values_list("actor", flat=True)) == ["api:BBOSS"]
+
+
+def test_an_order_outside_its_scope_is_as_unknown_as_any(system):
+    own, other = (make.OrderFactory(attribution_id=letters) for letters in ("BJ", "SH"))
+    nobody_s = make.OrderFactory(attribution_id=None)
+    caller = system(letters=["BJ"])
+    assert caller.get(address(own)).status_code == 200
+    unknown = caller.get("/api/orders/none/")
+    assert (unknown.status_code, list(unknown.json())) == (404, ["error"])
+    for order in (other, nobody_s):
+        answer = caller.get(address(order))
+        assert (answer.status_code, answer.content) == (404, unknown.content)
+
+
+@pytest.mark.parametrize("number", ["%00", "a%00b", "%ff%fe", "x" * 3000, "..", "'%22%25", "%F0%9F%98%80", "订单"])
+def test_rubbish_for_a_number_is_unknown(system, number):
+    assert system().get(f"/api/orders/{number}/").status_code == 404
+
+
+def test_it_takes_no_parameters(system):
+    answer = system().get(address(failed()), personal="1")
+    assert (answer.status_code, answer.json()["field"]) == (400, "personal")
+
+
+def test_who_has_it_already_is_told_so(system):
+    order = failed()
+    caller = system()
+    etag = caller.get(address(order))["ETag"]
+    assert caller.get(address(order), headers={"If-None-Match": etag}).status_code == 304
+    order.dispatches.update(state="done")
+    assert caller.get(address(order), headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_a_long_history_asks_no_more(system):
+    order, caller = failed(), system(letters=["BJ"], personal=True)
+
+    def asked():
+        caller.get(address(order))
+        with CaptureQueriesContext(connection) as captured:
+            assert caller.get(address(order)).status_code == 200
+        return len(captured)
+
+    for _ in range(2):
+        busy(order)
+        make.ApprovalRecordFactory(order=order, source="staff", operator="staff:wang")
+    few = asked()
+    for _ in range(20):
+        busy(order)
+        make.ApprovalRecordFactory(order=order, source="staff", operator="staff:wang")
+    assert asked() == few <= MOST_QUERIES
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_restored_desk_can_be_read(system):
+    order = failed()
+    assert is_restored()
+    assert system().get(address(order)).status_code == 200

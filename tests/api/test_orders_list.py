@@ -1,0 +1,171 @@
+"""The list of orders: the filters of the staff's list, pages that hold still while orders arrive, ETags."""
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from integrations.api.orders import filters
+from tests import factories as make
+from tests.admin.orders import failed, held_for_files, unbilled
+from tests.admin.test_rubbish import RAW, VALUES
+
+pytestmark = pytest.mark.django_db
+ORDERS = "/api/orders/"
+MOST_QUERIES = 9  # token, attributions, choices of two filters, whether the index is behind, orders, marks; its use
+
+
+def numbers(answer):
+    return [row["order"] for row in answer.json()["results"]]
+
+
+def test_it_tells_what_the_order_is_in_the_words_of_the_pages(system, clock):
+    order = make.OrderFactory(state="held", held_because="files")
+    row = system().get(ORDERS).json()["results"][0]
+    told = {name: row[name] for name in ("order", "kind", "state", "held_because", "attribution", "service", "start")}
+    assert told == {
+        "order": order.number, "kind": "activation", "state": "held", "held_because": "files", "attribution": "BJ",
+        "service": "1", "start": "2023-09-20",
+    }  # fmt: skip
+    assert (row["kind_label"], row["state_label"], row["attribution_label"]) == ("开通单", "已挂起", "北京")
+    assert row["customer"] == {"id": "100A23100079275183", "name": "北京示例科技有限公司"}
+    assert row["received_at"] == "2023-09-20T18:54:36+08:00"
+    assert row["url"] == f"http://testserver/api/orders/{order.number}/"
+    assert "张三" not in json.dumps(row, ensure_ascii=False)
+
+
+def test_what_is_not_as_fine_as_its_state_says_so(system):
+    unbilled()
+    assert [row["doubt"] for row in system().get(ORDERS).json()["results"] if row["kind"] == "activation"] != [None]
+
+
+@pytest.mark.parametrize("query, rows", [
+    ({"state": "failed"}, ["failed"]),
+    ({"state__exact": "failed"}, ["failed"]),
+    ({"held_because": "files"}, ["held"]),
+    ({"needs": "somebody"}, ["held", "failed"]),
+    ({"attribution": "SH"}, []),
+    ({"kind": "activation", "attribution": "BJ"}, ["held", "failed"]),
+    ({"start": "2023-09-20", "kind": "activation"}, ["held", "failed"]),
+    ({"stuck": "bpm"}, ["failed"]),
+])  # fmt: skip
+def test_it_takes_the_filters_of_the_staff_s_list(system, clock, query, rows):
+    found = {"failed": failed().number, "held": held_for_files().number}
+    assert system().orders(**query) == [found[name] for name in rows]
+
+
+def test_search_and_customer(system):
+    order = make.OrderFactory(enterprise_id="100A9")
+    make.OrderFactory()
+    assert system().orders(q=order.number) == [order.number]
+    assert system().orders(customer="100A9") == [order.number]
+
+
+@pytest.mark.parametrize("query, field, right", [
+    ({"colour": "red"}, "colour", "held_because"),
+    ({"state": "zzz"}, "state", "awaiting_approval"),
+    ({"state": "zzz", "kind": "trial"}, "state", "awaiting_approval"),
+    ({"start": "yesterday or so"}, "start", "YYYY-MM-DD"),
+    ({"o": "1"}, "o", "state"),
+    ({"p": "2"}, "p", "cursor"),
+    ({"oper_tel__startswith": "1"}, "oper_tel__startswith", "state"),
+    ({"trial__enterprise_name": "x"}, "trial__enterprise_name", "state"),
+    ({"limit": "0"}, "limit", "200"),
+    ({"limit": "201"}, "limit", "200"),
+    ({"limit": "٣"}, "limit", "200"),
+    ({"limit": ["1", "2"]}, "limit", "once"),
+    ({"cursor": "-1"}, "cursor", "next"),
+    ({"cursor": "9" * 19}, "cursor", "next"),
+    ({"q": "a\0b"}, "q", "NUL"),
+])  # fmt: skip
+def test_what_is_wrong_is_named_with_what_is_right(system, query, field, right):
+    answer = system().get(ORDERS, **query)
+    assert (answer.status_code, answer.json().get("field")) == (400, field)
+    assert right in answer.json()["error"]
+
+
+@pytest.mark.parametrize("raw", [*RAW, "&".join(f"a{n}=1" for n in range(60)), "&".join(["q=1"] * 2000), "limit=%00",
+                                 "cursor=%ff"])  # fmt: skip
+def test_rubbish_in_the_address_never_breaks_it(system, raw):
+    make.OrderFactory()
+    caller = system()
+    answer = caller.client.get(f"{ORDERS}?{raw}", headers=caller.headers)
+    assert answer.status_code in {200, 400}
+    assert answer.json()
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_rubbish_in_a_filter_never_breaks_it(system, value):
+    caller = system()
+    for name in (*filters(), "q", "state__in", "attribution__letters__exact", "incident", "limit", "cursor"):
+        answer = caller.get(ORDERS, **{name: value})
+        assert answer.status_code in {200, 400}, name
+
+
+def test_a_limited_token_reads_its_attributions_only(system):
+    own = make.OrderFactory(attribution_id="BJ")
+    make.OrderFactory(attribution_id="SH")
+    make.OrderFactory(attribution_id=None)
+    caller = system(letters=["BJ"])
+    assert caller.orders() == [own.number]
+    assert caller.get(ORDERS, attribution="SH").json()["field"] == "attribution"
+    assert system(letters=[]).orders() == []
+
+
+def test_pages_hold_still_while_orders_arrive(system):
+    old = [make.OrderFactory().number for _ in range(5)]
+    caller, found = system(), []
+    answer = caller.get(ORDERS, limit=2)
+    while True:
+        found += numbers(answer)
+        make.OrderFactory()
+        if not answer.json()["next"]:
+            break
+        answer = caller.client.get(answer.json()["next"], headers=caller.headers)
+    assert found == old[::-1]
+
+
+def test_the_next_page_keeps_the_filter(system):
+    for state in ("active", "failed", "active", "active"):
+        make.OrderFactory(state=state)
+    caller = system()
+    following = caller.get(ORDERS, limit=2, state="active").json()["next"]
+    assert len(caller.client.get(following, headers=caller.headers).json()["results"]) == 1
+
+
+def test_who_has_it_already_is_told_so(system):
+    make.OrderFactory()
+    caller = system()
+    etag = caller.get(ORDERS)["ETag"]
+    assert etag.startswith('W/"')
+    same = caller.get(ORDERS, headers={"If-None-Match": etag})
+    assert (same.status_code, same.content, same["ETag"]) == (304, b"", etag)
+    make.OrderFactory()
+    assert caller.get(ORDERS, headers={"If-None-Match": etag}).status_code == 200
+    assert caller.get(ORDERS, headers={"If-None-Match": "rubbish"}).status_code == 200
+
+
+@pytest.mark.parametrize("query", [{}, {"needs": "somebody"}, {"q": "北京"}, {"attribution": "BJ", "limit": 200}])
+def test_it_asks_the_same_however_many_there_are(system, query):
+    caller = system(letters=["BJ"])
+    caller.get(ORDERS, **query)
+
+    def asked():
+        with CaptureQueriesContext(connection) as captured:
+            assert caller.get(ORDERS, **query).status_code == 200
+        return len(captured)
+
+    failed()
+    few = asked()
+    for _ in range(20):
+        failed()
+    assert asked() == few <= MOST_QUERIES
+
+
+def test_no_answer_reads_a_large_content(system):
+    make.OrderFactory(content={"x": "y" * 100})
+    caller = system()
+    with CaptureQueriesContext(connection) as captured:
+        caller.get(ORDERS)
+    assert not [row["sql"] for row in captured if '"orders_order"."content"' in row["sql"]]

@@ -1,0 +1,76 @@
+"""The read API keeps to the OpenAPI schema that we publish, and the schema has every answer and every filter."""
+
+import pytest
+import schemathesis
+from django.core.cache import cache
+from drf_spectacular.generators import SchemaGenerator
+
+from integrations.api.answers import CURSOR, LIMIT
+from integrations.api.orders import filters
+from project.wsgi import application
+from tests import factories as make
+from tests.admin.orders import failed, held_for_files, unbilled
+from tests.hostile.desk import connection_stays_open
+from tests.hostile.test_schema import BOUNDED, CHECKS, documented
+
+ADDRESSES = {
+    "/api/orders/": {"200", "304", "400", "401", "405", "429", "503"},
+    "/api/orders/{number}/": {"200", "304", "400", "401", "404", "405", "429", "503"},
+    "/api/customers/{id}/billing/": {"200", "304", "400", "401", "404", "405", "429", "503"},
+}
+schema = schemathesis.openapi.from_wsgi("/api/schema?format=json", application).include(path_regex="^/api/(orders|cus)")
+NAMES = {"number": "100A1", "id": "100A23100079275183"}
+
+
+@pytest.fixture
+def token(db):
+    """The header of a token that reads all orders; there are some of many kinds."""
+    make.OrderFactory(number=NAMES["number"])
+    for kind in (failed, held_for_files, unbilled):
+        make.ApprovalRecordFactory(order=kind())
+    text = make.ApiTokenFactory().begins
+    with connection_stays_open():
+        yield {"Authorization": f"Bearer {text}"}
+
+
+@schema.parametrize()
+@BOUNDED
+def test_answers_conform_to_the_schema(token, case):
+    cache.clear()
+    case.validate_response(case.call(headers=token), checks=CHECKS)
+
+
+@schema.parametrize()
+@BOUNDED
+def test_answers_about_what_is_there_conform_to_the_schema(token, case):
+    cache.clear()
+    case.path_parameters = {name: NAMES[name] for name in case.path_parameters or {}}
+    case.query = {name: value for name, value in (case.query or {}).items() if name == LIMIT}
+    case.validate_response(case.call(headers=token), checks=CHECKS)
+
+
+@schema.parametrize()
+@BOUNDED
+def test_answers_without_a_token_conform_to_the_schema(token, case):
+    answer = case.call(headers={"Authorization": ""})
+    case.validate_response(answer, checks=CHECKS)
+    assert answer.status_code in {401, 405}
+
+
+@pytest.fixture(scope="module")
+def paths():
+    return SchemaGenerator().get_schema(public=True)["paths"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_status_is_documented(paths, address):
+    operation = paths[address]["get"]
+    assert operation["responses"].keys() == ADDRESSES[address]
+    assert operation["security"] == [{"token": []}]
+    errors = [answer for status, answer in operation["responses"].items() if status >= "400"]
+    assert all(map(documented, errors))
+
+
+def test_every_filter_of_the_list_is_documented(paths):
+    names = {parameter["name"] for parameter in paths["/api/orders/"]["get"]["parameters"]}
+    assert names == {*filters(), "q", LIMIT, CURSOR, "If-None-Match"}

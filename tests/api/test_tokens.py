@@ -1,0 +1,157 @@
+"""Who may call: tokens in force, which say what they may read; and what a call leaves behind."""
+
+import datetime
+
+import pytest
+from django.core.cache import cache
+from django.db import OperationalError
+from django.utils import timezone
+
+from integrations.api import tokens
+from integrations.api.authentication import RATE
+from integrations.api.tokens import PREFIX, make_token, revoke_token
+from integrations.models import ApiToken
+from orders.errors import NotAllowedError
+from orders.models import OrderEvent
+from tests import factories as make
+from tests.api.conftest import System
+
+pytestmark = pytest.mark.django_db
+ORDERS = "/api/orders/"
+YEAR = datetime.timedelta(days=365)
+
+
+def made(**token):
+    now = timezone.now()
+    base = {"system": "BBOSS", "letters": None, "personal": False, "valid_until": (now + YEAR).date()}
+    return make_token(**base | token, by="staff:boss", now=now)
+
+
+@pytest.mark.parametrize("header", [
+    "", "Bearer", "Bearer ", "Basic eDp5", "Bearer ibs_nothing", "Bearer \xff", "Bearer " + "x" * 5000,
+    "Token ibs_0001", "Bearer a b",
+])  # fmt: skip
+def test_without_a_token_nothing_is_told(client, header):
+    make.ApiTokenFactory()
+    answer = client.get(ORDERS, headers={"Authorization": header} if header else {})
+    assert (answer.status_code, list(answer.json())) == (401, ["error"])
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_token_that_was_made_reads_and_only_its_hash_is_kept(client):
+    cache.clear()
+    row, text = made()
+    assert System(client, text).get(ORDERS).status_code == 200
+    assert text.startswith(PREFIX)
+    assert len(text) > 40
+    kept = [str(value) for value in ApiToken.objects.filter(pk=row.pk).values_list()[0]]
+    assert not [value for value in kept if text in value]
+    assert text.startswith(row.begins)
+    assert text not in str([event.data for event in OrderEvent.objects.all()])
+
+
+@pytest.mark.parametrize("token, said", [
+    ({"revoked_at": make.NOW, "revoked_by": "staff:boss"}, "revoked"),
+    ({"valid_until": datetime.date(2023, 9, 19)}, "2023-09-19"),
+])  # fmt: skip
+def test_a_token_that_is_over_is_refused_with_the_reason(system, clock, token, said):
+    answer = system(**token).get(ORDERS)
+    assert answer.status_code == 401
+    assert said in answer.json()["error"]
+
+
+def test_it_works_on_its_last_day(system, clock):
+    assert system(valid_until=datetime.date(2023, 9, 20)).get(ORDERS).status_code == 200
+
+
+def test_revoking_counts_at_once_and_is_an_event(client):
+    row, text = made()
+    revoke_token(pk=row.pk, reason="离职", by="staff:boss", now=timezone.now())
+    assert System(client, text).get(ORDERS).status_code == 401
+    events = OrderEvent.objects.order_by("pk").values_list("kind", "actor", "data__system")
+    assert list(events) == [("api_token_made", "staff:boss", "BBOSS"), ("api_token_revoked", "staff:boss", "BBOSS")]
+
+
+def test_a_system_has_one_token_in_force():
+    row, _text = made()
+    with pytest.raises(NotAllowedError, match="BBOSS has a token in force"):
+        made()
+    revoke_token(pk=row.pk, reason="x", by="staff:boss", now=timezone.now())
+    made()
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_revoking_needs_a_reason_and_happens_once(reason):
+    row, _text = made()
+    with pytest.raises(NotAllowedError):
+        revoke_token(pk=row.pk, reason=reason, by="staff:boss", now=timezone.now())
+    revoke_token(pk=row.pk, reason="x", by="staff:boss", now=timezone.now())
+    with pytest.raises(NotAllowedError, match="revoked already"):
+        revoke_token(pk=row.pk, reason="x", by="staff:boss", now=timezone.now())
+
+
+def test_a_day_that_has_passed_is_refused():
+    with pytest.raises(NotAllowedError):
+        made(valid_until=timezone.localdate() - datetime.timedelta(days=1))
+
+
+def test_its_use_is_noted_once_a_minute(system, clock):
+    caller = system()
+    caller.get(ORDERS)
+    first = ApiToken.objects.get().used_at
+    clock.shift(59)
+    caller.get(ORDERS)
+    assert ApiToken.objects.get().used_at == first
+    clock.shift(1)
+    caller.get(ORDERS)
+    assert ApiToken.objects.get().used_at == timezone.now()
+
+
+def test_a_database_that_takes_no_writes_can_still_be_read(system, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OperationalError("attempt to write a readonly database")
+
+    order = make.OrderFactory()
+    caller = system(personal=True)
+    monkeypatch.setattr("django.db.models.query.QuerySet.update", refuse)
+    monkeypatch.setattr("integrations.api.orders.note_personal_data_seen", refuse)
+    answer = caller.get(f"{ORDERS}{order.number}/")
+    assert answer.status_code == 200
+    assert answer.json()["operator"]["phone"] == "137***00"
+
+
+def test_who_calls_too_often_is_told_when_to_come_back(system, clock):
+    caller, other = system(), system()
+    for _ in range(int(RATE.partition("/")[0])):
+        last = caller.get("/api/orders/none/")
+    assert last.status_code == 404
+    answer = caller.get(ORDERS)
+    assert (answer.status_code, list(answer.json())) == (429, ["error"])
+    assert 0 < int(answer["Retry-After"]) <= 60
+    assert other.get(ORDERS).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options", "trace"])
+def test_it_only_reads(client, method):
+    for address in (ORDERS, f"{ORDERS}A1/", "/api/customers/A1/billing/"):
+        answer = getattr(client, method)(address)
+        assert (answer.status_code, list(answer.json())) == (405, ["error"])
+        assert set(answer["Allow"].split(", ")) == {"GET", "HEAD"}
+
+
+def test_head_has_no_body(system):
+    caller = system()
+    answer = caller.client.head(ORDERS, headers=caller.headers)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer["ETag"] == caller.get(ORDERS)["ETag"]
+
+
+def test_a_database_that_is_away_is_503(system, monkeypatch):
+    caller = system()
+
+    def away(*args, **kwargs):
+        raise OperationalError("no connection")
+
+    monkeypatch.setattr(tokens.ApiToken.objects, "filter", away)
+    answer = caller.get(ORDERS)
+    assert (answer.status_code, list(answer.json())) == (503, ["error"])

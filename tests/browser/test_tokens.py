@@ -1,0 +1,66 @@
+"""An administrator makes a token for another system, sees it once, and revokes it."""
+
+import datetime
+
+import pytest
+import requests
+
+from tests.browser.browsing import overflow
+from tests.browser.test_access import findings
+
+LIST, ADD = "/admin/integrations/apitoken/", "/admin/integrations/apitoken/add/"
+
+
+def make_token(page, system):
+    """The token's text, as the page shows it."""
+    page.goto(LIST)
+    page.locator(".object-tools a").click()
+    page.fill("#id_system", system)
+    page.fill("#id_valid_until", (datetime.date.today() + datetime.timedelta(days=365)).isoformat())
+    page.get_by_role("button", name="保存", exact=True).click()
+    return page.locator("#token-text").inner_text()
+
+
+def read(desk, token):
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(f"{desk.url}/api/orders/", params={"limit": 2}, headers=headers, timeout=30)
+
+
+def test_it_is_shown_once_works_and_is_revoked(desk, visit):
+    page = visit("keeper")
+    token = make_token(page, "经营分析系统")
+    assert len(read(desk, token).json()["results"]) == 2
+    page.get_by_role("link", name="已妥善保存").click()
+    page.get_by_role("link", name="经营分析系统").click()
+    page.wait_for_url("**/change/")
+    assert token not in page.content()
+    assert token[:8] in page.content()
+    page.get_by_role("link", name="吊销", exact=True).click()
+    page.fill("#id_reason", "系统下线")
+    page.get_by_role("button", name="吊销", exact=True).click()
+    page.wait_for_selector(".messagelist .success")
+    assert read(desk, token).status_code == 401
+
+
+@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+def test_its_pages_can_be_read_by_everybody(visit, size, scheme):
+    page = visit("keeper", size=size, scheme=scheme)
+    seen = {}
+
+    def look(name):
+        seen[name] = list(page.faults), overflow(page), findings(page)
+        page.faults.clear()  # axe's own
+
+    make_token(page, f"{size} {scheme}")
+    look("made")
+    page.goto(ADD)
+    look("form")
+    page.goto(LIST)
+    look("list")
+    page.locator("#result_list th a").first.click()
+    page.wait_for_url("**/change/")
+    look("token")
+    page.get_by_role("link", name="吊销", exact=True).click()
+    page.wait_for_url("**/revoke/")
+    look("revoke")
+    assert seen == dict.fromkeys(seen, ([], 0, []))
