@@ -295,6 +295,20 @@ MESSAGES = {
     "export_broken": Message(
         "a fault of ours, see the worker's log", _("A fault of ours; the technicians find it in the worker's log.")
     ),
+    # scheduled exports, notices to staff
+    "schedule_gone": Message("the schedule is gone, or somebody else's", _("It is not there any more.")),
+    "schedule_name_taken": Message(
+        "there is a scheduled export of this name", _("You have a scheduled export of this name already.")
+    ),
+    "schedule_view_gone": Message("the saved view is gone", _("The saved view is gone.")),
+    "schedule_not_personal": Message(
+        "this site wants a second person's word for personal data, which a schedule can't wait for",
+        _("People's data need a second person's word here, so a scheduled export can't hold them."),
+    ),
+    "schedule_busy": Message("an export of it is under way", _("Nothing was done: an export of it is under way.")),
+    "notice_not_failed": Message(
+        "the notice has not failed", _("Nothing was done: it has been sent, or is being sent.")
+    ),
     # what is stored with an error or an incident
     "cause_says_all": Message(),
     "partner_words": Message("%(words)s", "%(words)s"),

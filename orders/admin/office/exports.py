@@ -21,8 +21,8 @@ from orders.admin.office.export_page import (
     answer_judgement,
     answer_new_export,
     answer_stop,
-    may_download,
 )
+from orders.admin.office.export_rights import lacking, may_download, own_or_received
 from orders.admin.office.exported_lists import LISTS, PERMISSION, admin_of, columns_of, title_of
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
@@ -31,8 +31,9 @@ from orders.admin.time_cell import ago
 from orders.error_messages import say_why
 from orders.models import Export
 from orders.order_page.page_context import request_actor
-from orders.people import COMMAND, STAFF, actor_of
+from orders.people import COMMAND, STAFF, actor_of, name_of
 from orders.services.office.exports import waiting_before, why_not_judge
+from orders.services.office.schedule_results import advice
 
 State = Export.State
 JUDGE = "orders.judge_export"
@@ -46,6 +47,11 @@ PersonalFilter = word_filter("personal", _("personal data"), {
 })  # fmt: skip
 
 
+def sees_all(user, permission: str) -> bool:
+    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
+    return user.has_perm(permission) and attributions_of(user) is None
+
+
 @admin.register(Export)
 class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
@@ -55,26 +61,27 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     sortable_by = []
     search_fields = ["by"]  # shows the search box; get_search_results does the search
     search_help_text = _("the whole user name of who exported")
+    linked_by = ["schedule"]
     change_form_template = "admin/orders/export.html"
     readonly_fields = [
         "what", "state_chip", "who", "rows", "personal_data", "why", "filter_link", "column_words", "judge",
+        "schedule_link",
     ]  # fmt: skip
     fields = [
         "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",
-        "judge", "judged_at", "finished_at", "expires_at", "downloads",
+        "judge", "judged_at", "finished_at", "expires_at", "downloads", "schedule_link", "slot",
     ]  # fmt: skip
 
     def heading(self, obj):
-        return f"{title_of(obj.list_name)} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
+        return f"{self.what(obj)} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
 
     def has_view_permission(self, request, obj=None):
         return super().has_view_permission(request, obj) or request.user.has_perm(PERMISSION)
 
     def get_queryset(self, request):
-        """All exports for auditors without a limit, since a filter may name orders; else the user's own."""
-        rows, user = super().get_queryset(request), request.user
-        sees_all = user.has_perm("orders.view_export") and attributions_of(user) is None
-        return rows if sees_all else rows.filter(by=request_actor(request))
+        """All for auditors; else the user's own, and those of schedules that they are a recipient of."""
+        rows = super().get_queryset(request)
+        return rows if sees_all(request.user, "orders.view_export") else own_or_received(request.user, rows)
 
     def history_view(self, request, object_id, extra_context=None):
         """Refuses before it looks for the row, which is there only for its maker and auditors."""
@@ -84,7 +91,11 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            own = obj.by == request_actor(request)
+            own, people = obj.by == request_actor(request), None
+            received = False
+            if obj.schedule:
+                people = obj.schedule.recipients.order_by("pk")
+                received = any(person.pk == request.user.pk for person in people)
             context |= {
                 "export": obj,
                 "busy": obj.state in BUSY,
@@ -92,7 +103,10 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
                 "own": own,
                 "asked": obj.state == State.ASKED,
                 "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, by=request_actor(request)),
-                "downloadable": own and bool(obj.file) and may_download(request.user, obj),
+                "received": received,
+                "downloadable": (own or received) and bool(obj.file) and may_download(request.user, obj),
+                "lacking": [name_of(person.username) for person in lacking(people, obj)] if people and obj.file else [],
+                "advice": advice(obj.error["code"]) if obj.schedule and "code" in obj.error else "",
                 "error": say_why(obj.error) if "code" in obj.error else "",
             }
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
@@ -103,7 +117,15 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("list"))
     def what(self, obj):
-        return title_of(obj.list_name)
+        return title_of(obj.list_name) or "-"
+
+    @admin.display(description=_("scheduled export"))
+    def schedule_link(self, obj):
+        """The schedule that made it, for those who may open that."""
+        if obj.schedule is None:
+            return "-"
+        url = reverse("admin:orders_scheduledexport_change", args=[obj.schedule_id])
+        return format_html('<a href="{}">{}</a>', url, obj.schedule.name)
 
     @admin.display(description=_("rows"))
     def rows(self, obj):

@@ -19,7 +19,7 @@ from orders.services.office.exports import (
     begin_export,
     claim_export,
     fail_export,
-    note_scope,
+    note_reading,
     queue_next,
     write_export,
     write_file,
@@ -38,9 +38,10 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
     try:
         with names_read_once():
             maker = maker_of(row)
-            note_scope(row, attributions_of(maker))
             found = ExportedList(row.list_name, row.query, maker)
-            done = write_export(row, found.table(row.columns, personal=row.personal), stop=stop)
+            columns = found.chosen_columns(row.columns, personal=row.personal)
+            note_reading(row, scope=attributions_of(maker), columns=columns)
+            done = write_export(row, found.table(columns, personal=row.personal), stop=stop)
     except OrderError as error:
         fail_export(row, error)
         done = False

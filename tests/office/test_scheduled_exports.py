@@ -1,0 +1,504 @@
+"""Scheduled exports: a saved view becomes a file at its times, with its owner's rights, and the recipients are told."""
+
+import datetime
+import re
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core import mail
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from integrations import tasks
+from notifications.models import Notice
+from orders.models import Export, OrderEvent, ScheduledExport
+from orders.services.office import exports
+from orders.services.office.schedules import begin_due_exports
+from tests import factories as make
+from tests.conftest import shanghai
+from tests.office.conftest import body, read_csv, read_xlsx
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+NEW = reverse("admin:orders_scheduledexport_new")
+DAY = datetime.timedelta(days=1)
+# The clock stands at Wednesday 2023-09-20 18:54:36.
+
+
+@pytest.fixture(autouse=True)
+def site(settings):
+    settings.SITE_URL = "https://desk.example.com"
+
+
+@pytest.fixture
+def owner(member):
+    """A clerk with a mail address. `owner.again()` signs them in anew after somebody else."""
+    client = member("业务人员")
+    person = client.person
+    person.email, person.display_name = "owner@example.com", "王五"
+    person.save()
+    client.again = lambda: client.force_login(person)
+    return client
+
+
+def colleague(mail="li@example.com", role="业务人员", letters=None, **facts):
+    user = make.UserFactory(email=mail, letters=letters, **facts)
+    user.groups.set(Group.objects.filter(name=role))
+    return user
+
+
+def form(owner, view=None, **more):
+    view = view or make.SavedViewFactory(owner=owner.person, query="state__exact=held", columns=["number"])
+    usual = {
+        "name": "每日挂起", "view": getattr(view, "pk", view), "weekdays": list("1234567"), "at": "08:00",
+        "format": "xlsx", "recipients": [owner.person.pk],
+    }  # fmt: skip
+    return usual | more
+
+
+def made(owner, **more):
+    """A schedule that its owner has made on the page."""
+    answer = owner.post(NEW, form(owner, **more))
+    assert answer.status_code == 302, answer.context["form"].errors
+    return ScheduledExport.objects.latest("pk")
+
+
+def of(page, row):
+    return reverse(f"admin:orders_{row._meta.model_name}_{page}", args=[row.pk])
+
+
+def read(client, row):
+    return client.get(of("change", row)).content.decode()
+
+
+def pass_time(clock, moment):
+    """The clock goes to a moment, the sweep comes by, and workers do what it has queued."""
+    clock.move_to(shanghai(moment) if isinstance(moment, str) else moment)
+    tasks.sweep()
+    work()
+
+
+def work():
+    for row in Export.objects.filter(state="waiting").order_by("pk"):
+        tasks.export(row.pk)
+    tasks.send_notices()
+
+
+def test_from_the_form_to_the_file_and_the_mail(owner, clock):
+    held = make.OrderFactory(state="held", held_because="files", enterprise_name="云帆")
+    make.OrderFactory(state="active")
+    reader = colleague()
+    row = made(owner, recipients=[owner.person.pk, reader.pk])
+    page = read(owner, row)
+    assert "下次：<b>09-21 08:00</b>" in page.replace(" <b>", "<b>")
+    pass_time(clock, "2023-09-21 07:59:59")
+    assert not Export.objects.exists()
+    pass_time(clock, "2023-09-21 08:00:10")
+    export = Export.objects.get()
+    assert (export.state, export.by, export.slot) == (
+        "done",
+        f"staff:{owner.person.username}",
+        shanghai("2023-09-21 08:00:00"),
+    )
+    [message] = mail.outbox
+    assert message.to == ["owner@example.com", "li@example.com"]
+    assert "每日挂起" in message.subject
+    assert f"https://desk.example.com{of('change', export)}" in message.body
+    assert "王五" in message.body
+    assert not message.attachments
+    owner.force_login(reader)
+    link = re.search(r"https://desk\.example\.com(\S+)", message.body)[1]
+    assert of("download", export) in owner.get(link).content.decode()
+    assert read_xlsx(body(owner.get(of("download", export)))) == [{"订单号": held.number}]
+    pass_time(clock, "2023-09-21 08:05:00")
+    assert (Export.objects.count(), len(mail.outbox)) == (1, 1)
+    pass_time(clock, "2023-09-22 08:00:00")
+    assert (Export.objects.count(), len(mail.outbox)) == (2, 2)
+
+
+def test_a_daily_file_of_numbers_and_states_is_a_view_with_two_columns(owner, clock):
+    """What BBOSS's team asks for each morning."""
+    rows = {make.OrderFactory(state=state).number: word for state, word in
+            {"active": "已开通", "failed": "失败", "trialing": "试用中"}.items()}  # fmt: skip
+    view = make.SavedViewFactory(owner=owner.person, query="", columns=["number", "state_chip"])
+    made(owner, view=view.pk, format="csv", weekdays=list("12345"))
+    pass_time(clock, "2023-09-21 08:00:00")
+    file = body(owner.get(of("download", Export.objects.get()))).read().decode()
+    found = {line["订单号"]: line["状态"] for line in read_csv(file)}
+    assert set(found) == set(rows)
+    assert list(read_csv(file)[0]) == ["订单号", "状态"]
+
+
+@pytest.mark.parametrize("weekdays, at, now, wanted", [
+    ("1234567", "00:00", "2023-09-20 23:59:59", "2023-09-21 00:00:00"),
+    ("1234567", "00:00", "2023-09-21 00:00:00", "2023-09-22 00:00:00"),
+    ("1", "08:00", "2023-09-24 23:59:59", "2023-09-25 08:00:00"),  # Sunday to Monday
+    ("7", "23:59", "2023-09-24 23:59:00", "2023-10-01 23:59:00"),
+    ("12345", "08:00", "2023-09-22 08:00:00", "2023-09-25 08:00:00"),  # over the week end
+    ("3", "18:54", "2023-09-20 18:54:36", "2023-09-27 18:54:00"),
+    ("3", "18:55", "2023-09-20 18:54:36", "2023-09-20 18:55:00"),
+    ("1234567", "08:00", "2023-12-31 09:00:00", "2024-01-01 08:00:00"),
+])  # fmt: skip
+def test_when_it_comes_next(owner, clock, weekdays, at, now, wanted):
+    clock.move_to(shanghai(now))
+    owner.again()
+    assert made(owner, weekdays=list(weekdays), at=at).next_run_at == shanghai(wanted)
+
+
+def test_a_desk_that_was_off_runs_once_and_says_so(owner, clock):
+    row = made(owner)
+    pass_time(clock, "2023-09-24 12:00:00")
+    export = Export.objects.get()
+    assert (export.slot, export.missed) == (shanghai("2023-09-21 08:00:00"), 3)
+    row.refresh_from_db()
+    assert row.next_run_at == shanghai("2023-09-25 08:00:00")
+    for page in (read(owner, row), read(owner, export)):
+        assert "其后还有 3 次因后台未运行而错过" in page
+    assert "错过: 3" in mail.outbox[0].body
+
+
+def test_the_sweep_never_begins_a_slot_twice(owner, clock):
+    made(owner)
+    clock.move_to(shanghai("2023-09-21 08:00:00"))
+    assert len(begin_due_exports(now=timezone.now())) == 1
+    assert begin_due_exports(now=timezone.now()) == []
+    ScheduledExport.objects.update(next_run_at=shanghai("2023-09-21 08:00:00"))  # as if it had been put back
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        begin_due_exports(now=timezone.now())
+
+
+def test_a_worker_that_dies_over_it_leaves_nothing_undone(owner, clock, export_dir):
+    make.OrderFactory(state="held", held_because="files")
+    made(owner)
+    clock.move_to(shanghai("2023-09-21 08:00:00"))
+    tasks.sweep()
+    assert exports.claim_export(Export.objects.get().pk, now=timezone.now())  # and then it dies
+    pass_time(clock, timezone.now() + exports.LEASE + datetime.timedelta(seconds=1))
+    export = Export.objects.get()
+    assert (export.state, export.attempts, len(mail.outbox)) == ("done", 2, 1)
+
+
+def test_its_owner_s_attributions_at_that_moment_count(owner, clock):
+    for letters in ("BJ", "SH"):
+        make.OrderFactory(state="held", held_because="files", attribution_id=letters)
+    made(owner)
+    make.limit_to(owner.person, ["BJ"])
+    pass_time(clock, "2023-09-21 08:00:00")
+    export = Export.objects.get()
+    assert (export.written, export.scope) == (1, ["BJ"])
+
+
+LOST = {
+    "deactivated": lambda row: type(row.owner).objects.filter(pk=row.owner_id).update(is_active=False),
+    "no role": lambda row: row.owner.groups.clear(),
+    "view deleted": lambda row: row.view.delete(),
+    "filter gone": lambda row: type(row.view).objects.update(query="gone=1"),
+    "value gone": lambda row: type(row.view).objects.update(query="state__exact=gone"),
+    "column gone": lambda row: type(row.view).objects.update(columns=["gone"]),
+    "list gone": lambda row: type(row.view).objects.update(list_name="gone"),
+}
+CODES = ["export_not_allowed", "export_not_allowed", "schedule_view_gone", "export_filter_unknown",
+         "export_value_unknown", "export_column_unknown", "export_list_unknown"]  # fmt: skip
+
+
+@pytest.mark.parametrize("lose, code", list(zip(LOST, CODES, strict=True)))
+def test_three_failures_switch_it_off_and_tell_its_owner(owner, member, clock, lose, code):
+    reader = colleague()
+    row = made(owner, recipients=[reader.pk])
+    LOST[lose](row)
+    for day in (21, 22, 23):
+        row.refresh_from_db()
+        assert row.off_at is None
+        pass_time(clock, f"2023-09-{day} 08:00:00")
+    row.refresh_from_db()
+    assert (row.next_run_at, row.off_at, row.off_why["code"]) == (None, timezone.now(), code)
+    assert [(export.state, export.error["code"]) for export in Export.objects.all()] == [("failed", code)] * 3
+    [message] = mail.outbox
+    assert message.to == (["li@example.com"] if lose == "deactivated" else ["owner@example.com"])
+    assert "已停用" in message.subject
+    assert "连续 3 次" in message.body
+    assert f"https://desk.example.com{of('change', row)}" in message.body
+    assert OrderEvent.objects.get(kind="schedule_gave_up").data["code"] == code
+    pass_time(clock, "2023-09-24 08:00:00")
+    assert Export.objects.count() == 3
+    page = read(member("审计员"), row)
+    assert "连续多次未生成文件" in page
+    assert read(member("审计员"), Export.objects.first()).count("文件未生成")
+
+
+def test_a_failure_shows_what_to_do_and_a_file_begins_the_count_anew(owner, clock):
+    row = made(owner)
+    view = row.view
+    type(view).objects.update(query="gone=1")
+    pass_time(clock, "2023-09-21 08:00:00")
+    pass_time(clock, "2023-09-22 08:00:00")
+    page = read(owner, row)
+    assert "列表没有筛选项 gone" in page
+    assert "去掉已失效的内容" in page
+    assert "连续 2 次失败" in owner.get(reverse("admin:orders_scheduledexport_changelist")).content.decode()
+    type(view).objects.update(query="")
+    pass_time(clock, "2023-09-23 08:00:00")
+    row.refresh_from_db()
+    assert (row.failures, row.off_at) == (0, None)
+    assert "上次未生成文件" not in read(owner, row)
+
+
+def test_switching_on_again_begins_anew(owner, clock):
+    row = made(owner)
+    ScheduledExport.objects.update(
+        next_run_at=None, off_at=timezone.now(), failures=3, off_why={"code": "export_broken"}
+    )
+    answer = owner.post(of("switch", row), {"on": "1"}, follow=True).content.decode()
+    assert "09-21 08:00" in answer
+    row.refresh_from_db()
+    assert (row.failures, row.off_at, row.off_why) == (0, None, {})
+    pass_time(clock, "2023-09-21 08:00:00")
+    assert Export.objects.get().state == "done"
+
+
+def test_switched_off_it_does_not_run(owner, clock):
+    row = made(owner)
+    owner.post(of("switch", row), {"on": "0"})
+    pass_time(clock, "2023-09-21 08:00:00")
+    assert not Export.objects.exists()
+    assert "已停用" in read(owner, row)
+    assert set(OrderEvent.objects.values_list("kind", flat=True)) >= {"schedule_saved", "schedule_switched_off"}
+
+
+def test_running_it_by_hand(owner, clock):
+    make.OrderFactory(state="held", held_because="files")
+    row = made(owner)
+    answer = owner.post(of("run", row))
+    export = Export.objects.get()
+    assert answer["Location"] == of("change", export)
+    assert (export.slot, export.schedule) == (None, row)
+    assert "正在导出" in owner.post(of("run", row), follow=True).content.decode()
+    assert Export.objects.count() == 1
+    work()
+    assert len(mail.outbox) == 1
+    assert "手动" in read(owner, row)
+    row.refresh_from_db()
+    assert row.next_run_at == shanghai("2023-09-21 08:00:00")
+
+
+def test_failures_by_hand_do_not_count(owner):
+    row = made(owner)
+    type(row.view).objects.update(query="gone=1")
+    for _ in range(4):
+        owner.post(of("run", row))
+        work()
+    row.refresh_from_db()
+    assert (row.failures, row.off_at, Export.objects.filter(state="failed").count()) == (0, None, 4)
+
+
+def test_recipients_without_the_rights_are_named_and_get_no_file(owner, clock):
+    """The file was made without a limit; a recipient of Beijing alone would see more than their own list shows."""
+    make.OrderFactory(state="held", held_because="files")
+    short = colleague("bj@example.com", letters=["BJ"], display_name="京京")
+    bare = colleague("bare@example.com", role="none", display_name="空空")
+    row = made(owner, recipients=[owner.person.pk, short.pk, bare.pk])
+    assert "权限不足以下载该文件：京京, 空空" in read(owner, row)
+    pass_time(clock, "2023-09-21 08:00:00")
+    export = Export.objects.get()
+    assert "权限不足以下载该文件：京京, 空空" in read(owner, export)
+    owner.force_login(short)
+    assert "超出您的权限" in read(owner, export)
+    assert owner.get(of("download", export)).status_code == 403
+    owner.force_login(bare)
+    assert owner.get(of("change", export)).status_code == 403
+    assert owner.get(of("download", export)).status_code == 403
+
+
+def test_a_recipient_with_the_same_limit_gets_the_file(owner, clock):
+    make.limit_to(owner.person, ["BJ"])
+    both = colleague(letters=["BJ", "SH"])
+    made(owner, recipients=[both.pk])
+    pass_time(clock, "2023-09-21 08:00:00")
+    owner.force_login(both)
+    assert owner.get(of("download", Export.objects.get())).status_code == 200
+
+
+def test_an_export_stays_its_maker_s_otherwise(owner, clock):
+    """Who is no recipient, or not any more, neither sees nor fetches it."""
+    reader, other = colleague(), colleague("other@example.com")
+    row = made(owner, recipients=[reader.pk])
+    pass_time(clock, "2023-09-21 08:00:00")
+    export = Export.objects.get()
+    owner.force_login(other)
+    assert owner.get(of("change", export)).status_code == 302
+    assert owner.get(of("download", export)).status_code == 404
+    row.recipients.clear()
+    owner.force_login(reader)
+    assert owner.get(of("download", export)).status_code == 404
+    owner.again()
+    assert owner.get(of("download", export)).status_code == 200
+    assert owner.post(of("delete", row), {"post": "yes"}).status_code == 302
+    assert owner.get(of("download", export)).status_code == 200
+    assert OrderEvent.objects.filter(kind="schedule_deleted").count() == 1
+
+
+def test_only_active_staff_are_told(owner, clock):
+    gone, plain = colleague("gone@example.com"), colleague("")
+    row = made(owner, recipients=[owner.person.pk, gone.pk, plain.pk])
+    type(gone).objects.filter(pk=gone.pk).update(is_active=False)
+    assert "没有邮箱" in read(owner, row)
+    pass_time(clock, "2023-09-21 08:00:00")
+    assert [message.to for message in mail.outbox] == [["owner@example.com"]]
+
+
+def test_nobody_else_sees_changes_or_runs_it(owner, member):
+    row = made(owner)
+    listed = reverse("admin:orders_scheduledexport_changelist")
+    for role, sees in {"业务人员": False, "工程师": False, "审计员": True, "管理员": True}.items():
+        other = member(role)
+        assert list(other.get(listed).context["cl"].result_list) == ([row] if sees else [])
+        assert other.get(of("change", row)).status_code == (200 if sees else 302)
+        assert "run-form" not in other.get(of("change", row), follow=True).content.decode()
+        for page in ("edit", "switch", "run"):
+            assert other.post(of(page, row), {"on": "0"}).status_code == 404
+        assert other.post(of("delete", row), {"post": "yes"}).status_code == 403
+    assert list(member("审计员", letters=["BJ"]).get(listed).context["cl"].result_list) == []
+    row.refresh_from_db()
+    assert row.off_at is None
+
+
+def test_who_may_not_export_any_more_acts_no_more(owner):
+    row = made(owner)
+    owner.person.groups.clear()
+    for page in ("edit", "switch", "run"):
+        assert owner.post(of(page, row), {"on": "0"}).status_code == 403
+    assert owner.get(NEW).status_code == 403
+
+
+def test_changing_it_keeps_a_slot_that_is_due(owner, clock):
+    row = made(owner)
+    clock.move_to(shanghai("2023-09-21 08:00:20"))  # and the sweep has not come by yet
+    answer = owner.post(of("edit", row), form(owner, view=row.view.pk, name="另一个名字"))
+    assert answer.status_code == 302
+    row.refresh_from_db()
+    assert (row.name, row.next_run_at) == ("另一个名字", shanghai("2023-09-21 08:00:00"))
+    owner.post(of("edit", row), form(owner, view=row.view.pk, at="09:30", weekdays=["5"]))
+    row.refresh_from_db()
+    assert row.next_run_at == shanghai("2023-09-22 09:30:00")
+    assert 'value="09:30"' in owner.get(of("edit", row)).content.decode()
+
+
+def test_a_look_at_what_would_happen_changes_nothing(owner):
+    make.OrderFactory(state="held", held_because="files")
+    short = colleague("", letters=["BJ"], display_name="京京")
+    answer = owner.post(NEW, form(owner, preview="1", weekdays=["1", "5"], recipients=[short.pk])).content.decode()
+    assert "<b>09-22 08:00</b>" in answer
+    assert "<b>09-25 08:00</b>" in answer
+    assert "1 行" in answer
+    assert "权限不足以下载该文件：京京" in answer
+    assert "没有邮箱，不会收到通知：京京" in answer
+    assert not ScheduledExport.objects.exists()
+
+
+@pytest.mark.parametrize("wrong", [
+    {"name": ""}, {"name": "长" * 5000}, {"name": "\0"}, {"view": "99999999999999999999999"}, {"view": "\0"},
+    {"weekdays": []}, {"weekdays": ["8"]}, {"weekdays": "x"}, {"at": ""}, {"at": "25:00"}, {"at": "\0"},
+    {"format": "pdf"}, {"recipients": []}, {"recipients": ["99999999999999999999999"]}, {"recipients": ["\0"]},
+])  # fmt: skip
+@pytest.mark.parametrize("more", [{}, {"preview": "1"}])
+def test_a_wrong_form_comes_back_with_its_error(owner, wrong, more):
+    answer = owner.post(NEW, form(owner) | wrong | more)
+    assert answer.status_code == 200
+    assert 'class="errorlist' in answer.content.decode()
+    assert not ScheduledExport.objects.exists()
+
+
+@pytest.mark.parametrize("query", ["view=1", "view=%00", "view=99999999999999999999999", "view=" + "x" * 9000])
+def test_rubbish_in_the_address_is_no_server_error(owner, query):
+    assert owner.get(f"{NEW}?{query}").status_code == 200
+    assert owner.get(NEW.replace("new", "9" * 30) + "edit/").status_code == 404
+
+
+def test_a_view_that_is_not_one_s_own_is_not_taken(owner):
+    other = make.SavedViewFactory()
+    assert owner.post(NEW, form(owner, view=other.pk)).status_code == 200
+    assert not ScheduledExport.objects.exists()
+
+
+def test_a_view_that_does_not_work_any_more_is_told_at_once(owner):
+    view = make.SavedViewFactory(owner=owner.person, query="gone=1")
+    assert "列表没有筛选项 gone" in owner.post(NEW, form(owner, view=view.pk)).content.decode()
+
+
+def test_without_a_view_the_page_says_how_to_get_one(owner):
+    assert "还没有保存的视图" in owner.get(NEW).content.decode()
+
+
+def test_a_name_is_taken_once(owner):
+    made(owner)
+    assert "已有同名的定时导出" in owner.post(NEW, form(owner)).content.decode()
+    assert ScheduledExport.objects.count() == 1
+
+
+def test_personal_data_need_a_reason_and_the_right(owner, clock):
+    make.OrderFactory(state="held", held_because="files", oper_tel="13712345678")
+    view = make.SavedViewFactory(owner=owner.person, query="", columns=["number", "oper_tel"])
+    assert "请说明个人信息的用途" in owner.post(NEW, form(owner, view, personal="on", reason=" ")).content.decode()
+    engineer = colleague("e@example.com", role="工程师", display_name="工工")
+    row = made(owner, view=view.pk, personal="on", reason="回访", recipients=[owner.person.pk, engineer.pk])
+    assert "权限不足以下载该文件：工工" in read(owner, row)
+    pass_time(clock, "2023-09-21 08:00:00")
+    export = Export.objects.get()
+    assert (export.personal, export.reason) == (True, "回访")
+    assert read_xlsx(body(owner.get(of("download", export))))[0]["经办人电话"] == "13712345678"
+    assert "13712345678" not in mail.outbox[0].body
+    owner.person.groups.set(Group.objects.filter(name="工程师"))
+    pass_time(clock, "2023-09-22 08:00:00")
+    assert Export.objects.first().error == {"code": "export_not_personal"}
+
+
+def test_who_may_not_see_people_s_data_can_not_schedule_them(member):
+    engineer = member("工程师")
+    row = made(engineer, personal="on", reason="x")
+    assert not row.personal
+
+
+def test_a_second_person_can_not_be_waited_for(owner, settings, clock):
+    view = make.SavedViewFactory(owner=owner.person, columns=["number", "oper_tel"])
+    row = made(owner, view=view.pk, personal="on", reason="回访")
+    settings.EXPORT_SECOND_PERSON = True
+    page = owner.get(of("edit", row)).content.decode()
+    assert "定时导出不能包含个人信息" in page
+    assert 'name="personal"' not in page
+    pass_time(clock, "2023-09-21 08:00:00")
+    export = Export.objects.get()
+    assert (export.state, export.error["code"]) == ("failed", "schedule_not_personal")
+    assert not OrderEvent.objects.filter(kind="personal_data_seen").exists()
+    assert "定时导出不能包含个人信息" in read(owner, export)
+    owner.post(of("edit", row), form(owner, view=view.pk, personal="on", reason="回访"))
+    row.refresh_from_db()
+    assert not row.personal
+
+
+def test_a_full_disk_is_a_failure_of_its_slot(owner, clock, settings, tmp_path):
+    (tmp_path / "file").write_text("x")
+    settings.EXPORT_DIR = tmp_path / "file" / "exports"
+    row = made(owner)
+    pass_time(clock, "2023-09-21 08:00:00")
+    row.refresh_from_db()
+    assert row.failures == 1
+    assert "文件无法写入" in read(owner, row)
+    assert mail.outbox == []
+
+
+def test_its_owner_stops_one_and_that_is_no_failure(owner, clock):
+    row = made(owner)
+    clock.move_to(shanghai("2023-09-21 08:00:00"))
+    tasks.sweep()
+    owner.post(of("stop", Export.objects.get()))
+    work()
+    row.refresh_from_db()
+    assert (row.failures, Notice.objects.count()) == (0, 0)
+
+
+def test_the_queue_is_woken_up_with_the_slot(owner, clock):
+    made(owner)
+    OrmQ.objects.all().delete()
+    clock.move_to(shanghai("2023-09-21 08:00:00"))
+    begin_due_exports(now=timezone.now())
+    assert OrmQ.objects.count() == 1
