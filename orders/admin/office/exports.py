@@ -1,7 +1,5 @@
 """The list of exports: auditors see all, everybody else their own. A maker downloads the file from its page."""
 
-from urllib.parse import unquote_plus
-
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
@@ -22,11 +20,18 @@ from orders.admin.office.export_page import (
     answer_new_export,
     answer_stop,
 )
-from orders.admin.office.export_rights import lacking, may_download, own_or_received
+from orders.admin.office.export_rights import (
+    SEE_EXPORTS,
+    SEE_SCHEDULES,
+    lacking,
+    may_download,
+    own_or_received,
+    sees_all,
+)
 from orders.admin.office.exported_lists import LISTS, PERMISSION, admin_of, columns_of, title_of
+from orders.admin.office.filter_link import filter_link, filter_words
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import attributions_of
 from orders.admin.time_cell import ago
 from orders.error_messages import say_why
 from orders.models import Export
@@ -47,11 +52,6 @@ PersonalFilter = word_filter("personal", _("personal data"), {
 })  # fmt: skip
 
 
-def sees_all(user, permission: str) -> bool:
-    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
-    return user.has_perm(permission) and attributions_of(user) is None
-
-
 @admin.register(Export)
 class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
@@ -69,7 +69,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ]  # fmt: skip
     fields = [
         "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",
-        "judge", "judged_at", "finished_at", "expires_at", "downloads", "schedule_link", "slot",
+        "judge", "judged_at", "finished_at", "expires_at", "downloads",
     ]  # fmt: skip
 
     def heading(self, obj):
@@ -81,7 +81,17 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def get_queryset(self, request):
         """All for auditors; else the user's own, and those of schedules that they are a recipient of."""
         rows = super().get_queryset(request)
-        return rows if sees_all(request.user, "orders.view_export") else own_or_received(request.user, rows)
+        return rows if sees_all(request.user, SEE_EXPORTS) else own_or_received(request.user, rows)
+
+    def get_fields(self, request, obj=None):
+        return [*self.fields, *(["schedule_link", "slot"] if obj and obj.schedule else [])]
+
+    def get_object(self, request, object_id, from_field=None):
+        """Notes on the export whether the user may open the schedule that made it."""
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None and obj.schedule:
+            obj.schedule_open = obj.schedule.owner_id == request.user.pk or sees_all(request.user, SEE_SCHEDULES)
+        return obj
 
     def history_view(self, request, object_id, extra_context=None):
         """Refuses before it looks for the row, which is there only for its maker and auditors."""
@@ -121,11 +131,9 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("scheduled export"))
     def schedule_link(self, obj):
-        """The schedule that made it, for those who may open that."""
-        if obj.schedule is None:
-            return "-"
+        """The schedule that made it; a link for those who may open that."""
         url = reverse("admin:orders_scheduledexport_change", args=[obj.schedule_id])
-        return format_html('<a href="{}">{}</a>', url, obj.schedule.name)
+        return format_html('<a href="{}">{}</a>', url, obj.schedule) if obj.schedule_open else str(obj.schedule)
 
     @admin.display(description=_("rows"))
     def rows(self, obj):
@@ -144,18 +152,11 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):
-        return cut(masked_text(unquote_plus(obj.query)))
+        return filter_words(obj.query)
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):
-        """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
-        words = unquote_plus(obj.query)
-        if obj.list_name not in LISTS or masked_text(words) != words:
-            return self.filter_words(obj)
-        opts = admin_of(obj.list_name).opts
-        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-        title, words = _("The list as it is now"), words or _("everything")
-        return format_html('<a href="{}?{}" title="{}">{}</a>', url, obj.query, title, words)
+        return filter_link(obj.list_name, obj.query)
 
     @admin.display(description=_("columns"))
     def column_words(self, obj):

@@ -1,6 +1,5 @@
 """The page that makes or changes a scheduled export: from a view of one's own, with a look at what would happen."""
 
-import datetime
 from dataclasses import dataclass
 
 from django import forms
@@ -38,7 +37,7 @@ NAMED_SLOTS = 3
 class Preview:
     """What would happen: the next slots, the rows that there are now, and the recipients who would not get the file."""
 
-    slots: list[datetime.datetime]
+    slots: list[str]
     rows: int
     lacking: list[str]
     unreachable: list[str]
@@ -47,7 +46,7 @@ class Preview:
 class ScheduleForm(forms.Form):
     """A view, when, which format and for whom; personal data with the reason, where they may be exported so."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=40)
+    name = forms.CharField(label=gettext_lazy("name"), max_length=40)
     view = forms.ChoiceField(
         label=gettext_lazy("Saved view"),
         help_text=gettext_lazy("Your own views. Its filter and columns count as they are when it runs."),
@@ -115,7 +114,7 @@ class ScheduleForm(forms.Form):
         plan, moment, slots = self.plan(), timezone.now(), []
         for _number in range(NAMED_SLOTS):
             moment = next_slot(plan.weekdays, plan.at, after=moment)
-            slots.append(moment)
+            slots.append(f"{moment:%m-%d %H:%M}")
         file = Export(list_name=plan.view.list_name, personal=plan.personal, scope=scope_of(self.owner))
         people = get_user_model().objects.filter(pk__in=plan.recipients).order_by("pk")
         return Preview(

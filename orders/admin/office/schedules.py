@@ -1,7 +1,6 @@
 """The list of scheduled exports, and the page of one: its owner changes, runs and deletes it, auditors look."""
 
 from dataclasses import dataclass
-from urllib.parse import unquote_plus
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -13,11 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from orders.admin.cells import cut
 from orders.admin.chips import chip_of
-from orders.admin.office.export_rights import lacking
+from orders.admin.office.export_rights import SEE_SCHEDULES, lacking, sees_all
 from orders.admin.office.exported_lists import PERMISSION, title_of
-from orders.admin.office.exports import sees_all
+from orders.admin.office.filter_link import filter_link
 from orders.admin.office.schedule_form import DAYS, WORKDAYS, answer_schedule_form, scope_of
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
@@ -30,7 +28,6 @@ from orders.people import name_of
 from orders.services.office.schedule_results import advice
 from orders.services.office.schedules import delete_schedule, run_schedule, switch_schedule
 
-SEE_ALL = "orders.view_scheduledexport"
 SHOWN = 20
 
 
@@ -53,9 +50,10 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     actions = None
     change_list_template = "admin/orders/schedules.html"
     change_form_template = "admin/orders/schedule.html"
-    readonly_fields = ["state_chip", "times", "what", "filter_words", "who", "people", "personal_data", "why"]
+    delete_confirmation_template = "admin/orders/schedule_delete.html"
+    readonly_fields = ["state_chip", "times", "what", "filter_link", "who", "people", "personal_data", "why"]
     fields = [
-        "state_chip", "times", "what", "filter_words", "format", "people", "personal_data", "why", "who", "created_at",
+        "state_chip", "times", "what", "filter_link", "format", "people", "personal_data", "why", "who", "created_at",
     ]  # fmt: skip
 
     def has_module_permission(self, request):
@@ -71,7 +69,7 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def get_queryset(self, request):
         """All for auditors, as with exports; else the user's own."""
         rows = super().get_queryset(request)
-        return rows if sees_all(request.user, SEE_ALL) else rows.filter(owner=request.user)
+        return rows if sees_all(request.user, SEE_SCHEDULES) else rows.filter(owner=request.user)
 
     def history_view(self, request, object_id, extra_context=None):
         """Refuses before it looks for the row, which is there only for its owner and auditors."""
@@ -81,6 +79,10 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     def delete_model(self, request, obj):
         delete_schedule(pk=obj.pk, owner=request.user, by=request_actor(request), now=timezone.now())
+
+    def response_delete(self, request, obj_display, obj_id):
+        messages.success(request, _("The scheduled export is deleted."))
+        return redirect("admin:orders_scheduledexport_changelist")
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
@@ -128,8 +130,8 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return f"{title_of(obj.view.list_name)} · {obj.view.name}"
 
     @admin.display(description=_("filter"))
-    def filter_words(self, obj):
-        return cut(masked_text(unquote_plus(obj.view.query))) if obj.view and obj.view.query else "-"
+    def filter_link(self, obj):
+        return filter_link(obj.view.list_name, obj.view.query) if obj.view else "-"
 
     @admin.display(description=_("owner"))
     def who(self, obj):
