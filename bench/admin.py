@@ -88,6 +88,10 @@ def pages() -> dict[str, str]:
         "billing dispatches": "/admin/orders/billingdispatch/",
         "billing records": "/admin/orders/billingrecord/",
         "export of a list": "/admin/orders/export/new/orders/?state__exact=active",
+        "exports": "/admin/orders/export/",
+        "scheduled exports": "/admin/orders/scheduledexport/",
+        "new scheduled export": "/admin/orders/scheduledexport/new/",
+        "notices": "/admin/notifications/notice/",
         "approvals": "/admin/approvals/approvalrecord/",
     }
 

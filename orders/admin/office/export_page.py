@@ -125,7 +125,7 @@ def _export(
     if table is None:
         queue_export(row)
     elif _written(row, table):
-        return send_file(row)
+        return send_file(row, by=request_actor(request))
     return redirect("admin:orders_export_change", row.pk)
 
 
@@ -167,15 +167,15 @@ def answer_download(request: HttpRequest, pk: int) -> FileResponse:
     if not may_download(request.user, row):
         raise PermissionDenied
     try:
-        return send_file(row)
+        return send_file(row, by=request_actor(request))
     except FileNotFoundError as error:  # EXPORT_DIR was emptied, or is not shared
         raise Http404 from error
 
 
-def send_file(row: Export) -> FileResponse:
+def send_file(row: Export, *, by: str) -> FileResponse:
     """The file as a download, and counts it. Raises FileNotFoundError."""
     response = FileResponse(file_of(row).open("rb"), as_attachment=True, filename=file_name(row))
-    note_export_download(row)
+    note_export_download(row, by=by, now=timezone.now())
     return response
 
 

@@ -101,11 +101,11 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            own, people = obj.by == request_actor(request), None
-            received = False
+            own, received, short = obj.by == request_actor(request), False, []
             if obj.schedule:
                 people = obj.schedule.recipients.order_by("pk")
                 received = any(person.pk == request.user.pk for person in people)
+                short = lacking(people, obj) if obj.file and obj.schedule_open else []
             context |= {
                 "export": obj,
                 "busy": obj.state in BUSY,
@@ -115,7 +115,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
                 "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, by=request_actor(request)),
                 "received": received,
                 "downloadable": (own or received) and bool(obj.file) and may_download(request.user, obj),
-                "lacking": [name_of(person.username) for person in lacking(people, obj)] if people and obj.file else [],
+                "lacking": [name_of(person.username) for person in short],
                 "advice": advice(obj.error["code"]) if obj.schedule and "code" in obj.error else "",
                 "error": say_why(obj.error) if "code" in obj.error else "",
             }

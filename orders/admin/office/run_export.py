@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import glob
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def export_to(
     columns = found.usual_columns(personal=personal)
     table = found.table(columns, personal=personal)
     part = path.with_name(f".{path.name}{PART}")
+    for left in path.parent.glob(glob.escape(f".{path.name}") + f"*{PART}"):
+        left.unlink(missing_ok=True)  # by a run that was killed
     written = 0
 
     def told() -> Iterator[Sequence[Cell]]:

@@ -104,7 +104,7 @@ class ScheduleForm(forms.Form):
         return Plan(
             **given | {
                 "view": self.views[given["view"]],
-                "weekdays": "".join(sorted(given["weekdays"])),
+                "weekdays": "".join(sorted(set(given["weekdays"]))),
                 "recipients": [int(pk) for pk in given["recipients"]],
             }
         )  # fmt: skip

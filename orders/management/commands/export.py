@@ -1,5 +1,9 @@
 """`export LIST OUT.xlsx [--query ...] [--personal]`: writes a staff list to a file (contract section 5)."""
 
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,6 +14,16 @@ from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 
 EVERY = 100_000
+
+
+@contextlib.contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """Within the block SIGTERM ends the command as Ctrl-C does: what it has begun to write is removed."""
+    before = signal.signal(signal.SIGTERM, lambda *about: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Command(BaseCommand):
@@ -29,10 +43,11 @@ class Command(BaseCommand):
 
     def handle(self, *args, out, query, personal, reason, by, **options):
         try:
-            row = export_to(
-                out, list_name=options["list"], query=query, personal=personal, reason=reason, by=actor(by),
-                on_progress=self.progress,
-            )  # fmt: skip
+            with ending_cleanly():
+                row = export_to(
+                    out, list_name=options["list"], query=query, personal=personal, reason=reason, by=actor(by),
+                    on_progress=self.progress,
+                )  # fmt: skip
         except OrderError as error:
             raise CommandError(str(error)) from error
         except OSError as error:

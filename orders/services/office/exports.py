@@ -252,9 +252,11 @@ def file_of(row: Export) -> Path:
     return settings.EXPORT_DIR / row.file
 
 
-def note_export_download(row: Export) -> None:
-    """Counts a download of the file."""
+def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> None:
+    """Counts a download of the file. People's data that somebody else than its maker fetches are noted."""
     Export.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1)
+    if row.personal and row.by != by:
+        note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
 
 
 def _own(row: Export) -> QuerySet[Export]:

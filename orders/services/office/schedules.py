@@ -100,12 +100,14 @@ def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
 
 @transaction.atomic
 def _begin_slot(pk: int, slot: datetime.datetime, now: datetime.datetime) -> Export | None:
-    """Claims a slot and begins its export. None if somebody else has done so, or its owner changed it meanwhile."""
+    """Claims a slot and begins its export. None if somebody else has done so, or its owner changed it meanwhile: the
+    row is locked, and then no longer at this slot."""
     row = _rows().filter(pk=pk, next_run_at=slot).first()
     if row is None:
         return None
     later = next_slot(row.weekdays, row.at, after=now)
-    if not ScheduledExport.objects.filter(pk=pk, next_run_at=slot).update(next_run_at=later, last_run_at=now):
+    ScheduledExport.objects.filter(pk=pk).update(next_run_at=later, last_run_at=now)
+    if row.exports.filter(slot=slot).exists():  # the machine's clock was put back
         return None
     return _begin(row, now, slot=slot, missed=slots_between(row.weekdays, row.at, after=slot, until=now))
 
