@@ -86,7 +86,8 @@ first-start: $(VENV)/stamp
 	@$(PY) -m tests.first_start.run
 
 kills: $(VENV)/stamp
-	@$(PY) -m tests.run -m kills tests/processes/test_kills.py tests/processes/test_more_kills.py tests/database/test_frozen.py $(ARGS)
+	@$(PY) -m tests.run -m kills tests/processes/test_kills.py tests/processes/test_more_kills.py \
+		tests/processes/test_export_kills.py tests/processes/test_schedule_kills.py tests/database/test_frozen.py $(ARGS)
 
 versions: $(VENV)/stamp
 	@$(PY) -m tests.run -m versions tests/versions $(ARGS)

@@ -13,6 +13,7 @@ from django_q.tasks import async_task
 from integrations.bboss.rate_limit import forget_counts
 from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
+from integrations.delivery.notices import send_due_notices
 from integrations.reconciliation import Comparison, Scope
 from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
@@ -22,7 +23,9 @@ from orders.admin.office.run_export import run_export
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.notices import resume_notices
 from orders.services.office.exports import remove_old_files, resume_exports
+from orders.services.office.schedules import begin_due_exports
 from orders.services.office.search_index import index_orders
 from orders.services.office.trial_uploads import forget_uploads
 from orders.services.outbox.enqueue import wake
@@ -93,7 +96,7 @@ def sweep() -> str:
     now = timezone.now()
     parts = (
         end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release, forget_counts,
-        remind_of_pauses, resume_exports,
+        remind_of_pauses, begin_due_exports, resume_exports, resume_notices,
     )  # fmt: skip
     for part in parts:
         try:
@@ -156,3 +159,9 @@ def tidy() -> str:
 def export(pk: int) -> str:
     """Writes an export that is too long for a request. It may take minutes; another task delivers meanwhile."""
     return run_export(pk, now=timezone.now(), stop=ending.is_set)
+
+
+@unless_away
+def send_notices() -> str:
+    """Sends the notices to staff that are due."""
+    return f"{send_due_notices()} tried"

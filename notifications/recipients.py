@@ -38,10 +38,10 @@ def recipients_for(letters: str) -> list[str]:
     copies = _active_contacts(letters, Contact.Role.COPY)
     if not copies and letters in SHARED:
         copies = _active_contacts(SHARED[letters], Contact.Role.COPY)
-    return _distinct(contact.mail.strip() for contact in [*contacts_for(letters), *copies])
+    return distinct(contact.mail.strip() for contact in [*contacts_for(letters), *copies])
 
 
-def _distinct(mails: Iterable[str]) -> list[str]:
+def distinct(mails: Iterable[str]) -> list[str]:
     """Each address once, in the given order. Invalid ones are left out: one would keep the mail from all others."""
     found = {}
     for mail in filter(_is_address, mails):

@@ -2,7 +2,7 @@
 
 import datetime
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,11 +13,11 @@ from django.template.loader import get_template
 from django.utils import translation
 
 from notifications.mail_facts import MailFacts, one_line
-from notifications.models import Mail
+from notifications.models import Mail, Notice
 from notifications.recipients import recipients_for
 from notifications.sending import MailError, send
 
-__all__ = ["MailError", "MailFacts", "MailRequest", "mail_payload", "send", "write_mails"]
+__all__ = ["MailError", "MailFacts", "MailRequest", "mail_payload", "render", "send", "write_mails"]
 
 LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
 LONGEST_SUBJECT = 200
@@ -60,7 +60,7 @@ def write_mails(requests: Iterable[MailRequest], *, now: datetime.datetime) -> d
 
 
 def _write(request: MailRequest, recipients: list[str], now: datetime.datetime) -> Mail:
-    subject, body = _render(request.kind, request.facts)
+    subject, body = render(request.kind, request.facts.for_template())
     return Mail(
         dispatch_id=request.dispatch_id,
         order_id=request.order_id,
@@ -85,7 +85,7 @@ def _save(mails: list[Mail]) -> dict[int, Exception]:
     return {pk: error for mail in mails for pk, error in _save([mail]).items()}
 
 
-def mail_payload(mail: Mail) -> dict:
+def mail_payload(mail: Mail | Notice) -> dict:
     """What `send` needs, as JSON: subject, body, to (a list), message_id, from."""
     return {
         "subject": mail.subject,
@@ -96,12 +96,12 @@ def mail_payload(mail: Mail) -> dict:
     }
 
 
-def _render(kind: str, facts: MailFacts) -> tuple[str, str]:
-    """(subject, text): the first line of the template, and the rest."""
+def render(kind: str, known: Mapping) -> tuple[str, str]:
+    """(subject, text) of a template: its first line, and the rest. `known["admin_path"]` becomes a whole address."""
     with translation.override(LANGUAGE):
         template = get_template(f"notifications/{kind}.txt").template
-        known = facts.for_template()
-        known["admin_path"] = f"{settings.SITE_URL}{known['admin_path']}" if known["admin_path"] else ""
+        path = known["admin_path"]
+        known = {**known, "admin_path": f"{settings.SITE_URL}{path}" if path else ""}
         text = template.render(Context(known, autoescape=False))  # the mail is not HTML
     subject, _, body = text.strip().partition("\n")
     return one_line(subject)[:LONGEST_SUBJECT], body.strip() + "\n"

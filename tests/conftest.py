@@ -52,8 +52,10 @@ def sandbox(sandbox_server, settings):
 
 # Tests that do not depend on the database run once if both are tested: on SQLite (see tests/run.py).
 ANY_DATABASE = (
-    *("sandbox/", "partners/", "files/", "notifications/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
     "api/test_schema",
+    *("notifications/test_deadline", "notifications/test_recipients", "notifications/test_sending"),
+    "notifications/test_writing",
+    *("sandbox/", "partners/", "files/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
     *("deploy/", "first_start/", "adding/"),
     *("bboss/test_domains", "bboss/test_signature", "bboss/test_strict_json", "bboss/test_content"),
     *("admin/test_walk", "admin/test_names_with_html", "admin/test_masks", "admin/test_query_counts"),
@@ -80,6 +82,7 @@ DATABASE_FIRST = (
     ),
     *("flows/test_cases", "flows/test_leases", "flows/test_lost", "flows/test_in_flight", "flows/test_one_trigger"),
     *("flows/test_prune", "flows/test_reconcile", "flows/test_odd_texts", "flows/test_holds", "flows/test_differences"),
+    *("notifications/test_notices", "office/test_scheduled_exports"),
     *("admin/test_queue", "admin/test_lists", "test_health", "test_prepared", "test_rows"),
 )
 # These give the same on both and take long: if a PostgreSQL answers, they run only there.

@@ -7,8 +7,8 @@ import factory
 from factory.django import DjangoModelFactory
 
 from integrations.models import ApiToken, Breaker, CallCount, Heartbeat, LeaseLock
-from notifications.models import Contact
-from orders.models import Export, Pause, Reconciliation, TrialUpload
+from notifications.models import Contact, Notice
+from orders.models import Export, Pause, Reconciliation, SavedView, ScheduledExport, TrialUpload
 from project.models import User
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
@@ -130,6 +130,51 @@ class UserFactory(DjangoModelFactory):
     def letters(self, create, extracted, **kwargs):
         if extracted is not None:
             limit_to(self, extracted)
+
+
+class SavedViewFactory(DjangoModelFactory):
+    """A view of orders that are held."""
+
+    class Meta:
+        model = SavedView
+
+    owner = factory.SubFactory(UserFactory)
+    list_name = "orders"
+    name = factory.Sequence(lambda n: f"视图{n}")
+    query = "state__exact=held"
+    created_at = NOW
+
+
+class ScheduledExportFactory(DjangoModelFactory):
+    """A view of somebody else's, exported each day at eight."""
+
+    class Meta:
+        model = ScheduledExport
+
+    owner = factory.SubFactory(UserFactory)
+    view = factory.SubFactory(SavedViewFactory, owner=factory.SelfAttribute("..owner"))
+    name = factory.Sequence(lambda n: f"每日{n}")
+    weekdays = "1234567"
+    at = datetime.time(8)
+    format = "xlsx"
+    created_at = NOW
+    next_run_at = NOW + datetime.timedelta(days=1)
+
+
+class NoticeFactory(DjangoModelFactory):
+    """A notice that has been sent."""
+
+    class Meta:
+        model = Notice
+
+    kind = "notice_export_ready"
+    message_id = factory.Sequence(lambda n: f"<notice-{n}@ibs-order-desk>")
+    recipients = factory.LazyFunction(lambda: ["li@example.com"])
+    subject = "导出已生成"
+    body = "x"
+    written_at = NOW
+    state = Notice.State.SENT
+    sent_at = NOW
 
 
 class TrialUploadFactory(DjangoModelFactory):

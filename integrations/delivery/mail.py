@@ -116,15 +116,20 @@ def _letters(row: Dispatch) -> str:
 
 
 def send_mail(work: Work, until: float) -> dict:
-    """Sends a mail within the partners' total time-out. A mail that outlasts its lease would be sent twice."""
+    """Sends a mail step's mail."""
+    send_in_time(json.loads(work.payload))
+    return {"result": Attempt.Outcome.OK}
+
+
+def send_in_time(payload: dict) -> None:
+    """Sends a mail within the partners' total time-out. One that outlasts its lease would be sent twice."""
     seconds = settings.PARTNER_TIMEOUT_SECONDS
     with adapter().deadline(seconds) as call:
         try:
-            mail.send(json.loads(work.payload), connect=partial(connected, call=call))
+            mail.send(payload, connect=partial(connected, call=call))
         except mail.MailError as error:
             if call.overdue and not error.permanent:
                 raise mail.MailError(
                     f"the mail server took longer than {seconds} s", permanent=False, code="timeout"
                 ) from error
             raise
-    return {"result": Attempt.Outcome.OK}

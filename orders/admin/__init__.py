@@ -10,13 +10,14 @@ from orders.admin import (  # importing them registers the pages
     inbound,
     incident,
     mails,
+    notices,
     order,
     pause,
     reconciliation,
     reference,
     timeline,
 )
-from orders.admin.office import customer, exports, trial_uploads
+from orders.admin.office import customer, exports, schedules, trial_uploads
 
 __all__ = [
     "approvals",
@@ -30,10 +31,12 @@ __all__ = [
     "inbound",
     "incident",
     "mails",
+    "notices",
     "order",
     "pause",
     "reconciliation",
     "reference",
+    "schedules",
     "timeline",
     "trial_uploads",
 ]

@@ -5,6 +5,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
+from notifications.models import Notice
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Export, Incident, Order
 
 Words = (
@@ -16,6 +17,7 @@ Words = (
     | Difference.State
     | ApprovalRecord.Result
     | Export.State
+    | Notice.State
 )
 
 # Keyed by state. A state that two models share has the same meaning in both.
@@ -82,6 +84,7 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.OK,
             ApprovalRecord.Result.PASS,
             Export.State.DONE,
+            Notice.State.SENT,
         ],
     }.items()
     for state in states

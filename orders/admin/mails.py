@@ -107,8 +107,16 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
+class SubjectCut:
+    """A `subject_cut` column."""
+
+    @admin.display(description=_("subject"))
+    def subject_cut(self, obj):
+        return format_html('<span class="cut" title="{0}">{0}</span>', obj.subject)
+
+
 @admin.register(Mail)
-class MailAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     list_filter = [KindFilter]
     personal_columns = {"recipients": mask_mail, "body": mask_text}
@@ -142,10 +150,6 @@ class MailAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
             return None
         url = reverse("admin:orders_order_change", args=[obj.order_id]) + "?tab=mails"
         return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order.number)
-
-    @admin.display(description=_("subject"))
-    def subject_cut(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', obj.subject)
 
     @admin.display(description=_("kind"))
     def kind_word(self, obj):

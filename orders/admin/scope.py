@@ -15,8 +15,7 @@ from orders.models import AffectedOrder, Customer, Order
 def attributions_of(user) -> frozenset[str] | None:
     """The letters of the attributions that the user may see; None for all. Read once in a request."""
     if not hasattr(user, "desk_attributions"):
-        letters = user.attributions.values_list("letters", flat=True) if user.limited else None
-        user.desk_attributions = letters if letters is None else frozenset(letters)
+        user.desk_attributions = frozenset(row.letters for row in user.attributions.all()) if user.limited else None
     return user.desk_attributions
 
 

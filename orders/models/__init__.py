@@ -13,6 +13,7 @@ from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderF
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
 from orders.models.saved_view import SavedView
+from orders.models.scheduled_export import ScheduledExport
 from orders.models.timeline import Timeline
 from orders.models.trial_upload import TrialUpload
 
@@ -39,6 +40,7 @@ __all__ = [
     "Province",
     "Reconciliation",
     "SavedView",
+    "ScheduledExport",
     "SearchPiece",
     "SearchProgress",
     "ServiceType",

@@ -10,6 +10,9 @@ class Export(models.Model):
     `by` is an actor such as `staff:ACCOUNT`. `query` is the list's filter as in its address. `scope` holds the letters
     of the attributions that the maker was limited to, or null. `error` is a code with its parameters. `judged_by`
     agreed to an export of personal data, or refused it, where the site wants a second person's word.
+
+    `schedule` made it, for its `slot`, or at its owner's word if there is no slot. `missed` counts the later slots for
+    which nothing was made, since no worker ran.
     """
 
     class State(models.TextChoices):
@@ -45,6 +48,12 @@ class Export(models.Model):
     size = models.PositiveBigIntegerField(_("size in bytes"), null=True, blank=True)
     expires_at = models.DateTimeField(_("kept until"), null=True, blank=True)
     downloads = models.PositiveIntegerField(_("downloads"), default=0)
+    schedule = models.ForeignKey(  # the constraint's index begins with it
+        "orders.ScheduledExport", models.SET_NULL, null=True, blank=True, related_name="exports", db_index=False,
+        verbose_name=_("scheduled export"),
+    )  # fmt: skip
+    slot = models.DateTimeField(_("due at"), null=True, blank=True)
+    missed = models.PositiveSmallIntegerField(_("missed"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("export")
@@ -59,6 +68,7 @@ class Export(models.Model):
             models.UniqueConstraint(
                 fields=["state"], condition=models.Q(state="running"), name="one_export_is_written_at_a_time"
             ),
+            models.UniqueConstraint(fields=["schedule", "slot"], name="one_export_per_schedule_and_slot"),
         ]
         indexes = [
             models.Index(fields=["by", "-id"], name="export_by"),

@@ -19,6 +19,7 @@ READ = [
     "orders.export_list",
 ]
 ENGINE_ROOM = [
+    "notifications.view_notice",
     "orders.view_timeline",
     "integrations.view_leaselock",
     "integrations.view_callcount",
@@ -59,6 +60,7 @@ ADMINISTRATOR = [
     "orders.compensate_order",
     "orders.withdraw_order",
     "orders.view_export",
+    "orders.view_scheduledexport",
     "orders.judge_export",
     *REPAIR,
     *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
@@ -77,6 +79,7 @@ ROLES = {
         *READ,
         *ENGINE_ROOM,
         "orders.view_export",
+        "orders.view_scheduledexport",
         "project.view_user",
         "auth.view_group",
         "admin.view_logentry",

@@ -9,7 +9,7 @@ SECTIONS = [
         _("Orders"),
         ["Order", "Customer", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles"],
     ),
-    ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Dispatch", "Attempt"]),
+    ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Notice", "Dispatch", "Attempt"]),
     ("money", _("Billing and reconciliation"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),
     (
         "trace",
@@ -19,6 +19,7 @@ SECTIONS = [
             "OrderEvent",
             "LogEntry",
             "Export",
+            "ScheduledExport",
             "TrialUpload",
             "OrderDomain",
             "TrialClaim",

@@ -162,6 +162,40 @@ def test_autocomplete(unlimited):
     grows_not(unlimited, url, make.UserFactory, PAGE)
 
 
+def scheduled(owner, recipients=1):
+    """A scheduled export with recipients and a run."""
+    row = make.ScheduledExportFactory(owner=owner)
+    grow_schedule(row, recipients)
+    return row
+
+
+def grow_schedule(row, recipients=1):
+    for _ in range(recipients):
+        row.recipients.add(make.UserFactory(letters=["BJ"]))
+    make.ExportFactory(schedule=row)
+
+
+def test_a_scheduled_export_with_many_recipients_and_runs(unlimited):
+    row = scheduled(unlimited.person)
+    url = reverse("admin:orders_scheduledexport_change", args=[row.pk])
+    grows_not(unlimited, url, lambda: grow_schedule(row), PAGE)
+    grows_not(unlimited, reverse("admin:orders_scheduledexport_edit", args=[row.pk]), lambda: grow_schedule(row), PAGE)
+
+
+def test_the_form_of_a_new_schedule(unlimited):
+    def grow():
+        make.SavedViewFactory(owner=unlimited.person)
+        make.UserFactory()
+
+    grows_not(unlimited, reverse("admin:orders_scheduledexport_new"), grow, PAGE)
+
+
+def test_an_export_with_many_recipients(unlimited):
+    row = make.ExportFactory(schedule=scheduled(unlimited.person))
+    url = reverse("admin:orders_export_change", args=[row.pk])
+    grows_not(unlimited, url, lambda: grow_schedule(row.schedule), PAGE)
+
+
 def busy(order):
     """Adds more of everything that a decision about the order looks at."""
     step(order, "create_billing", "failed", position=order.dispatches.count() + 1, error_code="timeout")

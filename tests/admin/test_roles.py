@@ -19,13 +19,14 @@ EVERYBODY_SEES = {
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
     "heartbeat", "breaker", "pause", "trialupload", "customer",
 }  # fmt: skip
-ENGINE_ROOM = {"timeline", "leaselock", "callcount", "schedule", "success", "failure", "ormq"}
+ENGINE_ROOM = {"timeline", "leaselock", "callcount", "schedule", "success", "failure", "ormq", "notice"}
 ACTS = {
     #                         业务 工程 审计 管理
     "see_personal_data":     "yes no  no  yes",
     "export_list":           "yes yes yes yes",
     "judge_export":          "no  no  no  yes",
     "view_export":           "no  no  yes yes",
+    "view_scheduledexport":  "no  no  yes yes",
     "resend_order":          "yes yes no  yes",
     "compensate_order":      "no  yes no  yes",
     "withdraw_order":        "no  no  no  yes",

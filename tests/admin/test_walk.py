@@ -50,6 +50,8 @@ MODELS = {
     "integrations_breaker":     "BEAMSLF BEAMSLF -  -   -",
     "orders_pause":             "BEAMSLF BEAMSLF -  -   -",
     "orders_export":            "BEAMSLF AMS     -  -   -",
+    "orders_scheduledexport":   "BEAMSLF AMS     -  -   -",
+    "notifications_notice":     "EAMSLF  EAMS    -  -   -",
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_leaselock":   ENGINE,
     "integrations_callcount":   ENGINE,
@@ -85,6 +87,8 @@ OWN = {
     "orders_export_new": ("BEAMSLF", "refused"),
     "orders_export_download": ("", "unknown"),  # only its maker's
     "integrations_apitoken_revoke": ("MS", "refused"),
+    "orders_scheduledexport_new": ("BEAMSLF", "refused"),
+    "orders_scheduledexport_edit": ("", "unknown"),  # only its owner's
 }
 APP_LISTS = {"orders": "BEAMSLF", "approvals": "BEAMSLF", "notifications": "BEAMSLF", "integrations": "BEAMSLF",
              "auth": "AMSLF", "django_q": "EAMSLF", "admin": "AMSLF", "project": "AMSLF"}  # fmt: skip
@@ -97,7 +101,7 @@ INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEM
 ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
-    "orders_export_stop",
+    "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run", "notifications_notice_resend",
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
 
@@ -177,6 +181,7 @@ def own_addresses(found, tmp_path, settings):
         "orders_resume_partner": ["bpm"],
         "orders_export_new": ["orders"],
         "orders_export_download": [found["orders_export"].pk],
+        "orders_scheduledexport_edit": [found["orders_scheduledexport"].pk],
         "auth_user_password_change": [found["project_user"].pk],
         "integrations_apitoken_revoke": [found["integrations_apitoken"].pk],
     }

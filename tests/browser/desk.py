@@ -20,8 +20,8 @@ class Desk(Children):
 
     def __enter__(self) -> Self:
         try:
-            self._run("manage.py", "migrate", "--verbosity", "0")
-            self._run("-m", self.filling)
+            self.run("manage.py", "migrate", "--verbosity", "0")
+            self.run("-m", self.filling)
             self.url = self.start_gunicorn("web", free_port(), workers="--threads 4 --log-level error")
         except BaseException:
             self.__exit__()
@@ -43,5 +43,5 @@ class Desk(Children):
             "BPM_TASK_URL": "https://bpm.example.com/tasks/{process}?order={order}",
         }
 
-    def _run(self, *arguments: str) -> None:
+    def run(self, *arguments: str) -> None:
         subprocess.run([sys.executable, *arguments], cwd=self.root, env=self.environment, check=True)

@@ -56,7 +56,7 @@ def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
 
 def staff(name: str, role: str, person: str, *, letters: list[str] | None = None) -> User:
     """A member of staff in a role, limited to attributions if some are given."""
-    user = User.objects.create_user(name, password=PASSWORD, is_staff=True, display_name=person)
+    user = User.objects.create_user(name, f"{name}@example.com", password=PASSWORD, is_staff=True, display_name=person)
     user.groups.add(Group.objects.get(name=role))
     if letters is not None:
         make.limit_to(user, letters)
@@ -270,8 +270,29 @@ def people() -> None:
     staff("beijing", "业务人员", "李娜", letters=["BJ"])
 
 
+def schedules(now: datetime.datetime | None = None) -> None:
+    """A clerk's view that is exported by itself: the last time for a colleague who sees less, once without a file."""
+    now = now or timezone.now()
+    clerk, beijing = User.objects.get(username="clerk"), User.objects.get(username="beijing")
+    view = make.SavedViewFactory(owner=clerk, name="挂起的订单", columns=["number", "customer", "state_chip"])
+    row = make.ScheduledExportFactory(
+        owner=clerk, view=view, name="每日挂起", weekdays="12345", next_run_at=now + datetime.timedelta(hours=13),
+        last_run_at=now, created_at=now - datetime.timedelta(days=9),
+    )  # fmt: skip
+    row.recipients.set([clerk, beijing])
+    facts = {"by": "staff:clerk", "schedule": row, "query": view.query, "columns": view.columns}
+    day = datetime.timedelta(days=1)
+    make.ExportFactory(**facts, slot=now - 2 * day, created_at=now - 2 * day, state="failed", file="",
+                       error={"code": "export_disk_full", "why": "x"})  # fmt: skip
+    make.ExportFactory(**facts, slot=now - day, created_at=now - day, written=3, total=3, size=9000, missed=2,
+                       expires_at=now + 6 * day)  # fmt: skip
+    make.NoticeFactory(subject="【IBS 订单台】导出已生成：每日挂起", state="failed", sent_at=None, attempts=7,
+                       written_at=now, error_code="connection", error="mail server: no connection")  # fmt: skip
+
+
 if __name__ == "__main__":
     fill()
     doubts()
     people()
+    schedules()
     index_orders(now=timezone.now(), seconds=60)

@@ -15,6 +15,22 @@ def export_dir(settings, tmp_path):
     return settings.EXPORT_DIR
 
 
+@pytest.fixture
+def site(settings):
+    settings.SITE_URL = "https://desk.example.com"
+
+
+@pytest.fixture
+def owner(member):  # noqa: F811
+    """A clerk with a mail address. `owner.again()` signs them in anew after somebody else."""
+    client = member("业务人员")
+    person = client.person
+    person.email, person.display_name = "owner@example.com", "王五"
+    person.save()
+    client.again = lambda: client.force_login(person)
+    return client
+
+
 def read_xlsx(file):
     """The first sheet as a list of dicts by header."""
     header, *rows = openpyxl.load_workbook(file).active.iter_rows(values_only=True)

@@ -1,6 +1,8 @@
 """`export LIST OUT.xlsx`: what the page's filter shows, from a terminal (contract section 5)."""
 
 import datetime
+import os
+import signal
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -8,6 +10,7 @@ from django.urls import reverse
 
 from approvals.models import ApprovalRecord
 from orders.admin.office.exported_lists import LISTS
+from orders.management.commands.export import Command
 from orders.models import Export, OrderEvent
 from tests import factories as make
 from tests.admin.rows import of_order
@@ -89,6 +92,27 @@ def test_texts_that_name_people_are_masked_too(export, name, make_row):
     masked, opened = str(export(name)), str(export(name, "--personal"))
     assert ("13712345678" in masked, "ops@example.com" in masked) == (False, False)
     assert ("13712345678" in opened, "ops@example.com" in opened) == (True, True)
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_one(export, tmp_path):
+    left = [".out.xlsx.part", ".out.xlsx.sheet1.part", ".out.xlsx.sheet2.part"]
+    others = ["out.xlsx.part", ".out.csv.part", ".other.xlsx.part", ".outtxlsx.part"]
+    for name in left + others:
+        (tmp_path / name).write_bytes(b"x")
+    export("orders")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "out.xlsx"])
+
+
+@pytest.mark.parametrize("suffix", ["xlsx", "csv"])
+def test_one_that_is_told_to_end_leaves_nothing(tmp_path, monkeypatch, suffix):
+    make.OrderFactory()
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(Command, "progress", lambda *about: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(SystemExit) as ended:
+        call_command("export", "orders", str(tmp_path / f"out.{suffix}"))
+    assert (ended.value.code, list(tmp_path.iterdir())) == (143, [])
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert not Export.objects.exists()
 
 
 def test_each_is_noted_with_who_and_why(export):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.admin.filters import filters_in_words
+from orders.admin.office.export_rights import may_download, own_or_received
 from orders.admin.office.exported_lists import (
     LISTS,
     SEE_PERSONAL_DATA,
@@ -62,7 +63,7 @@ class ExportForm(forms.Form):
 
     def __init__(self, *args, found: ExportedList, **kwargs):
         super().__init__(*args, **kwargs)
-        self.people = [name for name, column in found.columns.items() if column.personal]
+        self.found = found
         self.fields["columns"].choices = [(name, column.label) for name, column in found.columns.items()]
         self.fields["columns"].initial = found.usual_columns(personal=False)
         if not found.user.has_perm(SEE_PERSONAL_DATA):
@@ -72,8 +73,8 @@ class ExportForm(forms.Form):
         given = super().clean()
         if given.get("personal") and not given.get("reason", "").strip():
             self.add_error("reason", _("Say what the personal data are needed for."))
-        if given.get("personal") and not set(self.people) & set(given.get("columns", [])):
-            given["columns"] = [*given.get("columns", []), *self.people]
+        if given.get("columns"):
+            given["columns"] = self.found.chosen_columns(given["columns"], personal=bool(given.get("personal")))
         return given
 
 
@@ -124,7 +125,7 @@ def _export(
     if table is None:
         queue_export(row)
     elif _written(row, table):
-        return send_file(row)
+        return send_file(row, by=request_actor(request))
     return redirect("admin:orders_export_change", row.pk)
 
 
@@ -159,32 +160,22 @@ def answer_stop(request: HttpRequest, row: Export) -> HttpResponseBase:
 
 
 def answer_download(request: HttpRequest, pk: int) -> FileResponse:
-    """Hands the file to its maker, as long as it is kept and the maker's rights are what the file was made with."""
-    row = Export.objects.filter(pk=pk, by=request_actor(request)).first()
+    """Hands the file to its maker, or a recipient of its schedule, while it is kept and if their rights cover it."""
+    row = own_or_received(request.user, Export.objects.filter(pk=pk)).first()
     if row is None or not row.file:
         raise Http404
     if not may_download(request.user, row):
         raise PermissionDenied
     try:
-        return send_file(row)
+        return send_file(row, by=request_actor(request))
     except FileNotFoundError as error:  # EXPORT_DIR was emptied, or is not shared
         raise Http404 from error
 
 
-def may_download(user, row: Export) -> bool:
-    """Whether the user may still see what the file holds: the list, personal data, the attributions."""
-    if row.list_name not in LISTS or not may_export(user, admin_of(row.list_name)):
-        return False
-    if row.personal and not user.has_perm(SEE_PERSONAL_DATA):
-        return False
-    present = attributions_of(user)
-    return present is None or (row.scope is not None and present >= set(row.scope))
-
-
-def send_file(row: Export) -> FileResponse:
+def send_file(row: Export, *, by: str) -> FileResponse:
     """The file as a download, and counts it. Raises FileNotFoundError."""
     response = FileResponse(file_of(row).open("rb"), as_attachment=True, filename=file_name(row))
-    note_export_download(row)
+    note_export_download(row, by=by, now=timezone.now())
     return response
 
 

@@ -88,6 +88,21 @@ class ExportedList:
         """What is taken if nobody chooses: what the page shows, and people's data if they are asked for."""
         return [name for name, column in self.columns.items() if column.shown or (personal and column.personal)]
 
+    def chosen_columns(self, names: Sequence[str], *, personal: bool) -> list[str]:
+        """What is taken of a choice: the usual columns if it names none, and all people's data if they are asked for
+        and it names none of theirs."""
+        people = [name for name, column in self.columns.items() if column.personal]
+        more = people if personal and not set(people).intersection(names) else []
+        return [*names, *more] if names else self.usual_columns(personal=personal)
+
+    def check(self, names: Sequence[str], *, personal: bool) -> None:
+        """Raises ExportError if a column is unknown, or personal data are not for this user."""
+        if personal and not self.user.has_perm(SEE_PERSONAL_DATA):
+            raise ExportError("export_not_personal")
+        unknown = [name for name in names if name not in self.columns]
+        if unknown or not names:
+            raise ExportError("export_column_unknown", name=", ".join(unknown) or "-", names=", ".join(self.columns))
+
     def count(self, most: int) -> int:
         """How many rows the filter shows, up to `most`."""
         return len(self.changelist.queryset.order_by().values_list("pk", flat=True)[:most])
@@ -95,13 +110,9 @@ class ExportedList:
     def table(self, names: Sequence[str], *, personal: bool) -> Table:
         """The rows under the filter, as they are when it is called, in the list's order. Only their ids are held.
 
-        Raises ExportError if a column is unknown, or personal data are not for this user.
+        Raises ExportError (see `check`).
         """
-        if personal and not self.user.has_perm(SEE_PERSONAL_DATA):
-            raise ExportError("export_not_personal")
-        unknown = [name for name in names if name not in self.columns]
-        if unknown or not names:
-            raise ExportError("export_column_unknown", name=", ".join(unknown) or "-", names=", ".join(self.columns))
+        self.check(names, personal=personal)
         columns = [self.columns[name] for name in names]
         keys = self.changelist.queryset.values_list("pk", flat=True).iterator(chunk_size=10_000)
         ids = list(keys) if isinstance(self.changelist.opts.pk, CharField) else array("q", keys)
@@ -166,7 +177,12 @@ def list_of(model: type[Model]) -> str | None:
     return next((name for name, listed in LISTS.items() if listed is model), None)
 
 
+def rights_for(model_admin: ModelAdmin) -> list[str]:
+    """The permissions that exporting the list needs: to see it, and to export lists."""
+    opts = model_admin.opts
+    return [f"{opts.app_label}.view_{opts.model_name}", PERMISSION]
+
+
 def may_export(user, model_admin: ModelAdmin) -> bool:
     """Whether the user may see the list and export lists."""
-    opts = model_admin.opts
-    return user.has_perm(f"{opts.app_label}.view_{opts.model_name}") and user.has_perm(PERMISSION)
+    return user.has_perms(rights_for(model_admin))

@@ -1,7 +1,5 @@
 """The list of exports: auditors see all, everybody else their own. A maker downloads the file from its page."""
 
-from urllib.parse import unquote_plus
-
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
@@ -21,18 +19,26 @@ from orders.admin.office.export_page import (
     answer_judgement,
     answer_new_export,
     answer_stop,
+)
+from orders.admin.office.export_rights import (
+    SEE_EXPORTS,
+    SEE_SCHEDULES,
+    lacking,
     may_download,
+    own_or_received,
+    sees_all,
 )
 from orders.admin.office.exported_lists import LISTS, PERMISSION, admin_of, columns_of, title_of
+from orders.admin.office.filter_link import filter_link, filter_words
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import attributions_of
 from orders.admin.time_cell import ago
 from orders.error_messages import say_why
 from orders.models import Export
 from orders.order_page.page_context import request_actor
-from orders.people import COMMAND, STAFF, actor_of
+from orders.people import COMMAND, STAFF, actor_of, name_of
 from orders.services.office.exports import waiting_before, why_not_judge
+from orders.services.office.schedule_results import advice
 
 State = Export.State
 JUDGE = "orders.judge_export"
@@ -55,9 +61,11 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     sortable_by = []
     search_fields = ["by"]  # shows the search box; get_search_results does the search
     search_help_text = _("the whole user name of who exported")
+    linked_by = ["schedule"]
     change_form_template = "admin/orders/export.html"
     readonly_fields = [
         "what", "state_chip", "who", "rows", "personal_data", "why", "filter_link", "column_words", "judge",
+        "schedule_link",
     ]  # fmt: skip
     fields = [
         "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",
@@ -65,16 +73,25 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ]  # fmt: skip
 
     def heading(self, obj):
-        return f"{title_of(obj.list_name)} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
+        return f"{self.what(obj)} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
 
     def has_view_permission(self, request, obj=None):
         return super().has_view_permission(request, obj) or request.user.has_perm(PERMISSION)
 
     def get_queryset(self, request):
-        """All exports for auditors without a limit, since a filter may name orders; else the user's own."""
-        rows, user = super().get_queryset(request), request.user
-        sees_all = user.has_perm("orders.view_export") and attributions_of(user) is None
-        return rows if sees_all else rows.filter(by=request_actor(request))
+        """All for auditors; else the user's own, and those of schedules that they are a recipient of."""
+        rows = super().get_queryset(request)
+        return rows if sees_all(request.user, SEE_EXPORTS) else own_or_received(request.user, rows)
+
+    def get_fields(self, request, obj=None):
+        return [*self.fields, *(["schedule_link", "slot"] if obj and obj.schedule else [])]
+
+    def get_object(self, request, object_id, from_field=None):
+        """Notes on the export whether the user may open the schedule that made it."""
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None and obj.schedule:
+            obj.schedule_open = obj.schedule.owner_id == request.user.pk or sees_all(request.user, SEE_SCHEDULES)
+        return obj
 
     def history_view(self, request, object_id, extra_context=None):
         """Refuses before it looks for the row, which is there only for its maker and auditors."""
@@ -84,7 +101,11 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            own = obj.by == request_actor(request)
+            own, received, short = obj.by == request_actor(request), False, []
+            if obj.schedule:
+                people = obj.schedule.recipients.order_by("pk")
+                received = any(person.pk == request.user.pk for person in people)
+                short = lacking(people, obj) if obj.file and obj.schedule_open else []
             context |= {
                 "export": obj,
                 "busy": obj.state in BUSY,
@@ -92,7 +113,10 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
                 "own": own,
                 "asked": obj.state == State.ASKED,
                 "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, by=request_actor(request)),
-                "downloadable": own and bool(obj.file) and may_download(request.user, obj),
+                "received": received,
+                "downloadable": (own or received) and bool(obj.file) and may_download(request.user, obj),
+                "lacking": [name_of(person.username) for person in short],
+                "advice": advice(obj.error["code"]) if obj.schedule and "code" in obj.error else "",
                 "error": say_why(obj.error) if "code" in obj.error else "",
             }
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
@@ -103,7 +127,13 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("list"))
     def what(self, obj):
-        return title_of(obj.list_name)
+        return title_of(obj.list_name) or "-"
+
+    @admin.display(description=_("scheduled export"))
+    def schedule_link(self, obj):
+        """The schedule that made it; a link for those who may open that."""
+        url = reverse("admin:orders_scheduledexport_change", args=[obj.schedule_id])
+        return format_html('<a href="{}">{}</a>', url, obj.schedule) if obj.schedule_open else str(obj.schedule)
 
     @admin.display(description=_("rows"))
     def rows(self, obj):
@@ -122,18 +152,11 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):
-        return cut(masked_text(unquote_plus(obj.query)))
+        return filter_words(obj.query)
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):
-        """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
-        words = unquote_plus(obj.query)
-        if obj.list_name not in LISTS or masked_text(words) != words:
-            return self.filter_words(obj)
-        opts = admin_of(obj.list_name).opts
-        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-        title, words = _("The list as it is now"), words or _("everything")
-        return format_html('<a href="{}?{}" title="{}">{}</a>', url, obj.query, title, words)
+        return filter_link(obj.list_name, obj.query)
 
     @admin.display(description=_("columns"))
     def column_words(self, obj):

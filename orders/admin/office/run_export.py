@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import glob
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from orders.services.office.exports import (
     begin_export,
     claim_export,
     fail_export,
-    note_scope,
+    note_reading,
     queue_next,
     write_export,
     write_file,
@@ -38,9 +39,10 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
     try:
         with names_read_once():
             maker = maker_of(row)
-            note_scope(row, attributions_of(maker))
             found = ExportedList(row.list_name, row.query, maker)
-            done = write_export(row, found.table(row.columns, personal=row.personal), stop=stop)
+            columns = found.chosen_columns(row.columns, personal=row.personal)
+            note_reading(row, scope=attributions_of(maker), columns=columns)
+            done = write_export(row, found.table(columns, personal=row.personal), stop=stop)
     except OrderError as error:
         fail_export(row, error)
         done = False
@@ -79,6 +81,8 @@ def export_to(
     columns = found.usual_columns(personal=personal)
     table = found.table(columns, personal=personal)
     part = path.with_name(f".{path.name}{PART}")
+    for left in path.parent.glob(glob.escape(f".{path.name}") + f"*{PART}"):
+        left.unlink(missing_ok=True)  # by a run that was killed
     written = 0
 
     def told() -> Iterator[Sequence[Cell]]:

@@ -1,5 +1,9 @@
 """`export LIST OUT.xlsx [--query ...] [--personal]`: writes a staff list to a file (contract section 5)."""
 
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,6 +13,16 @@ from orders.admin.office.run_export import export_to
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.management.progress import Progress
+
+
+@contextlib.contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """Within the block SIGTERM ends the command as Ctrl-C does: what it has begun to write is removed."""
+    before = signal.signal(signal.SIGTERM, lambda *about: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Command(BaseCommand):
@@ -28,7 +42,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, out, query, personal, reason, by, **options):
         try:
-            with Progress(self.stderr, "rows") as bar:
+            with ending_cleanly(), Progress(self.stderr, "rows") as bar:
                 row = export_to(
                     out, list_name=options["list"], query=query, personal=personal, reason=reason, by=actor(by),
                     on_progress=bar.reach,

@@ -21,8 +21,9 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
-from orders.models import Export
+from orders.models import Export, ScheduledExport
 from orders.services.audit import note_personal_data_seen
+from orders.services.office.schedule_results import lock_schedule, note_end
 from orders.services.office.table_files import WRITERS, Cell
 
 logger = logging.getLogger(__name__)
@@ -67,12 +68,13 @@ class LeftError(Exception):
 def begin_export(
     *, by: str, list_name: str, query: str, columns: Sequence[str], format: str, personal: bool, reason: str,
     scope: Iterable[str] | None, now: datetime.datetime, written: int | None = None,
+    schedule: ScheduledExport | None = None, slot: datetime.datetime | None = None, missed: int | None = None,
 ) -> Export:  # fmt: skip
     """Notes that somebody exports a list. The caller has judged whether they may.
 
     With EXPORT_SECOND_PERSON, personal data from a page wait for `judge_export`.
-    `written` is given by a command, whose file lies elsewhere and is complete: its export is over at once. Raises
-    NotAllowedError if personal data are asked for without a reason.
+    `written` is given by a command, whose file lies elsewhere and is complete: its export is over at once. `schedule`
+    is what begins it by itself, for a `slot`. Raises NotAllowedError if personal data are asked for without a reason.
     """
     if personal:
         check_reason(reason, "an export of personal data")
@@ -82,7 +84,8 @@ def begin_export(
     with transaction.atomic():
         row = Export.objects.create(
             by=by[:160], list_name=list_name, query=query, columns=list(columns), format=format, personal=personal,
-            reason=reason.strip(), scope=_kept_scope(scope), created_at=now, **over,
+            reason=reason.strip(), scope=_kept_scope(scope), created_at=now, schedule=schedule, slot=slot,
+            missed=missed, **over,
         )  # fmt: skip
         if row.state != State.ASKED:
             _note_personal_data(row, now)
@@ -160,9 +163,9 @@ def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
     return Export.objects.get(pk=pk) if taken else None
 
 
-def note_scope(row: Export, scope: Iterable[str] | None) -> None:
-    """Notes the attributions that the rows are read with, which may be others than when the export was asked for."""
-    _own(row).update(scope=_kept_scope(scope))
+def note_reading(row: Export, *, scope: Iterable[str] | None, columns: Sequence[str]) -> None:
+    """Notes what the rows are read with, which may not be what it was when the export was asked for."""
+    _own(row).update(scope=_kept_scope(scope), columns=list(columns))
 
 
 def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -192,7 +195,7 @@ def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    kept = _finish(row, file=name, size=size, expires_at=timezone.now() + KEPT)
+    kept = _end(row, None, state=State.DONE, file=name, size=size, expires_at=timezone.now() + KEPT)
     if not kept:
         target.unlink(missing_ok=True)
     return kept
@@ -205,9 +208,7 @@ def write_file(path: Path, table: Table, *, format: str, rows: Iterable[Sequence
 
 def fail_export(row: Export, error: OrderError) -> None:
     """Ends an export without a file. The row keeps why."""
-    _own(row).update(
-        state=State.FAILED, error={"code": error.code, **error.params}, finished_at=timezone.now(), leased_until=None
-    )
+    _end(row, error, state=State.FAILED, error={"code": error.code, **error.params})
 
 
 def resume_exports(*, now: datetime.datetime) -> None:
@@ -251,9 +252,11 @@ def file_of(row: Export) -> Path:
     return settings.EXPORT_DIR / row.file
 
 
-def note_export_download(row: Export) -> None:
-    """Counts a download of the file."""
+def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> None:
+    """Counts a download of the file. People's data that somebody else than its maker fetches are noted."""
     Export.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1)
+    if row.personal and row.by != by:
+        note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
 
 
 def _own(row: Export) -> QuerySet[Export]:
@@ -290,5 +293,13 @@ def _renew(row: Export, lease: datetime.timedelta, **progress: int) -> None:
         raise LeftError
 
 
-def _finish(row: Export, **facts) -> bool:
-    return bool(_own(row).update(state=State.DONE, finished_at=timezone.now(), leased_until=None, **facts))
+def _end(row: Export, why: OrderError | None, **facts) -> bool:
+    """Ends an export with its file, or with `why` there is none, and what follows for its schedule. False if it is over
+    already, or somebody else's by now."""
+    now = timezone.now()
+    with transaction.atomic():
+        schedule = lock_schedule(row)
+        ended = bool(_own(row).update(finished_at=now, leased_until=None, **facts))
+        if ended and schedule:
+            note_end(schedule, row, why, now=now)
+    return ended

@@ -83,7 +83,7 @@ def claim(
         hold_processes(last_order=standing.last_order, last_event=standing.last_event, now=now)
     lost = idle and look_at_lost(now=now)
     with transaction.atomic():
-        rows = _due(_not_paused(rooms, now=now), now, _kinds(lost, lost_first), standing)
+        rows = _due(not_paused(rooms, now=now), now, _kinds(lost, lost_first), standing)
         if not rows:
             return []
         fresh, again = [], []
@@ -110,7 +110,7 @@ def paused_partners(*, now: datetime.datetime) -> set[str]:
     return set(STANDING(now=now))
 
 
-def _not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
+def not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
     """The rooms of partners that are not paused. No pause begins until the claim's transaction has ended."""
     if connection.vendor == "postgresql":  # SQLite has only one writer at a time anyway
         with connection.cursor() as cursor:

@@ -25,10 +25,16 @@ def try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
         wait = max(settings.BREAKER_PROBE_SECONDS, outcome.retry_after or 0)
         row.state, row.next_try_at = Dispatch.State.RETRYING, now + datetime.timedelta(seconds=wait)
         return True
-    if left == 0:
+    wait = wait_before(len(waits) - left + 1)
+    if wait is None:
         return False
-    wait = waits[len(waits) - left]
-    wait = max(wait * random.uniform(0.9, 1.1), outcome.retry_after or 0)
+    wait = max(wait, outcome.retry_after or 0)
     row.state, row.tries_left = Dispatch.State.RETRYING, left - 1
     row.next_try_at = now + datetime.timedelta(seconds=wait)
     return True
+
+
+def wait_before(retry: int) -> float | None:
+    """The seconds to wait before the first, second, ... retry, with jitter. None if there are not so many."""
+    waits = settings.DISPATCH_RETRY_SECONDS
+    return waits[retry - 1] * random.uniform(0.9, 1.1) if retry <= len(waits) else None

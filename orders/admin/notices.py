@@ -1,0 +1,105 @@
+"""Notices to staff: what was told to whom, whether it went out, and sending one again that was given up."""
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from notifications.masks import mask_mail, mask_text
+from notifications.models import Notice
+from orders.admin.chips import StateChip
+from orders.admin.filters import day_filter
+from orders.admin.mails import SubjectCut
+from orders.admin.personal import masked_text
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import UnlimitedOnly, attributions_of
+from orders.admin.time_cell import ago
+from orders.errors import OrderError
+from orders.incident_causes import cause_of
+from orders.order_page.error_details import detail_text
+from orders.order_page.page_context import request_actor
+from orders.services.notices import resend_notice
+
+RESEND = "orders.resend_order"
+
+
+@admin.register(Notice)
+class NoticeAdmin(UnlimitedOnly, SubjectCut, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["subject_cut", "state_chip", "attempts", "next_try", "written"]
+    list_filter = ["state", day_filter("written_at", _("written at"), parameter="at")]
+    list_per_page = 50
+    sortable_by = []
+    search_fields = ["message_id__exact"]
+    search_help_text = _("the whole Message-ID")
+    change_form_template = "admin/notifications/notice.html"
+    readonly_fields = ["state_chip", "to", "cause", "what_to_do", "problem", "body_block"]
+    fields = [
+        "state_chip", "cause", "what_to_do", "problem", "attempts", "next_try_at", "sent_at", "to", "subject",
+        "body_block", "written_at", "message_id",
+    ]  # fmt: skip
+
+    def heading(self, obj):
+        return obj.subject
+
+    def may_resend(self, request) -> bool:
+        """Who may resend failed steps may resend notices, which belong to no attribution."""
+        return (
+            self.has_view_permission(request)
+            and request.user.has_perm(RESEND)
+            and attributions_of(request.user) is None
+        )
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj is not None:
+            context["resendable"] = obj.state == Notice.State.FAILED and self.may_resend(request)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    @admin.display(description=_("recipients"))
+    def to(self, obj):
+        return ", ".join(mask_mail(mail) for mail in obj.recipients) or "-"
+
+    @admin.display(description=_("cause"))
+    def cause(self, obj):
+        return cause_of(obj.error_code).what if obj.error_code else "-"
+
+    @admin.display(description=_("what to do"))
+    def what_to_do(self, obj):
+        return cause_of(obj.error_code).next if obj.error_code else "-"
+
+    @admin.display(description=_("error as logged"))
+    def problem(self, obj):
+        return masked_text(detail_text(obj.error, obj.error_params)) or "-"
+
+    @admin.display(description=_("text"))
+    def body_block(self, obj):
+        return format_html('<pre class="payload">{}</pre>', mask_text(obj.body))
+
+    @admin.display(description=_("next try"))
+    def next_try(self, obj):
+        return ago(obj.next_try_at)
+
+    @admin.display(description=_("written at"))
+    def written(self, obj):
+        return ago(obj.written_at)
+
+    # --- sending again
+
+    def get_urls(self):
+        resend = self.admin_site.admin_view(require_POST(self.resend_view))
+        return [path("<int:pk>/resend/", resend, name="notifications_notice_resend"), *super().get_urls()]
+
+    def resend_view(self, request, pk: int):
+        if not self.may_resend(request):
+            raise PermissionDenied
+        row = get_object_or_404(Notice, pk=pk)
+        try:
+            resend_notice(pk=row.pk, by=request_actor(request), now=timezone.now())
+        except OrderError as error:
+            messages.warning(request, error.words())
+        else:
+            messages.success(request, _("It is sent again."))
+        return redirect("admin:notifications_notice_change", row.pk)

@@ -1,0 +1,49 @@
+"""Who may open an export and fetch its file: its maker, and the recipients of the schedule that made it."""
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+
+from orders.admin.office.exported_lists import LISTS, SEE_PERSONAL_DATA, admin_of, rights_for
+from orders.admin.scope import attributions_of
+from orders.models import Export, ScheduledExport
+from orders.people import STAFF
+
+SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
+ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' permissions are
+
+
+def sees_all(user, permission: str) -> bool:
+    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
+    return user.has_perm(permission) and attributions_of(user) is None
+
+
+def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
+    """The exports among these that the user made, or is a recipient of."""
+    schedules = ScheduledExport.objects.filter(recipients=user)
+    return rows.filter(Q(by=f"{STAFF}:{user.get_username()}") | Q(schedule__in=schedules))
+
+
+def may_download(user, row: Export) -> bool:
+    """Whether the user may see what the file holds: the list, personal data, the attributions."""
+    return row.list_name in LISTS and user.has_perms(_rights(row)) and _covers(user, row)
+
+
+def lacking(people: QuerySet, row: Export) -> list:
+    """Those among these accounts who may not download the file. A few queries for all of them."""
+    if row.list_name not in LISTS:
+        return list(people)
+    able = people.filter(is_active=True, is_staff=True)
+    for right in _rights(row):
+        able = able.filter(pk__in=get_user_model().objects.with_perm(right, backend=ACCOUNTS))
+    fit = {person.pk for person in able.prefetch_related("attributions") if _covers(person, row)}
+    return [person for person in people if person.pk not in fit]
+
+
+def _rights(row: Export) -> list[str]:
+    return [*rights_for(admin_of(row.list_name)), *([SEE_PERSONAL_DATA] if row.personal else [])]
+
+
+def _covers(user, row: Export) -> bool:
+    """Whether the user sees all attributions that the rows were read with."""
+    present = attributions_of(user)
+    return present is None or (row.scope is not None and present >= set(row.scope))

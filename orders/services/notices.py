@@ -1,0 +1,107 @@
+"""The life of a notice to staff: written beside what it tells, sent by one worker at a time, given up or sent again.
+
+It keeps the outbox's promises with less: the row is its own attempt. A worker that died between the sending and its
+record leaves the lease to run out, and the same mail goes out again under the same Message-ID.
+"""
+
+import datetime
+import uuid
+from collections.abc import Iterable, Mapping
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django_q.tasks import async_task
+
+from notifications.models import Notice
+from notifications.notices import write_notice
+from notifications.sending import MailError
+from orders.errors import NotAllowedError
+from orders.restored_guard import read_restore_state
+from orders.services.order_state import add_event
+from orders.services.outbox.claim import not_paused
+from orders.services.outbox.outcome import WORKER_DIED
+from orders.services.outbox.retry_schedule import wait_before
+from orders.steps import Partner
+
+State = Notice.State
+TASK = "integrations.tasks.send_notices"  # a dotted path, since the core must not import integrations
+LOOKED_AT = 20
+
+
+def tell_staff(
+    people: Iterable, kind: str, /, *, facts: Mapping[str, object], path: str, now: datetime.datetime
+) -> Notice:
+    """Writes a notice to these accounts, as far as they are active, in the caller's transaction."""
+    mails = [person.email for person in people if person.is_active]
+    row = write_notice(kind=kind, mails=mails, facts=facts, path=path, now=now)
+    queue_notices()
+    return row
+
+
+def queue_notices() -> None:
+    """Wakes a worker up to send. Inside a transaction this is an INSERT of it, so it is seen exactly on commit."""
+    async_task(TASK)
+
+
+def resume_notices(*, now: datetime.datetime) -> None:
+    """Wakes a worker up if a notice is due: its turn has come again, or its task was lost. For the minute's sweep."""
+    if Notice.objects.due(now).exists():
+        queue_notices()
+
+
+def claim_notice(*, now: datetime.datetime) -> Notice | None:
+    """Takes the longest due notice for one sender. None if none is due, mail is paused, or the desk was restored."""
+    if read_restore_state().restored:
+        return None
+    lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
+    with transaction.atomic():
+        if not not_paused({Partner.MAIL: 1}, now=now):
+            return None
+        for row in Notice.objects.due(now)[:LOOKED_AT]:
+            taken = {"lease_token": uuid.uuid4(), "next_try_at": now + lease, "attempts": F("attempts") + 1}
+            if _is_used_up(row):
+                _as_seen(row).update(**_over(State.FAILED), error_code="lost", error=WORKER_DIED)
+            elif _as_seen(row).update(state=State.SENDING, **taken):
+                row.refresh_from_db()
+                return row
+    return None
+
+
+def record_notice(row: Notice, error: MailError | None, *, now: datetime.datetime) -> None:
+    """Notes how the sending of a claimed notice ended, unless its lease is somebody else's by now."""
+    ours = Notice.objects.filter(pk=row.pk, state=State.SENDING, lease_token=row.lease_token)
+    wait = wait_before(row.attempts)
+    if error is None:
+        ours.update(**_over(State.SENT), sent_at=now, error_code="", error="", error_params={})
+        return
+    why = {"error_code": error.code[:32], "error": str(error), "error_params": error.params}
+    if error.permanent or wait is None:
+        ours.update(**_over(State.FAILED), **why)
+    else:
+        again = now + datetime.timedelta(seconds=wait)
+        ours.update(state=State.RETRYING, lease_token=None, next_try_at=again, **why)
+
+
+def resend_notice(*, pk: int, by: str, now: datetime.datetime) -> None:
+    """A person has a notice that was given up sent again, with all its tries. Raises NotAllowedError otherwise."""
+    with transaction.atomic():
+        failed = Notice.objects.filter(pk=pk, state=State.FAILED)
+        if not failed.update(state=State.DUE, attempts=0, next_try_at=now):
+            raise NotAllowedError("notice_not_failed")
+        add_event(None, "notice_resent", by=by, now=now, notice=pk)
+        queue_notices()
+
+
+def _is_used_up(row: Notice) -> bool:
+    """Whether its last try was the last one, and its worker never said how that ended."""
+    return row.state == State.SENDING and wait_before(row.attempts) is None
+
+
+def _as_seen(row: Notice) -> QuerySet[Notice]:
+    """The row, if nobody has taken it meanwhile."""
+    return Notice.objects.filter(pk=row.pk, state=row.state, next_try_at=row.next_try_at)
+
+
+def _over(state: str) -> dict:
+    return {"state": state, "next_try_at": None, "lease_token": None}

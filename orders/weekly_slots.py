@@ -1,0 +1,22 @@
+"""Slots of a week: the moments, by weekday and time of day in Asia/Shanghai, at which something is to be done. Pure."""
+
+import datetime
+
+from orders.local_time import SHANGHAI
+
+DAY = datetime.timedelta(days=1)
+
+
+def next_slot(weekdays: str, at: datetime.time, *, after: datetime.datetime) -> datetime.datetime:
+    """The first slot after a moment. `weekdays` are ISO numbers, such as `135`; at least one."""
+    first = after.astimezone(SHANGHAI).date()
+    slots = (datetime.datetime.combine(first + ahead * DAY, at, SHANGHAI) for ahead in range(8))
+    return next(slot for slot in slots if slot > after and str(slot.isoweekday()) in weekdays)
+
+
+def slots_between(weekdays: str, at: datetime.time, *, after: datetime.datetime, until: datetime.datetime) -> int:
+    """How many slots lie after one moment, up to and with another."""
+    number, slot = 0, next_slot(weekdays, at, after=after)
+    while slot <= until:
+        number, slot = number + 1, next_slot(weekdays, at, after=slot)
+    return number

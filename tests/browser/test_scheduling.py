@@ -1,0 +1,78 @@
+"""A clerk has a view exported by itself: from the form over a look at what would happen to a run by hand."""
+
+import pytest
+
+from tests.browser.browsing import overflow
+from tests.browser.test_access import findings
+from tests.browser.test_exporting import fetched
+
+LIST = "/admin/orders/scheduledexport/"
+WORK = """
+import django
+django.setup()
+from integrations import tasks
+from orders.models import Export
+for row in Export.objects.filter(state="waiting"):
+    tasks.export(row.pk)
+tasks.send_notices()
+"""
+
+
+def test_a_clerk_schedules_a_view_and_runs_it_by_hand(visit, desk, tmp_path):
+    page = visit("clerk")
+    page.goto(LIST)
+    page.get_by_role("link", name="新建定时导出").click()
+    page.fill("#id_name", "周一早报")
+    for day in ("周二", "周三", "周四", "周五"):
+        page.get_by_label(day, exact=True).uncheck()
+    page.fill("#id_at", "07:30")
+    page.get_by_role("button", name="预览").click()
+    assert "07:30" in page.locator(".will").inner_text()
+    assert page.get_by_label("周一", exact=True).is_checked()
+    page.get_by_role("button", name="保存").click()
+    page.wait_for_url("**/change/")
+    assert "07:30" in page.locator(".lead").inner_text()
+    page.get_by_role("button", name="立即运行").click()
+    page.wait_for_url("**/orders/export/*/change/")
+    desk.run("-c", WORK)
+    page.reload()
+    rows = fetched(page, page.get_by_role("link", name="下载", exact=True).click, tmp_path)
+    assert rows[0] == ("订单号", "客户", "状态")
+    page.get_by_role("link", name="周一早报").click()
+    page.wait_for_url("**/scheduledexport/*/change/")
+    assert "手动" in page.locator("table.rows").inner_text()
+    page.get_by_role("button", name="停用").click()
+    page.get_by_role("button", name="启用").wait_for()
+    page.get_by_role("link", name="删除", exact=True).click()
+    page.get_by_role("button", name="删除").click()
+    page.wait_for_url(f"**{LIST}")
+    assert "周一早报" not in page.locator("#result_list").inner_text()
+
+
+def test_a_notice_that_was_given_up_is_sent_again(visit):
+    page = visit("engineer")
+    page.goto("/admin/notifications/notice/?state__exact=failed")
+    page.locator("#result_list tbody a").first.click()
+    page.get_by_role("button", name="重新发送").click()
+    page.locator(".messagelist", has_text="已重新发送").wait_for()
+
+
+@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@pytest.mark.parametrize("address", ["", "new/", "1/change/", "1/edit/", "1/delete/"])
+def test_the_pages_can_be_read_by_everybody(visit, size, scheme, address):
+    page = visit("clerk", size=size, scheme=scheme)
+    page.goto(LIST + address)
+    if address == "1/edit/":
+        page.get_by_role("button", name="预览").click()
+        page.locator(".will").wait_for()
+    assert (page.faults, overflow(page)) == ([], 0)
+    assert findings(page) == []
+
+
+@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@pytest.mark.parametrize("address", ["/admin/notifications/notice/", "/admin/notifications/notice/1/change/"])
+def test_the_notices_can_be_read_by_everybody(visit, size, scheme, address):
+    page = visit("keeper", size=size, scheme=scheme)
+    page.goto(address)
+    assert (page.faults, overflow(page)) == ([], 0)
+    assert findings(page) == []

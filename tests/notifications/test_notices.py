@@ -1,0 +1,250 @@
+"""Notices to staff: written with what they tell, sent once under one Message-ID, and shown if they were given up."""
+
+import datetime
+
+import pytest
+from django.core import mail
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from integrations import tasks
+from integrations.delivery import notices as delivery
+from notifications.models import Notice
+from notifications.sending import MailError
+from orders.models import OrderEvent, Timeline
+from orders.services.notices import claim_notice, record_notice, resume_notices, tell_staff
+from tests import factories as make
+from tests.admin.conftest import member  # noqa: F401  a fixture
+from tests.flows.test_mail import smtp  # noqa: F401  a fixture: an SMTP server in this process
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+LEASE_OVER = datetime.timedelta(seconds=61)
+
+
+@pytest.fixture(autouse=True)
+def site(settings):
+    settings.SITE_URL = "https://desk.example.com"
+    settings.DISPATCH_RETRY_SECONDS = [10, 100]
+    settings.DISPATCH_LEASE_SECONDS = 60
+
+
+def tell(*mails, **facts):
+    people = [make.UserFactory(email=one) for one in mails or ["li@example.com"]]
+    facts = {"name": "日报", "owner": "王五", "rows": "3", "missed": "", "until": "2023-09-27 08:00"} | facts
+    return tell_staff(people, "notice_export_ready", facts=facts, path="/admin/x/", now=timezone.now())
+
+
+def state(row):
+    row.refresh_from_db()
+    return row.state
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """`broken(error, ...)`: the next sendings end so; then they are good."""
+
+    def fail(*errors):
+        left = list(errors)
+        real = delivery.send_in_time
+
+        def send(payload):
+            if left:
+                raise left.pop(0)
+            real(payload)
+
+        monkeypatch.setattr(delivery, "send_in_time", send)
+
+    return fail
+
+
+def later(code="connection"):
+    return MailError("no connection", permanent=False, code=code)
+
+
+def test_it_goes_out_once_to_all(smtp):  # noqa: F811
+    row = tell("li@example.com", "LI@example.com", "zhao@example.com", "no address", "")
+    assert OrmQ.objects.count() == 1
+    assert tasks.send_notices() == "1 tried"
+    assert tasks.send_notices() == "0 tried"
+    [(recipients, message)] = smtp.got
+    assert recipients == ["li@example.com", "zhao@example.com"]
+    assert message["Subject"].strip() == "【IBS 订单台】导出已生成：日报"
+    assert message["Message-ID"] == row.message_id
+    assert "https://desk.example.com/admin/x/" in message.get_content()
+    assert (state(row), row.attempts, row.sent_at, row.next_try_at) == ("sent", 1, timezone.now(), None)
+
+
+def test_a_name_can_not_begin_a_line_of_its_own():
+    row = tell(name="日报\nBcc: victim@example.com\r\n\r\n更多")
+    assert "\n" not in row.subject
+    assert "\nBcc" not in row.body
+
+
+def test_it_is_written_with_what_it_tells():
+    with transaction.atomic():
+        tell()
+        transaction.set_rollback(True)
+    assert (Notice.objects.count(), OrmQ.objects.count()) == (0, 0)
+
+
+def test_retries_follow_the_outbox_s_schedule_under_one_message_id(smtp, clock, settings):  # noqa: F811
+    settings.DISPATCH_RETRY_SECONDS = [10, 100]
+    smtp.answers = ["451 later", "451 later"]
+    row = tell()
+    tasks.send_notices()
+    assert (state(row), row.error_code) == ("retrying", "smtp_451")
+    clock.shift(8)
+    assert tasks.send_notices() == "0 tried"
+    clock.shift(4)
+    tasks.send_notices()
+    clock.shift(80)
+    assert tasks.send_notices() == "0 tried"
+    clock.shift(40)
+    tasks.send_notices()
+    assert (state(row), row.attempts, row.error) == ("sent", 3, "")
+    assert [message["Message-ID"] for _, message in smtp.got] == [row.message_id]
+
+
+def test_when_the_tries_are_used_up_it_is_given_up_and_can_be_resent(member, broken, clock):  # noqa: F811
+    broken(later(), later(), later())
+    row = tell()
+    for _ in range(4):
+        tasks.send_notices()
+        clock.shift(200)
+    assert (state(row), row.attempts, row.next_try_at, mail.outbox) == ("failed", 3, None, [])
+    engineer = member("工程师")
+    listed = engineer.get(reverse("admin:notifications_notice_changelist") + "?state__exact=failed")
+    assert list(listed.context["cl"].result_list) == [row]
+    page = reverse("admin:notifications_notice_change", args=[row.pk])
+    shown = engineer.get(page).content.decode()
+    assert "邮件未发出，系统不再自动重试" in shown
+    assert "连不上邮件服务器" in shown
+    assert "li@example.com" not in shown
+    resend = reverse("admin:notifications_notice_resend", args=[row.pk])
+    assert "已重新发送" in engineer.post(resend, follow=True).content.decode()
+    assert (state(row), OrderEvent.objects.get(kind="notice_resent").data) == ("due", {"notice": row.pk})
+    tasks.send_notices()
+    assert (state(row), [message.extra_headers["Message-ID"] for message in mail.outbox]) == ("sent", [row.message_id])
+    assert "未做任何操作" in engineer.post(resend, follow=True).content.decode()
+    assert "resend-form" not in engineer.get(page).content.decode()
+
+
+@pytest.mark.parametrize("role, letters, status", [
+    ("业务人员", None, 403), ("审计员", None, 403), ("工程师", ["BJ"], 403), ("管理员", None, 302),
+])  # fmt: skip
+def test_who_may_resend(member, role, letters, status):  # noqa: F811
+    row = make.NoticeFactory(state="failed", sent_at=None)
+    address = reverse("admin:notifications_notice_resend", args=[row.pk])
+    client = member(role, letters=letters)
+    assert client.post(address).status_code == status
+    assert client.get(address).status_code == 405
+    assert state(row) == ("due" if status == 302 else "failed")
+
+
+def test_a_refusal_for_good_is_given_up_at_once(smtp, clock):  # noqa: F811
+    smtp.answers = ["554 never"]
+    row = tell()
+    tasks.send_notices()
+    assert (state(row), row.error_code) == ("failed", "smtp_554")
+    clock.shift(10**6)
+    assert tasks.send_notices() == "0 tried"
+
+
+def test_nobody_to_tell_is_shown_and_not_lost():
+    row = tell("no address")
+    tasks.send_notices()
+    assert (state(row), row.error_code) == ("failed", "no_recipients")
+
+
+def test_a_fault_of_ours_stops_no_other_notice(broken, caplog):
+    broken(ZeroDivisionError())
+    first, second = tell(), tell("zhao@example.com")
+    tasks.send_notices()
+    assert (state(first), first.error_code, state(second)) == ("retrying", "internal", "sent")
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_worker_that_died_after_sending_leads_to_the_same_message_id(clock):
+    """At most a second mail of the same Message-ID: a mail program shows it once."""
+    row = tell()
+    claimed = claim_notice(now=timezone.now())
+    delivery._send(claimed)  # and then it dies, before it could say so
+    assert tasks.send_notices() == "0 tried"  # its lease has not run out
+    clock.shift(LEASE_OVER)
+    assert tasks.send_notices() == "1 tried"
+    assert [message.extra_headers["Message-ID"] for message in mail.outbox] == [row.message_id] * 2
+    assert (state(row), row.attempts) == ("sent", 2)
+
+
+def test_who_was_only_slow_changes_nothing_any_more(clock):
+    row = tell()
+    slow = claim_notice(now=timezone.now())
+    clock.shift(LEASE_OVER)
+    tasks.send_notices()
+    record_notice(slow, later(), now=timezone.now())
+    assert (state(row), row.error) == ("sent", "")
+
+
+def test_one_that_kills_its_workers_is_given_up(clock):
+    row = tell()
+    for _ in range(3):
+        assert claim_notice(now=timezone.now())
+        clock.shift(LEASE_OVER)
+    assert tasks.send_notices() == "0 tried"
+    assert (state(row), row.error_code) == ("failed", "lost")
+
+
+def test_a_pause_of_mail_holds_it_back():
+    pause = make.PauseFactory(partner="mail", resumed_at=None)
+    row = tell()
+    assert (tasks.send_notices(), state(row), row.attempts) == ("0 tried", "due", 0)
+    pause.resumed_at = timezone.now()
+    pause.save()
+    assert tasks.send_notices() == "1 tried"
+
+
+def test_an_open_breaker_holds_it_back():
+    breaker = make.BreakerFactory(partner="mail", opened_at=timezone.now())
+    tell()
+    assert tasks.send_notices() == "0 tried"
+    breaker.delete()
+    assert tasks.send_notices() == "1 tried"
+
+
+def test_a_restored_desk_tells_nobody():
+    tell()
+    Timeline.objects.create(begun_at=timezone.now(), restored_at=timezone.now())
+    assert tasks.send_notices() == "0 tried"
+
+
+def test_the_sweep_finds_one_whose_task_was_lost(broken, clock):
+    broken(later())
+    tell()
+    OrmQ.objects.all().delete()
+    resume_notices(now=timezone.now())
+    assert OrmQ.objects.count() == 1
+    tasks.send_notices()
+    OrmQ.objects.all().delete()
+    resume_notices(now=timezone.now())
+    assert OrmQ.objects.count() == 0
+    clock.shift(12)
+    tasks.sweep()
+    assert OrmQ.objects.count() == 1
+
+
+def test_a_worker_that_has_to_end_begins_none(monkeypatch):
+    tell()
+    delivery.ending.set()
+    try:
+        assert tasks.send_notices() == "0 tried"
+    finally:
+        delivery.ending.clear()
+
+
+def test_a_run_does_not_last(monkeypatch):
+    """A worker that stops waits for its tasks, but not for long; what is left goes out with the next run."""
+    monkeypatch.setattr(delivery, "BEGIN_FOR", 0.0)
+    tell()
+    assert tasks.send_notices() == "0 tried"

@@ -1,0 +1,151 @@
+"""The pages of scheduled exports: made from one's own view, looked at beforehand, changed, switched; by their owner."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.models import Export, OrderEvent, ScheduledExport
+from tests import factories as make
+from tests.conftest import shanghai
+from tests.office.scheduling import NEW, colleague, form, made, of, pass_time, read
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
+# The clock stands at Wednesday 2023-09-20 18:54:36.
+
+
+@pytest.mark.parametrize("weekdays, at, now, wanted", [
+    ("1234567", "00:00", "2023-09-20 23:59:59", "2023-09-21 00:00:00"),
+    ("1234567", "00:00", "2023-09-21 00:00:00", "2023-09-22 00:00:00"),
+    ("1", "08:00", "2023-09-24 23:59:59", "2023-09-25 08:00:00"),  # Sunday to Monday
+    ("7", "23:59", "2023-09-24 23:59:00", "2023-10-01 23:59:00"),
+    ("12345", "08:00", "2023-09-22 08:00:00", "2023-09-25 08:00:00"),  # over the week end
+    ("3", "18:54", "2023-09-20 18:54:36", "2023-09-27 18:54:00"),
+    ("3", "18:55", "2023-09-20 18:54:36", "2023-09-20 18:55:00"),
+    ("1234567", "08:00", "2023-12-31 09:00:00", "2024-01-01 08:00:00"),
+])  # fmt: skip
+def test_when_it_comes_next(owner, clock, weekdays, at, now, wanted):
+    clock.move_to(shanghai(now))
+    owner.again()
+    assert made(owner, weekdays=list(weekdays), at=at).next_run_at == shanghai(wanted)
+
+
+def test_switching_on_again_begins_anew(owner, clock):
+    row = made(owner)
+    ScheduledExport.objects.update(
+        next_run_at=None, off_at=timezone.now(), failures=3, off_why={"code": "export_broken"}
+    )
+    answer = owner.post(of("switch", row), {"on": "1"}, follow=True).content.decode()
+    assert "09-21 08:00" in answer
+    row.refresh_from_db()
+    assert (row.failures, row.off_at, row.off_why) == (0, None, {})
+    pass_time(clock, "2023-09-21 08:00:00")
+    assert Export.objects.get().state == "done"
+
+
+def test_switched_off_it_does_not_run(owner, clock):
+    row = made(owner)
+    owner.post(of("switch", row), {"on": "0"})
+    pass_time(clock, "2023-09-21 08:00:00")
+    assert not Export.objects.exists()
+    assert "已停用" in read(owner, row)
+    assert set(OrderEvent.objects.values_list("kind", flat=True)) >= {"schedule_saved", "schedule_switched_off"}
+
+
+def test_nobody_else_sees_changes_or_runs_it(owner, member):
+    row = made(owner)
+    listed = reverse("admin:orders_scheduledexport_changelist")
+    for role, sees in {"业务人员": False, "工程师": False, "审计员": True, "管理员": True}.items():
+        other = member(role)
+        assert list(other.get(listed).context["cl"].result_list) == ([row] if sees else [])
+        assert other.get(of("change", row)).status_code == (200 if sees else 302)
+        assert "run-form" not in other.get(of("change", row), follow=True).content.decode()
+        for page in ("edit", "switch", "run"):
+            assert other.post(of(page, row), {"on": "0"}).status_code == 404
+        assert other.post(of("delete", row), {"post": "yes"}).status_code == 403
+    assert list(member("审计员", letters=["BJ"]).get(listed).context["cl"].result_list) == []
+    row.refresh_from_db()
+    assert row.off_at is None
+
+
+def test_who_may_not_export_any_more_acts_no_more(owner):
+    row = made(owner)
+    owner.person.groups.clear()
+    for page in ("edit", "switch", "run"):
+        assert owner.post(of(page, row), {"on": "0"}).status_code == 403
+    assert owner.get(NEW).status_code == 403
+
+
+def test_changing_it_keeps_a_slot_that_is_due(owner, clock):
+    row = made(owner)
+    clock.move_to(shanghai("2023-09-21 08:00:20"))  # and the sweep has not come by yet
+    answer = owner.post(of("edit", row), form(owner, view=row.view.pk, name="另一个名字"))
+    assert answer.status_code == 302
+    row.refresh_from_db()
+    assert (row.name, row.next_run_at) == ("另一个名字", shanghai("2023-09-21 08:00:00"))
+    owner.post(of("edit", row), form(owner, view=row.view.pk, at="09:30", weekdays=["5"]))
+    row.refresh_from_db()
+    assert row.next_run_at == shanghai("2023-09-22 09:30:00")
+    assert 'value="09:30"' in owner.get(of("edit", row)).content.decode()
+
+
+def test_a_look_at_what_would_happen_changes_nothing(owner):
+    make.OrderFactory(state="held", held_because="files")
+    short = colleague("", letters=["BJ"], display_name="京京")
+    answer = owner.post(NEW, form(owner, preview="1", weekdays=["1", "5"], recipients=[short.pk])).content.decode()
+    assert "<b>09-22 08:00 · 09-25 08:00 · 09-29 08:00</b>" in answer
+    assert "1 行" in answer
+    assert "权限不足以下载该文件：京京" in answer
+    assert "没有邮箱，不会收到通知：京京" in answer
+    assert not ScheduledExport.objects.exists()
+
+
+@pytest.mark.parametrize("wrong", [
+    {"name": ""}, {"name": "长" * 5000}, {"name": "\0"}, {"view": "99999999999999999999999"}, {"view": "\0"},
+    {"weekdays": []}, {"weekdays": ["8"]}, {"weekdays": "x"}, {"at": ""}, {"at": "25:00"}, {"at": "\0"},
+    {"format": "pdf"}, {"recipients": []}, {"recipients": ["99999999999999999999999"]}, {"recipients": ["\0"]},
+])  # fmt: skip
+@pytest.mark.parametrize("more", [{}, {"preview": "1"}])
+def test_a_wrong_form_comes_back_with_its_error(owner, wrong, more):
+    answer = owner.post(NEW, form(owner) | wrong | more)
+    assert answer.status_code == 200
+    assert 'class="errorlist' in answer.content.decode()
+    assert not ScheduledExport.objects.exists()
+
+
+@pytest.mark.parametrize("value", ["abc", "9" * 30, "%00", "-1", ""])
+def test_a_wrong_number_of_a_schedule_in_the_list_s_address(owner, value):
+    answer = owner.get(f"{reverse('admin:orders_export_changelist')}?schedule={value}", follow=True)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("query", ["view=1", "view=%00", "view=99999999999999999999999", "view=" + "x" * 9000])
+def test_rubbish_in_the_address_is_no_server_error(owner, query):
+    assert owner.get(f"{NEW}?{query}").status_code == 200
+    assert owner.get(NEW.replace("new", "9" * 30) + "edit/").status_code == 404
+
+
+def test_a_view_that_is_not_one_s_own_is_not_taken(owner):
+    other = make.SavedViewFactory()
+    assert owner.post(NEW, form(owner, view=other.pk)).status_code == 200
+    assert not ScheduledExport.objects.exists()
+
+
+def test_a_view_that_does_not_work_any_more_is_told_at_once(owner):
+    view = make.SavedViewFactory(owner=owner.person, query="gone=1")
+    assert "列表没有筛选项 gone" in owner.post(NEW, form(owner, view=view.pk)).content.decode()
+
+
+def test_without_a_view_the_page_says_how_to_get_one(owner):
+    assert "还没有保存的视图" in owner.get(NEW).content.decode()
+
+
+def test_a_name_is_taken_once(owner):
+    made(owner)
+    assert "已有同名的定时导出" in owner.post(NEW, form(owner)).content.decode()
+    assert ScheduledExport.objects.count() == 1
+
+
+def test_who_may_not_see_people_s_data_can_not_schedule_them(member):
+    engineer = member("工程师")
+    row = made(engineer, personal="on", reason="x")
+    assert not row.personal
