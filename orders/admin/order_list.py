@@ -1,5 +1,7 @@
 """The list of orders. Filters are kept in the address, and every search and filter has its index."""
 
+import datetime
+import functools
 from collections.abc import Iterable
 
 from django.contrib import admin
@@ -30,6 +32,7 @@ from orders.incident_causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders
+from orders.queries.in_state import is_in_state_since
 from orders.queries.paused_work import waits_for_paused
 from orders.queries.stuck import is_stuck
 
@@ -68,6 +71,11 @@ NeedsFilter = word_filter("needs", _("needs"), {
 })  # fmt: skip
 
 
+def is_in_state_for(days: int) -> Q:
+    """Orders that have been in their present state for so many days."""
+    return is_in_state_since(timezone.now() - datetime.timedelta(days=days))
+
+
 class StuckFilter(WordFilter):
     """Orders with a step on this channel that failed or is being retried."""
 
@@ -80,6 +88,13 @@ class StuckFilter(WordFilter):
             return super().queryset(request, queryset)
         steps = Dispatch.objects.current().filter(state__in=STOPPED, channel=channel)
         return queryset.filter(pk__in=steps.values("order_id"))
+
+
+InStateFilter = word_filter("in_state", _("in this state for"), {
+    f"{days}d": (label, functools.partial(is_in_state_for, days)) for days, label in {
+        1: _("A day or more"), 3: _("3 days or more"), 7: _("7 days or more"), 30: _("30 days or more"),
+    }.items()
+})  # fmt: skip
 
 
 class OrderCustomerFilter(CustomerFilter):
@@ -156,10 +171,10 @@ class OrderList:
         "received",
     ]  # fmt: skip
     list_filter = [
-        NeedsFilter, "state", "held_because", StuckFilter, "kind", "first", ("attribution", OwnAttributions),
+        NeedsFilter, "state", InStateFilter, "held_because", StuckFilter, "kind", "first", ("attribution", OwnAttributions),
         ("service_type", ServicesInWords), StartFilter,
-        day_filter("received_at", _("received"), parameter="received"), IncidentFilter,
-        OrderCustomerFilter,
+        day_filter("received_at", _("received"), parameter="received"),
+        day_filter("biz_end", _("end day"), parameter="end", choices=AHEAD), IncidentFilter, OrderCustomerFilter,
     ]  # fmt: skip
     export_fields = ["enterprise_id", "trial_number", "product_id", "data_flow", "biz_end", "bpm_process", "live_at"]
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}

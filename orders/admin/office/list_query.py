@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlencode
 from django.contrib.admin.filters import (
     BooleanFieldListFilter,
     ChoicesFieldListFilter,
-    DateFieldListFilter,
     RelatedFieldListFilter,
     SimpleListFilter,
 )
@@ -26,6 +25,7 @@ MOST_PAIRS = 50
 MOST_NAMED = 40  # values that an error names
 LONGEST_NAMED = 80
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
+DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 REFUSED = (IncorrectLookupParameters, ValidationError)
 
 
@@ -129,7 +129,7 @@ def _check_value(found: ChangeList, one: Condition) -> None:
 def _no_such_value(found: ChangeList, one: Condition) -> ExportError:
     spec = _spec_of(found, one)
     values = (_values_of(spec, one.name) if spec else None) or []
-    days = ["YYYY-MM-DD"] if isinstance(spec, DayFilter | DateFieldListFilter) else []
+    days = DAYS if isinstance(spec, DayFilter) else []
     words = _some([*(value for value in values if value != one.value), *days])
     return ExportError("export_value_unknown", name=_cut(one.given), value=_cut(one.value), values=words)
 
