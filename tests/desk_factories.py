@@ -7,7 +7,7 @@ from factory.django import DjangoModelFactory
 
 from integrations.models import Breaker, CallCount, Heartbeat, LeaseLock
 from notifications.models import Contact
-from orders.models import Export, Pause, Reconciliation, TrialUpload
+from orders.models import Export, Pause, Reconciliation, SavedView, TrialUpload
 from project.models import User
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
@@ -59,6 +59,19 @@ class ExportFactory(DjangoModelFactory):
     format = "xlsx"
     state = Export.State.DONE
     file = factory.Sequence(lambda n: f"export-{n}.xlsx")
+
+
+class SavedViewFactory(DjangoModelFactory):
+    """A view of the orders' list that somebody keeps for themselves."""
+
+    class Meta:
+        model = SavedView
+
+    owner = factory.SubFactory("tests.desk_factories.UserFactory")
+    list_name = "orders"
+    name = factory.Sequence(lambda n: f"视图{n}")
+    query = "state__exact=failed"
+    created_at = NOW
 
 
 class LeaseLockFactory(DjangoModelFactory):

@@ -36,6 +36,7 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     LeaseLockFactory,
     PauseFactory,
     ReconciliationFactory,
+    SavedViewFactory,
     TrialUploadFactory,
     UserFactory,
     limit_to,

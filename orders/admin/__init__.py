@@ -16,7 +16,7 @@ from orders.admin import (  # importing them registers the pages
     reference,
     timeline,
 )
-from orders.admin.office import customer, exports, trial_uploads
+from orders.admin.office import customer, exports, saved_views, trial_uploads
 
 __all__ = [
     "approvals",
@@ -34,6 +34,7 @@ __all__ = [
     "pause",
     "reconciliation",
     "reference",
+    "saved_views",
     "timeline",
     "trial_uploads",
 ]

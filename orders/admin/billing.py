@@ -30,7 +30,12 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
     list_display = [
         "domain", "state_chip", "customer", "order_link", "info_type", "product_id", "create_time", "cancel_time",
     ]  # fmt: skip
-    list_filter = ["state", "info_type", day_filter("create_time", _("createTime"), parameter="created"), CustomerFilter]
+    list_filter = [
+        "state",
+        "info_type",
+        day_filter("create_time", _("createTime"), parameter="created"),
+        CustomerFilter,
+    ]
     list_select_related = ["order"]
     list_per_page = 50
     search_domain = "domain_key"

@@ -36,7 +36,8 @@ PLAIN = {
     "usage_asked": ("orders_trialusage", "asked_at", ""),
 }
 # PostgreSQL's own, also in place of a plain one of the same name. Most are for searches by a word's beginning (LIKE
-# 'x%'); unique and db_index columns get such an index from Django. In the others empty values stand where SQLite has them.
+# 'x%'); unique and db_index columns get such an index from Django. In the others empty values stand where SQLite has
+# them.
 ON_POSTGRESQL = {
     "order_state_since": ("orders_order", "state_since DESC NULLS LAST, id DESC", ""),
     "order_product_like": ("orders_order", "product_id varchar_pattern_ops", ""),

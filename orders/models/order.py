@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _
 class Order(models.Model):
     """One order from BBOSS: a trial, a change of a trial, or an activation.
 
-    Only `orders.services` writes `state`, `state_since`, `held_because`, `decision` and `undo_since`. `plans` counts how often the
-    order was planned. A dispatch knows the plan to which it belongs.
+    Only `orders.services` writes `state`, `state_since`, `held_because`, `decision` and `undo_since`. `plans` counts
+    how often the order was planned. A dispatch knows the plan to which it belongs.
     """
 
     class Kind(models.TextChoices):

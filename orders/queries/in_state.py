@@ -1,6 +1,7 @@
 """Since when orders are in their states. Orders that got theirs before the desk noted it are told by their events."""
 
 import datetime
+import functools
 from collections.abc import Collection
 
 from django.db.models import Exists, Max, OuterRef, Q
@@ -17,10 +18,15 @@ def is_in_state_since(moment: datetime.datetime) -> Q:
     return noted | unnoted & ~Exists(later)
 
 
-def tell_since(orders: Collection[Order]) -> None:
-    """Sets `since` of each order. One query, and only if one of them was not noted."""
+def prepare_since(orders: Collection[Order]) -> None:
+    """Lets `since_of` tell the moment of each order: one query for all, and only if somebody asks for one not noted."""
     unnoted = [order.pk for order in orders if order.state_since is None]
     moves = OrderEvent.objects.filter(order__in=unnoted, kind=MOVE).order_by().values_list("order").annotate(Max("at"))
-    last = dict(moves) if unnoted else {}
+    last = functools.cache(lambda: dict(moves))
     for order in orders:
-        order.since = order.state_since or last.get(order.pk, order.received_at)
+        order.last_moves = last
+
+
+def since_of(order: Order) -> datetime.datetime:
+    """Since when the order is in its state."""
+    return order.state_since or order.last_moves().get(order.pk, order.received_at)

@@ -37,12 +37,13 @@ WORDS = {
     "AcceptedCall": _("No request has been accepted yet."),
     "LogEntry": _("Nobody has changed accounts, contacts or settings yet."),
     "Export": _("No list has been exported yet. Each export leaves a row here."),
+    "SavedView": _("No view yet. Filter a list, then save it as a view there."),
     "LeaseLock": _("No worker has taken a lease lock yet."),
     "CallCount": _("Nobody has called lately."),
     "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),
     "Success": _("No task has run yet."),
 }
-OF_ALL = {"Export", "Heartbeat", "Breaker", "Pause", "LeaseLock", "CallCount", "FailedLogin"}
+OF_ALL = {"Export", "SavedView", "Heartbeat", "Breaker", "Pause", "LeaseLock", "CallCount", "FailedLogin"}
 """Lists that show the same rows to users limited to attributions."""
 OTHERS = _("Nothing of your attributions is here.")
 HIDDEN = _("This belongs to no attribution; only those who see all attributions see it.")

@@ -139,7 +139,7 @@ def _without_wrong(request: HttpRequest, response: HttpResponse) -> HttpResponse
 
 
 def _names(names) -> str:
-    return ", ".join(name[:LONGEST_NAME].replace("\0", "") for name in names[:MOST_NAMES])
+    return ", ".join(name[:LONGEST_NAME].replace("\0", "\ufffd") for name in names[:MOST_NAMES])
 
 
 def _list_under(request: HttpRequest, query: QueryDict) -> HttpResponseRedirect:

@@ -32,9 +32,7 @@ class NamedOrder:
         if not self.params.get(ORDER_VAR):
             return super().get_ordering_field_columns()
         places = {column: place for place, column in enumerate(self.list_display)}
-        return {
-            places[column]: "desc" if sign else "asc" for sign, column in self._sorted_by() if column in places
-        }
+        return {places[column]: "desc" if sign else "asc" for sign, column in self._sorted_by() if column in places}
 
     def get_query_string(self, new_params=None, remove=None):
         """Names the columns of the order: headings give their places."""

@@ -88,7 +88,8 @@ def test_a_wrong_range_is_left_out_with_a_line_that_says_what_is_right(admin_cli
     assert [row.number for row in answer.context["cl"].result_list] == ["kept"]
     [line] = map(str, get_messages(answer.wsgi_request))
     assert "2026-11-01..2026-11-25" in line
-    assert "\0" not in line and len(line) < 200
+    assert "\0" not in line
+    assert len(line) < 200
 
 
 def test_a_reversed_range_says_so(admin_client):
@@ -159,7 +160,7 @@ def test_an_export_takes_a_range(tmp_path, admin_client):
         received(f"2026-11-0{day}")
     call_command("export", "orders", str(tmp_path / "o.csv"), "--query", "received=2026-11-02..")
     text = (tmp_path / "o.csv").read_text(encoding="utf-8")
-    assert "2026-11-01" not in text and "2026-11-02" in text and "2026-11-03" in text
+    assert [day for day in (1, 2, 3) if f"2026-11-0{day}" in text] == [2, 3]
     assert Export.objects.get().query == "received=2026-11-02.."
     page = admin_client.get("/admin/orders/export/new/orders/", {"received": "2026-11-02.."})
     assert page.context["count"] == 2

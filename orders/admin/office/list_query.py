@@ -3,6 +3,8 @@
 `state=held` and `attribution=BJ` name a filter as people say it; the address's own names (`state__exact`) do too.
 """
 
+import copy
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
@@ -24,6 +26,7 @@ from orders.errors import ExportError
 MOST_PAIRS = 50
 MOST_NAMED = 40  # values that an error names
 LONGEST_NAMED = 80
+COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 REFUSED = (IncorrectLookupParameters, ValidationError)
@@ -44,11 +47,23 @@ def read_query(model_admin: ModelAdmin, query: str) -> list[Condition]:
     accepted = {*own.values(), *ALWAYS, *_linked_by(model_admin)}
     found = []
     for given, value in _pairs(query):
+        if given in (COLUMNS, VIEW):
+            continue
         name = own.get(given, given)
         if name not in accepted and not any(name.startswith(f"{path}__") for path in own):
             raise ExportError("export_filter_unknown", name=_cut(given), names=", ".join([*own, *ALWAYS]))
         found.append(Condition(given, name, value))
     return found
+
+
+def columns_in(query: str) -> list[str]:
+    """The columns that an address names."""
+    return names_in(",".join(value for name, value in _pairs(query) if name == COLUMNS))
+
+
+def names_in(text: str) -> list[str]:
+    """The names in the value of `columns`, each once."""
+    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
 def address_query(conditions: Sequence[Condition]) -> str:
@@ -97,6 +112,18 @@ def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
 def _linked_by(model_admin: ModelAdmin) -> Sequence[str]:
     """Names that only links to the list have."""
     return getattr(model_admin, "linked_by", ())
+
+
+def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
+    """The list under this filter with its `queryset`, without reading any row. Raises ExportError."""
+    unread = copy.copy(model_admin)
+    unread.get_changelist = lambda request, **more: _unread(model_admin.get_changelist(request, **more))
+    return changelist_for(unread, conditions, user)
+
+
+@functools.cache
+def _unread(found: type[ChangeList]) -> type[ChangeList]:
+    return type(found.__name__, (found,), {"get_results": lambda self, request: None})
 
 
 def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
