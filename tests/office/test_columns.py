@@ -23,7 +23,7 @@ HOUR = datetime.timedelta(hours=1)
 def headings(client, url=ORDERS, **query):
     answer = client.get(url, query)
     assert answer.status_code == 200, answer
-    return answer.content.decode().split('<tbody')[0].count('scope="col"'), answer
+    return answer.content.decode().split("<tbody")[0].count('scope="col"'), answer
 
 
 def shown(client, **query):
@@ -136,7 +136,9 @@ def test_an_order_means_the_same_whichever_columns_are_shown(admin_client):
         assert [row.number for row in rows] == ["3", "2", "1"], query
 
 
-@pytest.mark.parametrize("order", ["content", "-oper_tel", "nosuch", "9" * 5000, "-", "1.2.-", "received.-number", "\0"])
+@pytest.mark.parametrize(
+    "order", ["content", "-oper_tel", "nosuch", "9" * 5000, "-", "1.2.-", "received.-number", "\0"]
+)
 def test_an_order_of_nonsense_is_no_error(admin_client, order):
     make.OrderFactory()
     assert admin_client.get(ORDERS, {"o": order}).status_code == 200

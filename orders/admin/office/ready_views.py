@@ -19,7 +19,7 @@ class ReadyView:
 
 READY = {
     "orders": [
-        ReadyView("needs", _("Needs somebody"), "needs=somebody"),
+        ReadyView("needs", _("To be dealt with"), "needs=somebody"),
         ReadyView(
             "approval", _("Awaiting approval for 3 days"), f"in_state=3d&state__exact={Order.State.AWAITING_APPROVAL}"
         ),

@@ -80,7 +80,9 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=gettext_lazy("columns"))
     def column_words(self, obj):
         columns = columns_of(admin_of(obj.list_name))
-        return _(", ").join(columns[one].label if one in columns else one for one in obj.columns) or _("The usual ones")
+        return _(", ").join(columns[one].label if one in columns else one for one in tab_of(obj).columns) or _(
+            "The usual ones"
+        )
 
     @admin.display(description=gettext_lazy("owner"))
     def whose(self, obj):
