@@ -276,7 +276,7 @@ class OrderList:
         """Empty moments come first: they lie before all noted ones."""
         return ago(since_of(order))
 
-    @admin.display(description=_("attempts"), ordering=MOST_ATTEMPTS, empty_value="")
+    @admin.display(description=_("number of attempts"), ordering=MOST_ATTEMPTS, empty_value="")
     def attempts(self, order):
         return order.tried
 

@@ -80,7 +80,7 @@ def test_what_is_gone_is_left_out_with_a_line(admin_client, columns, kept, told)
 @pytest.mark.parametrize("columns", ["", ",,,", " "])
 def test_nothing_chosen_are_the_usual_ones(admin_client, columns):
     answer = admin_client.get(ORDERS, {"columns": columns}, follow=True)
-    assert [one for one in answer.context["cl"].list_display] == list(admin_of("orders").list_display)
+    assert list(answer.context["cl"].list_display) == list(admin_of("orders").list_display)
 
 
 @pytest.mark.parametrize("name", LISTS)

@@ -84,13 +84,13 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             "The usual ones"
         )
 
-    @admin.display(description=gettext_lazy("owner"))
+    @admin.display(description=gettext_lazy("whose view"))
     def whose(self, obj):
         return name_of(obj.owner.get_username())
 
-    @admin.display(description=gettext_lazy("shared with"), empty_value="-")
+    @admin.display(description=gettext_lazy("shared with"))
     def shared_with(self, obj):
-        return obj.role and obj.role.name
+        return obj.role.name if obj.role else "-"
 
     @admin.display(description=gettext_lazy("saved at"))
     def saved(self, obj):
