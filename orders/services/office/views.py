@@ -44,7 +44,7 @@ def change_view(*, view: SavedView, query: str, columns: Sequence[str], by: str,
     _check_size(query, columns)
     view.query, view.columns = query, list(columns)
     with transaction.atomic():
-        _save(view, "query", "columns")
+        _keep(view, "query", "columns")
         _note("view_changed", view, by=by, now=now)
     return view
 
@@ -54,7 +54,7 @@ def rename_view(*, view: SavedView, name: str, by: str, now: datetime.datetime) 
     view.name = _good_name(name)
     with transaction.atomic():
         with _unique(view.name):
-            _save(view, "name")
+            _keep(view, "name")
         _note("view_renamed", view, by=by, now=now)
     return view
 
@@ -65,7 +65,7 @@ def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.da
         raise NotAllowedError("view_not_your_role")
     view.role = role
     with transaction.atomic():
-        _save(view, "role")
+        _keep(view, "role")
         _note("view_shared" if role else "view_unshared", view, by=by, now=now, role=role.name if role else "")
     return view
 
@@ -102,7 +102,7 @@ def _unique(name: str) -> Iterator[None]:
         raise NotAllowedError("view_exists", name=name) from error
 
 
-def _save(view: SavedView, *names: str) -> None:
+def _keep(view: SavedView, *names: str) -> None:
     """Saves these fields, unless the view was deleted meanwhile."""
     values = {name: getattr(view, name) for name in names}
     if not SavedView.objects.filter(pk=view.pk).update(**values):
