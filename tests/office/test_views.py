@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
 from django.core.cache import cache
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -463,3 +463,30 @@ def test_a_view_of_a_service_has_a_limit():
 
 def test_the_menu_leads_to_my_views(member):
     assert reverse("admin:orders_savedview_changelist") in member(BUSINESS).get("/admin/").content.decode()
+
+
+def test_a_view_that_takes_too_long_has_no_count(member, monkeypatch):
+    staff = member(BUSINESS)
+    slow = make.SavedViewFactory(owner=staff.person)
+    quick = make.SavedViewFactory(owner=staff.person, query="state__exact=held")
+    unread = view_tabs.unread_list
+
+    def ended(model_admin, conditions, user):
+        if conditions[0].value == "failed":
+            raise OperationalError("canceling statement due to statement timeout")
+        return unread(model_admin, conditions, user)
+
+    monkeypatch.setattr(view_tabs, "unread_list", ended)
+    counts = staff.get(f"{VIEWS}counts/orders/").json()
+    assert (counts[str(slow.pk)], counts[str(quick.pk)]) == ("", "0")
+    monkeypatch.setattr(view_tabs, "SECONDS_OF_ALL", -1)
+    cache.clear()
+    assert staff.get(f"{VIEWS}counts/orders/").json() == {}
+
+
+def test_counting_writes_nothing(member):
+    """On SQLite a transaction would keep orders waiting."""
+    staff = member(BUSINESS)
+    with CaptureQueriesContext(connection) as captured:
+        staff.get(f"{VIEWS}counts/orders/")
+    assert [query["sql"] for query in captured if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))] == []
