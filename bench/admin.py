@@ -5,11 +5,13 @@ busy machine is busy for both. What counts is the ratio of the medians, at most 
 """
 
 import argparse
+import datetime
 import time
 from collections import defaultdict
 from statistics import median
 
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
@@ -66,6 +68,13 @@ def pages() -> dict[str, str]:
         "filter: attribution and kind": f"{LIST}?attribution__letters__exact={order.attribution_id}&kind__exact=trial",
         "filter: received in 30 days": f"{LIST}?received=30d",
         "filter: held or failed": f"{LIST}?needs=somebody",
+        "filter: range of days": f"{LIST}?received={_days_of(order)}",
+        "filter: 3 days in its state": f"{LIST}?in_state=3d&state__exact=active",
+        "sort: in this state since": f"{LIST}?o=since&columns=number,state_chip,since",
+        "sort: attempts": f"{LIST}?o=-attempts&columns=number,attempts,next_try",
+        "sort: next try": f"{LIST}?o=next_try&columns=number,attempts,next_try",
+        "counts of the views": "/admin/orders/savedview/counts/orders/",
+        "views": "/admin/orders/savedview/",
         "search: whole number": f"{LIST}?q={order.number}",
         "search: beginning of a number": f"{LIST}?q={_beginning('number', order.number)}",
         "search: trial number": f"{LIST}?q={order.trial_number}",
@@ -100,6 +109,12 @@ def pages() -> dict[str, str]:
         "read API: order": f"/api/orders/{order.number}/",
         "read API: customer's billing": f"/api/customers/{order.enterprise_id}/billing/",
     }
+
+
+def _days_of(order: Order) -> str:
+    """The week that ends on the day when the order came."""
+    day = timezone.localdate(order.received_at)
+    return f"{day - datetime.timedelta(days=6)}..{day}"
 
 
 def _beginning(field: str, text: str) -> str:
@@ -137,7 +152,8 @@ def sign_in(way) -> tuple[Client, dict[str, str]]:
 
 
 def ask(client: Client, url: str) -> float:
-    """Milliseconds of one request."""
+    """Milliseconds of one request, with nothing that an earlier one has kept."""
+    cache.clear()
     began = time.perf_counter()
     answer = client.get(url)
     spent = (time.perf_counter() - began) * 1000

@@ -39,7 +39,7 @@ ORDERS = """
 INSERT INTO orders_order (id, number, kind, state, held_because, decision, undo_to, withdrawal_idh, trial_number, first,
   enterprise_id, enterprise_name, cp_id, user_id, oper_user, oper_tel, oper_mail, prod_type, product_id, billing_method,
   data_flow, info_security, info_security_table, busi_info, biz_start, bpm_process, content, content_hash, trans_idh,
-  received_at, planned_at, attribution_id, service_type_id, plans, in_effect, proceeded, given)
+  received_at, planned_at, state_since, attribution_id, service_type_id, plans, in_effect, proceeded, given)
 SELECT id, number, kind, state, CASE WHEN state = 'held' THEN 'files' ELSE '' END, '', '', '',
   CASE WHEN kind = 'trial' THEN '' ELSE '100T' || lpad((id / 3)::text, 9, '0') END, id %% 2 = 0,
   '100A' || lpad((id / 10)::text, 14, '0'),
@@ -47,7 +47,7 @@ SELECT id, number, kind, state, CASE WHEN state = 'held' THEN 'files' ELSE '' EN
     || (ARRAY['云帆','启明','南粤','湖畔','天府','光谷'])[1 + (id / 10) %% 6] || (id / 10) || '网络科技有限公司',
   '80171614', '1458', '张三', '13700000000', 'zs@example.com', '1', '61' || lpad(id::text, 9, '0'), '1', '100',
   '', '', '',
-  day + (id %% 20)::int, '', jsonb_build_object('OrderNum', number), md5(id::text), md5(id::text), at, at,
+  day + (id %% 20)::int, '', jsonb_build_object('OrderNum', number), md5(id::text), md5(id::text), at, at, at,
   letters, (1 + id %% 4)::text, 1, kind = 'change', false, '[]'
 FROM facts"""
 DOMAINS = """

@@ -13,6 +13,7 @@ from django.utils.translation import override
 
 from orders.entry_messages import ENTRY_WORDS, say_differences
 from orders.models import Dispatch, Incident, Order
+from orders.view_messages import VIEW_WORDS
 
 
 @dataclass(frozen=True)
@@ -347,7 +348,7 @@ MESSAGES = {
     "name_bad_label": Message(words=_("has a label that is no valid internationalized name")),
     "name_long_label": Message(words=_("has a label longer than 63 characters")),
     "name_letters": Message(words=_("may only hold letters, digits and hyphens, no hyphen at an end of a label")),
-    **{code: Message(words=words) for code, words in ENTRY_WORDS.items()},
+    **{code: Message(words=words) for code, words in (ENTRY_WORDS | VIEW_WORDS).items()},
 }
 AT_ONCE = "at once"  # in place of a start's day
 LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}

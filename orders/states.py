@@ -84,12 +84,15 @@ def may_move(kind: str, old: str, new: str) -> bool:
     return new in MOVES[kind].get(old, set())
 
 
-def set_state(order: Order, new: str) -> str:
-    """Gives an order a state. Returns its former state, which may be the same. Raises ForbiddenMoveError."""
+def set_state(order: Order, new: str, *, at: datetime.datetime | None) -> str:
+    """Gives an order a state, and since when. Returns its former state, which may be the same.
+
+    Whoever saves the state saves `state_since` with it. Raises ForbiddenMoveError.
+    """
     old = order.state
     if new != old:
         _check(may_move(order.kind, old, new), order, f"go from {old} to {new}")
-        order.state = new
+        order.state, order.state_since = new, at
     return old
 
 

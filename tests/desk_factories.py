@@ -133,7 +133,7 @@ class UserFactory(DjangoModelFactory):
 
 
 class SavedViewFactory(DjangoModelFactory):
-    """A view of orders that are held."""
+    """A view of the orders' list that somebody keeps for themselves."""
 
     class Meta:
         model = SavedView

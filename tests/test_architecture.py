@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "approvals": {"approvals"},
     "notifications": {"notifications"},
 }
-STATUS = {"state", "held_because", "decision", "undo_since"}
+STATUS = {"state", "state_since", "held_because", "decision", "undo_since"}
 WRITERS = ("orders/services/", "orders/states.py", "orders/db/", "orders/migrations/")
 BULK_WRITERS = {"update_rows", "insert_rows"}
 PLAIN_THINGS = {"settings", "context", "hidden", "known", "found"}

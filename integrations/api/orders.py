@@ -18,7 +18,7 @@ from integrations.api.answers import CURSOR, LIMIT, BadParameterError, check_nam
 from integrations.api.authentication import Reader
 from integrations.database_deadline import is_away
 from notifications.masks import mask_mail, mask_name, mask_phone
-from orders.admin.office.list_query import filter_titles, read_query, rows_under
+from orders.admin.office.list_query import filter_titles, read_query, unread_list
 from orders.admin.order_list import mark_words
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.scope import limit, sees
@@ -72,7 +72,7 @@ def _filtered(request: Request) -> QuerySet[Order]:
         query.pop(name, None)
     model_admin = admin.site.get_model_admin(Order)
     try:
-        return rows_under(model_admin, read_query(model_admin, query.urlencode()), request.user)
+        return unread_list(model_admin, read_query(model_admin, query.urlencode()), request.user).queryset
     except ExportError as error:
         said = str(error)
         if error.code == "export_filter_unknown":

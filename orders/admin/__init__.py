@@ -17,7 +17,7 @@ from orders.admin import (  # importing them registers the pages
     reference,
     timeline,
 )
-from orders.admin.office import customer, exports, schedules, trial_uploads
+from orders.admin.office import customer, exports, saved_views, schedules, trial_uploads
 
 __all__ = [
     "approvals",
@@ -36,6 +36,7 @@ __all__ = [
     "pause",
     "reconciliation",
     "reference",
+    "saved_views",
     "schedules",
     "timeline",
     "trial_uploads",

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from orders.admin.chips import chip
+from orders.admin.filters import day_filter
 from orders.admin.personal import PersonalData, invitation, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
@@ -49,7 +50,7 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     ordering = ["-pk"]
     list_display = ["time", "order_link", "result_chip", "node_cut", "who", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]
-    list_filter = [NodeFilter, "result", OperatorFilter, ("time", admin.DateFieldListFilter), "source", "finished"]
+    list_filter = [NodeFilter, "result", OperatorFilter, day_filter("time", _("decided at")), "source", "finished"]
     personal_columns = {"opinion": masked_text}
     list_select_related = ["order"]
     list_per_page = 50

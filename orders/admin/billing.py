@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.change_list import FactsChangeList
 from orders.admin.chips import StateChip
-from orders.admin.filters import CustomerFilter
+from orders.admin.filters import CustomerFilter, day_filter
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, customer_anchor, order_anchor
@@ -30,7 +30,12 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
     list_display = [
         "domain", "state_chip", "customer", "order_link", "info_type", "product_id", "create_time", "cancel_time",
     ]  # fmt: skip
-    list_filter = ["state", "info_type", CustomerFilter]
+    list_filter = [
+        "state",
+        "info_type",
+        day_filter("create_time", _("createTime"), parameter="created"),
+        CustomerFilter,
+    ]
     list_select_related = ["order"]
     list_per_page = 50
     search_domain = "domain_key"
@@ -76,6 +81,7 @@ class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "trial__attribution"
     search_path = "trial"
     list_display = ["asked_at", "trial_link", "data_flow", "product_id", "enterprise_id"]
+    list_filter = [day_filter("asked_at", _("asked at"), parameter="asked")]
     list_select_related = ["trial"]
     list_per_page = 50
     sortable_by = []

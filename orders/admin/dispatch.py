@@ -163,7 +163,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     sortable_by = []
     ordering = ["-pk"]
     list_display = ["step_name", "order_link", "outcome_chip", "number", "what", "http_status", "began", "took_time"]
-    list_filter = ["outcome"]
+    list_filter = ["outcome", day_filter("started_at", _("started at"), parameter="started")]
     linked_by = ["dispatch"]
     personal_columns = {"error": masked_text}
     list_select_related = ["dispatch__order"]

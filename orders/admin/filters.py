@@ -1,12 +1,14 @@
 """Filters of the desk's lists. Their values are words and days, so that a link shows a colleague the same rows."""
 
 import datetime
+from collections.abc import Callable, Sequence
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.filters import RelatedFieldListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import DateTimeField
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.scope import attributions_of
@@ -15,45 +17,142 @@ from orders.local_time import midnight
 from orders.models import ServiceType
 
 DAY = datetime.timedelta(days=1)
-PAST = {"today": (_("Today"), 0, 0), "yesterday": (_("Yesterday"), -1, -1), "7d": (_("Last 7 days"), -6, 0),
-        "14d": (_("Last 14 days"), -13, 0), "30d": (_("Last 30 days"), -29, 0)}  # fmt: skip
-AHEAD = {"today": (_("Today"), 0, 0), "tomorrow": (_("Tomorrow"), 1, 1), "7d": (_("Next 7 days"), 0, 6),
-         "14d": (_("Next 14 days"), 0, 13)}  # fmt: skip
+TO = ".."  # between the first and the last day of a range; one of them may be missing
+LONGEST_SHOWN = 40
+Days = tuple[datetime.date | None, datetime.date | None]  # first and last day, None where the range is open
+
+
+def _around(first: int, last: int) -> Callable[[datetime.date], Days]:
+    """The days from `first` to `last`, counted from today."""
+    return lambda today: (today + first * DAY, today + last * DAY)
+
+
+def _month(today: datetime.date) -> Days:
+    first = today.replace(day=1)
+    return first, (first + 31 * DAY).replace(day=1) - DAY
+
+
+PAST = {
+    "today": (_("Today"), _around(0, 0)),
+    "yesterday": (_("Yesterday"), _around(-1, -1)),
+    "7d": (_("Last 7 days"), _around(-6, 0)),
+    "14d": (_("Last 14 days"), _around(-13, 0)),
+    "30d": (_("Last 30 days"), _around(-29, 0)),
+    "month": (_("This month"), _month),
+    "last_month": (_("Last month"), lambda today: _month(today.replace(day=1) - DAY)),
+}
+AHEAD = {
+    "today": (_("Today"), _around(0, 0)),
+    "tomorrow": (_("Tomorrow"), _around(1, 1)),
+    "week": (_("This week, until Sunday"), lambda today: (today, today + (6 - today.weekday()) * DAY)),
+    "7d": (_("Next 7 days"), _around(0, 6)),
+    "14d": (_("Next 14 days"), _around(0, 13)),
+}
+
+
+class WrongDaysError(IncorrectLookupParameters):
+    """The value of a DayFilter is no range of days. `parameter`: its name in the address; `words`: what is wrong."""
+
+    def __init__(self, parameter: str, words: str):
+        super().__init__(words)
+        self.parameter, self.words = parameter, words
 
 
 class DayFilter(SimpleListFilter):
-    """Filters `field` by a range of days: a word in `words`, or a single day such as `2026-11-25`."""
+    """Filters `field` by a range of days: a word in `words`, a day such as `2026-11-25`, or two of them.
 
+    `2026-11-01..2026-11-25` holds both days, `2026-11-01..` and `..2026-11-25` are open. The filter's menu has two
+    inputs of the same name; the lists' guard (project/admin_site/lists.py) joins their values in the address.
+    """
+
+    template = "admin/day_filter.html"
     field = ""
     words = PAST
 
     def lookups(self, request, model_admin):
         given = self.value()
         shown = [(word, entry[0]) for word, entry in self.words.items()]
-        return shown if given is None or given in self.words else [*shown, (given, given)]
+        return shown if given is None or given in self.words else [*shown, (given, self._in_words(given))]
 
     def queryset(self, request, queryset):
         return queryset if self.value() is None else queryset.filter(**self.bounds(queryset.model))
+
+    def choices(self, changelist):
+        """Also notes what else stands in the address, which the form with the two days keeps."""
+        kept = changelist.filter_params.items()
+        self.kept = [(name, value) for name, values in kept if name != self.parameter_name for value in values]
+        return super().choices(changelist)
 
     def bounds(self, model) -> dict:
         """The lookups for the range. The last day is included."""
         first, last = self.days()
         if isinstance(model._meta.get_field(self.field), DateTimeField):
-            return {f"{self.field}__gte": midnight(first), f"{self.field}__lt": midnight(last + DAY)}
-        return {f"{self.field}__gte": first, f"{self.field}__lte": last}
+            found = {"gte": first and midnight(first), "lt": last and midnight(last + DAY)}
+        else:
+            found = {"gte": first, "lte": last}
+        return {f"{self.field}__{lookup}": bound for lookup, bound in found.items() if bound is not None}
 
-    def days(self) -> tuple[datetime.date, datetime.date]:
-        """First and last day. Raises IncorrectLookupParameters."""
-        value, today = self.value(), timezone.localdate()
+    def days(self) -> Days:
+        """First and last day. Raises WrongDaysError."""
+        value = self.value()
         if value in self.words:
-            _word, first, last = self.words[value]
-            return today + first * DAY, today + last * DAY
+            return self.words[value][1](timezone.localdate())
         try:
-            day = datetime.date.fromisoformat(value)
-            midnight(day + DAY)  # the last possible day has no next day
+            first, last = _read_range(value)
         except (ValueError, OverflowError) as error:
-            raise IncorrectLookupParameters(error) from error
-        return day, day
+            raise WrongDaysError(self.parameter_name, self._not_days(value)) from error
+        if first and last and first > last:
+            words = _("%(filter)s: %(first)s comes after %(last)s, so no day lies between them.")
+            raise WrongDaysError(self.parameter_name, words % {"filter": self._title, "first": first, "last": last})
+        return first, last
+
+    @staticmethod
+    def joined(values: Sequence[str]) -> str:
+        """The values of the two inputs as one. Two equal ones are a day, two empty ones are no filter."""
+        return values[0] if len(set(values)) == 1 else TO.join(values)
+
+    @property
+    def given(self) -> dict[str, str]:
+        """What the form's two inputs show: the days in force, unless a word says something else than days."""
+        try:
+            first, last = self.days() if self.value() else (None, None)
+        except WrongDaysError:
+            first, last = None, None
+        return {"first": first.isoformat() if first else "", "last": last.isoformat() if last else ""}
+
+    @property
+    def _title(self) -> str:
+        return str(capfirst(self.title))
+
+    def _not_days(self, value: str) -> str:
+        shown = value.replace("\0", "")
+        shown = shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + "…"
+        words = _("%(filter)s: “%(value)s” is no range of days. Right are 2026-11-25, 2026-11-01..2026-11-25, "
+                  "2026-11-01.. and ..2026-11-25.")  # fmt: skip
+        return words % {"filter": self._title, "value": shown}
+
+    @staticmethod
+    def _in_words(value: str) -> str:
+        first, to, last = value.partition(TO)
+        if not to:
+            return value
+        if first and last:
+            return f"{first} – {last}"
+        return (_("From %(day)s") if first else _("Until %(day)s")) % {"day": first or last}
+
+
+def _read_range(value: str) -> Days:
+    """Raises ValueError, or OverflowError for the first and the last possible day, which have no moment in UTC."""
+    if TO not in value:
+        value = f"{value}{TO}{value}"
+    first, _to, last = value.partition(TO)
+    days = [datetime.date.fromisoformat(text) if text else None for text in (first, last)]
+    if days == [None, None]:
+        raise ValueError("an empty range")
+    for day in filter(None, days):
+        for bound in (day, day + DAY):
+            midnight(bound).astimezone(datetime.UTC)  # as the database compares it
+    return days[0], days[1]
 
 
 def day_filter(name: str, label, *, parameter: str = "", choices: dict = PAST) -> type[DayFilter]:

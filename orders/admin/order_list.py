@@ -1,11 +1,15 @@
 """The list of orders. Filters are kept in the address, and every search and filter has its index."""
 
+import datetime
+import functools
+from collections import defaultdict
 from collections.abc import Iterable
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import Q
+from django.contrib.admin.views.main import ORDER_VAR
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +26,7 @@ from orders.admin.filters import (
     day_filter,
     word_filter,
 )
+from orders.admin.office.list_query import COLUMNS, VIEW
 from orders.admin.scope import seen_orders
 from orders.admin.search import customer_anchor, search_orders
 from orders.admin.service_names import service_name
@@ -30,6 +35,7 @@ from orders.incident_causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders
+from orders.queries.in_state import is_in_state_since, prepare_since, since_of
 from orders.queries.paused_work import waits_for_paused
 from orders.queries.stuck import is_stuck
 
@@ -68,6 +74,11 @@ NeedsFilter = word_filter("needs", _("needs"), {
 })  # fmt: skip
 
 
+def is_in_state_for(days: int) -> Q:
+    """Orders that have been in their present state for so many days."""
+    return is_in_state_since(timezone.now() - datetime.timedelta(days=days))
+
+
 class StuckFilter(WordFilter):
     """Orders with a step on this channel that failed or is being retried."""
 
@@ -80,6 +91,13 @@ class StuckFilter(WordFilter):
             return super().queryset(request, queryset)
         steps = Dispatch.objects.current().filter(state__in=STOPPED, channel=channel)
         return queryset.filter(pk__in=steps.values("order_id"))
+
+
+InStateFilter = word_filter("in_state", _("in this state for"), {
+    f"{days}d": (label, functools.partial(is_in_state_for, days)) for days, label in {
+        1: _("A day or more"), 3: _("3 days or more"), 7: _("7 days or more"), 30: _("30 days or more"),
+    }.items()
+})  # fmt: skip
 
 
 class OrderCustomerFilter(CustomerFilter):
@@ -104,29 +122,71 @@ class IncidentFilter(SimpleListFilter):
         return queryset.filter(pk__in=stopped.values("order_id"))
 
 
+def _stopped_steps(**more) -> QuerySet[Dispatch]:
+    return Dispatch.objects.current().filter(state__in=STOPPED, **more).order_by()
+
+
+def _of_step(name: str, order: str, **more) -> Subquery:
+    """A column of the order's stopped steps to sort by."""
+    return Subquery(_stopped_steps(order=OuterRef("pk"), **more).order_by(order).values(name)[:1])
+
+
+MOST_ATTEMPTS = _of_step("attempts", "-attempts")
+NEXT_TRY = _of_step("next_try_at", "next_try_at", state=State.RETRYING)
+SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
+"""Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the list has only the few
+orders with such a step: an order of a million rows without a value would be slow and say nothing."""
+
+
 class OrderChangeList(FactsChangeList):
     """Looks up the step at which each order is stuck, in one query for all."""
+
+    def get_queryset(self, request, exclude_parameters=None):
+        rows = super().get_queryset(request, exclude_parameters)
+        for more in self._sorted_steps().values():
+            rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
+        return rows
+
+    def _sorted_steps(self) -> dict[str, dict]:
+        """Those of SORTED_STEPS that sort the list: named in the address, or by their place."""
+        named = {part.removeprefix("-") for part in self.params.get(ORDER_VAR, "").split(".")}
+        names = named | {self.list_display[place] for place in self.get_ordering_field_columns()}
+        return {name: more for name, more in SORTED_STEPS.items() if name in names}
+
+    @property
+    def notice(self) -> str:
+        """A line above the list: why some orders are not in it."""
+        only = _("Sorted like this, the list has only orders with a step that failed or is tried again.")
+        return only if self._sorted_steps() else ""
 
     @property
     def resend_query(self) -> str:
         """The list's filters for the page that resends many orders. The filter `stuck` becomes the channel."""
         stuck = {"channel": self.params["stuck"]} if "stuck" in self.params else {}
-        return self.get_query_string(stuck, ["p", "o"])
+        return self.get_query_string(stuck, ["p", "o", COLUMNS, VIEW])
 
     def add_facts(self, rows):
         mark_orders(rows)
         steps = told_steps([order.pk for order in rows])
-        stuck = worst_steps(row for row in steps if row.state in STOPPED)
+        prepare_since(rows)
+        stopped = [row for row in steps if row.state in STOPPED]
+        stuck = worst_steps(stopped)
+        tried, again = defaultdict(list), defaultdict(list)
+        for row in stopped:
+            tried[row.order_id].append(row.attempts)
+            again[row.order_id] += [row.next_try_at] if row.state == State.RETRYING else []
         asked = {row.order_id: row.done_at for row in steps if row.state == State.DONE}
         for order in rows:
             order.stuck_step, order.asked_at = stuck.get(order.pk), asked.get(order.pk)
+            order.tried, order.again_at = max(tried[order.pk], default=None), min(again[order.pk], default=None)
 
 
 def told_steps(order_ids: list[int]) -> list[Dispatch]:
     """The orders' steps that failed or are being retried, and their finished BPM steps. One query."""
     told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE)
     rows = Dispatch.objects.current().filter(told, order__in=order_ids).order_by("pk")
-    return list(rows.only("order_id", "step", "state", "error_code", "position", "blocking", "done_at"))
+    return list(rows.only("order_id", "step", "state", "error_code", "position", "blocking", "done_at",
+                          "attempts", "next_try_at"))  # fmt: skip
 
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
@@ -156,16 +216,27 @@ class OrderList:
         "received",
     ]  # fmt: skip
     list_filter = [
-        NeedsFilter, "state", "held_because", StuckFilter, "kind", "first", ("attribution", OwnAttributions),
-        ("service_type", ServicesInWords), StartFilter,
-        day_filter("received_at", _("received"), parameter="received"), IncidentFilter,
-        OrderCustomerFilter,
+        NeedsFilter, "state", InStateFilter, "held_because", StuckFilter, "kind", "first",
+        ("attribution", OwnAttributions), ("service_type", ServicesInWords), StartFilter,
+        day_filter("received_at", _("received"), parameter="received"),
+        day_filter("biz_end", _("end day"), parameter="end", choices=AHEAD), IncidentFilter, OrderCustomerFilter,
     ]  # fmt: skip
-    export_fields = ["enterprise_id", "trial_number", "product_id", "data_flow", "biz_end", "bpm_process", "live_at"]
+    export_fields = [
+        "since",
+        "attempts",
+        "next_try",
+        "enterprise_id",
+        "trial_number",
+        "product_id",
+        "data_flow",
+        "biz_end",
+        "bpm_process",
+        "live_at",
+    ]
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
     list_select_related = ["attribution", "service_type"]
     list_per_page = 50
-    sortable_by = ["number", "start_day", "received"]
+    sortable_by = ["number", "start_day", "received", "since", "attempts", "next_try"]
     search_fields = ["number"]  # shows the search box; search_orders does the search
     search_help_text = _("order, trial, product id or domain, or how it begins; customer: any part")
 
@@ -199,6 +270,19 @@ class OrderList:
         why = cause_of(step.error_code).what if step.error_code else ""
         text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
         return cut(text)
+
+    @admin.display(description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True))
+    def since(self, order):
+        """Empty moments come first: they lie before all noted ones."""
+        return ago(since_of(order))
+
+    @admin.display(description=_("number of attempts"), ordering=MOST_ATTEMPTS, empty_value="")
+    def attempts(self, order):
+        return order.tried
+
+    @admin.display(description=_("next try"), ordering=NEXT_TRY, empty_value="")
+    def next_try(self, order):
+        return order.again_at and ago(order.again_at)
 
     @admin.display(description=_("start day"), ordering="biz_start", empty_value="-")
     def start_day(self, order):

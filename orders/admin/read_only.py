@@ -1,4 +1,7 @@
-"""Read-only pages and inlines. Only services write status and history."""
+"""Read-only pages and inlines. Only services write status and history. Lists whose columns can be chosen."""
+
+from orders.admin.office import chosen_columns
+from orders.admin.office.list_query import COLUMNS, VIEW, names_in
 
 # Large columns of related rows that no list shows: messages or bodies of orders with twenty thousand domains.
 LARGE = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
@@ -16,6 +19,24 @@ class ReadOnlyAdmin:
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context["heading"] = self.heading(obj) if obj else ""
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    @property
+    def list_parameters(self) -> tuple[str, ...]:
+        """What the list's address holds besides filters, search, order and page."""
+        return (COLUMNS, VIEW) if chosen_columns.can_choose(self) else ()
+
+    def tidy_columns(self, query) -> list[str]:
+        """Tidies the columns in an address; see project/admin_site/lists.py."""
+        return chosen_columns.tidy_columns(self, query) if chosen_columns.can_choose(self) else []
+
+    def get_list_display(self, request):
+        named = names_in(request.GET.get(COLUMNS, "")) if chosen_columns.can_choose(self) else []
+        return chosen_columns.on_page(self, named) if named else super().get_list_display(request)
+
+    def get_list_display_links(self, request, list_display):
+        if self.list_display_links is None or not chosen_columns.can_choose(self):
+            return super().get_list_display_links(request, list_display)
+        return [chosen_columns.leading(self)]
 
     def get_queryset(self, request):
         """Leaves out the large columns of joined rows."""

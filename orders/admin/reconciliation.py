@@ -49,7 +49,7 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step"]
-    list_filter = ["state", "kind"]
+    list_filter = ["state", "kind", day_filter("found_at", _("found at"), parameter="found")]
     linked_by = ["reconciliation"]
     list_select_related = ["reconciliation", "fix", "order"]
     sortable_by = []

@@ -19,6 +19,8 @@ PLAIN = {
     "order_held": ("orders_order", "held_because, id DESC", "held_because <> ''"),
     "order_enterprise": ("orders_order", "enterprise_id, id DESC", ""),
     "order_attribution": ("orders_order", "attribution_id, id DESC", ""),
+    "order_biz_end": ("orders_order", "biz_end, state", "biz_end IS NOT NULL"),
+    "order_state_since": ("orders_order", "state_since DESC, id DESC", ""),
     "affected_since": ("orders_affectedorder", "since", ""),
     "dispatch_backlog": ("orders_dispatch", "channel, next_try_at", OPEN),
     "dispatch_ended_badly": ("orders_dispatch", "state, id DESC", "state IN ('failed', 'closed', 'undone')"),
@@ -26,10 +28,18 @@ PLAIN = {
     "billing_not_live": ("orders_billingrecord", "state, id DESC", "state <> 'live'"),
     "inbound_refused": ("orders_inboundmessage", "rsp_code, biz_code, id DESC", "rsp_code <> '00000'"),
     "inbound_received": ("orders_inboundmessage", "received_at", ""),
+    "billing_created": ("orders_billingrecord", "create_time", "create_time IS NOT NULL"),
+    "attempt_started": ("orders_attempt", "started_at", ""),
+    "difference_found": ("orders_difference", "found_at", ""),
+    "customer_seen": ("orders_customer", "last_seen", ""),
+    "mail_written": ("notifications_mail", "written_at", ""),
+    "usage_asked": ("orders_trialusage", "asked_at", ""),
 }
-# For searches by a word's beginning (LIKE 'x%'), which take the place of a plain one of the same name on PostgreSQL.
-# Unique and db_index columns get such an index from Django.
-BEGINNINGS = {
+# PostgreSQL's own, also in place of a plain one of the same name. Most are for searches by a word's beginning (LIKE
+# 'x%'); unique and db_index columns get such an index from Django. In the others empty values stand where SQLite has
+# them.
+ON_POSTGRESQL = {
+    "order_state_since": ("orders_order", "state_since DESC NULLS LAST, id DESC", ""),
     "order_product_like": ("orders_order", "product_id varchar_pattern_ops", ""),
     "order_enterprise": ("orders_order", "enterprise_id varchar_pattern_ops, id DESC", ""),
     "order_name_like": ("orders_order", "enterprise_name varchar_pattern_ops", ""),
@@ -53,24 +63,38 @@ TRIGRAMS = (
 
 
 def install(apps, schema_editor) -> None:
-    """Makes the missing indexes, for migrations. One that is not atomic makes them beside the work on PostgreSQL."""
+    """Makes the missing indexes, for migrations. One that is not atomic makes them beside the work on PostgreSQL.
+
+    Those of a table or column that a later migration makes are left to it.
+    """
     postgres = schema_editor.connection.vendor == "postgresql"
     beside = postgres and not schema_editor.atomic_migration
     if beside:
         _drop_unfinished(schema_editor)
     how = "CONCURRENTLY IF NOT EXISTS" if beside else "IF NOT EXISTS"
-    for name, (table, columns, condition) in (PLAIN | (BEGINNINGS if postgres else {})).items():
+    for name, (table, columns, condition) in (PLAIN | (ON_POSTGRESQL if postgres else {})).items():
+        if not _is_there(schema_editor, table, columns):
+            continue
         where = f" WHERE {condition}" if condition else ""
         schema_editor.execute(f"CREATE INDEX {how} {name} ON {table} ({columns}){where}")
     if postgres and not beside:
         _add_trigrams(schema_editor)
 
 
+def _is_there(schema_editor, table: str, columns: str) -> bool:
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        if table not in connection.introspection.table_names(cursor):
+            return False
+        known = {column.name for column in connection.introspection.get_table_description(cursor, table)}
+    return {part.split()[0] for part in columns.split(",")} <= known
+
+
 def _drop_unfinished(schema_editor) -> None:
     """Drops what an earlier try left: PostgreSQL never uses such an index, and takes it for one that is there."""
     with schema_editor.connection.cursor() as cursor:
         cursor.execute("SELECT relname FROM pg_class JOIN pg_index ON indexrelid = oid WHERE NOT indisvalid")
-        unfinished = {name for (name,) in cursor.fetchall()} & {*PLAIN, *BEGINNINGS}
+        unfinished = {name for (name,) in cursor.fetchall()} & {*PLAIN, *ON_POSTGRESQL}
     for name in sorted(unfinished):
         schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
@@ -94,5 +118,5 @@ def drop_not_used(apps, schema_editor) -> None:
 
 def remove(apps, schema_editor) -> None:
     """Removes the indexes, for migrations backwards. The extension stays, since others may use it."""
-    for name in [*PLAIN, *BEGINNINGS, "order_name_trigrams"]:
+    for name in [*PLAIN, *ON_POSTGRESQL, "order_name_trigrams"]:
         schema_editor.execute(f"DROP INDEX IF EXISTS {name}")

@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _
 class Order(models.Model):
     """One order from BBOSS: a trial, a change of a trial, or an activation.
 
-    Only `orders.services` writes `state`, `held_because`, `decision` and `undo_since`. `plans` counts how often the
-    order was planned. A dispatch knows the plan to which it belongs.
+    Only `orders.services` writes `state`, `state_since`, `held_because`, `decision` and `undo_since`. `plans` counts
+    how often the order was planned. A dispatch knows the plan to which it belongs.
     """
 
     class Kind(models.TextChoices):
@@ -50,6 +50,9 @@ class Order(models.Model):
     number = models.CharField(_("order number"), max_length=64, unique=True)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.IN_PROGRESS)
+    state_since = models.DateTimeField(
+        _("in this state since"), null=True, blank=True, help_text=_("empty: since before the desk noted it")
+    )  # `order_state_since` (orders/db/indexes.py) begins with it
     held_because = models.CharField(_("held because"), max_length=24, choices=Held.choices, blank=True, default="")
     decision = models.CharField(_("decision"), max_length=8, choices=Decision.choices, blank=True, default="")
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)

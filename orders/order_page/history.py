@@ -95,6 +95,12 @@ WORDS = {
     "restore_released": gettext_lazy("The restored desk may send again"),
     "api_token_made": gettext_lazy("Made a token for %(system)s"),
     "api_token_revoked": gettext_lazy("Revoked the token of %(system)s"),
+    "view_saved": gettext_lazy("Saved a view of a list: %(name)s"),
+    "view_changed": gettext_lazy("Changed a view of a list: %(name)s"),
+    "view_renamed": gettext_lazy("Renamed a view of a list: %(name)s"),
+    "view_shared": gettext_lazy("Shared a view of a list with %(role)s: %(name)s"),
+    "view_unshared": gettext_lazy("No longer shares a view of a list: %(name)s"),
+    "view_deleted": gettext_lazy("Deleted a view of a list: %(name)s"),
     "backed_up": gettext_lazy("A backup was made"),
     "backup_put_back": gettext_lazy("A backup was put back"),
 }

@@ -163,6 +163,7 @@ def _new_order(
         content_hash=digest,
         trans_idh=trans_idh,
         received_at=now,
+        state_since=now,
     )
     for name in COPIED:
         setattr(order, name, getattr(content, name))

@@ -233,10 +233,10 @@ def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
 
 def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) -> None:
     for order, _, new in moved:
-        set_state(order, new)
+        set_state(order, new, at=now)
         if new == State.ACTIVE and not order.live_at:
             order.live_at = now
-    update_rows([order for order, _, _ in moved], ["state", "held_because", "live_at"])
+    update_rows([order for order, _, _ in moved], ["state", "state_since", "held_because", "live_at"])
     add_events(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)
 
 
@@ -253,8 +253,8 @@ def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by:
 
 def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> None:
     """Gives a (locked) trial another state, with its event."""
-    add_event(trial, "state", by=by, now=now, old=set_state(trial, new), new=new)
-    trial.save(update_fields=["state"])
+    add_event(trial, "state", by=by, now=now, old=set_state(trial, new, at=now), new=new)
+    trial.save(update_fields=["state", "state_since"])
 
 
 def convert_found_cancelled(trial: Order, *, now: datetime.datetime, by: str) -> None:

@@ -68,10 +68,10 @@ def settle(order: Order, *, domains: list[str], facts: TrialFacts, now: datetime
     if decision.held or order.held_because:
         set_held(order, decision.held)
     if decision.held:
-        set_state(order, State.HELD)
+        set_state(order, State.HELD, at=now)
     else:
         if order.state != State.IN_PROGRESS:  # a new order has this state already
-            set_state(order, State.IN_PROGRESS)
+            set_state(order, State.IN_PROGRESS, at=now)
         order.planned_at, order.plans = now, order.plans + 1
     return decision
 

@@ -128,7 +128,7 @@ def _is_begun(order: Order) -> bool:
 def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Replaces the order's plan by a new one, which also sets the state. The caller writes the state's event."""
     old = list(order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER))
-    held_before = order.held_because
+    held_before, since = order.held_because, order.state_since
     decision = settle(order, domains=given_domains(order), facts=facts_of(order), now=now)
     kept = _kept(order, old, held=bool(decision.held))
     gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
@@ -136,7 +136,7 @@ def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
     gone.update(superseded=True)
     if held_before == Order.Held.FILES and Step.CHECK_FILES in kept and not decision.held:
         set_held(order, held_before)  # the files are still wrong
-        set_state(order, Order.State.HELD)
+        set_state(order, Order.State.HELD, at=since)
     order.save()
     save_plan(order, decision, now=now, by=by, kept=kept)
     if decision.held and decision.held != held_before:

@@ -107,9 +107,10 @@ def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
     Steps that were never begun are closed, unless something builds on their records. A later change does. An activation
     does not, since it reads only later what it must cancel.
     """
-    add_event(change, "state", by=by, now=now, old=set_state(change, State.WITHDRAWN), new=State.WITHDRAWN)
+    old = set_state(change, State.WITHDRAWN, at=now)
+    add_event(change, "state", by=by, now=now, old=old, new=State.WITHDRAWN)
     set_held(change, Order.Held.NOT)
-    change.save(update_fields=["state", "held_because"])
+    change.save(update_fields=["state", "state_since", "held_because"])
     close_troubles(change, now=now, by=by, but=STILL_WRONG)
     params = {"code": "rested_upon", "number": change.number}
     detail = say_why_in_english(params)

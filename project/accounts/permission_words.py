@@ -27,6 +27,7 @@ ACTS = {
     "pause_partner": gettext_lazy("pause and resume a partner"),
     "release_restored": gettext_lazy("say that a restored desk may send again"),
     "judge_export": gettext_lazy("agree to a colleague's export of personal data"),
+    "share_view": gettext_lazy("share views of lists with a role"),
     "export_list": gettext_lazy("export lists"),
     "revoke_apitoken": gettext_lazy("revoke tokens of other systems"),
     "name_domains": gettext_lazy("name the domains of a held order"),

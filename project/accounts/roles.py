@@ -8,6 +8,7 @@ ORDERS = [
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "pause", "trialupload", "customer",
+    "savedview",
 ]  # fmt: skip
 READ = [
     *(f"orders.view_{model}" for model in ORDERS),
@@ -42,6 +43,7 @@ BUSINESS = [
     "orders.proceed_order",
     "orders.name_domains",
     "orders.enter_trial",
+    "orders.share_view",
 ]
 ENGINEER = [
     "orders.pause_partner",

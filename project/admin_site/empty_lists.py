@@ -39,13 +39,16 @@ WORDS = {
     "Export": _("No list has been exported yet. Each export leaves a row here."),
     "ScheduledExport": _("No scheduled export yet. One exports a saved view by itself, at the times that you choose."),
     "Notice": _("No notice yet. One is written when a scheduled export is ready, or is switched off."),
+    "SavedView": _("No view yet. Filter a list, then save it as a view there."),
     "LeaseLock": _("No worker has taken a lease lock yet."),
     "CallCount": _("Nobody has called lately."),
     "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),
     "ApiToken": _("No system may read orders yet. Make a token for one that should."),
     "Success": _("No task has run yet."),
 }
-OF_ALL = {"Export", "ScheduledExport", "Heartbeat", "Breaker", "Pause", "LeaseLock", "CallCount", "FailedLogin"}
+OF_ALL = {
+    "Export", "ScheduledExport", "SavedView", "Heartbeat", "Breaker", "Pause", "LeaseLock", "CallCount", "FailedLogin",
+}  # fmt: skip
 """Lists that show the same rows to users limited to attributions."""
 OTHERS = _("Nothing of your attributions is here.")
 HIDDEN = _("This belongs to no attribution; only those who see all attributions see it.")

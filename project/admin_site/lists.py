@@ -2,10 +2,11 @@
 
 A name in the address that is no filter, search, order or page of the list is left out, with a message. It could be used
 to find personal data by its beginning. A value that the database can't take leads back to the list, not to a server
-error.
+error. What a form without a script sends in several parts is joined, so that each list has one address.
 """
 
 import functools
+from collections.abc import Iterator
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
@@ -14,16 +15,24 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldError
 from django.db import DataError
-from django.http import HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
+
+from project.admin_site.ordering import NamedOrder
 
 # NUL in a text (PostgreSQL), a number too large for a column (SQLite: OverflowError), a day after the last one.
 NONSENSE = (DataError, OverflowError, FieldError)
 LONGEST_NAME, MOST_NAMES = 40, 5  # bounds on the names in the message
 
 
-class GuardedList:
+class GuardedList(NamedOrder):
     """The guard in front of a ChangeList. On IncorrectLookupParameters, Django leads back to the list."""
+
+    def get_filters_params(self, params=None):
+        """Leaves out what the list has in its address besides filters: `list_parameters` of its admin."""
+        found = super().get_filters_params(params)
+        own = getattr(self.model_admin, "list_parameters", ())
+        return {name: values for name, values in found.items() if name not in own}
 
     def get_filters(self, request):
         """Accepts only names that the list's filters know, and those in its `linked_by`."""
@@ -38,17 +47,14 @@ class GuardedList:
             raise IncorrectLookupParameters(f"no filters of this list: {', '.join(sorted(undeclared))}")
         return found
 
-    def get_ordering_field(self, field_name):
-        """Sorts only by columns whose headings sort the list."""
-        if self.sortable_by is not None and field_name not in self.sortable_by:
-            return None
-        return super().get_ordering_field(field_name)
-
     def get_queryset(self, request, exclude_parameters=None):
         try:
             return super().get_queryset(request, exclude_parameters)
         except NONSENSE as error:
             raise IncorrectLookupParameters(error) from error
+        except IncorrectLookupParameters as error:
+            request.wrong_value = error
+            raise
 
     def get_results(self, request):
         """Reads the rows here, so that database errors appear before the page is rendered."""
@@ -82,21 +88,59 @@ def guard(model_admin: ModelAdmin) -> None:
         return
     own, view = model_admin.get_changelist, model_admin.changelist_view
     model_admin.get_changelist = lambda request, **kwargs: guarded(own(request, **kwargs))
-    model_admin.changelist_view = lambda request, extra_context=None: _without_undeclared(
-        request, view(request, extra_context)
+    model_admin.changelist_view = lambda request, extra_context=None: (
+        _tidied(model_admin, request) or _without_wrong(request, view(request, extra_context))
     )
 
 
-def _without_undeclared(request, response):
-    """The list's response. If the address contains undeclared names, a redirect to the same list without them."""
-    undeclared = getattr(request, "undeclared", None)
-    if not undeclared:
-        return response
-    names = ", ".join(name[:LONGEST_NAME] for name in sorted(undeclared)[:MOST_NAMES])
-    messages.warning(
-        request, _("These are not filters of this list, so they were left out: %(names)s") % {"names": names}
-    )
+def _tidied(model_admin: ModelAdmin, request: HttpRequest) -> HttpResponse | None:
+    """Leads to the list's one address: two days as a range, columns as one list without those that are gone."""
+    if request.method != "GET":
+        return None
     query = request.GET.copy()
-    for name in undeclared:
-        query.pop(name, None)
+    for name, joined in _joining(model_admin):
+        if len(values := query.getlist(name)) > 1 or values == [""]:
+            query[name] = joined(values)
+            if not query[name]:
+                del query[name]
+    tidy = getattr(model_admin, "tidy_columns", None)
+    if tidy and (gone := tidy(query)):
+        text = _("These columns are not there any more, so they were left out: %(names)s")
+        messages.warning(request, text % {"names": _names(gone)})
+    return None if query == request.GET else _list_under(request, query)
+
+
+def _joining(model_admin: ModelAdmin) -> Iterator[tuple]:
+    """(name in the address, how its values are joined) of each filter whose form sends several values."""
+    for entry in model_admin.list_filter:
+        if hasattr(entry, "joined"):
+            yield entry.parameter_name, entry.joined
+
+
+def _without_wrong(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The list's response. If the address holds undeclared names, or a value of which its filter says why it is wrong
+    (an error with a `parameter`), a redirect to the same list without them."""
+    query = request.GET.copy()
+    if undeclared := getattr(request, "undeclared", None):
+        text = _("These are not filters of this list, so they were left out: %(names)s")
+        messages.warning(request, text % {"names": _names(sorted(undeclared))})
+        for name in undeclared:
+            query.pop(name, None)
+        return _list_under(request, query)
+    error = getattr(request, "wrong_value", None)
+    if error is None:
+        return response
+    if parameter := getattr(error, "parameter", ""):
+        messages.warning(request, error.words)
+        query.pop(parameter, None)
+        return _list_under(request, query)
+    messages.warning(request, _("The filter had a value that this list does not know, so it was left out."))
+    return response
+
+
+def _names(names) -> str:
+    return ", ".join(name[:LONGEST_NAME].replace("\0", "\ufffd") for name in names[:MOST_NAMES])
+
+
+def _list_under(request: HttpRequest, query: QueryDict) -> HttpResponseRedirect:
     return HttpResponseRedirect(f"{request.path}?{query.urlencode()}" if query else request.path)

@@ -7,7 +7,7 @@ SECTIONS = [
     (
         "desk",
         _("Orders"),
-        ["Order", "Customer", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles"],
+        ["Order", "Customer", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles", "SavedView"],
     ),
     ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Notice", "Dispatch", "Attempt"]),
     ("money", _("Billing and reconciliation"), ["BillingRecord", "Reconciliation", "Difference", "TrialUsage"]),

@@ -7,7 +7,7 @@ from django.db import migrations
 from project.accounts.roles import ROLES
 
 NEW = {
-    "orders": {"view_scheduledexport"},
+    "orders": {"view_scheduledexport", "view_savedview", "share_view"},
     "notifications": {"view_notice"},
     "integrations": {"view_apitoken", "add_apitoken", "revoke_apitoken"},
 }
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [
         ("project", "0004_office_roles"),
-        ("orders", "0010_scheduled_exports"),
+        ("orders", "0011_lists_of_the_office"),
         ("notifications", "0002_notices"),
         ("integrations", "0002_api_tokens"),
     ]

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from orders.admin.office.exported_lists import list_of, may_export
+from orders.admin.office.view_tabs import views_over
 from orders.admin.time_cell import ago
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
@@ -40,7 +41,13 @@ def export_address(context, changelist) -> str:
     name, user = list_of(changelist.model), context["request"].user
     if name is None or not may_export(user, changelist.model_admin):
         return ""
-    return reverse("admin:orders_export_new", args=[name]) + changelist.get_query_string(remove=["p", "all"])
+    return reverse("admin:orders_export_new", args=[name]) + changelist.get_query_string()
+
+
+@register.simple_tag(takes_context=True)
+def list_views(context, changelist) -> dict | None:
+    """The views over a list, its columns, and the forms for both."""
+    return views_over(context["request"], changelist)
 
 
 @register.simple_tag(takes_context=True)

@@ -43,6 +43,7 @@ ALL_MAKERS = {
     "orders_export": make.ExportFactory,
     "orders_scheduledexport": make.ScheduledExportFactory,
     "notifications_notice": make.NoticeFactory,
+    "orders_savedview": lambda: make.SavedViewFactory(role=Group.objects.get(name="管理员")),
     "orders_timeline": lambda: Timeline.objects.create(begun_at=timezone.now()),
     "orders_trialupload": make.TrialUploadFactory,
     "orders_servicetype": lambda: ServiceType.objects.create(code=str(ServiceType.objects.count() + 1), cdn_type="x"),

@@ -82,7 +82,7 @@ def test_filters_live_in_the_address(admin_client, query, found):
     assert numbers(admin_client, **query) == found
 
 
-@pytest.mark.parametrize("query", [{"received": "soon"}, {"needs": "me"}, {"stuck": "x"}, {"start": "2026-13-01"}])
+@pytest.mark.parametrize("query", [{"needs": "me"}, {"stuck": "x"}])
 def test_a_filter_of_nonsense_leads_back_to_the_list(admin_client, query):
     answer = admin_client.get(ORDERS, query)
     assert (answer.status_code, answer["Location"]) == (302, ORDERS + "?e=1")
@@ -142,9 +142,7 @@ def test_approvals_filter_by_node_result_operator_and_time(admin_client):
     wanted = make.ApprovalRecordFactory(node_name="主管审批", operator="lisi", result="return", time=timezone.now())
     make.ApprovalRecordFactory(time=timezone.now() - 40 * DAY)
     url = reverse("admin:approvals_approvalrecord_changelist")
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    for query in ({"node_name": "主管审批"}, {"operator": "lisi"}, {"result__exact": "return"},
-                  {"time__gte": midnight.isoformat(), "time__lt": (midnight + DAY).isoformat()}):  # fmt: skip
+    for query in ({"node_name": "主管审批"}, {"operator": "lisi"}, {"result__exact": "return"}, {"time": "today"}):
         assert [row.pk for row in admin_client.get(url, query).context["cl"].result_list] == [wanted.pk], query
 
 

@@ -17,7 +17,7 @@ EVERYBODY_SEES = {
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
-    "heartbeat", "breaker", "pause", "trialupload", "customer",
+    "heartbeat", "breaker", "pause", "trialupload", "customer", "savedview",
 }  # fmt: skip
 ENGINE_ROOM = {"timeline", "leaselock", "callcount", "schedule", "success", "failure", "ormq", "notice"}
 ACTS = {
@@ -40,6 +40,7 @@ ACTS = {
     "proceed_order":         "yes no  no  yes",
     "name_domains":          "yes no  no  yes",
     "enter_trial":           "yes no  no  yes",
+    "share_view":            "yes no  no  yes",
     "pause_partner":         "no  yes no  yes",
     "give_up_step":          "no  yes no  yes",
     "take_books":            "no  yes no  yes",

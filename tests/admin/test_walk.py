@@ -52,6 +52,7 @@ MODELS = {
     "orders_export":            "BEAMSLF AMS     -  -   -",
     "orders_scheduledexport":   "BEAMSLF AMS     -  -   -",
     "notifications_notice":     "EAMSLF  EAMS    -  -   -",
+    "orders_savedview":         "BEAMSLF MLF     -  -   -",  # shared with administrators
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_leaselock":   ENGINE,
     "integrations_callcount":   ENGINE,
@@ -98,10 +99,12 @@ DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "
           "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL",
           "conflict": "BEMSL"}  # fmt: skip
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
+VIEW_ACTS = ["save", "counts", "update", "rename", "share", "remove"]
 ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
     "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run", "notifications_notice_resend",
+    *(f"orders_savedview_{act}" for act in VIEW_ACTS),  # tests/office/test_views.py
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
 
@@ -128,7 +131,7 @@ def wanted(letter, model, page):
     if page == "add":
         return "in" if letter in adds else "refused"
     if page == "delete":
-        hidden = letter in lists and letter not in reads and letter in adds + "S"
+        hidden = letter in lists and letter not in reads and letter in adds + "S" * bool(adds)
         return "in" if letter in deletes else "away" if hidden else "refused"
     return "in" if letter in reads else "away" if letter in lists else "refused"
 

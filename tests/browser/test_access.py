@@ -54,7 +54,7 @@ def test_dark_mode_is_dark(visit):
 def test_a_filter_opens_and_closes_by_the_keyboard(visit):
     page = visit("clerk")
     go(page, "orders")
-    summary = page.locator("details.filter summary").nth(1)
+    summary = page.locator(".filters details.filter summary").nth(1)
     summary.focus()
     page.keyboard.press("Enter")
     assert page.locator("details.filter[open]").count() == 1
@@ -75,8 +75,8 @@ def test_without_script_the_filters_work(browser, desk, visit):
     )
     page = context.new_page()
     page.goto(MAIN["orders"])
-    page.locator("details.filter summary").first.click()
-    page.locator("details.filter[open] li a").nth(1).click()
+    page.locator(".filters details.filter summary").first.click()
+    page.locator(".filters details.filter[open] li a").nth(1).click()
     page.wait_for_url("**needs=somebody")
     assert page.locator("#result_list tbody tr").count() > 0
     context.close()

@@ -197,11 +197,12 @@ def desk(client, clock, sandbox, db, settings, tmp_path):
 
 
 def check_history():
-    """Every change of a state was allowed and is in the history: nothing changed unnoticed."""
+    """Every change of a state was allowed and is in the history: nothing changed unnoticed. It says since when, too."""
     for order in Order.objects.all():
         events = OrderEvent.objects.filter(order=order, kind__in=["received", "state"]).order_by("pk")
-        state = None
+        state, since = None, None
         for event in events:
+            since = event.at
             if event.kind == "received":
                 state = event.data["state"]
                 continue
@@ -210,6 +211,7 @@ def check_history():
             assert may_move(order.kind, old, new), f"{order.number} must not go from {old} to {new}"
             state = new
         assert state in {None, order.state}, f"{order.number} is {order.state}, its history says {state}"
+        assert order.state_since in {None, since}, f"{order.number} is {order.state} since {since}"
 
 
 def check_sizes():

@@ -143,12 +143,12 @@ def made(kind="activation", **fields):
 def test_a_move_that_the_contract_does_not_know_is_refused():
     order = made(state="withdrawn")
     with pytest.raises(ForbiddenMoveError, match="activation A1 can't go from withdrawn to active"):
-        set_state(order, "active")
+        set_state(order, "active", at=None)
     assert order.state == "withdrawn"
 
 
 def test_staying_is_no_move():
-    assert set_state(made(state="withdrawn"), "withdrawn") == "withdrawn"
+    assert set_state(made(state="withdrawn"), "withdrawn", at=None) == "withdrawn"
 
 
 def test_what_is_being_undone_can_not_be_held():

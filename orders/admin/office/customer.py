@@ -6,6 +6,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.admin.filters import day_filter
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import attributions_of, limit_customers, seen_orders
 from orders.admin.search import customer_address
@@ -15,10 +16,18 @@ from orders.models import Customer, Province
 from orders.queries.find import customers_with, is_behind
 
 
+class NewestOrderFilter(day_filter("last_seen", gettext_lazy("newest order"), parameter="newest")):
+    """By the newest order that the user may see, which is what the column shows."""
+
+    def bounds(self, model):
+        return {name.replace(self.field, "shown_at"): bound for name, bound in super().bounds(model).items()}
+
+
 @admin.register(Customer)
 class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
     only_on_page = ["billed_now"]
+    list_filter = [NewestOrderFilter]
     list_per_page = 50
     sortable_by = []
     search_fields = ["enterprise_id"]  # shows the search box; get_search_results does the search

@@ -21,6 +21,7 @@ from orders.admin.office.exported_lists import (
     may_export,
     title_of,
 )
+from orders.admin.office.list_query import VIEW
 from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
 from orders.models import Export
@@ -39,7 +40,7 @@ from orders.services.office.exports import (
 )
 
 # What a list's address holds besides filter, search and order.
-NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters")
+NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
 LONGEST_REASON = 500
 
 
@@ -64,8 +65,10 @@ class ExportForm(forms.Form):
     def __init__(self, *args, found: ExportedList, **kwargs):
         super().__init__(*args, **kwargs)
         self.found = found
-        self.fields["columns"].choices = [(name, column.label) for name, column in found.columns.items()]
-        self.fields["columns"].initial = found.usual_columns(personal=False)
+        ticked = found.usual_columns(personal=False)
+        names = [*ticked, *(name for name in found.columns if name not in ticked)]
+        self.fields["columns"].choices = [(name, found.columns[name].label) for name in names]
+        self.fields["columns"].initial = ticked
         if not found.user.has_perm(SEE_PERSONAL_DATA):
             del self.fields["personal"], self.fields["reason"]
 
@@ -101,7 +104,7 @@ def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase
         **site.each_context(request),
         "opts": Export._meta,
         "title": _("Export: %(list)s") % {"list": found.title},
-        "list": {"title": found.title, "address": f"{address}?{found.query}"},
+        "list": {"title": found.title, "address": f"{address}?{query.urlencode()}"},
         "filters": filters_in_words(found.changelist),
         "count": found.changelist.result_count,
         "at_once": found.changelist.result_count <= AT_ONCE,

@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
-from orders.admin.office.list_query import address_query, changelist_for, read_query
+from orders.admin.office.list_query import address_query, changelist_for, columns_in, read_query
 from orders.admin.office.plain_cells import field_value, plain
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.errors import ExportError
@@ -79,14 +79,17 @@ class ExportedList:
         self.query = address_query(conditions)
         self.changelist = changelist_for(self.model_admin, conditions, user)
         self.columns = columns_of(self.model_admin)
+        self.named = [one for one in columns_in(query) if one in self.columns]
 
     @property
     def title(self) -> str:
         return title_of(self.name)
 
     def usual_columns(self, *, personal: bool) -> list[str]:
-        """What is taken if nobody chooses: what the page shows, and people's data if they are asked for."""
-        return [name for name, column in self.columns.items() if column.shown or (personal and column.personal)]
+        """What is taken if nobody chooses: what the address names or the page shows, and people's data if asked for."""
+        shown = self.named or [name for name, column in self.columns.items() if column.shown]
+        people = [name for name, column in self.columns.items() if personal and column.personal]
+        return list(dict.fromkeys([*shown, *people]))
 
     def chosen_columns(self, names: Sequence[str], *, personal: bool) -> list[str]:
         """What is taken of a choice: the usual columns if it names none, and all people's data if they are asked for
@@ -154,12 +157,13 @@ def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
     personal: dict = getattr(model_admin, "personal_columns", {})
     more = [*getattr(model_admin, "export_fields", []), *personal]
     return {
-        name: Column(name, _label(model_admin, name), _reader(model_admin, name), personal.get(name), name in shown)
+        name: Column(name, label_of(model_admin, name), _reader(model_admin, name), personal.get(name), name in shown)
         for name in [*shown, *more]
     }
 
 
-def _label(model_admin: ModelAdmin, name: str) -> str:
+def label_of(model_admin: ModelAdmin, name: str) -> str:
+    """What the list calls a column."""
     return str(capfirst(label_for_field(name, model_admin.model, model_admin)))
 
 

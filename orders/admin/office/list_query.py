@@ -12,14 +12,12 @@ from urllib.parse import parse_qsl, urlencode
 from django.contrib.admin.filters import (
     BooleanFieldListFilter,
     ChoicesFieldListFilter,
-    DateFieldListFilter,
     RelatedFieldListFilter,
     SimpleListFilter,
 )
 from django.contrib.admin.options import IncorrectLookupParameters, ModelAdmin
 from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 
 from orders.admin.filters import DayFilter
@@ -28,7 +26,9 @@ from orders.errors import ExportError
 MOST_PAIRS = 50
 MOST_NAMED = 40  # values that an error names
 LONGEST_NAMED = 80
+COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
+DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 REFUSED = (IncorrectLookupParameters, ValidationError)
 
 
@@ -47,11 +47,23 @@ def read_query(model_admin: ModelAdmin, query: str) -> list[Condition]:
     accepted = {*own.values(), *ALWAYS, *_linked_by(model_admin)}
     found = []
     for given, value in _pairs(query):
+        if given in (COLUMNS, VIEW):
+            continue
         name = own.get(given, given)
         if name not in accepted and not any(name.startswith(f"{path}__") for path in own):
             raise ExportError("export_filter_unknown", name=_cut(given), names=", ".join([*own, *ALWAYS]))
         found.append(Condition(given, name, value))
     return found
+
+
+def columns_in(query: str) -> list[str]:
+    """The columns that an address names."""
+    return names_in(",".join(value for name, value in _pairs(query) if name == COLUMNS))
+
+
+def names_in(text: str) -> list[str]:
+    """The names in the value of `columns`, each once."""
+    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
 def address_query(conditions: Sequence[Condition]) -> str:
@@ -72,26 +84,19 @@ def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], use
     return found
 
 
-def rows_under(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> QuerySet:
-    """The rows of the list under this filter, as the user sees them, for who pages through them by itself.
+def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
+    """The list under this filter with its `queryset`: no row is read, none is counted.
 
-    None is read or counted. Raises ExportError as `changelist_for` does, and what the database says of odd values.
+    Raises ExportError as `changelist_for` does, and what the database says of odd values.
     """
-    reader = copy.copy(model_admin)
-    reader.get_changelist = lambda request, **kwargs: _unread(model_admin.get_changelist(request, **kwargs))
-    return changelist_for(reader, conditions, user).queryset
-
-
-class Unread:
-    """A ChangeList that reads no page of its rows."""
-
-    def get_results(self, request):
-        """Does nothing."""
+    unread = copy.copy(model_admin)
+    unread.get_changelist = lambda request, **more: _unread(model_admin.get_changelist(request, **more))
+    return changelist_for(unread, conditions, user)
 
 
 @functools.cache
 def _unread(found: type[ChangeList]) -> type[ChangeList]:
-    return type(found.__name__, (Unread, found), {})
+    return type(found.__name__, (found,), {"get_results": lambda self, request: None})
 
 
 def filter_titles(model_admin: ModelAdmin) -> dict[str, str]:
@@ -166,7 +171,7 @@ def _check_value(found: ChangeList, one: Condition) -> None:
 def _no_such_value(found: ChangeList, one: Condition) -> ExportError:
     spec = _spec_of(found, one)
     values = (_values_of(spec, one.name) if spec else None) or []
-    days = ["YYYY-MM-DD"] if isinstance(spec, DayFilter | DateFieldListFilter) else []
+    days = DAYS if isinstance(spec, DayFilter) else []
     words = _some([*(value for value in values if value != one.value), *days])
     return ExportError("export_value_unknown", name=_cut(one.given), value=_cut(one.value), values=words)
 

@@ -32,11 +32,11 @@ def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.da
     """
     if order.undo_since:
         return _change_ending(order, ending, now=now, by=by)
-    old = set_state(order, Order.State.COMPENSATING)
+    old = set_state(order, Order.State.COMPENSATING, at=now)
     set_undo_mark(order, now)
     set_held(order, Order.Held.NOT)
     order.undo_to, order.in_effect = ending, False
-    order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "in_effect"])
+    order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "state_since", "in_effect"])
     closed = close_never_begun(order)
     if order.start_at:
         Schedule.objects.filter(name=schedule_name(order)).delete()
@@ -61,9 +61,9 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
     """Gives a (locked) order its state after the undoing. A withdrawn one leaves its incidents, except STILL_WRONG."""
-    old, order.undo_to = set_state(order, ending), ""
+    old, order.undo_to = set_state(order, ending, at=now), ""
     set_held(order, Order.Held.NOT)
-    order.save(update_fields=["state", "undo_to", "undo_since", "held_because"])
+    order.save(update_fields=["state", "state_since", "undo_to", "undo_since", "held_because"])
     if old != ending:
         add_event(order, "state", by=by, now=now, old=old, new=ending)
     if ending == Order.State.WITHDRAWN:

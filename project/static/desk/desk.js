@@ -19,6 +19,19 @@ document.addEventListener("keydown", (event) => {
     open.querySelector("summary").focus();
 });
 
+/* A menu that does not fit beside its button moves to the left, as far as it must. */
+function keepInside(filter) {
+    const menu = filter.querySelector(".filter-menu");
+    if (!menu) return;
+    menu.style.marginLeft = "";
+    const room = document.documentElement.clientWidth - 24 - menu.getBoundingClientRect().right;
+    if (filter.open && room < 0) menu.style.marginLeft = `${room}px`;
+}
+
+document.addEventListener("toggle", (event) => {
+    if (event.target.matches(".filter")) keepInside(event.target);
+}, true);
+
 const SHAPES = {
     copy: "M5.5 5.5V3A1.5 1.5 0 0 1 7 1.5h6A1.5 1.5 0 0 1 14.5 3v6a1.5 1.5 0 0 1-1.5 1.5h-2.5M3 5.5h6A1.5 1.5 0 0 1 10.5 7v6A1.5 1.5 0 0 1 9 14.5H3A1.5 1.5 0 0 1 1.5 13V7A1.5 1.5 0 0 1 3 5.5z",
     done: "M2 8.5l4 4 8-9",

@@ -1,0 +1,31 @@
+"""The views that every reader of a list has. They are code, so that they follow the filters on which they stand."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import Dispatch, Order
+
+
+@dataclass(frozen=True)
+class ReadyView:
+    """A view by its key in addresses."""
+
+    key: str
+    name: str | Promise
+    query: str
+
+
+READY = {
+    "orders": [
+        ReadyView("needs", _("To be dealt with"), "needs=somebody"),
+        ReadyView(
+            "approval", _("Awaiting approval for 3 days"), f"in_state=3d&state__exact={Order.State.AWAITING_APPROVAL}"
+        ),
+        ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}"),
+        ReadyView("today", _("Starts today"), f"kind__exact={Order.Kind.ACTIVATION}&start=today"),
+        ReadyView("ending", _("Trials that end this week"), f"end=week&state__exact={Order.State.TRIALING}"),
+    ]
+}
+"""By the list's name. tests/office/test_views.py checks that each query is one of its list."""

@@ -1,0 +1,112 @@
+"""A clerk filters a list, chooses its columns, keeps that as a view, changes and shares it; a colleague opens it."""
+
+import pytest
+
+from tests.browser.browsing import overflow
+from tests.browser.pages import MAIN
+from tests.browser.test_access import findings
+
+ORDERS = MAIN["orders"]
+VIEWS = "/admin/orders/savedview/"
+
+
+def save(page, name):
+    page.get_by_text("保存为视图", exact=True).click()
+    page.fill("#view-name", name)
+    page.get_by_role("button", name="保存", exact=True).click()
+    page.wait_for_url("**view=*")
+
+
+def headings(page):
+    return [text.strip() for text in page.locator("#result_list thead th").all_inner_texts()]
+
+
+def tab(page, name):
+    return page.locator(".view-tabs a", has_text=name)
+
+
+def test_from_a_filter_to_a_view_that_a_colleague_opens(visit):
+    page = visit("clerk")
+    page.goto(ORDERS + "?state__exact=failed")
+    page.locator(".view-acts summary", has_text="列").click()
+    for label in ("类型", "业务类型"):
+        page.get_by_label(label, exact=True).uncheck()
+    page.get_by_label("尝试次数", exact=True).check()
+    page.locator(".columns-form button").click()
+    page.wait_for_url("**columns=*")
+    assert headings(page) == ["订单号", "客户", "归属", "状态", "卡在", "业务开始日", "接收时间", "尝试次数"]
+    save(page, "失败单（常看）")
+    assert tab(page, "失败单（常看）").get_attribute("aria-current") == "page"
+    count = tab(page, "失败单（常看）").locator(".view-count")
+    page.wait_for_function("document.querySelector('[aria-current] .view-count').textContent !== ''")
+    assert int(count.inner_text()) == int(page.locator(".paginator .count").inner_text().split()[0])
+    page.locator("#result_list thead").get_by_role("link", name="尝试次数").click()
+    page.wait_for_url("**o=attempts*")
+    assert page.get_by_text("按此列排序时，只显示有步骤失败或正在重试的订单。").is_visible()
+    page.get_by_role("button", name="更新视图").click()
+    page.wait_for_selector(".messagelist .success")
+    assert page.get_by_role("button", name="更新视图").count() == 0
+    page.goto(VIEWS)
+    page.get_by_role("link", name="失败单（常看）").click()
+    page.select_option("#view-role", label="角色为“业务人员”的所有人")
+    page.get_by_role("button", name="共享").click()
+    page.wait_for_selector(".messagelist .success")
+    other = visit("beijing")
+    other.goto(ORDERS)
+    tab(other, "失败单（常看）").click()
+    other.wait_for_url("**view=*")
+    assert headings(other) == headings(page) or headings(other)[-1] == "尝试次数"
+    assert other.get_by_role("button", name="更新视图").count() == 0
+
+
+def test_two_days_without_a_keyboard_for_addresses(visit):
+    page = visit("clerk")
+    page.goto(ORDERS)
+    page.locator(".filter summary", has_text="接收时间").click()
+    menu = page.locator(".filter[open] .days")
+    box = page.locator(".filter[open] .filter-menu").bounding_box()
+    assert box["x"] + box["width"] <= 1280
+    menu.get_by_label("起始日").fill("2026-11-01")
+    menu.get_by_role("button", name="显示").click()
+    page.wait_for_url("**received=2026-11-01..")
+    assert "从 2026-11-01 起" in page.locator(".filter-on").inner_text()
+
+
+def test_tabs_are_there_without_a_script(browser, desk, visit):
+    page = visit("clerk")
+    state = page.context.storage_state()
+    context = browser.new_context(base_url=desk.url, java_script_enabled=False, storage_state=state, locale="zh-CN")
+    plain = context.new_page()
+    plain.goto(ORDERS)
+    tab(plain, "卡在 BPM").click()
+    plain.wait_for_url("**stuck=bpm**")
+    plain.locator(".view-acts summary", has_text="保存为视图").click()
+    plain.fill("#view-name", "无脚本")
+    plain.locator(".save-form button").click()
+    plain.wait_for_url("**view=*")
+    assert tab(plain, "无脚本").get_attribute("aria-current") == "page"
+    context.close()
+
+
+@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@pytest.mark.parametrize("what", ["columns", "save", "days", "changed", "views", "view"])
+def test_it_can_be_read_by_everybody(visit, size, scheme, what):
+    page = visit("keeper", size=size, scheme=scheme)
+    page.goto(ORDERS)
+    if what in {"changed", "views", "view"}:
+        save(page, f"{what} {size} {scheme}")
+    if what == "columns":
+        page.locator(".view-acts summary").first.click()
+    elif what == "save":
+        page.locator(".view-acts summary").last.click()
+    elif what == "days":
+        page.locator(".filter summary", has_text="接收时间").click()
+    elif what == "changed":
+        page.goto(f"{page.url}&state__exact=failed")
+    else:
+        page.goto(VIEWS)
+        if what == "view":
+            page.locator("#result_list tbody th a").first.click()
+            page.wait_for_load_state()
+    assert (page.faults, overflow(page)) == ([], 0)
+    assert findings(page) == []

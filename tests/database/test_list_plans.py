@@ -1,0 +1,114 @@
+"""Each range of days, new sort and ready-made view finds its rows by an index, on both databases."""
+
+import datetime
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.admin.office.exported_lists import LISTS
+from orders.admin.office.ready_views import READY
+from tests import factories as make
+from tests.admin.rows import of_order
+
+pytestmark = pytest.mark.django_db
+ORDERS = "/admin/orders/order/"
+BIG = {
+    "orders_order", "orders_billingrecord", "orders_attempt", "orders_difference", "orders_inboundmessage",
+    "orders_customer", "orders_dispatch", "orders_orderevent", "notifications_mail", "approvals_approvalrecord",
+}  # fmt: skip
+RANGE = "2026-11-01..2026-11-25"
+TIMES = {
+    "orders": ["received", "start", "end"], "billing": ["created"], "approvals": ["time"], "differences": ["found"],
+    "attempts": ["started"], "mails": ["written"], "inbound": ["received"], "customers": ["newest"],
+}  # fmt: skip
+
+
+def read_whole(statement):
+    """The big tables that the plan reads from one end to the other, not even in an index's order."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")  # a few rows are sorted faster than read in an index's order
+            cursor.execute(f"EXPLAIN {statement}")
+            found = re.findall(r"Seq Scan on (\w+)", "\n".join(row[0] for row in cursor.fetchall()))
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+            plan = [row[3] for row in cursor.fetchall()]
+            found = [match[1] for line in plan if (match := re.match(r"SCAN (\w+)(?! USING)\b", line))]
+    return set(found) & BIG
+
+
+def sorts(statement):
+    """Whether the plan sorts the rows itself."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+            cursor.execute(f"EXPLAIN {statement}")
+            return "Sort Key" in "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+        return any("TEMP B-TREE FOR ORDER BY" in row[3] for row in cursor.fetchall())
+
+
+def asked(client, url, *, counts=False):
+    """The page's queries, or only that which counts its rows. Those that read the newest rows of a table end soon."""
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(url).status_code == 200
+    found = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+    return [sql for sql in found if not sql.endswith("LIMIT 2000") and (not counts or sql.startswith("SELECT COUNT"))]
+
+
+@pytest.fixture(autouse=True)
+def rows():
+    now = timezone.now()
+    order = make.OrderFactory(attribution_id="BJ", state_since=now, biz_end=datetime.date(2026, 11, 25))
+    of_order(order)
+    make.DispatchFactory(order=order, state="retrying", next_try_at=now, attempts=2, frozen_at=now)
+
+
+@pytest.mark.parametrize("name", TIMES)
+@pytest.mark.parametrize("days", [RANGE, "2026-11-01..", "..2026-11-25"])
+def test_ranges_of_days(admin_client, name, days):
+    """The rows of an open range may be read from the newest on: the first fifty are soon there."""
+    opts = LISTS[name]._meta
+    url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    for parameter in TIMES[name]:
+        queries = asked(admin_client, f"{url}?{parameter}={days}", counts=days != RANGE)
+        assert queries
+        assert {sql: found for sql in queries if (found := read_whole(sql))} == {}
+
+
+@pytest.mark.parametrize("view", READY["orders"], ids=lambda view: view.key)
+def test_ready_views(admin_client, view):
+    queries = asked(admin_client, f"{ORDERS}?{view.query}")
+    assert {sql: found for sql in queries if (found := read_whole(sql))} == {}
+
+
+@pytest.mark.parametrize("query", ["in_state=3d", "in_state=30d&kind__exact=trial"])
+def test_how_many_are_in_their_state_for_long(admin_client, query):
+    [sql] = asked(admin_client, f"{ORDERS}?{query}", counts=True)
+    assert read_whole(sql) == set()
+
+
+@pytest.mark.parametrize("order", ["since", "-since"])
+def test_since_is_read_in_the_order_of_its_index(admin_client, order):
+    [sql] = [
+        sql for sql in asked(admin_client, f"{ORDERS}?o={order}") if 'ORDER BY "orders_order"."state_since"' in sql
+    ]
+    assert not sorts(sql)
+
+
+@pytest.mark.parametrize("order", ["attempts", "-attempts", "next_try", "-next_try"])
+def test_sorted_by_steps_only_orders_with_such_steps_are_read(admin_client, order):
+    queries = asked(admin_client, f"{ORDERS}?o={order}&columns=number,attempts,next_try")
+    assert {sql: found for sql in queries if (found := read_whole(sql))} == {}
+
+
+def test_one_without_an_index_is_noticed(admin_client):
+    assert read_whole("SELECT * FROM orders_order WHERE cp_id = 'x'") == {"orders_order"}
+    assert sorts("SELECT * FROM orders_order ORDER BY cp_id")

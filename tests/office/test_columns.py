@@ -1,0 +1,228 @@
+"""Columns of the exported lists are chosen in the address, and people's data stay masked."""
+
+import datetime
+
+import pytest
+from django.contrib.messages import get_messages
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.admin.office.exported_lists import LISTS, admin_of, columns_of
+from orders.models import Dispatch, Order
+from tests import factories as make
+from tests.admin.rows import of_order
+
+pytestmark = pytest.mark.django_db
+ORDERS = "/admin/orders/order/"
+HOUR = datetime.timedelta(hours=1)
+
+
+def headings(client, url=ORDERS, **query):
+    answer = client.get(url, query)
+    assert answer.status_code == 200, answer
+    return answer.content.decode().split("<tbody")[0].count('scope="col"'), answer
+
+
+def shown(client, **query):
+    """The names of the columns that the page shows."""
+    display = headings(client, **query)[1].context["cl"].list_display
+    return [one if isinstance(one, str) else one.__name__ for one in display]
+
+
+def address_of(name):
+    opts = LISTS[name]._meta
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+
+
+def test_the_address_says_which_columns_are_shown_and_in_which_order(admin_client):
+    make.OrderFactory()
+    assert shown(admin_client, columns="number,received,state_chip") == ["number", "received", "state_chip"]
+
+
+def test_the_column_that_leads_to_the_page_always_stays(admin_client):
+    order = make.OrderFactory()
+    answer = admin_client.get(ORDERS, {"columns": "received,customer"}, follow=True)
+    assert answer.redirect_chain == [(f"{ORDERS}?columns=number%2Creceived%2Ccustomer", 302)]
+    assert f'<th class="field-number"><a href="{ORDERS}{order.pk}/change/' in answer.content.decode()
+    text = admin_client.get(ORDERS, {"columns": "customer,number"}).content.decode()
+    assert f'<th class="field-number"><a href="{ORDERS}{order.pk}/change/' in text
+
+
+def test_the_boxes_of_the_form_become_one_value_and_the_usual_ones_none(admin_client):
+    answer = admin_client.get(ORDERS, {"columns": ["number", "kind"], "state__exact": "active"})
+    assert (answer.status_code, answer["Location"]) == (302, f"{ORDERS}?columns=number%2Ckind&state__exact=active")
+    usual = list(admin_of("orders").list_display)
+    assert admin_client.get(ORDERS, {"columns": usual})["Location"] == ORDERS
+
+
+@pytest.mark.parametrize("columns, kept, told", [
+    ("number,gone", "number", "gone"),
+    ("gone", "", "gone"),
+    ("number,kind,\0", "number%2Ckind", "\ufffd"),
+    ("number,content,password", "number", "content, password"),
+    ("x" * 10_000, "", "x" * 40),
+    ("number," + "é," * 5000, "number", "é"),
+    ("number,<script>alert(1)</script>", "number", "<script>alert(1)</script>"),
+])  # fmt: skip
+def test_what_is_gone_is_left_out_with_a_line(admin_client, columns, kept, told):
+    answer = admin_client.get(ORDERS, {"columns": columns, "state__exact": "active"}, follow=True)
+    query = f"columns={kept}&state__exact=active" if kept else "state__exact=active"
+    assert answer.redirect_chain == [(f"{ORDERS}?{query}", 302)]
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.content.decode()
+    [line] = map(str, get_messages(answer.wsgi_request))
+    assert line == f"以下列已不存在，已忽略：{told}"
+
+
+@pytest.mark.parametrize("columns", ["", ",,,", " "])
+def test_nothing_chosen_are_the_usual_ones(admin_client, columns):
+    answer = admin_client.get(ORDERS, {"columns": columns}, follow=True)
+    assert list(answer.context["cl"].list_display) == list(admin_of("orders").list_display)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_column_of_every_list_can_be_shown_and_people_stay_masked(admin_client, name):
+    order = make.OrderFactory(
+        attribution_id="BJ", oper_user="欧阳三", oper_tel="13712345678", oper_mail="ops@example.com"
+    )
+    of_order(order)
+    columns = columns_of(admin_of(name))
+    answer = admin_client.get(address_of(name), {"columns": ",".join(columns)}, follow=True)
+    assert answer.status_code == 200
+    assert len(answer.context["cl"].list_display) == len(columns)
+    text = answer.content.decode()
+    assert [word for word in ("13712345678", "ops@example.com", "欧阳三") if word in text] == []
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_more_columns_ask_no_more_however_long_the_list(admin_client, name):
+    columns = ",".join(columns_of(admin_of(name)))
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            admin_client.get(address_of(name), {"columns": columns})
+        return len(captured)
+
+    of_order(make.OrderFactory(attribution_id="BJ"))
+    queries()
+    few = queries()
+    for _ in range(3):
+        of_order(make.OrderFactory(attribution_id="BJ"))
+    assert queries() <= few + 1  # names of actors, if the first row had none
+
+
+def test_other_lists_have_no_columns_to_choose(admin_client):
+    url = reverse("admin:orders_dispatch_changelist")
+    answer = admin_client.get(url, {"columns": "step"})
+    assert (answer.status_code, answer["Location"]) == (302, url)
+
+
+def test_links_keep_the_columns_and_name_the_order(admin_client):
+    make.OrderFactory()
+    text = admin_client.get(ORDERS, {"columns": "number,received", "o": "-received"}).content.decode()
+    assert "?columns=number%2Creceived&amp;o=received" in text  # the heading turns the order round
+    assert 'name="columns" value="number,received"' in text  # the search keeps them
+
+
+def test_an_order_means_the_same_whichever_columns_are_shown(admin_client):
+    for day in (2, 1, 3):
+        make.OrderFactory(number=str(day), biz_start=datetime.date(2026, 11, day))
+    for query in ({"o": "-start_day"}, {"o": "-start_day", "columns": "number,start_day"},
+                  {"o": "-start_day", "columns": "number,kind"}, {"o": "-7"}):  # fmt: skip
+        rows = admin_client.get(ORDERS, query).context["cl"].result_list
+        assert [row.number for row in rows] == ["3", "2", "1"], query
+
+
+@pytest.mark.parametrize(
+    "order", ["content", "-oper_tel", "nosuch", "9" * 5000, "-", "1.2.-", "received.-number", "\0"]
+)
+def test_an_order_of_nonsense_is_no_error(admin_client, order):
+    make.OrderFactory()
+    assert admin_client.get(ORDERS, {"o": order}).status_code == 200
+
+
+def test_the_export_takes_the_columns_of_the_address(admin_client, tmp_path):
+    make.OrderFactory(number="A1")
+    page = admin_client.get("/admin/orders/export/new/orders/", {"columns": "number,kind,biz_end", "view": "7"})
+    form = page.context["form"]
+    assert form["columns"].initial == ["number", "kind", "biz_end"]
+    assert [name for name, _label in form.fields["columns"].choices][:3] == ["number", "kind", "biz_end"]
+    out = tmp_path / "o.csv"
+    call_command("export", "orders", str(out), "--query", "columns=number,gone,biz_end&view=7&kind=activation")
+    assert out.read_text(encoding="utf-8-sig").splitlines()[0] == "订单号,业务结束日"
+
+
+def test_the_export_keeps_every_filter(admin_client):
+    """`partner` begins with the name of the page's parameter."""
+    text = admin_client.get(reverse("admin:orders_incident_changelist"), {"partner": "bpm"}).content.decode()
+    assert "/admin/orders/export/new/incidents/?partner=bpm" in text
+
+
+# --- since when, attempts, next try
+
+
+def test_in_this_state_since(admin_client):
+    now = timezone.now()
+    noted = make.OrderFactory(number="noted", state_since=now - 3 * HOUR)
+    told = make.OrderFactory(number="told", received_at=now - 90 * HOUR)
+    make.OrderEventFactory(order=told, kind="state", at=now - 5 * HOUR)
+    make.OrderFactory(number="never moved", received_at=now - 7 * HOUR)
+    rows = admin_client.get(ORDERS, {"columns": "number,since", "o": "since"}).context["cl"].result_list
+    assert {row.number: row.last_moves().get(row.pk) for row in rows} == {
+        "noted": None, "told": now - 5 * HOUR, "never moved": None,
+    }  # fmt: skip
+    assert [row.number for row in rows][-1] == noted.number  # the others have been so since before it was noted
+    text = admin_client.get(ORDERS, {"columns": "number,since"}).content.decode()
+    assert [words for words in ("3 小时前", "5 小时前", "7 小时前") if words not in text] == []
+    newest = admin_client.get(ORDERS, {"o": "-since"}).context["cl"].result_list
+    assert newest[0] == noted
+
+
+@pytest.mark.parametrize("since, moved, found", [
+    (-2, None, False), (-4, None, True), (None, None, True), (None, -2, False), (None, -4, True),
+])  # fmt: skip
+def test_in_this_state_for_three_days(admin_client, since, moved, found):
+    now, day = timezone.now(), 24 * HOUR
+    order = make.OrderFactory(received_at=now - 9 * day, state="awaiting_approval", first=False,
+                              state_since=since and now + since * day)  # fmt: skip
+    if moved:
+        make.OrderEventFactory(order=order, kind="state", at=now + moved * day)
+    rows = admin_client.get(ORDERS, {"state__exact": "awaiting_approval", "in_state": "3d"}).context["cl"].result_list
+    assert bool(rows) == found
+
+
+def stopped(number, attempts, again=None):
+    order = make.OrderFactory(number=number)
+    state = Dispatch.State.RETRYING if again else Dispatch.State.FAILED
+    make.DispatchFactory(order=order, state=state, attempts=attempts, next_try_at=again, frozen_at=make.NOW)
+    return order
+
+
+def test_attempts_and_next_try(admin_client):
+    now = timezone.now()
+    make.OrderFactory(number="fine")
+    stopped("failed", 9)
+    stopped("soon", 2, now + HOUR)
+    often = stopped("later", 5, now + 2 * HOUR)
+    make.DispatchFactory(order=often, state=Dispatch.State.DONE, attempts=40, frozen_at=make.NOW)
+
+    def sorted_by(order):
+        answer = admin_client.get(ORDERS, {"columns": "number,attempts,next_try", "o": order})
+        assert "排序" in answer.content.decode()
+        return [(row.number, row.tried) for row in answer.context["cl"].result_list]
+
+    assert sorted_by("-attempts") == [("failed", 9), ("later", 5), ("soon", 2)]
+    assert sorted_by("attempts") == [("soon", 2), ("later", 5), ("failed", 9)]
+    assert sorted_by("next_try") == [("soon", 2), ("later", 5)]
+    assert sorted_by("-1") == sorted_by("-attempts")
+    text = admin_client.get(ORDERS, {"columns": "number,attempts,next_try"}).content.decode()
+    assert "fine" in text
+    assert "59 分钟后" in text or "1 小时后" in text
+
+
+def test_the_usual_columns_stay_calm():
+    assert "attempts" not in admin_of("orders").list_display
+    assert Order._meta.get_field("state_since").null

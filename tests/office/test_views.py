@@ -1,0 +1,492 @@
+"""Views of lists: ready-made, saved, shared; as tabs with their counts; each reader sees them with their own rights."""
+
+import datetime
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.models import Group
+from django.contrib.messages import get_messages
+from django.core.cache import cache
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.admin.office import view_tabs
+from orders.admin.office.exported_lists import LISTS, ExportedList, admin_of
+from orders.admin.office.list_query import changelist_for, read_query
+from orders.admin.office.ready_views import READY
+from orders.errors import NotAllowedError
+from orders.models import OrderEvent, SavedView
+from orders.services.office.views import LONGEST_QUERY, MOST_VIEWS, save_view, share_view
+from tests import factories as make
+from tests.admin.rows import of_order
+
+pytestmark = pytest.mark.django_db
+ORDERS, VIEWS = "/admin/orders/order/", "/admin/orders/savedview/"
+BUSINESS, ADMINISTRATOR = "业务人员", "管理员"
+
+
+@pytest.fixture(autouse=True)
+def uncounted():
+    cache.clear()
+
+
+def save(client, name="我的失败单", query="state__exact=failed", of="orders", **more):
+    return client.post(f"{VIEWS}save/{of}/", {"name": name, "query": query, **more}, follow=True)
+
+
+def lines(answer):
+    return [str(message) for message in get_messages(answer.wsgi_request)]
+
+
+def tabs(answer):
+    """{name: address} of the tabs that the page shows."""
+    return {one.tab.name: one.tab.address for one in answer.context["views"]["tabs"]}
+
+
+def active(answer):
+    return [one.tab.name for one in answer.context["views"]["tabs"] if one.active]
+
+
+def colleague(role=BUSINESS):
+    user = make.UserFactory(display_name="王五")
+    user.groups.set([Group.objects.get(name=role)])
+    return user
+
+
+# --- saving
+
+
+def test_a_view_keeps_filter_search_order_and_columns(member):
+    staff = member(BUSINESS)
+    query = "state__exact=failed&q=100&o=-received&columns=number,kind&view=3"
+    answer = save(staff, name="  我的  失败单 ", query=query)
+    view = SavedView.objects.get()
+    assert (view.owner, view.list_name, view.name, view.role) == (staff.person, "orders", "我的 失败单", None)
+    assert view.query == "state__exact=failed&q=100&o=-received"
+    assert view.columns == ["number", "kind"]
+    assert lines(answer) == ["已保存为视图“我的 失败单”。"]
+    assert answer.redirect_chain == [(f"{ORDERS}?{view.query}&columns=number%2Ckind&view={view.pk}", 302)]
+    assert active(answer) == ["我的 失败单"]
+    assert answer.context["views"]["changed"] is None
+    [event] = OrderEvent.objects.filter(order=None)
+    assert (event.kind, event.actor, event.data["name"]) == (
+        "view_saved", f"staff:{staff.person.username}", "我的 失败单",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_list_has_views(member, name):
+    staff = member(BUSINESS)
+    of_order(make.OrderFactory(attribution_id="BJ"))
+    answer = save(staff, query="", of=name, name="x")
+    assert answer.status_code == 200
+    assert "x" in tabs(answer)
+    assert staff.get(f"{VIEWS}counts/{name}/").json()[str(SavedView.objects.get().pk)] != ""
+
+
+@pytest.mark.parametrize("name, line", [
+    ("", "请给视图起个名称。"),
+    (" \0 \n", "请给视图起个名称。"),
+    ("长" * 5000, "名称超过 40 个字符。"),
+])  # fmt: skip
+def test_a_bad_name_is_refused_with_a_line(member, name, line):
+    answer = save(member(BUSINESS), name=name)
+    assert lines(answer) == [line]
+    assert answer.redirect_chain == [(f"{ORDERS}?state__exact=failed", 302)]
+    assert not SavedView.objects.exists()
+
+
+def test_a_name_with_markup_is_text(member):
+    staff = member(BUSINESS)
+    name = '<b onclick="x">失败</b>'
+    text = save(staff, name=name).content.decode()
+    assert name not in text
+    assert "&lt;b onclick=&quot;x&quot;&gt;失败&lt;/b&gt;" in text
+    pages = [VIEWS, f"{VIEWS}{SavedView.objects.get().pk}/change/", "/admin/orders/orderevent/"]
+    assert [url for url in pages if name in staff.get(url).content.decode()] == []
+
+
+@pytest.mark.parametrize("query, line", [
+    ("colour=red", "此列表没有筛选项 colour。"),
+    ("content__startswith=x", "此列表没有筛选项 content__startswith。"),
+    ("q=%00", None),
+    ("state__exact", None),
+    (urlencode({"q": "x" * LONGEST_QUERY}), "筛选条件太长，无法保存。"),
+    ("columns=" + "x," * 5000, "saved"),
+    ("\0", None),
+])  # fmt: skip
+def test_a_bad_filter_is_refused_with_a_line(member, query, line):
+    answer = save(member(BUSINESS), query=query)
+    assert answer.status_code in (200, 302, 400)
+    if line == "saved":
+        assert SavedView.objects.get().columns == []
+        return
+    assert not SavedView.objects.exists()
+    if line:
+        assert line in lines(answer)
+
+
+def test_a_second_view_of_a_name_is_refused(member):
+    staff = member(BUSINESS)
+    save(staff)
+    assert lines(save(staff, query="")) == ["您在这个列表已有名为“我的失败单”的视图。"]
+    save(staff, of="billing", query="")  # another list
+    make.SavedViewFactory(name="我的失败单")  # somebody else's
+    assert SavedView.objects.count() == 3
+    assert SavedView.objects.get(owner=staff.person, list_name="orders").query == "state__exact=failed"
+
+
+def test_nobody_has_views_without_end(member):
+    staff = member(BUSINESS)
+    for number in range(MOST_VIEWS):
+        make.SavedViewFactory(owner=staff.person, name=str(number))
+    assert lines(save(staff)) == [f"您在这个列表已有 {MOST_VIEWS} 个视图，请先删除不需要的。"]
+
+
+def test_who_may_not_see_a_list_saves_no_view_of_it(client):
+    user = make.UserFactory()
+    client.force_login(user)
+    assert client.post(f"{VIEWS}save/orders/", {"name": "x", "query": ""}).status_code == 403
+    assert client.get(f"{VIEWS}counts/orders/").status_code == 403
+    assert client.get(VIEWS).status_code == 403
+
+
+def test_a_list_without_views_is_unknown(member):
+    staff = member(BUSINESS)
+    assert staff.post(f"{VIEWS}save/pauses/", {"name": "x"}).status_code == 404
+    assert staff.get(f"{VIEWS}counts/pauses/").status_code == 404
+    assert staff.get(f"{VIEWS}save/orders/").status_code == 405
+
+
+# --- changing
+
+
+def test_a_changed_filter_can_be_kept(member):
+    staff = member(BUSINESS)
+    view = make.SavedViewFactory(owner=staff.person, name="失败")
+    answer = staff.get(ORDERS, {"state__exact": "held", "view": view.pk, "columns": "number,kind"})
+    assert active(answer) == ["失败"]
+    text = answer.content.decode()
+    assert "与视图“失败”相比有未保存的更改。" in text
+    whole = answer.context["views"]["whole"]
+    answer = staff.post(f"{VIEWS}{view.pk}/update/", {"query": whole}, follow=True)
+    view.refresh_from_db()
+    assert (view.query, view.columns) == ("state__exact=held", ["number", "kind"])
+    assert answer.context["views"]["changed"] is None
+    assert OrderEvent.objects.filter(kind="view_changed").count() == 1
+
+
+def test_page_and_sorting_by_place_change_nothing(member):
+    staff = member(BUSINESS)
+    view = make.SavedViewFactory(owner=staff.person, query="o=-received")
+    answer = staff.get(ORDERS, {"o": "-8", "p": "1", "view": view.pk})
+    assert answer.context["views"]["changed"] is None
+
+
+def test_rename_and_delete(member):
+    staff = member(BUSINESS)
+    view = make.SavedViewFactory(owner=staff.person)
+    answer = staff.post(f"{VIEWS}{view.pk}/rename/", {"name": "改过"}, follow=True)
+    view.refresh_from_db()
+    assert view.name == "改过"
+    assert lines(answer) == ["已改名为“改过”。"]
+    other = make.SavedViewFactory(owner=staff.person, name="已有")
+    answer = staff.post(f"{VIEWS}{view.pk}/rename/", {"name": "已有"}, follow=True)
+    assert lines(answer) == ["您在这个列表已有名为“已有”的视图。"]
+    answer = staff.post(f"{VIEWS}{other.pk}/remove/", follow=True)
+    assert lines(answer) == ["视图“已有”已删除。"]
+    assert list(SavedView.objects.all()) == [view]
+    assert set(OrderEvent.objects.values_list("kind", flat=True)) == {"view_renamed", "view_deleted"}
+
+
+# --- sharing
+
+
+def test_a_shared_view_is_a_tab_for_everybody_of_the_role(member):
+    owner = colleague()
+    view = make.SavedViewFactory(owner=owner, name="组里的", role=Group.objects.get(name=BUSINESS))
+    assert "组里的" not in tabs(member("工程师").get(ORDERS))
+    staff = member(BUSINESS)
+    answer = staff.get(ORDERS)
+    assert "组里的" in tabs(answer)
+    assert "由 王五 共享" in answer.content.decode()
+    opened = staff.get(ORDERS + tabs(answer)["组里的"])
+    assert active(opened) == ["组里的"]
+    changed = staff.get(ORDERS, {"state__exact": "held", "view": view.pk})
+    assert f"{VIEWS}{view.pk}/update/" not in changed.content.decode()  # only its owner changes it
+    assert staff.get(f"{VIEWS}{view.pk}/change/").status_code == 200
+
+
+def test_readers_see_it_with_their_own_scope(member):
+    failed = [make.OrderFactory(attribution_id=letters, state="failed") for letters in ("BJ", "SH")]
+    view = make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
+    staff = member(BUSINESS, letters=["BJ"])
+    rows = staff.get(ORDERS, {"state__exact": "failed", "view": view.pk}).context["cl"].result_list
+    assert list(rows) == failed[:1]
+    assert staff.get(f"{VIEWS}counts/orders/").json()[str(view.pk)] == "1"
+
+
+def test_sharing_is_for_the_owner_s_own_roles(member):
+    staff = member(BUSINESS)
+    view = make.SavedViewFactory(owner=staff.person)
+    share = f"{VIEWS}{view.pk}/share/"
+    own, other = Group.objects.get(name=BUSINESS), Group.objects.get(name=ADMINISTRATOR)
+    assert staff.post(share, {"role": other.pk}).status_code == 404
+    for wrong in ("x", "9" * 30, "0", "\0"):
+        assert staff.post(share, {"role": wrong}).status_code == 404
+    with pytest.raises(NotAllowedError, match="only with a role that you have"):
+        share_view(view=view, role=other, by="staff:x", now=timezone.now())
+    assert staff.post(share, {"role": own.pk}).status_code == 302
+    assert SavedView.objects.get().role == own
+    assert staff.post(share, {"role": ""}).status_code == 302
+    assert SavedView.objects.get().role is None
+    kinds = OrderEvent.objects.order_by("pk").values_list("kind", flat=True)
+    assert list(kinds) == ["view_shared", "view_unshared"]
+
+
+def test_who_may_not_share_keeps_views_for_themselves(member):
+    staff = member("工程师")
+    view = make.SavedViewFactory(owner=staff.person)
+    page = staff.get(f"{VIEWS}{view.pk}/change/").content.decode()
+    assert f"{VIEWS}{view.pk}/share/" not in page
+    assert f"{VIEWS}{view.pk}/rename/" in page
+    role = Group.objects.get(name="工程师")
+    assert staff.post(f"{VIEWS}{view.pk}/share/", {"role": role.pk}).status_code == 403
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("act", ["update", "rename", "share", "remove"])
+def test_nobody_touches_a_colleague_s_view(member, act, shared):
+    view = make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS) if shared else None)
+    staff = member(BUSINESS)
+    answer = staff.post(f"{VIEWS}{view.pk}/{act}/", {"name": "x", "query": "", "role": ""})
+    assert answer.status_code == 404
+    assert (SavedView.objects.get().name, SavedView.objects.get().query) == (view.name, view.query)
+
+
+def test_an_id_that_was_guessed_tells_nothing(member):
+    view = make.SavedViewFactory(owner=colleague(), name="秘密")
+    staff = member(BUSINESS)
+    for pk in (view.pk, 999_999):
+        answer = staff.get(f"{VIEWS}{pk}/change/", follow=True)
+        assert "秘密" not in answer.content.decode()
+        assert answer.redirect_chain[-1] == ("/admin/", 302)
+    assert "秘密" not in staff.get(VIEWS).content.decode()
+    answer = staff.get(ORDERS, {"view": view.pk})
+    assert (active(answer), answer.context["views"]["changed"]) == ([], None)
+
+
+# --- a view whose parts are gone
+
+
+def test_a_view_that_names_what_is_gone_opens_with_a_line(member):
+    staff = member(BUSINESS)
+    make.OrderFactory(state="failed")
+    view = make.SavedViewFactory(
+        owner=staff.person, query="state__exact=failed&gone=1", columns=["number", "gone_column", 5]
+    )
+    answer = staff.get(ORDERS)
+    answer = staff.get(ORDERS + tabs(answer)[view.name], follow=True)
+    assert answer.status_code == 200
+    assert answer.context["cl"].result_count == 1
+    assert lines(answer) == [
+        "以下列已不存在，已忽略：gone_column, 5", "以下条件不是本列表的筛选项，已忽略：gone",
+    ]  # fmt: skip
+    assert answer.context["views"]["own"]
+    assert answer.context["views"]["changed"].name == view.name  # it can be kept as it is now
+    assert staff.get(f"{VIEWS}counts/orders/").json()[str(view.pk)] == ""
+    assert staff.get(f"{VIEWS}{view.pk}/change/").status_code == 200
+    assert staff.get(VIEWS).status_code == 200
+
+
+def test_a_view_of_a_value_that_is_gone_opens_with_a_line(member):
+    staff = member(BUSINESS)
+    make.OrderFactory()
+    view = make.SavedViewFactory(owner=staff.person, query="needs=nothing")
+    answer = staff.get(ORDERS + tabs(staff.get(ORDERS))[view.name], follow=True)
+    assert answer.status_code == 200
+    assert lines(answer) == ["筛选条件中有本列表不认识的值，已忽略筛选。"]
+
+
+def test_a_view_of_a_list_that_is_gone_is_not_shown(member):
+    staff = member(BUSINESS)
+    view = make.SavedViewFactory(owner=staff.person, list_name="nothing")
+    assert view.name not in staff.get(VIEWS).content.decode()
+
+
+@pytest.mark.parametrize("view", ["x" * 10_000, "\0", "-1", "²", "<b>"])
+def test_nonsense_for_a_view_is_no_error(member, view):
+    assert member(BUSINESS).get(ORDERS, {"view": view}).status_code == 200
+
+
+# --- ready-made views
+
+
+def test_the_ready_ones_come_first(member):
+    staff = member(BUSINESS)
+    make.SavedViewFactory(owner=staff.person, name="自己的")
+    assert list(tabs(staff.get(ORDERS))) == [
+        "需要处理", "等待审批超 3 天", "卡在 BPM", "今日开通", "本周到期试用", "自己的",
+    ]  # fmt: skip
+
+
+def test_the_ready_ones_stand_on_filters_of_their_lists(admin_user):
+    for name, views in READY.items():
+        for view in views:
+            changelist_for(admin_of(name), read_query(admin_of(name), view.query), admin_user)
+
+
+def test_what_the_ready_ones_show(admin_client, monkeypatch):
+    today, day = datetime.date(2026, 11, 25), datetime.timedelta(days=1)  # a Wednesday
+    monkeypatch.setattr(timezone, "localdate", lambda *_: today)
+    now = timezone.now()
+    make.OrderFactory(number="held", state="held", held_because="files")
+    make.OrderFactory(number="waits", state="awaiting_approval", first=False, state_since=now - 4 * day)
+    make.OrderFactory(number="waits not long", state="awaiting_approval", first=False, state_since=now - 2 * day)
+    bpm = make.OrderFactory(number="bpm")
+    make.DispatchFactory(order=bpm, channel="bpm", state="retrying", next_try_at=now)
+    make.OrderFactory(number="starts", biz_start=today)
+    make.TrialFactory(number="ends", state="trialing", biz_end=today + 4 * day)
+    make.TrialFactory(number="ends later", state="trialing", biz_end=today + 5 * day)
+    page = admin_client.get(ORDERS)
+    found = {
+        name: {row.number for row in admin_client.get(ORDERS + address).context["cl"].result_list}
+        for name, address in tabs(page).items()
+    }
+    assert found == {
+        "需要处理": {"held"}, "等待审批超 3 天": {"waits"}, "卡在 BPM": {"bpm"}, "今日开通": {"starts"},
+        "本周到期试用": {"ends"},
+    }  # fmt: skip
+    assert set(admin_client.get(f"{VIEWS}counts/orders/").json().values()) == {"1"}
+    opened = admin_client.get(ORDERS + tabs(page)["卡在 BPM"])
+    assert active(opened) == ["卡在 BPM"]
+    assert active(admin_client.get(ORDERS, {"stuck": "bpm"})) == ["卡在 BPM"]
+    assert active(admin_client.get(ORDERS, {"stuck": "mail", "view": "bpm"})) == []
+
+
+# --- counts
+
+
+def test_counts_end_at_a_limit_and_are_kept_for_a_while(member, monkeypatch):
+    monkeypatch.setattr(view_tabs, "MOST_COUNTED", 2)
+    staff = member(BUSINESS)
+    view = make.SavedViewFactory(owner=staff.person)
+    make.OrderFactory.create_batch(2, state="failed")
+    counts = f"{VIEWS}counts/orders/"
+    assert staff.get(counts).json()[str(view.pk)] == "2"
+    make.OrderFactory(state="failed")
+    assert staff.get(counts).json()[str(view.pk)] == "2"
+    page = staff.get(ORDERS)
+    assert [one.count for one in page.context["views"]["tabs"] if one.tab.key == str(view.pk)] == ["2"]
+    assert not page.context["views"]["uncounted"]
+    cache.clear()
+    assert staff.get(counts).json()[str(view.pk)] == "2+"
+    assert "data-counts" not in staff.get(ORDERS).content.decode()
+    cache.clear()
+    assert f'data-counts="{counts}"' in staff.get(ORDERS).content.decode()
+
+
+def test_many_views_make_the_list_no_slower(member):
+    """The list asks for the views once, and counts nothing."""
+    staff = member(BUSINESS)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            staff.get(ORDERS)
+        return len(captured)
+
+    make.SavedViewFactory(owner=staff.person)
+    queries()
+    few = queries()
+    role = Group.objects.get(name=BUSINESS)
+    for _ in range(10):
+        make.SavedViewFactory(owner=staff.person)
+        make.SavedViewFactory(owner=colleague(), role=role)
+    assert queries() == few
+
+
+def test_the_page_of_views_asks_the_same_however_many(member):
+    staff = member(BUSINESS)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert staff.get(VIEWS).status_code == 200
+        return len(captured)
+
+    for _ in range(2):
+        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
+    queries()
+    few = queries()
+    for _ in range(5):
+        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
+    assert queries() == few
+
+
+# --- elsewhere
+
+
+def test_a_saved_view_exports_what_it_shows(member, admin_user):
+    """By its list's name, query and columns, as scheduled exports take it."""
+    rows = [make.OrderFactory(number=str(n), biz_start=datetime.date(2026, 11, n + 1)) for n in range(3)]
+    staff = member(BUSINESS)
+    save(staff, query="o=start_day&columns=number,biz_end&kind__exact=activation")
+    view = SavedView.objects.get()
+    table = ExportedList(view.list_name, view.query, staff.person).table(view.columns, personal=False)
+    assert [row[0] for row in table.rows] == [row.number for row in rows]
+
+
+def test_a_view_with_a_person_s_data_is_masked_where_it_is_told(member):
+    staff = member(BUSINESS)
+    save(staff, name="13712345678 的单", query="q=13712345678")
+    pages = [VIEWS, f"{VIEWS}{SavedView.objects.get().pk}/change/", "/admin/orders/orderevent/"]
+    text = "".join(staff.get(url).content.decode() for url in pages[2:])
+    assert "13712345678" not in text
+
+
+def test_a_deleted_role_leaves_the_view_to_its_owner():
+    role = Group.objects.create(name="x")
+    view = make.SavedViewFactory(role=role)
+    role.delete()
+    view.refresh_from_db()
+    assert view.role is None
+
+
+def test_a_view_of_a_service_has_a_limit():
+    with pytest.raises(NotAllowedError):
+        save_view(
+            owner=make.UserFactory(), list_name="orders", name="x", query="q=" + "x" * LONGEST_QUERY, columns=[],
+            by="staff:x", now=timezone.now(),
+        )  # fmt: skip
+
+
+def test_the_menu_leads_to_my_views(member):
+    assert reverse("admin:orders_savedview_changelist") in member(BUSINESS).get("/admin/").content.decode()
+
+
+def test_a_view_that_takes_too_long_has_no_count(member, monkeypatch):
+    staff = member(BUSINESS)
+    slow = make.SavedViewFactory(owner=staff.person)
+    quick = make.SavedViewFactory(owner=staff.person, query="state__exact=held")
+    unread = view_tabs.unread_list
+
+    def ended(model_admin, conditions, user):
+        if conditions[0].value == "failed":
+            raise OperationalError("canceling statement due to statement timeout")
+        return unread(model_admin, conditions, user)
+
+    monkeypatch.setattr(view_tabs, "unread_list", ended)
+    counts = staff.get(f"{VIEWS}counts/orders/").json()
+    assert (counts[str(slow.pk)], counts[str(quick.pk)]) == ("", "0")
+    monkeypatch.setattr(view_tabs, "SECONDS_OF_ALL", -1)
+    cache.clear()
+    assert staff.get(f"{VIEWS}counts/orders/").json() == {}
+
+
+def test_counting_writes_nothing(member):
+    """On SQLite a transaction would keep orders waiting."""
+    staff = member(BUSINESS)
+    with CaptureQueriesContext(connection) as captured:
+        staff.get(f"{VIEWS}counts/orders/")
+    assert [query["sql"] for query in captured if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))] == []
