@@ -141,7 +141,7 @@ class SavedViewFactory(DjangoModelFactory):
     owner = factory.SubFactory(UserFactory)
     list_name = "orders"
     name = factory.Sequence(lambda n: f"视图{n}")
-    query = "state__exact=held"
+    query = "state__exact=failed"
     created_at = NOW
 
 
@@ -152,7 +152,7 @@ class ScheduledExportFactory(DjangoModelFactory):
         model = ScheduledExport
 
     owner = factory.SubFactory(UserFactory)
-    view = factory.SubFactory(SavedViewFactory, owner=factory.SelfAttribute("..owner"))
+    view = factory.SubFactory(SavedViewFactory, owner=factory.SelfAttribute("..owner"), query="state__exact=held")
     name = factory.Sequence(lambda n: f"每日{n}")
     weekdays = "1234567"
     at = datetime.time(8)

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from approvals.models import ApprovalRecord
 from orders.admin.office.exported_lists import LISTS
-from orders.management.commands.export import Command
+from orders.management.progress import Progress
 from orders.models import Export, OrderEvent
 from tests import factories as make
 from tests.admin.rows import of_order
@@ -107,7 +107,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next_one(export, tmp_path):
 def test_one_that_is_told_to_end_leaves_nothing(tmp_path, monkeypatch, suffix):
     make.OrderFactory()
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(Command, "progress", lambda *about: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(Progress, "reach", lambda *about: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit) as ended:
         call_command("export", "orders", str(tmp_path / f"out.{suffix}"))
     assert (ended.value.code, list(tmp_path.iterdir())) == (143, [])
