@@ -7,18 +7,15 @@ import pytest
 from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
 from django.core.cache import cache
-from django.db import OperationalError, connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.office import view_tabs
 from orders.admin.office.exported_lists import LISTS, ExportedList, admin_of
 from orders.admin.office.list_query import changelist_for, read_query
 from orders.admin.office.ready_views import READY
 from orders.errors import NotAllowedError
 from orders.models import OrderEvent, SavedView
-from orders.services.office.views import LONGEST_QUERY, MOST_VIEWS, save_view, share_view
+from orders.services.office.views import LONGEST_QUERY, MOST_VIEWS, save_view
 from tests import factories as make
 from tests.admin.rows import of_order
 
@@ -201,83 +198,6 @@ def test_rename_and_delete(member):
     assert set(OrderEvent.objects.values_list("kind", flat=True)) == {"view_renamed", "view_deleted"}
 
 
-# --- sharing
-
-
-def test_a_shared_view_is_a_tab_for_everybody_of_the_role(member):
-    owner = colleague()
-    view = make.SavedViewFactory(owner=owner, name="组里的", role=Group.objects.get(name=BUSINESS))
-    assert "组里的" not in tabs(member("工程师").get(ORDERS))
-    staff = member(BUSINESS)
-    answer = staff.get(ORDERS)
-    assert "组里的" in tabs(answer)
-    assert "由 王五 共享" in answer.content.decode()
-    opened = staff.get(ORDERS + tabs(answer)["组里的"])
-    assert active(opened) == ["组里的"]
-    changed = staff.get(ORDERS, {"state__exact": "held", "view": view.pk})
-    assert f"{VIEWS}{view.pk}/update/" not in changed.content.decode()  # only its owner changes it
-    assert staff.get(f"{VIEWS}{view.pk}/change/").status_code == 200
-
-
-def test_readers_see_it_with_their_own_scope(member):
-    failed = [make.OrderFactory(attribution_id=letters, state="failed") for letters in ("BJ", "SH")]
-    view = make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
-    staff = member(BUSINESS, letters=["BJ"])
-    rows = staff.get(ORDERS, {"state__exact": "failed", "view": view.pk}).context["cl"].result_list
-    assert list(rows) == failed[:1]
-    assert staff.get(f"{VIEWS}counts/orders/").json()[str(view.pk)] == "1"
-
-
-def test_sharing_is_for_the_owner_s_own_roles(member):
-    staff = member(BUSINESS)
-    view = make.SavedViewFactory(owner=staff.person)
-    share = f"{VIEWS}{view.pk}/share/"
-    own, other = Group.objects.get(name=BUSINESS), Group.objects.get(name=ADMINISTRATOR)
-    assert staff.post(share, {"role": other.pk}).status_code == 404
-    for wrong in ("x", "9" * 30, "0", "\0"):
-        assert staff.post(share, {"role": wrong}).status_code == 404
-    with pytest.raises(NotAllowedError, match="only with a role that you have"):
-        share_view(view=view, role=other, by="staff:x", now=timezone.now())
-    assert staff.post(share, {"role": own.pk}).status_code == 302
-    assert SavedView.objects.get().role == own
-    assert staff.post(share, {"role": ""}).status_code == 302
-    assert SavedView.objects.get().role is None
-    kinds = OrderEvent.objects.order_by("pk").values_list("kind", flat=True)
-    assert list(kinds) == ["view_shared", "view_unshared"]
-
-
-def test_who_may_not_share_keeps_views_for_themselves(member):
-    staff = member("工程师")
-    view = make.SavedViewFactory(owner=staff.person)
-    page = staff.get(f"{VIEWS}{view.pk}/change/").content.decode()
-    assert f"{VIEWS}{view.pk}/share/" not in page
-    assert f"{VIEWS}{view.pk}/rename/" in page
-    role = Group.objects.get(name="工程师")
-    assert staff.post(f"{VIEWS}{view.pk}/share/", {"role": role.pk}).status_code == 403
-
-
-@pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize("act", ["update", "rename", "share", "remove"])
-def test_nobody_touches_a_colleague_s_view(member, act, shared):
-    view = make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS) if shared else None)
-    staff = member(BUSINESS)
-    answer = staff.post(f"{VIEWS}{view.pk}/{act}/", {"name": "x", "query": "", "role": ""})
-    assert answer.status_code == 404
-    assert (SavedView.objects.get().name, SavedView.objects.get().query) == (view.name, view.query)
-
-
-def test_an_id_that_was_guessed_tells_nothing(member):
-    view = make.SavedViewFactory(owner=colleague(), name="秘密")
-    staff = member(BUSINESS)
-    for pk in (view.pk, 999_999):
-        answer = staff.get(f"{VIEWS}{pk}/change/", follow=True)
-        assert "秘密" not in answer.content.decode()
-        assert answer.redirect_chain[-1] == ("/admin/", 302)
-    assert "秘密" not in staff.get(VIEWS).content.decode()
-    answer = staff.get(ORDERS, {"view": view.pk})
-    assert (active(answer), answer.context["views"]["changed"]) == ([], None)
-
-
 # --- a view whose parts are gone
 
 
@@ -366,64 +286,6 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
     assert active(admin_client.get(ORDERS, {"stuck": "mail", "view": "bpm"})) == []
 
 
-# --- counts
-
-
-def test_counts_end_at_a_limit_and_are_kept_for_a_while(member, monkeypatch):
-    monkeypatch.setattr(view_tabs, "MOST_COUNTED", 2)
-    staff = member(BUSINESS)
-    view = make.SavedViewFactory(owner=staff.person)
-    make.OrderFactory.create_batch(2, state="failed")
-    counts = f"{VIEWS}counts/orders/"
-    assert staff.get(counts).json()[str(view.pk)] == "2"
-    make.OrderFactory(state="failed")
-    assert staff.get(counts).json()[str(view.pk)] == "2"
-    page = staff.get(ORDERS)
-    assert [one.count for one in page.context["views"]["tabs"] if one.tab.key == str(view.pk)] == ["2"]
-    assert not page.context["views"]["uncounted"]
-    cache.clear()
-    assert staff.get(counts).json()[str(view.pk)] == "2+"
-    assert "data-counts" not in staff.get(ORDERS).content.decode()
-    cache.clear()
-    assert f'data-counts="{counts}"' in staff.get(ORDERS).content.decode()
-
-
-def test_many_views_make_the_list_no_slower(member):
-    """The list asks for the views once, and counts nothing."""
-    staff = member(BUSINESS)
-
-    def queries():
-        with CaptureQueriesContext(connection) as captured:
-            staff.get(ORDERS)
-        return len(captured)
-
-    make.SavedViewFactory(owner=staff.person)
-    queries()
-    few = queries()
-    role = Group.objects.get(name=BUSINESS)
-    for _ in range(10):
-        make.SavedViewFactory(owner=staff.person)
-        make.SavedViewFactory(owner=colleague(), role=role)
-    assert queries() == few
-
-
-def test_the_page_of_views_asks_the_same_however_many(member):
-    staff = member(BUSINESS)
-
-    def queries():
-        with CaptureQueriesContext(connection) as captured:
-            assert staff.get(VIEWS).status_code == 200
-        return len(captured)
-
-    for _ in range(2):
-        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
-    queries()
-    few = queries()
-    for _ in range(5):
-        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
-    assert queries() == few
-
-
 # --- elsewhere
 
 
@@ -463,30 +325,3 @@ def test_a_view_of_a_service_has_a_limit():
 
 def test_the_menu_leads_to_my_views(member):
     assert reverse("admin:orders_savedview_changelist") in member(BUSINESS).get("/admin/").content.decode()
-
-
-def test_a_view_that_takes_too_long_has_no_count(member, monkeypatch):
-    staff = member(BUSINESS)
-    slow = make.SavedViewFactory(owner=staff.person)
-    quick = make.SavedViewFactory(owner=staff.person, query="state__exact=held")
-    unread = view_tabs.unread_list
-
-    def ended(model_admin, conditions, user):
-        if conditions[0].value == "failed":
-            raise OperationalError("canceling statement due to statement timeout")
-        return unread(model_admin, conditions, user)
-
-    monkeypatch.setattr(view_tabs, "unread_list", ended)
-    counts = staff.get(f"{VIEWS}counts/orders/").json()
-    assert (counts[str(slow.pk)], counts[str(quick.pk)]) == ("", "0")
-    monkeypatch.setattr(view_tabs, "SECONDS_OF_ALL", -1)
-    cache.clear()
-    assert staff.get(f"{VIEWS}counts/orders/").json() == {}
-
-
-def test_counting_writes_nothing(member):
-    """On SQLite a transaction would keep orders waiting."""
-    staff = member(BUSINESS)
-    with CaptureQueriesContext(connection) as captured:
-        staff.get(f"{VIEWS}counts/orders/")
-    assert [query["sql"] for query in captured if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))] == []

@@ -1,0 +1,100 @@
+"""How many rows each view shows: counted apart from the list, up to a limit, kept for a while."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+
+from orders.admin.office import view_tabs
+from tests import factories as make
+from tests.office.test_views import BUSINESS, ORDERS, VIEWS, colleague
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def uncounted():
+    cache.clear()
+
+
+def test_counts_end_at_a_limit_and_are_kept_for_a_while(member, monkeypatch):
+    monkeypatch.setattr(view_tabs, "MOST_COUNTED", 2)
+    staff = member(BUSINESS)
+    view = make.SavedViewFactory(owner=staff.person)
+    make.OrderFactory.create_batch(2, state="failed")
+    counts = f"{VIEWS}counts/orders/"
+    assert staff.get(counts).json()[str(view.pk)] == "2"
+    make.OrderFactory(state="failed")
+    assert staff.get(counts).json()[str(view.pk)] == "2"
+    page = staff.get(ORDERS)
+    assert [one.count for one in page.context["views"]["tabs"] if one.tab.key == str(view.pk)] == ["2"]
+    assert not page.context["views"]["uncounted"]
+    cache.clear()
+    assert staff.get(counts).json()[str(view.pk)] == "2+"
+    assert "data-counts" not in staff.get(ORDERS).content.decode()
+    cache.clear()
+    assert f'data-counts="{counts}"' in staff.get(ORDERS).content.decode()
+
+
+def test_many_views_make_the_list_no_slower(member):
+    """The list asks for the views once, and counts nothing."""
+    staff = member(BUSINESS)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            staff.get(ORDERS)
+        return len(captured)
+
+    make.SavedViewFactory(owner=staff.person)
+    queries()
+    few = queries()
+    role = Group.objects.get(name=BUSINESS)
+    for _ in range(10):
+        make.SavedViewFactory(owner=staff.person)
+        make.SavedViewFactory(owner=colleague(), role=role)
+    assert queries() == few
+
+
+def test_the_page_of_views_asks_the_same_however_many(member):
+    staff = member(BUSINESS)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert staff.get(VIEWS).status_code == 200
+        return len(captured)
+
+    for _ in range(2):
+        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
+    queries()
+    few = queries()
+    for _ in range(5):
+        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
+    assert queries() == few
+
+
+def test_a_view_that_takes_too_long_has_no_count(member, monkeypatch):
+    staff = member(BUSINESS)
+    slow = make.SavedViewFactory(owner=staff.person)
+    quick = make.SavedViewFactory(owner=staff.person, query="state__exact=held")
+    unread = view_tabs.unread_list
+
+    def ended(model_admin, conditions, user):
+        if conditions[0].value == "failed":
+            raise OperationalError("canceling statement due to statement timeout")
+        return unread(model_admin, conditions, user)
+
+    monkeypatch.setattr(view_tabs, "unread_list", ended)
+    counts = staff.get(f"{VIEWS}counts/orders/").json()
+    assert (counts[str(slow.pk)], counts[str(quick.pk)]) == ("", "0")
+    monkeypatch.setattr(view_tabs, "SECONDS_OF_ALL", -1)
+    cache.clear()
+    assert staff.get(f"{VIEWS}counts/orders/").json() == {}
+
+
+def test_counting_writes_nothing(member):
+    """On SQLite a transaction would keep orders waiting."""
+    staff = member(BUSINESS)
+    with CaptureQueriesContext(connection) as captured:
+        staff.get(f"{VIEWS}counts/orders/")
+    assert [query["sql"] for query in captured if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))] == []
