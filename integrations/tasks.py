@@ -18,10 +18,12 @@ from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.activation import activate
+from orders.admin.office.run_bulk import run_part
 from orders.admin.office.run_export import run_export
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.office.bulk_runs import remove_old_items, resume_runs
 from orders.services.office.exports import remove_old_files, resume_exports
 from orders.services.office.search_index import index_orders
 from orders.services.office.trial_uploads import forget_uploads
@@ -93,7 +95,7 @@ def sweep() -> str:
     now = timezone.now()
     parts = (
         end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release, forget_counts,
-        remind_of_pauses, resume_exports,
+        remind_of_pauses, resume_exports, resume_runs,
     )  # fmt: skip
     for part in parts:
         try:
@@ -144,15 +146,26 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 
 @unless_away
 def tidy() -> str:
-    """Runs each hour: removes dead clusters and what is old: notes about failed tasks, open imports, exports."""
+    """Runs each hour: removes dead clusters and what is old: notes about failed tasks, open imports, exports, rows of
+    bulk runs."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
     uploads, exports = forget_uploads(now=now), remove_old_files(now=now)
-    return f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {exports} old exports"
+    items = remove_old_items(now=now)
+    return (
+        f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {exports} old exports, "
+        f"{items} rows of bulk runs"
+    )
 
 
 @unless_away
 def export(pk: int) -> str:
     """Writes an export that is too long for a request. It may take minutes; another task delivers meanwhile."""
     return run_export(pk, now=timezone.now(), stop=ending.is_set)
+
+
+@unless_away
+def bulk(pk: int) -> str:
+    """Carries out a part of a bulk run, and queues the next part, perhaps of another run."""
+    return run_part(pk, now=timezone.now(), stop=ending.is_set)

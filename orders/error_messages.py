@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
+from orders.bulk_messages import BULK_WORDS
 from orders.entry_messages import ENTRY_WORDS, say_differences
 from orders.models import Dispatch, Incident, Order
 
@@ -338,7 +339,7 @@ MESSAGES = {
     "name_bad_label": Message(words=_("has a label that is no valid internationalized name")),
     "name_long_label": Message(words=_("has a label longer than 63 characters")),
     "name_letters": Message(words=_("may only hold letters, digits and hyphens, no hyphen at an end of a label")),
-    **{code: Message(words=words) for code, words in ENTRY_WORDS.items()},
+    **{code: Message(words=words) for code, words in (ENTRY_WORDS | BULK_WORDS).items()},
 }
 AT_ONCE = "at once"  # in place of a start's day
 LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}

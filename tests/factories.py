@@ -29,6 +29,8 @@ from orders.models import (
 from tests.desk_factories import (  # noqa: F401  so that all are found here
     NOW,
     BreakerFactory,
+    BulkItemFactory,
+    BulkRunFactory,
     CallCountFactory,
     ContactFactory,
     ExportFactory,

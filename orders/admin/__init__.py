@@ -16,11 +16,12 @@ from orders.admin import (  # importing them registers the pages
     reference,
     timeline,
 )
-from orders.admin.office import customer, exports, trial_uploads
+from orders.admin.office import bulk_runs, customer, exports, trial_uploads
 
 __all__ = [
     "approvals",
     "billing",
+    "bulk_runs",
     "conflict",
     "customer",
     "dispatch",

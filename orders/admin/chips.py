@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
-from orders.models import Attempt, BillingRecord, Difference, Dispatch, Export, Incident, Order
+from orders.models import Attempt, BillingRecord, BulkItem, BulkRun, Difference, Dispatch, Export, Incident, Order
 
 Words = (
     Order.State
@@ -16,6 +16,8 @@ Words = (
     | Difference.State
     | ApprovalRecord.Result
     | Export.State
+    | BulkRun.State
+    | BulkItem.State
 )
 
 # Keyed by state. A state that two models share has the same meaning in both.
@@ -38,6 +40,8 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.LATE,
             ApprovalRecord.Result.WAIVE,
             Export.State.WAITING,
+            BulkRun.State.WAITING,
+            BulkItem.State.WAITING,
         ],
         "blue": [  # under way
             Order.State.IN_PROGRESS,
@@ -47,6 +51,8 @@ TONES: dict[Words, str] = {
             Dispatch.State.SENDING,
             Attempt.Outcome.OPEN,
             Export.State.RUNNING,
+            BulkRun.State.COLLECTING,
+            BulkRun.State.RUNNING,
         ],
         "violet": [
             Order.State.AWAITING_APPROVAL,
@@ -61,6 +67,7 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.ACTED_BEFORE,
             Attempt.Outcome.LOST,
             ApprovalRecord.Result.RETURN,
+            BulkRun.State.STOPPED,
         ],
         "red": [  # failed
             Order.State.REJECTED,
@@ -69,6 +76,7 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.REFUSED,
             ApprovalRecord.Result.REJECT,
             Export.State.FAILED,
+            BulkItem.State.FAILED,
         ],
         "green": [  # done
             Order.State.TRIALING,
@@ -82,6 +90,8 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.OK,
             ApprovalRecord.Result.PASS,
             Export.State.DONE,
+            BulkRun.State.DONE,
+            BulkItem.State.DONE,
         ],
     }.items()
     for state in states

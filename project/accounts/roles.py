@@ -8,6 +8,7 @@ ORDERS = [
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "pause", "trialupload", "customer",
+    "bulkrun", "bulkitem",
 ]  # fmt: skip
 READ = [
     *(f"orders.view_{model}" for model in ORDERS),
@@ -60,6 +61,7 @@ ADMINISTRATOR = [
     "orders.withdraw_order",
     "orders.view_export",
     "orders.judge_export",
+    "orders.stop_bulkrun",
     *REPAIR,
     *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
     *(f"notifications.{act}_contact" for act in ("add", "change", "delete")),

@@ -37,6 +37,8 @@ WORDS = {
     "AcceptedCall": _("No request has been accepted yet."),
     "LogEntry": _("Nobody has changed accounts, contacts or settings yet."),
     "Export": _("No list has been exported yet. Each export leaves a row here."),
+    "BulkRun": _("Nothing has been done to many rows at once yet. Each such run leaves a row here."),
+    "BulkItem": _("Nothing has been done to many rows at once yet."),
     "LeaseLock": _("No worker has taken a lease lock yet."),
     "CallCount": _("Nobody has called lately."),
     "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),

@@ -19,6 +19,8 @@ SECTIONS = [
             "OrderEvent",
             "LogEntry",
             "Export",
+            "BulkRun",
+            "BulkItem",
             "TrialUpload",
             "OrderDomain",
             "TrialClaim",

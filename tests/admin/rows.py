@@ -32,6 +32,7 @@ def of_order(order):
         "orders_conflict": make.ConflictFactory(order_number=order.number),
         "orders_acceptedcall": make.AcceptedCallFactory(order=order),
         "orders_difference": make.DifferenceFactory(order=order),
+        "orders_bulkitem": make.BulkItemFactory(target=order.pk),
         "approvals_approvalrecord": make.ApprovalRecordFactory(order=order),
         "notifications_mail": make.MailFactory(dispatch__order=order, order=order),
         "notifications_contact": make.ContactFactory(attribution_id=order.attribution_id or "SH"),
@@ -41,6 +42,7 @@ def of_order(order):
 ALL_MAKERS = {
     "orders_reconciliation": make.ReconciliationFactory,
     "orders_export": make.ExportFactory,
+    "orders_bulkrun": make.BulkRunFactory,
     "orders_timeline": lambda: Timeline.objects.create(begun_at=timezone.now()),
     "orders_trialupload": make.TrialUploadFactory,
     "orders_servicetype": lambda: ServiceType.objects.create(code=str(ServiceType.objects.count() + 1), cdn_type="x"),

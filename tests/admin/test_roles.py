@@ -17,7 +17,7 @@ EVERYBODY_SEES = {
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
-    "heartbeat", "breaker", "pause", "trialupload", "customer",
+    "heartbeat", "breaker", "pause", "trialupload", "customer", "bulkrun", "bulkitem",
 }  # fmt: skip
 ENGINE_ROOM = {"timeline", "leaselock", "callcount", "schedule", "success", "failure", "ormq"}
 ACTS = {
@@ -26,6 +26,7 @@ ACTS = {
     "export_list":           "yes yes yes yes",
     "judge_export":          "no  no  no  yes",
     "view_export":           "no  no  yes yes",
+    "stop_bulkrun":          "no  no  no  yes",
     "resend_order":          "yes yes no  yes",
     "compensate_order":      "no  yes no  yes",
     "withdraw_order":        "no  no  no  yes",

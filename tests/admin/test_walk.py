@@ -50,6 +50,8 @@ MODELS = {
     "integrations_breaker":     "BEAMSLF BEAMSLF -  -   -",
     "orders_pause":             "BEAMSLF BEAMSLF -  -   -",
     "orders_export":            "BEAMSLF AMS     -  -   -",
+    "orders_bulkrun":           "BEAMSLF BEAMS   -  -   -",
+    "orders_bulkitem":          ORDERS,
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_leaselock":   ENGINE,
     "integrations_callcount":   ENGINE,
@@ -73,7 +75,7 @@ OWN = {
     "auth_user_password_change": ("MS", "refused"),
     "orders_order_file": ("BMSL", "refused"),
     "orders_order_resend": ("BEMSLF", "refused"),
-    "orders_order_resent": ("BEMSLF", "refused"),
+    "orders_bulkrun_new": ("BEMSLF", "refused"),
     "orders_order_enter": ("BMSLF", "refused"),
     "orders_order_import": ("BMSLF", "refused"),
     "orders_order_import_template": ("BMSLF", "refused"),
@@ -95,7 +97,8 @@ INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEM
 ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
-    "orders_export_stop",
+    "orders_export_stop", "orders_bulkrun_stop", "orders_bulkrun_go_on",
+    "orders_order_resent",
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
 
@@ -166,18 +169,17 @@ def own_addresses(found, tmp_path, settings):
     order.save()
     settings.ATTACHMENT_DIR = tmp_path
     (tmp_path / order.info_security).write_bytes(b"x")
-    event = make.OrderEventFactory(order=None, kind="resend")
     deputy = "?app_label=project&model_name=user&field_name=deputy"
     arguments = {
         "orders_order_file": [order.pk, "info_security"],
-        "orders_order_resent": [event.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
         "orders_export_new": ["orders"],
+        "orders_bulkrun_new": ["note"],
         "orders_export_download": [found["orders_export"].pk],
         "auth_user_password_change": [found["project_user"].pk],
     }
-    more = {"autocomplete": deputy}
+    more = {"autocomplete": deputy, "orders_bulkrun_new": "?every=1"}
     return {name: reverse(f"admin:{name}", args=arguments.get(name)) + more.get(name, "") for name in OWN}
 
 

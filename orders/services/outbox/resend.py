@@ -304,14 +304,24 @@ def resend(
     """
     report = ResendReport()
     for number in _orders(selection).values_list("number", flat=True):
-        with transaction.atomic():
-            order = lock_order(number)
-            judged = judge_order(order, selection, force=force, open_partners=open_partners)
-            _act(order, judged, by=by, reason=reason, now=now)
-        report.judgements += judged
+        report.judgements += resend_order(
+            number, selection, by=by, reason=reason, now=now, force=force, open_partners=open_partners
+        )
     data = {"sent": sum(row.sends for row in report.judgements), "refused": len(report.refused), "reason": reason}
     add_event(None, "resend", by=by, now=now, orders=sorted({row.order for row in report.judgements})[:100], **data)
     return report
+
+
+def resend_order(
+    number: str, selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
+    open_partners: Collection[str] = (),
+) -> list[Judgement]:  # fmt: skip
+    """Queues the selected steps of one order again, as they are judged under its lock. Raises OrderUnknownError."""
+    with transaction.atomic():
+        order = lock_order(number)
+        judged = judge_order(order, selection, force=force, open_partners=open_partners)
+        _act(order, judged, by=by, reason=reason, now=now)
+    return judged
 
 
 def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: datetime.datetime) -> None:
