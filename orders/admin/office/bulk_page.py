@@ -98,12 +98,13 @@ def _seen_anew(request: HttpRequest, act: BulkAct, look: Look) -> ReasonForm:
 
 def _dry_run(act: BulkAct, look: Look, asked: dict) -> dict:
     judged = act.judge(look.first, asked)
+    sample = sorted(judged, key=lambda one: not one.acts)[:SAMPLE]
     return {
         "count": look.count,
         "estimated": len(look.first) if look.count > len(look.first) else 0,
         "verdicts": count_kinds(judged),
         "acts": sum(row.acts for row in judged),
-        "sample": [(address_of(one.row), act.name_of(one.row), one.words) for one in judged[:SAMPLE]],
+        "sample": [(address_of(one.row), act.name_of(one.row), one.words) for one in sample],
         "at_once": look.count <= AT_ONCE,
     }
 

@@ -3,6 +3,8 @@
 from urllib.parse import unquote_plus
 
 from django.contrib import admin, messages
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q
 from django.shortcuts import get_object_or_404, redirect
@@ -139,8 +141,9 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def detail_words(self, obj):
         """What the act was told besides its reason."""
         chooser = ACTS[obj.act].chooser
-        words = [f"{chooser.base_fields[name].label} {value}" for name, value in obj.details.items()
-                 if chooser and name in chooser.base_fields]  # fmt: skip
+        fields = chooser.base_fields if chooser else {}
+        words = [f"{fields[name].label} {_chosen(fields[name], value)}"
+                 for name, value in obj.details.items() if name in fields]  # fmt: skip
         if letters := obj.details.get("letters"):
             words.append(str(Province.objects.filter(pk=letters).first() or letters))
         return " · ".join(words) or "-"
@@ -179,6 +182,11 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         return redirect("admin:orders_bulkrun_change", pk)
 
 
+def _chosen(field, value: str) -> str:
+    """The label of a choice; any other value as it is."""
+    return str(dict(getattr(field, "choices", ())).get(value, value))
+
+
 def said(run: BulkRun) -> str:
     """The filter in words."""
     return " · ".join(f"{title} {value}" for title, value in run.words) or str(_("everything"))
@@ -196,6 +204,22 @@ def refused_rows(run: BulkRun, user) -> list[tuple[str, str, str]]:
     ]  # fmt: skip
 
 
+class RunFilter(SimpleListFilter):
+    """The rows of a run. Only links on its page set this filter."""
+
+    title, parameter_name = _("bulk run"), "run"
+
+    def lookups(self, request, model_admin):
+        return [(self.value(), f"#{self.value()[:20]}")] if self.value() else []
+
+    def queryset(self, request, queryset):
+        if not self.value():
+            return queryset
+        if not (self.value().isascii() and self.value().isdigit()):
+            raise IncorrectLookupParameters(self.value())
+        return queryset.filter(run=self.value())
+
+
 class ItemChangeList(FactsChangeList):
     """Looks up the rows that the items are about: one query for each kind."""
 
@@ -211,8 +235,7 @@ class ItemChangeList(FactsChangeList):
 class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["row", "outcome", "reason", "of_run"]
     list_display_links = None
-    list_filter = ["state"]
-    linked_by = ["run"]
+    list_filter = ["state", RunFilter]
     list_select_related = ["run"]
     list_per_page = 50
     sortable_by = []
@@ -223,7 +246,7 @@ class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
         return ItemChangeList
 
     def heading(self, obj):
-        return self.row(obj)
+        return f"{obj.run.get_act_display()} · #{obj.target}"
 
     def get_queryset(self, request):
         """The items whose rows the person may see, in whoever's run."""
@@ -241,7 +264,10 @@ class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
         act = ACTS[obj.run.act]
         if not hasattr(obj, "subject"):
             obj.subject = act.model._base_manager.defer(*act.large).filter(pk=obj.target).first()
-        return act.name_of(obj.subject) if obj.subject else f"#{obj.target}"
+        if not obj.subject:
+            return f"#{obj.target}"
+        name = act.name_of(obj.subject)
+        return format_html('<a class="cut" href="{}" title="{}">{}</a>', address_of(obj.subject), name, name)
 
     @admin.display(description=_("outcome"))
     def outcome(self, obj):
