@@ -89,6 +89,10 @@ def pages() -> dict[str, str]:
         "billing records": "/admin/orders/billingrecord/",
         "export of a list": "/admin/orders/export/new/orders/?state__exact=active",
         "approvals": "/admin/approvals/approvalrecord/",
+        "bulk: note on held or failed": "/admin/orders/bulkrun/new/note/?every=1&needs=somebody",
+        "bulk: resend what failed": "/admin/orders/order/resend/?partner=bpm",
+        "bulk runs": "/admin/orders/bulkrun/",
+        "rows of bulk runs": "/admin/orders/bulkitem/",
     }
 
 

@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'row of a bulk run',
                 'verbose_name_plural': 'rows of bulk runs',
-                'ordering': ['-pk'],
+                'ordering': ['-run_id', '-target'],
                 'default_permissions': ['view'],
                 'indexes': [models.Index(condition=models.Q(('state', 'waiting')), fields=['run', 'target'], name='bulk_item_waits'), models.Index(condition=models.Q(('state', 'failed')), fields=['run', 'target'], name='bulk_item_failed')],
                 'constraints': [models.UniqueConstraint(fields=('run', 'target'), name='one_item_per_run_and_row')],

@@ -99,7 +99,7 @@ class BulkItem(models.Model):
     class Meta:
         verbose_name = _("row of a bulk run")
         verbose_name_plural = _("rows of bulk runs")
-        ordering = ["-pk"]
+        ordering = ["-run_id", "-target"]  # the constraint's index has them in this order
         default_permissions = ["view"]
         constraints = [
             models.UniqueConstraint(fields=["run", "target"], name="one_item_per_run_and_row"),

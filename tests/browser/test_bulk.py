@@ -38,8 +38,8 @@ def test_a_clerk_writes_a_note_on_three_ticked_orders(visit):
     assert counts(page) == ["3 已执行", "0 未执行"]
     for number in numbers:
         page.goto(MAIN["orders"] + f"?q={number}")
-        page.locator("#result_list th a").first.click()
-        page.wait_for_url("**/order/*/change/**")
+        page.locator("#result_list tbody th a").first.click()
+        page.wait_for_url(lambda url: "/change/" in url)
         page.goto(page.url.split("?")[0] + "?tab=events")
         assert "已电话核实" in page.locator("main, #content").first.inner_text()
 

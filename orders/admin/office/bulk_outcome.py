@@ -14,7 +14,7 @@ from orders.queries.doubts import mark_orders
 State = Dispatch.State
 BUSY = [State.DUE, State.SENDING, State.RETRYING]
 SHOWN = 50
-MOST = 10_000  # orders that are counted; a count of MOST + 1 means more than MOST
+MOST = 10_000  # orders that are looked at, the first that the run has carried out
 
 
 @dataclass(frozen=True)
@@ -29,27 +29,27 @@ class ResentOrder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many orders are right now (None if too many are not, to be counted), failed again, or are under way."""
+    """How many orders are right now, failed again, or are under way; of the first `looked_at` if that is set."""
 
-    fixed: int | None
+    fixed: int
     failed: int
     waiting: int
     orders: list[ResentOrder]
-    most: int = MOST
+    looked_at: int = 0
 
 
 def outcome_of_resend(run: BulkRun, user) -> Outcome:
-    """The outcome so far, in the orders that the user may see. It costs what is failed or under way, not the run."""
-    sent = BulkItem.objects.filter(run=run, state=BulkItem.State.DONE, target=OuterRef("order_id"))
-    steps = Dispatch.objects.current().filter(Exists(sent))
+    """The outcome so far, in the orders that the user may see. It costs the same however long the run is."""
+    sent = BulkItem.objects.filter(run=run, state=BulkItem.State.DONE).order_by("target").values("target")[:MOST]
+    steps = Dispatch.objects.current().filter(order__in=sent)
     failed = _orders(steps.filter(state=State.FAILED), user)
     again = Dispatch.objects.current().filter(order=OuterRef("order_id"), state=State.FAILED)
     waiting = _orders(steps.filter(~Exists(again), state__in=BUSY), user)
-    bad, busy = len(failed[: MOST + 1]), len(waiting[: MOST + 1])
-    fixed = None if max(bad, busy) > MOST else max(0, run.done - bad - busy)
+    bad, busy, all_of_them = failed.count(), waiting.count(), min(run.done, MOST)
     shown = list(failed[:SHOWN])
     shown += list(waiting[: SHOWN - len(shown)])
-    return Outcome(fixed, bad, busy, _described(shown))
+    looked_at = MOST if run.done > MOST else 0
+    return Outcome(max(0, all_of_them - bad - busy), bad, busy, _described(shown), looked_at)
 
 
 def _orders(steps: QuerySet[Dispatch], user) -> QuerySet:
