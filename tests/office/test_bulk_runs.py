@@ -123,8 +123,9 @@ def test_the_dry_run_says_what_would_change_per_kind_with_a_sample(staff):
     held = [held_for_attribution() for _ in range(2)]
     rest = [billed() for _ in range(11)]
     context = staff.get(new("attribute", picked(*held, *rest))).context
-    assert (context["count"], context["acts"], [number for _, number in context["verdicts"]]) == (13, 2, [11, 2])
+    assert (context["count"], context["acts"], [number for _, number in context["verdicts"]]) == (13, True, [11, 2])
     assert len(context["sample"]) == 10
+    assert {name for _address, name, _words in context["sample"][:2]} == {order.number for order in held}
     assert not OrderEvent.objects.filter(kind="attribution_chosen").exists()
 
 
@@ -134,6 +135,22 @@ def test_of_very_many_only_the_first_are_judged(staff, monkeypatch):
         make.OrderFactory()
     context = staff.get(new("note")).context
     assert (context["count"], context["estimated"]) == (5, 2)
+
+
+def test_where_none_of_the_first_would_change_others_still_may(staff, monkeypatch):
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
+    for _ in range(2):
+        billed()
+    held = held_for_attribution()
+    run = begin(staff, new("attribute"), letters="SH")
+    held.refresh_from_db()
+    assert (held.attribution_id, outcomes(run)[1]) == ("SH", 1)
+
+
+def test_where_nothing_would_change_there_is_no_button(staff):
+    text = staff.get(new("attribute", picked(billed()))).content.decode()
+    assert "不会有任何变化" in text
+    assert 'name="token"' not in text
 
 
 @pytest.mark.parametrize("key, allowed", [
@@ -452,6 +469,22 @@ def test_the_failed_ones_are_tried_again_as_a_new_run(staff):
     assert (shown["count"], shown["form"]["letters"].value(), shown["form"]["reason"].value()) == (1, "SH", NOTE)
     second = begin(staff, again, letters="SH")
     assert outcomes(second) == ("done", 1, 0)
+
+
+def test_a_colleague_s_reason_is_not_taken_over(member):
+    held, running = held_for_attribution(), billed()
+    run = begin(member("业务人员"), new("attribute", picked(held, running)), letters="SH", reason="电话 13712345678")
+    again = page(member("业务人员"), run).context["again"]
+    text = member("管理员").get(again).content.decode()
+    assert "13712345678" not in text
+
+
+def test_the_rest_of_a_resend_keeps_its_filter(staff, slow):
+    order = failed()
+    run = begin(staff, new("resend", "partner=bpm&code=timeout"))
+    order.dispatches.update(state="done", next_try_at=None)
+    tasks.bulk(run.pk)
+    assert page(staff, run).context["again"].endswith(f"?again={run.pk}&partner=bpm&code=timeout")
 
 
 # --- a restored database, a large one, an old one

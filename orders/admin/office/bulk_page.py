@@ -52,7 +52,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         form = _seen_anew(request, act, look)
     elif request.method != "POST":
-        form = act.form(initial=_initial(selected, look))
+        form = act.form(initial=_initial(request, selected, look))
     context = {
         **site.each_context(request), "opts": act.model._meta, "title": act.label, "act": act, "chooser": chooser,
         "list": {"title": act.model._meta.verbose_name_plural, "address": _address_of_list(act)},
@@ -73,9 +73,10 @@ def _address_of_list(act: BulkAct) -> str:
     return reverse(f"admin:orders_{act.model._meta.model_name}_changelist")
 
 
-def _initial(selected: Selected, look: Look) -> dict:
-    """A new form, with what the run said whose rest is tried again."""
-    before = {"reason": selected.again.reason, **selected.again.details} if selected.again else {}
+def _initial(request: HttpRequest, selected: Selected, look: Look) -> dict:
+    """A new form, with what the run was told whose rest is tried again; with its reason only for who wrote it."""
+    run = selected.again
+    before = {"reason": run.reason if run.by == request_actor(request) else "", **run.details} if run else {}
     return before | {"seen": look.digest, "token": uuid.uuid4()}
 
 
@@ -99,11 +100,12 @@ def _seen_anew(request: HttpRequest, act: BulkAct, look: Look) -> ReasonForm:
 def _dry_run(act: BulkAct, look: Look, asked: dict) -> dict:
     judged = act.judge(look.first, asked)
     sample = sorted(judged, key=lambda one: not one.acts)[:SAMPLE]
+    estimated = look.count > len(look.first)
     return {
         "count": look.count,
-        "estimated": len(look.first) if look.count > len(look.first) else 0,
+        "estimated": len(look.first) if estimated else 0,
         "verdicts": count_kinds(judged),
-        "acts": sum(row.acts for row in judged),
+        "acts": estimated or any(row.acts for row in judged),
         "sample": [(address_of(one.row), act.name_of(one.row), one.words) for one in sample],
         "at_once": look.count <= AT_ONCE,
     }

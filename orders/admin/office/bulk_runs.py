@@ -1,6 +1,6 @@
 """The list of bulk runs and the page of each: how far it is, what was refused and why, stopping and going on."""
 
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
@@ -21,6 +21,7 @@ from orders.admin.filters import day_filter, word_filter
 from orders.admin.office.bulk_acts import ACTS, address_of
 from orders.admin.office.bulk_outcome import outcome_of_resend
 from orders.admin.office.bulk_page import answer_new_run, runs_seen
+from orders.admin.office.bulk_selection import AGAIN
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import attributions_of
@@ -97,7 +98,9 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         """Where what was not carried out is tried again, as a new run."""
         if not (obj.failed and obj.items_kept and obj.state not in BUSY and ACTS[obj.act].is_allowed(user)):
             return ""
-        return f"{reverse('admin:orders_bulkrun_new', args=[obj.act])}?again={obj.pk}"
+        chooser = ACTS[obj.act].chooser
+        asked = {name: value for name, value in obj.details.items() if chooser and name in chooser.base_fields}
+        return f"{reverse('admin:orders_bulkrun_new', args=[obj.act])}?{urlencode({AGAIN: obj.pk, **asked})}"
 
     @admin.display(description=_("act"))
     def what(self, obj):
