@@ -132,6 +132,8 @@ def describe(row: OrderEvent) -> Told:
     data = row.data if isinstance(row.data, dict) else {}
     who, person = actor_of(row.actor)
     what = str(WORDS.get(row.kind, row.kind)) % _Facts(data)
+    if row.order_id and data.get("run"):
+        what = f"{what} · {_('bulk run %(run)s') % {'run': data['run']}}"
     more = detail_text(str(next((data[key] for key in MORE if data.get(key)), "")), data.get("params", {}))
     if not more and row.kind in TROUBLES and data.get("code"):
         more = cause_of(str(data["code"])).what

@@ -1,4 +1,4 @@
-"""Exports in a folder of the test, read back."""
+"""Exports in a folder of the test, read back; bulk runs that no request carries out."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ import io
 import openpyxl
 import pytest
 
+from orders.admin.office import bulk_page
 from tests.admin.conftest import member  # noqa: F401  a fixture
 
 
@@ -13,6 +14,12 @@ from tests.admin.conftest import member  # noqa: F401  a fixture
 def export_dir(settings, tmp_path):
     settings.EXPORT_DIR = tmp_path / "exports"
     return settings.EXPORT_DIR
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """No bulk run is so short that a request carries it out."""
+    monkeypatch.setattr(bulk_page, "AT_ONCE", 0)
 
 
 def read_xlsx(file):
