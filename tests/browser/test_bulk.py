@@ -44,6 +44,15 @@ def test_a_clerk_writes_a_note_on_three_ticked_orders(visit):
         assert "已电话核实" in page.locator("main, #content").first.inner_text()
 
 
+def test_the_tick_in_the_heading_ticks_the_page(visit):
+    page = visit("clerk")
+    page.goto(MAIN["orders"])
+    page.get_by_label("本页各行").check()
+    assert page.locator(f"{TICKS}:checked").count() == page.locator(TICKS).count() > 20
+    page.get_by_label("本页各行").uncheck()
+    assert page.locator(f"{TICKS}:checked").count() == 0
+
+
 def test_all_that_match_are_worked_off_in_the_background_stopped_and_gone_on_with(visit, desk):
     page = visit("clerk")
     page.goto(MAIN["orders"])

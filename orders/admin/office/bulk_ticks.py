@@ -16,7 +16,7 @@ class TickedList:
         shown = super().get_list_display(request)
         return [*shown, "tick"] if acts_on(self.model, request.user) else shown
 
-    @admin.display(description=gettext_lazy("choose"))
+    @admin.display(description=gettext_lazy("rows of this page"))
     def tick(self, obj):
         name = _("Choose %(row)s") % {"row": self.heading(obj)}
         return format_html(
