@@ -108,6 +108,10 @@ def pages() -> dict[str, str]:
         "read API: filter: state": "/api/orders/?state=active",
         "read API: order": f"/api/orders/{order.number}/",
         "read API: customer's billing": f"/api/customers/{order.enterprise_id}/billing/",
+        "bulk: note on held or failed": "/admin/orders/bulkrun/new/note/?every=1&needs=somebody",
+        "bulk: resend what failed": "/admin/orders/order/resend/?partner=bpm",
+        "bulk runs": "/admin/orders/bulkrun/",
+        "rows of bulk runs": "/admin/orders/bulkitem/",
     }
 
 

@@ -19,11 +19,13 @@ from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.activation import activate
+from orders.admin.office.run_bulk import run_part
 from orders.admin.office.run_export import run_export
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
 from orders.services.notices import resume_notices
+from orders.services.office.bulk_runs import remove_old_items, resume_runs
 from orders.services.office.exports import remove_old_files, resume_exports
 from orders.services.office.schedules import begin_due_exports
 from orders.services.office.search_index import index_orders
@@ -96,7 +98,7 @@ def sweep() -> str:
     now = timezone.now()
     parts = (
         end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release, forget_counts,
-        remind_of_pauses, begin_due_exports, resume_exports, resume_notices,
+        remind_of_pauses, begin_due_exports, resume_exports, resume_notices, resume_runs,
     )  # fmt: skip
     for part in parts:
         try:
@@ -147,12 +149,17 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 
 @unless_away
 def tidy() -> str:
-    """Runs each hour: removes dead clusters and what is old: notes about failed tasks, open imports, exports."""
+    """Runs each hour: removes dead clusters and what is old: notes about failed tasks, open imports, exports, rows of
+    bulk runs."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
     uploads, exports = forget_uploads(now=now), remove_old_files(now=now)
-    return f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {exports} old exports"
+    items = remove_old_items(now=now)
+    return (
+        f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {exports} old exports, "
+        f"{items} rows of bulk runs"
+    )
 
 
 @unless_away
@@ -165,3 +172,9 @@ def export(pk: int) -> str:
 def send_notices() -> str:
     """Sends the notices to staff that are due."""
     return f"{send_due_notices()} tried"
+
+
+@unless_away
+def bulk(pk: int) -> str:
+    """Carries out a part of a bulk run, and queues the next part, perhaps of another run."""
+    return run_part(pk, now=timezone.now(), stop=ending.is_set)

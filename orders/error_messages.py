@@ -5,28 +5,14 @@ The sentence is made only when a person reads it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
 from orders.entry_messages import ENTRY_WORDS, say_differences
+from orders.message import Message
 from orders.models import Dispatch, Incident, Order
-from orders.view_messages import VIEW_WORDS
-
-
-@dataclass(frozen=True)
-class Message:
-    """`english` is for commands, logs and BBOSS. `words` are for pages, in the reader's language.
-
-    If only one of them is given, it is used for both. `words` name steps and states by their labels, `english` by their
-    codes.
-    """
-
-    english: str = ""
-    words: str | Promise = ""
-
+from orders.office_messages import OFFICE_MESSAGES
 
 SAME_BOOKS = _("Our books and the big-data side's don't differ, as far as is known.")
 NO_START_DAY = _("The order does not wait for a start day.")
@@ -34,7 +20,6 @@ NOT_NOW = _("Nothing was done: the incident is %(state)s now.")
 NOTHING_TO_ACCEPT = _("It has nothing that can be accepted.")
 START_DAY_NOT_THERE = "the start day of order %(number)s has not come, or is over (state %(state)s)"
 NOT_BEFORE_ITS_DAY = "order %(number)s does not wait for its start day (state %(state)s)"
-FILE_NOT_WRITTEN = "the file can't be written: %(why)s"
 TRIAL_CLAIMED = "an activation holds trial %(number)s: withdraw that first"
 NO_STEP_AND_NO_DIFFERENCE = "order %(number)s has no step that stopped and no open difference to take"
 
@@ -257,54 +242,6 @@ MESSAGES = {
         words=_("%(system)s has a token in force: revoke it, or give this one another name.")
     ),
     "token_revoked_already": Message(words=_("The token is revoked already.")),
-    # exports of lists
-    "export_list_unknown": Message("no list %(name)s; there are %(names)s"),
-    "export_format": Message("%(name)s: the name must end in one of %(names)s"),
-    "export_not_allowed": Message(
-        "the list may not be exported by this account", _("You may not export this list, or not any more.")
-    ),
-    "export_not_personal": Message(
-        "personal data are not for this account", _("You may not export people's data, or not any more.")
-    ),
-    "export_query": Message(
-        "--query %(query)s can't be read: it is NAME=VALUE&NAME=VALUE", _("The filter in the address can't be read.")
-    ),
-    "export_filter_unknown": Message(
-        "no filter %(name)s of this list; there are %(names)s", _("The list has no filter %(name)s.")
-    ),
-    "export_value_unknown": Message(
-        "filter %(name)s has no value %(value)s; there are: %(values)s",
-        _("The filter %(name)s has no value %(value)s."),
-    ),
-    "export_column_unknown": Message(
-        "no column %(name)s of this list; there are %(names)s", _("The list has no column %(name)s.")
-    ),
-    "export_file": Message(FILE_NOT_WRITTEN, _("The file can't be written; the log says why.")),
-    "export_disk_full": Message(
-        FILE_NOT_WRITTEN, _("The disk for exports is full. Narrow the filter, or tell the technicians.")
-    ),
-    "export_no_access": Message(
-        FILE_NOT_WRITTEN, _("The desk has no right to write to the folder of exports. Tell the technicians.")
-    ),
-    "export_read_only": Message(FILE_NOT_WRITTEN, _("The disk for exports is read-only. Tell the technicians.")),
-    "export_given_up": Message(
-        "the worker stopped %(times)s times while it wrote the file",
-        _("The worker stopped %(times)s times while it wrote the file. Narrow the filter, and export again."),
-    ),
-    "export_refused": Message("a second person refused: %(why)s", _("The second person refused: %(why)s")),
-    "export_stopped": Message("its maker stopped it", _("It was stopped by whoever exported it.")),
-    "export_over": Message("the export is over already", _("Nothing was done: the export is over already.")),
-    "export_judged": Message("somebody has judged this export already", _("Somebody has judged it already.")),
-    "export_own_word": Message("it must be somebody else", _("Somebody else must agree to your own export.")),
-    "export_broken": Message(
-        "a fault of ours, see the worker's log", _("A fault of ours; the technicians find it in the worker's log.")
-    ),
-    "schedule_gone": Message("the schedule is gone, or somebody else's", _("It is not there any more.")),
-    "schedule_name_taken": Message(words=_("You have a scheduled export of this name already.")),
-    "schedule_view_gone": Message("the saved view is gone", _("The saved view is gone.")),
-    "schedule_not_personal": Message(words=_("People's data need a second person here, so no schedule can hold them.")),
-    "schedule_busy": Message(words=_("Nothing was done: an export of it is under way.")),
-    "notice_not_failed": Message(words=_("Nothing was done: it has been sent, or is being sent.")),
     # what is stored with an error or an incident
     "cause_says_all": Message(),
     "partner_words": Message("%(words)s", "%(words)s"),
@@ -348,7 +285,8 @@ MESSAGES = {
     "name_bad_label": Message(words=_("has a label that is no valid internationalized name")),
     "name_long_label": Message(words=_("has a label longer than 63 characters")),
     "name_letters": Message(words=_("may only hold letters, digits and hyphens, no hyphen at an end of a label")),
-    **{code: Message(words=words) for code, words in (ENTRY_WORDS | VIEW_WORDS).items()},
+    **{code: Message(words=words) for code, words in ENTRY_WORDS.items()},
+    **OFFICE_MESSAGES,
 }
 AT_ONCE = "at once"  # in place of a start's day
 LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}

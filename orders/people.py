@@ -58,6 +58,13 @@ def actor_of(actor: str) -> tuple[str | Promise, bool]:
     return (name if name and kind in {COMMAND, API} else ACTORS.get(actor, actor)), person
 
 
+def account_of(actor: str):
+    """The account of a member of staff who may log in; None for anybody else, and if it is gone."""
+    kind, _colon, name = actor.partition(":")
+    found = get_user_model().objects.filter(username=name, is_active=True, is_staff=True)
+    return found.first() if kind == STAFF else None
+
+
 def operator_of(record: ApprovalRecord) -> str:
     """Who decided, in an approval record. BPM names people itself; a record of ours stores an actor."""
     return str(actor_of(record.operator)[0]) if record.source == ApprovalRecord.Source.STAFF else record.operator

@@ -8,7 +8,16 @@ from factory.django import DjangoModelFactory
 
 from integrations.models import ApiToken, Breaker, CallCount, Heartbeat, LeaseLock
 from notifications.models import Contact, Notice
-from orders.models import Export, Pause, Reconciliation, SavedView, ScheduledExport, TrialUpload
+from orders.models import (
+    BulkItem,
+    BulkRun,
+    Export,
+    Pause,
+    Reconciliation,
+    SavedView,
+    ScheduledExport,
+    TrialUpload,
+)  # fmt: skip
 from project.models import User
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
@@ -60,6 +69,32 @@ class ExportFactory(DjangoModelFactory):
     format = "xlsx"
     state = Export.State.DONE
     file = factory.Sequence(lambda n: f"export-{n}.xlsx")
+
+
+class BulkRunFactory(DjangoModelFactory):
+    """A finished run that wrote a note, of somebody else."""
+
+    class Meta:
+        model = BulkRun
+
+    by = "staff:li"
+    created_at = NOW
+    worked_at = NOW
+    finished_at = NOW
+    act = BulkRun.Act.NOTE
+    reason = "批量备注"
+    state = BulkRun.State.DONE
+    total = 1
+    done = 1
+
+
+class BulkItemFactory(DjangoModelFactory):
+    class Meta:
+        model = BulkItem
+
+    run = factory.SubFactory(BulkRunFactory)
+    target = factory.Sequence(lambda n: 1_000_000 + n)
+    state = BulkItem.State.DONE
 
 
 class LeaseLockFactory(DjangoModelFactory):

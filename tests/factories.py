@@ -30,6 +30,8 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     NOW,
     ApiTokenFactory,
     BreakerFactory,
+    BulkItemFactory,
+    BulkRunFactory,
     CallCountFactory,
     ContactFactory,
     ExportFactory,

@@ -17,11 +17,12 @@ from orders.admin import (  # importing them registers the pages
     reference,
     timeline,
 )
-from orders.admin.office import customer, exports, saved_views, schedules, trial_uploads
+from orders.admin.office import bulk_runs, customer, exports, saved_views, schedules, trial_uploads
 
 __all__ = [
     "approvals",
     "billing",
+    "bulk_runs",
     "conflict",
     "customer",
     "dispatch",

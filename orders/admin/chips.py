@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.models import Notice
-from orders.models import Attempt, BillingRecord, Difference, Dispatch, Export, Incident, Order
+from orders.models import Attempt, BillingRecord, BulkItem, BulkRun, Difference, Dispatch, Export, Incident, Order
 
 Words = (
     Order.State
@@ -18,6 +18,8 @@ Words = (
     | ApprovalRecord.Result
     | Export.State
     | Notice.State
+    | BulkRun.State
+    | BulkItem.State
 )
 
 # Keyed by state. A state that two models share has the same meaning in both.
@@ -40,6 +42,8 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.LATE,
             ApprovalRecord.Result.WAIVE,
             Export.State.WAITING,
+            BulkRun.State.WAITING,
+            BulkItem.State.WAITING,
         ],
         "blue": [  # under way
             Order.State.IN_PROGRESS,
@@ -49,6 +53,8 @@ TONES: dict[Words, str] = {
             Dispatch.State.SENDING,
             Attempt.Outcome.OPEN,
             Export.State.RUNNING,
+            BulkRun.State.COLLECTING,
+            BulkRun.State.RUNNING,
         ],
         "violet": [
             Order.State.AWAITING_APPROVAL,
@@ -63,6 +69,7 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.ACTED_BEFORE,
             Attempt.Outcome.LOST,
             ApprovalRecord.Result.RETURN,
+            BulkRun.State.STOPPED,
         ],
         "red": [  # failed
             Order.State.REJECTED,
@@ -71,6 +78,7 @@ TONES: dict[Words, str] = {
             Attempt.Outcome.REFUSED,
             ApprovalRecord.Result.REJECT,
             Export.State.FAILED,
+            BulkItem.State.FAILED,
         ],
         "green": [  # done
             Order.State.TRIALING,
@@ -85,6 +93,8 @@ TONES: dict[Words, str] = {
             ApprovalRecord.Result.PASS,
             Export.State.DONE,
             Notice.State.SENT,
+            BulkRun.State.DONE,
+            BulkItem.State.DONE,
         ],
     }.items()
     for state in states

@@ -13,6 +13,7 @@ from notifications.masks import MOST
 from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.message_members import members_of
+from orders.admin.office.bulk_ticks import TickedList
 from orders.admin.personal import PersonalData, masked, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
@@ -110,7 +111,7 @@ SeenFilter = word_filter("seen", gettext_lazy("seen to"), {
 
 
 @admin.register(Conflict)
-class ConflictAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["order_number", "trans_ido", "remote_address", "received", "seen_by"]
     list_filter = [SeenFilter]
     list_select_related = ["seen"]

@@ -12,6 +12,7 @@ from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.incident_actions import IncidentActs
+from orders.admin.office.bulk_ticks import TickedList
 from orders.admin.personal import masked_field, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
@@ -42,7 +43,7 @@ StoppedFilter = word_filter("stopped", _("stopped"), {
 
 
 @admin.register(Incident)
-class IncidentAdmin(IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "first", "last"]
     list_display_links = ["cause"]
     list_filter = [OpenFilter, "state", PartnerFilter, day_filter("first_at", _("first at"), parameter="first")]

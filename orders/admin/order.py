@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip
+from orders.admin.office.bulk_ticks import TickedList
 from orders.admin.office.trial_pages import TrialPages
 from orders.admin.order_list import OrderList
 from orders.admin.read_only import ReadOnlyAdmin
@@ -14,8 +15,11 @@ from orders.order_page.views import OrderPages
 
 
 @admin.register(Order)
-class OrderAdmin(TrialPages, OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class OrderAdmin(TickedList, TrialPages, OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "attribution"
+
+    def heading(self, obj):
+        return obj.number
 
 
 @admin.register(OrderDomain)

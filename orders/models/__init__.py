@@ -1,6 +1,7 @@
 """The data model: orders, their steps and records, and their history."""
 
 from orders.models.billing import BillingRecord, TrialUsage
+from orders.models.bulk_run import BulkItem, BulkRun
 from orders.models.customer import Customer, IndexedOrder, SearchPiece, SearchProgress
 from orders.models.dispatch import Attempt, Dispatch
 from orders.models.event import OrderEvent
@@ -24,6 +25,8 @@ __all__ = [
     "BillingDispatch",
     "BillingRecord",
     "BpmDispatch",
+    "BulkItem",
+    "BulkRun",
     "Conflict",
     "Customer",
     "Difference",

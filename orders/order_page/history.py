@@ -89,6 +89,10 @@ WORDS = {
     "schedule_deleted": gettext_lazy("Scheduled export deleted: %(name)s"),
     "notice_resent": gettext_lazy("A notice to staff was sent again"),
     "reconciled": gettext_lazy("Reconciliation finished"),
+    "bulk_begun": gettext_lazy("Bulk run %(run)s begun: %(total)s rows"),
+    "bulk_stopped": gettext_lazy("Bulk run %(run)s stopped"),
+    "bulk_went_on": gettext_lazy("Bulk run %(run)s goes on"),
+    "bulk_done": gettext_lazy("Bulk run %(run)s finished: %(done)s carried out, %(failed)s not"),
     "pruned": gettext_lazy("Old messages and attempts removed"),
     "cluster_replaced": gettext_lazy("A worker that had stopped was replaced"),
     "database_restored": gettext_lazy("The database was found restored to an earlier state"),
@@ -142,6 +146,8 @@ def describe(row: OrderEvent) -> Told:
     data = row.data if isinstance(row.data, dict) else {}
     who, person = actor_of(row.actor)
     what = str(WORDS.get(row.kind, row.kind)) % _Facts(data)
+    if row.order_id and data.get("run"):
+        what = f"{what} · {_('bulk run %(run)s') % {'run': data['run']}}"
     more = detail_text(str(next((data[key] for key in MORE if data.get(key)), "")), data.get("params", {}))
     if not more and row.kind in TROUBLES and data.get("code"):
         more = cause_of(str(data["code"])).what

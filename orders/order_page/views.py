@@ -6,15 +6,17 @@ from django.db.models import OuterRef, Subquery
 from django.http import Http404
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.views.generic import RedirectView
 
+from orders.admin.office.bulk_page import answer_new_run
 from orders.models import Order, OrderEvent
-from orders.order_page.bulk_resend_view import answer_bulk_resend, answer_bulk_resend_result
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.download import answer_file
 from orders.order_page.page_context import page_context
 from orders.services.entered import ENTERED
 
 FOLDER = "admin/orders/order"
+OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")  # before a resend of many was a run
 
 
 class OrderPages:
@@ -27,7 +29,7 @@ class OrderPages:
             path("<int:pk>/recheck/", wrap(self.recheck_view), name="orders_order_recheck"),
             path("<int:pk>/file/<slug:field>/", wrap(self.file_view), name="orders_order_file"),
             path("resend/", wrap(self.many_view), name="orders_order_resend"),
-            path("resend/<int:event>/", wrap(self.result_view), name="orders_order_resent"),
+            path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
         ]
         return mine + super().get_urls()
 
@@ -70,11 +72,4 @@ class OrderPages:
         return answer_file(request, self.order_or_404(request, pk), field)
 
     def many_view(self, request):
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return answer_bulk_resend(self, request)
-
-    def result_view(self, request, event: int):
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return answer_bulk_resend_result(self, request, event)
+        return answer_new_run(request, self.admin_site, "resend")

@@ -4,11 +4,12 @@ import datetime
 from collections.abc import Collection
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from orders.errors import NotAllowedError, check_reason
 from orders.local_time import midnight
-from orders.models import Order, OrderEvent
+from orders.models import Conflict, Order, OrderEvent
 from orders.models.proxies import open_conflicts
 from orders.services.order_state import add_event, lock_order
 
@@ -40,13 +41,23 @@ def see_conflicts(*, number: str, newest: int, reason: str, by: str, now: dateti
     check_reason(reason, "having seen to a conflict")
     with transaction.atomic():
         order = lock_order(number)
-        rows = open_conflicts().filter(order_number=number, pk__lte=newest)
-        ids = list(rows.order_by("pk").values_list("pk", flat=True))
-        if why := why_not_see(order, ids):
-            raise why
-        seen = add_event(order, "conflict_seen", by=by, now=now, reason=reason.strip(), messages=ids)
-        rows.update(seen=seen)
+        _see(order, open_conflicts().filter(order_number=number, pk__lte=newest), reason=reason, by=by, now=now)
     return order
+
+
+def see_conflict(message: Conflict, *, reason: str, by: str, now: datetime.datetime) -> None:
+    """Notes that a person has dealt with this one. Raises OrderUnknownError and NotAllowedError, as above."""
+    check_reason(reason, "having seen to a conflict")
+    with transaction.atomic():
+        order = lock_order(message.order_number)
+        _see(order, open_conflicts().filter(pk=message.pk), reason=reason, by=by, now=now)
+
+
+def _see(order: Order, rows: QuerySet[Conflict], *, reason: str, by: str, now: datetime.datetime) -> None:
+    ids = list(rows.order_by("pk").values_list("pk", flat=True))
+    if why := why_not_see(order, ids):
+        raise why
+    rows.update(seen=add_event(order, "conflict_seen", by=by, now=now, reason=reason.strip(), messages=ids))
 
 
 def why_not_see(order: Order, open_ones: Collection) -> NotAllowedError | None:

@@ -5,9 +5,11 @@ other orders, each by id, then their dispatches, then incidents. A trial's lock 
 plans, undoes or finishes a step of one of its orders holds it.
 """
 
+import contextlib
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -70,6 +72,7 @@ def _facts() -> QuerySet:
 
 FACTS = Prepared(_facts)
 RECORDS = Prepared(lambda: BillingRecord.objects.filter(OneOf("pk", "keys")).order_by())
+_noted: ContextVar[dict] = ContextVar("noted in events", default={})  # noqa: B039  nobody changes it
 CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
 
 
@@ -182,9 +185,19 @@ def load_records(keys: Iterable[int]) -> dict[int, BillingRecord]:
     return {row.pk: row for row in RECORDS(keys=keys)} if keys else {}
 
 
+@contextlib.contextmanager
+def noted_in_events(**facts) -> Iterator[None]:
+    """Within the block each event names these facts too, such as the bulk run that it is part of."""
+    token = _noted.set(facts)
+    try:
+        yield
+    finally:
+        _noted.reset(token)
+
+
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
     """Makes an event without saving it, so that a batch is one INSERT. `data` must be JSON-able."""
-    return new_row(OrderEvent, order=order, kind=kind, actor=by[:160], at=now, data=data)
+    return new_row(OrderEvent, order=order, kind=kind, actor=by[:160], at=now, data=data | _noted.get())
 
 
 def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:

@@ -7,6 +7,7 @@ from django.db.models import Max
 
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Attempt, Dispatch, Order, OrderEvent, Timeline
+from orders.services.office.bulk_runs import stop_runs
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake
 from orders.steps import FIXES
@@ -39,6 +40,7 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
         new.last_order, new.last_attempt, new.last_event = _newest(Order), _newest(Attempt), row.restored["event"]
         new.save()
         _close_fixes()
+        stop_runs(by=by, now=now)
         told = {"reason": reason.strip(), "restored_at": row.restored_at.isoformat(), **row.restored}
         add_event(None, "restore_released", by=by, now=now, **told)
         wake(settle=True)

@@ -34,6 +34,12 @@ def ahead(moment) -> str:
 
 
 @register.filter
+def thousands(number: int) -> str:
+    """`1,000,000`."""
+    return f"{number:,}"
+
+
+@register.filter
 def state_chip(row) -> str:
     """The row's state as a chip."""
     return chip_of(row)

@@ -9,6 +9,7 @@ ORDERS = [
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "pause", "trialupload", "customer",
     "savedview",
+    "bulkrun", "bulkitem",
 ]  # fmt: skip
 READ = [
     *(f"orders.view_{model}" for model in ORDERS),
@@ -64,6 +65,7 @@ ADMINISTRATOR = [
     "orders.view_export",
     "orders.view_scheduledexport",
     "orders.judge_export",
+    "orders.stop_bulkrun",
     *REPAIR,
     *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
     *(f"notifications.{act}_contact" for act in ("add", "change", "delete")),

@@ -40,6 +40,8 @@ WORDS = {
     "ScheduledExport": _("No scheduled export yet. One exports a saved view by itself, at the times that you choose."),
     "Notice": _("No notice yet. One is written when a scheduled export is ready, or is switched off."),
     "SavedView": _("No view yet. Filter a list, then save it as a view there."),
+    "BulkRun": _("Nothing has been done to many rows at once yet. Each such run leaves a row here."),
+    "BulkItem": _("Nothing has been done to many rows at once yet."),
     "LeaseLock": _("No worker has taken a lease lock yet."),
     "CallCount": _("Nobody has called lately."),
     "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),

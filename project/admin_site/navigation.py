@@ -20,6 +20,8 @@ SECTIONS = [
             "LogEntry",
             "Export",
             "ScheduledExport",
+            "BulkRun",
+            "BulkItem",
             "TrialUpload",
             "OrderDomain",
             "TrialClaim",

@@ -7,10 +7,12 @@ from django.db import migrations
 from project.accounts.roles import ROLES
 
 NEW = {
-    "orders": {"view_scheduledexport", "view_savedview", "share_view"},
+    "orders": {
+        "view_scheduledexport", "view_savedview", "share_view", "view_bulkrun", "view_bulkitem", "stop_bulkrun",
+    },
     "notifications": {"view_notice"},
     "integrations": {"view_apitoken", "add_apitoken", "revoke_apitoken"},
-}
+}  # fmt: skip
 
 
 def add_new(apps, schema_editor):
@@ -30,7 +32,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [
         ("project", "0004_office_roles"),
-        ("orders", "0011_lists_of_the_office"),
+        ("orders", "0012_bulk_runs"),
         ("notifications", "0002_notices"),
         ("integrations", "0002_api_tokens"),
     ]

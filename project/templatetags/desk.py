@@ -5,6 +5,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from orders.admin.office.bulk_acts import acts_on
+from orders.admin.office.bulk_selection import NOT_OF_THE_FILTER
 from orders.admin.office.exported_lists import list_of, may_export
 from orders.admin.office.view_tabs import views_over
 from orders.admin.time_cell import ago
@@ -48,6 +50,17 @@ def export_address(context, changelist) -> str:
 def list_views(context, changelist) -> dict | None:
     """The views over a list, its columns, and the forms for both."""
     return views_over(context["request"], changelist)
+
+
+@register.simple_tag(takes_context=True)
+def bulk_acts(context, changelist) -> dict:
+    """What the user may do to many rows of the list, and its filter as hidden fields."""
+    request = context["request"]
+    pairs = ((name, value) for name, values in request.GET.lists() for value in values)
+    return {
+        "acts": acts_on(changelist.model, request.user),
+        "kept": [(name, value) for name, value in pairs if name not in NOT_OF_THE_FILTER],
+    }
 
 
 @register.simple_tag(takes_context=True)

@@ -6,9 +6,9 @@ import pytest
 from django.db.models import CharField, JSONField, TextField
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from approvals.models import ApprovalRecord
+from orders.admin.office.bulk_acts import ACTS
 from orders.models import Order
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.tabs import TABS
@@ -70,11 +70,14 @@ def own_addresses(order):
     yield from (f"{page}?tab={tab.key}&personal=1" for tab in TABS)
     yield from (f"{page}?tab={tab.key}" for tab in TABS)
     yield from (reverse("admin:orders_order_decide", args=[order.pk, key]) for key in DECISIONS)
-    now = timezone.now()
-    event = make.OrderEventFactory(order=None, kind="resend", actor=f"staff:{HOSTILE}", at=now)
-    make.OrderEventFactory(order=order, kind="resend", actor=f"staff:{HOSTILE}", at=now, data={"reason": HOSTILE})
+    run = make.BulkRunFactory(act="resend", by=f"staff:{HOSTILE}", reason=HOSTILE, query=HOSTILE,
+                              words=[[HOSTILE, HOSTILE]], details={"code": HOSTILE}, failed=1)  # fmt: skip
+    make.BulkItemFactory(run=run, target=order.pk)
+    make.BulkItemFactory(run=run, state="failed", why={"code": HOSTILE})
     make.DispatchFactory(order=order, state="failed", next_try_at=None, error=HOSTILE, error_code=HOSTILE)
-    yield reverse("admin:orders_order_resent", args=[event.pk])
+    yield reverse("admin:orders_bulkrun_change", args=[run.pk])
+    yield reverse("admin:orders_bulkitem_changelist") + f"?run={run.pk}"
+    yield from (reverse("admin:orders_bulkrun_new", args=[key]) + "?every=1" for key in ACTS)
     yield reverse("admin:orders_order_resend") + "?partner=bigdata"
     yield from (reverse("admin:index"), reverse("admin:password_change"))
     yield from (reverse("admin:orders_order_changelist") + query for query in ("?q=<xq>", "?received=<xq>", "?e=<xq>"))

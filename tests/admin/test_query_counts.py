@@ -234,14 +234,20 @@ def test_resending_many(unlimited):
 
 
 def test_the_result_of_resending_many(unlimited):
-    now = timezone.now()
-    event = make.OrderEventFactory(order=None, kind="resend", actor="staff:x", at=now)
-    url = reverse("admin:orders_order_resent", args=[event.pk])
+    run = make.BulkRunFactory(act="resend", done=1, failed=1)
+    url = reverse("admin:orders_bulkrun_change", args=[run.pk])
 
     def sent():
-        make.OrderEventFactory(order=failed(), kind="resend", actor="staff:x", at=now)
+        make.BulkItemFactory(run=run, target=failed().pk)
+        make.BulkItemFactory(run=run, target=failed().pk, state="failed", why={"code": "resend_nothing_failed"})
 
     grows_not(unlimited, url, sent, ORDER_PAGE)
+
+
+@pytest.mark.parametrize("key", ["note", "attribute", "conflicts", "incidents"])
+def test_an_act_on_many(unlimited, key):
+    url = reverse("admin:orders_bulkrun_new", args=[key]) + "?every=1"
+    grows_not(unlimited, url, lambda: of_order(make.OrderFactory(attribution_id="BJ")), PAGE)
 
 
 def test_the_dashboard(staff):

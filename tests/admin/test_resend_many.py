@@ -6,8 +6,8 @@ from urllib.parse import quote
 import pytest
 from django.urls import reverse
 
-from orders.models import Dispatch, OrderEvent
-from orders.order_page import bulk_resend
+from orders.admin.office import bulk_selection
+from orders.models import BulkRun, Dispatch, OrderEvent
 from tests import factories
 from tests.admin.orders import billed, failed, staff, step
 
@@ -28,8 +28,8 @@ def confirm(client, query, reason="BPM 已恢复"):
 
 def test_it_needs_the_permission(client):
     client.force_login(staff("withdraw_order"))
-    event = factories.OrderEventFactory(order=None, kind="resend")
-    for url in (URL, reverse("admin:orders_order_resent", args=[event.pk])):
+    run = factories.BulkRunFactory(act="resend")
+    for url in (URL, reverse("admin:orders_bulkrun_change", args=[run.pk])):
         assert client.get(url).status_code == 403
 
 
@@ -54,7 +54,7 @@ def test_the_dry_run_changes_nothing(sender):
     order = failed()
     context = sender.get(URL + "?partner=bpm").context
     assert [number for _, number in context["verdicts"]] == [1]
-    assert [row.order for row, _ in context["sample"]] == [order.number]
+    assert [name for _address, name, _words in context["sample"]] == [order.number]
     assert order.dispatches.get().state == "failed"
     assert not OrderEvent.objects.exists()
 
@@ -66,12 +66,12 @@ def test_it_sends_and_shows_the_progress(sender):
     assert set(Dispatch.objects.values_list("state", flat=True)) == {"due"}
     assert one.events.get(kind="resend").data["reason"] == "BPM 已恢复"
     page = sender.get(answer["Location"])
-    assert (page.context["total"], page.context["busy"]) == (2, True)
+    assert (page.context["run"].total, page.context["run"].done, page.context["busy"]) == (2, 2, True)
     assert 'http-equiv="refresh"' in page.content.decode()
     one.dispatches.update(state="done", next_try_at=None)
     two.dispatches.update(state="failed", next_try_at=None, error_code="code_400", error="域名未备案")
     page = sender.get(answer["Location"])
-    assert (page.context["counts"]["fixed"], page.context["counts"]["failed"], page.context["busy"]) == (1, 1, False)
+    assert (page.context["resent"].fixed, page.context["resent"].failed, page.context["busy"]) == (1, 1, False)
     text = page.content.decode()
     assert "域名未备案" in text
     assert 'http-equiv="refresh"' not in text
@@ -96,7 +96,7 @@ def test_the_second_of_two_is_told(sender):
     answer = sender.post(URL + "?partner=bpm", {"reason": "x", "seen": seen})
     assert answer.status_code == 200
     assert "所选范围" in answer.content.decode() or "messagelist" in answer.content.decode()
-    assert OrderEvent.objects.filter(order=None, kind="resend").count() == 1
+    assert BulkRun.objects.count() == 1
 
 
 @pytest.mark.parametrize("form", [{"reason": "\0"}, {"reason": "x" * 501}, {"reason": "x", "seen": "x" * 5000}, {}])
@@ -132,15 +132,15 @@ def test_orders_out_of_scope_are_left_alone(client):
     assert mine.dispatches.get().state == "due"
 
 
-def test_at_most_so_many_at_once(sender, monkeypatch):
-    monkeypatch.setattr(bulk_resend, "MOST", 2)
-    monkeypatch.setattr("orders.order_page.bulk_resend_view.MOST", 2)
+def test_of_very_many_the_first_are_judged_and_all_are_sent(sender, monkeypatch):
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
     for _ in range(3):
         failed()
-    context = sender.get(URL + "?partner=bpm").context
-    assert (context["count"], context["more"]) == (2, True)
+    page = sender.get(URL + "?partner=bpm")
+    assert (page.context["count"], [number for _, number in page.context["verdicts"]]) == (3, [2])
+    assert "按前 2 条估算" in page.content.decode()
     confirm(sender, "?partner=bpm")
-    assert Dispatch.objects.filter(state="due").count() == 2
+    assert Dispatch.objects.filter(state="due").count() == 3
 
 
 def test_a_partner_that_is_down_is_said(sender):
@@ -169,7 +169,7 @@ def test_a_list_leads_here_with_its_filters(client):
     link = re.search(rf'href="({URL}\?[^"]*)"', text)[1].replace("&amp;", "&")
     assert "channel=bpm" in link
     page = client.get(link)
-    assert [row.order for row, _ in page.context["sample"]] == [mine.number]
+    assert [name for _address, name, _words in page.context["sample"]] == [mine.number]
     assert [str(value) for _, value in page.context["carried"]] == ["BPM", "BJ 北京"]
     confirm(client, link.removeprefix(URL))
     assert (mine.dispatches.get().state, other.dispatches.get().state) == ("due", "failed")

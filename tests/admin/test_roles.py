@@ -17,7 +17,7 @@ EVERYBODY_SEES = {
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
-    "heartbeat", "breaker", "pause", "trialupload", "customer", "savedview",
+    "heartbeat", "breaker", "pause", "trialupload", "customer", "savedview", "bulkrun", "bulkitem",
 }  # fmt: skip
 ENGINE_ROOM = {"timeline", "leaselock", "callcount", "schedule", "success", "failure", "ormq", "notice"}
 ACTS = {
@@ -27,6 +27,7 @@ ACTS = {
     "judge_export":          "no  no  no  yes",
     "view_export":           "no  no  yes yes",
     "view_scheduledexport":  "no  no  yes yes",
+    "stop_bulkrun":          "no  no  no  yes",
     "resend_order":          "yes yes no  yes",
     "compensate_order":      "no  yes no  yes",
     "withdraw_order":        "no  no  no  yes",

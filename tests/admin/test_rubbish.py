@@ -102,6 +102,13 @@ def own_pages():
     yield from (f"{many}?{query}" for query in ("partner=zzz", "code=%00", f"code={HUGE}", "since=9999-12-31",
                                                 "since=0001-01-01", "since=2026-13-99", "channel=%00"))  # fmt: skip
     yield reverse("admin:orders_order_resent", args=[event.pk]) + "?%00=%ff"
+    new = reverse("admin:orders_bulkrun_new", args=["note"])
+    yield from (f"{new}?{query}" for query in (f"pick={HUGE}", "pick=%00", "pick=x&every=1", f"again={HUGE}",
+                                               "again=%00", "every=1&q=%00", "every=1&state__exact=%00",
+                                               "pick=²"))  # fmt: skip
+    yield reverse("admin:orders_bulkitem_changelist") + f"?run={HUGE}"
+    yield reverse("admin:orders_bulkitem_changelist") + "?run=%00"
+    yield reverse("admin:orders_bulkrun_new", args=["zzz"])
     for number in (HUGE, "0"):
         yield reverse("admin:orders_order_change", args=[number])
         yield reverse("admin:orders_order_decide", args=[number, "note"])

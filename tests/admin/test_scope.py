@@ -166,15 +166,15 @@ def test_autocomplete_keeps_to_the_scope(member, app, model, field, name):
 
 
 def test_a_bulk_resend_and_its_result_keep_to_the_scope(member):
-    now, orders = timezone.now(), {}
-    event = make.OrderEventFactory(order=None, kind="resend", actor="staff:x", at=now)
+    orders, staff = {}, member(ROLE, letters=["BJ"])
+    run = make.BulkRunFactory(act="resend", done=2, by=f"staff:{staff.person.username}")
     for letters in ("BJ", "SH"):
         orders[letters] = make.OrderFactory(attribution_id=letters, state="failed")
         make.DispatchFactory(order=orders[letters], state="failed", next_try_at=None, error_code="timeout")
-        make.OrderEventFactory(order=orders[letters], kind="resend", actor="staff:x", at=now)
-    staff = member(ROLE, letters=["BJ"])
+        make.BulkItemFactory(run=run, target=orders[letters].pk)
     for url in (reverse("admin:orders_order_resend") + "?code=timeout",
-                reverse("admin:orders_order_resent", args=[event.pk])):  # fmt: skip
+                reverse("admin:orders_bulkrun_change", args=[run.pk]),
+                reverse("admin:orders_bulkitem_changelist") + f"?run={run.pk}"):  # fmt: skip
         text = staff.get(url).content.decode()
         assert orders["BJ"].number in text
         assert orders["SH"].number not in text

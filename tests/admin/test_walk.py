@@ -53,6 +53,8 @@ MODELS = {
     "orders_scheduledexport":   "BEAMSLF AMS     -  -   -",
     "notifications_notice":     "EAMSLF  EAMS    -  -   -",
     "orders_savedview":         "BEAMSLF MLF     -  -   -",  # shared with administrators
+    "orders_bulkrun":           "BEAMSLF BEAMS   -  -   -",
+    "orders_bulkitem":          ORDERS,
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_leaselock":   ENGINE,
     "integrations_callcount":   ENGINE,
@@ -77,7 +79,7 @@ OWN = {
     "auth_user_password_change": ("MS", "refused"),
     "orders_order_file": ("BMSL", "refused"),
     "orders_order_resend": ("BEMSLF", "refused"),
-    "orders_order_resent": ("BEMSLF", "refused"),
+    "orders_bulkrun_new": ("BEMSLF", "refused"),
     "orders_order_enter": ("BMSLF", "refused"),
     "orders_order_import": ("BMSLF", "refused"),
     "orders_order_import_template": ("BMSLF", "refused"),
@@ -105,6 +107,7 @@ ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
     "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run", "notifications_notice_resend",
     *(f"orders_savedview_{act}" for act in VIEW_ACTS),  # tests/office/test_views.py
+    "orders_bulkrun_stop", "orders_bulkrun_go_on", "orders_order_resent",
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
 
@@ -175,20 +178,19 @@ def own_addresses(found, tmp_path, settings):
     order.save()
     settings.ATTACHMENT_DIR = tmp_path
     (tmp_path / order.info_security).write_bytes(b"x")
-    event = make.OrderEventFactory(order=None, kind="resend")
     deputy = "?app_label=project&model_name=user&field_name=deputy"
     arguments = {
         "orders_order_file": [order.pk, "info_security"],
-        "orders_order_resent": [event.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
         "orders_export_new": ["orders"],
+        "orders_bulkrun_new": ["note"],
         "orders_export_download": [found["orders_export"].pk],
         "orders_scheduledexport_edit": [found["orders_scheduledexport"].pk],
         "auth_user_password_change": [found["project_user"].pk],
         "integrations_apitoken_revoke": [found["integrations_apitoken"].pk],
     }
-    more = {"autocomplete": deputy}
+    more = {"autocomplete": deputy, "orders_bulkrun_new": "?every=1"}
     return {name: reverse(f"admin:{name}", args=arguments.get(name)) + more.get(name, "") for name in OWN}
 
 

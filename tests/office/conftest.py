@@ -1,4 +1,4 @@
-"""Exports in a folder of the test, read back."""
+"""Exports in a folder of the test, read back; bulk runs that no request carries out."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ import io
 import openpyxl
 import pytest
 
+from orders.admin.office import bulk_page
 from tests.admin.conftest import member  # noqa: F401  a fixture
 
 
@@ -29,6 +30,12 @@ def owner(member):  # noqa: F811
     person.save()
     client.again = lambda: client.force_login(person)
     return client
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """No bulk run is so short that a request carries it out."""
+    monkeypatch.setattr(bulk_page, "AT_ONCE", 0)
 
 
 def read_xlsx(file):

@@ -19,7 +19,7 @@ from orders.admin.office.list_query import address_query, changelist_for, column
 from orders.admin.office.plain_cells import field_value, plain
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.errors import ExportError
-from orders.models import Attempt, BillingRecord, Customer, Difference, InboundMessage, Incident, Order
+from orders.models import Attempt, BillingRecord, BulkItem, Customer, Difference, InboundMessage, Incident, Order
 from orders.services.office.exports import Table
 from orders.services.office.table_files import Cell
 
@@ -33,6 +33,7 @@ LISTS: dict[str, type[Model]] = {
     "mails": Mail,
     "inbound": InboundMessage,
     "customers": Customer,
+    "bulk": BulkItem,
 }
 """By the name that the command and the address use. A list's own admin says what it shows."""
 PERMISSION = "orders.export_list"

@@ -14,7 +14,7 @@ from orders.admin.office.exported_lists import ExportedList
 from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
 from orders.models import Export
-from orders.people import STAFF, names_read_once
+from orders.people import account_of, names_read_once
 from orders.services.office.exports import (
     PART,
     begin_export,
@@ -57,9 +57,8 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
 
 def maker_of(row: Export):
     """The account of whoever asked for it. Raises ExportError if it may not log in any more."""
-    kind, _colon, account = row.by.partition(":")
-    found = get_user_model().objects.filter(username=account, is_active=True, is_staff=True).first()
-    if kind != STAFF or found is None:
+    found = account_of(row.by)
+    if found is None:
         raise ExportError("export_not_allowed")
     return found
 

@@ -304,15 +304,25 @@ def resend(
     """
     report, numbers = ResendReport(), list(_orders(selection).values_list("number", flat=True))
     for done, number in enumerate(numbers, 1):
-        with transaction.atomic():
-            order = lock_order(number)
-            judged = judge_order(order, selection, force=force, open_partners=open_partners)
-            _act(order, judged, by=by, reason=reason, now=now)
-        report.judgements += judged
+        report.judgements += resend_order(
+            number, selection, by=by, reason=reason, now=now, force=force, open_partners=open_partners
+        )
         on_progress(done, len(numbers))
     data = {"sent": sum(row.sends for row in report.judgements), "refused": len(report.refused), "reason": reason}
     add_event(None, "resend", by=by, now=now, orders=sorted({row.order for row in report.judgements})[:100], **data)
     return report
+
+
+def resend_order(
+    number: str, selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
+    open_partners: Collection[str] = (),
+) -> list[Judgement]:  # fmt: skip
+    """Queues the selected steps of one order again, as they are judged under its lock. Raises OrderUnknownError."""
+    with transaction.atomic():
+        order = lock_order(number)
+        judged = judge_order(order, selection, force=force, open_partners=open_partners)
+        _act(order, judged, by=by, reason=reason, now=now)
+    return judged
 
 
 def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: datetime.datetime) -> None:

@@ -64,6 +64,17 @@ function offerCopy(cell) {
     cell.append(button);
 }
 
+const heading = document.querySelector("#result_list thead .column-tick .text span");
+if (heading) {
+    const all = document.createElement("input");
+    all.type = "checkbox";
+    all.setAttribute("aria-label", heading.textContent.trim());
+    all.addEventListener("change", () => {
+        document.querySelectorAll("#result_list input[name=pick]").forEach((box) => { box.checked = all.checked; });
+    });
+    heading.replaceChildren(all);
+}
+
 if (navigator.clipboard) {
     document.querySelectorAll("#result_list th.field-number, #result_list td.field-order_number").forEach(offerCopy);
 }

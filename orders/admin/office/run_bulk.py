@@ -1,0 +1,44 @@
+"""Carries out a part of a bulk run with the rights that its maker has now: in a worker, or a short one in a request."""
+
+import datetime
+from collections.abc import Callable
+
+from django.utils import timezone
+
+from orders.admin.office.bulk_acts import ACTS
+from orders.errors import NotAllowedError
+from orders.people import account_of
+from orders.services.office.bulk_runs import carry_out, claim_run, end_run, queue_next
+
+PART_SECONDS = 10.0  # a worker must be free for deliveries soon
+
+
+def run_part(
+    pk: int, *, now: datetime.datetime, seconds: float = PART_SECONDS, stop: Callable[[], bool] = lambda: False,
+    at_once: bool = False,
+) -> str:  # fmt: skip
+    """Carries out as much of a waiting run as fits into the time. Then the run whose turn it is gets the next part.
+
+    Running it twice, or while another process has the same run, does no harm. Raises only what is our own fault, and
+    what the database says while it is away; the sweep queues the run again.
+    """
+    run = claim_run(pk, now=now, at_once=at_once)
+    if run is None:
+        return f"bulk run {pk}: nothing to do"
+    act, maker = ACTS[run.act], account_of(run.by)
+    if maker is None or not act.is_allowed(maker):
+        end_run(run, NotAllowedError("bulk_not_allowed"))
+    else:
+        rows = act.rows_for(maker)
+
+        def do(target: int) -> None:
+            row = rows.filter(pk=target).first()
+            if row is None:
+                raise NotAllowedError("bulk_not_there")
+            act.carry_out(row, run, owner=maker.pk)
+
+        carry_out(run, do, seconds=seconds, stop=stop)
+    if not at_once:
+        queue_next(before=timezone.now())
+    run.refresh_from_db()
+    return f"bulk run {pk}: {run.done} done, {run.failed} not done of {run.total}"

@@ -1,0 +1,113 @@
+"""One act on many rows: who asked for it, and what became of each row."""
+
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class BulkRun(models.Model):
+    """An act that a person confirmed for many rows at once. Workers carry it out, part by part.
+
+    `by` is an actor such as `staff:ACCOUNT`. `query` is the filter as in the list's address, `words` the same in words:
+    pairs of title and value. `details` holds what the act needs besides its reason. `scope` holds the letters of the
+    attributions that the maker was limited to, or null. `token` names the form that was confirmed, so that a second
+    click finds the same run. `turn` counts the processes that took it up, and each knows its own; `attempts` counts
+    those since the last row that was carried out. `error` is a code with its parameters and says why it was stopped.
+    """
+
+    class Act(models.TextChoices):
+        RESEND = "resend", _("Resend what failed")
+        ATTRIBUTE = "attribute", _("Choose the attribution")
+        NOTE = "note", _("Write a note")
+        CONFLICTS = "conflicts", _("Conflicts seen to")
+        INCIDENTS = "incidents", _("Take incidents up")
+
+    class State(models.TextChoices):
+        COLLECTING = "collecting", _("Rows are noted")
+        WAITING = "waiting", _("Waiting for a worker")
+        RUNNING = "running", _("Under way")
+        STOPPED = "stopped", _("Stopped")
+        DONE = "done", _("Finished")
+
+    by = models.CharField(_("begun by"), max_length=160)
+    created_at = models.DateTimeField(_("begun at"))
+    act = models.CharField(_("act"), max_length=16, choices=Act.choices)
+    query = models.TextField(_("filter"), blank=True)
+    words = models.JSONField(_("filter in words"), default=list, blank=True)
+    details = models.JSONField(_("details"), default=dict, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+    scope = models.JSONField(_("attributions"), null=True, blank=True)
+    token = models.UUIDField(default=uuid.uuid4, editable=False)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.COLLECTING)
+    total = models.PositiveIntegerField(_("rows in all"), default=0)
+    done = models.PositiveIntegerField(_("carried out"), default=0)
+    failed = models.PositiveIntegerField(_("not carried out"), default=0)
+    at_once = models.BooleanField(default=False, editable=False)
+    turn = models.PositiveIntegerField(default=0, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    worked_at = models.DateTimeField(editable=False)
+    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    error = models.JSONField(_("error"), default=dict, blank=True)
+    items_kept = models.BooleanField(_("rows are kept"), default=True)
+
+    class Meta:
+        verbose_name = _("bulk run")
+        verbose_name_plural = _("bulk runs")
+        ordering = ["-pk"]
+        default_permissions = ["view"]
+        permissions = [("stop_bulkrun", "Can stop a colleague's bulk run")]
+        constraints = [
+            models.UniqueConstraint(fields=["by", "token"], name="one_bulk_run_per_form"),
+            models.UniqueConstraint(
+                fields=["state"],
+                condition=models.Q(state="running", at_once=False),
+                name="one_bulk_run_is_carried_out_at_a_time",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["worked_at"], name="bulk_run_open",
+                condition=models.Q(state__in=["collecting", "waiting", "running"]),
+            ),
+            models.Index(fields=["finished_at"], name="bulk_run_kept", condition=models.Q(items_kept=True)),
+        ]  # fmt: skip
+
+    def __str__(self):
+        return f"{self.act} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class BulkItem(models.Model):
+    """A row of a run. `target` is the id of an order, a conflict's message or an incident, as the run's act has it.
+
+    `why` is a code with its parameters: why the act was refused.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Still to do")
+        DONE = "done", _("Carried out")
+        FAILED = "failed", _("Not carried out")
+
+    run = models.ForeignKey(
+        "BulkRun", models.CASCADE, related_name="items", db_index=False, verbose_name=_("bulk run")
+    )  # the constraint's index begins with it
+    target = models.BigIntegerField(_("row"))
+    state = models.CharField(_("outcome"), max_length=8, choices=State.choices, default=State.WAITING)
+    why = models.JSONField(_("reason"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("row of a bulk run")
+        verbose_name_plural = _("rows of bulk runs")
+        ordering = ["-run_id", "-target"]  # the constraint's index has them in this order
+        default_permissions = ["view"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "target"], name="one_item_per_run_and_row"),
+        ]
+        indexes = [
+            models.Index(fields=["run", "target"], name="bulk_item_waits", condition=models.Q(state="waiting")),
+            models.Index(fields=["run", "target"], name="bulk_item_failed", condition=models.Q(state="failed")),
+        ]
+
+    def __str__(self):
+        return f"{self.run_id} {self.target}"

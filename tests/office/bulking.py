@@ -1,0 +1,42 @@
+"""Confirms acts on many rows as a person does, and says what came of them."""
+
+from django.urls import reverse
+
+from orders.models import BulkRun
+
+NOTE = "客户来电，已核实"
+
+
+def new(key, query="every=1"):
+    return reverse("admin:orders_bulkrun_new", args=[key]) + f"?{query}"
+
+
+def picked(*rows):
+    return "&".join(f"pick={row.pk}" for row in rows)
+
+
+def confirm(client, url, **form):
+    """Looks, then confirms what the page showed."""
+    shown = client.get(url).context["form"]
+    given = {"reason": NOTE, "seen": shown["seen"].value(), "token": shown["token"].value()} | form
+    return client.post(url, given)
+
+
+def begin(client, url, **form):
+    """Confirms it; the run."""
+    answer = confirm(client, url, **form)
+    assert answer.status_code == 302, answer.context["form"].errors
+    return BulkRun.objects.latest("pk")
+
+
+def page(client, run):
+    return client.get(reverse("admin:orders_bulkrun_change", args=[run.pk]))
+
+
+def notes(*orders):
+    return [order.events.filter(kind="note").count() for order in orders]
+
+
+def outcomes(run):
+    run.refresh_from_db()
+    return run.state, run.done, run.failed

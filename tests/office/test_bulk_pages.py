@@ -1,0 +1,260 @@
+"""Acts on many rows: which ones are meant, what would happen, what each act does, and trying the rest again."""
+
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations import tasks
+from orders.admin.office import bulk_selection
+from orders.models import BulkRun, Incident, Order, OrderEvent
+from orders.services.outbox.resend import Selection, resend
+from tests import factories as make
+from tests.admin.orders import billed, failed, held_for_attribution, in_conflict
+from tests.office.bulking import NOTE, begin, confirm, new, notes, outcomes, page, picked
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(member):
+    return member("业务人员")
+
+
+# --- which rows, and what would happen
+
+
+def test_three_ticked_orders_get_a_note_at_once(staff):
+    one, two, three, other = (make.OrderFactory() for _ in range(4))
+    run = begin(staff, new("note", picked(one, two, three)))
+    assert outcomes(run) == ("done", 3, 0)
+    assert notes(one, two, three, other) == [1, 1, 1, 0]
+    event = one.events.get(kind="note")
+    assert (event.actor, event.data) == (f"staff:{staff.person.username}", {"reason": NOTE, "run": run.pk})
+    assert run.words == [["勾选", "3 行"]]
+    events = staff.get(reverse("admin:orders_order_change", args=[one.pk]) + "?tab=events").content.decode()
+    assert f"批量操作 #{run.pk}" in events
+
+
+def test_the_list_offers_ticks_and_acts_to_those_who_may(member):
+    order = make.OrderFactory()
+    url = reverse("admin:orders_order_changelist") + "?state__exact=in_progress"
+    text = member("业务人员").get(url).content.decode()
+    assert f'name="pick" value="{order.pk}" form="bulk"' in text
+    assert '<input type="hidden" name="state__exact" value="in_progress">' in text
+    assert set(re.findall(r'formaction="[^"]*/new/(\w+)/"', text)) == {"resend", "attribute", "note"}
+    text = member("审计员").get(url).content.decode()
+    assert 'name="pick"' not in text
+    assert "formaction" not in text
+
+
+@pytest.mark.parametrize("model, keys", [("conflict", {"conflicts"}), ("incident", {"incidents"})])
+def test_other_lists_offer_their_own(staff, model, keys):
+    make.AffectedOrderFactory(order=in_conflict())
+    text = staff.get(reverse(f"admin:orders_{model}_changelist")).content.decode()
+    assert set(re.findall(r'formaction="[^"]*/new/(\w+)/"', text)) == keys
+
+
+def test_all_that_match_the_filter(staff):
+    mine, other = make.OrderFactory(state="scheduled"), make.OrderFactory()
+    run = begin(staff, new("note", "every=1&state__exact=scheduled"))
+    assert (notes(mine, other), run.query, run.words) == ([1, 0], "state__exact=scheduled", [["状态", "待生效"]])
+
+
+def test_without_ticks_nothing_is_chosen(staff):
+    make.OrderFactory()
+    answer = staff.get(new("note", "state__exact=in_progress"), follow=True)
+    assert answer.redirect_chain[0][0].endswith("/order/?state__exact=in_progress")
+    assert "勾选" in answer.content.decode()
+
+
+def test_the_dry_run_says_what_would_change_per_kind_with_a_sample(staff):
+    held = [held_for_attribution() for _ in range(2)]
+    rest = [billed() for _ in range(11)]
+    context = staff.get(new("attribute", picked(*held, *rest))).context
+    assert (context["count"], context["acts"], [number for _, number in context["verdicts"]]) == (13, True, [11, 2])
+    assert len(context["sample"]) == 10
+    assert {name for _address, name, _words in context["sample"][:2]} == {order.number for order in held}
+    assert not OrderEvent.objects.filter(kind="attribution_chosen").exists()
+
+
+def test_of_very_many_only_the_first_are_judged(staff, monkeypatch):
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
+    for _ in range(5):
+        make.OrderFactory()
+    context = staff.get(new("note")).context
+    assert (context["count"], context["estimated"]) == (5, 2)
+
+
+def test_where_none_of_the_first_would_change_others_still_may(staff, monkeypatch):
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
+    for _ in range(2):
+        billed()
+    held = held_for_attribution()
+    run = begin(staff, new("attribute"), letters="SH")
+    held.refresh_from_db()
+    assert (held.attribution_id, outcomes(run)[1]) == ("SH", 1)
+
+
+def test_where_nothing_would_change_there_is_no_button(staff):
+    text = staff.get(new("attribute", picked(billed()))).content.decode()
+    assert "不会有任何变化" in text
+    assert 'name="token"' not in text
+
+
+@pytest.mark.parametrize("key, allowed", [
+    ("note", "add_note"), ("attribute", "choose_attribution"), ("resend", "resend_order"),
+])  # fmt: skip
+def test_each_act_has_its_permission(member, key, allowed):
+    client = member()
+    assert client.get(new(key)).status_code == 403
+    assert client.post(new(key), {"reason": "x"}).status_code == 403
+    assert not BulkRun.objects.exists()
+
+
+def test_rows_out_of_scope_can_t_be_ticked(member):
+    staff, own, other = member("业务人员", letters=["BJ"]), make.OrderFactory(), make.OrderFactory(attribution_id="SH")
+    begin(staff, new("note", picked(own, other)))
+    assert notes(own, other) == [1, 0]
+
+
+def test_a_reason_is_needed_where_the_single_act_needs_one(staff):
+    order, incident = make.OrderFactory(), make.AffectedOrderFactory().incident
+    assert confirm(staff, new("note", picked(order)), reason=" ").status_code == 200
+    begin(staff, new("incidents", picked(incident)), reason="")
+    incident.refresh_from_db()
+    assert (notes(order), incident.state, incident.owner) == ([0], "acknowledged", staff.person)
+
+
+# --- what each act does
+
+
+def test_attributions_are_chosen_and_each_refusal_has_its_reason(staff):
+    held, running = held_for_attribution(), billed()
+    run = begin(staff, new("attribute", picked(held, running)), letters="SH")
+    held.refresh_from_db()
+    assert (held.attribution_id, outcomes(run)) == ("SH", ("done", 1, 1))
+    item = run.items.get(target=running.pk)
+    assert (item.state, item.why["code"]) == ("failed", "not_held_for_attribution")
+    assert running.number in page(staff, run).content.decode()
+
+
+def test_a_ticked_conflict_is_seen_to_and_the_order_s_other_one_is_not(staff):
+    order = in_conflict()
+    ticked = make.ConflictFactory(order_number=order.number)
+    run = begin(staff, new("conflicts", picked(ticked)))
+    ticked.refresh_from_db()
+    assert (ticked.seen.data["reason"], ticked.seen.data["run"]) == (NOTE, run.pk)
+    assert type(ticked).objects.filter(seen=None).count() == 1
+
+
+def test_incidents_that_are_over_are_left(staff):
+    open_one, over = (make.AffectedOrderFactory().incident for _ in range(2))
+    Incident.objects.filter(pk=over.pk).update(state="resolved")
+    run = begin(staff, new("incidents", picked(open_one, over)))
+    assert outcomes(run) == ("done", 1, 1)
+    assert run.items.get(state="failed").why["code"] == "incident_state"
+
+
+def test_a_step_that_a_colleague_has_sent_meanwhile_is_not_sent_twice(staff, slow):
+    one, two = failed(), failed()
+    run = begin(staff, new("resend", "partner=bpm"))
+    resend(Selection(numbers=(one.number,)), by="staff:li", reason="x", now=timezone.now())
+    tasks.bulk(run.pk)
+    assert outcomes(run) == ("done", 1, 1)
+    assert run.items.get(target=one.pk).why["code"] == "resend_nothing_failed"
+    assert [order.events.filter(kind="resend").count() for order in (one, two)] == [1, 1]
+
+
+def test_the_page_says_what_became_of_resent_orders(staff):
+    fixed, again, waiting = failed(), failed(), failed()
+    run = begin(staff, new("resend", "partner=bpm"))
+    fixed.dispatches.update(state="done", next_try_at=None)
+    again.dispatches.update(state="failed", next_try_at=None, error_code="code_400", error="域名未备案")
+    context = page(staff, run).context
+    found = context["resent"]
+    assert (found.fixed, found.failed, found.waiting, context["busy"]) == (1, 1, 1, True)
+    assert [row.order.pk for row in found.orders] == [again.pk, waiting.pk]
+
+
+# --- confirming, and trying the rest again
+
+
+def test_a_double_click_is_one_run(staff, slow):
+    order = make.OrderFactory()
+    url = new("note", picked(order))
+    shown = staff.get(url).context["form"]
+    form = {"reason": NOTE, "seen": shown["seen"].value(), "token": shown["token"].value()}
+    answers = [staff.post(url, form) for _ in range(2)]
+    assert answers[0]["Location"] == answers[1]["Location"]
+    assert BulkRun.objects.count() == 1
+
+
+def test_a_selection_that_changed_is_shown_again(staff):
+    make.OrderFactory()
+    seen = staff.get(new("note")).context["form"]["seen"].value()
+    make.OrderFactory()
+    answer = staff.post(new("note"), {"reason": NOTE, "seen": seen})
+    assert (answer.status_code, BulkRun.objects.count()) == (200, 0)
+    assert answer.context["form"].non_field_errors()
+    assert staff.post(new("note"), {"reason": NOTE, "seen": answer.context["form"]["seen"].value()}).status_code == 302
+
+
+def test_of_very_many_those_that_came_since_are_left_out(staff, slow, monkeypatch):
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
+    old = [make.OrderFactory(state="scheduled") for _ in range(4)]
+    shown = staff.get(new("note", "every=1&state__exact=scheduled")).context["form"]["seen"].value()
+    new_one = make.OrderFactory(state="scheduled")
+    Order.objects.filter(pk=old[-1].pk).update(state="active")
+    staff.post(new("note", "every=1&state__exact=scheduled"), {"reason": NOTE, "seen": shown})
+    run = BulkRun.objects.get()
+    assert set(run.items.values_list("target", flat=True)) == {order.pk for order in old[:3]}
+    assert new_one.pk not in set(run.items.values_list("target", flat=True))
+
+
+def test_of_very_many_others_in_front_are_a_change(staff, monkeypatch):
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
+    old = [make.OrderFactory(state="scheduled") for _ in range(4)]
+    url = new("note", "every=1&state__exact=scheduled")
+    shown = staff.get(url).context["form"]["seen"].value()
+    Order.objects.filter(pk=old[0].pk).update(state="active")
+    assert staff.post(url, {"reason": NOTE, "seen": shown}).status_code == 200
+    assert not BulkRun.objects.exists()
+
+
+@pytest.mark.parametrize("form", [
+    {}, {"reason": "\0"}, {"reason": "x" * 501}, {"reason": "x"}, {"reason": "x", "seen": "x" * 5000},
+    {"reason": "x", "seen": "a.9999999999999999999999.1"}, {"reason": "x", "seen": "..", "token": "x"},
+])  # fmt: skip
+def test_nonsense_in_the_form_does_nothing(staff, form):
+    make.OrderFactory()
+    assert staff.post(new("note"), form).status_code == 200
+    assert not BulkRun.objects.exists()
+
+
+def test_the_failed_ones_are_tried_again_as_a_new_run(staff):
+    held, running = held_for_attribution(), billed()
+    run = begin(staff, new("attribute", picked(held, running)), letters="SH")
+    Order.objects.filter(pk=running.pk).update(state="held", held_because="attribution_unknown", attribution=None)
+    again = page(staff, run).context["again"]
+    shown = staff.get(again).context
+    assert (shown["count"], shown["form"]["letters"].value(), shown["form"]["reason"].value()) == (1, "SH", NOTE)
+    second = begin(staff, again, letters="SH")
+    assert outcomes(second) == ("done", 1, 0)
+
+
+def test_a_colleague_s_reason_is_not_taken_over(member):
+    held, running = held_for_attribution(), billed()
+    run = begin(member("业务人员"), new("attribute", picked(held, running)), letters="SH", reason="电话 13712345678")
+    again = page(member("业务人员"), run).context["again"]
+    text = member("管理员").get(again).content.decode()
+    assert "13712345678" not in text
+
+
+def test_the_rest_of_a_resend_keeps_its_filter(staff, slow):
+    order = failed()
+    run = begin(staff, new("resend", "partner=bpm&code=timeout"))
+    order.dispatches.update(state="done", next_try_at=None)
+    tasks.bulk(run.pk)
+    assert page(staff, run).context["again"].endswith(f"?again={run.pk}&partner=bpm&code=timeout")

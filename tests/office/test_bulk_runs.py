@@ -1,0 +1,293 @@
+"""Bulk runs in the background: once for each row, with the maker's rights, stopped and gone on with, and kept."""
+
+import datetime
+import functools
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import OperationalError
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from integrations import tasks
+from orders.admin.office import bulk_acts, bulk_page, run_bulk
+from orders.models import BulkItem, BulkRun, Order, OrderEvent, Timeline
+from orders.restored_guard import note_restored, read_restore_state
+from orders.services.office import bulk_runs
+from orders.services.office.exports import LeftError
+from orders.services.restores import release_restored
+from tests import factories as make
+from tests.admin.orders import billed, held_for_attribution
+from tests.office.bulking import begin, confirm, new, notes, outcomes, page, picked
+from tests.office.conftest import body, read_csv
+
+pytestmark = pytest.mark.django_db
+DEAD = bulk_runs.LEASE + datetime.timedelta(seconds=1)
+
+
+@pytest.fixture
+def staff(member):
+    return member("业务人员")
+
+
+# --- in the background
+
+
+def test_many_rows_wait_for_a_worker(staff, monkeypatch):
+    monkeypatch.setattr(bulk_page, "AT_ONCE", 2)
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    assert (outcomes(run), OrmQ.objects.count()) == (("waiting", 0, 0), 1)
+    assert 'http-equiv="refresh"' in page(staff, run).content.decode()
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 3, 0), [1, 1, 1])
+    assert 'http-equiv="refresh"' not in page(staff, run).content.decode()
+    tasks.bulk(run.pk)
+    assert notes(*orders) == [1, 1, 1]
+
+
+def test_the_rows_are_those_of_the_confirmation(staff, slow):
+    order = make.OrderFactory(state="scheduled")
+    run = begin(staff, new("note", "every=1&state__exact=scheduled"))
+    later = make.OrderFactory(state="scheduled")
+    Order.objects.filter(pk=order.pk).update(state="active")
+    tasks.bulk(run.pk)
+    assert notes(order, later) == [1, 0]
+
+
+def test_a_part_ends_in_time_and_runs_take_turns(staff, slow, monkeypatch, clock):
+    first = begin(staff, new("note", picked(*(make.OrderFactory() for _ in range(3)))))
+    clock.shift(datetime.timedelta(seconds=5))
+    second = begin(staff, new("note", picked(make.OrderFactory())))
+    clock.shift(datetime.timedelta(seconds=5))
+    OrmQ.objects.all().delete()
+    monkeypatch.setattr(tasks, "run_part", functools.partial(run_bulk.run_part, seconds=-1))
+    tasks.bulk(first.pk)
+    assert outcomes(first)[0] == "waiting"
+    assert [row.task["args"] for row in OrmQ.objects.all()] == [(second.pk,)]
+
+
+def test_a_worker_that_ends_leaves_the_run_to_the_next(staff, slow):
+    run = begin(staff, new("note", picked(make.OrderFactory())))
+    run_bulk.run_part(run.pk, now=timezone.now(), stop=lambda: True)
+    assert outcomes(run) == ("waiting", 0, 0)
+
+
+def test_a_dead_worker_s_run_goes_on_where_it_was(staff, slow, clock):
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    taken = bulk_runs.claim_run(run.pk, now=timezone.now())
+    bulk_runs._carry_out_one(taken, lambda pk: _note(staff, pk, run), orders[0].pk)
+    OrmQ.objects.all().delete()
+    clock.shift(DEAD)
+    bulk_runs.resume_runs(now=timezone.now())
+    assert OrmQ.objects.count() == 1
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 3, 0), [1, 1, 1])
+    with pytest.raises(LeftError):  # the first process wakes up again, and its act is undone
+        bulk_runs._carry_out_one(taken, lambda pk: _note(staff, pk, run), orders[1].pk)
+    assert notes(*orders) == [1, 1, 1]
+
+
+def _note(client, pk, run):
+    bulk_acts.ACTS["note"].carry_out(Order.objects.get(pk=pk), run, owner=client.person.pk)
+
+
+def test_one_that_kills_its_workers_is_stopped(staff, slow, clock):
+    run = begin(staff, new("note", picked(make.OrderFactory())))
+    for _ in range(bulk_runs.MOST_ATTEMPTS):
+        assert bulk_runs.claim_run(run.pk, now=timezone.now())
+        clock.shift(DEAD)
+    tasks.bulk(run.pk)
+    assert (outcomes(run)[0], run.error["code"]) == ("stopped", "bulk_given_up")
+
+
+def test_a_fault_of_ours_is_one_row_s_outcome(staff, monkeypatch):
+    one, two = make.OrderFactory(), make.OrderFactory()
+
+    def broken(self, row, run, *, owner):
+        if row.pk == one.pk:
+            raise ZeroDivisionError
+        bulk_acts.add_note(number=row.number, reason=run.reason, by=run.by, now=timezone.now())
+
+    monkeypatch.setattr(bulk_acts.Note, "carry_out", broken)
+    run = begin(staff, new("note", picked(one, two)))
+    assert (outcomes(run), run.items.get(target=one.pk).why) == (("done", 1, 1), {"code": "bulk_broken"})
+
+
+def test_a_database_that_goes_away_leaves_the_rest_for_later(staff, slow, monkeypatch, clock):
+    orders = [make.OrderFactory() for _ in range(2)]
+    run = begin(staff, new("note", picked(*orders)))
+    act, told = bulk_acts.Note.carry_out, []
+
+    def away(self, row, run, *, owner):
+        act(self, row, run, owner=owner)
+        told.append(row.pk)
+        if len(told) == 2:
+            raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bulk_acts.Note, "carry_out", away)
+        assert tasks.bulk(run.pk) == "the database is away"
+    assert outcomes(run) == ("running", 1, 0)
+    clock.shift(DEAD)
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 2, 0), [1, 1])
+
+
+# --- rights, stopping, going on
+
+
+@pytest.mark.parametrize("lose", [
+    lambda user: user.groups.clear(),
+    lambda user: type(user).objects.filter(pk=user.pk).update(is_active=False),
+    lambda user: user.delete(),
+])  # fmt: skip
+def test_the_maker_s_rights_at_that_moment_count(member, slow, lose):
+    staff, order = member("业务人员"), make.OrderFactory()
+    run = begin(staff, new("note", picked(order)))
+    lose(staff.person)
+    tasks.bulk(run.pk)
+    assert (outcomes(run)[0], run.error, notes(order)) == ("stopped", {"code": "bulk_not_allowed"}, [0])
+    text = page(member("审计员"), run).content.decode()
+    assert "已没有权限" in text
+
+
+def test_the_maker_s_attributions_at_that_moment_count(staff, slow):
+    own, other = make.OrderFactory(), make.OrderFactory(attribution_id="SH")
+    run = begin(staff, new("note", picked(own, other)))
+    make.limit_to(staff.person, ["BJ"])
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(own, other)) == (("done", 1, 1), [1, 0])
+    assert run.items.get(target=other.pk).why["code"] == "bulk_not_there"
+    text = page(staff, run).content.decode()
+    assert (own.number in text, other.number in text) == (False, False)
+
+
+def test_its_maker_stops_it_and_lets_it_go_on(staff, slow):
+    orders = [make.OrderFactory() for _ in range(2)]
+    run = begin(staff, new("note", picked(*orders)))
+    stop = reverse("admin:orders_bulkrun_stop", args=[run.pk])
+    assert staff.get(stop).status_code == 405
+    staff.post(stop)
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("stopped", 0, 0), [0, 0])
+    staff.post(reverse("admin:orders_bulkrun_go_on", args=[run.pk]))
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 2, 0), [1, 1])
+    kinds = OrderEvent.objects.filter(order=None, data__run=run.pk).order_by("pk").values_list("kind", flat=True)
+    assert list(kinds) == ["bulk_begun", "bulk_stopped", "bulk_went_on", "bulk_done"]
+
+
+def test_a_stop_in_the_middle_of_a_row_undoes_that_row(staff, slow):
+    order = make.OrderFactory()
+    run = begin(staff, new("note", picked(order)))
+    taken = bulk_runs.claim_run(run.pk, now=timezone.now())
+
+    def stopped_meanwhile(pk):
+        _note(staff, pk, run)
+        bulk_runs.stop_run(pk=run.pk, by="staff:li", now=timezone.now())
+
+    bulk_runs.carry_out(taken, stopped_meanwhile, seconds=60)
+    assert (run.items.get().state, notes(order)) == ("waiting", [0])
+
+
+@pytest.mark.parametrize("role, status", [("业务人员", 403), ("工程师", 403), ("审计员", 403), ("管理员", 302)])
+def test_a_colleague_s_run_is_stopped_by_administrators_only(member, slow, role, status):
+    run = begin(member("业务人员"), new("note", picked(make.OrderFactory())))
+    other = member(role)
+    for act in ("stop", "go_on"):
+        assert other.post(reverse(f"admin:orders_bulkrun_{act}", args=[run.pk])).status_code == status
+    assert page(other, run).status_code == 200
+
+
+def test_limited_staff_see_their_own_runs_only(member, slow):
+    run = begin(member("业务人员"), new("note", picked(make.OrderFactory())))
+    limited = member("管理员", letters=["BJ"])
+    assert page(limited, run).status_code == 302
+    assert limited.post(reverse("admin:orders_bulkrun_stop", args=[run.pk])).status_code == 404
+    own = begin(limited, new("note", picked(make.OrderFactory())))
+    assert page(limited, own).status_code == 200
+
+
+# --- a restored database, a large run, an old one
+
+
+@pytest.fixture
+def restore():
+    def now_restored():
+        name = Timeline.objects.latest("pk").name
+        note_restored(name=name, about={"machine": "m1", "seen": 900, "newest": 5, "event": 0}, by="guard",
+                      now=timezone.now())  # fmt: skip
+        read_restore_state()
+
+    yield now_restored
+    Timeline.objects.update(restored_at=None)
+    read_restore_state()
+
+
+def test_in_a_restored_database_nothing_goes_on_by_itself(staff, slow, restore):
+    order = make.OrderFactory()
+    run = begin(staff, new("note", picked(order)))
+    restore()
+    tasks.bulk(run.pk)
+    assert (outcomes(run)[0], run.error["code"], notes(order)) == ("stopped", "bulk_restored", [0])
+    answer = confirm(staff, new("note", picked(order)))
+    assert (answer.status_code, BulkRun.objects.count()) == (302, 1)
+    staff.post(reverse("admin:orders_bulkrun_go_on", args=[run.pk]))
+    assert outcomes(run)[0] == "stopped"
+
+
+def test_a_run_from_the_copy_waits_for_a_person_after_the_release(staff, slow, restore):
+    run = begin(staff, new("note", picked(make.OrderFactory())))
+    restore()
+    release_restored(reason="x", by="staff:li", now=timezone.now())
+    read_restore_state()
+    assert (outcomes(run)[0], run.error["code"]) == ("stopped", "bulk_restored")
+
+
+def test_rows_are_noted_in_chunks(staff, slow, monkeypatch):
+    monkeypatch.setattr(bulk_runs, "NOTED_AT_ONCE", 2)
+    orders = [make.OrderFactory() for _ in range(5)]
+    run = begin(staff, new("note", picked(*orders)))
+    assert list(run.items.order_by("target").values_list("target", flat=True)) == [order.pk for order in orders]
+    assert run.total == 5
+
+
+def test_rows_of_old_runs_are_removed_and_the_runs_stay(staff, clock):
+    run = begin(staff, new("note", picked(make.OrderFactory())))
+    broken = make.BulkRunFactory(state="collecting", finished_at=None, worked_at=timezone.now())
+    make.BulkItemFactory(run=broken, state="waiting")
+    clock.shift(bulk_runs.KEPT + datetime.timedelta(days=1))
+    tasks.tidy()
+    assert (list(BulkRun.objects.all()), BulkItem.objects.count()) == ([run], 0)
+    text = page(staff, run).content.decode()
+    assert "不再保留" in text
+
+
+def test_the_result_is_exported_like_any_list(staff):
+    held, running = held_for_attribution(), billed()
+    run = begin(staff, new("attribute", picked(held, running)), letters="SH")
+    link = reverse("admin:orders_export_new", args=["bulk"]) + f"?run={run.pk}"
+    columns = ["row", "outcome", "reason"]
+    answer = staff.post(link, {"format": "csv", "columns": columns})
+    rows = read_csv(body(answer).read().decode())
+    assert {(row["对象"], row["结果"]) for row in rows} == {
+        (held.number, "已执行"), (running.number, "未执行"),
+    }  # fmt: skip
+    assert [bool(row["原因"]) for row in rows if row["结果"] == "未执行"] == [True]
+
+
+def test_a_list_of_items_without_a_number_shows_all(staff):
+    run = begin(staff, new("note", picked(make.OrderFactory())))
+    url = reverse("admin:orders_bulkitem_changelist")
+    assert len(staff.get(url + f"?run={run.pk}").context["cl"].result_list) == 1
+    assert len(staff.get(url + "?run=0").context["cl"].result_list) == 0
+
+
+def test_a_history_leads_to_its_page(staff):
+    run = begin(staff, new("note", picked(make.OrderFactory())))
+    assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 200
+    staff.person.groups.set(Group.objects.none())
+    assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 403

@@ -1,0 +1,39 @@
+"""A worker that is killed in the middle of a bulk run: it goes on, and nothing is done twice. A minute: `-m kills`."""
+
+import pytest
+
+from tests.harness.proc import kill
+
+pytestmark = pytest.mark.kills
+ROWS = 3000
+BEGIN = f"""
+import uuid
+from django.utils import timezone
+from orders.models import Order
+from orders.services.office.bulk_runs import begin_run, queue_run
+from project.models import User
+now = timezone.now()
+User.objects.create_superuser("bulk-keeper")
+Order.objects.bulk_create(
+    [Order(number=f"BULK{{n:06d}}", kind="trial", state="trialing", content={{}}, content_hash="x", trans_idh="1",
+           received_at=now, planned_at=now) for n in range({ROWS})], batch_size=1000)
+ids = list(Order.objects.filter(number__startswith="BULK").order_by("pk").values_list("pk", flat=True))
+queue_run(begin_run(by="staff:bulk-keeper", act="note", targets=ids, query="q=BULK", words=[], details={{}},
+                    reason="noted in bulk", scope=None, token=uuid.uuid4(), now=now))
+"""
+NOTES = "SELECT COUNT(*), COUNT(DISTINCT order_id) FROM orders_orderevent WHERE kind = 'note'"
+
+
+def test_a_run_goes_on_after_a_kill_and_does_nothing_twice(desk):
+    desk.manage("shell", "-c", BEGIN)
+    desk.start_worker(ping_every=1, patience=6)
+    before = desk.cluster()
+    begun = "SELECT id FROM orders_bulkrun WHERE state = 'running' AND done > 100"
+    desk.until(lambda: desk.rows(begun), seconds=60, every=0.1)
+    kill(*before.of("all"))
+    [(done,)] = desk.rows("SELECT done FROM orders_bulkrun")
+    assert done < ROWS
+    desk.until(lambda: desk.rows("SELECT id FROM orders_bulkrun WHERE state = 'done'"), seconds=300)
+    assert desk.rows("SELECT done, failed FROM orders_bulkrun") == [(ROWS, 0)]
+    assert desk.rows(NOTES) == [(ROWS, ROWS)]
+    assert desk.rows("SELECT COUNT(*) FROM orders_bulkitem WHERE state <> 'done'") == [(0,)]
