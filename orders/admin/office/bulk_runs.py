@@ -99,7 +99,7 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         if not (obj.failed and obj.items_kept and obj.state not in BUSY and ACTS[obj.act].is_allowed(user)):
             return ""
         chooser = ACTS[obj.act].chooser
-        asked = {name: value for name, value in obj.details.items() if chooser and name in chooser.base_fields}
+        asked = {name: obj.details[name] for name in (chooser.base_fields if chooser else ()) if name in obj.details}
         return f"{reverse('admin:orders_bulkrun_new', args=[obj.act])}?{urlencode({AGAIN: obj.pk, **asked})}"
 
     @admin.display(description=_("act"))
@@ -145,8 +145,8 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         """What the act was told besides its reason."""
         chooser = ACTS[obj.act].chooser
         fields = chooser.base_fields if chooser else {}
-        words = [f"{fields[name].label} {_chosen(fields[name], value)}"
-                 for name, value in obj.details.items() if name in fields]  # fmt: skip
+        words = [f"{field.label} {_chosen(field, obj.details[name])}"
+                 for name, field in fields.items() if name in obj.details]  # fmt: skip
         if letters := obj.details.get("letters"):
             words.append(str(Province.objects.filter(pk=letters).first() or letters))
         return " · ".join(words) or "-"
