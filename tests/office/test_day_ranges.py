@@ -123,7 +123,7 @@ def test_the_menu_has_the_two_inputs_and_keeps_the_rest(admin_client):
     assert "从 2026-11-01 起" in text
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", sorted(LISTS.keys() - {"bulk"}))  # the rows of bulk runs have no time of their own
 def test_every_exported_list_has_a_range_on_its_time(admin_client, name):
     of_order(make.OrderFactory(attribution_id="BJ"))
     opts = LISTS[name]._meta
