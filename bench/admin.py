@@ -21,6 +21,7 @@ from bench.admin_data import fill
 from bench.desk import Desk, copied_database, switch
 from bench.results import append
 from integrations.api.tokens import make_token
+from orders.admin.office.view_tabs import ready_tabs
 from orders.admin.search import customer_address
 from orders.models import Order
 
@@ -73,6 +74,7 @@ def pages() -> dict[str, str]:
         "sort: in this state since": f"{LIST}?o=since&columns=number,state_chip,since",
         "sort: attempts": f"{LIST}?o=-attempts&columns=number,attempts,next_try",
         "sort: next try": f"{LIST}?o=next_try&columns=number,attempts,next_try",
+        **{f"view: {tab.key}": f"{LIST}{tab.address}" for tab in ready_tabs("orders")},
         "counts of the views": "/admin/orders/savedview/counts/orders/",
         "views": "/admin/orders/savedview/",
         "search: whole number": f"{LIST}?q={order.number}",

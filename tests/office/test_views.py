@@ -282,8 +282,18 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
     assert set(admin_client.get(f"{VIEWS}counts/orders/").json().values()) == {"1"}
     opened = admin_client.get(ORDERS + tabs(page)["卡在 BPM"])
     assert active(opened) == ["卡在 BPM"]
-    assert active(admin_client.get(ORDERS, {"stuck": "bpm"})) == ["卡在 BPM"]
+    assert active(admin_client.get(ORDERS, {"start": "today", "kind__exact": "activation"})) == ["今日开通"]
     assert active(admin_client.get(ORDERS, {"stuck": "mail", "view": "bpm"})) == []
+
+
+def test_what_waits_longest_comes_first_and_says_since_when(admin_client):
+    day, now = datetime.timedelta(days=1), timezone.now()
+    for days in (4, 9, 6):
+        waiting = {"state": "awaiting_approval", "first": False, "state_since": now - days * day}
+        make.OrderFactory(number=f"waits {days} days", **waiting)
+    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["等待审批超 3 天"])
+    assert [row.number for row in page.context["cl"].result_list] == ["waits 9 days", "waits 6 days", "waits 4 days"]
+    assert "since" in page.context["cl"].list_display
 
 
 # --- elsewhere

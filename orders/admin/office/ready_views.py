@@ -10,22 +10,26 @@ from orders.models import Dispatch, Order
 
 @dataclass(frozen=True)
 class ReadyView:
-    """A view by its key in addresses."""
+    """A view by its key in addresses. Without `columns` it shows the usual ones."""
 
     key: str
     name: str | Promise
     query: str
+    columns: tuple[str, ...] = ()
 
 
+LONGEST_FIRST = "o=since"
+WAITING = ("number", "kind", "customer", "attribution_name", "state_chip", "stuck_at", "since", "start_day")
 READY = {
     "orders": [
-        ReadyView("needs", _("To be dealt with"), "needs=somebody"),
+        ReadyView("needs", _("To be dealt with"), f"needs=somebody&{LONGEST_FIRST}", WAITING),
         ReadyView(
-            "approval", _("Awaiting approval for 3 days"), f"in_state=3d&state__exact={Order.State.AWAITING_APPROVAL}"
+            "approval", _("Awaiting approval for 3 days"),
+            f"in_state=3d&state__exact={Order.State.AWAITING_APPROVAL}&{LONGEST_FIRST}", WAITING,
         ),
-        ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}"),
+        ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}&{LONGEST_FIRST}", WAITING),
         ReadyView("today", _("Starts today"), f"kind__exact={Order.Kind.ACTIVATION}&start=today"),
         ReadyView("ending", _("Trials that end this week"), f"end=week&state__exact={Order.State.TRIALING}"),
     ]
-}
+}  # fmt: skip
 """By the list's name. tests/office/test_views.py checks that each query is one of its list."""

@@ -73,9 +73,14 @@ def may_see(user, model_admin: ModelAdmin) -> bool:
     return user.has_perm(f"{model_admin.opts.app_label}.view_{model_admin.opts.model_name}")
 
 
+def ready_tabs(name: str) -> list[Tab]:
+    """The views of a list that all have."""
+    return [Tab(view.key, str(view.name), view.query, view.columns) for view in READY.get(name, [])]
+
+
 def tabs_of(name: str, user) -> list[Tab]:
     """The views of a list: those that all have, the user's own, those of colleagues. One query."""
-    ready = [Tab(view.key, str(view.name), view.query) for view in READY.get(name, [])]
+    ready = ready_tabs(name)
     if not user.has_perm(SEE):
         return ready
     rows = seen_views(user).filter(list_name=name).select_related("owner", "role").order_by("pk")
