@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests.browser.test_entering import XLSX
@@ -25,6 +26,15 @@ class Hand:
     def click(self, name: str, *, role: str = "link", within: str = "body", exact: bool = True) -> None:
         self.clicks += 1
         self.page.locator(within).get_by_role(role, name=name, exact=exact).first.click()
+
+    def click_on(self, place: str) -> None:
+        self.clicks += 1
+        self.page.locator(place).first.click()
+
+    def open(self, name: str) -> None:
+        """A menu of the list."""
+        self.clicks += 1
+        self.page.locator("details.filter summary", has_text=name).first.click()
 
     def press(self, key: str) -> None:
         self.clicks += 1
@@ -101,3 +111,36 @@ def test_what_a_customer_pays_now(hand):
     one.page.wait_for_url("**/customer/*/change/**")
     assert "当前话单" in one.page.locator("[aria-current]").last.inner_text()
     assert (one.clicks, one.texts) == written("what does a customer pay for now")
+
+
+def test_export_my_province_s_month(hand, tmp_path):
+    one = hand("beijing")
+    one.click("订单", within="#nav-sidebar")
+    one.open("接收时间")
+    one.click("本月", within="details[open]")
+    one.click("导出")
+    with one.page.expect_download() as download:
+        one.click("下载", role="button", within="#content")
+    download.value.save_as(tmp_path / "month.xlsx")
+    header, *rows = openpyxl.load_workbook(tmp_path / "month.xlsx").active.iter_rows(values_only=True)
+    assert {row[header.index("归属")] for row in rows} == {"北京"}
+    assert (one.clicks, one.texts) == written("export my province's month")
+
+
+def test_repeat_what_failed_in_an_outage(hand):
+    one = hand("keeper")
+    one.click_on("#content a[href*='/orders/incident/'][href*='/change/']")
+    one.click("重发", within="#content", exact=False)
+    one.type("大数据侧已恢复", into="#id_reason")
+    one.click_on(".acts button[type=submit]")
+    one.page.wait_for_url("**/bulkrun/*/change/**")
+    assert (one.clicks, one.texts) == written("repeat all that failed in an outage")
+
+
+def test_what_waits_longest(hand):
+    one = hand("clerk")
+    one.click("订单", within="#nav-sidebar")
+    one.click("需要处理", within="#content", exact=False)
+    one.page.wait_for_url("**o=since**")
+    assert one.page.locator("td.field-since").count() > 0
+    assert (one.clicks, one.texts) == written("what waits longest")
