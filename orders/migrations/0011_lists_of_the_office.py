@@ -24,5 +24,10 @@ class Migration(migrations.Migration):
                 verbose_name="in this state since",
             ),
         ),
+        migrations.AlterField(
+            model_name="order",
+            name="oper_user",
+            field=models.CharField(blank=True, max_length=128, verbose_name="operator's name"),
+        ),
         migrations.RunPython(install, drop_state_since),
     ]

@@ -76,7 +76,7 @@ class Order(models.Model):
     enterprise_name = models.CharField(_("enterprise name"), max_length=255, blank=True)
     cp_id = models.CharField(_("CP id"), max_length=64, blank=True)
     user_id = models.CharField(_("user id"), max_length=64, blank=True)
-    oper_user = models.CharField(_("operator"), max_length=128, blank=True)
+    oper_user = models.CharField(_("operator's name"), max_length=128, blank=True)
     oper_tel = models.CharField(_("operator's phone"), max_length=64, blank=True)
     oper_mail = models.CharField(_("operator's mail"), max_length=255, blank=True)
     prod_type = models.CharField(_("product type"), max_length=32, blank=True)

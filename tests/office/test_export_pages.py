@@ -85,11 +85,11 @@ def test_personal_data_need_the_tick_and_a_reason(member):
     make.OrderFactory(oper_user="欧阳三", oper_tel="13712345678")
     staff, people = member("业务人员"), {"columns": ["number", "oper_user", "oper_tel"]}
     [row] = exported(staff, **people)
-    assert (row["操作人"], row["经办人电话"]) == ("欧**", "137***78")
+    assert (row["经办人"], row["经办人电话"]) == ("欧**", "137***78")
     refused = staff.post(new("orders"), FORM | people | {"personal": "on", "reason": "  "})
     assert "请说明个人信息的用途" in refused.content.decode()
     [row] = exported(staff, personal="on", reason="月度回访", **people)
-    assert (row["操作人"], row["经办人电话"]) == ("欧阳三", "13712345678")
+    assert (row["经办人"], row["经办人电话"]) == ("欧阳三", "13712345678")
     assert Export.objects.filter(personal=True, reason="月度回访").count() == 1
     assert OrderEvent.objects.filter(kind="personal_data_seen").count() == 1
 
