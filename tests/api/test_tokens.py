@@ -8,7 +8,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from integrations.api import tokens
-from integrations.api.authentication import RATE
+from integrations.api.authentication import RATE, Reader
 from integrations.api.tokens import PREFIX, make_token, revoke_token
 from integrations.models import ApiToken
 from orders.errors import NotAllowedError
@@ -93,6 +93,13 @@ def test_revoking_needs_a_reason_and_happens_once(reason):
 def test_a_day_that_has_passed_is_refused():
     with pytest.raises(NotAllowedError):
         made(valid_until=timezone.localdate() - datetime.timedelta(days=1))
+
+
+def test_a_token_stands_in_for_a_user_with_its_own_rights_only():
+    reader = Reader(make.ApiTokenFactory(personal=True))
+    assert reader.has_perms(["orders.view_order", "orders.see_personal_data"])
+    assert not reader.has_perms(["orders.view_order", "orders.resend_order"])
+    assert (reader.is_staff, reader.is_superuser, reader.get_all_permissions()) == (False, False, set())
 
 
 def test_its_use_is_noted_once_a_minute(system, clock):

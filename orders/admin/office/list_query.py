@@ -85,11 +85,12 @@ def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], use
 
 
 def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
-    """The list under this filter with its `queryset`: no row is read, none is counted.
+    """The list under this filter with its `queryset`: no row is read, none is counted, and nothing can be done to them.
 
     Raises ExportError as `changelist_for` does, and what the database says of odd values.
     """
     unread = copy.copy(model_admin)
+    unread.actions = None
     unread.get_changelist = lambda request, **more: _unread(model_admin.get_changelist(request, **more))
     return changelist_for(unread, conditions, user)
 
