@@ -2,14 +2,16 @@
 
 import datetime
 import hashlib
+import math
 import secrets
+import time
 from collections.abc import Collection
 
 from django.db import Error, IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from integrations.database_deadline import is_away
+from integrations.database_deadline import database_deadline, is_away
 from integrations.models import ApiToken
 from orders.errors import NotAllowedError, check_reason
 from orders.services.order_state import add_event
@@ -18,6 +20,8 @@ PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what
 SHOWN = len(PREFIX) + 4
 LONGEST = 200
 NOTED_EVERY = datetime.timedelta(minutes=1)
+PATIENCE = 0.2  # seconds that a reading call waits for another writer to note that it was made
+_failed_at = -math.inf  # monotonic time of this process's last try that failed
 
 
 def make_token(
@@ -70,16 +74,24 @@ def find_token(text: str) -> ApiToken | None:
 
 
 def note_used(token: ApiToken, *, now: datetime.datetime) -> None:
-    """Notes that it was used, at most once a minute. A database that takes no writes is no reason not to read."""
+    """Notes that it was used, at most once a minute.
+
+    A database that takes no writes is no reason not to read: then it is tried again a minute later.
+    """
+    global _failed_at
     before = now - NOTED_EVERY
     if token.used_at is not None and token.used_at > before:
         return
+    if time.monotonic() - _failed_at < NOTED_EVERY.total_seconds():
+        return
     try:
         stale = Q(used_at=None) | Q(used_at__lte=before)
-        ApiToken.objects.filter(stale, pk=token.pk).update(used_at=now)
+        with database_deadline(PATIENCE):
+            ApiToken.objects.filter(stale, pk=token.pk).update(used_at=now)
     except Error as error:
         if not is_away(error):
             raise
+        _failed_at = time.monotonic()
 
 
 def _digest(text: str) -> str:
