@@ -53,7 +53,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class TokenThrottle(SimpleRateThrottle):
-    """So many calls of a token to each web process. It counts in memory: a call that only reads writes nothing."""
+    """So many calls of a token to each web process. They are counted in its memory, so counting writes nothing."""
 
     rate = RATE
     scope = "api"

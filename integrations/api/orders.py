@@ -14,11 +14,11 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from approvals.models import ApprovalRecord
-from integrations.api.answers import CURSOR, LIMIT, BadParameterError, check_names, next_address, page_asked
+from integrations.api.answers import CURSOR, LIMIT, TWICE, BadParameterError, check_names, next_address, page_asked
 from integrations.api.authentication import Reader
-from integrations.database_deadline import is_away
-from notifications.masks import mask_mail, mask_name, mask_phone
-from orders.admin.office.list_query import filter_titles, read_query, unread_list
+from integrations.database_deadline import database_deadline, is_away
+from notifications.masks import head, mask_mail, mask_name, mask_phone
+from orders.admin.office.list_query import Condition, filter_titles, read_query, unread_list
 from orders.admin.order_list import mark_words
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.scope import limit, sees
@@ -29,12 +29,15 @@ from orders.models import Dispatch, Order
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
 from orders.order_page.page_context import mask_for
-from orders.people import spoken
 from orders.queries.doubts import mark_orders
 from orders.queries.status_report import iso_time, order_status
 from orders.services.audit import note_personal_data_seen
+from orders.services.incidents import SAID_BY_STAFF
 
 RELATED, LARGE = ["attribution", "service_type"], ["content", "given"]
+PERSONAL = "personal"  # as on the pages: people's data are shown to who asks for them
+NOTING = 1.0  # seconds that a call waits for another writer to note that it reads people's data
+OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
 NONSENSE = (DataError, OverflowError, FieldError)  # values that only the database finds wrong
 
 
@@ -72,7 +75,9 @@ def _filtered(request: Request) -> QuerySet[Order]:
         query.pop(name, None)
     model_admin = admin.site.get_model_admin(Order)
     try:
-        return unread_list(model_admin, read_query(model_admin, query.urlencode()), request.user).queryset
+        conditions = read_query(model_admin, query.urlencode())
+        _check_each_once(conditions)
+        return unread_list(model_admin, conditions, request.user).queryset
     except ExportError as error:
         said = str(error)
         if error.code == "export_filter_unknown":
@@ -80,17 +85,26 @@ def _filtered(request: Request) -> QuerySet[Order]:
         raise BadParameterError(str(error.params.get("name", "")), said) from error
 
 
+def _check_each_once(conditions: list[Condition]) -> None:
+    """Raises BadParameterError for a filter that is set by both of its names."""
+    known: set[str] = set()
+    for one in conditions:
+        if one.name in known:
+            raise BadParameterError(one.given, TWICE)
+        known.add(one.name)
+
+
 def order_facts(request: Request, number: str) -> dict:
     """All that this API tells about an order. Raises Http404 where the token sees no such order."""
-    check_names(request, [])
+    check_names(request, [PERSONAL])
     reader: Reader = request.user
     rows = limit(Order.objects.select_related(*RELATED, "trial").defer(*LARGE, "trial__content"), reader, "attribution")
     order = None if "\0" in number else rows.filter(number=number).first()
     if order is None:
         raise Http404("no order of this number")
-    shown = _may_show_people(reader, order)
+    shown = _shows_people(request, order)
     mask = mask_for(shown)
-    facts = order_status(order, records=False)
+    facts = order_status(order, whole=False)
     return {
         **_summary(order),
         "first": order.first,
@@ -171,18 +185,19 @@ def _step(row: dict, mask: Callable[[str], str]) -> dict:
 
 
 def _approval(row: dict, mask: Callable[[str], str], shown: bool) -> dict:
-    who = spoken(row["operator"])
     return {
         **row,
+        "node": mask(row["node"]),
         "result_label": str(ApprovalRecord.Result(row["result"]).label),
-        "operator": who if shown else mask_name(who),
-        "opinion": mask(row["opinion"]),
+        "operator": row["operator"] if shown else mask_name(row["operator"]),
+        "opinion": mask(head(row["opinion"], OPINION * BYTES)[0])[:OPINION],
     }
 
 
 def _incident(row: dict, mask: Callable[[str], str]) -> dict:
     cause = cause_of(row["code"])
-    return {**row, "detail": mask(row["detail"]), "cause": str(cause.what), "next": str(cause.next)}
+    detail = None if row["code"] in SAID_BY_STAFF else mask(row["detail"])
+    return {**row, "detail": detail, "cause": str(cause.what), "next": str(cause.next)}
 
 
 def _operator(order: Order, shown: bool) -> dict:
@@ -195,12 +210,22 @@ def _operator(order: Order, shown: bool) -> dict:
     }
 
 
-def _may_show_people(reader: Reader, order: Order) -> bool:
-    """Whether people's data are shown. Each showing is noted; where that can't be written, they stay masked."""
-    if not reader.has_perm(SEE_PERSONAL_DATA):
+def _shows_people(request: Request, order: Order) -> bool:
+    """Whether people's data are shown: to a token that may see them, where the call asks for them.
+
+    Each showing is noted; where that can't be written soon, they stay masked. HEAD shows nothing, so it notes nothing.
+    """
+    asked = request.GET.get(PERSONAL)
+    if asked not in {None, "1"}:
+        raise BadParameterError(PERSONAL, "must be 1, or left out")
+    reader: Reader = request.user
+    if asked is None or not reader.has_perm(SEE_PERSONAL_DATA):
         return False
+    if request.method == "HEAD":
+        return True
     try:
-        note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())
+        with database_deadline(NOTING):
+            note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())
     except Error as error:
         if not is_away(error):
             raise

@@ -7,8 +7,9 @@ from rest_framework import serializers
 
 from approvals.models import ApprovalRecord
 from integrations.api.answers import AWAY, CURSOR, LIMIT, MOST, USUAL, WORDS
-from integrations.api.orders import filters
+from integrations.api.orders import OPINION, filters
 from orders.models import BillingRecord, Dispatch, Order
+from orders.queries.status_report import MOST_APPROVALS
 
 TIME = "ISO 8601, Asia/Shanghai"
 TAG = "read"
@@ -117,7 +118,7 @@ class ApprovalRecordSerializer(serializers.Serializer):
     result = _one_of(ApprovalRecord.Result)
     result_label = _text()
     operator = _text("masked unless the token may see people's data")
-    opinion = _text()
+    opinion = _text(f"its first {OPINION} characters")
     time = _text(TIME)
     finished = serializers.BooleanField()
 
@@ -128,7 +129,7 @@ class IncidentSerializer(serializers.Serializer):
     partner = _text()
     step = _text()
     code = _text()
-    detail = _text()
+    detail = _text("the partner's words; null where only staff's own tell more", null=True)
     state = _text()
     since = _text(TIME)
     cause = _text()
@@ -157,7 +158,7 @@ class OrderFactsSerializer(SummarySerializer):
     trial = _text("its trial's number", null=True)
     stands = StandsSerializer()
     steps = StepSerializer(many=True)
-    approvals = ApprovalRecordSerializer(many=True)
+    approvals = ApprovalRecordSerializer(many=True, help_text=f"the newest {MOST_APPROVALS}, the oldest of them first")
     incidents = IncidentSerializer(many=True)
     records = serializers.DictField(
         child=serializers.IntegerField(), help_text=f"billing records by state: {', '.join(BillingRecord.State.values)}"
