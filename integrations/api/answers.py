@@ -47,9 +47,9 @@ class BadParameterError(exceptions.APIException):
 
 @dataclass(frozen=True)
 class PageAsked:
-    """Which rows the caller asks for: `limit` of them, behind the row with these keys; none: from the first."""
+    """Which rows the caller asks for: so many, behind the row with these keys; none: from the first."""
 
-    limit: int
+    rows: int
     after: tuple[int, ...]
 
 
@@ -101,7 +101,8 @@ class ReadView(APIView):
             return response
         body = response.render().content
         etag = response.headers["ETag"] = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-        return get_conditional_response(self.request._request, etag=etag, response=response)
+        found = get_conditional_response(self.request._request, etag=etag, response=response)
+        return response if found.status_code == 412 else found  # If-Match is for those who write
 
 
 def check_names(request: Request, known: Collection[str]) -> None:
@@ -120,13 +121,13 @@ def check_once(request: Request) -> None:
 
 def page_asked(request: Request, keys: int = 1) -> PageAsked:
     """The page that `limit` and `cursor` ask for. A cursor is the last row's keys, that many numbers."""
-    limit = request.GET.get(LIMIT) or str(USUAL)
-    if not re.fullmatch("[0-9]{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= MOST:
+    rows = request.GET.get(LIMIT) or str(USUAL)
+    if not re.fullmatch("[0-9]{1,3}", rows, re.ASCII) or not 1 <= int(rows) <= MOST:
         raise BadParameterError(LIMIT, f"must be a number from 1 to {MOST}")
     cursor = request.GET.get(CURSOR)
     if cursor is not None and not re.fullmatch("-".join(["[0-9]{1,18}"] * keys), cursor, re.ASCII):
         raise BadParameterError(CURSOR, "must be the cursor of a `next` that this address gave")
-    return PageAsked(int(limit), tuple(map(int, cursor.split("-"))) if cursor else ())
+    return PageAsked(int(rows), tuple(map(int, cursor.split("-"))) if cursor else ())
 
 
 def next_address(request: Request, *keys: int) -> str:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from django.core.cache import cache
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 
 from integrations.api import tokens
@@ -79,6 +79,36 @@ def test_a_system_has_one_token_in_force():
         made()
     revoke_token(pk=row.pk, reason="x", by="staff:boss", now=timezone.now())
     made()
+
+
+def test_a_new_token_revokes_the_one_of_its_system_that_expired(clock):
+    row, _text = made()
+    clock.shift(YEAR + datetime.timedelta(days=1))
+    made(system="bboss")
+    row.refresh_from_db()
+    assert (row.revoked_by, row.revoked_at) == ("staff:boss", timezone.now())
+    kinds = OrderEvent.objects.order_by("pk").values_list("kind", flat=True)
+    assert list(kinds) == ["api_token_made", "api_token_revoked", "api_token_made"]
+
+
+def test_a_system_s_name_is_one_however_it_is_written():
+    made()
+    with pytest.raises(NotAllowedError, match="has a token in force"):
+        made(system="bboss")
+
+
+@pytest.mark.parametrize("system", ["BB\u202eOSS", "BBOSS\n", "BB\u200bOSS", "\x1b[2J"])
+def test_a_name_that_nobody_can_read_is_refused(system):
+    with pytest.raises(NotAllowedError) as raised:
+        made(system=system)
+    assert raised.value.code == "token_name_unreadable"
+
+
+def test_what_else_is_wrong_is_not_blamed_on_the_system(monkeypatch):
+    monkeypatch.setattr(tokens.secrets, "token_urlsafe", lambda size: "the same")
+    made()
+    with pytest.raises(IntegrityError):
+        made(system="BPM")
 
 
 @pytest.mark.parametrize("reason", ["", "  "])
@@ -179,6 +209,34 @@ def test_head_has_no_body(system):
     answer = caller.client.head(ORDERS, headers=caller.headers)
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer["ETag"] == caller.get(ORDERS)["ETag"]
+
+
+@pytest.mark.parametrize("address", [
+    "/api/orders/a/b/", "/api/orders/a%2Fb/", "/api/orders//", "/api/customers/x/", "/api/customers//billing/",
+    "/api/customers/",
+])  # fmt: skip
+def test_an_address_that_is_not_there_is_answered_in_json(system, address):
+    answer = system().get(address)
+    assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-Unmodified-Since"])
+def test_conditions_for_writing_mean_nothing(system, name):
+    value = '"x"' if name == "If-Match" else "Wed, 20 Sep 2023 10:00:00 GMT"
+    answer = system().get(ORDERS, headers={name: value})
+    assert (answer.status_code, answer.json()["results"]) == (200, [])
+
+
+def test_an_outage_outside_of_the_views_is_answered_in_json(system, monkeypatch):
+    def away(*args, **kwargs):
+        raise OperationalError("no connection")
+
+    caller = system()
+    caller.client.raise_request_exception = False
+    monkeypatch.setattr("project.middleware.names_read_once", away)
+    answer = caller.get(ORDERS)
+    assert (answer.status_code, list(answer.json()), answer["Retry-After"]) == (503, ["error"], "10")
+    assert caller.get("/api/ordersx")["Content-Type"].startswith("text/html")
 
 
 def test_a_database_that_is_away_is_503(system, monkeypatch):
