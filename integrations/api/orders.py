@@ -18,10 +18,10 @@ from integrations.api.answers import CURSOR, LIMIT, TWICE, BadParameterError, ch
 from integrations.api.authentication import Reader
 from integrations.database_deadline import database_deadline, is_away
 from notifications.masks import head, mask_mail, mask_name, mask_phone
+from orders.admin import scope
 from orders.admin.office.list_query import Condition, filter_titles, read_query, unread_list
 from orders.admin.order_list import mark_words
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
-from orders.admin.scope import limit, sees
 from orders.admin.service_names import service_name
 from orders.errors import ExportError
 from orders.incident_causes import cause_of
@@ -30,6 +30,7 @@ from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
 from orders.order_page.page_context import mask_for
 from orders.queries.doubts import mark_orders
+from orders.queries.in_state import prepare_since, since_of
 from orders.queries.status_report import iso_time, order_status
 from orders.services.audit import note_personal_data_seen
 from orders.services.incidents import SAID_BY_STAFF
@@ -55,12 +56,13 @@ def orders_page(request: Request) -> dict:
     if asked.after:
         rows = rows.filter(pk__lt=asked.after[0])
     try:
-        found = list(rows.order_by("-pk").select_related(*RELATED).defer(*LARGE)[: asked.limit + 1])
+        found = list(rows.order_by("-pk").select_related(*RELATED).defer(*LARGE)[: asked.rows + 1])
     except NONSENSE as error:
         raise BadParameterError("", "a value of the filter can't be read") from error
-    page = found[: asked.limit]
+    page = found[: asked.rows]
     mark_orders(page)
-    more = len(found) > asked.limit
+    prepare_since(page)
+    more = len(found) > asked.rows
     return {
         "results": [{**_summary(order), "doubt": _doubt(order), "url": _address(request, order)} for order in page],
         "next": next_address(request, page[-1].pk) if more else None,
@@ -98,12 +100,13 @@ def order_facts(request: Request, number: str) -> dict:
     """All that this API tells about an order. Raises Http404 where the token sees no such order."""
     check_names(request, [PERSONAL])
     reader: Reader = request.user
-    rows = limit(Order.objects.select_related(*RELATED, "trial").defer(*LARGE, "trial__content"), reader, "attribution")
+    rows = scope.limit(Order.objects.select_related(*RELATED, "trial").defer(*LARGE, "trial__content"), reader, "attribution")
     order = None if "\0" in number else rows.filter(number=number).first()
     if order is None:
         raise Http404("no order of this number")
     shown = _shows_people(request, order)
     mask = mask_for(shown)
+    prepare_since([order])
     facts = order_status(order, whole=False)
     return {
         **_summary(order),
@@ -128,6 +131,7 @@ def _summary(order: Order) -> dict:
         "kind_label": order.get_kind_display(),
         "state": order.state,
         "state_label": order.get_state_display(),
+        "since": iso_time(since_of(order)),
         "held_because": order.held_because or None,
         "held_label": order.get_held_because_display() if order.held_because else None,
         "customer": {"id": order.enterprise_id, "name": order.enterprise_name},
@@ -168,7 +172,7 @@ def _stands(order: Order, reader: Reader, mask: Callable[[str], str]) -> dict:
         "result": str(rung.result),
         "since": iso_time(rung.at),
         "cause": str(rung.cause.what) if rung.cause else None,
-        "behind": rung.other.number if rung.other and sees(reader, rung.other) else None,
+        "behind": rung.other.number if rung.other and scope.sees(reader, rung.other) else None,
         "next": (str(rung.cause.next) if rung.cause else mask(str(rung.note))) or None,
     }
 

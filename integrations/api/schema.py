@@ -57,6 +57,7 @@ class SummarySerializer(serializers.Serializer):
     kind_label = _text()
     state = _one_of(Order.State)
     state_label = _text()
+    since = _text(f"when it got this state ({TIME})")
     held_because = _one_of(Order.Held, null=True)
     held_label = _text(null=True)
     customer = CustomerSerializer()
@@ -155,7 +156,7 @@ class OrderFactsSerializer(SummarySerializer):
     """All that is told about an order."""
 
     first = serializers.BooleanField(allow_null=True, help_text="whether it is its trial's first activation")
-    trial = _text("its trial's number", null=True)
+    trial = _text("its trial's number, also where the token does not see the trial: the order itself names it", null=True)
     stands = StandsSerializer()
     steps = StepSerializer(many=True)
     approvals = ApprovalRecordSerializer(many=True, help_text=f"the newest {MOST_APPROVALS}, the oldest of them first")
@@ -202,10 +203,10 @@ class RecordSerializer(serializers.Serializer):
 
 
 class BillingPageSerializer(serializers.Serializer):
-    """What a customer is billed now: counts of all records, and a page of them."""
+    """What a customer is billed now: counts of all records on the first page, and a page of them."""
 
     customer = CustomerSerializer()
-    billed = BilledSerializer(many=True)
+    billed = BilledSerializer(many=True, allow_null=True, help_text="of all records; null behind the first page")
     results = RecordSerializer(many=True)
     next = _text("the address of the next page", null=True)
 

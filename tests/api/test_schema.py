@@ -16,10 +16,10 @@ from tests.hostile.test_schema import BOUNDED, CHECKS, documented
 ADDRESSES = {
     "/api/orders/": {"200", "304", "400", "401", "405", "429", "503"},
     "/api/orders/{number}/": {"200", "304", "400", "401", "404", "405", "429", "503"},
-    "/api/customers/{id}/billing/": {"200", "304", "400", "401", "404", "405", "429", "503"},
+    "/api/customers/{enterprise_id}/billing/": {"200", "304", "400", "401", "404", "405", "429", "503"},
 }
 schema = schemathesis.openapi.from_wsgi("/api/schema?format=json", application).include(path_regex="^/api/(orders|cus)")
-NAMES = {"number": "100A1", "id": "100A23100079275183"}
+NAMES = {"number": "100A1", "enterprise_id": "100A23100079275183"}
 
 
 @pytest.fixture
