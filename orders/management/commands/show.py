@@ -133,6 +133,4 @@ def named(text: str) -> Order:
 def waiver_line(facts: dict) -> str:
     """Who waived what was wrong with the files, and why."""
     rows = [row for row in facts["approvals"] if row["result"] == ApprovalRecord.Result.WAIVE]
-    return (
-        f"{word(ApprovalRecord.Result.WAIVE)} by {rows[-1]['operator']}: {rows[-1]['opinion']}" if rows else ""
-    )
+    return f"{word(ApprovalRecord.Result.WAIVE)} by {rows[-1]['operator']}: {rows[-1]['opinion']}" if rows else ""
