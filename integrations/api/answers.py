@@ -109,7 +109,8 @@ def check_names(request: Request, known: Collection[str]) -> None:
     """Raises BadParameterError for a parameter that the address does not have."""
     for name in request.GET:
         if name not in known:
-            raise BadParameterError(name[:LONGEST_NAMED], f"no parameter of this address; there are: {', '.join(known)}")
+            names = ", ".join(known)
+            raise BadParameterError(name[:LONGEST_NAMED], f"no parameter of this address; there are: {names}")
 
 
 def check_once(request: Request) -> None:

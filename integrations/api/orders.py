@@ -19,7 +19,7 @@ from integrations.api.authentication import Reader
 from integrations.database_deadline import database_deadline, is_away
 from notifications.masks import head, mask_mail, mask_name, mask_phone
 from orders.admin import scope
-from orders.admin.office.list_query import Condition, filter_titles, read_query, unread_list
+from orders.admin.office.list_query import Condition, day_words, filter_titles, filter_values, read_query, unread_list
 from orders.admin.order_list import mark_words
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.service_names import service_name
@@ -45,6 +45,16 @@ NONSENSE = (DataError, OverflowError, FieldError)  # values that only the databa
 def filters() -> dict[str, str]:
     """The filters of the orders' list, which this API takes too: what each is about, by name."""
     return filter_titles(admin.site.get_model_admin(Order))
+
+
+def choices() -> dict[str, list[str]]:
+    """The values that these filters take, of those that take no others."""
+    return filter_values(admin.site.get_model_admin(Order))
+
+
+def days() -> dict[str, list[str]]:
+    """The words that those of them take that are about days."""
+    return day_words(admin.site.get_model_admin(Order))
 
 
 def orders_page(request: Request) -> dict:
@@ -97,10 +107,14 @@ def _check_each_once(conditions: list[Condition]) -> None:
 
 
 def order_facts(request: Request, number: str) -> dict:
-    """All that this API tells about an order. Raises Http404 where the token sees no such order."""
+    """All that this API tells about an order. Raises Http404 where the token sees no such order.
+
+    `trial` is a number that the order itself names, so it is told also where the token does not see the trial.
+    """
     check_names(request, [PERSONAL])
     reader: Reader = request.user
-    rows = scope.limit(Order.objects.select_related(*RELATED, "trial").defer(*LARGE, "trial__content"), reader, "attribution")
+    rows = Order.objects.select_related(*RELATED, "trial").defer(*LARGE, "trial__content")
+    rows = scope.limit(rows, reader, "attribution")
     order = None if "\0" in number else rows.filter(number=number).first()
     if order is None:
         raise Http404("no order of this number")
