@@ -1,4 +1,4 @@
-"""Heartbeats of the clusters, and what we know about the partners' health."""
+"""Heartbeats of the clusters, what we know about the partners' health, and tokens (integrations/api/token_pages.py)."""
 
 import datetime
 
@@ -7,16 +7,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from integrations.api import token_pages
-from integrations.models import HEARTBEAT_LIMIT, Breaker, CallCount, Heartbeat, LeaseLock
+from integrations.api.token_pages import ApiTokenAdmin
+from integrations.models import HEARTBEAT_LIMIT, ApiToken, Breaker, CallCount, Heartbeat, LeaseLock
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
-
-__all__ = ["token_pages"]  # importing it registers the tokens' pages
 
 
 @admin.register(Heartbeat)
@@ -103,3 +101,6 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("next probe"))
     def probe(self, obj):
         return ago(obj.probe_at)
+
+
+admin.site.register(ApiToken, ApiTokenAdmin)

@@ -3,6 +3,7 @@
 import datetime
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 HEARTBEAT_LIMIT = datetime.timedelta(minutes=2)  # a cluster that has been silent for longer counts as dead
@@ -105,7 +106,7 @@ class ApiToken(models.Model):
         permissions = [("revoke_apitoken", "Can revoke API tokens")]
         constraints = [
             models.UniqueConstraint(
-                fields=["system"], condition=models.Q(revoked_at__isnull=True), name="one_token_in_force_per_system"
+                Lower("system"), condition=models.Q(revoked_at__isnull=True), name="one_unrevoked_token_per_system"
             )
         ]
 

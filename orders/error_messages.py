@@ -241,6 +241,9 @@ MESSAGES = {
     "token_system_known": Message(
         words=_("%(system)s has a token in force: revoke it, or give this one another name.")
     ),
+    "token_name_unreadable": Message(
+        words=_("The name holds characters that can't be seen, such as a line break: type it in again.")
+    ),
     "token_revoked_already": Message(words=_("The token is revoked already.")),
     # what is stored with an error or an incident
     "cause_says_all": Message(),

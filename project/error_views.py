@@ -1,4 +1,4 @@
-"""Answers that come from no view: to a Host header that is not ours, and to our own errors."""
+"""Answers that come from no view: to a Host header that is not ours, an unknown address, and our own errors."""
 
 import sys
 import uuid
@@ -8,11 +8,13 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views import defaults
 
+from integrations.api.answers import AWAY
 from integrations.bboss.responses import Code, InboundCall, reply
 from integrations.database_deadline import is_away
 from project.observability.logs import request_id
 
-READ_API = ("/api/orders", "/api/customers")
+READ_API = ("/api/orders/", "/api/customers/")
+LATER = {"Retry-After": "10"}
 
 
 def bad_request(request, exception):
@@ -27,13 +29,22 @@ def bad_request(request, exception):
     return defaults.bad_request(request, exception)
 
 
+def not_found(request, exception):
+    """HTTP 404: JSON below the read API's addresses, else Django's page."""
+    if request.path.startswith(READ_API):
+        return JsonResponse({"error": "no such address"}, status=404)
+    return defaults.page_not_found(request, exception)
+
+
 def server_error(request):
     """HTTP 500, with the id under which the log has it. 503 if the database is away, since then no code is wrong.
 
     It uses no database, since that may be the cause.
     """
     if is_away(sys.exception()):
-        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "10"})
+        if request.path.startswith(READ_API):
+            return JsonResponse({"error": AWAY}, status=503, headers=LATER)
+        return HttpResponse(render_to_string("503.html"), status=503, headers=LATER)
     if request.path.startswith(READ_API):
         return JsonResponse({"error": f"our fault; our log has it under {request_id.get()}"}, status=500)
     return HttpResponseServerError(render_to_string("500.html", {"number": request_id.get().strip("-")}))

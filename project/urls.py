@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from project.observability import health
 
 handler400 = "project.error_views.bad_request"
+handler404 = "project.error_views.not_found"
 handler500 = "project.error_views.server_error"
 
 urlpatterns = [

@@ -23,8 +23,10 @@ from integrations.database_deadline import is_away
 
 logger = logging.getLogger(__name__)
 MOST, USUAL = 200, 50  # rows of a page
+LONGEST_NAMED = 80  # of a parameter's name in an error
 LIMIT, CURSOR = "limit", "cursor"
 SAFE = ["get", "head"]
+TWICE = "is given more than once"
 AWAY = "the database is away; try again later"
 WORDS = {
     405: "only GET and HEAD are possible here",
@@ -45,9 +47,9 @@ class BadParameterError(exceptions.APIException):
 
 @dataclass(frozen=True)
 class PageAsked:
-    """Which rows the caller asks for: `limit` of them, behind the row with these keys; none: from the first."""
+    """Which rows the caller asks for: so many, behind the row with these keys; none: from the first."""
 
-    limit: int
+    rows: int
     after: tuple[int, ...]
 
 
@@ -67,6 +69,7 @@ class ReadView(APIView):
         if request.method.lower() not in SAFE:
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
+        check_once(request)
 
     def handle_exception(self, exc):
         if isinstance(exc, exceptions.APIException):
@@ -98,33 +101,34 @@ class ReadView(APIView):
             return response
         body = response.render().content
         etag = response.headers["ETag"] = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-        return get_conditional_response(self.request._request, etag=etag, response=response)
+        found = get_conditional_response(self.request._request, etag=etag, response=response)
+        return response if found.status_code == 412 else found  # If-Match is for those who write
 
 
 def check_names(request: Request, known: Collection[str]) -> None:
     """Raises BadParameterError for a parameter that the address does not have."""
     for name in request.GET:
         if name not in known:
-            there_are = f"; there are: {', '.join(known)}" if known else ""
-            raise BadParameterError(name[:80], f"no parameter of this address{there_are}")
+            names = ", ".join(known)
+            raise BadParameterError(name[:LONGEST_NAMED], f"no parameter of this address; there are: {names}")
+
+
+def check_once(request: Request) -> None:
+    """Raises BadParameterError for a parameter with two values: only one of them would count."""
+    for name, values in request.GET.lists():
+        if len(values) > 1:
+            raise BadParameterError(name[:LONGEST_NAMED], TWICE)
 
 
 def page_asked(request: Request, keys: int = 1) -> PageAsked:
     """The page that `limit` and `cursor` ask for. A cursor is the last row's keys, that many numbers."""
-    limit = _once(request, LIMIT) or str(USUAL)
-    if not re.fullmatch("[0-9]{1,3}", limit, re.ASCII) or not 1 <= int(limit) <= MOST:
+    rows = request.GET.get(LIMIT) or str(USUAL)
+    if not re.fullmatch("[0-9]{1,3}", rows, re.ASCII) or not 1 <= int(rows) <= MOST:
         raise BadParameterError(LIMIT, f"must be a number from 1 to {MOST}")
-    cursor = _once(request, CURSOR)
+    cursor = request.GET.get(CURSOR)
     if cursor is not None and not re.fullmatch("-".join(["[0-9]{1,18}"] * keys), cursor, re.ASCII):
         raise BadParameterError(CURSOR, "must be the cursor of a `next` that this address gave")
-    return PageAsked(int(limit), tuple(map(int, cursor.split("-"))) if cursor else ())
-
-
-def _once(request: Request, name: str) -> str | None:
-    given = request.GET.getlist(name)
-    if len(given) > 1:
-        raise BadParameterError(name, "is given more than once")
-    return given[0] if given else None
+    return PageAsked(int(rows), tuple(map(int, cursor.split("-"))) if cursor else ())
 
 
 def next_address(request: Request, *keys: int) -> str:

@@ -1,5 +1,6 @@
 """Who calls: `Authorization: Bearer TOKEN`. A token has rights as a person has, so that pages' code serves both."""
 
+from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
@@ -13,11 +14,8 @@ READS = {"orders.view_order", "orders.view_customer", "orders.view_billingrecord
 RATE = "600/min"
 
 
-class Reader:
+class Reader(AnonymousUser):
     """A token in place of a user: which attributions it may see (orders/admin/scope.py), and its rights."""
-
-    is_active = is_authenticated = True
-    is_staff = is_superuser = False
 
     def __init__(self, token: ApiToken):
         self.token = token
@@ -29,7 +27,7 @@ class Reader:
         """Who it is, as events name it."""
         return f"api:{self.token.system}"
 
-    def has_perm(self, permission: str) -> bool:
+    def has_perm(self, permission: str, obj: object = None) -> bool:
         return permission in READS or (permission == SEE_PERSONAL_DATA and self.token.personal)
 
 
@@ -55,7 +53,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class TokenThrottle(SimpleRateThrottle):
-    """So many calls of a token to each web process. It counts in memory: a call that only reads writes nothing."""
+    """So many calls of a token to each web process. They are counted in its memory, so counting writes nothing."""
 
     rate = RATE
     scope = "api"

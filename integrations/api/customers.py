@@ -1,40 +1,43 @@
 """What a customer is billed now: since when, by which orders, for which domains and product."""
 
+import datetime
+
 from django.db.models import Q
 from django.http import Http404
 from rest_framework.request import Request
 
 from integrations.api.answers import CURSOR, LIMIT, check_names, next_address, page_asked
-from orders.admin.scope import limit
+from orders.admin import scope
 from orders.customer_page.billed_now import count_by_type, records_of, tell_theirs
 from orders.models import BillingRecord, Order
 from orders.queries.status_report import iso_time
 
 
 def billed_now(request: Request, enterprise_id: str) -> dict:
-    """The counts of all records that are live, or may be, and a page of them: by order, then as they were made.
+    """A page of the records that are live, or may be: by order, then as they were made. The first counts them all.
 
     Raises Http404 where the token sees no order of the customer.
     """
     check_names(request, [LIMIT, CURSOR])
     asked = page_asked(request, keys=2)
-    orders = limit(Order.objects.filter(enterprise_id=enterprise_id), request.user, "attribution")
+    orders = scope.limit(Order.objects.filter(enterprise_id=enterprise_id), request.user, "attribution")
     named = None if "\0" in enterprise_id or not enterprise_id else _name_in(orders)
     if named is None:
         raise Http404("no customer of this id")
     records = records_of(orders)
-    page = _page(records, asked.after, asked.limit + 1)
-    rows, more = page[: asked.limit], len(page) > asked.limit
+    page = _page(records, asked.after, asked.rows + 1)
+    rows, more = page[: asked.rows], len(page) > asked.rows
     tell_theirs(rows)
     return {
         "customer": {"id": enterprise_id, "name": named},
-        "billed": [
-            {"info_type": kind.value, "label": str(kind.label), "records": number, "since": iso_time(since)}
-            for kind, number, since in count_by_type(records)
-        ],
+        "billed": None if asked.after else [_counted(*row) for row in count_by_type(records)],
         "results": [_record(row) for row in rows],
         "next": next_address(request, rows[-1].order_id, rows[-1].pk) if more else None,
     }
+
+
+def _counted(kind: BillingRecord.Type, number: int, since: datetime.datetime | None) -> dict:
+    return {"info_type": kind.value, "label": str(kind.label), "records": number, "since": iso_time(since)}
 
 
 def _name_in(orders) -> str | None:
@@ -47,7 +50,7 @@ def _name_in(orders) -> str | None:
 def _page(records, after: tuple[int, ...], most: int) -> list[BillingRecord]:
     if after:
         order, record = after
-        records = records.filter(Q(order__gt=order) | Q(order=order, pk__gt=record))
+        records = records.filter(Q(order__gt=order) | Q(order=order, pk__gt=record), order__gte=order)  # for the index
     rows = records.order_by("order_id", "pk").select_related("order", "dispatch")
     return list(rows.defer("order__content", "dispatch__payload")[:most])
 

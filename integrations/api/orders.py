@@ -14,14 +14,14 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from approvals.models import ApprovalRecord
-from integrations.api.answers import CURSOR, LIMIT, BadParameterError, check_names, next_address, page_asked
+from integrations.api.answers import CURSOR, LIMIT, TWICE, BadParameterError, check_names, next_address, page_asked
 from integrations.api.authentication import Reader
-from integrations.database_deadline import is_away
-from notifications.masks import mask_mail, mask_name, mask_phone
-from orders.admin.office.list_query import filter_titles, read_query, unread_list
+from integrations.database_deadline import database_deadline, is_away
+from notifications.masks import head, mask_mail, mask_name, mask_phone
+from orders.admin import scope
+from orders.admin.office.list_query import Condition, day_words, filter_titles, filter_values, read_query, unread_list
 from orders.admin.order_list import mark_words
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
-from orders.admin.scope import limit, sees
 from orders.admin.service_names import service_name
 from orders.errors import ExportError
 from orders.incident_causes import cause_of
@@ -29,18 +29,32 @@ from orders.models import Dispatch, Order
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
 from orders.order_page.page_context import mask_for
-from orders.people import spoken
 from orders.queries.doubts import mark_orders
+from orders.queries.in_state import prepare_since, since_of
 from orders.queries.status_report import iso_time, order_status
 from orders.services.audit import note_personal_data_seen
+from orders.services.incidents import SAID_BY_STAFF
 
 RELATED, LARGE = ["attribution", "service_type"], ["content", "given"]
+PERSONAL = "personal"  # as on the pages: people's data are shown to who asks for them
+NOTING = 1.0  # seconds that a call waits for another writer to note that it reads people's data
+OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
 NONSENSE = (DataError, OverflowError, FieldError)  # values that only the database finds wrong
 
 
 def filters() -> dict[str, str]:
     """The filters of the orders' list, which this API takes too: what each is about, by name."""
     return filter_titles(admin.site.get_model_admin(Order))
+
+
+def choices() -> dict[str, list[str]]:
+    """The values that these filters take, of those that take no others."""
+    return filter_values(admin.site.get_model_admin(Order))
+
+
+def days() -> dict[str, list[str]]:
+    """The words that those of them take that are about days."""
+    return day_words(admin.site.get_model_admin(Order))
 
 
 def orders_page(request: Request) -> dict:
@@ -52,12 +66,13 @@ def orders_page(request: Request) -> dict:
     if asked.after:
         rows = rows.filter(pk__lt=asked.after[0])
     try:
-        found = list(rows.order_by("-pk").select_related(*RELATED).defer(*LARGE)[: asked.limit + 1])
+        found = list(rows.order_by("-pk").select_related(*RELATED).defer(*LARGE)[: asked.rows + 1])
     except NONSENSE as error:
         raise BadParameterError("", "a value of the filter can't be read") from error
-    page = found[: asked.limit]
+    page = found[: asked.rows]
     mark_orders(page)
-    more = len(found) > asked.limit
+    prepare_since(page)
+    more = len(found) > asked.rows
     return {
         "results": [{**_summary(order), "doubt": _doubt(order), "url": _address(request, order)} for order in page],
         "next": next_address(request, page[-1].pk) if more else None,
@@ -72,7 +87,9 @@ def _filtered(request: Request) -> QuerySet[Order]:
         query.pop(name, None)
     model_admin = admin.site.get_model_admin(Order)
     try:
-        return unread_list(model_admin, read_query(model_admin, query.urlencode()), request.user).queryset
+        conditions = read_query(model_admin, query.urlencode())
+        _check_each_once(conditions)
+        return unread_list(model_admin, conditions, request.user).queryset
     except ExportError as error:
         said = str(error)
         if error.code == "export_filter_unknown":
@@ -80,17 +97,31 @@ def _filtered(request: Request) -> QuerySet[Order]:
         raise BadParameterError(str(error.params.get("name", "")), said) from error
 
 
+def _check_each_once(conditions: list[Condition]) -> None:
+    """Raises BadParameterError for a filter that is set by both of its names."""
+    known: set[str] = set()
+    for one in conditions:
+        if one.name in known:
+            raise BadParameterError(one.given, TWICE)
+        known.add(one.name)
+
+
 def order_facts(request: Request, number: str) -> dict:
-    """All that this API tells about an order. Raises Http404 where the token sees no such order."""
-    check_names(request, [])
+    """All that this API tells about an order. Raises Http404 where the token sees no such order.
+
+    `trial` is a number that the order itself names, so it is told also where the token does not see the trial.
+    """
+    check_names(request, [PERSONAL])
     reader: Reader = request.user
-    rows = limit(Order.objects.select_related(*RELATED, "trial").defer(*LARGE, "trial__content"), reader, "attribution")
+    rows = Order.objects.select_related(*RELATED, "trial").defer(*LARGE, "trial__content")
+    rows = scope.limit(rows, reader, "attribution")
     order = None if "\0" in number else rows.filter(number=number).first()
     if order is None:
         raise Http404("no order of this number")
-    shown = _may_show_people(reader, order)
+    shown = _shows_people(request, order)
     mask = mask_for(shown)
-    facts = order_status(order, records=False)
+    prepare_since([order])
+    facts = order_status(order, whole=False)
     return {
         **_summary(order),
         "first": order.first,
@@ -114,6 +145,7 @@ def _summary(order: Order) -> dict:
         "kind_label": order.get_kind_display(),
         "state": order.state,
         "state_label": order.get_state_display(),
+        "since": iso_time(since_of(order)),
         "held_because": order.held_because or None,
         "held_label": order.get_held_because_display() if order.held_because else None,
         "customer": {"id": order.enterprise_id, "name": order.enterprise_name},
@@ -154,7 +186,7 @@ def _stands(order: Order, reader: Reader, mask: Callable[[str], str]) -> dict:
         "result": str(rung.result),
         "since": iso_time(rung.at),
         "cause": str(rung.cause.what) if rung.cause else None,
-        "behind": rung.other.number if rung.other and sees(reader, rung.other) else None,
+        "behind": rung.other.number if rung.other and scope.sees(reader, rung.other) else None,
         "next": (str(rung.cause.next) if rung.cause else mask(str(rung.note))) or None,
     }
 
@@ -171,18 +203,19 @@ def _step(row: dict, mask: Callable[[str], str]) -> dict:
 
 
 def _approval(row: dict, mask: Callable[[str], str], shown: bool) -> dict:
-    who = spoken(row["operator"])
     return {
         **row,
+        "node": mask(row["node"]),
         "result_label": str(ApprovalRecord.Result(row["result"]).label),
-        "operator": who if shown else mask_name(who),
-        "opinion": mask(row["opinion"]),
+        "operator": row["operator"] if shown else mask_name(row["operator"]),
+        "opinion": mask(head(row["opinion"], OPINION * BYTES)[0])[:OPINION],
     }
 
 
 def _incident(row: dict, mask: Callable[[str], str]) -> dict:
     cause = cause_of(row["code"])
-    return {**row, "detail": mask(row["detail"]), "cause": str(cause.what), "next": str(cause.next)}
+    detail = None if row["code"] in SAID_BY_STAFF else mask(row["detail"])
+    return {**row, "detail": detail, "cause": str(cause.what), "next": str(cause.next)}
 
 
 def _operator(order: Order, shown: bool) -> dict:
@@ -195,12 +228,22 @@ def _operator(order: Order, shown: bool) -> dict:
     }
 
 
-def _may_show_people(reader: Reader, order: Order) -> bool:
-    """Whether people's data are shown. Each showing is noted; where that can't be written, they stay masked."""
-    if not reader.has_perm(SEE_PERSONAL_DATA):
+def _shows_people(request: Request, order: Order) -> bool:
+    """Whether people's data are shown: to a token that may see them, where the call asks for them.
+
+    Each showing is noted; where that can't be written soon, they stay masked. HEAD shows nothing, so it notes nothing.
+    """
+    asked = request.GET.get(PERSONAL)
+    if asked not in {None, "1"}:
+        raise BadParameterError(PERSONAL, "must be 1, or left out")
+    reader: Reader = request.user
+    if asked is None or not reader.has_perm(SEE_PERSONAL_DATA):
         return False
+    if request.method == "HEAD":
+        return True
     try:
-        note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())
+        with database_deadline(NOTING):
+            note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())
     except Error as error:
         if not is_away(error):
             raise

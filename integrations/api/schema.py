@@ -1,5 +1,7 @@
 """The description of the read API in /api/schema and /api/docs. It validates nothing."""
 
+from itertools import starmap
+
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -7,8 +9,9 @@ from rest_framework import serializers
 
 from approvals.models import ApprovalRecord
 from integrations.api.answers import AWAY, CURSOR, LIMIT, MOST, USUAL, WORDS
-from integrations.api.orders import filters
+from integrations.api.orders import OPINION, PERSONAL, choices, days, filters
 from orders.models import BillingRecord, Dispatch, Order
+from orders.queries.status_report import MOST_APPROVALS
 
 TIME = "ISO 8601, Asia/Shanghai"
 TAG = "read"
@@ -56,6 +59,7 @@ class SummarySerializer(serializers.Serializer):
     kind_label = _text()
     state = _one_of(Order.State)
     state_label = _text()
+    since = _text(f"when it got this state ({TIME})")
     held_because = _one_of(Order.Held, null=True)
     held_label = _text(null=True)
     customer = CustomerSerializer()
@@ -117,7 +121,7 @@ class ApprovalRecordSerializer(serializers.Serializer):
     result = _one_of(ApprovalRecord.Result)
     result_label = _text()
     operator = _text("masked unless the token may see people's data")
-    opinion = _text()
+    opinion = _text(f"its first {OPINION} characters")
     time = _text(TIME)
     finished = serializers.BooleanField()
 
@@ -128,7 +132,7 @@ class IncidentSerializer(serializers.Serializer):
     partner = _text()
     step = _text()
     code = _text()
-    detail = _text()
+    detail = _text("the partner's words; null where only staff's own tell more", null=True)
     state = _text()
     since = _text(TIME)
     cause = _text()
@@ -154,10 +158,10 @@ class OrderFactsSerializer(SummarySerializer):
     """All that is told about an order."""
 
     first = serializers.BooleanField(allow_null=True, help_text="whether it is its trial's first activation")
-    trial = _text("its trial's number", null=True)
+    trial = _text("its trial's number, as the order names it", null=True)
     stands = StandsSerializer()
     steps = StepSerializer(many=True)
-    approvals = ApprovalRecordSerializer(many=True)
+    approvals = ApprovalRecordSerializer(many=True, help_text=f"the newest {MOST_APPROVALS}, the oldest of them first")
     incidents = IncidentSerializer(many=True)
     records = serializers.DictField(
         child=serializers.IntegerField(), help_text=f"billing records by state: {', '.join(BillingRecord.State.values)}"
@@ -201,10 +205,10 @@ class RecordSerializer(serializers.Serializer):
 
 
 class BillingPageSerializer(serializers.Serializer):
-    """What a customer is billed now: counts of all records, and a page of them."""
+    """What a customer is billed now: counts of all records on the first page, and a page of them."""
 
     customer = CustomerSerializer()
-    billed = BilledSerializer(many=True)
+    billed = BilledSerializer(many=True, allow_null=True, help_text="of all records; null behind the first page")
     results = RecordSerializer(many=True)
     next = _text("the address of the next page", null=True)
 
@@ -216,10 +220,14 @@ ERRORS = {
     **{status: (words, {"error": words}) for status, words in WORDS.items()},
     503: (AWAY, {"error": AWAY}),
 }
+ROWS = {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}
 PAGING = [
-    OpenApiParameter(LIMIT, int, description=f"rows of a page, 1 to {MOST}; {USUAL} unless given"),
+    OpenApiParameter(LIMIT, ROWS, description="rows of a page"),
     OpenApiParameter(CURSOR, str, description="as in the `next` of the page before"),
 ]
+PEOPLE = OpenApiParameter(
+    PERSONAL, str, enum=["1"], description="shows people's data, if the token may; it is noted in the order's history"
+)
 SAME = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="an ETag; 304 where nothing has changed"
 )
@@ -232,6 +240,15 @@ def _responses(serializer: type, *without: int) -> dict:
         if status not in without
     }
     return {200: serializer, 304: OpenApiResponse(description="as the caller has it"), **errors}
+
+
+def _filter(name: str, about: str) -> OpenApiParameter:
+    """A filter with the values that it takes, or an example."""
+    words = days().get(name)
+    if words is None:
+        return OpenApiParameter(name, str, description=about, enum=choices().get(name))
+    about = f"{about}: {', '.join(words)}, or days: 2026-11-25, 2026-11-01..2026-11-25, 2026-11-01.. or ..2026-11-25"
+    return OpenApiParameter(name, str, description=about)
 
 
 class OrdersSchema(AutoSchema):
@@ -247,15 +264,15 @@ class OrdersSchema(AutoSchema):
         return [TAG]
 
     def get_override_parameters(self) -> list[OpenApiParameter]:
-        names = {**filters(), "q": "a number or its beginning, a customer, a domain, a product id"}
-        return [*(OpenApiParameter(name, str, description=about) for name, about in names.items()), *PAGING, SAME]
+        search = OpenApiParameter("q", str, description="a number or its beginning, a customer, a domain, a product id")
+        return [*starmap(_filter, filters().items()), search, *PAGING, SAME]
 
     def get_response_serializers(self) -> dict:
         return _responses(OrdersPageSerializer, 404)
 
 
 documented_order = extend_schema(
-    operation_id="read_order", summary="Where an order stands", tags=[TAG], parameters=[SAME],
+    operation_id="read_order", summary="Where an order stands", tags=[TAG], parameters=[PEOPLE, SAME],
     responses=_responses(OrderFactsSerializer),
 )  # fmt: skip
 documented_billing = extend_schema(

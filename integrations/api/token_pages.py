@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from integrations.api.tokens import make_token, revoke_token
+from integrations.api.tokens import make_token, revoke_token, why_not_named
 from integrations.models import ApiToken
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.read_only import ReadOnlyAdmin
@@ -51,8 +51,7 @@ class TokenForm(forms.ModelForm):
 
     def clean_system(self):
         system = self.cleaned_data["system"]
-        if ApiToken.objects.filter(system=system, revoked_at=None).exists():
-            error = NotAllowedError("token_system_known", system=system)
+        if error := why_not_named(system, timezone.localdate()):
             raise forms.ValidationError(error.words())
         return system
 
@@ -71,7 +70,6 @@ class RevokeForm(forms.Form):
     )  # fmt: skip
 
 
-@admin.register(ApiToken)
 class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     """People who are limited to attributions neither see tokens nor make any: one might read more than they do."""
 

@@ -2,14 +2,19 @@
 
 import datetime
 import hashlib
+import math
 import secrets
+import time
+import unicodedata
 from collections.abc import Collection
 
 from django.db import Error, IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from integrations.database_deadline import is_away
+from integrations.database_deadline import database_deadline, is_away
 from integrations.models import ApiToken
 from orders.errors import NotAllowedError, check_reason
 from orders.services.order_state import add_event
@@ -17,7 +22,11 @@ from orders.services.order_state import add_event
 PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what it is
 SHOWN = len(PREFIX) + 4
 LONGEST = 200
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode's categories of what nobody sees in a name: controls, line ends, what turns a text's direction around."""
 NOTED_EVERY = datetime.timedelta(minutes=1)
+PATIENCE = 0.2  # seconds that a reading call waits for another writer to note that it was made
+_failed_at = -math.inf  # monotonic time of this process's last try that failed
 
 
 def make_token(
@@ -26,11 +35,14 @@ def make_token(
 ) -> tuple[ApiToken, str]:  # fmt: skip
     """Makes a token and returns it with its text, which nobody can learn later.
 
-    `letters`: the attributions whose orders it reads, None for all. Raises NotAllowedError (the day has passed, or the
-    system has a token in force).
+    `letters`: the attributions whose orders it reads, None for all. A token of the system whose day has passed is
+    revoked. Raises NotAllowedError (the day has passed, the system has a token in force, or its name is no plain text).
     """
-    if valid_until < timezone.localdate(now):
+    today = timezone.localdate(now)
+    if valid_until < today:
         raise NotAllowedError("token_day_over")
+    if why := why_not_named(system, today):
+        raise why
     text = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken(
         system=system, digest=_digest(text), begins=text[:SHOWN], limited=letters is not None, personal=personal,
@@ -38,6 +50,8 @@ def make_token(
     )  # fmt: skip
     try:
         with transaction.atomic():
+            for expired in _unrevoked(system).select_for_update().filter(valid_until__lt=today):
+                _revoke(expired, reason=_("It had expired; the system got a new token."), by=by, now=now)
             row.save()
             row.attributions.set(letters or ())
             add_event(
@@ -45,8 +59,23 @@ def make_token(
                 attributions=sorted(letters) if letters is not None else None, until=valid_until.isoformat(),
             )  # fmt: skip
     except IntegrityError as error:
+        if not _unrevoked(system).exists():
+            raise
         raise NotAllowedError("token_system_known", system=system) from error
     return row, text
+
+
+def why_not_named(system: str, today: datetime.date) -> NotAllowedError | None:
+    """Why no token can be made for a system of this name; None if one can."""
+    if any(unicodedata.category(letter) in UNSEEN for letter in system):
+        return NotAllowedError("token_name_unreadable")
+    if _unrevoked(system).filter(valid_until__gte=today).exists():
+        return NotAllowedError("token_system_known", system=system)
+    return None
+
+
+def _unrevoked(system: str) -> QuerySet[ApiToken]:
+    return ApiToken.objects.annotate(lower=Lower("system")).filter(lower=Lower(Value(system)), revoked_at=None)
 
 
 def revoke_token(*, pk: int, reason: str, by: str, now: datetime.datetime) -> ApiToken:
@@ -56,12 +85,14 @@ def revoke_token(*, pk: int, reason: str, by: str, now: datetime.datetime) -> Ap
         row = ApiToken.objects.select_for_update().get(pk=pk)
         if row.revoked_at is not None:
             raise NotAllowedError("token_revoked_already")
-        row.revoked_at, row.revoked_by = now, by[:160]
-        row.save(update_fields=["revoked_at", "revoked_by"])
-        add_event(
-            None, "api_token_revoked", by=by, now=now, system=row.system, begins=row.begins, reason=reason.strip()
-        )
+        _revoke(row, reason=reason.strip(), by=by, now=now)
     return row
+
+
+def _revoke(row: ApiToken, *, reason: str, by: str, now: datetime.datetime) -> None:
+    row.revoked_at, row.revoked_by = now, by[:160]
+    row.save(update_fields=["revoked_at", "revoked_by"])
+    add_event(None, "api_token_revoked", by=by, now=now, system=row.system, begins=row.begins, reason=reason)
 
 
 def find_token(text: str) -> ApiToken | None:
@@ -70,16 +101,24 @@ def find_token(text: str) -> ApiToken | None:
 
 
 def note_used(token: ApiToken, *, now: datetime.datetime) -> None:
-    """Notes that it was used, at most once a minute. A database that takes no writes is no reason not to read."""
+    """Notes that it was used, at most once a minute.
+
+    A database that takes no writes is no reason not to read: then it is tried again a minute later.
+    """
+    global _failed_at
     before = now - NOTED_EVERY
     if token.used_at is not None and token.used_at > before:
         return
+    if time.monotonic() - _failed_at < NOTED_EVERY.total_seconds():
+        return
     try:
         stale = Q(used_at=None) | Q(used_at__lte=before)
-        ApiToken.objects.filter(stale, pk=token.pk).update(used_at=now)
+        with database_deadline(PATIENCE):
+            ApiToken.objects.filter(stale, pk=token.pk).update(used_at=now)
     except Error as error:
         if not is_away(error):
             raise
+        _failed_at = time.monotonic()
 
 
 def _digest(text: str) -> str:

@@ -29,5 +29,5 @@ class BillingView(ReadView):
     """What a customer is billed now."""
 
     @documented_billing
-    def get(self, request, id):
-        return Response(billed_now(request, id))
+    def get(self, request, enterprise_id):
+        return Response(billed_now(request, enterprise_id))

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.core.management.base import OutputWrapper
 from tqdm import tqdm
@@ -29,14 +29,17 @@ class Plain:
 class Progress(tqdm):
     """`with Progress(self.stderr, "orders", total) as bar:`, which counts by `bar.update()` or `bar.reach(done)`.
 
-    It disappears at the end. Where stderr is no terminal it does nothing.
+    It disappears at the end. Where stderr is no terminal it does nothing: a `total` that counts rows is not called.
     """
 
     monitor_interval = 0  # no thread
 
-    def __init__(self, stderr: OutputWrapper, unit: str, total: int | None = None):
+    def __init__(self, stderr: OutputWrapper, unit: str, total: int | Callable[[], int] | None = None):
+        shown = Plain(stderr)
+        if callable(total):
+            total = total() if shown.isatty() else None
         super().__init__(
-            total=total, unit=f" {unit}", file=Plain(stderr), disable=None, leave=False, delay=SECONDS,
+            total=total, unit=f" {unit}", file=shown, disable=None, leave=False, delay=SECONDS,
             dynamic_ncols=True,
         )  # fmt: skip
 

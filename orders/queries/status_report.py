@@ -2,17 +2,20 @@
 
 import datetime
 
+from approvals.models import ApprovalRecord
 from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Dispatch, Order
+from orders.people import operator_of
 from orders.services.start_day_schedule import find_schedule
 
+MOST_APPROVALS = 50  # unless all are asked for
 RECORD = ("product_id", "domain", "info_type", "state")
 
 
-def order_status(order: Order, *, records: bool = True) -> dict:
+def order_status(order: Order, *, whole: bool = True) -> dict:
     """An order's whole status, JSON-able. Times are ISO 8601 in Asia/Shanghai (contract section 5).
 
-    `records`: its billing records too, of which there may be twenty thousand.
+    `whole`: its billing records too, of which there may be twenty thousand, and all approvals, not the newest alone.
     """
     return {
         "order": order.number,
@@ -23,10 +26,10 @@ def order_status(order: Order, *, records: bool = True) -> dict:
         "start": iso_time(order.start_at) or (order.biz_start.isoformat() if order.biz_start else None),
         "held_because": order.held_because or None,
         "steps": [_step(row) for row in current_steps(order)],
-        **({"billing": _billing(order)} if records else {}),
+        **({"billing": _billing(order)} if whole else {}),
         "bpm_process": order.bpm_process or None,
         "incidents": [_trouble(row) for row in order.troubles.unresolved().select_related("incident")],
-        "approvals": [_approval(row) for row in order.approvals.all()],
+        "approvals": [_approval(row) for row in _approvals(order, whole)],
         "schedule": _schedule(order),
     }
 
@@ -72,12 +75,18 @@ def _trouble(row: AffectedOrder) -> dict:
     }
 
 
-def _approval(row) -> dict:
+def _approvals(order: Order, whole: bool) -> list[ApprovalRecord]:
+    """Its approvals, the oldest first."""
+    rows = order.approvals.order_by("-pk")
+    return list(rows if whole else rows[:MOST_APPROVALS])[::-1]
+
+
+def _approval(row: ApprovalRecord) -> dict:
     return {
         "recordId": row.record_id,
         "node": row.node_name or row.node,
         "result": row.result,
-        "operator": row.operator,
+        "operator": operator_of(row),
         "opinion": row.opinion,
         "time": iso_time(row.time),
         "finished": row.finished,

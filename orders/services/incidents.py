@@ -21,6 +21,8 @@ PARTNER_PAUSED = "partner_paused"
 PARTNERS_OWN = frozenset({BREAKER_OPEN, PARTNER_PAUSED})
 """Incidents about a partner. No order counts as stuck because of them, and they do not end when an order goes on."""
 COMPENSATED = "compensated"  # by staff; if a failure compensated the order, it has that failure's incident
+SAID_BY_STAFF = frozenset({PARTNER_PAUSED, COMPENSATED})
+"""Incidents whose detail is a reason that staff gave, which only staff read."""
 LATE_UNDO = "late_undo"
 BILLED_NOT_ACTIVE = "billed_not_active"
 PROCESS_DIFFERS = "process_differs"

@@ -1,8 +1,15 @@
 """Another system that reads with a token."""
 
+import contextlib
+import math
+import sqlite3
+
+import psycopg
 import pytest
 from django.core.cache import cache
+from django.db import connection
 
+from integrations.api import tokens
 from tests import factories as make
 from tests.admin.conftest import member  # noqa: F401  a fixture
 
@@ -24,11 +31,30 @@ class System:
 
 
 @pytest.fixture
-def system(client):
+def system(client, monkeypatch):
     """`system(letters=["BJ"], personal=True)`: a system whose token is so."""
     cache.clear()  # the calls that earlier tests made
+    monkeypatch.setattr(tokens, "_failed_at", -math.inf)
 
     def with_token(**token):
         return System(client, make.ApiTokenFactory(**token).begins)
 
     return with_token
+
+
+@contextlib.contextmanager
+def another_writer():
+    """Another process that holds what a reading call would write: SQLite's one lock, or the tokens' rows."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        with contextlib.closing(sqlite3.connect(settings["NAME"], isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+    else:
+        names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+        where = {name: settings[ours] for name, ours in names.items() if settings[ours]}
+        with psycopg.connect(**where) as other:
+            other.execute("SELECT 1 FROM integrations_apitoken FOR UPDATE")
+            yield
+            other.rollback()

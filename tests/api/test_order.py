@@ -1,14 +1,18 @@
 """An order's own address: what became of it, masked, within the token's scope."""
 
+import datetime
 import json
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from orders.models import OrderEvent
 from orders.queries.status_report import order_status
 from orders.restored_guard import is_restored
+from orders.services.incidents import open_incident
+from orders.services.pauses import remind_of_pauses
 from tests import factories as make
 from tests.admin.orders import failed, failed_trial, held_for_files, planned, step
 from tests.admin.test_query_counts import busy
@@ -36,10 +40,10 @@ def test_its_facts_are_those_of_show(system):
     order = failed()
     make.AffectedOrderFactory(order=order, detail="code 400")
     make.ApprovalRecordFactory(order=order)
-    told, shown = system().get(address(order)).json(), order_status(order)
+    told, shown = system(personal=True).get(address(order), personal=1).json(), order_status(order)
     for name in ("order", "kind", "state", "first", "attribution", "start", "bpm_process", "schedule"):
         assert told[name] == shown[name], name
-    for name in ("steps", "incidents"):
+    for name in ("steps", "incidents", "approvals"):
         assert [{key: row[key] for key in shown[name][0]} for row in told[name]] == shown[name]
 
 
@@ -71,7 +75,7 @@ def test_records_are_counted_by_state(system):
 def busy_with_people():
     order = failed()
     words = "请联系 13912345678 或 wang@example.com"
-    make.ApprovalRecordFactory(order=order, operator="王小明", opinion=words)
+    make.ApprovalRecordFactory(order=order, operator="王小明", opinion=words, node_name=words)
     make.AffectedOrderFactory(order=order, detail=words)
     order.dispatches.update(error=words)
     return order
@@ -82,18 +86,65 @@ def test_people_s_data_are_masked_unless_the_token_may_see_them(system, personal
     order = busy_with_people()
     order.oper_mail = "zhangsan@example.com"
     order.save()
-    text = system(personal=personal).get(address(order)).content.decode()
+    text = system(personal=personal).get(address(order), personal=1).content.decode()
     told = json.loads(text)
     for word in ("13912345678", "wang@example.com", "王小明", "张三", "13700000000", "zhangsan@example.com"):
         assert (word in text) == personal, word
     assert told["operator"]["phone"] == ("13700000000" if personal else "137***00")
 
 
+@pytest.mark.parametrize("source, named", [("staff", "王小明"), ("bpm", "staff:wang")])
+def test_an_approval_names_its_operator_as_the_pages_do(system, source, named):
+    order = failed()
+    make.UserFactory(username="wang", display_name="王小明")
+    make.ApprovalRecordFactory(order=order, source=source, operator="staff:wang")
+    told = system(personal=True).get(address(order), personal=1).json()["approvals"]
+    assert [row["operator"] for row in told] == [named]
+
+
+def test_of_many_long_approvals_the_newest_are_told_and_cut(system):
+    order = failed()
+    for number in range(52):
+        opinion = "意" * 1999 + " 13912345678" * 2000
+        make.ApprovalRecordFactory(order=order, record_id=f"r{number}", source="bpm", operator="x", opinion=opinion)
+    told = system().get(address(order)).json()["approvals"]
+    assert [row["recordId"] for row in told] == [f"r{number}" for number in range(2, 52)]
+    assert {row["opinion"] for row in told} == {"意" * 1999 + " "}
+
+
+def test_what_staff_wrote_for_staff_is_not_told(system):
+    now = timezone.now()
+    order, undone = failed(), make.OrderFactory(state="active")
+    make.UserFactory(username="wang", display_name="王小明")
+    since = now - datetime.timedelta(hours=5)
+    paused = {"partner": "bpm", "paused_by": "staff:wang", "reason": "找韩梅梅", "since": since}
+    make.PauseFactory(**paused, resumed_at=None, resumed_by="")
+    order.dispatches.filter(channel="bpm").update(state="due", next_try_at=now)
+    assert remind_of_pauses(now=now) == ["bpm"]
+    incident = open_incident(undone, partner="order", step="", code="compensated", detail="客户欠费", now=now)
+    assert incident.affected.exists()
+    for one, code in ((order, "partner_paused"), (undone, "compensated")):
+        answer = system(personal=True).get(address(one), personal=1)
+        told = next(row for row in answer.json()["incidents"] if row["code"] == code)
+        assert (told["detail"], bool(told["cause"])) == (None, True)
+        for word in ("王小明", "韩梅梅", "欠费"):
+            assert word not in answer.content.decode()
+
+
+def test_who_may_see_people_s_data_asks_for_them(system):
+    order, caller = failed(), system(personal=True)
+    assert caller.get(address(order)).json()["operator"]["phone"] == "137***00"
+    assert not OrderEvent.objects.filter(kind="personal_data_seen").exists()
+    assert caller.get(address(order), personal=2).json()["field"] == "personal"
+
+
 def test_that_a_system_read_people_s_data_is_noted_once_a_day(system):
     order = failed()
     for caller in (system(), system(personal=True, system="BBOSS")):
-        caller.get(address(order))
-        caller.get(address(order))
+        caller.client.head(address(order) + "?personal=1", headers=caller.headers)
+        assert not OrderEvent.objects.filter(order=order, kind="personal_data_seen").exists()
+        caller.get(address(order), personal=1)
+        caller.get(address(order), personal=1)
     seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen")
     assert list(seen.values_list("actor", flat=True)) == ["api:BBOSS"]
 
@@ -115,9 +166,10 @@ def test_rubbish_for_a_number_is_unknown(system, number):
     assert system().get(f"/api/orders/{number}/").status_code == 404
 
 
-def test_it_takes_no_parameters(system):
-    answer = system().get(address(failed()), personal="1")
-    assert (answer.status_code, answer.json()["field"]) == (400, "personal")
+@pytest.mark.parametrize("query, field", [({"state": "failed"}, "state"), ({"personal": ["1", "1"]}, "personal")])
+def test_what_is_wrong_is_named(system, query, field):
+    answer = system().get(address(failed()), **query)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
 def test_who_has_it_already_is_told_so(system):
@@ -133,9 +185,9 @@ def test_a_long_history_asks_no_more(system):
     order, caller = failed(), system(letters=["BJ"], personal=True)
 
     def asked():
-        caller.get(address(order))
+        caller.get(address(order), personal=1)
         with CaptureQueriesContext(connection) as captured:
-            assert caller.get(address(order)).status_code == 200
+            assert caller.get(address(order), personal=1).status_code == 200
         return len(captured)
 
     for _ in range(2):

@@ -7,9 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from integrations.api.orders import filters
+from orders.models import Order
 from tests import factories as make
 from tests.admin.orders import failed, held_for_files, unbilled
 from tests.admin.test_rubbish import RAW, VALUES
+from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/api/orders/"
@@ -33,6 +35,17 @@ def test_it_tells_what_the_order_is_in_the_words_of_the_pages(system, clock):
     assert row["received_at"] == "2023-09-20T18:54:36+08:00"
     assert row["url"] == f"http://testserver/api/orders/{order.number}/"
     assert "张三" not in json.dumps(row, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_it_tells_since_when_the_order_is_in_its_state(system, noted):
+    order = failed()
+    make.OrderEventFactory(order=order, kind="state", at=shanghai("2023-09-21 08:00:00"))
+    Order.objects.filter(pk=order.pk).update(state_since=shanghai("2023-09-22 09:00:00") if noted else None)
+    since = "2023-09-22T09:00:00+08:00" if noted else "2023-09-21T08:00:00+08:00"
+    caller = system()
+    told = caller.get(ORDERS).json()["results"][0]["since"], caller.get(f"{ORDERS}{order.number}/").json()["since"]
+    assert told == (since, since)
 
 
 def test_what_is_not_as_fine_as_its_state_says_so(system):
@@ -75,6 +88,9 @@ def test_search_and_customer(system):
     ({"limit": "201"}, "limit", "200"),
     ({"limit": "٣"}, "limit", "200"),
     ({"limit": ["1", "2"]}, "limit", "once"),
+    ({"state": ["held", "failed"]}, "state", "once"),
+    ({"q": ["zzz", "100A"]}, "q", "once"),
+    ({"state": "held", "state__exact": "failed"}, "state__exact", "once"),
     ({"cursor": "-1"}, "cursor", "next"),
     ({"cursor": "9" * 19}, "cursor", "next"),
     ({"q": "a\0b"}, "q", "NUL"),

@@ -16,10 +16,10 @@ from tests.hostile.test_schema import BOUNDED, CHECKS, documented
 ADDRESSES = {
     "/api/orders/": {"200", "304", "400", "401", "405", "429", "503"},
     "/api/orders/{number}/": {"200", "304", "400", "401", "404", "405", "429", "503"},
-    "/api/customers/{id}/billing/": {"200", "304", "400", "401", "404", "405", "429", "503"},
+    "/api/customers/{enterprise_id}/billing/": {"200", "304", "400", "401", "404", "405", "429", "503"},
 }
 schema = schemathesis.openapi.from_wsgi("/api/schema?format=json", application).include(path_regex="^/api/(orders|cus)")
-NAMES = {"number": "100A1", "id": "100A23100079275183"}
+NAMES = {"number": "100A1", "enterprise_id": "100A23100079275183"}
 
 
 @pytest.fixture
@@ -69,6 +69,26 @@ def test_every_status_is_documented(paths, address):
     assert operation["security"] == [{"token": []}]
     errors = [answer for status, answer in operation["responses"].items() if status >= "400"]
     assert all(map(documented, errors))
+
+
+@pytest.mark.django_db
+def test_the_values_of_filters_are_documented_and_taken(paths, system):
+    parameters = {row["name"]: row for row in paths["/api/orders/"]["get"]["parameters"]}
+    values = {name: row["schema"]["enum"] for name, row in parameters.items() if "enum" in row["schema"]}
+    assert values.keys() == {"needs", "state", "in_state", "held_because", "stuck", "kind", "first"}
+    assert "awaiting_approval" in values["state"]
+    caller = system()
+    for name, offered in values.items():
+        for value in offered:
+            assert caller.get("/api/orders/", **{name: value}).status_code == 200, (name, value)
+    assert {"today", "last_month", "2026-11-01..2026-11-25"} <= words(parameters["received"]["description"])
+    assert {"overdue", "7d", "..2026-11-25"} <= words(parameters["start"]["description"])
+    rows = parameters[LIMIT]["schema"]
+    assert (rows["minimum"], rows["maximum"], rows["default"]) == (1, 200, 50)
+
+
+def words(text):
+    return set(text.replace(",", " ").replace(":", " ").split())
 
 
 def test_every_filter_of_the_list_is_documented(paths):

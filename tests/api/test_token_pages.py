@@ -63,6 +63,7 @@ def test_a_plain_token_reads_all_orders_masked(member):
     ({"system": ""}, {"system"}),
     ({"system": "x" * 81}, {"system"}),
     ({"system": "a\0b"}, {"system"}),
+    ({"system": "D\u202eE"}, {"system"}),
     ({"valid_until": "2020-01-01"}, {"valid_until"}),
     ({"valid_until": "soon"}, {"valid_until"}),
     ({"valid_until": ""}, {"valid_until"}),
@@ -79,7 +80,15 @@ def test_sending_the_form_again_makes_no_second_token(member):
     staff = member("管理员")
     made(staff)
     assert errors(staff) == {"system"}
+    assert errors(staff, system=FORM["system"].lower()) == {"system"}
     assert ApiToken.objects.count() == 1
+
+
+def test_a_system_whose_token_expired_gets_a_new_one(member):
+    old = make.ApiTokenFactory(system=FORM["system"], valid_until=datetime.date(2020, 1, 1))
+    made(member("管理员"))
+    old.refresh_from_db()
+    assert old.revoked_at
 
 
 def test_revoking_says_what_happens_asks_why_and_is_in_the_history(member):

@@ -1,20 +1,21 @@
 """Who may call: tokens in force, which say what they may read; and what a call leaves behind."""
 
 import datetime
+import time
 
 import pytest
 from django.core.cache import cache
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 
 from integrations.api import tokens
-from integrations.api.authentication import RATE
+from integrations.api.authentication import RATE, Reader
 from integrations.api.tokens import PREFIX, make_token, revoke_token
 from integrations.models import ApiToken
 from orders.errors import NotAllowedError
 from orders.models import OrderEvent
 from tests import factories as make
-from tests.api.conftest import System
+from tests.api.conftest import System, another_writer
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/api/orders/"
@@ -80,6 +81,36 @@ def test_a_system_has_one_token_in_force():
     made()
 
 
+def test_a_new_token_revokes_the_one_of_its_system_that_expired(clock):
+    row, _text = made()
+    clock.shift(YEAR + datetime.timedelta(days=1))
+    made(system="bboss")
+    row.refresh_from_db()
+    assert (row.revoked_by, row.revoked_at) == ("staff:boss", timezone.now())
+    kinds = OrderEvent.objects.order_by("pk").values_list("kind", flat=True)
+    assert list(kinds) == ["api_token_made", "api_token_revoked", "api_token_made"]
+
+
+def test_a_system_s_name_is_one_however_it_is_written():
+    made()
+    with pytest.raises(NotAllowedError, match="has a token in force"):
+        made(system="bboss")
+
+
+@pytest.mark.parametrize("system", ["BB\u202eOSS", "BBOSS\n", "BB\u200bOSS", "\x1b[2J"])
+def test_a_name_that_nobody_can_read_is_refused(system):
+    with pytest.raises(NotAllowedError) as raised:
+        made(system=system)
+    assert raised.value.code == "token_name_unreadable"
+
+
+def test_what_else_is_wrong_is_not_blamed_on_the_system(monkeypatch):
+    monkeypatch.setattr(tokens.secrets, "token_urlsafe", lambda size: "the same")
+    made()
+    with pytest.raises(IntegrityError):
+        made(system="BPM")
+
+
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_revoking_needs_a_reason_and_happens_once(reason):
     row, _text = made()
@@ -93,6 +124,13 @@ def test_revoking_needs_a_reason_and_happens_once(reason):
 def test_a_day_that_has_passed_is_refused():
     with pytest.raises(NotAllowedError):
         made(valid_until=timezone.localdate() - datetime.timedelta(days=1))
+
+
+def test_a_token_stands_in_for_a_user_with_its_own_rights_only():
+    reader = Reader(make.ApiTokenFactory(personal=True))
+    assert reader.has_perms(["orders.view_order", "orders.see_personal_data"])
+    assert not reader.has_perms(["orders.view_order", "orders.resend_order"])
+    assert (reader.is_staff, reader.is_superuser, reader.get_all_permissions()) == (False, False, set())
 
 
 def test_its_use_is_noted_once_a_minute(system, clock):
@@ -115,9 +153,36 @@ def test_a_database_that_takes_no_writes_can_still_be_read(system, monkeypatch):
     caller = system(personal=True)
     monkeypatch.setattr("django.db.models.query.QuerySet.update", refuse)
     monkeypatch.setattr("integrations.api.orders.note_personal_data_seen", refuse)
-    answer = caller.get(f"{ORDERS}{order.number}/")
+    answer = caller.get(f"{ORDERS}{order.number}/", personal=1)
     assert answer.status_code == 200
     assert answer.json()["operator"]["phone"] == "137***00"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reading_does_not_wait_for_another_writer(system):
+    caller = system()
+    with another_writer():
+        first, second = (seconds(caller, ORDERS) for _ in range(2))
+        assert ApiToken.objects.get().used_at is None
+    assert first < 5
+    assert second < 5
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's writers do not wait for each other")
+@pytest.mark.django_db(transaction=True)
+def test_people_s_data_stay_masked_while_another_writes_for_long(system):
+    address, caller = f"{ORDERS}{make.OrderFactory().number}/", system(personal=True)
+    with another_writer():
+        assert seconds(caller, address, personal=1) < 5
+        assert caller.get(address, personal=1).json()["operator"]["phone"] == "137***00"
+    assert caller.get(address, personal=1).json()["operator"]["phone"] == "13700000000"
+
+
+def seconds(caller, address, **parameters):
+    """How long a call took that was answered."""
+    began = time.monotonic()
+    assert caller.get(address, **parameters).status_code == 200
+    return time.monotonic() - began
 
 
 def test_who_calls_too_often_is_told_when_to_come_back(system, clock):
@@ -144,6 +209,34 @@ def test_head_has_no_body(system):
     answer = caller.client.head(ORDERS, headers=caller.headers)
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer["ETag"] == caller.get(ORDERS)["ETag"]
+
+
+@pytest.mark.parametrize("address", [
+    "/api/orders/a/b/", "/api/orders/a%2Fb/", "/api/orders//", "/api/customers/x/", "/api/customers//billing/",
+    "/api/customers/",
+])  # fmt: skip
+def test_an_address_that_is_not_there_is_answered_in_json(system, address):
+    answer = system().get(address)
+    assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-Unmodified-Since"])
+def test_conditions_for_writing_mean_nothing(system, name):
+    value = '"x"' if name == "If-Match" else "Wed, 20 Sep 2023 10:00:00 GMT"
+    answer = system().get(ORDERS, headers={name: value})
+    assert (answer.status_code, answer.json()["results"]) == (200, [])
+
+
+def test_an_outage_outside_of_the_views_is_answered_in_json(system, monkeypatch):
+    def away(*args, **kwargs):
+        raise OperationalError("no connection")
+
+    caller = system()
+    caller.client.raise_request_exception = False
+    monkeypatch.setattr("project.middleware.names_read_once", away)
+    answer = caller.get(ORDERS)
+    assert (answer.status_code, list(answer.json()), answer["Retry-After"]) == (503, ["error"], "10")
+    assert caller.get("/api/ordersx")["Content-Type"].startswith("text/html")
 
 
 def test_a_database_that_is_away_is_503(system, monkeypatch):

@@ -101,6 +101,14 @@ def test_who_is_done_soon_shows_none():
     assert terminal.getvalue().strip() == ""
 
 
+@pytest.mark.parametrize("terminal, counted", [(True, [10]), (False, [])])
+def test_rows_are_counted_for_a_terminal_alone(terminal, counted):
+    stderr, counts = Terminal() if terminal else io.StringIO(), []
+    with progress.Progress(OutputWrapper(stderr), "rows", lambda: counts.append(10) or 10):
+        pass
+    assert counts == counted
+
+
 def test_lines_on_stdout_stand_beside_the_bar(monkeypatch):
     monkeypatch.setattr(progress, "SECONDS", 0)
     terminal = Terminal()

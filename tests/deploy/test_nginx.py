@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,14 @@ def test_readers_are_answered_by_the_pages_process_in_their_form(site):
     with site.frozen("web"):
         answer = site.call("GET", "/api/orders/")
         assert (error_of(answer), answer.headers["Retry-After"]) == ((503, ["error"]), "30")
+
+
+def test_readers_leave_half_of_the_pages_threads_to_staff(site):
+    with ThreadPoolExecutor(6) as pool, site.frozen("web"):
+        answers = list(pool.map(lambda number: site.call("GET", f"/api/orders/{number}/"), range(6)))
+    assert sorted(answer.status_code for answer in answers) == [429, 429, 503, 503, 503, 503]
+    busy = next(answer for answer in answers if answer.status_code == 429)
+    assert (error_of(busy), busy.headers["Retry-After"]) == ((429, ["error"]), "1")
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/readyz?for=intake", "/api/docs", "/api/schema", "/metrics", "/%72eadyz"])

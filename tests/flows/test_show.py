@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 from django.utils.translation import override
 
 from orders.incident_causes import cause_of
+from tests import factories as make
 from tests.flows import contents
 from tests.flows.test_breaker import fail_until_open, quick_breaker, trial  # noqa: F401  a fixture
 
@@ -40,6 +41,14 @@ def test_text_names_the_cause(desk, capsys):
     assert "The partner finds something in the order wrong" in text
     with override("zh-hans"):
         assert str(cause_of("code_400").next) in text
+
+
+@pytest.mark.parametrize("source, named", [("staff", "王小明"), ("bpm", "staff:wang")])
+def test_an_approval_names_its_operator_as_the_pages_do(db, capsys, source, named):
+    make.UserFactory(username="wang", display_name="王小明")
+    order = make.ApprovalRecordFactory(source=source, operator="staff:wang").order
+    assert named in show(capsys, order.number)
+    assert [row["operator"] for row in json.loads(show(capsys, order.number, "--json"))["approvals"]] == [named]
 
 
 def test_a_partner_that_is_down_is_named(desk, quick_breaker, capsys, client):  # noqa: F811

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         if why := why_paused("bigdata", now=timezone.now()):
             raise CommandError(f"nothing was asked: {why}")
         asked = []
-        with Progress(self.stderr, "trials", trials.count()) as bar:
+        with Progress(self.stderr, "trials", trials.count) as bar:
             for trial in trials.iterator():
                 answered, told = self.ask(trial)
                 with bar.aside():

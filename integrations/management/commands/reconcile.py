@@ -44,7 +44,7 @@ class Command(BaseCommand):
         except NumberListError as error:
             raise CommandError(str(error)) from error
         scope, self.fix = Scope(numbers=tuple(order), since=since), fix
-        with Progress(self.stderr, "orders", scope.orders().count()) as self.bar:
+        with Progress(self.stderr, "orders", scope.orders().count) as self.bar:
             run = Comparison(
                 scope, by=actor(by), fix=fix, reason=reason.strip(), listed=listed, on_difference=self.show,
                 on_left=self.show_left, on_compared=self.bar.update,

@@ -18,6 +18,7 @@ from django.contrib.admin.filters import (
 from django.contrib.admin.options import IncorrectLookupParameters, ModelAdmin
 from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
+from django.db.models import BooleanField
 from django.http import HttpRequest, QueryDict
 
 from orders.admin.filters import DayFilter
@@ -85,11 +86,12 @@ def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], use
 
 
 def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
-    """The list under this filter with its `queryset`: no row is read, none is counted.
+    """The list under this filter with its `queryset`: no row is read, none is counted, and nothing can be done to them.
 
     Raises ExportError as `changelist_for` does, and what the database says of odd values.
     """
     unread = copy.copy(model_admin)
+    unread.actions = None
     unread.get_changelist = lambda request, **more: _unread(model_admin.get_changelist(request, **more))
     return changelist_for(unread, conditions, user)
 
@@ -103,6 +105,31 @@ def filter_titles(model_admin: ModelAdmin) -> dict[str, str]:
     """What each filter of the list is about, by the name that `read_query` takes."""
     entries = zip(_own_names(model_admin), model_admin.list_filter, strict=True)
     return {said: str(_title(model_admin, entry)) for (said, _address), entry in entries}
+
+
+def filter_values(model_admin: ModelAdmin) -> dict[str, list[str]]:
+    """The values that a filter of the list offers, by its name, where these are the same for everybody and all days."""
+    entries = zip(_own_names(model_admin), model_admin.list_filter, strict=True)
+    return {said: values for (said, _address), entry in entries if (values := _fixed_values(model_admin, entry))}
+
+
+def _fixed_values(model_admin: ModelAdmin, entry) -> list[str]:
+    if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
+        return [] if issubclass(entry, DayFilter) else _words_of(model_admin, entry)
+    if not isinstance(entry, str):
+        return []
+    field = model_admin.opts.get_field(entry)
+    return ["0", "1"] if isinstance(field, BooleanField) else [str(value) for value, _label in field.flatchoices]
+
+
+def day_words(model_admin: ModelAdmin) -> dict[str, list[str]]:
+    """The words that each filter by days takes in place of days, by its name."""
+    days = (one for one in model_admin.list_filter if isinstance(one, type) and issubclass(one, DayFilter))
+    return {one.parameter_name: _words_of(model_admin, one) for one in days}
+
+
+def _words_of(model_admin: ModelAdmin, found: type[SimpleListFilter]) -> list[str]:
+    return [value for value, _label in found(HttpRequest(), {}, model_admin.model, model_admin).lookup_choices]
 
 
 def _title(model_admin: ModelAdmin, entry):

@@ -9,7 +9,6 @@ from approvals.models import ApprovalRecord
 from orders.incident_causes import cause_of
 from orders.management.bilingual import both, in_language, padded, with_code, word
 from orders.models import BillingRecord, Difference, Dispatch, Order
-from orders.people import spoken
 from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences
 from orders.queries.status_report import order_status
@@ -51,7 +50,7 @@ class Command(BaseCommand):
         ]
         for row in facts["approvals"]:
             result = word(ApprovalRecord.Result(row["result"]))
-            lines.append(f"  approval {row['time']} {row['node']} {result} {spoken(row['operator'])}")
+            lines.append(f"  approval {row['time']} {row['node']} {result} {row['operator']}")
         if facts["schedule"]:
             lines.append(f"  schedule {facts['schedule']['name']} at {facts['schedule']['next_run']}")
         return lines
@@ -134,6 +133,4 @@ def named(text: str) -> Order:
 def waiver_line(facts: dict) -> str:
     """Who waived what was wrong with the files, and why."""
     rows = [row for row in facts["approvals"] if row["result"] == ApprovalRecord.Result.WAIVE]
-    return (
-        f"{word(ApprovalRecord.Result.WAIVE)} by {spoken(rows[-1]['operator'])}: {rows[-1]['opinion']}" if rows else ""
-    )
+    return f"{word(ApprovalRecord.Result.WAIVE)} by {rows[-1]['operator']}: {rows[-1]['opinion']}" if rows else ""
