@@ -52,6 +52,7 @@ CODE = {
     ],
     "integrations/bboss/content.py": [("most=Order._meta.get_field(source).max_length", "most=64")],
     "orders/services/planning.py": [('"data_flow": "data_flow", ', "")],
+    "orders/admin/order_list.py": [('"data_flow",', "")],
 }
 
 
