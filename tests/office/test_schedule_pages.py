@@ -149,3 +149,19 @@ def test_who_may_not_see_people_s_data_can_not_schedule_them(member):
     engineer = member("工程师")
     row = made(engineer, personal="on", reason="x")
     assert not row.personal
+
+
+def test_a_recipient_reads_the_filter_only_of_a_file_that_their_rights_cover(owner, clock):
+    make.OrderFactory(state="held", held_because="files", attribution_id="BJ", enterprise_name="云帆")
+    view = make.SavedViewFactory(owner=owner.person, query="q=云帆", columns=["number"])
+    short, enough = colleague(letters=["SH"]), colleague("zhao@example.com")
+    made(owner, view=view.pk, recipients=[short.pk, enough.pk])
+    pass_time(clock, "2023-09-21 08:00:00")
+    export = Export.objects.get()
+    listed = reverse("admin:orders_export_changelist")
+    for person, sees in ((short, False), (enough, True), (owner.person, True)):
+        owner.force_login(person)
+        for page in (owner.get(listed).content.decode(), read(owner, export)):
+            assert ("云帆" in page) == sees
+        shown = owner.get(of("change", export)).context
+        assert ("订单号" in shown["adminform"].model_admin.column_words(shown["original"])) == sees

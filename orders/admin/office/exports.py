@@ -25,6 +25,7 @@ from orders.admin.office.export_rights import (
     SEE_SCHEDULES,
     lacking,
     may_download,
+    may_read,
     own_or_received,
     sees_all,
 )
@@ -87,11 +88,20 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         return [*self.fields, *(["schedule_link", "slot"] if obj and obj.schedule else [])]
 
     def get_object(self, request, object_id, from_field=None):
-        """Notes on the export whether the user may open the schedule that made it."""
+        """Notes on the export whether the user may read its filter, and open the schedule that made it."""
         obj = super().get_object(request, object_id, from_field)
+        if obj is not None:
+            obj.readable = may_read(request.user, obj)
         if obj is not None and obj.schedule:
             obj.schedule_open = obj.schedule.owner_id == request.user.pk or sees_all(request.user, SEE_SCHEDULES)
         return obj
+
+    def get_changelist_instance(self, request):
+        """Notes on each export of the page whether the user may read its filter."""
+        found = super().get_changelist_instance(request)
+        for row in found.result_list:
+            row.readable = may_read(request.user, row)
+        return found
 
     def history_view(self, request, object_id, extra_context=None):
         """Refuses before it looks for the row, which is there only for its maker and auditors."""
@@ -152,14 +162,16 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):
-        return filter_words(obj.query)
+        return filter_words(obj.query) if obj.readable else "-"
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):
-        return filter_link(obj.list_name, obj.query)
+        return filter_link(obj.list_name, obj.query) if obj.readable else "-"
 
     @admin.display(description=_("columns"))
     def column_words(self, obj):
+        if not obj.readable:
+            return "-"
         columns = columns_of(admin_of(obj.list_name)) if obj.list_name in LISTS else {}
         names = ((columns[name].label if name in columns else name,) for name in obj.columns)
         return format_html_join(", ", "{}", names)
