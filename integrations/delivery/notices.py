@@ -1,4 +1,4 @@
-"""Sends notices to staff, one after another, by one worker at a time: the others deliver, whatever the mail server does.
+"""Sends notices to staff, one after another, by one worker at a time: others deliver, whatever the mail server does.
 
 Each is sent within the partners' total time-out. A server that does not answer ends the run.
 """

@@ -43,6 +43,7 @@ class ScheduledExport(models.Model):
         verbose_name_plural = _("scheduled exports")
         ordering = ["-pk"]
         default_permissions = ["view"]
+        permissions = [("stop_scheduledexport", "Can switch off a colleague's scheduled export")]
         constraints = [
             models.UniqueConstraint(fields=["owner", "name"], name="one_scheduled_export_per_owner_and_name"),
             models.CheckConstraint(
@@ -58,3 +59,7 @@ class ScheduledExport(models.Model):
 
     def __str__(self):
         return self.name
+
+    @property
+    def is_on(self) -> bool:
+        return self.off_at is None

@@ -29,6 +29,7 @@ State = Notice.State
 RESENDABLE = [State.FAILED, State.RETRYING, State.DUE]
 LOOKED_AT = 20
 PATIENCE = datetime.timedelta(days=1)  # for so long an outage of the mail server uses up no try
+KEPT, REMOVED_AT_ONCE = datetime.timedelta(days=180), 1000
 AFTER_OUTAGE = datetime.timedelta(minutes=5)
 
 
@@ -92,13 +93,20 @@ def record_notice(row: Notice, error: MailError | None, *, now: datetime.datetim
 
 
 def resend_notice(*, pk: int, by: str, now: datetime.datetime) -> None:
-    """A person has a notice that has not gone out sent at once, with all its tries. Raises NotAllowedError otherwise."""
+    """A person has a notice that has not gone out sent at once, with all its tries. Raises NotAllowedError."""
     with transaction.atomic():
         left = Notice.objects.filter(pk=pk, state__in=RESENDABLE)
         if not left.update(state=State.DUE, attempts=0, next_try_at=now):
             raise NotAllowedError("notice_not_failed")
         add_event(None, "notice_resent", by=by, now=now, notice=pk)
         wake_sender()
+
+
+def remove_old_notices(*, now: datetime.datetime) -> int:
+    """Removes the notices that went out long ago. Returns how many."""
+    sent = Notice.objects.filter(state=State.SENT, written_at__lt=now - KEPT)
+    pks = list(sent.order_by("pk").values_list("pk", flat=True)[:REMOVED_AT_ONCE])
+    return Notice.objects.filter(pk__in=pks).delete()[0]
 
 
 def _is_used_up(row: Notice) -> bool:

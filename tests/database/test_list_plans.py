@@ -19,7 +19,8 @@ pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
 BIG = {
     "orders_order", "orders_billingrecord", "orders_attempt", "orders_difference", "orders_inboundmessage",
-    "orders_customer", "orders_dispatch", "orders_orderevent", "notifications_mail", "approvals_approvalrecord", "orders_export",
+    "orders_customer", "orders_dispatch", "orders_orderevent", "notifications_mail", "approvals_approvalrecord",
+    "orders_export",
 }  # fmt: skip
 RANGE = "2026-11-01..2026-11-25"
 TIMES = {

@@ -326,3 +326,11 @@ def test_a_run_does_not_last(monkeypatch):
     monkeypatch.setattr(delivery, "BEGIN_FOR", 0.0)
     tell()
     assert tasks.send_notices() == "0 tried"
+
+
+def test_those_that_went_out_long_ago_are_removed():
+    old = timezone.now() - datetime.timedelta(days=181)
+    for state, sent_at, written_at in [("sent", old, old), ("failed", None, old), ("sent", None, timezone.now())]:
+        make.NoticeFactory(state=state, sent_at=sent_at, written_at=written_at)
+    assert "1 notices" in tasks.tidy()
+    assert Notice.objects.count() == 2

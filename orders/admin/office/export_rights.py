@@ -9,6 +9,7 @@ from orders.models import Export, ScheduledExport
 from orders.people import STAFF
 
 SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
+STOP_SCHEDULES = "orders.stop_scheduledexport"
 ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' permissions are
 
 

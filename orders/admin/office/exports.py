@@ -52,12 +52,19 @@ PersonalFilter = word_filter("personal", _("personal data"), {
     "no": (_("Masked"), Q(personal=False)),
 })  # fmt: skip
 
+BegunFilter = word_filter("begun", _("begun"), {
+    "schedule": (_("By itself"), Q(slot__isnull=False)),
+    "hand": (_("By hand"), Q(slot__isnull=True)),
+})  # fmt: skip
+
 
 @admin.register(Export)
 class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
     list_display_links = ["what"]
-    list_filter = [ListFilter, PersonalFilter, "state", day_filter("created_at", _("exported at"), parameter="at")]
+    list_filter = [
+        ListFilter, PersonalFilter, "state", BegunFilter, day_filter("created_at", _("exported at"), parameter="at"),
+    ]  # fmt: skip
     list_per_page = 50
     sortable_by = []
     search_fields = ["by"]  # shows the search box; get_search_results does the search
