@@ -104,7 +104,7 @@ def test_the_answer_on_top_names_what_is_wrong(member, busy):
 
 
 def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
-    row = factories.NoticeFactory(state="failed", sent_at=None, written_at=timezone.now())
+    row = make.NoticeFactory(state="failed", sent_at=None, written_at=timezone.now())
     [worry] = member("工程师").get(reverse("admin:index")).context["desk"].worries[-1:]
     assert (worry.number, worry.url) == (1, reverse("admin:notifications_notice_changelist") + "?state__exact=failed")
     assert member("业务人员").get(reverse("admin:index")).context["desk"].notices is None

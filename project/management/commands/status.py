@@ -14,7 +14,10 @@ from project.observability.status_report import desk_status
 class Command(BaseCommand):
     """Says what is wrong first, then how things are. Exits with 1 if anything is wrong."""
 
-    help = "One look: database, queue, worker, breakers, pauses, oldest due per partner, incidents, differences, notices, backup."
+    help = (
+        "One look: database, queue, worker, breakers, pauses, oldest due per partner, incidents, differences, notices, "
+        "backup."
+    )
 
     def add_arguments(self, parser):
         parser.add_argument("--json", action="store_true", help="as JSON, for programs")
