@@ -1,11 +1,20 @@
 """Scheduled exports: a saved view that is written to a file at fixed times of the week (contract section 5)."""
 
+import functools
+
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Replace
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from orders.models.export import Export
 from orders.models.saved_view import SavedView
+
+# What is left of the weekdays without 1 to 7. Not by a pattern, which SQLite knows only inside Django.
+OTHER_LETTERS: models.expressions.Combinable = functools.reduce(
+    lambda left, day: Replace(left, models.Value(day), models.Value("")), "1234567", models.F("weekdays")
+)
 
 
 class ScheduledExport(models.Model):
@@ -52,6 +61,9 @@ class ScheduledExport(models.Model):
                 name="scheduled_export_on_or_off",
             ),
             models.CheckConstraint(condition=~models.Q(weekdays=""), name="scheduled_export_has_weekdays"),
+            models.CheckConstraint(
+                condition=Exact(OTHER_LETTERS, models.Value("")), name="scheduled_export_weekdays_are_1_to_7"
+            ),
             models.CheckConstraint(
                 condition=models.Q(personal=False) | ~models.Q(reason=""), name="scheduled_export_says_why"
             ),

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
@@ -273,3 +274,9 @@ def test_a_view_s_page_leads_to_a_schedule_and_names_how_many_would_stop(owner):
     made(owner, view=view.pk, name="另一个")
     assert "2 个定时导出使用此视图" in read(owner, view)
     assert f'<option value="{view.pk}" selected>' in owner.get(f"{NEW}?view={view.pk}").content.decode()
+
+
+@pytest.mark.parametrize("weekdays", ["0", "8", "1,2", "x"])
+def test_the_database_takes_no_other_weekdays(weekdays):
+    with pytest.raises(IntegrityError):
+        make.ScheduledExportFactory(weekdays=weekdays)
