@@ -24,7 +24,7 @@ from orders.admin.office.run_export import run_export
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
-from orders.services.notices import resume_notices
+from orders.services.notices import remove_old_notices, resume_notices
 from orders.services.office.bulk_runs import remove_old_items, resume_runs
 from orders.services.office.exports import remove_old_files, resume_exports
 from orders.services.office.schedules import begin_due_exports
@@ -150,15 +150,15 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 @unless_away
 def tidy() -> str:
     """Runs each hour: removes dead clusters and what is old: notes about failed tasks, open imports, exports, rows of
-    bulk runs."""
+    bulk runs, notices."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
     uploads, exports = forget_uploads(now=now), remove_old_files(now=now)
-    items = remove_old_items(now=now)
+    items, notices = remove_old_items(now=now), remove_old_notices(now=now)
     return (
         f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {exports} old exports, "
-        f"{items} rows of bulk runs"
+        f"{items} rows of bulk runs, {notices} notices"
     )
 
 

@@ -1,7 +1,11 @@
 """Contacts, who receive mail; the mails about orders, and the notices to staff."""
 
+import datetime
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+TOLD_FOR = datetime.timedelta(days=7)  # so long status and dashboard count a notice that was given up
 
 
 class Contact(models.Model):
@@ -55,6 +59,10 @@ class Mail(models.Model):
 
 
 class NoticeQuerySet(models.QuerySet):
+    def given_up(self, now) -> "NoticeQuerySet":
+        """What did not go out and nobody has sent again. Older ones are history."""
+        return self.filter(state=Notice.State.FAILED, written_at__gte=now - TOLD_FOR)
+
     def due(self, now) -> "NoticeQuerySet":
         """What may be sent now, the longest due first; what a sender left behind too, once its lease has run out."""
         return self.filter(next_try_at__lte=now).order_by("next_try_at", "pk")

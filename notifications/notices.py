@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from notifications.mail_facts import one_line
 from notifications.models import Notice
-from notifications.recipients import distinct
 from notifications.services import render
 
 
@@ -15,11 +14,10 @@ def write_notice(
 ) -> Notice:
     """Writes one notice to all these addresses, due at once, in the caller's transaction: what it tells is then true.
 
-    `kind` names the template, `facts` what it says; `path` is the page where the reader goes on. Addresses that are
-    none are left out.
+    `kind` names the template, `facts` what it says; `path` is the page where the reader goes on.
     """
     subject, body = render(kind, {name: one_line(value) for name, value in facts.items()} | {"admin_path": path})
     return Notice.objects.create(
-        kind=kind, message_id=f"<{uuid.uuid4()}@ibs-order-desk>", recipients=distinct(mails), subject=subject,
+        kind=kind, message_id=f"<{uuid.uuid4()}@ibs-order-desk>", recipients=list(mails), subject=subject,
         body=body, written_at=now, next_try_at=now,
     )  # fmt: skip

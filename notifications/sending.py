@@ -15,6 +15,7 @@ FOR_NOW_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider that sa
 NOT_THE_MAILS_FAULT = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 
 
+OUTAGES = {"connection", "timeout", "provider_trouble"}  # nobody answers, whatever the mail is
 NO_MORE = {"code": "cause_says_all"}
 
 
@@ -28,6 +29,11 @@ class MailError(Exception):
         super().__init__(message)
         self.permanent = permanent
         self.code, self.params = code, params or {}
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the next mail would meet the same: the server was not reached, or does not answer."""
+        return self.code in OUTAGES
 
 
 def send(payload: dict, *, connect: Connect | None = None) -> None:

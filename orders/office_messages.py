@@ -45,6 +45,9 @@ OFFICE_MESSAGES = {
     "export_stopped": Message("its maker stopped it", _("It was stopped by whoever exported it.")),
     "export_over": Message("the export is over already", _("Nothing was done: the export is over already.")),
     "export_judged": Message("somebody has judged this export already", _("Somebody has judged it already.")),
+    "export_not_judged": Message(
+        "a second person must agree", _("People's data need a second person here by now. Export again.")
+    ),
     "export_own_word": Message("it must be somebody else", _("Somebody else must agree to your own export.")),
     "export_broken": Message(
         "a fault of ours, see the worker's log", _("A fault of ours; the technicians find it in the worker's log.")
@@ -53,6 +56,8 @@ OFFICE_MESSAGES = {
     "schedule_name_taken": Message(words=_("You have a scheduled export of this name already.")),
     "schedule_view_gone": Message("the saved view is gone", _("The saved view is gone.")),
     "schedule_not_personal": Message(words=_("People's data need a second person here, so no schedule can hold them.")),
+    "schedule_too_many": Message(words=_("You have %(most)s scheduled exports. Delete one that you don't need.")),
+    "schedule_recipient_gone": Message(words=_("One of the recipients has no account any more. Choose them anew.")),
     "schedule_busy": Message(words=_("Nothing was done: an export of it is under way.")),
     "notice_not_failed": Message(words=_("Nothing was done: it has been sent, or is being sent.")),
     # saved views

@@ -146,6 +146,7 @@ def test_metrics(client, clock, beat):
     assert 'desk_orders{state="in_progress"} 2.0' in lines
     assert 'desk_orders{state="active"} 1.0' in lines
     assert 'desk_open_incidents{state="open"} 1.0' in lines
+    assert "desk_notices_given_up 0.0" in lines
     assert 'desk_open_incidents{state="acknowledged"} 0.0' in lines
 
 

@@ -1,17 +1,23 @@
-"""Sends notices to staff, one after another. They are few, and each is sent within the partners' total time-out."""
+"""Sends notices to staff, one after another, by one worker at a time: others deliver, whatever the mail server does.
 
+Each is sent within the partners' total time-out. A server that does not answer ends the run.
+"""
+
+import datetime
 import logging
 import time
 
+from django.conf import settings
 from django.utils import timezone
 
-from integrations.delivery.circuit_breaker import open_partners
 from integrations.delivery.mail import send_in_time
+from integrations.delivery.rate import wait_for_slot
 from integrations.outbound.http import clean
+from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from notifications.models import Notice
 from notifications.services import MailError, mail_payload
-from orders.services.notices import claim_notice, record_notice
+from orders.services.notices import claim_notice, record_notice, resume_notices
 from orders.steps import Partner
 
 logger = logging.getLogger(__name__)
@@ -19,15 +25,34 @@ BEGIN_FOR = 8.0  # seconds; a run ends before a stopping worker would be killed,
 
 
 def send_due_notices() -> int:
-    """Sends what is due, unless mail is held back. Returns how many were tried."""
-    began, tried = time.monotonic(), 0
-    while not ending.is_set() and time.monotonic() - began < BEGIN_FOR and Partner.MAIL not in open_partners():
-        row = claim_notice(now=timezone.now())
-        if row is None:
-            break
-        record_notice(row, _send(row), now=timezone.now())
-        tried += 1
+    """Sends what is due, where no other process does and mail is not held back. Returns how many were tried.
+
+    What is left when its time is over goes out with the next run, which it queues. After an outage that is the sweep's.
+    """
+    lease = Lease("notices", held_for=datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS))
+    if not lease.is_free() or not lease.take():
+        return 0
+    until, tried, error = time.monotonic() + BEGIN_FOR, 0, None
+    try:
+        while _may_go_on(until) and lease.take():
+            row = claim_notice(now=timezone.now())
+            if row is None:
+                break
+            error = _send(row)
+            record_notice(row, error, now=timezone.now())
+            tried += 1
+            if error and error.is_outage:
+                break
+    finally:
+        lease.give_back()
+    if tried and not (error and error.is_outage):
+        resume_notices(now=timezone.now())
     return tried
+
+
+def _may_go_on(until: float) -> bool:
+    """Whether another mail may begin, when PARTNER_RATE lets it."""
+    return not ending.is_set() and time.monotonic() < until and wait_for_slot(Partner.MAIL, latest=until)
 
 
 def _send(row: Notice) -> MailError | None:

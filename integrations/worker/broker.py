@@ -1,10 +1,11 @@
-"""The queue's broker: django-q2's ORM broker with two more keys.
+"""The queue's broker: django-q2's ORM broker with three more keys.
 
 Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue, so a
 neighbour would answer a ping there, and nobody would notice a hung cluster (contract 3.9, Alive).
 
 Wake-ups (`orders/services/outbox/enqueue.py::wake`) have a key of their own. A thousand orders leave a thousand
 wake-ups, but one drain does the work of all. So whoever takes one removes the others.
+The same holds for the sending of notices to staff.
 """
 
 import logging
@@ -22,11 +23,12 @@ from integrations.database_deadline import Outage
 from integrations.worker.parent_link import report_alive
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
-from orders.services.outbox.enqueue import WAKE_KEY
+from orders.services.outbox.enqueue import NOTICES_KEY, WAKE_KEY
 
 logger = logging.getLogger(__name__)
 AWAY = 1.0  # seconds between two tries while the database does not answer
 AT_ONCE = 1000
+ALIKE = (WAKE_KEY, NOTICES_KEY)  # keys whose tasks are all alike: one does the work of all
 CANDIDATES = Prepared(  # asked at each look at the queue
     lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
         Case(When(key=Slot("own"), then=Value(0)), default=Value(1)), "pk"
@@ -40,7 +42,7 @@ def cluster_id() -> str:
 
 
 class DeskBroker(ORM):
-    """Takes its own cluster's pings first, then wake-ups and the common queue, oldest first.
+    """Takes its own cluster's pings first, then what is alike and the common queue, oldest first.
 
     It waits until a database error is over. Otherwise django-q2's pusher would sleep ten seconds and then die, and its
     monitor would die at once.
@@ -69,20 +71,20 @@ class DeskBroker(ORM):
             mine = self.get_connection().filter(pk=task.pk, lock=task.lock)
             if mine.update(lock=self.timeout(task)):
                 taken.append((task.pk, task.payload))
-                if task.key == WAKE_KEY:
-                    self._drop_older_wakeups()
+                if task.key in ALIKE:
+                    self._drop_older(task.key)
         return taken
 
     def _candidates(self) -> list:
         own = cluster_id()
-        return CANDIDATES(own=own, queues=[key for key in (own, WAKE_KEY, self.list_key) if key], now=timezone.now())
+        return CANDIDATES(own=own, queues=[key for key in (own, *ALIKE, self.list_key) if key], now=timezone.now())
 
-    def _drop_older_wakeups(self) -> None:
-        """Removes all wake-ups but the newest.
+    def _drop_older(self, key: str) -> None:
+        """Removes all tasks of a key but the newest.
 
-        Their orders are committed, so the drain that follows sees them. The newest wake-up stays for another worker.
+        What they are about is committed, so the task that follows sees it. The newest stays for another worker.
         """
-        free = self.get_connection().filter(key=WAKE_KEY, lock__lt=timezone.now())
+        free = self.get_connection().filter(key=key, lock__lt=timezone.now())
         if free.count() < 2:
             return
         with transaction.atomic(using=Conf.ORM):

@@ -14,10 +14,10 @@ RENEWED_AFTER = datetime.timedelta(seconds=2)
 
 
 class Lease:
-    """A lease. `take()` is True as long as we hold it. A holder that died loses it after five seconds."""
+    """A lease. `take()` is True as long as we hold it. A holder that died loses it after `held_for`."""
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(self, name: str, *, held_for: datetime.timedelta = HELD_FOR):
+        self.name, self.held_for = name, held_for
         self.me = uuid.uuid4()
         self.mine = False
         self.renew_at: datetime.datetime | None = None
@@ -36,7 +36,7 @@ class Lease:
             return True
         free = Q(holder=self.me) | Q(holder=None) | Q(until__lt=now)
         rows = LeaseLock.objects.filter(free, name=self.name)
-        self.mine = bool(rows.update(holder=self.me, until=now + HELD_FOR)) or self._create_row(now)
+        self.mine = bool(rows.update(holder=self.me, until=now + self.held_for)) or self._create_row(now)
         self.renew_at = now + RENEWED_AFTER
         return self.mine
 
@@ -45,7 +45,7 @@ class Lease:
         if LeaseLock.objects.filter(name=self.name).exists():
             return False
         try:
-            LeaseLock.objects.create(name=self.name, holder=self.me, until=now + HELD_FOR)
+            LeaseLock.objects.create(name=self.name, holder=self.me, until=now + self.held_for)
         except IntegrityError:
             return False
         return True

@@ -1,4 +1,4 @@
-"""Notices to staff: what was told to whom, whether it went out, and sending one again that was given up."""
+"""Notices to staff: what was told to whom, whether it went out, and sending one at once that has not gone out."""
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -22,7 +22,7 @@ from orders.errors import OrderError
 from orders.incident_causes import cause_of
 from orders.order_page.error_details import detail_text
 from orders.order_page.page_context import request_actor
-from orders.services.notices import resend_notice
+from orders.services.notices import RESENDABLE, resend_notice
 
 RESEND = "orders.resend_order"
 
@@ -55,7 +55,10 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, StateChip, ReadOnlyAdmin, admin.Mod
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            context["resendable"] = obj.state == Notice.State.FAILED and self.may_resend(request)
+            context |= {
+                "resendable": obj.state in RESENDABLE and self.may_resend(request),
+                "given_up": obj.state == Notice.State.FAILED,
+            }
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @admin.display(description=_("recipients"))

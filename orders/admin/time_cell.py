@@ -18,3 +18,9 @@ def ago(moment: datetime.datetime | None) -> str:
     exact = f"{local:%Y-%m-%d %H:%M:%S}"
     words = relative(moment, now) if abs(now - moment) < RECENT else f"{local:%Y-%m-%d}"
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, words)
+
+
+def short_moment(moment: datetime.datetime) -> str:
+    """`09-21 08:00`; with the year if it is not this one."""
+    local = timezone.localtime(moment)
+    return f"{local:%m-%d %H:%M}" if local.year == timezone.localtime().year else f"{local:%Y-%m-%d %H:%M}"

@@ -1,8 +1,16 @@
 """Saved views that are exported at fixed times of the week, and the exports that came of them."""
 
+import functools
+
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
+from django.db.models.functions import Replace
+from django.db.models.lookups import Exact
+
+OTHER_LETTERS: models.expressions.Combinable = functools.reduce(
+    lambda left, day: Replace(left, models.Value(day), models.Value("")), "1234567", models.F("weekdays")
+)
 
 
 class Migration(migrations.Migration):
@@ -78,6 +86,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "scheduled exports",
                 "ordering": ["-pk"],
                 "default_permissions": ["view"],
+                "permissions": [("stop_scheduledexport", "Can switch off a colleague's scheduled export")],
             },
         ),
         migrations.AddField(
@@ -118,6 +127,12 @@ class Migration(migrations.Migration):
             model_name="scheduledexport",
             constraint=models.CheckConstraint(
                 condition=models.Q(("weekdays", ""), _negated=True), name="scheduled_export_has_weekdays"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="scheduledexport",
+            constraint=models.CheckConstraint(
+                condition=Exact(OTHER_LETTERS, models.Value("")), name="scheduled_export_weekdays_are_1_to_7"
             ),
         ),
         migrations.AddConstraint(

@@ -1,11 +1,20 @@
 """Scheduled exports: a saved view that is written to a file at fixed times of the week (contract section 5)."""
 
+import functools
+
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Replace
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from orders.models.export import Export
 from orders.models.saved_view import SavedView
+
+# What is left of the weekdays without 1 to 7. Not by a pattern, which SQLite knows only inside Django.
+OTHER_LETTERS: models.expressions.Combinable = functools.reduce(
+    lambda left, day: Replace(left, models.Value(day), models.Value("")), "1234567", models.F("weekdays")
+)
 
 
 class ScheduledExport(models.Model):
@@ -43,6 +52,7 @@ class ScheduledExport(models.Model):
         verbose_name_plural = _("scheduled exports")
         ordering = ["-pk"]
         default_permissions = ["view"]
+        permissions = [("stop_scheduledexport", "Can switch off a colleague's scheduled export")]
         constraints = [
             models.UniqueConstraint(fields=["owner", "name"], name="one_scheduled_export_per_owner_and_name"),
             models.CheckConstraint(
@@ -52,9 +62,16 @@ class ScheduledExport(models.Model):
             ),
             models.CheckConstraint(condition=~models.Q(weekdays=""), name="scheduled_export_has_weekdays"),
             models.CheckConstraint(
+                condition=Exact(OTHER_LETTERS, models.Value("")), name="scheduled_export_weekdays_are_1_to_7"
+            ),
+            models.CheckConstraint(
                 condition=models.Q(personal=False) | ~models.Q(reason=""), name="scheduled_export_says_why"
             ),
         ]
 
     def __str__(self):
         return self.name
+
+    @property
+    def is_on(self) -> bool:
+        return self.off_at is None

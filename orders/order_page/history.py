@@ -85,6 +85,7 @@ WORDS = {
     "schedule_saved": gettext_lazy("Scheduled export saved: %(name)s"),
     "schedule_switched_on": gettext_lazy("Scheduled export switched on: %(name)s"),
     "schedule_switched_off": gettext_lazy("Scheduled export switched off: %(name)s"),
+    "schedule_run": gettext_lazy("Scheduled export run by hand: %(name)s"),
     "schedule_gave_up": gettext_lazy("Scheduled export switched off after failures in a row: %(name)s"),
     "schedule_deleted": gettext_lazy("Scheduled export deleted: %(name)s"),
     "notice_resent": gettext_lazy("A notice to staff was sent again"),

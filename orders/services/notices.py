@@ -11,43 +11,46 @@ from collections.abc import Iterable, Mapping
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django_q.tasks import async_task
 
 from notifications.models import Notice
 from notifications.notices import write_notice
+from notifications.recipients import distinct
 from notifications.sending import MailError
 from orders.errors import NotAllowedError
 from orders.restored_guard import read_restore_state
 from orders.services.order_state import add_event
 from orders.services.outbox.claim import not_paused
+from orders.services.outbox.enqueue import wake_sender
 from orders.services.outbox.outcome import WORKER_DIED
 from orders.services.outbox.retry_schedule import wait_before
 from orders.steps import Partner
 
 State = Notice.State
-TASK = "integrations.tasks.send_notices"  # a dotted path, since the core must not import integrations
+RESENDABLE = [State.FAILED, State.RETRYING, State.DUE]
 LOOKED_AT = 20
+PATIENCE = datetime.timedelta(days=1)  # for so long an outage of the mail server uses up no try
+KEPT, REMOVED_AT_ONCE = datetime.timedelta(days=180), 1000
+AFTER_OUTAGE = datetime.timedelta(minutes=5)
 
 
 def tell_staff(
     people: Iterable, kind: str, /, *, facts: Mapping[str, object], path: str, now: datetime.datetime
-) -> Notice:
-    """Writes a notice to these accounts, as far as they are active, in the caller's transaction."""
-    mails = [person.email for person in people if person.is_active]
+) -> Notice | None:
+    """Writes a notice to these accounts, as far as they may log in, in the caller's transaction. None if nobody among
+    them has a mail address."""
+    mails = distinct(person.email for person in people if person.is_active and person.is_staff)
+    if not mails:
+        return None
     row = write_notice(kind=kind, mails=mails, facts=facts, path=path, now=now)
-    queue_notices()
+    wake_sender()
     return row
 
 
-def queue_notices() -> None:
-    """Wakes a worker up to send. Inside a transaction this is an INSERT of it, so it is seen exactly on commit."""
-    async_task(TASK)
-
-
 def resume_notices(*, now: datetime.datetime) -> None:
-    """Wakes a worker up if a notice is due: its turn has come again, or its task was lost. For the minute's sweep."""
+    """Wakes a worker up if a notice is due: its turn has come again, or its task was lost. For the minute's sweep, and
+    for a sender whose time is over."""
     if Notice.objects.due(now).exists():
-        queue_notices()
+        wake_sender()
 
 
 def claim_notice(*, now: datetime.datetime) -> Notice | None:
@@ -58,25 +61,31 @@ def claim_notice(*, now: datetime.datetime) -> Notice | None:
     with transaction.atomic():
         if not not_paused({Partner.MAIL: 1}, now=now):
             return None
-        for row in Notice.objects.due(now)[:LOOKED_AT]:
-            taken = {"lease_token": uuid.uuid4(), "next_try_at": now + lease, "attempts": F("attempts") + 1}
-            if _is_used_up(row):
-                _as_seen(row).update(**_over(State.FAILED), error_code="lost", error=WORKER_DIED)
-            elif _as_seen(row).update(state=State.SENDING, **taken):
-                row.refresh_from_db()
-                return row
+        while rows := Notice.objects.due(now).defer("body", "error")[:LOOKED_AT]:
+            for row in rows:
+                taken = {"lease_token": uuid.uuid4(), "next_try_at": now + lease, "attempts": F("attempts") + 1}
+                if _is_used_up(row):
+                    _as_seen(row).update(**_over(State.FAILED), error_code="lost", error=WORKER_DIED)
+                elif _as_seen(row).update(state=State.SENDING, **taken):
+                    return Notice.objects.get(pk=row.pk)
     return None
 
 
 def record_notice(row: Notice, error: MailError | None, *, now: datetime.datetime) -> None:
-    """Notes how the sending of a claimed notice ended, unless its lease is somebody else's by now."""
+    """Notes how the sending of a claimed notice ended, unless its lease is somebody else's by now.
+
+    An outage uses up no try while the notice is young: it is the same for all, and lasts longer than their retries.
+    """
     ours = Notice.objects.filter(pk=row.pk, state=State.SENDING, lease_token=row.lease_token)
     wait = wait_before(row.attempts)
     if error is None:
         ours.update(**_over(State.SENT), sent_at=now, error_code="", error="", error_params={})
         return
     why = {"error_code": error.code[:32], "error": str(error), "error_params": error.params}
-    if error.permanent or wait is None:
+    if error.is_outage and now < row.written_at + PATIENCE:
+        again = now + AFTER_OUTAGE
+        ours.update(state=State.RETRYING, lease_token=None, next_try_at=again, attempts=row.attempts - 1, **why)
+    elif error.permanent or wait is None:
         ours.update(**_over(State.FAILED), **why)
     else:
         again = now + datetime.timedelta(seconds=wait)
@@ -84,13 +93,20 @@ def record_notice(row: Notice, error: MailError | None, *, now: datetime.datetim
 
 
 def resend_notice(*, pk: int, by: str, now: datetime.datetime) -> None:
-    """A person has a notice that was given up sent again, with all its tries. Raises NotAllowedError otherwise."""
+    """A person has a notice that has not gone out sent at once, with all its tries. Raises NotAllowedError."""
     with transaction.atomic():
-        failed = Notice.objects.filter(pk=pk, state=State.FAILED)
-        if not failed.update(state=State.DUE, attempts=0, next_try_at=now):
+        left = Notice.objects.filter(pk=pk, state__in=RESENDABLE)
+        if not left.update(state=State.DUE, attempts=0, next_try_at=now):
             raise NotAllowedError("notice_not_failed")
         add_event(None, "notice_resent", by=by, now=now, notice=pk)
-        queue_notices()
+        wake_sender()
+
+
+def remove_old_notices(*, now: datetime.datetime) -> int:
+    """Removes the notices that went out long ago. Returns how many."""
+    sent = Notice.objects.filter(state=State.SENT, written_at__lt=now - KEPT)
+    pks = list(sent.order_by("pk").values_list("pk", flat=True)[:REMOVED_AT_ONCE])
+    return Notice.objects.filter(pk__in=pks).delete()[0]
 
 
 def _is_used_up(row: Notice) -> bool:

@@ -29,6 +29,7 @@ ACTS = {
     "judge_export": gettext_lazy("agree to a colleague's export of personal data"),
     "share_view": gettext_lazy("share views of lists with a role"),
     "export_list": gettext_lazy("export lists"),
+    "stop_scheduledexport": gettext_lazy("switch off colleagues' scheduled exports"),
     "revoke_apitoken": gettext_lazy("revoke tokens of other systems"),
     "name_domains": gettext_lazy("name the domains of a held order"),
 }

@@ -66,6 +66,7 @@ ADMINISTRATOR = [
     "orders.view_scheduledexport",
     "orders.judge_export",
     "orders.stop_bulkrun",
+    "orders.stop_scheduledexport",
     *REPAIR,
     *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
     *(f"notifications.{act}_contact" for act in ("add", "change", "delete")),

@@ -10,12 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_phone
 from orders.admin.scope import attributions_of
+from orders.models import SavedView, ScheduledExport
 from project.accounts.permission_words import permission_words
 from project.models import User
 
 GIVES_ALL = ["is_superuser", "user_permissions"]
 CHECK_BOXES = {"groups", "attributions"}
 MASKED = {"phone": "phone_masked", "email": "mail_masked"}
+OFFICE = [SavedView, ScheduledExport]
 AWAY = _("For colleagues to read. The desk hands nothing over by itself.")
 
 
@@ -96,6 +98,11 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return request.user.is_superuser and super().has_delete_permission(request, obj)
+
+    def get_deleted_objects(self, objs, request):
+        """Saved views and scheduled exports go with their owner, though nobody else deletes them one by one."""
+        shown, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, lacking - {model._meta.verbose_name for model in OFFICE}, protected
 
     def get_fieldsets(self, request, obj=None):
         """Hides the password from users who may only look, and masks phone and mail address.

@@ -21,6 +21,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from integrations.models import Breaker, Heartbeat
+from notifications.models import Notice
 from orders.admin.filters import DAY
 from orders.admin.order_list import overdue
 from orders.admin.scope import attributions_of, by_number, limit
@@ -35,8 +36,8 @@ from orders.services.incidents import PARTNER_PAUSED
 STOPPED = "stopped"
 OVERDUE = "overdue"
 DUE, SHUT = "due", "shut"
-NEEDING, AWAITING, RETURNED, DIFFERENCES, UNBILLED_ORDERS, CONFLICTS = (
-    "needing", "awaiting", "returned", "differences", "unbilled", "conflicts",
+NEEDING, AWAITING, RETURNED, DIFFERENCES, UNBILLED_ORDERS, CONFLICTS, NOTICES = (
+    "needing", "awaiting", "returned", "differences", "unbilled", "conflicts", "notices",
 )  # fmt: skip
 SHOWN = 5
 ALL = Count("*")
@@ -89,6 +90,9 @@ def attention(user) -> list[tuple]:
         parts.append((UNBILLED_ORDERS, served, nobody, nobody, Count("order", distinct=True), Min("found_at")))
     if user.has_perm("orders.view_conflict"):
         parts.append((CONFLICTS, by_number(open_conflicts(), user), nobody, nobody, ALL, Min("received_at")))
+    if user.has_perm("notifications.view_notice") and attributions_of(user) is None:
+        given_up = Notice.objects.given_up(timezone.now())
+        parts.append((NOTICES, given_up, nobody, nobody, ALL, Min("written_at")))
     rows = [_union_part(*part) for part in parts]
     return list(rows[0].union(*rows[1:], all=True)) if rows else []
 

@@ -44,6 +44,7 @@ class Dashboard:
     approvals: Waiting | None = None
     returned: Number | None = None
     conflicts: Waiting | None = None
+    notices: Number | None = None
     chart: list[Column] | None = None
     calendar: Calendar | None = None
     incidents: list[Incident] | None = None
@@ -101,6 +102,7 @@ class Dashboard:
             Number(_say(ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting), waiting),
                    waiting, orders_link(needs="somebody"), "amber"),
             _conflict_worry(self.conflicts),
+            self.notices,
         ]  # fmt: skip
 
 
@@ -168,8 +170,15 @@ def _fill_waiting(page: Dashboard, user) -> None:
             figures.DIFFERENCES, told, named, listing("orders_difference", state__exact="open")
         )
         page.unbilled = _unbilled(told.get(figures.UNBILLED_ORDERS, NOTHING)[0])
+    if figures.NOTICES in told:
+        page.notices = _notices(told[figures.NOTICES][0])
     if user.has_perm("orders.view_conflict"):
         page.conflicts = waiting_of(figures.CONFLICTS, told, [], listing("orders_conflict", seen="no"))
+
+
+def _notices(number: int) -> Number:
+    text = ngettext("%(n)d notice to staff did not go out", "%(n)d notices to staff did not go out", number)
+    return Number(_say(text, number), number, listing("notifications_notice", state__exact="failed"), "amber")
 
 
 def _unbilled(number: int) -> Number:

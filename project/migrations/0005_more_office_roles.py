@@ -8,7 +8,8 @@ from project.accounts.roles import ROLES
 
 NEW = {
     "orders": {
-        "view_scheduledexport", "view_savedview", "share_view", "view_bulkrun", "view_bulkitem", "stop_bulkrun",
+        "view_scheduledexport", "stop_scheduledexport", "view_savedview", "share_view", "view_bulkrun", "view_bulkitem",
+        "stop_bulkrun",
     },
     "notifications": {"view_notice"},
     "integrations": {"view_apitoken", "add_apitoken", "revoke_apitoken"},

@@ -8,6 +8,7 @@ from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
+from notifications.models import Notice
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED
@@ -82,6 +83,11 @@ def _restored() -> GaugeMetricFamily:
     return GaugeMetricFamily("desk_restored", text, value=int(read_restore_state().restored))
 
 
+def _notices(now: datetime.datetime) -> GaugeMetricFamily:
+    name, text = "desk_notices_given_up", "Notices to staff of the last 7 days that did not go out"
+    return GaugeMetricFamily(name, text, value=Notice.objects.given_up(now).count())
+
+
 class DeskCollector:
     """Collects our gauges at each scrape."""
 
@@ -96,6 +102,7 @@ class DeskCollector:
             _orders(),
             _open_incidents(),
             *_differences(now),
+            _notices(now),
         ]
 
 

@@ -10,6 +10,7 @@ from django_q.models import OrmQ
 
 from integrations.database_deadline import error_line
 from integrations.models import Breaker
+from notifications.models import Notice
 from orders.models import AffectedOrder, Incident
 from orders.queries.doubts import count_open
 from orders.queries.paused_work import oldest_due, pauses_in_force
@@ -39,7 +40,7 @@ def desk_status(now: datetime.datetime) -> dict:
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
-        "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "last_backup": None,
+        "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
         "restored": None, "state_dir": unwritable(settings.STATE_DIR),
     }  # fmt: skip
     try:
@@ -63,6 +64,7 @@ def _facts(now: datetime.datetime) -> dict:
         "incidents": _open_incidents(),
         "differences": _differences(now),
         "stuck": count_stuck(),
+        "notices": {"given_up": Notice.objects.given_up(now).count()},
         "last_backup": last_backup(),
     }
 
@@ -145,6 +147,7 @@ def reasons(found: dict) -> list[str]:
         _number(incidents["open"], "incident is open", "incidents are open"),
         _number(found["differences"]["open"], "difference is open", "differences are open"),
         _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)"),
+        _number(found["notices"]["given_up"], "notice to staff was given up", "notices to staff were given up"),
     ]  # fmt: skip
     return [reason for reason in told if reason]
 

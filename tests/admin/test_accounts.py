@@ -119,3 +119,12 @@ def test_createsuperuser_asks_for_what_it_always_asked_for(monkeypatch):
     assert root.is_superuser
     assert root.check_password("Qiu-7-tian")
     assert str(root) == "root"
+
+
+def test_an_account_with_views_and_scheduled_exports_can_be_deleted(admin_client):
+    schedule = factories.ScheduledExportFactory()
+    owner = schedule.owner
+    delete = reverse("admin:project_user_delete", args=[owner.pk])
+    assert schedule.name in admin_client.get(delete).content.decode()
+    assert admin_client.post(delete, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=owner.pk).exists()

@@ -103,6 +103,15 @@ def test_the_answer_on_top_names_what_is_wrong(member, busy):
     assert len(worries) == 7  # then breaker, differences, incident, start days, orders that need somebody, conflicts
 
 
+def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
+    row = make.NoticeFactory(state="failed", sent_at=None, written_at=timezone.now())
+    [worry] = member("工程师").get(reverse("admin:index")).context["desk"].worries[-1:]
+    assert (worry.number, worry.url) == (1, reverse("admin:notifications_notice_changelist") + "?state__exact=failed")
+    assert member("业务人员").get(reverse("admin:index")).context["desk"].notices is None
+    type(row).objects.update(state="sent", sent_at=timezone.now())
+    assert worry.label not in member("工程师").get(reverse("admin:index")).content.decode()
+
+
 def test_who_needs_somebody_is_who_stuck_names(member, busy):
     desk = member("工程师").get(reverse("admin:index")).context["desk"]
     named = {row.number for row in stuck() if row.state != "unknown"}

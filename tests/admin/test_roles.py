@@ -28,6 +28,7 @@ ACTS = {
     "view_export":           "no  no  yes yes",
     "view_scheduledexport":  "no  no  yes yes",
     "stop_bulkrun":          "no  no  no  yes",
+    "stop_scheduledexport":  "no  no  no  yes",
     "resend_order":          "yes yes no  yes",
     "compensate_order":      "no  yes no  yes",
     "withdraw_order":        "no  no  no  yes",

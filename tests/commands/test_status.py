@@ -13,7 +13,7 @@ from tests import factories
 
 KEYS = [
     "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
-    "last_backup", "restored", "state_dir",
+    "notices", "last_backup", "restored", "state_dir",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 
@@ -91,6 +91,12 @@ WRONG = {
     "a difference is open": (
         lambda: factories.DifferenceFactory(order=None, job_id="X"),
         ["1 difference is open", "1 order needs somebody (stuck)"],
+    ),
+    "a notice was given up": (
+        lambda: [
+            factories.NoticeFactory(state="failed", sent_at=None, written_at=ago(days * 86400)) for days in (1, 8)
+        ],
+        ["1 notice to staff was given up"],
     ),
     "an order is held": (
         lambda: factories.OrderFactory(state="held", held_because="files"),

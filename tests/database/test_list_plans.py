@@ -4,6 +4,7 @@ import datetime
 import re
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -19,6 +20,7 @@ ORDERS = "/admin/orders/order/"
 BIG = {
     "orders_order", "orders_billingrecord", "orders_attempt", "orders_difference", "orders_inboundmessage",
     "orders_customer", "orders_dispatch", "orders_orderevent", "notifications_mail", "approvals_approvalrecord",
+    "orders_export",
 }  # fmt: skip
 RANGE = "2026-11-01..2026-11-25"
 TIMES = {
@@ -107,6 +109,20 @@ def test_since_is_read_in_the_order_of_its_index(admin_client, order):
 def test_sorted_by_steps_only_orders_with_such_steps_are_read(admin_client, order):
     queries = asked(admin_client, f"{ORDERS}?o={order}&columns=number,attempts,next_try")
     assert {sql: found for sql in queries if (found := read_whole(sql))} == {}
+
+
+@pytest.mark.parametrize("received", [False, True])
+def test_exports_of_ones_own_and_received_ones(client, received):
+    user = make.UserFactory()
+    user.groups.set(Group.objects.filter(name="业务人员"))
+    if received:
+        make.ScheduledExportFactory().recipients.add(user)
+    client.force_login(user)
+    queries = [sql for sql in asked(client, reverse("admin:orders_export_changelist")) if "orders_export" in sql]
+    assert len(queries) >= 2
+    for sql in queries:
+        assert read_whole(sql) == set()
+        assert " OR " not in sql
 
 
 def test_one_without_an_index_is_noticed(admin_client):

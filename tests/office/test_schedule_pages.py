@@ -1,10 +1,16 @@
 """The pages of scheduled exports: made from one's own view, looked at beforehand, changed, switched; by their owner."""
 
+import datetime
+
 import pytest
+from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.admin.office.schedules import ScheduledExportAdmin
+from orders.errors import NotAllowedError
 from orders.models import Export, OrderEvent, ScheduledExport
+from orders.services.office.schedules import Plan, save_schedule
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.scheduling import NEW, colleague, form, made, of, pass_time, read
@@ -60,7 +66,9 @@ def test_nobody_else_sees_changes_or_runs_it(owner, member):
         assert other.get(of("change", row)).status_code == (200 if sees else 302)
         assert "run-form" not in other.get(of("change", row), follow=True).content.decode()
         for page in ("edit", "switch", "run"):
-            assert other.post(of(page, row), {"on": "0"}).status_code == 404
+            assert other.post(of(page, row), {"on": "1"}).status_code == 404
+        if role != "管理员":
+            assert other.post(of("switch", row), {"on": "0"}).status_code in {403, 404}
         assert other.post(of("delete", row), {"post": "yes"}).status_code == 403
     assert list(member("审计员", letters=["BJ"]).get(listed).context["cl"].result_list) == []
     row.refresh_from_db()
@@ -71,8 +79,88 @@ def test_who_may_not_export_any_more_acts_no_more(owner):
     row = made(owner)
     owner.person.groups.clear()
     for page in ("edit", "switch", "run"):
-        assert owner.post(of(page, row), {"on": "0"}).status_code == 403
+        assert owner.post(of(page, row), {"on": "1"}).status_code == 403
     assert owner.get(NEW).status_code == 403
+
+
+def test_who_may_not_export_any_more_sees_and_ends_it(owner):
+    row = made(owner)
+    owner.person.groups.clear()
+    page = read(owner, row)
+    assert of("delete", row) in page
+    assert "run-form" not in page
+    assert owner.get(reverse("admin:orders_scheduledexport_changelist")).status_code == 200
+    assert "已停用" in owner.post(of("switch", row), {"on": "0"}, follow=True).content.decode()
+    assert owner.post(of("delete", row), {"post": "yes"}).status_code == 302
+    assert not ScheduledExport.objects.exists()
+
+
+def test_an_administrator_switches_off_anybody_s(owner, member):
+    row = made(owner)
+    assert "switch-form" not in read(member("审计员"), row)
+    administrator = member("管理员")
+    assert "switch-form" in read(administrator, row)
+    assert administrator.post(of("switch", row), {"on": "1"}).status_code == 404
+    assert "已停用" in administrator.post(of("switch", row), {"on": "0"}, follow=True).content.decode()
+    row.refresh_from_db()
+    assert row.off_at
+    event = OrderEvent.objects.get(kind="schedule_switched_off")
+    assert (event.actor, event.data["schedule"]) == (f"staff:{administrator.person.username}", row.pk)
+
+
+def test_one_that_was_deleted_meanwhile(owner, monkeypatch):
+    row = made(owner)
+
+    def gone(*args):
+        ScheduledExport.objects.all().delete()
+
+    monkeypatch.setattr(ScheduledExportAdmin, "log_deletions", gone)
+    assert "已经不存在了" in owner.post(of("delete", row), {"post": "yes"}, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u2060 \u200d", "\u00ad"])
+def test_a_name_that_nobody_can_see_is_refused(owner, name):
+    assert owner.post(NEW, form(owner, name=name)).status_code == 200
+
+
+def test_a_person_has_so_many(owner):
+    view = make.SavedViewFactory(owner=owner.person, query="state__exact=held", columns=["number"])
+    for number in range(30):
+        make.ScheduledExportFactory(owner=owner.person, view=view, name=f"n{number}")
+    assert "30" in owner.post(NEW, form(owner, view=view)).content.decode()
+    assert ScheduledExport.objects.count() == 30
+
+
+def test_events_hold_no_phone_of_a_name_or_reason(owner):
+    made(owner, name="找 13700001234", personal="on", reason="回访 13700001234")
+    event = OrderEvent.objects.get(kind="schedule_saved").data
+    assert "13700001234" not in str(event)
+
+
+def test_a_run_by_hand_is_an_event(owner):
+    row = made(owner)
+    owner.post(of("run", row))
+    event = OrderEvent.objects.get(kind="schedule_run")
+    assert event.data["export"] == Export.objects.get().pk
+
+
+def test_the_year_is_shown_where_it_is_not_this_one(owner, clock):
+    clock.move_to(shanghai("2023-12-31 09:00:00"))
+    owner.again()
+    row = made(owner)
+    assert "下次：<b>2024-01-01 08:00</b>" in read(owner, row)
+
+
+@pytest.mark.parametrize("gone", ["view", "recipient"])
+def test_what_is_gone_when_it_is_saved_is_named(owner, gone):
+    view = make.SavedViewFactory(owner=owner.person, columns=["number"])
+    plan = Plan(name="x", view=view, weekdays="1", at=datetime.time(8), format="csv",
+                recipients=[987654] if gone == "recipient" else [owner.person.pk])  # fmt: skip
+    if gone == "view":
+        type(view).objects.all().delete()
+    with pytest.raises(NotAllowedError) as error:
+        save_schedule(pk=None, owner=owner.person, plan=plan, by="staff:x", now=timezone.now())
+    assert error.value.code == f"schedule_{gone}_gone"
 
 
 def test_changing_it_keeps_a_slot_that_is_due(owner, clock):
@@ -149,3 +237,46 @@ def test_who_may_not_see_people_s_data_can_not_schedule_them(member):
     engineer = member("工程师")
     row = made(engineer, personal="on", reason="x")
     assert not row.personal
+
+
+def test_a_recipient_reads_the_filter_only_of_a_file_that_their_rights_cover(owner, clock):
+    make.OrderFactory(state="held", held_because="files", attribution_id="BJ", enterprise_name="云帆")
+    view = make.SavedViewFactory(owner=owner.person, query="q=云帆", columns=["number"])
+    short, enough = colleague(letters=["SH"]), colleague("zhao@example.com")
+    made(owner, view=view.pk, recipients=[short.pk, enough.pk])
+    pass_time(clock, "2023-09-21 08:00:00")
+    export = Export.objects.get()
+    listed = reverse("admin:orders_export_changelist")
+    for person, sees in ((short, False), (enough, True), (owner.person, True)):
+        owner.force_login(person)
+        for page in (owner.get(listed).content.decode(), read(owner, export)):
+            assert ("云帆" in page) == sees
+        shown = owner.get(of("change", export)).context
+        assert ("订单号" in shown["adminform"].model_admin.column_words(shown["original"])) == sees
+
+
+def test_the_list_of_exports_tells_slots_from_runs_by_hand(owner, clock):
+    row = made(owner)
+    pass_time(clock, "2023-09-21 08:00:00")
+    owner.again()
+    owner.post(of("run", row))
+    for word, by_hand in (("schedule", False), ("hand", True)):
+        listed = owner.get(f"{reverse('admin:orders_export_changelist')}?begun={word}").context["cl"].result_list
+        assert [export.slot is None for export in listed] == [by_hand]
+
+
+def test_a_view_s_page_leads_to_a_schedule_and_names_how_many_would_stop(owner):
+    view = make.SavedViewFactory(owner=owner.person, query="state__exact=held", columns=["number"])
+    page = read(owner, view)
+    assert f"{NEW}?view={view.pk}" in page
+    assert "个定时导出使用此视图" not in page
+    made(owner, view=view.pk)
+    made(owner, view=view.pk, name="另一个")
+    assert "2 个定时导出使用此视图" in read(owner, view)
+    assert f'<option value="{view.pk}" selected>' in owner.get(f"{NEW}?view={view.pk}").content.decode()
+
+
+@pytest.mark.parametrize("weekdays", ["0", "8", "1,2", "x"])
+def test_the_database_takes_no_other_weekdays(weekdays):
+    with pytest.raises(IntegrityError):
+        make.ScheduledExportFactory(weekdays=weekdays)

@@ -141,7 +141,8 @@ def test_three_failures_switch_it_off_and_tell_its_owner(owner, member, clock, l
     assert message.to == (["li@example.com"] if lose == "deactivated" else ["owner@example.com"])
     assert "已停用" in message.subject
     assert "连续 3 次" in message.body
-    assert f"https://desk.example.com{of('change', row)}" in message.body
+    assert (f"https://desk.example.com{of('change', row)}" in message.body) == (lose != "deactivated")
+    assert ("自己保存视图" in message.body) == (lose == "deactivated")
     assert OrderEvent.objects.get(kind="schedule_gave_up").data["code"] == code
     pass_time(clock, "2023-09-24 08:00:00")
     assert Export.objects.count() == 3
@@ -317,3 +318,50 @@ def test_the_queue_is_woken_up_with_the_slot(owner, clock):
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     begin_due_exports(now=timezone.now())
     assert OrmQ.objects.count() == 1
+
+
+@pytest.mark.parametrize("lose", [{"email": ""}, {"is_staff": False}])
+def test_recipients_are_told_where_no_mail_reaches_the_owner(owner, clock, lose):
+    row = made(owner, recipients=[colleague().pk])
+    type(owner.person).objects.filter(pk=owner.person.pk).update(**lose)
+    row.view.delete()
+    for day in (21, 22, 23):
+        pass_time(clock, f"2023-09-{day} 08:00:00")
+    assert [message.to for message in mail.outbox] == [["li@example.com"]]
+
+
+def test_recipients_without_an_address_make_no_notice(owner, clock):
+    made(owner, recipients=[colleague("").pk])
+    pass_time(clock, "2023-09-21 08:00:00")
+    assert (Export.objects.get().state, Notice.objects.count()) == ("done", 0)
+
+
+def test_the_owner_s_account_counts_and_not_its_name(owner, clock):
+    make.OrderFactory(state="held", held_because="files", attribution_id="BJ")
+    make.limit_to(owner.person, ["SH"])
+    made(owner)
+    clock.move_to(shanghai("2023-09-21 08:00:00"))
+    tasks.sweep()
+    old = owner.person.username
+    type(owner.person).objects.filter(pk=owner.person.pk).update(username="renamed")
+    make.UserFactory(username=old, is_superuser=True)
+    work()
+    assert (Export.objects.get().written, Export.objects.get().scope) == (0, ["SH"])
+
+
+def test_a_second_person_that_is_wanted_only_when_it_is_written(owner, clock, settings):
+    view = make.SavedViewFactory(owner=owner.person, columns=["number", "oper_tel"])
+    made(owner, view=view.pk, personal="on", reason="回访")
+    own = make.ExportFactory(
+        by=f"staff:{owner.person.username}", list_name="orders", columns=["number", "oper_tel"], personal=True,
+        reason="回访", state="waiting",
+    )  # fmt: skip
+    clock.move_to(shanghai("2023-09-21 08:00:00"))
+    tasks.sweep()
+    settings.EXPORT_SECOND_PERSON = True
+    work()
+    assert set(Export.objects.values_list("state", "error__code")) == {
+        ("failed", "schedule_not_personal"), ("failed", "export_not_judged"),
+    }  # fmt: skip
+    own.refresh_from_db()
+    assert own.error["code"] == "export_not_judged"

@@ -57,7 +57,7 @@ def test_one_file_and_one_notice_whoever_writes(schedule):
 def test_it_is_run_by_hand_once_at_a_time(schedule):
     def run():
         try:
-            return run_schedule(pk=schedule.pk, owner=schedule.owner, now=timezone.now())
+            return run_schedule(pk=schedule.pk, owner=schedule.owner, by="staff:x", now=timezone.now())
         except Exception as error:
             return error
 
@@ -68,8 +68,8 @@ def test_it_is_run_by_hand_once_at_a_time(schedule):
 
 def test_one_that_is_deleted_while_it_is_written(schedule):
     """No deadlock: the schedule is locked before its exports."""
-    row = run_schedule(pk=schedule.pk, owner=schedule.owner, now=timezone.now())
     about = {"owner": schedule.owner, "by": "staff:x", "now": timezone.now()}
+    row = run_schedule(pk=schedule.pk, **about)
     at_once(partial(tasks.export, row.pk), partial(delete_schedule, pk=schedule.pk, **about))
     row.refresh_from_db()
     assert (row.state, row.schedule) == ("done", None)

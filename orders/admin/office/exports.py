@@ -25,6 +25,7 @@ from orders.admin.office.export_rights import (
     SEE_SCHEDULES,
     lacking,
     may_download,
+    may_read,
     own_or_received,
     sees_all,
 )
@@ -51,12 +52,19 @@ PersonalFilter = word_filter("personal", _("personal data"), {
     "no": (_("Masked"), Q(personal=False)),
 })  # fmt: skip
 
+BegunFilter = word_filter("begun", _("begun"), {
+    "schedule": (_("By itself"), Q(slot__isnull=False)),
+    "hand": (_("By hand"), Q(slot__isnull=True)),
+})  # fmt: skip
+
 
 @admin.register(Export)
 class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
     list_display_links = ["what"]
-    list_filter = [ListFilter, PersonalFilter, "state", day_filter("created_at", _("exported at"), parameter="at")]
+    list_filter = [
+        ListFilter, PersonalFilter, "state", BegunFilter, day_filter("created_at", _("exported at"), parameter="at"),
+    ]  # fmt: skip
     list_per_page = 50
     sortable_by = []
     search_fields = ["by"]  # shows the search box; get_search_results does the search
@@ -87,11 +95,20 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         return [*self.fields, *(["schedule_link", "slot"] if obj and obj.schedule else [])]
 
     def get_object(self, request, object_id, from_field=None):
-        """Notes on the export whether the user may open the schedule that made it."""
+        """Notes on the export whether the user may read its filter, and open the schedule that made it."""
         obj = super().get_object(request, object_id, from_field)
+        if obj is not None:
+            obj.readable = may_read(request.user, obj)
         if obj is not None and obj.schedule:
             obj.schedule_open = obj.schedule.owner_id == request.user.pk or sees_all(request.user, SEE_SCHEDULES)
         return obj
+
+    def get_changelist_instance(self, request):
+        """Notes on each export of the page whether the user may read its filter."""
+        found = super().get_changelist_instance(request)
+        for row in found.result_list:
+            row.readable = may_read(request.user, row)
+        return found
 
     def history_view(self, request, object_id, extra_context=None):
         """Refuses before it looks for the row, which is there only for its maker and auditors."""
@@ -152,14 +169,16 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):
-        return filter_words(obj.query)
+        return filter_words(obj.query) if obj.readable else "-"
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):
-        return filter_link(obj.list_name, obj.query)
+        return filter_link(obj.list_name, obj.query) if obj.readable else "-"
 
     @admin.display(description=_("columns"))
     def column_words(self, obj):
+        if not obj.readable:
+            return "-"
         columns = columns_of(admin_of(obj.list_name)) if obj.list_name in LISTS else {}
         names = ((columns[name].label if name in columns else name,) for name in obj.columns)
         return format_html_join(", ", "{}", names)

@@ -6,6 +6,7 @@ import glob
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import Error
 from django.utils import timezone
@@ -38,6 +39,7 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
         return f"export {pk}: nothing to do"
     try:
         with names_read_once():
+            _check_second_person(row)
             maker = maker_of(row)
             found = ExportedList(row.list_name, row.query, maker)
             columns = found.chosen_columns(row.columns, personal=row.personal)
@@ -51,16 +53,28 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
     except Exception:
         fail_export(row, ExportError("export_broken"))
         raise
-    queue_next(before=now)
+    queue_next(before=timezone.now())
     return f"export {pk}: {'done' if done else 'not done'}"
 
 
 def maker_of(row: Export):
-    """The account of whoever asked for it. Raises ExportError if it may not log in any more."""
-    found = account_of(row.by)
+    """The account of whoever asked for it; of a schedule's owner, under whatever name. Raises ExportError if it may not
+    log in any more."""
+    if row.schedule is None:
+        found = account_of(row.by)
+    else:
+        owner = row.schedule.owner
+        found = owner if owner.is_active and owner.is_staff else None
     if found is None:
         raise ExportError("export_not_allowed")
     return found
+
+
+def _check_second_person(row: Export) -> None:
+    """Raises ExportError for people's data that nobody has agreed to, where the site wants it since they were asked
+    for."""
+    if row.personal and settings.EXPORT_SECOND_PERSON and not row.judged_by:
+        raise ExportError("schedule_not_personal" if row.schedule_id else "export_not_judged")
 
 
 def export_to(

@@ -23,7 +23,7 @@ from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.time_cell import ago
 from orders.errors import OrderError
-from orders.models import SavedView
+from orders.models import SavedView, ScheduledExport
 from orders.order_page.page_context import request_actor
 from orders.people import name_of
 from orders.services.office.views import (
@@ -62,6 +62,7 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             own = obj.owner_id == request.user.pk
             shares = own and request.user.has_perm(SHARE)
             context |= {"view": obj, "own": own, "roles": list(request.user.groups.all()) if shares else []}
+            context["schedules"] = ScheduledExport.objects.filter(view=obj).count() if own else 0
             context["subtitle"] = None
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 

@@ -1,5 +1,6 @@
 """The page that makes or changes a scheduled export: from a view of one's own, with a look at what would happen."""
 
+import unicodedata
 from dataclasses import dataclass
 
 from django import forms
@@ -17,6 +18,7 @@ from orders.admin.office.export_page import LONGEST_REASON
 from orders.admin.office.export_rights import lacking
 from orders.admin.office.exported_lists import SEE_PERSONAL_DATA, ExportedList, title_of
 from orders.admin.scope import attributions_of
+from orders.admin.time_cell import short_moment
 from orders.errors import OrderError
 from orders.models import Export, SavedView, ScheduledExport
 from orders.order_page.page_context import request_actor
@@ -76,7 +78,7 @@ class ScheduleForm(forms.Form):
 
     def __init__(self, *args, owner, **kwargs):
         super().__init__(*args, **kwargs)
-        self.owner = owner
+        self.owner, self.found = owner, None
         self.views = {str(row.pk): row for row in SavedView.objects.filter(owner=owner).order_by("list_name", "name")}
         self.fields["view"].choices = [
             (pk, f"{title_of(row.list_name)} · {row.name}") for pk, row in self.views.items()
@@ -85,7 +87,15 @@ class ScheduleForm(forms.Form):
         if not owner.has_perm(SEE_PERSONAL_DATA) or settings.EXPORT_SECOND_PERSON:
             del self.fields["personal"], self.fields["reason"]
 
+    def clean_name(self):
+        """Refuses a name that nobody could see or click."""
+        name = self.cleaned_data["name"]
+        if not any(unicodedata.category(letter)[0] in "LNPS" for letter in name):
+            raise forms.ValidationError(_("Give it a name that can be read."))
+        return name
+
     def clean(self):
+        """Refuses personal data without a reason, and a view that does not work; keeps the list under the view."""
         given = super().clean()
         personal = bool(given.get("personal"))
         if personal and not given.get("reason", "").strip():
@@ -114,7 +124,7 @@ class ScheduleForm(forms.Form):
         plan, moment, slots = self.plan(), timezone.now(), []
         for _number in range(NAMED_SLOTS):
             moment = next_slot(plan.weekdays, plan.at, after=moment)
-            slots.append(f"{moment:%m-%d %H:%M}")
+            slots.append(short_moment(moment))
         file = Export(list_name=plan.view.list_name, personal=plan.personal, scope=scope_of(self.owner))
         people = get_user_model().objects.filter(pk__in=plan.recipients).order_by("pk")
         return Preview(

@@ -1,4 +1,5 @@
-"""The list of scheduled exports, and the page of one: its owner changes, runs and deletes it, auditors look."""
+"""The list of scheduled exports, and the page of one: its owner changes, runs and deletes it, auditors look, and
+administrators switch it off."""
 
 from dataclasses import dataclass
 
@@ -13,15 +14,15 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from orders.admin.chips import chip_of
-from orders.admin.office.export_rights import SEE_SCHEDULES, lacking, sees_all
+from orders.admin.office.export_rights import SEE_SCHEDULES, STOP_SCHEDULES, lacking, sees_all
 from orders.admin.office.exported_lists import PERMISSION, title_of
 from orders.admin.office.filter_link import filter_link
 from orders.admin.office.schedule_form import DAYS, WORKDAYS, answer_schedule_form, scope_of
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.time_cell import ago
+from orders.admin.time_cell import ago, short_moment
 from orders.error_messages import say_why
-from orders.errors import OrderError
+from orders.errors import NotAllowedError, OrderError
 from orders.models import Export, ScheduledExport
 from orders.order_page.page_context import request_actor
 from orders.people import name_of
@@ -57,14 +58,26 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     ]  # fmt: skip
 
     def has_module_permission(self, request):
-        return self.has_view_permission(request)
+        """In the menu for those who can make one, and for auditors."""
+        return super().has_view_permission(request) or request.user.has_perm(PERMISSION)
 
     def has_view_permission(self, request, obj=None):
-        return super().has_view_permission(request, obj) or request.user.has_perm(PERMISSION)
+        """Also for owners who may not export any more: their mails lead here, and they can end it."""
+        if self.has_module_permission(request):
+            return True
+        return self._is_own(request, obj) if obj else ScheduledExport.objects.filter(owner=request.user).exists()
 
     def has_delete_permission(self, request, obj=None):
         """Only its owner's."""
-        return obj is not None and obj.owner_id == request.user.pk and request.user.has_perm(PERMISSION)
+        return obj is not None and self._is_own(request, obj)
+
+    def may_stop(self, request, obj) -> bool:
+        """Whether the user may switch it off: its owner, and who may switch off everybody's and sees them."""
+        others = request.user.has_perm(STOP_SCHEDULES) and sees_all(request.user, SEE_SCHEDULES)
+        return self._is_own(request, obj) or others
+
+    def _is_own(self, request, obj) -> bool:
+        return obj.owner_id == request.user.pk
 
     def get_queryset(self, request):
         """All for auditors, as with exports; else the user's own."""
@@ -76,6 +89,14 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return super().history_view(request, object_id, extra_context)
+
+    def delete_view(self, request, object_id, extra_context=None):
+        """Says so if it was deleted meanwhile."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except NotAllowedError as error:
+            messages.warning(request, error.words())
+            return redirect("admin:orders_scheduledexport_changelist")
 
     def delete_model(self, request, obj):
         delete_schedule(pk=obj.pk, owner=request.user, by=request_actor(request), now=timezone.now())
@@ -96,7 +117,11 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             people = obj.recipients.order_by("pk")
             context |= {
                 "schedule": obj,
-                "own": obj.owner_id == request.user.pk and request.user.has_perm(PERMISSION),
+                "own": self._is_own(request, obj),
+                "runs_it": self._is_own(request, obj) and request.user.has_perm(PERMISSION),
+                "stops_it": obj.is_on and self.may_stop(request, obj),
+                "next_run": self.next_run(obj),
+                "off_since": short_moment(obj.off_at) if obj.off_at else "",
                 "off_why": _said(obj.off_why),
                 "last_error": _said(last.error) if last and failed else "",
                 "advice": advice(failed) if failed else "",
@@ -109,7 +134,7 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("state"))
     def state_chip(self, obj):
         tone, word = "green", _("Switched on")
-        if obj.off_at:
+        if not obj.is_on:
             tone, word = ("red", _("Switched off after failures")) if obj.off_why else ("grey", _("Switched off"))
         elif obj.failures:
             tone, word = "amber", _failed_times(obj.failures)
@@ -117,7 +142,7 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("next run"))
     def next_run(self, obj):
-        return f"{timezone.localtime(obj.next_run_at):%m-%d %H:%M}" if obj.next_run_at else "-"
+        return short_moment(obj.next_run_at) if obj.next_run_at else "-"
 
     @admin.display(description=_("when"))
     def times(self, obj):
@@ -176,16 +201,21 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return answer_schedule_form(request, self.admin_site, self._own(request, pk))
 
     def switch_view(self, request, pk: int):
-        """A POST by its owner; `on` is 1 or 0."""
-        about = {"owner": request.user, "by": request_actor(request), "now": timezone.now()}
-        on = request.POST.get("on") == "1"
-        return self._done(request, pk, lambda: switch_schedule(pk=self._own(request, pk).pk, on=on, **about))
+        """A POST; `on` is 1 by its owner, or 0 by whoever may switch it off."""
+        about = {"by": request_actor(request), "now": timezone.now()}
+        if request.POST.get("on") == "1":
+            row = self._own(request, pk)
+            return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=True, owner=request.user, **about))
+        row = get_object_or_404(self.get_queryset(request), pk=pk)
+        if not self.may_stop(request, row):
+            raise PermissionDenied
+        return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=False, owner=row.owner, **about))
 
     def run_view(self, request, pk: int):
         """A POST by its owner. The page of the export follows."""
-        return self._done(
-            request, pk, lambda: run_schedule(pk=self._own(request, pk).pk, owner=request.user, now=timezone.now())
-        )
+        about = {"owner": request.user, "by": request_actor(request), "now": timezone.now()}
+        row = self._own(request, pk)
+        return self._done(request, pk, lambda: run_schedule(pk=row.pk, **about))
 
     def _own(self, request, pk: int) -> ScheduledExport:
         """One of the user's own. Raises Http404, PermissionDenied."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -219,14 +219,19 @@ def resume_exports(*, now: datetime.datetime) -> None:
 
 
 def queue_next(*, before: datetime.datetime) -> None:
-    """Queues the oldest export that has waited since before this moment."""
-    if row := Export.objects.filter(state=State.WAITING, created_at__lt=before).order_by("pk").first():
+    """Queues the export whose turn it is, among those that have waited since this moment: people's own, oldest first,
+    before those of slots, for which nobody waits at a screen."""
+    waiting = Export.objects.filter(state=State.WAITING, created_at__lte=before)
+    if row := waiting.order_by(F("slot").asc(nulls_first=True), "pk").first():
         queue_export(row)
 
 
 def waiting_before(row: Export) -> int:
     """How many exports are written or wait before this one."""
-    return Export.objects.filter(state__in=[State.WAITING, State.RUNNING], pk__lt=row.pk).count()
+    earlier = Q(pk__lt=row.pk, slot=None) if row.slot is None else Q(slot=None) | Q(slot__lt=row.slot)
+    if row.slot is not None:
+        earlier |= Q(slot=row.slot, pk__lt=row.pk)
+    return Export.objects.filter(Q(state=State.RUNNING) | Q(earlier, state=State.WAITING)).count()
 
 
 def remove_old_files(*, now: datetime.datetime) -> int:

@@ -8,9 +8,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
+from notifications.masks import mask_text
 from notifications.services import LANGUAGE
 from orders.errors import OrderError
 from orders.models import Export, ScheduledExport
+from orders.people import name_of
 from orders.services.notices import tell_staff
 from orders.services.order_state import add_event
 
@@ -53,7 +55,7 @@ def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *
     if error is None:
         ScheduledExport.objects.filter(pk=schedule.pk).update(failures=0)
         _tell_recipients(schedule, Export.objects.get(pk=row.pk), now)
-    elif row.slot is not None and schedule.next_run_at is not None:
+    elif row.slot is not None and schedule.is_on:
         schedule.failures += 1
         if schedule.failures >= MOST_FAILURES:
             _switch_off(schedule, error, now)
@@ -61,20 +63,26 @@ def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *
 
 
 def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.datetime) -> None:
-    """Switches it off and tells its owner; the recipients instead, if the owner is not with us any more."""
+    """Switches it off and tells its owner; the recipients instead, if no mail reaches the owner any more."""
     schedule.next_run_at, schedule.off_at = None, now
     schedule.off_why = {"code": error.code, **error.params}
     add_event(
-        None, "schedule_gave_up", by=BY_ITSELF, now=now, schedule=schedule.pk, name=schedule.name, code=error.code
+        None,
+        "schedule_gave_up",
+        by=BY_ITSELF,
+        now=now,
+        schedule=schedule.pk,
+        name=mask_text(schedule.name),
+        code=error.code,
     )
     with override(LANGUAGE):
         facts = _facts(schedule) | {
             "times": schedule.failures, "cause": error.words(), "next_step": advice(error.code),
         }  # fmt: skip
-        owner = schedule.owner
-        people = [owner] if owner.is_active else schedule.recipients.filter(is_active=True)
         path = reverse("admin:orders_scheduledexport_change", args=[schedule.pk])
-        tell_staff(people, "notice_export_off", facts=facts, path=path, now=now)
+        if tell_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now) is None:
+            people = schedule.recipients.order_by("pk")
+            tell_staff(people, "notice_export_off_received", facts=facts, path="", now=now)
 
 
 def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datetime) -> None:
@@ -82,10 +90,9 @@ def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datet
         "rows": f"{row.written:,}", "missed": row.missed or "",
         "until": f"{timezone.localtime(row.expires_at):%Y-%m-%d %H:%M}" if row.expires_at else "",
     }  # fmt: skip
-    people = schedule.recipients.filter(is_active=True, is_staff=True).order_by("pk")
     path = reverse("admin:orders_export_change", args=[row.pk])
-    tell_staff(people, "notice_export_ready", facts=facts, path=path, now=now)
+    tell_staff(schedule.recipients.order_by("pk"), "notice_export_ready", facts=facts, path=path, now=now)
 
 
 def _facts(schedule: ScheduledExport) -> dict:
-    return {"name": schedule.name, "owner": str(schedule.owner)}
+    return {"name": schedule.name, "owner": name_of(schedule.owner.get_username())}

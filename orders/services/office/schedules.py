@@ -5,17 +5,26 @@ a second export of the slot out. So none is lost and none runs twice. A desk tha
 """
 
 import datetime
-from collections.abc import Iterable
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import Q
 
+from notifications.masks import mask_text
 from orders.errors import ExportError, NotAllowedError, check_reason
 from orders.models import Export, SavedView, ScheduledExport
-from orders.services.office.exports import OPEN, begin_export, fail_export, queue_export
+from orders.services.office.exports import OPEN, begin_export, fail_export, queue_export, queue_next
 from orders.services.order_state import add_event
 from orders.weekly_slots import next_slot, slots_between
+
+logger = logging.getLogger(__name__)
+MOST_SCHEDULES = 30  # of a person
+MOST_AT_ONCE = 200  # slots that a sweep begins; the next one comes within a minute
+TOO_FAR = datetime.timedelta(days=8)  # no slot is further away, so the machine's clock was ahead when it was set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +36,7 @@ class Plan:
     weekdays: str
     at: datetime.time
     format: str
-    recipients: Iterable[int]
+    recipients: Sequence[int]
     personal: bool = False
     reason: str = ""
 
@@ -37,35 +46,47 @@ def save_schedule(*, pk: int | None, owner, plan: Plan, by: str, now: datetime.d
 
     A slot that is due already stays due, unless the times are changed. Raises NotAllowedError.
     """
-    if plan.view.owner_id != owner.pk:
-        raise NotAllowedError("schedule_view_gone")
     if plan.personal:
         check_reason(plan.reason, "an export of personal data")
         if settings.EXPORT_SECOND_PERSON:
             raise NotAllowedError("schedule_not_personal")
-    try:
-        with transaction.atomic():
-            row = _locked(pk, owner) if pk else ScheduledExport(owner=owner, created_at=now)
-            moved = (row.weekdays, row.at) != (plan.weekdays, plan.at)
-            row.name, row.view, row.format = plan.name.strip(), plan.view, plan.format
-            row.weekdays, row.at = plan.weekdays, plan.at
-            row.personal, row.reason = plan.personal, plan.reason.strip() if plan.personal else ""
-            if moved and row.off_at is None:
-                row.next_run_at = next_slot(row.weekdays, row.at, after=now)
-            row.save()
-            row.recipients.set(plan.recipients)
-            _note("schedule_saved", row, by, now, view=plan.view.pk, weekdays=plan.weekdays, at=f"{plan.at:%H:%M}",
-                  personal=row.personal, reason=row.reason, recipients=sorted(plan.recipients))  # fmt: skip
-    except IntegrityError as error:
-        raise NotAllowedError("schedule_name_taken") from error
+    with transaction.atomic():
+        _check_parts(owner, plan)
+        if pk is None and ScheduledExport.objects.filter(owner=owner).count() >= MOST_SCHEDULES:
+            raise NotAllowedError("schedule_too_many", most=MOST_SCHEDULES)
+        row = _locked(pk, owner) if pk else ScheduledExport(owner=owner, created_at=now)
+        moved = (row.weekdays, row.at) != (plan.weekdays, plan.at)
+        row.name, row.view, row.format = plan.name.strip(), plan.view, plan.format
+        row.weekdays, row.at = plan.weekdays, plan.at
+        row.personal, row.reason = plan.personal, plan.reason.strip() if plan.personal else ""
+        if moved and row.is_on:
+            row.next_run_at = next_slot(row.weekdays, row.at, after=now)
+        try:
+            with transaction.atomic():
+                row.save()
+        except IntegrityError as error:
+            raise NotAllowedError("schedule_name_taken") from error
+        row.recipients.set(plan.recipients)
+        _note("schedule_saved", row, by, now, view=plan.view.pk, weekdays=plan.weekdays, at=f"{plan.at:%H:%M}",
+              personal=row.personal, reason=mask_text(row.reason), recipients=sorted(plan.recipients))  # fmt: skip
     return row
 
 
+def _check_parts(owner, plan: Plan) -> None:
+    """Locks the view and the recipients: whoever deletes one of them waits. The view is locked before its schedules."""
+    views = SavedView.objects.select_for_update(no_key=True).filter(pk=plan.view.pk, owner=owner)
+    if not views.exists():
+        raise NotAllowedError("schedule_view_gone")
+    people = get_user_model().objects.select_for_update(no_key=True).filter(pk__in=plan.recipients)
+    if len(people.order_by("pk").values_list("pk")) < len(set(plan.recipients)):
+        raise NotAllowedError("schedule_recipient_gone")
+
+
 def switch_schedule(*, pk: int, on: bool, owner, by: str, now: datetime.datetime) -> None:
-    """Switches it on, which begins anew, or off. Raises NotAllowedError if it is gone or somebody else's."""
+    """Switches it on, which begins anew, or off; whosever it is, if `owner` is None. Raises NotAllowedError."""
     with transaction.atomic():
         row = _locked(pk, owner)
-        if on == (row.off_at is None):
+        if on == row.is_on:
             return
         row.failures, row.off_why = 0, {}
         row.next_run_at = next_slot(row.weekdays, row.at, after=now) if on else None
@@ -82,20 +103,37 @@ def delete_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> None:
         row.delete()
 
 
-def run_schedule(*, pk: int, owner, now: datetime.datetime) -> Export:
+def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
     """Exports once more, beside the slots. Raises NotAllowedError if it is gone, or an export of it is under way."""
     with transaction.atomic():
         row = _locked(pk, owner)
         if row.exports.filter(state__in=OPEN).exists():
             raise NotAllowedError("schedule_busy")
-        return _begin(row, now)
+        export = _begin(row, now)
+        _note("schedule_run", row, by, now, export=export.pk)
+        if export.state == Export.State.WAITING:
+            queue_export(export)
+    return export
 
 
 def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
-    """Begins what is due, each once. The sweep calls it each minute, in any number of workers at once."""
-    due = ScheduledExport.objects.filter(next_run_at__lte=now).order_by("next_run_at")
-    begun = [_begin_slot(pk, slot, now) for pk, slot in due.values_list("pk", "next_run_at")]
-    return [row for row in begun if row]
+    """Begins what is due, each once. The sweep calls it each minute, in any number of workers at once.
+
+    One is queued, and each that is over queues the next. One that fails here keeps none of the others waiting.
+    """
+    due = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + TOO_FAR))
+    begun = []
+    for pk, slot in due.order_by("next_run_at").values_list("pk", "next_run_at")[:MOST_AT_ONCE]:
+        try:
+            begun.append(_begin_slot(pk, slot, now))
+        except (OperationalError, InterfaceError):
+            raise  # the database is away
+        except Exception:
+            logger.exception("scheduled export %s can't be begun", pk)
+    found = [row for row in begun if row]
+    if found:
+        queue_next(before=now)
+    return found
 
 
 @transaction.atomic
@@ -106,6 +144,9 @@ def _begin_slot(pk: int, slot: datetime.datetime, now: datetime.datetime) -> Exp
     if row is None:
         return None
     later = next_slot(row.weekdays, row.at, after=now)
+    if slot > now:
+        ScheduledExport.objects.filter(pk=pk).update(next_run_at=later)
+        return None
     ScheduledExport.objects.filter(pk=pk).update(next_run_at=later, last_run_at=now)
     if row.exports.filter(slot=slot).exists():  # the machine's clock was put back
         return None
@@ -124,8 +165,7 @@ def _begin(schedule: ScheduledExport, now: datetime.datetime, **slot) -> Export:
         fail_export(row, ExportError("schedule_view_gone"))
     elif row.state == Export.State.ASKED:
         fail_export(row, ExportError("schedule_not_personal"))
-    else:
-        queue_export(row)
+    row.refresh_from_db(fields=["state"])
     return row
 
 
@@ -135,11 +175,11 @@ def _rows(*, no_key: bool = True):
 
 
 def _locked(pk: int, owner, *, no_key: bool = True) -> ScheduledExport:
-    row = _rows(no_key=no_key).filter(pk=pk, owner=owner).first()
-    if row is None:
+    row = _rows(no_key=no_key).filter(pk=pk).first()
+    if row is None or (owner is not None and row.owner_id != owner.pk):
         raise NotAllowedError("schedule_gone")
     return row
 
 
 def _note(kind: str, row: ScheduledExport, by: str, now: datetime.datetime, **facts) -> None:
-    add_event(None, kind, by=by, now=now, schedule=row.pk, name=row.name, **facts)
+    add_event(None, kind, by=by, now=now, schedule=row.pk, name=mask_text(row.name), **facts)

@@ -24,6 +24,7 @@ from orders.steps import STEPS, Channel, Phase, Step
 State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
 WAKE_KEY = "wake-up"  # the queue's key for drains that are all alike, so that one can do the work of all
+SEND_NOTICES, NOTICES_KEY = "integrations.tasks.send_notices", "notices"  # the same for the notices to staff
 
 
 def build_step(
@@ -179,8 +180,19 @@ def wake_up(*, settle: bool = False) -> OrmQ:
     return new_row(OrmQ, key=key, payload=_package(settle, now.replace(second=0, microsecond=0)), lock=now)
 
 
+def wake_sender() -> None:
+    """Queues the sending of notices to staff, which is a hint like a drain."""
+    now = timezone.now()
+    insert_rows([new_row(OrmQ, key=NOTICES_KEY, payload=_signed(SEND_NOTICES, now), lock=now)])
+
+
 @lru_cache(maxsize=2)
 def _package(settle: bool, minute: datetime.datetime) -> str:
     """The task as django-q2 packs and signs it. All drains of a minute are the same task."""
-    task = {"id": uuid.uuid4().hex, "name": "drain", "func": DRAIN, "args": (True,) if settle else (), "kwargs": {}}
+    return _signed(DRAIN, minute, *((True,) if settle else ()))
+
+
+def _signed(func: str, minute: datetime.datetime, *args) -> str:
+    name = func.rpartition(".")[2]
+    task = {"id": uuid.uuid4().hex, "name": name, "func": func, "args": args, "kwargs": {}}
     return SignedPackage.dumps(task | {"started": minute, "ack_failure": Conf.ACK_FAILURES})

@@ -15,7 +15,8 @@ class Command(BaseCommand):
     """Says what is wrong first, then how things are. Exits with 1 if anything is wrong."""
 
     help = (
-        "One look: database, queue, worker, breakers, pauses, oldest due per partner, incidents, differences, backup."
+        "One look: database, queue, worker, breakers, pauses, oldest due per partner, incidents, differences, notices, "
+        "backup."
     )
 
     def add_arguments(self, parser):
@@ -62,6 +63,7 @@ def lines(found: dict) -> list[str]:
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
         f"differences  {differences['open']} open{age_of_differences}{unbilled}",
         f"stuck        {found['stuck']}",
+        f"notices      {found['notices']['given_up']} given up within 7 days",
         f"last backup  {backup_line(found['last_backup'])}",
     ]
 
