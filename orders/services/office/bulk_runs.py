@@ -34,6 +34,7 @@ NOTED_AT_ONCE = 50_000  # rows in a transaction: a fifth of a second for which S
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
 BATCH = 100
+BREATH = 0.005  # seconds after each row: SQLite has no queue, and who locks again at once starves all other writers
 MOST_ATTEMPTS = 10
 TASK = "integrations.tasks.bulk"  # a dotted path, since the core must not import integrations
 INSERT = {
@@ -124,6 +125,8 @@ def carry_out(
                         _own(row).update(state=State.WAITING, leased_until=None, worked_at=timezone.now())
                         return
                     _carry_out_one(row, act, target)
+                    if connection.vendor == "sqlite":
+                        time.sleep(BREATH)
         end_run(row)
     except LeftError:
         return
