@@ -70,6 +70,7 @@ OFFICE_MESSAGES = {
     "bulk_given_up": Message(
         words=_("The worker stopped %(times)s times at the same row. The technicians find it in its log.")
     ),
+    "bulk_not_noted": Message(words=_("It broke off before all rows were noted, and nothing was done. Begin it anew.")),
     "bulk_over": Message(words=_("Nothing was done: the run is over or stopped already.")),
     "bulk_not_stopped": Message(
         words=_("Nothing was done: the run does not stand still, or its rows are not kept any more.")

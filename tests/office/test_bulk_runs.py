@@ -12,6 +12,7 @@ from django_q.models import OrmQ
 
 from integrations import tasks
 from orders.admin.office import bulk_acts, bulk_page, run_bulk
+from orders.errors import NotAllowedError
 from orders.models import BulkItem, BulkRun, Order, OrderEvent, Timeline
 from orders.restored_guard import note_restored, read_restore_state
 from orders.services.office import bulk_runs
@@ -257,8 +258,6 @@ def test_rows_are_noted_in_chunks(staff, slow, monkeypatch):
 
 def test_rows_of_old_runs_are_removed_and_the_runs_stay(staff, clock):
     run = begin(staff, new("note", picked(make.OrderFactory())))
-    broken = make.BulkRunFactory(state="collecting", finished_at=None, worked_at=timezone.now())
-    make.BulkItemFactory(run=broken, state="waiting")
     clock.shift(bulk_runs.KEPT + datetime.timedelta(days=1))
     tasks.tidy()
     assert (list(BulkRun.objects.all()), BulkItem.objects.count()) == ([run], 0)
@@ -291,3 +290,81 @@ def test_a_history_leads_to_its_page(staff):
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 200
     staff.person.groups.set(Group.objects.none())
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 403
+
+
+# --- a noting that broke off
+
+
+@pytest.fixture
+def broken_off(staff, slow, clock, monkeypatch):
+    """The form of a run whose process died after the first chunk of rows."""
+    monkeypatch.setattr(bulk_runs, "NOTED_AT_ONCE", 2)
+    orders = [make.OrderFactory() for _ in range(5)]
+    url = new("note", picked(*orders))
+    shown = staff.get(url).context["form"]
+    given = {"reason": "x", "seen": shown["seen"].value(), "token": shown["token"].value()}
+    renew, times = bulk_runs._renew, []
+
+    def killed(*args, **more):
+        times.append(1)
+        if len(times) == 2:
+            raise SystemExit
+        renew(*args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bulk_runs, "_renew", killed)
+        with pytest.raises(SystemExit):
+            staff.post(url, given)
+    run = BulkRun.objects.get()
+    assert (run.state, run.items.count()) == ("collecting", 2)
+    return lambda: staff.post(url, given), run, orders
+
+
+def test_a_second_use_of_the_form_goes_on_where_the_noting_broke_off(staff, broken_off, clock):
+    post, run, orders = broken_off
+    post()
+    assert outcomes(run)[0] == "collecting"  # perhaps the first click is still at it
+    clock.shift(bulk_runs.QUIET + datetime.timedelta(seconds=1))
+    post()
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 5, 0), [1] * 5)
+    assert OrderEvent.objects.filter(kind="bulk_begun").count() == 1
+
+
+def test_who_wakes_up_after_it_was_taken_over_notes_nothing_more(broken_off, clock):
+    post, run, _orders = broken_off
+    clock.shift(bulk_runs.QUIET + datetime.timedelta(seconds=1))
+    post()
+    with pytest.raises(LeftError):
+        bulk_runs._note_items(run, [1])
+    assert run.items.count() == 5
+
+
+def test_a_noting_that_nobody_goes_on_with_is_stopped_and_says_so(staff, broken_off, clock):
+    _post, run, _orders = broken_off
+    clock.shift(bulk_runs.COLLECTED + datetime.timedelta(seconds=1))
+    bulk_runs.resume_runs(now=timezone.now())
+    assert (outcomes(run)[0], run.error["code"]) == ("stopped", "bulk_not_noted")
+    assert OrderEvent.objects.get(kind="bulk_stopped").data["run"] == run.pk
+    shown = page(staff, run)
+    assert (shown.context["resumable"], shown.context["busy"]) == (False, False)
+    staff.post(reverse("admin:orders_bulkrun_go_on", args=[run.pk]))
+    tasks.tidy()
+    assert (outcomes(run)[0], run.items.count()) == ("stopped", 0)
+
+
+def test_a_restored_copy_stops_a_noting_too(broken_off, restore):
+    _post, run, _orders = broken_off
+    restore()
+    bulk_runs.resume_runs(now=timezone.now())
+    assert (outcomes(run)[0], run.error["code"]) == ("stopped", "bulk_restored")
+
+
+def test_who_goes_on_while_old_rows_are_removed_is_refused(staff, slow, monkeypatch, clock):
+    run = begin(staff, new("note", picked(make.OrderFactory())))
+    bulk_runs.stop_run(pk=run.pk, by="staff:li", now=timezone.now())
+    clock.shift(bulk_runs.KEPT + datetime.timedelta(days=1))
+    monkeypatch.setattr(bulk_runs, "REMOVE_SECONDS", -1)
+    bulk_runs.remove_old_items(now=timezone.now())
+    with pytest.raises(NotAllowedError):
+        bulk_runs.go_on(pk=run.pk, by="staff:li", now=timezone.now())

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def begun(act, orders, user):
     return begin_run(
         by=f"staff:{user.username}", act=act, targets=[order.pk for order in orders], query="", words=[], details={},
-        reason="BPM 已恢复", scope=None, token=uuid.uuid4(), now=timezone.now(),
+        reason="BPM 已恢复", token=uuid.uuid4(), now=timezone.now(),
     )  # fmt: skip
 
 

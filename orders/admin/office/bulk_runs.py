@@ -85,7 +85,7 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
                 "worked_off": obj.done + obj.failed,
                 "left": obj.total - obj.done - obj.failed,
                 "stoppable": may and obj.state in {State.WAITING, State.RUNNING},
-                "resumable": may and obj.state == State.STOPPED and obj.items_kept,
+                "resumable": may and obj.state == State.STOPPED and obj.items_kept and obj.total > 0,
                 "error": say_why(obj.error) if "code" in obj.error else "",
                 "refused": refused_rows(obj, request.user),
                 "resent": resent,
