@@ -70,9 +70,22 @@ def test_a_part_ends_in_time_and_runs_take_turns(staff, slow, monkeypatch, clock
 
 
 def test_a_worker_that_ends_leaves_the_run_to_the_next(staff, slow):
-    run = begin(staff, new("note", picked(make.OrderFactory())))
-    run_bulk.run_part(run.pk, now=timezone.now(), stop=lambda: True)
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    for _ in range(bulk_runs.MOST_ATTEMPTS + 1):
+        run_bulk.run_part(run.pk, now=timezone.now(), stop=lambda: True)
+        run_bulk.run_part(run.pk, now=timezone.now(), stop=iter([False, True]).__next__)
     assert outcomes(run) == ("waiting", 0, 0)
+    run_bulk.run_part(run.pk, now=timezone.now(), stop=iter([False, False, True]).__next__)
+    assert (outcomes(run), run.attempts) == (("waiting", 1, 0), 0)
+
+
+def test_a_run_that_was_stopped_keeps_no_other_waiting(staff, slow):
+    first, second = (begin(staff, new("note", picked(make.OrderFactory()))) for _ in range(2))
+    bulk_runs.stop_run(pk=second.pk, by="staff:li", now=timezone.now())
+    OrmQ.objects.all().delete()
+    tasks.bulk(second.pk)
+    assert [row.task["args"] for row in OrmQ.objects.all()] == [(first.pk,)]
 
 
 def test_a_dead_worker_s_run_goes_on_where_it_was(staff, slow, clock):
@@ -117,19 +130,62 @@ def test_a_fault_of_ours_is_one_row_s_outcome(staff, monkeypatch):
     assert (outcomes(run), run.items.get(target=one.pk).why) == (("done", 1, 1), {"code": "bulk_broken"})
 
 
-def test_a_database_that_goes_away_leaves_the_rest_for_later(staff, slow, monkeypatch, clock):
+@pytest.fixture
+def fails(monkeypatch):
+    """`fails(orders, times)`: so often the database fails when these rows are noted."""
+
+    def failing(orders, times):
+        monkeypatch.setattr(bulk_runs, "PAUSES", (0, 0))
+        act, left = bulk_acts.Note.carry_out, {order.pk: times for order in orders}
+
+        def carry_out(self, row, run, *, owner):
+            act(self, row, run, owner=owner)
+            if left.get(row.pk, 0):
+                left[row.pk] -= 1
+                raise OperationalError("deadlock detected")
+
+        monkeypatch.setattr(bulk_acts.Note, "carry_out", carry_out)
+
+    return failing
+
+
+def test_a_row_at_which_the_database_failed_is_tried_again(staff, slow, fails):
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    fails(orders, 2)
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 3, 0), [1, 1, 1])
+
+
+def test_where_it_fails_again_and_again_the_run_waits_for_its_next_turn(staff, slow, fails):
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    fails(orders[1:], 6)
+    OrmQ.objects.all().delete()
+    tasks.bulk(run.pk)
+    assert (outcomes(run), OrmQ.objects.count()) == (("waiting", 1, 0), 1)
+    for _ in range(4):
+        tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 3, 0), [1, 1, 1])
+
+
+def test_a_row_at_which_it_always_fails_keeps_no_other_waiting(staff, slow, fails):
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    fails(orders[:2], 1000)
+    for _ in range(2 * bulk_runs.MOST_FAULTS):
+        tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 1, 2), [0, 0, 1])
+    assert run.items.get(target=orders[0].pk).why == {"code": "bulk_broken"}
+
+
+def test_a_database_that_goes_away_leaves_the_rest_for_later(staff, slow, fails, monkeypatch, clock):
     orders = [make.OrderFactory() for _ in range(2)]
     run = begin(staff, new("note", picked(*orders)))
-    act, told = bulk_acts.Note.carry_out, []
-
-    def away(self, row, run, *, owner):
-        act(self, row, run, owner=owner)
-        told.append(row.pk)
-        if len(told) == 2:
-            raise OperationalError("database is locked")
-
     with monkeypatch.context() as patched:
-        patched.setattr(bulk_acts.Note, "carry_out", away)
+        away = OperationalError("the connection is lost")
+        patched.setattr(bulk_runs, "_wait_again", lambda *args, **more: (_ for _ in ()).throw(away))
+        fails(orders[1:], 3)
         assert tasks.bulk(run.pk) == "the database is away"
     assert outcomes(run) == ("running", 1, 0)
     clock.shift(DEAD)

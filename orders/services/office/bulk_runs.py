@@ -37,6 +37,9 @@ REMOVE_SECONDS = 10.0
 BATCH = 100
 BREATH = 0.005  # seconds after each row: SQLite has no queue, and who locks again at once starves all other writers
 MOST_ATTEMPTS = 10
+PAUSES = (0.1, 0.5)  # seconds, after which a row is tried again where the database failed: a deadlock, a lock
+MOST_FAULTS = 3  # parts in which it failed at the same row
+PASSES = (OperationalError, InterfaceError)
 TASK = "integrations.tasks.bulk"  # a dotted path, since the core must not import integrations
 INSERT = {
     "postgresql": "INSERT INTO orders_bulkitem (run_id, target, state, why)"
@@ -52,7 +55,8 @@ def begin_run(
 ) -> BulkRun:  # fmt: skip
     """Notes an act on the rows with these ids. The caller has judged whether the person may, and asked for a reason.
 
-    The same token again gives the run that has it, or goes on where the noting of its rows broke off. Raises NotAllowedError in a restored database.
+    The same token again gives the run that has it, or notes its rows anew if that broke off. Raises NotAllowedError in
+    a restored database.
     """
     if is_restored():
         raise NotAllowedError("bulk_restored")
@@ -98,11 +102,10 @@ def _note_items(row: BulkRun, targets: Sequence[int]) -> None:
     """Inserts the rows of a run, many in one statement. Raises LeftError if it was taken over or stopped."""
     for start in range(0, len(targets), NOTED_AT_ONCE):
         some = list(targets[start : start + NOTED_AT_ONCE])
+        given = some if connection.vendor == "postgresql" else str(some)
         with transaction.atomic(), connection.cursor() as cursor:
             _renew(row)
-            cursor.execute(
-                INSERT[connection.vendor], [row.pk, some if connection.vendor == "postgresql" else str(some)]
-            )
+            cursor.execute(INSERT[connection.vendor], [row.pk, given])
 
 
 def _renew(row: BulkRun, **more: object) -> None:
@@ -147,6 +150,7 @@ def carry_out(
     """Acts on as many rows of a claimed run as fit into this time. Then it waits for its next turn, or is over.
 
     `act` gets the id of a row and calls a service. An OrderError of it, or a fault of ours, is the outcome of that row.
+    Where the database fails again and again, the run waits for its next turn; raises if the database is away for that.
     """
     until = time.monotonic() + seconds
     try:
@@ -154,9 +158,11 @@ def carry_out(
             while targets := list(_waiting(row).order_by("target").values_list("target", flat=True)[:BATCH]):
                 for target in targets:
                     if time.monotonic() > until or stop():
-                        _own(row).update(state=State.WAITING, leased_until=None, worked_at=timezone.now())
+                        _wait_again(row, attempts=F("attempts") - 1)  # this process has not come to the next row
                         return
-                    _carry_out_one(row, act, target)
+                    if not _carry_out_patiently(row, act, target, until):
+                        _wait_again(row)
+                        return
                     if connection.vendor == "sqlite":
                         time.sleep(BREATH)
         end_run(row)
@@ -164,15 +170,46 @@ def carry_out(
         return
 
 
+def _wait_again(row: BulkRun, **more: object) -> None:
+    _own(row).update(state=State.WAITING, leased_until=None, worked_at=timezone.now(), **more)
+
+
+def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, until: float) -> bool:
+    """Carries a row out, again where the database failed. False: it failed each time, and is tried in the next part.
+
+    A row at which it failed in several parts is set aside, so that it does not keep all others waiting.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            _carry_out_one(row, act, target)
+        except PASSES as error:
+            logger.warning("bulk run %s: the database failed at row %s: %s", row.pk, target, error)
+            if pause is None or time.monotonic() > until:
+                break
+            time.sleep(pause)
+        else:
+            return True
+    if row.attempts < MOST_FAULTS:
+        return False
+    logger.error("bulk run %s: row %s is set aside, since the database failed at it in each part", row.pk, target)
+    _carry_out_one(row, _set_aside, target)
+    return True
+
+
+def _set_aside(target: int) -> None:
+    raise NotAllowedError("bulk_broken")
+
+
 def _carry_out_one(row: BulkRun, act: Callable[[int], None], target: int) -> None:
     with transaction.atomic():
         why = _refusal(row, act, target)
         counted = {"failed": F("failed") + 1} if why else {"done": F("done") + 1}
-        if not _own(row).update(leased_until=timezone.now() + LEASE, attempts=0, **counted):
+        if not _own(row).update(leased_until=timezone.now() + LEASE, attempts=1, **counted):
             raise LeftError
         outcome = ItemState.FAILED if why else ItemState.DONE
         if not _waiting(row).filter(target=target).update(state=outcome, why=why):
             raise LeftError
+    row.attempts = 1  # this process has come to the next row
 
 
 def _refusal(row: BulkRun, act: Callable[[int], None], target: int) -> dict:
@@ -182,8 +219,8 @@ def _refusal(row: BulkRun, act: Callable[[int], None], target: int) -> dict:
             act(target)
     except OrderError as error:
         return {name: _plain(value) for name, value in error.params.items()} | {"code": error.code}
-    except (OperationalError, InterfaceError):
-        raise  # the database is away, and the sweep queues the run again
+    except PASSES:
+        raise  # says nothing about the row
     except Exception:  # one row that fails here must not keep all others waiting
         logger.exception("bulk run %s: row %s", row.pk, target)
         return {"code": "bulk_broken"}
@@ -268,10 +305,8 @@ def remove_old_items(*, now: datetime.datetime) -> int:
     until, removed = time.monotonic() + REMOVE_SECONDS, 0
     over = Q(finished_at__lt=now - KEPT) | Q(state=State.STOPPED, total=0)
     BulkRun.objects.filter(over, items_kept=True).update(items_kept=False)  # first, so that none of them goes on
-    left = BulkItem.objects.filter(run=OuterRef("pk"))
-    for pk in (
-        BulkRun.objects.filter(Exists(left), items_kept=False).order_by("pk").values_list("pk", flat=True)[:BATCH]
-    ):
+    left = BulkRun.objects.filter(Exists(BulkItem.objects.filter(run=OuterRef("pk"))), items_kept=False)
+    for pk in left.order_by("pk").values_list("pk", flat=True)[:BATCH]:
         items = BulkItem.objects.filter(run=pk).order_by("target").values_list("pk", flat=True)
         while some := list(items[:REMOVED_AT_ONCE]):
             removed += BulkItem.objects.filter(pk__in=some).delete()[0]
