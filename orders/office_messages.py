@@ -76,6 +76,6 @@ OFFICE_MESSAGES = {
         words=_("Nothing was done: the run does not stand still, or its rows are not kept any more.")
     ),
     "bulk_not_there": Message(words=_("It is not there any more, or not among your attributions.")),
-    "bulk_not_sent": Message(words=_("Can't be sent now: %(step)s")),
+    "bulk_not_sent": Message(words=_("It can't be sent now.")),
     "bulk_broken": Message(words=_("A fault of ours; the technicians find it in the worker's log.")),
 }

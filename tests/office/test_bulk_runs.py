@@ -20,6 +20,7 @@ from orders.services.office.exports import LeftError
 from orders.services.restores import release_restored
 from tests import factories as make
 from tests.admin.orders import billed, held_for_attribution
+from tests.admin.orders import staff as allowed
 from tests.office.bulking import begin, confirm, new, notes, outcomes, page, picked
 from tests.office.conftest import body, read_csv
 
@@ -339,6 +340,28 @@ def test_a_list_of_items_without_a_number_shows_all(staff):
     url = reverse("admin:orders_bulkitem_changelist")
     assert len(staff.get(url + f"?run={run.pk}").context["cl"].result_list) == 1
     assert len(staff.get(url + "?run=0").context["cl"].result_list) == 0
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "9" * 19, "\0", "é", "-1"])
+def test_no_number_of_a_run_breaks_the_list_of_items(staff, value):
+    assert staff.get(reverse("admin:orders_bulkitem_changelist"), {"run": value}).status_code in {200, 302}
+
+
+def test_names_of_rows_are_for_those_who_may_see_them(client):
+    incident = make.AffectedOrderFactory().incident
+    run = make.BulkRunFactory(act="incidents", failed=1)
+    make.BulkItemFactory(run=run, target=incident.pk, state="failed", why={"code": "bulk_broken"})
+    name = bulk_acts.ACTS["incidents"].name_of(incident)
+    for permissions, shown in ((["add_note", "view_bulkrun"], False), (["view_incident", "view_bulkrun"], True)):
+        client.force_login(allowed("view_bulkitem", *permissions, name=permissions[0]))
+        text = client.get(reverse("admin:orders_bulkitem_changelist")).content.decode()
+        assert (name in text) == shown
+        assert (name in page(client, run).content.decode()) == shown
+
+
+def test_what_the_act_was_told_is_masked(member):
+    run = make.BulkRunFactory(act="resend", details={"code": "13912345678"})
+    assert "13912345678" not in page(member("审计员"), run).content.decode()
 
 
 def test_a_history_leads_to_its_page(staff):

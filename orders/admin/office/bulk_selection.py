@@ -54,14 +54,14 @@ class Selected:
         own = {PICK, EVERY, AGAIN, *(act.chooser.base_fields if act.chooser else ())}
         pairs = ((name, value) for name, values in request.GET.lists() for value in values)
         self.params = [(name, value) for name, value in pairs if name not in own]
-        self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if _is_id(value)})[:MOST_PICKED]
+        self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MOST_PICKED]
         self.again = self._run_of(request.GET.get(AGAIN, ""), runs)
         self.every = EVERY in request.GET
 
     def _run_of(self, value: str, runs: QuerySet[BulkRun]) -> BulkRun | None:
         if not value:
             return None
-        row = runs.filter(pk=value, act=self.act.key).first() if _is_id(value) else None
+        row = runs.filter(pk=value, act=self.act.key).first() if is_id(value) else None
         if row is None:
             raise Http404
         return row
@@ -140,7 +140,7 @@ class Selected:
         """
         name, _dot, rest = digest.partition(".")
         count, _dot, newest = rest.partition(".")
-        if not (_is_id(count) and _is_id(newest)):
+        if not (is_id(count) and is_id(newest)):
             return None
         now = self.look(newest=int(newest) if int(count) > JUDGED else None)
         if not now.count or now.count > int(count) or now.name != name:
@@ -151,5 +151,6 @@ class Selected:
         return array("q", rows.iterator(chunk_size=10_000))
 
 
-def _is_id(value: str) -> bool:
+def is_id(value: str) -> bool:
+    """Whether a row can have this id."""
     return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < LARGEST
