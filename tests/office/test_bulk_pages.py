@@ -260,21 +260,29 @@ def test_of_very_many_those_that_came_since_are_left_out(staff, slow, monkeypatc
     old = [make.OrderFactory(state="scheduled") for _ in range(4)]
     shown = staff.get(new("note", "every=1&state__exact=scheduled")).context["form"]["seen"].value()
     new_one = make.OrderFactory(state="scheduled")
-    Order.objects.filter(pk=old[-1].pk).update(state="active")
     staff.post(new("note", "every=1&state__exact=scheduled"), {"reason": NOTE, "seen": shown})
     run = BulkRun.objects.get()
-    assert set(run.items.values_list("target", flat=True)) == {order.pk for order in old[:3]}
+    assert set(run.items.values_list("target", flat=True)) == {order.pk for order in old}
     assert new_one.pk not in set(run.items.values_list("target", flat=True))
 
 
-def test_of_very_many_others_in_front_are_a_change(staff, monkeypatch):
+@pytest.mark.parametrize("gone, come", [(0, 0), (3, 0), (3, 1), (0, 1)])
+def test_of_very_many_others_among_them_are_a_change(staff, monkeypatch, gone, come):
     monkeypatch.setattr(bulk_selection, "JUDGED", 2)
-    old = [make.OrderFactory(state="scheduled") for _ in range(4)]
+    *old, other, _last = [make.OrderFactory(state="scheduled") for _ in range(6)]
+    Order.objects.filter(pk=other.pk).update(state="active")
     url = new("note", "every=1&state__exact=scheduled")
     shown = staff.get(url).context["form"]["seen"].value()
-    Order.objects.filter(pk=old[0].pk).update(state="active")
+    Order.objects.filter(pk=old[gone].pk).update(state="active")
+    Order.objects.filter(pk=other.pk).update(state="scheduled" if come else "active")
     assert staff.post(url, {"reason": NOTE, "seen": shown}).status_code == 200
     assert not BulkRun.objects.exists()
+
+
+def test_paging_sorting_and_columns_are_no_parts_of_the_filter(staff):
+    order, other = make.OrderFactory(state="scheduled"), make.OrderFactory()
+    run = begin(staff, new("note", "every=1&state__exact=scheduled&p=2&o=-1&columns=number&view=3"))
+    assert (notes(order, other), run.query) == ([1, 0], "state__exact=scheduled")
 
 
 @pytest.mark.parametrize("form", [
