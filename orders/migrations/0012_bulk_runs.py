@@ -23,7 +23,6 @@ class Migration(migrations.Migration):
                 ('words', models.JSONField(blank=True, default=list, verbose_name='filter in words')),
                 ('details', models.JSONField(blank=True, default=dict, verbose_name='details')),
                 ('reason', models.TextField(blank=True, verbose_name='reason')),
-                ('scope', models.JSONField(blank=True, null=True, verbose_name='attributions')),
                 ('token', models.UUIDField(default=uuid.uuid4, editable=False)),
                 ('state', models.CharField(choices=[('collecting', 'Rows are noted'), ('waiting', 'Waiting for a worker'), ('running', 'Under way'), ('stopped', 'Stopped'), ('done', 'Finished')], default='collecting', max_length=10, verbose_name='state')),
                 ('total', models.PositiveIntegerField(default=0, verbose_name='rows in all')),

@@ -10,10 +10,10 @@ class BulkRun(models.Model):
     """An act that a person confirmed for many rows at once. Workers carry it out, part by part.
 
     `by` is an actor such as `staff:ACCOUNT`. `query` is the filter as in the list's address, `words` the same in words:
-    pairs of title and value. `details` holds what the act needs besides its reason. `scope` holds the letters of the
-    attributions that the maker was limited to, or null. `token` names the form that was confirmed, so that a second
-    click finds the same run. `turn` counts the processes that took it up, and each knows its own; `attempts` counts
-    those since the last row that was carried out. `error` is a code with its parameters and says why it was stopped.
+    pairs of title and value. `details` holds what the act needs besides its reason. `token` names the form that was
+    confirmed, so that a second click finds the same run. `turn` counts the processes that took it up, and each knows
+    its own; `attempts` counts those that came to the row which is next. `error` is a code with its parameters and says
+    why it was stopped.
     """
 
     class Act(models.TextChoices):
@@ -37,7 +37,6 @@ class BulkRun(models.Model):
     words = models.JSONField(_("filter in words"), default=list, blank=True)
     details = models.JSONField(_("details"), default=dict, blank=True)
     reason = models.TextField(_("reason"), blank=True)
-    scope = models.JSONField(_("attributions"), null=True, blank=True)
     token = models.UUIDField(default=uuid.uuid4, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.COLLECTING)
     total = models.PositiveIntegerField(_("rows in all"), default=0)

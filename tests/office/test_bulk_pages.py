@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from integrations import tasks
 from orders.admin.office import bulk_selection
-from orders.models import BulkRun, Incident, Order, OrderEvent
+from orders.models import BulkRun, Dispatch, Incident, Order, OrderEvent
+from orders.order_page.decisions.resend import VERDICTS
 from orders.services.outbox.resend import Selection, resend
 from tests import factories as make
-from tests.admin.orders import billed, failed, held_for_attribution, in_conflict
+from tests.admin.orders import billed, failed, held_for_attribution, in_conflict, step
 from tests.office.bulking import NOTE, begin, confirm, new, notes, outcomes, page, picked
 
 pytestmark = pytest.mark.django_db
@@ -167,6 +168,59 @@ def test_a_step_that_a_colleague_has_sent_meanwhile_is_not_sent_twice(staff, slo
     assert [order.events.filter(kind="resend").count() for order in (one, two)] == [1, 1]
 
 
+def two_failed(second="fix_create_billing", **more):
+    order = failed()
+    step(order, second, "failed", position=9, **{"error_code": "code_500"} | more)
+    return order
+
+
+def test_only_the_steps_with_the_chosen_error_code_are_sent(staff):
+    order = two_failed("create_billing")
+    begin(staff, new("resend", "code=timeout"))
+    assert set(order.dispatches.values_list("error_code", "state")) == {("timeout", "due"), ("code_500", "failed")}
+
+
+def test_a_dry_run_counts_orders(staff):
+    order = two_failed("create_billing")
+    context = staff.get(new("resend", picked(order))).context
+    assert [number for _, number in context["verdicts"]] == [1]
+    [(_address, _name, words)] = context["sample"]
+    assert [str(Dispatch.Step(row.step).label) in words for row in order.dispatches.all()] == [True, True]
+
+
+def test_a_refused_resend_names_each_step_and_why(staff, slow):
+    order = two_failed()
+    run = begin(staff, new("resend", picked(order)))
+    order.dispatches.filter(step="start_bpm").update(step="fix_delete_billing", channel="billing")
+    tasks.bulk(run.pk)
+    words = [str(Dispatch.Step(name).label) for name in ("fix_create_billing", "fix_delete_billing")]
+    assert outcomes(run) == ("done", 0, 1)
+    for url in (reverse("admin:orders_bulkrun_change", args=[run.pk]), reverse("admin:orders_bulkitem_changelist")):
+        text = staff.get(url).content.decode()
+        assert [word in text for word in words] == [True, True]
+        assert str(VERDICTS["refused"]) in text
+
+
+@pytest.mark.parametrize("changed, code", [
+    ({"state": "withdrawn"}, "resend_withdrawn"),
+    ({"state": "held", "held_because": "files"}, "resend_held_for_files"),
+    ({"state": "rejected", "undo_since": timezone.now()}, "resend_taken_back"),
+])  # fmt: skip
+def test_what_the_order_s_page_does_not_resend_is_not_resent_in_bulk(staff, slow, changed, code):
+    order = failed()
+    run = begin(staff, new("resend", picked(order)))
+    Order.objects.filter(pk=order.pk).update(**changed)
+    assert not staff.get(new("resend", picked(order))).context["acts"]
+    tasks.bulk(run.pk)
+    assert (outcomes(run), run.items.get().why["code"]) == (("done", 0, 1), code)
+    assert order.dispatches.get().state == "failed"
+
+
+def test_a_conflict_of_an_order_that_we_don_t_have_stays(staff):
+    conflict = make.ConflictFactory(order_number="100A29990101000001")
+    assert not staff.get(new("conflicts", picked(conflict))).context["acts"]
+
+
 def test_the_page_says_what_became_of_resent_orders(staff):
     fixed, again, waiting = failed(), failed(), failed()
     run = begin(staff, new("resend", "partner=bpm"))
@@ -206,21 +260,29 @@ def test_of_very_many_those_that_came_since_are_left_out(staff, slow, monkeypatc
     old = [make.OrderFactory(state="scheduled") for _ in range(4)]
     shown = staff.get(new("note", "every=1&state__exact=scheduled")).context["form"]["seen"].value()
     new_one = make.OrderFactory(state="scheduled")
-    Order.objects.filter(pk=old[-1].pk).update(state="active")
     staff.post(new("note", "every=1&state__exact=scheduled"), {"reason": NOTE, "seen": shown})
     run = BulkRun.objects.get()
-    assert set(run.items.values_list("target", flat=True)) == {order.pk for order in old[:3]}
+    assert set(run.items.values_list("target", flat=True)) == {order.pk for order in old}
     assert new_one.pk not in set(run.items.values_list("target", flat=True))
 
 
-def test_of_very_many_others_in_front_are_a_change(staff, monkeypatch):
+@pytest.mark.parametrize("gone, come", [(0, 0), (3, 0), (3, 1), (0, 1)])
+def test_of_very_many_others_among_them_are_a_change(staff, monkeypatch, gone, come):
     monkeypatch.setattr(bulk_selection, "JUDGED", 2)
-    old = [make.OrderFactory(state="scheduled") for _ in range(4)]
+    *old, other, _last = [make.OrderFactory(state="scheduled") for _ in range(6)]
+    Order.objects.filter(pk=other.pk).update(state="active")
     url = new("note", "every=1&state__exact=scheduled")
     shown = staff.get(url).context["form"]["seen"].value()
-    Order.objects.filter(pk=old[0].pk).update(state="active")
+    Order.objects.filter(pk=old[gone].pk).update(state="active")
+    Order.objects.filter(pk=other.pk).update(state="scheduled" if come else "active")
     assert staff.post(url, {"reason": NOTE, "seen": shown}).status_code == 200
     assert not BulkRun.objects.exists()
+
+
+def test_paging_sorting_and_columns_are_no_parts_of_the_filter(staff):
+    order, other = make.OrderFactory(state="scheduled"), make.OrderFactory()
+    run = begin(staff, new("note", "every=1&state__exact=scheduled&p=2&o=-1&columns=number&view=3"))
+    assert (notes(order, other), run.query) == ([1, 0], "state__exact=scheduled")
 
 
 @pytest.mark.parametrize("form", [

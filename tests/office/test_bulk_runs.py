@@ -12,6 +12,7 @@ from django_q.models import OrmQ
 
 from integrations import tasks
 from orders.admin.office import bulk_acts, bulk_page, run_bulk
+from orders.errors import NotAllowedError
 from orders.models import BulkItem, BulkRun, Order, OrderEvent, Timeline
 from orders.restored_guard import note_restored, read_restore_state
 from orders.services.office import bulk_runs
@@ -19,6 +20,7 @@ from orders.services.office.exports import LeftError
 from orders.services.restores import release_restored
 from tests import factories as make
 from tests.admin.orders import billed, held_for_attribution
+from tests.admin.orders import staff as allowed
 from tests.office.bulking import begin, confirm, new, notes, outcomes, page, picked
 from tests.office.conftest import body, read_csv
 
@@ -69,9 +71,22 @@ def test_a_part_ends_in_time_and_runs_take_turns(staff, slow, monkeypatch, clock
 
 
 def test_a_worker_that_ends_leaves_the_run_to_the_next(staff, slow):
-    run = begin(staff, new("note", picked(make.OrderFactory())))
-    run_bulk.run_part(run.pk, now=timezone.now(), stop=lambda: True)
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    for _ in range(bulk_runs.MOST_ATTEMPTS + 1):
+        run_bulk.run_part(run.pk, now=timezone.now(), stop=lambda: True)
+        run_bulk.run_part(run.pk, now=timezone.now(), stop=iter([False, True]).__next__)
     assert outcomes(run) == ("waiting", 0, 0)
+    run_bulk.run_part(run.pk, now=timezone.now(), stop=iter([False, False, True]).__next__)
+    assert (outcomes(run), run.attempts) == (("waiting", 1, 0), 0)
+
+
+def test_a_run_that_was_stopped_keeps_no_other_waiting(staff, slow):
+    first, second = (begin(staff, new("note", picked(make.OrderFactory()))) for _ in range(2))
+    bulk_runs.stop_run(pk=second.pk, by="staff:li", now=timezone.now())
+    OrmQ.objects.all().delete()
+    tasks.bulk(second.pk)
+    assert [row.task["args"] for row in OrmQ.objects.all()] == [(first.pk,)]
 
 
 def test_a_dead_worker_s_run_goes_on_where_it_was(staff, slow, clock):
@@ -116,19 +131,62 @@ def test_a_fault_of_ours_is_one_row_s_outcome(staff, monkeypatch):
     assert (outcomes(run), run.items.get(target=one.pk).why) == (("done", 1, 1), {"code": "bulk_broken"})
 
 
-def test_a_database_that_goes_away_leaves_the_rest_for_later(staff, slow, monkeypatch, clock):
+@pytest.fixture
+def fails(monkeypatch):
+    """`fails(orders, times)`: so often the database fails when these rows are noted."""
+
+    def failing(orders, times):
+        monkeypatch.setattr(bulk_runs, "PAUSES", (0, 0))
+        act, left = bulk_acts.Note.carry_out, {order.pk: times for order in orders}
+
+        def carry_out(self, row, run, *, owner):
+            act(self, row, run, owner=owner)
+            if left.get(row.pk, 0):
+                left[row.pk] -= 1
+                raise OperationalError("deadlock detected")
+
+        monkeypatch.setattr(bulk_acts.Note, "carry_out", carry_out)
+
+    return failing
+
+
+def test_a_row_at_which_the_database_failed_is_tried_again(staff, slow, fails):
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    fails(orders, 2)
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 3, 0), [1, 1, 1])
+
+
+def test_where_it_fails_again_and_again_the_run_waits_for_its_next_turn(staff, slow, fails):
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    fails(orders[1:], 6)
+    OrmQ.objects.all().delete()
+    tasks.bulk(run.pk)
+    assert (outcomes(run), OrmQ.objects.count()) == (("waiting", 1, 0), 1)
+    for _ in range(4):
+        tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 3, 0), [1, 1, 1])
+
+
+def test_a_row_at_which_it_always_fails_keeps_no_other_waiting(staff, slow, fails):
+    orders = [make.OrderFactory() for _ in range(3)]
+    run = begin(staff, new("note", picked(*orders)))
+    fails(orders[:2], 1000)
+    for _ in range(2 * bulk_runs.MOST_FAULTS):
+        tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 1, 2), [0, 0, 1])
+    assert run.items.get(target=orders[0].pk).why == {"code": "bulk_broken"}
+
+
+def test_a_database_that_goes_away_leaves_the_rest_for_later(staff, slow, fails, monkeypatch, clock):
     orders = [make.OrderFactory() for _ in range(2)]
     run = begin(staff, new("note", picked(*orders)))
-    act, told = bulk_acts.Note.carry_out, []
-
-    def away(self, row, run, *, owner):
-        act(self, row, run, owner=owner)
-        told.append(row.pk)
-        if len(told) == 2:
-            raise OperationalError("database is locked")
-
     with monkeypatch.context() as patched:
-        patched.setattr(bulk_acts.Note, "carry_out", away)
+        away = OperationalError("the connection is lost")
+        patched.setattr(bulk_runs, "_wait_again", lambda *args, **more: (_ for _ in ()).throw(away))
+        fails(orders[1:], 3)
         assert tasks.bulk(run.pk) == "the database is away"
     assert outcomes(run) == ("running", 1, 0)
     clock.shift(DEAD)
@@ -257,8 +315,6 @@ def test_rows_are_noted_in_chunks(staff, slow, monkeypatch):
 
 def test_rows_of_old_runs_are_removed_and_the_runs_stay(staff, clock):
     run = begin(staff, new("note", picked(make.OrderFactory())))
-    broken = make.BulkRunFactory(state="collecting", finished_at=None, worked_at=timezone.now())
-    make.BulkItemFactory(run=broken, state="waiting")
     clock.shift(bulk_runs.KEPT + datetime.timedelta(days=1))
     tasks.tidy()
     assert (list(BulkRun.objects.all()), BulkItem.objects.count()) == ([run], 0)
@@ -286,8 +342,108 @@ def test_a_list_of_items_without_a_number_shows_all(staff):
     assert len(staff.get(url + "?run=0").context["cl"].result_list) == 0
 
 
+@pytest.mark.parametrize("value", ["9" * 5000, "9" * 19, "\0", "é", "-1"])
+def test_no_number_of_a_run_breaks_the_list_of_items(staff, value):
+    assert staff.get(reverse("admin:orders_bulkitem_changelist"), {"run": value}).status_code in {200, 302}
+
+
+def test_names_of_rows_are_for_those_who_may_see_them(client):
+    incident = make.AffectedOrderFactory().incident
+    run = make.BulkRunFactory(act="incidents", failed=1)
+    make.BulkItemFactory(run=run, target=incident.pk, state="failed", why={"code": "bulk_broken"})
+    name = bulk_acts.ACTS["incidents"].name_of(incident)
+    for permissions, shown in ((["add_note", "view_bulkrun"], False), (["view_incident", "view_bulkrun"], True)):
+        client.force_login(allowed("view_bulkitem", *permissions, name=permissions[0]))
+        text = client.get(reverse("admin:orders_bulkitem_changelist")).content.decode()
+        assert (name in text) == shown
+        assert (name in page(client, run).content.decode()) == shown
+
+
+def test_what_the_act_was_told_is_masked(member):
+    run = make.BulkRunFactory(act="resend", details={"code": "13912345678"})
+    assert "13912345678" not in page(member("审计员"), run).content.decode()
+
+
 def test_a_history_leads_to_its_page(staff):
     run = begin(staff, new("note", picked(make.OrderFactory())))
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 200
     staff.person.groups.set(Group.objects.none())
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 403
+
+
+# --- a noting that broke off
+
+
+@pytest.fixture
+def broken_off(staff, slow, clock, monkeypatch):
+    """The form of a run whose process died after the first chunk of rows."""
+    monkeypatch.setattr(bulk_runs, "NOTED_AT_ONCE", 2)
+    orders = [make.OrderFactory() for _ in range(5)]
+    url = new("note", picked(*orders))
+    shown = staff.get(url).context["form"]
+    given = {"reason": "x", "seen": shown["seen"].value(), "token": shown["token"].value()}
+    renew, times = bulk_runs._renew, []
+
+    def killed(*args, **more):
+        times.append(1)
+        if len(times) == 2:
+            raise SystemExit
+        renew(*args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bulk_runs, "_renew", killed)
+        with pytest.raises(SystemExit):
+            staff.post(url, given)
+    run = BulkRun.objects.get()
+    assert (run.state, run.items.count()) == ("collecting", 2)
+    return lambda: staff.post(url, given), run, orders
+
+
+def test_a_second_use_of_the_form_goes_on_where_the_noting_broke_off(staff, broken_off, clock):
+    post, run, orders = broken_off
+    post()
+    assert outcomes(run)[0] == "collecting"  # perhaps the first click is still at it
+    clock.shift(bulk_runs.QUIET + datetime.timedelta(seconds=1))
+    post()
+    tasks.bulk(run.pk)
+    assert (outcomes(run), notes(*orders)) == (("done", 5, 0), [1] * 5)
+    assert OrderEvent.objects.filter(kind="bulk_begun").count() == 1
+
+
+def test_who_wakes_up_after_it_was_taken_over_notes_nothing_more(broken_off, clock):
+    post, run, _orders = broken_off
+    clock.shift(bulk_runs.QUIET + datetime.timedelta(seconds=1))
+    post()
+    with pytest.raises(LeftError):
+        bulk_runs._note_items(run, [1])
+    assert run.items.count() == 5
+
+
+def test_a_noting_that_nobody_goes_on_with_is_stopped_and_says_so(staff, broken_off, clock):
+    _post, run, _orders = broken_off
+    clock.shift(bulk_runs.COLLECTED + datetime.timedelta(seconds=1))
+    bulk_runs.resume_runs(now=timezone.now())
+    assert (outcomes(run)[0], run.error["code"]) == ("stopped", "bulk_not_noted")
+    assert OrderEvent.objects.get(kind="bulk_stopped").data["run"] == run.pk
+    shown = page(staff, run)
+    assert (shown.context["resumable"], shown.context["busy"]) == (False, False)
+    staff.post(reverse("admin:orders_bulkrun_go_on", args=[run.pk]))
+    tasks.tidy()
+    assert (outcomes(run)[0], run.items.count()) == ("stopped", 0)
+
+
+def test_a_restored_copy_stops_a_noting_too(broken_off, restore):
+    _post, run, _orders = broken_off
+    restore()
+    bulk_runs.resume_runs(now=timezone.now())
+    assert (outcomes(run)[0], run.error["code"]) == ("stopped", "bulk_restored")
+
+
+def test_who_goes_on_while_old_rows_are_removed_is_refused(staff, slow, monkeypatch, clock):
+    run = begin(staff, new("note", picked(make.OrderFactory())))
+    bulk_runs.stop_run(pk=run.pk, by="staff:li", now=timezone.now())
+    clock.shift(bulk_runs.KEPT + datetime.timedelta(days=1))
+    monkeypatch.setattr(bulk_runs, "REMOVE_SECONDS", -1)
+    bulk_runs.remove_old_items(now=timezone.now())
+    with pytest.raises(NotAllowedError):
+        bulk_runs.go_on(pk=run.pk, by="staff:li", now=timezone.now())

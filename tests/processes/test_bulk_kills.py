@@ -19,7 +19,7 @@ Order.objects.bulk_create(
            received_at=now, planned_at=now) for n in range({ROWS})], batch_size=1000)
 ids = list(Order.objects.filter(number__startswith="BULK").order_by("pk").values_list("pk", flat=True))
 queue_run(begin_run(by="staff:bulk-keeper", act="note", targets=ids, query="q=BULK", words=[], details={{}},
-                    reason="noted in bulk", scope=None, token=uuid.uuid4(), now=now))
+                    reason="noted in bulk", token=uuid.uuid4(), now=now))
 """
 NOTES = "SELECT COUNT(*), COUNT(DISTINCT order_id) FROM orders_orderevent WHERE kind = 'note'"
 

@@ -1,15 +1,18 @@
 """Two at the same moment with a bulk run: clicks, workers, a colleague who resends the same orders, a stop."""
 
+import threading
+import time
 import uuid
 from functools import partial
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.admin.office.run_bulk import run_part
-from orders.models import BulkRun, Dispatch, OrderEvent
+from orders.models import BulkRun, Dispatch, Order, OrderEvent
 from orders.services.office.bulk_runs import begin_run, stop_run
 from orders.services.outbox.resend import Selection, resend
 from tests import factories as make
@@ -22,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def begun(act, orders, user):
     return begin_run(
         by=f"staff:{user.username}", act=act, targets=[order.pk for order in orders], query="", words=[], details={},
-        reason="BPM 已恢复", scope=None, token=uuid.uuid4(), now=timezone.now(),
+        reason="BPM 已恢复", token=uuid.uuid4(), now=timezone.now(),
     )  # fmt: skip
 
 
@@ -75,3 +78,24 @@ def test_a_stop_comes_between_two_rows():
 
 def _stop(pk):
     stop_run(pk=pk, by="staff:li", now=timezone.now())
+
+
+def test_other_writers_get_their_turn_between_two_rows():
+    run = begun("note", [make.OrderFactory() for _ in range(150)], staff("add_note"))
+    order, waits, over = make.OrderFactory(), [], threading.Event()
+
+    def carry_out():
+        run_part(run.pk, now=timezone.now(), seconds=60)
+        over.set()
+
+    def write():
+        while not over.is_set():
+            began = time.monotonic()
+            with transaction.atomic():
+                Order.objects.filter(pk=order.pk).update(received_at=timezone.now())
+            waits.append(time.monotonic() - began)
+            time.sleep(0.02)
+
+    at_once(carry_out, write)
+    assert len(waits) > 5
+    assert max(waits) < 0.5

@@ -17,17 +17,19 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
 from orders.local_time import midnight
 from orders.models import BulkRun, Conflict, Dispatch, Incident, Order, Province
 from orders.models.querysets import UNRESOLVED
 from orders.order_page.decisions.base import LONGEST_REASON
-from orders.order_page.decisions.resend import VERDICTS, say_judgement
+from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
 from orders.services.audit import add_note, see_conflict
 from orders.services.breakers import partners_down
 from orders.services.holds import choose_attribution, why_not_attribute
 from orders.services.incident_desk import acknowledge_incident
+from orders.services.order_state import lock_order
 from orders.services.outbox.resend import Judgement, Selection, judge_selection, resend_order
 from orders.steps import Partner, channels_of
 
@@ -118,9 +120,13 @@ class BulkAct:
     def model_admin(self) -> admin.ModelAdmin:
         return admin.site.get_model_admin(self.model)
 
+    def may_see(self, user) -> bool:
+        """Whether the user may see rows of this kind."""
+        return user.has_perm(f"orders.view_{self.model._meta.model_name}")
+
     def is_allowed(self, user) -> bool:
         """Whether the user may see the rows and do this to them."""
-        return user.has_perms([f"orders.view_{self.model._meta.model_name}", self.permission])
+        return self.may_see(user) and user.has_perm(self.permission)
 
     def rows_for(self, user) -> QuerySet:
         """The rows that the user may see: where everything in the admin starts."""
@@ -145,8 +151,12 @@ class BulkAct:
         return row.number
 
     def carry_out(self, row: Any, run: BulkRun, *, owner: int) -> None:
-        """Calls the one service. Raises OrderError."""
+        """Calls the one service, in a transaction. Raises OrderError."""
         raise NotImplementedError
+
+    def say_why(self, why: dict) -> str:
+        """Why a row was not carried out, in the reader's language; empty if it was."""
+        return say_why(why) if "code" in why else ""
 
 
 class Resend(BulkAct):
@@ -166,23 +176,43 @@ class Resend(BulkAct):
         return rows.filter(pk__in=steps.values("order_id")).exclude(state=Order.State.WITHDRAWN)
 
     def judge(self, ids, asked):
-        found = {row.number: row for row in Order.objects.filter(pk__in=ids).only("number")}
-        judged = judge_selection(_steps_meant(tuple(found), asked), open_partners=partners_down()) if found else []
-        return [Judged(found[row.order], VERDICTS[row.verdict], say_judgement(row), row.sends) for row in judged]
+        found = Order.objects.defer("content").in_bulk(ids)
+        open_ones = [row for row in found.values() if not why_not_resend(row)]
+        steps: dict[str, list[Judgement]] = {row.number: [] for row in open_ones}
+        if open_ones:
+            for one in judge_selection(_steps_meant(tuple(steps), asked), open_partners=partners_down()):
+                steps[one.order].append(one)
+        return [self._judged(found[pk], steps) for pk in ids if pk in found]
+
+    def _judged(self, row: Order, steps: dict[str, list[Judgement]]) -> Judged:
+        """An order goes by the first of its steps that is sent, and by the first one if none is."""
+        if why := why_not_resend(row):
+            return Judged(row, why.words(), why.words(), acts=False)
+        judged = steps[row.number]
+        first = next((one for one in judged if one.sends), judged[0])
+        return Judged(row, VERDICTS[first.verdict], " ".join(map(say_judgement, judged)), first.sends)
 
     def carry_out(self, row, run, *, owner):
+        order = lock_order(row.number)
+        if why := why_not_resend(order):
+            raise why
         asked = run.details | {"since": _day(run.details.get("since"))}
         judged = resend_order(
             row.number, _steps_meant((row.number,), asked), by=run.by, reason=run.reason, now=timezone.now(),
             open_partners=partners_down(),
         )  # fmt: skip
         if not any(one.sends for one in judged):
-            raise _why_not_sent(judged[0])
+            raise _why_not_sent(judged)
+
+    def say_why(self, why):
+        if "judged" not in why:
+            return super().say_why(why)
+        return " ".join(say_judgement(Judgement("", step, verdict)) for step, verdict in why["judged"])
 
 
 def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
     """The engine's words for the filter."""
-    filters = {key: asked.get(key) or "" for key in ("channel", "partner")}
+    filters = {key: asked.get(key) or "" for key in ("channel", "partner", "code")}
     return Selection(numbers=numbers, filtered=True, failed=True, since=asked.get("since"), **filters)
 
 
@@ -190,12 +220,14 @@ def _day(text: str | None) -> datetime.date | None:
     return datetime.date.fromisoformat(text) if text else None
 
 
-def _why_not_sent(judged: Judgement) -> NotAllowedError:
-    if judged.refusal:
-        return judged.refusal
-    if judged.step == "-":
+def _why_not_sent(judged: list[Judgement]) -> NotAllowedError:
+    """Keeps what was judged: the words are made when a person reads them."""
+    [first, *_others] = judged
+    if first.refusal:
+        return first.refusal
+    if first.step == "-":
         return NotAllowedError("resend_nothing_failed")
-    return NotAllowedError("bulk_not_sent", step=judged.step)
+    return NotAllowedError("bulk_not_sent", judged=[[one.step, one.verdict] for one in judged])
 
 
 class Attribute(BulkAct):
@@ -224,6 +256,15 @@ class Note(BulkAct):
 
 class SeeConflicts(BulkAct):
     key, model, permission, large = "conflicts", Conflict, "orders.change_incident", ("body", "hint")
+
+    def judge(self, ids, asked):
+        judged = super().judge(ids, asked)
+        numbers = {one.row.order_number for one in judged}
+        known = set(Order.objects.filter(number__in=numbers).values_list("number", flat=True))
+        return [one if one.row.order_number in known else self._unknown(one) for one in judged]
+
+    def _unknown(self, judged: Judged) -> Judged:
+        return Judged(judged.row, _("stay as they are: no order has their number"), judged.words, acts=False)
 
     def judge_one(self, row):
         at = f"{timezone.localtime(row.received_at):%Y-%m-%d %H:%M:%S}"

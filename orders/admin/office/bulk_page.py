@@ -19,7 +19,7 @@ from orders.admin.scope import attributions_of
 from orders.errors import OrderError
 from orders.models import BulkRun
 from orders.order_page.page_context import request_actor
-from orders.services.office.bulk_runs import begin_run, queue_run
+from orders.services.office.bulk_runs import begin_run, find_run, queue_run
 
 AT_ONCE = 20  # rows on which a request acts itself
 AT_ONCE_SECONDS = 5.0  # then a worker goes on
@@ -116,8 +116,8 @@ def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonF
 
     None if the selection has changed. Raises OrderError if no run may begin now.
     """
-    by, token = request_actor(request), form.cleaned_data["token"] or uuid.uuid4()
-    if run := BulkRun.objects.filter(by=by[:160], token=token).first():
+    by, token, now = request_actor(request), form.cleaned_data["token"] or uuid.uuid4(), timezone.now()
+    if run := find_run(by=by, token=token, now=now):
         return run
     targets = selected.confirm(form.cleaned_data["seen"])
     if targets is None:
@@ -126,9 +126,9 @@ def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonF
     run = begin_run(
         by=by, act=act.key, targets=targets, query=selected.filter_query, words=selected.words,
         details={**asked, **form.details()}, reason=form.cleaned_data["reason"],
-        scope=attributions_of(request.user), token=token, now=timezone.now(),
+        token=token, now=now,
     )  # fmt: skip
-    if run.total <= AT_ONCE:
+    if len(targets) <= AT_ONCE:
         run_part(run.pk, now=timezone.now(), seconds=AT_ONCE_SECONDS, at_once=True)
         run.refresh_from_db()
     if run.state == BulkRun.State.WAITING:

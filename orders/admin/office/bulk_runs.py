@@ -21,7 +21,7 @@ from orders.admin.filters import day_filter, word_filter
 from orders.admin.office.bulk_acts import ACTS, address_of
 from orders.admin.office.bulk_outcome import outcome_of_resend
 from orders.admin.office.bulk_page import answer_new_run, runs_seen
-from orders.admin.office.bulk_selection import AGAIN
+from orders.admin.office.bulk_selection import AGAIN, is_id
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import attributions_of
@@ -76,7 +76,8 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
             may = request.user.has_perm(STOP) or obj.by == request_actor(request)
-            resent = outcome_of_resend(obj, request.user) if obj.act == BulkRun.Act.RESEND and obj.done else None
+            told = obj.act == BulkRun.Act.RESEND and obj.done and ACTS[obj.act].may_see(request.user)
+            resent = outcome_of_resend(obj, request.user) if told else None
             items = reverse("admin:orders_bulkitem_changelist")
             context |= {
                 "run": obj,
@@ -85,7 +86,7 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
                 "worked_off": obj.done + obj.failed,
                 "left": obj.total - obj.done - obj.failed,
                 "stoppable": may and obj.state in {State.WAITING, State.RUNNING},
-                "resumable": may and obj.state == State.STOPPED and obj.items_kept,
+                "resumable": may and obj.state == State.STOPPED and obj.items_kept and obj.total > 0,
                 "error": say_why(obj.error) if "code" in obj.error else "",
                 "refused": refused_rows(obj, request.user),
                 "resent": resent,
@@ -145,7 +146,7 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         """What the act was told besides its reason."""
         chooser = ACTS[obj.act].chooser
         fields = chooser.base_fields if chooser else {}
-        words = [f"{field.label} {_chosen(field, obj.details[name])}"
+        words = [f"{field.label} {masked_text(_chosen(field, obj.details[name]))}"
                  for name, field in fields.items() if name in obj.details]  # fmt: skip
         if letters := obj.details.get("letters"):
             words.append(str(Province.objects.filter(pk=letters).first() or letters))
@@ -199,10 +200,10 @@ def refused_rows(run: BulkRun, user) -> list[tuple[str, str, str]]:
     """The first rows that were not carried out: name, address and why."""
     items = list(run.items.filter(state=ItemState.FAILED).order_by("target")[:SHOWN])
     act = ACTS[run.act]
-    found = act.rows_for(user).in_bulk([item.target for item in items]) if items else {}
+    found = act.rows_for(user).in_bulk([item.target for item in items]) if items and act.may_see(user) else {}
     return [
         (act.name_of(found[item.target]) if item.target in found else f"#{item.target}",
-         address_of(found[item.target]) if item.target in found else "", say_why(item.why))
+         address_of(found[item.target]) if item.target in found else "", act.say_why(item.why))
         for item in items
     ]  # fmt: skip
 
@@ -218,7 +219,7 @@ class RunFilter(SimpleListFilter):
     def queryset(self, request, queryset):
         if not self.value():
             return queryset
-        if not (self.value().isascii() and self.value().isdigit()):
+        if not is_id(self.value()):
             raise IncorrectLookupParameters(self.value())
         return queryset.filter(run=self.value())
 
@@ -253,13 +254,13 @@ class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
 
     def get_queryset(self, request):
         """The items whose rows the person may see, in whoever's run."""
-        rows = super().get_queryset(request)
-        if attributions_of(request.user) is None:
-            return rows
-        seen = Q()
-        for act in ACTS.values():
-            mine = act.rows_for(request.user).filter(pk=OuterRef("target"))
-            seen |= Q(Exists(mine), run__act=act.key)
+        rows, user = super().get_queryset(request), request.user
+        kinds = [act for act in ACTS.values() if act.may_see(user)]
+        if attributions_of(user) is None:
+            return rows if len(kinds) == len(ACTS) else rows.filter(run__act__in=[act.key for act in kinds])
+        seen = Q(pk__in=[])
+        for act in kinds:
+            seen |= Q(Exists(act.rows_for(user).filter(pk=OuterRef("target"))), run__act=act.key)
         return rows.filter(seen)
 
     @admin.display(description=_("row"))
@@ -278,7 +279,7 @@ class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("reason"))
     def reason(self, obj):
-        return cut(say_why(obj.why) if "code" in obj.why else "")
+        return cut(ACTS[obj.run.act].say_why(obj.why))
 
     @admin.display(description=_("bulk run"))
     def of_run(self, obj):

@@ -1,12 +1,13 @@
 """Which rows an act on many means: ticked ones, all under a list's filter, or those that another run left undone."""
 
-import copy
 import hashlib
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import QuerySet
+from django.contrib.admin.views.main import ORDER_VAR
+from django.db.models import Count, Max, QuerySet, Sum
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -14,32 +15,32 @@ from django.utils.translation import ngettext
 
 from orders.admin.filters import filters_in_words
 from orders.admin.office.bulk_acts import BulkAct
+from orders.admin.office.list_query import COLUMNS, VIEW, read_query, unread_list
+from orders.errors import ExportError
 from orders.models import BulkItem, BulkRun
 
 PICK, EVERY, AGAIN = "pick", "every", "again"
 MOST_PICKED = 1000
 LARGEST = 2**63  # an id is smaller
 JUDGED = 2000  # rows that a dry run judges, and by which two selections are told apart
-NOT_OF_THE_FILTER = {"p", "all", "o", "e"}
+NOT_OF_THE_FILTER = {"p", "all", ORDER_VAR, "e", COLUMNS, VIEW}
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a page showed of a selection: how many rows, the first of them, the oldest first, and the newest id."""
+    """What a page showed of a selection: how many rows, their ids added up, the first of them (the oldest first) and
+    the newest id."""
 
     count: int
+    total: int
     first: list[int]
     newest: int
 
     @property
-    def name(self) -> str:
-        """Tells the first of them from other rows."""
-        return hashlib.sha256(",".join(map(str, self.first)).encode()).hexdigest()[:32]
-
-    @property
     def digest(self) -> str:
         """What a form takes along, to be compared when it comes back."""
-        return f"{self.name}.{self.count}.{self.newest}"
+        name = hashlib.sha256(",".join(map(str, self.first)).encode()).hexdigest()[:32]
+        return f"{name}.{self.count}.{self.total}.{self.newest}"
 
 
 class Selected:
@@ -53,15 +54,15 @@ class Selected:
         self.act, self.request, self.asked = act, request, asked
         own = {PICK, EVERY, AGAIN, *(act.chooser.base_fields if act.chooser else ())}
         pairs = ((name, value) for name, values in request.GET.lists() for value in values)
-        self.params = [(name, value) for name, value in pairs if name not in own]
-        self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if _is_id(value)})[:MOST_PICKED]
+        self.params = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_FILTER]
+        self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MOST_PICKED]
         self.again = self._run_of(request.GET.get(AGAIN, ""), runs)
         self.every = EVERY in request.GET
 
     def _run_of(self, value: str, runs: QuerySet[BulkRun]) -> BulkRun | None:
         if not value:
             return None
-        row = runs.filter(pk=value, act=self.act.key).first() if _is_id(value) else None
+        row = runs.filter(pk=value, act=self.act.key).first() if is_id(value) else None
         if row is None:
             raise Http404
         return row
@@ -72,14 +73,11 @@ class Selected:
 
     @cached_property
     def _list(self):
-        """The change list with this filter. A filter that it does not know is no page of ours."""
-        request = copy.copy(self.request)
-        request.GET = self.request.GET.copy()
-        for name in set(request.GET) - {name for name, _value in self.params}:
-            del request.GET[name]
+        """The list under this filter, of which no row is read. A filter that it does not know is no page of ours."""
         try:
-            return self.act.model_admin.get_changelist_instance(request)
-        except IncorrectLookupParameters as error:
+            conditions = read_query(self.act.model_admin, self.filter_query)
+            return unread_list(self.act.model_admin, conditions, self.request.user)
+        except ExportError as error:
             raise Http404 from error
 
     @cached_property
@@ -110,10 +108,7 @@ class Selected:
     @property
     def filter_query(self) -> str:
         """The list's filter as its address has it."""
-        query = self.request.GET.copy()
-        for name in set(query) - {name for name, _value in self.params if name not in NOT_OF_THE_FILTER}:
-            del query[name]
-        return query.urlencode()
+        return urlencode(self.params)
 
     @property
     def without(self) -> str:
@@ -123,33 +118,31 @@ class Selected:
             query.pop(name, None)
         return f"?{query.urlencode()}"
 
-    def look(self, *, newest: int | None = None) -> Look:
-        """What is selected now; with `newest` only rows up to this id."""
-        rows = self.rows if newest is None else self.rows.filter(pk__lte=newest)
-        first = list(rows.values_list("pk", flat=True)[: JUDGED + 1])
+    def look(self) -> Look:
+        """What is selected now."""
+        first = list(self.rows.values_list("pk", flat=True)[: JUDGED + 1])
         if len(first) <= JUDGED:
-            return Look(len(first), first, first[-1] if first else 0)
-        last = rows.order_by("-pk").values_list("pk", flat=True).first()
-        return Look(rows.order_by().count(), first[:JUDGED], last)
+            return _look_at(first)
+        told = self.rows.order_by().aggregate(count=Count("pk"), total=Sum("pk"), newest=Max("pk"))
+        return Look(told["count"], int(told["total"]), first[:JUDGED], told["newest"])
 
-    def confirm(self, digest: str) -> array | None:
+    def confirm(self, digest: str) -> Sequence[int] | None:
         """The ids of what a page showed with this digest; None if that has changed.
 
-        Of more than JUDGED rows nobody has looked at each: rows that came since are left out, as those that do not fit
-        any more, and it has changed only if the first are others, or more than were told.
+        Of more than JUDGED rows those that came since are left out: they are younger than the newest that was told.
         """
-        name, _dot, rest = digest.partition(".")
-        count, _dot, newest = rest.partition(".")
-        if not (_is_id(count) and _is_id(newest)):
-            return None
-        now = self.look(newest=int(newest) if int(count) > JUDGED else None)
-        if not now.count or now.count > int(count) or now.name != name:
-            return None
-        if now.count <= JUDGED:
-            return array("q", now.first)
-        rows = self.rows.filter(pk__lte=int(newest)).values_list("pk", flat=True)
-        return array("q", rows.iterator(chunk_size=10_000))
+        match digest.split("."):
+            case [_name, count, _total, newest] if is_id(count) and is_id(newest):
+                rows = self.rows.filter(pk__lte=int(newest)) if int(count) > JUDGED else self.rows
+                found = array("q", rows.values_list("pk", flat=True).iterator(chunk_size=10_000))
+                return found if found and _look_at(found).digest == digest else None
+        return None
 
 
-def _is_id(value: str) -> bool:
+def _look_at(ids: Sequence[int]) -> Look:
+    return Look(len(ids), sum(ids), list(ids[:JUDGED]), ids[-1] if ids else 0)
+
+
+def is_id(value: str) -> bool:
+    """Whether a row can have this id."""
     return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < LARGEST

@@ -32,15 +32,8 @@ class Resend(Decision):
     done = gettext_lazy("Queued again. The result shows here within seconds.")
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
-        """Stricter than the engine: on a page nobody sends what is held for its files, or withdrawn."""
-        order = facts.order
-        if order.state == State.WITHDRAWN:
-            return NotAllowedError("resend_withdrawn")
-        if order.undo_since and order.state != State.COMPENSATING:
-            again = order.state == State.FAILED and order.kind == Order.Kind.ACTIVATION
-            return None if again else NotAllowedError("resend_taken_back")
-        if order.held_because == Order.Held.FILES:
-            return NotAllowedError("resend_held_for_files")
+        if (why := why_not_resend(facts.order)) or _is_undone(facts.order):
+            return why
         return None if any(row.state in STUCK for row in facts.steps) else NotAllowedError("resend_nothing_failed")
 
     def will(self, facts: Facts) -> list[str]:
@@ -52,6 +45,22 @@ class Resend(Decision):
         report = resend(_selection(facts), by=by, reason=reason, now=facts.now, open_partners=facts.shut)
         if not any(row.sends for row in report.judgements):
             raise NotAllowedError("resend_declined", lines=" ".join(map(say_judgement, report.judgements)))
+
+
+def why_not_resend(order: Order) -> NotAllowedError | None:
+    """Stricter than the engine: on a page nobody sends what is held for its files, or withdrawn."""
+    if order.state == State.WITHDRAWN:
+        return NotAllowedError("resend_withdrawn")
+    if _is_undone(order):
+        again = order.state == State.FAILED and order.kind == Order.Kind.ACTIVATION
+        return None if again else NotAllowedError("resend_taken_back")
+    if order.held_because == Order.Held.FILES:
+        return NotAllowedError("resend_held_for_files")
+    return None
+
+
+def _is_undone(order: Order) -> bool:
+    return order.undo_since is not None and order.state != State.COMPENSATING
 
 
 def _selection(facts: Facts) -> Selection:

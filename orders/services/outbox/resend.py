@@ -45,9 +45,9 @@ WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 class Selection:
     """Which steps to resend. Without `failed` and `channel`: an order's failed steps, or all if none failed.
 
-    `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `reopen`: a filter
-    also opens compensated orders, but not those that staff compensated. Orders named by number are opened anyway.
-    `filtered`: a filter found the numbers, and nobody named them.
+    `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `code`: of the error
+    that it failed with. `reopen`: a filter also opens compensated orders, but not those that staff compensated. Orders
+    named by number are opened anyway. `filtered`: a filter found the numbers, and nobody named them.
     """
 
     numbers: tuple[str, ...] = ()
@@ -55,6 +55,7 @@ class Selection:
     failed: bool = False
     since: datetime.date | None = None
     partner: str = ""
+    code: str = ""
     reopen: bool = False
     filtered: bool = False
 
@@ -165,7 +166,7 @@ def _nothing(order: Order, selection: Selection) -> Judgement:
     why = "nothing of it has failed" if selection.failed else "it has no steps to send"
     if _held_before_its_plan(order):
         why = f"it is held ({order.held_because}) and has no steps yet"
-    elif selection.channel or selection.partner or selection.since:
+    elif selection.channel or selection.partner or selection.since or selection.code:
         why = "no step of it fits the filter"
     return Judgement(order.number, "-", REFUSED, why)
 
@@ -289,6 +290,8 @@ def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispat
         wanted &= Q(channel=selection.channel)
     if selection.partner:
         wanted &= Q(channel__in=channels_of(selection.partner))
+    if selection.code:
+        wanted &= Q(error_code=selection.code)
     if selection.since:
         wanted &= Q(created_at__gte=midnight(selection.since))
     return rows.filter(wanted)
