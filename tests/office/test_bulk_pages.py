@@ -281,7 +281,7 @@ def test_of_very_many_others_among_them_are_a_change(staff, monkeypatch, gone, c
 
 def test_paging_sorting_and_columns_are_no_parts_of_the_filter(staff):
     order, other = make.OrderFactory(state="scheduled"), make.OrderFactory()
-    run = begin(staff, new("note", "every=1&state__exact=scheduled&p=2&o=-1&columns=number&view=3"))
+    run = begin(staff, new("note", "every=1&state__exact=scheduled&p=2&o=-1&columns=number&view=3&_facets=True"))
     assert (notes(order, other), run.query) == ([1, 0], "state__exact=scheduled")
 
 

@@ -15,7 +15,8 @@ from django.utils.translation import ngettext
 
 from orders.admin.filters import filters_in_words
 from orders.admin.office.bulk_acts import BulkAct
-from orders.admin.office.list_query import COLUMNS, VIEW, read_query, unread_list
+from orders.admin.office.export_page import NOT_OF_THE_FILTER
+from orders.admin.office.list_query import COLUMNS, read_query, unread_list
 from orders.errors import ExportError
 from orders.models import BulkItem, BulkRun
 
@@ -23,7 +24,7 @@ PICK, EVERY, AGAIN = "pick", "every", "again"
 MOST_PICKED = 1000
 LARGEST = 2**63  # an id is smaller
 JUDGED = 2000  # rows that a dry run judges, and by which two selections are told apart
-NOT_OF_THE_FILTER = {"p", "all", ORDER_VAR, "e", COLUMNS, VIEW}
+NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, ORDER_VAR, COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Selected:
         self.act, self.request, self.asked = act, request, asked
         own = {PICK, EVERY, AGAIN, *(act.chooser.base_fields if act.chooser else ())}
         pairs = ((name, value) for name, values in request.GET.lists() for value in values)
-        self.params = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_FILTER]
+        self.params = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_ROWS]
         self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MOST_PICKED]
         self.again = self._run_of(request.GET.get(AGAIN, ""), runs)
         self.every = EVERY in request.GET
