@@ -16,7 +16,7 @@ def test_no_migration_is_missing(capsys):
 
 
 def test_what_is_not_undone_together_can_be_done_again():
-    """Without a transaction, a schema operation that is done stays done. Only functions that look first can be alone."""
+    """Without a transaction, a schema operation that is done stays done. Functions can look whether it is."""
     wrong = [
         str(migration)
         for (app, name), migration in MigrationLoader(None).graph.nodes.items()

@@ -38,6 +38,7 @@ from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders
 from orders.queries.in_state import is_in_state_since, prepare_since, since_of
 from orders.queries.paused_work import waits_for_paused
 from orders.queries.stuck import is_stuck
+from orders.queries.trial_ends import is_ending
 
 S, State = Order.State, Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
@@ -63,6 +64,16 @@ def overdue() -> Q:
     """Activations that should have been live since yesterday or earlier, unless they wait for a paused partner."""
     late = Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE, biz_start__lt=timezone.localdate())
     return late & ~waits_for_paused(timezone.now())
+
+
+class EndsFilter(day_filter("biz_end", _("running trial ends"), parameter="ends", choices=AHEAD)):
+    """Filters running trials by the day on which they end: a change may have moved it."""
+
+    def queryset(self, request, queryset):
+        if self.value() is None:
+            return queryset
+        first, last = self.days()
+        return queryset.filter(is_ending(**{name: day for name, day in (("gte", first), ("lte", last)) if day}))
 
 
 NeedsFilter = word_filter("needs", _("needs"), {
@@ -219,7 +230,8 @@ class OrderList:
         NeedsFilter, "state", InStateFilter, "held_because", StuckFilter, "kind", "first",
         ("attribution", OwnAttributions), ("service_type", ServicesInWords), StartFilter,
         day_filter("received_at", _("received"), parameter="received"),
-        day_filter("biz_end", _("end day"), parameter="end", choices=AHEAD), IncidentFilter, OrderCustomerFilter,
+        day_filter("biz_end", _("end day"), parameter="end", choices=AHEAD), EndsFilter, IncidentFilter,
+        OrderCustomerFilter,
     ]  # fmt: skip
     export_fields = [
         "since",

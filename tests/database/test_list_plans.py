@@ -22,7 +22,7 @@ BIG = {
 }  # fmt: skip
 RANGE = "2026-11-01..2026-11-25"
 TIMES = {
-    "orders": ["received", "start", "end"], "billing": ["created"], "approvals": ["time"], "differences": ["found"],
+    "orders": ["received", "start", "end", "ends"], "billing": ["created"], "approvals": ["time"], "differences": ["found"],
     "attempts": ["started"], "mails": ["written"], "inbound": ["received"], "customers": ["newest"],
 }  # fmt: skip
 

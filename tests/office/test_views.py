@@ -286,6 +286,30 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
     assert active(admin_client.get(ORDERS, {"stuck": "mail", "view": "bpm"})) == []
 
 
+def test_a_trial_ends_in_the_week_that_its_last_change_says(admin_client, monkeypatch):
+    today, day = datetime.date(2026, 11, 25), datetime.timedelta(days=1)
+    monkeypatch.setattr(timezone, "localdate", lambda *_: today)
+
+    def changed(number, *ends, own):
+        trial = make.TrialFactory(number=number, biz_end=own)
+        for place, (end, in_effect) in enumerate(ends, start=1):
+            make.OrderFactory(
+                kind="change", state="applied", trial=trial, trial_number=number, change_number=place,
+                in_effect=in_effect, biz_end=end,
+            )  # fmt: skip
+        return trial
+
+    changed("later", (today + 60 * day, True), own=today)
+    changed("sooner", (today, True), own=today + 300 * day)
+    changed("back again", (today + 60 * day, True), (today + day, True), own=today)
+    changed("not in effect", (today + 60 * day, False), own=today)
+    activated = changed("activated", own=today)
+    make.TrialClaimFactory(trial=activated)
+    changed("over", own=today - day)
+    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["本周到期试用"])
+    assert {row.number for row in page.context["cl"].result_list} == {"sooner", "back again", "not in effect"}
+
+
 def test_what_waits_longest_comes_first_and_says_since_when(admin_client):
     day, now = datetime.timedelta(days=1), timezone.now()
     for days in (4, 9, 6):

@@ -29,7 +29,7 @@ READY = {
         ),
         ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}&{LONGEST_FIRST}", WAITING),
         ReadyView("today", _("Starts today"), f"kind__exact={Order.Kind.ACTIVATION}&start=today"),
-        ReadyView("ending", _("Trials that end this week"), f"end=week&state__exact={Order.State.TRIALING}"),
+        ReadyView("ending", _("Trials that end this week"), "ends=week"),
     ]
 }  # fmt: skip
 """By the list's name. tests/office/test_views.py checks that each query is one of its list."""
