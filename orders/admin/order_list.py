@@ -31,39 +31,48 @@ from orders.admin.scope import seen_orders
 from orders.admin.search import customer_anchor, search_orders
 from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago
+from orders.db.expressions import Among
 from orders.incident_causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders
 from orders.queries.in_state import is_in_state_since, prepare_since, since_of
 from orders.queries.paused_work import waits_for_paused
-from orders.queries.stuck import is_stuck
+from orders.queries.stuck import is_stuck, still_matters
 from orders.queries.trial_ends import is_ending
 
 S, State = Order.State, Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
+HAS_STOPPED = Among("state", *STOPPED)  # as in `dispatch_stuck` (orders/db/indexes.py)
 NOT_LIVE = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED]  # states of an activation
+IS_NOT_LIVE = Q(Among("state", *NOT_LIVE), kind=Order.Kind.ACTIVATION)  # as in `order_not_live`
+STARTING = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE]
 
 
 class StartFilter(day_filter("biz_start", _("start day"), parameter="start", choices=AHEAD)):
-    """Filters by a range of start days. `overdue` means activations whose day has passed and that are not live."""
-
-    OVERDUE = "overdue"
+    """Filters by a range of start days, or by a word for activations that are concerned by theirs."""
 
     def lookups(self, request, model_admin):
-        rest = [pair for pair in super().lookups(request, model_admin) if pair[0] != self.OVERDUE]
-        return [(self.OVERDUE, _("Overdue")), *rest]
+        rest = [pair for pair in super().lookups(request, model_admin) if pair[0] not in START_WORDS]
+        return [*((word, label) for word, (label, _condition) in START_WORDS.items()), *rest]
 
     def queryset(self, request, queryset):
-        if self.value() == self.OVERDUE:
-            return queryset.filter(overdue())
+        if self.value() in START_WORDS:
+            return queryset.filter(START_WORDS[self.value()][1]())
         return super().queryset(request, queryset)
 
 
 def overdue() -> Q:
     """Activations that should have been live since yesterday or earlier, unless they wait for a paused partner."""
-    late = Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE, biz_start__lt=timezone.localdate())
-    return late & ~waits_for_paused(timezone.now())
+    return IS_NOT_LIVE & Q(biz_start__lt=timezone.localdate()) & ~waits_for_paused(timezone.now())
+
+
+def starts_today() -> Q:
+    """Activations that begin to serve today, or did: not those that will not, or no more."""
+    return Q(kind=Order.Kind.ACTIVATION, state__in=STARTING, biz_start=timezone.localdate())
+
+
+START_WORDS = {"overdue": (_("Overdue"), overdue), "starting": (_("Starts today"), starts_today)}
 
 
 class EndsFilter(day_filter("biz_end", _("running trial ends"), parameter="ends", choices=AHEAD)):
@@ -81,7 +90,7 @@ NeedsFilter = word_filter("needs", _("needs"), {
     "unbilled": (_("A billing record: served, not billed"), is_unbilled),
     "books": (_("The books put right"), differs),
     "returned": (_("An answer to BPM's return"), is_returned),
-    "start": (_("Its start day"), Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE)),
+    "start": (_("Its start day"), IS_NOT_LIVE),
 })  # fmt: skip
 
 
@@ -91,7 +100,7 @@ def is_in_state_for(days: int) -> Q:
 
 
 class StuckFilter(WordFilter):
-    """Orders with a step on this channel that failed or is being retried."""
+    """Orders with a step on this channel that failed or is being retried, and that still matters."""
 
     title, parameter_name = _("stuck at"), "stuck"
     conditions = {channel: (label, channel) for channel, label in Dispatch.Channel.choices}
@@ -100,8 +109,7 @@ class StuckFilter(WordFilter):
         channel = self.value()
         if channel not in self.conditions:
             return super().queryset(request, queryset)
-        steps = Dispatch.objects.current().filter(state__in=STOPPED, channel=channel)
-        return queryset.filter(pk__in=steps.values("order_id"))
+        return queryset.filter(pk__in=still_matters(_stopped_steps(channel=channel)).values("order_id"))
 
 
 InStateFilter = word_filter("in_state", _("in this state for"), {
@@ -134,7 +142,7 @@ class IncidentFilter(SimpleListFilter):
 
 
 def _stopped_steps(**more) -> QuerySet[Dispatch]:
-    return Dispatch.objects.current().filter(state__in=STOPPED, **more).order_by()
+    return Dispatch.objects.current().filter(HAS_STOPPED, **more).order_by()
 
 
 def _of_step(name: str, order: str, **more) -> Subquery:

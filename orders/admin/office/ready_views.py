@@ -28,7 +28,7 @@ READY = {
             f"in_state=3d&state__exact={Order.State.AWAITING_APPROVAL}&{LONGEST_FIRST}", WAITING,
         ),
         ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}&{LONGEST_FIRST}", WAITING),
-        ReadyView("today", _("Starts today"), f"kind__exact={Order.Kind.ACTIVATION}&start=today"),
+        ReadyView("today", _("Starts today"), "start=starting"),
         ReadyView("ending", _("Trials that end this week"), "ends=week"),
     ]
 }  # fmt: skip
