@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ORDER_VAR
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OrderBy, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -145,32 +144,43 @@ def _stopped_steps(**more) -> QuerySet[Dispatch]:
     return Dispatch.objects.current().filter(HAS_STOPPED, **more).order_by()
 
 
-def _of_step(name: str, order: str, **more) -> Subquery:
+class EmptyLast(OrderBy):
+    """An order in which rows without a value come last in both directions."""
+
+    def __init__(self, expression, **more):
+        super().__init__(expression, **{"nulls_last": True} | more)
+
+    def reverse_ordering(self):
+        self.descending = not self.descending
+        return self
+
+
+def _of_step(name: str, order: str, **more) -> EmptyLast:
     """A column of the order's stopped steps to sort by."""
-    return Subquery(_stopped_steps(order=OuterRef("pk"), **more).order_by(order).values(name)[:1])
+    return EmptyLast(Subquery(_stopped_steps(order=OuterRef("pk"), **more).order_by(order).values(name)[:1]))
 
 
 MOST_ATTEMPTS = _of_step("attempts", "-attempts")
 NEXT_TRY = _of_step("next_try_at", "next_try_at", state=State.RETRYING)
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
-"""Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the list has only the few
+"""Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the page has only the few
 orders with such a step: an order of a million rows without a value would be slow and say nothing."""
 
 
 class OrderChangeList(FactsChangeList):
     """Looks up the step at which each order is stuck, in one query for all."""
 
+    all_rows = False  # a file has also those that the page leaves out for its order's sake
+
     def get_queryset(self, request, exclude_parameters=None):
         rows = super().get_queryset(request, exclude_parameters)
-        for more in self._sorted_steps().values():
+        for more in () if self.all_rows else self._sorted_steps():
             rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
         return rows
 
-    def _sorted_steps(self) -> dict[str, dict]:
-        """Those of SORTED_STEPS that sort the list: named in the address, or by their place."""
-        named = {part.removeprefix("-") for part in self.params.get(ORDER_VAR, "").split(".")}
-        names = named | {self.list_display[place] for place in self.get_ordering_field_columns()}
-        return {name: more for name, more in SORTED_STEPS.items() if name in names}
+    def _sorted_steps(self) -> list[dict]:
+        """Those of SORTED_STEPS that sort the list."""
+        return [SORTED_STEPS[column] for _sign, column in self.sorted_by() if column in SORTED_STEPS]
 
     @property
     def notice(self) -> str:

@@ -143,7 +143,7 @@ def test_an_order_means_the_same_whichever_columns_are_shown(admin_client):
 
 
 @pytest.mark.parametrize(
-    "order", ["content", "-oper_tel", "nosuch", "9" * 5000, "-", "1.2.-", "received.-number", "\0"]
+    "order", ["content", "-oper_tel", "nosuch", "9" * 5000, "-", "1.2.-", "received.-number", "\0", "--attempts"]
 )
 def test_an_order_of_nonsense_is_no_error(admin_client, order):
     make.OrderFactory()
@@ -227,6 +227,51 @@ def test_attempts_and_next_try(admin_client):
     text = admin_client.get(ORDERS, {"columns": "number,attempts,next_try"}).content.decode()
     assert "fine" in text
     assert "59 分钟后" in text or "1 小时后" in text
+
+
+@pytest.mark.parametrize("order", ["--attempts", "x-attempts", "attempts-", "-.--next_try"])
+def test_rubbish_is_no_order(admin_client, order):
+    make.OrderFactory(number="fine")
+    stopped("failed", 9)
+    answer = admin_client.get(ORDERS, {"o": order})
+    assert [row.number for row in answer.context["cl"].result_list] == ["failed", "fine"]
+    assert answer.context["cl"].queryset.query.order_by == ("-pk",)
+    assert answer.context["cl"].notice == ""
+
+
+def test_a_column_sorts_once(admin_client):
+    make.OrderFactory()
+    answer = admin_client.get(ORDERS, {"o": ".".join(["-received", "received", "attempts"] * 500)})
+    assert len(answer.context["cl"].queryset.query.order_by) == 3
+
+
+def test_a_file_leaves_nothing_out_for_its_order(admin_client, tmp_path):
+    make.OrderFactory(number="fine")
+    stopped("soon", 2, timezone.now())
+    stopped("failed", 9)
+    for order, rows in {
+        "-attempts": ["failed", "soon", "fine"], "attempts": ["soon", "failed", "fine"],
+        "next_try": ["soon", "fine", "failed"], "-next_try": ["soon", "failed", "fine"],
+    }.items():  # fmt: skip
+        out = tmp_path / f"{order}.csv"
+        call_command("export", "orders", str(out), "--query", f"columns=number&o={order}")
+        assert out.read_text(encoding="utf-8-sig").splitlines()[1:] == rows
+    assert admin_client.get("/admin/orders/export/new/orders/?o=-attempts").context["count"] == 3
+
+
+def test_a_list_that_is_empty_for_its_order_s_sake_says_so(admin_client):
+    make.OrderFactory()
+    text = admin_client.get(ORDERS, {"o": "-attempts"}).content.decode()
+    assert "没有符合条件的记录。" in text
+    assert "还没有订单" not in text
+
+
+def test_clearing_the_filters_keeps_columns_and_order(admin_client):
+    make.OrderFactory()
+    text = admin_client.get(
+        ORDERS, {"columns": "number,kind", "o": "-received", "q": "A", "start": "today"}
+    ).content.decode()
+    assert 'class="filters-clear" href="?columns=number%2Ckind&amp;o=-received"' in text
 
 
 def test_the_usual_columns_stay_calm():
