@@ -35,7 +35,7 @@ from orders.incident_causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders
-from orders.queries.in_state import is_in_state_since, prepare_since, since_of
+from orders.queries.in_state import is_in_state_since
 from orders.queries.paused_work import waits_for_paused
 from orders.queries.stuck import is_stuck, still_matters
 from orders.queries.trial_ends import is_ending
@@ -197,7 +197,6 @@ class OrderChangeList(FactsChangeList):
     def add_facts(self, rows):
         mark_orders(rows)
         steps = told_steps([order.pk for order in rows])
-        prepare_since(rows)
         stopped = [row for row in steps if row.state in STOPPED]
         stuck = worst_steps(stopped)
         tried, again = defaultdict(list), defaultdict(list)
@@ -301,10 +300,11 @@ class OrderList:
         text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
         return cut(text)
 
-    @admin.display(description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True))
+    @admin.display(description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True),
+                   empty_value="-")  # fmt: skip
     def since(self, order):
-        """Empty moments come first: they lie before all noted ones."""
-        return ago(since_of(order))
+        """Unknown moments come first: they lie before all noted ones."""
+        return order.state_since and ago(order.state_since)
 
     @admin.display(description=_("number of attempts"), ordering=MOST_ATTEMPTS, empty_value="")
     def attempts(self, order):
