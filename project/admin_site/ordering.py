@@ -19,12 +19,16 @@ class NamedOrder:
         return super().get_ordering_field(field_name)
 
     def get_ordering(self, request, queryset):
-        """Rows that are equal otherwise follow by id, in the direction of the first column, as an index has them."""
+        """Rows that are equal otherwise follow by id, in the direction of the first column, as an index has them.
+
+        If nobody sorts them, they come as a filter finds them, or else as the list has them.
+        """
         parts = [(sign, self.get_ordering_field(column)) for sign, column in self.sorted_by()]
         ordering = [_directed(field, sign) for sign, field in parts if field]
         if not ordering:
-            return super().get_ordering(request, queryset)
-        found = self._get_deterministic_ordering([*ordering, *queryset.query.order_by])
+            found = list(queryset.query.order_by)
+            return found if found[-1:] == ["-pk"] else super().get_ordering(request, queryset)
+        found = self._get_deterministic_ordering([*ordering, *self.root_queryset.query.order_by])
         return [*found[:-1], "pk"] if found[-1] == "-pk" and not parts[0][0] else found
 
     def get_ordering_field_columns(self):

@@ -62,6 +62,15 @@ def sorts(statement, values=()):
         return any("TEMP B-TREE FOR ORDER BY" in row[3] for row in cursor.fetchall())
 
 
+def plan(statement, values):
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN '}{statement}", values)
+        return "\n".join(str(row) for row in cursor.fetchall())
+
+
 def asked(client, url, *, counts=False):
     """The page's queries with their values, or only that which counts its rows. Those that read the newest rows of a
     table end soon. Values stay apart: SQLite knows fewer plans for a statement than for one with the values in it."""
@@ -102,6 +111,30 @@ def test_ranges_of_days(admin_client, name, days):
     for parameter in TIMES[name]:
         queries = asked(admin_client, f"{url}?{parameter}={days}", counts=days != RANGE)
         assert not_found_by_an_index(queries) == {}
+
+
+@pytest.mark.parametrize("name, parameter, index", [
+    ("orders", "received", "order_received"), ("attempts", "started", "attempt_started"),
+    ("inbound", "received", "inbound_received"), ("mails", "written", "mail_written"),
+    ("differences", "found", "difference_found"), ("billing", "created", "billing_created"),
+])  # fmt: skip
+def test_old_days_are_read_in_the_order_of_their_index(admin_client, name, parameter, index):
+    """By id, PostgreSQL would read from the newest row down to the old ones."""
+    opts = LISTS[name]._meta
+    url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    rows = admin_client.get(f"{url}?{parameter}=2021-01-01..2021-01-31").context["cl"].queryset
+    assert rows.query.order_by[-1] == "-pk"
+    assert index in plan(*rows[:50].query.sql_with_params())
+
+
+def test_the_reader_s_order_comes_before_that_of_the_days(admin_client):
+    def order(query):
+        return admin_client.get(f"{ORDERS}?{query}").context["cl"].queryset.query.order_by
+
+    assert order("received=7d") == ("-received_at", "-pk")
+    assert order("received=7d&o=-number") == ("-number",)
+    assert order("received=7d&start=today&o=start_day") == ("biz_start", "pk")
+    assert set(order("start=today")) == set(order("")) == {"-pk"}
 
 
 @pytest.mark.parametrize("view", READY["orders"], ids=lambda view: view.key)
