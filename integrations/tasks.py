@@ -29,6 +29,7 @@ from orders.services.office.bulk_runs import remove_old_items, resume_runs
 from orders.services.office.exports import remove_old_files, resume_exports
 from orders.services.office.schedules import begin_due_exports
 from orders.services.office.search_index import index_orders
+from orders.services.office.state_since import fill_state_since
 from orders.services.office.trial_uploads import forget_uploads
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
 INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # of indexing behind a drain, and behind the sweep's
+FILL_SECONDS = 5.0  # of noting since when orders are in their state, behind the sweep's
 PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
 
 
@@ -77,16 +79,21 @@ def drain(settle: bool = False) -> str:
 
 
 def index_search(seconds: float) -> int:
-    """Indexes orders for the search, where no other process does. Returns how many. Delivery does not depend on it."""
+    """Indexes orders for the search. Returns how many."""
+    return _do_alone(index_orders, seconds, "orders can't be indexed for the search")
+
+
+def _do_alone(part: Callable[..., int], seconds: float, else_say: str) -> int:
+    """Does a part of what the lists need, where no other process does. Delivery does not depend on it."""
     lease = Lease("search")
     if not lease.is_free() or not lease.take():
         return 0
     try:
-        return index_orders(now=timezone.now(), seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.take())
+        return part(now=timezone.now(), seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.take())
     except Exception as error:
         if is_away(error):
             raise
-        logger.exception("orders can't be indexed for the search")
+        logger.exception(else_say)
         return 0
     finally:
         lease.give_back()
@@ -109,6 +116,7 @@ def sweep() -> str:
             logger.exception("the sweep's %s failed", part.__name__)
     told = drain()
     index_search(INDEX_SWEEP_SECONDS)
+    _do_alone(fill_state_since, FILL_SECONDS, "it can't be noted since when orders are in their state")
     return told
 
 

@@ -30,7 +30,6 @@ from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
 from orders.order_page.page_context import mask_for
 from orders.queries.doubts import mark_orders
-from orders.queries.in_state import prepare_since, since_of
 from orders.queries.status_report import iso_time, order_status
 from orders.services.audit import note_personal_data_seen
 from orders.services.incidents import SAID_BY_STAFF
@@ -71,7 +70,6 @@ def orders_page(request: Request) -> dict:
         raise BadParameterError("", "a value of the filter can't be read") from error
     page = found[: asked.rows]
     mark_orders(page)
-    prepare_since(page)
     more = len(found) > asked.rows
     return {
         "results": [{**_summary(order), "doubt": _doubt(order), "url": _address(request, order)} for order in page],
@@ -120,7 +118,6 @@ def order_facts(request: Request, number: str) -> dict:
         raise Http404("no order of this number")
     shown = _shows_people(request, order)
     mask = mask_for(shown)
-    prepare_since([order])
     facts = order_status(order, whole=False)
     return {
         **_summary(order),
@@ -145,7 +142,7 @@ def _summary(order: Order) -> dict:
         "kind_label": order.get_kind_display(),
         "state": order.state,
         "state_label": order.get_state_display(),
-        "since": iso_time(since_of(order)),
+        "since": iso_time(order.state_since),
         "held_because": order.held_because or None,
         "held_label": order.get_held_because_display() if order.held_because else None,
         "customer": {"id": order.enterprise_id, "name": order.enterprise_name},

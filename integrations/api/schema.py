@@ -59,7 +59,7 @@ class SummarySerializer(serializers.Serializer):
     kind_label = _text()
     state = _one_of(Order.State)
     state_label = _text()
-    since = _text(f"when it got this state ({TIME})")
+    since = _text(f"when it got this state ({TIME}); null of an order from before the desk noted it", null=True)
     held_because = _one_of(Order.Held, null=True)
     held_label = _text(null=True)
     customer = CustomerSerializer()

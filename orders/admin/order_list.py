@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ORDER_VAR
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OrderBy, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -31,38 +30,58 @@ from orders.admin.scope import seen_orders
 from orders.admin.search import customer_anchor, search_orders
 from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago
+from orders.db.expressions import Among
 from orders.incident_causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders
-from orders.queries.in_state import is_in_state_since, prepare_since, since_of
+from orders.queries.in_state import is_in_state_since
 from orders.queries.paused_work import waits_for_paused
-from orders.queries.stuck import is_stuck
+from orders.queries.stuck import is_stuck, still_matters
+from orders.queries.trial_ends import is_ending
 
 S, State = Order.State, Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
+HAS_STOPPED = Among("state", *STOPPED)  # as in `dispatch_stuck` (orders/db/indexes.py)
 NOT_LIVE = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.FAILED]  # states of an activation
+IS_NOT_LIVE = Q(Among("state", *NOT_LIVE), kind=Order.Kind.ACTIVATION)  # as in `order_not_live`
+STARTING = [S.IN_PROGRESS, S.HELD, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE]
 
 
 class StartFilter(day_filter("biz_start", _("start day"), parameter="start", choices=AHEAD)):
-    """Filters by a range of start days. `overdue` means activations whose day has passed and that are not live."""
-
-    OVERDUE = "overdue"
+    """Filters by a range of start days, or by a word for activations that are concerned by theirs."""
 
     def lookups(self, request, model_admin):
-        rest = [pair for pair in super().lookups(request, model_admin) if pair[0] != self.OVERDUE]
-        return [(self.OVERDUE, _("Overdue")), *rest]
+        rest = [pair for pair in super().lookups(request, model_admin) if pair[0] not in START_WORDS]
+        return [*((word, label) for word, (label, _condition) in START_WORDS.items()), *rest]
 
     def queryset(self, request, queryset):
-        if self.value() == self.OVERDUE:
-            return queryset.filter(overdue())
+        if self.value() in START_WORDS:
+            return queryset.filter(START_WORDS[self.value()][1]())
         return super().queryset(request, queryset)
 
 
 def overdue() -> Q:
     """Activations that should have been live since yesterday or earlier, unless they wait for a paused partner."""
-    late = Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE, biz_start__lt=timezone.localdate())
-    return late & ~waits_for_paused(timezone.now())
+    return IS_NOT_LIVE & Q(biz_start__lt=timezone.localdate()) & ~waits_for_paused(timezone.now())
+
+
+def starts_today() -> Q:
+    """Activations that begin to serve today, or did: not those that will not, or no more."""
+    return Q(kind=Order.Kind.ACTIVATION, state__in=STARTING, biz_start=timezone.localdate())
+
+
+START_WORDS = {"overdue": (_("Overdue"), overdue), "starting": (_("Starts today"), starts_today)}
+
+
+class EndsFilter(day_filter("biz_end", _("running trial ends"), parameter="ends", choices=AHEAD)):
+    """Filters running trials by the day on which they end: a change may have moved it."""
+
+    def queryset(self, request, queryset):
+        if self.value() is None:
+            return queryset
+        first, last = self.days()
+        return queryset.filter(is_ending(**{name: day for name, day in (("gte", first), ("lte", last)) if day}))
 
 
 NeedsFilter = word_filter("needs", _("needs"), {
@@ -70,7 +89,7 @@ NeedsFilter = word_filter("needs", _("needs"), {
     "unbilled": (_("A billing record: served, not billed"), is_unbilled),
     "books": (_("The books put right"), differs),
     "returned": (_("An answer to BPM's return"), is_returned),
-    "start": (_("Its start day"), Q(kind=Order.Kind.ACTIVATION, state__in=NOT_LIVE)),
+    "start": (_("Its start day"), IS_NOT_LIVE),
 })  # fmt: skip
 
 
@@ -80,7 +99,7 @@ def is_in_state_for(days: int) -> Q:
 
 
 class StuckFilter(WordFilter):
-    """Orders with a step on this channel that failed or is being retried."""
+    """Orders with a step on this channel that failed or is being retried, and that still matters."""
 
     title, parameter_name = _("stuck at"), "stuck"
     conditions = {channel: (label, channel) for channel, label in Dispatch.Channel.choices}
@@ -89,8 +108,7 @@ class StuckFilter(WordFilter):
         channel = self.value()
         if channel not in self.conditions:
             return super().queryset(request, queryset)
-        steps = Dispatch.objects.current().filter(state__in=STOPPED, channel=channel)
-        return queryset.filter(pk__in=steps.values("order_id"))
+        return queryset.filter(pk__in=still_matters(_stopped_steps(channel=channel)).values("order_id"))
 
 
 InStateFilter = word_filter("in_state", _("in this state for"), {
@@ -123,35 +141,46 @@ class IncidentFilter(SimpleListFilter):
 
 
 def _stopped_steps(**more) -> QuerySet[Dispatch]:
-    return Dispatch.objects.current().filter(state__in=STOPPED, **more).order_by()
+    return Dispatch.objects.current().filter(HAS_STOPPED, **more).order_by()
 
 
-def _of_step(name: str, order: str, **more) -> Subquery:
+class EmptyLast(OrderBy):
+    """An order in which rows without a value come last in both directions."""
+
+    def __init__(self, expression, **more):
+        super().__init__(expression, **{"nulls_last": True} | more)
+
+    def reverse_ordering(self):
+        self.descending = not self.descending
+        return self
+
+
+def _of_step(name: str, order: str, **more) -> EmptyLast:
     """A column of the order's stopped steps to sort by."""
-    return Subquery(_stopped_steps(order=OuterRef("pk"), **more).order_by(order).values(name)[:1])
+    return EmptyLast(Subquery(_stopped_steps(order=OuterRef("pk"), **more).order_by(order).values(name)[:1]))
 
 
 MOST_ATTEMPTS = _of_step("attempts", "-attempts")
 NEXT_TRY = _of_step("next_try_at", "next_try_at", state=State.RETRYING)
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
-"""Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the list has only the few
+"""Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the page has only the few
 orders with such a step: an order of a million rows without a value would be slow and say nothing."""
 
 
 class OrderChangeList(FactsChangeList):
     """Looks up the step at which each order is stuck, in one query for all."""
 
+    all_rows = False  # a file has also those that the page leaves out for its order's sake
+
     def get_queryset(self, request, exclude_parameters=None):
         rows = super().get_queryset(request, exclude_parameters)
-        for more in self._sorted_steps().values():
+        for more in () if self.all_rows else self._sorted_steps():
             rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
         return rows
 
-    def _sorted_steps(self) -> dict[str, dict]:
-        """Those of SORTED_STEPS that sort the list: named in the address, or by their place."""
-        named = {part.removeprefix("-") for part in self.params.get(ORDER_VAR, "").split(".")}
-        names = named | {self.list_display[place] for place in self.get_ordering_field_columns()}
-        return {name: more for name, more in SORTED_STEPS.items() if name in names}
+    def _sorted_steps(self) -> list[dict]:
+        """Those of SORTED_STEPS that sort the list."""
+        return [SORTED_STEPS[column] for _sign, column in self.sorted_by() if column in SORTED_STEPS]
 
     @property
     def notice(self) -> str:
@@ -168,7 +197,6 @@ class OrderChangeList(FactsChangeList):
     def add_facts(self, rows):
         mark_orders(rows)
         steps = told_steps([order.pk for order in rows])
-        prepare_since(rows)
         stopped = [row for row in steps if row.state in STOPPED]
         stuck = worst_steps(stopped)
         tried, again = defaultdict(list), defaultdict(list)
@@ -219,7 +247,8 @@ class OrderList:
         NeedsFilter, "state", InStateFilter, "held_because", StuckFilter, "kind", "first",
         ("attribution", OwnAttributions), ("service_type", ServicesInWords), StartFilter,
         day_filter("received_at", _("received"), parameter="received"),
-        day_filter("biz_end", _("end day"), parameter="end", choices=AHEAD), IncidentFilter, OrderCustomerFilter,
+        day_filter("biz_end", _("end day"), parameter="end", choices=AHEAD), EndsFilter, IncidentFilter,
+        OrderCustomerFilter,
     ]  # fmt: skip
     export_fields = [
         "since",
@@ -271,10 +300,11 @@ class OrderList:
         text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
         return cut(text)
 
-    @admin.display(description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True))
+    @admin.display(description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True),
+                   empty_value="-")  # fmt: skip
     def since(self, order):
-        """Empty moments come first: they lie before all noted ones."""
-        return ago(since_of(order))
+        """Unknown moments come first: they lie before all noted ones."""
+        return order.state_since and ago(order.state_since)
 
     @admin.display(description=_("number of attempts"), ordering=MOST_ATTEMPTS, empty_value="")
     def attempts(self, order):

@@ -1,4 +1,4 @@
-"""Expressions for queries that are compiled once (orders.db.compiled_sql)."""
+"""Expressions for queries that are compiled once (orders.db.compiled_sql), and for those that need a partial index."""
 
 from django.db.models import BooleanField, Func, JSONField, QuerySet, Subquery
 
@@ -17,6 +17,27 @@ class OneOf(Func):
     def as_sql(self, compiler, connection):
         sql, values = compiler.compile(self.source_expressions[0])
         return f"{sql} {one_of(connection.vendor)}", [*values, self.slot]
+
+
+class Among(Func):
+    """Whether a column has one of a few texts that the code knows. They stand in the SQL itself.
+
+    SQLite uses an index whose condition is such a list (orders.db.indexes) only if the query says the same list, in the
+    same order. It does not see that values which are bound make the same list.
+    """
+
+    output_field = BooleanField()
+
+    def __init__(self, column: str, *texts: str):
+        if not all(text.isidentifier() for text in texts):
+            raise ValueError(f"{texts} are not all plain words")
+        super().__init__(column)
+        self.texts = texts
+
+    def as_sql(self, compiler, connection):
+        sql, values = compiler.compile(self.source_expressions[0])
+        texts = ", ".join(f"'{text}'" for text in self.texts)
+        return f"{sql} IN ({texts})", values
 
 
 class RowsOf(Subquery):

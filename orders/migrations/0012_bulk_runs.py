@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0011_lists_of_the_office'),
+        ('orders', '0011_state_since'),
     ]
 
     operations = [

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from orders.db.expressions import Among
 from orders.local_time import midnight
 from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Order
 from orders.models.querysets import UNRESOLVED
@@ -22,6 +23,7 @@ from orders.steps import Phase
 
 S = Order.State
 STOPPED = [S.HELD, S.FAILED]
+BADLY_ENDED = Among("state", "failed", "closed", "undone")  # as in `dispatch_ended_badly` (orders/db/indexes.py)
 UNKNOWN = "unknown"
 """The state that we show for a number without an order."""
 UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY = (
@@ -106,14 +108,19 @@ def _open_troubles() -> QuerySet[AffectedOrder]:
 
 
 def _failed_steps() -> QuerySet[Dispatch]:
-    """Failed steps that need somebody.
+    """Failed steps that need somebody."""
+    return still_matters(Dispatch.objects.current().filter(BADLY_ENDED, state=Dispatch.State.FAILED))
+
+
+def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
+    """Those of these stopped steps that still matter to their order.
 
     Leaves out forward steps of an order that is being undone, and all steps of a withdrawn order. Also leaves out
     repeats of an accepted call: they change nothing and have their own incident.
     """
-    rows = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, repeat=False)
     forward = Q(undo=False, position__lt=Phase.AFTER)
-    return rows.exclude(Q(order__undo_since__isnull=False) & (forward | Q(order__state=S.WITHDRAWN)))
+    undone = Q(order__undo_since__isnull=False) & forward
+    return rows.filter(repeat=False).exclude(undone | Q(order__state=S.WITHDRAWN))
 
 
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:

@@ -21,6 +21,7 @@ from orders.db.expressions import OneOf, RowsOf
 from orders.errors import OrderUnknownError
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, OrderEvent, TrialClaim
+from orders.queries.trial_ends import IN_EFFECT
 from orders.restored_guard import remember
 from orders.services.outbox.release import NOT_FINISHED, NOT_GIVEN_UP
 from orders.states import StepFacts, derive_state, set_state
@@ -47,8 +48,7 @@ STEPS_OF = Prepared(
 )
 TRIALS = Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL)
 TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
-CHANGES = Order.objects.filter(kind=Order.Kind.CHANGE, change_number__isnull=False)
-LATEST = CHANGES.filter(trial=Subquery(TRIALS.values("pk")), in_effect=True).order_by("-change_number")
+LATEST = IN_EFFECT.filter(trial=Subquery(TRIALS.values("pk"))).order_by("-change_number")
 LAST_CHANGE = Prepared(lambda: LATEST[:1])
 
 

@@ -17,7 +17,8 @@ from orders.local_time import SHANGHAI, midnight
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, Province, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.plan import PlanFacts, PlannedStep, build_plan
-from orders.services.order_state import CHANGES, TrialFacts, move_trial
+from orders.queries.trial_ends import CHANGES
+from orders.services.order_state import TrialFacts, move_trial
 from orders.services.outbox.enqueue import build_step, enqueue, give_keys, start_plan
 from orders.services.outbox.release import release
 from orders.services.start_day_schedule import build_schedule, find_schedule

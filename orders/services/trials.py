@@ -3,13 +3,12 @@
 import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
 
 from orders.local_time import SHANGHAI
 from orders.models import Order, TrialClaim
+from orders.queries.trial_ends import trials_ending
 from orders.services.holds import settle_followers
-from orders.services.order_state import CHANGES, add_event, latest_shape, lock_orders, move_trial
+from orders.services.order_state import add_event, latest_shape, lock_orders, move_trial
 from orders.services.planning import CLOSED_FOR_GOOD, ended, open_claim
 
 WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
@@ -18,22 +17,8 @@ WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIA
 def end_trials(*, now: datetime.datetime) -> int:
     """Ends running trials whose BizEnd has passed and that nobody activated. Returns how many."""
     today = now.astimezone(SHANGHAI).date()
-    return sum(_end(pk, now) for pk in sorted(_past_last_day(today)))
-
-
-def _past_last_day(today: datetime.date) -> set[int]:
-    """Running trials whose last day has passed.
-
-    The latest change's day counts. So it searches twice, each time with an index: by the trial's own day, and by the
-    day of a change.
-    """
-    changes = CHANGES.filter(in_effect=True)
-    latest = changes.filter(trial=OuterRef("pk")).order_by("-change_number").values("biz_end")[:1]  # as in latest_shape
-    claims = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None)
-    running = Order.objects.filter(~Exists(claims), kind=Order.Kind.TRIAL, state=Order.State.TRIALING)
-    over = running.annotate(last_day=Coalesce(Subquery(latest), "biz_end")).filter(last_day__lt=today)
-    ways = Q(biz_end__lt=today), Q(pk__in=changes.filter(biz_end__lt=today).values("trial"))
-    return {pk for way in ways for pk in over.filter(way).values_list("pk", flat=True)[:500]}
+    over = {pk for rows in trials_ending(lt=today) for pk in rows.values_list("pk", flat=True)[:500]}
+    return sum(_end(pk, now) for pk in sorted(over))
 
 
 def _end(pk: int, now: datetime.datetime) -> bool:

@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.filters import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import FieldError
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -33,6 +33,11 @@ class GuardedList(NamedOrder):
         found = super().get_filters_params(params)
         own = getattr(self.model_admin, "list_parameters", ())
         return {name: values for name, values in found.items() if name not in own}
+
+    @property
+    def unfiltered(self) -> str:
+        """The list's address without filters and search. Columns and order stay."""
+        return self.get_query_string(dict.fromkeys([*self.get_filters_params(), SEARCH_VAR, PAGE_VAR]))
 
     def get_filters(self, request):
         """Accepts only names that the list's filters know, and those in its `linked_by`."""

@@ -19,12 +19,16 @@ class NamedOrder:
         return super().get_ordering_field(field_name)
 
     def get_ordering(self, request, queryset):
-        """Rows that are equal otherwise follow by id, in the direction of the first column, as an index has them."""
-        parts = [(sign, self.get_ordering_field(column)) for sign, column in self._sorted_by()]
+        """Rows that are equal otherwise follow by id, in the direction of the first column, as an index has them.
+
+        If nobody sorts them, they come as a filter finds them, or else as the list has them.
+        """
+        parts = [(sign, self.get_ordering_field(column)) for sign, column in self.sorted_by()]
         ordering = [_directed(field, sign) for sign, field in parts if field]
         if not ordering:
-            return super().get_ordering(request, queryset)
-        found = self._get_deterministic_ordering([*ordering, *queryset.query.order_by])
+            found = list(queryset.query.order_by)
+            return found if found[-1:] == ["-pk"] else super().get_ordering(request, queryset)
+        found = self._get_deterministic_ordering([*ordering, *self.root_queryset.query.order_by])
         return [*found[:-1], "pk"] if found[-1] == "-pk" and not parts[0][0] else found
 
     def get_ordering_field_columns(self):
@@ -32,7 +36,7 @@ class NamedOrder:
         if not self.params.get(ORDER_VAR):
             return super().get_ordering_field_columns()
         places = {column: place for place, column in enumerate(self.list_display)}
-        return {places[column]: "desc" if sign else "asc" for sign, column in self._sorted_by() if column in places}
+        return {places[column]: "desc" if sign else "asc" for sign, column in self.sorted_by() if column in places}
 
     def get_query_string(self, new_params=None, remove=None):
         """Names the columns of the order: headings give their places."""
@@ -42,17 +46,17 @@ class NamedOrder:
 
     def named_order(self, order: str) -> str:
         """An order with the names of its columns. Parts that mean nothing are left out."""
-        return ".".join(f"{sign}{column}" for sign, column in self._sorted_by(order) if isinstance(column, str))
+        return ".".join(f"{sign}{column}" for sign, column in self.sorted_by(order) if isinstance(column, str))
 
-    def _sorted_by(self, order: str | None = None) -> list[tuple]:
-        """(`-` or nothing, column) of each part of the order that means a column."""
-        found = []
+    def sorted_by(self, order: str | None = None) -> list[tuple]:
+        """(`-` or nothing, column) of each part of the order that means a column, each column once."""
+        found: dict = {}
         for part in (self.params.get(ORDER_VAR, "") if order is None else order).split("."):
-            _rest, sign, name = part.rpartition("-")
+            name = part.removeprefix("-")
             column = self._at(int(name)) if name.isdecimal() and len(name) <= LONGEST_PLACE else name
             if column and column in (self.list_display if self.sortable_by is None else self.sortable_by):
-                found.append((sign, column))
-        return found
+                found.setdefault(column, "-" if name != part else "")
+        return [(sign, column) for column, sign in found.items()]
 
     def _at(self, place: int):
         return self.list_display[place] if place < len(self.list_display) else None

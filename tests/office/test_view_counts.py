@@ -1,7 +1,7 @@
 """How many rows each view shows: counted apart from the list, up to a limit, kept for a while."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
@@ -98,3 +98,48 @@ def test_counting_writes_nothing(member):
     with CaptureQueriesContext(connection) as captured:
         staff.get(f"{VIEWS}counts/orders/")
     assert [query["sql"] for query in captured if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))] == []
+
+
+def test_a_few_tabs_are_drawn_and_counted_and_the_rest_are_behind_a_word(member):
+    staff = member(BUSINESS)
+    role = Group.objects.get(name=BUSINESS)
+    for number in range(30):
+        make.SavedViewFactory(owner=colleague(), role=role, name=f"shared {number}", query=f"q={number}")
+    last = make.SavedViewFactory(owner=colleague(), role=role, name="last", query="q=last")
+    assert len(staff.get(f"{VIEWS}counts/orders/").json()) == view_tabs.MOST_DRAWN
+    page = staff.get(ORDERS)
+    views = page.context["views"]
+    assert len(views["tabs"]) == view_tabs.MOST_DRAWN
+    assert not views["uncounted"]
+    assert views["more"][-1].tab.name == "last"
+    text = page.content.decode()
+    assert f'<li><a href="?q=last&amp;view={last.pk}"' in text
+    opened = staff.get(ORDERS, {"q": "last", "view": last.pk}).context["views"]
+    assert [one.tab.name for one in opened["tabs"] if one.active] == ["last"]
+
+
+def test_counts_are_those_of_the_rows_that_the_person_may_see_now(member):
+    staff = member(BUSINESS)
+    make.OrderFactory.create_batch(3, state="failed", attribution_id="GD")
+    assert staff.get(f"{VIEWS}counts/orders/").json()["needs"] == "3"
+    staff.person.limited = True
+    staff.person.save()
+    staff.person.attributions.set(["BJ"])
+    shown = {one.tab.key: one.count for one in staff.get(ORDERS).context["views"]["tabs"]}
+    assert shown["needs"] == ""
+    assert staff.get(f"{VIEWS}counts/orders/").json()["needs"] == "0"
+
+
+def test_an_owner_may_always_stop_sharing_and_sees_with_whom(member):
+    staff = member(BUSINESS)
+    view = make.SavedViewFactory(owner=staff.person, role=Group.objects.get(name=BUSINESS))
+    other = Group.objects.create(name="others")
+    staff.person.groups.set([other])
+    staff.person.user_permissions.set(Permission.objects.filter(codename__in=["view_order", "view_savedview"]))
+    text = staff.get(f"{VIEWS}{view.pk}/change/").content.decode()
+    assert f'<option value="{view.role_id}" selected>' in text
+    assert f'<option value="{other.pk}"' not in text
+    assert staff.post(f"{VIEWS}{view.pk}/share/", {"role": other.pk}).status_code == 403
+    staff.post(f"{VIEWS}{view.pk}/share/", {"role": ""})
+    view.refresh_from_db()
+    assert view.role is None

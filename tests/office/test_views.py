@@ -14,7 +14,7 @@ from orders.admin.office.exported_lists import LISTS, ExportedList, admin_of
 from orders.admin.office.list_query import changelist_for, read_query
 from orders.admin.office.ready_views import READY
 from orders.errors import NotAllowedError
-from orders.models import OrderEvent, SavedView
+from orders.models import Order, OrderEvent, SavedView
 from orders.services.office.views import LONGEST_QUERY, MOST_VIEWS, save_view
 from tests import factories as make
 from tests.admin.rows import of_order
@@ -282,8 +282,60 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
     assert set(admin_client.get(f"{VIEWS}counts/orders/").json().values()) == {"1"}
     opened = admin_client.get(ORDERS + tabs(page)["卡在 BPM"])
     assert active(opened) == ["卡在 BPM"]
-    assert active(admin_client.get(ORDERS, {"start": "today", "kind__exact": "activation"})) == ["今日开通"]
+    assert active(admin_client.get(ORDERS, {"start": "starting"})) == ["今日开通"]
     assert active(admin_client.get(ORDERS, {"stuck": "mail", "view": "bpm"})) == []
+
+
+def test_a_trial_ends_in_the_week_that_its_last_change_says(admin_client, monkeypatch):
+    today, day = datetime.date(2026, 11, 25), datetime.timedelta(days=1)
+    monkeypatch.setattr(timezone, "localdate", lambda *_: today)
+
+    def changed(number, *ends, own):
+        trial = make.TrialFactory(number=number, biz_end=own)
+        for place, (end, in_effect) in enumerate(ends, start=1):
+            make.OrderFactory(
+                kind="change", state="applied", trial=trial, trial_number=number, change_number=place,
+                in_effect=in_effect, biz_end=end,
+            )  # fmt: skip
+        return trial
+
+    changed("later", (today + 60 * day, True), own=today)
+    changed("sooner", (today, True), own=today + 300 * day)
+    changed("back again", (today + 60 * day, True), (today + day, True), own=today)
+    changed("not in effect", (today + 60 * day, False), own=today)
+    activated = changed("activated", own=today)
+    make.TrialClaimFactory(trial=activated)
+    changed("over", own=today - day)
+    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["本周到期试用"])
+    assert {row.number for row in page.context["cl"].result_list} == {"sooner", "back again", "not in effect"}
+
+
+def test_only_what_starts_or_runs_starts_today(admin_client):
+    today, day = timezone.localdate(), datetime.timedelta(days=1)
+    for state in Order.State.values:
+        held = {"held_because": "files"} if state == "held" else {}
+        make.OrderFactory(number=state, state=state, biz_start=today, **held)
+    make.OrderFactory(number="tomorrow", biz_start=today + day)
+    make.TrialFactory(number="a trial", biz_start=today, state="in_progress")
+    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["今日开通"])
+    assert {row.number for row in page.context["cl"].result_list} == {
+        "held", "in_progress", "awaiting_approval", "scheduled", "active",
+    }  # fmt: skip
+
+
+def test_stuck_at_bpm_is_what_somebody_must_see_to_or_is_tried_again(admin_client):
+    now = timezone.now()
+    for number, order, step in [
+        ("failed", {"state": "failed"}, {"state": "failed"}),
+        ("retrying", {}, {"state": "retrying", "next_try_at": now}),
+        ("withdrawn", {"state": "withdrawn"}, {"state": "failed"}),
+        ("being undone", {"state": "compensating", "undo_since": now}, {"state": "failed"}),
+        ("undoing failed", {"state": "compensating", "undo_since": now}, {"state": "failed", "undo": True}),
+        ("a repeat", {}, {"state": "failed", "repeat": True}),
+    ]:
+        make.BpmDispatchFactory(order=make.OrderFactory(number=number, **order), frozen_at=now, **step)
+    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["卡在 BPM"])
+    assert {row.number for row in page.context["cl"].result_list} == {"failed", "retrying", "undoing failed"}
 
 
 def test_what_waits_longest_comes_first_and_says_since_when(admin_client):

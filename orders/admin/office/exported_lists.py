@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
-from orders.admin.office.list_query import address_query, changelist_for, columns_in, read_query
+from orders.admin.office.list_query import address_query, columns_in, read_query, whole_list
 from orders.admin.office.plain_cells import field_value, plain
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.errors import ExportError
@@ -78,7 +78,7 @@ class ExportedList:
             raise ExportError("export_not_allowed")
         conditions = read_query(self.model_admin, query)
         self.query = address_query(conditions)
-        self.changelist = changelist_for(self.model_admin, conditions, user)
+        self.changelist = whole_list(self.model_admin, conditions, user)
         self.columns = columns_of(self.model_admin)
         self.named = [one for one in columns_in(query) if one in self.columns]
 

@@ -28,8 +28,8 @@ READY = {
             f"in_state=3d&state__exact={Order.State.AWAITING_APPROVAL}&{LONGEST_FIRST}", WAITING,
         ),
         ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}&{LONGEST_FIRST}", WAITING),
-        ReadyView("today", _("Starts today"), f"kind__exact={Order.Kind.ACTIVATION}&start=today"),
-        ReadyView("ending", _("Trials that end this week"), f"end=week&state__exact={Order.State.TRIALING}"),
+        ReadyView("today", _("Starts today"), "start=starting"),
+        ReadyView("ending", _("Trials that end this week"), "ends=week"),
     ]
 }  # fmt: skip
 """By the list's name. tests/office/test_views.py checks that each query is one of its list."""

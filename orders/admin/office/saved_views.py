@@ -60,8 +60,9 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
             own = obj.owner_id == request.user.pk
-            shares = own and request.user.has_perm(SHARE)
-            context |= {"view": obj, "own": own, "roles": list(request.user.groups.all()) if shares else []}
+            roles = list(request.user.groups.all()) if own and request.user.has_perm(SHARE) else []
+            present = [obj.role] if obj.role and obj.role not in roles else []
+            context |= {"view": obj, "own": own, "roles": [*present, *roles]}
             context["schedules"] = ScheduledExport.objects.filter(view=obj).count() if own else 0
             context["subtitle"] = None
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
@@ -144,11 +145,11 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return redirect("admin:orders_savedview_change", view.pk)
 
     def share(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
-        """Takes a role's id, or nothing to stop sharing."""
-        if not request.user.has_perm(SHARE):
-            raise PermissionDenied
+        """Takes a role's id, or nothing to stop sharing, which every owner may."""
         given = request.POST.get("role", "")
-        known = {str(role.pk): role for role in request.user.groups.all()}
+        if given and not request.user.has_perm(SHARE):
+            raise PermissionDenied
+        known = {str(role.pk): role for role in filter(None, [view.role, *request.user.groups.all()])}
         if given and given not in known:
             raise Http404
         share_view(view=view, role=known.get(given), **about)

@@ -22,11 +22,13 @@ from orders.admin.office.chosen_columns import choices_of, chosen
 from orders.admin.office.exported_lists import LISTS, admin_of, list_of
 from orders.admin.office.list_query import COLUMNS, VIEW, names_in, read_query, unread_list
 from orders.admin.office.ready_views import READY
+from orders.admin.scope import attributions_of
 from orders.errors import OrderError
 from orders.models import SavedView
 
 SEE, SHARE = "orders.view_savedview", "orders.share_view"
 NOT_OF_A_VIEW = {PAGE_VAR, ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, COLUMNS, VIEW, "_popup", "_to_field"}
+MOST_DRAWN = 12  # tabs; the others are behind a word, without a count
 MOST_COUNTED = 999
 KEPT_SECONDS = 60
 SECONDS_OF_A_COUNT, SECONDS_OF_ALL = 2, 5
@@ -100,16 +102,19 @@ def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
     if name is None or changelist.is_popup:
         return None
     user, tabs = request.user, tabs_of(name, request.user)
-    query, columns = state_of(changelist)
-    here = _pairs(query), tuple(columns)
+    query, columns = query_and_columns(changelist)
+    here = _sorted_pairs(query), tuple(columns)
     named = next((tab for tab in tabs if tab.key == changelist.params.get(VIEW)), None)
-    same = [tab for tab in tabs if (_pairs(tab.query), tab.columns) == here]
+    same = [tab for tab in tabs if (_sorted_pairs(tab.query), tab.columns) == here]
     active = named if named and (named in same or named.row) else next(iter(same), None)
-    counts = cache.get_many([_key(user, name, tab) for tab in tabs])
+    drawn, keys = tabs[:MOST_DRAWN], _keys(user, name, tabs[:MOST_DRAWN])
+    counts = cache.get_many(keys.values())
+    shown = [ShownTab(tab, tab is active, counts.get(keys.get(tab.key), "")) for tab in tabs]
     return {
         "list_name": name,
-        "tabs": [ShownTab(tab, tab is active, counts.get(_key(user, name, tab), "")) for tab in tabs],
-        "uncounted": any(_key(user, name, tab) not in counts for tab in tabs),
+        "tabs": [one for one in shown if one.tab in drawn or one.active],
+        "more": [one for one in shown if one.tab not in drawn and not one.active],
+        "uncounted": any(key not in counts for key in keys.values()),
         "all_active": active is None and here == ([], ()),
         "changed": active if active and active not in same else None,
         "own": active is not None and active.row is not None and not active.shared_by,
@@ -126,7 +131,7 @@ def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
     }  # fmt: skip
 
 
-def state_of(changelist: ChangeList) -> tuple[str, list[str]]:
+def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
     """What a view of the list as it is shown now keeps: filter, search and order; and columns, if they were chosen."""
     found = {
         name: values for name, values in changelist.filter_params.items() if name not in NOT_OF_A_VIEW and any(values)
@@ -138,11 +143,15 @@ def state_of(changelist: ChangeList) -> tuple[str, list[str]]:
 
 
 def count_views(name: str, user) -> dict[str, str]:
-    """{key of a view: how many rows it shows the user, up to MOST_COUNTED}. One that takes too long has no count."""
+    """{key of a view: how many rows it shows the user, up to MOST_COUNTED}, for the tabs that are drawn.
+
+    One that takes too long has no count.
+    """
     began, found = time.monotonic(), {}
-    for tab in tabs_of(name, user):
-        key = _key(user, name, tab)
-        if (count := cache.get(key)) is None:
+    tabs = tabs_of(name, user)[:MOST_DRAWN]
+    keys = _keys(user, name, tabs)
+    for tab in tabs:
+        if (count := cache.get(key := keys[tab.key])) is None:
             if time.monotonic() - began > SECONDS_OF_ALL:
                 break
             count = _count(name, tab, user)
@@ -173,10 +182,14 @@ def _bounded_time() -> Iterator[None]:
         yield
 
 
-def _key(user, name: str, tab: Tab) -> str:
-    told = hashlib.sha256(tab.query.encode()).hexdigest()
-    return f"view-count:{user.pk}:{name}:{told}"
+def _keys(user, name: str, tabs: list[Tab]) -> dict[str, str]:
+    """{key of a view: under which name its count is kept}. A person who may see other rows has other counts."""
+    letters = attributions_of(user)
+    seen = "all" if letters is None else ",".join(sorted(letters))
+    told = {tab.key: hashlib.sha256(f"{seen}?{tab.query}".encode()).hexdigest() for tab in tabs}
+    return {key: f"view-count:{user.pk}:{name}:{one}" for key, one in told.items()}
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
+def _sorted_pairs(query: str) -> list[tuple[str, str]]:
+    """For comparing two addresses. Nonsense is no error here."""
     return sorted(parse_qsl(query, keep_blank_values=True))
