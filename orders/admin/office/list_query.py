@@ -100,7 +100,7 @@ def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) 
 def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
     """The list under this filter as a file has it: none of its rows is left out for the order's sake.
 
-    They are counted, but none is read. Raises ExportError as `changelist_for` does.
+    They are counted as far as the list counts, but none is read. Raises ExportError as `changelist_for` does.
     """
     whole = copy.copy(model_admin)
     whole.get_changelist = lambda request, **more: _whole(model_admin.get_changelist(request, **more))
@@ -114,7 +114,7 @@ def _whole(found: type[ChangeList]) -> type[ChangeList]:
 
 def _count(changelist: ChangeList, request: HttpRequest) -> None:
     try:
-        changelist.result_count = changelist.queryset.count()
+        changelist.result_count = changelist.model_admin.get_paginator(request, changelist.queryset, 1).count
     except (DataError, OverflowError) as error:
         raise IncorrectLookupParameters(error) from error
 
