@@ -274,7 +274,9 @@ def schedules(now: datetime.datetime | None = None) -> None:
     """A clerk's view that is exported by itself: the last time for a colleague who sees less, once without a file."""
     now = now or timezone.now()
     clerk, beijing = User.objects.get(username="clerk"), User.objects.get(username="beijing")
-    view = make.SavedViewFactory(owner=clerk, name="挂起的订单", columns=["number", "customer", "state_chip"])
+    view = make.SavedViewFactory(
+        owner=clerk, name="挂起的订单", query="state__exact=held", columns=["number", "customer", "state_chip"]
+    )
     row = make.ScheduledExportFactory(
         owner=clerk, view=view, name="每日挂起", weekdays="12345", next_run_at=now + datetime.timedelta(hours=13),
         last_run_at=now, created_at=now - datetime.timedelta(days=9),
