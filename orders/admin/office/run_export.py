@@ -14,7 +14,7 @@ from django.utils import timezone
 from orders.admin.office.exported_lists import ExportedList
 from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
-from orders.models import Export
+from orders.models import Export, ScheduledExport
 from orders.people import account_of, names_read_once
 from orders.services.office.exports import (
     PART,
@@ -59,13 +59,10 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
 
 def maker_of(row: Export):
     """The account of whoever asked for it; of a schedule's owner, under whatever name. Raises ExportError if it may not
-    log in any more."""
-    if row.schedule is None:
-        found = account_of(row.by)
-    else:
-        owner = row.schedule.owner
-        found = owner if owner.is_active and owner.is_staff else None
-    if found is None:
+    log in any more. A schedule may be deleted meanwhile."""
+    owners = get_user_model().objects.filter(pk__in=ScheduledExport.objects.filter(pk=row.schedule_id).values("owner"))
+    found = owners.first() or account_of(row.by)
+    if found is None or not (found.is_active and found.is_staff):
         raise ExportError("export_not_allowed")
     return found
 
