@@ -77,7 +77,7 @@ def test_an_engineer_resends_what_failed_in_a_list(visit):
     assert page.locator(".carried .chip").count() == 2
     page.fill("textarea[name=reason]", "大数据侧已恢复")
     page.locator("form[method=post] button[type=submit].button").click()
-    page.wait_for_url("**/resend/*/")
+    page.wait_for_url("**/bulkrun/*/change/")
     assert page.locator("progress").count() == 1
 
 
