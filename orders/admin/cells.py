@@ -1,8 +1,11 @@
-"""Shortens texts for the columns of lists."""
+"""Cells that several lists and pages have: shortened texts, and why a row failed."""
 
+from django.contrib import admin
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import head
+from orders.incident_causes import cause_of
 from orders.untrusted_text import with_rest
 
 MOST = 4096  # bytes; a list of fifty rows stays small enough for a page
@@ -13,3 +16,15 @@ def cut(text: str) -> str:
     text, more = head(str(text), MOST)
     text = with_rest(text, more)
     return format_html('<span class="cut" title="{0}">{0}</span>', text) if text else "-"
+
+
+class CauseCells:
+    """The cause of a row's `error_code`, and what to do about it."""
+
+    @admin.display(description=_("cause"))
+    def cause(self, obj):
+        return cause_of(obj.error_code).what if obj.error_code else "-"
+
+    @admin.display(description=_("what to do"))
+    def what_to_do(self, obj):
+        return cause_of(obj.error_code).next if obj.error_code else "-"

@@ -120,6 +120,12 @@ def chip_of(row) -> str:
     return format_html('<span class="chip chip-{}">{} · {}</span>', tone, state.label, _("Needs a look"))
 
 
+def personal_chip(unmasked: bool) -> str:
+    """Whether a file shows people's data."""
+    tone, word = ("amber", _("Unmasked")) if unmasked else ("grey", _("Masked"))
+    return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+
+
 class StateChip:
     """A `state_chip` column for a model with a `state`."""
 

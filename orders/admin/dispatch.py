@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.cells import cut
+from orders.admin.cells import CauseCells, cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.personal import PersonalData, masked_field, masked_text, personal_block
@@ -41,7 +41,7 @@ class OutcomeChip:
 
 
 @admin.register(Dispatch)
-class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["step", "order_link", "state_chip", "channel", "attempts", "next_try", "why", "created"]
     list_filter = [BacklogFilter, "state", PartnerFilter, "step"]
@@ -75,14 +75,6 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, StateChip, ReadOnlyAdmin,
 
     def heading(self, obj):
         return f"{obj.order.number} · {obj.get_step_display()}"
-
-    @admin.display(description=_("cause"))
-    def cause(self, obj):
-        return cause_of(obj.error_code).what if obj.error_code else "-"
-
-    @admin.display(description=_("what to do"))
-    def what_to_do(self, obj):
-        return cause_of(obj.error_code).next if obj.error_code else "-"
 
     @admin.display(description=_("latest attempts"))
     def latest_attempts(self, obj):

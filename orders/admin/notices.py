@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from notifications.masks import mask_mail, mask_text
 from notifications.models import Notice
+from orders.admin.cells import CauseCells
 from orders.admin.chips import StateChip
 from orders.admin.filters import day_filter
 from orders.admin.mails import SubjectCut
@@ -19,7 +20,6 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly, attributions_of
 from orders.admin.time_cell import ago
 from orders.errors import OrderError
-from orders.incident_causes import cause_of
 from orders.order_page.error_details import detail_text
 from orders.order_page.page_context import request_actor
 from orders.services.notices import RESENDABLE, resend_notice
@@ -28,7 +28,7 @@ RESEND = "orders.resend_order"
 
 
 @admin.register(Notice)
-class NoticeAdmin(UnlimitedOnly, SubjectCut, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "attempts", "next_try", "written"]
     list_filter = ["state", day_filter("written_at", _("written at"), parameter="at")]
     list_per_page = 50
@@ -64,14 +64,6 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, StateChip, ReadOnlyAdmin, admin.Mod
     @admin.display(description=_("recipients"))
     def to(self, obj):
         return ", ".join(mask_mail(mail) for mail in obj.recipients) or "-"
-
-    @admin.display(description=_("cause"))
-    def cause(self, obj):
-        return cause_of(obj.error_code).what if obj.error_code else "-"
-
-    @admin.display(description=_("what to do"))
-    def what_to_do(self, obj):
-        return cause_of(obj.error_code).next if obj.error_code else "-"
 
     @admin.display(description=_("error as logged"))
     def problem(self, obj):

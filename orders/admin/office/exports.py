@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from orders.admin.cells import cut
-from orders.admin.chips import StateChip
+from orders.admin.chips import StateChip, personal_chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.office.export_page import (
     answer_download,
@@ -160,8 +160,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("personal data"))
     def personal_data(self, obj):
-        tone, word = ("amber", _("Unmasked")) if obj.personal else ("grey", _("Masked"))
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return personal_chip(obj.personal)
 
     @admin.display(description=_("reason"))
     def why(self, obj):

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from orders.admin.chips import chip_of
+from orders.admin.chips import chip_of, personal_chip
 from orders.admin.office.export_rights import SEE_SCHEDULES, STOP_SCHEDULES, lacking, sees_all
 from orders.admin.office.exported_lists import PERMISSION, title_of
 from orders.admin.office.filter_link import filter_link
@@ -169,8 +169,7 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("personal data"))
     def personal_data(self, obj):
-        tone, word = ("amber", _("Unmasked")) if obj.personal else ("grey", _("Masked"))
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return personal_chip(obj.personal)
 
     @admin.display(description=_("reason"))
     def why(self, obj):
