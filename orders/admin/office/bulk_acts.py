@@ -21,8 +21,9 @@ from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
 from orders.local_time import midnight
-from orders.models import BulkRun, Conflict, Dispatch, Incident, Order, Province
+from orders.models import BulkRun, Conflict, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
+from orders.order_page.decisions.attribute import AttributionField
 from orders.order_page.decisions.base import LONGEST_REASON
 from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
 from orders.services.audit import add_note, see_conflict
@@ -64,12 +65,8 @@ class OptionalNoteForm(NoteForm):
 
 
 class AttributionForm(ReasonForm):
-    letters = forms.ChoiceField(label=gettext_lazy("attribution"))
+    letters = AttributionField()
     field_order = ["letters", "reason"]
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["letters"].choices = [("", "---------"), *((row.pk, str(row)) for row in Province.objects.all())]
 
 
 class StepsForm(forms.Form):

@@ -11,13 +11,20 @@ from orders.order_page.ladder.steps import Facts
 from orders.services.holds import choose_attribution, why_not_attribute
 
 
-class AttributionForm(ReasonForm):
-    letters = forms.ChoiceField(label=gettext_lazy("attribution"))
-    field_order = ["letters", "reason"]
+def _places() -> list[tuple[str, str]]:
+    return [("", "---------"), *((row.pk, str(row)) for row in Province.objects.all())]
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["letters"].choices = [("", "---------"), *((row.pk, str(row)) for row in Province.objects.all())]
+
+class AttributionField(forms.ChoiceField):
+    """The places where an order can belong, by their letters."""
+
+    def __init__(self):
+        super().__init__(label=gettext_lazy("attribution"), choices=_places)
+
+
+class AttributionForm(ReasonForm):
+    letters = AttributionField()
+    field_order = ["letters", "reason"]
 
 
 class Attribute(Decision):
