@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import Error
 from django.utils import timezone
 
+from orders.admin.filters import days_as_of
 from orders.admin.office.exported_lists import ExportedList
 from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
@@ -30,7 +31,8 @@ from orders.services.office.table_files import WRITERS, Cell
 
 
 def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:
-    """Writes a waiting export in a worker, with the rights that its maker has now. Says what came of it.
+    """Writes a waiting export in a worker, with the rights that its maker has now. Says what came of it. `today` and
+    the like in its filter are those of the day on which it was asked for.
 
     Running it twice, or while another process writes the same export, does no harm. Raises only what is our own fault.
     """
@@ -38,7 +40,7 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
     if row is None:
         return f"export {pk}: nothing to do"
     try:
-        with names_read_once():
+        with names_read_once(), days_as_of(row.created_at):
             _check_second_person(row)
             maker = maker_of(row)
             found = ExportedList(row.list_name, row.query, maker)
