@@ -52,6 +52,7 @@ NUMBER, NAME, DOMAIN = "100A230920170126001", "北京云帆网络科技", "Pull.
     ("refused0000000000000000000000001", "Messages of this transIDO", "refused0000000000000000000000001"),
     ("bpm-20230920", "BPM processes", NUMBER), ("6100061", "productId", NUMBER),
     (PHONE, "Orders with this phone number", NUMBER),
+    ("１２６００１", "Orders", NUMBER), ("１３７１２３４５６７８", "Orders with this phone number", NUMBER),
 ])  # fmt: skip
 def test_it_is_found(admin_client, order, term, kind, found):
     assert titles(admin_client, term)[gettext(kind)] == [found]
