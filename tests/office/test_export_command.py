@@ -54,6 +54,14 @@ def test_the_filter_is_the_list_s_own(export, query):
     assert [row["订单号"] for row in export("orders", "--query", query)] == [held.number]
 
 
+def test_columns_are_those_that_the_address_names_and_a_wrong_one_is_refused(export, tmp_path):
+    make.OrderFactory(number="X1")
+    assert list(export("orders", "--query", "columns=start_day,number")[0]) == ["业务开始日", "订单号"]
+    out = tmp_path / "wrong.xlsx"
+    assert "nosuch" in refused("orders", str(out), "--query", "columns=number,nosuch")
+    assert not out.exists()
+
+
 def test_search_and_order_are_the_list_s_own(export):
     numbers = [make.OrderFactory(number=f"X{n}", biz_start=datetime.date(2026, 11, n + 1)).number for n in range(3)]
     make.OrderFactory(number="Y1")

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from orders.admin.filters import days_as_of
 from orders.admin.office.exported_lists import ExportedList
+from orders.admin.office.list_query import columns_in
 from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
 from orders.models import Export, ScheduledExport
@@ -91,6 +92,7 @@ def export_to(
     account = get_user_model()(username=by[:150], is_superuser=True)
     found = ExportedList(list_name, query, account)
     columns = found.usual_columns(personal=personal)
+    found.check(columns_in(query) or columns, personal=personal)  # nobody sees from a file that a column was misspelt
     table = found.table(columns, personal=personal)
     part = path.with_name(f".{path.name}{PART}")
     for left in path.parent.glob(glob.escape(f".{path.name}") + f"*{PART}"):
