@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import errno
+import fcntl
 import glob
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -95,8 +97,6 @@ def export_to(
     found.check(columns_in(query) or columns, personal=personal)  # nobody sees from a file that a column was misspelt
     table = found.table(columns, personal=personal)
     part = path.with_name(f".{path.name}{PART}")
-    for left in path.parent.glob(glob.escape(f".{path.name}") + f"*{PART}"):
-        left.unlink(missing_ok=True)  # by a run that was killed
     written = 0
 
     def told() -> Iterator[Sequence[Cell]]:
@@ -106,15 +106,30 @@ def export_to(
             written += 1
             on_progress(written, table.total)
 
-    try:
-        with names_read_once():
-            write_file(part, table, format=format, rows=told())
+    with _held(part), names_read_once():
+        for left in path.parent.glob(glob.escape(f".{path.name}") + f"*{PART}"):
+            if left != part:
+                left.unlink(missing_ok=True)  # by a run that was killed
+        write_file(part, table, format=format, rows=told())
         row = begin_export(
             by=by, list_name=list_name, query=found.query, columns=columns, format=format, personal=personal,
             reason=reason, scope=None, now=timezone.now(), written=written,
         )  # fmt: skip
         part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
     return row
+
+
+@contextlib.contextmanager
+def _held(part: Path) -> Iterator[None]:
+    """Within the block no other command writes this part. It goes if the block fails. Raises OSError if one does."""
+    with part.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(errno.EBUSY, "another export is writing it") from error
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
