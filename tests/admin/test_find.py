@@ -101,6 +101,18 @@ def test_more_is_said_and_all_are_on_the_page(admin_client):
     assert (len(group.hits), group.more) == (9, False)
 
 
+def test_what_holds_the_term_often_hides_nothing(admin_client, member):
+    """Each of the first customers has the term at two places of the index that are looked at together."""
+    for number in range(100, 230):
+        make.OrderFactory(enterprise_id=f"AAA0000000{number}", enterprise_name="", attribution_id="BJ")
+    last = make.OrderFactory(enterprise_id="BBB00009", enterprise_name="", attribution_id="SH")
+    index_orders(now=timezone.now(), seconds=60)
+    customers = reverse("admin:orders_customer_changelist")
+    assert admin_client.get(customers, {"q": "0000"}).context["cl"].result_count == 131
+    found = member(ROLE, letters=["SH"]).get(customers, {"q": "0000"}).context["cl"].result_list
+    assert [row.pk for row in found] == [last.enterprise_id]
+
+
 @pytest.mark.parametrize("term", [
     NUMBER, "126001", "云帆", "example.com", "675cf2df623c47e69e523c0fd2b6f7b9", "6100061",
     "refused0000000000000000000000001", "bpm-20230920", PHONE, "100T8888",
