@@ -255,6 +255,11 @@ def test_a_file_that_cannot_be_read_is_one_line(argument):
     assert "\n" not in str(error.value)
 
 
+def test_of_a_file_without_an_end_only_the_beginning_is_read():
+    with pytest.raises(CommandError, match="5 MB"):
+        call_command("import_trials", "/dev/zero")
+
+
 def test_a_restored_desk_takes_nothing(give, monkeypatch):
     monkeypatch.setattr("orders.services.office.trial_import.is_restored", lambda: True)
     lines, error = give(workbook(row("T1")))
