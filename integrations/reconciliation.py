@@ -58,6 +58,11 @@ class Scope:
     numbers: tuple[str, ...] = ()
     since: datetime.date | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all orders."""
+        return not self.numbers and self.since is None
+
     def orders(self) -> QuerySet[Order]:
         """Orders that can have billing records under their own number. A change's records are its trial's."""
         rows = self.all_orders().exclude(kind=Order.Kind.CHANGE).select_related("attribution")
@@ -115,7 +120,7 @@ class Comparison:
 
         `after` is None at the end.
         """
-        self.row = self.row or begin_reconciliation(by=self.by, now=timezone.now())
+        self.row = self.row or begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
         self.error, self.in_a_row, self.began = "", 0, time.monotonic()
         self.counts = dict.fromkeys(COUNTED, 0)
         if not self._is_paused():

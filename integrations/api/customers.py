@@ -1,14 +1,13 @@
 """What a customer is billed now: since when, by which orders, for which domains and product."""
 
-import datetime
-
 from django.db.models import Q
 from django.http import Http404
+from django.utils import timezone
 from rest_framework.request import Request
 
 from integrations.api.answers import CURSOR, LIMIT, check_names, next_address, page_asked
 from orders.admin import scope
-from orders.customer_page.billed_now import count_by_type, records_of, tell_theirs
+from orders.customer_page.billed_now import Counted, count_by_type, records_of, tell_theirs
 from orders.models import BillingRecord, Order
 from orders.queries.status_report import iso_time
 
@@ -24,20 +23,24 @@ def billed_now(request: Request, enterprise_id: str) -> dict:
     named = None if "\0" in enterprise_id or not enterprise_id else _name_in(orders)
     if named is None:
         raise Http404("no customer of this id")
-    records = records_of(orders)
+    now = timezone.now()
+    records = records_of(orders, now=now)
     page = _page(records, asked.after, asked.rows + 1)
     rows, more = page[: asked.rows], len(page) > asked.rows
     tell_theirs(rows)
     return {
         "customer": {"id": enterprise_id, "name": named},
-        "billed": None if asked.after else [_counted(*row) for row in count_by_type(records)],
+        "billed": None if asked.after else [_counted(row) for row in count_by_type(records, now=now)],
         "results": [_record(row) for row in rows],
         "next": next_address(request, rows[-1].order_id, rows[-1].pk) if more else None,
     }
 
 
-def _counted(kind: BillingRecord.Type, number: int, since: datetime.datetime | None) -> dict:
-    return {"info_type": kind.value, "label": str(kind.label), "records": number, "since": iso_time(since)}
+def _counted(row: Counted) -> dict:
+    return {
+        "info_type": row.info_type.value, "label": str(row.info_type.label), "records": row.number,
+        "since": iso_time(row.since), "later": row.later, "begins": iso_time(row.begins),
+    }  # fmt: skip
 
 
 def _name_in(orders) -> str | None:

@@ -176,8 +176,10 @@ class BilledSerializer(serializers.Serializer):
 
     info_type = _one_of(BillingRecord.Type)
     label = _text()
-    records = serializers.IntegerField()
+    records = serializers.IntegerField(help_text="those in force now")
     since = _text(TIME, null=True)
+    later = serializers.IntegerField(help_text="those that begin later")
+    begins = _text("when the first of those begins", null=True)
 
 
 class TheirsSerializer(serializers.Serializer):

@@ -1,7 +1,9 @@
 """Filters of the desk's lists. Their values are words and days, so that a link shows a colleague the same rows."""
 
+import contextlib
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.filters import RelatedFieldListFilter
@@ -50,6 +52,24 @@ AHEAD = {
     "7d": (_("Next 7 days"), _around(0, 6)),
     "14d": (_("Next 14 days"), _around(0, 13)),
 }
+
+
+_as_of: ContextVar[datetime.date | None] = ContextVar("days count from", default=None)
+
+
+@contextlib.contextmanager
+def days_as_of(moment: datetime.datetime) -> Iterator[None]:
+    """Within the block `today`, `this month` and the like count from this moment's day."""
+    token = _as_of.set(timezone.localdate(moment))
+    try:
+        yield
+    finally:
+        _as_of.reset(token)
+
+
+def today() -> datetime.date:
+    """The day from which words for days count: the present one, unless `days_as_of` says another."""
+    return _as_of.get() or timezone.localdate()
 
 
 class WrongDaysError(IncorrectLookupParameters):
@@ -104,7 +124,7 @@ class DayFilter(SimpleListFilter):
         """First and last day. Raises WrongDaysError."""
         value = self.value()
         if value in self.words:
-            return self.words[value][1](timezone.localdate())
+            return self.words[value][1](today())
         try:
             first, last = _read_range(value)
         except (ValueError, OverflowError) as error:

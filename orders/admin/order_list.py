@@ -23,6 +23,7 @@ from orders.admin.filters import (
     ServicesInWords,
     WordFilter,
     day_filter,
+    today,
     word_filter,
 )
 from orders.admin.office.list_query import COLUMNS, VIEW
@@ -63,12 +64,12 @@ class StartFilter(day_filter("biz_start", _("start day"), parameter="start", cho
 
 def overdue() -> Q:
     """Activations that should have been live since yesterday or earlier, unless they wait for a paused partner."""
-    return IS_NOT_LIVE & Q(biz_start__lt=timezone.localdate()) & ~waits_for_paused(timezone.now())
+    return IS_NOT_LIVE & Q(biz_start__lt=today()) & ~waits_for_paused(timezone.now())
 
 
 def starts_today() -> Q:
     """Activations that begin to serve today, or did: not those that will not, or no more."""
-    return Q(kind=Order.Kind.ACTIVATION, state__in=STARTING, biz_start=timezone.localdate())
+    return Q(kind=Order.Kind.ACTIVATION, state__in=STARTING, biz_start=today())
 
 
 START_WORDS = {"overdue": (_("Overdue"), overdue), "starting": (_("Starts today"), starts_today)}

@@ -26,7 +26,7 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     list_per_page = 50
     readonly_fields = ["who", "found_link", "problem"]
     problem = masked_field("error", _("error"))
-    fields = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "problem"]
+    fields = ["started_at", "finished_at", "who", "whole", "orders", "records", "found_link", "fixed", "problem"]
 
     def heading(self, obj):
         return str(obj)

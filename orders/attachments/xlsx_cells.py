@@ -8,6 +8,7 @@ end that are empty are left out. A cell's kind is one letter: `s` text, `n` numb
 
 import datetime
 import json
+import re
 import sys
 import zipfile
 from typing import Any, BinaryIO
@@ -30,6 +31,7 @@ MOST_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
 EXACT_DIGITS = 15  # Excel keeps no more of a number
 MOST_MERGED = 20  # as many as anybody wants to read
 EMPTY = ["s", ""]
+ZEROS = re.compile("0{2,15}")  # the format of a number that is shown with zeros in front
 
 
 def read_sheet(file: BinaryIO, most: int) -> dict[str, Any]:
@@ -93,6 +95,8 @@ def _cell(cell: Any) -> list[str]:
         return ["b", str(value).upper()]
     if isinstance(value, int | float):
         text = str(int(value)) if float(value).is_integer() else repr(value)
+        if ZEROS.fullmatch(cell.number_format):
+            text = text.zfill(len(cell.number_format))  # as people see it: 01012345678
         return ["r" if len(text.strip("-")) > EXACT_DIGITS and "." not in text else "n", text]
     return ["s", str(value).strip()]
 

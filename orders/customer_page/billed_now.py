@@ -7,18 +7,33 @@ from dataclasses import dataclass
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils.functional import Promise
 
-from orders.models import BillingRecord, Difference, Order, Reconciliation
+from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
+from orders.models.dispatch import OPEN_STATES
 from orders.order_page.differences import SIDES
 
 State, Type = BillingRecord.State, BillingRecord.Type
-THERE = list(BillingRecord.THERE)
+Key = tuple[int, str, str]  # order, productId, domain
+THERE, BILLING = list(BillingRecord.THERE), Dispatch.Channel.BILLING
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many records of a type there are: in force now, and since when; and those that begin `later`, and when the
+    first of these begins."""
+
+    info_type: BillingRecord.Type
+    number: int
+    since: datetime.datetime | None
+    later: int
+    begins: datetime.datetime | None
 
 
 @dataclass(frozen=True)
 class BilledLine:
     """The records of one order and product that the customer is billed by, or tries with.
 
-    `unknown`: how many of them may not be there. `differing`: how many open differences the order has.
+    `unknown`: how many of them may not be there. `differing`: how many open differences the order has. `later`: they
+    begin on a later day.
     """
 
     order: Order
@@ -29,13 +44,15 @@ class BilledLine:
     since: datetime.datetime | None
     until: datetime.datetime | None
     differing: int
+    later: bool
 
 
 @dataclass(frozen=True)
 class Theirs:
     """What the big-data side last said of a record, and when.
 
-    `compared`: a comparison found both sides alike. Without it the record was only accepted when we sent it.
+    `compared`: a comparison of all orders found both sides alike. Without it the record was only accepted when we sent
+    it.
     """
 
     word: str | Promise
@@ -44,15 +61,22 @@ class Theirs:
     compared: bool
 
 
-def records_of(orders: QuerySet[Order]) -> QuerySet[BillingRecord]:
-    """The records that are live at the big-data side, or may be."""
-    return BillingRecord.objects.filter(order__in=orders.order_by().values("pk"), state__in=THERE)
+def records_of(orders: QuerySet[Order], *, now: datetime.datetime) -> QuerySet[BillingRecord]:
+    """The records that are live at the big-data side, or may be. One whose cancelTime has passed is over by itself."""
+    rows = BillingRecord.objects.filter(order__in=orders.order_by().values("pk"), state__in=THERE)
+    return rows.filter(Q(cancel_time=None) | Q(cancel_time__gt=now))
 
 
-def count_by_type(records: QuerySet[BillingRecord]) -> list[tuple[BillingRecord.Type, int, datetime.datetime | None]]:
-    """(trial or commercial, number of records, since when); commercial first. One query."""
-    rows = records.order_by().values_list("info_type").annotate(number=Count("pk"), since=Min("create_time"))
-    return [(Type(kind), number, since) for kind, number, since in sorted(rows, reverse=True)]
+def count_by_type(records: QuerySet[BillingRecord], *, now: datetime.datetime) -> list[Counted]:
+    """The records by type, commercial ones first. One query."""
+    later = Q(create_time__gt=now)
+    rows = records.order_by().values_list("info_type").annotate(
+        number=Count("pk", filter=~later | Q(create_time=None)),
+        since=Min("create_time", filter=~later),
+        later=Count("pk", filter=later),
+        begins=Min("create_time", filter=later),
+    )  # fmt: skip
+    return [Counted(Type(kind), *facts) for kind, *facts in sorted(rows, key=lambda row: row[0], reverse=True)]
 
 
 def lines_of(records: QuerySet[BillingRecord]) -> QuerySet:
@@ -69,7 +93,7 @@ def lines_of(records: QuerySet[BillingRecord]) -> QuerySet:
     )
 
 
-def billed_lines(rows: Iterable[dict], orders: QuerySet[Order]) -> list[BilledLine]:
+def billed_lines(rows: Iterable[dict], orders: QuerySet[Order], *, now: datetime.datetime) -> list[BilledLine]:
     """The rows of a page of `lines_of`, with their orders and open differences. Two queries."""
     rows = list(rows)
     known = orders.defer("content").in_bulk({row["order_id"] for row in rows})
@@ -78,7 +102,7 @@ def billed_lines(rows: Iterable[dict], orders: QuerySet[Order]) -> list[BilledLi
     return [
         BilledLine(
             known[row["order_id"]], Type(row["info_type"]), row["product_id"], row["domains"], row["unknown"],
-            row["since"], row["until"], differing.get(row["order_id"], 0),
+            row["since"], row["until"], differing.get(row["order_id"], 0), bool(row["since"] and row["since"] > now),
         )
         for row in rows
         if row["order_id"] in known
@@ -86,24 +110,36 @@ def billed_lines(rows: Iterable[dict], orders: QuerySet[Order]) -> list[BilledLi
 
 
 def tell_theirs(records: Iterable[BillingRecord]) -> None:
-    """Sets `theirs` and `doubt` on the records of a page, whose `dispatch` is loaded. Two queries."""
+    """Sets `theirs` and `doubt` on the records of a page, whose `dispatch` is loaded. Three queries."""
     records = list(records)
-    rows = Difference.objects.filter(
-        state=Difference.State.OPEN,
-        order__in={row.order_id for row in records},
-        domain__in={row.domain for row in records},
-    )
-    differing = {(row.order_id, row.product_id, row.domain): row for row in rows.order_by("pk")}
-    last = last_comparison()
+    orders, last = {row.order_id for row in records}, last_comparison()
+    differing, left_out = _open_differences(records, orders), _left_out(orders, last)
     for row in records:
-        difference = differing.get((row.order_id, row.product_id, row.domain))
+        difference = differing.get((row.order_id, row.product_id, row.domain)) or differing.get((row.order_id, "", ""))
         row.doubt = difference is not None
-        row.theirs = _differing(difference) if difference else _alike(row, last)
+        row.theirs = _differing(difference) if difference else _alike(row, None if row.order_id in left_out else last)
+
+
+def _open_differences(records: Iterable[BillingRecord], orders: set[int]) -> dict[Key, Difference]:
+    """The differences of these records, and under an empty name those of orders whose answer can't be read."""
+    unread = Q(kind=Difference.Kind.UNREADABLE, domain="", detail__theirs="unreadable")
+    named = Q(domain__in={row.domain for row in records})
+    rows = Difference.objects.filter(unread | named, state=Difference.State.OPEN, order__in=orders).order_by("pk")
+    return {(row.order_id, row.product_id, row.domain): row for row in rows}
+
+
+def _left_out(orders: set[int], last: Reconciliation | None) -> set[int]:
+    """The orders whose billing moved when the comparison ran, or since: it may have left them out."""
+    if last is None:
+        return set()
+    moved = Dispatch.objects.filter(Q(done_at__gt=last.started_at) | Q(state__in=OPEN_STATES), channel=BILLING)
+    own, lane = (moved.filter(**{f"{name}__in": orders}).order_by().values_list(name) for name in ("order", "lane"))
+    return {pk for (pk,) in own.union(lane)}
 
 
 def last_comparison() -> Reconciliation | None:
-    """The last comparison that reached its end."""
-    return Reconciliation.objects.filter(finished_at__isnull=False, error="").first()
+    """The last comparison of all orders that reached its end."""
+    return Reconciliation.objects.filter(finished_at__isnull=False, error="", whole=True).first()
 
 
 def _differing(row: Difference) -> Theirs:

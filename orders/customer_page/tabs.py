@@ -1,5 +1,6 @@
 """The tabs of a customer's page. Only the open one's data are read, a page at a time."""
 
+import datetime
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ class Ask:
 
     customer: Customer
     orders: QuerySet[Order]
+    now: datetime.datetime
     places: dict[str, str]
     params: Mapping[str, str]
     mask: Callable[[str], str]
@@ -47,7 +49,7 @@ class Ask:
 
 def billing(ask: Ask) -> dict:
     """What the customer is billed now: by order and product, then domain by domain; and where the books differ."""
-    records = records_of(ask.orders)
+    records = records_of(ask.orders, now=ask.now)
     lines = ask.page(lines_of(records), LINES, "lines")
     rows = ask.page(
         records.order_by("-info_type", "domain_key", "pk").select_related("order", "dispatch")
@@ -55,7 +57,7 @@ def billing(ask: Ask) -> dict:
     )  # fmt: skip
     rows.object_list = list(rows.object_list)
     tell_theirs(rows.object_list)
-    told = billed_lines(lines, ask.orders)
+    told = billed_lines(lines, ask.orders, now=ask.now)
     mark_orders({line.order.pk: line.order for line in told}.values())
     return {"lines": lines, "billed": told, "rows": rows, "differences": _differences(ask)}
 

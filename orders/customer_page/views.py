@@ -4,6 +4,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Min, QuerySet
 from django.template.response import TemplateResponse
+from django.utils import timezone
 
 from orders.admin.personal import PERMISSION, asks_to_see, note_seen
 from orders.admin.scope import limit, seen_orders
@@ -41,13 +42,16 @@ def page_context(request, customer: Customer) -> dict:
     if shown:
         note_seen(request, None, f"customer {customer.pk} {tab.key}")
     orders = limit(Order.objects.filter(enterprise_id=customer.pk), request.user, "attribution")
-    ask = Ask(customer, orders, _places(customer, orders), request.GET, mask_for(shown))
+    now = timezone.now()
+    ask = Ask(customer, orders, now, _places(customer, orders), request.GET, mask_for(shown))
     troubles = AffectedOrder.objects.unresolved().filter(order__in=ask.ids)
+    counted = count_by_type(records_of(orders, now=now), now=now)
     return {
         "title": customer.shown_name or customer.pk,
         "customer": customer,
         "places": ask.places,
-        "billed_by_type": count_by_type(records_of(orders)),
+        "billed_by_type": counted,
+        "billed_now": any(row.number for row in counted),
         "differing": count_open(Difference.objects.filter(order__in=ask.ids)),
         "troubles": troubles.count(),
         "count": orders.aggregate(orders=Count("pk"), first=Min("received_at"), last=Max("received_at")),

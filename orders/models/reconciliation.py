@@ -11,6 +11,9 @@ class Reconciliation(models.Model):
     started_at = models.DateTimeField(_("started at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     by = models.CharField(_("by"), max_length=160)
+    whole = models.BooleanField(
+        _("all orders"), default=False, db_default=False, help_text=_("not only some orders, or those since a day")
+    )
     orders = models.PositiveIntegerField(_("orders compared"), default=0)
     records = models.PositiveIntegerField(_("records compared"), default=0)
     differences = models.PositiveIntegerField(_("differences"), default=0)

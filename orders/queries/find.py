@@ -42,13 +42,16 @@ def _pieces(kind: Kind, lookup: Lookup) -> Q:
 
 
 def _targets(kind: Kind, lookups: Iterable[Lookup]) -> tuple[list[int], bool]:
-    """The ids behind at most CANDIDATES places, and whether there are more."""
+    """The ids behind at most CANDIDATES places, and whether there are more. A text may have several of the places."""
     found: dict[int, None] = {}
+    left = CANDIDATES
     for one in lookups:
         rows = SearchPiece.objects.filter(_pieces(kind, one)).order_by("kind", "piece", "before", "target")
-        found |= dict.fromkeys(rows.values_list("target", flat=True)[: CANDIDATES + 1 - len(found)])
-        if len(found) > CANDIDATES:
-            return list(found)[:CANDIDATES], True
+        targets = list(rows.values_list("target", flat=True)[: left + 1])
+        found |= dict.fromkeys(targets[:left])
+        left -= len(targets)
+        if left < 0:
+            return list(found), True
     return list(found), False
 
 

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 ROLE = "管理员"
 LIST = reverse("admin:orders_customer_changelist")
 WHO = {"enterprise_id": "E-55", "enterprise_name": "北京云帆网络科技"}
+NOW, HOUR = make.NOW, datetime.timedelta(hours=1)
 PHONE, MAIL, NAME = "13712345678", "ops@secret.example.com", "欧阳张三丰"
 
 
@@ -65,13 +66,73 @@ def test_a_difference_is_shown_beside_our_books(admin_client, family):
     assert page.context["differing"].number == 1
 
 
-def test_a_comparison_says_that_both_sides_agree(admin_client, family):
-    [row] = admin_client.get(customer_address("E-55")).context["rows"]
-    assert not row.theirs.compared
+def theirs(client):
+    """What the page says of the customer's only live record."""
+    [row] = client.get(customer_address("E-55")).context["rows"]
+    return row.theirs
+
+
+def test_a_comparison_of_all_orders_says_that_both_sides_agree(admin_client, family):
+    assert not theirs(admin_client).compared
     now = timezone.now()
-    make.ReconciliationFactory(started_at=now, finished_at=now)
-    [row] = admin_client.get(customer_address("E-55")).context["rows"]
-    assert (row.theirs.compared, row.theirs.at) == (True, now)
+    make.ReconciliationFactory(started_at=now, finished_at=now, whole=True)
+    assert (theirs(admin_client).compared, theirs(admin_client).at) == (True, now)
+
+
+@pytest.mark.parametrize("facts", [{}, {"whole": True, "error": "1 orders not answered"}])
+def test_a_comparison_of_other_orders_or_without_an_answer_says_nothing(admin_client, family, facts):
+    now = timezone.now()
+    make.ReconciliationFactory(started_at=now, finished_at=now, **facts)
+    assert not theirs(admin_client).compared
+
+
+@pytest.mark.parametrize("step", [
+    {"order": "A1", "state": "done", "done_at": NOW + HOUR}, {"order": "A1", "state": "sending"},
+    {"order": "T1", "lane": "A1", "state": "done", "done_at": NOW + HOUR},
+])  # fmt: skip
+def test_an_order_whose_billing_moved_meanwhile_was_left_out(admin_client, family, step):
+    ids = {row.number: row.pk for row in family}
+    names = {name: ids[step.pop(name)] for name in ("order", "lane") if name in step}
+    make.BillingDispatchFactory(order_id=names["order"], lane=names.get("lane"), **step)
+    make.ReconciliationFactory(started_at=NOW, finished_at=NOW + 2 * HOUR, whole=True)
+    assert not theirs(admin_client).compared
+
+
+def test_an_answer_that_can_t_be_read_is_no_agreement(admin_client, family):
+    now = timezone.now()
+    make.ReconciliationFactory(started_at=now, finished_at=now, whole=True)
+    make.DifferenceFactory(order=family[-1], job_id="A1", kind="unreadable", product_id="", domain="",
+                           detail={"ours": "none", "theirs": "unreadable"})  # fmt: skip
+    told = theirs(admin_client)
+    assert (told.differs, str(told.word)) == (True, gettext("can't be read"))
+
+
+def billed(client):
+    """`{infoType: (domains, those that begin later)}`, as the page's head says it."""
+    rows = client.get(customer_address("E-55")).context["billed_by_type"]
+    return {row.info_type.value: (row.number, row.later) for row in rows}
+
+
+def test_what_begins_later_is_not_billed_now(admin_client, family):
+    begins = timezone.now() + 10 * 24 * HOUR
+    make.BillingRecordFactory(order=family[-1], product_id="61-8", state="live", domain="new.example.com",
+                              create_time=begins)  # fmt: skip
+    assert billed(admin_client) == {"2": (1, 1)}
+    BillingRecord.objects.filter(domain="www.example.com").update(state="cancelled")
+    text = shown(admin_client)
+    assert billed(admin_client) == {"2": (0, 1)}
+    assert "未计费" in text
+    assert f"自 {timezone.localtime(begins):%Y-%m-%d} 起" not in text
+    assert f"将于 {timezone.localtime(begins):%Y-%m-%d} 起生效" in text
+    assert "尚未生效" in text
+
+
+def test_a_trial_that_ran_out_is_not_billed_any_more(admin_client, family):
+    trial = make.TrialFactory(number="T2", trial_number="", state="ended", attribution_id="BJ", **WHO)
+    make.BillingRecordFactory(order=trial, info_type="1", product_id="1", state="live", domain="over.example.com",
+                              create_time=NOW, cancel_time=timezone.now() - HOUR)  # fmt: skip
+    assert billed(admin_client) == {"2": (1, 0)}
+    assert "over.example.com" not in shown(admin_client)
 
 
 def test_orders_are_trees(admin_client, family):

@@ -52,6 +52,7 @@ NUMBER, NAME, DOMAIN = "100A230920170126001", "北京云帆网络科技", "Pull.
     ("refused0000000000000000000000001", "Messages of this transIDO", "refused0000000000000000000000001"),
     ("bpm-20230920", "BPM processes", NUMBER), ("6100061", "productId", NUMBER),
     (PHONE, "Orders with this phone number", NUMBER),
+    ("１２６００１", "Orders", NUMBER), ("１３７１２３４５６７８", "Orders with this phone number", NUMBER),
 ])  # fmt: skip
 def test_it_is_found(admin_client, order, term, kind, found):
     assert titles(admin_client, term)[gettext(kind)] == [found]
@@ -98,6 +99,18 @@ def test_more_is_said_and_all_are_on_the_page(admin_client):
     assert (len(group.hits), group.more) == (6, True)
     [group] = admin_client.get(FIND, {"q": "7777"}).context["groups"]
     assert (len(group.hits), group.more) == (9, False)
+
+
+def test_what_holds_the_term_often_hides_nothing(admin_client, member):
+    """Each of the first customers has the term at two places of the index that are looked at together."""
+    for number in range(100, 230):
+        make.OrderFactory(enterprise_id=f"AAA0000000{number}", enterprise_name="", attribution_id="BJ")
+    last = make.OrderFactory(enterprise_id="BBB00009", enterprise_name="", attribution_id="SH")
+    index_orders(now=timezone.now(), seconds=60)
+    customers = reverse("admin:orders_customer_changelist")
+    assert admin_client.get(customers, {"q": "0000"}).context["cl"].result_count == 131
+    found = member(ROLE, letters=["SH"]).get(customers, {"q": "0000"}).context["cl"].result_list
+    assert [row.pk for row in found] == [last.enterprise_id]
 
 
 @pytest.mark.parametrize("term", [

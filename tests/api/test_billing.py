@@ -1,12 +1,15 @@
 """What a customer is billed now: counts of all, and the records page by page."""
 
+import datetime
 from urllib.parse import unquote
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from orders.models import BillingRecord
+from orders.queries.status_report import iso_time
 from tests import factories as make
 from tests.admin.orders import unbilled
 
@@ -28,8 +31,9 @@ def test_it_tells_since_when_which_domains_and_which_product(system):
     told = system().get(BILLING).json()
     assert told["customer"] == {"id": CUSTOMER, "name": "北京示例科技有限公司"}
     assert told["billed"] == [
-        {"info_type": "2", "label": "商用话单", "records": 1, "since": "2023-09-20T18:54:36+08:00"}
-    ]
+        {"info_type": "2", "label": "商用话单", "records": 1, "since": "2023-09-20T18:54:36+08:00",
+         "later": 0, "begins": None}
+    ]  # fmt: skip
     (shown,) = told["results"]
     facts = {name: shown[name] for name in ("order", "domain", "product_id", "state", "since")}
     assert facts == {
@@ -37,6 +41,19 @@ def test_it_tells_since_when_which_domains_and_which_product(system):
         "since": "2023-09-20T18:54:36+08:00",
     }  # fmt: skip
     assert (shown["theirs"]["differs"], told["next"]) == (False, None)
+
+
+def test_it_counts_apart_what_begins_later_and_leaves_out_what_ran_out(system):
+    order, day = make.OrderFactory(state="scheduled"), datetime.timedelta(days=1)
+    begins = timezone.now() + day
+    make.BillingRecordFactory(order=order, state="live", domain="later.example.com", create_time=begins)
+    make.BillingRecordFactory(order=order, state="live", domain="over.example.com", create_time=make.NOW,
+                              cancel_time=timezone.now() - day)  # fmt: skip
+    told = system().get(BILLING).json()
+    (counted,) = told["billed"]
+    facts = (counted["records"], counted["since"], counted["later"], counted["begins"])
+    assert facts == (0, None, 1, iso_time(begins))
+    assert [row["domain"] for row in told["results"]] == ["later.example.com"]
 
 
 def test_where_the_partner_s_books_differ_it_says_so(system):

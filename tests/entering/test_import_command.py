@@ -95,6 +95,15 @@ def test_domains_are_parted_by_line_breaks_commas_and_semicolons(give):
     assert list(names) == ["a.cn", "b.cn", "c.cn", "d.cn", "e.cn", "f.cn", "g.cn"]
 
 
+@pytest.mark.parametrize("shown, kept", [("0" * 11, "01012345678"), ("0", "1012345678"), ("0.00", "1012345678")])
+def test_zeros_that_a_number_s_format_shows_in_front_are_kept(give, shown, kept):
+    data = workbook(
+        row("T1", OperTel=1012345678), change=lambda sheet: setattr(sheet["K2"], "number_format", shown)
+    )  # fmt: skip
+    give(data)
+    assert Order.objects.get().oper_tel == kept
+
+
 def test_a_day_may_be_a_date_and_a_province_its_name(give):
     give(workbook(row("T1", BizStart=datetime.date(2023, 9, 21), BizEnd=20231231, Attribution="上海")))
     order = Order.objects.get()
@@ -244,6 +253,11 @@ def test_a_file_that_cannot_be_read_is_one_line(argument):
     with pytest.raises(CommandError) as error:
         call_command("import_trials", argument)
     assert "\n" not in str(error.value)
+
+
+def test_of_a_file_without_an_end_only_the_beginning_is_read():
+    with pytest.raises(CommandError, match="5 MB"):
+        call_command("import_trials", "/dev/zero")
 
 
 def test_a_restored_desk_takes_nothing(give, monkeypatch):

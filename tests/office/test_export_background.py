@@ -67,6 +67,19 @@ def test_a_task_that_comes_twice_does_nothing(waiting, export_dir):
     assert (export_dir / Export.objects.get().file).stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("query", ["received=today", "received=month", "start=starting"])
+def test_words_for_days_mean_the_day_on_which_it_was_asked_for(staff, waiting, clock, query):
+    """A second person agrees, or the worker comes to it, a month later."""
+    day = timezone.localdate()
+    asked_for = make.OrderFactory(state="active", received_at=timezone.now(), biz_start=day)
+    row = waiting(query=query)
+    clock.shift(datetime.timedelta(days=31))
+    make.OrderFactory(state="active", received_at=timezone.now(), biz_start=timezone.localdate())
+    tasks.export(row.pk)
+    found = read_xlsx(body(staff.get(reverse("admin:orders_export_download", args=[Export.objects.get().pk]))))
+    assert [line["订单号"] for line in found] == [asked_for.number]
+
+
 def test_a_dead_worker_s_export_begins_again(waiting, export_dir, clock):
     make.OrderFactory()
     row = waiting()

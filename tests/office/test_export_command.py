@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from approvals.models import ApprovalRecord
 from orders.admin.office.exported_lists import LISTS
+from orders.admin.office.run_export import export_to
 from orders.management.progress import Progress
 from orders.models import Export, OrderEvent
 from tests import factories as make
@@ -52,6 +53,28 @@ def test_the_filter_is_the_list_s_own(export, query):
     make.OrderFactory(state="held", held_because="files", attribution_id="SH")
     make.OrderFactory(state="active", attribution_id="BJ")
     assert [row["订单号"] for row in export("orders", "--query", query)] == [held.number]
+
+
+def test_columns_are_those_that_the_address_names_and_a_wrong_one_is_refused(export, tmp_path):
+    make.OrderFactory(number="X1")
+    assert list(export("orders", "--query", "columns=start_day,number")[0]) == ["业务开始日", "订单号"]
+    out = tmp_path / "wrong.xlsx"
+    assert "nosuch" in refused("orders", str(out), "--query", "columns=number,nosuch")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["out.xlsx", "out.csv"])
+def test_two_at_once_do_not_write_one_file(tmp_path, name):
+    make.OrderFactory(number="X1")
+    out, told = tmp_path / name, []
+    row = export_to(
+        out, list_name="orders", query="", personal=False, reason="", by="command:test",
+        on_progress=lambda written, total: told.append(refused("orders", str(out))),
+    )  # fmt: skip
+    assert told == [f"{out} can't be written: another export is writing it"]
+    assert (row.written, os.listdir(tmp_path)) == (1, [name])
+    rows = read_xlsx(out) if name == "out.xlsx" else read_csv(out.read_text(encoding="utf-8"))
+    assert [line["订单号"] for line in rows] == ["X1"]
 
 
 def test_search_and_order_are_the_list_s_own(export):

@@ -100,6 +100,18 @@ def test_the_tick_alone_takes_all_columns_with_people(member):
     assert row["经办人电话"] == "13712345678"
 
 
+@pytest.mark.parametrize("name", ["billing", "incidents", "differences", "customers"])
+def test_a_list_without_people_offers_no_tick_for_them(member, settings, name):
+    """Else the file would count as one with people's data, and wait for a second person."""
+    settings.EXPORT_SECOND_PERSON = True
+    staff = member("业务人员")
+    form = staff.get(new(name)).context["form"]
+    assert "personal" not in form.fields
+    staff.post(new(name), {"format": "csv", "columns": form["columns"].initial, "personal": "on", "reason": "x"})
+    row = Export.objects.get()
+    assert (row.personal, row.state) == (False, "done")
+
+
 def test_who_may_not_see_people_gets_them_masked_whatever_is_posted(member):
     make.OrderFactory(oper_tel="13712345678")
     engineer = member("工程师")

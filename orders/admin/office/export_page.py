@@ -69,7 +69,7 @@ class ExportForm(forms.Form):
         names = [*ticked, *(name for name in found.columns if name not in ticked)]
         self.fields["columns"].choices = [(name, found.columns[name].label) for name in names]
         self.fields["columns"].initial = ticked
-        if not found.user.has_perm(SEE_PERSONAL_DATA):
+        if not (found.has_personal and found.user.has_perm(SEE_PERSONAL_DATA)):
             del self.fields["personal"], self.fields["reason"]
 
     def clean(self):

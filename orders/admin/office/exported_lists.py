@@ -86,6 +86,11 @@ class ExportedList:
     def title(self) -> str:
         return title_of(self.name)
 
+    @property
+    def has_personal(self) -> bool:
+        """Whether the list has columns with people's data."""
+        return any(column.personal for column in self.columns.values())
+
     def usual_columns(self, *, personal: bool) -> list[str]:
         """What is taken if nobody chooses: what the address names or the page shows, and people's data if asked for."""
         shown = self.named or [name for name, column in self.columns.items() if column.shown]

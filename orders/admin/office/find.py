@@ -3,6 +3,7 @@
 Each kind is searched only for those who may see it, within their attributions. Nobody's phone, mail or name is shown.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -123,7 +124,16 @@ KINDS = [
 
 
 def find_groups(term: str, user, most: int) -> list[Group]:
-    """What the user may see and the term finds, by kind; kinds without a hit are left out."""
+    """What the user may see and the term finds, by kind; kinds without a hit are left out.
+
+    If nothing has the full-width letters and digits that Chinese keyboards write easily, the ordinary ones are tried.
+    """
+    groups = _find(term, user, most)
+    ordinary = unicodedata.normalize("NFKC", term)
+    return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, user, most)
+
+
+def _find(term: str, user, most: int) -> list[Group]:
     groups = []
     for kind in KINDS:
         if user.has_perms(kind.rights):

@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import errno
+import fcntl
 import glob
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +13,9 @@ from django.contrib.auth import get_user_model
 from django.db import Error
 from django.utils import timezone
 
+from orders.admin.filters import days_as_of
 from orders.admin.office.exported_lists import ExportedList
+from orders.admin.office.list_query import columns_in
 from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
 from orders.models import Export, ScheduledExport
@@ -30,7 +34,8 @@ from orders.services.office.table_files import WRITERS, Cell
 
 
 def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:
-    """Writes a waiting export in a worker, with the rights that its maker has now. Says what came of it.
+    """Writes a waiting export in a worker, with the rights that its maker has now. Says what came of it. `today` and
+    the like in its filter are those of the day on which it was asked for.
 
     Running it twice, or while another process writes the same export, does no harm. Raises only what is our own fault.
     """
@@ -38,7 +43,7 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
     if row is None:
         return f"export {pk}: nothing to do"
     try:
-        with names_read_once():
+        with names_read_once(), days_as_of(row.created_at):
             _check_second_person(row)
             maker = maker_of(row)
             found = ExportedList(row.list_name, row.query, maker)
@@ -89,10 +94,9 @@ def export_to(
     account = get_user_model()(username=by[:150], is_superuser=True)
     found = ExportedList(list_name, query, account)
     columns = found.usual_columns(personal=personal)
+    found.check(columns_in(query) or columns, personal=personal)  # nobody sees from a file that a column was misspelt
     table = found.table(columns, personal=personal)
     part = path.with_name(f".{path.name}{PART}")
-    for left in path.parent.glob(glob.escape(f".{path.name}") + f"*{PART}"):
-        left.unlink(missing_ok=True)  # by a run that was killed
     written = 0
 
     def told() -> Iterator[Sequence[Cell]]:
@@ -102,15 +106,30 @@ def export_to(
             written += 1
             on_progress(written, table.total)
 
-    try:
-        with names_read_once():
-            write_file(part, table, format=format, rows=told())
+    with _held(part), names_read_once():
+        for left in path.parent.glob(glob.escape(f".{path.name}") + f"*{PART}"):
+            if left != part:
+                left.unlink(missing_ok=True)  # by a run that was killed
+        write_file(part, table, format=format, rows=told())
         row = begin_export(
             by=by, list_name=list_name, query=found.query, columns=columns, format=format, personal=personal,
             reason=reason, scope=None, now=timezone.now(), written=written,
         )  # fmt: skip
         part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
     return row
+
+
+@contextlib.contextmanager
+def _held(part: Path) -> Iterator[None]:
+    """Within the block no other command writes this part. It goes if the block fails. Raises OSError if one does."""
+    with part.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(errno.EBUSY, "another export is writing it") from error
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise

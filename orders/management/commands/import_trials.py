@@ -12,7 +12,7 @@ from orders.management.progress import Progress
 from orders.services.office.trial_books import write_annotated
 from orders.services.office.trial_import import KNOWN, NEW, WRONG, Report, check_trials, import_trials
 from orders.services.office.trial_sheet import read_entries
-from orders.services.office.workbook import read_workbook
+from orders.services.office.workbook import MOST_BYTES, read_workbook
 
 
 class Command(BaseCommand):
@@ -29,7 +29,8 @@ class Command(BaseCommand):
     def handle(self, *args, file, dry_run, annotated, by, **options):
         path, who, now = Path(file), actor(by), timezone.now()
         try:
-            sheet = read_workbook(path.read_bytes())
+            with path.open("rb") as file:
+                sheet = read_workbook(file.read(MOST_BYTES + 1))  # a huge one is not read into memory
             entries = read_entries(sheet)
             if annotated:
                 Path(annotated).open("ab").close()  # a copy that can't be written is told before anything is entered

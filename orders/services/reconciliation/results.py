@@ -33,9 +33,9 @@ SETTLED = {"live": Record.LIVE, "cancelled": Record.CANCELLED, "missing": Record
 Snapshot = dict[int, tuple[str, int | None]]
 
 
-def begin_reconciliation(*, by: str, now: datetime.datetime) -> Reconciliation:
-    """Makes the row of a comparison that begins now."""
-    return Reconciliation.objects.create(started_at=now, by=by[:160])
+def begin_reconciliation(*, by: str, now: datetime.datetime, whole: bool = False) -> Reconciliation:
+    """Makes the row of a comparison that begins now. `whole`: of all orders."""
+    return Reconciliation.objects.create(started_at=now, by=by[:160], whole=whole)
 
 
 def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
