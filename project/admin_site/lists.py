@@ -13,15 +13,12 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.admin.filters import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
-from django.core.exceptions import FieldError
-from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 
+from orders.db.odd_values import NONSENSE
 from project.admin_site.ordering import NamedOrder
 
-# NUL in a text (PostgreSQL), a number too large for a column (SQLite: OverflowError), a day after the last one.
-NONSENSE = (DataError, OverflowError, FieldError)
 LONGEST_NAME, MOST_NAMES = 40, 5  # bounds on the names in the message
 
 
