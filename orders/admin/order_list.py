@@ -192,7 +192,7 @@ class OrderChangeList(FactsChangeList):
     def resend_query(self) -> str:
         """The list's filters for the page that resends many orders. The filter `stuck` becomes the channel."""
         stuck = {"channel": self.params["stuck"]} if "stuck" in self.params else {}
-        return self.get_query_string(stuck, ["p", "o", COLUMNS, VIEW])
+        return self.get_query_string(stuck, ["p", COLUMNS, VIEW])
 
     def add_facts(self, rows):
         mark_orders(rows)
