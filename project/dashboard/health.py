@@ -66,10 +66,10 @@ class Worker:
 
     @property
     def silence(self) -> str:
-        """That no worker lives, in words; empty if one does."""
+        """That no worker lives, in words; empty if one does. One that ended in order leaves no heartbeat."""
         if self.alive:
             return ""
-        return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker has ever run")
+        return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker is running")
 
 
 def worker_of(rows: list[Heartbeat], now: datetime.datetime) -> Worker:

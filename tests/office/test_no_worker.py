@@ -12,7 +12,7 @@ from tests.admin.orders import failed
 from tests.office.bulking import begin, new, page, picked
 
 pytestmark = pytest.mark.django_db
-SILENT, NEVER = "执行进程已两分钟没有心跳", "执行进程从未启动"
+SILENT, NONE = "执行进程已两分钟没有心跳", "没有执行进程在运行"
 
 
 @pytest.fixture
@@ -47,26 +47,26 @@ NOT_WAITING = [
 @pytest.mark.parametrize(("made", "state"), WAITING)
 def test_what_waits_says_that_no_worker_lives(staff, made, state):
     address = made(staff, state)
-    assert f"<strong>{NEVER}</strong>；有执行进程运行后才会继续。" in staff.get(address).content.decode()
+    assert f"<strong>{NONE}</strong>；有执行进程运行后才会继续。" in staff.get(address).content.decode()
     worker_seen(ago=200)
     text = staff.get(address).content.decode()
     assert SILENT in text
-    assert NEVER not in text
+    assert NONE not in text
     worker_seen(ago=60)
     text = staff.get(address).content.decode()
     assert SILENT not in text
-    assert NEVER not in text
+    assert NONE not in text
 
 
 @pytest.mark.parametrize(("made", "state"), NOT_WAITING)
 def test_what_waits_for_no_worker_says_nothing_of_it(staff, made, state):
-    assert NEVER not in staff.get(made(staff, state)).content.decode()
+    assert NONE not in staff.get(made(staff, state)).content.decode()
 
 
 def test_steps_that_were_sent_again_wait_for_a_worker_too(staff):
     run = begin(staff, new("resend", picked(failed())))
     assert run.state == BulkRun.State.DONE
-    assert NEVER in page(staff, run).content.decode()
+    assert NONE in page(staff, run).content.decode()
 
 
 def test_the_dashboard_says_the_same(staff):
