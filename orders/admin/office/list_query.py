@@ -219,6 +219,14 @@ def _check_value(found: ChangeList, one: Condition) -> None:
         raise _no_such_value(found, one)
 
 
+def unoffered(found: ChangeList) -> list[str]:
+    """The titles of filters that are set to a value that they do not offer this person. No row that they see has it."""
+    given = (Condition(name, name, value) for name, values in found.get_filters_params().items() for value in values)
+    specs = ((_spec_of(found, one), one) for one in given)
+    values = ((spec, _values_of(spec, one.name), one.value) for spec, one in specs if spec)
+    return [str(spec.title) for spec, offered, value in values if offered is not None and value not in offered]
+
+
 def _no_such_value(found: ChangeList, one: Condition) -> ExportError:
     spec = _spec_of(found, one)
     values = (_values_of(spec, one.name) if spec else None) or []
