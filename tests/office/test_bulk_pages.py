@@ -71,6 +71,12 @@ def test_without_ticks_nothing_is_chosen(staff):
     assert "勾选" in answer.content.decode()
 
 
+@pytest.mark.parametrize("pick", ["x", "", "0", "-1", "99999999999999999999"])
+def test_a_tick_that_means_no_row_does_not_mean_all(staff, pick):
+    failed()
+    assert staff.get(new("resend", f"pick={pick}")).context["count"] == 0
+
+
 def test_the_dry_run_says_what_would_change_per_kind_with_a_sample(staff):
     held = [held_for_attribution() for _ in range(2)]
     rest = [billed() for _ in range(11)]

@@ -102,7 +102,7 @@ class Selected:
         if self.asked is None:
             return self.act.model._base_manager.none()
         rows = self.act.model_admin.get_queryset(self.request)
-        if self.picked:
+        if PICK in self.request.GET:  # of ticks that mean no row nothing is left, rather than all rows
             rows = rows.filter(pk__in=self.picked)
         elif self.again:
             undone = BulkItem.objects.filter(run=self.again, state=BulkItem.State.FAILED)
