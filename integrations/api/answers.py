@@ -27,6 +27,7 @@ LONGEST_NAMED = 80  # of a parameter's name in an error
 LIMIT, CURSOR = "limit", "cursor"
 SAFE = ["get", "head"]
 TWICE = "is given more than once"
+UNKNOWN = "no parameter of this address; there are: {names}"
 AWAY = "the database is away; try again later"
 WORDS = {
     405: "only GET and HEAD are possible here",
@@ -109,8 +110,7 @@ def check_names(request: Request, known: Collection[str]) -> None:
     """Raises BadParameterError for a parameter that the address does not have."""
     for name in request.GET:
         if name not in known:
-            names = ", ".join(known)
-            raise BadParameterError(name[:LONGEST_NAMED], f"no parameter of this address; there are: {names}")
+            raise BadParameterError(name[:LONGEST_NAMED], UNKNOWN.format(names=", ".join(known)))
 
 
 def check_once(request: Request) -> None:

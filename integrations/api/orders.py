@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
-from django.core.exceptions import FieldError
-from django.db import DataError, Error
+from django.db import Error
 from django.db.models import Count, QuerySet
 from django.http import Http404
 from django.urls import reverse
@@ -14,15 +13,34 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from approvals.models import ApprovalRecord
-from integrations.api.answers import CURSOR, LIMIT, TWICE, BadParameterError, check_names, next_address, page_asked
+from integrations.api.answers import (
+    CURSOR,
+    LIMIT,
+    TWICE,
+    UNKNOWN,
+    BadParameterError,
+    check_names,
+    next_address,
+    page_asked,
+)
 from integrations.api.authentication import Reader
 from integrations.database_deadline import database_deadline, is_away
 from notifications.masks import head, mask_mail, mask_name, mask_phone
 from orders.admin import scope
-from orders.admin.office.list_query import Condition, day_words, filter_titles, filter_values, read_query, unread_list
+from orders.admin.office.list_query import (
+    COLUMNS,
+    VIEW,
+    Condition,
+    day_words,
+    filter_titles,
+    filter_values,
+    read_query,
+    unread_list,
+)
 from orders.admin.order_list import mark_words
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.service_names import service_name
+from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.incident_causes import cause_of
 from orders.models import Dispatch, Order
@@ -38,7 +56,6 @@ RELATED, LARGE = ["attribution", "service_type"], ["content", "given"]
 PERSONAL = "personal"  # as on the pages: people's data are shown to who asks for them
 NOTING = 1.0  # seconds that a call waits for another writer to note that it reads people's data
 OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
-NONSENSE = (DataError, OverflowError, FieldError)  # values that only the database finds wrong
 
 
 def filters() -> dict[str, str]:
@@ -81,6 +98,8 @@ def _filtered(request: Request) -> QuerySet[Order]:
     query, names = request.GET.copy(), [*filters(), SEARCH_VAR, LIMIT, CURSOR]
     if ORDER_VAR in query:
         raise BadParameterError(ORDER_VAR, f"orders come the newest first; parameters are: {', '.join(names)}")
+    if name := next((name for name in (COLUMNS, VIEW) if name in query), None):
+        raise BadParameterError(name, UNKNOWN.format(names=", ".join(names)))
     for name in (LIMIT, CURSOR):
         query.pop(name, None)
     model_admin = admin.site.get_model_admin(Order)
@@ -91,7 +110,7 @@ def _filtered(request: Request) -> QuerySet[Order]:
     except ExportError as error:
         said = str(error)
         if error.code == "export_filter_unknown":
-            said = f"no parameter of this address; there are: {', '.join(names)}"
+            said = UNKNOWN.format(names=", ".join(names))
         raise BadParameterError(str(error.params.get("name", "")), said) from error
 
 

@@ -5,7 +5,6 @@ import hashlib
 import math
 import secrets
 import time
-import unicodedata
 from collections.abc import Collection
 
 from django.db import Error, IntegrityError, transaction
@@ -17,13 +16,12 @@ from django.utils.translation import gettext as _
 from integrations.database_deadline import database_deadline, is_away
 from integrations.models import ApiToken
 from orders.errors import NotAllowedError, check_reason
+from orders.readable import is_readable
 from orders.services.order_state import add_event
 
 PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what it is
 SHOWN = len(PREFIX) + 4
 LONGEST = 200
-UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's categories of what nobody sees in a name: controls, line ends, what turns a text's direction around."""
 NOTED_EVERY = datetime.timedelta(minutes=1)
 PATIENCE = 0.2  # seconds that a reading call waits for another writer to note that it was made
 _failed_at = -math.inf  # monotonic time of this process's last try that failed
@@ -67,7 +65,7 @@ def make_token(
 
 def why_not_named(system: str, today: datetime.date) -> NotAllowedError | None:
     """Why no token can be made for a system of this name; None if one can."""
-    if any(unicodedata.category(letter) in UNSEEN for letter in system):
+    if not is_readable(system):
         return NotAllowedError("token_name_unreadable")
     if _unrevoked(system).filter(valid_until__gte=today).exists():
         return NotAllowedError("token_system_known", system=system)

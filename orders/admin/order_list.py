@@ -30,7 +30,7 @@ from orders.admin.office.list_query import COLUMNS, VIEW
 from orders.admin.scope import seen_orders
 from orders.admin.search import customer_anchor, search_orders
 from orders.admin.service_names import service_name
-from orders.admin.time_cell import ago
+from orders.admin.time_cell import ago, ahead
 from orders.db.expressions import Among
 from orders.incident_causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
@@ -193,7 +193,7 @@ class OrderChangeList(FactsChangeList):
     def resend_query(self) -> str:
         """The list's filters for the page that resends many orders. The filter `stuck` becomes the channel."""
         stuck = {"channel": self.params["stuck"]} if "stuck" in self.params else {}
-        return self.get_query_string(stuck, ["p", "o", COLUMNS, VIEW])
+        return self.get_query_string(stuck, ["p", COLUMNS, VIEW])
 
     def add_facts(self, rows):
         mark_orders(rows)
@@ -313,7 +313,7 @@ class OrderList:
 
     @admin.display(description=_("next try"), ordering=NEXT_TRY, empty_value="")
     def next_try(self, order):
-        return order.again_at and ago(order.again_at)
+        return order.again_at and ahead(order.again_at)
 
     @admin.display(description=_("start day"), ordering="biz_start", empty_value="-")
     def start_day(self, order):

@@ -1,7 +1,7 @@
 """Read-only pages and inlines. Only services write status and history. Lists whose columns can be chosen."""
 
 from orders.admin.office import chosen_columns
-from orders.admin.office.list_query import COLUMNS, VIEW, names_in
+from orders.admin.office.list_query import COLUMNS, VIEW, names_in, unoffered
 
 # Large columns of related rows that no list shows: messages or bodies of orders with twenty thousand domains.
 LARGE = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
@@ -28,6 +28,10 @@ class ReadOnlyAdmin:
     def tidy_columns(self, query) -> list[str]:
         """Tidies the columns in an address; see project/admin_site/lists.py."""
         return chosen_columns.tidy_columns(self, query) if chosen_columns.can_choose(self) else []
+
+    def unoffered(self, changelist) -> list[str]:
+        """Which filters of a list have a value that they do not offer; see project/admin_site/lists.py."""
+        return unoffered(changelist)
 
     def get_list_display(self, request):
         named = names_in(request.GET.get(COLUMNS, "")) if chosen_columns.can_choose(self) else []

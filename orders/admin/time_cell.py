@@ -4,6 +4,7 @@ import datetime
 
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
 from orders.order_page.times import relative
 
@@ -14,9 +15,19 @@ def ago(moment: datetime.datetime | None) -> str:
     """The time in words if it is at most two days away, else the date."""
     if moment is None:
         return "-"
-    local, now = timezone.localtime(moment), timezone.now()
+    now = timezone.now()
+    near = abs(now - moment) < RECENT
+    return _cell(moment, relative(moment, now) if near else f"{timezone.localtime(moment):%Y-%m-%d}")
+
+
+def ahead(moment: datetime.datetime) -> str:
+    """The same for a time to come. One that has passed is due now: its partner may be paused or down."""
+    return ago(moment) if moment > timezone.now() else _cell(moment, _("at once"))
+
+
+def _cell(moment: datetime.datetime, words: str) -> str:
+    local = timezone.localtime(moment)
     exact = f"{local:%Y-%m-%d %H:%M:%S}"
-    words = relative(moment, now) if abs(now - moment) < RECENT else f"{local:%Y-%m-%d}"
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, words)
 
 

@@ -1,8 +1,6 @@
 """Chips, moments and icons for the order's page."""
 
 from django import template
-from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from orders.admin import time_cell
 from orders.admin.chips import TONES, chip, chip_of
@@ -18,6 +16,7 @@ from orders.people import operator_of
 
 register = template.Library()
 register.filter("ago", time_cell.ago)
+register.filter("ahead", time_cell.ahead)
 register.filter("customer_address", customer_address)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)
@@ -25,12 +24,6 @@ register.filter("detail_words", of_trouble)
 register.filter("masked", masked_text)
 register.filter("operator_name", operator_of)
 register.filter("took", took)
-
-
-@register.filter
-def ahead(moment) -> str:
-    """A moment to come; one that has passed is due now."""
-    return time_cell.ago(moment) if moment > timezone.now() else _("at once")
 
 
 @register.filter

@@ -26,7 +26,7 @@ WORDS = {
     "TrialClaim": _("No activation holds a trial yet."),
     "TrialUpload": _("Nobody has uploaded a workbook of trials yet."),
     "Contact": _("No contacts yet: all mail goes to the default contact."),
-    "Heartbeat": _("No worker has run yet; start it with manage.py worker."),
+    "Heartbeat": _("No worker is running; start it with manage.py worker."),
     "Breaker": _("No partner has been called yet."),
     "Pause": _("No partner has been paused yet."),
     "FailedLogin": _("Nobody has failed to log in lately."),

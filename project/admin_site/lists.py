@@ -13,15 +13,12 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.admin.filters import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
-from django.core.exceptions import FieldError
-from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 
+from orders.db.odd_values import NONSENSE
 from project.admin_site.ordering import NamedOrder
 
-# NUL in a text (PostgreSQL), a number too large for a column (SQLite: OverflowError), a day after the last one.
-NONSENSE = (DataError, OverflowError, FieldError)
 LONGEST_NAME, MOST_NAMES = 40, 5  # bounds on the names in the message
 
 
@@ -94,7 +91,7 @@ def guard(model_admin: ModelAdmin) -> None:
     own, view = model_admin.get_changelist, model_admin.changelist_view
     model_admin.get_changelist = lambda request, **kwargs: guarded(own(request, **kwargs))
     model_admin.changelist_view = lambda request, extra_context=None: (
-        _tidied(model_admin, request) or _without_wrong(request, view(request, extra_context))
+        _tidied(model_admin, request) or _without_wrong(request, _explained(request, view(request, extra_context)))
     )
 
 
@@ -120,6 +117,16 @@ def _joining(model_admin: ModelAdmin) -> Iterator[tuple]:
     for entry in model_admin.list_filter:
         if hasattr(entry, "joined"):
             yield entry.parameter_name, entry.joined
+
+
+def _explained(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The list's response. A line says which filter shows nothing since its value is gone, or not for this person."""
+    found = (getattr(response, "context_data", None) or {}).get("cl")
+    unoffered = getattr(found and found.model_admin, "unoffered", None)
+    if unoffered and (titles := unoffered(found)):
+        text = _("These filters have a value that is gone or outside your attributions, so no row fits: %(names)s")
+        messages.warning(request, text % {"names": _names(titles)})
+    return response
 
 
 def _without_wrong(request: HttpRequest, response: HttpResponse) -> HttpResponse:

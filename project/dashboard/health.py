@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from integrations.models import HEARTBEAT_LIMIT, Heartbeat
 from orders.steps import OUTSIDE, PARTNERS, Partner
@@ -62,6 +63,13 @@ class Worker:
     replaced: int
     clusters: int
     url: str
+
+    @property
+    def silence(self) -> str:
+        """That no worker lives, in words; empty if one does. One that ended in order leaves no heartbeat."""
+        if self.alive:
+            return ""
+        return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker is running")
 
 
 def worker_of(rows: list[Heartbeat], now: datetime.datetime) -> Worker:

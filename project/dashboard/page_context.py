@@ -80,8 +80,7 @@ class Dashboard:
     def _engine_worries(self) -> list[Number]:
         found = []
         if self.worker and not self.worker.alive:
-            silent, never = _("No worker has given a sign of life for two minutes"), _("No worker has ever run")
-            found.append(Number(silent if self.worker.seen_at else never, 1, self.worker.url, "red"))
+            found.append(Number(self.worker.silence, 1, self.worker.url, "red"))
         for partner in self.partners or []:
             if partner.shut:
                 text = _("%(partner)s does not answer; its calls wait") % {"partner": partner.name}

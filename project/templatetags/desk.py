@@ -2,6 +2,7 @@
 
 from django import template
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -15,6 +16,8 @@ from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of
 from project.admin_site.empty_lists import empty_list_text
 from project.admin_site.paging import MOST
+from project.dashboard.figures import heartbeats
+from project.dashboard.health import worker_of
 
 register = template.Library()
 
@@ -61,6 +64,12 @@ def bulk_acts(context, changelist) -> dict:
         "acts": acts_on(changelist.model, request.user),
         "kept": [(name, value) for name, value in pairs if name not in NOT_OF_THE_FILTER],
     }
+
+
+@register.simple_tag
+def worker_silence() -> str:
+    """That no worker lives, for the page of what waits for one; empty if one does."""
+    return worker_of(heartbeats(), timezone.now()).silence
 
 
 @register.simple_tag(takes_context=True)

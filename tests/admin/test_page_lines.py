@@ -81,8 +81,9 @@ def test_the_board_leads_to_the_incidents_that_it_has_no_room_for(admin_client):
     assert "全部未结束的异常" in admin_client.get("/admin/").content.decode()
 
 
-def test_a_desk_whose_worker_never_ran_says_so(admin_client):
-    assert "执行进程从未启动" in admin_client.get("/admin/").content.decode()
+def test_a_desk_without_a_worker_says_so(admin_client):
+    """A worker that ended in order leaves no heartbeat, so nobody knows that none ever ran."""
+    assert "没有执行进程在运行" in admin_client.get("/admin/").content.decode()
     make.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(hours=1))
     assert "执行进程已两分钟没有心跳" in admin_client.get("/admin/").content.decode()
 

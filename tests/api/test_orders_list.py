@@ -117,6 +117,13 @@ def test_rubbish_in_a_filter_never_breaks_it(system, value):
         assert answer.status_code in {200, 400}, name
 
 
+@pytest.mark.parametrize("name", ["columns", "view", "o", "p", "all"])
+def test_what_only_pages_have_is_no_parameter(system, name):
+    make.OrderFactory()
+    answer = system().get(ORDERS, **{name: "number"})
+    assert (answer.status_code, answer.json()["field"]) == (400, name)
+
+
 def test_a_limited_token_reads_its_attributions_only(system):
     own = make.OrderFactory(attribution_id="BJ")
     make.OrderFactory(attribution_id="SH")

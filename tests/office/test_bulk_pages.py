@@ -16,6 +16,7 @@ from tests.admin.orders import billed, failed, held_for_attribution, in_conflict
 from tests.office.bulking import NOTE, begin, confirm, new, notes, outcomes, page, picked
 
 pytestmark = pytest.mark.django_db
+ORDERS = "/admin/orders/order/"
 
 
 @pytest.fixture
@@ -68,6 +69,12 @@ def test_without_ticks_nothing_is_chosen(staff):
     answer = staff.get(new("note", "state__exact=in_progress"), follow=True)
     assert answer.redirect_chain[0][0].endswith("/order/?state__exact=in_progress")
     assert "勾选" in answer.content.decode()
+
+
+@pytest.mark.parametrize("pick", ["x", "", "0", "-1", "99999999999999999999"])
+def test_a_tick_that_means_no_row_does_not_mean_all(staff, pick):
+    failed()
+    assert staff.get(new("resend", f"pick={pick}")).context["count"] == 0
 
 
 def test_the_dry_run_says_what_would_change_per_kind_with_a_sample(staff):
@@ -283,6 +290,38 @@ def test_paging_sorting_and_columns_are_no_parts_of_the_filter(staff):
     order, other = make.OrderFactory(state="scheduled"), make.OrderFactory()
     run = begin(staff, new("note", "every=1&state__exact=scheduled&p=2&o=-1&columns=number&view=3&_facets=True"))
     assert (notes(order, other), run.query) == ([1, 0], "state__exact=scheduled")
+
+
+@pytest.mark.parametrize("named", ["pick={}", "every=1"])
+def test_an_order_that_leaves_rows_out_leaves_them_out_of_the_run(staff, named):
+    """Sorted by attempts or next try, the list has only orders with such a step; its button counts these."""
+    stopped, fine = failed(), make.OrderFactory()
+    order = "&o=-attempts.-received"
+    assert "全部 1 条订单" in staff.get(f"{ORDERS}?{order}").content.decode()
+    run = begin(staff, new("note", named.format(stopped.pk) + order))
+    assert notes(stopped, fine) == [1, 0]
+    run = begin(staff, new("note", "every=1" + order))
+    assert (notes(stopped, fine), run.query) == ([2, 0], "o=-attempts.-received")
+    assert run.words == [["排序", "按此列排序时，只显示有步骤失败或正在重试的订单。"]]
+    assert staff.get(f"{ORDERS}?{run.query}").context["cl"].result_count == 1
+
+
+def test_what_failed_in_the_list_is_what_the_list_shows(staff):
+    """Sorted by next try it shows no order whose step has failed for good."""
+    failed()
+    link = staff.get(f"{ORDERS}?o=next_try&kind__exact=activation").context["cl"].resend_query
+    assert staff.get(new("resend", link.removeprefix("?"))).context["count"] == 0
+
+
+@pytest.mark.parametrize("act", ["note", "resend"])
+def test_a_number_that_no_column_can_hold_is_an_unknown_list(staff, act):
+    """SQLite refuses it, and for PostgreSQL no row has it."""
+    make.OrderFactory()
+    for value in ("99999999999999999999", "9" * 400):
+        address = new(act, f"every=1&incident={value}")
+        answers = [staff.get(address), staff.post(address, {"reason": "x", "seen": "a.1.1.1"})]
+        assert {answer.status_code for answer in answers} <= {200, 404}
+    assert not BulkRun.objects.exists()
 
 
 @pytest.mark.parametrize("form", [

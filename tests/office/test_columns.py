@@ -221,6 +221,14 @@ def test_attempts_and_next_try(admin_client):
     assert "59 分钟后" in text or "1 小时后" in text
 
 
+def test_a_next_try_that_waits_for_its_partner_is_not_in_the_past(admin_client):
+    """While a partner is paused or down, the time of a try passes. The order's page says the same."""
+    stopped("waits", 2, timezone.now() - HOUR)
+    row = admin_client.get(ORDERS, {"columns": "number,next_try"}).content.decode().partition("field-next_try")[2]
+    assert "即将" in row.partition("</td>")[0]
+    assert "小时前" not in row.partition("</td>")[0]
+
+
 @pytest.mark.parametrize("order", ["--attempts", "x-attempts", "attempts-", "-.--next_try"])
 def test_rubbish_is_no_order(admin_client, order):
     make.OrderFactory(number="fine")

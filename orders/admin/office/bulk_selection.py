@@ -1,8 +1,9 @@
 """Which rows an act on many means: ticked ones, all under a list's filter, or those that another run left undone."""
 
+import contextlib
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from orders.admin.filters import filters_in_words
 from orders.admin.office.bulk_acts import BulkAct
 from orders.admin.office.export_page import NOT_OF_THE_FILTER
 from orders.admin.office.list_query import COLUMNS, read_query, unread_list
+from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.models import BulkItem, BulkRun
 
@@ -24,7 +26,7 @@ PICK, EVERY, AGAIN = "pick", "every", "again"
 MOST_PICKED = 1000
 LARGEST = 2**63  # an id is smaller
 JUDGED = 2000  # rows that a dry run judges, and by which two selections are told apart
-NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, ORDER_VAR, COLUMNS}
+NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Look:
 class Selected:
     """The rows that an address names, as far as the person may see them.
 
-    `params` is the list's filter in the address. `named`: the address says which rows it means.
+    `named`: the address says which rows it means.
     """
 
     def __init__(self, act: BulkAct, request: HttpRequest, runs: QuerySet[BulkRun], asked: dict | None):
@@ -55,7 +57,7 @@ class Selected:
         self.act, self.request, self.asked = act, request, asked
         own = {PICK, EVERY, AGAIN, *(act.chooser.base_fields if act.chooser else ())}
         pairs = ((name, value) for name, values in request.GET.lists() for value in values)
-        self.params = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_ROWS]
+        self._given = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_ROWS]
         self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MOST_PICKED]
         self.again = self._run_of(request.GET.get(AGAIN, ""), runs)
         self.every = EVERY in request.GET
@@ -73,10 +75,23 @@ class Selected:
         return bool(self.picked or self.again or self.every)
 
     @cached_property
+    def params(self) -> list[tuple[str, str]]:
+        """The list's filter in the address. An order belongs to it where the list leaves rows out for its sake."""
+        if self._left_out:
+            return self._given
+        return [(name, value) for name, value in self._given if name != ORDER_VAR]
+
+    @property
+    def _left_out(self) -> str:
+        """Why the list leaves rows out for its order's sake, in words; empty if it does not."""
+        ordered = any(name == ORDER_VAR for name, _value in self._given)
+        return str(getattr(self._list, "notice", "")) if ordered else ""
+
+    @cached_property
     def _list(self):
         """The list under this filter, of which no row is read. A filter that it does not know is no page of ours."""
         try:
-            conditions = read_query(self.act.model_admin, self.filter_query)
+            conditions = read_query(self.act.model_admin, urlencode(self._given))
             return unread_list(self.act.model_admin, conditions, self.request.user)
         except ExportError as error:
             raise Http404 from error
@@ -87,7 +102,7 @@ class Selected:
         if self.asked is None:
             return self.act.model._base_manager.none()
         rows = self.act.model_admin.get_queryset(self.request)
-        if self.picked:
+        if PICK in self.request.GET:  # of ticks that mean no row nothing is left, rather than all rows
             rows = rows.filter(pk__in=self.picked)
         elif self.again:
             undone = BulkItem.objects.filter(run=self.again, state=BulkItem.State.FAILED)
@@ -104,7 +119,10 @@ class Selected:
             return [(_("ticked"), number)]
         if self.again:
             return [(_("not carried out by"), _("bulk run %(run)s") % {"run": self.again.pk})]
-        return [(str(title), str(value)) for title, value in filters_in_words(self._list)] if self.params else []
+        if not self.params:
+            return []
+        sorting = [(_("sorting"), self._left_out)] if self._left_out else []
+        return [*((str(title), str(value)) for title, value in filters_in_words(self._list)), *sorting]
 
     @property
     def filter_query(self) -> str:
@@ -121,10 +139,11 @@ class Selected:
 
     def look(self) -> Look:
         """What is selected now."""
-        first = list(self.rows.values_list("pk", flat=True)[: JUDGED + 1])
-        if len(first) <= JUDGED:
-            return _look_at(first)
-        told = self.rows.order_by().aggregate(count=Count("pk"), total=Sum("pk"), newest=Max("pk"))
+        with _known_values():
+            first = list(self.rows.values_list("pk", flat=True)[: JUDGED + 1])
+            if len(first) <= JUDGED:
+                return _look_at(first)
+            told = self.rows.order_by().aggregate(count=Count("pk"), total=Sum("pk"), newest=Max("pk"))
         return Look(told["count"], int(told["total"]), first[:JUDGED], told["newest"])
 
     def confirm(self, digest: str) -> Sequence[int] | None:
@@ -135,9 +154,19 @@ class Selected:
         match digest.split("."):
             case [_name, count, _total, newest] if is_id(count) and is_id(newest):
                 rows = self.rows.filter(pk__lte=int(newest)) if int(count) > JUDGED else self.rows
-                found = array("q", rows.values_list("pk", flat=True).iterator(chunk_size=10_000))
+                with _known_values():
+                    found = array("q", rows.values_list("pk", flat=True).iterator(chunk_size=10_000))
                 return found if found and _look_at(found).digest == digest else None
         return None
+
+
+@contextlib.contextmanager
+def _known_values() -> Iterator[None]:
+    """A filter's value that only the database finds wrong is no page of ours either."""
+    try:
+        yield
+    except NONSENSE as error:
+        raise Http404 from error
 
 
 def _look_at(ids: Sequence[int]) -> Look:

@@ -18,11 +18,11 @@ from django.contrib.admin.filters import (
 from django.contrib.admin.options import IncorrectLookupParameters, ModelAdmin
 from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
-from django.db import DataError
 from django.db.models import BooleanField
 from django.http import HttpRequest, QueryDict
 
 from orders.admin.filters import DayFilter
+from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 
 MOST_PAIRS = 50
@@ -89,7 +89,8 @@ def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], use
 def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
     """The list under this filter with its `queryset`: no row is read, none is counted, and nothing can be done to them.
 
-    Raises ExportError as `changelist_for` does, and what the database says of odd values.
+    Raises ExportError as `changelist_for` does. Whoever reads the rows gets NONSENSE for values that only the database
+    finds wrong.
     """
     unread = copy.copy(model_admin)
     unread.actions = None
@@ -115,7 +116,7 @@ def _whole(found: type[ChangeList]) -> type[ChangeList]:
 def _count(changelist: ChangeList, request: HttpRequest) -> None:
     try:
         changelist.result_count = changelist.model_admin.get_paginator(request, changelist.queryset, 1).count
-    except (DataError, OverflowError) as error:
+    except NONSENSE as error:
         raise IncorrectLookupParameters(error) from error
 
 
@@ -216,6 +217,14 @@ def _check_value(found: ChangeList, one: Condition) -> None:
     values = _values_of(spec, one.name) if spec else []
     if values is not None and one.value not in values:
         raise _no_such_value(found, one)
+
+
+def unoffered(found: ChangeList) -> list[str]:
+    """The titles of filters that are set to a value that they do not offer this person. No row that they see has it."""
+    given = (Condition(name, name, value) for name, values in found.get_filters_params().items() for value in values)
+    specs = ((_spec_of(found, one), one) for one in given)
+    values = ((spec, _values_of(spec, one.name), one.value) for spec, one in specs if spec)
+    return [str(spec.title) for spec, offered, value in values if offered is not None and value not in offered]
 
 
 def _no_such_value(found: ChangeList, one: Condition) -> ExportError:

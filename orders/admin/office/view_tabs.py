@@ -23,6 +23,7 @@ from orders.admin.office.exported_lists import LISTS, admin_of, list_of
 from orders.admin.office.list_query import COLUMNS, VIEW, names_in, read_query, unread_list
 from orders.admin.office.ready_views import READY
 from orders.admin.scope import attributions_of
+from orders.db.odd_values import NONSENSE
 from orders.errors import OrderError
 from orders.models import SavedView
 
@@ -166,7 +167,7 @@ def _count(name: str, tab: Tab, user) -> str:
         with _bounded_time():
             rows = unread_list(model_admin, read_query(model_admin, tab.query), user).queryset
             count = len(rows.order_by().values_list("pk")[: MOST_COUNTED + 1])
-    except (OrderError, DatabaseError):
+    except (OrderError, DatabaseError, *NONSENSE):
         return ""
     return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count)
 

@@ -56,7 +56,7 @@ def lines(found: dict) -> list[str]:
             else []
         ),
         f"queue        {queue['length']} waiting{f', the longest for {wait:.0f} s' if queue['length'] else ''}",
-        f"worker       {'never gave a sign of life' if age is None else f'gave a sign of life {age:.0f} s ago'}",
+        f"worker       {'none is running' if age is None else f'gave a sign of life {age:.0f} s ago'}",
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
         f"pauses       {', '.join(pause(row) for row in found['pauses']) or 'none'}",
         f"due          {', '.join(due) or 'nothing waits'}",
