@@ -87,12 +87,17 @@ DATABASE_FIRST = (
 )
 # These give the same on both and take long: if a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
+# These take longest, most of them with many real processes. `make test` leaves them out, to end within six minutes
+# on two cores; with WHOLE=1, or if they are named, they run.
+LONGEST = ("processes/", "restore/test_backup", "test_deployment", "flows/test_odd_texts")
 SECOND_HALF = ("flows/", "processes/", "database/", "races/", "commands/", "model/", "worker/")
 
 
 def pytest_collection_modifyitems(config, items):
     """Leaves out what a parallel run plays: the other half; on PostgreSQL what SQLite covers, on SQLite what only
-    PostgreSQL plays where one answers."""
+    PostgreSQL plays where one answers. A short run also leaves out the longest ones."""
+    if os.environ.get("DESK_TEST_SHORT") == "1":
+        _leave_out(config, items, lambda path: path.startswith(LONGEST))
     half = os.environ.get("DESK_TEST_HALF")
     if half:
         _leave_out(config, items, lambda path: path.startswith(SECOND_HALF) == (half == "1"))

@@ -46,6 +46,7 @@ class Run:
         url: str = "",
         half: str = "",
         beside_postgresql: bool = False,
+        short: bool = False,
         output: IO[bytes] | None = None,
     ) -> None:
         self.name, self.url, self.output = name, url, output
@@ -53,7 +54,7 @@ class Run:
         environment = (
             os.environ
             | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_SHARED": "1", "DESK_TEST_HALF": half}
-            | {"DESK_TEST_POSTGRESQL": "1" if beside_postgresql else ""}
+            | {"DESK_TEST_POSTGRESQL": "1" if beside_postgresql else "", "DESK_TEST_SHORT": "1" if short else ""}
             | dict([self.mark.split("=")])
         )
         cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}{half}"
@@ -145,17 +146,19 @@ def describe(info: psycopg.ConnectionInfo) -> str:
 def run_all(server: Server | None, arguments: list[str], stopping: threading.Event) -> list[Run]:
     """Runs pytest on each database and shows what it wrote; no process is left when this returns.
 
-    All tests of a database are two halves, so that no run is much longer than the others.
+    All tests of a database are two halves, so that no run is much longer than the others. Without arguments and
+    WHOLE=1 the longest ones are left out.
     """
-    beside = {"beside_postgresql": bool(server)}
+    whole = os.environ.get("DESK_TEST_WHOLE") == "1"
+    beside = {"beside_postgresql": bool(server), "short": not (whole or arguments)}
     halves = {"1": "first half", "2": "second half"}
     wanted: list[dict] = [{"name": f"SQLite, {word}", "half": half, **beside} for half, word in halves.items()]
     if arguments:
         wanted = [{"name": "SQLite"}]
-    if server and os.environ.get("DESK_TEST_WHOLE") == "1" and not arguments:
+    if server and whole and not arguments:
         wanted += [{"name": f"{server.name}, {word}", "half": half, "url": server.url} for half, word in halves.items()]
     elif server:
-        wanted.append({"name": server.name, "url": server.url})
+        wanted.append({"name": server.name, "url": server.url, "short": beside["short"]})
     runs: list[Run] = []
     with contextlib.ExitStack() as files:
         try:
@@ -189,6 +192,8 @@ def main(arguments: list[str]) -> int:
         return 2
     alone = f"SQLite alone (no PostgreSQL answers on {LOCAL} and TEST_DATABASE_URL is not set)"
     print(f"databases: {f'SQLite and {server.name}' if server else alone}", flush=True)
+    if not arguments and os.environ.get("DESK_TEST_WHOLE") != "1":
+        print("without the longest tests, which `make test WHOLE=1` plays too", flush=True)
     stopping = listen_for_end()
     runs = run_all(server, arguments, stopping)
     print()
