@@ -31,11 +31,12 @@ from orders.services.office.exports import (
     write_file,
 )
 from orders.services.office.table_files import WRITERS, Cell
+from orders.weekly_slots import last_slot
 
 
 def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:
     """Writes a waiting export in a worker, with the rights that its maker has now. Says what came of it. `today` and
-    the like in its filter are those of the day on which it was asked for.
+    the like in its filter are those of the day on which it was asked for, or of its slot.
 
     Running it twice, or while another process writes the same export, does no harm. Raises only what is our own fault.
     """
@@ -43,7 +44,7 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
     if row is None:
         return f"export {pk}: nothing to do"
     try:
-        with names_read_once(), days_as_of(row.created_at):
+        with names_read_once(), days_as_of(_asked_at(row)):
             _check_second_person(row)
             maker = maker_of(row)
             found = ExportedList(row.list_name, row.query, maker)
@@ -70,6 +71,15 @@ def maker_of(row: Export):
     if found is None or not (found.is_active and found.is_staff):
         raise ExportError("export_not_allowed")
     return found
+
+
+def _asked_at(row: Export) -> datetime.datetime:
+    """The moment whose rows are meant: that of a schedule's slot, of the last one if it stands for several."""
+    if row.slot is None:
+        return row.created_at
+    if not (row.missed and row.schedule):
+        return row.slot
+    return max(row.slot, last_slot(row.schedule.weekdays, row.schedule.at, until=row.created_at))
 
 
 def _check_second_person(row: Export) -> None:
