@@ -5,8 +5,10 @@ import datetime
 import errno
 import fcntl
 import glob
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -133,13 +135,20 @@ def export_to(
 def _held(part: Path) -> Iterator[None]:
     """Within the block no other command writes this part. It goes if the block fails. Raises OSError if one does."""
     with part.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OSError(errno.EBUSY, "another export is writing it") from error
+        if not _lock(file, part):
+            raise OSError(errno.EBUSY, "another export is writing it")
         try:
             yield
         except BaseException:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
+
+
+def _lock(file: BinaryIO, part: Path) -> bool:
+    """Whether the file is ours now, and still the part: another command may have renamed or removed it meanwhile."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), part.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
