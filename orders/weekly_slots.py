@@ -14,6 +14,13 @@ def next_slot(weekdays: str, at: datetime.time, *, after: datetime.datetime) -> 
     return next(slot for slot in slots if slot > after and str(slot.isoweekday()) in weekdays)
 
 
+def last_slot(weekdays: str, at: datetime.time, *, until: datetime.datetime) -> datetime.datetime:
+    """The last slot up to and with a moment."""
+    last = until.astimezone(SHANGHAI).date()
+    slots = (datetime.datetime.combine(last - back * DAY, at, SHANGHAI) for back in range(8))
+    return next(slot for slot in slots if slot <= until and str(slot.isoweekday()) in weekdays)
+
+
 def slots_between(weekdays: str, at: datetime.time, *, after: datetime.datetime, until: datetime.datetime) -> int:
     """How many slots lie after one moment, up to and with another."""
     number, slot = 0, next_slot(weekdays, at, after=after)

@@ -14,7 +14,7 @@ from orders.admin.personal import PersonalData, masked_field, masked_text, perso
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
-from orders.admin.time_cell import ago
+from orders.admin.time_cell import ago, ahead
 from orders.incident_causes import cause_of
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
@@ -96,7 +96,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
 
     @admin.display(description=_("next try"))
     def next_try(self, obj):
-        return ago(obj.next_try_at)
+        return ahead(obj.next_try_at) if obj.next_try_at else "-"
 
     @admin.display(description=_("created at"))
     def created(self, obj):

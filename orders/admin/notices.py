@@ -18,7 +18,7 @@ from orders.admin.mails import SubjectCut
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly, attributions_of
-from orders.admin.time_cell import ago
+from orders.admin.time_cell import ago, ahead
 from orders.errors import OrderError
 from orders.order_page.error_details import detail_text
 from orders.order_page.page_context import request_actor
@@ -75,7 +75,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
 
     @admin.display(description=_("next try"))
     def next_try(self, obj):
-        return ago(obj.next_try_at)
+        return ahead(obj.next_try_at) if obj.next_try_at else "-"
 
     @admin.display(description=_("written at"))
     def written(self, obj):

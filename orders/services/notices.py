@@ -9,8 +9,10 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Lower
 
 from notifications.models import Notice
 from notifications.notices import write_notice
@@ -54,7 +56,10 @@ def resume_notices(*, now: datetime.datetime) -> None:
 
 
 def claim_notice(*, now: datetime.datetime) -> Notice | None:
-    """Takes the longest due notice for one sender. None if none is due, mail is paused, or the desk was restored."""
+    """Takes the longest due notice for one sender, for those who may still log in.
+
+    None if none is due, mail is paused, or the desk was restored.
+    """
     if read_restore_state().restored:
         return None
     lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
@@ -66,7 +71,7 @@ def claim_notice(*, now: datetime.datetime) -> Notice | None:
                 taken = {"lease_token": uuid.uuid4(), "next_try_at": now + lease, "attempts": F("attempts") + 1}
                 if _is_used_up(row):
                     _as_seen(row).update(**_over(State.FAILED), error_code="lost", error=WORKER_DIED)
-                elif _as_seen(row).update(state=State.SENDING, **taken):
+                elif _as_seen(row).update(state=State.SENDING, recipients=_still_staff(row.recipients), **taken):
                     return Notice.objects.get(pk=row.pk)
     return None
 
@@ -112,6 +117,13 @@ def remove_old_notices(*, now: datetime.datetime) -> int:
 def _is_used_up(row: Notice) -> bool:
     """Whether its last try was the last one, and its worker never said how that ended."""
     return row.state == State.SENDING and wait_before(row.attempts) is None
+
+
+def _still_staff(mails: list[str]) -> list[str]:
+    """The addresses of accounts that may log in: hours can pass since a notice was written."""
+    people = get_user_model().objects.filter(is_active=True, is_staff=True).annotate(mail=Lower("email"))
+    known = set(people.filter(mail__in=[mail.lower() for mail in mails]).values_list("mail", flat=True))
+    return [mail for mail in mails if mail.lower() in known]
 
 
 def _as_seen(row: Notice) -> QuerySet[Notice]:

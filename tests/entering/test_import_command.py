@@ -227,6 +227,7 @@ def far(place):
 def test_a_workbook_that_cannot_be_taken_gets_one_line(give, data, said):
     lines, error = give(data())
     assert lines == []
+    assert error.split(": ")[0].endswith("/试用单.xlsx")
     assert said in error
     assert "\n" not in error
     assert not Order.objects.exists()

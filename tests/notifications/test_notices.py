@@ -19,6 +19,7 @@ from notifications.models import Notice
 from notifications.sending import MailError
 from orders.models import OrderEvent, Timeline
 from orders.services.notices import claim_notice, record_notice, resume_notices, tell_staff
+from project.models import User
 from tests import factories as make
 from tests.admin.conftest import member  # noqa: F401  a fixture
 from tests.flows.test_mail import smtp  # noqa: F401  a fixture: an SMTP server in this process
@@ -164,6 +165,26 @@ def test_an_account_that_may_not_log_in_is_not_told():
     people = [make.UserFactory(email="a@example.com", is_staff=False), make.UserFactory(email="b@example.com")]
     row = tell_staff(people, "notice_export_ready", facts={"name": "x"}, path="/", now=timezone.now())
     assert row.recipients == ["b@example.com"]
+
+
+@pytest.mark.parametrize("lost", [{"is_active": False}, {"is_staff": False}, {"email": "new@example.com"}])
+def test_who_may_not_log_in_any_more_is_not_told_later(broken, smtp, clock, lost):  # noqa: F811
+    """The mail server was away meanwhile, or a person has it sent again. An address that nobody has goes too."""
+    row = tell("li@example.com", "Zhao@example.com")
+    broken(later())
+    tasks.send_notices()
+    User.objects.filter(email="li@example.com").update(**lost)
+    clock.shift(datetime.timedelta(seconds=11))
+    tasks.send_notices()
+    assert [recipients for recipients, _message in smtp.got] == [["Zhao@example.com"]]
+    assert (state(row), row.recipients) == ("sent", ["Zhao@example.com"])
+
+
+def test_one_whose_readers_are_all_gone_is_given_up(smtp):  # noqa: F811
+    row = tell("li@example.com")
+    User.objects.update(is_active=False)
+    tasks.send_notices()
+    assert (state(row), row.error_code, smtp.got) == ("failed", "no_recipients", [])
 
 
 def test_a_server_that_does_not_answer_ends_the_run(broken):

@@ -157,7 +157,7 @@ def test_the_export_takes_the_columns_of_the_address(admin_client, tmp_path):
     assert form["columns"].initial == ["number", "kind", "biz_end"]
     assert [name for name, _label in form.fields["columns"].choices][:3] == ["number", "kind", "biz_end"]
     out = tmp_path / "o.csv"
-    call_command("export", "orders", str(out), "--query", "columns=number,gone,biz_end&view=7&kind=activation")
+    call_command("export", "orders", str(out), "--query", "columns=number,biz_end&view=7&kind=activation")
     assert out.read_text(encoding="utf-8-sig").splitlines()[0] == "订单号,业务结束日"
 
 
@@ -227,6 +227,15 @@ def test_a_next_try_that_waits_for_its_partner_is_not_in_the_past(admin_client):
     row = admin_client.get(ORDERS, {"columns": "number,next_try"}).content.decode().partition("field-next_try")[2]
     assert "即将" in row.partition("</td>")[0]
     assert "小时前" not in row.partition("</td>")[0]
+
+
+@pytest.mark.parametrize("rows", ["orders/dispatch", "notifications/notice"])
+def test_the_same_in_the_lists_of_steps_and_notices(admin_client, rows):
+    stopped("waits", 2, timezone.now() - HOUR)
+    make.NoticeFactory(state="retrying", next_try_at=timezone.now() - HOUR)
+    row = admin_client.get(f"/admin/{rows}/").content.decode().partition("field-next_try")[2].partition("</td>")[0]
+    assert "即将" in row
+    assert "小时前" not in row
 
 
 @pytest.mark.parametrize("order", ["--attempts", "x-attempts", "attempts-", "-.--next_try"])

@@ -1,6 +1,7 @@
 """`export LIST OUT.xlsx`: what the page's filter shows, from a terminal (contract section 5)."""
 
 import datetime
+import fcntl
 import os
 import signal
 
@@ -75,6 +76,22 @@ def test_two_at_once_do_not_write_one_file(tmp_path, name):
     assert (row.written, os.listdir(tmp_path)) == (1, [name])
     rows = read_xlsx(out) if name == "out.xlsx" else read_csv(out.read_text(encoding="utf-8"))
     assert [line["订单号"] for line in rows] == ["X1"]
+
+
+@pytest.mark.parametrize("end", ["ready", "broken"])
+def test_one_that_ends_as_the_next_begins_leaves_it_no_file_of_its_own(tmp_path, monkeypatch, end):
+    """The next has opened the part file before it gets its final name or goes, and holds it afterwards."""
+    out, part, real = tmp_path / "out.csv", tmp_path / ".out.csv.part", fcntl.flock
+
+    def ended(file, how):
+        part.replace(out) if end == "ready" else part.unlink()
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", ended)
+    assert refused("orders", str(out)) == f"{out} can't be written: another export is writing it"
+    monkeypatch.undo()
+    call_command("export", "orders", str(out))
+    assert os.listdir(tmp_path) == ["out.csv"]
 
 
 def test_search_and_order_are_the_list_s_own(export):

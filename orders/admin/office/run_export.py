@@ -5,8 +5,10 @@ import datetime
 import errno
 import fcntl
 import glob
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -31,11 +33,12 @@ from orders.services.office.exports import (
     write_file,
 )
 from orders.services.office.table_files import WRITERS, Cell
+from orders.weekly_slots import last_slot
 
 
 def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:
     """Writes a waiting export in a worker, with the rights that its maker has now. Says what came of it. `today` and
-    the like in its filter are those of the day on which it was asked for.
+    the like in its filter are those of the day on which it was asked for, or of its slot.
 
     Running it twice, or while another process writes the same export, does no harm. Raises only what is our own fault.
     """
@@ -43,7 +46,7 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
     if row is None:
         return f"export {pk}: nothing to do"
     try:
-        with names_read_once(), days_as_of(row.created_at):
+        with names_read_once(), days_as_of(_asked_at(row)):
             _check_second_person(row)
             maker = maker_of(row)
             found = ExportedList(row.list_name, row.query, maker)
@@ -70,6 +73,15 @@ def maker_of(row: Export):
     if found is None or not (found.is_active and found.is_staff):
         raise ExportError("export_not_allowed")
     return found
+
+
+def _asked_at(row: Export) -> datetime.datetime:
+    """The moment whose rows are meant: that of a schedule's slot, of the last one if it stands for several."""
+    if row.slot is None:
+        return row.created_at
+    if not (row.missed and row.schedule):
+        return row.slot
+    return max(row.slot, last_slot(row.schedule.weekdays, row.schedule.at, until=row.created_at))
 
 
 def _check_second_person(row: Export) -> None:
@@ -123,13 +135,20 @@ def export_to(
 def _held(part: Path) -> Iterator[None]:
     """Within the block no other command writes this part. It goes if the block fails. Raises OSError if one does."""
     with part.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OSError(errno.EBUSY, "another export is writing it") from error
+        if not _lock(file, part):
+            raise OSError(errno.EBUSY, "another export is writing it")
         try:
             yield
         except BaseException:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
+
+
+def _lock(file: BinaryIO, part: Path) -> bool:
+    """Whether the file is ours now, and still the part: another command may have renamed or removed it meanwhile."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), part.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False

@@ -29,8 +29,8 @@ class Command(BaseCommand):
     def handle(self, *args, file, dry_run, annotated, by, **options):
         path, who, now = Path(file), actor(by), timezone.now()
         try:
-            with path.open("rb") as file:
-                sheet = read_workbook(file.read(MOST_BYTES + 1))  # a huge one is not read into memory
+            with path.open("rb") as book:
+                sheet = read_workbook(book.read(MOST_BYTES + 1))  # a huge one is not read into memory
             entries = read_entries(sheet)
             if annotated:
                 Path(annotated).open("ab").close()  # a copy that can't be written is told before anything is entered
