@@ -90,7 +90,7 @@ ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
 # These take longest, most of them with many real processes. `make test` leaves them out, to end within six minutes
 # on two cores; with WHOLE=1, or if they are named, they run.
 LONGEST = ("processes/", "restore/test_backup", "test_deployment", "flows/test_odd_texts")
-SECOND_HALF = ("flows/", "processes/", "database/", "races/", "commands/", "model/", "worker/")
+SECOND_HALF = ("flows/", "processes/", "database/", "races/", "commands/", "model/", "worker/", "office/")
 
 
 def pytest_collection_modifyitems(config, items):
