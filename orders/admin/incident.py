@@ -116,7 +116,8 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     @admin.display(description=_("note"))
     def notes(self, incident):
         """Each note with its author's name."""
-        return NOTED_BY.sub(lambda found: f"{found[1]}{actor_of(found[2])[0]}: ", incident.note) or "-"
+        told = NOTED_BY.sub(lambda found: f"{found[1]}{actor_of(found[2])[0]}: ", incident.note)
+        return masked_text(told) or "-"
 
     @admin.display(description=_("first at"))
     def first(self, incident):
