@@ -25,7 +25,7 @@ from orders.order_page.history import PARTNER_NAMES as PARTNERS
 from orders.people import actor_of, name_of
 
 State = Incident.State
-STEPS = dict(Dispatch.Step.choices)
+STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
 # As `incident_desk` writes it: a time, and who wrote the note.
 NOTED_BY = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d )((?:staff|command):\S+): ", re.MULTILINE)
 
