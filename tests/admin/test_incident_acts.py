@@ -179,7 +179,7 @@ def test_a_decisions_step_is_named_in_chinese(member):
     for url in (reverse("admin:orders_incident_changelist"),
                 reverse("admin:orders_incident_change", args=[incident.pk])):  # fmt: skip
         page = staff.get(url).content.decode()
-        assert "审批" in page[page.index('id="content"'):]
+        assert "审批" in page[page.index('id="content"') :]
         assert not re.search(r">\s*approval\s*<", page)
 
 
