@@ -25,7 +25,7 @@ from orders.order_page.history import PARTNER_NAMES as PARTNERS
 from orders.people import actor_of, name_of
 
 State = Incident.State
-STEPS = dict(Dispatch.Step.choices)
+STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
 # As `incident_desk` writes it: a time, and who wrote the note.
 NOTED_BY = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d )((?:staff|command):\S+): ", re.MULTILINE)
 
@@ -116,7 +116,8 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     @admin.display(description=_("note"))
     def notes(self, incident):
         """Each note with its author's name."""
-        return NOTED_BY.sub(lambda found: f"{found[1]}{actor_of(found[2])[0]}: ", incident.note) or "-"
+        told = NOTED_BY.sub(lambda found: f"{found[1]}{actor_of(found[2])[0]}: ", incident.note)
+        return masked_text(told) or "-"
 
     @admin.display(description=_("first at"))
     def first(self, incident):

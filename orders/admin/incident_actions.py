@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.urls import path, reverse
@@ -16,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.scope import attributions_of, limit
 from orders.error_messages import say
 from orders.errors import NotAllowedError
-from orders.models import Incident
+from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
 from orders.people import name_of
 from orders.queries.doubts import mark_orders
@@ -27,7 +28,7 @@ from orders.services.incident_desk import (
     resolve_incident,
 )
 from orders.services.incidents import BOOKS_ONLY
-from orders.steps import Partner
+from orders.steps import Partner, channels_of
 
 State = Incident.State
 OPEN = frozenset(UNRESOLVED)
@@ -84,6 +85,15 @@ def may(request: HttpRequest, incident: Incident, act: Act) -> bool:
     return request.user.has_perm(PERMISSION) and (not act.for_all or sees_all_of(request, incident))
 
 
+def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
+    """Whether one of these orders has a failed step that a resend could be about. Files and decisions have none."""
+    if incident.partner not in Partner.values or incident.code in BOOKS_ONLY:
+        return False
+    failed = Dispatch.objects.current().filter(repeat=False, state=Dispatch.State.FAILED, error_code=incident.code)
+    failed = failed.filter(channel__in=channels_of(incident.partner))
+    return failed.filter(order__in=rows.order_by().values("order")).exists()
+
+
 def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     """The first few stopped orders, and a link to resend all of them if the user may."""
     rows = limit(incident.affected.unresolved(), request.user)
@@ -91,8 +101,7 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
     mark_orders(row.order for row in some)
     may = request.user.has_perms(["orders.resend_order", "orders.view_order"])
     query = urlencode({"partner": incident.partner, "code": incident.code, "incident": incident.pk})
-    sent = incident.partner in Partner.values and incident.code not in BOOKS_ONLY
-    many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and sent else ""
+    many = f"{reverse('admin:orders_order_resend')}?{query}" if may and some and _has_failed(incident, rows) else ""
     return {"stopped": some[:SHOWN], "more_stopped": len(some) > SHOWN, "resend_many": many}
 
 

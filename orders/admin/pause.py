@@ -1,5 +1,7 @@
 """Pauses: their history, and the two pages on which staff pause and resume a partner."""
 
+import hashlib
+
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -30,6 +32,8 @@ PERMISSION = "orders.pause_partner"
 
 
 class PauseForm(forms.Form):
+    """`known`: the pause that the page showed when it was opened."""
+
     reason = forms.CharField(
         label=_("Reason"), max_length=500, help_text=_("Everybody reads it on every page while the pause stands."),
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
@@ -38,6 +42,22 @@ class PauseForm(forms.Form):
         label=_("Goes on by itself at"), required=False, help_text=_("Empty: until somebody resumes it."),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )  # fmt: skip
+
+    known = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, data=None, *, stands: Pause | None):
+        self.version = version_of(stands)
+        shown = {"reason": stands.reason, "until": stands.until} if stands else {}
+        super().__init__(data, initial=shown | {"known": self.version})
+
+    def clean(self):
+        """Whoever was slower learns what stands now, before it is replaced."""
+        if self.cleaned_data.get("known", "") != self.version:
+            self.data = self.data.copy()
+            self.data["known"] = self.version
+            raise forms.ValidationError(
+                _("Nothing was done: a colleague changed the pause since you opened the page. It stands above.")
+            )
 
     def clean_until(self):
         until = self.cleaned_data["until"]
@@ -98,11 +118,11 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         """GET says what will happen, POST does it. For a partner that is paused already, it changes reason and end."""
         check_permission(request, partner)
         stands = paused_for(request).get(partner)
-        known = {"reason": stands.reason, "until": stands.until} if stands else {}
-        form = PauseForm(request.POST or None, initial=known)
+        form = PauseForm(request.POST or None, stands=stands)
         if request.method == "POST" and form.is_valid():
+            given = {name: form.cleaned_data[name] for name in ("reason", "until")}
             try:
-                pause_partner(partner=partner, by=request_actor(request), now=timezone.now(), **form.cleaned_data)
+                pause_partner(partner=partner, by=request_actor(request), now=timezone.now(), **given)
             except NotAllowedError as error:  # the moment has passed since it was looked at
                 form.add_error("until", error.words())
             else:
@@ -142,6 +162,12 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         title = title % {"partner": PARTNER_NAMES[partner]}
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
         return TemplateResponse(request, "admin/orders/pause.html", context)
+
+
+def version_of(stands: Pause | None) -> str:
+    """A text that changes with each pause and with what is said of it. Empty if there is none."""
+    told = f"{stands.pk} {stands.until} {stands.reason}" if stands else ""
+    return hashlib.sha256(told.encode()).hexdigest()[:16] if told else ""
 
 
 def check_permission(request: HttpRequest, partner: str) -> None:

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.json_block import json_block
+from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly
 from orders.models import Timeline
@@ -12,11 +13,12 @@ from orders.people import actor_of
 
 @admin.register(Timeline)
 class TimelineAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["begun_at", "who", "reason", "restored_at", "name"]
+    list_display = ["begun_at", "who", "why", "restored_at", "name"]
     sortable_by = []
     list_per_page = 50
-    readonly_fields = ["who", "how"]
-    fields = ["name", "begun_at", "who", "reason", "last_order", "last_attempt", "last_event", "restored_at", "how"]
+    readonly_fields = ["who", "why", "how"]
+    why = masked_field("reason", _("reason"))
+    fields = ["name", "begun_at", "who", "why", "last_order", "last_attempt", "last_event", "restored_at", "how"]
 
     @admin.display(description=_("begun by"))
     def who(self, obj):

@@ -66,12 +66,12 @@ def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
     rows = order.dispatches.current().filter(state=State.FAILED).order_by("position", "pk").defer("payload")
     if why := why_not_give_up(order, rows, step):
         raise why
-    return [row for row in rows if _is_given_up(row, step)]
+    return [row for row in rows if _is_given_up(order, row, step)]
 
 
 def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> NotAllowedError | None:
     """None if one of the order's steps can be given up, or the one of that name. `rows` are its current steps."""
-    if any(_is_given_up(row, step) for row in rows):
+    if any(_is_given_up(order, row, step) for row in rows):
         return None
     about = {"number": order.number, "state": order.state}
     return (
@@ -81,13 +81,15 @@ def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> N
     )
 
 
-def _is_given_up(row: Dispatch, step: str) -> bool:
+def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
     """Whether `give_up` ends this step: it has failed, and has no other way out.
 
-    A question can't be given up, since without its answer nobody knows what the step did.
+    A question can't be given up, since without its answer nobody knows what the step did. Nor can a forward step of an
+    order that is taken back: it holds up nothing, and its trial's records are live again as they should be.
     """
     own_way = row.channel != Dispatch.Channel.BILLING or row.step == Step.ASK_BILLING
     own_way |= row.step == Step.CREATE_BILLING and not row.undo
+    own_way |= order.undo_since is not None and not row.undo and not STEPS[row.step].fix
     named = row.step == step if step else row.step not in FIXES
     return row.state == State.FAILED and (row.repeat or not own_way) and named
 

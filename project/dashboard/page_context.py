@@ -12,9 +12,10 @@ from django.utils.translation import ngettext
 from orders.admin.pause import PERMISSION as PAUSE
 from orders.admin.pauses_in_force import slept_through_for
 from orders.incident_causes import cause_of, title_of
-from orders.models import Incident, Order
+from orders.models import Incident, Order, Pause
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
+from orders.order_page.times import span
 from orders.queries.paused_work import PauseInForce
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN
@@ -26,6 +27,7 @@ from project.dashboard.health import PartnerHealth, Worker, partners_of, worker_
 from project.dashboard.links import listing, orders_link
 from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
 from project.dashboard.waiting import NOTHING, Waiting, waiting_of
+from project.observability.status_report import LATE
 
 DAY = datetime.timedelta(days=1)
 MOST_INCIDENTS = 8
@@ -50,6 +52,7 @@ class Dashboard:
     incidents: list[Incident] | None = None
     partners: list[PartnerHealth] | None = None
     worker: Worker | None = None
+    late: dict[str, float] = field(default_factory=dict)
     may_pause: bool = False
     slept: list[str] = field(default_factory=list)
     restored: Number | None = None
@@ -85,6 +88,10 @@ class Dashboard:
             if partner.shut:
                 text = _("%(partner)s does not answer; its calls wait") % {"partner": partner.name}
                 found.append(Number(text, 1, partner.breaker_url, "red"))
+            elif age := self.late.get(str(partner.name)):
+                text = _("%(partner)s: the oldest step has been due for %(span)s")
+                words = {"partner": partner.name, "span": span(int(age))}
+                found.append(Number(text % words, partner.number, partner.url, "red"))
         return found
 
     def _order_worries(self) -> list[Number]:
@@ -103,6 +110,20 @@ class Dashboard:
             _conflict_worry(self.conflicts),
             self.notices,
         ]  # fmt: skip
+
+
+def _late(partners: list[PartnerHealth], now: datetime.datetime) -> dict[str, float]:
+    """By partner's name: for how many seconds its oldest step is due, if that is too long. The time of a pause does not
+    count. One query, and only if a step looks late."""
+    due = {str(row.name): row.oldest for row in partners if row.oldest and (now - row.oldest).total_seconds() > LATE}
+    if not due:
+        return {}
+    for pause in Pause.objects.filter(resumed_at__gt=min(due.values())):
+        name = str(pause.get_partner_display())
+        if name in due:
+            due[name] = max(due[name], pause.resumed_at)
+    ages = {name: (now - since).total_seconds() for name, since in due.items()}
+    return {name: age for name, age in ages.items() if age > LATE}
 
 
 def _say(text: str, number: int) -> str:
@@ -126,7 +147,8 @@ def _conflict_worry(conflicts: Waiting | None) -> Number | None:
 def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = ()) -> Dashboard:
     """Makes the dashboard for a user.
 
-    It takes at most seven queries, besides those for the user's rights and scope, and one more for each paused partner.
+    It takes at most seven queries, besides those for the user's rights and scope, one more for each paused partner, and
+    one where a step is late.
     """
     today = timezone.localdate(now)
     page = Dashboard(now, today)
@@ -144,6 +166,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
     if user.has_perm("orders.view_dispatch"):
         page.partners = partners_of(figures.backlog(user, now=now), {row.pause.partner for row in pauses})
+        page.late = {} if page.restored else _late(page.partners, now)
         page.may_pause = user.has_perm(PAUSE)
     if user.has_perm("orders.view_order"):
         page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]

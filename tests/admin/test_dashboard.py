@@ -91,16 +91,16 @@ def test_every_number_is_a_link_on_the_page(member, busy):
 
 
 @pytest.mark.parametrize("role", ["业务人员", "工程师", "审计员", "管理员"])
-def test_at_most_thirteen_queries(member, busy, django_assert_max_num_queries, role):
+def test_at_most_fourteen_queries(member, busy, django_assert_max_num_queries, role):
     staff = member(role, letters=["BJ"])
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):  # one of them since steps are late
         staff.get(reverse("admin:index"))
 
 
 def test_the_answer_on_top_names_what_is_wrong(member, busy):
     worries = [worry.url for worry in member("工程师").get(reverse("admin:index")).context["desk"].worries]
     assert "needs=unbilled" in worries[0]  # customers who are served and not billed come first
-    assert len(worries) == 7  # then breaker, differences, incident, start days, orders that need somebody, conflicts
+    assert len(worries) == 8  # then late steps, breaker, differences, incident, start days, stuck orders, conflicts
 
 
 def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
@@ -165,3 +165,22 @@ def test_only_the_newest_incidents_are_spelt_out(member):
         make.IncidentFactory()
     desk = member("工程师").get(reverse("admin:index")).context["desk"]
     assert (len(desk.incidents), len(desk.shown_incidents)) == (12, 8)
+
+
+def test_steps_that_are_late_keep_the_day_from_being_all_right(member):
+    """As `status` says it: a worker may live and send nothing."""
+    make.HeartbeatFactory(seen_at=timezone.now())
+    late = timezone.now() - datetime.timedelta(minutes=10)
+    make.DispatchFactory(order=make.TrialFactory(), state="due", next_try_at=late)
+    for role in ("业务人员", "工程师"):
+        [worry] = member(role).get(reverse("admin:index")).context["desk"].worries
+        assert worry.label == "大数据侧：最早的步骤已到期 10 分钟未发送"
+        assert (worry.number, worry.tone) == (1, "red")
+
+
+def test_a_pause_that_is_over_makes_nothing_late(member):
+    make.HeartbeatFactory(seen_at=timezone.now())
+    late = timezone.now() - datetime.timedelta(minutes=10)
+    make.DispatchFactory(order=make.TrialFactory(), state="due", next_try_at=late)
+    make.PauseFactory(since=timezone.now() - DAY, resumed_at=timezone.now() - datetime.timedelta(seconds=5))
+    assert member("业务人员").get(reverse("admin:index")).context["desk"].worries == []

@@ -7,7 +7,7 @@ from django.urls import reverse
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.order_facts import last_event
 from tests import factories
-from tests.admin.orders import ALLOWED, changes, deciding, failed, filled, staff
+from tests.admin.orders import ALLOWED, acted_before, changes, deciding, failed, filled, staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 every_decision = pytest.mark.parametrize("key", list(DECISIONS))
@@ -95,3 +95,10 @@ def test_a_form_from_before_the_log_in_is_refused_kindly(settings):
     answer = strict.post(deciding(failed(), "resend"), {"reason": "x"})
     assert answer.status_code == 403
     assert "请重新提交" in answer.content.decode()
+
+
+def test_what_acted_before_is_not_called_refused(boss):
+    """It gets a new key too, though the partner has carried it out."""
+    page = boss.get(deciding(acted_before(), "resend")).content.decode()
+    assert "作为新请求重新发送" in page
+    assert "已明确拒绝" not in page

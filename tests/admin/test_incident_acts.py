@@ -1,5 +1,7 @@
 """On an incident's page staff take it, add notes, ignore and resolve it, within their attributions."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -158,6 +160,27 @@ def test_resend_them_together_means_the_orders_of_this_incident_only(member):
     assert orders[1].number not in chosen.content.decode()
     listed = staff.get(reverse("admin:orders_order_changelist"), {"incident": incidents[1].pk})
     assert [order.pk for order in listed.context["cl"].result_list] == [orders[1].pk]
+
+
+@pytest.mark.parametrize("partner, step, code", [("files", "check_files", "missing"), ("bpm", "approval", "second")])
+def test_where_nothing_failed_nothing_is_offered_to_be_resent(member, partner, step, code):
+    order = make.OrderFactory(attribution_id="BJ", state="held", held_because="files")
+    make.DispatchFactory(order=order, step="check_files", channel="files", state="retrying", error_code="missing")
+    incident = make.IncidentFactory(partner=partner, step=step, code=code)
+    make.AffectedOrderFactory(incident=incident, order=order)
+    page = member("工程师").get(reverse("admin:orders_incident_change", args=[incident.pk]))
+    assert page.context["resend_many"] == ""
+
+
+def test_a_decisions_step_is_named_in_chinese(member):
+    incident = make.IncidentFactory(partner="bpm", step="approval", code="second")
+    make.AffectedOrderFactory(incident=incident, order=make.OrderFactory(attribution_id="BJ"))
+    staff = member("工程师")
+    for url in (reverse("admin:orders_incident_changelist"),
+                reverse("admin:orders_incident_change", args=[incident.pk])):  # fmt: skip
+        page = staff.get(url).content.decode()
+        assert "审批" in page[page.index('id="content"') :]
+        assert not re.search(r">\s*approval\s*<", page)
 
 
 def test_the_words_are_in_the_titles_of_incidents(member, admin_client):

@@ -27,7 +27,9 @@ FIELDS = {
     "orders_bpmdispatch": {"payload": TEXT, "error": SAID},
     "orders_attempt": {"answer": TEXT, "error": SAID},
     "orders_orderevent": {"data": PEOPLE | {"reason": SAID}},
-    "orders_incident": {"detail": SAID},
+    "orders_incident": {"detail": SAID, "note": f"2026-11-25 09:00 staff:someone: {SAID}"},
+    "orders_timeline": {"reason": SAID},
+    "orders_pause": {"reason": SAID, "resumed_at": None, "until": None},
     "orders_affectedorder": {"detail": SAID},
     "orders_inboundmessage": {"body": TEXT, "hint": SIGNED, "rsp_desc": SAID},
     "orders_conflict": {"body": TEXT, "hint": SIGNED},
@@ -59,7 +61,8 @@ def addresses(found):
     asked = [url for (_name, page), url in standard(found).items() if page in {"changelist", "change", "history"}]
     page = reverse("admin:orders_order_change", args=[found["orders_order"].pk])
     asked += [f"{page}?tab={tab.key}" for tab in TABS]
-    asked += [reverse("admin:orders_order_decide", args=[found["orders_order"].pk, "note"]), reverse("admin:index")]
+    asked += [reverse("admin:orders_order_decide", args=[found["orders_order"].pk, "note"])]
+    asked += [reverse("admin:index"), reverse("admin:restored")]
     many = reverse("admin:orders_order_resend") + "?partner=bigdata"
     return [*asked, many]
 
@@ -87,6 +90,14 @@ def test_asking_does_not_help_those_who_may_not(member, found, role):
     staff = member(role)
     asked = [url + ("&" if "?" in url else "?") + "personal=1" for url in addresses(found)]
     assert {url: words for url in asked if (words := told(staff, url))} == {}
+
+
+def test_a_waivers_reason_is_masked_wherever_it_stands(member):
+    order = make.OrderFactory(info_security="F_50004020027_20261120120000.xlsx")
+    make.DispatchFactory(order=order, step="check_files", channel="files", state="done", next_try_at=None)
+    make.ApprovalRecordFactory(order=order, result="waive", source="staff", operator="staff:someone", opinion=SAID)
+    page, staff = reverse("admin:orders_order_change", args=[order.pk]), member("审计员")
+    assert {tab.key: words for tab in TABS if (words := told(staff, f"{page}?tab={tab.key}"))} == {}
 
 
 OPENING = [

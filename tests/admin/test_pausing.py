@@ -69,11 +69,28 @@ def test_the_second_person_is_told(member):
     assert "已不在暂停" in text(client.post(url("resume"), follow=True))
 
 
+def test_of_two_who_pause_the_second_is_asked_again(member):
+    """What the first said is neither lost nor replaced by the other's words under the first's name."""
+    slower = member("管理员")
+    opened = slower.get(url("pause")).context["form"]["known"].value()
+    stands(reason="机房割接", until=timezone.now() + HOUR)
+    form = {"reason": "网络维护", "until": "", "known": opened}
+    page = slower.post(url("pause"), form)
+    assert "同事已更改" in text(page)
+    row = Pause.objects.get()
+    assert (row.reason, row.until is None) == ("机房割接", False)
+    answer = slower.post(url("pause"), form | {"known": page.context["form"]["known"].value()})
+    assert answer.status_code == 302
+    row.refresh_from_db()
+    assert (row.reason, row.until) == ("网络维护", None)
+
+
 def test_a_pause_can_be_prolonged(member):
     row = stands(until=timezone.now() + HOUR)
     client = member("管理员")
-    assert "机房割接" in client.get(url("pause")).content.decode()
-    client.post(url("pause"), {"reason": "割接延长", "until": ""})
+    page = client.get(url("pause"))
+    assert "机房割接" in page.content.decode()
+    client.post(url("pause"), {"reason": "割接延长", "until": "", "known": page.context["form"]["known"].value()})
     row.refresh_from_db()
     assert (row.reason, row.until, row.resumed_at) == ("割接延长", None, None)
 

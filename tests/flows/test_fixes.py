@@ -211,6 +211,18 @@ def test_a_failed_billing_step_is_named_and_nothing_is_put_right(desk, books):
     assert fixes() == []
 
 
+@pytest.mark.parametrize("kind", ["refusal", "garbage"])
+def test_a_failed_step_of_what_was_taken_back_stands_in_nobodys_way(desk, books, settings, kind):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.play(trial())
+    desk.sandbox.fault(path=BILLING, kind=kind)
+    desk.play(activation())
+    assert (desk.state("A1"), desk.state("T1")) == ("failed", "trialing")
+    before = books.lose("T1")
+    books.fix()
+    assert books.held("T1") == before
+
+
 @pytest.mark.parametrize("state", ["due", "sending", "retrying"])
 def test_a_step_under_way_leaves_the_order_out(desk, books, state):
     desk.play(trial())

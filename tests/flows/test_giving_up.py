@@ -103,6 +103,20 @@ def test_a_restore_that_is_refused_for_good_has_an_end(desk):
     assert (desk.state("A1"), desk.state("T1"), claims()) == ("withdrawn", "ended", 0)
 
 
+@pytest.mark.parametrize("kind", ["refusal", "garbage"])
+def test_what_was_taken_back_has_nothing_to_give_up(desk, settings, kind):
+    """The trial runs again, and its records are live as they should be."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind=kind)
+    desk.play(activation("A1"))
+    assert (desk.state("A1"), desk.state("T1"), desk.records("T1")) == ("failed", "trialing", {A: "live"})
+    for step in ("", "cancel_trial_billing"):
+        with pytest.raises(NotAllowedError):
+            give(desk, "A1", step)
+    assert "billed_not_active" not in desk.troubles("A1")
+
+
 def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident(desk):
     desk.play(trial("T1", A), activation("A1", start="20230921"))
     desk.sandbox.fault(path=BILLING, kind="refusal")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from orders.models import Conflict, Difference, Order
 from orders.order_page.order_facts import last_event
+from tests import factories as make
 from tests.admin.orders import deciding, page, staff
 from tests.flows.contents import activation, trial
 from tests.flows.reconciling import Books
@@ -195,6 +196,7 @@ def test_a_conflict_shows_until_somebody_has_seen_to_it(desk, client):
 def test_after_an_act_the_page_shows_what_happened(desk, client):
     client.force_login(staff("withdraw_order", name="zhao"))
     desk.play(trial(), activation())
+    make.HeartbeatFactory(seen_at=timezone.now())
     told = press(client, "A1", "withdraw").content.decode()
     assert "正在撤回" in told
     assert "已交给后台处理" in told[: told.index('class="ladder')]  # the worker has it

@@ -69,6 +69,20 @@ def test_steps_that_were_sent_again_wait_for_a_worker_too(staff):
     assert NONE in page(staff, run).content.decode()
 
 
+def test_an_order_whose_step_is_due_does_not_say_that_a_worker_has_it(staff):
+    order = make.OrderFactory(state="in_progress")
+    make.DispatchFactory(order=order, state="due", next_try_at=timezone.now())
+    address = reverse("admin:orders_order_change", args=[order.pk])
+    worker_seen(ago=200)
+    text = staff.get(address).content.decode()
+    assert f"<strong>{SILENT}</strong>；有执行进程运行后才会继续。" in text
+    assert "刷新页面即可看到结果" not in text
+    worker_seen(ago=10)
+    text = staff.get(address).content.decode()
+    assert SILENT not in text
+    assert "刷新页面即可看到结果" in text
+
+
 def test_the_dashboard_says_the_same(staff):
     worker_seen(ago=200)
     assert SILENT in staff.get(reverse("admin:index")).content.decode()

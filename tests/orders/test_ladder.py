@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from django.utils.formats import date_format
 from django.utils.translation import override
 
 from orders.incident_causes import UNKNOWN
@@ -15,6 +16,10 @@ from tests.factories import NOW
 S, H = Order.State, Order.Held
 DAY = datetime.timedelta(days=1)
 KEYS = ["received", "stored", "files", "billing", "bpm", "approval", "start", "live"]
+
+
+def rung_of(rungs, key):
+    return next(rung for rung in rungs if rung.key == key)
 
 
 def step(name, state="done", **fields):
@@ -224,3 +229,19 @@ def test_a_closed_step_says_whether_it_was_begun(attempts, note):
     rung = by_key(ladder(order(S.WITHDRAWN, **UNDONE), steps))["bpm"]
     with override("en"):
         assert str(rung.note).startswith(note)
+
+
+def test_the_start_day_of_an_order_without_a_plan_is_the_one_it_names():
+    """Whether it lies ahead is decided when the order is planned."""
+    held = order(S.HELD, held_because=H.TRIAL_UNKNOWN, planned_at=None, biz_start=(NOW + 5 * DAY).date())
+    assert rung_of(ladder(held, []), "start").result == date_format(held.biz_start, "n-j")
+
+
+@pytest.mark.parametrize("one, steps, icon", [
+    (order(S.REJECTED, decision="reject", decided_at=NOW, **SUBSEQUENT, **UNDONE), [step("start_bpm")], "dash"),
+    (order(S.FAILED, **UNDONE), first_plan("failed", "closed"), "dash"),
+    (order(S.WITHDRAWN, "trial", **UNDONE), [step("create_trial_billing", "undone")], "undo"),
+    (order(S.WITHDRAWN, "trial", **UNDONE), [step("create_trial_billing", "closed")], "dash"),
+])  # fmt: skip
+def test_what_was_taken_back_is_not_still_to_come(one, steps, icon):
+    assert rung_of(ladder(one, steps), "live").icon == icon

@@ -13,7 +13,7 @@ State, Step = Order.State, Dispatch.Step
 STUCK = {Dispatch.State.FAILED, Dispatch.State.RETRYING}
 VERDICTS = {
     "same": gettext_lazy("will be sent again: the same bytes under the same key"),
-    "new": gettext_lazy("will be sent again as a new call: the partner had refused it for good"),
+    "new": gettext_lazy("will be sent again as a new call, under a new key"),
     "again": gettext_lazy("The whole order is planned anew, as if it arrived now, and takes its trial's claim again"),
     "repeat": gettext_lazy("was accepted already, and is sent once more"),
     "left_out": gettext_lazy("was compensated; it is opened on its own page only"),

@@ -77,6 +77,9 @@ def start_day_rung(facts: Facts) -> Rung:
     order, base = facts.order, {"key": "start", "title": _("Start day")}
     if order.undo_since and not order.live_at:
         return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+    if order.planned_at is None:
+        day = date_format(order.biz_start, "n-j") if order.biz_start else _("Not begun")
+        return Rung(**base, result=day, note=_("It has not come to this yet."))
     if order.start_at is None:
         word = _("At once")
         note = _("The start day was not ahead: the business starts as soon as the order is carried out.")
@@ -122,11 +125,18 @@ def live_rung(facts: Facts) -> Rung:
         return Rung(**base, tone="green", icon="check", result=word, at=order.live_at or _last(facts), note=note)
     if order.state == State.ENDED:
         return Rung(**base, tone="none", icon="check", result=_("Ended"), note=_why_ended(facts))
-    if order.live_at:
+    if order.live_at or _ran(facts):
         return Rung(
             **base, icon="undo", result=_("Was live"), at=order.live_at, note=_("It was live, and no longer is.")
         )
+    if order.undo_since:
+        return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
     return Rung(**base, icon="dot", result=_("Not yet"), note=_("It has not come to this yet."))
+
+
+def _ran(facts: Facts) -> bool:
+    """Whether a trial or change was in effect before it was taken back. Such orders have no `live_at`."""
+    return facts.order.kind != Kind.ACTIVATION and any(row.state == Dispatch.State.UNDONE for row in facts.steps)
 
 
 def _why_ended(facts: Facts) -> Text:

@@ -64,13 +64,14 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
 def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
     """Billing steps on these orders or in these trials' lines that are under way, about to be, or have failed.
 
-    A failed fix does not count, since the next one takes its place. Neither do steps behind one that staff gave up, nor
-    a start day's cancel that something in front of it holds up.
+    A failed fix does not count, since the next one takes its place. Neither do steps behind one that staff gave up, a
+    start day's cancel that something in front of it holds up, nor a failed forward step of an order that is taken back.
     """
     given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
     soon = Q(undo=True) & ~Exists(given_up.current())
     soon |= Q(not_before__lte=now + SOON) & ~stands_behind_what_stopped()
-    wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | Q(state=State.FAILED) & ~Q(step__in=FIXES)
+    failed = Q(state=State.FAILED) & ~Q(step__in=FIXES) & (Q(undo=True) | Q(order__undo_since=None))
+    wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | failed
     rows = Dispatch.objects.current().filter(wanted, channel=Dispatch.Channel.BILLING)
     rows = rows.only("order_id", "lane", "step", "state", "undo").order_by("pk")
     return [*rows.filter(order__in=ids), *rows.filter(lane__in=ids).exclude(order__in=ids)]
