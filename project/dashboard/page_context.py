@@ -205,7 +205,7 @@ def _notices(number: int) -> Number:
 
 def _unbilled(number: int) -> Number:
     text = ngettext(
-        "%(n)d customer has service and no billing record", "%(n)d customers have service and no billing record", number
+        "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
     )
     return Number(text % {"n": number}, number, orders_link(needs="unbilled"), "red")
 
