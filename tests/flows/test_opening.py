@@ -127,6 +127,17 @@ def test_a_domain_that_the_new_plan_lacks_is_not_to_be_sent(desk, sent):
     assert (desk.state("A1"), desk.records("A1")) == ("active", {A: "deleted", B: "live"})
 
 
+def test_a_reject_ends_what_stopped_the_order_before_it_was_opened(desk):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(activation("A1"))
+    assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["code_400"])
+    resend("A1")
+    decide(number="A1", record="reject", now=now(desk), **WHO)
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("rejected", [])
+
+
 def test_a_refused_process_is_started_under_a_new_key(desk):
     desk.play(trial("T1", A))
     refuse_bpm(desk, activation("A1"))
