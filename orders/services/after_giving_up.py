@@ -54,6 +54,9 @@ def _end_without_records(trial: Order, there: dict[str, BillingRecord], now: dat
 def _reduce_change(change: Order, there: dict[str, BillingRecord], now: datetime.datetime, by: str) -> None:
     change.in_effect = False
     change.save(update_fields=["in_effect"])
+    if not _is_begun(change):  # what it rests on may still be on its way: the books don't show it yet
+        _end_without_effect(change, now, by)
+        return
     before = latest_shape(change.trial)
     if not _step_done(change, Step.EXTEND_TRIAL):
         change.biz_end = before.biz_end if _has_step(change, Step.EXTEND_TRIAL) else change.biz_end
@@ -61,7 +64,7 @@ def _reduce_change(change: Order, there: dict[str, BillingRecord], now: datetime
         change.service_type_id = before.service_type_id
     same = set(there) == set(before.domains.values_list("key", flat=True))
     if same and (change.service_type_id, change.biz_end) == (before.service_type_id, before.biz_end):
-        give_ending(change, Order.State.WITHDRAWN, now=now, by=by)
+        _end_without_effect(change, now, by)
         return
     change.in_effect = True
     change.save(update_fields=["in_effect", "service_type", "biz_end"])
@@ -71,6 +74,15 @@ def _reduce_change(change: Order, there: dict[str, BillingRecord], now: datetime
         change, [*(key for key in own if key in names), *(key for key in names if key not in own)], now, by, names
     )
     _end_without_records(change.trial, there, now, by)
+
+
+def _end_without_effect(change: Order, now: datetime.datetime, by: str) -> None:
+    if change.state != Order.State.WITHDRAWN:  # else its incident stays: orders that rest on it were planned with it
+        give_ending(change, Order.State.WITHDRAWN, now=now, by=by)
+
+
+def _is_begun(change: Order) -> bool:
+    return change.dispatches.filter(plan=change.plans, channel=Dispatch.Channel.BILLING, attempts__gt=0).exists()
 
 
 def _has_step(change: Order, step: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db.models import Model
+from django.db.models import Model, Q
 
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row
 from orders.errors import ContentError
@@ -278,9 +278,7 @@ def _commercial_record(order: Order, name: str) -> BillingRecord:
 
 def open_claim(trial: Order | None) -> TrialClaim | None:
     """The open claim on a trial, if there is one."""
-    if trial is None or trial.pk is None:
-        return None
-    return OPEN_CLAIM.first(trial=trial.pk)
+    return OPEN_CLAIM.first(trial=trial.pk) if trial and trial.pk else None
 
 
 def rows_of_plan(order: Order, decision: Settlement, facts: TrialFacts, *, now: datetime.datetime) -> list[Model]:
@@ -348,11 +346,13 @@ def _write_domains(order: Order, names: list[str]) -> None:
 def _write_records(decision: Settlement) -> None:
     """Makes the records' rows. If an activation had a domain before, its row is used again and begins anew."""
     if decision.new and decision.new[0].info_type == BillingRecord.Type.COMMERCIAL:
-        first = decision.new[0]
+        first, state = decision.new[0], BillingRecord.State
         rows = BillingRecord.objects.filter(order=first.order, product_id=first.product_id)
         known = {row.domain_key: row for row in rows}
-        rows.exclude(state__in=BillingRecord.THERE).update(
-            state=BillingRecord.State.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
+        planned = Q(domain_key__in=first.order.domains.values("key"))
+        rows.filter(~planned, state=state.TO_SEND).update(state=state.DELETED)  # only an earlier plan had the domain
+        rows.filter(planned).exclude(state__in=BillingRecord.THERE).update(
+            state=state.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
         )
         decision.new = [known.get(row.domain_key, row) for row in decision.new]
     insert_rows(row for row in decision.new if row.pk is None)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from orders.error_messages import AT_ONCE, say_why_in_english
 from orders.errors import NotAllowedError
+from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.approvals import apply_decisions, settle_process, standing_decision
@@ -162,10 +163,15 @@ def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dis
 
 def _sent_with(order: Order) -> dict:
     """The facts about an order with which its process is started, as they are now."""
-    start = order.start_at.isoformat() if order.first and order.start_at else ""
+    start = _in_shanghai(order.start_at) if order.first and order.start_at else ""
     return {
         "domains": list(order.domains.values_list("name", flat=True)), "service": order.service_type_id, "start": start,
     }  # fmt: skip
+
+
+def _in_shanghai(moment: datetime.datetime) -> str:
+    """The same text for a moment that comes from the database, in UTC, and for one that was just planned."""
+    return moment.astimezone(SHANGHAI).isoformat()
 
 
 def _compare_process(order: Order, process: Dispatch, before: dict, now: datetime.datetime) -> None:
@@ -174,6 +180,8 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
     if SENT_WITH not in process.about:
         process.about = {**process.about, SENT_WITH: before}
         process.save(update_fields=["about"])
+    if known["start"]:  # earlier versions kept it in UTC
+        known = {**known, "start": _in_shanghai(datetime.datetime.fromisoformat(known["start"]))}
     new = _sent_with(order)
     differs = [name for name in DIFFERS if _shape(known[name]) != _shape(new[name])]
     if not differs or order.held_because:

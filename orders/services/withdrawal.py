@@ -156,8 +156,11 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 
 def why_not_withdraw(order: Order) -> NotAllowedError | None:
-    """Why the order's state does not let staff withdraw it; None if it does."""
-    if order.state == State.WITHDRAWN or (order.withdrawal_idh and not order.undo_asked_at):
+    """Why the order's state does not let staff withdraw it; None if it does.
+
+    Staff may withdraw an activation whose late withdrawal they accepted before: nothing of it was undone.
+    """
+    if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return NotAllowedError("withdrawn_already", number=order.number)
     return None
 

@@ -5,7 +5,7 @@ import pytest
 from orders.activation import run_job
 from orders.models import BillingRecord
 from tests.flows.conftest import BILLING, BPM, USAGE
-from tests.flows.contents import activation, change, trial
+from tests.flows.contents import activation, change, trial, withdrawal
 
 A, B, C = "a.example.com", "b.example.com", "c.example.com"
 
@@ -195,3 +195,16 @@ def test_a_start_today_or_before_is_now(desk, day):
     desk.play(trial("T1", A), activation("A1", start=day))
     assert desk.held_there("A1")[A]["createTime"] == "20230920185436"
     assert desk.standing("A1")["schedule"] is None
+
+
+def test_a_change_withdrawn_before_its_trial_was_billed_leaves_the_trial_as_it_was(desk):
+    for content in (trial("T1", A), change("C1", B), activation("A1"), withdrawal("C1")):
+        desk.post(content)
+    assert desk.state("T1") == "in_progress"
+    desk.deliver()
+    assert (desk.state("T1"), desk.state("A1"), desk.state("C1")) == ("converted", "active", "withdrawn")
+    assert desk.troubles("C1") == ["change_built_upon"]
+    desk.play(withdrawal("A1"))
+    assert (desk.state("T1"), desk.alive_there("T1")) == ("trialing", [A])
+    desk.play(activation("A2"))
+    assert (desk.state("A2"), desk.alive_there("A2")) == ("active", [A])

@@ -85,6 +85,23 @@ def test_staff_may_live_with_it(live):
     assert live.state("A2") == "awaiting_approval"
 
 
+@pytest.mark.parametrize("how, left", [("cancel", {A: "cancelled"}), ("delete", {A: "deleted"})])
+def test_who_lived_with_it_may_withdraw_the_order_later(live, how, left):
+    live.play(withdrawal("A1"))
+    accept(number="A1", incident="late_undo", now=timezone.now(), **WHO)
+    staff(live, how=how)
+    assert (live.state("A1"), live.records("A1"), live.state("T1")) == ("withdrawn", left, "ended")
+
+
+@pytest.mark.parametrize("again", ["", "cancel", "delete"])
+def test_the_choice_can_be_made_once(live, again):
+    live.sandbox.fault(path=DELETE, kind="refusal")
+    staff(live, how="delete")
+    assert live.state("A1") == "compensating"
+    with pytest.raises(NotAllowedError, match="withdrawn already"):
+        staff(live, how=again)
+
+
 def test_one_that_has_just_begun_is_undone_however_old_its_day(desk):
     desk.play(trial("T1", A), activation("A1", start="20220101"), withdrawal("A1"))
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("withdrawn", [A], [])

@@ -103,6 +103,41 @@ def test_a_process_that_may_have_begun_is_not_started_twice(desk, settings):
     assert desk.alive_there("A1") == [B]
 
 
+def test_a_later_start_that_stays_is_no_difference(desk):
+    desk.play(trial("T1", A), activation("A1", start="20230930"))
+    desk.approve("A1", "reject")
+    desk.deliver()
+    assert desk.state("A1") == "rejected"
+    decide(number="A1", record="pass", now=now(desk), **WHO)
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("scheduled", [])
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_domain_that_the_new_plan_lacks_is_not_to_be_sent(desk, sent):
+    desk.play(trial("T1", A))
+    if sent:
+        refuse_bpm(desk, activation("A1"))
+    else:
+        desk.sandbox.fault(path=BILLING, kind="refusal")
+        desk.play(activation("A1"))
+    desk.play(change("C1", B))
+    resend("A1")
+    desk.deliver()
+    assert (desk.state("A1"), desk.records("A1")) == ("active", {A: "deleted", B: "live"})
+
+
+def test_a_reject_ends_what_stopped_the_order_before_it_was_opened(desk):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(activation("A1"))
+    assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["code_400"])
+    resend("A1")
+    decide(number="A1", record="reject", now=now(desk), **WHO)
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("rejected", [])
+
+
 def test_a_refused_process_is_started_under_a_new_key(desk):
     desk.play(trial("T1", A))
     refuse_bpm(desk, activation("A1"))

@@ -10,9 +10,9 @@ import datetime
 from django.db.models import Q
 from django_q.models import Schedule
 
-from orders.models import Attempt, Dispatch, Order
+from orders.models import AffectedOrder, Attempt, Dispatch, Order
 from orders.services.compensation.plan import plan_undo
-from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, DIFFERENCE, close_troubles
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import enqueue, wake
 from orders.services.outbox.release import release
@@ -68,6 +68,16 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
         add_event(order, "state", by=by, now=now, old=old, new=ending)
     if ending == Order.State.WITHDRAWN:
         close_troubles(order, now=now, by=by, but=STILL_WRONG)
+    elif ending == Order.State.REJECTED:
+        _close_troubles_of_closed_steps(order, now=now, by=by)
+
+
+def _close_troubles_of_closed_steps(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Closes what stopped a step in an earlier plan. The present plan's step was closed before it could succeed."""
+    told = AffectedOrder.objects.unresolved().filter(order=order).values("incident__step")
+    closed = order.dispatches.current().filter(undo=False, state=State.CLOSED, step__in=told)
+    for step in closed.order_by("pk").values_list("step", flat=True):
+        close_troubles(order, step=step, now=now, by=by, but=BOOKS_ONLY)
 
 
 def close_never_begun(order: Order, *, but: str = "") -> int:
