@@ -51,7 +51,7 @@ def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
     make.BreakerFactory(partner="bpm")
     for letters in PLACES:
         make.ContactFactory(attribution_id=letters)
-    make.ReconciliationFactory(started_at=now, finished_at=now, orders=50, records=96)
+    make.ReconciliationFactory(started_at=now, finished_at=now, whole=True, orders=50, records=96)
 
 
 def staff(name: str, role: str, person: str, *, letters: list[str] | None = None) -> User:
