@@ -136,7 +136,7 @@ def test_texts_that_name_people_are_masked_too(export, name, make_row):
 
 def test_what_a_killed_run_left_is_removed_by_the_next_one(export, tmp_path):
     left = [".out.xlsx.part", ".out.xlsx.sheet1.part", ".out.xlsx.sheet2.part"]
-    others = ["out.xlsx.part", ".out.csv.part", ".other.xlsx.part", ".outtxlsx.part"]
+    others = ["out.xlsx.part", ".out.csv.part", ".other.xlsx.part", ".outtxlsx.part", ".out.xlsx.old.xlsx.part"]
     for name in left + others:
         (tmp_path / name).write_bytes(b"x")
     export("orders")

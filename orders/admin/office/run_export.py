@@ -119,9 +119,8 @@ def export_to(
             on_progress(written, table.total)
 
     with _held(part), names_read_once():
-        for left in path.parent.glob(glob.escape(f".{path.name}") + f"*{PART}"):
-            if left != part:
-                left.unlink(missing_ok=True)  # by a run that was killed
+        for left in path.parent.glob(glob.escape(f".{path.name}") + f".sheet*{PART}"):
+            left.unlink(missing_ok=True)  # by a run that was killed
         write_file(part, table, format=format, rows=told())
         row = begin_export(
             by=by, list_name=list_name, query=found.query, columns=columns, format=format, personal=personal,
