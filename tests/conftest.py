@@ -89,8 +89,14 @@ DATABASE_FIRST = (
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
 # These take longest, most of them with many real processes. `make test` leaves them out, to end within six minutes
 # on two cores; with WHOLE=1, or if they are named, they run.
-LONGEST = ("processes/", "restore/test_backup", "test_deployment", "flows/test_odd_texts")
-SECOND_HALF = ("flows/", "processes/", "database/", "races/", "commands/", "model/", "worker/", "office/")
+LONGEST = (
+    *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
+    *("hostile/test_mutations", "hostile/test_sockets", "flows/test_odd_texts"),
+)
+SECOND_HALF = (
+    *("flows/", "processes/", "database/", "races/", "commands/", "model/", "worker/"),
+    *("office/", "entering/", "api/", "files/"),
+)
 
 
 def pytest_collection_modifyitems(config, items):
