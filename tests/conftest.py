@@ -87,8 +87,8 @@ DATABASE_FIRST = (
 )
 # These give the same on both and take long: if a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
-# These take longest, most of them with many real processes. `make test` leaves them out, to end within six minutes
-# on two cores; with WHOLE=1, or if they are named, they run.
+# These take longest, most of them with many real processes. `make test` leaves them out, to end within a few minutes;
+# with WHOLE=1, or if they are named, they run.
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
     *("hostile/test_mutations", "hostile/test_sockets", "flows/test_odd_texts"),
