@@ -150,7 +150,8 @@ def run_all(server: Server | None, arguments: list[str], stopping: threading.Eve
     WHOLE=1 the longest ones are left out.
     """
     whole = os.environ.get("DESK_TEST_WHOLE") == "1"
-    beside = {"beside_postgresql": bool(server), "short": not (whole or arguments)}
+    short = not (whole or arguments)
+    beside = {"beside_postgresql": bool(server), "short": short}
     halves = {"1": "first half", "2": "second half"}
     wanted: list[dict] = [{"name": f"SQLite, {word}", "half": half, **beside} for half, word in halves.items()]
     if arguments:
@@ -158,7 +159,7 @@ def run_all(server: Server | None, arguments: list[str], stopping: threading.Eve
     if server and whole and not arguments:
         wanted += [{"name": f"{server.name}, {word}", "half": half, "url": server.url} for half, word in halves.items()]
     elif server:
-        wanted.append({"name": server.name, "url": server.url, "short": beside["short"]})
+        wanted.append({"name": server.name, "url": server.url, "short": short})
     runs: list[Run] = []
     with contextlib.ExitStack() as files:
         try:

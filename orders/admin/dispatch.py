@@ -96,7 +96,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
 
     @admin.display(description=_("next try"))
     def next_try(self, obj):
-        return ahead(obj.next_try_at) if obj.next_try_at else "-"
+        return ahead(obj.next_try_at)
 
     @admin.display(description=_("created at"))
     def created(self, obj):

@@ -75,7 +75,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
 
     @admin.display(description=_("next try"))
     def next_try(self, obj):
-        return ahead(obj.next_try_at) if obj.next_try_at else "-"
+        return ahead(obj.next_try_at)
 
     @admin.display(description=_("written at"))
     def written(self, obj):

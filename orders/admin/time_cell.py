@@ -20,9 +20,9 @@ def ago(moment: datetime.datetime | None) -> str:
     return _cell(moment, relative(moment, now) if near else f"{timezone.localtime(moment):%Y-%m-%d}")
 
 
-def ahead(moment: datetime.datetime) -> str:
+def ahead(moment: datetime.datetime | None) -> str:
     """The same for a time to come. One that has passed is due now: its partner may be paused or down."""
-    return ago(moment) if moment > timezone.now() else _cell(moment, _("at once"))
+    return ago(moment) if moment is None or moment > timezone.now() else _cell(moment, _("at once"))
 
 
 def _cell(moment: datetime.datetime, words: str) -> str:
