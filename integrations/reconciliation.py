@@ -30,6 +30,7 @@ from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.queries.paused_work import why_paused
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
+from orders.services.reconciliation.meant import not_meant
 from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
 from orders.services.reconciliation.results import (
     Snapshot,
@@ -48,6 +49,7 @@ GIVE_UP_AFTER = 20  # this many orders in a row without an answer
 COUNTED = ("orders", "records", "differences", "fixed")
 NEEDED = [
     "number", "kind", "state", "undo_since", "billing_method", "enterprise_id", "enterprise_name", "attribution",
+    "product_id", "start_at",
 ]  # fmt: skip
 
 
@@ -80,7 +82,10 @@ class Scope:
 
 @dataclass
 class Asked:
-    """An order that we asked about. `ours` and `seen` are our records from before; `troubled`: see `differences`."""
+    """An order that we asked about. `ours` and `seen` are our records from before.
+
+    `troubled`: something must be written even if both books agree (see `differences`, and `meant`).
+    """
 
     order: Order
     ours: list[Ours]
@@ -183,7 +188,7 @@ class Comparison:
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
             records[record.order_id].append(record)
-        to_end = troubled(orders)
+        to_end = troubled(orders) | not_meant(orders, records, now=timezone.now()).keys()
         return [
             Asked(
                 order,

@@ -9,3 +9,10 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 def midnight(day: datetime.date) -> datetime.datetime:
     """The day's first moment."""
     return datetime.datetime.combine(day, datetime.time(), SHANGHAI)
+
+
+def in_ten_years(t: datetime.datetime) -> datetime.datetime:
+    """T + 10 years on the wall clock of Asia/Shanghai. 29 February becomes the 28th (contract 3.3)."""
+    local = t.astimezone(SHANGHAI)
+    day = 28 if (local.month, local.day) == (2, 29) else local.day
+    return local.replace(year=local.year + 10, day=day)

@@ -86,10 +86,9 @@ def _settled(ours: Ours, theirs: dict | None) -> list[Discrepancy | None]:
     settled = _difference(FIELDS, SETTLE, ours, theirs)
     found: list[Discrepancy | None] = [settled]
     if theirs:
-        facts, times = ours.facts, settled.times
-        if there == CANCELLED_THERE:
-            facts = replace(facts, cancelled=True, cancel_time=ours.cancelled_at or times[1])
-        facts = replace(facts, create_time=facts.create_time or times[0], cancel_time=facts.cancel_time or times[1])
+        facts, (created, ends) = ours.facts, settled.times
+        facts = replace(facts, create_time=created or facts.create_time, cancel_time=ends or facts.cancel_time)
+        facts = replace(facts, cancelled=there == CANCELLED_THERE)
         found.append(_differs(replace(ours, state=there, facts=facts), theirs))
     return found
 

@@ -15,7 +15,7 @@ from integrations.delivery import rate
 from integrations.outbound.formats import encode
 from integrations.outbound.http import KEPT_CHARACTERS, PartnerError
 from orders.models import Attempt, BillingRecord, Dispatch
-from orders.services.order_state import latest_shape
+from orders.queries.shapes import shape_of
 from orders.services.outbox.outcome import ACTED_BEFORE, Work
 from orders.steps import STEPS, Effect, Step
 
@@ -80,11 +80,9 @@ def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
 def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
     """The question for the traffic of an order's trial."""
     trial = row.order.trial or row.order
-    shape = latest_shape(trial)
+    service = shape_of(trial).service
     return encode(
-        bigdata.trial_flow_query(
-            enterprise_id=trial.enterprise_id, product_id=shape.service_type_id, job_id=trial.number
-        )
+        bigdata.trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number)
     )
 
 
@@ -100,8 +98,11 @@ def send_billing(work: Work, until: float) -> dict:
     try:
         answer = post(work.payload.encode(), key=work.key, request_id=work.request_id)
     except PartnerError as error:
+        named = json.loads(work.payload)["productInfos"]
         if error.acted_before:
-            return _acted_before(work, json.loads(work.payload)["productInfos"], error, until)
+            return _acted_before(work, named, error, until)
+        if error.permanent and STEPS[work.step].effect == Effect.CANCEL:
+            return _refused_cancel(work, named, error, until)
         raise
     return _ended(Result.OK, http_status=answer.http_status, answer=answer.text)
 
@@ -139,11 +140,8 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
 
     The partner acted on this key before with other bytes, or may have done so in a period that a restore lost.
     """
-    rows = []
     try:
-        for job_id in dict.fromkeys(record["jobId"] for record in named):
-            _one_more_call(until)
-            rows += _query(job_id, work, key=str(uuid.uuid4()), until=until)
+        rows = _ask_about(work, named, until)
     except PartnerError as silence:
         return _still_to_ask(work, error, f"; asked what it holds: {silence.message}", silence)
     return _ended(
@@ -157,21 +155,52 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
     )
 
 
+def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
+    """Asks what the partner holds before anything follows from its refusal (contract 3.9, 19).
+
+    A partner may refuse to cancel a record that it does not have, and then none of the others is cancelled either.
+    """
+    try:
+        rows = _ask_about(work, named, until)
+    except PartnerError as silence:
+        return _still_to_ask(work, error, f"; asked what it holds: {silence.message}", silence, unknown=False)
+    return _ended(
+        Result.REFUSED,
+        code=error.code,
+        message=error.message,
+        params=error.params,
+        http_status=error.http_status,
+        answer=error.answer,
+        data={"held": held_records(rows)},
+    )
+
+
+def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
+    """What the partner holds for the jobIds of these records."""
+    rows = []
+    for job_id in dict.fromkeys(record["jobId"] for record in named):
+        _one_more_call(until)
+        rows += _query(job_id, work, key=str(uuid.uuid4()), until=until)
+    return rows
+
+
 def _with(params: dict, more: str) -> dict:
     """The partner's words, with ours added."""
     return params | {"words": params["words"] + more} if "words" in params else {} if more else params
 
 
-def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerError) -> dict:
+def _still_to_ask(
+    work: Work, error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True
+) -> dict:  # fmt: skip
     """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds."""
     return _ended(
         Result.RETRY,
-        code=ACTED_BEFORE,
+        code=ACTED_BEFORE if unknown else error.code,
         message=error.message + more,
         params=_with(error.params, more),
         http_status=error.http_status,
         answer=error.answer,
-        unknown=True,
+        unknown=unknown,
         transport=silence.transport,
         retry_after=silence.retry_after,
     )

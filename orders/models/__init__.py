@@ -8,7 +8,7 @@ from orders.models.event import OrderEvent
 from orders.models.export import Export
 from orders.models.inbound import AcceptedCall, InboundMessage
 from orders.models.incident import AffectedOrder, Incident
-from orders.models.order import Order, OrderDomain, TrialClaim
+from orders.models.order import Order, OrderDomain, TrialClaim, TrialEnd, TrialShape
 from orders.models.pause import Pause
 from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 from orders.models.reconciliation import Difference, Reconciliation
@@ -49,6 +49,8 @@ __all__ = [
     "ServiceType",
     "Timeline",
     "TrialClaim",
+    "TrialEnd",
+    "TrialShape",
     "TrialUpload",
     "TrialUsage",
 ]

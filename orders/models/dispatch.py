@@ -68,6 +68,9 @@ class Dispatch(models.Model):
     may_have_acted = models.BooleanField(
         _("may have acted"), default=False, help_text=_("the partner has carried out an attempt of it, or may have")
     )
+    unanswered_at = models.DateTimeField(
+        _("unanswered at"), null=True, blank=True, help_text=_("when a call of it last ended without an answer")
+    )
     lost = models.PositiveSmallIntegerField(
         _("attempts lost in a row"), default=0, help_text=_("their worker died; after one it is claimed alone")
     )

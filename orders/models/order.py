@@ -101,10 +101,13 @@ class Order(models.Model):
     planned_at = models.DateTimeField(_("planned at"), null=True, blank=True)
     plans = models.PositiveSmallIntegerField(_("times planned"), default=0)
     change_number = models.PositiveIntegerField(
-        _("change number"), null=True, blank=True, help_text=_("which of its trial's changes; given under its lock")
+        _("change number"), null=True, blank=True, help_text=_("its place among what shapes its trial")
     )
     in_effect = models.BooleanField(
         _("in effect"), default=False, help_text=_("a change that says what its trial looks like")
+    )
+    given_up = models.JSONField(
+        _("given up"), null=True, blank=True, help_text=_("of a trial or change: what it says nothing about")
     )
     given = models.JSONField(
         _("given"), default=list, blank=True, help_text=_("what its message or staff gave of what its trial has too")
@@ -217,6 +220,57 @@ class OrderDomain(models.Model):
         return self.name
 
 
+class TrialShape(models.Model):
+    """What a trial is meant to be (contract 3.9, 19): the fold of orders.shape, kept since lists and intake read it.
+
+    Only `orders.services.shape` writes it. A trial of a version before has none until it is folded.
+    """
+
+    trial = models.OneToOneField(
+        "Order", models.CASCADE, primary_key=True, related_name="shape", verbose_name=_("trial")
+    )
+    domains = models.JSONField(_("domains"), default=list, help_text=_("names as sent"))
+    service = models.CharField(_("service"), max_length=8, blank=True)
+    ends_on = models.DateField(_("end day"), null=True, blank=True, db_index=True)
+    closed = models.BooleanField(_("closed"), default=False, help_text=_("an ending stands"))
+
+    class Meta:
+        verbose_name = _("shape of a trial")
+        verbose_name_plural = _("shapes of trials")
+
+    def __str__(self):
+        return f"{self.trial_id}"
+
+
+class TrialEnd(models.Model):
+    """An end of a trial that no message gave: an ending, or the last day that staff took from the big-data side.
+
+    `number` is its place among the trial's changes; it is given under the trial's lock.
+    """
+
+    class Kind(models.TextChoices):
+        ENDING = "ending", _("Ending")  # an activation of it was undone late, or its restore was given up
+        TAKEN = "taken", _("End taken from the big-data side")
+
+    trial = models.ForeignKey(
+        "Order", models.PROTECT, related_name="ends", db_index=False, verbose_name=_("trial")
+    )  # the constraint's index begins with it
+    number = models.PositiveIntegerField(_("number"))
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    ends_on = models.DateField(_("end day"), null=True, blank=True, help_text=_("of a taken one; empty: no end"))
+    at = models.DateTimeField(_("at"))
+    by = models.CharField(_("by"), max_length=160)
+
+    class Meta:
+        verbose_name = _("end of a trial")
+        verbose_name_plural = _("ends of trials")
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["trial", "number"], name="one_end_per_number")]
+
+    def __str__(self):
+        return f"{self.trial_id} {self.kind}"
+
+
 class TrialClaim(models.Model):
     """An activation's claim on its trial. The first activation has it (contract 3.9, First claim)."""
 
@@ -225,7 +279,7 @@ class TrialClaim(models.Model):
     taken_at = models.DateTimeField(_("taken at"))
     trial_was = models.CharField(
         _("trial's state before"), max_length=20, choices=Order.State.choices, default=Order.State.TRIALING
-    )
+    )  # read by 1.0.0 only; goes with 1.2.0
     released_at = models.DateTimeField(_("released at"), null=True, blank=True)
 
     class Meta:

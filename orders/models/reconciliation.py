@@ -38,6 +38,7 @@ class Difference(models.Model):
         FIELDS = "fields", _("Fields differ")
         UNKNOWN_ORDER = "unknown_order", _("Number that we do not know")  # BBOSS names it, or they hold its records
         NOT_LISTED = "not_listed", _("Missing in BBOSS's list")  # we have the order, but BBOSS does not name it
+        NOT_MEANT = "not_meant", _("Not as the orders say")  # both sides agree, and the orders say otherwise
         UNREADABLE = "unreadable", _("Record that can't be read")  # holds a value that no database can store
 
     class State(models.TextChoices):

@@ -19,11 +19,13 @@ from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
 from orders.services.giving_up import NOT_BILLED, given_up_by
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
+from orders.services.line import begun_with
+from orders.services.outbox.freeze import work_out
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.planning import open_claim
 from orders.services.reconciliation.fixes import FixPlan, obstacles
 from orders.services.reconciliation.take import acceptable, open_record_differences, stopped
-from orders.services.withdrawal import must_stay, why_claimed, why_not_so, why_not_withdraw
+from orders.services.withdrawal import why_claimed, why_not_so, why_not_withdraw
 from orders.steps import STEPS
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
@@ -57,7 +59,7 @@ SENTENCES = {
     "ends_trial": _("Its trial ends, and nobody holds it any more."),
     "withdraws_changes": _("Its changes are withdrawn with it."),
     "built_upon": _(
-        "Later orders rest on this change: its records stay as they are, and an incident asks staff to look."
+        "An activation was begun with this change and goes on as it is; an incident names both until somebody looks."
     ),
     "process_goes_on": _("The process in BPM is not ended by this: tell the people there."),
     # give_up
@@ -167,10 +169,19 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
     counts = dict.fromkeys(UNDOING.values(), 0)
     for row in plan_undo(order, now, how=how):
         if row.step in UNDOING:
-            counts[UNDOING[row.step]] += len(row.records)
+            counts[UNDOING[row.step]] += _number_of(row, order, now)
     found = [Foreseen(code, {"n": number}) for code, number in counts.items() if number]
     yield from found or [Foreseen("nothing_there")]
     yield Foreseen("closes_steps")
+
+
+def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
+    """How many records a planned step would send now."""
+    if row.lane is None:
+        return len(row.records)
+    if row.step == Step.RESTORE_TRIAL or "to_shape" in row.about:
+        return len(work_out(row, now=now, gone=order)[1])
+    return (order.trial or order).billing_records.filter(state__in=BillingRecord.THERE).count()
 
 
 def _warn_about_bpm(order: Order) -> Iterator[Foreseen]:
@@ -190,10 +201,9 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
     """`how`: `cancel` or `delete` for a late undoing. Raises NotAllowedError, TrialClaimedError."""
     if why := why_not_withdraw(order) or why_not_so(order, how=how, now=now) or why_claimed(order):
         raise why
-    if order.kind == Kind.CHANGE and must_stay(order):
-        yield Foreseen("built_upon")
-        return
     yield from undoing(order, now=now, how=how)
+    if order.kind == Kind.CHANGE and order.trial and begun_with(order.trial, gone=order):
+        yield Foreseen("built_upon")
     if order.kind == Kind.TRIAL:
         yield Foreseen("withdraws_changes")
     yield Foreseen("ends_withdrawn")

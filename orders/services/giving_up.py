@@ -14,24 +14,33 @@ from django.db.models import Q
 from orders.books import HeldRecord
 from orders.db.compiled_sql import update_rows
 from orders.errors import NotAllowedError, check_reason
-from orders.models import BillingRecord, Dispatch, Order, TrialClaim
+from orders.local_time import SHANGHAI
+from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.services.after_giving_up import count_what_is_there, keep_what_is_live
-from orders.services.compensation.finish import finish_undo, given_up_undoing
-from orders.services.compensation.plan import LOOK_AGAIN
+from orders.queries.shapes import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
+from orders.services.compensation.finish import finish_undo
+from orders.services.compensation.plan import LOOK_AGAIN, may_still_act, put_back
+from orders.services.compensation.start import begin_undo
 from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
-from orders.services.order_state import add_event, convert_trials, load_records, lock_order, lock_orders, refresh_states
+from orders.services.line import lock_line, name_built_upon, plan_behind
+from orders.services.looks import answer_look
+from orders.services.order_state import add_event, load_records, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import build_questions, enqueue, wake
+from orders.services.outbox.freeze import LEFT, work_out
 from orders.services.outbox.release import release
 from orders.services.planning import open_claim
 from orders.services.reconciliation.held_records import by_identity, identity, owner, take_record
-from orders.services.reopening import plan_behind
+from orders.services.reconciliation.meant import note_not_meant
+from orders.services.shape import end_trial, refresh_trial, reshape
 from orders.services.trials import WAITS_FOR_CLAIM, release_claim
-from orders.steps import FIXES, STEPS, named
+from orders.shape import Shape, after, fold, is_same, what_it_did
+from orders.steps import FIXES, STEPS, Phase, named
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # if a step that leads to these is given up, somebody may be billed
+ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]
+PUT_BACK = Phase.UNDO - 100  # the position of what is put back: behind the plan, in front of an undoing
 GIVEN_UP = {"detail": "given up", "params": {"code": "given_up"}}
 
 
@@ -95,8 +104,9 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
 
 
 def _ask(row: Dispatch, now: datetime.datetime) -> None:
-    """Puts two questions in the step's place, for now and for ten minutes later."""
-    enqueue(build_questions(row, about={"for": row.pk, "job": _job(row)}, again=now + LOOK_AGAIN, now=now))
+    """Puts two questions in the step's place, for now and for when its calls can no longer act; one, if they can't."""
+    last = may_still_act([row], now) if row.unanswered_at else now + LOOK_AGAIN
+    enqueue(build_questions(row, about={"for": row.pk, "job": _job(row)}, again=last, now=now))
 
 
 def _job(row: Dispatch) -> str:
@@ -107,6 +117,8 @@ def _job(row: Dispatch) -> str:
 
 def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
     """Takes the big-data side's answer about a given-up step (its order and trial locked). The second answer counts."""
+    if "look" in row.about:
+        answer_look(row, held, now=now, by=by)
     if "for" not in row.about:
         return
     step = Dispatch.objects.defer("payload").get(pk=row.about["for"])
@@ -123,7 +135,7 @@ def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: dateti
 
     `held` are the partner's records, or None if the partner has certainly not acted.
     """
-    order, trial = row.order, row.order.trial or row.order
+    order = row.order
     close_troubles(order, step=row.step, now=now, by=by)
     row.about = {**row.about, "settled": True}
     row.save(update_fields=["about"])
@@ -131,44 +143,110 @@ def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: dateti
     if STEPS[row.step].fix:
         return
     if row.step == Step.RESTORE_TRIAL:
-        _settle_restore(row, records, trial, now=now, by=by)
+        _settle_restore(row, now=now, by=by)
     elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
         _settle_undoing(row, records, now=now, by=by)
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
         if _are_there(records):
             _note_billed(row, now)
+        else:
+            _mark_done(row, now)
+            refresh_trial(order.trial, now=now, by=by)
     else:
-        _conclude(order, row.place or row.pk, now=now, by=by)
+        conclude_given_up([row], now=now, by=by)
 
 
-def _conclude(order: Order, place: int, *, now: datetime.datetime, by: str) -> None:
-    """Settles a trial or change once its last step has ended. Then the orders behind it are planned anew."""
-    if count_what_is_there(order, now=now, by=by):
-        _note_other_service(order, now)
-        plan_behind(order.trial or order, place, now=now, by=by)
+def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """Judges trials and changes with a given-up step, once the last of their steps has ended.
+
+    Their orders and trials are locked. Such an order says what it did (contract 3.9, 13 and 19).
+    """
+    for order in {row.order_id: row.order for row in rows}.values():
+        steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
+        if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
+            continue
+        trial = order.trial or order
+        lock_line(trial)
+        moved = _judge_change(order, now, by) if order.kind == Kind.CHANGE else _judge_trial(order, now, by)
+        plan_behind(trial, moved=moved, now=now, by=by)
+        if order.kind == Kind.CHANGE:
+            name_built_upon(order, now=now, by=by)
+
+
+def _judge_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
+    """A trial says nothing about domains whose records were never made."""
+    there = {domain for service, domain in _held(trial) if service == trial.service_type_id}
+    trial.given_up = {"domains": sorted(set(trial.domains.values_list("key", flat=True)) - there)}
+    trial.save(update_fields=["given_up"])
+    reshape(trial, now=now, by=by)
+    return False
+
+
+def _judge_change(change: Order, now: datetime.datetime, by: str) -> bool:
+    """A change says what it did; one that did nothing is withdrawn. Returns whether something is put back.
+
+    What it moved at some domains only is put back, once. What is neither as it was nor as the change says was not
+    moved.
+    """
+    trial, change.given_up = change.trial, None
+    said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)
+    entries = entries_of([trial.pk], without=not_begun(trial))[trial.pk]
+    before = fold(entry for entry in entries if entry.number < said.number)
+    done = what_it_did(before, said, _held(trial))
+    odd = _neither(change, before, after(before, said))
+    if is_same(before, after(before, done)):
+        begin_undo(change, ending=Order.State.WITHDRAWN, why="given up", by=by, now=now, but=odd)
+        finish_undo(change, now=now, by=by)
+        return True
+    change.given_up = {
+        "domains": sorted(done.not_done), "service": said.service != done.service, "end": said.end != done.end,
+    }  # fmt: skip
+    change.save(update_fields=["given_up"])
+    reshape(trial, now=now, by=by)
+    _note_other_service(change, now)
+    put_back_once = change.dispatches.current().filter(plan=change.plans, about__put_back=True).exists()
+    steps = [] if put_back_once else put_back(change, now, put_back=True, but=odd)
+    if not any(work_out(step, now=now)[1] for step in steps):
+        note_not_meant(trial, now=now, by=by, beside=change)
+        return False
+    for position, step in enumerate(steps, start=PUT_BACK):
+        step.position = position
+    enqueue(steps, random_keys=True)
+    release(now=now, order_ids=[change.pk], lanes=[trial.pk])
+    return True
+
+
+def _held(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
+    """A trial's records that are there: their last day by service and domain; None for one without an end."""
+    rows = trial.billing_records.filter(state__in=BillingRecord.THERE)
+    endless = Shape()
+    return {
+        (row.product_id, row.domain_key): None
+        if endless.fits(row.create_time, row.cancel_time) or row.cancel_time is None
+        else row.cancel_time.astimezone(SHANGHAI).date()
+        for row in rows
+    }
+
+
+def _neither(change: Order, before: Shape, whole: Shape) -> list[int]:
+    """The live records of a change's given-up steps whose end is neither as it was nor as the change says."""
+    ids = {pk for row in change.dispatches.current().filter(state=State.GIVEN_UP) for pk in row.records}
+    rows = BillingRecord.objects.filter(pk__in=ids, state=Record.LIVE)
+    return [
+        row.pk for row in rows if not any(shape.fits(row.create_time, row.cancel_time) for shape in (before, whole))
+    ]
 
 
 def _note_other_service(change: Order, now: datetime.datetime) -> None:
     """Opens an incident if records of the service that a change replaced are still live beside the new ones."""
-    if change.kind != Kind.CHANGE or not change.in_effect:
-        return
-    beside = change.trial.billing_records.filter(state__in=BillingRecord.THERE).exclude(
-        product_id=change.service_type_id
-    )
     cancel = change.dispatches.current().filter(step=Step.CANCEL_TRIAL, state=State.GIVEN_UP, undo=False).first()
-    if cancel and beside.exists():
+    if cancel is None:
+        return
+    shape = begun_shape(change.trial)
+    rows = BillingRecord.objects.filter(pk__in=cancel.records, state__in=BillingRecord.THERE)
+    if any(not is_meant(row, shape) for row in rows):
         cancel.order = change
         _note_billed(cancel, now)
-
-
-def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Settles trials and changes with a given-up step, now that the last of their steps have ended.
-
-    `rows` are these last steps. Their orders and trials are locked.
-    """
-    for row in rows:
-        if row.order.kind != Kind.ACTIVATION:
-            _conclude(row.order, row.place or row.pk, now=now, by=by)
 
 
 def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
@@ -194,15 +272,32 @@ def _are_there(records: Iterable[BillingRecord]) -> bool:
 def _note_billed(row: Dispatch, now: datetime.datetime) -> None:
     """Opens an incident that somebody is billed who should not be. The books or `accept` end it."""
     told = {"detail": row.error, "params": row.error_params} if row.error else GIVEN_UP
-    open_incident(row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, now=now, **told)
+    trial = row.order.trial if row.lane else None
+    open_incident(
+        row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, now=now, beside=trial, **told
+    )  # fmt: skip
 
 
 def _settle_undoing(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
-    """Settles a deletion or an undoing cancel. It is done if the books show it. Otherwise there is an incident."""
-    if _are_there(records):
+    """Settles a deletion or an undoing cancel. It is done if the books show it, or if the record is meant again.
+    Otherwise there is an incident; what a change takes back goes on all the same."""
+    if _are_billed(row, records, now):
         _note_billed(row, now)
+        if row.order.kind == Kind.CHANGE:
+            row.blocking = False
+            row.save(update_fields=["blocking"])
     else:
         _mark_done(row, now)
+
+
+def _are_billed(row: Dispatch, records: Iterable[BillingRecord], now: datetime.datetime) -> bool:
+    """Whether one of a step's records is there and should not be."""
+    there = [record for record in records if record.state in BillingRecord.THERE]
+    if not there or row.lane is None:
+        return bool(there)
+    trial = row.order.trial or row.order
+    meant = meant_of([trial], now=now)[trial.pk]
+    return any(not is_meant(record, meant) for record in there)
 
 
 def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
@@ -210,21 +305,31 @@ def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
     row.save(update_fields=["state", "done_at"])
 
 
-def _settle_restore(
-    row: Dispatch, records: list[BillingRecord], trial: Order, *, now: datetime.datetime, by: str
-) -> None:
-    """Settles a restore. It is done if the records are live.
+def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
+    """Settles a restore or put-back. It is done if every record is as the trial is meant to be.
 
-    If not, the trial of a compensated activation has ended, and that of a withdrawn change keeps its live records.
+    If not, an activation's is an ending, and the claim is free. A change's leaves the shape as it is, under an incident
+    that names trial and change.
     """
-    if records and all(record.state == Record.LIVE for record in records):
+    order, trial = row.order, row.order.trial
+    if not work_out(row, now=now)[1]:
         _mark_done(row, now)
-    elif row.order.kind == Kind.ACTIVATION:
-        claim = TrialClaim.objects.filter(activation=row.order, released_at=None).first()
-        if claim:
-            release_claim(claim, row.order, ended_now=True, now=now, by=by)
+    elif order.kind == Kind.ACTIVATION:
+        _end_without_restore(order, now, by)
     else:
-        keep_what_is_live(trial, now=now, by=by)
+        note_not_meant(trial, now=now, by=by, beside=order)
+        if not order.undo_since:
+            conclude_given_up([row], now=now, by=by)
+
+
+def _end_without_restore(order: Order, now: datetime.datetime, by: str) -> None:
+    """Ends the trial of an activation whose restore is not carried out, and frees it."""
+    claim = open_claim(order.trial)
+    if claim and claim.activation_id == order.pk:
+        release_claim(claim, order, ends="not_restored", now=now, by=by)
+    else:
+        end_trial(order.trial, why="not_restored", now=now, by=by)
+        reshape(order.trial, now=now, by=by)
 
 
 def billed_still(order: Order) -> list[Dispatch]:
@@ -233,20 +338,21 @@ def billed_still(order: Order) -> list[Dispatch]:
     They are the order's own, and for a trial those of its activations and changes too.
     """
     owners = Q(order=order) | Q(lane=order.pk) if order.kind == Kind.TRIAL else Q(order=order, lane=None)
-    rows = Dispatch.objects.current().filter(owners, state=State.GIVEN_UP, blocking=True)
+    rows = Dispatch.objects.current().filter(owners, state=State.GIVEN_UP)
     ends = [name for state in NOT_BILLED for name in named(leaves=state)]
     rows = rows.filter(step__in=ends).select_related("order__trial").defer("payload")
-    return [row for row in rows.order_by("pk") if row.about.get("settled")]
+    return [row for row in rows.order_by("pk") if row.about.get("settled") and not row.about.get("accepted")]
 
 
 def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Ends given-up steps whose records are gone, after the records of an order (locked, its trial too) were corrected.
+    """Ends given-up steps whose records are gone, or meant again, after the records or the shape of an order (locked,
+    its trial too) have changed.
 
     Such a step is done, its incident is over, and what waited goes on. Returns whether there was one.
     """
     settled = []
     for row in billed_still(order):
-        if BillingRecord.objects.filter(pk__in=row.records, state__in=BillingRecord.THERE).exists():
+        if _are_billed(row, BillingRecord.objects.filter(pk__in=row.records), now):
             continue
         _mark_done(row, now)
         add_event(row.order, "books_show_gone", by=by, now=now, step=row.step)
@@ -256,21 +362,35 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
         orders = lock_orders({pk for row in settled for pk in (row.order_id, row.order.trial_id) if pk})
         for row in settled:
             row.order = orders[row.order_id]
-        convert_trials([row for row in settled if row.step == Step.CANCEL_TRIAL and not row.undo], now=now, by=by)
+            if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
+                refresh_trial(row.order.trial, now=now, by=by)
         for owner in {row.order_id: row.order for row in settled}.values():
             _go_on(owner, now=now, by=by)
     return bool(settled)
 
 
-def give_restore_up(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an order go on whose billed records staff accepted. Its trial has ended, and the claim is free."""
-    given_up_undoing(order).update(blocking=False)
-    waiting = order.dispatches.current().filter(step=Step.RESTORE_TRIAL, state__in=[State.WAITING, *OPEN_STATES])
-    waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
-    claim = open_claim(order.trial)
-    if claim and claim.activation_id == order.pk:
-        release_claim(claim, order, ended_now=True, now=now, by=by)
+def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Lets an order go on whose billed records staff accepted. An activation's trial has ended, and its claim is free.
+    """
+    given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.about.get("settled")]
+    for row in given_up:
+        if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
+            row.about, row.blocking = row.about | {"accepted": True}, row.blocking and not row.undo
+            row.save(update_fields=["about", "blocking"])
+            mark_left(row.records)
+    if order.kind == Kind.ACTIVATION and order.undo_since:
+        waiting = order.dispatches.current().filter(step=Step.RESTORE_TRIAL, state__in=[State.WAITING, *OPEN_STATES])
+        waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
+        _end_without_restore(order, now, by)
     _go_on(order, now=now, by=by)
+
+
+def mark_left(records: Iterable[int]) -> None:
+    """Marks records as left as they are by staff, though the orders say otherwise, until a step of ours sets them."""
+    rows = list(BillingRecord.objects.filter(pk__in=list(records)))
+    for row in rows:
+        row.accepted = row.accepted | {LEFT: True}
+    update_rows(rows, ["accepted"])
 
 
 def _go_on(order: Order, *, now: datetime.datetime, by: str) -> None:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable
 
 from django.db import connection, transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.refusal_causes import MOST_GROUPS, OTHERS, SPEAKS, words_of
@@ -50,9 +50,11 @@ ORDER = "order"
 @transaction.atomic
 def open_incident(
     order: Order, *, partner: str, step: str, code: str, detail: str, now: datetime.datetime, mail: bool = True,
-    params: dict | None = None,
+    params: dict | None = None, beside: Order | None = None,
 ) -> Incident:  # fmt: skip
     """Notes that this cause stops the order. Each attribution gets one mail about it, with its first order.
+
+    `beside`: the trial on whose records the order is stopped; the incident names it too (contract 3.9, 14).
 
     `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). With
     `mail=False` no mail is sent, not even about the end. Held orders use it, since they have a mail of their own.
@@ -62,10 +64,14 @@ def open_incident(
     lock_incidents([(partner, code)])
     told = {"detail": detail, "detail_params": params or {}}
     incident = _incident(order, partner, step, code, told, now)
+    if beside is not None and beside.pk != order.pk:
+        _name_beside(beside, incident, told, now)
     row, new = AffectedOrder.objects.get_or_create(
         incident=incident, order=order, closed_at=None, defaults={"since": now, **told}
     )
     if not new:
+        if row.beside:
+            AffectedOrder.objects.filter(pk=row.pk).update(beside=False)
         return incident
     kept = {"params": params} if params else {}
     add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail, **kept)
@@ -75,6 +81,12 @@ def open_incident(
             order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words=incident.words, **reference_of(incident)
         )
     return incident
+
+
+def _name_beside(trial: Order, incident: Incident, told: dict, now: datetime.datetime) -> None:
+    AffectedOrder.objects.get_or_create(
+        incident=incident, order=trial, closed_at=None, defaults={"since": now, "beside": True, **told}
+    )
 
 
 def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
@@ -136,8 +148,8 @@ def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> N
     )
     incidents = list(left.values_list("incident", flat=True))
     if incidents:
-        left.update(closed_at=now)
-        end_incidents(_stopping_nobody(incidents), now=now, mail=False)
+        close_parts(order, incidents, now=now)
+        end_incidents(stopping_nobody(incidents), now=now, mail=False)
 
 
 def _first_of_its_attribution(row: AffectedOrder) -> bool:
@@ -145,7 +157,20 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
     return not same.exclude(pk=row.pk).exists()
 
 
-def _stopping_nobody(incidents: Iterable[int]) -> QuerySet[Incident]:
+def end_built_upon(order: Order, *, now: datetime.datetime, **accepted: str) -> None:
+    """Ends the incident that names an activation and the changes with which it was begun, for all orders of a trial.
+
+    `accepted`: by whom (`accepted_by`) and why (`reason`), if staff live with it.
+    """
+    rows = AffectedOrder.objects.unresolved().filter(order__trial=order.trial_id, incident__code=BUILT_UPON)
+    if order.trial_id and rows.exists():
+        lock_incidents([(ORDER, BUILT_UPON)])
+        incidents = list(rows.values_list("incident", flat=True))
+        rows.update(closed_at=now, **accepted)
+        end_incidents(stopping_nobody(incidents), now=now)
+
+
+def stopping_nobody(incidents: Iterable[int]) -> QuerySet[Incident]:
     """The open ones among these incidents that stop no order any more."""
     still = AffectedOrder.objects.unresolved().filter(incident__in=incidents).values("incident")
     return Incident.objects.unresolved().filter(pk__in=incidents).exclude(pk__in=still)
@@ -172,9 +197,22 @@ def close_troubles(
     with transaction.atomic():
         lock_incidents(causes)
         incidents = list(rows.values_list("incident", flat=True))
-        AffectedOrder.objects.unresolved().filter(order=order, incident__in=incidents).update(closed_at=now)
-        end_incidents(_stopping_nobody(incidents), now=now)
+        close_parts(order, incidents, now=now)
+        end_incidents(stopping_nobody(incidents), now=now)
         add_event(order, "incident_over", by=by, now=now, step=step or "", code=code or "")
+
+
+def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetime) -> None:
+    """Closes an order's part of these incidents. A trial stays named beside its orders as long as they are stopped."""
+    trial = order.trial_id or order.pk
+    rows = AffectedOrder.objects.unresolved().filter(incident__in=list(incidents))
+    rows.filter(order=order).exclude(order=trial).update(closed_at=now)
+    still = rows.filter(incident=OuterRef("incident"), order__trial=trial)
+    own = Q() if order.pk == trial else Q(beside=True)
+    named = rows.filter(own, order=trial)
+    named.filter(~Exists(still)).update(closed_at=now)
+    if order.pk == trial:
+        named.update(beside=True)
 
 
 def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail: bool = True) -> None:

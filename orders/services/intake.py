@@ -16,7 +16,7 @@ from orders.services.entered import ENTERED, differences, note_difference
 from orders.services.holds import FOLLOWERS, note_hold, settle_followers
 from orders.services.order_state import TrialFacts, ask_trial, event, refresh_states
 from orders.services.outbox.enqueue import wake_up
-from orders.services.planning import revive_trial, rows_of_plan, settle
+from orders.services.planning import keep_changed_shape, rows_of_plan, settle
 
 SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
 PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).values_list("letters"))
@@ -115,7 +115,7 @@ def _accept(
     if decision.held:
         note_hold(order, now=now, by=by)
     else:
-        revive_trial(order, now=now, by=by)
+        keep_changed_shape(order, decision, now=now, by=by)
         if not decision.steps:  # a change that sends nothing is carried out
             refresh_states([order], now=now, by=by)
     if followers:
@@ -144,7 +144,7 @@ def _read_facts(content: OrderContent) -> tuple[TrialFacts, Mapping, list]:
 
 def _has_type(facts: TrialFacts, code: str) -> bool:
     """Whether the trial has this service type, or there is one. Most orders give that of their trial."""
-    return bool((facts.shape and facts.shape.service_type_id == code) or SERVICE_TYPE(code=code))
+    return bool(facts.shape.service == code or SERVICE_TYPE(code=code))
 
 
 def _new_order(

@@ -13,17 +13,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, OuterRef, Q, QuerySet, When
 
 from orders.db.compiled_sql import Prepared, Question, Slot, ask_together, insert_rows, new_row, update_rows
 from orders.db.expressions import OneOf, RowsOf
 from orders.errors import OrderUnknownError
-from orders.local_time import SHANGHAI
-from orders.models import BillingRecord, Dispatch, Order, OrderDomain, OrderEvent, TrialClaim
-from orders.queries.trial_ends import IN_EFFECT
+from orders.models import BillingRecord, Dispatch, Order, OrderEvent, TrialClaim
+from orders.queries.shapes import shape_from, shape_of
 from orders.restored_guard import remember
 from orders.services.outbox.release import NOT_FINISHED, NOT_GIVEN_UP
+from orders.shape import Shape
 from orders.states import StepFacts, derive_state, set_state
 from orders.steps import FIXES
 
@@ -48,32 +47,26 @@ STEPS_OF = Prepared(
 )
 TRIALS = Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL)
 TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
-LATEST = IN_EFFECT.filter(trial=Subquery(TRIALS.values("pk"))).order_by("-change_number")
-LAST_CHANGE = Prepared(lambda: LATEST[:1])
 
 
 def _facts() -> QuerySet:
-    """One row with all that TrialFacts holds, besides the trial and its last change themselves."""
-    mine, shape = OuterRef("pk"), Coalesce(OuterRef("last_change"), OuterRef("pk"))
+    """One row with all that TrialFacts holds, besides the trial itself."""
+    mine = OuterRef("pk")
     planned, undone = Q(activation__planned_at__isnull=False), Q(activation__undo_since__isnull=False)
     claim = TrialClaim.objects.filter(trial=mine, released_at=None).order_by().annotate(planned=planned, undone=undone)
-    domains = OrderDomain.objects.filter(order=shape).order_by("pk")
     records = BillingRecord.objects.filter(order=mine).order_by("pk")
     unfinished = Dispatch.objects.current().filter(lane=mine, state__in=NOT_FINISHED)
     line = unfinished.annotate(waited_for=NOT_GIVEN_UP).order_by("-waited_for")[:1]
     return TRIALS.annotate(
-        last_change=Subquery(LATEST.values("pk")[:1]),
         claim=RowsOf(claim, "activation_id", "planned", "undone"),
-        names=RowsOf(domains, "name"),
         records=RowsOf(records, "pk", "domain_key", "product_id", "state"),
         line=RowsOf(line, "waited_for"),
-    ).values_list("last_change", "claim", "names", "records", "line")
+    ).values_list("shape__domains", "shape__service", "shape__ends_on", "shape__closed", "claim", "records", "line")
 
 
 FACTS = Prepared(_facts)
 RECORDS = Prepared(lambda: BillingRecord.objects.filter(OneOf("pk", "keys")).order_by())
 _noted: ContextVar[dict] = ContextVar("noted in events", default={})  # noqa: B039  nobody changes it
-CONVERTIBLE = {State.TRIALING, State.IN_PROGRESS, State.FAILED, State.ENDED, State.WITHDRAWN}
 
 
 def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
@@ -118,14 +111,12 @@ class RecordFacts(NamedTuple):
 class TrialFacts:
     """What an order of a trial is planned from. If the trial is unknown, there is nothing else either.
 
-    `shape` is the order that describes the trial now: its last change in effect, or itself. `domains` are the shape's.
     `line_is_free`: no step is unfinished in its line. `line_moves`: nothing in its line makes a new step wait.
     """
 
     trial: Order | None = None
-    shape: Order | None = None
+    shape: Shape = field(default_factory=Shape)
     claim: ClaimFacts | None = None
-    domains: list[str] = field(default_factory=list)
     records: list[RecordFacts] = field(default_factory=list)
     line_is_free: bool = True
     line_moves: bool = True
@@ -147,26 +138,18 @@ def ask_trial(number: str, *more: Question) -> tuple[TrialFacts, list]:
     return (_facts_in(trial[0], *found[0]) if trial else TrialFacts()), answers
 
 
-def _facts_in(trial: Order, last_change: int | None, claim: list, names: list, records: list, line: list) -> TrialFacts:
+def _facts_in(
+    trial: Order, domains: list | None, service: str, end: datetime.date, closed: bool, claim: list, records: list,
+    line: list,
+) -> TrialFacts:  # fmt: skip
     return TrialFacts(
         trial=trial,
-        shape=Order.objects.get(pk=last_change) if last_change else trial,
+        shape=shape_of(trial) if domains is None else shape_from(domains, service, end, closed),
         claim=ClaimFacts(*claim[0]) if claim else None,
-        domains=[name for (name,) in names],
         records=[RecordFacts(*row) for row in records],
         line_is_free=not line,
         line_moves=not line or not line[0][0],
     )
-
-
-def latest_shape(trial: Order) -> Order:
-    """The order that describes the trial now: its last change that is in effect, or the trial itself.
-
-    Every change holds the full result: domains, service type, data flow, end day, customer. A withdrawn change on which
-    later orders rest is still in effect, since its records are there. A change that was applied before its trial was
-    withdrawn is too, since it says what that trial was.
-    """
-    return LAST_CHANGE.first(number=trial.number) or trial
 
 
 def facts_of(order: Order) -> TrialFacts:
@@ -175,7 +158,6 @@ def facts_of(order: Order) -> TrialFacts:
         return TrialFacts()
     facts = read_trial(order.trial.number)
     facts.trial = order.trial
-    facts.shape = order.trial if facts.shape.pk == order.trial_id else facts.shape
     return facts
 
 
@@ -216,13 +198,6 @@ def add_events(rows: Iterable[OrderEvent]) -> None:
         remember(rows[-1].pk)
 
 
-def end_of(order: Order) -> datetime.datetime | None:
-    """When the records of a trial or change end: BizEnd 23:59:59. None without one, and for activations."""
-    if order.kind == Order.Kind.ACTIVATION or order.biz_end is None:
-        return None
-    return datetime.datetime.combine(order.biz_end, datetime.time(23, 59, 59), SHANGHAI)
-
-
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
     """Derives the state of each (locked) order from its steps. Saves changed ones with an event, and returns them."""
     orders = [order for order in orders if order.planned_at or order.held_because]
@@ -233,7 +208,7 @@ def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) 
         if new != order.state:
             moved.append((order, order.state, new))
     if moved:
-        _save(moved, now, by)
+        save_moves(moved, now=now, by=by)
     return [order for order, _, _ in moved]
 
 
@@ -244,7 +219,8 @@ def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
     return facts
 
 
-def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) -> None:
+def save_moves(moved: list[tuple[Order, str, str]], *, now: datetime.datetime, by: str) -> None:
+    """Gives (locked) orders their new states (order, old, new), with an event each."""
     for order, _, new in moved:
         set_state(order, new, at=now)
         if new == State.ACTIVE and not order.live_at:
@@ -253,32 +229,7 @@ def _save(moved: list[tuple[Order, str, str]], now: datetime.datetime, by: str) 
     add_events(event(order, "state", by=by, now=now, old=old, new=new) for order, old, new in moved)
 
 
-def convert_trials(cancelled: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Marks (locked) trials as converted whose records an activation has cancelled."""
-    trials = {row.order.trial_id: row.order.trial for row in cancelled if row.order.kind == Order.Kind.ACTIVATION}
-    if not trials:
-        return
-    claimed = TrialClaim.objects.filter(trial__in=trials, released_at=None).values_list("trial_id", flat=True)
-    running = [trials[pk] for pk in claimed if trials[pk].state in CONVERTIBLE]
-    if running:
-        _save([(trial, trial.state, State.CONVERTED) for trial in running], now, by)
-
-
 def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> None:
     """Gives a (locked) trial another state, with its event."""
     add_event(trial, "state", by=by, now=now, old=set_state(trial, new, at=now), new=new)
     trial.save(update_fields=["state", "state_since"])
-
-
-def convert_found_cancelled(trial: Order, *, now: datetime.datetime, by: str) -> None:
-    """Marks a (locked) trial as converted if the books show that the claim's holder has cancelled its records.
-
-    The partner's books have just been read. No answer to the cancel has said so.
-    """
-    if trial.state != State.TRIALING:
-        return
-    cancelled = trial.billing_records.filter(state=BillingRecord.State.CANCELLED)
-    steps = Dispatch.objects.filter(pk__in=cancelled.values("dispatch"), step=Dispatch.Step.CANCEL_TRIAL, undo=False)
-    holder = TrialClaim.objects.filter(trial=trial, released_at=None).values("activation")
-    if steps.filter(order__in=holder).exists():
-        move_trial(trial, State.CONVERTED, now=now, by=by)

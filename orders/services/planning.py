@@ -11,24 +11,26 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db.models import Model, Q
 
+from orders.content import domain_key
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row
 from orders.errors import ContentError
 from orders.local_time import SHANGHAI, midnight
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, Province, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.plan import PlanFacts, PlannedStep, build_plan
-from orders.queries.trial_ends import CHANGES
-from orders.services.order_state import TrialFacts, move_trial
+from orders.queries.shapes import said_by
+from orders.services.order_state import TrialFacts
 from orders.services.outbox.enqueue import build_step, enqueue, give_keys, start_plan
 from orders.services.outbox.release import release
+from orders.services.shape import keep_shape, kept_shape, next_number, refresh_trial, reshape, trial_record
 from orders.services.start_day_schedule import build_schedule, find_schedule
+from orders.shape import Shape, after
 from orders.states import set_held, set_state
 from orders.steps import STEPS, Effect, Phase, Step
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
-CLOSED_FOR_GOOD = {State.WITHDRAWN, State.ENDED}
 RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a settlement; all other billing steps have "new"
-CLOSED_TRIAL = {*CLOSED_FOR_GOOD, State.COMPENSATING}
+CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
 FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 CHANGEABLE = {"service_type": "service_type_id", "data_flow": "data_flow", "biz_end": "biz_end"}  # {in `given`: field}
 
@@ -44,8 +46,9 @@ class Settlement:
     """What was decided about an order. `save_plan` saves it.
 
     `old` are the ids of trial records that exist and will be cancelled. `new` are records that will be made. Those
-    without an id have no row yet. `staying` are the ids of those that get a new end. `domains` are the names of the
-    order's own list. `claim`: the order takes the claim.
+    without an id have no row yet. `staying` are the ids of those that get a new end. A trial's records are read anew
+    when a step is first attempted (contract 3.9, 19). `domains` are the names of the order's own list. `claim`: the
+    order takes the claim. `shape`: what its trial is meant to be, if the order is a trial or a change.
     """
 
     held: str = Held.NOT
@@ -55,6 +58,7 @@ class Settlement:
     new: list[BillingRecord] = field(default_factory=list)
     staying: list[int] = field(default_factory=list)
     claim: bool = False
+    shape: Shape | None = None
 
 
 def settle(order: Order, *, domains: list[str], facts: TrialFacts, now: datetime.datetime) -> Settlement:
@@ -70,6 +74,7 @@ def settle(order: Order, *, domains: list[str], facts: TrialFacts, now: datetime
         set_held(order, decision.held)
     if decision.held:
         set_state(order, State.HELD, at=now)
+        order.in_effect, order.change_number = False, None  # a held change shapes nothing yet
     else:
         if order.state != State.IN_PROGRESS:  # a new order has this state already
             set_state(order, State.IN_PROGRESS, at=now)
@@ -83,7 +88,7 @@ def _settle_trial(order: Order, decision: Settlement, facts: TrialFacts, now: da
     if order.attribution_id is None:
         return Held.ATTRIBUTION_UNKNOWN
     decision.steps = build_plan(PlanFacts(kind=order.kind))
-    decision.new = [_trial_record(order, order.service_type_id, name) for name in decision.domains]
+    decision.new = [trial_record(order, order.service_type_id, name) for name in decision.domains]
     return Held.NOT
 
 
@@ -107,12 +112,12 @@ def is_closed(trial: Order) -> bool:
 def _revives(order: Order, facts: TrialFacts) -> bool:
     """Whether a change gives a later end to an ended trial. It never revives a withdrawn one (contract 3.10)."""
     running_out = order.kind == Kind.CHANGE and order.trial.state == State.ENDED and not order.trial.undo_since
-    return running_out and _ends_later(order, facts.shape)
+    return running_out and _names_later(order, facts.shape)
 
 
-def _ends_later(change: Order, before: Order) -> bool:
+def _names_later(change: Order, before: Shape) -> bool:
     """Whether a change's message gives a later end than its trial has."""
-    return "biz_end" in change.given and (before.biz_end is None or change.biz_end > before.biz_end)
+    return "biz_end" in change.given and before.names_later(change.biz_end)
 
 
 def _settle_change(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> str:
@@ -123,31 +128,33 @@ def _settle_change(order: Order, decision: Settlement, facts: TrialFacts, now: d
         return Held.CLAIM_HELD
     if order.trial.planned_at is None:
         return Held.TRIAL_HELD
-    if ended(facts.shape, now) and not _ends_later(order, facts.shape):
+    if facts.shape.is_over(_today(now)) and not _names_later(order, facts.shape):
         return Held.TRIAL_CLOSED
     _plan_change(order, decision, facts, now)
     return Held.NOT
 
 
 def _plan_change(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> None:
-    """Works out what the change leads to, and which records are cancelled and made."""
-    before = facts.shape
-    copy_from(order, before, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
-    copy_from(order, before, tuple(field for name, field in CHANGEABLE.items() if name not in order.given))
-    had = {name.lower(): name for name in facts.domains}
-    decision.domains = decision.domains or list(had.values())
-    wanted = {name.lower(): name for name in decision.domains}
-    other_service = order.service_type_id != before.service_type_id
-    live = _live(order.trial, facts, had.keys(), now)
-    gone = had.keys() if other_service else had.keys() - wanted.keys()
-    come = [name for key, name in wanted.items() if other_service or key not in live]
+    """Works out what the change leads to, and with that which steps it has."""
+    copy_from(order, order.trial, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
+    if order.change_number is None:
+        order.change_number = next_number(order.trial)
+    before, order.in_effect = facts.shape, True
+    decision.shape = shape = after(before, said_by(order, decision.domains, order.change_number))
+    order.service_type_id, order.biz_end = shape.service, shape.end
+    order.data_flow = order.data_flow or order.trial.data_flow
+    decision.domains = list(shape.domains.values())
+    other_service = shape.service != before.service
+    live = _live(order.trial, facts, now)
+    gone = before.domains.keys() if other_service else before.domains.keys() - shape.domains.keys()
+    come = [name for key, name in shape.domains.items() if other_service or key not in live]
     decision.old = _trial_records(facts, gone)
-    known = {row.domain_key: row.pk for row in facts.records if row.product_id == order.service_type_id}
-    decision.new = [_trial_record(order.trial, order.service_type_id, name, known.get(name.lower())) for name in come]
-    if not other_service and order.biz_end != before.biz_end:
-        staying = live & wanted.keys()
+    known = {row.domain_key: row.pk for row in facts.records if row.product_id == shape.service}
+    decision.new = [trial_record(order.trial, shape.service, name, known.get(domain_key(name))) for name in come]
+    if not other_service and shape.end != before.end:
+        staying = live & shape.domains.keys()
         decision.staying = [
-            row.pk for row in facts.records if row.domain_key in staying and row.product_id == order.service_type_id
+            row.pk for row in facts.records if row.domain_key in staying and row.product_id == shape.service
         ]
     decision.steps = build_plan(
         PlanFacts(kind=order.kind, removed=bool(decision.old), added=bool(come), extended=bool(decision.staying))
@@ -155,29 +162,20 @@ def _plan_change(order: Order, decision: Settlement, facts: TrialFacts, now: dat
     if not decision.steps and not facts.line_is_free:
         # A cancel without records. What it must cancel is known only when its turn has come.
         decision.steps = [PlannedStep(Step.CANCEL_TRIAL)]
-    if order.change_number is None:
-        order.change_number = _next_change_number(order.trial)
-    order.in_effect = True
 
 
-def _next_change_number(trial: Order) -> int:
-    """The number of the next change of a (locked) trial. With a time instead, a clock that goes back would let an older
-    change win."""
-    last = CHANGES.filter(trial=trial).order_by("-change_number").values_list("change_number", flat=True).first()
-    return (last or 0) + 1
-
-
-def _live(trial: Order, facts: TrialFacts, had: Set[str], now: datetime.datetime) -> Set[str]:
-    """Those of a trial's domains (`had`) that will have a live record when it is a change's turn.
+def _live(trial: Order, facts: TrialFacts, now: datetime.datetime) -> Set[str]:
+    """Those of a trial's domains that will have a live record when it is a change's turn.
 
     After the trial's end some may have none. While something is under way in its line nobody can tell. Then none counts
-    as live, so that all are made, which does no harm to live ones.
+    as live, so that the plan has a step that makes them.
     """
-    if trial.state != State.ENDED and not ended(facts.shape, now):
+    had = facts.shape.domains.keys()
+    if trial.state != State.ENDED and not facts.shape.is_over(_today(now)):
         return had
     if not facts.line_is_free:
         return set()
-    service, live = facts.shape.service_type_id, BillingRecord.State.LIVE
+    service, live = facts.shape.service, BillingRecord.State.LIVE
     return had & {row.domain_key for row in facts.records if row.product_id == service and row.state == live}
 
 
@@ -187,7 +185,7 @@ def _settle_activation(order: Order, decision: Settlement, facts: TrialFacts, no
     if order.first is None and facts.claim and facts.claim.undone:
         return Held.TRIAL_BUSY
     if order.first is None:
-        if not facts.claim and ended(facts.shape, now) and not order.proceeded:
+        if not facts.claim and facts.shape.is_over(_today(now)) and not order.proceeded:
             return Held.TRIAL_CLOSED
         order.first = decision.claim = facts.claim is None
     if not order.first and not decision.domains:
@@ -196,19 +194,19 @@ def _settle_activation(order: Order, decision: Settlement, facts: TrialFacts, no
         return Held.DOMAINS_MISSING
     if order.trial.planned_at is None:
         return Held.TRIAL_HELD
-    if not decision.domains and not facts.domains:
+    if not decision.domains and not facts.shape.domains:
         return Held.DOMAINS_MISSING  # staff gave up the step that made the trial's records
-    copy_from(order, facts.shape, FROM_TRIAL)
-    order.attribution_id = order.attribution_id or facts.shape.attribution_id
+    copy_from(order, order.trial, FROM_TRIAL)
+    order.attribution_id = order.attribution_id or order.trial.attribution_id
     _plan_activation(order, decision, facts, now)
     return Held.NOT
 
 
 def _plan_activation(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> None:
-    decision.domains = decision.domains or facts.domains
+    decision.domains = decision.domains or list(facts.shape.domains.values())
     order.start_at = later_start(order.biz_start, now)
     if order.first:
-        decision.old = _trial_records(facts, {name.lower() for name in facts.domains})
+        decision.old = _trial_records(facts, facts.shape.domains.keys())
     decision.new = [_commercial_record(order, name) for name in decision.domains]
     decision.steps = build_plan(
         PlanFacts(
@@ -228,9 +226,8 @@ def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime
     return midnight(day)
 
 
-def ended(shape: Order, now: datetime.datetime) -> bool:
-    """Whether the trial's BizEnd has passed."""
-    return shape.biz_end is not None and shape.biz_end < now.astimezone(SHANGHAI).date()
+def _today(now: datetime.datetime) -> datetime.date:
+    return now.astimezone(SHANGHAI).date()
 
 
 def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
@@ -244,24 +241,10 @@ def _trial_records(facts: TrialFacts, keys: Collection[str]) -> list[int]:
 
     They are those of its service, and live ones of another service too.
     """
-    service, there = facts.shape.service_type_id, BillingRecord.THERE
+    service, there = facts.shape.service, BillingRecord.THERE
     return [
         row.pk for row in facts.records if row.domain_key in keys and (row.product_id == service or row.state in there)
     ]
-
-
-def _trial_record(trial: Order, service_type: str, name: str, pk: int | None = None) -> BillingRecord:
-    """A record of a trial. If the trial had it before (`pk`), it is made again, and keeps its first createTime."""
-    return new_row(
-        BillingRecord,
-        pk=pk,
-        order=trial,
-        info_type=BillingRecord.Type.TRIAL,
-        product_id=service_type,
-        business_type=service_type,
-        domain=name,
-        domain_key=name.lower(),
-    )
 
 
 def _commercial_record(order: Order, name: str) -> BillingRecord:
@@ -272,7 +255,7 @@ def _commercial_record(order: Order, name: str) -> BillingRecord:
         product_id=order.product_id,
         business_type=order.service_type_id,
         domain=name,
-        domain_key=name.lower(),
+        domain_key=domain_key(name),
     )
 
 
@@ -286,6 +269,8 @@ def rows_of_plan(order: Order, decision: Settlement, facts: TrialFacts, *, now: 
     rows: list[Model] = list(_domain_rows(order, decision.domains))
     if decision.claim:
         rows.append(_claim_row(order, now))
+    if order.kind == Kind.TRIAL:
+        rows.append(kept_shape(order, after(Shape(), said_by(order, decision.domains, 0))))
     if decision.held:
         return rows
     steps = _build_steps(order, decision, now, {})
@@ -306,18 +291,21 @@ def save_plan(
         take_claim(order, now=now)
     if decision.held:
         return
-    revive_trial(order, now=now, by=by)
-    _write_records(decision)
+    if order.kind != Kind.ACTIVATION:
+        reshape(order.trial or order, now=now, by=by)
+    _write_records(order, decision)
     enqueue(_build_steps(order, decision, now, kept or {}))
     release(now=now, order_ids=[order.pk])
     if order.start_at and not find_schedule(order):
         insert_rows([build_schedule(order)])
 
 
-def revive_trial(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an ended trial run again if the order is a change that was planned: it gives a later end (contract 3.10)."""
-    if order.kind == Kind.CHANGE and order.trial.state == State.ENDED:
-        move_trial(order.trial, State.TRIALING, now=now, by=by)
+def keep_changed_shape(order: Order, decision: Settlement, *, now: datetime.datetime, by: str) -> None:
+    """Keeps what a new change that was planned makes of its trial. Its records' rows are there."""
+    if order.kind == Kind.CHANGE and decision.shape:
+        keep_shape(order.trial, decision.shape)
+        if order.trial.state == State.ENDED:
+            refresh_trial(order.trial, decision.shape, now=now, by=by)
 
 
 def take_claim(order: Order, *, now: datetime.datetime) -> None:
@@ -326,13 +314,11 @@ def take_claim(order: Order, *, now: datetime.datetime) -> None:
 
 
 def _claim_row(order: Order, now: datetime.datetime) -> TrialClaim:
-    state = order.trial.undo_to or order.trial.state  # its state now, or after its own undoing
-    was = state if state in CLOSED_FOR_GOOD else State.TRIALING
-    return new_row(TrialClaim, trial=order.trial, activation=order, taken_at=now, trial_was=was)
+    return new_row(TrialClaim, trial=order.trial, activation=order, taken_at=now)
 
 
 def _domain_rows(order: Order, names: list[str]) -> list[OrderDomain]:
-    return [new_row(OrderDomain, order_id=order.pk, name=name, key=name.lower()) for name in names]
+    return [new_row(OrderDomain, order_id=order.pk, name=name, key=domain_key(name)) for name in names]
 
 
 def _write_domains(order: Order, names: list[str]) -> None:
@@ -343,9 +329,15 @@ def _write_domains(order: Order, names: list[str]) -> None:
     insert_rows(_domain_rows(order, names))
 
 
-def _write_records(decision: Settlement) -> None:
-    """Makes the records' rows. If an activation had a domain before, its row is used again and begins anew."""
-    if decision.new and decision.new[0].info_type == BillingRecord.Type.COMMERCIAL:
+def _write_records(order: Order, decision: Settlement) -> None:
+    """Makes the records' rows. If an activation had a domain before, its row is used again and begins anew. Those of a
+    trial were made with its shape."""
+    if order.kind != Kind.ACTIVATION:
+        rows = BillingRecord.objects.filter(order=order.trial or order, product_id=order.service_type_id)
+        known = {row.domain_key: row for row in rows}
+        decision.new = [known[row.domain_key] for row in decision.new]
+        return
+    if decision.new:
         first, state = decision.new[0], BillingRecord.State
         rows = BillingRecord.objects.filter(order=first.order, product_id=first.product_id)
         known = {row.domain_key: row for row in rows}

@@ -1,12 +1,13 @@
-"""Plans an order anew (contract 3.9, Resend and A way out of everything).
+"""Plans an order anew (contract 3.9, Resend and The shape).
 
-A compensated order is opened again. An order that waited behind a step that staff gave up goes on with what is there
-now.
+A compensated order is opened again. An order that has sent nothing is planned anew behind what takes something back
+(line.py).
 """
 
 import datetime
 from collections.abc import Iterable, Mapping
 
+from orders.content import domain_key
 from orders.error_messages import AT_ONCE, say_why_in_english
 from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
@@ -14,7 +15,6 @@ from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.approvals import apply_decisions, settle_process, standing_decision
 from orders.services.compensation.finish import given_up_undoing
-from orders.services.compensation.start import close_never_begun
 from orders.services.holds import given_domains, note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
 from orders.services.order_state import add_event, facts_of, refresh_states
@@ -24,7 +24,6 @@ from orders.states import set_decision, set_held, set_state, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
-ONLY_LOOK_OR_TELL = [Channel.FILES, Channel.USAGE, Channel.MAIL]
 DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
 SENT_WITH = "sent_with"  # the key, in a BPM dispatch's `about`, of the facts with which its process was started
 
@@ -86,7 +85,7 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     if order.decision:
         settle_process(process, now)
     add_event(order, "opened", by=by, now=now, plan=order.plans + 1, decision=order.decision)
-    _plan(order, now=now, by=by)
+    plan_anew(order, now=now, by=by)
     if order.state != old_state:
         add_event(order, "state", by=by, now=now, old=old_state, new=order.state)
     close_troubles(order, step="", code=COMPENSATED, now=now, by=by)
@@ -96,39 +95,13 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     refresh_states([order], now=now, by=by)
 
 
-def plan_behind(trial: Order, place: int, *, now: datetime.datetime, by: str) -> list[Order]:
-    """Plans anew the orders that wait in a trial's line behind a place and were never begun. Returns them, in order.
+def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Replaces the order's plan by a new one, which also sets the state. The caller writes the state's event.
 
-    The trial is locked. It has changed since they were planned. A withdrawn change on which they rested is not carried
-    out any more.
+    Its steps are locked first: one that is being claimed would be in the air, and no plan would know it.
     """
-    rows = Dispatch.objects.current().filter(lane=trial.pk, undo=False, state=State.WAITING, attempts=0)
-    ids = sorted({row.order_id for row in rows.only("order_id", "place") if (row.place or row.pk) > place})
-    orders = [order for order in Order.objects.filter(pk__in=ids).select_for_update(no_key=True).order_by("pk")
-              if not order.undo_since and not _is_begun(order)]  # fmt: skip
-    Order.objects.filter(pk__in=[order.pk for order in orders]).update(in_effect=False)
-    for order in orders:
-        order.trial, order.in_effect, old_state = trial, False, order.state
-        if order.state == Order.State.WITHDRAWN:
-            close_never_begun(order)
-            continue
-        add_event(order, "planned_again", by=by, now=now, plan=order.plans + 1)
-        _plan(order, now=now, by=by)
-        if order.state != old_state:
-            add_event(order, "state", by=by, now=now, old=old_state, new=order.state)
-        refresh_states([order], now=now, by=by)
-    return orders
-
-
-def _is_begun(order: Order) -> bool:
-    """Whether a call of the order's plan was made that changes something at a partner."""
-    steps = order.dispatches.filter(plan=order.plans, undo=False).exclude(channel__in=ONLY_LOOK_OR_TELL)
-    return steps.filter(attempts__gt=0).exists()
-
-
-def _plan(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Replaces the order's plan by a new one, which also sets the state. The caller writes the state's event."""
-    old = list(order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER))
+    rows = order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER)
+    old = list(rows.order_by("pk").select_for_update(no_key=True))
     held_before, since = order.held_because, order.state_since
     decision = settle(order, domains=given_domains(order), facts=facts_of(order), now=now)
     kept = _kept(order, old, held=bool(decision.held))
@@ -193,7 +166,7 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
 
 
 def _shape(value: str | list[str]) -> str | set[str]:
-    return {name.lower() for name in value} if isinstance(value, list) else value
+    return set(map(domain_key, value)) if isinstance(value, list) else value
 
 
 def _said(value: str | list[str]) -> str:

@@ -6,32 +6,32 @@ from django.db import transaction
 
 from orders.local_time import SHANGHAI
 from orders.models import Order, TrialClaim
-from orders.queries.trial_ends import trials_ending
+from orders.queries.trial_ends import running_trials
 from orders.services.holds import settle_followers
-from orders.services.order_state import add_event, latest_shape, lock_orders, move_trial
-from orders.services.planning import CLOSED_FOR_GOOD, ended, open_claim
+from orders.services.order_state import add_event, lock_orders
+from orders.services.shape import end_trial, refresh_trial, reshape
 
 WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]
 
 
 def end_trials(*, now: datetime.datetime) -> int:
-    """Ends running trials whose BizEnd has passed and that nobody activated. Returns how many."""
+    """Ends running trials whose last day has passed. Returns how many."""
     today = now.astimezone(SHANGHAI).date()
-    over = {pk for rows in trials_ending(lt=today) for pk in rows.values_list("pk", flat=True)[:500]}
-    return sum(_end(pk, now) for pk in sorted(over))
+    over = running_trials().filter(shape__ends_on__lt=today).order_by("shape__ends_on").values_list("pk", flat=True)
+    return sum(_end(pk, now) for pk in list(over[:500]))
 
 
 def _end(pk: int, now: datetime.datetime) -> bool:
     with transaction.atomic():
         trial = lock_orders([pk])[pk]
-        if trial.state != Order.State.TRIALING or open_claim(trial) or not ended(latest_shape(trial), now):
+        if trial.state != Order.State.TRIALING:
             return False
-        move_trial(trial, Order.State.ENDED, now=now, by="sweep")
-    return True
+        refresh_trial(trial, now=now, by="sweep")
+    return trial.state == Order.State.ENDED
 
 
-def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: datetime.datetime, by: str) -> None:
-    """Frees the (locked) trial. `ended_now`: it does not run on.
+def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datetime.datetime, by: str) -> None:
+    """Frees the (locked) trial. `ends`: why it does not run on, if it does not (an ending).
 
     Called when the activation's undoing is finished (`compensation/finish.py::finish_undo`), or when staff give up or
     accept what is left of it (`giving_up.py`).
@@ -40,11 +40,7 @@ def release_claim(claim: TrialClaim, order: Order, *, ended_now: bool, now: date
     claim.released_at = now
     claim.save(update_fields=["released_at"])
     add_event(trial, "claim_released", by=by, now=now, activation=order.number)
-    if trial.state == Order.State.CONVERTED:
-        new = claim.trial_was if claim.trial_was in CLOSED_FOR_GOOD else Order.State.TRIALING
-        if new == Order.State.TRIALING and (ended_now or ended(latest_shape(trial), now)):
-            new = Order.State.ENDED
-        move_trial(trial, new, now=now, by=by)
-    elif ended_now and trial.state == Order.State.TRIALING:
-        move_trial(trial, Order.State.ENDED, now=now, by=by)
+    if ends:
+        end_trial(trial, why=ends, now=now, by=by)
+    reshape(trial, now=now, by=by)
     settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)

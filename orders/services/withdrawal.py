@@ -7,23 +7,21 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.content import Receipt, content_hash
-from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
-from orders.services.after_giving_up import count_what_is_there
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late, mark_undo_asked
 from orders.services.compensation.plan import CANCEL, DELETE
-from orders.services.compensation.start import STILL_WRONG, begin_undo, close_never_begun, close_refused, give_ending
+from orders.services.compensation.start import begin_undo, close_never_begun, close_refused, give_ending
+from orders.services.giving_up import end_billed
 from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
-from orders.services.incidents import BUILT_UPON, LATE_UNDO, close_troubles, open_incident
-from orders.services.order_state import add_event, latest_shape, lock_order
-from orders.services.outbox.enqueue import wake
-from orders.services.outbox.release import release
+from orders.services.incidents import LATE_UNDO, close_troubles
+from orders.services.line import lock_line, name_built_upon, plan_behind
+from orders.services.order_state import add_event, lock_order
 from orders.services.planning import open_claim
-from orders.states import set_held, set_state, set_undo_mark
+from orders.states import set_undo_mark
 
-Kind, State = Order.Kind, Order.State
+Kind, State, Step = Order.Kind, Order.State, Dispatch.State
 
 
 def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
@@ -70,16 +68,19 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if not how and is_late(order, now):
         ask_staff(order, why="withdrawn", by=by, now=now)
         return
-    if order.kind == Kind.CHANGE and must_stay(order):
-        _leave_to_staff(order, by=by, now=now)
-        return
+    trial = order.trial or order
+    lock_line(trial)
     if order.kind == Kind.TRIAL:
         _withdraw_changes(order, by=by, now=now)
     if how:
         mark_undo_asked(order, now)  # until it is done, since the trial ends then
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
-    begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
+    moved = begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
+    if order.kind == Kind.CHANGE and order.trial:
+        plan_behind(trial, moved=moved, now=now, by=by)
+        name_built_upon(order, now=now, by=by)
+        end_billed(trial, now=now, by=by)
     finish_undo(order, now=now, by=by)
     if order.kind == Kind.TRIAL:  # activations that waited for it are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
@@ -91,52 +92,33 @@ def why_claimed(order: Order) -> TrialClaimedError | None:
     return TrialClaimedError("trial_claimed", number=order.number) if claimed else None
 
 
-def must_stay(change: Order) -> bool:
-    """Whether other orders were planned on top of a change.
-
-    Then it can't be undone alone, since their records need it.
-    """
-    if not change.in_effect or change.undo_since:
-        return False
-    return bool(open_claim(change.trial)) or latest_shape(change.trial).pk != change.pk
-
-
-def _leave_to_staff(change: Order, *, by: str, now: datetime.datetime) -> None:
-    """Withdraws a change but keeps its records, with an incident, since later orders were planned on top of it.
-
-    Steps that were never begun are closed, unless something builds on their records. A later change does. An activation
-    does not, since it reads only later what it must cancel.
-    """
-    old = set_state(change, State.WITHDRAWN, at=now)
-    add_event(change, "state", by=by, now=now, old=old, new=State.WITHDRAWN)
-    set_held(change, Order.Held.NOT)
-    change.save(update_fields=["state", "state_since", "held_because"])
-    close_troubles(change, now=now, by=by, but=STILL_WRONG)
-    params = {"code": "rested_upon", "number": change.number}
-    detail = say_why_in_english(params)
-    open_incident(change, partner="order", step="", code=BUILT_UPON, detail=detail, now=now, params=params)
-    close_refused(change)
-    if latest_shape(change.trial).pk == change.pk and close_never_begun(change, but=Dispatch.Step.ASK_BILLING):
-        count_what_is_there(change, now=now, by=by)
-    release(now=now, order_ids=[change.pk], lanes=[change.trial_id])
-    wake()
-
-
 def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
-    """Withdraws a trial's changes with it.
+    """Withdraws a trial's changes with it, and takes over what they were taking back (contract 3.9, Resend).
 
-    It comes before the trial's own undoing, which cancels what is live. Calls that the changes had under way are
-    checked first. Changes that were applied still say what the trial looked like.
+    The trial's own undoing comes behind, and cancels what is live or unknown. Calls that the changes had under way are
+    waited for. Changes that were applied still say what the trial looked like.
     """
-    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE, undo_since=None)
+    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE)
     for change in changes.order_by("pk").select_for_update(no_key=True):
         change.trial = trial
-        set_undo_mark(change, now)
-        change.in_effect = change.in_effect and change.state in {State.APPLIED, State.WITHDRAWN}
-        change.save(update_fields=["undo_since", "in_effect"])
-        closed = close_never_begun(change) + close_refused(change)
-        add_event(change, "undo_mark", by=by, now=now, why=f"trial {trial.number} withdrawn", closed=closed, steps=[])
-        give_ending(change, State.WITHDRAWN, now=now, by=by)
+        closed = close_never_begun(change) + close_refused(change) + _close_undoing(change)
+        if change.undo_since is None:
+            set_undo_mark(change, now)
+            change.in_effect = change.in_effect and change.state == State.APPLIED
+            change.save(update_fields=["undo_since", "in_effect"])
+            why = f"trial {trial.number} withdrawn"
+            add_event(change, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[])
+        if change.state != State.WITHDRAWN:
+            give_ending(change, State.WITHDRAWN, now=now, by=by)
+        elif closed:
+            close_troubles(change, now=now, by=by)
+
+
+def _close_undoing(change: Order) -> int:
+    """Closes what takes back a change's records, except a call in the air."""
+    rows = change.dispatches.current().filter(undo=True, channel=Dispatch.Channel.BILLING)
+    rows = rows.filter(state__in=[Step.WAITING, Step.DUE, Step.RETRYING, Step.FAILED, Step.GIVEN_UP])
+    return rows.update(state=Step.CLOSED, next_try_at=None)
 
 
 def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime, how: str = "") -> Order:

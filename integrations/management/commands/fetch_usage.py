@@ -12,7 +12,7 @@ from integrations.outbound.http import PartnerError
 from orders.management.progress import Progress
 from orders.models import Order
 from orders.queries.paused_work import why_paused
-from orders.services.order_state import latest_shape
+from orders.queries.shapes import shape_of
 from orders.services.usage import store_usage
 
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
     def ask(self, trial: Order) -> tuple[bool, str]:
         """Asks about one trial. Returns whether the partner answered, and what."""
         body = trial_flow_query(
-            enterprise_id=trial.enterprise_id, product_id=latest_shape(trial).service_type_id, job_id=trial.number
+            enterprise_id=trial.enterprise_id, product_id=shape_of(trial).service, job_id=trial.number
         )
         rate.wait_for_slot("bigdata")
         try:

@@ -1,51 +1,20 @@
 """Finishes the undoing of an order: its ending, the claim, the trial, the orders that waited (contract 3.9, 3.10)."""
 
 import datetime
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
 from orders.db.compiled_sql import update_rows
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.services.compensation.late import unmark_undo_asked
-from orders.services.compensation.plan import LOOK_AGAIN
+from orders.services.compensation.plan import is_unsure, may_still_act
 from orders.services.compensation.start import give_ending
 from orders.services.holds import settle_followers
-from orders.services.order_state import move_trial, read_trial
-from orders.services.outbox.effects import acts_of, records_of
+from orders.services.outbox.effects import acts_of
 from orders.services.trials import WAITS_FOR_CLAIM, release_claim
-from orders.steps import STEPS
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
-
-
-def leave_out_needless(rows: Iterable[Dispatch]) -> list[Order]:
-    """Removes from undo steps the records that these forward steps did not touch after all.
-
-    A forward step may end without having acted while its order is being undone. Then there is nothing to undo. Returns
-    the (locked) orders that had an undo step closed.
-    """
-    touched = []
-    for row in rows:
-        if row.undo or row.repeat or not row.records or not row.order.undo_since or not STEPS[row.step].undone_by:
-            continue
-        needless = set(row.records) - set(records_of(acts_of(row.order), row.step))
-        for order in filter(None, (row.order, row.order.trial)):
-            if needless and _leave_out(order, STEPS[row.step].undone_by, needless):
-                touched.append(order)
-    return touched
-
-
-def _leave_out(order: Order, steps: Collection[str], records: set[int]) -> int:
-    undoing = order.dispatches.current().filter(undo=True, step__in=steps, state=State.WAITING, attempts=0)
-    closed = 0
-    for row in undoing.defer("payload"):
-        row.records = [pk for pk in row.records if pk not in records]
-        row.size = len(row.records)
-        if not row.records:
-            row.state, closed = State.CLOSED, closed + 1
-        row.save(update_fields=["records", "size", "state"])
-    return closed
 
 
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
@@ -60,29 +29,30 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
-    """Marks the records as deleted. If it is uncertain whether they were made, the last look comes in ten minutes.
+    """Marks the records as deleted, unless a call that makes them may have acted or may still act.
 
-    A call that was in the air when the undoing began may have been answered definitely since. Then no look is needed.
+    Then it is asked at once whether they are there, and once more when the call can no longer act (contract 3.9,
+    Unknown).
     """
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[State.WAITING, State.DUE])
-    unsure = _is_unsure(row.order)
-    if unsure:
-        unsure = looks.filter(about__last=True).update(not_before=now + LOOK_AGAIN)
+    made = [act for act in acts_of(row.order) if act.step == Step.CREATE_BILLING]
+    until = may_still_act(made, now)
+    unsure = until is not None or is_unsure(made)
+    if until:
+        looks.filter(about__last=True).update(not_before=until)
     else:
-        looks.update(state=State.CLOSED, next_try_at=None)
+        looks.filter(about__last=True).update(state=State.CLOSED, next_try_at=None)
+        if unsure:
+            looks.update(about={"last": True})
+        else:
+            looks.update(state=State.CLOSED, next_try_at=None)
     set_records_state(row, Record.UNKNOWN if unsure else Record.DELETED)
 
 
 def set_records_state(row: Dispatch, state: str) -> None:
     """Gives a dispatch's records this state, and notes the dispatch as the cause."""
     update_rows((BillingRecord(pk=pk, state=state, dispatch=row) for pk in row.records), ["state", "dispatch"])
-
-
-def _is_unsure(order: Order) -> bool:
-    """Whether a step that makes the order's records ended without a definite answer."""
-    made = [row for row in acts_of(order) if row.step == Step.CREATE_BILLING]
-    return any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in made)
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
@@ -135,7 +105,7 @@ def _left(order: Order) -> QuerySet[Dispatch]:
 
 
 def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
-    """Frees the trial. It gets its former state, or has ended. The orders that waited for it are decided on.
+    """Frees the trial, which gets the state that it is meant to have. The orders that waited for it are decided on.
 
     After the late undoing of any activation the trial has ended, since the customer has used the service for real.
     """
@@ -144,21 +114,6 @@ def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
         unmark_undo_asked(order)
     claim = TrialClaim.objects.filter(activation=order, released_at=None).first()
     if claim:
-        release_claim(claim, order, ended_now=late, now=now, by=by)
+        release_claim(claim, order, ends="undone_late" if late else "", now=now, by=by)
     elif late:
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
-    elif order.kind == Order.Kind.CHANGE and order.trial:
-        _end_again(order.trial, now, by)
-
-
-def _end_again(trial: Order, now: datetime.datetime, by: str) -> None:
-    """Ends a (locked) trial again that a withdrawn change had let run on after its end, if it has no record any more.
-
-    Then the change has made nothing, or nothing of it is left.
-    """
-    if trial.state != Order.State.TRIALING:
-        return
-    facts = read_trial(trial.number)
-    there = any(record.state in BillingRecord.THERE for record in facts.records)
-    if not there and facts.line_is_free and facts.claim is None:
-        move_trial(trial, Order.State.ENDED, now=now, by=by)

@@ -6,16 +6,18 @@ are done, the order gets the state in `undo_to`, and its claim is free (finish.p
 """
 
 import datetime
+from collections.abc import Collection
 
 from django.db.models import Q
 from django_q.models import Schedule
 
-from orders.models import AffectedOrder, Attempt, Dispatch, Order
+from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.compensation.plan import plan_undo
-from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, DIFFERENCE, close_troubles
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, DIFFERENCE, close_troubles, end_built_upon
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import enqueue, wake
 from orders.services.outbox.release import release
+from orders.services.shape import reshape
 from orders.services.start_day_schedule import schedule_name
 from orders.states import set_held, set_state, set_undo_mark
 from orders.steps import FIXES, Phase
@@ -25,22 +27,28 @@ OPEN = Attempt.Outcome.OPEN
 STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE]  # a withdrawal does not end these: somebody may still be billed
 
 
-def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "") -> bool:
+def begin_undo(
+    order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "", but: Collection[int] = ()
+) -> bool:  # fmt: skip
     """Sets the undo mark on an order (locked, its trial too) and plans its undo steps. True if there are any.
 
-    `ending` is the state that it gets afterwards. A second call only changes the ending. `how`: see plan_undo.
+    `ending` is the state that it gets afterwards. A second call only changes the ending. `how`, `but`: see plan_undo.
     """
     if order.undo_since:
-        return _change_ending(order, ending, now=now, by=by)
+        return _change_ending(order, ending, now=now, by=by, how=how)
     old = set_state(order, Order.State.COMPENSATING, at=now)
     set_undo_mark(order, now)
     set_held(order, Order.Held.NOT)
     order.undo_to, order.in_effect = ending, False
     order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "state_since", "in_effect"])
     closed = close_never_begun(order)
+    if order.kind == Order.Kind.CHANGE and order.trial:
+        reshape(order.trial, now=now, by=by)
     if order.start_at:
         Schedule.objects.filter(name=schedule_name(order)).delete()
-    steps = plan_undo(order, now, how=how)
+    if order.kind == Order.Kind.ACTIVATION:
+        end_built_upon(order, now=now)
+    steps = plan_undo(order, now, how=how, but=but)
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
     enqueue(steps)
@@ -49,14 +57,36 @@ def begin_undo(order: Order, *, ending: str, why: str, by: str, now: datetime.da
     return bool(steps)
 
 
-def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> bool:
-    """Gives another ending to an order that is being undone, or was, such as a withdrawal after a failure."""
-    if order.state != Order.State.COMPENSATING:
-        give_ending(order, ending, now=now, by=by)
+def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str, how: str) -> bool:
+    """Gives another ending to an order that is being undone, or was, such as a withdrawal after a failure.
+
+    What an earlier undoing left, since staff gave it up or accepted it, is taken back now (contract 3.10).
+    """
+    left = _left_there(order) if ending == Order.State.WITHDRAWN else False
+    if order.state == Order.State.COMPENSATING or left:
+        old, order.undo_to = set_state(order, Order.State.COMPENSATING, at=now), ending
+        order.save(update_fields=["state", "state_since", "undo_to"])
+        if old != order.state:
+            add_event(order, "state", by=by, now=now, old=old, new=order.state)
+    if not left:
+        if order.state != Order.State.COMPENSATING:
+            give_ending(order, ending, now=now, by=by)
         return False
-    order.undo_to = ending
-    order.save(update_fields=["undo_to"])
+    order.dispatches.current().filter(undo=True, state__in=[State.GIVEN_UP, State.WAITING]).update(
+        superseded=True, state=State.CLOSED
+    )
+    enqueue(plan_undo(order, now, how=how))
+    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    wake()
     return True
+
+
+def _left_there(order: Order) -> bool:
+    """Whether an activation's records may still be there although nothing goes on to take them back."""
+    rows = order.dispatches.current().filter(undo=True, channel=Channel.BILLING)
+    going_on = rows.filter(state__in=[State.DUE, State.SENDING, State.RETRYING, State.FAILED]).exists()
+    there = order.billing_records.filter(state__in=BillingRecord.THERE)
+    return order.kind == Order.Kind.ACTIVATION and not going_on and there.exists()
 
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:

@@ -16,8 +16,9 @@ from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.restored_guard import RestoreState, read_restore_state
 from orders.services.held_processes import hold_processes, is_held
 from orders.services.outbox.effects import ACTED
+from orders.services.outbox.freeze import read_records
 from orders.services.outbox.outcome import WORKER_DIED, Outcome, Work
-from orders.services.outbox.record import note_losses, read_records, record_outcomes
+from orders.services.outbox.record import note_losses, record_outcomes
 from orders.steps import Effect, Phase, channels_of, named
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ State, Step = Dispatch.State, Dispatch.Step
 RECORDS_A_CLAIM = 20_000  # contract 3.9, Leases; more would fill the memory and make a claim slow
 CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at", "records", "size", "about"]
-LOSSES = ["lost", "may_have_acted"]
+LOSSES = ["lost", "may_have_acted", "unanswered_at"]
 LOOK_UPS = named(effect=Effect.ASK)
 PAUSES = (0x1D5D, 0)  # the advisory lock that claims share and a pause takes exclusively; any numbers will do
 STANDING = Prepared(lambda: Pause.objects.standing(Slot("now", DateTimeField())).order_by().values_list("partner"))
@@ -92,7 +93,7 @@ def claim(
         _freeze(fresh, now, build)
         died = [row for row in again if row.state == State.SENDING]
         _close_lost([row.pk for row in died], now)
-        note_losses(died)
+        note_losses(died, now)
         token, until = uuid.uuid4(), now + lease
         for row in rows:
             row.state, row.lease_token, row.next_try_at, row.attempts = State.SENDING, token, until, row.attempts + 1

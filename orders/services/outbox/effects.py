@@ -5,9 +5,9 @@ answer was lost, a worker died, or the attempts were used up. If a repeat is ref
 it says nothing about the attempt whose answer was lost.
 """
 
-from collections.abc import Iterable
+import datetime
 
-from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from orders.models import BillingRecord, Dispatch, Order
@@ -28,31 +28,23 @@ def acts_of(order: Order) -> list[Dispatch]:
     return list(rows.exclude(step=Step.ASK_BILLING).order_by("position", "pk").defer("payload"))
 
 
-def records_of(rows: Iterable[Dispatch], *steps: str) -> list[int]:
-    """The records that these steps among the acts touched, without those that another order has touched since."""
-    found: dict[int, None] = {}
-    for row in rows:
-        if row.step in steps:
-            since = touched_since(row, own=False)
-            found.update(dict.fromkeys(pk for pk in row.records if pk not in since))
-    return list(found)
-
-
-def touched_since(row: Dispatch, *, own: bool) -> set[int]:
-    """Those of a dispatch's records that a later step may have touched.
-
-    The later steps are those of other orders of its trial, or with `own` those of any order. Steps that were undone
-    since, and repeats, do not count.
-    """
-    if row.lane is None and not own:
-        return set()  # no other order touches commercial records
-    later = later_in_line(row).filter(ACTED).exclude(records=[])
-    if not own:
-        later = later.exclude(order=row.order_id).filter(order__undo_since=None)
+def touched_since(row: Dispatch) -> set[int]:
+    """Those of a dispatch's records that a later step may have touched. Steps that were undone since, and repeats, do
+    not count."""
     mine, found = set(row.records), set()
-    for records in later.values_list("records", flat=True):
+    for records in later_in_line(row).filter(ACTED).exclude(records=[]).values_list("records", flat=True):
         found |= mine.intersection(records)
     return found
+
+
+def unanswered_since(row: Dispatch, moment: datetime.datetime) -> datetime.datetime | None:
+    """When the last call of another step about the same records ended without an answer, if that was after this moment.
+
+    Such a call may still act, whatever its repeat was answered (contract 3.9, Unknown).
+    """
+    same = Q(order=row.order_id, lane=None) if row.lane is None else Q(lane=row.lane)
+    rows = Dispatch.objects.filter(same, channel=Channel.BILLING, unanswered_at__gt=moment).exclude(pk=row.pk)
+    return rows.aggregate(last=Max("unanswered_at"))["last"]
 
 
 def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
@@ -75,6 +67,8 @@ def denied_by_books() -> Q:
     for state in (record.LIVE, record.CANCELLED, record.DELETED):
         other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state__in=[record.UNKNOWN, state])
         denied |= Q(Exists(other), step__in=named(leaves=state))
+    settled = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state=record.UNKNOWN)
+    denied |= Q(Exists(settled), step=Step.EXTEND_TRIAL)  # its end is known, whatever it is
     return Q(state=State.FAILED, definite=False) & denied
 
 

@@ -6,24 +6,24 @@ creates, cancels or starts a process can be derived again. Any other key is rand
 
 import datetime
 import uuid
-from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import count
 
 from django.conf import settings
-from django.db.models import Count
 from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 from orders.db.compiled_sql import insert_rows, new_row
-from orders.models import Dispatch, Order, Timeline
+from orders.models import Dispatch, Order
 from orders.steps import STEPS, Channel, Phase, Step
 
 State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
 WAKE_KEY = "wake-up"  # the queue's key for drains that are all alike, so that one can do the work of all
+OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked"}  # in `about`: what a replacement does not take over
 SEND_NOTICES, NOTICES_KEY = "integrations.tasks.send_notices", "notices"  # the same for the notices to staff
 
 
@@ -49,24 +49,31 @@ def build_step(
     return new_row(Dispatch, order=order, step=step, records=records, created_at=now, **(usual | fields))
 
 
-def build_questions(row: Dispatch, *, about: dict, again: datetime.datetime, now: datetime.datetime) -> list[Dispatch]:
-    """Builds two questions about a given-up step's records, in its place: one for now, one from `again` on."""
+def build_questions(
+    row: Dispatch, *, about: dict, again: datetime.datetime | None, now: datetime.datetime
+) -> list[Dispatch]:
+    """Builds two questions about a step's records, in its place: one for now, one from `again` on, which is the last.
+
+    Without `again` the first is the last.
+    """
     place = {
         "position": row.position, "lane": row.lane, "place": row.place or row.pk, "size": len(row.records),
         "undo": row.order.undo_since is not None,
     }  # fmt: skip
-    later = {"about": about | {"last": True}, "gate": Dispatch.Gate.START, "not_before": again}
-    return [
-        build_step(row.order, Step.ASK_BILLING, now=now, due=True, about=about, **place),
-        build_step(row.order, Step.ASK_BILLING, now=now, **later, **place),
-    ]
+    last = about | {"last": True}
+    first = build_step(row.order, Step.ASK_BILLING, now=now, due=True, about=about if again else last, **place)
+    if again is None:
+        return [first]
+    later = {"about": last, "gate": Dispatch.Gate.START, "not_before": again}
+    return [first, build_step(row.order, Step.ASK_BILLING, now=now, **later, **place)]
 
 
-def build_replacement(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
-    """Builds the same step once more, in its place, with its own T and key."""
+def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
+    """Builds the same step once more with its own T and key, in its place or `behind` all that stand in its line."""
     return _copy(
-        row, now, blocking=row.blocking, gate=row.gate, not_before=row.not_before, place=row.place or row.pk,
-        about={key: value for key, value in row.about.items() if key != "settled"},
+        row, now, blocking=row.blocking, gate=row.gate, not_before=row.not_before,
+        place=None if behind else row.place or row.pk,
+        about={key: value for key, value in row.about.items() if key not in OF_ITS_ATTEMPT},
     )  # fmt: skip
 
 
@@ -117,14 +124,23 @@ def give_keys(rows: Iterable[Dispatch], *, new: bool = False) -> None:
 
 
 def _give_keys(order: Order, rows: list[Dispatch], new: bool) -> None:
-    known: Counter[str] = Counter()
-    if not new:
-        had = Dispatch.objects.filter(order=order, step__in={row.step for row in rows})
-        had = had.exclude(pk__in=_free_unused(order))
-        known.update(dict(had.order_by().values("step").annotate(n=Count("pk")).values_list("step", "n")))
+    used = set() if new else _used_keys(order, {row.step for row in rows})
     for row in rows:
-        known[row.step] += 1
-        row.key = derived_key(order.number, row.step, known[row.step])
+        keys = (derived_key(order.number, row.step, n) for n in count(1))
+        row.key = next(key for key in keys if key not in used)
+        used.add(row.key)
+
+
+def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
+    """The keys of an order's dispatches of these steps.
+
+    A dispatch that was replaced before it was ever attempted gives its key up for its successor. After a restore the
+    order comes again under the first key, which the partner must have seen (contract 3.5).
+    """
+    rows = Dispatch.objects.filter(order=order, step__in=steps)
+    for row in rows.filter(superseded=True, attempts=0, repeat=False).only("pk"):
+        Dispatch.objects.filter(pk=row.pk).update(key=uuid.uuid4())
+    return set(rows.order_by().values_list("key", flat=True))
 
 
 def derived_key(number: str, step: str, n: int) -> uuid.UUID:
@@ -134,21 +150,6 @@ def derived_key(number: str, step: str, n: int) -> uuid.UUID:
     """
     parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
     return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
-
-
-def _free_unused(order: Order) -> list[int]:
-    """Frees, after a restore, the keys of BPM steps that were replaced before they were ever attempted.
-
-    The lost period may have started a process under such a key. So the new step must get this key, since another one
-    would start a second process. Returns the ids of the dispatches that gave up their key.
-    """
-    if not Timeline.objects.exclude(begun_by="").exists():
-        return []
-    unused = order.dispatches.filter(step=Step.START_BPM, superseded=True, frozen_at=None)
-    ids = list(unused.values_list("pk", flat=True))
-    for pk in ids:
-        Dispatch.objects.filter(pk=pk).update(key=uuid.uuid4())
-    return ids
 
 
 def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool) -> None:

@@ -7,10 +7,10 @@ from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.approvals import apply_early_decisions
-from orders.services.compensation.finish import finish_undo, leave_out_needless, note_undone
+from orders.services.compensation.finish import finish_undo, note_undone
 from orders.services.compensation.start import begin_undo
 from orders.services.files import end_files_hold, hold_for_files
-from orders.services.giving_up import answer_question, conclude_given_up
+from orders.services.giving_up import answer_question, conclude_given_up, end_billed
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
     BOOKS_ONLY,
@@ -18,10 +18,13 @@ from orders.services.incidents import (
     lock_incidents,
     open_incident,
 )
+from orders.services.looks import LOOKED, look_after
 from orders.services.order_state import add_event, lock_orders, refresh_states
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import note_fixed
+from orders.services.reconciliation.meant import note_not_meant
+from orders.services.shape import convert_trials
 from orders.steps import STEPS
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
@@ -42,6 +45,17 @@ TROUBLES = Prepared(
         .values_list("order_id", "incident__step", "incident__partner", "incident__code")
     )
 )
+EXPLAINED = Prepared(
+    lambda: (
+        AffectedOrder.objects.unresolved()
+        .filter(
+            OneOf("order_id", "trials") | OneOf("order__trial_id", "trials"), incident__step=Step.CREATE_TRIAL,
+            incident__code=ACTED_BEFORE,
+        )
+        .order_by("-order_id")
+        .values_list("order_id")
+    )
+)  # the creations of trials and changes whose records stood cancelled, since an order that cancelled them was lost
 NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # with these codes the partner has not refused the order
 
 
@@ -58,9 +72,6 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
             hold_for_files(row, outcomes[row.pk], now=now, by=by)
         elif row.state == State.FAILED:
             _note_failure(row, now, by)
-    idle = [row for row in rows if row.order.undo_since and _did_nothing(row)]
-    needless = leave_out_needless(idle) if idle else []
-    orders |= {order.pk: order for order in needless}
     _end_troubles(done, troubled, now, by)
     # Holds are written first, since planning others anew below reads the orders again.
     if checked := [row.order for row in rows if row.channel == Channel.FILES]:
@@ -74,13 +85,18 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     for row in answers:
         answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)
     ended = [row for row in rows if row.state in ENDED]
-    lanes = {row.lane for row in ended if row.lane} | {order.trial_id or order.pk for order in needless}
-    touched = {row.order_id for row in ended} | {order.pk for order in needless}
+    lanes = {row.lane for row in ended if row.lane}
+    touched = {row.order_id for row in ended}
     if undone := [row for row in done if row.undo]:
         note_undone(undone, now=now)
+    taken = [row.order.trial for row in done if row.step == Step.CANCEL_TRIAL and not row.undo and _is_activation(row)]
+    if taken:
+        convert_trials({trial.pk: trial for trial in taken}, now=now, by=by)
+    look_after(done, now=now)
+    settled = _settle_books(rows, troubled, now, by)
     if beside := _beside_given_up(done):
         conclude_given_up(beside, now=now, by=by)
-    if beside or answers:  # others were planned anew, so what was read is out of date
+    if beside or answers or settled:  # others were planned anew, so what was read is out of date
         orders = lock_orders({pk for order in orders.values() for pk in (order.pk, order.trial_id) if pk})
     released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
     for order in orders.values():
@@ -98,9 +114,26 @@ def _beside_given_up(done: Iterable[Dispatch]) -> list[Dispatch]:
     return [ended[pk] for pk in set(GIVEN_UP(orders=ended))]
 
 
-def _did_nothing(row: Dispatch) -> bool:
-    """Whether the step ended and the partner has certainly not carried it out."""
-    return row.state in {State.CLOSED, State.FAILED} and not row.may_have_acted
+def _is_activation(row: Dispatch) -> bool:
+    return row.order.kind == Order.Kind.ACTIVATION
+
+
+def _settle_books(
+    rows: Iterable[Dispatch], troubled: set[tuple[int, str]], now: datetime.datetime, by: str
+) -> bool:  # fmt: skip
+    """Ends what the books of a trial show to be over, after a step on its records, and names what is still not as meant
+    after one that takes something back. Returns whether orders were moved."""
+    named = {order for order, _ in troubled}
+    moved = False
+    for row in rows:
+        trial = row.order.trial or row.order
+        if row.lane is None or row.repeat or row.state not in ENDED or row.step == Step.ASK_BILLING:
+            continue
+        takes_back = row.undo or "put_back" in row.about or row.error_code == ACTED_BEFORE
+        if takes_back or trial.pk in named:
+            moved |= end_billed(trial, now=now, by=by)
+            note_not_meant(trial, now=now, by=by, opens=takes_back)
+    return moved
 
 
 def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
@@ -119,11 +152,18 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
         detail=row.error,
         now=now,
         params=row.error_params,
+        beside=row.order.trial if _names_trial(row) else None,
     )
-    reached = row.order.kind == Order.Kind.ACTIVATION and kind.compensated and row.gate != Dispatch.Gate.START
-    reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
+    reached = _is_activation(row) and kind.compensated and row.gate != Dispatch.Gate.START
+    reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED and LOOKED not in row.about
     if reached and not row.order.undo_since:
         begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
+
+
+def _names_trial(row: Dispatch) -> bool:
+    """Whether a failed step leaves a trial's records other than they are meant: not one that is compensated."""
+    compensated = _is_activation(row) and not row.undo and row.gate != Dispatch.Gate.START
+    return row.lane is not None and not row.repeat and not compensated
 
 
 def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> None:
@@ -145,12 +185,14 @@ def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: 
                 detail=row.error,
                 now=now,
                 params=row.error_params,
+                beside=row.order.trial if row.lane else None,
             )
-    cancelled = {row.order.trial_id: row.order.trial for row in done if row.step == Step.CANCEL_TRIAL and not row.undo}
+    cancelled = {row.order.trial_id: row.order.trial for row in done if row.step == Step.CANCEL_TRIAL}
     cancelled.pop(None, None)
-    for order, step, _, code in TROUBLES(orders=cancelled) if cancelled else ():
-        if (step, code) == (Step.CREATE_TRIAL, ACTED_BEFORE):
-            close_troubles(cancelled[order], step=step, code=code, now=now, by=by)
+    for pk in EXPLAINED(trials=cancelled) if cancelled else ():
+        order = Order.objects.defer("content").get(pk=pk)
+        order.trial = cancelled.get(order.trial_id)
+        close_troubles(order, step=Step.CREATE_TRIAL, code=ACTED_BEFORE, now=now, by=by)
 
 
 def _was_cancelled(row: Dispatch) -> bool:
@@ -164,7 +206,8 @@ def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, 
     Locks all incidents that are opened or closed for them at once. With one lock after the other, two batches could
     wait for each other.
     """
-    found = TROUBLES(orders=[row.order_id for row in done]) if done else []
+    orders = {row.order_id for row in done} | {row.lane for row in done if row.lane}
+    found = TROUBLES(orders=orders) if done else []
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
     causes = {(partner, code) for *_, partner, code in found} | {(STEPS[row.step].partner, "") for row in failed}
     if causes:

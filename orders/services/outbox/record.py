@@ -5,63 +5,37 @@ The records' times follow from T. They are in the frozen payload. They are writt
 accepted it, or may have. A refused step leaves its records as they were.
 """
 
+import copy
 import datetime
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 
 from orders.db.compiled_sql import Prepared, insert_rows, new_row, update_rows
 from orders.db.expressions import OneOf
-from orders.local_time import SHANGHAI
-from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order, OrderEvent
-from orders.services.incidents import DIFFERENCE
-from orders.services.order_state import add_event, add_events, convert_trials, end_of, event, load_records, lock_orders
+from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
+from orders.services.order_state import add_event, add_events, event, load_records, lock_orders
+from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
-from orders.services.outbox.outcome import ACTED_BEFORE, Outcome
+from orders.services.outbox.freeze import LEFT, set_times, take_what_was_sent
+from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
-from orders.steps import STEPS, Effect, Phase, named
+from orders.steps import STEPS, Effect, Phase
 
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
-Kind = Order.Kind
-ONLY_THERE = {Effect.CANCEL, Effect.EXTEND}  # only records that are at the big-data side can be cancelled or extended
-MAKES_LIVE = named(leaves=BillingRecord.State.LIVE)
-ENDS_ANEW = {Effect.CREATE, Effect.EXTEND}
-WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at"]
+TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT}  # accepted values that a step of ours replaces
+WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at", "accepted"]
 ORDERS_OF = Prepared(
     lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by().values_list("order_id", "order__trial_id")
 )
 LOCKED = Prepared(
     lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by("pk").select_for_update(no_key=True).defer("payload")
 )
-TRIALS_RECORDS = Prepared(
-    lambda: (
-        BillingRecord.objects.filter(OneOf("order_id", "trials"), state__in=BillingRecord.THERE)
-        .order_by()
-        .values_list("order_id", "pk")
-    )
-)
-LOST_CANCELS = Prepared(
-    lambda: (
-        BillingRecord.objects.filter(
-            OneOf("order_id", "trials"),
-            ~Exists(
-                AffectedOrder.objects.filter(
-                    order=OuterRef("order"), incident__code__in=[ACTED_BEFORE, DIFFERENCE]
-                ).exclude(accepted_by="")
-            ),
-            state=BillingRecord.State.CANCELLED,
-            dispatch__step__in=MAKES_LIVE,
-        )
-        .order_by()
-        .values_list("pk", "order_id")
-    )
-)  # the last step of ours made it live, the partner says that it is cancelled, and staff have not accepted that
 ROW = [
     "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
-    "may_have_acted", "error_params",
+    "may_have_acted", "error_params", "unanswered_at",
 ]  # fmt: skip
 
 
@@ -126,12 +100,14 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
     events, fit = [], fitting(rows.values(), outcomes)
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
+        if _is_looked_up(row, outcomes[pk]):
+            _send_what_is_live(row, outcomes[pk], now)
         if outcomes[pk].result != Result.HANDED_BACK:  # a step that was handed back was not called, so nothing is known
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
     update_rows(rows.values(), [*ROW, "lost"])
     add_events(events)
-    write_results(rows.values(), outcomes, now=now, by=by)
+    write_results(rows.values(), outcomes, now=now)
     return move_on(rows.values(), outcomes, now=now, by=by)
 
 
@@ -143,6 +119,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
     row.error_code, row.error, row.lease_token = outcome.code[:32], outcome.message, None
     row.error_params = outcome.params
     row.may_have_acted |= outcome.unknown or outcome.result in {Result.OK, Result.ACTED_BEFORE}
+    row.unanswered_at = now if outcome.unknown else row.unanswered_at
     if outcome.result == Result.OK or fits:
         row.state, row.done_at, row.next_try_at, row.definite = State.DONE, now, None, True
     elif outcome.result == Result.HANDED_BACK:
@@ -158,8 +135,46 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         row.definite = outcome.result == Result.REFUSED
         # If attempts ended without a definite answer, nobody knows what they did at the big-data side.
         row.may_have_acted |= not row.definite and row.channel == Channel.BILLING
-    if row.order.undo_since and not _still_wanted(row):
+    if (row.order.undo_since and not _still_wanted(row)) or _is_taken_over(row):
         row.state, row.next_try_at = State.CLOSED, None
+
+
+def _is_taken_over(row: Dispatch) -> bool:
+    """Whether a withdrawal of the trial has taken over what a change's step takes back (contract 3.9, Resend)."""
+    trial = row.order.trial
+    over = row.undo and row.lane is not None and row.order.kind == Order.Kind.CHANGE and trial.undo_since is not None
+    return over and row.state in {State.FAILED, State.RETRYING, State.DUE}
+
+
+def _is_looked_up(row: Dispatch, outcome: Outcome) -> bool:
+    """Whether a cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
+    refused = outcome.result == Result.REFUSED and "held" in outcome.data
+    return refused and row.state == State.FAILED and not row.repeat and STEPS[row.step].effect == Effect.CANCEL
+
+
+def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:
+    """Settles a refused cancel by the partner's books. Records that are not live there are done. The others go out once
+    more under a new key; only that refusal counts."""
+    records, there = load_records(row.records), by_identity(outcome.data["held"])
+    found = {pk: there.get(identity(records[pk], owner(row, records[pk]))) for pk in row.records}
+    gone = [pk for pk, one in found.items() if not (one and one.live)]
+    for pk in gone:
+        take_record(records[pk], found[pk])
+    update_rows([records[pk] for pk in gone], ["state", "create_time", "cancel_time", "cancelled_at"])
+    row.error_code, row.error, row.error_params = "", "", {}
+    row.records = [pk for pk in row.records if pk not in gone]
+    Dispatch.objects.filter(pk=row.pk).update(records=row.records)
+    if not row.records:
+        row.state, row.done_at = State.DONE, now
+        return
+    if row.about.get("again"):
+        row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
+        return
+    row.state = State.CLOSED
+    Dispatch.objects.filter(pk=row.pk).update(superseded=True)
+    again = build_replacement(row, now=now)
+    again.about, again.blocking = again.about | {"again": True}, row.blocking
+    enqueue([again])
 
 
 def _still_wanted(row: Dispatch) -> bool:
@@ -184,97 +199,15 @@ def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str)
     return [event(row.order, kinds[row.state], by=by, now=now, **about)]
 
 
-def note_losses(rows: list[Dispatch]) -> None:
+def note_losses(rows: list[Dispatch], now: datetime.datetime) -> None:
     """Counts one more loss for (locked) rows that are claimed because their lease ran out. Does not save them."""
     for row in rows:
         row.lost += 1
-        row.may_have_acted = True
+        row.may_have_acted, row.unanswered_at = True, now
 
 
-def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
-    """The records, by id, of dispatches that are attempted for the first time. Their times follow from T (`frozen_at`).
-
-    The records are not saved. A cancel's records are chosen here: all that are live now, or may be.
-    """
-    fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
-    lost = _find_trials_records(fresh)
-    records = load_records({pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
-    for row in fresh:
-        if STEPS[row.step].effect in ONLY_THERE:
-            if not row.repeat:
-                again = lost.intersection(row.records) if row.step == Step.CANCEL_TRIAL and not row.undo else ()
-                row.records = [pk for pk in row.records if records[pk].state in BillingRecord.THERE or pk in again]
-                row.about |= {"lost": sorted(again)} if again else {}
-            row.size = len(row.records)
-        if row.step == Step.EXTEND_TRIAL:
-            row.about = {"ends": _ends(records[pk] for pk in row.records)}
-        set_times(row, records)
-    return records
-
-
-def _find_trials_records(fresh: list[Dispatch]) -> set[int]:
-    """Gives cancels their records. An activation, and the withdrawal of a trial, cancel every record of the trial that
-    is there, whatever its productId (contract 3.9, 13).
-
-    Returns the records that a change or activation among these had cancelled before, in the period that a restored
-    database lost. It cancels them once more, so that its undoing knows about them.
-    """
-    cancels = [row for row in fresh if row.step == Step.CANCEL_TRIAL and not row.repeat]
-    if not cancels:
-        return set()
-    found: dict[int, list[int]] = {row.order.trial_id or row.order_id: [] for row in cancels}
-    for trial, pk in TRIALS_RECORDS(trials=found):
-        found[trial].append(pk)
-    lost = dict(LOST_CANCELS(trials=found))
-    for row in cancels:
-        if row.order.kind != Kind.CHANGE:
-            trial = row.order.trial_id or row.order_id
-            again = [pk for pk, trial_id in lost.items() if trial_id == row.order.trial_id]
-            row.records = sorted([*found[trial], *again])
-    return set(lost)
-
-
-def _ends(records: Iterable[BillingRecord]) -> dict[str, list[int]]:
-    """The records' present ends, so that an undoing can restore them: {ISO time: ids}."""
-    ends: dict[str, list[int]] = {}
-    for record in records:
-        ends.setdefault(record.cancel_time.isoformat() if record.cancel_time else "", []).append(record.pk)
-    return ends
-
-
-def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """Sets createTime, cancelTime and the time of cancelling of a dispatch's records from its T. Does not save them."""
-    t, kind = row.frozen_at, STEPS[row.step]
-    if row.repeat or not kind.timed:
-        return
-    before = _ends_before(row) if kind.effect == Effect.RESTORE else {}
-    new_end = end_of(row.order) or in_ten_years(t)
-    for pk in row.records:
-        record = records[pk]
-        record.cancelled_at = t if kind.effect == Effect.CANCEL else None
-        if kind.effect == Effect.CREATE:
-            record.create_time = record.create_time or row.order.start_at or t
-        if kind.effect in ENDS_ANEW:
-            record.cancel_time = new_end
-        elif pk in before:
-            record.cancel_time = before[pk]
-
-
-def _ends_before(row: Dispatch) -> dict[int, datetime.datetime]:
-    """By record: the end that it had before the step that is undone."""
-    ends = row.about.get("ends", {}).items()
-    return {pk: datetime.datetime.fromisoformat(end) for end, ids in ends if end for pk in ids}
-
-
-def in_ten_years(t: datetime.datetime) -> datetime.datetime:
-    """T + 10 years on the wall clock of Asia/Shanghai. 29 February becomes the 28th."""
-    local = t.astimezone(SHANGHAI)
-    day = 28 if (local.month, local.day) == (2, 29) else local.day
-    return local.replace(year=local.year + 10, day=day)
-
-
-def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> None:
-    """Saves the results of steps that ended: billing records' states, BPM's process, traffic, a trial taken over."""
+def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime) -> None:
+    """Saves the results of steps that ended: billing records' states, BPM's process, traffic."""
     done = [row for row in rows if row.state == State.DONE]
     _write_records(done, [row for row in rows if row.state == State.FAILED], outcomes)
     _write_usage([row for row in done if row.step == Step.FETCH_USAGE], outcomes, now)
@@ -284,7 +217,6 @@ def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now
             process = outcomes[row.pk].data.get("process", "")[:128]
             row.order.bpm_process = process or row.order.bpm_process
     update_rows(begun, ["bpm_process"])
-    convert_trials([row for row in done if row.step == Step.CANCEL_TRIAL], now=now, by=by)
 
 
 def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[int, Outcome]) -> None:
@@ -296,7 +228,13 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
     settled = [row for row in done if STEPS[row.step].timed and not row.repeat]
     unsure = [row for row in failed if not row.repeat and row.may_have_acted]
     repeated = [row for row in done if STEPS[row.step].timed and row.repeat]
-    touched = load_records({pk for row in [*settled, *unsure, *repeated] for pk in row.records})
+    mended = [row for row in done if row.about.get("sent")]
+    touched = load_records(
+        {pk for row in [*settled, *unsure, *repeated] for pk in row.records}
+        | {int(pk) for row in mended for pk in row.about["sent"]}
+    )
+    for row in mended:
+        take_what_was_sent(row, touched)
     for row in repeated:
         take_times(row, touched, outcomes[row.pk])  # if the partner acted on that key before, its times may differ
     for row in settled:
@@ -304,9 +242,19 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
         _mark(row, touched, STEPS[row.step].leaves)
         take_times(row, touched, outcomes[row.pk])
     for row in unsure:
-        set_times(row, touched)
         _mark(row, touched, BillingRecord.State.UNKNOWN)
-    update_rows(touched.values(), WRITTEN)
+    update_rows(touched.values(), WRITTEN if _drop_accepted(settled, touched) else WRITTEN[:-1])
+
+
+def _drop_accepted(rows: Iterable[Dispatch], records: dict[int, BillingRecord]) -> bool:
+    """Drops accepted times of records that a step of ours has set since. Returns whether any record has accepted
+    values."""
+    some = False
+    for row in rows:
+        for pk in row.records if any(record.accepted for record in records.values()) else ():
+            record, some = records[pk], True
+            record.accepted = {name: value for name, value in record.accepted.items() if name not in TIMES}
+    return some
 
 
 def _mark(row: Dispatch, records: dict[int, BillingRecord], state: str) -> None:
@@ -334,7 +282,8 @@ def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
 def _fits(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> bool:
     if row.channel != Dispatch.Channel.BILLING:
         return True
-    mine = [records[pk] for pk in row.records]
+    mine = [copy.copy(records[pk]) for pk in row.records]
+    set_times(row, {record.pk: record for record in mine})
     return as_meant(row, mine, outcome.data.get("held", []))
 
 

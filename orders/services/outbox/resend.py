@@ -18,9 +18,9 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
 from orders.services.approvals import standing_decision
-from orders.services.compensation.finish import given_up_undoing
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
+from orders.services.line import is_worked_out, work_out_anew
 from orders.services.order_state import add_event, lock_order, refresh_states
 from orders.services.outbox.claim import paused_partners
 from orders.services.outbox.effects import bpm_acts, denied_by_books, later_in_line, touched_since
@@ -127,7 +127,7 @@ def judge_order(
 def _compensated(order: Order) -> bool:
     """Whether the order is completely undone. Undo steps that staff gave up can still be sent."""
     over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
-    return bool(over) and not given_up_undoing(order).exists()
+    return bool(over) and not any(map(_is_left, order.dispatches.current().filter(state=State.GIVEN_UP, undo=True)))
 
 
 def _judge(
@@ -197,6 +197,8 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if row.state == State.FAILED and row.repeat:
         return REFUSED, "it only repeated what was accepted: force that once more"
     if row.state == State.FAILED:
+        if is_worked_out(row):
+            return NEW, "what is left to take back is worked out anew: a new key"
         if row.error_code == ACTED_BEFORE:
             return NEW, "the partner acted on its key before, with other bytes: a new key"
         if _goes_anew(row):
@@ -204,8 +206,8 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
         if row.denied:
             return NEW, "the partner's books say that it is not done: a new key"
         return SAME, "the same key and bytes"
-    if _is_billed_still(row):
-        return NEW, "it was given up, and its records are billed still: a new key"
+    if _is_left(row):
+        return NEW, "it was given up, and its records are not as they are meant: a new key"
     if row.state == State.RETRYING:
         return SAME, "it is being retried: at once instead of later"
     if row.state == State.DONE:
@@ -227,13 +229,15 @@ def _goes_anew(row: Dispatch) -> bool:
     return row.definite and not (STEPS[row.step].keeps_key and row.may_have_acted)
 
 
-def _is_billed_still(row: Dispatch) -> bool:
-    """Whether staff gave up a deletion or an undoing cancel, and nothing has settled it since.
+def _is_left(row: Dispatch) -> bool:
+    """Whether staff gave up a step that takes something back, and nothing has settled it since.
 
-    A given-up restore does not count. Its trial has ended, and another activation may have taken it over.
+    An activation's given-up restore does not count. Its trial has ended, and another activation may have taken it over.
     """
-    given_up = row.state == State.GIVEN_UP and row.undo and row.blocking and row.step != Step.RESTORE_TRIAL
-    return given_up and "settled" in row.about
+    takes_back = row.undo or "put_back" in row.about
+    ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
+    given_up = row.state == State.GIVEN_UP and takes_back and not ended
+    return given_up and "settled" in row.about and "accepted" not in row.about
 
 
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
@@ -242,7 +246,7 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
         return REFUSED, "it only looks: there is nothing to repeat"
     if row.channel != Channel.BILLING:
         return REPEAT, "forced: the same key and bytes" if STEPS[row.step].keeps_key else "forced: once more"
-    if touched_since(row, own=True) or _is_lined_up(row) or _is_followed(row):
+    if touched_since(row) or _is_lined_up(row) or _is_followed(row):
         return REFUSED, "a later step touched the same records"
     return REPEAT, "forced: a new key, with the times that the partner accepted last"
 
@@ -280,7 +284,7 @@ def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch
 def _meant(order: Order, rows: list[Dispatch], selection: Selection) -> list[Dispatch]:
     if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
         rows = [row for row in rows if row.undo or row.position >= Phase.AFTER]
-    failed = [row for row in rows if row.state in STUCK or _is_billed_still(row)]
+    failed = [row for row in rows if row.state in STUCK or _is_left(row)]
     return failed if selection.failed or (failed and not selection.channel) else rows
 
 
@@ -339,7 +343,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
         elif row.verdict == REPEAT or (row.verdict in WAITS and _is_done(row)):
             _repeat(Dispatch.objects.get(pk=row.dispatch_id), now)
         else:
-            _queue_again(Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id), now)
+            _queue_again(Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id), now, by)
     if any(row.step in {"all", Step.START_BPM} for row in sent):
         let_go(order, event=said.pk)
     release(now=now, order_ids=[order.pk])
@@ -347,7 +351,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
     wake()
 
 
-def _queue_again(row: Dispatch, now: datetime.datetime) -> None:
+def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
     """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
     anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):

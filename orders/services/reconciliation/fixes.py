@@ -111,9 +111,11 @@ class FixPlan:
         if one.remedy == DELETE:
             return None if self.reason or is_fully_undone(self.order) else {"code": "stands"}
         ends = record.cancel_time if record.state == Record.LIVE else record.cancelled_at
-        if not (record.create_time and ends):
+        not_meant = one.kind == Difference.Kind.NOT_MEANT
+        if not not_meant and not (record.create_time and ends):
             return {"code": "no_times"}
-        return self._why_not_live(record) if record.state == Record.LIVE else None
+        makes_live = one.ours == "live" if not_meant else record.state == Record.LIVE
+        return self._why_not_live(record) if makes_live else None
 
     def _why_not_live(self, record: BillingRecord) -> Left | None:
         """Why this record must not be made live there; None if it may."""
@@ -156,10 +158,12 @@ def plan_fix(
 ) -> dict[str, Dispatch]:
     """Plans the steps that correct these differences, by remedy. They replace an earlier failed fix."""
     again = [one.record for one in discrepancies if one.remedy == CREATE]
+    meant = [one.record for one in discrepancies if one.remedy == CREATE and one.kind == Difference.Kind.NOT_MEANT]
     gone = [one.named for one in discrepancies if one.remedy == DELETE]
     steps = {}
     if again:
-        steps[CREATE] = _step(order, Step.FIX_CREATE, now, size=len(again), reconciliation=row.pk, fixes=again)
+        about = {"reconciliation": row.pk, "fixes": again, "meant": meant}
+        steps[CREATE] = _step(order, Step.FIX_CREATE, now, size=len(again), **about)
     if gone:
         steps[DELETE] = _step(order, Step.FIX_DELETE, now, size=len(gone), reconciliation=row.pk, named=gone)
     return steps

@@ -4,17 +4,19 @@ The partner acted on the step's key before, with other bytes, as happens after a
 are as the step means them, the step is done, and our records take the partner's times.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from orders.books import HeldRecord
 from orders.models import BillingRecord, Dispatch, Order
-from orders.steps import STEPS
+from orders.steps import STEPS, Effect
 
 Step, Record = Dispatch.Step, BillingRecord.State
+MOVES_END = {Effect.EXTEND, Effect.RESTORE}
 
 
-def as_meant(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Whether all records of a step are at the big-data side as the step means them: live, cancelled or absent.
+def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[HeldRecord]) -> bool:
+    """Whether all records of a step are at the big-data side as the step means them: live, cancelled or absent. With
+    their ends, if the step moves these; the records have the times that the step gives them.
 
     A trial's create also fits if its records are cancelled. Then an order that we do not know yet has cancelled them.
     """
@@ -26,6 +28,9 @@ def as_meant(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
         return False
     if STEPS[row.step].leaves == Record.CANCELLED:
         return not any(one.live for one in found)
+    if STEPS[row.step].effect in MOVES_END:
+        ends = [record.cancel_time for record in records]
+        return all(one.live and one.cancel_time == end for one, end in zip(found, ends, strict=True))
     return row.step == Step.CREATE_TRIAL or all(one.live for one in found)
 
 

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from orders.books import CREATE, SETTLE, Discrepancy, OrderComparison
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
+from orders.queries.shapes import is_meant, meant_of, shape_of
+from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.giving_up import billed_still, end_billed
-from orders.services.order_state import add_event, convert_found_cancelled, latest_shape, lock_order, lock_orders
+from orders.services.order_state import add_event, lock_order, lock_orders
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.services.reconciliation.differences import (
     close_differences,
@@ -27,10 +29,12 @@ from orders.services.reconciliation.differences import (
     without_accepted,
 )
 from orders.services.reconciliation.fixes import FixPlan, obstacles, plan_fix
+from orders.services.reconciliation.meant import MADE, end_beside, not_meant
+from orders.services.shape import refresh_trial
 
 Record, Step = BillingRecord.State, Dispatch.Step
 SETTLED = {"live": Record.LIVE, "cancelled": Record.CANCELLED, "missing": Record.DELETED}
-Snapshot = dict[int, tuple[str, int | None]]
+Snapshot = dict[int, tuple[str, int | None, datetime.datetime | None]]
 
 
 def begin_reconciliation(*, by: str, now: datetime.datetime, whole: bool = False) -> Reconciliation:
@@ -40,7 +44,7 @@ def begin_reconciliation(*, by: str, now: datetime.datetime, whole: bool = False
 
 def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
     """The part of these records that changes if a step acts on them meanwhile."""
-    return {record.pk: (record.state, record.dispatch_id) for record in records}
+    return {record.pk: (record.state, record.dispatch_id, record.cancel_time) for record in records}
 
 
 @transaction.atomic
@@ -61,8 +65,11 @@ def keep_discrepancies(
     obstacle = obstacles([order], now=now).get(order_id)
     if obstacle and obstacle.moving or snapshot(records.values()) != seen:
         return None
-    discrepancies = _settle(order, without_accepted(order, discrepancies), records)
+    discrepancies = _settle(order, without_accepted(order, discrepancies), records, now)
     discrepancies = _drop_given_up(order, discrepancies, records, now=now, by=by)
+    differing = {one.record for one in discrepancies if one.remedy != SETTLE}
+    meant = not_meant([order], {order.pk: list(records.values())}, now=now).get(order.pk, [])
+    discrepancies += [one for one in meant if one.record is None or one.record not in differing]
     left = [{}] * len(discrepancies)
     if fix:
         left = FixPlan(order, obstacle, reason=reason, now=now).judge(discrepancies, records)
@@ -76,7 +83,9 @@ def keep_discrepancies(
     rows = Difference.objects.bulk_create(rows, batch_size=500)
     tell_differences(order, by=by, now=now)
     end_what_is_over(order, by=by, now=now)
-    convert_found_cancelled(order, by=by, now=now)
+    if order.kind == Order.Kind.TRIAL:
+        refresh_trial(order, by=by, now=now)
+        end_beside(order, by=by, now=now)
     _note(row, order, steps, discrepancies, reason=reason, by=by, now=now)
     return rows
 
@@ -105,11 +114,17 @@ def compare_order(
     return kept
 
 
-def _settle(order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord]) -> list[Discrepancy]:
-    """Gives unknown records the state that the partner gave.
+def _settle(
+    order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord], now: datetime.datetime
+) -> list[Discrepancy]:
+    """Gives unknown records the state and the times that the partner gave.
 
-    A missing record that must exist counts as live here, and so as not billed.
+    One about which an unanswered call may still act is left out. A missing record that must exist counts as live here,
+    and so as not billed.
     """
+    unknown = [one.record for one in discrepancies if one.remedy == SETTLE]
+    if unknown and may_still_change(order, now):
+        discrepancies = [one for one in discrepancies if one.record not in unknown]
     changed, kept = [], []
     for one in discrepancies:
         if one.remedy == SETTLE:
@@ -125,6 +140,12 @@ def _settle(order: Order, discrepancies: list[Discrepancy], records: Mapping[int
     return kept
 
 
+def may_still_change(order: Order, now: datetime.datetime) -> bool:
+    """Whether an unanswered call about an order's records may still act (contract 3.9, Unknown)."""
+    rows = Dispatch.objects.filter(Q(order=order) | Q(lane=order.pk), channel=Dispatch.Channel.BILLING)
+    return rows.filter(unanswered_at__gt=now - LOOK_AGAIN).exists()
+
+
 def _drop_given_up(
     order: Order,
     discrepancies: list[Discrepancy],
@@ -133,8 +154,9 @@ def _drop_given_up(
     now: datetime.datetime,
     by: str,
 ) -> list[Discrepancy]:
-    """Leaves out records that staff gave up taking back and that are not live any more: that is what was wanted."""
-    billed = {pk for row in billed_still(order) for pk in row.records}
+    """Leaves out records that are not live any more and must not be, also some that staff gave up taking back: that is
+    what was wanted."""
+    billed = {pk for row in billed_still(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone:
         record = records[one.record]
@@ -145,22 +167,28 @@ def _drop_given_up(
     return [one for one in discrepancies if one not in gone]
 
 
+def _not_wanted(order: Order, records: Mapping[int, BillingRecord], now: datetime.datetime) -> set[int]:
+    """A trial's live records that are not meant to be live."""
+    if order.kind != Order.Kind.TRIAL or order.state not in MADE:
+        return set()
+    meant = meant_of([order], now=now)[order.pk]
+    return {pk for pk, record in records.items() if record.state == Record.LIVE and not is_meant(record, meant)}
+
+
 def _must_be_live(order: Order, record: BillingRecord) -> bool:
     if record.info_type == BillingRecord.Type.COMMERCIAL:
         return order.state in {Order.State.SCHEDULED, Order.State.ACTIVE}
-    shape = latest_shape(order)
-    runs = order.state == Order.State.TRIALING and record.product_id == shape.service_type_id
-    return runs and shape.domains.filter(key=record.domain_key).exists()
+    return order.state == Order.State.TRIALING and is_meant(record, shape_of(order))
 
 
 def _copy_times(record: BillingRecord, one: Discrepancy) -> None:
-    """Takes the partner's times where our record has none. We never knew that it was sent."""
+    """Takes the partner's times: nobody knows which of ours it took."""
     created, ends = one.times
-    record.create_time = record.create_time or created
+    record.create_time = created or record.create_time
     if record.state == Record.CANCELLED:
-        record.cancelled_at = record.cancelled_at or ends
+        record.cancelled_at = ends or record.cancelled_at
     else:
-        record.cancel_time = record.cancel_time or ends
+        record.cancel_time = ends or record.cancel_time
 
 
 def _difference(

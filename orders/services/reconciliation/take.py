@@ -9,41 +9,46 @@ from collections.abc import Collection, Iterable
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from orders.books import BooksSilentError, HeldRecord, fetch_records
+from orders.content import domain_key
 from orders.db.compiled_sql import insert_rows, update_rows
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
+from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
+from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import end_question
-from orders.services.giving_up import billed_still, end_billed, give_restore_up, settle_given_up
+from orders.services.giving_up import billed_still, end_billed, leave_billed, mark_left, settle_given_up
 from orders.services.holds import settle_followers
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
     BOOKS_ONLY,
+    BUILT_UPON,
     DIFFERENCE,
     LATE_UNDO,
     PARTNER_PAUSED,
+    close_parts,
     close_troubles,
+    end_built_upon,
     end_incidents,
     lock_incidents,
+    stopping_nobody,
 )
-from orders.services.order_state import (
-    add_event,
-    convert_found_cancelled,
-    convert_trials,
-    latest_shape,
-    load_records,
-    lock_order,
-    refresh_states,
-)
+from orders.services.order_state import add_event, load_records, lock_order, refresh_states
 from orders.services.outbox.enqueue import wake
+from orders.services.outbox.freeze import set_times
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import tell_differences
 from orders.services.reconciliation.held_records import as_meant, by_identity, by_name, identity, owner, take_record
+from orders.services.reconciliation.meant import end_beside, note_not_meant
 from orders.services.restores import is_from_before_restore
+from orders.services.shape import refresh_trial, reshape, take_end
+from orders.services.start_day import move_start_to
 from orders.services.trials import WAITS_FOR_CLAIM
+from orders.shape import Shape, last_moment
 from orders.steps import STEPS, Effect
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
@@ -115,11 +120,13 @@ def take(
                 row.order = order
                 _take_step(row, held, now=now, by=by)
         elif not _note_gone(order, held, now=now, by=by):
-            _take_differences(order, held)
+            _take_differences(order, held, now=now, by=by)
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
             _close_differences(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
             tell_differences(order, by=by, now=now)
+            if order.kind == Kind.TRIAL:
+                end_beside(order, now=now, by=by)
         _continue_order(order, now=now, by=by)
     return order
 
@@ -162,6 +169,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     records = list(load_records(row.records).values())
     for record in records:
         record.order = owner(row, record)
+    set_times(row, {record.pk: record for record in records})
     if not as_meant(row, records, held) and not _is_over(row, records, held):
         raise NotAllowedError("step_not_there", step=row.step)
     there = by_identity(held)
@@ -171,8 +179,10 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     row.state, row.done_at, row.definite = State.DONE, now, True
     row.save(update_fields=["state", "done_at", "definite"])
     close_troubles(row.order, step=row.step, now=now, by=by)
-    if row.step == Step.CANCEL_TRIAL and not row.undo:
-        convert_trials([row], now=now, by=by)
+    if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
+        refresh_trial(row.order.trial, now=now, by=by)
+    if row.lane and row.order.kind != Kind.ACTIVATION:
+        note_not_meant(row.order.trial or row.order, now=now, by=by)
 
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
@@ -184,8 +194,11 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
     return not any(one and one.live for one in found)
 
 
-def _take_differences(order: Order, held: list[HeldRecord]) -> None:
-    """Gives our records the partner's state, if the books are right afterwards. Raises NotAllowedError."""
+def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
+    """Gives our records the partner's state, if the books are right afterwards. Raises NotAllowedError.
+
+    The last day that a trial's records have there becomes the trial's, and the createTime of an order's its start.
+    """
     if not open_record_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
     if order.kind == Kind.CHANGE:
@@ -203,7 +216,51 @@ def _take_differences(order: Order, held: list[HeldRecord]) -> None:
             raise NotAllowedError("record_to_come", domain=one.domain)
         if one.live and (one.product_id, one.key) not in may_live:
             raise NotAllowedError("record_not_ours", domain=one.domain, number=order.number, state=order.state)
+    for key in sorted(_must_live(order) - {(one.product_id, one.key) for one in held if one.live}):
+        raise NotAllowedError("record_not_there", domain=key[1], remedy=_repair_command(order))
+    live = [one for one in held if one.live]
+    if order.kind == Kind.TRIAL:
+        _take_ends(order, live, now, by)
+    else:
+        _take_start(order, live, now, by)
     adopt(order, held)
+
+
+def _must_live(order: Order) -> set[tuple[str, str]]:
+    """The records (productId, domain) that must be live for an order that is served."""
+    if order.kind == Kind.TRIAL:
+        runs = order.state == Order.State.TRIALING
+        meant = meant_of([order], now=timezone.now())[order.pk] if runs else None
+        return {(meant.service, key) for key in meant.domains} if meant else set()
+    served = order.state in {Order.State.ACTIVE, Order.State.SCHEDULED}
+    return {(order.product_id, key) for key in order.domains.values_list("key", flat=True)} if served else set()
+
+
+def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by: str) -> None:
+    """Makes the last day of a trial's live records its own (contract 3.9, 19).
+
+    Raises NotAllowedError if they differ, or end within a day.
+    """
+    shape, endless = shape_of(trial), Shape()
+    if trial.state != Order.State.TRIALING or all(shape.fits(one.create_time, one.cancel_time) for one in live):
+        return
+    ends = {None if endless.fits(one.create_time, one.cancel_time) else one.cancel_time for one in live}
+    end = ends.pop()
+    if ends:
+        raise NotAllowedError("ends_differ", number=trial.number)
+    day = end and end.astimezone(SHANGHAI).date()
+    if end != last_moment(day):
+        raise NotAllowedError("ends_within_a_day", number=trial.number)
+    take_end(trial, day, now=now, by=by)
+    reshape(trial, now=now, by=by)
+
+
+def _take_start(order: Order, live: list[HeldRecord], now: datetime.datetime, by: str) -> None:
+    """Moves the start of a scheduled order to the createTime that its records have there (contract 3.9, 18)."""
+    starts = {one.create_time for one in live}
+    if order.state != Order.State.SCHEDULED or len(starts) != 1 or starts == {order.start_at} or None in starts:
+        return
+    move_start_to(order, starts.pop(), now=now, by=by)
 
 
 def _repair_command(order: Order) -> str:
@@ -218,10 +275,11 @@ def _may_be_live(order: Order) -> set[tuple[str, str]]:
     trial = order.kind == Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
         return set()
-    shape = latest_shape(order) if trial else order
-    product = shape.service_type_id if trial else order.product_id
     here = order.billing_records.filter(state__in=BillingRecord.THERE).values_list("product_id", "domain_key")
-    return {*here, *((product, key) for key in shape.domains.values_list("key", flat=True))}
+    if trial:
+        shape = shape_of(order)
+        return {*here, *((shape.service, key) for key in shape.domains)}
+    return {*here, *((order.product_id, key) for key in order.domains.values_list("key", flat=True))}
 
 
 def adopt(order: Order, held: list[HeldRecord]) -> None:
@@ -294,7 +352,7 @@ def accept(
 
 def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], list[Dispatch]]:
     """What `accept` ends: an order's open troubles, and failed billing steps whose outcome nobody knows."""
-    rows = order.troubles.unresolved().select_related("incident").order_by("pk")
+    rows = order.troubles.unresolved().select_related("incident", "order").order_by("pk")
     steps = order.dispatches.current().filter(state=State.FAILED, may_have_acted=True, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
     troubles = [row for row in rows if ends_by_accept(row.incident.code, row.incident.step, steps)]
@@ -320,26 +378,41 @@ def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now:
     ids = [row.pk for row in troubles]
     lock_incidents({(row.incident.partner, row.incident.code) for row in troubles})
     AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
-    for incident in {row.incident_id: row.incident for row in troubles}.values():
-        if not incident.affected.unresolved().exists():
-            end_incidents([incident], now=now)
+    incidents = {row.incident_id for row in troubles}
+    for order in {row.order_id: row.order for row in troubles}.values():
+        close_parts(order, incidents, now=now)
+    end_incidents(stopping_nobody(incidents), now=now)
 
 
 def _after_accepting(
     order: Order, codes: set[str], held: list[HeldRecord], reason: str, *, now: datetime.datetime, by: str
 ) -> None:
-    differs = DIFFERENCE in codes and open_record_differences(order).exists()
+    owner_of_records = order.trial if order.kind == Kind.CHANGE else order
+    differs = DIFFERENCE in codes and open_record_differences(owner_of_records).exists()
     if differs or codes & {BILLED_NOT_ACTIVE, ACTED_BEFORE}:
-        adopt(order if order.kind != Kind.CHANGE else order.trial, held)
+        adopt(owner_of_records, held)
     if DIFFERENCE in codes:
-        rows = order.differences.filter(state=Difference.State.OPEN)
+        rows = owner_of_records.differences.filter(state=Difference.State.OPEN)
+        mark_left(_records_of(owner_of_records, rows))
         _close_differences(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
-    if BILLED_NOT_ACTIVE in codes and order.undo_since:
-        give_restore_up(order, now=now, by=by)
+        close_troubles(owner_of_records, step="", code=DIFFERENCE, now=now, by=by)
+        if owner_of_records.kind == Kind.TRIAL:
+            end_beside(owner_of_records, now=now, by=by)
+    if BILLED_NOT_ACTIVE in codes:
+        leave_billed(order, now=now, by=by)
+    if BUILT_UPON in codes:
+        end_built_upon(order, now=now, accepted_by=by[:160], reason=reason)
     asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial has the mark too
     if asked and not order.troubles.unresolved().filter(incident__code=LATE_UNDO).exists():
         end_question(order, now=now, by=by)
         settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
+
+
+def _records_of(order: Order, rows: QuerySet[Difference]) -> list[int]:
+    """The records that these differences are about."""
+    names = {(row.product_id, domain_key(row.domain)) for row in rows}
+    records = order.billing_records.values_list("pk", "product_id", "domain_key")
+    return [pk for pk, product, key in records if (product, key) in names]
 
 
 def open_record_differences(order: Order) -> QuerySet[Difference]:
@@ -361,7 +434,8 @@ def _accept_unknown(number: str, reason: str, *, by: str, now: datetime.datetime
 
 def _continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
-    convert_found_cancelled(trial, now=now, by=by)
+    refresh_trial(trial, now=now, by=by)
+    end_billed(trial, now=now, by=by)
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)

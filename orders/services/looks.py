@@ -1,0 +1,82 @@
+"""Looks after calls that take something back (contract 3.9, Unknown).
+
+A call without an answer may act for ten minutes, whatever its repeat was answered. If one about a trial's records is as
+young as that, the big-data side is asked at once and when the call can no longer act. What is not as meant by then is
+sent again, once for each look.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db.models import DateTimeField
+
+from orders.books import HeldRecord
+from orders.db.compiled_sql import Prepared, Slot, update_rows
+from orders.db.expressions import OneOf
+from orders.models import Dispatch, Order
+from orders.services.compensation.plan import LOOK_AGAIN, line_may_still_act, put_back
+from orders.services.outbox.enqueue import build_questions, enqueue
+from orders.services.outbox.freeze import work_out
+from orders.services.outbox.release import NOT_FINISHED
+from orders.services.reconciliation.held_records import by_identity, identity, take_record
+from orders.services.reconciliation.meant import note_not_meant
+from orders.steps import FIXES, Step
+
+State, Kind = Dispatch.State, Order.Kind
+UNANSWERED = Prepared(
+    lambda: (
+        Dispatch.objects.filter(OneOf("lane", "lanes"), unanswered_at__gt=Slot("since", DateTimeField()))
+        .order_by()
+        .values_list("lane")
+    )
+)
+LOOKED = "looked"  # in `about` of a step that a look has planned
+
+
+def look_after(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
+    """Plans the looks after steps that are done, where they are needed (their orders and trials locked)."""
+    rows = [row for row in rows if _takes_back(row) and LOOKED not in row.about]
+    unanswered = set(UNANSWERED(lanes=[row.lane for row in rows], since=now - LOOK_AGAIN)) if rows else ()
+    for row in rows:
+        until = line_may_still_act(row, now) if row.lane in unanswered else None
+        if until is None or _goes_on(row):
+            continue
+        trial = row.order.trial or row.order
+        questions = build_questions(row, about={"look": row.pk, "job": trial.number}, again=until, now=now)
+        for question in questions:
+            question.blocking = row.undo
+        enqueue(questions)
+
+
+def _takes_back(row: Dispatch) -> bool:
+    """Whether a step takes back what others did to a trial's records: an undoing, or an activation's cancel."""
+    if row.lane is None or row.repeat or row.step in FIXES or row.step == Step.ASK_BILLING:
+        return False
+    return row.undo or (row.step == Step.CANCEL_TRIAL and row.order.kind == Kind.ACTIVATION)
+
+
+def _goes_on(row: Dispatch) -> bool:
+    """Whether another step of its order takes something back behind it; the look comes after the last of them."""
+    later = Dispatch.objects.current().filter(order=row.order_id, lane=row.lane, undo=True, state__in=NOT_FINISHED)
+    return row.undo and later.exclude(pk=row.pk).exists()
+
+
+def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
+    """Takes the big-data side's answer to a look (its order and trial locked). What is not as meant is sent again."""
+    order, trial = row.order, row.order.trial or row.order
+    there = by_identity(held)
+    records = [record for record in trial.billing_records.all() if record.state != record.State.TO_SEND]
+    for record in records:
+        take_record(record, there.get(identity(record, trial)))
+    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at"])
+    steps = put_back(order, now, **{LOOKED: True})
+    if order.trial is None or not row.undo:
+        steps = [step for step in steps if step.step == Step.CANCEL_TRIAL]
+    for step in steps:
+        step.position, step.undo, step.blocking = row.position, row.undo, row.blocking
+        step.place = row.place or row.pk
+    wrong = [step for step in steps if work_out(step, now=now)[1]]
+    if wrong:
+        enqueue(wrong, random_keys=True)
+    elif order.trial:
+        note_not_meant(trial, now=now, by=by, opens=False)

@@ -1,0 +1,178 @@
+"""Chooses a billing step's records and works their times out at its first attempt (contract 3.9, 3 and 19).
+
+What a trial's step does follows from what the partner is known to hold and what is meant then, never from what was
+there before. The times follow from T. They are written to the records when the partner has accepted the step.
+"""
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import OneOf
+from orders.local_time import in_ten_years
+from orders.models import BillingRecord, Dispatch, Order
+from orders.queries.shapes import begun_shape, is_meant, meant_now, meant_of
+from orders.services.order_state import load_records
+from orders.shape import Shape, last_moment
+from orders.steps import STEPS, Effect
+
+Step, Kind, Record = Dispatch.Step, Order.Kind, BillingRecord.State
+LEFT = "left_as_it_is"  # the key in `accepted` of a record that staff left as it is, though the orders say otherwise
+DELETABLE = {*BillingRecord.THERE, Record.CANCELLED}
+TRIALS_RECORDS = Prepared(
+    lambda: (
+        BillingRecord.objects.filter(OneOf("order_id", "trials"), state__in=BillingRecord.THERE)
+        .order_by("pk")
+        .values_list("order_id", "pk")
+    )
+)
+
+
+def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
+    """The records, by id, of dispatches that are attempted for the first time. Their times follow from T (`frozen_at`).
+
+    The records are not saved.
+    """
+    fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
+    _choose([row for row in fresh if not row.repeat])
+    records = load_records({pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
+    for row in fresh:
+        if not row.repeat and row.step in {Step.DELETE_BILLING, Step.CANCEL_BILLING}:
+            there = DELETABLE if row.step == Step.DELETE_BILLING else BillingRecord.THERE
+            row.records = [pk for pk in row.records if records[pk].state in there]
+            row.size = len(row.records)
+        if row.step == Step.FIX_CREATE:
+            _mend(row, records)
+        set_times(row, records)
+    return records
+
+
+def _choose(fresh: list[Dispatch]) -> None:
+    """Gives steps on a trial's records their records.
+
+    An activation, and the withdrawal of a trial, cancel every record of the trial that is there, whatever its productId
+    (contract 3.9, 13).
+    """
+    cancels = [row for row in fresh if row.step == Step.CANCEL_TRIAL and not _is_shaped(row)]
+    if cancels:
+        found: dict[int, list[int]] = {row.order.trial_id or row.order_id: [] for row in cancels}
+        for trial, pk in TRIALS_RECORDS(trials=found):
+            found[trial].append(pk)
+        for row in cancels:
+            row.records = found[row.order.trial_id or row.order_id]
+            row.size = len(row.records)
+    for row in fresh:
+        if row.lane and row.step in WANTED and _is_shaped(row):
+            shape, chosen = work_out(row, now=row.frozen_at)
+            row.records, row.size = [record.pk for record in chosen], len(chosen)
+            row.about = row.about | {"end": shape.end.isoformat() if shape.end else ""}
+
+
+def _is_shaped(row: Dispatch) -> bool:
+    """Whether a step on a trial's records follows from the trial's shape. Others make or cancel them all."""
+    return row.order.kind == Kind.CHANGE or row.step == Step.RESTORE_TRIAL or "to_shape" in row.about
+
+
+def work_out(
+    row: Dispatch, *, now: datetime.datetime, gone: Order | None = None
+) -> tuple[Shape, list[BillingRecord]]:  # fmt: skip
+    """What a trial is meant to be when it is this step's turn, and the records that the step has to send then.
+
+    `gone`: as if this order were taken back already.
+    """
+    trial = row.order.trial or row.order
+    shape = begun_shape(trial, of=None if row.undo else row.order, gone=gone)
+    meant = meant_now(trial, shape, now=now, gone=gone)
+    left = set(row.about.get("but", ()))
+    wanted = WANTED[row.step]
+    rows = trial.billing_records.exclude(pk__in=left).order_by("pk")
+    return shape, [record for record in rows if wanted(record, meant, now)]
+
+
+def _to_cancel(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    """One that is there and not meant, and that has not run out."""
+    over = record.state == Record.LIVE and record.cancel_time and record.cancel_time <= now
+    stays = over or LEFT in record.accepted or is_meant(record, meant)
+    return record.state in BillingRecord.THERE and not stays
+
+
+def _to_make(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    return is_meant(record, meant) and record.state != Record.LIVE
+
+
+def _to_extend(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    return is_meant(record, meant) and record.state == Record.LIVE and not _ends_so(record, meant)
+
+
+def _to_restore(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    extends = _to_extend(record, meant, now) and LEFT not in record.accepted
+    return _to_make(record, meant, now) or extends
+
+
+def _ends_so(record: BillingRecord, meant: Shape) -> bool:
+    return meant.fits(record.create_time, record.cancel_time)
+
+
+WANTED: dict[str, Callable[[BillingRecord, Shape | None, datetime.datetime], bool]] = {
+    Step.CANCEL_TRIAL: _to_cancel,
+    Step.CREATE_TRIAL: _to_make,
+    Step.EXTEND_TRIAL: _to_extend,
+    Step.RESTORE_TRIAL: _to_restore,
+}
+
+
+def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
+    """A fix sends a trial's records as they are meant now, and commercial ones that differ from what is meant.
+
+    It remembers what it sends, which its answer makes ours: `about["sent"]` is {id: [state, createTime, cancelTime,
+    cancelled at]}.
+    """
+    trial, order, now, sent = row.order.kind == Kind.TRIAL, row.order, row.frozen_at, {}
+    meant = meant_of([order], now=now)[order.pk] if trial else Shape()
+    for pk in row.about["fixes"] if trial else row.about.get("meant", ()):
+        record = records[pk]
+        if not trial or is_meant(record, meant):
+            record.state, record.cancelled_at = Record.LIVE, None
+            record.create_time = (None if trial else order.start_at) or record.create_time or now
+            if not _ends_so(record, meant):
+                record.cancel_time = meant.ends_at or in_ten_years(now)
+        elif record.state == Record.LIVE:
+            record.state, record.cancelled_at = Record.CANCELLED, now
+        times = (record.create_time, record.cancel_time, record.cancelled_at)
+        sent[pk] = [record.state, *(moment and moment.isoformat() for moment in times)]
+    row.about = row.about | {"sent": sent}
+
+
+def take_what_was_sent(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
+    """Makes ours what a fix has sent, now that it is accepted. Does not save the records."""
+    for pk, (state, *times) in row.about.get("sent", {}).items():
+        record = records[int(pk)]
+        record.state, record.dispatch = state, row
+        record.create_time, record.cancel_time, record.cancelled_at = (
+            moment and datetime.datetime.fromisoformat(moment) for moment in times
+        )
+
+
+def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
+    """Sets createTime, cancelTime and the time of cancelling of a dispatch's records from its T. Does not save them."""
+    t, kind = row.frozen_at, STEPS[row.step]
+    if row.repeat or not kind.timed:
+        return
+    end = _end_of(row)
+    for pk in row.records:
+        record = records[pk]
+        record.cancelled_at = t if kind.effect == Effect.CANCEL else None
+        if kind.effect in {Effect.CREATE, Effect.RESTORE}:
+            record.create_time = record.create_time or row.order.start_at or t
+        if kind.effect == Effect.RESTORE and end is None and Shape().fits(record.create_time, record.cancel_time):
+            continue  # any end from ten years after its creation on will do
+        if kind.effect != Effect.CANCEL:
+            record.cancel_time = end or in_ten_years(t)
+
+
+def _end_of(row: Dispatch) -> datetime.datetime | None:
+    """When the records of a step end: BizEnd 23:59:59 as it was worked out, or that of a trial's own message."""
+    if row.order.kind == Kind.ACTIVATION and row.step != Step.RESTORE_TRIAL:
+        return None
+    day = row.about.get("end", row.order.biz_end)
+    return last_moment(datetime.date.fromisoformat(day) if isinstance(day, str) and day else day or None)

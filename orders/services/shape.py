@@ -1,0 +1,177 @@
+"""Keeps what trials are meant to be (contract 3.9, 19): the only writer of TrialShape and TrialEnd.
+
+Whatever changes a trial's shape calls `reshape` under the trial's lock: a change that is planned, withdrawn or given
+up, an ending, a taken end, a claim that is taken or released. It folds anew, keeps the result, makes the rows of
+records that are meant now, and moves the trial's state.
+"""
+
+import datetime
+from collections.abc import Callable, Mapping
+
+from django.db import transaction
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+
+from orders.content import domain_key
+from orders.db.compiled_sql import Prepared, insert_rows, new_row
+from orders.db.expressions import OneOf
+from orders.local_time import SHANGHAI
+from orders.models import BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
+from orders.queries.shapes import entries_of, shape_of
+from orders.services.order_state import add_event, move_trial, save_moves
+from orders.shape import Shape, fold
+
+State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
+ENDED = [State.DONE, State.GIVEN_UP, State.UNDONE]
+CONVERTIBLE = {Order.State.TRIALING, Order.State.IN_PROGRESS, Order.State.FAILED, Order.State.ENDED}
+CLAIMED = Prepared(
+    lambda: (
+        TrialClaim.objects.filter(OneOf("trial_id", "trials"), released_at=None)
+        .order_by("trial_id")
+        .values_list("trial_id")
+    )
+)
+FOLDED_AT_ONCE = 200
+KEPT = ["domains", "service", "ends_on", "closed"]
+
+
+def kept_shape(trial: Order, shape: Shape) -> TrialShape:
+    """The unsaved row of a trial's shape."""
+    return new_row(
+        TrialShape, trial=trial, domains=list(shape.domains.values()), service=shape.service, ends_on=shape.end,
+        closed=shape.closed,
+    )  # fmt: skip
+
+
+def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
+    """Folds a (locked) trial's shape anew and keeps it, with the rows of its records and the trial's state."""
+    shape = fold(entries_of([trial.pk])[trial.pk])
+    keep_shape(trial, shape)
+    if trial.planned_at:
+        _make_rows(trial, shape)
+    refresh_trial(trial, shape, now=now, by=by)
+    return shape
+
+
+def keep_shape(trial: Order, shape: Shape) -> None:
+    """Saves a trial's shape."""
+    TrialShape.objects.bulk_create(
+        [kept_shape(trial, shape)], update_conflicts=True, unique_fields=["trial"], update_fields=KEPT
+    )
+
+
+def _make_rows(trial: Order, shape: Shape) -> None:
+    """Makes the rows of records that are meant and have none, since a step finds its records by their rows. Rows that
+    were never sent and are not meant any more count as deleted."""
+    own = trial.billing_records.filter(product_id=shape.service)
+    known = set(own.values_list("domain_key", flat=True))
+    insert_rows(trial_record(trial, shape.service, name) for key, name in shape.domains.items() if key not in known)
+    never = trial.billing_records.filter(state=Record.TO_SEND)
+    gone = [pk for pk, product, key in never.values_list("pk", "product_id", "domain_key")
+            if product != shape.service or key not in shape.domains]  # fmt: skip
+    trial.billing_records.filter(pk__in=gone).update(state=Record.DELETED)
+    again = own.filter(state=Record.DELETED, create_time=None, domain_key__in=list(shape.domains))
+    again.update(state=Record.TO_SEND)
+
+
+def trial_record(trial: Order, service_type: str, name: str, pk: int | None = None) -> BillingRecord:
+    """An unsaved record of a trial. If the trial had it before (`pk`), it is made again, and keeps its first
+    createTime."""
+    return new_row(
+        BillingRecord,
+        pk=pk,
+        order=trial,
+        info_type=BillingRecord.Type.TRIAL,
+        product_id=service_type,
+        business_type=service_type,
+        domain=name,
+        domain_key=domain_key(name),
+    )
+
+
+def refresh_trial(trial: Order, shape: Shape | None = None, *, now: datetime.datetime, by: str) -> None:
+    """Moves a (locked) trial to the state that follows from its shape and its claim, if its records were made."""
+    if trial.undo_since or trial.state in {Order.State.WITHDRAWN, Order.State.COMPENSATING} or not _is_made(trial):
+        return
+    if _is_taken_over(trial):
+        new = Order.State.CONVERTED
+    else:
+        over = (shape or shape_of(trial)).is_over(now.astimezone(SHANGHAI).date())
+        new = Order.State.ENDED if over else Order.State.TRIALING
+    if new != trial.state:
+        move_trial(trial, new, now=now, by=by)
+
+
+def convert_trials(trials: Mapping[int, Order], *, now: datetime.datetime, by: str) -> None:
+    """Marks those of these (locked) trials as converted whose claim is open: its holder has cancelled their records."""
+    running = {pk: trial for pk, trial in trials.items() if trial.state in CONVERTIBLE and trial.undo_since is None}
+    claimed = CLAIMED(trials=running) if running else ()
+    moved = [(running[pk], running[pk].state, Order.State.CONVERTED) for pk in claimed]
+    if moved:
+        save_moves(moved, now=now, by=by)
+
+
+def _is_made(trial: Order) -> bool:
+    """Whether all steps that make the trial's records have ended."""
+    steps = trial.dispatches.current().filter(step=Step.CREATE_TRIAL, undo=False, repeat=False)
+    states = list(steps.values_list("state", flat=True))
+    return bool(states) and all(state in ENDED for state in states)
+
+
+def _is_taken_over(trial: Order) -> bool:
+    """Whether the holder of an open claim has cancelled the trial's records, as its answer or the books say."""
+    claim = TrialClaim.objects.filter(trial=trial, released_at=None).first()
+    if claim is None:
+        return False
+    if trial.state == Order.State.CONVERTED:
+        return True
+    cancels = Dispatch.objects.filter(order=claim.activation_id, step=Step.CANCEL_TRIAL, undo=False, repeat=False)
+    if cancels.current().filter(state=State.DONE).exists():
+        return True
+    found = trial.billing_records.filter(state=Record.CANCELLED, dispatch__in=cancels)
+    return found.exists() and not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()
+
+
+def next_number(trial: Order) -> int:
+    """The next place among what shapes a (locked) trial. With a time instead, a clock that goes back would let an older
+    change win."""
+    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE).aggregate(last=Max("change_number"))["last"]
+    ends = TrialEnd.objects.filter(trial=trial).aggregate(last=Max("number"))["last"]
+    return max(changes or 0, ends or 0) + 1
+
+
+def end_trial(trial: Order, *, why: str, now: datetime.datetime, by: str) -> None:
+    """Ends a (locked) trial for good, until a change names a later end (an ending). The caller reshapes it."""
+    _add_end(trial, TrialEnd.Kind.ENDING, None, now, by)
+    add_event(trial, "trial_ending", by=by, now=now, why=why)
+
+
+def take_end(trial: Order, end: datetime.date | None, *, now: datetime.datetime, by: str) -> None:
+    """Makes the big-data side's last day a (locked) trial's own; None: it has no end. The caller reshapes it."""
+    _add_end(trial, TrialEnd.Kind.TAKEN, end, now, by)
+    add_event(trial, "end_taken", by=by, now=now, end=end and end.isoformat())
+
+
+def _add_end(trial: Order, kind: str, end: datetime.date | None, now: datetime.datetime, by: str) -> None:
+    TrialEnd.objects.create(trial=trial, number=next_number(trial), kind=kind, ends_on=end, at=now, by=by[:160])
+
+
+def keep_missing_shapes(*, may_go_on: Callable[[], bool] = lambda: True) -> int:
+    """Folds the shapes of trials that a version before has stored without one, and of all trials with changes, which it
+    may have changed since. Nothing else moves. Returns how many."""
+    count, last = 0, 0
+    while may_go_on():
+        ids = list(_to_fold(last)[:FOLDED_AT_ONCE])
+        if not ids:
+            break
+        with transaction.atomic():
+            trials = list(Order.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True))
+            for pk, entries in entries_of([trial.pk for trial in trials]).items():
+                keep_shape(Order(pk=pk), fold(entries))
+        count, last = count + len(ids), ids[-1]
+    return count
+
+
+def _to_fold(last: int) -> QuerySet:
+    changes = Order.objects.filter(trial=OuterRef("pk"), kind=Kind.CHANGE, change_number__isnull=False)
+    trials = Order.objects.filter(Q(shape=None) | Exists(changes), kind=Kind.TRIAL, pk__gt=last)
+    return trials.order_by("pk").values_list("pk", flat=True)
