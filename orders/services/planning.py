@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db.models import Model, Q
 
+from orders.content import domain_key
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row
 from orders.errors import ContentError
 from orders.local_time import SHANGHAI, midnight
@@ -134,16 +135,18 @@ def _plan_change(order: Order, decision: Settlement, facts: TrialFacts, now: dat
     before = facts.shape
     copy_from(order, before, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
     copy_from(order, before, tuple(field for name, field in CHANGEABLE.items() if name not in order.given))
-    had = {name.lower(): name for name in facts.domains}
+    had = {domain_key(name): name for name in facts.domains}
     decision.domains = decision.domains or list(had.values())
-    wanted = {name.lower(): name for name in decision.domains}
+    wanted = {domain_key(name): name for name in decision.domains}
     other_service = order.service_type_id != before.service_type_id
     live = _live(order.trial, facts, had.keys(), now)
     gone = had.keys() if other_service else had.keys() - wanted.keys()
     come = [name for key, name in wanted.items() if other_service or key not in live]
     decision.old = _trial_records(facts, gone)
     known = {row.domain_key: row.pk for row in facts.records if row.product_id == order.service_type_id}
-    decision.new = [_trial_record(order.trial, order.service_type_id, name, known.get(name.lower())) for name in come]
+    decision.new = [
+        _trial_record(order.trial, order.service_type_id, name, known.get(domain_key(name))) for name in come
+    ]
     if not other_service and order.biz_end != before.biz_end:
         staying = live & wanted.keys()
         decision.staying = [
@@ -208,7 +211,7 @@ def _plan_activation(order: Order, decision: Settlement, facts: TrialFacts, now:
     decision.domains = decision.domains or facts.domains
     order.start_at = later_start(order.biz_start, now)
     if order.first:
-        decision.old = _trial_records(facts, {name.lower() for name in facts.domains})
+        decision.old = _trial_records(facts, {domain_key(name) for name in facts.domains})
     decision.new = [_commercial_record(order, name) for name in decision.domains]
     decision.steps = build_plan(
         PlanFacts(
@@ -240,7 +243,7 @@ def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
 
 
 def _trial_records(facts: TrialFacts, keys: Collection[str]) -> list[int]:
-    """The trial's records of these domains (lower case), in the order in which they were made.
+    """The trial's records of these domains (keys), in the order in which they were made.
 
     They are those of its service, and live ones of another service too.
     """
@@ -260,7 +263,7 @@ def _trial_record(trial: Order, service_type: str, name: str, pk: int | None = N
         product_id=service_type,
         business_type=service_type,
         domain=name,
-        domain_key=name.lower(),
+        domain_key=domain_key(name),
     )
 
 
@@ -272,7 +275,7 @@ def _commercial_record(order: Order, name: str) -> BillingRecord:
         product_id=order.product_id,
         business_type=order.service_type_id,
         domain=name,
-        domain_key=name.lower(),
+        domain_key=domain_key(name),
     )
 
 
@@ -332,7 +335,7 @@ def _claim_row(order: Order, now: datetime.datetime) -> TrialClaim:
 
 
 def _domain_rows(order: Order, names: list[str]) -> list[OrderDomain]:
-    return [new_row(OrderDomain, order_id=order.pk, name=name, key=name.lower()) for name in names]
+    return [new_row(OrderDomain, order_id=order.pk, name=name, key=domain_key(name)) for name in names]
 
 
 def _write_domains(order: Order, names: list[str]) -> None:

@@ -7,6 +7,7 @@ now.
 import datetime
 from collections.abc import Iterable, Mapping
 
+from orders.content import domain_key
 from orders.error_messages import AT_ONCE, say_why_in_english
 from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
@@ -193,7 +194,7 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
 
 
 def _shape(value: str | list[str]) -> str | set[str]:
-    return {name.lower() for name in value} if isinstance(value, list) else value
+    return {domain_key(name) for name in value} if isinstance(value, list) else value
 
 
 def _said(value: str | list[str]) -> str:
