@@ -1,11 +1,20 @@
 """The approval history (审批记录): what BPM and our staff decided. Append-only."""
 
+import uuid
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class ApprovalRecord(models.Model):
-    """One decision or remark. BPM's records have BPM's `record_id`; those of our staff are waivers with a reason."""
+    """One decision or remark. BPM's records have BPM's `record_id`; those of our staff are waivers with a reason.
+
+    `process_key` says which process a finished record of BPM is about: the idempotency key that BPM was sent last when
+    the record arrived, or NOTHING_SENT (contract 3.6). It is empty for all other records, and for those of versions
+    before 1.1.0.
+    """
+
+    NOTHING_SENT = uuid.UUID(int=0)
 
     class Source(models.TextChoices):
         BPM = "bpm", _("BPM")
@@ -29,6 +38,7 @@ class ApprovalRecord(models.Model):
     finished = models.BooleanField(_("finished"), default=False)
     body_hash = models.CharField(max_length=64, editable=False)
     received_at = models.DateTimeField(_("received at"))
+    process_key = models.UUIDField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("approval record")

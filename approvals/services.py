@@ -1,6 +1,7 @@
 """The only writer of the approval history. Records are added, never changed or deleted (contract 3.6)."""
 
 import datetime
+import uuid
 
 from django.db import IntegrityError, transaction
 
@@ -25,12 +26,13 @@ def add_record(
     body_hash: str,
     now: datetime.datetime,
     source: str = ApprovalRecord.Source.BPM,
+    process_key: uuid.UUID | None = None,
 ) -> tuple[ApprovalRecord, bool]:
     """The record with this id, and whether this call added it.
 
     Adding the same id again with the same order and `body_hash` does nothing. If several callers add it at a time, one
     of them succeeds; inside a transaction the others' work is kept. `result` is one of ApprovalRecord.Result. `time`
-    and `now` are aware. Raises RecordBodyDiffersError.
+    and `now` are aware. `process_key` is that of the record that is added first. Raises RecordBodyDiffersError.
     """
     record = ApprovalRecord(
         order_id=order_id,
@@ -45,6 +47,7 @@ def add_record(
         finished=finished,
         body_hash=body_hash,
         received_at=now,
+        process_key=process_key,
     )
     known = _known(record_id) or _added(record)
     if known is None:

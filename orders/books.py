@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from orders.content import domain_key
 from orders.queries.paused_work import why_paused
 from orders.services.incidents import PARTNER_PAUSED
 
@@ -25,7 +26,7 @@ class BooksSilentError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class HeldRecord:
-    """A billing record as the big-data side holds it. `key` is the domain in lower case. `live` means cancelStatus 1.
+    """A billing record as the big-data side holds it. `key` is the domain's `domain_key`. `live` means cancelStatus 1.
 
     `create_time` and `cancel_time` are None if what it sent is not a time. `fields` is its row as it came, with values
     as texts without U+0000. `readable`: productId and domain are present, and we can store them unchanged.
@@ -43,7 +44,7 @@ class HeldRecord:
 
     @property
     def key(self) -> str:
-        return self.domain.lower()
+        return domain_key(self.domain)
 
 
 @dataclass(frozen=True, kw_only=True)

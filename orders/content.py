@@ -155,6 +155,31 @@ def _label_fault(label: str) -> str | None:
     return None if valid else "name_letters"
 
 
+def domain_key(name: str) -> str:
+    """The domain as it is compared: in lower case, each label in ASCII (`xn--`; contract 2.4).
+
+    A text that is no host name, as a partner may hold, is compared in lower case. The key of a key is the key.
+    """
+    lower = name.lower()
+    if lower.isascii() or len(lower) > LONGEST_NAME:  # the form in ASCII is longer still
+        return lower
+    try:
+        key = ".".join(map(_a_label, lower.split(".")))
+    except (idna.IDNAError, UnicodeError):
+        return lower
+    return key if len(key) <= LONGEST_NAME else lower
+
+
+def unicode_form(key: str) -> str:
+    """A domain's key as people write it, its `xn--` labels in their own letters. Any other text stays as it is."""
+    if "xn--" not in key:
+        return key
+    try:
+        return ".".join(idna.ulabel(label) if label.startswith("xn--") else label for label in key.split("."))
+    except (idna.IDNAError, UnicodeError):
+        return key
+
+
 @lru_cache(maxsize=4096)
 def _a_label(label: str) -> str:
     """The label in ASCII. Raises idna.IDNAError if IDNA 2008 forbids a non-ASCII or xn-- label."""

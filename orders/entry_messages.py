@@ -47,6 +47,9 @@ ENTRY_WORDS = {
     "book_columns": _("The first sheet has more than %(columns)s columns. Copy the rows into the template."),
     "book_domains": _("The file has more than %(most)s domains. Split it."),
     "entry_restored": _("The database was restored, so nothing is accepted until it is released."),
+    "entry_not_noted": _(
+        "Nothing was entered: the numbers can't be written into ATTACHMENT_DIR (%(why)s). Ask an engineer."
+    ),
     "import_done": _("The file has been imported already."),
     # what BBOSS sent for a number that staff entered
     "entered_differs_in": _("entered by hand and sent by BBOSS: %(differences)s"),

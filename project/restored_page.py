@@ -18,7 +18,7 @@ from orders.admin.scope import attributions_of, limit
 from orders.errors import NotAllowedError
 from orders.models import Difference, Timeline
 from orders.order_page.page_context import request_actor
-from orders.queries.after_restore import KINDS, SAMPLE, steps_of_kind
+from orders.queries.after_restore import KINDS, SAMPLE, lost_entries, steps_of_kind
 from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored
 from project.dashboard.links import listing
@@ -42,7 +42,8 @@ def restored_page(request: HttpRequest, site) -> HttpResponse:
     row = open_restore()
     about = {"row": row, "form": form, "may_release": _may_release(request), **_history()}
     if row:
-        about |= {"compared": numbers_compared_since(row), **_missing(), **_books(request), "kinds": _kinds(request)}
+        about |= {"compared": numbers_compared_since(row), **_missing(), **_entered(), **_books(request)}
+        about["kinds"] = _kinds(request)
     title = _("After a restore")
     return TemplateResponse(request, "admin/restored.html", {**site.each_context(request), "title": title, **about})
 
@@ -76,6 +77,12 @@ def _missing() -> dict:
     numbers = rows.values("job_id").annotate(records=records, first=Min("pk")).order_by("first")
     return {"missing": numbers[:SHOWN], "missing_number": rows.values("job_id").distinct().count(),
             "missing_url": listing("orders_difference", state__exact="open", kind__exact="unknown_order")}  # fmt: skip
+
+
+def _entered() -> dict:
+    """Trials that staff entered by hand and that we do not know. Nobody sends them again."""
+    lost = lost_entries()
+    return {"entered": lost.rows[:SHOWN], "entered_number": len(lost.rows), "entered_error": lost.error}
 
 
 def _books(request: HttpRequest) -> dict:

@@ -5,6 +5,7 @@ from factory.django import DjangoModelFactory
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
+from orders.content import domain_key
 from orders.models import (
     AcceptedCall,
     AffectedOrder,
@@ -118,7 +119,7 @@ class OrderDomainFactory(DjangoModelFactory):
 
     order = factory.SubFactory(OrderFactory)
     name = factory.Sequence(lambda n: f"a{n}.example.com")
-    key = factory.LazyAttribute(lambda domain: domain.name.lower())
+    key = factory.LazyAttribute(lambda domain: domain_key(domain.name))
 
 
 class TrialClaimFactory(DjangoModelFactory):
@@ -139,7 +140,7 @@ class BillingRecordFactory(DjangoModelFactory):
     product_id = "61000616304"
     business_type = "1"
     domain = factory.Sequence(lambda n: f"a{n}.example.com")
-    domain_key = factory.LazyAttribute(lambda record: record.domain.lower())
+    domain_key = factory.LazyAttribute(lambda record: domain_key(record.domain))
 
 
 class TrialUsageFactory(DjangoModelFactory):

@@ -17,7 +17,7 @@ from rest_framework import serializers
 from integrations.bboss.envelope import CONTROL
 from integrations.bboss.responses import Code, Refused
 from integrations.inbound.body import BadJsonError, parse_text
-from orders.content import MemberFault, OrderContent, TrialMember, domain_fault, shown
+from orders.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, shown
 from orders.error_messages import say_why_in_english
 from orders.models import Order, ServiceType
 
@@ -155,9 +155,9 @@ class DomainListField(Coded, serializers.Field):
 
     def _refuse_doubles(self, names: tuple[str, ...]) -> None:
         seen = set()
-        for key in map(str.lower, names):
+        for key, name in zip(map(domain_key, names), names, strict=True):
             if key in seen:
-                self.fail("twice", name=key)
+                self.fail("twice", name=name.lower())
             seen.add(key)
 
     def to_representation(self, value) -> list[dict]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from integrations.bigdata.books import clean_text, has_name, is_clean, is_name, partner_time
 from integrations.bigdata.client import CANCELLED, RecordFacts, product_infos
 from orders.books import CREATE, DELETE, NOTHING, SETTLE, Discrepancy
+from orders.content import domain_key
 
 NOT_BILLED, NOT_OURS, FIELDS, UNREADABLE = "not_billed", "not_ours", "fields", "unreadable"  # of Difference.Kind
 LIVE_THERE, CANCELLED_THERE, MISSING = "live", "cancelled", "missing"
@@ -34,7 +35,7 @@ class Ours:
 def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Discrepancy]:
     """What differs between our records of an order and the rows that the big-data side holds for its jobId.
 
-    productId and domain (in lower case) identify a record. Members that we do not send are ignored. A row that no
+    productId and domain (its `domain_key`) identify a record. Members that we do not send are ignored. A row that no
     database can keep as it is, or without productId or domain, is a difference of its own and does not disturb the
     others.
     """
@@ -69,7 +70,7 @@ def _by_key(theirs: Iterable[object]) -> tuple[dict, list[object]]:
 
 
 def _key(product_id: object, domain: object) -> tuple[str, str]:
-    return str(product_id), str(domain).lower()
+    return str(product_id), domain_key(str(domain))
 
 
 def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
@@ -129,7 +130,7 @@ def _other_fields(ours: Ours, theirs: dict) -> dict:
         return {}
     facts = replace(ours.facts, accepted={}) if ours.facts.accepted else ours.facts
     wanted = product_infos([facts])["productInfos"][0]
-    wanted.pop("domain")  # the key, in any letter case
+    wanted.pop("domain")  # the key, in any spelling
     return {
         name: [value, None if theirs.get(name) is None else _cut(theirs[name])]
         for name, value in wanted.items()

@@ -14,6 +14,7 @@ from integrations.bigdata.client import RecordFacts
 from integrations.delivery import rate
 from integrations.outbound.formats import encode
 from integrations.outbound.http import KEPT_CHARACTERS, PartnerError
+from orders.content import domain_key
 from orders.models import Attempt, BillingRecord, Dispatch
 from orders.queries.shapes import shape_of
 from orders.services.outbox.outcome import ACTED_BEFORE, Work
@@ -48,7 +49,7 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
-        named = [one for one in row.about["named"] if (one["productId"], one["domain"].lower()) not in ours]
+        named = [one for one in row.about["named"] if (one["productId"], domain_key(one["domain"])) not in ours]
         fixed = {"productInfos": named}
     else:
         mine = [records[pk] for pk in row.about["fixes"] if records[pk].state in stand]

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, compact
+from orders.content import domain_key
 from orders.local_time import SHANGHAI
 
 KEPT_CALLS = 10_000
@@ -25,7 +26,7 @@ def now() -> str:
 
 
 class Store:
-    """Everything that the partners remember. (jobId, productId, domain in lower case) identifies a record."""
+    """Everything that the partners remember. (jobId, productId, `domain_key`) identifies a record."""
 
     def __init__(self, file: str = ":memory:") -> None:
         self._lock = threading.RLock()
@@ -219,7 +220,7 @@ COUNTS = """SELECT
 
 
 def _identity(record: dict) -> tuple[str, str, str]:
-    return record["jobId"], record["productId"], record["domain"].lower()
+    return record["jobId"], record["productId"], domain_key(record["domain"])
 
 
 def _call(row: dict) -> dict:

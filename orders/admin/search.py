@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.scope import seen_orders
+from orders.content import domain_key
 from orders.models import Order, OrderDomain
 from orders.queries.find import customers_meant, is_behind
 
@@ -31,7 +32,14 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
         return rows.filter(_by_id(term))
     customers = customers_meant(term, seen)
     found = Q(enterprise_id__in=customers)
-    return rows.filter(found | _by_name(term) if customers == [] or is_behind() else found)
+    if customers == [] or is_behind():
+        found |= _by_name(term)
+    return rows.filter(found | Q(pk__in=_with_domain(term)) if _may_be_a_domain(term) else found)
+
+
+def _may_be_a_domain(term: str) -> bool:
+    """Whether a term may be how an internationalized domain begins. A dot tells it from a customer's name."""
+    return "." in term and not term.isascii() and domain_key(term).isascii()
 
 
 def _by_name(term: str, path: str = "") -> Q:
@@ -43,18 +51,18 @@ def _by_name(term: str, path: str = "") -> Q:
 
 def _by_id(term: str) -> Q:
     fields = ["number", "trial_number", "product_id", "enterprise_id", "enterprise_name"]
-    found = Q(pk__in=_with_domain(term.lower()))
+    found = Q(pk__in=_with_domain(term))
     for name in fields:
         found |= Q(**{f"{name}__startswith": term})
     return found
 
 
 def _with_domain(term: str):
-    """Conditions for the orders with such a domain.
+    """The orders with a domain that begins so, in any spelling.
 
     Few orders are listed by number, since every index understands that in an OR. Many are a subquery.
     """
-    rows = OrderDomain.objects.filter(key__startswith=term).order_by().values_list("order_id", flat=True)
+    rows = OrderDomain.objects.filter(key__startswith=domain_key(term)).order_by().values_list("order_id", flat=True)
     few = list(rows[: FEW + 1])
     return few if len(few) <= FEW else rows
 
@@ -62,7 +70,7 @@ def _with_domain(term: str):
 def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
     """Rows of the orders of a customer (by id or Chinese name), or whose number begins with the term.
 
-    `domain` names a field that holds domains in lower case. `seen` is as in `search_orders`.
+    `domain` names a field that holds keys of domains. `seen` is as in `search_orders`.
     """
     term = term.strip()
     if not term:
@@ -70,11 +78,13 @@ def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str
     customers = customers_meant(term, seen)
     named = Q() if term.isascii() or not is_behind() else _by_name(term, f"{order}__")
     if customers != []:
-        return rows.filter(named | Q(**{f"{order}__enterprise_id__in": customers}))
+        named |= Q(**{f"{order}__enterprise_id__in": customers})
+        if not (domain and _may_be_a_domain(term)):
+            return rows.filter(named)
     numbers = Order.objects.filter(number__startswith=term).order_by().values_list("pk", flat=True)
     few = list(numbers[: FEW + 1])
     found = named | Q(**{f"{order}__in": few if len(few) <= FEW else numbers})
-    return rows.filter(found | Q(**{f"{domain}__startswith": term.lower()}) if domain else found)
+    return rows.filter(found | Q(**{f"{domain}__startswith": domain_key(term)}) if domain else found)
 
 
 def order_anchor(order: Order | None) -> str | None:

@@ -202,7 +202,7 @@ class Order(models.Model):
 
 
 class OrderDomain(models.Model):
-    """A domain of an order, as sent. Compared in lower case. A change holds the full list that results from it."""
+    """A domain of an order, as sent. `key` is its `domain_key`. A change holds the full list that results from it."""
 
     order = models.ForeignKey(
         "Order", models.CASCADE, related_name="domains", db_index=False, verbose_name=_("order")

@@ -1,17 +1,19 @@
-"""What a restored desk would send after `restored`, by kind, and what will happen to it (contract 3.9, 17)."""
+"""What a restored desk lacks that nobody sends again, and what it would send after `restored` (contract 3.9, 17)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import Dispatch
+from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.services.entered_numbers import EnteredNumber, read_numbers
 from orders.steps import FIXES, named
 
 Channel, State, Step = Dispatch.Channel, Dispatch.State, Dispatch.Step
 SAMPLE = 8
+NUMBERS = 500  # that are looked up at once
 DERIVED_KEYS = named(derived_key=True)
 
 
@@ -61,3 +63,24 @@ KINDS = [
 def steps_of_kind(kind: Kind) -> QuerySet[Dispatch]:
     """The steps of a kind, oldest first."""
     return Dispatch.objects.current().filter(kind.steps).order_by("pk").select_related("order").defer("payload")
+
+
+@dataclass(frozen=True)
+class LostEntries:
+    """Trials that staff entered by hand and that this database lacks, the newest first. `error`: why nobody knows."""
+
+    rows: list[EnteredNumber] = field(default_factory=list)
+    error: str = ""
+
+
+def lost_entries() -> LostEntries:
+    """Compares the file of numbers with our orders. One that was written and never committed is named too."""
+    try:
+        entered = {one.number: one for one in reversed(read_numbers())}
+    except OSError as error:
+        return LostEntries(error=str(error))
+    numbers, known = list(entered), set()
+    for start in range(0, len(numbers), NUMBERS):
+        some = Order.objects.filter(number__in=numbers[start : start + NUMBERS])
+        known.update(some.values_list("number", flat=True))
+    return LostEntries([one for number, one in entered.items() if number not in known])

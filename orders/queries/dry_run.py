@@ -12,6 +12,7 @@ from django.utils.translation import gettext, ngettext_lazy, override
 from django.utils.translation import gettext_lazy as _
 
 from orders.books import CREATE, DELETE, NOTHING, Discrepancy
+from orders.content import domain_key
 from orders.error_messages import say_why
 from orders.incident_causes import cause_of
 from orders.models import BillingRecord, Difference, Dispatch, Order
@@ -268,7 +269,7 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield Foreseen("asks_books")
     rows = list(open_record_differences(order))
     records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
-    found = [_discrepancy(row, records.get((row.product_id, row.domain.lower()))) for row in rows]
+    found = [_discrepancy(row, records.get((row.product_id, domain_key(row.domain)))) for row in rows]
     discrepancies = [one for one in found if one.record or one.remedy != CREATE]  # our record may be gone since
     plan = FixPlan(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
     left = plan.judge(discrepancies, {one.pk: one for one in records.values()})

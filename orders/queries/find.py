@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from orders.content import domain_key, unicode_form
 from orders.models import AcceptedCall, Customer, InboundMessage, Order, OrderDomain, SearchPiece, SearchProgress
 from orders.pieces import Lookup, beginning, folded, is_long_enough, lookups_of, whole_piece
 from orders.services.office.search_index import EVERY
@@ -108,10 +109,10 @@ def _customers_of(targets: list[int] | QuerySet, term: str, seen: QuerySet[Order
 
 
 def find_domains(term: str, domains: QuerySet[OrderDomain], most: int) -> Found:
-    """Domains with the term in them, each with the newest order that names it."""
+    """Domains with the term in them, each with the newest order that names it. Both forms of a domain are looked at."""
     ids, more = _parts(Kind.DOMAIN, folded(term))
     keys = OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True)
-    ranked = sorted({*keys, folded(term)}, key=lambda key: (_rank(key, term), len(key), key))
+    ranked = sorted({*keys, domain_key(term.strip())}, key=lambda key: (_best_rank(key, term), len(key), key))
     rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE))
     newest: dict[str, OrderDomain] = {}
     for start in range(0, len(ranked), KEYS):
@@ -120,6 +121,10 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int) -> Found:
         if len(newest) > most:
             break
     return _cut((newest[key] for key in ranked if key in newest), most, more)
+
+
+def _best_rank(key: str, term: str) -> int:
+    return min(_rank(key, term), _rank(unicode_form(key), term))
 
 
 def find_by_product(term: str, orders: QuerySet[Order], most: int) -> Found:

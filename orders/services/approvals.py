@@ -4,7 +4,8 @@ import datetime
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
@@ -12,7 +13,7 @@ from approvals.services import RecordBodyDiffersError, add_record
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.errors import RecordConflictError
-from orders.models import Dispatch, Order
+from orders.models import Attempt, Dispatch, Order
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late
 from orders.services.compensation.start import begin_undo
@@ -24,6 +25,9 @@ from orders.services.outbox.release import release
 from orders.states import set_decision
 
 Decision, State, Step = Order.Decision, Dispatch.State, Dispatch.Step
+NEWEST_ATTEMPT = (
+    Attempt.objects.filter(dispatch=OuterRef("pk")).exclude(outcome=Attempt.Outcome.HANDED_BACK).order_by("-pk")
+)
 FROM_BPM = ApprovalRecord.objects.filter(finished=True, source=ApprovalRecord.Source.BPM)
 DECIDED = Prepared(
     lambda: FROM_BPM.filter(OneOf("order_id", "orders")).order_by("order_id").values_list("order_id", flat=True)
@@ -41,10 +45,13 @@ def receive_approval(
     now = timezone.now()
     with transaction.atomic():
         order = lock_order(number)
+        process = _current_process(order) if finished else None
+        key = (process.key if process else ApprovalRecord.NOTHING_SENT) if finished else None
         try:
             record, new = add_record(
                 order_id=order.pk, record_id=record_id, node=node, node_name=node_name, result=result,
                 operator=operator, opinion=opinion, time=time, finished=finished, body_hash=body_hash, now=now,
+                process_key=key,
             )  # fmt: skip
         except RecordBodyDiffersError as error:
             raise RecordConflictError("record_conflict", record=record_id) from error
@@ -52,13 +59,12 @@ def receive_approval(
             add_event(order, "approval", by="bpm", now=now, record=record_id, result=result, finished=finished)
             close_troubles(order, step=Step.START_BPM, code=ACTED_BEFORE, now=now, by="bpm")
             if finished:
-                act_on(order, record, now=now)
+                act_on(order, record, process, now=now)
     return new
 
 
-def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> None:
+def act_on(order: Order, record: ApprovalRecord, process: Dispatch | None, *, now: datetime.datetime) -> None:
     """Acts on a finished decision: completes the BPM step. The first decision decides the order."""
-    process = _attempted(order).first() or _held_since_restore(order)
     if process:
         Dispatch.objects.filter(pk=process.pk).update(may_have_acted=True)  # somebody decided on its process
     if (order.undo_since and not _is_rejected(order)) or order.kind != Order.Kind.ACTIVATION:
@@ -73,9 +79,18 @@ def act_on(order: Order, record: ApprovalRecord, *, now: datetime.datetime) -> N
         apply_decisions(order, now=now)
 
 
+def _current_process(order: Order) -> Dispatch | None:
+    """The BPM step that a decision which arrives now is about: the one sent last. None if BPM was sent nothing."""
+    return _attempted(order).first() or _held_since_restore(order)
+
+
 def _attempted(order: Order) -> QuerySet[Dispatch]:
-    """The BPM steps of an order that were ever attempted, newest first."""
-    return order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, repeat=False).order_by("-pk")
+    """The BPM steps of an order that were ever attempted. The one that was attempted last is first.
+
+    Attempts are compared by their ids, since a clock may step back. Where they were pruned, the steps' ids decide.
+    """
+    rows = order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, repeat=False)
+    return rows.order_by(Coalesce(Subquery(NEWEST_ATTEMPT.values("pk")[:1]), 0).desc(), "-pk")
 
 
 def _held_since_restore(order: Order) -> Dispatch | None:
@@ -124,13 +139,15 @@ def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
 def counting_records(order: Order) -> list[ApprovalRecord]:
     """BPM's finished decisions about the order's current process, oldest first.
 
-    If BPM was sent a second or later key, only decisions since then count for the process that this key started
-    (contract 3.6).
+    If BPM was sent a second or later key, only decisions about the process of this key count (contract 3.6). One that
+    came before anything was sent is about the first process. Records of older versions don't say which process they
+    are about; of them, those count that came since the key was sent.
     """
     records = FROM_BPM.filter(order=order).order_by("pk")
     keys = list(_attempted(order)[:2])
     if len(keys) == 2:
-        records = records.filter(received_at__gte=keys[0].frozen_at)
+        last = keys[0]
+        records = records.filter(Q(process_key=last.key) | Q(process_key=None, received_at__gte=last.frozen_at))
     return list(records)
 
 

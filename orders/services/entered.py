@@ -6,7 +6,7 @@ import os.path
 from django.db import transaction
 
 from notifications.masks import mask_mail, mask_name, mask_phone
-from orders.content import OrderContent
+from orders.content import OrderContent, domain_key
 from orders.error_messages import say_why_in_english
 from orders.models import AcceptedCall, Order
 from orders.services.incidents import ENTERED_DIFFERS, open_incident
@@ -31,7 +31,7 @@ def differences(order: Order, content: OrderContent) -> list[dict]:
     pairs["service_type"] = (order.service_type_id or "", content.service_type or "")
     if content.attribution:
         pairs["attribution"] = (order.attribution_id or "", content.attribution)
-    ours, theirs = set(order.domains.values_list("key", flat=True)), {name.lower() for name in content.domains or ()}
+    ours, theirs = set(order.domains.values_list("key", flat=True)), set(map(domain_key, content.domains or ()))
     pairs["domains"] = (_counted(ours, ours - theirs), _counted(theirs, theirs - ours))
     return [
         {"field": name, "ours": _shown(name, str(mine), str(other)), "theirs": _shown(name, str(other), str(mine))}

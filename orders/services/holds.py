@@ -5,7 +5,7 @@ import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from orders.content import MOST_DOMAINS, domain_fault
+from orders.content import MOST_DOMAINS, domain_fault, domain_key
 from orders.db.compiled_sql import Prepared, Slot
 from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, check_reason
@@ -110,7 +110,7 @@ def why_not_proceed(order: Order) -> NotAllowedError | None:
 def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: datetime.datetime) -> Order:
     """Gives a subsequent activation, for staff, the domains that its message lacked. It goes on.
 
-    `domains` are sent as they are given, and compared in lower case. Raises OrderUnknownError and NotAllowedError (not
+    `domains` are sent as they are given, and compared as keys. Raises OrderUnknownError and NotAllowedError (not
     held for its domains, none named, one twice, more than 20,000, one that is not a host name, or a blank reason).
     """
     check_reason(reason, "naming domains")
@@ -120,7 +120,7 @@ def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: 
         if why := why_not_name_domains(order):
             raise why
         order.given = sorted({*order.given, "domains"})
-        OrderDomain.objects.bulk_create(OrderDomain(order=order, name=name, key=name.lower()) for name in domains)
+        OrderDomain.objects.bulk_create(OrderDomain(order=order, name=name, key=domain_key(name)) for name in domains)
         add_event(
             order, "domains_named", by=by, now=now, domains=domains[:100], count=len(domains), reason=reason.strip()
         )
@@ -145,9 +145,9 @@ def _check_domains(domains: list[str]) -> None:
     for name in domains:
         if wrong := domain_fault(name):
             raise NotAllowedError("bad_domain", name=name, why=say_why_in_english(wrong))
-        if name.lower() in seen:
+        if domain_key(name) in seen:
             raise NotAllowedError("domain_twice", name=name)
-        seen.add(name.lower())
+        seen.add(domain_key(name))
 
 
 def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:

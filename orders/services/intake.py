@@ -57,6 +57,8 @@ def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: 
 def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
     """Stores a trial that a person entered, as if BBOSS had sent it. There is no message and no transIDO of it.
 
+    Whoever calls it notes the new numbers (`entered_numbers`) before the transaction commits.
+
     One that we have already, with a content that says the same, gives its first answer and changes nothing. Raises
     ContentError, and OrderConflictError if it says something else. Nothing is stored then.
     """

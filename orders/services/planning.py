@@ -237,7 +237,7 @@ def copy_from(order: Order, source: Order, names: tuple[str, ...]) -> None:
 
 
 def _trial_records(facts: TrialFacts, keys: Collection[str]) -> list[int]:
-    """The trial's records of these domains (lower case), in the order in which they were made.
+    """The trial's records of these domains (keys), in the order in which they were made.
 
     They are those of its service, and live ones of another service too.
     """

@@ -14,6 +14,7 @@ from django.db import connection
 
 from orders.models import OrderEvent
 from orders.restored_guard import note_restored, raise_mark
+from orders.services.entered_numbers import merge_numbers, numbers_file
 from orders.services.order_state import add_event
 from project.database import manifest, postgres
 from project.database.backup import ATTACHMENTS, PUT_BACK, backup_facts
@@ -69,14 +70,19 @@ def _check(facts: dict) -> None:
 
 
 def _put_attachments_back(folder: Path, done: Restored, on_progress: Callable[[int, int], None]) -> None:
-    """Puts attachments back. Existing files stay: BBOSS may have sent a better file since the backup."""
+    """Puts attachments back. Existing files stay: BBOSS may have sent a better file since the backup.
+
+    The file of numbers that staff entered keeps its lines and gets those that it lacks.
+    """
     files = done.facts["files"]
     for number, (name, known) in enumerate(files.items(), 1):
         on_progress(number, len(files))
         if not name.startswith(f"{ATTACHMENTS}/"):
             continue
         target = settings.ATTACHMENT_DIR / name.removeprefix(f"{ATTACHMENTS}/")
-        if not target.exists():
+        if target == numbers_file():
+            done.files += bool(merge_numbers(folder / name))
+        elif not target.exists():
             part = target.with_name(f".{target.name}.part")
             manifest.copy_file(folder / name, part)
             os.replace(part, target)

@@ -12,6 +12,7 @@ from integrations.database_deadline import error_line
 from integrations.models import Breaker
 from notifications.models import Notice
 from orders.models import AffectedOrder, Incident
+from orders.queries.after_restore import lost_entries
 from orders.queries.doubts import count_open
 from orders.queries.paused_work import oldest_due, pauses_in_force
 from orders.queries.stuck import count_stuck
@@ -70,9 +71,16 @@ def _facts(now: datetime.datetime) -> dict:
 
 
 def _restored() -> dict | None:
-    """Since when the database counts as restored, and what is known about it. None if it does not."""
+    """Since when the database counts as restored, and what is known about it. None if it does not.
+
+    `entered_missing`: numbers that staff entered by hand and that it lacks; None if their file can't be read.
+    """
     row = open_restore()
-    return {"since": _moment(row.restored_at), **row.restored} if row else None
+    if row is None:
+        return None
+    lost = lost_entries()
+    missing = None if lost.error else [one.number for one in lost.rows]
+    return {"since": _moment(row.restored_at), **row.restored, "entered_missing": missing}
 
 
 def queue(now: datetime.datetime) -> dict:

@@ -48,6 +48,17 @@ def test_search_finds_by_the_whole_and_by_the_beginning(admin_client, two, term)
     assert numbers(admin_client, q=term) == {"100A777"}
 
 
+@pytest.mark.parametrize("name", ["www.Bücher.example", "www.xn--bcher-kva.example"])
+@pytest.mark.parametrize("term", ["www.bücher.example", "WWW.BÜCHER.", "www.XN--bcher-kva.exa"])
+def test_search_finds_a_domain_by_both_forms(admin_client, name, term):
+    order = make.OrderDomainFactory(name=name).order
+    record = make.BillingRecordFactory(order=order, domain=name)
+    make.BillingRecordFactory()
+    assert numbers(admin_client, q=term) == {order.number}
+    answer = admin_client.get(reverse("admin:orders_billingrecord_changelist"), {"q": term})
+    assert list(answer.context["cl"].result_list) == [record]
+
+
 @pytest.mark.parametrize("term", ["0A777", "888", "example.com", "%", "_", "100_777", "帆网", "nothing"])
 def test_search_finds_no_middles_and_no_wildcards(admin_client, two, term):
     assert numbers(admin_client, q=term) == set()

@@ -6,7 +6,9 @@ from django.utils import timezone
 
 from orders.models import Dispatch, OrderEvent, Timeline
 from orders.restored_guard import note_restored, read_restore_state
+from orders.services.entered_numbers import note_numbers, numbers_file
 from tests import factories as make
+from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/restored/"
@@ -63,6 +65,19 @@ def test_it_names_who_is_missing_and_what_would_go(member, restored):
     assert "m1" in text
     assert "900" in text
     assert "尚未比对" in text
+
+
+def test_it_names_who_was_entered_by_hand_and_is_missing(member, restored, settings, tmp_path):
+    settings.ATTACHMENT_DIR = tmp_path
+    make.TrialFactory(number="T100")
+    note_numbers(["T100", "T101"], by="staff:wang", now=shanghai("2023-09-20 18:54:36"))
+    text = page(member("业务人员"))
+    assert "T101" in text
+    assert "2023-09-20 18:54:36" in text
+    assert "T100" not in text
+    numbers_file().unlink()
+    numbers_file().mkdir()
+    assert "Is a directory" in page(member("工程师"))
 
 
 def test_the_word_is_said_with_a_reason(member, restored):

@@ -201,6 +201,7 @@ BAD_DOMAINS = [
     ([{"ProvReq": "*.a.com"}], "'*.a.com' a wildcard"),
     ([{"ProvReq": "a.com"}, {"ProvReq": "b.com"}, {"ProvReq": "A.com"}], "a.com is there twice"),
     ([{"ProvReq": "bücher.com"}, {"ProvReq": "BÜCHER.com"}], "bücher.com is there twice"),
+    ([{"ProvReq": "bücher.com"}, {"ProvReq": "XN--bcher-kva.com"}], "xn--bcher-kva.com is there twice"),
 ]
 
 

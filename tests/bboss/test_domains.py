@@ -5,7 +5,7 @@ import time
 import pytest
 
 from integrations.bboss.content import DomainListField
-from orders.content import domain_fault
+from orders.content import domain_fault, domain_key, unicode_form
 from orders.error_messages import say_in_english
 
 LABEL63 = "a" * 63
@@ -86,3 +86,38 @@ def test_ten_thousand_take_well_under_a_second(pattern):
     before = time.process_time()
     assert len(DomainListField().to_internal_value(names)) == 10_000
     assert time.process_time() - before < 0.9
+
+
+SAME = [
+    ("A.Example.COM", "a.example.com"),
+    ("bücher.example", "xn--bcher-kva.example"),
+    ("BÜCHER.example", "xn--bcher-kva.example"),
+    ("XN--BCHER-KVA.Example", "xn--bcher-kva.example"),
+    ("www.中文.中国", "www.xn--fiq228c.xn--fiqs8s"),
+    ("straße.de", "xn--strae-oqa.de"),
+]
+
+
+@pytest.mark.parametrize(("name", "key"), SAME)
+def test_a_domain_is_compared_in_lower_case_and_in_ascii(name, key):
+    assert domain_key(name) == domain_key(key) == key
+    assert domain_key(unicode_form(key)) == key
+
+
+LONG = ".".join(
+    "".join(map(chr, range(0x4E00 + n, 0x9000, 1500))) for n in range(9)
+)  # its form in ASCII has more than 253 characters
+ODD = ["", ".", "中文。Com", "😀.Com", "-中.Com", "xn--.COM", "\u212a.Example.com", "中" * 300, LONG, "\ud800.Com"]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_what_is_no_host_name_is_compared_in_lower_case(text):
+    assert domain_key(text) == text.lower() == domain_key(domain_key(text))
+    assert unicode_form(text.lower()) == text.lower()
+
+
+def test_twenty_thousand_keys_take_no_time():
+    names = [f"d{number}.Example.com" for number in range(20_000)]
+    began = time.process_time()
+    assert len(set(map(domain_key, names))) == 20_000
+    assert time.process_time() - began < 1

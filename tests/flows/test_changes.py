@@ -8,6 +8,7 @@ from tests.flows.conftest import BILLING, BPM, USAGE
 from tests.flows.contents import activation, change, trial, withdrawal
 
 A, B, C = "a.example.com", "b.example.com", "c.example.com"
+IDN, IN_ASCII = "www.bücher.cn", "www.xn--bcher-kva.cn"
 
 
 def entries(desk) -> list[list[dict]]:
@@ -54,6 +55,14 @@ def test_the_same_list_in_other_letters_changes_nothing(desk):
     desk.play(trial("T1", A), change("C1", A.upper()))
     assert desk.state("C1") == "applied"
     assert desk.billed() == [("create", "T1", [A])]
+
+
+def test_the_same_list_in_its_form_in_ascii_changes_nothing(desk):
+    desk.play(trial("T1", IDN), change("C1", IN_ASCII))
+    assert desk.state("C1") == "applied"
+    desk.play(activation("A1", IN_ASCII))
+    assert desk.billed() == [("create", "T1", [IDN]), ("cancel", "T1", [IDN]), ("create", "A1", [IN_ASCII])]
+    assert (desk.state("A1"), desk.alive_there("T1")) == ("active", [])
 
 
 def test_what_a_change_leaves_out_stays_as_the_change_before_left_it(desk):

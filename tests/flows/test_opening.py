@@ -1,9 +1,14 @@
 """A compensated activation is opened again by planning it anew (contract 3.9, 7)."""
 
+import datetime
+
 import pytest
 from django.core.management import CommandError, call_command
 
+from approvals.models import ApprovalRecord
+from approvals.services import add_record
 from orders.models import Dispatch
+from orders.services.approvals import counting_records
 from orders.services.compensation.by_staff import compensate
 from orders.services.deciding import decide
 from tests.flows.conftest import BILLING, BPM
@@ -197,6 +202,53 @@ def test_a_decision_about_an_earlier_key_does_not_count_for_a_new_process(desk):
     desk.deliver()
     assert len(desk.sandbox.calls(path=BPM)) == 2  # no second key is sent: the decision shows that a process exists
     assert (desk.state("A2"), desk.alive_there("A2")) == ("active", [B])
+
+
+@pytest.mark.parametrize("decision, state", [("pass", "active"), ("reject", "rejected")])
+def test_a_decision_counts_for_the_key_sent_last_though_the_clock_steps_back(desk, decision, state):
+    desk.play(trial("T1", A), activation("A1"))
+    refuse_bpm(desk, activation("A2", B))
+    resend("A2")
+    desk.deliver()
+    assert desk.state("A2") == "awaiting_approval"
+    desk.clock.shift(-60)
+    assert desk.approve("A2", decision) == 200
+    desk.deliver()
+    [record] = ApprovalRecord.objects.filter(order__number="A2")
+    first, second = (call["key"] for call in desk.sandbox.calls(path=BPM)[-2:])
+    assert (desk.state("A2"), str(record.process_key)) == (state, second)
+    assert first != second
+
+
+def test_a_decision_from_before_any_key_was_sent_counts_for_the_first_process(desk):
+    desk.play(trial("T1", A), activation("A1"))
+    desk.post(activation("A2", B))
+    desk.clock.shift(60)
+    desk.approve("A2", "pass", record="bpm-0")
+    desk.clock.shift(-60)
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.deliver()
+    resend("A2")
+    desk.deliver()
+    [record] = ApprovalRecord.objects.filter(order__number="A2")
+    assert (desk.state("A2"), record.process_key) == ("awaiting_approval", ApprovalRecord.NOTHING_SENT)
+    desk.approve("A2", "reject", record="bpm-1")
+    desk.deliver()
+    assert (desk.state("A2"), desk.order("A2").decision) == ("rejected", "reject")
+
+
+@pytest.mark.parametrize("seconds, counts", [(60, True), (-60, False)])
+def test_a_record_of_an_older_version_counts_by_the_clock(desk, seconds, counts):
+    desk.play(trial("T1", A), activation("A1"))
+    refuse_bpm(desk, activation("A2", B))
+    resend("A2")
+    desk.deliver()
+    order, sent = desk.order("A2"), desk.step("A2", "start_bpm").frozen_at
+    add_record(
+        order_id=order.pk, record_id="old", node="", node_name="", result="pass", operator="", opinion="", time=sent,
+        finished=True, body_hash="0" * 64, now=sent + datetime.timedelta(seconds=seconds), process_key=None,
+    )  # fmt: skip
+    assert bool(counting_records(order)) == counts
 
 
 @pytest.mark.parametrize("words", [["--failed"], ["--failed", "--since", "2023-09-20"], ["--channel", "bpm"]])

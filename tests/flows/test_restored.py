@@ -1,6 +1,8 @@
 """A database that is older than this machine has seen it: nothing goes out, and what follows (contract 3.9, 17;
 3.9, 15; section 5, `restored`)."""
 
+import json
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -9,6 +11,7 @@ from django.utils import timezone
 from orders import restored_guard
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, OrderEvent, Timeline
+from orders.services.entered_numbers import note_numbers
 from orders.services.reconciliation.take import take
 from orders.services.restores import open_restore, release_restored
 from orders.services.usage import ask_for_usage
@@ -135,6 +138,26 @@ def test_status_says_so(desk, past, capsys):
     with pytest.raises(CommandError):
         call_command("status")
     assert "wrong: the database was restored" in capsys.readouterr().out
+
+
+def test_commands_name_what_was_entered_by_hand_and_lost(desk, past, capsys):
+    desk.play(trial("T1", A))
+    with past():
+        desk.play(activation("A1"))
+        note_numbers(["T8"], by="staff:wang", now=timezone.now())
+    restored_guard.read_restore_state()
+    with pytest.raises(CommandError):
+        call_command("status")
+    told = capsys.readouterr().out
+    assert "not in this database: 1 trial that was entered by hand" in told
+    assert "T8 2023-09-20" in told
+    with pytest.raises(CommandError):
+        call_command("status", "--json")
+    assert json.loads(capsys.readouterr().out)["restored"]["entered_missing"] == ["T8"]
+    call_command("restored", reason="checked", by="zhao")
+    told = capsys.readouterr().out
+    assert "their records may live at the big-data side" in told
+    assert "T8 2023-09-20" in told
 
 
 def test_the_word_needs_a_reason_and_a_restored_database(desk, past):

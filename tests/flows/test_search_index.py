@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from integrations import tasks
 from integrations.models import LeaseLock
+from orders.content import domain_key
 from orders.models import Customer, IndexedOrder, Order, OrderDomain, SearchPiece, SearchProgress
 from orders.queries import find
 from orders.services.office import search_index
@@ -42,6 +43,15 @@ def test_an_order_is_found_after_the_next_drain(desk):
     assert orders("170122") == orders("2001") == orders("100a2309") == ["100A230920170122001"]
     assert customers("帆网") == customers("79275183") == [ENTERPRISE]
     assert domains("i-eas") == domains("example.com") == domains("PULL.API") == ["Pull.api-eas-3.example.com"]
+
+
+def test_an_internationalized_domain_is_found_by_both_forms(desk):
+    desk.post(trial("T1", "www.例子小站.cn"))
+    desk.post(trial("T2", "xn--bcher-kva.example"))
+    tasks.drain()
+    ascii_form = domain_key("www.例子小站.cn")
+    assert domains("www.例子小站.cn") == domains("子小") == domains(ascii_form) == ["www.例子小站.cn"]
+    assert domains("bücher.example") == domains("BÜCH") == domains("bcher-kva") == ["xn--bcher-kva.example"]
 
 
 def test_what_comes_later_is_found_too(desk):

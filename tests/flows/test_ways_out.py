@@ -56,7 +56,15 @@ def test_domains_that_were_missing_are_named(desk):
     assert (desk.state(held), desk.alive_there(held)) == ("active", [C])
 
 
-@pytest.mark.parametrize("names, why", [([], "at least one"), (["x"], "only one label"), ([C, C.upper()], "twice")])
+@pytest.mark.parametrize(
+    "names, why",
+    [
+        ([], "at least one"),
+        (["x"], "only one label"),
+        ([C, C.upper()], "twice"),
+        (["bücher.cn", "xn--bcher-kva.cn"], "twice"),
+    ],
+)
 def test_bad_domains_are_named(desk, names, why):
     desk.play(activation("A1", B, of="T1"), activation("A2"), trial("T1", A))
     with pytest.raises(NotAllowedError, match=why):

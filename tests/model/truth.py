@@ -15,6 +15,7 @@ from django.utils import timezone
 from integrations.bigdata.client import product_infos
 from integrations.bigdata.delivery import record_facts
 from integrations.sandbox.store import Store
+from orders.content import domain_key
 from orders.db.compiled_sql import Prepared, Slot
 from orders.models import (
     AffectedOrder,
@@ -132,7 +133,7 @@ class Books:
         for order, key in READ["domains"]():
             books.domains[order].append(key)
         books.claims = dict(READ["claims"]())
-        books.theirs = {(row["jobId"], row["productId"], row["domain"].lower()): row for row in store.records()}
+        books.theirs = {(row["jobId"], row["productId"], domain_key(row["domain"])): row for row in store.records()}
         books.violations = store.violations()
         return books
 

@@ -63,6 +63,11 @@ def test_one_record(state, theirs, kind, remedy):
     assert [(one.kind, one.remedy, one.record) for one in found] == ([(kind, remedy, 7)] if kind else [])
 
 
+@pytest.mark.parametrize("ours, theirs", [("bücher.cn", "xn--bcher-kva.cn"), ("XN--bcher-kva.cn", "BÜCHER.cn")])
+def test_a_domain_and_its_form_in_ascii_are_one_record(ours, theirs):
+    assert compare_records([Ours(7, "live", facts(ours))], [there(facts(theirs))]) == []
+
+
 def test_a_cancelled_record_is_compared_with_its_end():
     cancelled = facts(cancelled=True, cancel_time=shanghai("2023-09-21 00:00:00"))
     assert compare_records([Ours(7, "cancelled", cancelled)], [there(cancelled)]) == []

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NUMBERS = "numbers-entered-by-hand.txt"
 FILE = "100T1_50004020027_20230920000000.xlsx"
 
 
@@ -80,6 +81,7 @@ def filled(tmp_path_factory):
     site.manage("shell", "-c", FILL)
     (site.attachments / "deep").mkdir()
     (site.attachments / FILE).write_bytes(b"first")
+    (site.attachments / NUMBERS).write_text("T1 2023-09-20T00:00:00+08:00 staff:li\n")
     (site.attachments / "deep" / "other.bin").write_bytes(os.urandom(3_000_000))
     site.told = site.manage("backup", site.folder / "backup", "--by", "zhao")
     yield site
@@ -94,7 +96,7 @@ def test_the_backup_is_whole_and_its_owners_alone(filled):
     assert facts["database"] == filled.rows("SELECT name FROM orders_timeline")[0][0]
     assert facts["made_at"].endswith("+08:00")
     assert folder.stat().st_mode & 0o077 == 0
-    assert "up to event 20, 2 attachments" in filled.told
+    assert "up to event 20, 3 attachments" in filled.told
 
 
 def test_status_tells_of_it(filled):
@@ -108,8 +110,12 @@ def test_it_goes_back_into_an_empty_database_and_counts_as_restored(filled):
         filled.new_database()
         (filled.attachments / FILE).write_bytes(b"better")
         (filled.attachments / "deep" / "other.bin").unlink()
+        numbers = filled.attachments / NUMBERS
+        numbers.write_text("T2 2023-09-21T00:00:00+08:00 staff:li\n")
         told = filled.manage("restore", filled.folder / "backup")
         assert "up to event 20" in told
+        assert [line.split()[0] for line in numbers.read_text().splitlines()] == ["T2", "T1"]
+        assert "not in this database: 2 trials that were entered by hand" in told
         assert f"left as they are, since they differ from the backup's: {FILE}" in told
         assert (filled.attachments / FILE).read_bytes() == b"better"
         assert (filled.attachments / "deep" / "other.bin").stat().st_size == 3_000_000

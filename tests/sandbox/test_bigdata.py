@@ -23,6 +23,11 @@ def test_a_record_is_created_cancelled_and_deleted(sandbox):
     assert held(sandbox) == []
 
 
+def test_a_domain_and_its_form_in_ascii_name_one_record(sandbox):
+    post(sandbox, PUT, records({"domain": "bücher.cn"}, {"domain": "xn--bcher-kva.cn"}))
+    assert [record["domain"] for record in held(sandbox)] == ["xn--bcher-kva.cn"]
+
+
 def test_deleting_what_is_not_there_is_done(sandbox):
     assert post(sandbox, DELETE, names(RECORD)).json() == DONE
     assert sandbox.state()["counts"]["deleted"] == 0

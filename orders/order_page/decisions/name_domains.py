@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.content import MOST_DOMAINS, domain_fault
+from orders.content import MOST_DOMAINS, domain_fault, domain_key
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, ReasonForm
@@ -38,8 +38,9 @@ class DomainsForm(ReasonForm):
             if wrong := domain_fault(name):
                 text = _("%(name)s can't be ordered: %(why)s")
                 raise forms.ValidationError(text, params={"name": name, "why": say_why(wrong)})
-        if twice := next((name for name, number in Counter(map(str.lower, names)).items() if number > 1), ""):
-            raise forms.ValidationError(_("%(name)s is there twice"), params={"name": twice})
+        times = Counter(map(domain_key, names))
+        if twice := next((name for name in names if times[domain_key(name)] > 1), ""):
+            raise forms.ValidationError(_("%(name)s is there twice"), params={"name": twice.lower()})
         return names
 
 

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from django.db import connection, transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
+from orders.content import unicode_form
 from orders.models import Customer, IndexedOrder, Order, OrderDomain, OrderEvent, SearchPiece, SearchProgress
 from orders.pieces import Piece, pieces_of, whole_piece
 
@@ -143,7 +144,7 @@ def _parts(kind: Kind, text: str) -> Iterator[tuple[int, Piece]]:
 
 
 def _index_domains(orders: list[Order]) -> None:
-    """Each domain once, however many orders name it.
+    """Each domain once, however many orders name it; an internationalized one by both of its forms.
 
     The rows are read to the end first. On SQLite a transaction fails that begins while a query is still open, once
     another process has committed since.
@@ -157,7 +158,8 @@ def _index_domains(orders: list[Order]) -> None:
         known = OrderDomain.objects.filter(indexed, key__in=list(first)).exclude(order__in=orders)
         new = first.keys() - set(known.order_by().values_list("key", flat=True))
         with transaction.atomic():
-            _add((kind, piece, first[key]) for key in new for kind, piece in _parts(Kind.DOMAIN, key))
+            texts = ((text, first[key]) for key in new for text in {key, unicode_form(key)})
+            _add((kind, piece, pk) for text, pk in texts for kind, piece in _parts(Kind.DOMAIN, text))
 
 
 def _add(pieces: Iterable[tuple[int, Piece, int]]) -> None:

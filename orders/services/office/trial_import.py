@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from django.db import transaction
+from django.utils import timezone
 
 from orders.errors import ContentError, NotAllowedError, OrderConflictError
 from orders.models import Order
 from orders.restored_guard import is_restored
+from orders.services.entered_numbers import note_numbers
 from orders.services.intake import enter_order
 from orders.services.office.trial_columns import (
     ATTRIBUTION,
@@ -101,7 +103,8 @@ def import_trials(
     """Enters the trials in one transaction: all, or none if the report has a fault. The same again change nothing.
 
     Each gets the event `entered` with its actor. `file` is the workbook's name, for the event of the whole; empty for
-    a single one. Raises NotAllowedError in a restored database.
+    a single one. Raises NotAllowedError in a restored database, and if the numbers can't be written beside the files;
+    nothing is entered then.
     """
     return _enter(sheet, by=by, letters=letters, file=file, now=now, on_progress=on_progress)
 
@@ -130,9 +133,19 @@ def _enter(
             entry.sort_faults()
         if file is None or not report.is_right:
             transaction.set_rollback(True)
-        elif file and report.count(NEW):
-            add_event(None, "trials_imported", by=by, now=now, file=file, count=report.count(NEW))
+        elif report.count(NEW):
+            if file:
+                add_event(None, "trials_imported", by=by, now=now, file=file, count=report.count(NEW))
+            _note_numbers(report, by)
     return report
+
+
+def _note_numbers(report: Report, by: str) -> None:
+    """The last thing before the commit."""
+    try:
+        note_numbers([row.number for row in report.rows if row.verdict == NEW], by=by, now=timezone.now())
+    except OSError as error:
+        raise NotAllowedError("entry_not_noted", why=error.strerror or str(error)) from error
 
 
 def _name_same_numbers(entries: list[Entry]) -> None:

@@ -23,7 +23,7 @@ from orders.steps import STEPS, Channel, Phase, Step
 State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
 WAKE_KEY = "wake-up"  # the queue's key for drains that are all alike, so that one can do the work of all
-OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked"}  # in `about`: what a replacement does not take over
+OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked"}  # in `about`; a replacement has its own
 SEND_NOTICES, NOTICES_KEY = "integrations.tasks.send_notices", "notices"  # the same for the notices to staff
 
 

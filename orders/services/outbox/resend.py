@@ -353,6 +353,9 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
 
 def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
     """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
+    if is_worked_out(row) and row.state in {State.FAILED, State.GIVEN_UP}:
+        work_out_anew(row, now=now, by=by)
+        return
     anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
         replace(row, now)

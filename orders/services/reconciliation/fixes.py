@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Q
 
 from orders.books import CREATE, DELETE, SETTLE, Discrepancy
+from orders.content import domain_key
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.enqueue import build_step, enqueue
@@ -143,7 +144,7 @@ class FixPlan:
             return {}
         rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN)
         live = rows.filter(detail__theirs="live").values_list("domain", "job_id")
-        return {domain.lower(): number for domain, number in live}
+        return {domain_key(domain): number for domain, number in live}
 
 
 def is_fully_undone(order: Order) -> bool:

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.management.actor import actor, add_by
+from orders.management.lost_entries import lines_of_lost_entries
 from orders.management.progress import Progress
 from project.database.errors import BackupError
 from project.database.restore import restore
@@ -36,4 +37,6 @@ class Command(BaseCommand):
             self.stdout.write(f"left as they are, since they differ from the backup's: {', '.join(done.kept)}")
         if missing := missing_migrations():
             self.stdout.write(f"this version has newer migrations: run migrate ({', '.join(missing)})")
+        for line in lines_of_lost_entries():
+            self.stdout.write(line)
         self.stdout.write("nothing is taken in or sent until `restored --reason TEXT`: docs/restore.md leads there")

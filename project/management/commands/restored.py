@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
+from orders.management.lost_entries import lines_of_lost_entries
 from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored
 
@@ -32,3 +33,5 @@ class Command(BaseCommand):
             self.stdout.write(f"{held} orders wait for `resend` before anything goes to BPM (see `stuck`)")
         if not compared:
             self.stdout.write("BBOSS's numbers were not compared since the restore: run `reconcile --numbers FILE`")
+        for line in lines_of_lost_entries():
+            self.stdout.write(line)

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.database_deadline import LOOK, database_deadline
+from orders.management.lost_entries import lines_of_lost_entries
 from orders.people import spoken
 from orders.queries.paused_work import steps
 from project.observability.status_report import desk_status
@@ -55,6 +56,7 @@ def lines(found: dict) -> list[str]:
             if found["restored"]
             else []
         ),
+        *([f"entered      {line}" for line in lines_of_lost_entries()] if found["restored"] else []),
         f"queue        {queue['length']} waiting{f', the longest for {wait:.0f} s' if queue['length'] else ''}",
         f"worker       {'none is running' if age is None else f'gave a sign of life {age:.0f} s ago'}",
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",

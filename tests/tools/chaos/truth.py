@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from orders.content import domain_key
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 
 D, R = Dispatch.State, BillingRecord.State
@@ -57,7 +58,7 @@ def _may_wait(row: Dispatch, troubled: set[int]) -> bool:
 
 def different_records(held: list[dict]) -> Iterator[str]:
     """The big-data side holds exactly what our rows say."""
-    theirs = {(row["jobId"], row["productId"], row["domain"].lower()): row["cancelStatus"] for row in held}
+    theirs = {(row["jobId"], row["productId"], domain_key(row["domain"])): row["cancelStatus"] for row in held}
     for row in BillingRecord.objects.select_related("order", "dispatch"):
         key = (row.order.number, row.product_id, row.domain_key)
         status = theirs.pop(key, None)

@@ -1,0 +1,23 @@
+"""What commands say of trials that staff entered by hand and that a restored database lacks."""
+
+from orders.queries.after_restore import lost_entries
+from orders.services.entered_numbers import numbers_file
+
+SHOWN = 50
+
+
+def lines_of_lost_entries() -> list[str]:
+    """What is missing and what to do, one number a line; empty if nothing is."""
+    lost = lost_entries()
+    if lost.error:
+        return [f"nobody knows which trials entered by hand are missing: {lost.error}"]
+    if not lost.rows:
+        return []
+    what = "1 trial that was entered" if len(lost.rows) == 1 else f"{len(lost.rows)} trials that were entered"
+    rest = len(lost.rows) - SHOWN
+    return [
+        f"not in this database: {what} by hand. BBOSS does not send them; their records may live at the big-data side.",
+        "add their numbers to the list for `reconcile --numbers FILE`, and enter them again under the same numbers:",
+        *(f"  {one}" for one in lost.rows[:SHOWN]),
+        *([f"  and {rest} more: {numbers_file()}"] if rest > 0 else []),
+    ]

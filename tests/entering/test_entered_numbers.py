@@ -1,0 +1,153 @@
+"""The numbers of trials that staff enter outlive a restore of the database: a file beside the info-security files."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from orders.models import Order
+from orders.queries.after_restore import lost_entries
+from orders.services import entered_numbers
+from orders.services.entered_numbers import EnteredNumber, merge_numbers, note_numbers, numbers_file, read_numbers
+from tests import factories as make
+from tests.conftest import shanghai
+from tests.entering.test_enter_page import FORM, URL
+from tests.entering.test_import_pages import review
+from tests.entering.workbooks import row, workbook
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+AT = shanghai("2023-09-20 18:54:36")
+
+
+@pytest.fixture
+def importing(tmp_path):
+    def run(*rows, **more):
+        path = tmp_path / "trials.xlsx"
+        path.write_bytes(workbook(*rows))
+        call_command("import_trials", str(path), by="wang", **more)
+
+    return run
+
+
+def noted() -> list[str]:
+    return [one.number for one in read_numbers()]
+
+
+def test_a_number_is_written_with_day_and_actor_and_nothing_else(member):
+    client = member("业务人员")
+    client.post(URL, FORM)
+    who = f"staff:{client.person.get_username()}"
+    assert numbers_file().read_text() == f"T1 2023-09-20T18:54:36+08:00 {who}\n"
+    assert read_numbers() == [EnteredNumber("T1", AT, who)]
+
+
+def test_it_is_written_before_the_commit(importing, monkeypatch):
+    """As long as it isn't on disk, the trial is none."""
+    numbers_file().parent.mkdir(parents=True)
+    seen = []
+
+    def fails(handle):
+        seen.append((noted(), Order.objects.count()))
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(entered_numbers.os, "fsync", fails)
+    with pytest.raises(CommandError, match="Input/output error"):
+        importing(row("T1"))
+    assert seen == [(["T1"], 1)]
+    assert not Order.objects.exists()
+
+
+def test_all_rows_of_a_workbook_are_written_at_once(importing, monkeypatch):
+    synced = []
+    monkeypatch.setattr(entered_numbers.os, "fsync", synced.append)
+    importing(*(row(f"T{number}") for number in range(20)))
+    assert sorted(noted()) == sorted(f"T{number}" for number in range(20))
+    assert len(synced) <= 3  # the file, its folder, and the folder above where it was made
+
+
+def test_what_enters_nothing_writes_nothing(importing):
+    importing(row("T1"), dry_run=True)
+    with pytest.raises(CommandError):
+        importing(row("T2"), row("T3", BizStart="x"))
+    assert not numbers_file().exists()
+    importing(row("T1"))
+    importing(row("T1"), row("T4"))
+    assert noted() == ["T1", "T4"]
+
+
+def test_nothing_is_entered_where_the_number_cant_be_written(importing, member, settings, tmp_path):
+    settings.ATTACHMENT_DIR = tmp_path / "file"
+    settings.ATTACHMENT_DIR.write_text("")
+    with pytest.raises(CommandError, match=r"ATTACHMENT_DIR"):
+        importing(row("T1"))
+    page = member("业务人员").post(URL, FORM)
+    assert "ATTACHMENT_DIR" in page.content.decode()
+    assert not Order.objects.exists()
+
+
+def test_an_upload_says_so_too(member, settings, tmp_path):
+    client = member("业务人员")
+    address = review(client, row("T1"))
+    settings.ATTACHMENT_DIR = tmp_path / "file"
+    settings.ATTACHMENT_DIR.write_text("")
+    assert "ATTACHMENT_DIR" in client.post(address, follow=True).content.decode()
+    assert not Order.objects.exists()
+
+
+APPEND = """
+import sys
+import django
+django.setup()
+from datetime import UTC, datetime
+from orders.services.entered_numbers import note_numbers
+for n in range(50):
+    note_numbers([f"{sys.argv[1]}-{n}", f"{sys.argv[1]}-{n}b"], by="staff:" + "x" * 100, now=datetime.now(UTC))
+"""
+
+
+def test_several_processes_write_beside_each_other(settings):
+    more = {"DJANGO_SETTINGS_MODULE": "project.settings", "DEBUG": "true"}
+    more["ATTACHMENT_DIR"] = str(settings.ATTACHMENT_DIR)
+    how = {"cwd": Path(__file__).resolve().parents[2], "env": os.environ | more}
+    words = [sys.executable, "-c", APPEND]
+    processes = [subprocess.Popen([*words, f"P{number}"], **how) for number in range(4)]
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert len(set(noted())) == 4 * 100
+
+
+def test_a_torn_line_spoils_no_other():
+    note_numbers(["T1"], by="staff:wang", now=AT)
+    with numbers_file().open("ab") as file:
+        file.write(b"100A2309")  # the power failed
+    assert noted() == ["T1"]
+    note_numbers(["T2"], by="staff:li  na\n", now=AT)
+    assert [(one.number, one.by) for one in read_numbers()] == [("T1", "staff:wang"), ("T2", "staff:li na")]
+
+
+def test_an_older_copy_loses_no_line(tmp_path):
+    note_numbers(["T1"], by="a", now=AT)
+    copy = tmp_path / "copy"
+    copy.write_bytes(numbers_file().read_bytes())
+    note_numbers(["T2"], by="a", now=AT)
+    assert merge_numbers(copy) == 0
+    assert noted() == ["T1", "T2"]
+    copy.write_text("T0 2023-09-01T00:00:00+08:00 a\n" + copy.read_text() + "T3")
+    assert merge_numbers(copy) == 1
+    assert noted() == ["T1", "T2", "T0"]
+
+
+def test_the_newest_that_are_missing_come_first():
+    assert lost_entries().rows == []
+    make.TrialFactory(number="T2")
+    for number in ("T1", "T2", "T3", "T1"):
+        note_numbers([number], by="staff:wang", now=AT)
+    assert [one.number for one in lost_entries().rows] == ["T1", "T3"]
+    assert lost_entries().error == ""
+
+
+def test_a_file_that_cant_be_read_is_named():
+    numbers_file().mkdir(parents=True)
+    assert "Is a directory" in lost_entries().error
