@@ -4,8 +4,16 @@ An act that the desk refuses says so and changes nothing. Every other error is a
 """
 
 from collections import defaultdict
+from dataclasses import replace
+
+from django.utils import timezone
+from django.utils.translation import override
 
 from orders.models import AffectedOrder, Order
+from orders.order_page.decisions.registry import offered_decisions
+from orders.order_page.ladder.ladder import build_ladder
+from orders.order_page.ladder.steps import Rung
+from orders.order_page.order_facts import facts_of
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.messages import Messages
@@ -124,9 +132,20 @@ class Desk(Acting, Messages, Worker, Staff, Restoring):
         rows = AffectedOrder.objects.filter(order__number=number, closed_at=None).order_by("pk")
         return list(rows.values_list("incident__code", flat=True))
 
-    def names_stuck(self) -> list[str]:
-        """The numbers that `stuck` names, the longest stuck first."""
-        return [row.number for row in self.stuck()]
+    def names_stuck(self) -> set[str]:
+        """The numbers that `stuck` names."""
+        return {row.number for row in self.stuck()}
+
+    def rungs(self, number: str) -> dict[str, Rung]:
+        """What the order's page shows, by the rung's key; its texts are in English."""
+        with override("en"):
+            rungs = build_ladder(facts_of(Order.objects.select_related("trial").get(number=number), now=timezone.now()))
+            return {rung.key: replace(rung, result=str(rung.result), note=str(rung.note)) for rung in rungs}
+
+    def offered(self, number: str) -> set[str]:
+        """The keys of the decisions that the order's page offers."""
+        facts = facts_of(Order.objects.select_related("trial").get(number=number), now=timezone.now())
+        return {decision.key for decision in offered_decisions(facts, lambda permission: True)}
 
 
 def _letter(row: dict) -> str:
