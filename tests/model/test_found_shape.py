@@ -1091,3 +1091,17 @@ def test_an_accepted_end_that_a_change_reset_is_accepted_no_more(desk):
     desk.meddle("T0", "a", "end", to=5)
     desk.check()
     assert desk.troubles("T0") == ["difference"]
+
+
+def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_again(desk):
+    """The model found it with late calls: a forward cancel takes back what an unanswered creation may do, too."""
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", fates=("late",), room=1)
+    desk.activation("A0", "T0")
+    desk.next_moment()
+    desk.deliver()
+    assert (desk.state("A0"), desk.ends_there("T0")) == ("active", {})
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("converted", "active", {})
+    assert desk.live_there("A0") == ["a.example.com"]
+    assert not desk.stuck()
