@@ -97,11 +97,6 @@ def shown(value: object) -> str:
     return ascii(value)[:80]
 
 
-def domain_key(name: str) -> str:
-    """The form in which domains are compared."""
-    return name.lower()
-
-
 def domain_fault(name: str) -> dict[str, Any] | None:
     """What is wrong with the host name of a domain; None if nothing is.
 

@@ -378,6 +378,7 @@ def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
             row.about, row.blocking = row.about | {"accepted": True}, row.blocking and not row.undo
             row.save(update_fields=["about", "blocking"])
             mark_left(row.records)
+    close_troubles(order, code=BILLED_NOT_ACTIVE, now=now, by=by)
     if order.kind == Kind.ACTIVATION and order.undo_since:
         waiting = order.dispatches.current().filter(step=Step.RESTORE_TRIAL, state__in=[State.WAITING, *OPEN_STATES])
         waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)

@@ -60,7 +60,7 @@ def _stop(ids: list[int], now: datetime.datetime, by: str, marks: dict[str, int]
     rows = _about_to_go(now, marks["last_order"]).filter(pk__in=ids).select_for_update(no_key=True, of=("self",))
     rows = [row for row in rows if is_held(row, **marks)]
     died = [row for row in rows if row.state == State.SENDING]
-    note_losses(died)
+    note_losses(died, now)
     Attempt.objects.filter(dispatch__in=died, outcome=Result.OPEN).update(
         outcome=Result.LOST, finished_at=now, error=WORKER_DIED
     )

@@ -13,7 +13,14 @@ from django_q.models import Schedule
 
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.compensation.plan import plan_undo
-from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, DIFFERENCE, close_troubles, end_built_upon
+from orders.services.incidents import (
+    BILLED_NOT_ACTIVE,
+    BOOKS_ONLY,
+    BUILT_UPON,
+    DIFFERENCE,
+    close_troubles,
+    end_built_upon,
+)
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import enqueue, wake
 from orders.services.outbox.release import release
@@ -24,7 +31,7 @@ from orders.steps import FIXES, Phase
 
 State, Channel = Dispatch.State, Dispatch.Channel
 OPEN = Attempt.Outcome.OPEN
-STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE]  # a withdrawal does not end these: somebody may still be billed
+STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, BUILT_UPON]  # a withdrawal does not end these: books may be wrong
 
 
 def begin_undo(

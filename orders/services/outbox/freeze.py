@@ -101,7 +101,8 @@ def _to_make(record: BillingRecord, meant: Shape | None, now: datetime.datetime)
 
 
 def _to_extend(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    return is_meant(record, meant) and record.state == Record.LIVE and not _ends_so(record, meant)
+    known = record.state == Record.LIVE and _ends_so(record, meant or Shape())
+    return is_meant(record, meant) and record.state in BillingRecord.THERE and not known
 
 
 def _to_restore(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
@@ -154,13 +155,13 @@ def take_what_was_sent(row: Dispatch, records: Mapping[int, BillingRecord]) -> N
 
 
 def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """Sets createTime, cancelTime and the time of cancelling of a dispatch's records from its T. Does not save them."""
+    """Sets createTime, cancelTime and the time of cancelling from a dispatch's T, for those of its records that are
+    given. Does not save them."""
     t, kind = row.frozen_at, STEPS[row.step]
     if row.repeat or not kind.timed:
         return
     end = _end_of(row)
-    for pk in row.records:
-        record = records[pk]
+    for record in [records[pk] for pk in row.records if pk in records]:
         record.cancelled_at = t if kind.effect == Effect.CANCEL else None
         if kind.effect in {Effect.CREATE, Effect.RESTORE}:
             record.create_time = record.create_time or row.order.start_at or t

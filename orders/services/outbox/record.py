@@ -241,7 +241,8 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
         set_times(row, touched)
         _mark(row, touched, STEPS[row.step].leaves)
         take_times(row, touched, outcomes[row.pk])
-    for row in unsure:
+    for row in unsure:  # what is known of a record's times stays: nobody knows whether it got others
+        set_times(row, {pk: touched[pk] for pk in row.records if touched[pk].create_time is None})
         _mark(row, touched, BillingRecord.State.UNKNOWN)
     update_rows(touched.values(), WRITTEN if _drop_accepted(settled, touched) else WRITTEN[:-1])
 

@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orders.books import BooksSilentError, HeldRecord, fetch_records
@@ -20,7 +20,7 @@ from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Or
 from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import end_question
-from orders.services.giving_up import billed_still, end_billed, leave_billed, mark_left, settle_given_up
+from orders.services.giving_up import NOT_BILLED, billed_still, end_billed, leave_billed, mark_left, settle_given_up
 from orders.services.holds import settle_followers
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
@@ -345,7 +345,7 @@ def accept(
             Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
             row.state = State.GIVEN_UP
             settle_given_up(row, held, now=now, by=by)
-        _after_accepting(order, set(codes), held, reason.strip(), now=now, by=by)
+        _after_accepting(order, set(codes), steps, held, reason.strip(), now=now, by=by)
         _continue_order(order, now=now, by=by)
     return order
 
@@ -385,20 +385,26 @@ def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now:
 
 
 def _after_accepting(
-    order: Order, codes: set[str], held: list[HeldRecord], reason: str, *, now: datetime.datetime, by: str
-) -> None:
-    owner_of_records = order.trial if order.kind == Kind.CHANGE else order
+    order: Order, codes: set[str], steps: list[Dispatch], held: list[HeldRecord], reason: str, *,
+    now: datetime.datetime, by: str,
+) -> None:  # fmt: skip
+    trial = order.trial if order.kind == Kind.CHANGE else None
+    owner_of_records = trial or order
     differs = DIFFERENCE in codes and open_record_differences(owner_of_records).exists()
     if differs or codes & {BILLED_NOT_ACTIVE, ACTED_BEFORE}:
         adopt(owner_of_records, held)
     if DIFFERENCE in codes:
-        rows = owner_of_records.differences.filter(state=Difference.State.OPEN)
+        about = Q(order=order)
+        if trial:
+            about |= Q(order=trial, kind=Difference.Kind.NOT_MEANT)
+        rows = Difference.objects.filter(about, state=Difference.State.OPEN)
         mark_left(_records_of(owner_of_records, rows))
         _close_differences(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
-        close_troubles(owner_of_records, step="", code=DIFFERENCE, now=now, by=by)
-        if owner_of_records.kind == Kind.TRIAL:
+        if trial or order.kind == Kind.TRIAL:
+            tell_differences(owner_of_records, by=by, now=now)
             end_beside(owner_of_records, now=now, by=by)
-    if BILLED_NOT_ACTIVE in codes:
+    left = any(row.undo and STEPS[row.step].leaves in NOT_BILLED and row.state == State.GIVEN_UP for row in steps)
+    if left or BILLED_NOT_ACTIVE in codes:
         leave_billed(order, now=now, by=by)
     if BUILT_UPON in codes:
         end_built_upon(order, now=now, accepted_by=by[:160], reason=reason)
@@ -436,6 +442,7 @@ def _continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
     refresh_trial(trial, now=now, by=by)
     end_billed(trial, now=now, by=by)
+    note_not_meant(trial, now=now, by=by, opens=False)
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)
