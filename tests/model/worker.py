@@ -223,6 +223,7 @@ class Worker:
 
     def _move(self, seconds: float) -> None:
         self.clock.shift(seconds)
+        self.note_books()
         self.wire.carry_out_stalled(now=timezone.now())
 
     def _to_next(self, *, days: bool) -> bool:
