@@ -189,8 +189,9 @@ def left_of(said: Said, before: Shape, rows: Iterable[Row], now: str) -> list[Sa
         services = _counts(said.service, here, lambda row: row.product == said.service, alone=True)
         ends = _counts(said.end, here, lambda row: right_end(row, said.end), alone=False)
         for service, end in product(services, ends):
-            left = None if said.domains is None else said.domains
-            found.append(replace(said, domains=left, about=about, service=service, end=end))
+            one = replace(said, about=about, service=service, end=end)
+            if about == readings[0] or readings[0] or service or end:  # what did nothing acted on no domain
+                found.append(one)
     return list(dict.fromkeys(found))
 
 

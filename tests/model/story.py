@@ -336,7 +336,8 @@ class Story:
         said = {item.number: item for item in world if isinstance(item, Said)}
         for change in self.of_kind("change"):
             state, own = self.states[change.number], change.first({"withdrawn"})
-            if own or self.orders[self.trial].first({"withdrawn"}):
+            closed = self.orders[self.trial].first({"withdrawn"})
+            if own or (closed and change.told[0].place < closed.place):
                 allowed = {WITHDRAWN, COMPENSATING}
             elif change.number not in said:
                 allowed = {HELD}

@@ -7,7 +7,7 @@ from orders.models import AffectedOrder, Order
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.messages import Messages
-from tests.model.pages import pages_tell_the_truth
+from tests.model.pages import Buttons, pages_tell_the_truth
 from tests.model.rescue import rescue
 from tests.model.restoring import Restoring
 from tests.model.staff import SERVICES, Staff
@@ -15,7 +15,7 @@ from tests.model.stories import Seen
 from tests.model.worker import Worker
 
 
-class Desk(Acting, Messages, Worker, Staff, Restoring):
+class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
     """All acts, and the judgement."""
 
     def __init__(self, clock, wire, complaints):
