@@ -274,7 +274,7 @@ def not_beside_each_other(books: Books) -> Iterator[str]:
                 live[job].append((domain, row["createTime"]))
         now = f"{books.now.astimezone(datetime.timezone(datetime.timedelta(hours=8))):%Y%m%d%H%M%S}"
         begun = [domain for domain, created in live[first.number] if created <= now]
-        if begun and live[trial.number] and not books.excused(trial):
+        if first.undo_since is None and begun and live[trial.number] and not books.excused(trial):
             yield f"{first.number} bills {begun} ({first.state}), and {trial.number} has live {live[trial.number]}"
 
 

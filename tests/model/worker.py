@@ -255,7 +255,9 @@ class Worker:
             self.sweep()
             self.deliver()
             if not self._to_next(days=days):
-                return
+                self.sweep()  # what arrived after its last day ends too
+                if not DUE(now=timezone.now()):
+                    return
         raise WrongError("it ends", "something is always to come")
 
 
