@@ -84,6 +84,9 @@ class SharedDesk(Desk):
         finally:
             connections.close_all()
 
+    def note_books(self) -> None:
+        """Nothing: what happens beside a drain has no place in the history's order."""
+
     def gather(self) -> None:
         """Waits for the drains that are under way, and for the partners: before much time passes on our clock."""
         for thread in self.drains:

@@ -8,13 +8,13 @@ from hypothesis.internal.conjecture.data import ConjectureData
 
 from integrations.sandbox.partners import PATHS
 from tests.interleave.desk import SharedDesk
-from tests.model.rules import BAD, END, LETTERS, MOST, RULES, TROUBLED, Acts, Rule
+from tests.model.rules import BAD, END, LETTERS, RULES, TROUBLED, Acts, Rule
 
 # What concerns everybody at the desk: a player's share of it is the less, the more they are.
 SHARED = {
-    "deliver", "deliver_badly", "deliver_one_by_one", "next_moment", "wait", "sweep", "claim", "call", "land", "die",
-    "stalled", "resend_failed", "reconcile", "reconcile_list", "fetch_usage", "billing_setting", "retry_setting",
-    "judged", "pause", "resume",
+    "deliver", "deliver_badly", "deliver_one_by_one", "next_moment", "wait", "days", "sweep", "claim", "call", "land",
+    "die", "stalled", "resend_failed", "reconcile", "reconcile_list", "fetch_usage", "billing_setting",
+    "retry_setting", "judged", "pause", "resume",
 }  # fmt: skip
 # A copy of the database is a savepoint of the model's own process: `make restore-drill` puts real ones back.
 NOT_HERE = {"copy", "restore", "word", "send_missing"}
@@ -48,8 +48,10 @@ class Player(Acts):
     # --- whom it is about
 
     def next_number(self, letter: str) -> str:
-        own = [number for number in self.desk.contents if number[0] == letter and number.endswith(self.mark)]
-        return f"{letter}{min(len(own), MOST[letter] - 1)}{self.mark}"
+        return f"{super().next_number(letter)}{self.mark}"
+
+    def own(self, letter: str) -> list[str]:
+        return [number for number in super().own(letter) if number.endswith(self.mark)]
 
     def trial_of(self, pick: int) -> str:
         return super().trial_of(pick) + self.mark

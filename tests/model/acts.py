@@ -37,6 +37,7 @@ def act(method):
         self.log.append(line)
         self.under_way = True
         self.clock.shift(1)
+        self.note_books()
         try:
             result = method(self, *args, **more)
         except (OrderError, Refused) as refusal:
@@ -75,6 +76,9 @@ class Acting:
         self.log: list[Line] = []
         self.under_way = False
         self.dies_at = 0
+
+    def note_books(self) -> None:
+        """Keeps what the partner holds; a desk that judges by it has a way."""
 
     def dies(self, write: int) -> None:
         """The next act's process is killed just before its n-th write."""

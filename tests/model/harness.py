@@ -81,7 +81,7 @@ class Stage:
     def __enter__(self) -> "Stage":
         self.stack = contextlib.ExitStack()
         for patch in (
-            mock.patch.object(http, "_exchange", self.wire.exchange),
+            mock.patch.object(http, "_exchange", self._exchange),
             mock.patch.object(reconciliation, "ThreadPoolExecutor", AtOnce),
             mock.patch.object(channels, "check_files", lambda **named: self.desk.look_at_files(**named)),
             mock.patch.dict(channels.CHANNELS, {MAIL: channels.Carrier(lambda *facts: "{}", self._mail)}),
@@ -96,6 +96,11 @@ class Stage:
 
     def __exit__(self, *error) -> None:
         self.stack.close()
+
+    def _exchange(self, request, timeout: float, most: int) -> tuple[int, dict, bytes]:
+        """A call, which may change what the partner holds."""
+        self.desk.note_books()
+        return self.wire.exchange(request, timeout, most)
 
     def _mail(self, work, until):
         """A mail goes out, or it does not."""

@@ -20,8 +20,9 @@ MOST = {"T": 2, "C": 6, "A": 6}  # numbers of each kind
 LETTERS = st.sampled_from(["a", "b", "ab", "bc", "abc", "d", "A", "cd"])
 GIVEN = st.sampled_from(["", "", "", "a", "b", "ab", "bc", "d", "abc", "A"])  # domains that a message may leave out
 SERVICE = st.sampled_from(["1", "1", "4"])
+OTHER_SERVICE = st.sampled_from(["", "", "1", "4"])
 START = st.sampled_from([0, 0, 0, 1, 1, 2, -3])
-END = st.sampled_from([None, None, None, None, 0, 1, 3])
+END = st.sampled_from([None, None, 0, 1, 1, 2, 3, 5, 9])
 PICK = st.integers(0, 9)
 BAD = st.sampled_from(["refuse", "lost", *[name for name in FATES if name != "ok"]])
 CALLS = st.lists(st.sampled_from(["ok", *FATES]), min_size=1, max_size=4).map(tuple)
@@ -30,7 +31,8 @@ PARTNER = st.sampled_from(["bigdata", "bpm", "bigdata", "mail"])
 CHANNEL = st.sampled_from(["", "", "billing", "bpm"])
 BOTH = st.booleans()
 STEPS = st.sampled_from(["", "", "", "create_trial_billing", "cancel_trial_billing", "delete_billing"])
-MOVES = st.sampled_from([-2, -2, 5, 30, 90, 700, 3600, 39600, 86400, 180000])
+MOVES = st.sampled_from([-2, -2, 5, 30, 90, 700, 3600, 39600])
+DAYS = st.sampled_from([1, 1, 1, 2, 3, 6])
 RETRIES = st.sampled_from([[30, 120, 600, 1800, 7200, 21600], [30], []])
 MEANWHILE = st.sampled_from(["", "", "", "deliver", "land", "call"])
 RECORD = st.sampled_from(["r1", "r2", "r3"])
@@ -88,10 +90,13 @@ class Acts:
 
     # --- which order
 
+    def own(self, letter: str) -> list[str]:
+        """The numbers of a kind, the oldest first."""
+        return [number for number in self.desk.contents if number[0] == letter]
+
     def next_number(self, letter: str) -> str:
         """The next number of a kind; the last one again once there are enough."""
-        count = sum(number[0] == letter for number in self.desk.contents)
-        return f"{letter}{min(count, MOST[letter] - 1)}"
+        return f"{letter}{min(len(self.own(letter)), MOST[letter] - 1)}"
 
     def trial_of(self, pick: int) -> str:
         return "T1" if pick == 9 else "T0"
@@ -131,6 +136,12 @@ class Acts:
     def wait(self, seconds):
         self.desk.wait(seconds)
 
+    @often(8, days=DAYS)
+    def days(self, days):
+        """The desk works while days pass, each with its sweep."""
+        self.desk.wait(86400 * days)
+        self.desk.sweep()
+
     @often(2)
     def sweep(self):
         self.desk.sweep()
@@ -167,7 +178,7 @@ class Acts:
         number, of = self.next_number("A"), self.trial_of(pick)
         self.desk.activation(number, of, domains, start=start, service=service, files=files)
 
-    @often(14, pick=PICK, domains=GIVEN, service=st.sampled_from(["", "", "", "1", "4"]), end=END, flow=BOTH)
+    @often(14, pick=PICK, domains=GIVEN, service=OTHER_SERVICE, end=END, flow=BOTH)
     def change(self, pick, domains, service, end, flow):
         end = None if end is None else end + self.days_gone()
         number, of, flow = self.next_number("C"), self.trial_of(pick), "2" if flow else ""
@@ -181,6 +192,15 @@ class Acts:
     @often(5, pick=PICK)
     def withdraw(self, pick):
         self.desk.withdraw(self.some(pick, "T" if pick == 9 else "CA"))
+
+    @often(5, pick=PICK)
+    def withdraw_in_turn(self, pick):
+        """Two changes, one after the other, the newer or the older first."""
+        changes = self.own("C")[-2:]
+        for number in changes if pick < 5 else reversed(changes):
+            self.desk.withdraw(number)
+            if pick % 2:
+                self.desk.deliver()
 
     @often(2, pick=PICK, flow=st.sampled_from(["", "", "9"]), same_call=BOTH)
     def again(self, pick, flow, same_call):
@@ -222,7 +242,7 @@ class Acts:
         numbers = [*self.desk.contents, "X1"]
         self.desk.reconcile(listed=" ".join(numbers[:pick] + numbers[pick + 1 :]))
 
-    @often(3, partner=PARTNER, seconds=st.sampled_from([0, 0, 90, 7200]))
+    @often(5, partner=PARTNER, seconds=st.sampled_from([0, 0, 90, 7200, 90000]))
     def pause(self, partner, seconds):
         self.desk.pause(partner, seconds)
 
@@ -285,6 +305,13 @@ class Acts:
     @often(4, pick=PICK, domain=st.sampled_from("abcd"), what=st.sampled_from(["delete", "live", "cancel", "times"]))
     def meddle(self, pick, domain, what):
         self.desk.meddle(self.some(pick, "TA"), domain, what)
+
+    @often(14, when=lambda model: TROUBLED(), pick=PICK, which=PICK, choice=st.integers(0, 2))
+    def press(self, pick, which, choice):
+        """A button that the order's page offers."""
+        number = self.troubled(pick, "TCA")
+        if keys := self.desk.offered(number):
+            self.desk.press(number, keys[which % len(keys)], choice)
 
     @often(4, act=st.sampled_from(ANYTIME), pick=PICK)
     def astray(self, act, pick):

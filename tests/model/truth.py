@@ -6,7 +6,7 @@ Each function yields what is wrong, or raises WrongError. Other tests may use th
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -23,7 +23,6 @@ from orders.models import (
     Difference,
     Dispatch,
     Order,
-    OrderDomain,
     OrderEvent,
     Province,
     TrialClaim,
@@ -32,6 +31,7 @@ from orders.restored_guard import is_restored
 from orders.states import may_move
 from orders.steps import Phase
 from tests.model.acts import WrongError
+from tests.model.stories import read_stories
 
 D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
 MAY_BILL = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE}
@@ -66,7 +66,6 @@ READ = {
         )
     ),
     "differences": Prepared(lambda: Difference.objects.exclude(state="over").values_list("job_id", "state")),
-    "domains": Prepared(lambda: OrderDomain.objects.order_by("pk").values_list("order", "key")),
     "claims": Prepared(lambda: TrialClaim.objects.filter(released_at=None).values_list("trial", "activation")),
     "events": Prepared(
         lambda: (
@@ -108,7 +107,6 @@ class Books:
     lived_with: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     named: set[str] = field(default_factory=set)
     open_differences: set[str] = field(default_factory=set)
-    domains: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     claims: dict[int, int] = field(default_factory=dict)
     theirs: dict[tuple, dict] = field(default_factory=dict)
     violations: list[dict] = field(default_factory=list)
@@ -130,8 +128,6 @@ class Books:
         differences = READ["differences"]()
         books.named = {job for job, _ in differences}
         books.open_differences = {job for job, state in differences if state == "open"}
-        for order, key in READ["domains"]():
-            books.domains[order].append(key)
         books.claims = dict(READ["claims"]())
         books.theirs = {(row["jobId"], row["productId"], domain_key(row["domain"])): row for row in store.records()}
         books.violations = store.violations()
@@ -152,20 +148,20 @@ class Books:
         touching |= {row.order_id for row in self.dispatches if row.pk == record.dispatch_id}
         return any(self.excused(self.orders[pk]) for pk in {record.order_id, *touching})
 
-    def key_excused(self, key: tuple) -> bool:
-        """The same for a record's jobId, productId and domain."""
-        rows = (row for row in self.records.values() if key == (row.order.number, row.product_id, row.domain_key))
-        return any(self.record_excused(row) for row in rows)
 
+def all_wrong(
+    store: Store, stuck: Iterable | None = None, *, contents: Mapping[str, dict], seen: Sequence = (), loose=False
+) -> list[str]:
+    """Everything that is wrong, with the name of its rule in front. `stuck`: the result of orders.queries.stuck.
 
-def all_wrong(store: Store, stuck: Iterable | None = None) -> list[str]:
-    """Everything that is wrong, with the name of its rule in front. `stuck`: the result of orders.queries.stuck."""
+    `contents`: what was sent and accepted, by number. `seen`: the partner's records as they were (stories.py).
+    """
     books = Books.read(store)
     rules = (
-        steps_rest, books_agree, domains_are_billed, only_these_are_billed, not_beside_each_other, one_process,
-        claims_fit, history_fits,
+        steps_rest, books_agree, only_these_are_billed, not_beside_each_other, one_process, claims_fit, history_fits,
     )  # fmt: skip
     found = [f"{rule.__name__}: {line}" for rule in rules for line in rule(books)]
+    found += [f"as_meant: {line}" for line in as_meant(books, contents, seen, loose)]
     if stuck is not None:
         found += [f"stuck_are_named: {line}" for line in stuck_are_named(books, {row.number: row for row in stuck})]
     return found
@@ -245,37 +241,17 @@ def _status(row: dict | None) -> str:
     return "missing" if row is None else {"1": "live", "2": "cancelled"}[row["cancelStatus"]]
 
 
-def domains_are_billed(books: Books) -> Iterator[str]:
-    """Every domain of an active or scheduled order and of a trialing trial has its live record."""
-    for order in books.orders.values():
-        if order.state in {S.ACTIVE, S.SCHEDULED}:
-            keys = [(order.number, order.product_id, key) for key in books.domains[order.pk]]
-        elif order.state == S.TRIALING:
-            shape = last_shape(books, order)
-            keys = [(order.number, shape.service_type_id, key) for key in books.domains[shape.pk]]
-        else:
-            continue
-        missing = [key for key in keys if _status(books.theirs.get(key)) != "live" and not books.key_excused(key)]
-        if missing and not _family_excused(books, order):
-            yield f"{order.number} is {order.state}, without a live record: {missing}"
-        if order.state == S.TRIALING and not _family_excused(books, order):
-            live = {key for key, row in books.theirs.items() if key[0] == order.number and _status(row) == "live"}
-            if live - set(keys):
-                yield f"{order.number} is trialing, live beside its list: {sorted(live - set(keys))}"
-
-
-def last_shape(books: Books, trial: Order) -> Order:
-    """The last applied change, in the sequence in which changes were planned, by the ids of events."""
-    changes = [row.pk for row in books.orders.values() if row.trial_id == trial.pk and row.state == S.APPLIED]
-    planned = OrderEvent.objects.filter(order__in=changes, kind__in=["received", "went_on"]).order_by("pk")
-    last = {order: pk for pk, order, kind in planned.values_list("pk", "order", "kind")} if changes else {}
-    return books.orders[max(last, key=last.get)] if last else trial
-
-
-def _family_excused(books: Books, order: Order) -> bool:
-    """An incident about billing names the order, or a change of it."""
-    family = [row for row in books.orders.values() if row.trial_id == order.pk and row.kind == Kind.CHANGE]
-    return any(books.excused(row) for row in [order, *family])
+def as_meant(books: Books, contents: Mapping[str, dict], seen: Sequence, loose: bool) -> Iterator[str]:
+    """States and records are those that follow from what was said; or the order is named, about a trial's records the
+    trial."""
+    numbers = {order.number: order for order in books.orders.values()}
+    told = read_stories(
+        books.orders, books.claims, contents, seen, list(books.theirs.values()), now=books.now, loose=loose
+    )
+    for story in told:
+        for wrong in story.wrong():
+            if not (wrong.excuse and books.excused(numbers[wrong.excuse])):
+                yield wrong.text
 
 
 def only_these_are_billed(books: Books) -> Iterator[str]:
@@ -299,7 +275,7 @@ def not_beside_each_other(books: Books) -> Iterator[str]:
                 live[job].append((domain, row["createTime"]))
         now = f"{books.now.astimezone(datetime.timezone(datetime.timedelta(hours=8))):%Y%m%d%H%M%S}"
         begun = [domain for domain, created in live[first.number] if created <= now]
-        if begun and live[trial.number] and not (books.excused(first) or _family_excused(books, trial)):
+        if first.undo_since is None and begun and live[trial.number] and not books.excused(trial):
             yield f"{first.number} bills {begun} ({first.state}), and {trial.number} has live {live[trial.number]}"
 
 

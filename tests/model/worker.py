@@ -242,6 +242,7 @@ class Worker:
 
     def _move(self, seconds: float) -> None:
         self.clock.shift(seconds)
+        self.note_books()
         self.wire.carry_out_stalled(now=timezone.now())
 
     def _to_next(self, *, days: bool) -> bool:
@@ -276,7 +277,9 @@ class Worker:
             self.sweep()
             self.deliver()
             if not self._to_next(days=days):
-                return
+                self.sweep()  # what arrived after its last day ends too
+                if not DUE(now=timezone.now()):
+                    return
         raise WrongError("it ends", "something is always to come")
 
 

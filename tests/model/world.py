@@ -17,15 +17,16 @@ from orders.order_page.order_facts import facts_of
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.messages import Messages
-from tests.model.pages import pages_tell_the_truth
+from tests.model.pages import Buttons, pages_tell_the_truth
 from tests.model.partner import DELETE, KINDS_OF_CALLS, POST
 from tests.model.rescue import rescue
 from tests.model.restoring import Restoring
 from tests.model.staff import SERVICES, Staff
+from tests.model.stories import Seen
 from tests.model.worker import Worker
 
 
-class Desk(Acting, Messages, Worker, Staff, Restoring):
+class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
     """All acts, and the judgement."""
 
     def __init__(self, clock, wire, complaints):
@@ -34,6 +35,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring):
         Worker.__init__(self)
         Restoring.__init__(self)
         self.meddled = False
+        self.seen = Seen()
 
     def rest(self, *, days: bool = False) -> None:
         """Lets all become quiet. If somebody changed the partner's books by hand, the nightly comparison runs;
@@ -75,9 +77,23 @@ class Desk(Acting, Messages, Worker, Staff, Restoring):
 
     def judge(self, stuck: list | None = None) -> None:
         """Judges a desk at rest, and the output of `stuck` if given. Raises WrongError."""
-        lines = [*self.lost(), *truth.all_wrong(self.wire.partners.store, stuck), *self.complaints.lines]
+        told = {
+            "contents": self.said(),
+            "seen": self.seen.books,
+            "loose": bool(self.restores or getattr(self.wire, "reused", 0)),
+        }
+        wrong = truth.all_wrong(self.wire.partners.store, stuck, **told)
+        lines = [*self.lost(), *wrong, *self.complaints.lines]
         if lines:
             raise WrongError(lines[0].partition(":")[0], *lines)
+
+    def said(self) -> dict[str, dict]:
+        """The messages that count, by number: what staff entered by hand stands, whatever BBOSS sends later."""
+        return self.contents | getattr(self, "entered", {})
+
+    def note_books(self) -> None:
+        """Keeps the partner's records as they are, before they may change."""
+        self.seen.note(self.wire.partners.store.records())
 
     def stuck(self) -> list | None:
         """What needs somebody, the longest stuck first."""

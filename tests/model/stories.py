@@ -1,0 +1,69 @@
+"""Reads the stories of a desk's trials: messages from whoever sent them, what happened from the history's events."""
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+
+from django.utils import timezone
+
+from orders.db.compiled_sql import Prepared
+from orders.models import Order, OrderEvent
+from tests.model.meant import read_rows
+from tests.model.story import Books, Story, Told
+from tests.model.story import Order as Heard
+
+KINDS = [
+    "received", "entered", "held", "went_on", "planned_again", "opened", "withdrawn", "given_up", "accepted", "taken",
+    "claim_released", "domains_named", "state",
+]  # fmt: skip
+EVENTS = Prepared(
+    lambda: (
+        OrderEvent.objects.filter(kind__in=KINDS, order__isnull=False)
+        .order_by("pk")
+        .values_list("pk", "order", "kind", "data", "at")
+    )
+)
+NEWEST = Prepared(lambda: OrderEvent.objects.order_by("-pk").values_list("pk")[:1])
+
+
+class Seen:
+    """The partner's records as they were while each event was written: `note` is called before they may change."""
+
+    def __init__(self):
+        self.books: list[Books] = []
+
+    def note(self, records: list[dict]) -> None:
+        """These are the records now. Events of a database that was restored are forgotten."""
+        newest = NEWEST.first() or 0
+        while self.books and self.books[-1].since > newest:
+            self.books.pop()
+        since = self.books[-1].until + 1 if self.books else 0
+        if newest >= since:
+            self.books.append(Books(since, newest, tuple(read_rows(records))))
+
+
+def read_stories(
+    orders: Mapping[int, Order], claims: Mapping[int, int], contents: Mapping[str, dict], seen: Sequence[Books],
+    records: list[dict], *, now: datetime.datetime, loose: bool,
+) -> Iterator[Story]:  # fmt: skip
+    """One story for each trial. `contents`: what was sent and accepted, by number; `records`: the partner's now."""
+    told: dict[int, list[Told]] = {pk: [] for pk in orders}
+    newest = 0
+    for pk, order, kind, data, at in EVENTS():
+        told[order].append(Told(pk, orders[order].number, kind, data, timezone.localtime(at)))
+        newest = pk
+    known = [one for one in seen if one.since <= newest]
+    known.append(Books(known[-1].until + 1 if known else 0, newest, tuple(read_rows(records))))
+    for trial in orders.values():
+        if trial.kind != Order.Kind.TRIAL or trial.number not in contents:
+            continue
+        family = [trial, *(one for one in orders.values() if one.trial_id == trial.pk and one.number in contents)]
+        holder = orders.get(claims.get(trial.pk))
+        yield Story(
+            trial=trial.number,
+            orders={one.number: Heard(one.number, contents[one.number], told[one.pk]) for one in family},
+            states={one.number: one.state for one in family},
+            holder=holder.number if holder else "",
+            books=known,
+            now=timezone.localtime(now),
+            loose=loose,
+        )

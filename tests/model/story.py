@@ -1,0 +1,410 @@
+"""What was said about one trial, and whether the desk's states and the partner's records are as it is meant.
+
+Expected books come from messages, BPM's decisions and staff's words alone. The order of numbers and what staff did are
+read from the history's events; nothing is read from our records, steps or numbers. Where the contract leaves open what
+follows from a fault (which domains a given-up change acted on), each reading is followed: one that fits is enough.
+Pure: no database, no clock.
+"""
+
+import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.model.meant import (
+    END_OF_DAY,
+    Ending,
+    Item,
+    Row,
+    Said,
+    Shape,
+    Taken,
+    as_of,
+    fold,
+    in_effect,
+    left_of,
+    right_end,
+    wire,
+    wrong_trial_records,
+)
+
+ACTIVE, SCHEDULED, HELD = "active", "scheduled", "held"
+TRIALING, CONVERTED, ENDED, WITHDRAWN, COMPENSATING = "trialing", "converted", "ended", "withdrawn", "compensating"
+APPLIED, IN_PROGRESS, FAILED = "applied", "in_progress", "failed"
+UNDER_WAY = {IN_PROGRESS, FAILED}
+NOT_PLANNED_YET = {HELD, IN_PROGRESS, FAILED}
+RECEIVED = {"received", "entered"}
+PLANNED = {"went_on", "planned_again", "opened"}
+FIXES = {"fix_create_billing", "fix_delete_billing"}
+MOST_READINGS = 256
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event of the history. `place` grows."""
+
+    place: int
+    number: str
+    kind: str
+    data: Mapping
+    at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Books:
+    """The partner's records as they were when the events from `since` to `until` were written."""
+
+    since: int
+    until: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Something that is not as meant. `excuse`: the order that an open incident or an accepted difference about books
+    must name to excuse it; empty: nothing does."""
+
+    text: str
+    excuse: str = ""
+
+
+@dataclass
+class Order:
+    """One order, as it was told: its message and what happened to it."""
+
+    number: str
+    content: Mapping
+    told: list[Told] = field(default_factory=list)
+
+    @property
+    def domains(self) -> frozenset[str] | None:
+        listed = self.content.get("ProvContent")
+        return frozenset(one["ProvReq"].lower() for one in listed) if listed else None
+
+    @property
+    def service(self) -> str:
+        return self.content.get("BusinessType", "")
+
+    @property
+    def end(self) -> str:
+        """The last second of its last day; empty without one."""
+        return self.content["BizEnd"] + END_OF_DAY if self.content.get("BizEnd") else ""
+
+    def first(self, kinds: Iterable[str]) -> Told | None:
+        return next((one for one in self.told if one.kind in kinds), None)
+
+    def last(self, kinds: Iterable[str]) -> Told | None:
+        return next((one for one in reversed(self.told) if one.kind in kinds), None)
+
+    def was(self, *states: str) -> bool:
+        """Whether it ever came into one of these states."""
+        return any(one.kind == "state" and one.data["new"] in states for one in self.told)
+
+    def state_at(self, place: int) -> str:
+        """Its state just before this place."""
+        state = ""
+        for one in self.told:
+            if one.place >= place:
+                break
+            if one.kind in RECEIVED:
+                state = one.data["state"]
+            elif one.kind == "state":
+                state = one.data["new"]
+        return state
+
+    def number_given(self) -> int | None:
+        """The place at which it was planned, since it was last held; None for one that is held."""
+        place = None
+        for one in self.told:
+            if one.kind == "held" and one.data.get("because") != "files":
+                place = None
+            elif one.kind in PLANNED or (one.kind in RECEIVED and one.data["state"] != HELD):
+                place = place or one.place
+        return place
+
+    def last_planned(self) -> Told | None:
+        """When it was planned last."""
+        found = [
+            one for one in self.told if one.kind in PLANNED or (one.kind in RECEIVED and one.data["state"] != HELD)
+        ]
+        return found[-1] if found else None
+
+
+@dataclass
+class Story:
+    """What was said about one trial, its changes and activations, and where they stand.
+
+    `orders` have the trial's number first. `states` are what the desk shows. `holder` is the activation that holds the
+    claim. `books`: the partner's records as they were, oldest first; the last ones are those of now. `loose`: events
+    may be missing (a restore), so that times are not judged.
+    """
+
+    trial: str
+    orders: dict[str, Order]
+    states: Mapping[str, str]
+    holder: str
+    books: Sequence[Books]
+    now: datetime.datetime
+    loose: bool = False
+
+    def __post_init__(self):
+        self.told = sorted((one for order in self.orders.values() for one in order.told), key=lambda one: one.place)
+        self.wire_now = wire(self.now)
+        self.rows = [row for row in self.books[-1].rows if row.job in self.orders]
+
+    def kind(self, number: str) -> str:
+        return {"1": "trial", "2": "change"}.get(self.orders[number].content.get("OrderType", ""), "activation")
+
+    def of_kind(self, kind: str) -> list[Order]:
+        return [order for number, order in self.orders.items() if self.kind(number) == kind]
+
+    # --- the readings
+
+    def readings(self) -> list[list[Item]]:
+        """Each way in which what was said can be read."""
+        worlds: list[list[Item]] = [[]]
+        for item, variants in self._items():
+            longer = []
+            for world in worlds:
+                for one in variants(world) if variants else [item]:
+                    longer.append([*world, one] if one else world)
+            worlds = longer[:MOST_READINGS]
+        return worlds
+
+    def _items(self) -> list[tuple[Item, Callable[[list[Item]], list[Item | None]] | None]]:
+        """Each item by number, and where it can be read in more ways than one: its readings after those before it."""
+        found: list[tuple] = []
+        trial = self.orders[self.trial]
+        closed = trial.first({"withdrawn"})
+        for order in [trial, *self.of_kind("change")]:
+            place = order.number_given()
+            if place is None:
+                continue
+            own = None if order is trial else order.first({"withdrawn"})
+            gone = own or (None if order is trial else closed)
+            said = Said(
+                place, order.number, order.domains, order.service, order.end,
+                gone=gone.place if gone else None, with_trial=bool(gone) and self._stays_with_trial(order, own, closed),
+            )  # fmt: skip
+            given = self._given_up(order)
+            found.append((said, self._reducer(said, given) if given else None))
+        found += self._endings()
+        found += self._taken_ends()
+        return sorted(found, key=lambda pair: pair[0].place)
+
+    def _stays_with_trial(self, order: Order, own: Told | None, closed: Told | None) -> bool:
+        """Whether a change was withdrawn only with its trial, after it had been applied: it still says what the trial
+        looked like (contract 3.10)."""
+        if closed is None or order.number == self.trial:
+            return False
+        return (own is None or own.place > closed.place) and order.state_at(closed.place) == APPLIED
+
+    def _given_up(self, order: Order) -> Told | None:
+        """The event by which a forward step of a trial or change was given up."""
+        for one in order.told:
+            if one.kind == "withdrawn":
+                return None
+            steps = [one.data.get("step")] if one.kind == "given_up" else one.data.get("steps", [])
+            forward = [step for step in steps if step not in FIXES and not str(step).startswith("restore")]
+            if one.kind in {"given_up", "accepted"} and forward and order.state_at(one.place) in UNDER_WAY:
+                return one
+        return None
+
+    def _reducer(self, said: Said, given: Told) -> Callable[[list[Item]], list[Item | None]]:
+        order = self.orders[said.number]
+        settled = next(
+            (
+                one
+                for one in order.told
+                if one.place > given.place and one.kind == "state" and one.data["new"] not in {*UNDER_WAY, HELD}
+            ),
+            None,
+        )
+
+        def variants(world: list[Item]) -> list[Item | None]:
+            at = settled or given
+            until = settled.place if settled else self.books[-1].until
+            before = fold(as_of(world, at.place))
+            found: list[Item | None] = [] if settled else [said]
+            for books in self._books_between(given.place, until):
+                rows = [row for row in books.rows if row.job == self.trial]
+                found += left_of(said, before, rows, wire(at.at))
+            return list(dict.fromkeys(found))
+
+        return variants
+
+    def _books_between(self, since: int, until: int) -> list[Books]:
+        return [one for one in self.books if one.until >= since and one.since <= until] or [self.books[-1]]
+
+    def _endings(self) -> Iterator[tuple]:
+        """Endings, by what staff did to activations: late undoings, given-up restores, accepted deletions."""
+        for order in self.of_kind("activation"):
+            for one in order.told:
+                late = one.kind == "withdrawn" and one.data.get("how")
+                restore = one.kind == "given_up" and one.data.get("step") == "restore_trial_billing"
+                accepted = one.kind == "accepted" and "billed_not_active" in one.data.get("codes", [])
+                restore |= one.kind == "accepted" and "restore_trial_billing" in one.data.get("steps", [])
+                if not (late or restore or accepted):
+                    continue
+                freed = self._freed_by(order.number, one.place)
+                ending = Ending(freed.place if freed else one.place)
+                sure = freed and (late or (accepted and not restore))
+                yield ending, None if sure else (lambda world, ending=ending: [ending, None])
+
+    def _freed_by(self, number: str, since: int) -> Told | None:
+        """The event that freed the trial of an activation's claim."""
+        for one in self.orders[self.trial].told:
+            if one.place > since and one.kind == "claim_released" and one.data.get("activation") == number:
+                return one
+        return None
+
+    def _taken_ends(self) -> Iterator[tuple]:
+        """Ends that staff took. Another order of the trial may have been the one that was named."""
+        for one in self.told:
+            if one.kind != "taken" or self.kind(one.number) == "activation":
+                continue
+            ends = set()
+            for books in self._books_between(one.place, one.place):
+                running = [row for row in books.rows if row.job == self.trial and row.runs(wire(one.at))]
+                ends |= {"" if right_end(row, "") else row.until for row in running}
+            later = [
+                place
+                for change in self.of_kind("change")
+                if change.end and (place := change.number_given()) and place > one.place
+            ]
+
+            def variants(world, ends=frozenset(ends), place=one.place, later=tuple(later)) -> list[Item | None]:
+                shape = fold(as_of(world, place))
+                found: list[Item | None] = [None]
+                for end in sorted(ends - {shape.end}):
+                    found.append(Taken(place, end))
+                    if later:
+                        found.append(Taken(place, end, gone=min(later)))
+                return found
+
+            yield Taken(one.place, ""), variants
+
+    # --- the judgement
+
+    def wrong(self) -> list[Wrong]:
+        """What is not as meant, in the reading that fits best."""
+        best: list[Wrong] | None = None
+        for world in self.readings():
+            found = [*self._wrong_trial(world), *self._wrong_changes(world), *self._wrong_activations(world)]
+            if not found:
+                return []
+            if best is None or len(found) < len(best):
+                best = found
+        return best or []
+
+    def _wrong_trial(self, world: list[Item]) -> Iterator[Wrong]:
+        trial, state, shape = self.orders[self.trial], self.states[self.trial], fold(in_effect(world))
+        allowed = self._trial_states(trial, state, shape)
+        if allowed and state not in allowed:
+            yield Wrong(f"{self.trial} is {state}, meant is {' or '.join(sorted(allowed))}")
+            return
+        own = [row for row in self.rows if row.job == self.trial]
+        if state in UNDER_WAY or state == COMPENSATING:
+            return
+        meant = shape if state == TRIALING and not self._has_started() else None
+        if state == TRIALING and self._has_started() is None:
+            return
+        for line in wrong_trial_records(meant, own, self.wire_now):
+            yield Wrong(f"{self.trial} is {state}: {line}", self.trial)
+
+    def _trial_states(self, trial: Order, state: str, shape: Shape) -> set[str]:
+        """The states in which a trial may be; empty: nobody can tell."""
+        if trial.first({"withdrawn"}):
+            return {WITHDRAWN, COMPENSATING}
+        if not trial.was(TRIALING, CONVERTED, ENDED) and state in NOT_PLANNED_YET:
+            return set()
+        over = shape.is_over(self.wire_now)
+        base = {ENDED if over else TRIALING}
+        started = self._has_started()
+        if started is False:
+            return base
+        running = any(row.job == self.trial and row.runs(self.wire_now) for row in self.rows)
+        return base | {CONVERTED} if started is None or over or running else {CONVERTED}
+
+    def _has_started(self) -> bool | None:
+        """Whether the claim's holder has started; None where nobody can tell."""
+        state = self.states.get(self.holder)
+        if state == SCHEDULED:
+            return None if self._start(self.orders[self.holder]) <= self.wire_now else False
+        return {None: False, ACTIVE: True, HELD: False}.get(state)
+
+    def _wrong_changes(self, world: list[Item]) -> Iterator[Wrong]:
+        said = {item.number: item for item in world if isinstance(item, Said)}
+        for change in self.of_kind("change"):
+            state, own = self.states[change.number], change.first({"withdrawn"})
+            closed = self.orders[self.trial].first({"withdrawn"})
+            if own or (closed and change.told[0].place < closed.place):
+                allowed = {WITHDRAWN, COMPENSATING}
+            elif change.number not in said:
+                allowed = {HELD}
+            elif self._given_up(change):
+                left = said[change.number]
+                allowed = {WITHDRAWN} if left.says_nothing() else {APPLIED}
+                allowed |= {APPLIED} if change.content.get("DataFlow") else set()
+                allowed |= UNDER_WAY if state in UNDER_WAY else set()
+            else:
+                allowed = {APPLIED, *UNDER_WAY}
+            if state not in allowed:
+                yield Wrong(f"{change.number} is {state}, meant is {' or '.join(sorted(allowed))}")
+
+    def _wrong_activations(self, world: list[Item]) -> Iterator[Wrong]:
+        for order in self.of_kind("activation"):
+            state = self.states[order.number]
+            if state not in {ACTIVE, SCHEDULED}:
+                continue
+            lists = self._domains(order, world)
+            found = [list(self._wrong_records(order, domains)) for domains in lists]
+            for line in min(found, key=len):
+                yield Wrong(f"{order.number} is {state}: {line}", order.number)
+
+    def _domains(self, order: Order, world: list[Item]) -> list[frozenset[str]]:
+        """What an activation bills: its message's domains, or those that staff named, or its trial's when it was
+        planned, by what is still in effect."""
+        if order.domains is not None:
+            return [order.domains]
+        named = order.last({"domains_named"})
+        if named:
+            return [frozenset(name.lower() for name in named.data["domains"])]
+        planned = order.last_planned()
+        if planned is None:
+            return [frozenset()]
+        before = [one for one in world if one.place < planned.place]
+        shape = fold(in_effect(before))
+        lists = [shape.domains or shape.listed]
+        closed = self.orders[self.trial].first({"withdrawn"})
+        if closed and closed.place < planned.place:
+            stay = [one for one in before if one.gone is None or getattr(one, "with_trial", False)]
+            lists = [fold(stay).listed, fold(in_effect(before)).listed]
+        return lists
+
+    def _wrong_records(self, order: Order, domains: frozenset[str]) -> Iterator[str]:
+        running: dict[str, list[Row]] = {}
+        for row in self.rows:
+            if row.job == order.number and row.runs(self.wire_now):
+                running.setdefault(row.domain, []).append(row)
+        if not domains:
+            yield "it has no domain"
+        for domain in sorted(domains - running.keys()):
+            yield f"{domain} has no live record"
+        start, planned = self._start(order), order.last_planned()
+        for domain, rows in sorted(running.items()):
+            row = rows[0]
+            if domain not in domains:
+                yield f"{domain} is billed, and is not meant"
+            elif len(rows) > 1:
+                yield f"{domain} has {len(rows)} live records"
+            elif (row.product, row.kind, row.service) != (order.content["ProductID"], "2", order.service):
+                yield f"{domain} is billed as {row.product}/{row.service}"
+            elif not self.loose and start and row.created != start:
+                yield f"{domain} is billed from {row.created}, meant is {start}"
+            elif not self.loose and not start and not wire(planned.at) <= row.created <= self.wire_now:
+                yield f"{domain} is billed from {row.created}, it was planned at {wire(planned.at)}"
+
+    def _start(self, order: Order) -> str:
+        """The first moment of its day, where that lay ahead when it was planned; else empty."""
+        planned, day = order.last_planned(), order.content["BizStart"]
+        return day + "000000" if planned and day > f"{planned.at:%Y%m%d}" else ""
