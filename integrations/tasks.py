@@ -3,6 +3,7 @@
 import datetime
 import functools
 import logging
+import time
 from collections.abc import Callable
 
 from django.db import Error
@@ -35,6 +36,7 @@ from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses
 from orders.services.reconciliation.number_list import close_known
+from orders.services.shape import fold_after_upgrade
 from orders.services.usage import ask_for_usage
 
 logger = logging.getLogger(__name__)
@@ -153,6 +155,20 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
     if run.after is not None:
         async_task("integrations.tasks.reconcile", row.pk, run.after)
     return f"{row.orders} orders, {row.differences} differences"
+
+
+def compare_after_upgrade(after: int = 0) -> str:
+    """Runs once after an upgrade that folds trials' shapes: folds them, then compares everything, with one mail.
+
+    What differs from the shapes is named. Nothing is put right.
+    """
+    until = time.monotonic() + PART_SECONDS
+    left = fold_after_upgrade(after=after, may_go_on=lambda: time.monotonic() < until and not ending.is_set())
+    if left is None:
+        async_task("integrations.tasks.reconcile")
+        return "all shapes are folded"
+    async_task("integrations.tasks.compare_after_upgrade", left)
+    return f"folded up to order {left}"
 
 
 @unless_away

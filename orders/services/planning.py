@@ -152,7 +152,7 @@ def _plan_change(order: Order, decision: Settlement, facts: TrialFacts, now: dat
     known = {row.domain_key: row.pk for row in facts.records if row.product_id == shape.service}
     decision.new = [trial_record(order.trial, shape.service, name, known.get(domain_key(name))) for name in come]
     if not other_service and shape.end != before.end:
-        staying = live & shape.domains.keys()
+        staying = (live or before.domains.keys()) & shape.domains.keys()
         decision.staying = [
             row.pk for row in facts.records if row.domain_key in staying and row.product_id == shape.service
         ]

@@ -90,9 +90,11 @@ def trial_record(trial: Order, service_type: str, name: str, pk: int | None = No
 
 def refresh_trial(trial: Order, shape: Shape | None = None, *, now: datetime.datetime, by: str) -> None:
     """Moves a (locked) trial to the state that follows from its shape and its claim, if its records were made."""
-    if trial.undo_since or trial.state in {Order.State.WITHDRAWN, Order.State.COMPENSATING} or not _is_made(trial):
+    if trial.state in {Order.State.WITHDRAWN, Order.State.COMPENSATING} or not _is_made(trial):
         return
-    if _is_taken_over(trial):
+    if trial.undo_since:
+        new = trial.state if trial.state != Order.State.CONVERTED or _is_taken_over(trial) else Order.State.WITHDRAWN
+    elif _is_taken_over(trial):
         new = Order.State.CONVERTED
     else:
         over = (shape or shape_of(trial)).is_over(now.astimezone(SHANGHAI).date())
@@ -155,23 +157,24 @@ def _add_end(trial: Order, kind: str, end: datetime.date | None, now: datetime.d
     TrialEnd.objects.create(trial=trial, number=next_number(trial), kind=kind, ends_on=end, at=now, by=by[:160])
 
 
-def keep_missing_shapes(*, may_go_on: Callable[[], bool] = lambda: True) -> int:
+def fold_after_upgrade(*, after: int = 0, may_go_on: Callable[[], bool] = lambda: True) -> int | None:
     """Folds the shapes of trials that a version before has stored without one, and of all trials with changes, which it
-    may have changed since. Nothing else moves. Returns how many."""
-    count, last = 0, 0
-    while may_go_on():
-        ids = list(_to_fold(last)[:FOLDED_AT_ONCE])
-        if not ids:
-            break
+    may have changed since. Nothing else moves.
+
+    Begins with the trial behind the id `after`. Returns the id to go on after, None at the end.
+    """
+    while ids := list(_to_fold(after)[:FOLDED_AT_ONCE]):
+        if not may_go_on():
+            return after
         with transaction.atomic():
             trials = list(Order.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True))
             for pk, entries in entries_of([trial.pk for trial in trials]).items():
                 keep_shape(Order(pk=pk), fold(entries))
-        count, last = count + len(ids), ids[-1]
-    return count
+        after = ids[-1]
+    return None
 
 
-def _to_fold(last: int) -> QuerySet:
+def _to_fold(after: int) -> QuerySet:
     changes = Order.objects.filter(trial=OuterRef("pk"), kind=Kind.CHANGE, change_number__isnull=False)
-    trials = Order.objects.filter(Q(shape=None) | Exists(changes), kind=Kind.TRIAL, pk__gt=last)
+    trials = Order.objects.filter(Q(shape=None) | Exists(changes), kind=Kind.TRIAL, pk__gt=after)
     return trials.order_by("pk").values_list("pk", flat=True)

@@ -429,6 +429,7 @@ def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk):
     desk.play_out()
     desk.refuses()
     desk.give_up("C0")
+    desk.deliver()
     desk.accept("C0")
     desk.check()
     assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": "", "b": ""})

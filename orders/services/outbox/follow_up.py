@@ -154,16 +154,20 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
         params=row.error_params,
         beside=row.order.trial if _names_trial(row) else None,
     )
-    reached = _is_activation(row) and kind.compensated and row.gate != Dispatch.Gate.START
-    reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED and LOOKED not in row.about
-    if reached and not row.order.undo_since:
+    if _is_compensated(row) and not row.order.undo_since:
         begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
 
 
 def _names_trial(row: Dispatch) -> bool:
     """Whether a failed step leaves a trial's records other than they are meant: not one that is compensated."""
-    compensated = _is_activation(row) and not row.undo and row.gate != Dispatch.Gate.START
-    return row.lane is not None and not row.repeat and not compensated
+    return row.lane is not None and not row.repeat and not _is_compensated(row)
+
+
+def _is_compensated(row: Dispatch) -> bool:
+    """Whether the failure of a step undoes its order (contract 3.9, Compensation's reach)."""
+    reached = _is_activation(row) and STEPS[row.step].compensated and row.gate != Dispatch.Gate.START
+    reached &= not row.undo and not row.repeat and row.error_code not in NOT_COMPENSATED
+    return reached and LOOKED not in row.about
 
 
 def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> None:

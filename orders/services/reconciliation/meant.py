@@ -13,7 +13,7 @@ from django.db.models import Q
 from orders.books import CREATE, NOTHING, Discrepancy
 from orders.content import domain_key
 from orders.local_time import SHANGHAI
-from orders.models import BillingRecord, Difference, Dispatch, Order, OrderDomain, Reconciliation
+from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain, Reconciliation
 from orders.queries.shapes import is_meant, meant_of
 from orders.services.incidents import DIFFERENCE, close_troubles, open_incident
 from orders.services.outbox.freeze import LEFT
@@ -159,8 +159,9 @@ def end_beside(trial: Order, *, now: datetime.datetime, by: str) -> None:
     left."""
     if trial.differences.filter(kind=NOT_MEANT, state=Difference.State.OPEN).exists():
         return
-    followers = Order.objects.filter(trial=trial, kind=Kind.CHANGE, troubles__closed_at=None)
-    for order in followers.filter(troubles__incident__code=DIFFERENCE).distinct():
+    named = AffectedOrder.objects.unresolved().filter(order__trial=trial, incident__code=DIFFERENCE)
+    changes = Order.objects.filter(pk__in=named.values("order"), kind=Kind.CHANGE)
+    for order in changes.exclude(differences__state=Difference.State.OPEN):
         order.trial = trial
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
 
