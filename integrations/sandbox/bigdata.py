@@ -1,11 +1,11 @@
 """The big-data side: billing records and trial traffic (contract section 3.3).
 
-Each of the four handlers takes the store, the call and its parsed body, and returns the body of the answer.
+Each handler takes the store, the call and its parsed body, and returns the body of the answer.
 """
 
 from integrations.sandbox.http_messages import SandboxRequest, compact
 from integrations.sandbox.store import Store
-from integrations.sandbox.validation import Check, billing_time, choice_of, filled_string, list_of, members
+from integrations.sandbox.validation import Check, Refusal, billing_time, choice_of, filled_string, list_of, members
 
 DONE = {"code": 200, "message": "成功"}
 RECORD = {
@@ -40,6 +40,15 @@ def put(store: Store, call: SandboxRequest, body: dict) -> dict:
     for record in body["productInfos"]:
         store.put_record(record)
     return DONE
+
+
+def put_strictly(store: Store, call: SandboxRequest, body: dict) -> dict:
+    """The same for a strict partner: it refuses the call if an entry cancels a record that it does not hold."""
+    check_put("", body)
+    for place, record in enumerate(body["productInfos"]):
+        if record["cancelStatus"] == "2" and not store.holds_record(record):
+            raise Refusal(f"productInfos[{place}]", f"没有 {record['domain']} 的话单，无法取消")
+    return put(store, call, body)
 
 
 def delete(store: Store, call: SandboxRequest, body: dict) -> dict:

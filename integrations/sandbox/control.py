@@ -31,9 +31,10 @@ def show_style(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
 
 
 def show_state(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`GET /state[?calls=N]`: records, processes, flows, calls, counts, violations, faults, delay."""
+    """`GET /state[?calls=N]`: records, processes, flows, calls, counts, violations, faults, delay, strict."""
     state = partners.store.state(calls=_limit(query))
-    return json_response({**state, "faults": partners.faults.left(), "delay": partners.delay})
+    now = {"faults": partners.faults.left(), "delay": partners.delay, "strict": partners.strict}
+    return json_response({**state, **now})
 
 
 def show_calls(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
@@ -70,6 +71,15 @@ def set_delay(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /delay` with `{"seconds": 0.005}`: every answer of a partner takes that long."""
     partners.delay = check_seconds(parse_body(body).get("seconds"))
     return json_response({"delay": partners.delay})
+
+
+def set_strict(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
+    """`POST /strict` with `{"strict": true}`: from now on big data refuses to cancel a record that it does not hold."""
+    strict = parse_body(body).get("strict")
+    if not isinstance(strict, bool):
+        raise FaultError("strict: must be true or false")
+    partners.strict = strict
+    return json_response({"strict": strict})
 
 
 def set_flow(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
@@ -165,6 +175,7 @@ ROUTES = {
     ("POST", "/faults"): add_fault,
     ("DELETE", "/faults"): clear_faults,
     ("POST", "/delay"): set_delay,
+    ("POST", "/strict"): set_strict,
     ("POST", "/flows"): set_flow,
     ("POST", "/reset"): reset,
     ("POST", "/approve"): send_approval,

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from integrations.sandbox import bigdata, bpm
 from integrations.sandbox.faults import HTTP_ERRORS, Fault, Faults
@@ -9,7 +10,8 @@ from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, 
 from integrations.sandbox.store import Store
 from integrations.sandbox.validation import Refusal, parse_body
 
-ROUTES = {
+Effect = Callable[[Store, SandboxRequest, dict], dict]
+ROUTES: dict[str, Effect] = {
     "/bigdata/productInfos": bigdata.put,
     "/bigdata/productInfos/delete": bigdata.delete,
     "/bigdata/productInfos/query": bigdata.query,
@@ -17,6 +19,7 @@ ROUTES = {
     "/bpm/flows/start": bpm.start,
 }
 PATHS = tuple(ROUTES)
+STRICT = {bigdata.put: bigdata.put_strictly}  # what a strict partner does instead
 LOOK_UPS = (bigdata.query, bigdata.trial_flow)
 """These change nothing. So a repeat is answered from the present state and not from memory."""
 CALLBACK = "http://127.0.0.1:8000/api/bpm/approvals"
@@ -27,13 +30,15 @@ OTHER_BYTES = {"code": 409, "message": "同一个 Idempotency-Key 已执行过�
 class Partners:
     """BPM and big data together: their data, their faults and their delay.
 
-    `callback` is the desk's address for approvals. `notice` is the page's next message: (whether it worked, text).
+    `callback` is the desk's address for approvals. If `strict`, big data refuses to cancel what it does not hold;
+    otherwise it makes a cancelled record. `notice` is the page's next message: (whether it worked, text).
     """
 
     def __init__(self, state_file: str | None = None, callback: str = CALLBACK) -> None:
         self.store = Store(state_file or ":memory:")
         self.faults = Faults()
         self.delay = 0.0
+        self.strict = False
         self.callback = callback
         self.notice: tuple[bool, str] | None = None
         self._given_up = threading.Event()
@@ -74,7 +79,7 @@ class Partners:
 
         If nothing was carried out under a key, other bytes may use it. If something was, other bytes get 409.
         """
-        effect = ROUTES[call.path]
+        effect = self._effect(call)
         if known := self.store.answer_under(call.key):
             digest, answer = known
             if digest != call.digest and answer.get("code", 200) == 200:
@@ -83,6 +88,19 @@ class Partners:
                 self.store.count("repeats")
                 if effect not in LOOK_UPS:
                     return answer
+        return self._carry_out(effect, call)
+
+    def land_late(self, call: SandboxRequest) -> None:
+        """Carries out a call that was under way for minutes, whatever was answered under its key meanwhile."""
+        with self.store.transaction():
+            self._carry_out(self._effect(call), call)
+
+    def _effect(self, call: SandboxRequest) -> Effect:
+        effect = ROUTES[call.path]
+        return STRICT.get(effect, effect) if self.strict else effect
+
+    def _carry_out(self, effect: Effect, call: SandboxRequest) -> dict:
+        """Carries the call out and keeps the answer under its key."""
         try:
             answer = effect(self.store, call, parse_body(call.body))
         except Refusal as refusal:
@@ -91,11 +109,12 @@ class Partners:
         return answer
 
     def reset(self) -> None:
-        """Empties everything, ends waiting calls without carrying them out, and removes faults and delay."""
+        """Empties everything, ends waiting calls without carrying them out, and ends faults, delay and strictness."""
         waiting, self._given_up = self._given_up, threading.Event()
         waiting.set()
         self.faults.clear()
         self.delay = 0.0
+        self.strict = False
         self.store.reset()
 
     def close(self) -> None:

@@ -117,6 +117,11 @@ class Store:
         gone = self._run("DELETE FROM records WHERE job = ? AND product = ? AND domain = ?", *_identity(named)).rowcount
         self.count("deleted", gone)
 
+    def holds_record(self, named: dict) -> bool:
+        """Whether there is a billing record of this identity, live or cancelled."""
+        found = self._run("SELECT 1 FROM records WHERE job = ? AND product = ? AND domain = ?", *_identity(named))
+        return found.fetchone() is not None
+
     def records(self, job: str | None = None) -> list[dict]:
         """The billing records of one jobId, or all of them."""
         # Two statements: "? IS NULL OR job = ?" would read every record for each question.

@@ -18,7 +18,7 @@ SHOWN = {name: {"kind": kind} for name, kind in FAULTS.items()} | {
     "ok": PLAINLY,
     "silent": {"kind": "503"},
     "before": {"kind": "409"},
-    "stall": {"kind": "slow", "seconds": SLOW},
+    "late": {"kind": "slow", "seconds": SLOW},
 }
 
 
@@ -69,11 +69,15 @@ class Wire:
     def violations(self) -> list[dict]:
         return self._ask("GET", "/state?calls=0")["violations"]
 
-    def meddle(self, row: dict, what: str) -> None:
-        """Somebody at the big-data side changes a billing record by hand: `delete`, `live`, `cancel` or `times`."""
+    def be_strict(self, strict: bool) -> None:
+        """Whether big data refuses to cancel a record that it does not hold."""
+        self._ask("POST", "/strict", {"strict": strict})
+
+    def meddle(self, row: dict, what: str, to: str = "") -> None:
+        """Somebody at the big-data side changes a billing record by hand (`by_hand`), or removes it: `delete`."""
         address = "/bigdata/productInfos" + ("/delete" if what == "delete" else "")
         named = {name: row[name] for name in ("jobId", "productId", "domain", "enterpriseId", "infoType")}
-        body = {"productInfos": [named if what == "delete" else by_hand(row, what)]}
+        body = {"productInfos": [named if what == "delete" else by_hand(row, what, to)]}
         for _ in range(50):  # a fault that is set may be met by this call too
             try:
                 answer = self.session.post(

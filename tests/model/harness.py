@@ -119,7 +119,9 @@ class Stage:
                 stack.callback(setattr, settings, name, getattr(settings, name))
                 setattr(settings, name, value)
             state_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="desk-model-"))
-            stack.enter_context(override_settings(STATE_DIR=Path(state_dir)))
+            files = Path(state_dir) / "attachments"  # with the list of numbers that staff entered
+            files.mkdir()
+            stack.enter_context(override_settings(STATE_DIR=Path(state_dir), ATTACHMENT_DIR=files))
             restored_guard.read_restore_state()
             self.desk = Desk(clock, self.wire, self.complaints)
             try:

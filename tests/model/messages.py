@@ -28,14 +28,25 @@ def day(number: int) -> str:
     return f"{FIRST_DAY + datetime.timedelta(days=number):%Y%m%d}"
 
 
-def names(letters: str) -> tuple[str, ...]:
-    """`ab`: two domains. `A` is `a` in another spelling."""
-    return tuple(f"{letter}.example.com" for letter in letters)
+def names(letters: str | tuple[str, ...]) -> tuple[str, ...]:
+    """`ab`: two domains. `A` is `a` in another spelling. A tuple holds whole names."""
+    return letters if isinstance(letters, tuple) else tuple(f"{letter}.example.com" for letter in letters)
+
+
+def trial_content(number: str, domains: str | tuple[str, ...], service: str, end: int | None, flow: str) -> dict:
+    """A trial's message; `end`: its last day."""
+    content = contents.trial(number, *names(domains), BusinessType=service, DataFlow=flow)
+    return content if end is None else content | {"BizEnd": day(end)}
 
 
 @functools.lru_cache(maxsize=4096)
 def _read(text: str) -> OrderContent:
     return read_order(json.loads(text))
+
+
+def as_order(content: dict) -> OrderContent:
+    """The order in a message. Raises Refused."""
+    return _read(json.dumps(content, ensure_ascii=False))
 
 
 class Messages:
@@ -45,13 +56,12 @@ class Messages:
         self.contents: dict[str, dict] = {}
         self.accepted: dict[str, str] = {}
         self.calls: dict[str, str] = {}
+        self.entered: dict[str, dict] = {}  # by staff, as BBOSS would have sent them
 
     @act
     def trial(self, number: str, domains: str = "a", *, service="1", end: int | None = None, known=True, flow="1"):
         """A trial; `end`: its last day; `known=False`: of an unknown attribution."""
-        content = contents.trial(number, *names(domains), BusinessType=service, DataFlow=flow)
-        if end is not None:
-            content["BizEnd"] = day(end)
+        content = trial_content(number, domains, service, end, flow)
         return self._send(content if known else content | {"EnterpriseID": UNKNOWN_ENTERPRISE})
 
     @act
@@ -99,13 +109,13 @@ class Messages:
             if is_withdrawal(content):
                 receipt = withdraw_order(read_withdrawal(content), raw=content, trans_ido=call, message=message)
             else:
-                text = json.dumps(content, ensure_ascii=False)
-                receipt = receive_order(_read(text), raw=content, trans_ido=call, message=message)
+                receipt = receive_order(as_order(content), raw=content, trans_ido=call, message=message)
         except (OrderError, Refused):
             keep_message(self._message(number, call))
             raise
-        if not is_withdrawal(content) and not receipt.repeated:
-            assert not (difference := not_as_released(Order.objects.get(number=number))), difference
+        if not is_withdrawal(content) and number not in self.accepted:
+            if not receipt.repeated:
+                assert not (difference := not_as_released(Order.objects.get(number=number))), difference
             self.contents[number], self.accepted[number], self.calls[number] = content, receipt.trans_idh, call
             self.missing.pop(number, None)
         return "known" if receipt.repeated else ""

@@ -27,19 +27,24 @@ FATES = {
     "silent": "no connection at all",
     "409": "it says that it acted on this key before",
     "before": "it did act on this key before, with other bytes",
-    "stall": "no answer in time, and carried out some minutes later",
+    "late": "no answer in time, and carried out some minutes later, whatever its repeat was answered",
 }
 FAULTS = {"refuse": "refusal", "lost": "reset_after", "broken": "reset"}  # the others have the sandbox's names
-STALLED_FOR = datetime.timedelta(minutes=5)  # contract 3.9, Unknown: the desk looks again after ten minutes
+LATE_BY = datetime.timedelta(seconds=400)  # contract 3.9, Unknown: the desk looks again after ten minutes
+POST, DELETE, START = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bpm/flows/start"
+ACTS = (POST, DELETE, START)  # all other calls change nothing
+KINDS_OF_CALLS = {"1": "live", "2": "cancel"}
 
 
 @dataclasses.dataclass
 class Wire:
-    """The wire between the desk and the partners. `fates` of the next calls; later calls go well."""
+    """The wire between the desk and the partners. `fates` of the next calls; later calls go well, but for those that
+    `refused` names as (kind, domain)."""
 
     partners: Partners = dataclasses.field(default_factory=Partners)
     fates: deque[str] = dataclasses.field(default_factory=deque)
     stalled: list[tuple[datetime.datetime, SandboxRequest]] = dataclasses.field(default_factory=list)
+    refused: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     reused: int = 0  # keys that were used with other bytes on purpose
 
     def reset(self) -> None:
@@ -52,7 +57,12 @@ class Wire:
     def heal(self) -> None:
         """From now on all calls go well."""
         self.fates.clear()
+        self.refused.clear()
         self.partners.faults.clear()
+
+    def be_strict(self, strict: bool) -> None:
+        """Whether big data refuses to cancel a record that it does not hold."""
+        self.partners.strict = strict
 
     def exchange(self, request, timeout: float, most: int) -> tuple[int, dict, bytes]:
         """One call: (status, headers, body), or PartnerError."""
@@ -68,11 +78,12 @@ class Wire:
         """What the partner answers if the call meets this fate."""
         if fate == "silent":
             raise PartnerError("no connection", code="refused", transport=True)
-        if fate == "stall" and call.path == "/bigdata/productInfos" and b'"infoType":"2"' in call.body:
-            self.stalled.append((datetime.datetime.now(SHANGHAI) + STALLED_FOR, call))
+        if fate == "late":
+            if call.path in ACTS:
+                self.stalled.append((datetime.datetime.now(SHANGHAI) + LATE_BY, call))
             raise PartnerError("no complete answer in time", code="timeout", unknown=True, transport=True)
-        if fate == "stall":
-            fate = "broken"
+        if fate == "ok" and self.refused & what_it_does(call):
+            fate = "refuse"
         if fate == "409" and "409" not in KINDS:
             return json_response({"code": 409, "message": "沙箱故障"}, 409)
         if fate == "before":
@@ -87,29 +98,45 @@ class Wire:
         self.reused += 1
         self.partners.answer(dataclasses.replace(call, body=encode(body).encode()))
 
-    def meddle(self, row: dict, what: str) -> None:
-        """Somebody at the big-data side changes a billing record by hand: `delete`, `live`, `cancel` or `times`."""
+    def meddle(self, row: dict, what: str, to: str = "") -> None:
+        """Somebody at the big-data side changes a billing record by hand (`by_hand`), or removes it: `delete`."""
         with self.partners.store.transaction():
             if what == "delete":
                 self.partners.store.delete_record(row)
                 return
-            self.partners.store.put_record(by_hand(row, what))
+            self.partners.store.put_record(by_hand(row, what, to))
 
     def carry_out_stalled(self, *, now: datetime.datetime | None = None) -> int:
         """Carries out stalled calls: all, or those that have waited long enough by `now`. Returns how many."""
         ripe = [pair for pair in self.stalled if now is None or pair[0] <= now]
         for pair in ripe:
             self.stalled.remove(pair)
-            self.partners.answer(pair[1])
+            if pair[1].path == START:
+                self.partners.answer(pair[1])  # BPM starts no second process under a key
+            else:
+                self.partners.land_late(pair[1])
         return len(ripe)
 
 
-def by_hand(row: dict, what: str) -> dict:
-    """A billing record after somebody made it `live`, cancelled it or changed its `times`."""
-    changed = row | {"live": {"cancelStatus": "1"}, "cancel": {"cancelStatus": "2"}}.get(what, {})
-    if what == "times":
-        changed["createTime"] = _earlier("createTime", row["createTime"])
-    return changed
+def what_it_does(call: SandboxRequest) -> set[tuple[str, str]]:
+    """The (kind, domain) of each entry of a billing call: `live`, `cancel` or `delete`."""
+    if call.path not in {POST, DELETE}:
+        return set()
+    entries = json.loads(call.body)["productInfos"]
+    return {(KINDS_OF_CALLS.get(row.get("cancelStatus"), "delete"), row["domain"].lower()) for row in entries}
+
+
+def by_hand(row: dict, what: str, to: str = "") -> dict:
+    """A billing record after somebody made it `live`, cancelled it (`cancel`), changed its `times`, or moved its `end`
+    or `start` to the wire's time `to`."""
+    changes = {
+        "live": {"cancelStatus": "1"},
+        "cancel": {"cancelStatus": "2"},
+        "times": {"createTime": _earlier("createTime", row["createTime"])},
+        "end": {"cancelTime": to},
+        "start": {"createTime": to},
+    }
+    return row | changes[what]
 
 
 def _an_hour_earlier(value):

@@ -24,6 +24,7 @@ class Restoring:
         self.kept: tuple[str, int] | None = None  # the copy, and its newest event
         self.restores = 0
         self.missing: dict[str, None] = {}  # orders that BBOSS was promised and that the database lost
+        self.forgotten: dict[str, dict] = {}  # trials that staff entered and that the database lost
 
     @act
     def copy(self):
@@ -53,6 +54,7 @@ class Restoring:
         self.missing = {number: None for number in self.contents if number not in known}
         for number in self.missing:
             self.accepted.pop(number, None)
+        self.forgotten |= {number: self.entered.pop(number) for number in self.entered.keys() - known}
         self.meddled = True
         return ""
 
@@ -74,6 +76,17 @@ class Restoring:
             try:
                 self._send(self.contents[number], self.calls[number])
             except (OrderError, Refused) as refusal:
+                refused.append(f"{number}: {type(refusal).__name__}")
+        return ", ".join(refused)
+
+    @act
+    def enter_missing(self):
+        """Staff enter again what was lost, since the page of a restore asks about it. BBOSS may have been quicker."""
+        refused = []
+        for number in list(self.forgotten):
+            try:
+                self._enter(self.forgotten.pop(number))
+            except OrderError as refusal:
                 refused.append(f"{number}: {type(refusal).__name__}")
         return ", ".join(refused)
 
@@ -100,6 +113,7 @@ class Restoring:
         """What must have happened before a desk is judged."""
         self.wire.heal()
         self.word()
+        self.enter_missing()
         self.send_missing()
 
 

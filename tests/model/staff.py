@@ -14,15 +14,17 @@ from integrations.bigdata.delivery import record_facts
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.reconciliation import Comparison, Scope
 from orders.models import AffectedOrder, BillingRecord
+from orders.restored_guard import is_restored
 from orders.services import choose_attribution, compensate, waive_files
 from orders.services.incident_desk import resolve_incident
+from orders.services.intake import enter_order
 from orders.services.outbox.resend import Selection, judge_selection, resend
 from orders.services.pauses import pause_partner, resume_partner
 from orders.services.reconciliation.take import ask_books
 from orders.services.usage import ask_for_usage
 from orders.services.withdrawal import withdraw_by_staff
 from tests.model.acts import WrongError, act
-from tests.model.messages import names
+from tests.model.messages import as_order, day, names, trial_content
 
 # Only this table names what may not exist yet: the act, and the service that it calls.
 MAY_COME = {
@@ -47,6 +49,7 @@ def find(path: str) -> Callable | None:
 SERVICES = {name: found for name, path in MAY_COME.items() if (found := find(path))}
 WITHDRAWS_IN_TWO_WAYS = "how" in inspect.signature(withdraw_by_staff).parameters
 REOPENS = "reopen" in Selection.__dataclass_fields__
+MOMENTS = {"end": "235959", "start": "000000"}  # of the day
 WHY = {"reason": "the model", "by": "staff:model"}
 
 
@@ -107,6 +110,19 @@ class Staff:
     def resume(self, partner: str):
         self.paused.pop(partner, None)
         resume_partner(partner=partner, by=WHY["by"], now=timezone.now())
+
+    @act
+    def enter(self, number: str, domains: str = "a", *, service="1", end: int | None = None, flow="1"):
+        """Staff enter a trial by hand; BBOSS knows nothing of it."""
+        return self._enter(trial_content(number, domains, service, end, flow))
+
+    def _enter(self, content: dict) -> str:
+        if is_restored():
+            return "503"
+        receipt = enter_order(as_order(content), raw=content, by=WHY["by"])
+        if not receipt.repeated:
+            self.entered[content["OrderNum"]] = content
+        return "known" if receipt.repeated else ""
 
     @act
     def compensate(self, number: str):
@@ -176,8 +192,9 @@ class Staff:
         return "" if ids else "nothing to resolve"
 
     @act
-    def meddle(self, number: str, domain: str, what: str):
-        """People at the big-data side change a record of this jobId by hand, one that exists or existed."""
+    def meddle(self, number: str, domain: str, what: str, to: int | None = None):
+        """People at the big-data side change a record of this jobId by hand, one that exists or existed. `to`: the day
+        to which its `end` or `start` is moved."""
         key = f"{domain.lower()}.example.com"
         rows = [row for row in self.wire.partners.store.records(number) if row["domain"].lower() == key]
         if not rows:
@@ -186,7 +203,7 @@ class Staff:
             rows = product_infos(facts)["productInfos"]
         if not rows:
             return "no such record"
-        self.wire.meddle(rows[-1], what)
+        self.wire.meddle(rows[-1], what, "" if to is None else day(to) + MOMENTS[what])
         self.meddled = True
         return ""
 

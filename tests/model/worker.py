@@ -26,6 +26,7 @@ from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
 from orders.services.reconciliation.number_list import close_known
 from orders.steps import PARTNERS
 from tests.model.acts import WrongError, act
+from tests.model.messages import names
 from tests.model.truth import check_claimed
 
 NOW = Slot("now", DateTimeField())
@@ -163,6 +164,24 @@ class Worker:
         self._to_next(days=False)
 
     @act
+    def partner(self, *, strict: bool):
+        """Whether big data is strict: it refuses to cancel a record that it does not hold."""
+        self.wire.be_strict(strict)
+
+    @act
+    def refuses(self, kind: str = "", domains: str = ""):
+        """From now on big data refuses calls of this kind (`live`, `cancel`, `delete`) about any of these domains; in
+        addition to what it refuses already. Without arguments it refuses nothing more."""
+        if not kind:
+            self.wire.refused.clear()
+        self.wire.refused |= {(kind, name.lower()) for name in names(domains)}
+
+    @act
+    def play_out(self):
+        """Delivers, and lets time pass, until nothing is to come but days. The partners stay as they are."""
+        self._play_out(days=False)
+
+    @act
     def stalled(self):
         """The partner carries out the calls that it was too slow for."""
         self.wire.carry_out_stalled()
@@ -251,6 +270,9 @@ class Worker:
         self.dies_at = 0
         self.call()
         self.land()
+        self._play_out(days=days)
+
+    def _play_out(self, *, days: bool) -> None:
         for _ in range(MOST_ROUNDS):
             self.sweep()
             self.deliver()

@@ -3,11 +3,22 @@
 An act that the desk refuses says so and changes nothing. Every other error is a find. Each act takes a second.
 """
 
+from collections import defaultdict
+from dataclasses import replace
+
+from django.utils import timezone
+from django.utils.translation import override
+
 from orders.models import AffectedOrder, Order
+from orders.order_page.decisions.registry import offered_decisions
+from orders.order_page.ladder.ladder import build_ladder
+from orders.order_page.ladder.steps import Rung
+from orders.order_page.order_facts import facts_of
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.messages import Messages
 from tests.model.pages import Buttons, pages_tell_the_truth
+from tests.model.partner import DELETE, KINDS_OF_CALLS, POST
 from tests.model.rescue import rescue
 from tests.model.restoring import Restoring
 from tests.model.staff import SERVICES, Staff
@@ -78,7 +89,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
 
     def said(self) -> dict[str, dict]:
         """The messages that count, by number: what staff entered by hand stands, whatever BBOSS sends later."""
-        return self.contents | getattr(self, "entered", {})
+        return self.contents | self.entered
 
     def note_books(self) -> None:
         """Keeps the partner's records as they are, before they may change."""
@@ -90,8 +101,10 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
 
     def lost(self) -> list[str]:
         """Accepted means kept."""
-        kept = dict(Order.objects.filter(number__in=self.accepted).values_list("number", "trans_idh"))
-        return [f"lost: {number}" for number, idh in self.accepted.items() if kept.get(number) != idh]
+        numbers = {*self.accepted, *self.entered}
+        kept = dict(Order.objects.filter(number__in=numbers).values_list("number", "trans_idh"))
+        lines = [f"lost: {number}" for number, idh in self.accepted.items() if kept.get(number) != idh]
+        return lines + [f"lost: {number}" for number in self.entered if number not in kept]
 
     # --- looking, for found cases
 
@@ -103,7 +116,58 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
         rows = self.wire.partners.store.records(number)
         return sorted(row["domain"] for row in rows if row["cancelStatus"] == "1")
 
+    def ends_there(self, number: str) -> dict[str, str]:
+        """{letter of a domain: last day} of the partner's live records; the day is "" for ten years and more."""
+        return {one: " ".join(sorted(map(_last_day, rows))) for one, rows in self._live(number).items()}
+
+    def services_there(self, number: str) -> dict[str, str]:
+        """{letter of a domain: productId} of the partner's live records; two are parted by a blank."""
+        return {one: " ".join(sorted(row["productId"] for row in rows)) for one, rows in self._live(number).items()}
+
+    def posts(self, number: str) -> list[str]:
+        """What the partner has carried out about this number's records, repeats too: `live ab`, `cancel a`, `delete a`.
+        What landed late is not among it."""
+        told = []
+        for call in self.wire.partners.store.calls(order=number):
+            acted = call["fault"] == "reset_after" or (call["answer"] or {}).get("code") == 200
+            if acted and call["path"] in {POST, DELETE}:
+                entries = [row for row in call["body"]["productInfos"] if row["jobId"] == number]
+                kind = KINDS_OF_CALLS.get(entries[0].get("cancelStatus"), "delete")
+                told.append(f"{kind} {''.join(map(_letter, entries))}")
+        return told
+
+    def _live(self, number: str) -> dict[str, list[dict]]:
+        found = defaultdict(list)
+        for row in self.wire.partners.store.records(number):
+            if row["cancelStatus"] == "1":
+                found[_letter(row)].append(row)
+        return found
+
     def troubles(self, number: str) -> list[str]:
         """The codes of the incidents that name the order now."""
         rows = AffectedOrder.objects.filter(order__number=number, closed_at=None).order_by("pk")
         return list(rows.values_list("incident__code", flat=True))
+
+    def names_stuck(self) -> set[str]:
+        """The numbers that `stuck` names."""
+        return {row.number for row in self.stuck()}
+
+    def rungs(self, number: str) -> dict[str, Rung]:
+        """What the order's page shows, by the rung's key; its texts are in English."""
+        with override("en"):
+            rungs = build_ladder(facts_of(Order.objects.select_related("trial").get(number=number), now=timezone.now()))
+            return {rung.key: replace(rung, result=str(rung.result), note=str(rung.note)) for rung in rungs}
+
+    def offered(self, number: str) -> set[str]:
+        """The keys of the decisions that the order's page offers."""
+        facts = facts_of(Order.objects.select_related("trial").get(number=number), now=timezone.now())
+        return {decision.key for decision in offered_decisions(facts, lambda permission: True)}
+
+
+def _letter(row: dict) -> str:
+    return row["domain"].lower().removesuffix(".example.com")
+
+
+def _last_day(row: dict) -> str:
+    day, created = row["cancelTime"][:8], row["createTime"][:8]
+    return "" if int(day[:4]) >= int(created[:4]) + 10 else day

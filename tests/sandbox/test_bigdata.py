@@ -28,6 +28,22 @@ def test_deleting_what_is_not_there_is_done(sandbox):
     assert sandbox.state()["counts"]["deleted"] == 0
 
 
+def test_a_cancel_of_what_is_not_there_makes_a_cancelled_record(sandbox):
+    assert post(sandbox, PUT, records({"cancelStatus": "2"})).json() == DONE
+    assert sandbox.state()["counts"]["cancelled"] == 1
+
+
+def test_a_strict_partner_refuses_to_cancel_what_is_not_there(sandbox):
+    assert requests.post(f"{sandbox.url}/strict", json={"strict": True}, timeout=5).json() == {"strict": True}
+    post(sandbox, PUT, records({"domain": "b.example.com"}))
+    cancels = records({"domain": "B.example.com", "cancelStatus": "2"}, {"cancelStatus": "2"})
+    answer = post(sandbox, PUT, cancels)
+    assert (answer.status_code, answer.json()["code"]) == (200, 400)
+    assert answer.json()["message"].startswith("productInfos[1]: ")
+    assert sandbox.state()["counts"]["cancelled"] == 0
+    assert requests.post(f"{sandbox.url}/strict", json={"strict": "x"}, timeout=5).status_code == 400
+
+
 def test_a_query_sees_only_its_job(sandbox):
     post(sandbox, PUT, records({"jobId": "A"}, {"jobId": "B"}, {"jobId": "B", "domain": "b.example.com"}))
     assert [record["domain"] for record in held(sandbox, "B")] == [RECORD["domain"], "b.example.com"]

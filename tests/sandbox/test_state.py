@@ -17,6 +17,7 @@ def test_the_state_shows_everything(sandbox):
     assert (call["path"], call["key"], call["request_id"], call["status"]) == (PUT, "k", "request-1", 200)
     assert (call["body"], call["answer"], call["fault"]) == (records(), DONE, None)
     assert (state["processes"], state["violations"], state["faults"], state["delay"]) == ([], [], [], 0)
+    assert state["strict"] is False
 
 
 def test_calls_are_found_by_address_and_order(sandbox):

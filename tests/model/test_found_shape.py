@@ -1,0 +1,1107 @@
+"""Plays about what a trial is meant to be (contract 3.9, 19), found by a person's own model and by hand.
+
+The number of each test's play stands in its docstring: A to D are those of the independent model, E those of working
+out the rule by hand. Never remove one. Days count from 20 September 2023: `end=3` is the 23rd.
+"""
+
+import pytest
+from django.conf import settings
+
+DAY = 86400
+LATE = 3 * DAY  # after so long nothing that is billed is undone by itself
+
+
+# --- A: the end day of a trial's records
+
+
+def test_a_withdrawn_extension_leaves_no_record_running_on(desk):
+    """A1: the old end has passed."""
+    desk.trial("T0", "a", end=1)
+    desk.deliver()
+    desk.change("C0", "T0", end=5)
+    desk.deliver()
+    desk.wait(3 * DAY)
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
+    assert not desk.stuck()
+
+
+def test_a_withdrawn_extension_that_revived_a_trial_leaves_no_record_running_on(desk):
+    """A2."""
+    desk.trial("T0", "a", end=1)
+    desk.deliver()
+    desk.wait(2 * DAY)
+    desk.sweep()
+    assert desk.state("T0") == "ended"
+    desk.change("C0", "T0", end=5)
+    desk.deliver()
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230925"})
+    desk.wait(DAY)
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
+    assert not desk.stuck()
+
+
+@pytest.mark.parametrize(("end", "told"), [(3, "20230923"), (None, "")])
+def test_a_domain_that_a_later_change_brought_back_has_the_trials_end_again(desk, end, told):
+    """A3, and A4 for a trial without an end."""
+    desk.trial("T0", "ab", end=end)
+    desk.deliver()
+    desk.change("C0", "T0", "a", end=6)
+    desk.deliver()
+    desk.change("C1", "T0", "ab")
+    desk.deliver()
+    assert desk.ends_there("T0") == {"a": "20230926", "b": "20230926"}
+    desk.withdraw("C1")
+    desk.deliver()
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "withdrawn")
+    assert desk.ends_there("T0") == {"a": told, "b": told}
+    assert not desk.stuck()
+
+
+def test_an_end_that_some_records_refused_is_put_back_for_the_others(desk):
+    """A5: b was added, and has the trial's end."""
+    desk.trial("T0", "a", end=3)
+    desk.deliver()
+    desk.refuses("live", "a")
+    desk.change("C0", "T0", "ab", end=10)
+    desk.play_out()
+    assert desk.state("C0") == "failed"
+    assert desk.names_stuck() == {"T0", "C0"}
+    desk.refuses()
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "applied")
+    assert desk.ends_there("T0") == {"a": "20230923", "b": "20230923"}
+    assert not desk.stuck()
+
+
+def test_a_domain_whose_cancel_was_given_up_keeps_the_trial_at_its_end(desk):
+    """A6: a was refused, so it is on trial still, and so is its end."""
+    desk.trial("T0", "a", end=2)
+    desk.deliver()
+    desk.refuses("cancel", "a")
+    desk.change("C0", "T0", "b", end=9)
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "applied")
+    assert desk.ends_there("T0") == {"a": "20230922", "b": "20230922"}
+    assert not desk.stuck()
+
+
+def _given_up_put_back(desk):
+    """A7: the partner refuses to take an end away, and staff give that up."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", end=5)
+    desk.deliver()
+    desk.refuses("live", "a")
+    desk.withdraw("C0")
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("C0")
+    desk.judged()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": "20230925"})
+    assert desk.names_stuck() == {"T0", "C0"}
+    assert "difference" in desk.troubles("T0")
+    assert "difference" in desk.troubles("C0")
+
+
+def test_a_put_back_that_was_given_up_is_named_until_it_is_resent(desk):
+    """A7: nobody sends it by itself."""
+    _given_up_put_back(desk)
+    desk.resend("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": ""})
+    assert not desk.stuck()
+
+
+def test_a_put_back_that_was_given_up_is_named_until_it_is_accepted(desk):
+    """A7: the end stays as it is there."""
+    _given_up_put_back(desk)
+    desk.accept("T0")
+    desk.check()
+    assert desk.ends_there("T0") == {"a": "20230925"}
+    assert not desk.stuck()
+
+
+def test_an_extension_that_never_came_did_nothing(desk):
+    """A8: another change stands behind it."""
+    desk.setting(retries=[])
+    desk.trial("T0", "a", end=3)
+    desk.deliver()
+    desk.change("C0", "T0", end=5)
+    desk.deliver("bigdata", fates=("broken",))
+    desk.change("C1", "T0", "ab")
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
+    assert desk.ends_there("T0") == {"a": "20230923", "b": "20230923"}
+    assert not desk.stuck()
+
+
+def test_an_end_that_staff_took_is_the_trials(desk):
+    """A9: the trial runs to 31 December."""
+    desk.trial("T0", "a", end=3)
+    desk.deliver()
+    desk.meddle("T0", "a", "end", to=102)
+    desk.reconcile()
+    assert desk.troubles("T0") == ["difference"]
+    desk.take("T0")
+    desk.wait(4 * DAY)
+    desk.check()
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20231231"})
+    assert not desk.stuck()
+    desk.wait(99 * DAY)
+    desk.check()
+    assert desk.state("T0") == "ended"
+    assert not desk.stuck()
+
+
+def test_a_taken_end_counts_until_a_change_that_names_one(desk):
+    """A9: the change is planned upon what was taken."""
+    desk.trial("T0", "a", end=3)
+    desk.deliver()
+    desk.meddle("T0", "a", "end", to=9)
+    desk.reconcile()
+    desk.take("T0")
+    desk.change("C0", "T0", "ab")
+    desk.deliver()
+    assert desk.ends_there("T0") == {"a": "20230929", "b": "20230929"}
+    desk.change("C1", "T0", end=5)
+    desk.check()
+    assert desk.ends_there("T0") == {"a": "20230925", "b": "20230925"}
+    assert not desk.stuck()
+
+
+def test_a_trial_runs_on_once_its_refused_shortening_is_given_up(desk):
+    """A10."""
+    desk.trial("T0", "a", end=9)
+    desk.deliver()
+    desk.change("C0", "T0", end=2)
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.wait(4 * DAY)
+    desk.sweep()
+    assert desk.state("T0") == "ended"
+    assert desk.names_stuck() == {"T0", "C0"}
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "withdrawn")
+    assert desk.ends_there("T0") == {"a": "20230929"}
+    assert not desk.stuck()
+
+
+@pytest.mark.parametrize(("old", "new", "last"), [(3, 5, 6), (5, 2, 3)])
+def test_an_end_that_was_moved_though_the_answers_were_lost_counts(desk, old, new, last):
+    """A11, and A12 for a shortening: both look-ups show the new end."""
+    desk.setting(retries=[])
+    desk.trial("T0", "a", end=old)
+    desk.deliver()
+    desk.change("C0", "T0", end=new)
+    desk.deliver("bigdata", fates=("lost",))
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "applied")
+    assert desk.ends_there("T0") == {"a": f"202309{20 + new}"}
+    assert not desk.stuck()
+    desk.wait((last - 1) * DAY)
+    desk.sweep()
+    assert desk.state("T0") == "trialing"
+    desk.wait(DAY)
+    desk.check()
+    assert desk.state("T0") == "ended"
+    assert not desk.stuck()
+
+
+# --- B: given up, and what comes after
+
+
+def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk):
+    """B1: b is meant again, so nothing is left of the cancel, and its incident is over."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver()
+    desk.refuses("cancel", "b")
+    desk.withdraw("C0")
+    desk.play_out()
+    desk.change("C1", "T0", "ab")
+    desk.refuses()
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
+    assert desk.ends_there("T0") == {"a": "", "b": ""}
+    assert not desk.stuck()
+    desk.resend("C0")
+    desk.check()
+    assert desk.ends_there("T0") == {"a": "", "b": ""}
+    assert not desk.stuck()
+
+
+def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added(desk):
+    """B2: its cancel had been given up; the activation cancelled it, which ends the incident."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver()
+    desk.refuses("cancel", "b")
+    desk.withdraw("C0")
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("C0")
+    desk.judged()
+    assert desk.names_stuck() == {"T0", "C0"}
+    desk.activation("A0", "T0")
+    desk.judged()
+    assert (desk.live_there("A0"), desk.ends_there("T0")) == (["a.example.com"], {})
+    assert desk.troubles("C0") == []
+    desk.withdraw("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("trialing", "withdrawn", "withdrawn")
+    assert desk.ends_there("T0") == {"a": ""}
+    assert not desk.stuck()
+
+
+def test_a_trial_is_given_back_under_one_service(desk):
+    """B3: whether the new service counts follows from what the change did; both never do."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.refuses("cancel", "a")
+    desk.change("C0", "T0", service="4")
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("C0")
+    desk.judged()
+    desk.activation("A0", "T0")
+    desk.judged()
+    assert (desk.state("A0"), desk.services_there("T0")) == ("active", {})
+    desk.withdraw("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
+    assert desk.services_there("T0") == {"a": {"applied": "4", "withdrawn": "1"}[desk.state("C0")]}
+    assert not desk.stuck()
+
+
+def test_a_given_up_restore_takes_no_domain_from_later_orders(desk):
+    """B4: the waiting change makes a again, since its own message orders it."""
+    desk.trial("T0", "ad")
+    desk.deliver()
+    desk.change("C0", "T0", "bd")
+    desk.deliver()
+    desk.refuses("live", "a")
+    desk.withdraw("C0")
+    desk.play_out()
+    desk.change("C1", "T0", "acd")
+    desk.refuses()
+    desk.give_up("C0")
+    desk.judged()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
+    assert desk.ends_there("T0") == {"a": "", "c": "", "d": ""}
+    assert not desk.stuck()
+    desk.activation("A0", "T0")
+    desk.check()
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("converted", {})
+    assert sorted(desk.ends_there("A0")) == ["a", "c", "d"]
+    assert not desk.stuck()
+
+
+def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders(desk):
+    """B5."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "b")
+    desk.deliver()
+    desk.refuses("live", "a")
+    desk.withdraw("C0")
+    desk.play_out()
+    desk.change("C1", "T0", "ac")
+    desk.refuses()
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
+    assert desk.ends_there("T0") == {"a": "", "c": ""}
+    assert not desk.stuck()
+
+
+@pytest.mark.parametrize("fate", ["refuse", "lost", "broken"])
+@pytest.mark.parametrize("way", ["give_up", "resend"])
+def test_a_withdrawn_trial_takes_over_a_failed_restore(desk, fate, way):
+    """B6 to B8: nothing makes a withdrawn trial live, and no answer stops the worker."""
+    desk.setting(retries=[])
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "b")
+    desk.deliver()
+    desk.withdraw("C0")
+    desk.deliver("bigdata", fates=("ok", fate), room=1)
+    desk.withdraw("T0")
+    getattr(desk, way)("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("withdrawn", "withdrawn", {})
+    assert not desk.stuck()
+
+
+def test_a_start_days_cancel_that_the_look_ups_show_carried_out_converts_the_trial(desk):
+    """B9: its answers were lost, and staff gave it up."""
+    desk.setting(retries=[])
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0", start=1)
+    desk.deliver()
+    desk.wait(DAY)
+    desk.sweep()
+    desk.deliver("bigdata", fates=("lost",))
+    desk.give_up("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0")) == ("converted", "active")
+    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, ["a.example.com"])
+    assert not desk.stuck()
+
+
+def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk):
+    """B10: the activation has an undoing of its own, and works it out to the shape."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "b")
+    desk.deliver()
+    desk.refuses("live", "a")
+    desk.withdraw("C0")
+    desk.play_out()
+    desk.refuses()
+    desk.activation("A0", "T0")
+    desk.give_up("C0")
+    desk.judged()
+    assert (desk.state("A0"), desk.live_there("A0")) == ("active", ["a.example.com"])
+    desk.withdraw("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("trialing", "withdrawn", "withdrawn")
+    assert desk.ends_there("T0") == {"a": ""}
+    assert not desk.stuck()
+
+
+def test_a_trial_that_never_was_is_not_given_back(desk):
+    """B11: its records were refused and given up, so it says nothing about its domains."""
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.give_up("T0")
+    desk.judged()
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("ended", {})
+    desk.activation("A0", "T0", "a")
+    assert desk.state("A0") == "held"
+    desk.proceed("A0")
+    desk.judged()
+    assert (desk.state("A0"), desk.live_there("A0")) == ("active", ["a.example.com"])
+    desk.withdraw("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
+    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, [])
+    assert not desk.stuck()
+
+
+def test_a_given_up_change_that_did_nothing_is_withdrawn_whatever_stands_behind_it(desk):
+    """B12."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.change("C1", "T0", "ac")
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
+    assert desk.ends_there("T0") == {"a": "", "c": ""}
+    assert not desk.stuck()
+
+
+def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk):
+    """B13: b stays there, accepted; a comes back."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "b")
+    desk.deliver()
+    desk.refuses("cancel", "b")
+    desk.withdraw("C0")
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("C0")
+    desk.accept("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": "", "b": ""})
+    assert not desk.stuck()
+
+
+def test_accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up(desk):
+    """B13: the same where nobody knows what the cancel did."""
+    desk.setting(retries=[])
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "b")
+    desk.deliver()
+    desk.withdraw("C0")
+    desk.deliver("bigdata", fates=("broken",), room=1)
+    desk.accept("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": "", "b": ""})
+    assert not desk.stuck()
+
+
+def test_an_activation_behind_a_change_that_was_never_sent_is_planned_without_it(desk):
+    """B14: b was never on trial."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.pause("bigdata")
+    desk.change("C0", "T0", "ab")
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.withdraw("C0")
+    desk.resume("bigdata")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("converted", "withdrawn", "active")
+    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, ["a.example.com"])
+    assert not desk.stuck()
+
+
+# --- C: what pages say
+
+
+def test_a_given_up_restore_is_not_called_restored(desk):
+    """C1: the trial has ended by it."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.refuses("live", "a")
+    desk.withdraw("A0")
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
+    assert "restored" not in desk.rungs("A0")["undo"].note
+    assert not desk.stuck()
+    desk.look()
+
+
+def _given_up_deletion(desk):
+    """C2, C5: a compensated activation is billed still."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.refuses("delete", "a")
+    desk.compensate("A0")
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("A0")
+    desk.judged()
+    assert (desk.state("A0"), desk.live_there("A0")) == ("failed", ["a.example.com"])
+    assert desk.names_stuck() == {"T0", "A0"}
+    assert "billed_not_active" in desk.troubles("A0")
+    assert "billed_not_active" in desk.troubles("T0")
+
+
+def test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it(desk):
+    """C2."""
+    _given_up_deletion(desk)
+    assert "deleted" not in desk.rungs("A0")["undo"].note
+    desk.withdraw("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
+    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
+    assert not desk.stuck()
+
+
+def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
+    """C5: what is offered is not refused."""
+    _given_up_deletion(desk)
+    offered = desk.offered("A0")
+    assert "resend" in offered
+    assert "take" not in offered or not desk.take("A0")
+    desk.resend("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "failed")
+    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
+    assert not desk.stuck()
+
+
+def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk):
+    """C3: the change cancelled a, and b was refused."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.refuses("live", "b")
+    desk.change("C0", "T0", "b")
+    desk.play_out()
+    desk.check()
+    assert (desk.state("C0"), desk.ends_there("T0")) == ("failed", {})
+    assert desk.names_stuck() == {"T0", "C0"}
+    assert desk.troubles("T0")
+    assert {"red", "amber"} & {rung.tone for rung in desk.rungs("T0").values()}
+    desk.look()
+
+
+def test_a_trial_that_has_run_out_there_is_named_beside_its_change(desk):
+    """C3: the change's end was refused, and the old one has passed there."""
+    desk.trial("T0", "a", end=1)
+    desk.deliver()
+    desk.change("C0", "T0", end=5)
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.wait(2 * DAY)
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "failed")
+    assert desk.names_stuck() == {"T0", "C0"}
+    assert {"red", "amber"} & {rung.tone for rung in desk.rungs("T0").values()}
+    desk.look()
+
+
+def test_an_opened_order_keeps_no_incident_that_is_over(desk):
+    """C4: BPM's pass came while it was compensated."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.compensate("A0")
+    desk.deliver()
+    desk.callback("A0", "pass", "A0-r1")
+    desk.resend("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("converted", "active", ["a.example.com"])
+    assert desk.troubles("A0") == []
+    assert not desk.stuck()
+    desk.look()
+
+
+def test_an_end_that_a_change_set_is_the_reason_of_a_trials_end(desk):
+    """C6."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", end=1)
+    desk.deliver()
+    desk.wait(2 * DAY)
+    desk.check()
+    assert desk.state("T0") == "ended"
+    assert desk.rungs("T0")["live"].note == "The trial's last day has passed."
+    assert not desk.stuck()
+
+
+def test_an_accepted_late_reject_leaves_nothing_red(desk):
+    """C7: the order is active and billed."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.wait(LATE)
+    desk.callback("A0", "reject", "A0-r1")
+    desk.play_out()
+    assert "late_undo" in desk.troubles("A0")
+    desk.accept("A0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("converted", "active", ["a.example.com"])
+    assert not desk.stuck()
+    assert not {"red", "amber"} & {rung.tone for rung in desk.rungs("A0").values()}
+
+
+def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk):
+    """C8: the page said that nothing had reached the big-data side."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.wait(LATE)
+    desk.withdraw_by_staff("A0", "cancel")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("ended", "withdrawn", [])
+    assert "Nothing had reached" not in desk.rungs("A0")["undo"].note
+    assert not desk.stuck()
+
+
+# --- D: clocks, restores, strict and slow partners
+
+
+def test_a_pass_counts_for_the_process_that_was_asked_last(desk):
+    """D1: BPM refused the first key and took the second; then the clock steps back."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.activation("A1", "T0", "b")
+    desk.deliver("bpm", fates=("refuse",))
+    desk.play_out()
+    assert desk.state("A1") == "failed"
+    desk.resend("A1")
+    desk.deliver()
+    desk.wait(-60)
+    desk.callback("A1", "pass", "A1-r1")
+    desk.check()
+    assert (desk.state("A1"), desk.live_there("A1")) == ("active", ["b.example.com"])
+    assert not desk.stuck()
+
+
+def test_a_trial_that_staff_entered_is_asked_about_after_a_restore(desk):
+    """D2: BBOSS does not know its number; a file beside the attachments does."""
+    desk.trial("T1", "b")
+    desk.deliver()
+    desk.copy()
+    desk.enter("T0", "a", end=3)
+    desk.deliver()
+    assert desk.ends_there("T0") == {"a": "20230923"}
+    desk.restore()
+    files = [file for file in settings.ATTACHMENT_DIR.rglob("*") if file.is_file()]
+    assert any("T0" in file.read_text() for file in files)
+    desk.check()  # staff enter it again, since the page of the restore asks about it
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230923"})
+    assert not desk.stuck()
+
+
+def test_a_record_that_a_strict_partner_does_not_know_stops_nobody(desk):
+    """D3: b's creation never came; its change is withdrawn, and an activation waits."""
+    desk.partner(strict=True)
+    desk.setting(retries=[])
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver("bigdata", fates=("broken",))
+    desk.activation("A0", "T0")
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("converted", "withdrawn", "active")
+    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, ["a.example.com"])
+    assert not desk.stuck()
+
+
+def test_an_activation_cancels_what_a_strict_partner_knows(desk):
+    """D3: somebody removed b there, so the whole cancel is refused; a goes out once more."""
+    desk.partner(strict=True)
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.meddle("T0", "b", "delete")
+    desk.activation("A0", "T0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0")) == ("converted", "active")
+    assert (desk.ends_there("T0"), sorted(desk.ends_there("A0"))) == ({}, ["a", "b"])
+    assert not desk.stuck()
+
+
+def test_an_incident_of_a_change_ends_when_the_order_that_explains_it_is_here(desk):
+    """D4: after a restore the change's creation finds its record cancelled; the activation did it."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.copy()
+    desk.change("C0", "T0", "ab")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.judged()
+    desk.restore()
+    desk.check()
+    assert (desk.troubles("C0"), desk.troubles("T0")) == ([], [])
+    desk.callback("A0", "pass", "A0-r1")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("converted", "applied", "active")
+    assert (desk.ends_there("T0"), sorted(desk.ends_there("A0"))) == ({}, ["a", "b"])
+    assert not desk.stuck()
+
+
+def test_a_creation_that_lands_after_the_refusal_of_its_repeat_is_taken_back(desk):
+    """D5: BBOSS has withdrawn the order."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver("bigdata", fates=("ok", "ok", "late"), room=1)
+    desk.next_moment()
+    desk.deliver("bigdata", fates=("refuse",), room=1)
+    desk.withdraw("A0")
+    desk.deliver()
+    assert desk.state("A0") == "compensating"  # the first call may still act
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
+    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
+    assert not desk.stuck()
+
+
+def test_a_trials_cancel_that_lands_after_its_restore_is_taken_back(desk):
+    """D6."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver("bigdata", fates=("ok", "late"), room=1)
+    desk.next_moment()
+    desk.refuses("cancel", "a")
+    desk.deliver()
+    desk.withdraw("A0")
+    desk.deliver()
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
+    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
+    assert not desk.stuck()
+
+
+LETTERS, ASCII = "münchen.example.com", "xn--mnchen-3ya.example.com"
+
+
+def test_a_host_in_letters_and_its_ascii_form_are_doubles(desk):
+    """D7."""
+    assert "ProvContent" in desk.trial("T0", (LETTERS, ASCII))
+    assert desk.accepted == {}
+
+
+def test_a_host_in_letters_and_its_ascii_form_are_one_domain(desk):
+    """D7: nothing changes, and it is billed once."""
+    desk.trial("T0", (LETTERS,))
+    desk.deliver()
+    desk.change("C0", "T0", (ASCII,))
+    desk.deliver()
+    assert desk.state("C0") == "applied"
+    assert desk.posts("T0") == ["live münchen"]
+    assert desk.live_there("T0") == [LETTERS]
+    desk.activation("A0", "T0", (ASCII,))
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.live_there("T0")) == ("converted", "active", [])
+    assert len(desk.live_there("A0")) == 1
+    assert not desk.stuck()
+
+
+# --- E: worked out by hand
+
+
+def test_what_a_later_change_added_has_the_end_without_the_withdrawn_one(desk):
+    """E1."""
+    desk.trial("T0", "a", end=3)
+    desk.deliver()
+    desk.change("C0", "T0", end=10)
+    desk.deliver()
+    desk.change("C1", "T0", "ab")
+    desk.deliver()
+    assert desk.ends_there("T0") == {"a": "20230930", "b": "20230930"}
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
+    assert desk.ends_there("T0") == {"a": "20230923", "b": "20230923"}
+    assert not desk.stuck()
+
+
+def test_what_a_later_change_added_has_the_service_without_the_withdrawn_one(desk):
+    """E2."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", service="4")
+    desk.deliver()
+    desk.change("C1", "T0", "ab")
+    desk.deliver()
+    assert desk.services_there("T0") == {"a": "4", "b": "4"}
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
+    assert desk.services_there("T0") == {"a": "1", "b": "1"}
+    assert not desk.stuck()
+
+
+def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day(desk):
+    """E3: the activation is named, and planned anew without it."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver()
+    desk.activation("A0", "T0", start=7)
+    desk.deliver()
+    assert (desk.state("A0"), sorted(desk.ends_there("A0"))) == ("scheduled", ["a", "b"])
+    desk.wait(2 * DAY)
+    desk.withdraw("C0")
+    desk.judged()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("trialing", "withdrawn", "scheduled")
+    assert desk.ends_there("T0") == {"a": ""}
+    assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
+    desk.compensate("A0")
+    desk.play_out()
+    desk.resend("A0")
+    desk.judged()
+    assert (desk.state("A0"), desk.live_there("A0")) == ("scheduled", ["a.example.com"])
+    assert (desk.troubles("A0"), desk.troubles("C0")) == (["process_differs"], [])
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("converted", "active", {})
+    assert desk.live_there("A0") == ["a.example.com"]
+    assert desk.names_stuck() == {"A0"}
+
+
+def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withdrawn(desk):
+    """E4."""
+    desk.trial("T0", "a", end=1)
+    desk.deliver()
+    desk.wait(2 * DAY)
+    desk.sweep()
+    desk.change("C0", "T0", end=9)
+    desk.deliver()
+    desk.activation("A0", "T0", start=7)
+    desk.deliver()
+    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "scheduled")
+    desk.wait(2 * DAY)
+    desk.withdraw("C0")
+    desk.judged()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("ended", "withdrawn", "scheduled")
+    assert desk.ends_there("T0") == {}
+    assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
+    desk.check()
+    assert (desk.state("A0"), desk.live_there("A0"), desk.ends_there("T0")) == ("active", ["a.example.com"], {})
+    assert desk.names_stuck() == {"A0", "C0"}
+
+
+def test_a_trial_that_a_late_undoing_ended_stays_ended_without_the_change_that_revived_it(desk):
+    """E5: the trial has no end of its own, but an ending."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.wait(LATE)
+    desk.withdraw("A0")
+    desk.withdraw_by_staff("A0", "cancel")
+    desk.judged()
+    assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
+    desk.change("C9", "T0", end=10)
+    desk.judged()
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230930"})
+    desk.withdraw("C9")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C9"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
+    assert not desk.stuck()
+
+
+def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk):
+    """E6: the held change is planned when the claim is free."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.change("C5", "T0", "ab")
+    assert desk.state("C5") == "held"
+    desk.withdraw("A0")
+    desk.check()
+    assert desk.posts("T0") == ["live a", "cancel a", "live a", "live b"]
+    assert (desk.state("T0"), desk.state("C5"), desk.state("A0")) == ("trialing", "applied", "withdrawn")
+    assert desk.ends_there("T0") == {"a": "", "b": ""}
+    assert not desk.stuck()
+
+
+def test_a_given_up_cancel_says_nothing_about_its_domains(desk):
+    """E7: so the trial's own message still has a, and nobody has x without the first change."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ax")
+    desk.deliver()
+    desk.refuses("cancel", "ax")
+    desk.change("C1", "T0", "c")
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("C1")
+    desk.judged()
+    assert (desk.state("T0"), desk.state("C1"), sorted(desk.ends_there("T0"))) == ("trialing", "applied", [*"acx"])
+    assert not desk.stuck()
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
+    assert desk.ends_there("T0") == {"a": "", "c": ""}
+    assert not desk.stuck()
+
+
+def test_what_staff_entered_is_the_trials_message(desk):
+    """E8: BBOSS says something else for its number."""
+    desk.enter("T0", "a")
+    desk.deliver()
+    desk.trial("T0", "ab")
+    assert desk.troubles("T0") == ["entered_differs"]
+    desk.change("C0", "T0", end=5)
+    desk.deliver()
+    assert desk.ends_there("T0") == {"a": "20230925"}
+    desk.withdraw("C0")
+    desk.judged()
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": ""})
+    desk.activation("A0", "T0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("converted", "active", ["a.example.com"])
+    assert desk.troubles("T0") == ["entered_differs"]
+
+
+def test_an_extension_that_was_answered_from_memory_is_not_done(desk):
+    """E9: 409, and the record there has the old end."""
+    desk.trial("T0", "a", end=3)
+    desk.deliver()
+    desk.change("C0", "T0", end=5)
+    desk.deliver("bigdata", fates=("409",))
+    desk.judged()
+    assert (desk.state("C0"), desk.ends_there("T0")) == ("failed", {"a": "20230923"})
+    assert "acted_before" in desk.troubles("C0")
+    assert desk.names_stuck() == {"T0", "C0"}
+    desk.resend("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "applied", {"a": "20230925"})
+    assert not desk.stuck()
+
+
+def test_a_creation_that_lands_after_the_cancel_of_its_change_is_cancelled_again(desk):
+    """E10: its repeat was accepted, but the first call was still under way."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver("bigdata", fates=("late",))
+    desk.next_moment()
+    desk.deliver()
+    assert (desk.state("C0"), desk.ends_there("T0")) == ("applied", {"a": "", "b": ""})
+    desk.withdraw("C0")
+    desk.deliver()
+    assert desk.ends_there("T0") == {"a": ""}
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": ""})
+    assert desk.posts("T0")[-1] == "cancel b"
+    assert not desk.stuck()
+
+
+def test_a_refused_put_back_that_is_resent_after_the_trials_end_is_a_cancel(desk):
+    """E11."""
+    desk.trial("T0", "a", end=3)
+    desk.deliver()
+    desk.change("C0", "T0", end=10)
+    desk.deliver()
+    desk.refuses("live", "a")
+    desk.withdraw("C0")
+    desk.play_out()
+    desk.refuses()
+    desk.wait(4 * DAY)
+    desk.judged()
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("ended", {"a": "20230930"})
+    assert desk.names_stuck() == {"T0", "C0"}
+    desk.resend("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
+    assert desk.posts("T0")[-1] == "cancel a"
+    assert not desk.stuck()
+
+
+def test_an_undoing_that_is_sent_after_the_trials_end_restores_nothing(desk):
+    """E12: it was planned ten minutes before midnight."""
+    desk.trial("T0", "a", end=0)
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.wait(17700)
+    desk.withdraw("A0")
+    desk.wait(1200)
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
+    assert (desk.posts("T0"), desk.live_there("A0")) == (["live a", "cancel a"], [])
+    assert not desk.stuck()
+
+
+def test_a_withdrawn_trial_is_cancelled_at_a_strict_partner_beside_what_never_came(desk):
+    """E13: b's creation timed out, and the partner never saw it."""
+    desk.partner(strict=True)
+    desk.setting(retries=[])
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver("bigdata", fates=("broken",))
+    desk.withdraw("T0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("withdrawn", "withdrawn", {})
+    assert not desk.stuck()
+
+
+def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk):
+    """E14: the trial is cancelled on that day."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0", start=10)
+    desk.deliver()
+    desk.meddle("A0", "a", "start", to=5)
+    desk.reconcile()
+    assert desk.troubles("A0") == ["difference"]
+    desk.take("A0")
+    desk.judged()
+    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("trialing", "scheduled", {"a": ""})
+    assert not desk.stuck()
+    desk.wait(5 * DAY)
+    desk.sweep()
+    desk.deliver()
+    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("converted", "active", {})
+    desk.check()
+    assert not desk.stuck()
+
+
+def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk):
+    """E15: the activation that starts later was billed before the change in front of it."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", start=7)
+    desk.deliver()
+    assert sorted(desk.ends_there("A0")) == ["a", "b"]
+    desk.give_up("C0")
+    desk.judged()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("trialing", "withdrawn", "scheduled")
+    assert desk.ends_there("T0") == {"a": ""}
+    assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), sorted(desk.ends_there("A0"))) == ("converted", "active", ["a", "b"])
+    assert desk.names_stuck() == {"A0", "C0"}
+
+
+def test_a_service_change_that_was_half_done_is_put_back(desk):
+    """E16: its cancel was carried out, its records were refused."""
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.refuses("live", "ab")
+    desk.change("C0", "T0", service="4")
+    desk.play_out()
+    assert (desk.state("C0"), desk.services_there("T0")) == ("failed", {})
+    desk.refuses()
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "withdrawn")
+    assert desk.services_there("T0") == {"a": "1", "b": "1"}
+    assert not desk.stuck()
+
+
+@pytest.mark.parametrize("fate", ["lost", "broken"])
+def test_an_extension_that_is_tried_again_is_repeated_and_then_put_back(desk, fate):
+    """E17: nobody knows what its first call did."""
+    desk.trial("T0", "a", end=3)
+    desk.deliver()
+    desk.change("C0", "T0", end=5)
+    desk.deliver("bigdata", fates=(fate,))
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": "20230923"})
+    assert not desk.stuck()
+
+
+def test_an_accepted_end_that_a_change_reset_is_accepted_no_more(desk):
+    """E18: somebody moves it back by hand."""
+    desk.trial("T0", "a", end=3)
+    desk.deliver()
+    desk.meddle("T0", "a", "end", to=5)
+    desk.reconcile()
+    desk.accept("T0")
+    desk.judged()
+    assert not desk.stuck()
+    desk.change("C0", "T0", end=10)
+    desk.deliver()
+    assert (desk.state("C0"), desk.ends_there("T0")) == ("applied", {"a": "20230930"})
+    desk.meddle("T0", "a", "end", to=5)
+    desk.check()
+    assert desk.troubles("T0") == ["difference"]
+
+
+def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_again(desk):
+    """The model found it with late calls: a forward cancel takes back what an unanswered creation may do, too."""
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", fates=("late",), room=1)
+    desk.activation("A0", "T0")
+    desk.next_moment()
+    desk.deliver()
+    assert (desk.state("A0"), desk.ends_there("T0")) == ("active", {})
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("converted", "active", {})
+    assert desk.live_there("A0") == ["a.example.com"]
+    assert not desk.stuck()
