@@ -370,12 +370,13 @@ class Story:
     def lived_with(self, wrong: Wrong) -> bool:
         """Whether staff accepted these records as they are: nothing of them has changed since."""
         now = self._records_of(wrong, self.rows)
-        for one in self.told:
-            if one.kind == "accepted":
-                for books in self._books_between(one.place, one.place):
-                    if self._records_of(wrong, books.rows) == now:
-                        return True
-        return False
+        accepted = [one.place for one in self.told if one.kind == "accepted"]
+        unchanged = self.books[-1].until
+        for books in reversed(self.books):
+            if self._records_of(wrong, books.rows) != now:
+                break
+            unchanged = books.since
+        return any(place >= unchanged for place in accepted)
 
     def _records_of(self, wrong: Wrong, rows: Iterable[Row]) -> set[Row]:
         return {row for row in rows if (row.job, row.domain) == (wrong.excuse, wrong.domain)}
