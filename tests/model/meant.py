@@ -18,7 +18,7 @@ END_OF_DAY = "235959"
 
 @dataclass(frozen=True)
 class Said:
-    """A trial's message, or a change: only what it gives. `domains` is its full list (lower case).
+    """A trial's message, or a change: only what it gives. `domains` is its full list (`as_ascii`).
 
     `place` is its number. `about`: the domains of which it says anything, or all. `gone` is the place at which it was
     withdrawn; `with_trial`: only since its trial was.
@@ -121,11 +121,16 @@ class Row(NamedTuple):
         return self.live and self.until > now
 
 
+def as_ascii(domain: str) -> str:
+    """How a host name is compared: in lower case and in its `xn--` form."""
+    return domain.lower() if domain.isascii() else domain.encode("idna").decode().lower()
+
+
 def read_rows(records: Iterable[dict]) -> list[Row]:
     """The sandbox's records."""
     return [
         Row(
-            one["jobId"], one["productId"], one["domain"].lower(), one["cancelStatus"] == "1", one["createTime"],
+            one["jobId"], one["productId"], as_ascii(one["domain"]), one["cancelStatus"] == "1", one["createTime"],
             one["cancelTime"], one["infoType"], one["businessType"],
         )
         for one in records

@@ -89,7 +89,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
 
     def said(self) -> dict[str, dict]:
         """The messages that count, by number: what staff entered by hand stands, whatever BBOSS sends later."""
-        return self.contents | getattr(self, "entered", {})
+        return self.contents | self.entered
 
     def note_books(self) -> None:
         """Keeps the partner's records as they are, before they may change."""
