@@ -362,8 +362,10 @@ class Story:
         because = held.data["because"] if held else ""
         if because == "claim_held" and not self.holder:
             return f"{because}, and nobody holds the claim"
-        shape = fold(as_of(world, held.place)) if held else Shape()
-        closed = self.orders[self.trial].first({"withdrawn"})
+        shape, closed = (
+            fold(as_of(world, held.place)) if held else Shape(),
+            self.orders[self.trial].first({"withdrawn"}),
+        )
         if because == "trial_closed" and not closed and shape.end and change.end > max(shape.end, self.wire_now):
             return f"{because}, and it names a later end than {shape.end}"
         return ""

@@ -40,6 +40,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
     def rest(self, *, days: bool = False) -> None:
         """Lets all become quiet. If somebody changed the partner's books by hand, the nightly comparison runs;
         after a restore one with BBOSS's list."""
+        self.dies_at = 0
         if self.restores:
             self.recover()
         self.calm(days=days)
