@@ -271,10 +271,8 @@ def _are_there(records: Iterable[BillingRecord]) -> bool:
 def _note_billed(row: Dispatch, now: datetime.datetime) -> None:
     """Opens an incident that somebody is billed who should not be. The books or `accept` end it."""
     told = {"detail": row.error, "params": row.error_params} if row.error else GIVEN_UP
-    trial = row.order.trial if row.lane else None
-    open_incident(
-        row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, now=now, beside=trial, **told
-    )  # fmt: skip
+    named = {"code": BILLED_NOT_ACTIVE, "now": now, "beside": row.order.trial}
+    open_incident(row.order, partner="bigdata", step=row.step, **named, **told)
 
 
 def _settle_undoing(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
