@@ -376,11 +376,21 @@ def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
             row.save(update_fields=["about", "blocking"])
             mark_left(row.records)
     close_troubles(order, code=BILLED_NOT_ACTIVE, now=now, by=by)
-    if order.kind == Kind.ACTIVATION and order.undo_since:
+    claim = open_claim(order.trial)
+    if claim and claim.activation_id == order.pk and order.undo_since:
         waiting = order.dispatches.current().filter(step=Step.RESTORE_TRIAL, state__in=[State.WAITING, *OPEN_STATES])
         waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
-        _end_without_restore(order, now, by)
+        release_claim(claim, order, ends="not_restored", now=now, by=by)
+        _cancel_what_runs_on(order, now)
     _go_on(order, now=now, by=by)
+
+
+def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
+    """Plans the cancel of a trial's records that are not meant any more, if the activation has not cancelled them."""
+    cancel = put_back(order, now)[0]
+    if work_out(cancel, now=now)[1]:
+        cancel.undo, cancel.position = True, Phase.AFTER - 1
+        enqueue([cancel], random_keys=True)
 
 
 def mark_left(records: Iterable[int]) -> None:

@@ -149,7 +149,8 @@ def _is_taken_over(row: Dispatch) -> bool:
 def _is_looked_up(row: Dispatch, outcome: Outcome) -> bool:
     """Whether a cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
     refused = outcome.result == Result.REFUSED and "held" in outcome.data
-    return refused and row.state == State.FAILED and not row.repeat and STEPS[row.step].effect == Effect.CANCEL
+    goes_on = row.undo or row.order.undo_since is None
+    return refused and goes_on and row.state == State.FAILED and not row.repeat
 
 
 def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:
