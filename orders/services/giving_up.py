@@ -202,9 +202,9 @@ def _judge_change(change: Order, now: datetime.datetime, by: str) -> bool:
     }  # fmt: skip
     change.save(update_fields=["given_up"])
     reshape(trial, now=now, by=by)
-    _note_other_service(change, now)
+    but = [*odd, *_note_other_service(change, now)]
     put_back_once = change.dispatches.current().filter(plan=change.plans, about__put_back=True).exists()
-    steps = [] if put_back_once else put_back(change, now, put_back=True, but=odd)
+    steps = [] if put_back_once else put_back(change, now, put_back=True, but=but)
     if not any(work_out(step, now=now)[1] for step in steps):
         note_not_meant(trial, now=now, by=by, beside=change)
         return False
@@ -236,16 +236,21 @@ def _neither(change: Order, before: Shape, whole: Shape) -> list[int]:
     ]
 
 
-def _note_other_service(change: Order, now: datetime.datetime) -> None:
-    """Opens an incident if records of the service that a change replaced are still live beside the new ones."""
+def _note_other_service(change: Order, now: datetime.datetime) -> list[int]:
+    """Opens an incident if records of the service that a change replaced are still live beside the new ones.
+
+    Returns them. Nothing is sent for them, since staff gave their cancel up.
+    """
     cancel = change.dispatches.current().filter(step=Step.CANCEL_TRIAL, state=State.GIVEN_UP, undo=False).first()
     if cancel is None:
-        return
+        return []
     shape = begun_shape(change.trial)
     rows = BillingRecord.objects.filter(pk__in=cancel.records, state__in=BillingRecord.THERE)
-    if any(not is_meant(row, shape) for row in rows):
+    left = [row.pk for row in rows if not is_meant(row, shape)]
+    if left:
         cancel.order = change
         _note_billed(cancel, now)
+    return left
 
 
 def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
@@ -357,8 +362,10 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
         settled.append(row)
     if settled:
         orders = lock_orders({pk for row in settled for pk in (row.order_id, row.order.trial_id) if pk})
+        orders[order.pk] = order  # the caller goes on with this one, so it must see what is moved here
         for row in settled:
             row.order = orders[row.order_id]
+            row.order.trial = orders.get(row.order.trial_id)
             if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
                 refresh_trial(row.order.trial, now=now, by=by)
         for owner in {row.order_id: row.order for row in settled}.values():
@@ -367,8 +374,7 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an order go on whose billed records staff accepted. An activation's trial has ended, and its claim is free.
-    """
+    """Lets an order go on whose billed records staff accepted. An activation's trial has ended, and its claim is free."""
     given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.about.get("settled")]
     for row in given_up:
         if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:

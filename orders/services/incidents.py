@@ -154,6 +154,7 @@ def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> N
 
 def _first_of_its_attribution(row: AffectedOrder) -> bool:
     same = AffectedOrder.objects.filter(incident=row.incident, order__attribution=row.order.attribution_id)
+    same = same.filter(beside=False)  # no mail goes out about a trial that is only named beside its order
     return not same.exclude(pk=row.pk).exists()
 
 

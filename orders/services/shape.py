@@ -12,11 +12,11 @@ from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from orders.content import domain_key
-from orders.db.compiled_sql import Prepared, insert_rows, new_row
+from orders.db.compiled_sql import Prepared, insert_rows, new_row, update_rows
 from orders.db.expressions import OneOf
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
-from orders.queries.shapes import entries_of, shape_of
+from orders.queries.shapes import entries_of, is_meant, shape_of
 from orders.services.order_state import add_event, move_trial, save_moves
 from orders.shape import Shape, fold
 
@@ -62,15 +62,18 @@ def keep_shape(trial: Order, shape: Shape) -> None:
 def _make_rows(trial: Order, shape: Shape) -> None:
     """Makes the rows of records that are meant and have none, since a step finds its records by their rows. Rows that
     were never sent and are not meant any more count as deleted."""
-    own = trial.billing_records.filter(product_id=shape.service)
-    known = set(own.values_list("domain_key", flat=True))
+    known, moved = set(), []
+    for record in trial.billing_records.only("product_id", "domain_key", "state", "create_time").order_by("pk"):
+        if is_meant(record, shape):
+            known.add(record.domain_key)
+            new = Record.TO_SEND if record.state == Record.DELETED and record.create_time is None else record.state
+        else:
+            new = Record.DELETED if record.state == Record.TO_SEND else record.state
+        if new != record.state:
+            record.state = new
+            moved.append(record)
     insert_rows(trial_record(trial, shape.service, name) for key, name in shape.domains.items() if key not in known)
-    never = trial.billing_records.filter(state=Record.TO_SEND)
-    gone = [pk for pk, product, key in never.values_list("pk", "product_id", "domain_key")
-            if product != shape.service or key not in shape.domains]  # fmt: skip
-    trial.billing_records.filter(pk__in=gone).update(state=Record.DELETED)
-    again = own.filter(state=Record.DELETED, create_time=None, domain_key__in=list(shape.domains))
-    again.update(state=Record.TO_SEND)
+    update_rows(moved, ["state"])
 
 
 def trial_record(trial: Order, service_type: str, name: str, pk: int | None = None) -> BillingRecord:
