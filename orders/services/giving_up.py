@@ -169,8 +169,7 @@ def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: s
         lock_line(trial)
         moved = _judge_change(order, now, by) if order.kind == Kind.CHANGE else _judge_trial(order, now, by)
         plan_behind(trial, moved=moved, now=now, by=by)
-        if order.kind == Kind.CHANGE:
-            name_built_upon(order, now=now, by=by)
+        name_built_upon(order, now=now, by=by)
 
 
 def _judge_trial(trial: Order, now: datetime.datetime, by: str) -> bool:

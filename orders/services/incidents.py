@@ -162,7 +162,8 @@ def end_built_upon(order: Order, *, now: datetime.datetime, **accepted: str) -> 
 
     `accepted`: by whom (`accepted_by`) and why (`reason`), if staff live with it.
     """
-    rows = AffectedOrder.objects.unresolved().filter(order__trial=order.trial_id, incident__code=BUILT_UPON)
+    family = Q(order__trial=order.trial_id) | Q(order=order.trial_id)
+    rows = AffectedOrder.objects.unresolved().filter(family, incident__code=BUILT_UPON)
     if order.trial_id and rows.exists():
         lock_incidents([(ORDER, BUILT_UPON)])
         incidents = list(rows.values_list("incident", flat=True))

@@ -96,11 +96,12 @@ def work_out_anew(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 
 
 def name_built_upon(change: Order, *, now: datetime.datetime, by: str) -> None:
-    """Opens an incident that names a change that is gone, or lost something, and the activation that has begun with it.
+    """Opens an incident that names a change (or trial) that is gone or lost something, and the activation that has
+    begun with it.
 
     The trial of the change is locked. An activation that has sent nothing was planned anew instead.
     """
-    first = begun_with(change.trial)
+    first = begun_with(change.trial or change)
     if first is None:
         return
     params = {"code": "rested_upon", "number": change.number, "activation": first.number}

@@ -152,13 +152,17 @@ def _plan_change(order: Order, decision: Settlement, facts: TrialFacts, now: dat
     known = {row.domain_key: row.pk for row in facts.records if row.product_id == shape.service}
     decision.new = [trial_record(order.trial, shape.service, name, known.get(domain_key(name))) for name in come]
     if not other_service and shape.end != before.end:
-        staying = (live or before.domains.keys()) & shape.domains.keys()
+        staying = live & shape.domains.keys()
         decision.staying = [
             row.pk for row in facts.records if row.domain_key in staying and row.product_id == shape.service
         ]
-    decision.steps = build_plan(
-        PlanFacts(kind=order.kind, removed=bool(decision.old), added=bool(come), extended=bool(decision.staying))
-    )
+    # Behind what is under way a day may pass, and what stands in front may make nothing any more.
+    unsure = not facts.line_is_free and bool(before.end or shape.end)
+    added, extended = unsure or bool(come), unsure or bool(decision.staying)
+    facts_of_plan = PlanFacts(kind=order.kind, removed=bool(decision.old), added=added, extended=extended)
+    if shape.is_over(_today(now)):  # it ends a day that has passed: whatever is there is cancelled
+        facts_of_plan = PlanFacts(kind=order.kind, removed=True)
+    decision.steps = build_plan(facts_of_plan)
     if not decision.steps and not facts.line_is_free:
         # A cancel without records. What it must cancel is known only when its turn has come.
         decision.steps = [PlannedStep(Step.CANCEL_TRIAL)]

@@ -16,8 +16,9 @@ SHARED = {
     "die", "stalled", "resend_failed", "reconcile", "reconcile_list", "fetch_usage", "billing_setting",
     "retry_setting", "judged", "pause", "resume",
 }  # fmt: skip
-# A copy of the database is a savepoint of the model's own process: `make restore-drill` puts real ones back.
-NOT_HERE = {"copy", "restore", "word", "send_missing"}
+# A copy of the database is a savepoint of the model's own process: `make restore-drill` puts real ones back. What the
+# partner refuses record by record, only the model's wire does.
+NOT_HERE = {"copy", "restore", "word", "send_missing", "refuses"}
 
 
 class Player(Acts):

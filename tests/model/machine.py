@@ -26,10 +26,12 @@ class Model(Acts, RuleBasedStateMachine):
         self.desk = self.scene.__enter__()
         self.crew, self.left = "", 0
 
-    @initialize(crew=ENDINGS, acts=LENGTHS, domains=LETTERS, end=END, quick=BOTH)
-    def begin(self, crew, acts, domains, end, quick):
+    @initialize(crew=ENDINGS, acts=LENGTHS, domains=LETTERS, end=END, quick=BOTH, strict=BOTH)
+    def begin(self, crew, acts, domains, end, quick, strict):
         """Most things need a trial."""
         self.crew, self.left = crew, acts
+        if strict:
+            self.desk.partner(strict=True)
         self.desk.trial("T0", domains, end=end)
         if quick:
             self.desk.deliver()

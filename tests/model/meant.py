@@ -18,7 +18,7 @@ END_OF_DAY = "235959"
 
 @dataclass(frozen=True)
 class Said:
-    """A trial's message, or a change: only what it gives. `domains` is its full list (lower case).
+    """A trial's message, or a change: only what it gives. `domains` is its full list (`as_ascii`).
 
     `place` is its number. `about`: the domains of which it says anything, or all. `gone` is the place at which it was
     withdrawn; `with_trial`: only since its trial was.
@@ -121,11 +121,16 @@ class Row(NamedTuple):
         return self.live and self.until > now
 
 
+def as_ascii(domain: str) -> str:
+    """How a host name is compared: in lower case and in its `xn--` form."""
+    return domain.lower() if domain.isascii() else domain.encode("idna").decode().lower()
+
+
 def read_rows(records: Iterable[dict]) -> list[Row]:
     """The sandbox's records."""
     return [
         Row(
-            one["jobId"], one["productId"], one["domain"].lower(), one["cancelStatus"] == "1", one["createTime"],
+            one["jobId"], one["productId"], as_ascii(one["domain"]), one["cancelStatus"] == "1", one["createTime"],
             one["cancelTime"], one["infoType"], one["businessType"],
         )
         for one in records
@@ -172,27 +177,35 @@ def left_of(said: Said, before: Shape, rows: Iterable[Row], now: str) -> list[Sa
     It says nothing about domains on which it did not act, and of service and end nothing unless every domain of the
     result has them.
     """
-    running: dict[str, list[Row]] = {}
+    rows = list(rows)
+    run_on, live = [row for row in rows if row.runs(now)], [row for row in rows if row.live]
+    found = _left_of(said, before, run_on)
+    if len(live) != len(run_on):  # what has run out was not cancelled
+        found += _left_of(said, before, live)
+    return list(dict.fromkeys(found))
+
+
+def _left_of(said: Said, before: Shape, rows: Iterable[Row]) -> list[Said]:
+    there: dict[str, list[Row]] = {}
     for row in rows:
-        if row.runs(now):
-            running.setdefault(row.domain, []).append(row)
+        there.setdefault(row.domain, []).append(row)
     readings = [frozenset()]
     if said.domains is not None:
         differing = said.domains ^ before.domains
-        acted = frozenset(one for one in differing if (one in running) == (one in said.domains))
-        same = frozenset(one for one in said.domains & before.domains if one in running)
+        acted = frozenset(one for one in differing if (one in there) == (one in said.domains))
+        same = frozenset(one for one in said.domains & before.domains if one in there)
         readings = [acted, acted | same]
     found = []
     for about in dict.fromkeys(readings):
         result = before.domains if said.domains is None else before.domains - about | said.domains & about
-        here = [running.get(one, []) for one in result]
+        here = [there.get(one, []) for one in result]
         services = _counts(said.service, here, lambda row: row.product == said.service, alone=True)
         ends = _counts(said.end, here, lambda row: right_end(row, said.end), alone=False)
         for service, end in product(services, ends):
             one = replace(said, about=about, service=service, end=end)
             if about == readings[0] or readings[0] or service or end:  # what did nothing acted on no domain
                 found.append(one)
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _counts(value: str, here: Sequence[list[Row]], has: Callable[[Row], bool], *, alone: bool) -> list[str]:

@@ -45,7 +45,7 @@ def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
 class Buttons:
     """Staff at an order's page."""
 
-    def offered(self, number: str) -> list[str]:
+    def buttons(self, number: str) -> list[str]:
         """The keys of the decisions that the page offers and that may change something."""
         order = Order.objects.select_related("trial").filter(number=number).first()
         if order is None:

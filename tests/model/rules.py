@@ -92,7 +92,7 @@ class Acts:
 
     def own(self, letter: str) -> list[str]:
         """The numbers of a kind, the oldest first."""
-        return [number for number in self.desk.contents if number[0] == letter]
+        return [number for number in self.desk.said() if number[0] == letter]
 
     def next_number(self, letter: str) -> str:
         """The next number of a kind; the last one again once there are enough."""
@@ -103,7 +103,7 @@ class Acts:
 
     def some(self, pick: int, letters: str) -> str:
         """An order of these kinds, the newest first; now and then an unknown one."""
-        numbers = [number for number in reversed(self.desk.contents) if number[0] in letters]
+        numbers = [number for number in reversed(self.desk.said()) if number[0] in letters]
         return numbers[pick % len(numbers)] if numbers else f"{letters[0]}9"
 
     def troubled(self, pick: int, letters: str) -> str:
@@ -310,8 +310,24 @@ class Acts:
     def press(self, pick, which, choice):
         """A button that the order's page offers."""
         number = self.troubled(pick, "TCA")
-        if keys := self.desk.offered(number):
+        if keys := self.desk.buttons(number):
             self.desk.press(number, keys[which % len(keys)], choice)
+
+    @often(5, pick=PICK, domain=st.sampled_from("abcd"), what=st.sampled_from(["end", "end", "start"]), to=DAYS)
+    def move_by_hand(self, pick, domain, what, to):
+        """People at the big-data side move an end or a start to another day."""
+        self.desk.meddle(self.some(pick, "TA" if what == "end" else "A"), domain, what, to=self.days_gone() + to)
+
+    @often(4, pick=PICK, kind=st.sampled_from(["live", "cancel", "delete"]), domains=LETTERS)
+    def refuses(self, pick, kind, domains):
+        """The partner refuses some records, until it refuses nothing any more."""
+        self.desk.refuses() if pick < 4 else self.desk.refuses(kind, domains)
+
+    @often(2, pick=PICK, domains=LETTERS, service=SERVICE, end=END)
+    def enter(self, pick, domains, service, end):
+        """Staff enter a trial by hand; BBOSS may have sent it, or sends it later."""
+        end = None if end is None else end + self.days_gone()
+        self.desk.enter(self.next_number("T"), domains, service=service, end=end)
 
     @often(4, act=st.sampled_from(ANYTIME), pick=PICK)
     def astray(self, act, pick):

@@ -54,16 +54,22 @@ def read_stories(
     known = [one for one in seen if one.since <= newest]
     known.append(Books(known[-1].until + 1 if known else 0, newest, tuple(read_rows(records))))
     for trial in orders.values():
-        if trial.kind != Order.Kind.TRIAL or trial.number not in contents:
+        if trial.kind != Order.Kind.TRIAL:
             continue
-        family = [trial, *(one for one in orders.values() if one.trial_id == trial.pk and one.number in contents)]
+        family = [trial, *(one for one in orders.values() if one.trial_id == trial.pk)]
         holder = orders.get(claims.get(trial.pk))
         yield Story(
             trial=trial.number,
-            orders={one.number: Heard(one.number, contents[one.number], told[one.pk]) for one in family},
+            orders={one.number: Heard(one.number, _message(one, contents), told[one.pk]) for one in family},
             states={one.number: one.state for one in family},
             holder=holder.number if holder else "",
             books=known,
             now=timezone.localtime(now),
             loose=loose,
         )
+
+
+def _message(order: Order, contents: Mapping[str, dict]) -> Mapping:
+    """What was sent. The sender of a message whose process died before it answered does not know that it was kept: then
+    it is read as it was kept."""
+    return contents.get(order.number) or order.content

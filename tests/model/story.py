@@ -18,6 +18,7 @@ from tests.model.meant import (
     Said,
     Shape,
     Taken,
+    as_ascii,
     as_of,
     fold,
     in_effect,
@@ -36,6 +37,7 @@ RECEIVED = {"received", "entered"}
 PLANNED = {"went_on", "planned_again", "opened"}
 FIXES = {"fix_create_billing", "fix_delete_billing"}
 MOST_READINGS = 256
+SLACK = datetime.timedelta(minutes=10)  # clocks are set back
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ class Books:
 @dataclass(frozen=True)
 class Wrong:
     """Something that is not as meant. `excuse`: the order that an open incident or an accepted difference about books
-    must name to excuse it; empty: nothing does."""
+    must name to excuse it (empty: nothing does). `domain`: whose records it is about."""
 
     text: str
     excuse: str = ""
+    domain: str = ""
 
 
 @dataclass
@@ -78,7 +81,7 @@ class Order:
     @property
     def domains(self) -> frozenset[str] | None:
         listed = self.content.get("ProvContent")
-        return frozenset(one["ProvReq"].lower() for one in listed) if listed else None
+        return frozenset(as_ascii(one["ProvReq"]) for one in listed) if listed else None
 
     @property
     def service(self) -> str:
@@ -309,7 +312,7 @@ class Story:
         if state == TRIALING and self._has_started() is None:
             return
         for line in wrong_trial_records(meant, own, self.wire_now):
-            yield Wrong(f"{self.trial} is {state}: {line}", self.trial)
+            yield Wrong(f"{self.trial} is {state}: {line}", self.trial, line.split()[0])
 
     def _trial_states(self, trial: Order, state: str, shape: Shape) -> set[str]:
         """The states in which a trial may be; empty: nobody can tell."""
@@ -341,6 +344,8 @@ class Story:
                 allowed = {WITHDRAWN, COMPENSATING}
             elif change.number not in said:
                 allowed = {HELD}
+                if state == HELD and (why := self._held_for_nothing(change, world)):
+                    yield Wrong(f"{change.number} is held ({why})")
             elif self._given_up(change):
                 left = said[change.number]
                 allowed = {WITHDRAWN} if left.says_nothing() else {APPLIED}
@@ -351,6 +356,34 @@ class Story:
             if state not in allowed:
                 yield Wrong(f"{change.number} is {state}, meant is {' or '.join(sorted(allowed))}")
 
+    def _held_for_nothing(self, change: Order, world: list[Item]) -> str:
+        """Why a change is held, where it should go on; empty where it is held rightly."""
+        held = change.last({"held"})
+        because = held.data["because"] if held else ""
+        if because == "claim_held" and not self.holder:
+            return f"{because}, and nobody holds the claim"
+        shape, closed = (
+            fold(as_of(world, held.place)) if held else Shape(),
+            self.orders[self.trial].first({"withdrawn"}),
+        )
+        if because == "trial_closed" and not closed and shape.end and change.end > max(shape.end, self.wire_now):
+            return f"{because}, and it names a later end than {shape.end}"
+        return ""
+
+    def lived_with(self, wrong: Wrong) -> bool:
+        """Whether staff accepted these records as they are: nothing of them has changed since."""
+        now = self._records_of(wrong, self.rows)
+        accepted = [one.place for one in self.told if one.kind == "accepted"]
+        unchanged = self.books[-1].until
+        for books in reversed(self.books):
+            if self._records_of(wrong, books.rows) != now:
+                break
+            unchanged = books.since
+        return any(place >= unchanged for place in accepted)
+
+    def _records_of(self, wrong: Wrong, rows: Iterable[Row]) -> set[Row]:
+        return {row for row in rows if (row.job, row.domain) == (wrong.excuse, wrong.domain)}
+
     def _wrong_activations(self, world: list[Item]) -> Iterator[Wrong]:
         for order in self.of_kind("activation"):
             state = self.states[order.number]
@@ -359,7 +392,7 @@ class Story:
             lists = self._domains(order, world)
             found = [list(self._wrong_records(order, domains)) for domains in lists]
             for line in min(found, key=len):
-                yield Wrong(f"{order.number} is {state}: {line}", order.number)
+                yield Wrong(f"{order.number} is {state}: {line}", order.number, line.split()[0])
 
     def _domains(self, order: Order, world: list[Item]) -> list[frozenset[str]]:
         """What an activation bills: its message's domains, or those that staff named, or its trial's when it was
@@ -368,7 +401,7 @@ class Story:
             return [order.domains]
         named = order.last({"domains_named"})
         if named:
-            return [frozenset(name.lower() for name in named.data["domains"])]
+            return [frozenset(as_ascii(name) for name in named.data["domains"])]
         planned = order.last_planned()
         if planned is None:
             return [frozenset()]
@@ -390,7 +423,7 @@ class Story:
             yield "it has no domain"
         for domain in sorted(domains - running.keys()):
             yield f"{domain} has no live record"
-        start, planned = self._start(order), order.last_planned()
+        start, planned, taken = self._start(order), order.last_planned(), self._taken_starts(order)
         for domain, rows in sorted(running.items()):
             row = rows[0]
             if domain not in domains:
@@ -399,10 +432,21 @@ class Story:
                 yield f"{domain} has {len(rows)} live records"
             elif (row.product, row.kind, row.service) != (order.content["ProductID"], "2", order.service):
                 yield f"{domain} is billed as {row.product}/{row.service}"
-            elif not self.loose and start and row.created != start:
+            elif self.loose or row.created in taken:
+                continue
+            elif start and row.created != start:
                 yield f"{domain} is billed from {row.created}, meant is {start}"
-            elif not self.loose and not start and not wire(planned.at) <= row.created <= self.wire_now:
+            elif not start and not wire(planned.at - SLACK) <= row.created <= wire(self.now + SLACK):
                 yield f"{domain} is billed from {row.created}, it was planned at {wire(planned.at)}"
+
+    def _taken_starts(self, order: Order) -> set[str]:
+        """The starts that the partner's records had when staff took its books."""
+        found = set()
+        for one in order.told:
+            if one.kind == "taken":
+                for books in self._books_between(one.place, one.place):
+                    found |= {row.created for row in books.rows if row.job == order.number}
+        return found
 
     def _start(self, order: Order) -> str:
         """The first moment of its day, where that lay ahead when it was planned; else empty."""

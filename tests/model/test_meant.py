@@ -269,3 +269,10 @@ def test_what_stands_behind_does_not_make_it_say_more():
     found = left_of(say(1, "ab"), fold([base]), live("a"), NOW)
     assert {shape(base, one, behind) for one in found} == {("a", "1", day(30))}
     assert any(one.says_nothing() for one in found)
+
+
+def test_what_has_run_out_was_not_cancelled():
+    """The cancel of c was refused, and its end has passed since: nothing was done, though nothing of it runs on."""
+    base, change = trial("bc", 23), say(1, "b")
+    found = left_of(change, fold([base]), live("bc", end=23), day(24))
+    assert any(one.says_nothing() for one in found)

@@ -65,7 +65,7 @@ READ = {
             "closed_at", "order", "incident__partner", "incident__step", "incident__code"
         )
     ),
-    "differences": Prepared(lambda: Difference.objects.exclude(state="over").values_list("job_id", "state")),
+    "differences": Prepared(lambda: Difference.objects.exclude(state="over").values_list("job_id", "state", "kind")),
     "claims": Prepared(lambda: TrialClaim.objects.filter(released_at=None).values_list("trial", "activation")),
     "events": Prepared(
         lambda: (
@@ -105,7 +105,8 @@ class Books:
     dispatches: list[Dispatch] = field(default_factory=list)
     causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     lived_with: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
-    named: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)  # by a difference of the books, open or accepted
+    named_open: set[str] = field(default_factory=set)
     open_differences: set[str] = field(default_factory=set)
     claims: dict[int, int] = field(default_factory=dict)
     theirs: dict[tuple, dict] = field(default_factory=dict)
@@ -126,8 +127,10 @@ class Books:
         for closed, order, *cause in READ["troubles"]():
             (books.lived_with if closed else books.causes)[order].add(tuple(cause))
         differences = READ["differences"]()
-        books.named = {job for job, _ in differences}
-        books.open_differences = {job for job, state in differences if state == "open"}
+        books.open_differences = {job for job, state, _ in differences if state == "open"}
+        differing = [(job, state) for job, state, kind in differences if kind != Difference.Kind.NOT_LISTED]
+        books.named = {job for job, _ in differing}
+        books.named_open = {job for job, state in differing if state == "open"}
         books.claims = dict(READ["claims"]())
         books.theirs = {(row["jobId"], row["productId"], domain_key(row["domain"])): row for row in store.records()}
         books.violations = store.violations()
@@ -137,10 +140,11 @@ class Books:
         """Whether an incident about its books or a difference names the order, open or accepted."""
         if order is None or order.number in self.named:
             return order is not None
-        return any(
-            step in BILLING_STEPS and partner == "bigdata" or code in ABOUT_BOOKS
-            for partner, step, code in self.causes[order.pk] | self.lived_with[order.pk]
-        )
+        return any(map(_is_about_books, self.causes[order.pk] | self.lived_with[order.pk]))
+
+    def is_open(self, order: Order) -> bool:
+        """Whether an open incident about its books or an open difference names the order."""
+        return order.number in self.named_open or any(map(_is_about_books, self.causes[order.pk]))
 
     def record_excused(self, record: BillingRecord) -> bool:
         """The record's order is named, or one of which a step on this record failed or was undone."""
@@ -237,6 +241,11 @@ def difference(record: BillingRecord, there: dict | None) -> str:
     return ", ".join(fields)
 
 
+def _is_about_books(cause: tuple[str, str, str]) -> bool:
+    partner, step, code = cause
+    return step in BILLING_STEPS and partner == "bigdata" or code in ABOUT_BOOKS
+
+
 def _status(row: dict | None) -> str:
     return "missing" if row is None else {"1": "live", "2": "cancelled"}[row["cancelStatus"]]
 
@@ -250,7 +259,9 @@ def as_meant(books: Books, contents: Mapping[str, dict], seen: Sequence, loose: 
     )
     for story in told:
         for wrong in story.wrong():
-            if not (wrong.excuse and books.excused(numbers[wrong.excuse])):
+            order = numbers.get(wrong.excuse)
+            lived_with = order and books.excused(order) and (loose or story.lived_with(wrong))
+            if not (lived_with or (order and books.is_open(order))):
                 yield wrong.text
 
 

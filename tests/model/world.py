@@ -40,6 +40,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
     def rest(self, *, days: bool = False) -> None:
         """Lets all become quiet. If somebody changed the partner's books by hand, the nightly comparison runs;
         after a restore one with BBOSS's list."""
+        self.dies_at = 0
         if self.restores:
             self.recover()
         self.calm(days=days)
@@ -89,7 +90,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
 
     def said(self) -> dict[str, dict]:
         """The messages that count, by number: what staff entered by hand stands, whatever BBOSS sends later."""
-        return self.contents | getattr(self, "entered", {})
+        return self.contents | self.entered
 
     def note_books(self) -> None:
         """Keeps the partner's records as they are, before they may change."""

@@ -11,7 +11,7 @@ from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.local_time import in_ten_years
 from orders.models import BillingRecord, Dispatch, Order
-from orders.queries.shapes import begun_shape, is_meant, meant_now, meant_of
+from orders.queries.shapes import begun_shape, is_meant, meant_now, meant_of, started
 from orders.services.order_state import load_records
 from orders.shape import Shape, last_moment
 from orders.steps import STEPS, Effect
@@ -83,6 +83,8 @@ def work_out(
     trial = row.order.trial or row.order
     shape = begun_shape(trial, of=None if row.undo else row.order, gone=gone)
     meant = meant_now(trial, shape, now=now, gone=gone)
+    if row.step == Step.EXTEND_TRIAL and trial.undo_since is None and not started([trial.pk]):
+        meant = shape  # also where the new end has passed meanwhile: what runs on gets it
     left = set(row.about.get("but", ()))
     wanted = WANTED[row.step]
     rows = trial.billing_records.exclude(pk__in=left).order_by("pk")
@@ -101,8 +103,14 @@ def _to_make(record: BillingRecord, meant: Shape | None, now: datetime.datetime)
 
 
 def _to_extend(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    known = record.state == Record.LIVE and _ends_so(record, meant or Shape())
+    known = record.state == Record.LIVE and (_ends_so(record, meant or Shape()) or _has_run_out(record, meant, now))
     return is_meant(record, meant) and record.state in BillingRecord.THERE and not known
+
+
+def _has_run_out(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
+    """Whether a record's end has passed, and the end that is meant has too."""
+    ends = (record.cancel_time, meant.ends_at if meant else None)
+    return all(end is not None and end <= now for end in ends)
 
 
 def _to_restore(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
