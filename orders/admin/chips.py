@@ -107,8 +107,14 @@ def chip(state: Words) -> str:
 
 
 def is_doubtful(row) -> bool:
-    """Whether `orders.queries.doubts.mark_orders` or `mark_records` found a doubt about this order or record."""
-    return bool(getattr(row, "doubt", False) or getattr(getattr(row, "marks", None), "doubt", ""))
+    """Whether `orders.queries.doubts.mark_orders` or `mark_records` found a doubt about this order or record.
+
+    One that waits behind a failed order is doubtful too, unless its state says that it waits.
+    """
+    marks = getattr(row, "marks", None)
+    if marks and marks.behind and TONES[row.State(row.state)] in {"green", "grey"}:
+        return True
+    return bool(getattr(row, "doubt", False) or getattr(marks, "doubt", ""))
 
 
 def chip_of(row) -> str:

@@ -35,10 +35,10 @@ from orders.db.expressions import Among
 from orders.incident_causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.queries.awaiting_approval import is_returned
-from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders
+from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
 from orders.queries.in_state import is_in_state_since
 from orders.queries.paused_work import waits_for_paused
-from orders.queries.stuck import is_stuck, still_matters
+from orders.queries.stuck import is_stuck
 from orders.queries.trial_ends import is_ending
 
 S, State = Order.State, Dispatch.State

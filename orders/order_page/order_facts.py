@@ -1,20 +1,25 @@
-"""Reads what the ladder and the decisions depend on: at most ten queries, however long an order's history."""
+"""Reads what the ladder and the decisions depend on: few queries, however long an order's history."""
 
 import datetime
 import json
 from collections.abc import Mapping
 
 from django.db.models import Q
+from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from orders.models import Dispatch, Order, Pause
+from orders.models import AffectedOrder, Dispatch, Order, Pause, TrialClaim
 from orders.models.proxies import open_conflicts
+from orders.models.querysets import UNRESOLVED
 from orders.order_page.ladder.steps import Facts, Trouble, Waiver
 from orders.people import actor_of
-from orders.queries.doubts import count_open
+from orders.queries.doubts import count_open, mark_orders
+from orders.queries.shape_parts import why_over
+from orders.queries.shapes import shape_of
 from orders.queries.stuck import blocker_of
 from orders.services.breakers import partners_down
 from orders.services.compensation.late import is_late
+from orders.services.reconciliation.take import is_moving
 from orders.steps import Phase
 
 MOST_STEPS, MOST = 200, 20
@@ -24,9 +29,14 @@ STOPPED = [State.FAILED, State.RETRYING]
 
 def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause] | None = None) -> Facts:
     """The order's steps that count, what stops it, which partners are down or paused, BPM's last word, whether it is
-    late, how the partner's books differ, and which failed step of another order it waits behind.
+    late, how the partner's books differ, and which failed step of another order it waits behind. Sets `marks` too.
     `paused`: the pauses that stand, where the caller has read them."""
     steps, troubles, record = shown_steps(order), troubles_of(order), last_record(order)
+    mark_orders([order])
+    trial = order.kind == Order.Kind.TRIAL
+    shape = shape_of(order) if trial else None
+    ended = shape is not None and order.state == Order.State.ENDED
+    opened = count_open(order.differences)
     accepted = any(row.channel == Dispatch.Channel.BPM and row.state == Dispatch.State.DONE for row in steps)
     return Facts(
         order=order,
@@ -40,9 +50,23 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
         waiver=waiver_of(order),
         conflicts=list(open_conflicts().filter(order_number=order.number).values_list("pk", "received_at")[:MOST]),
         late=accepted and is_late(order, now),
-        open=count_open(order.differences),
+        open=opened,
         behind=blocker_of(order) if any(row.state == State.WAITING and row.lane for row in steps) else None,
+        marks=order.marks,
+        shape=shape,
+        over=why_over(order, shape, timezone.localdate(now)) if ended else "",
+        beside=_stopped_beside(order, troubles) if any(row.beside for row in troubles) else None,
+        claimed=trial and TrialClaim.objects.filter(trial=order, released_at=None).exists(),
+        moving=bool(troubles or opened.number) and is_moving(order),
     )
+
+
+def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:
+    """The order that an incident stops which names its trial beside it."""
+    incidents = [row.incident_id for row in troubles if row.beside and not row.ignored]
+    stopped = AffectedOrder.objects.unresolved().filter(incident__in=incidents, order__trial=trial)
+    row = stopped.order_by("pk").select_related("order").defer("order__content").first()
+    return row and row.order
 
 
 def shown_steps(order: Order) -> list[Dispatch]:
@@ -63,6 +87,8 @@ def troubles_of(order: Order) -> list[Trouble]:
             row.since,
             row.incident_id,
             row.detail_params,
+            beside=row.beside,
+            ignored=row.incident.state not in UNRESOLVED,
         )
         for row in rows
     ]

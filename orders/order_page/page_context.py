@@ -41,7 +41,6 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         note_seen(request, order, f"order {tab.key}")
     ask = Ask(facts=facts, params=request.GET, mask=mask_for(shown), orders=orders)
     ladder = build_ladder(facts)
-    mark_orders([order])
     loaded = tab.load(ask)
     if "family" in loaded:
         mark_orders(member.order for member in loaded["family"].members)

@@ -1,4 +1,8 @@
-"""Which orders are not as fine as their state says. Pages, `status` and `/metrics` show it (contract 3.9, 14)."""
+"""Which orders are not fine (contract 3.9, 14). This is the only place that decides it.
+
+`open_troubles`, `failed_steps`, `open_differences` and the steps that stand behind another order's are what keeps an
+order from being fine. `stuck` words them; lists, pages, the API, `status` and `/metrics` show them.
+"""
 
 import datetime
 from collections import defaultdict
@@ -7,15 +11,22 @@ from dataclasses import dataclass
 
 from django.db.models import Count, F, Min, Q, QuerySet, Value
 
-from orders.models import AffectedOrder, BillingRecord, Difference, Order
+from orders.db.expressions import Among
+from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.models.querysets import UNRESOLVED
 from orders.queries.awaiting_approval import returned
-from orders.services.incidents import BOOKS_ONLY
+from orders.services.incidents import BOOKS_ONLY, PARTNERS_OWN
 from orders.services.outbox.release import behind_what_stopped
+from orders.steps import STEPS, Channel, Partner, Phase
 
 Kind = Difference.Kind
-DOUBT, BEHIND, RETURNED = "doubt", "behind", "returned"
+DOUBT, STOPPED, BEHIND, RETURNED = "doubt", "stopped", "behind", "returned"
 SERVED = [Order.State.ACTIVE, Order.State.SCHEDULED, Order.State.TRIALING]
+SAYS_SO = {Order.State.HELD, Order.State.FAILED, Order.State.REJECTED}  # states that say that an order has stopped
+BADLY_ENDED = Among("state", "failed", "closed", "undone")  # as in `dispatch_ended_badly` (orders/db/indexes.py)
+ASIDE = [name for name, kind in STEPS.items() if kind.channel in {Channel.MAIL, Channel.USAGE}]
+"""Steps that no state follows from: an order whose mail has failed needs somebody, and is as its state says."""
 UNBILLED = Q(kind=Kind.NOT_BILLED, order__state__in=SERVED)
 """Differences of customers who have service, or will have it, and have no record at the big-data side."""
 
@@ -38,6 +49,31 @@ class Open:
 def open_differences(rows: QuerySet[Difference] | None = None) -> QuerySet[Difference]:
     """The differences in `rows` (by default all) that nobody has settled or accepted."""
     return (Difference.objects.all() if rows is None else rows).filter(state=Difference.State.OPEN)
+
+
+def open_troubles() -> QuerySet[AffectedOrder]:
+    """Open incidents of orders.
+
+    Leaves out partners that are down or paused, since they belong to no order, and incidents that staff have accepted.
+    """
+    rows = AffectedOrder.objects.unresolved().filter(accepted_by="", incident__state__in=UNRESOLVED)
+    return rows.exclude(incident__code__in=PARTNERS_OWN)
+
+
+def failed_steps() -> QuerySet[Dispatch]:
+    """Failed steps that need somebody."""
+    return still_matters(Dispatch.objects.current().filter(BADLY_ENDED, state=Dispatch.State.FAILED))
+
+
+def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
+    """Those of these stopped steps that still matter to their order.
+
+    Leaves out forward steps of an order that is being undone, and all steps of a withdrawn order. Also leaves out
+    repeats of an accepted call: they change nothing and have their own incident.
+    """
+    forward = Q(undo=False, position__lt=Phase.AFTER)
+    undone = Q(order__undo_since__isnull=False) & forward
+    return rows.filter(repeat=False).exclude(undone | Q(order__state=Order.State.WITHDRAWN))
 
 
 def count_open(rows: QuerySet[Difference] | None = None) -> Open:
@@ -66,13 +102,18 @@ def differs() -> Q:
 class Marks:
     """What a list must show about an order besides its state.
 
-    `doubt` is a difference's kind or an incident's code that keeps the order from being shown as fine. `behind`: it
-    waits behind a failed order. `returned`: BPM's latest record is a return.
+    `doubt` is a difference's kind, or the code of an incident or of a failed step, that keeps the order from being
+    shown as fine. `behind`: it waits behind a failed order. `returned`: BPM's latest record is a return.
     """
 
     doubt: str = ""
     behind: bool = False
     returned: bool = False
+
+    @property
+    def fine(self) -> bool:
+        """Whether the order is as its state says."""
+        return not self.doubt and not self.behind
 
 
 def mark_orders(orders: Iterable[Order]) -> None:
@@ -80,9 +121,19 @@ def mark_orders(orders: Iterable[Order]) -> None:
     orders = list(orders)
     found = _marks([order.pk for order in orders])
     for order in orders:
-        told = found[order.pk]
-        doubts = sorted(told[DOUBT], key=lambda code: code != Kind.NOT_BILLED)
-        order.marks = Marks(next(iter(doubts), ""), bool(told[BEHIND]), bool(told[RETURNED]))
+        order.marks = _marks_of(order, found[order.pk])
+
+
+def marks_of(order: Order) -> Marks:
+    """The marks of one order. One query."""
+    return _marks_of(order, _marks([order.pk])[order.pk])
+
+
+def _marks_of(order: Order, told: dict[str, list[str]]) -> Marks:
+    """What a stopped step says is left out of an order whose state says already that it has stopped."""
+    doubts = sorted(told[DOUBT], key=lambda code: code != Kind.NOT_BILLED)
+    doubts += [] if order.state in SAYS_SO else sorted(code or "failed" for code in told[STOPPED])
+    return Marks(next(iter(doubts), ""), bool(told[BEHIND]), bool(told[RETURNED]))
 
 
 def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
@@ -90,10 +141,14 @@ def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
     found: dict = defaultdict(lambda: defaultdict(list))
     if not ids:
         return found
-    troubles = AffectedOrder.objects.unresolved().filter(order__in=ids, incident__code__in=BOOKS_ONLY)
+    troubles = open_troubles().filter(order__in=ids)
+    told_apart = Q(incident__code__in=BOOKS_ONLY)
+    aside = Q(incident__partner=Partner.MAIL) | Q(incident__step__in=ASIDE)
     parts = [
         (open_differences().filter(order__in=ids), DOUBT, F("kind")),
-        (troubles, DOUBT, F("incident__code")),
+        (troubles.filter(told_apart), DOUBT, F("incident__code")),
+        (troubles.exclude(told_apart | aside), STOPPED, F("incident__code")),
+        (failed_steps().filter(order__in=ids).exclude(step__in=ASIDE), STOPPED, F("error_code")),
         (behind_what_stopped().filter(order__in=ids), BEHIND, Value("")),
         (returned().filter(order__in=ids), RETURNED, Value("")),
     ]

@@ -1,4 +1,4 @@
-"""Which orders need somebody, and why. This is the only place that decides it (contract section 5, `stuck`).
+"""Which orders need somebody, and why (contract section 5, `stuck`): what doubts.py finds, and what waits for staff.
 
 The number of queries is fixed, however many orders there are. Each query uses an index of its own.
 """
@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from orders.db.expressions import Among
 from orders.local_time import midnight
-from orders.models import AffectedOrder, Attempt, Difference, Dispatch, Order
-from orders.models.querysets import UNRESOLVED
-from orders.queries.doubts import SERVED, open_differences
-from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNERS_OWN
+from orders.models import Attempt, Difference, Dispatch, Order
+from orders.queries.doubts import SERVED, failed_steps, open_differences, open_troubles
+from orders.services.incidents import BILLED_NOT_ACTIVE
 from orders.services.incidents import DIFFERENCE as DIFFERS
 from orders.services.outbox.release import behind_what_stopped, stopped_in_line
-from orders.steps import Phase
 
 S = Order.State
 STOPPED = [S.HELD, S.FAILED]
-BADLY_ENDED = Among("state", "failed", "closed", "undone")  # as in `dispatch_ended_badly` (orders/db/indexes.py)
 UNKNOWN = "unknown"
 """The state that we show for a number without an order."""
 UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY = (
@@ -79,8 +75,8 @@ def count_stuck() -> int:
 def is_stuck() -> Q:
     """The condition of `needs_somebody`."""
     troubled = [
-        _open_troubles(),
-        _failed_steps(),
+        open_troubles(),
+        failed_steps(),
         open_differences().filter(order__isnull=False),
         behind_what_stopped(),
     ]
@@ -96,31 +92,6 @@ def _stopped() -> Q:
 def _undone_late() -> Q:
     """Staff must decide how it is undone. Once they have, it goes on by itself."""
     return Q(undo_asked_at__isnull=False, undo_since=None, kind=Order.Kind.ACTIVATION)
-
-
-def _open_troubles() -> QuerySet[AffectedOrder]:
-    """Open incidents of orders.
-
-    Leaves out partners that are down or paused, since they belong to no order, and incidents that staff have accepted.
-    """
-    rows = AffectedOrder.objects.unresolved().filter(accepted_by="", incident__state__in=UNRESOLVED)
-    return rows.exclude(incident__code__in=PARTNERS_OWN)
-
-
-def _failed_steps() -> QuerySet[Dispatch]:
-    """Failed steps that need somebody."""
-    return still_matters(Dispatch.objects.current().filter(BADLY_ENDED, state=Dispatch.State.FAILED))
-
-
-def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
-    """Those of these stopped steps that still matter to their order.
-
-    Leaves out forward steps of an order that is being undone, and all steps of a withdrawn order. Also leaves out
-    repeats of an accepted call: they change nothing and have their own incident.
-    """
-    forward = Q(undo=False, position__lt=Phase.AFTER)
-    undone = Q(order__undo_since__isnull=False) & forward
-    return rows.filter(repeat=False).exclude(undone | Q(order__state=S.WITHDRAWN))
 
 
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
@@ -176,7 +147,7 @@ def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
     told: dict[int, list[Reason]] = defaultdict(list)
     unknown: dict[str, list[Reason]] = defaultdict(list)
     steps = _steps_by_order()
-    rows = _open_troubles().values_list("order_id", "incident__step", "incident__code", "since")
+    rows = open_troubles().values_list("order_id", "incident__step", "incident__code", "since")
     for order, step, code, since in rows.order_by("pk"):
         failed = steps[order].pop(step, None)
         told[order].append(Reason(kind=STEP if failed else INCIDENT, code=code, step=step, since=since))
@@ -199,7 +170,7 @@ def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
 def _steps_by_order() -> dict[int, dict[str, Reason]]:
     """`{order: {step: why it failed, and since when}}`."""
     found: dict[int, dict[str, Reason]] = defaultdict(dict)
-    rows = _with_since(_failed_steps()).order_by("position", "pk")
+    rows = _with_since(failed_steps()).order_by("position", "pk")
     for order, step, code, since in rows.values_list("order_id", "step", "error_code", "since"):
         found[order].setdefault(step, Reason(kind=STEP, code=code, step=step, since=since))
     return found

@@ -22,7 +22,6 @@ from orders.order_page.history import describe, news_since
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import facts_of, last_event
 from orders.order_page.page_context import request_actor
-from orders.queries.doubts import mark_orders
 from orders.services.files import look_again
 from orders.services.incidents import PARTNER_PAUSED
 from orders.services.order_state import lock_order
@@ -127,7 +126,6 @@ def _ask_again(pages, request: HttpRequest, order: Order, decision: Decision, ch
 
 def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
-    mark_orders([order])
     why_not, will = decision.why_not(facts), []
     try:
         will = [] if why_not else decision.will(facts)

@@ -1,14 +1,16 @@
 """The last rungs: approval, start day, live, and what undid the order. Pure."""
 
-from django.utils import timezone
+from dataclasses import replace
+
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from orders.incident_causes import Cause, cause_of
 from orders.models import Dispatch, Order
 from orders.order_page.error_details import of_trouble
-from orders.order_page.ladder.steps import Facts, Rung, Text, from_steps
+from orders.order_page.ladder.steps import BEHIND, Facts, Rung, Text, from_steps
+from orders.queries.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 from orders.services.incidents import BOOKS_ONLY, DIFFERENCE
 
 State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
@@ -27,12 +29,34 @@ LIVE_WORDS = {
     State.CONVERTED: (_("Converted"), _("An activation took the trial over. Nothing to do.")),
     State.APPLIED: (_("Applied"), _("The change is carried out. Nothing to do.")),
 }
+UNDOING = {
+    Step.DELETE_BILLING: ngettext_lazy("%(n)d billing record deleted", "%(n)d billing records deleted", "n"),
+    Step.CANCEL_BILLING: ngettext_lazy(
+        "%(n)d billing record cancelled from then on; what was used before is billed",
+        "%(n)d billing records cancelled from then on; what was used before is billed", "n",
+    ),
+    Step.CANCEL_TRIAL: ngettext_lazy("%(n)d trial record cancelled", "%(n)d trial records cancelled", "n"),
+    Step.RESTORE_TRIAL: ngettext_lazy("%(n)d trial record restored", "%(n)d trial records restored", "n"),
+}  # fmt: skip
+IN_PART = _("The change is carried out in part: what staff gave up of it does not count. Nothing to do.")
+WHY_ENDED = {
+    LAST_DAY: _("The trial's last day has passed."),
+    NO_DOMAIN: _("No domain is left on trial."),
+    UNDONE_LATE: _("An activation of it was taken back after the customer had been live; the trial does not run on."),
+    NOT_RESTORED: _("Its records were not restored after an activation was taken back, so the trial does not run on."),
+    ENDED: _("The trial ended with an activation that was taken back."),
+}
+HAS_ENDED = _("The trial has ended.")
+BESIDE = Cause(
+    _("An order that changes this trial's records is stopped, so they may not be as they are meant to be."),
+    _("Set that order going, or give its step up; what it says there ends this too."),
+)
 
 
 def approval_rung(facts: Facts) -> Rung:
     """What BPM's people decided. Only a subsequent activation waits for it."""
     order, base = facts.order, {"key": "approval", "title": _("Approval")}
-    odd = next((row for row in facts.troubles if row.step == "approval"), None)
+    odd = next((row for row in facts.troubles if row.step == "approval" and not row.ignored), None)
     if odd:
         return Rung(**base, tone="amber", icon="pause", result=_("Unclear"), at=odd.since, cause=cause_of(odd.code),
                     code=odd.code, detail=facts.opinion or odd.detail,
@@ -68,6 +92,10 @@ def _decided(base: dict, facts: Facts) -> Rung:
             note=_("BPM's people approved the order."),
             detail=facts.opinion,
         )
+    if order.live_at and order.undo_since is None and order.undo_asked_at is None:
+        note = _("BPM's people rejected it after the customer had gone live. Staff let it stand, with a reason.")
+        return Rung(**base, tone="none", icon="dash", result=_("Rejected, let stand"), at=order.decided_at, note=note,
+                    detail=facts.opinion)  # fmt: skip
     return Rung(**base, tone="red", icon="cross", result=_("Rejected"), at=order.decided_at,
                 cause=REJECTED, detail=facts.opinion)  # fmt: skip
 
@@ -122,9 +150,11 @@ def live_rung(facts: Facts) -> Rung:
         return rung
     if order.state in WENT_LIVE:
         word, note = LIVE_WORDS[order.state]
+        if order.given_up and any(order.given_up.values()) and order.state == State.APPLIED:
+            note = IN_PART
         return Rung(**base, tone="green", icon="check", result=word, at=order.live_at or _last(facts), note=note)
     if order.state == State.ENDED:
-        return Rung(**base, tone="none", icon="check", result=_("Ended"), note=_why_ended(facts))
+        return Rung(**base, tone="none", icon="check", result=_("Ended"), note=WHY_ENDED.get(facts.over, HAS_ENDED))
     if order.live_at or _ran(facts):
         return Rung(
             **base, icon="undo", result=_("Was live"), at=order.live_at, note=_("It was live, and no longer is.")
@@ -139,29 +169,42 @@ def _ran(facts: Facts) -> bool:
     return facts.order.kind != Kind.ACTIVATION and any(row.state == Dispatch.State.UNDONE for row in facts.steps)
 
 
-def _why_ended(facts: Facts) -> Text:
-    """A trial ends on its last day; or when nothing of it is live any more."""
-    day = facts.order.biz_end
-    passed = day is not None and day < timezone.localdate(facts.now)
-    return _("The trial's last day has passed.") if passed else _("Nothing of the trial is live any more.")
-
-
 def _last(facts: Facts):
     return max((row.done_at for row in facts.steps if row.done_at and row.channel == "billing"), default=None)
 
 
 def books_rung(base: dict, facts: Facts) -> Rung | None:
-    """An open difference, or an incident that only the books or staff end: what the rung is about is not all right,
-    whatever else is."""
+    """An open difference, an incident that only the books or staff end, or one that stops another order on this trial's
+    records: what the rung is about is not all right, whatever else is."""
     if facts.open.number:
         return _differing(base, facts)
     told = {row.error_code for row in facts.steps if row.state == Dispatch.State.FAILED}
     trouble = next((row for row in facts.troubles if row.code in BOOKS_ONLY and row.code not in told), None)
     if trouble is None:
-        return None
+        return _beside(base, facts)
     return Rung(
         **base, tone="amber", icon="pause", result=_("Needs a look"), at=trouble.since, cause=trouble.cause,
         code=trouble.code, detail=of_trouble(trouble), action=WAY_OUT.get(trouble.code, "accept"),
+    )  # fmt: skip
+
+
+def _beside(base: dict, facts: Facts) -> Rung | None:
+    trouble = next((row for row in facts.troubles if row.beside and not row.ignored), None)
+    if trouble is None or facts.beside is None:
+        return None
+    return Rung(
+        **base, tone="amber", icon="pause", result=_("Needs a look"), at=trouble.since, cause=BESIDE, code=trouble.code,
+        detail=str(trouble.cause.what), other=facts.beside,
+    )  # fmt: skip
+
+
+def not_fine(rung: Rung, facts: Facts) -> Rung:
+    """A rung of an order that is not fine (orders.queries.doubts), where no rung says so by itself."""
+    trouble = next((row for row in facts.troubles if row.code == facts.marks.doubt), None)
+    return replace(
+        rung, tone="amber", icon="pause", result=_("Needs a look"), note="", code=facts.marks.doubt,
+        at=trouble.since if trouble else rung.at, detail=of_trouble(trouble) if trouble else "",
+        cause=cause_of(facts.marks.doubt) if facts.marks.doubt else BEHIND,
     )  # fmt: skip
 
 
@@ -197,15 +240,22 @@ def undone_rung(facts: Facts) -> Rung:
 
 
 def what_was_undone(rows: list[Dispatch]) -> str:
-    """How many billing records are deleted, cancelled and made again."""
-    counts = {step: sum(len(row.records) for row in rows if row.step == step) for step in Step}
+    """How many billing records are deleted, cancelled and made again, and what was given up."""
+    if not rows:
+        return str(_("Nothing had reached the big-data side, so nothing had to be undone."))
+    carried_out = [row for row in rows if row.state == Dispatch.State.DONE and "settled" not in row.about]
     parts = []
-    if number := counts[Step.DELETE_BILLING]:
-        parts.append(ngettext("%(n)d billing record deleted", "%(n)d billing records deleted", number) % {"n": number})
-    if number := counts[Step.CANCEL_TRIAL]:
-        parts.append(ngettext("%(n)d trial record cancelled", "%(n)d trial records cancelled", number) % {"n": number})
-    if number := counts[Step.RESTORE_TRIAL]:
-        parts.append(ngettext("%(n)d trial record restored", "%(n)d trial records restored", number) % {"n": number})
-    return (
-        _("; ").join(parts) if parts else str(_("Nothing had reached the big-data side, so nothing had to be undone."))
-    )
+    for step, words in UNDOING.items():
+        if number := sum(len(row.records) for row in carried_out if row.step == step):
+            parts.append(words % {"n": number})
+    for row in rows:
+        if row.state == Dispatch.State.GIVEN_UP or "settled" in row.about:
+            parts.append(_given_up(row) % {"step": row.get_step_display()})
+    return _("; ").join(parts) if parts else str(_("Nothing had to be taken back at the big-data side."))
+
+
+def _given_up(row: Dispatch) -> Text:
+    """What became of a step that staff gave up."""
+    if row.state == Dispatch.State.DONE:
+        return _("given up, and nothing of it is left to do: %(step)s")
+    return _("given up, left as it is: %(step)s") if "accepted" in row.about else _("given up, not done: %(step)s")

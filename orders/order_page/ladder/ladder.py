@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from orders.models import Order
-from orders.order_page.ladder.ending import approval_rung, live_rung, start_day_rung, undone_rung
+from orders.order_page.ladder.ending import approval_rung, live_rung, not_fine, start_day_rung, undone_rung
 from orders.order_page.ladder.steps import (
     Facts,
     Rung,
@@ -26,14 +26,20 @@ ASKS_FIRST = (received_rung, stored_rung, files_rung, billing_rung, bpm_rung, ap
 BILLED_LAST = (received_rung, stored_rung, files_rung, bpm_rung, approval_rung, billing_rung, start_day_rung, live_rung)
 URGENCY = ("red", "amber", "violet", "blue")
 PASSED = {"green", "none"}
+SAYS_SO = {"red", "amber"}
 
 
 def build_ladder(facts: Facts) -> list[Rung]:
-    """The order's rungs, one of them `current`. Trials and changes have fewer; an undone order has one more."""
+    """The order's rungs, one of them `current`. Trials and changes have fewer; an undone order has one more.
+
+    An order that is not fine (orders.queries.doubts) has a red or amber one.
+    """
     makers = [*_makers(facts), *([undone_rung] if facts.order.undo_since else [])]
     rungs = [make(facts) for make in makers]
     if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
         rungs = [replace(rung, tone="none") if rung.tone == "green" else rung for rung in rungs]
+    if not facts.marks.fine and not any(rung.tone in SAYS_SO for rung in rungs):
+        rungs[-1] = not_fine(rungs[-1], facts)
     here = _current(rungs, facts.order)
     return [replace(rung, current=rung.key == here) for rung in rungs]
 

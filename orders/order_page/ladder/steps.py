@@ -11,9 +11,10 @@ from orders.incident_causes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order, Pause
 from orders.order_page.error_details import detail_text, of_finding, of_step
 from orders.people import actor_of
-from orders.queries.doubts import Open
+from orders.queries.doubts import Marks, Open
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.shape import Shape
 from orders.steps import FIXES, PARTNERS, Channel
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
@@ -21,11 +22,18 @@ Text = str | Promise
 BY_URGENCY = (State.FAILED, State.RETRYING, State.SENDING, State.DUE, State.WAITING)
 ON_HOLD = {Held.ATTRIBUTION_UNKNOWN: "attribute", Held.TRIAL_CLOSED: "proceed", Held.DOMAINS_MISSING: "name_domains"}
 OVER = {State.DONE, State.GIVEN_UP}
+BEHIND = Cause(
+    _("It waits behind a failed step of another order of its trial."),
+    _("Set that order going, or give its step up; this one follows by itself."),
+)
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """An open incident that stops the order."""
+    """An open incident that stops the order.
+
+    `beside`: it stops another order of the trial, on the trial's records. `ignored`: staff put it aside.
+    """
 
     code: str
     step: str = ""
@@ -34,6 +42,8 @@ class Trouble:
     since: datetime.datetime | None = None
     incident_id: int | None = None
     detail_params: Mapping = field(default_factory=dict)
+    beside: bool = False
+    ignored: bool = False
 
     @property
     def cause(self) -> Cause:
@@ -55,7 +65,10 @@ class Facts:
     pauses that stand, by partner. `late`: the customer has been live for so long that nothing is undone by itself
     (contract 3.9, 16). `open`: the differences with the partner's books, as far as is known. `behind`: the failed step
     of another order that it waits for. `returned`: BPM's last word is a return. `conflicts`: id and time of messages
-    with its number and other content that nobody has seen to, the newest first."""
+    with its number and other content that nobody has seen to, the newest first. `marks`: whether the order is fine
+    (orders.queries.doubts). Of a trial: `shape`, and `over`, why it has ended. `beside`: the order that an incident
+    stops which names this trial beside it. `claimed`: an activation holds this trial. `moving`: a billing step of the
+    order, or in its trial's line, is under way."""
 
     order: Order
     steps: Collection[Dispatch]
@@ -70,6 +83,12 @@ class Facts:
     waiver: Waiver | None = None
     conflicts: Collection[tuple[int, datetime.datetime]] = ()
     returned: bool = False
+    marks: Marks = Marks()
+    shape: Shape | None = None
+    over: str = ""
+    beside: Order | None = None
+    claimed: bool = False
+    moving: bool = False
 
     @property
     def differs(self) -> bool:
@@ -260,10 +279,12 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
 
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     busy = facts.order.state == Order.State.COMPENSATING and not row.undo
+    over = facts.order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
+    matters = not over or row.undo or facts.order.undo_since is None  # as `still_matters` of orders.queries.doubts
     return Rung(
-        **base, tone="red", icon="cross", result=_how(row),
+        **base, tone="red" if matters else "grey", icon="cross", result=_how(row),
         at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=of_step(row), tries=row.attempts,
-        action="" if busy or facts.order.state in {"withdrawn", "rejected"} else _way_out(row),
+        action="" if busy or over else _way_out(row),
     )  # fmt: skip
 
 
@@ -297,14 +318,10 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
 
 def _behind(base: dict, row: Dispatch) -> Rung:
     """Another order of the trial has failed, and stands in front of it: it does not go on by itself."""
-    cause = Cause(
-        _("It waits behind a failed step of another order of its trial."),
-        _("Set that order going, or give its step up; this one follows by itself."),
-    )
     why = cause_of(row.error_code or BILLED_NOT_ACTIVE).what  # one that did not fail waits behind what was given up
     detail = f"{row.get_step_display()}{_(': ')}{why}"
     return Rung(
-        **base, tone="amber", icon="pause", result=_("Waits behind a failed order"), at=row.done_at, cause=cause,
+        **base, tone="amber", icon="pause", result=_("Waits behind a failed order"), at=row.done_at, cause=BEHIND,
         detail=detail, other=row.order,
     )  # fmt: skip
 
