@@ -22,7 +22,7 @@ from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
-from orders.steps import STEPS, Effect, Phase
+from orders.steps import STEPS, Phase
 
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT}  # accepted values that a step of ours replaces
