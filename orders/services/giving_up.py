@@ -374,8 +374,7 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an order go on whose billed records staff accepted. The trial of a claim's holder has ended, and the claim is
-    free."""
+    """Lets an order go on whose billed records staff accepted. If it holds the claim, its trial ends and is free."""
     given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.about.get("settled")]
     for row in given_up:
         if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
