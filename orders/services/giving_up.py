@@ -370,7 +370,7 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an order go on whose billed records staff accepted. An activation's trial has ended, and its claim is free."""
+    """Lets an order go on whose billed records staff accepted. An activation's trial ends, and its claim is free."""
     given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.about.get("settled")]
     for row in given_up:
         if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
