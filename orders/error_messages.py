@@ -157,6 +157,7 @@ MESSAGES = {
     "books_silent": Message("the big-data side does not answer (%(code)s); try again: %(told)s"),
     "same_books": Message(NO_STEP_AND_NO_DIFFERENCE, SAME_BOOKS),
     "fix_under_way": Message(words=_("It is being put right already.")),
+    "fix_leaves_all": Message(words=_("Nothing of it can be put right now: %(why)s.")),
     "compare_change": Message(words=_("A change has no records of its own: its trial is compared.")),
     "compare_not_planned": Message(words=_("Nothing of it has been planned yet.")),
     "nothing_to_take": Message(NO_STEP_AND_NO_DIFFERENCE, _("There is nothing to take any more.")),

@@ -52,7 +52,7 @@ from orders.queries.status_report import iso_time, order_status
 from orders.services.audit import note_personal_data_seen
 from orders.services.incidents import SAID_BY_STAFF
 
-RELATED, LARGE = ["attribution", "service_type"], ["content", "given"]
+RELATED, LARGE = ["attribution", "service_type", "shape"], ["content", "given"]
 PERSONAL = "personal"  # as on the pages: people's data are shown to who asks for them
 NOTING = 1.0  # seconds that a call waits for another writer to note that it reads people's data
 OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
@@ -137,12 +137,13 @@ def order_facts(request: Request, number: str) -> dict:
         raise Http404("no order of this number")
     shown = _shows_people(request, order)
     mask = mask_for(shown)
-    facts = order_status(order, whole=False)
+    facts, stands = order_status(order, whole=False), _stands(order, reader, mask)  # which marks the order
     return {
         **_summary(order),
+        "doubt": _doubt(order),
         "first": order.first,
         "trial": order.trial_number or None,
-        "stands": _stands(order, reader, mask),
+        "stands": stands,
         "steps": [_step(row, mask) for row in facts["steps"]],
         "approvals": [_approval(row, mask, shown) for row in facts["approvals"]],
         "incidents": [_incident(row, mask) for row in facts["incidents"]],
@@ -171,10 +172,16 @@ def _summary(order: Order) -> dict:
         "service_label": service_name(order.service_type) or None,
         "product_id": order.product_id or None,
         "start": iso_time(order.start_at) or _day(order.biz_start),
-        "end": _day(order.biz_end),
+        "end": _day(_last_day(order)),
         "received_at": iso_time(order.received_at),
         "live_at": iso_time(order.live_at),
     }
+
+
+def _last_day(order: Order) -> datetime.date | None:
+    """Of a trial the day that is meant now; else the one that the order's message gave."""
+    shape = getattr(order, "shape", None)  # a trial of a version before may have none yet
+    return shape.ends_on if shape else order.biz_end
 
 
 def _address(request: Request, order: Order) -> str:

@@ -69,15 +69,15 @@ class SummarySerializer(serializers.Serializer):
     service_label = _text(null=True)
     product_id = _text(null=True)
     start = _text(f"a day, or a moment ({TIME})", null=True)
-    end = _text("the last day", null=True)
+    end = _text("the last day; of a trial the one that is meant now", null=True)
     received_at = _text(TIME)
     live_at = _text(TIME, null=True)
+    doubt = _text("why it is not as fine as its state says", null=True)
 
 
 class ListedOrderSerializer(SummarySerializer):
     """An order in a list."""
 
-    doubt = _text("why it is not as fine as its state says", null=True)
     url = serializers.CharField(help_text="the order's own address")
 
 

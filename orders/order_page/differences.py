@@ -27,10 +27,15 @@ SIDES = {
     "known": gettext_lazy("known"),
 }
 
+DAYS = {"cancelTime": gettext_lazy("last day %(day)s"), "createTime": gettext_lazy("billed from %(day)s")}
+
 
 @dataclass(frozen=True)
 class DifferenceLine:
-    """One difference. `tone`: of its chip; `life`: what became of it, the earliest first."""
+    """One difference. `tone`: of its chip; `life`: what became of it, the earliest first.
+
+    Of one that is not as the orders say, `ours` is what they say and `theirs` what both books hold.
+    """
 
     row: Difference
     tone: str
@@ -55,6 +60,12 @@ def lines_of(rows: Iterable[Difference], order: Order | None) -> list[Difference
 def _line(row: Difference, order: Order | None) -> DifferenceLine:
     detail = row.detail if isinstance(row.detail, dict) else {}
     ours, theirs = str(detail.get("ours", "")), str(detail.get("theirs", ""))
+    if row.kind == Kind.NOT_MEANT:
+        ours, theirs = _("the orders say: %(what)s"), _("both books: %(what)s")
+        meant, there = (_meant(detail, side) for side in (0, 1))
+        return DifferenceLine(
+            row, tone_of(row, order), ours % {"what": meant}, theirs % {"what": there}, [], life_of(row)
+        )
     fields = [(name, *("" if side is None else str(side) for side in pair)) for name, pair in _fields(detail)]
     return DifferenceLine(
         row, tone_of(row, order), SIDES.get(ours, ours), SIDES.get(theirs, theirs), fields, life_of(row)
@@ -64,6 +75,23 @@ def _line(row: Difference, order: Order | None) -> DifferenceLine:
 def _fields(detail: dict) -> Iterable[tuple[str, list]]:
     fields = detail.get("fields") or {}
     return [(name, pair) for name, pair in fields.items() if isinstance(pair, list) and len(pair) == 2]
+
+
+def _meant(detail: dict, side: int) -> str:
+    """What the orders say of a record (`side` 0), or what both books hold (1): its state, last day and start."""
+    state = str(detail.get("ours" if side == 0 else "theirs", ""))
+    told = [str(SIDES.get(state, state))]
+    for name, pair in _fields(detail):
+        if name in DAYS:
+            day = _day(pair[side])
+            told.append(DAYS[name] % {"day": day} if day else _("without an end"))
+    return _(", ").join(told)
+
+
+def _day(told: object) -> str:
+    """`2023-09-25` from a time as the partner writes it."""
+    text = str(told or "")
+    return f"{text[:4]}-{text[4:6]}-{text[6:8]}" if text[:8].isdecimal() and len(text) >= 8 else text
 
 
 def tone_of(row: Difference, order: Order | None) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from approvals.models import ApprovalRecord
 from orders.models import AffectedOrder, Dispatch, Order, Pause, TrialClaim
 from orders.models.proxies import open_conflicts
-from orders.models.querysets import UNRESOLVED
+from orders.models.querysets import OPEN_STATES, UNRESOLVED
 from orders.order_page.ladder.steps import Facts, Trouble, Waiver
 from orders.people import actor_of
 from orders.queries.doubts import count_open, mark_orders
@@ -19,7 +19,6 @@ from orders.queries.shapes import shape_of
 from orders.queries.stuck import blocker_of
 from orders.services.breakers import partners_down
 from orders.services.compensation.late import is_late
-from orders.services.reconciliation.take import is_moving
 from orders.steps import Phase
 
 MOST_STEPS, MOST = 200, 20
@@ -57,8 +56,16 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
         over=why_over(order, shape, timezone.localdate(now)) if ended else "",
         beside=_stopped_beside(order, troubles) if any(row.beside for row in troubles) else None,
         claimed=trial and TrialClaim.objects.filter(trial=order, released_at=None).exists(),
-        moving=bool(troubles or opened.number) and is_moving(order),
+        moving=bool(troubles or opened.number) and _is_moving(order, steps),
     )
+
+
+def _is_moving(order: Order, steps: list[Dispatch]) -> bool:
+    """Whether a billing step of the order, or in its trial's line, is under way. At most one query."""
+    billing = Dispatch.Channel.BILLING
+    own = any(row.channel == billing and row.state in OPEN_STATES for row in steps)
+    lane = Dispatch.objects.current().open().filter(channel=billing, lane=order.trial_id or order.pk)
+    return own or lane.exists()
 
 
 def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:

@@ -24,6 +24,7 @@ from orders.steps import PARTNERS
 from orders.untrusted_text import bounded
 
 SHOWN = 5
+INSTEAD = {"fix": ("take", "accept"), "take": ("resend",), "resend": ("give_up",)}  # if that one is not allowed
 SOON = datetime.timedelta(seconds=5)
 
 
@@ -88,8 +89,8 @@ def mask_for(shown: bool) -> Callable[[str], str]:
 def _buttons(request: HttpRequest, facts: Facts, here: Rung) -> dict:
     """The one right decision beside the cause, the rest for the menu."""
     may = offered_decisions(facts, request.user.has_perm)
-    right: Decision | None = DECISIONS.get(here.action)
-    right = right if right in may else None
+    keys = [here.action, *INSTEAD.get(here.action, ())]
+    right: Decision | None = next((DECISIONS[key] for key in keys if key and DECISIONS[key] in may), None)
     return {"right": right, "menu": [row for row in may if row is not right]}
 
 

@@ -1,7 +1,7 @@
 """The tabs of an order's page. Only the open one's data are read, a page at a time."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
 from orders.attachments.preview import RIGHT, files_of, first_rows
-from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order
+from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
 from orders.order_page.calls import attempts_of, calls_of, show_answers
 from orders.order_page.differences import DifferenceLine, lines_of
 from orders.order_page.family import family_of
@@ -20,7 +20,9 @@ from orders.order_page.history import FILTERS, describe, events_of
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import content_text
 from orders.order_page.payloads import MOST_ROWS, explain
+from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
+from orders.queries.shape_parts import parts_of
 from orders.steps import OTHER_CHANNELS
 from orders.untrusted_text import pretty
 
@@ -50,12 +52,16 @@ class Ask:
     def order(self) -> Order:
         return self.facts.order
 
-    def page(self, rows: QuerySet, size: int = PAGE) -> Page:
+    def page(self, rows: QuerySet | Sequence, size: int = PAGE) -> Page:
         """The page that the address names; the nearest one where it names nonsense."""
         return Paginator(rows, size).get_page(self.params.get("page"))
 
 
 def overview(ask: Ask) -> dict:
+    if ask.order.kind == Kind.TRIAL:
+        seen = partial(_seen, ask.orders)
+        about = {"shape": shape_lines(ask.order, sees=seen)}
+        return about | {"family": family_of(ask.order, ask.orders), "operator": shown_operator(ask)}
     domains = list(ask.order.domains.all()[:7])
     return {
         "domains": domains[:6],
@@ -63,6 +69,11 @@ def overview(ask: Ask) -> dict:
         "family": family_of(ask.order, ask.orders),
         "operator": shown_operator(ask),
     }
+
+
+def _seen(orders: QuerySet[Order], ids: list[int]) -> set[int]:
+    """Those of these orders that the reader sees."""
+    return set(orders.filter(pk__in=ids).order_by().values_list("pk", flat=True)) if ids else set()
 
 
 def shown_operator(ask: Ask) -> dict[str, str]:
@@ -73,7 +84,9 @@ def shown_operator(ask: Ask) -> dict[str, str]:
 
 
 def domains(ask: Ask) -> dict:
-    """Each domain with the billing record that stands for it."""
+    """Each domain with the billing record that stands for it; of a trial those that are meant to be on trial now."""
+    if ask.order.kind == Kind.TRIAL:
+        return _trial_domains(ask)
     page = ask.page(ask.order.domains.all())
     owner = ask.order.trial_id if ask.order.kind == Kind.CHANGE else ask.order.pk
     keys = [row.key for row in page]
@@ -83,6 +96,18 @@ def domains(ask: Ask) -> dict:
     for row in page:
         row.record = by_key.get(row.key)
     return {"rows": page}
+
+
+def _trial_domains(ask: Ask) -> dict:
+    parts = parts_of(ask.order)
+    sources = domain_sources(ask.order, parts)
+    page = ask.page([OrderDomain(name=name, key=key) for key, name in parts.shape.domains.items()])
+    records = ask.order.billing_records.filter(product_id=parts.shape.service)
+    by_key = {row.domain_key: row for row in records.filter(domain_key__in=[row.key for row in page])}
+    _mark_records(ask, by_key.values())
+    for row in page:
+        row.record, row.source = by_key.get(row.key), sources[row.name]
+    return {"rows": page, "meant": True}
 
 
 def _mark_records(ask: Ask, records: Iterable[BillingRecord]) -> None:

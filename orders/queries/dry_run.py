@@ -14,8 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from orders.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.content import domain_key
 from orders.error_messages import say_why
+from orders.errors import NotAllowedError
 from orders.incident_causes import cause_of
+from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.queries.shapes import begun_shape
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
 from orders.services.giving_up import NOT_BILLED, given_up_by
@@ -50,6 +53,13 @@ SENTENCES = {
         "%(n)d trial record will be cancelled.", "%(n)d trial records will be cancelled.", "n"
     ),
     "restores": ngettext_lazy("%(n)d trial record will be restored.", "%(n)d trial records will be restored.", "n"),
+    "moves_ends": ngettext_lazy(
+        "%(n)d trial record gets the last day that is meant without this order.",
+        "%(n)d trial records get the last day that is meant without this order.",
+        "n",
+    ),
+    "ends_without": _("Without this change the trial has ended."),
+    "runs_without": _("Without this change the trial has not ended, so it runs again."),
     "nothing_there": _("Nothing has reached the big-data side; nothing has to be deleted there."),
     "closes_steps": _("Steps that were never begun are closed."),
     "taken_back": _("What was sent is being taken back, or has been."),
@@ -74,9 +84,23 @@ SENTENCES = {
         "%(n)d records that were never made count as deleted, and later steps leave them out.",
         "n",
     ),
-    "trial_shrinks": _("The trial is what its live records are; if none is live, it ends."),
-    "change_shrinks": _("The change is applied with what it really did; if that is nothing, it ends as withdrawn."),
-    "no_restore": _("If the trial's records are not live, they are not made again: it ends, and nobody holds it."),
+    "trial_shrinks": _("Domains whose records were never made are not on trial; if none is left, the trial ends."),
+    "change_shrinks": _(
+        "The change says nothing about domains on which it did not act, and what it moved at some domains only is put "
+        "back. If it did nothing, it ends as withdrawn."
+    ),
+    "no_restore": _(
+        "If the trial's records are not as it is meant to be, they are not sent again: it ends for good, and nobody "
+        "holds it."
+    ),
+    "not_put_back": _(
+        "If the trial's records are not as it is meant to be, a difference stays open at trial and change until this "
+        "is sent again, the difference is put right, or somebody accepts it."
+    ),
+    "runs_on": _(
+        "Trial records that are live there still, and are not meant, stand in an incident until the books show them "
+        "gone, they are meant again, or somebody accepts it. What is to be restored goes on."
+    ),
     "billed_still": _(
         "The order gets its ending. What the big-data side bills still stands in an incident, until its books show it "
         "gone or somebody accepts it; until then nobody else gets the trial."
@@ -94,6 +118,8 @@ SENTENCES = {
         "Our records become what it holds; %(n)d differences are settled.",
         "n",
     ),
+    "takes_end": _("If its records have one last day there, it becomes the trial's."),
+    "takes_start": _("If its records have one begin there, it becomes the order's start day."),
     "take_refused": _(
         "It is refused if a cancelled or deleted record is live there, or one that should be live is not."
     ),
@@ -110,6 +136,11 @@ SENTENCES = {
     "fix_sends": ngettext_lazy(
         "%(n)d record is sent again, so that its fields are as they are here.",
         "%(n)d records are sent again, so that their fields are as they are here.",
+        "n",
+    ),
+    "fix_as_meant": ngettext_lazy(
+        "%(n)d record is sent so that it is as the orders say.",
+        "%(n)d records are sent so that they are as the orders say.",
         "n",
     ),
     "fix_deletes": ngettext_lazy(
@@ -167,9 +198,14 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
     if order.undo_since:
         yield Foreseen("taken_back")
         return
-    counts = dict.fromkeys(UNDOING.values(), 0)
+    counts = dict.fromkeys([*UNDOING.values(), "moves_ends"], 0)
     for row in plan_undo(order, now, how=how):
-        if row.step in UNDOING:
+        if row.step == Step.RESTORE_TRIAL:
+            chosen = work_out(row, now=now, gone=order)[1]
+            live = sum(record.state == BillingRecord.State.LIVE for record in chosen)
+            counts["moves_ends"] += live
+            counts["restores"] += len(chosen) - live
+        elif row.step in UNDOING:
             counts[UNDOING[row.step]] += _number_of(row, order, now)
     found = [Foreseen(code, {"n": number}) for code, number in counts.items() if number]
     yield from found or [Foreseen("nothing_there")]
@@ -180,7 +216,7 @@ def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
     """How many records a planned step would send now."""
     if row.lane is None:
         return len(row.records)
-    if row.step == Step.RESTORE_TRIAL or "to_shape" in row.about:
+    if "to_shape" in row.about:
         return len(work_out(row, now=now, gone=order)[1])
     return (order.trial or order).billing_records.filter(state__in=BillingRecord.THERE).count()
 
@@ -205,12 +241,23 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
     yield from undoing(order, now=now, how=how)
     if order.kind == Kind.CHANGE and order.trial and begun_with(order.trial, gone=order):
         yield Foreseen("built_upon")
+    if order.kind == Kind.CHANGE and order.trial and not order.undo_since:
+        yield from _trial_without(order, now)
     if order.kind == Kind.TRIAL:
         yield Foreseen("withdraws_changes")
     yield Foreseen("ends_withdrawn")
     if how:
         yield Foreseen("ends_trial")
     yield from _warn_about_bpm(order)
+
+
+def _trial_without(change: Order, now: datetime.datetime) -> Iterator[Foreseen]:
+    """What becomes of a trial's state without a change."""
+    over = begun_shape(change.trial, gone=change).is_over(now.astimezone(SHANGHAI).date())
+    if over and change.trial.state == Order.State.TRIALING:
+        yield Foreseen("ends_without")
+    elif not over and change.trial.state == Order.State.ENDED:
+        yield Foreseen("runs_without")
 
 
 def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
@@ -225,12 +272,14 @@ def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator
 def _after_giving_up(order: Order, row: Dispatch) -> Iterator[Foreseen]:
     if STEPS[row.step].fix:
         return
-    if row.undo and STEPS[row.step].leaves in NOT_BILLED:
-        yield Foreseen("billed_still")
+    if row.step == Step.RESTORE_TRIAL:
+        yield Foreseen("no_restore" if order.kind == Kind.ACTIVATION else "not_put_back")
+    elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
+        yield Foreseen("billed_still" if order.kind == Kind.ACTIVATION else "runs_on")
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
         yield Foreseen("trial_still_live")
-    elif row.step == Step.RESTORE_TRIAL and order.kind == Kind.ACTIVATION:
-        yield Foreseen("no_restore")
+    elif "put_back" in row.about:
+        yield Foreseen("not_put_back")
     else:
         yield from _shrinking(order, row)
 
@@ -259,26 +308,45 @@ def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Fo
     for row in rows:
         yield Foreseen("takes_step", {"step": row.step})
     if not rows:
-        number = open_record_differences(order).count()
-        yield Foreseen("takes_differences", {"n": number}) if number else Foreseen("takes_books")
+        found = list(open_record_differences(order))
+        yield Foreseen("takes_differences", {"n": len(found)}) if found else Foreseen("takes_books")
+        fields = {name for one in found for name in one.detail.get("fields") or {}}
+        if order.kind == Kind.TRIAL and "cancelTime" in fields and order.state == Order.State.TRIALING:
+            yield Foreseen("takes_end")
+        if order.state == Order.State.SCHEDULED and "createTime" in fields:
+            yield Foreseen("takes_start")
     yield Foreseen("take_refused")
 
 
 def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     """What the fix would do about the open differences, judged by the rules of the fix."""
     yield Foreseen("asks_books")
-    rows = list(open_record_differences(order))
-    records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
-    found = [_discrepancy(row, records.get((row.product_id, domain_key(row.domain)))) for row in rows]
-    discrepancies = [one for one in found if one.record or one.remedy != CREATE]  # our record may be gone since
-    plan = FixPlan(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
-    left = plan.judge(discrepancies, {one.pk: one for one in records.values()})
+    discrepancies, left = _judged(order, now)
     counts = Counter(_sentence(one) for one, why in zip(discrepancies, left, strict=True) if why is None)
     yield from (Foreseen(code, {"n": number}) for code, number in counts.items())
     whys = [(one, why) for one, why in zip(discrepancies, left, strict=True) if why]
     for one, why in whys[:NAMED]:
         yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
     yield Foreseen("fix_only")
+
+
+def _judged(order: Order, now: datetime.datetime) -> tuple[list[Discrepancy], list[dict[str, str] | None]]:
+    """The open differences as a fix would find them, and for each why it would be left."""
+    rows = list(open_record_differences(order))
+    records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
+    found = [_discrepancy(row, records.get((row.product_id, domain_key(row.domain)))) for row in rows]
+    discrepancies = [one for one in found if one.record or one.remedy != CREATE]  # our record may be gone since
+    plan = FixPlan(order, obstacles([order], now=now).get(order.pk), reason="x", now=now)  # a reason is always given
+    return discrepancies, plan.judge(discrepancies, {one.pk: one for one in records.values()})
+
+
+def why_left(order: Order, *, now: datetime.datetime) -> list[NotAllowedError | None]:
+    """For each open difference why a fix would leave it; None where it would not."""
+    _found, left = _judged(order, now)
+    return [
+        why and NotAllowedError(why["code"], **{name: said for name, said in why.items() if name != "code"})
+        for why in left
+    ]
 
 
 def _discrepancy(row: Difference, record: BillingRecord | None) -> Discrepancy:
@@ -295,6 +363,8 @@ def _discrepancy(row: Difference, record: BillingRecord | None) -> Discrepancy:
 def _sentence(one: Discrepancy) -> str:
     if one.remedy == DELETE:
         return "fix_deletes"
+    if one.kind == Difference.Kind.NOT_MEANT:
+        return "fix_as_meant"
     if one.ours == one.theirs:
         return "fix_sends"
     return "fix_creates" if one.ours == "live" else "fix_cancels"
@@ -312,7 +382,7 @@ def accept(order: Order, *, now: datetime.datetime, incident: str = "") -> Itera
     if steps or codes.keys() & {DIFFERENCE, BILLED_NOT_ACTIVE, ACTED_BEFORE}:
         yield Foreseen("asks_books")
         yield Foreseen("takes_books")
-    if BILLED_NOT_ACTIVE in codes and order.undo_since:
+    if BILLED_NOT_ACTIVE in codes and order.undo_since and order.kind == Kind.ACTIVATION:
         yield Foreseen("ends_trial")
     if LATE_UNDO in codes:
         yield Foreseen("stays_live")

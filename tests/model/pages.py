@@ -1,28 +1,48 @@
-"""What an order's page shows of a desk at rest: only what is fine looks fine, and no button is refused. And what
-staff press on it at any time."""
+"""What the views of a desk at rest show: page, `show`, API, lists and the customer's page say what `stuck` says, and
+no button is refused. And what staff press on a page at any time."""
 
+import json
 from collections.abc import Iterable, Iterator
+from io import StringIO
 
+from django.core.management import call_command
 from django.db import transaction
 from django.forms import Field
+from django.test import RequestFactory
 from django.utils import timezone
+from rest_framework.request import Request
 
+from integrations.api.authentication import Reader
+from integrations.api.orders import order_facts, orders_page
+from integrations.models import ApiToken
+from orders.admin.chips import chip_of
 from orders.books import BooksSilentError
-from orders.errors import NotAllowedError
-from orders.models import Order
+from orders.customer_page.billed_now import billed_lines, lines_of, records_of
+from orders.errors import OrderError
+from orders.models import BillingRecord, Order
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, offered_decisions
 from orders.order_page.decisions.view import ChangedMeanwhileError, carry_out
 from orders.order_page.ladder.ladder import build_ladder
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import facts_of, last_event
+from orders.queries.doubts import mark_orders
+from orders.services.incidents import PARTNERS_OWN
 from tests.model.acts import act
 
-FINE = {"green", "none"}
-REASON_ALONE = {"waive", "proceed", "give_up", "accept", "compensate", "activate", "call_off"}
+S = Order.State
+ASIDE = ("mail_", "fetch_usage")
+NOT_FINE = {"red", "amber"}
+CHIPS_NOT_FINE = tuple(f"chip-{tone}" for tone in NOT_FINE)
+SAYS_SO = {S.HELD, S.FAILED, S.REJECTED}  # states that say themselves that something is wrong
+SERVES = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE, S.TRIALING}
 WHY = {"by": "staff:model", "reason": "the model"}
 CHANGES_NOTHING = {"note", "usage", "conflict"}
-TYPED = {"domains": ["c.example.com"]}  # what a person writes into a field that has no choices
+TYPED = {"domains": ["c.example.com"], "newest": [1]}  # what a person writes into a field that has no choices
+ITS_ANSWER = {
+    "step_not_there", "record_not_there", "record_to_come", "record_not_ours", "ends_differ", "ends_within_a_day",
+}  # fmt: skip
+"""Refusals that follow from what the big-data side answers when it is asked. No page could know them before."""
 
 
 class Undone(Exception):
@@ -30,16 +50,111 @@ class Undone(Exception):
 
 
 def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
-    """`stuck`: what needs somebody. Mails and traffic have no rung, so they leave a page green."""
-    now, needing = timezone.now(), {row.number for row in stuck if not all(map(_is_aside, row.reasons))}
-    for order in Order.objects.select_related("trial").order_by("pk"):
-        facts = facts_of(order, now=now)
-        tones = {rung.tone for rung in build_ladder(facts)}
-        if tones <= FINE and order.number in needing:
-            yield f"the page of {order.number} ({order.state}) is all green, and it needs somebody"
+    """`stuck`: what needs somebody. Failed mails and traffic change no state, so they leave an order fine."""
+    now, rows = timezone.now(), list(stuck)
+    needing = {row.number for row in rows if not all(map(_is_aside, row.reasons))}
+    orders = list(Order.objects.select_related("trial").order_by("pk"))
+    mark_orders(orders)
+    yield from _filters(rows, orders)
+    yield from _customers(needing, orders)
+    for order in orders:
+        facts, needs, name = facts_of(order, now=now), order.number in needing, f"{order.number} ({order.state})"
+        for view, told in (
+            ("page", _page(facts)),
+            ("list", _list(order)),
+            ("show", _show(order)),
+            ("API", _api(order)),
+        ):
+            if told != needs and (needs or not _ends_red(order)):
+                yield f"{view}: {name} is shown as {'stopped' if told else 'fine'}, stuck says otherwise"
         for decision in offered_decisions(facts, lambda permission: True):
-            if decision.key in REASON_ALONE and (why := _refusal(decision, facts)):
-                yield f"the page of {order.number} ({order.state}) offers {decision.key}, which is refused: {why}"
+            for why in _refusals(decision, order):
+                yield f"the page of {name} offers {decision.key}, which is refused: {why}"
+
+
+def _ends_red(order: Order) -> bool:
+    """What BPM's people rejected or returned is red or amber, and `stuck` does not name it."""
+    return order.decision == Order.Decision.REJECT or order.marks.returned
+
+
+def _page(facts: Facts) -> bool:
+    return bool(NOT_FINE & {rung.tone for rung in build_ladder(facts)})
+
+
+def _list(order: Order) -> bool:
+    return order.marks.behind or any(tone in chip_of(order) for tone in CHIPS_NOT_FINE)
+
+
+def _show(order: Order) -> bool:
+    """Whether `show` names what is wrong. What an order waits for stands in its text only."""
+    told = StringIO()
+    call_command("show", order.number, "--json", stdout=told)
+    facts = json.loads(told.getvalue())
+    own = [row for row in facts["incidents"] if row["code"] not in PARTNERS_OWN]
+    own = [row for row in own if not row["step"].startswith(ASIDE) and row["partner"] != "mail"]
+    return bool(own) or facts["state"] in SAYS_SO or order.marks.behind
+
+
+def _api(order: Order) -> bool:
+    """Whether the answer about one order says that it does not stand well."""
+    facts = order_facts(_asked(), order.number)
+    return bool(facts["stands"]["cause"]) or facts["state"] in SAYS_SO or bool(facts["doubt"])
+
+
+def _filters(stuck: Iterable, orders: Iterable[Order]) -> Iterator[str]:
+    """The list of the API, which has the filters of the orders' list."""
+    known = {order.number for order in orders}
+    named = {row.number for row in stuck} & known
+    rows = {row["order"]: row for row in orders_page(_asked(limit="200"))["results"]}
+    found = {row["order"] for row in orders_page(_asked(needs="somebody", limit="200"))["results"]}
+    if found != named:
+        yield f"needs=somebody lists {sorted(found)}, stuck {sorted(named)}"
+    for order in orders:
+        if bool(rows[order.number]["doubt"]) == order.marks.fine:
+            yield f"the API's list says of {order.number}: {rows[order.number]['doubt']}, its marks {order.marks}"
+
+
+def _customers(needing: set[str], orders: list[Order]) -> Iterator[str]:
+    """The customers' page: nobody is billed by an order that serves nobody, unless somebody knows of it."""
+    lines = lines_of(records_of(Order.objects.all(), now=timezone.now()))
+    told = billed_lines(lines, Order.objects.all(), now=timezone.now())
+    lived_with = _lived_with()
+    for line in told:
+        fine = line.order.number not in needing and not line.differing and line.order.pk not in lived_with
+        if fine and line.order.state not in SERVES and line.order.state != S.CONVERTED:
+            yield f"the customer's page bills {line.order.number} ({line.order.state}), and nobody needs to look"
+
+
+def _lived_with() -> set[int]:
+    """The orders of which staff accepted a record as it is."""
+    rows = BillingRecord.objects.exclude(accepted={}).values_list("order_id", "order__trial_id")
+    return {pk for pair in rows for pk in pair if pk}
+
+
+def _asked(**query: str) -> Request:
+    request = Request(RequestFactory().get("/api/orders/", query))
+    request.user = Reader(ApiToken(system="model"))
+    return request
+
+
+def _refusals(decision: Decision, order: Order) -> Iterator[str]:
+    """Presses a button with each choice of its form, and takes it back."""
+    form = decision.form(order=order)
+    names = [name for name in form.fields if name not in {"reason", "seen"}]
+    choices = max([len(_values(name, form.fields[name])) for name in names if name not in TYPED], default=1)
+    for choice in range(choices):
+        more = {name: _chosen(name, form.fields[name], choice) for name in names}
+        try:
+            with transaction.atomic():
+                carry_out(
+                    decision, number=order.number, seen=last_event(order), now=timezone.now(), **WHY, **more
+                )  # fmt: skip
+                raise Undone
+        except (Undone, BooksSilentError):
+            continue
+        except OrderError as error:
+            if error.code not in ITS_ANSWER:
+                yield f"{error} {more or ''}".strip()
 
 
 class Buttons:
@@ -68,23 +183,16 @@ class Buttons:
         return ""
 
 
+def _values(name: str, field: Field) -> list:
+    """What a person may give in a form's field."""
+    return [value for value, _ in getattr(field, "choices", ()) if value] or TYPED.get(name, [field.initial])
+
+
 def _chosen(name: str, field: Field, choice: int) -> object:
     """What a person gives in a form's field."""
-    values = [value for value, _ in getattr(field, "choices", ()) if value] or TYPED.get(name, [field.initial])
-    return values if name in TYPED else values[choice % len(values)]
+    values = _values(name, field)
+    return values if name == "domains" else values[choice % len(values)]
 
 
 def _is_aside(reason) -> bool:
-    return reason.step.startswith(("mail_", "fetch_usage"))
-
-
-def _refusal(decision: Decision, facts: Facts) -> str:
-    """Presses a button, and takes it back."""
-    try:
-        with transaction.atomic():
-            decision.act(facts, **WHY)
-            raise Undone
-    except NotAllowedError as error:
-        return str(error)
-    except Undone:
-        return ""
+    return reason.step.startswith(ASIDE)

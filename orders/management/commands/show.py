@@ -11,12 +11,14 @@ from orders.management.bilingual import both, in_language, padded, with_code, wo
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences
+from orders.queries.shapes import shape_of
 from orders.queries.status_report import order_status
 from orders.services.breakers import partners_down
 from orders.steps import PARTNERS
 
 MOST_RECORDS = 20
 MOST_CANDIDATES = 10
+MOST_DOMAINS = 10
 
 
 class Command(BaseCommand):
@@ -44,6 +46,7 @@ class Command(BaseCommand):
             f"  customer {order.enterprise_name or '-'} {order.enterprise_id}".rstrip(),
             f"  attribution {facts['attribution'] or '-'}, start {facts['start'] or '-'}"
             f", BPM process {facts['bpm_process'] or '-'}",
+            *self.meant(order),
             *self.why(order, facts),
             *(self.step(row, waiver_line(facts)) for row in facts["steps"]),
             *self.records(facts["billing"]),
@@ -54,6 +57,19 @@ class Command(BaseCommand):
         if facts["schedule"]:
             lines.append(f"  schedule {facts['schedule']['name']} at {facts['schedule']['next_run']}")
         return lines
+
+    def meant(self, order: Order) -> list[str]:
+        """What a trial is meant to be now (contract 3.9, 19)."""
+        if order.kind != Order.Kind.TRIAL:
+            return []
+        shape = shape_of(order)
+        over = ", ended until a change names a later end" if shape.closed else ""
+        names = list(shape.domains.values())
+        more = " ..." if len(names) > MOST_DOMAINS else ""
+        return [
+            f"  meant   last day {shape.end or '-'}, service {shape.service or '-'}{over}, {len(names)} domain"
+            f"{'' if len(names) == 1 else 's'} {' '.join(names[:MOST_DOMAINS])}{more}".rstrip()
+        ]
 
     def why(self, order: Order, facts: dict) -> list[str]:
         """What it stands upon, what stops it and what it waits for."""
@@ -75,7 +91,7 @@ class Command(BaseCommand):
         lines = []
         for row in rows[:MOST_RECORDS]:
             since = timezone.localtime(row.found_at).isoformat(timespec="minutes")
-            sides = f"ours {row.detail.get('ours', '-')}, theirs {row.detail.get('theirs', '-')}"
+            sides = _sides(row)
             fixed = f", being put right: {row.fix.step} {row.fix.state}" if row.fix else ""
             name = row.domain or row.product_id or row.job_id
             what = with_code(Difference.Kind(row.kind).label, row.kind)
@@ -110,6 +126,19 @@ class Command(BaseCommand):
         if len(rows) > MOST_RECORDS:
             lines.append(f"  record  ... {len(rows) - MOST_RECORDS} more (--json lists all)")
         return lines
+
+
+def _sides(row: Difference) -> str:
+    """What each side has. Of a record that is not as the orders say, both books have the same."""
+    ours, theirs = row.detail.get("ours", "-"), row.detail.get("theirs", "-")
+    if row.kind != Difference.Kind.NOT_MEANT:
+        return f"ours {ours}, theirs {theirs}"
+    times = "".join(f", {name} {said or '-'} / {there or '-'}" for name, (said, there) in _fields(row))
+    return f"the orders say {ours}, both books {theirs}{times}"
+
+
+def _fields(row: Difference) -> list[tuple[str, list]]:
+    return list((row.detail.get("fields") or {}).items())
 
 
 def named(text: str) -> Order:

@@ -9,7 +9,14 @@ from orders.incident_causes import cause_of
 from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer, sentences
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
-from orders.services.reconciliation.take import accept, acceptable, ask_all, ends_by_accept, why_not_accept
+from orders.services.reconciliation.take import (
+    accept,
+    acceptable,
+    ask_all,
+    ends_by_accept,
+    why_not_accept,
+    why_not_quiet,
+)
 
 
 class AcceptForm(ReasonForm):
@@ -37,7 +44,7 @@ class Accept(Decision):
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         unknown = {row.step for row in failed_billing(facts) if row.may_have_acted}
         there = any(ends_by_accept(row.code, row.step, unknown) for row in facts.troubles)
-        return why_not_accept(facts.order, there)
+        return why_not_accept(facts.order, there) or why_not_quiet(facts.order, facts.moving)
 
     def will(self, facts: Facts) -> list[str]:
         return sentences(dry_run.accept(facts.order, now=facts.now))

@@ -81,7 +81,7 @@ class Decision:
 
     def why_not(self, facts: Facts) -> OrderError | None:
         """Why the order's present state does not allow it, by the service's own guard; None if it does. Asks the
-        database nothing."""
+        database only about orders for which it may well be the right decision."""
         raise NotImplementedError
 
     def will(self, facts: Facts) -> list[str]:

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from orders.errors import NotAllowedError
-from orders.models import Dispatch
+from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision, sentences, what_became
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
@@ -19,7 +19,7 @@ class Compensate(Decision):
     danger = True
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
-        acted = any(may_have_acted(row) for row in facts.steps if row.channel == Dispatch.Channel.BILLING)
+        acted = any(map(may_have_acted, facts.of(lambda row: _counts(row, facts.order))))
         return why_not_compensate(facts.order, late=facts.late, acted=acted)
 
     def will(self, facts: Facts) -> list[str]:
@@ -28,3 +28,9 @@ class Compensate(Decision):
     def act(self, facts: Facts, *, by: str, reason: str) -> str:
         compensate(number=facts.order.number, by=by, reason=reason, now=facts.now)
         return what_became(facts)
+
+
+def _counts(row: Dispatch, order: Order) -> bool:
+    """Whether it is a billing call of the present plan that changes something, as in `acts_of`."""
+    plan = row.plan == order.plans and not row.undo
+    return plan and row.channel == Dispatch.Channel.BILLING and row.step != Dispatch.Step.ASK_BILLING

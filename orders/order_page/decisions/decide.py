@@ -9,7 +9,7 @@ from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, ReasonForm, sentences
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
-from orders.services.deciding import decide, why_not_decide
+from orders.services.deciding import WORDS, decide, why_not_count, why_not_decide
 
 
 class DecideForm(ReasonForm):
@@ -23,11 +23,13 @@ class DecideForm(ReasonForm):
         counts = "" if self.is_bound else self.order.decision  # what was offered is judged by the decision itself
         rows = self.order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM)
         rows = rows.exclude(result=counts).order_by("pk")
+        refused = set() if self.is_bound else {word for word in WORDS if why_not_count(self.order, word)}
+        rows = rows.exclude(result__in=refused)
         words = [("pass", _("pass, BPM's record was lost")), ("reject", _("reject, BPM's record was lost"))]
         self.fields["record"].choices = [
             ("", "---------"),
             *((row.record_id, self.said(row)) for row in rows),
-            *(pair for pair in words if pair[0] != counts),
+            *(pair for pair in words if pair[0] not in {counts, *refused}),
         ]
 
     def said(self, row: ApprovalRecord) -> str:
@@ -44,7 +46,8 @@ class Decide(Decision):
     form = DecideForm
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
-        return why_not_decide(facts.order)
+        whys = [why_not_count(facts.order, word) for word in WORDS]
+        return why_not_decide(facts.order) or (whys[0] if all(whys) else None)
 
     def will(self, facts: Facts) -> list[str]:
         return sentences(dry_run.decide(facts.order, now=facts.now))

@@ -9,6 +9,7 @@ from orders.order_page.decisions.compare import say_found
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.reconciliation.results import compare_order
+from orders.services.reconciliation.take import why_not_quiet
 
 
 class Fix(Decision):
@@ -21,10 +22,15 @@ class Fix(Decision):
     asks = staticmethod(look_at_books)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
-        """The service asks no more than `compare` does: what it finds then is judged record by record."""
+        """What the fix finds is judged record by record. It is not offered where each of them would be left."""
         if facts.open.mending:
             return NotAllowedError("fix_under_way")
-        return None if facts.differs else NotAllowedError("same_books", number=facts.order.number)
+        if not facts.differs:
+            return NotAllowedError("same_books", number=facts.order.number)
+        left = dry_run.why_left(facts.order, now=facts.now)
+        if left and all(left):
+            return NotAllowedError("fix_leaves_all", why=left[0])
+        return why_not_quiet(facts.order, facts.moving)
 
     def will(self, facts: Facts) -> list[str]:
         return sentences(dry_run.fix(facts.order, now=facts.now))

@@ -7,10 +7,11 @@ from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision
 from orders.order_page.ladder.steps import Facts
-from orders.services.outbox.resend import Judgement, Selection, judge_order, resend
+from orders.services.outbox.resend import Judgement, Selection, is_left, judge_order, resend
+from orders.services.reopening import claims_against, why_not_open
+from orders.steps import STEPS, Phase
 
 State, Step = Order.State, Dispatch.Step
-STUCK = {Dispatch.State.FAILED, Dispatch.State.RETRYING}
 VERDICTS = {
     "same": gettext_lazy("will be sent again: the same bytes under the same key"),
     "new": gettext_lazy("will be sent again as a new call, under a new key"),
@@ -32,9 +33,15 @@ class Resend(Decision):
     done = gettext_lazy("Queued again. The result shows here within seconds.")
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
-        if (why := why_not_resend(facts.order)) or _is_undone(facts.order):
+        """As the engine judges it. Asks the database only about an undone activation, which it plans anew."""
+        order = facts.order
+        if any(_is_sent(row, order) for row in facts.steps) and order.held_because != Order.Held.FILES:
+            return None
+        if why := why_not_resend(order):
             return why
-        return None if any(row.state in STUCK for row in facts.steps) else NotAllowedError("resend_nothing_failed")
+        if _is_undone(order):
+            return why_not_open(order, claims_against([order]))
+        return NotAllowedError("resend_nothing_failed")
 
     def will(self, facts: Facts) -> list[str]:
         """Step by step, as the engine of resends judges it."""
@@ -47,8 +54,16 @@ class Resend(Decision):
             raise NotAllowedError("resend_declined", lines=" ".join(map(say_judgement, report.judgements)))
 
 
+def _is_sent(row: Dispatch, order: Order) -> bool:
+    """Whether a resend of what has failed sends this step."""
+    counts = order.undo_since is None or row.undo or row.position >= Phase.AFTER
+    failed = row.state == Dispatch.State.FAILED and not STEPS[row.step].fix
+    return counts and not row.repeat and (failed or row.state == Dispatch.State.RETRYING or is_left(row))
+
+
 def why_not_resend(order: Order) -> NotAllowedError | None:
-    """Stricter than the engine: on a page nobody sends what is held for its files, or withdrawn."""
+    """Stricter than the engine: on a page nobody sends what is held for its files. Of an order that was taken back only
+    what staff gave up is sent."""
     if order.state == State.WITHDRAWN:
         return NotAllowedError("resend_withdrawn")
     if _is_undone(order):

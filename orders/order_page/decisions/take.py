@@ -7,9 +7,8 @@ from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, StepForm, failed_billing, sentences
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
-from orders.services.incidents import BILLED_NOT_ACTIVE
 from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.services.reconciliation.take import ask_all, stopped, take, why_not_take
+from orders.services.reconciliation.take import ask_all, stopped, take, why_not_quiet, why_not_take
 
 
 class TakeForm(StepForm):
@@ -27,9 +26,10 @@ class Take(Decision):
     asks = staticmethod(ask_all)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
+        """Somebody who is billed still is no matter of taking: a comparison finds out whether the records are gone."""
         there = any(row.error_code == ACTED_BEFORE for row in failed_billing(facts))
-        billed = any(row.code == BILLED_NOT_ACTIVE for row in facts.troubles)
-        return why_not_take(facts.order, stopped=there, differs=facts.differs, billed=billed)
+        why = why_not_take(facts.order, stopped=there, differs=facts.differs, billed=False)
+        return why or why_not_quiet(facts.order, facts.moving)
 
     def will(self, facts: Facts) -> list[str]:
         return sentences(dry_run.take(facts.order, now=facts.now))

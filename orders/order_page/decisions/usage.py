@@ -4,6 +4,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.errors import NotAllowedError
+from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
 from orders.order_page.ladder.steps import Facts
 from orders.services.usage import ask_for_usage, why_not_ask
@@ -17,7 +18,10 @@ class Usage(Decision):
     done = gettext_lazy("Asked. The answer shows under trial traffic.")
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
-        return why_not_ask(facts.order)
+        if why := why_not_ask(facts.order):
+            return why
+        asked = facts.order.dispatches.open().filter(step=Dispatch.Step.FETCH_USAGE).exists()
+        return NotAllowedError("usage_asked") if asked else None
 
     def will(self, facts: Facts) -> list[str]:
         return [_("The big-data side is asked for this trial's traffic; it holds up nothing.")]

@@ -45,12 +45,12 @@ class Withdraw(Decision):
     form = WithdrawForm
 
     def why_not(self, facts: Facts) -> OrderError | None:
-        """That a trial is claimed shows in its state as long as its activation has not gone far; the rest is found when
-        it is asked what will happen."""
         if why := why_not_withdraw(facts.order):
             return why
-        converted = facts.order.kind == Order.Kind.TRIAL and facts.order.state == Order.State.CONVERTED
-        return TrialClaimedError("trial_converted", number=facts.order.number) if converted else None
+        number = facts.order.number
+        if facts.order.kind == Order.Kind.TRIAL and facts.order.state == Order.State.CONVERTED:
+            return TrialClaimedError("trial_converted", number=number)
+        return TrialClaimedError("trial_claimed", number=number) if facts.claimed else None
 
     def will(self, facts: Facts) -> list[str]:
         return withdrawing(facts)

@@ -127,7 +127,7 @@ def judge_order(
 def _compensated(order: Order) -> bool:
     """Whether the order is completely undone. Undo steps that staff gave up can still be sent."""
     over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
-    return bool(over) and not any(map(_is_left, order.dispatches.current().filter(state=State.GIVEN_UP, undo=True)))
+    return bool(over) and not any(map(is_left, order.dispatches.current().filter(state=State.GIVEN_UP, undo=True)))
 
 
 def _judge(
@@ -206,7 +206,7 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
         if row.denied:
             return NEW, "the partner's books say that it is not done: a new key"
         return SAME, "the same key and bytes"
-    if _is_left(row):
+    if is_left(row):
         return NEW, "it was given up, and its records are not as they are meant: a new key"
     if row.state == State.RETRYING:
         return SAME, "it is being retried: at once instead of later"
@@ -229,7 +229,7 @@ def _goes_anew(row: Dispatch) -> bool:
     return row.definite and not (STEPS[row.step].keeps_key and row.may_have_acted)
 
 
-def _is_left(row: Dispatch) -> bool:
+def is_left(row: Dispatch) -> bool:
     """Whether staff gave up a step that takes something back, and nothing has settled it since.
 
     An activation's given-up restore does not count. Its trial has ended, and another activation may have taken it over.
@@ -284,7 +284,7 @@ def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch
 def _meant(order: Order, rows: list[Dispatch], selection: Selection) -> list[Dispatch]:
     if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
         rows = [row for row in rows if row.undo or row.position >= Phase.AFTER]
-    failed = [row for row in rows if row.state in STUCK or _is_left(row)]
+    failed = [row for row in rows if row.state in STUCK or is_left(row)]
     return failed if selection.failed or (failed and not selection.channel) else rows
 
 

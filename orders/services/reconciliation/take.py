@@ -139,19 +139,14 @@ def why_not_take(order: Order, *, stopped: bool, differs: bool, billed: bool) ->
 
 def _check_quiet(order: Order) -> None:
     """Raises NotAllowedError while a billing step is under way, since the partner's answer may be out of date."""
-    if why := why_not_quiet(order, is_moving(order)):
+    steps = Dispatch.objects.current().open().filter(channel=Dispatch.Channel.BILLING)
+    lane = order.trial_id or order.pk
+    if why := why_not_quiet(order, steps.filter(order=order).exists() or steps.filter(lane=lane).exists()):
         raise why
 
 
-def is_moving(order: Order) -> bool:
-    """Whether a billing step of the order, or in its trial's line, is under way."""
-    steps = Dispatch.objects.current().open().filter(channel=Dispatch.Channel.BILLING)
-    lane = order.trial_id or order.pk
-    return steps.filter(order=order).exists() or steps.filter(lane=lane).exists()
-
-
 def why_not_quiet(order: Order, moving: bool) -> NotAllowedError | None:
-    """None unless a billing step is under way. `moving`: the result of `is_moving`."""
+    """None unless a billing step of the order, or in its trial's line, is under way (`moving`)."""
     return NotAllowedError("billing_under_way", number=order.number) if moving else None
 
 

@@ -1,0 +1,89 @@
+"""What a trial is meant to be, on its page: its domains, service and last day, each with where it comes from."""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from orders.admin.service_names import service_name
+from orders.models import Order, ServiceType
+from orders.people import actor_of
+from orders.queries.shape_parts import CHANGE, ENDING, TAKEN, Parts, Source, parts_of
+
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Line:
+    """A part of the shape in words, and what it comes from. `change`: the order to link to, if the reader sees it."""
+
+    what: str
+    source: str = ""
+    change: Order | None = None
+
+
+@dataclass(frozen=True)
+class ShapeLines:
+    """A trial's shape in words. `ended`: None while it runs. `number`: how many domains it has; `domains`: the first
+    of them."""
+
+    service: Line
+    last_day: Line
+    ended: Line | None
+    domains: list[Line]
+    number: int
+
+
+def shape_lines(trial: Order, *, sees: Callable[[list[int]], set[int]]) -> ShapeLines:
+    """A trial's shape. `sees`: which of these orders the reader sees. At most eight queries."""
+    parts = parts_of(trial)
+    shape = parts.shape
+    some = list(parts.domains.items())[:SHOWN]
+    told = [source for source in (parts.service, parts.end, parts.ending, *(one for _name, one in some)) if source]
+    seen = sees(sorted({source.change.pk for source in told if source.change}))
+
+    def line(what: str, source: Source | None) -> Line:
+        change = source.change if source and source.change and source.change.pk in seen else None
+        return Line(what, source_words(source, trial) if source else "", change)
+
+    return ShapeLines(
+        service=line(_service(trial, shape.service), parts.service),
+        last_day=line(_day(shape.end) or _("none"), parts.end),
+        ended=line(_("an ending stands: it does not run on until a change names a later end"), parts.ending)
+        if parts.ending
+        else None,
+        domains=[line(name, source) for name, source in some],
+        number=len(parts.domains),
+    )
+
+
+def domain_sources(trial: Order, parts: Parts) -> dict[str, str]:
+    """By domain: what it comes from, in words."""
+    return {name: source_words(source, trial) for name, source in parts.domains.items()}
+
+
+def source_words(source: Source, trial: Order) -> str:
+    """What a part comes from."""
+    if source.kind == CHANGE:
+        return _("change %(number)s") % {"number": source.change.number if source.change else ""}
+    about = {
+        "who": actor_of(source.by)[0],
+        "at": f"{timezone.localtime(source.at):%Y-%m-%d %H:%M}" if source.at else "",
+    }
+    if source.kind == TAKEN:
+        return _("taken from the big-data side %(at)s by %(who)s") % about
+    if source.kind == ENDING:
+        return _("an activation was taken back %(at)s") % about
+    return _("entered by hand") if getattr(trial, "entered_by", None) else _("the trial's own message")
+
+
+def _day(day: datetime.date | None) -> str:
+    return day.isoformat() if day else ""
+
+
+def _service(trial: Order, service: str) -> str:
+    same = service == trial.service_type_id
+    row = trial.service_type if same else ServiceType.objects.filter(pk=service).first()
+    return service_name(row) or service
