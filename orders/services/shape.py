@@ -9,10 +9,10 @@ import datetime
 from collections.abc import Callable, Mapping
 
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from orders.content import domain_key
-from orders.db.compiled_sql import Prepared, insert_rows, new_row, update_rows
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row, update_rows
 from orders.db.expressions import OneOf
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
@@ -28,6 +28,16 @@ CLAIMED = Prepared(
         TrialClaim.objects.filter(OneOf("trial_id", "trials"), released_at=None)
         .order_by("trial_id")
         .values_list("trial_id")
+    )
+)
+LAST_NUMBERS = Prepared(
+    lambda: Order.objects.filter(pk=Slot("trial")).values_list(
+        Subquery(
+            Order.objects.filter(trial=OuterRef("pk"), kind=Kind.CHANGE, change_number__isnull=False)
+            .order_by("-change_number")
+            .values("change_number")[:1]
+        ),
+        Subquery(TrialEnd.objects.filter(trial=OuterRef("pk")).order_by("-number").values("number")[:1]),
     )
 )
 FOLDED_AT_ONCE = 200
@@ -139,9 +149,7 @@ def _is_taken_over(trial: Order) -> bool:
 def next_number(trial: Order) -> int:
     """The next place among what shapes a (locked) trial. With a time instead, a clock that goes back would let an older
     change win."""
-    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE).aggregate(last=Max("change_number"))["last"]
-    ends = TrialEnd.objects.filter(trial=trial).aggregate(last=Max("number"))["last"]
-    return max(changes or 0, ends or 0) + 1
+    return max(number or 0 for number in LAST_NUMBERS(trial=trial.pk)[0]) + 1
 
 
 def end_trial(trial: Order, *, why: str, now: datetime.datetime, by: str) -> None:
