@@ -13,12 +13,14 @@ from orders.models.proxies import open_conflicts
 from orders.models.querysets import OPEN_STATES, UNRESOLVED
 from orders.order_page.ladder.steps import Facts, Trouble, Waiver
 from orders.people import actor_of
-from orders.queries.doubts import count_open, mark_orders
+from orders.queries.doubts import Open, count_open, mark_orders
 from orders.queries.shape_parts import why_over
 from orders.queries.shapes import shape_of
 from orders.queries.stuck import blocker_of
 from orders.services.breakers import partners_down
 from orders.services.compensation.late import is_late
+from orders.services.incidents import BOOKS_ONLY
+from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.steps import Phase
 
 MOST_STEPS, MOST = 200, 20
@@ -56,8 +58,14 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
         over=why_over(order, shape, timezone.localdate(now)) if ended else "",
         beside=_stopped_beside(order, troubles) if any(row.beside for row in troubles) else None,
         claimed=trial and TrialClaim.objects.filter(trial=order, released_at=None).exists(),
-        moving=bool(troubles or opened.number) and _is_moving(order, steps),
+        moving=_may_be_taken(steps, troubles, opened) and _is_moving(order, steps),
     )
+
+
+def _may_be_taken(steps: list[Dispatch], troubles: list[Trouble], opened: Open) -> bool:
+    """Whether the order has something that staff take or live with, which they can't while a step is under way."""
+    unsure = any(row.state == State.FAILED and (row.may_have_acted or row.error_code == ACTED_BEFORE) for row in steps)
+    return opened.number > 0 or unsure or any(row.code in BOOKS_ONLY for row in troubles)
 
 
 def _is_moving(order: Order, steps: list[Dispatch]) -> bool:

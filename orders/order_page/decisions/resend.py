@@ -35,7 +35,9 @@ class Resend(Decision):
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         """As the engine judges it. Asks the database only about an undone activation, which it plans anew."""
         order = facts.order
-        if any(_is_sent(row, order) for row in facts.steps) and order.held_because != Order.Held.FILES:
+        sent = [row for row in facts.steps if _is_sent(row, order)]
+        left = any(row.undo and is_left(row) for row in facts.steps)
+        if sent and (left or not _is_undone(order)) and order.held_because != Order.Held.FILES:
             return None
         if why := why_not_resend(order):
             return why

@@ -47,6 +47,10 @@ WHY_ENDED = {
     ENDED: _("The trial ended with an activation that was taken back."),
 }
 HAS_ENDED = _("The trial has ended.")
+HAS_FAILED = Cause(
+    _("The order has failed, and what it had sent is taken back."),
+    _("Resend it if it is to be opened after all, or let BBOSS withdraw it."),
+)
 BESIDE = Cause(
     _("An order that changes this trial's records is stopped, so they may not be as they are meant to be."),
     _("Set that order going, or give its step up; what it says there ends this too."),
@@ -200,11 +204,15 @@ def _beside(base: dict, facts: Facts) -> Rung | None:
 
 def not_fine(rung: Rung, facts: Facts) -> Rung:
     """A rung of an order that is not fine (orders.queries.doubts), where no rung says so by itself."""
-    trouble = next((row for row in facts.troubles if row.code == facts.marks.doubt), None)
+    failed, doubt = facts.order.state == State.FAILED, facts.marks.doubt
+    told = [row for row in facts.troubles if not row.ignored and (row.code == doubt or not doubt)]
+    trouble = told[0] if told else None
+    code = doubt or (trouble.code if trouble else "")
+    cause = cause_of(code) if code else BEHIND if facts.marks.behind else HAS_FAILED
     return replace(
-        rung, tone="amber", icon="pause", result=_("Needs a look"), note="", code=facts.marks.doubt,
-        at=trouble.since if trouble else rung.at, detail=of_trouble(trouble) if trouble else "",
-        cause=cause_of(facts.marks.doubt) if facts.marks.doubt else BEHIND,
+        rung, tone="red" if failed else "amber", icon="cross" if failed else "pause", note="", cause=cause, code=code,
+        result=_("Failed") if failed else _("Needs a look"), at=trouble.since if trouble else rung.at,
+        detail=of_trouble(trouble) if trouble else "", action="resend" if failed else rung.action,
     )  # fmt: skip
 
 

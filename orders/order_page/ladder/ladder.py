@@ -18,6 +18,7 @@ from orders.order_page.ladder.steps import (
     received_rung,
     stored_rung,
 )
+from orders.queries.doubts import SAYS_SO
 from orders.steps import OTHER_CHANNELS
 
 State, Kind = Order.State, Order.Kind
@@ -26,7 +27,7 @@ ASKS_FIRST = (received_rung, stored_rung, files_rung, billing_rung, bpm_rung, ap
 BILLED_LAST = (received_rung, stored_rung, files_rung, bpm_rung, approval_rung, billing_rung, start_day_rung, live_rung)
 URGENCY = ("red", "amber", "violet", "blue")
 PASSED = {"green", "none"}
-SAYS_SO = {"red", "amber"}
+NOT_FINE = {"red", "amber"}
 
 
 def build_ladder(facts: Facts) -> list[Rung]:
@@ -38,7 +39,8 @@ def build_ladder(facts: Facts) -> list[Rung]:
     rungs = [make(facts) for make in makers]
     if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
         rungs = [replace(rung, tone="none") if rung.tone == "green" else rung for rung in rungs]
-    if not facts.marks.fine and not any(rung.tone in SAYS_SO for rung in rungs):
+    fine = facts.marks.fine and facts.order.state not in SAYS_SO
+    if not fine and not any(rung.tone in NOT_FINE for rung in rungs):
         rungs[-1] = not_fine(rungs[-1], facts)
     here = _current(rungs, facts.order)
     return [replace(rung, current=rung.key == here) for rung in rungs]
