@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.errors import OrderError, OrderUnknownError
 from orders.management.actor import actor, add_by
 from orders.models import Order
-from orders.queries.dry_run import Foreseen
+from orders.queries.foreseen import Foreseen
 
 
 class OrderCommand(BaseCommand):

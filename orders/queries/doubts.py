@@ -36,12 +36,14 @@ class Open:
     """The number of open differences, and since when there are any.
 
     `unbilled`: orders of served customers without a record. `unlisted`: differences that only say that BBOSS's list
-    lacks an order. `mending`: differences that a step is correcting.
+    lacks an order. `not_meant`: differences from what the orders say, in which both books agree. `mending`: differences
+    that a step is correcting.
     """
 
     number: int = 0
     unbilled: int = 0
     unlisted: int = 0
+    not_meant: int = 0
     mending: int = 0
     since: datetime.datetime | None = None
 
@@ -82,6 +84,7 @@ def count_open(rows: QuerySet[Difference] | None = None) -> Open:
         number=Count("pk"),
         unbilled=Count("order", filter=UNBILLED, distinct=True),
         unlisted=Count("pk", filter=Q(kind=Kind.NOT_LISTED)),
+        not_meant=Count("pk", filter=Q(kind=Kind.NOT_MEANT)),
         mending=Count("pk", filter=Q(fix__state__in=OPEN_STATES)),
         since=Min("found_at"),
     )

@@ -12,7 +12,7 @@ from orders.books import OrderComparison, compare_now
 from orders.errors import OrderError
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.steps import Facts
-from orders.queries.dry_run import Foreseen
+from orders.queries.foreseen import Foreseen
 
 LONGEST_REASON = 500
 

@@ -19,6 +19,10 @@ UNBILLED = Cause(
     _("The customer has service, and the big-data side has no billing record of it."),
     _("Put it right at once: the missing records are sent again. What will happen is said before."),
 )
+NOT_MEANT = Cause(
+    _("Both books agree, and hold something else than the orders say."),
+    _("Look at the differences below. Have them put right, or accept them."),
+)
 REJECTED = Cause(
     _("BPM's people rejected the order."), _("Ask BPM for the reason; a right order comes as a new one from BBOSS.")
 )
@@ -218,7 +222,7 @@ def not_fine(rung: Rung, facts: Facts) -> Rung:
 
 def _differing(base: dict, facts: Facts) -> Rung:
     """The books differ; that a customer is served and not billed is the worst of it."""
-    unbilled = facts.open.unbilled > 0
+    unbilled, alike = facts.open.unbilled > 0, facts.open.not_meant == facts.open.number
     if facts.open.mending == facts.open.number:
         note = _("What differed has been sent to the big-data side; its answer shows here within seconds.")
         return Rung(**base, tone="blue", icon="arrow", result=_("Being put right"), at=facts.open.since,
@@ -226,7 +230,7 @@ def _differing(base: dict, facts: Facts) -> Rung:
     return Rung(
         **base, tone="red" if unbilled else "amber", icon="cross" if unbilled else "pause",
         result=_("Not billed") if unbilled else _("Needs a look"), at=facts.open.since,
-        cause=UNBILLED if unbilled else cause_of(DIFFERENCE), code=DIFFERENCE,
+        cause=UNBILLED if unbilled else NOT_MEANT if alike else cause_of(DIFFERENCE), code=DIFFERENCE,
         action="fix" if facts.differs else "accept",
     )  # fmt: skip
 
