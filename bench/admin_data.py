@@ -54,6 +54,11 @@ DOMAINS = """
 INSERT INTO orders_orderdomain (order_id, name, key)
 SELECT id, name, name FROM facts, generate_series(1, 2) AS part,
   LATERAL (SELECT 'cdn' || id || '-' || part || '.site' || id %% 5000 || '.example.com' AS name) AS named"""
+TRIAL_SHAPES = """
+INSERT INTO orders_trialshape (trial_id, domains, service, ends_on, closed)
+SELECT id, (SELECT jsonb_agg(name ORDER BY orders_orderdomain.id) FROM orders_orderdomain WHERE order_id = facts.id),
+  (1 + id %% 4)::text, NULL, false
+FROM facts WHERE kind = 'trial'"""
 DISPATCHES = """
 INSERT INTO orders_dispatch (order_id, step, channel, position, blocking, undo, gate, records, about, state, key,
   payload, attempts, error_code, error, definite, superseded, created_at, done_at, frozen_at,
@@ -87,7 +92,7 @@ SHAPES = {
     True: {"days": 100, "held": 20, "failed": 30, "places": 5},
     False: {"days": 1000, "held": 333, "failed": 500, "places": 33},
 }
-STATEMENTS = [FACTS, ORDERS, DOMAINS, DISPATCHES, RECORDS, EVENTS, APPROVALS, INCIDENT, AFFECTED]
+STATEMENTS = [FACTS, ORDERS, DOMAINS, TRIAL_SHAPES, DISPATCHES, RECORDS, EVENTS, APPROVALS, INCIDENT, AFFECTED]
 
 
 class Editor:

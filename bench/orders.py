@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
 from integrations.bboss.sign import signed_envelope
-from orders.models import BillingRecord, Dispatch, Order, OrderDomain
+from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialShape
 from orders.services.outbox.enqueue import build_step
 
 BATCH = 2000
@@ -40,6 +40,7 @@ def _make_batch(numbers: range) -> None:
     names = [f"www{number}.example.com" for number in numbers]
     pairs = list(zip(trials, names, strict=True))
     OrderDomain.objects.bulk_create(OrderDomain(order=trial, name=name, key=name) for trial, name in pairs)
+    TrialShape.objects.bulk_create(TrialShape(trial=trial, domains=[name], service="1") for trial, name in pairs)
     records = BillingRecord.objects.bulk_create(_record(trial, name) for trial, name in pairs)
     Dispatch.objects.bulk_create(_step(trial, record) for trial, record in zip(trials, records, strict=True))
 

@@ -333,7 +333,7 @@ def _our_records(order: Order, records: Collection[BillingRecord]) -> list[Ours]
         record.order = order
         cancelled = record.state == BillingRecord.State.CANCELLED
         facts = record_facts(record, cancelled=cancelled)
-        rows.append(Ours(record.pk, record.state, facts, record.cancelled_at, record.accepted))
+        rows.append(Ours(record.pk, record.state, facts, record.accepted))
     return rows
 
 

@@ -188,6 +188,16 @@ MESSAGES = {
         "`reconcile %(number)s --fix` removes it, `accept` lives with it",
         _("It can't be taken: %(domain)s is live there and must not be. Have it removed, or accept it."),
     ),
+    "ends_differ": Message(
+        "the records of trial %(number)s can't be taken: they have different ends at the big-data side; "
+        "`reconcile %(number)s --fix` sends the end that is meant, `accept` lives with them",
+        _("It can't be taken: the records have different ends there. Have the right end sent, or accept them."),
+    ),
+    "ends_within_a_day": Message(
+        "the records of trial %(number)s can't be taken: they do not end at 23:59:59 there, and a trial ends with a "
+        "day; `reconcile %(number)s --fix` sends the end that is meant, `accept` lives with them",
+        _("It can't be taken: the records do not end at 23:59:59 there. Have the right end sent, or accept them."),
+    ),
     "nothing_to_accept": Message(
         "order %(number)s has no incident or difference that can be accepted", NOTHING_TO_ACCEPT
     ),
@@ -254,7 +264,10 @@ MESSAGES = {
     "withdrawn": Message("withdrawn", _("it was withdrawn")),
     "rejected": Message("rejected", _("BPM rejected it")),
     "given_up": Message("given up", _("staff gave the step up")),
-    "rested_upon": Message("%(number)s: later orders rest on it", _("later orders rest on %(number)s")),
+    "rested_upon": Message(
+        "an activation was begun with %(number)s, which is not in effect any more",
+        _("an activation was begun with change %(number)s, which is not in effect any more"),
+    ),
     "bpm_domains": Message("domains: BPM has %(there)s, now %(here)s", _("domains: BPM has %(there)s, now %(here)s")),
     "bpm_service": Message("service: BPM has %(there)s, now %(here)s", _("service: BPM has %(there)s, now %(here)s")),
     "bpm_start": Message("start: BPM has %(there)s, now %(here)s", _("start: BPM has %(there)s, now %(here)s")),

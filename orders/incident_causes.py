@@ -121,8 +121,11 @@ CAUSES = {
     ),
     "again": Cause(_("BPM finished the order a second time; nothing was changed."), _("Clear it up with BPM.")),
     "change_built_upon": Cause(
-        _("Later orders rest on the withdrawn change, so its records were left."),
-        _("Ask the customer manager what must be billed, then accept it with a reason."),
+        _("An activation was begun with a change that is not in effect any more, or not all of it."),
+        _(
+            "Ask the customer manager what must be billed. Then withdraw the activation, or accept it as it is with a "
+            "reason."
+        ),
     ),
     "compensated": Cause(
         _("Staff took the order back: its billing records are deleted, or are being deleted."),

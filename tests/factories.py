@@ -25,6 +25,8 @@ from orders.models import (
     OrderEvent,
     OrderFiles,
     TrialClaim,
+    TrialEnd,
+    TrialShape,
     TrialUsage,
 )
 from tests.desk_factories import (  # noqa: F401  so that all are found here
@@ -141,6 +143,29 @@ class BillingRecordFactory(DjangoModelFactory):
     business_type = "1"
     domain = factory.Sequence(lambda n: f"a{n}.example.com")
     domain_key = factory.LazyAttribute(lambda record: domain_key(record.domain))
+
+
+class TrialEndFactory(DjangoModelFactory):
+    """An ending of a trial."""
+
+    class Meta:
+        model = TrialEnd
+
+    trial = factory.SubFactory(TrialFactory)
+    number = 1
+    kind = TrialEnd.Kind.ENDING
+    at = NOW
+    by = "command:li"
+
+
+class TrialShapeFactory(DjangoModelFactory):
+    """What a trial is meant to be."""
+
+    class Meta:
+        model = TrialShape
+
+    trial = factory.SubFactory(TrialFactory)
+    service = "1"
 
 
 class TrialUsageFactory(DjangoModelFactory):

@@ -21,6 +21,8 @@ from orders.models import (
     OrderDomain,
     OrderEvent,
     TrialClaim,
+    TrialEnd,
+    TrialShape,
 )
 from orders.services.outbox.claim import _longest_due
 from orders.steps import Partner
@@ -32,10 +34,14 @@ pytestmark = [
 ]
 COUNT = 100_000
 FIRST = 1_000_000  # the id of the first of many; the rows of one order have its id
-BIG = [Order, OrderDomain, TrialClaim, BillingRecord, Dispatch, Attempt, OrderEvent, InboundMessage, AcceptedCall]
+BIG = [
+    Order, OrderDomain, TrialClaim, TrialEnd, TrialShape, BillingRecord, Dispatch, Attempt, OrderEvent, InboundMessage,
+    AcceptedCall,
+]  # fmt: skip
 TEXTS = dict.fromkeys(["number", "trial_number", "code", "letters"], f"N{FIRST}")
 VALUES = TEXTS | {
     "now": timezone.now(),
+    "since": timezone.now(),
     "until": timezone.now(),
     "partners": ["bpm"],
     "queues": ["wake-up"],
@@ -50,6 +56,8 @@ def many(db):
     _multiply(order, number="'N' || n")
     _multiply(factories.OrderDomainFactory(order=order), order_id="n", name="'d' || n", key="'d' || n")
     _multiply(factories.TrialClaimFactory(activation=order), trial_id="n", activation_id="n")
+    _multiply(factories.TrialEndFactory(trial=order), trial_id="n")
+    _multiply(factories.TrialShapeFactory(trial=order), trial_id="n")
     _multiply(factories.BillingRecordFactory(order=order, state="live"), order_id="n", domain_key="'d' || n")
     step = factories.DispatchFactory(order=order, state="done", frozen_at=factories.NOW)
     _multiply(step, order_id="n", key="gen_random_uuid()", lane="n", records="jsonb_build_array(n)")
@@ -65,13 +73,16 @@ def many(db):
 
 def _multiply(row, **columns):
     """Copies a row COUNT times. `columns` are expressions with the number n; the id is n too."""
-    columns["id"] = "n"
+    columns |= {"id": "n"} if row._meta.pk.column == "id" else {}
     names = [field.column for field in row._meta.concrete_fields]
     values = ", ".join(columns.get(name, f'"{name}"') for name in names)
-    table, names = row._meta.db_table, ", ".join(f'"{name}"' for name in names)
+    table, key, names = row._meta.db_table, row._meta.pk.column, ", ".join(f'"{name}"' for name in names)
     many = f"generate_series({FIRST}, {FIRST + COUNT - 1}) AS n"
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM {table}, {many} WHERE id = %s", [row.pk])
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) SELECT {values} FROM {table}, {many} WHERE {key} = %s",
+            [row.pk],
+        )
 
 
 @functools.cache

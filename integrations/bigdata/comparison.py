@@ -1,6 +1,5 @@
 """Compares our billing records of one order with the big-data side's. Pure: facts and answers in, differences out."""
 
-import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -21,14 +20,12 @@ CUT = 300  # characters of a value that are kept
 class Ours:
     """A record of ours. `state` is to_send, live, cancelled, deleted or unknown. `facts` say what it must be there.
 
-    `cancelled_at` is when it was cancelled, or, if its state is unknown, when our cancel would have taken effect.
     `accepted` are their values that staff accepted, by field.
     """
 
     pk: int
     state: str
     facts: RecordFacts
-    cancelled_at: datetime.datetime | None = None
     accepted: Mapping[str, str] = field(default_factory=dict)
 
 

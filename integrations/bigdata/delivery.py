@@ -82,9 +82,7 @@ def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: d
     """The question for the traffic of an order's trial."""
     trial = row.order.trial or row.order
     service = shape_of(trial).service
-    return encode(
-        bigdata.trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number)
-    )
+    return encode(bigdata.trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number))
 
 
 def send_billing(work: Work, until: float) -> dict:

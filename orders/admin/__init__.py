@@ -16,6 +16,7 @@ from orders.admin import (  # importing them registers the pages
     reconciliation,
     reference,
     timeline,
+    trial_end,
 )
 from orders.admin.office import bulk_runs, customer, exports, saved_views, schedules, trial_uploads
 
@@ -40,5 +41,6 @@ __all__ = [
     "saved_views",
     "schedules",
     "timeline",
+    "trial_end",
     "trial_uploads",
 ]

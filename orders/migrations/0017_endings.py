@@ -11,6 +11,8 @@ from django.db.models import Max, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from orders.db.indexes import install
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SOON = datetime.timedelta(minutes=10)  # processes of the version before are gone by then
 COMPARES = "integrations.tasks.compare_after_upgrade"
@@ -63,4 +65,7 @@ def _note_endings(apps, orders) -> None:
 class Migration(migrations.Migration):
     atomic = False  # so that nobody waits for a table, and a run that was stopped goes on where it was
     dependencies = [("django_q", "0018_task_success_index"), ("orders", "0016_shapes")]
-    operations = [migrations.RunPython(carry_over, migrations.RunPython.noop)]
+    operations = [
+        migrations.RunPython(carry_over, migrations.RunPython.noop),
+        migrations.RunPython(install, migrations.RunPython.noop),  # SQLite has made the table of affected orders anew
+    ]

@@ -1,5 +1,6 @@
 """Events in words, and the filters of the history."""
 
+import datetime
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
 from orders.incident_causes import cause_of
+from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.order_page.error_details import detail_text
 from orders.people import actor_of
@@ -28,6 +30,7 @@ TROUBLES = {"step_failed", "step_retrying", "late_answer"}
 MORE = ["reason", "text", "detail", "message", "note"]
 MOST_NAMES = 5
 QUIET = ["personal_data_seen", "attachment_downloaded"]  # looking changes nothing, so nobody needs to be told
+START_MOVED = "start_moved"  # its `old` and `new` are moments, not states
 WORDS = {
     "received": gettext_lazy("Received from BBOSS"),
     "entered": gettext_lazy("Entered by hand"),
@@ -66,7 +69,10 @@ WORDS = {
     "acted_before": gettext_lazy("The partner had carried it out before: %(step)s"),
     "books_show_gone": gettext_lazy("The big-data side's books show it gone: %(step)s"),
     "opened": gettext_lazy("Opened again: planned anew"),
-    "planned_again": gettext_lazy("Planned anew: a step in front of it was given up"),
+    "planned_again": gettext_lazy("Planned anew: what it follows in the line of its trial has changed"),
+    "trial_ending": gettext_lazy("The trial ends before its last day: %(why)s"),
+    "end_taken": gettext_lazy("The big-data side's last day taken as the trial's: %(end)s"),
+    START_MOVED: gettext_lazy("Start moved: %(old)s → %(new)s"),
     "note": gettext_lazy("Note"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
     "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
@@ -112,6 +118,9 @@ WORDS = {
 WHY = {
     "rejected": gettext_lazy("BPM rejected it"),
     "withdrawn": gettext_lazy("it was withdrawn"),
+    "given up": gettext_lazy("staff gave it up, and it had done nothing"),
+    "not_restored": gettext_lazy("its records were not restored"),
+    "undone_late": gettext_lazy("its activation was taken back after a day of billed service"),
 }
 PARTNER_NAMES = dict(Partner.choices) | {"order": gettext_lazy("The order")}
 LABELS = {
@@ -145,6 +154,8 @@ def news_since(order: Order, seen: int) -> list[OrderEvent]:
 def describe(row: OrderEvent) -> Told:
     """An event in words; a kind without words keeps its name."""
     data = row.data if isinstance(row.data, dict) else {}
+    if row.kind == START_MOVED:
+        data = data | {name: _moment(data.get(name)) for name in ("old", "new")}
     who, person = actor_of(row.actor)
     what = str(WORDS.get(row.kind, row.kind)) % _Facts(data)
     if row.order_id and data.get("run"):
@@ -173,10 +184,17 @@ class _Facts(dict):
             return _(", ").join(self.get("domains", [])[:MOST_NAMES]) + ("…" if self._more_domains() else "")
         if key == "why":
             return _why(str(self.get("why", "")))
+        if key == "end":
+            return str(self.get("end") or _("no end"))
         return _label(key, super().__getitem__(key))
 
     def _more_domains(self) -> bool:
         return len(self.get("domains", [])) > MOST_NAMES
+
+
+def _moment(text: str | None) -> str:
+    """A stored time as clocks in Shanghai show it."""
+    return f"{datetime.datetime.fromisoformat(text).astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if text else ""
 
 
 def _why(why: str) -> str:

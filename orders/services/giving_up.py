@@ -202,9 +202,9 @@ def _judge_change(change: Order, now: datetime.datetime, by: str) -> bool:
     }  # fmt: skip
     change.save(update_fields=["given_up"])
     reshape(trial, now=now, by=by)
-    _note_other_service(change, now)
+    but = [*odd, *_note_other_service(change, now)]
     put_back_once = change.dispatches.current().filter(plan=change.plans, about__put_back=True).exists()
-    steps = [] if put_back_once else put_back(change, now, put_back=True, but=odd)
+    steps = [] if put_back_once else put_back(change, now, put_back=True, but=but)
     if not any(work_out(step, now=now)[1] for step in steps):
         note_not_meant(trial, now=now, by=by, beside=change)
         return False
@@ -236,16 +236,21 @@ def _neither(change: Order, before: Shape, whole: Shape) -> list[int]:
     ]
 
 
-def _note_other_service(change: Order, now: datetime.datetime) -> None:
-    """Opens an incident if records of the service that a change replaced are still live beside the new ones."""
+def _note_other_service(change: Order, now: datetime.datetime) -> list[int]:
+    """Opens an incident if records of the service that a change replaced are still live beside the new ones.
+
+    Returns them. Nothing is sent for them, since staff gave their cancel up.
+    """
     cancel = change.dispatches.current().filter(step=Step.CANCEL_TRIAL, state=State.GIVEN_UP, undo=False).first()
     if cancel is None:
-        return
+        return []
     shape = begun_shape(change.trial)
     rows = BillingRecord.objects.filter(pk__in=cancel.records, state__in=BillingRecord.THERE)
-    if any(not is_meant(row, shape) for row in rows):
+    left = [row.pk for row in rows if not is_meant(row, shape)]
+    if left:
         cancel.order = change
         _note_billed(cancel, now)
+    return left
 
 
 def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
@@ -271,10 +276,8 @@ def _are_there(records: Iterable[BillingRecord]) -> bool:
 def _note_billed(row: Dispatch, now: datetime.datetime) -> None:
     """Opens an incident that somebody is billed who should not be. The books or `accept` end it."""
     told = {"detail": row.error, "params": row.error_params} if row.error else GIVEN_UP
-    trial = row.order.trial if row.lane else None
-    open_incident(
-        row.order, partner="bigdata", step=row.step, code=BILLED_NOT_ACTIVE, now=now, beside=trial, **told
-    )  # fmt: skip
+    named = {"code": BILLED_NOT_ACTIVE, "now": now, "beside": row.order.trial}
+    open_incident(row.order, partner="bigdata", step=row.step, **named, **told)
 
 
 def _settle_undoing(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
@@ -359,8 +362,10 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
         settled.append(row)
     if settled:
         orders = lock_orders({pk for row in settled for pk in (row.order_id, row.order.trial_id) if pk})
+        orders[order.pk] = order  # the caller goes on with this one, so it must see what is moved here
         for row in settled:
             row.order = orders[row.order_id]
+            row.order.trial = orders.get(row.order.trial_id)
             if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
                 refresh_trial(row.order.trial, now=now, by=by)
         for owner in {row.order_id: row.order for row in settled}.values():
@@ -369,8 +374,7 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an order go on whose billed records staff accepted. An activation's trial has ended, and its claim is free.
-    """
+    """Lets an order go on whose billed records staff accepted. If it holds the claim, its trial ends and is free."""
     given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.about.get("settled")]
     for row in given_up:
         if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
@@ -378,11 +382,21 @@ def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
             row.save(update_fields=["about", "blocking"])
             mark_left(row.records)
     close_troubles(order, code=BILLED_NOT_ACTIVE, now=now, by=by)
-    if order.kind == Kind.ACTIVATION and order.undo_since:
+    claim = open_claim(order.trial)
+    if claim and claim.activation_id == order.pk and order.undo_since:
         waiting = order.dispatches.current().filter(step=Step.RESTORE_TRIAL, state__in=[State.WAITING, *OPEN_STATES])
         waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
-        _end_without_restore(order, now, by)
+        release_claim(claim, order, ends="not_restored", now=now, by=by)
+        _cancel_what_runs_on(order, now)
     _go_on(order, now=now, by=by)
+
+
+def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
+    """Plans the cancel of a trial's records that are not meant any more, if the activation has not cancelled them."""
+    cancel = put_back(order, now)[0]
+    if work_out(cancel, now=now)[1]:
+        cancel.undo, cancel.position = True, Phase.AFTER - 1
+        enqueue([cancel], random_keys=True)
 
 
 def mark_left(records: Iterable[int]) -> None:

@@ -154,6 +154,7 @@ def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> N
 
 def _first_of_its_attribution(row: AffectedOrder) -> bool:
     same = AffectedOrder.objects.filter(incident=row.incident, order__attribution=row.order.attribution_id)
+    same = same.filter(beside=False)  # no mail goes out about a trial that is only named beside its order
     return not same.exclude(pk=row.pk).exists()
 
 
@@ -203,15 +204,18 @@ def close_troubles(
         add_event(order, "incident_over", by=by, now=now, step=step or "", code=code or "")
 
 
-def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetime) -> None:
-    """Closes an order's part of these incidents. A trial stays named beside its orders as long as they are stopped."""
+def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetime, **accepted: str) -> None:
+    """Closes an order's part of these incidents. A trial stays named beside its orders as long as they are stopped.
+
+    `accepted`: by whom (`accepted_by`) and why (`reason`), if staff live with it.
+    """
     trial = order.trial_id or order.pk
     rows = AffectedOrder.objects.unresolved().filter(incident__in=list(incidents))
     rows.filter(order=order).exclude(order=trial).update(closed_at=now)
     still = rows.filter(incident=OuterRef("incident"), order__trial=trial)
     own = Q() if order.pk == trial else Q(beside=True)
     named = rows.filter(own, order=trial)
-    named.filter(~Exists(still)).update(closed_at=now)
+    named.filter(~Exists(still)).update(closed_at=now, **accepted)
     if order.pk == trial:
         named.update(beside=True)
 

@@ -106,9 +106,8 @@ def name_built_upon(change: Order, *, now: datetime.datetime, by: str) -> None:
         return
     params = {"code": "rested_upon", "number": change.number, "activation": first.number}
     detail = f"{first.number} was begun with {change.number}, which is not in effect any more"
-    told = {"detail": detail, "now": now, "params": params}
     for order in (change, first):
-        open_incident(order, partner="order", step="", code=BUILT_UPON, mail=order is first, **told)
+        open_incident(order, partner="order", step="", code=BUILT_UPON, detail=detail, now=now, params=params)
 
 
 def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:

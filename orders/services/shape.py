@@ -9,14 +9,14 @@ import datetime
 from collections.abc import Callable, Mapping
 
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from orders.content import domain_key
-from orders.db.compiled_sql import Prepared, insert_rows, new_row
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row, update_rows
 from orders.db.expressions import OneOf
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
-from orders.queries.shapes import entries_of, shape_of
+from orders.queries.shapes import entries_of, is_meant, shape_of
 from orders.services.order_state import add_event, move_trial, save_moves
 from orders.shape import Shape, fold
 
@@ -28,6 +28,16 @@ CLAIMED = Prepared(
         TrialClaim.objects.filter(OneOf("trial_id", "trials"), released_at=None)
         .order_by("trial_id")
         .values_list("trial_id")
+    )
+)
+LAST_NUMBERS = Prepared(
+    lambda: Order.objects.filter(pk=Slot("trial")).values_list(
+        Subquery(
+            Order.objects.filter(trial=OuterRef("pk"), kind=Kind.CHANGE, change_number__isnull=False)
+            .order_by("-change_number")
+            .values("change_number")[:1]
+        ),
+        Subquery(TrialEnd.objects.filter(trial=OuterRef("pk")).order_by("-number").values("number")[:1]),
     )
 )
 FOLDED_AT_ONCE = 200
@@ -62,15 +72,18 @@ def keep_shape(trial: Order, shape: Shape) -> None:
 def _make_rows(trial: Order, shape: Shape) -> None:
     """Makes the rows of records that are meant and have none, since a step finds its records by their rows. Rows that
     were never sent and are not meant any more count as deleted."""
-    own = trial.billing_records.filter(product_id=shape.service)
-    known = set(own.values_list("domain_key", flat=True))
+    known, moved = set(), []
+    for record in trial.billing_records.only("product_id", "domain_key", "state", "create_time").order_by("pk"):
+        if is_meant(record, shape):
+            known.add(record.domain_key)
+            new = Record.TO_SEND if record.state == Record.DELETED and record.create_time is None else record.state
+        else:
+            new = Record.DELETED if record.state == Record.TO_SEND else record.state
+        if new != record.state:
+            record.state = new
+            moved.append(record)
     insert_rows(trial_record(trial, shape.service, name) for key, name in shape.domains.items() if key not in known)
-    never = trial.billing_records.filter(state=Record.TO_SEND)
-    gone = [pk for pk, product, key in never.values_list("pk", "product_id", "domain_key")
-            if product != shape.service or key not in shape.domains]  # fmt: skip
-    trial.billing_records.filter(pk__in=gone).update(state=Record.DELETED)
-    again = own.filter(state=Record.DELETED, create_time=None, domain_key__in=list(shape.domains))
-    again.update(state=Record.TO_SEND)
+    update_rows(moved, ["state"])
 
 
 def trial_record(trial: Order, service_type: str, name: str, pk: int | None = None) -> BillingRecord:
@@ -136,9 +149,7 @@ def _is_taken_over(trial: Order) -> bool:
 def next_number(trial: Order) -> int:
     """The next place among what shapes a (locked) trial. With a time instead, a clock that goes back would let an older
     change win."""
-    changes = Order.objects.filter(trial=trial, kind=Kind.CHANGE).aggregate(last=Max("change_number"))["last"]
-    ends = TrialEnd.objects.filter(trial=trial).aggregate(last=Max("number"))["last"]
-    return max(changes or 0, ends or 0) + 1
+    return max(number or 0 for number in LAST_NUMBERS(trial=trial.pk)[0]) + 1
 
 
 def end_trial(trial: Order, *, why: str, now: datetime.datetime, by: str) -> None:

@@ -5,7 +5,8 @@ permissions.
 """
 
 ORDERS = [
-    "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
+    "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "trialend", "acceptedcall", "incident",
+    "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "pause", "trialupload", "customer",
     "savedview",

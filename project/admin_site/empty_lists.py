@@ -24,6 +24,7 @@ WORDS = {
     "TrialUsage": _("No traffic yet. It is asked for each night, and when an activation comes."),
     "InboundMessage": _("BBOSS has sent nothing yet."),
     "TrialClaim": _("No activation holds a trial yet."),
+    "TrialEnd": _("No trial has ended before its last day, and no end was taken from the big-data side."),
     "TrialUpload": _("Nobody has uploaded a workbook of trials yet."),
     "Contact": _("No contacts yet: all mail goes to the default contact."),
     "Heartbeat": _("No worker is running; start it with manage.py worker."),

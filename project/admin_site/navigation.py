@@ -25,6 +25,7 @@ SECTIONS = [
             "TrialUpload",
             "OrderDomain",
             "TrialClaim",
+            "TrialEnd",
             "AcceptedCall",
         ],  # fmt: skip
     ),

@@ -19,6 +19,7 @@ def of_order(order):
         "orders_orderfiles": make.OrderFilesFactory(attribution_id=order.attribution_id),
         "orders_orderdomain": make.OrderDomainFactory(order=order),
         "orders_trialclaim": make.TrialClaimFactory(activation=order),
+        "orders_trialend": make.TrialEndFactory(trial=order),
         "orders_billingrecord": make.BillingRecordFactory(order=order, state=BillingRecord.State.UNKNOWN),
         "orders_trialusage": make.TrialUsageFactory(trial=order),
         "orders_dispatch": make.DispatchFactory(order=order),

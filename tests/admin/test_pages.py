@@ -18,15 +18,17 @@ from orders.models import (
     SearchPiece,
     SearchProgress,
     ServiceType,
+    TrialShape,
 )
 from project.models import User
 from tests import factories
 
-SEARCH = {IndexedOrder, SearchPiece, SearchProgress}  # made from other rows; people's phones stand there unmasked
+# made from other rows: people's phones stand unmasked in those of the search, and a trial's page shows its shape
+MADE = {IndexedOrder, SearchPiece, SearchProgress, TrialShape}
 OURS = [
     model for label in ("orders", "approvals", "notifications", "integrations")
     for model in apps.get_app_config(label).get_models()
-    if model not in SEARCH
+    if model not in MADE
 ]  # fmt: skip
 OF_ITS_OWNER = {SavedView}  # others see those that are shared with them: tests/office/test_views.py
 EDITABLE = {Contact, Province, ServiceType}

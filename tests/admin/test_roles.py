@@ -14,7 +14,8 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 EVERYBODY_SEES = {
-    "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "acceptedcall", "incident", "affectedorder",
+    "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "trialend", "acceptedcall", "incident",
+    "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
     "heartbeat", "breaker", "pause", "trialupload", "customer", "savedview", "bulkrun", "bulkitem",

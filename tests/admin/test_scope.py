@@ -15,8 +15,8 @@ ROLE = "管理员"  # sees every list, so that only the limit hides anything
 
 NAMES = [
     "orders_order", "orders_customer", "orders_orderfiles", "orders_orderdomain", "orders_trialclaim",
-    "orders_billingrecord",
-    "orders_trialusage", "orders_dispatch", "orders_billingdispatch", "orders_bpmdispatch", "orders_attempt",
+    "orders_trialend", "orders_billingrecord", "orders_trialusage", "orders_dispatch", "orders_billingdispatch",
+    "orders_bpmdispatch", "orders_attempt",
     "orders_orderevent", "orders_incident", "orders_affectedorder", "orders_inboundmessage", "orders_conflict",
     "orders_acceptedcall", "orders_difference", "approvals_approvalrecord", "notifications_mail",
     "notifications_contact",

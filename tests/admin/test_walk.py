@@ -26,6 +26,7 @@ MODELS = {
     "orders_orderfiles":        ORDERS,
     "orders_orderdomain":       ORDERS,
     "orders_trialclaim":        ORDERS,
+    "orders_trialend":          ORDERS,
     "orders_billingrecord":     ORDERS,
     "orders_trialusage":        ORDERS,
     "orders_dispatch":          ORDERS,

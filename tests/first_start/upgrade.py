@@ -18,14 +18,14 @@ from tests.first_start.lines import ROOT, Place, WalkError, upgrade_lines, way_b
 from tests.processes.orders import trial
 from tests.versions.releases import add_expansion
 
-NEXT = "1.0.1"  # as deploy/README.md has it
+NEXT = "1.1.1"  # as deploy/README.md has it
 CALLERS = 3
 PAUSE = 0.1  # s between a caller's orders: BBOSS_RATE lets in 100/s from one address, one proxy's here
 TAKEN_OVER_WITHIN = 60
 
 
 def make_repository(folder: Path) -> Path:
-    """A bare repository of what is committed here, tagged for README; its tag `v1.0.1` gains a column and a version."""
+    """A bare repository of what is committed here, tagged for README; its tag `v1.1.1` gains a column and a version."""
     repository, next_version = folder / "repository.git", folder / "next-version"
     _git("clone", "--quiet", "--bare", str(ROOT), str(repository))
     _git("-C", str(repository), "tag", "--force", f"v{__version__}", "HEAD")

@@ -63,7 +63,7 @@ def closed_trial(desk):
 # how it is broken: (who is stuck, what repairs it)
 DESKS = {
     refused_trial: ({"T1", "A1"}, ["give_up T1", "withdraw A1"]),
-    refused_restore: ({"A1"}, ["give_up A1"]),
+    refused_restore: ({"A1", "T1"}, ["give_up A1"]),
     refused_deletion: ({"A1"}, ["give_up A1", "accept A1"]),
     lost_record: ({"A1"}, ["reconcile A1 --fix", "reconcile A1"]),
     unknown_trial: ({"T1", "C1"}, ["resend T1"]),

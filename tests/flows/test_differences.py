@@ -273,7 +273,7 @@ def test_a_night_without_differences_costs_no_query_for_each_order(desk, books):
 
 def test_a_failed_step_s_own_incident_stays(desk, books):
     desk.play(trial("T1"))
-    desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # the cancel goes out once more
     desk.play(activation("A1"))
     troubles = desk.troubles("A1")
     assert troubles

@@ -154,14 +154,19 @@ def test_who_names_a_closed_trial_is_held_for_staff(desk, close, follower):
     assert not TrialClaim.objects.exists()
 
 
-def test_a_trial_runs_through_its_last_day_and_an_activated_one_does_not_end(desk):
+def test_a_trial_runs_through_its_last_day_and_ends_behind_it_though_it_is_claimed(desk):
+    """3.9 (19). The activation that starts later goes on all the same."""
     desk.play(trial("T1", BizEnd="20230925"), trial("T2", BizEnd="20230925"), activation(of="T2", start="20230930"))
     desk.at("2023-09-25 23:59:59")
     desk.sweep()
     assert desk.state("T1") == "trialing"
     desk.at("2023-09-26 00:00:00")
     desk.sweep()
-    assert (desk.state("T1"), desk.state("T2")) == ("ended", "trialing")
+    assert (desk.state("T1"), desk.state("T2"), desk.state("A1")) == ("ended", "ended", "scheduled")
+    desk.at("2023-09-30 00:00:00")
+    desk.sweep()
+    assert (desk.state("T1"), desk.state("T2"), desk.state("A1")) == ("ended", "converted", "active")
+    assert (desk.alive_there("T2"), desk.alive_there("A1")) == ([], ["a.example.com"])
 
 
 @pytest.mark.parametrize("end, state", [("20230930", "trialing"), ("20230921", "ended")])

@@ -418,8 +418,12 @@ def test_a_mail_about_a_whole_order_leaves_no_line_half_empty(desk):
     """An activation without its trial has no customer, attribution or domains, and its incident no detail."""
     desk.post(contents.activation("A1"))
     desk.play(contents.trial("T2"), contents.change("C1", "b.example.com", of="T2"))
-    desk.play(contents.change("C2", "c.example.com", of="T2"), contents.withdrawal("C1"))
-    assert len(mail.outbox) == 2
+    desk.play(contents.activation("A2", of="T2", start="20230930"), contents.withdrawal("C1"))
+    assert desk.troubles("C1") == desk.troubles("A2") == ["change_built_upon"]
+    assert [row.step for row in Dispatch.objects.filter(channel="mail").order_by("pk")] == [
+        "mail_held", "mail_sent_to_bpm", "mail_incident",
+    ]  # fmt: skip
+    assert len(mail.outbox) == 3
     for message in mail.outbox:
         assert [line for line in message.body.splitlines() if line.rstrip().endswith((":", "："))] == []
         assert message.subject == message.subject.strip()

@@ -10,7 +10,7 @@ from orders.models import TrialClaim
 from orders.services.outbox.claim import claim
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.resend import Selection, judge_selection
-from tests.flows.conftest import BILLING, BPM, DELETE
+from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 
 A, B, X = "a.example.com", "b.example.com", "x.example.com"
@@ -19,7 +19,7 @@ FILE = "A1_50004020027_20230920185436.xlsx"  # nobody put it there
 
 def failed_on_its_day(desk):
     desk.play(trial("T1", A), activation("A1", start="20230921"))
-    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # the cancel goes out once more
     desk.at("2023-09-21 00:00:00")
     desk.sweep()
 
@@ -231,6 +231,9 @@ def test_only_an_uncertain_create_is_looked_for_after_its_deletion(desk, setting
     assert desk.step("A1", "cancel_trial_billing").state == "failed"
     desk.play(withdrawal("A1"))
     assert desk.step("A1", "verify_deleted", undo=True) is None
+    assert (desk.state("A1"), desk.records("A1"), desk.alive_there("T1")) == ("compensating", {A: "deleted"}, [A])
+    desk.wait_out()  # the cancel may still act for ten minutes: the trial's records are looked at
+    assert desk.sent(QUERY) == [{"jobId": "T1"}] * 2
     assert (desk.state("A1"), desk.records("A1"), desk.alive_there("T1")) == ("withdrawn", {A: "deleted"}, [A])
 
 

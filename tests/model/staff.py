@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -16,6 +17,7 @@ from integrations.reconciliation import Comparison, Scope
 from orders.models import AffectedOrder, BillingRecord
 from orders.restored_guard import is_restored
 from orders.services import choose_attribution, compensate, waive_files
+from orders.services.entered_numbers import note_numbers
 from orders.services.incident_desk import resolve_incident
 from orders.services.intake import enter_order
 from orders.services.outbox.resend import Selection, judge_selection, resend
@@ -119,7 +121,9 @@ class Staff:
     def _enter(self, content: dict) -> str:
         if is_restored():
             return "503"
-        receipt = enter_order(as_order(content), raw=content, by=WHY["by"])
+        with transaction.atomic():
+            receipt = enter_order(as_order(content), raw=content, by=WHY["by"])
+            note_numbers([content["OrderNum"]], by=WHY["by"], now=timezone.now())
         if not receipt.repeated:
             self.entered[content["OrderNum"]] = content
         return "known" if receipt.repeated else ""

@@ -288,11 +288,12 @@ class Story:
 
     # --- the judgement
 
-    def wrong(self) -> list[Wrong]:
-        """What is not as meant, in the reading that fits best."""
+    def wrong(self, excused: Callable[[Wrong], bool] = lambda wrong: False) -> list[Wrong]:
+        """What is not as meant, in the reading that fits best, without what is excused."""
         best: list[Wrong] | None = None
         for world in self.readings():
             found = [*self._wrong_trial(world), *self._wrong_changes(world), *self._wrong_activations(world)]
+            found = [wrong for wrong in found if not excused(wrong)]
             if not found:
                 return []
             if best is None or len(found) < len(best):

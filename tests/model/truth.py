@@ -32,6 +32,7 @@ from orders.states import may_move
 from orders.steps import Phase
 from tests.model.acts import WrongError
 from tests.model.stories import read_stories
+from tests.model.story import Story, Wrong
 
 D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
 MAY_BILL = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE}
@@ -258,11 +259,13 @@ def as_meant(books: Books, contents: Mapping[str, dict], seen: Sequence, loose: 
         books.orders, books.claims, contents, seen, list(books.theirs.values()), now=books.now, loose=loose
     )
     for story in told:
-        for wrong in story.wrong():
+
+        def excused(wrong: Wrong, story: Story = story) -> bool:
             order = numbers.get(wrong.excuse)
             lived_with = order and books.excused(order) and (loose or story.lived_with(wrong))
-            if not (lived_with or (order and books.is_open(order))):
-                yield wrong.text
+            return bool(lived_with or (order and books.is_open(order)))
+
+        yield from (wrong.text for wrong in story.wrong(excused))
 
 
 def only_these_are_billed(books: Books) -> Iterator[str]:

@@ -16,6 +16,7 @@ from orders.admin.office.ready_views import READY
 from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent, SavedView
 from orders.services.office.views import LONGEST_QUERY, MOST_VIEWS, save_view
+from orders.services.shape import fold_after_upgrade
 from tests import factories as make
 from tests.admin.rows import of_order
 
@@ -271,6 +272,7 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
     make.OrderFactory(number="starts", biz_start=today)
     make.TrialFactory(number="ends", state="trialing", biz_end=today + 4 * day)
     make.TrialFactory(number="ends later", state="trialing", biz_end=today + 5 * day)
+    fold_after_upgrade()
     page = admin_client.get(ORDERS)
     found = {
         name: {row.number for row in admin_client.get(ORDERS + address).context["cl"].result_list}
@@ -296,7 +298,7 @@ def test_a_trial_ends_in_the_week_that_its_last_change_says(admin_client, monkey
         for place, (end, in_effect) in enumerate(ends, start=1):
             make.OrderFactory(
                 kind="change", state="applied", trial=trial, trial_number=number, change_number=place,
-                in_effect=in_effect, biz_end=end,
+                in_effect=in_effect, biz_end=end, given=["biz_end"],
             )  # fmt: skip
         return trial
 
@@ -307,6 +309,7 @@ def test_a_trial_ends_in_the_week_that_its_last_change_says(admin_client, monkey
     activated = changed("activated", own=today)
     make.TrialClaimFactory(trial=activated)
     changed("over", own=today - day)
+    fold_after_upgrade()
     page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["本周到期试用"])
     assert {row.number for row in page.context["cl"].result_list} == {"sooner", "back again", "not in effect"}
 

@@ -4,8 +4,8 @@ import datetime
 
 import pytest
 
-from orders.plan import PlanFacts, build_plan
 from orders.local_time import in_ten_years
+from orders.plan import PlanFacts, build_plan
 from orders.services.planning import later_start
 from orders.steps import STEPS
 from tests.conftest import shanghai

@@ -49,7 +49,8 @@ EXPLAINED = Prepared(
     lambda: (
         AffectedOrder.objects.unresolved()
         .filter(
-            OneOf("order_id", "trials") | OneOf("order__trial_id", "trials"), incident__step=Step.CREATE_TRIAL,
+            OneOf("order_id", "trials") | OneOf("order__trial_id", "trials"),
+            incident__step=Step.CREATE_TRIAL,
             incident__code=ACTED_BEFORE,
         )
         .order_by("-order_id")

@@ -22,7 +22,7 @@ from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
-from orders.steps import STEPS, Effect, Phase
+from orders.steps import STEPS, Phase
 
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT}  # accepted values that a step of ours replaces
@@ -149,7 +149,8 @@ def _is_taken_over(row: Dispatch) -> bool:
 def _is_looked_up(row: Dispatch, outcome: Outcome) -> bool:
     """Whether a cancel was refused, and the partner was asked what it holds (contract 3.9, 19)."""
     refused = outcome.result == Result.REFUSED and "held" in outcome.data
-    return refused and row.state == State.FAILED and not row.repeat and STEPS[row.step].effect == Effect.CANCEL
+    goes_on = row.undo or row.order.undo_since is None
+    return refused and goes_on and row.state == State.FAILED and not row.repeat
 
 
 def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:

@@ -164,5 +164,3 @@ def end_beside(trial: Order, *, now: datetime.datetime, by: str) -> None:
     for order in changes.exclude(differences__state=Difference.State.OPEN):
         order.trial = trial
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
-
-

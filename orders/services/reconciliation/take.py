@@ -385,7 +385,7 @@ def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now:
     AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
     incidents = {row.incident_id for row in troubles}
     for order in {row.order_id: row.order for row in troubles}.values():
-        close_parts(order, incidents, now=now)
+        close_parts(order, incidents, now=now, accepted_by=by[:160], reason=reason)
     end_incidents(stopping_nobody(incidents), now=now)
 
 

@@ -1,0 +1,36 @@
+"""Ends of trials that no message gave."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import Scoped
+from orders.admin.search import order_anchor
+from orders.models import TrialEnd
+from orders.people import actor_of
+
+
+@admin.register(TrialEnd)
+class TrialEndAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    attribution_path = "trial__attribution"
+    ordering = ["-pk"]
+    list_display = ["at", "trial_link", "kind", "ends_on", "who"]
+    list_select_related = ["trial"]
+    list_per_page = 50
+    sortable_by = []
+    list_filter = ["kind"]
+    search_fields = ["trial__number__exact"]
+    search_help_text = _("the whole order number")
+    readonly_fields = ["trial_link", "who"]
+    fields = ["trial_link", "kind", "ends_on", "number", "at", "who"]
+
+    def heading(self, obj):
+        return f"{obj.trial.number} · {obj.get_kind_display()}"
+
+    @admin.display(description=_("trial"))
+    def trial_link(self, obj):
+        return order_anchor(obj.trial)
+
+    @admin.display(description=_("by"))
+    def who(self, obj):
+        return actor_of(obj.by)[0]

@@ -1,0 +1,98 @@
+"""An upgrade from 1.0.0, which kept no shapes: what differs is named by one whole comparison, and nothing is mended."""
+
+import importlib
+
+import pytest
+from django.apps import apps
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+
+from integrations import tasks
+from orders.models import BillingRecord, Difference, Order, TrialClaim, TrialEnd, TrialShape
+from orders.queries.shapes import shape_of
+from orders.services.order_state import add_event
+from tests.flows.conftest import BILLING
+from tests.flows.contents import activation, change, trial
+
+A, B = "a.example.com", "b.example.com"
+MIGRATION = importlib.import_module("orders.migrations.0017_endings")
+
+
+@pytest.fixture
+def upgrade(desk):
+    """Forgets what 1.0.0 did not keep, migrates, and runs the tasks that follow from it."""
+
+    def run() -> list[Difference]:
+        TrialShape.objects.all().delete()
+        MIGRATION.carry_over(apps, None)
+        assert Schedule.objects.get(name="compare_after_upgrade").func == MIGRATION.COMPARES
+        OrmQ.objects.all().delete()
+        before = len(desk.sent(BILLING))
+        tasks.compare_after_upgrade()
+        assert [row.task["func"] for row in OrmQ.objects.all()] == ["integrations.tasks.reconcile"]
+        tasks.reconcile()
+        desk.deliver()
+        assert len(desk.sent(BILLING)) == before
+        return list(Difference.objects.filter(state=Difference.State.OPEN).order_by("pk"))
+
+    return run
+
+
+def left_by_the_version_before(number: str, state: str, **fields) -> None:
+    """An order in this state, as a row and in its history."""
+    order = Order.objects.get(number=number)
+    add_event(order, "state", by="test", now=timezone.now(), old=order.state, new=state)
+    Order.objects.filter(pk=order.pk).update(state=state, **fields)
+
+
+def test_a_desk_whose_books_are_right_has_nothing_to_name(desk, upgrade):
+    desk.play(trial("T1", A, B, BizEnd="20231001"), change("C1", A, of="T1"), activation("A1", of="T1"))
+    assert upgrade() == []
+    shape = shape_of(Order.objects.get(number="T1"))
+    assert (list(shape.domains), str(shape.end), shape.closed) == ([A], "2023-10-01", False)
+    assert TrialShape.objects.filter(trial__number="T1").exists()
+    assert desk.mails("T1", "mail_reconciled") + desk.mails("A1", "mail_reconciled") == 1
+
+
+def test_what_differs_is_named_and_left_alone(desk, upgrade):
+    """1.0.0 let b run on after its change was withdrawn, and our row with it."""
+    desk.play(trial("T1", A, BizEnd="20231001"), change("C1", A, B, of="T1"))
+    left_by_the_version_before("C1", "withdrawn", in_effect=False)
+    (found,) = upgrade()
+    assert (found.kind, found.job_id, found.domain, found.fix) == ("not_meant", "T1", B, None)
+    assert desk.troubles("T1") == ["difference"]
+    assert desk.alive_there("T1") == [A, B]
+
+
+def test_a_change_that_was_withdrawn_and_rested_upon_goes_out_of_effect(desk, upgrade):
+    desk.play(trial("T1", A), change("C1", A, B, of="T1"))
+    left_by_the_version_before("C1", "withdrawn", in_effect=True)
+    (found,) = upgrade()
+    assert (found.kind, found.domain) == ("not_meant", B)
+    assert not Order.objects.get(number="C1").in_effect
+
+
+def test_what_a_given_up_change_left_stands(desk, upgrade):
+    """1.0.0 wrote what it did into its list, its service and its end."""
+    desk.play(trial("T1", A), change("C1", A, B, of="T1", BusinessType="4"))
+    change_ = Order.objects.get(number="C1")
+    Order.objects.filter(number="C1").update(given=["service_type"])
+    change_.dispatches.filter(step="cancel_trial_billing").update(state="given_up")
+    assert upgrade() == []
+    assert Order.objects.get(number="C1").given == ["domains", "service_type"]
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_trial_that_ended_for_another_reason_than_its_last_day_stays_ended(desk, upgrade, claimed):
+    desk.play(trial("T1", A))
+    if claimed:
+        desk.play(activation("A1", of="T1"))
+        TrialClaim.objects.update(trial_was="ended")
+    else:
+        left_by_the_version_before("T1", "ended")
+        BillingRecord.objects.filter(order__number="T1").update(state="deleted")
+        desk.sandbox.partners.store.delete_record(desk.sandbox.partners.store.records("T1")[0])
+    assert upgrade() == []
+    assert [end.kind for end in TrialEnd.objects.all()] == ["ending"]
+    MIGRATION.carry_over(apps, None)  # it may run again after it was stopped
+    assert TrialEnd.objects.count() == 1
