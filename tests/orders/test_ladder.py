@@ -10,7 +10,7 @@ from orders.incident_causes import UNKNOWN
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Trouble
-from orders.queries.doubts import Open
+from orders.queries.doubts import Marks, Open
 from tests.factories import NOW
 
 S, H = Order.State, Order.Held
@@ -245,3 +245,65 @@ def test_the_start_day_of_an_order_without_a_plan_is_the_one_it_names():
 ])  # fmt: skip
 def test_what_was_taken_back_is_not_still_to_come(one, steps, icon):
     assert rung_of(ladder(one, steps), "live").icon == icon
+
+
+def test_a_trial_beside_a_stopped_change_is_not_shown_as_fine():
+    change = order(S.FAILED, "change", number="C0")
+    trouble = Trouble(code="code_400", step="create_trial_billing", partner="bigdata", since=NOW, beside=True)
+    facts = {"troubles": [trouble], "beside": change, "marks": Marks("code_400")}
+    here = current(ladder(order(S.TRIALING, "trial"), [step("create_trial_billing")], **facts))
+    assert (here.key, here.tone, here.other, here.code) == ("live", "amber", change, "code_400")
+
+
+@pytest.mark.parametrize("one, marks, tone", [
+    (order(S.ACTIVE, live_at=NOW), Marks("code_503"), "amber"),
+    (order(S.ACTIVE, live_at=NOW), Marks(behind=True), "amber"),
+    (order(S.WITHDRAWN, **UNDONE), Marks("billed_not_active"), "amber"),
+    (order(S.FAILED, **UNDONE), Marks(), "red"),
+    (order(S.ACTIVE, live_at=NOW), Marks(), "green"),
+])  # fmt: skip
+def test_what_is_not_fine_is_never_all_green(one, marks, tone):
+    """Whatever its rungs know: orders.queries.doubts decides it."""
+    here = current(ladder(one, first_plan(), marks=marks))
+    assert here.tone == tone
+    assert here.tone == "green" or str(here.cause.what)
+
+
+def test_a_reject_that_staff_let_stand_is_not_red():
+    one = order(S.ACTIVE, live_at=NOW, decision="reject", decided_at=NOW)
+    assert rung_of(ladder(one, first_plan()), "approval").tone == "none"
+    one.undo_asked_at = NOW  # nobody has decided yet
+    assert rung_of(ladder(one, first_plan()), "approval").tone == "red"
+
+
+@pytest.mark.parametrize("steps, told", [
+    ([], "Nothing had reached the big-data side, so nothing had to be undone."),
+    ([step("cancel_trial_billing", undo=True, records=[])], "Nothing had to be taken back at the big-data side."),
+    (GONE, "2 billing records deleted; 1 trial record restored"),
+    ([step("cancel_billing", undo=True, records=[1])],
+     "1 billing record cancelled from then on; what was used before is billed"),
+    ([step("delete_billing", "given_up", undo=True, records=[1])], "given up, not done: Delete commercial records"),
+    ([step("restore_trial_billing", undo=True, records=[1], about={"settled": True})],
+     "given up, and nothing of it is left to do: Restore trial records"),
+    ([step("delete_billing", "given_up", undo=True, records=[1], about={"settled": True, "accepted": True})],
+     "given up, left as it is: Delete commercial records"),
+])  # fmt: skip
+def test_what_an_undoing_did_is_told_and_not_what_it_planned(steps, told):
+    with override("en"):
+        assert str(rung_of(ladder(order(S.WITHDRAWN, **UNDONE), steps), "undo").note) == told
+
+
+@pytest.mark.parametrize("over, told", [
+    ("last_day", "The trial's last day has passed."),
+    ("no_domain", "No domain is left on trial."),
+    ("", "The trial has ended."),
+])  # fmt: skip
+def test_why_a_trial_has_ended_is_told(over, told):
+    with override("en"):
+        rung = rung_of(ladder(order(S.ENDED, "trial"), [step("create_trial_billing")], over=over), "live")
+        assert str(rung.note) == told
+
+
+def test_a_failed_step_that_matters_no_more_is_not_red():
+    steps = [step("create_billing", "failed", position=3, error_code="timeout")]
+    assert rung_of(ladder(order(S.WITHDRAWN, **UNDONE), steps), "billing").tone == "grey"

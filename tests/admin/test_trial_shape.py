@@ -1,0 +1,106 @@
+"""A trial's page shows what the trial is meant to be, and where each part of that comes from (contract 3.9, 19)."""
+
+import datetime
+
+import pytest
+from django.utils import timezone
+from django.utils.translation import override
+
+from orders.content import domain_key
+from orders.models import Difference, Order, TrialEnd
+from orders.queries.shape_parts import CHANGE, MESSAGE, TAKEN, parts_of, why_over
+from orders.services.reconciliation.meant import note_not_meant
+from orders.services.shape import end_trial, reshape, take_end
+from orders.shape import last_moment
+from tests import factories
+from tests.admin.orders import page, step
+
+TODAY = timezone.localdate()
+DAY = datetime.timedelta(days=1)
+
+
+def named(order, *letters):
+    for letter in letters:
+        name = f"{letter}.example.com"
+        factories.OrderDomainFactory(order=order, name=name, key=domain_key(name))
+    return order
+
+
+@pytest.fixture
+def trial(db):
+    """a and b on trial for 3 days; a change gave it c and 10 days."""
+    now = timezone.now()
+    about = {"planned_at": now, "service_type_id": "1", "attribution_id": "BJ"}
+    trial = factories.OrderFactory(
+        kind="trial", state="trialing", biz_end=TODAY + 3 * DAY, given=["domains", "service_type", "biz_end"],
+        trial=None, trial_number="", **about,
+    )  # fmt: skip
+    change = factories.OrderFactory(
+        kind="change", state="applied", biz_end=TODAY + 10 * DAY, given=["domains", "biz_end"], change_number=1,
+        in_effect=True, trial=trial, trial_number=trial.number, **about,
+    )  # fmt: skip
+    step(trial, "create_trial_billing")
+    named(trial, "a", "b")
+    named(change, "a", "b", "c")
+    reshape(trial, now=now, by="test")
+    trial.billing_records.update(state="live", create_time=now - DAY, cancel_time=last_moment(TODAY + 10 * DAY))
+    return trial
+
+
+def change_of(trial) -> Order:
+    return Order.objects.get(trial=trial, kind="change")
+
+
+def test_each_part_names_what_it_comes_from(trial):
+    parts = parts_of(trial)
+    assert [source.kind for source in parts.domains.values()] == [MESSAGE, MESSAGE, CHANGE]
+    assert (parts.service.kind, parts.end.kind, parts.end.change.number) == (MESSAGE, CHANGE, change_of(trial).number)
+    assert parts.ending is None
+    take_end(trial, TODAY + 7 * DAY, now=timezone.now(), by="staff:li")
+    parts = parts_of(trial)
+    assert (parts.end.kind, parts.end.by, parts.shape.end) == (TAKEN, "staff:li", TODAY + 7 * DAY)
+
+
+def test_a_domain_that_was_taken_out_and_came_back_comes_from_what_brought_it_back(trial):
+    last = {"kind": "change", "given": ["domains"], "in_effect": True, "trial": trial, "trial_number": trial.number}
+    named(factories.OrderFactory(change_number=2, **last), "a")
+    named(factories.OrderFactory(change_number=3, number="BACK", **last), "a", "b")
+    sources = parts_of(trial).domains
+    assert (sources["a.example.com"].kind, sources["b.example.com"].change.number) == (MESSAGE, "BACK")
+
+
+def test_the_page_shows_it(admin_client, trial):
+    shape = admin_client.get(page(trial)).context["shape"]
+    change = change_of(trial)
+    assert shape.last_day.what == (TODAY + 10 * DAY).isoformat()
+    assert (shape.last_day.change, change.number in shape.last_day.source) == (change, True)
+    assert [line.what for line in shape.domains] == ["a.example.com", "b.example.com", "c.example.com"]
+    rows = admin_client.get(page(trial, "?tab=domains")).context["rows"]
+    assert [(row.name, row.record.state) for row in rows][2] == ("c.example.com", "live")
+    assert change.number in rows[2].source
+
+
+@pytest.mark.parametrize("why", ["undone_late", "not_restored"])
+def test_an_ending_is_the_reason_of_an_end_while_it_stands(admin_client, trial, why):
+    end_trial(trial, why=why, now=timezone.now(), by="staff:li")
+    shape = reshape(trial, now=timezone.now(), by="staff:li")
+    assert why_over(trial, shape, TODAY) == why
+    trial.refresh_from_db()
+    assert trial.state == "ended"
+    assert admin_client.get(page(trial)).context["shape"].ended is not None
+    TrialEnd.objects.all().delete()
+    assert reshape(trial, now=timezone.now(), by="staff:li").closed is False
+
+
+def test_a_record_that_is_not_as_the_orders_say_is_told_in_words(admin_client, trial):
+    trial.billing_records.filter(domain_key="a.example.com").update(cancel_time=last_moment(TODAY + 3 * DAY))
+    note_not_meant(trial, now=timezone.now(), by="test")
+    assert Difference.objects.get().kind == "not_meant"
+    with override("en"):
+        answer = admin_client.get(page(trial))
+        [line] = answer.context["differing"]
+        here = answer.context["here"]
+        assert line.ours == f"the orders say: live, last day {TODAY + 10 * DAY}"
+        assert line.theirs == f"both books: live, last day {TODAY + 3 * DAY}"
+    assert (here.tone, here.action) == ("amber", "fix")
+    assert answer.context["right"].key == "fix"
