@@ -19,6 +19,7 @@ from orders.services.incidents import LATE_UNDO, close_troubles
 from orders.services.line import lock_line, name_built_upon, plan_behind
 from orders.services.order_state import add_event, lock_order
 from orders.services.planning import open_claim
+from orders.services.shape import reshape
 from orders.states import set_undo_mark
 
 Kind, State, Step = Order.Kind, Order.State, Dispatch.State
@@ -77,6 +78,8 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
     moved = begin_undo(order, ending=State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
+    if order.kind == Kind.TRIAL:
+        reshape(order, now=now, by=by)  # without the changes that were not applied
     if order.kind == Kind.CHANGE and order.trial:
         plan_behind(trial, moved=moved, now=now, by=by)
         name_built_upon(order, now=now, by=by)

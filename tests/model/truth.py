@@ -26,8 +26,11 @@ from orders.models import (
     OrderEvent,
     Province,
     TrialClaim,
+    TrialShape,
 )
+from orders.queries.shapes import entries_of, read_shape
 from orders.restored_guard import is_restored
+from orders.shape import fold, is_same
 from orders.states import may_move
 from orders.steps import Phase
 from tests.model.acts import WrongError
@@ -164,6 +167,7 @@ def all_wrong(
     books = Books.read(store)
     rules = (
         steps_rest, books_agree, only_these_are_billed, not_beside_each_other, one_process, claims_fit, history_fits,
+        shapes_are_kept,
     )  # fmt: skip
     found = [f"{rule.__name__}: {line}" for rule in rules for line in rule(books)]
     found += [f"as_meant: {line}" for line in as_meant(books, contents, seen, loose)]
@@ -330,6 +334,14 @@ def history_fits(books: Books) -> Iterator[str]:
     for pk, order in books.orders.items():
         if state.get(pk) != order.state:
             yield f"{order.number} is {order.state}, its history says {state.get(pk)}"
+
+
+def shapes_are_kept(books: Books) -> Iterator[str]:
+    """What the desk keeps of a trial's shape is what a fold of all that shapes it gives."""
+    kept = {row.pk: read_shape(row) for row in TrialShape.objects.all()}
+    for pk, entries in entries_of([pk for pk, order in books.orders.items() if order.kind == Kind.TRIAL]).items():
+        if pk not in kept or not is_same(kept[pk], fold(entries)):
+            yield f"{books.orders[pk].number}: kept is {kept.get(pk)}, a fold gives {fold(entries)}"
 
 
 def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
