@@ -527,7 +527,8 @@ def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
     desk.check()
     assert (desk.state("T0"), desk.state("A0")) == ("trialing", "failed")
     assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
-    assert not desk.stuck()
+    assert desk.names_stuck() == {"A0"}  # compensated by staff: failed until it is withdrawn or opened (3.8)
+    assert (desk.troubles("A0"), desk.troubles("T0")) == (["compensated"], [])
 
 
 def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk):
