@@ -7,7 +7,7 @@ import datetime
 
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, TrialClaim
-from orders.queries.shapes import NOTHING_SENT, begun_shape, not_begun
+from orders.queries.shapes import AT_PARTNERS, NOTHING_SENT, begun_shape, not_begun
 from orders.services.compensation.plan import put_back
 from orders.services.incidents import BUILT_UPON, open_incident
 from orders.services.order_state import add_event, refresh_states
@@ -114,9 +114,12 @@ def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:
     """The activation that has begun on a trial and would be another one by what the trial is meant to be now, if there
     is one. `gone`: as if this change were taken back."""
     claim = TrialClaim.objects.filter(trial=trial, released_at=None).select_related("activation").first()
-    if claim is None or claim.activation.undo_since or claim.activation_id in not_begun(trial):
+    if claim is None or claim.activation.undo_since:
         return None
     first = claim.activation
+    sent = first.dispatches.current().filter(plan=first.plans, undo=False, channel__in=AT_PARTNERS, attempts__gt=0)
+    if not sent.exists():
+        return None
     differs = first.planned_at is not None and _would_differ(first, begun_shape(trial, gone=gone))
     return first if differs else None
 

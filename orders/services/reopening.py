@@ -106,7 +106,8 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     decision = settle(order, domains=given_domains(order), facts=facts_of(order), now=now)
     kept = _kept(order, old, held=bool(decision.held))
     gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
-    gone.filter(state__in=[State.WAITING, State.DUE]).update(state=State.CLOSED, next_try_at=None)
+    not_sent = [State.WAITING, State.DUE, State.RETRYING]
+    gone.filter(state__in=not_sent).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
     if held_before == Order.Held.FILES and Step.CHECK_FILES in kept and not decision.held:
         set_held(order, held_before)  # the files are still wrong
@@ -114,6 +115,7 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     order.save()
     save_plan(order, decision, now=now, by=by, kept=kept)
     if decision.held and decision.held != held_before:
+        close_troubles(order, step=Step.CHECK_FILES, now=now, by=by)  # they are looked at when it goes on
         note_hold(order, now=now, by=by)
 
 

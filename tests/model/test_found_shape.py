@@ -1108,3 +1108,20 @@ def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_a
     assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("converted", "active", {})
     assert desk.live_there("A0") == ["a.example.com"]
     assert not desk.stuck()
+
+
+def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_and_is_not_built_upon(desk):
+    """The interleavings found it: its check was replaced and never ended, and it was named though it had sent nothing."""
+    desk.trial("T0", "a", end=1)
+    desk.deliver()
+    desk.wait(2 * DAY)
+    desk.sweep()
+    desk.change("C0", "T0", "ab", end=9)
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", files=True)
+    desk.deliver()
+    assert desk.troubles("A0") == ["missing"]
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("ended", "withdrawn", "held")
+    assert (desk.troubles("A0"), desk.troubles("C0")) == (["trial_closed"], [])
