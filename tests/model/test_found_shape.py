@@ -1111,7 +1111,7 @@ def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_a
 
 
 def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_and_is_not_built_upon(desk):
-    """The interleavings found it: its check was replaced and never ended, and it was named though it had sent nothing."""
+    """The interleavings found it: its replaced check never ended, and it was named though it had sent nothing."""
     desk.trial("T0", "a", end=1)
     desk.deliver()
     desk.wait(2 * DAY)
