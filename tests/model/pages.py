@@ -132,7 +132,7 @@ def _lived_with() -> set[int]:
 
 
 def _asked(**query: str) -> Request:
-    request = Request(RequestFactory().get("/api/orders/", query))
+    request = Request(RequestFactory(SERVER_NAME="localhost").get("/api/orders/", query))
     request.user = Reader(ApiToken(system="model"))
     return request
 
