@@ -851,7 +851,7 @@ def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withd
     assert desk.names_stuck() == {"A0", "C0"}
 
 
-def test_a_trial_that_a_late_undoing_ended_stays_ended_without_the_change_that_revived_it(desk):
+def test_a_late_undoings_ending_stands_without_the_change_that_revived_the_trial(desk):
     """E5: the trial has no end of its own, but an ending."""
     desk.trial("T0", "a")
     desk.deliver()
@@ -1125,3 +1125,69 @@ def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_an
     desk.check()
     assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("ended", "withdrawn", "held")
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["trial_closed"], [])
+
+
+def test_a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back(desk):
+    """A withdrawal folds it: the older change must not win, though the clock says that it came last."""
+    desk.trial("T0", "abc")
+    desk.deliver()
+    desk.change("C0", "T0", "ab")
+    desk.wait(-4)
+    desk.change("C1", "T0", "a")
+    desk.change("C2", "T0", end=5)
+    desk.deliver()
+    desk.withdraw("C2")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C2"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": ""})
+    assert not desk.stuck()
+
+
+def test_only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on(desk):
+    """The change behind the one that revived the trial names no end, so the ending stands once that one is gone."""
+    desk.trial("T0", "a", end=20)
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.judged()
+    desk.wait(LATE)
+    desk.withdraw_by_staff("A0", how="delete")
+    desk.judged()
+    assert desk.state("T0") == "ended"
+    desk.change("C0", "T0", end=30)
+    desk.change("C1", "T0", "ab")
+    desk.judged()
+    assert desk.state("T0") == "trialing"
+    desk.withdraw("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
+    assert not desk.stuck()
+
+
+def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(desk):
+    """They are live beside the new ones, under incidents that name trial and change."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.refuses("cancel", "a")
+    desk.change("C0", "T0", service="4")
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("C0")
+    desk.judged()
+    assert (desk.state("T0"), desk.state("C0"), desk.services_there("T0")) == ("trialing", "applied", {"a": "1 4"})
+    assert desk.posts("T0") == ["live a", "live a"]
+    assert desk.names_stuck() == {"T0", "C0"}
+
+
+def test_a_service_that_only_some_records_have_is_put_back(desk):
+    """Somebody cancelled one of the new records before the look-ups, so the change did not give it to every domain."""
+    desk.setting(retries=[])
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.change("C0", "T0", service="4")
+    desk.deliver("bigdata", fates=("ok", "lost"))
+    assert (desk.state("C0"), desk.services_there("T0")) == ("failed", {"a": "4", "b": "4"})
+    desk.meddle("T0", "a", "cancel")
+    desk.give_up("C0")
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "withdrawn")
+    assert desk.services_there("T0") == {"a": "1", "b": "1"}
+    assert not desk.stuck()

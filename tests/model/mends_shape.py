@@ -1,0 +1,273 @@
+"""What `bite` takes back of rule 19 (contract 3.9): one patch for each of its sentences, and for what hangs on them."""
+
+import dataclasses
+
+from tests.model.mends import Mend, both, put
+
+FAR = 10**6  # a number behind all others
+
+
+NOTICED_BY = {
+    "14 the trial is named": "an_end_that_some_records_refused_is_put_back_for_the_others",
+    "19 a held one has no number": "a_restore_makes_nothing_of_a_change_that_waits_for_the_claim",
+    "19 a refused cancel is looked up": "a_record_that_a_strict_partner_does_not_know_stops_nobody",
+    "19 a taken end counts": "an_end_that_staff_took_is_the_trials",
+    "19 an end that only some have": "an_end_that_some_records_refused_is_put_back_for_the_others",
+    "19 an ending leaves no domain": "a_given_up_restore_is_not_called_restored",
+    "19 an ending stands when its revival goes": "a_late_undoings_ending_stands_without_the_change_that_revived_the_trial",
+    "19 each says only what its message gives": "an_extension_that_never_came_did_nothing",
+    "19 ended where its end has passed": "a_withdrawn_extension_that_revived_a_trial_leaves_no_record_running_on",
+    "19 give_up, accept and take send nothing (accept)": "accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up",
+    "19 given up says nothing about what it did not do": "an_end_that_some_records_refused_is_put_back_for_the_others",
+    "19 in effect until it is withdrawn": "a_withdrawn_extension_leaves_no_record_running_on",
+    "19 its end as cancelTime": "a_domain_that_a_later_change_brought_back_has_the_trials_end_again",
+    "19 moved at some domains only is put back": "an_end_that_some_records_refused_is_put_back_for_the_others",
+    "19 planned anew behind it": "an_activation_behind_a_change_that_was_never_sent_is_planned_without_it",
+    "19 the end has passed": "a_withdrawn_extension_leaves_no_record_running_on",
+    "19 the incident stays": "a_put_back_that_was_given_up_is_named_until_it_is_resent",
+    "19 the list says of every domain": "a_domain_whose_cancel_was_given_up_keeps_the_trial_at_its_end",
+    "19 the number decides": "a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back",
+    "19 the number decides, not the clock": "a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back",
+    "19 the shape's service": "a_trial_is_given_back_under_one_service",
+    "19 until a change names one": "a_taken_end_counts_until_a_change_that_names_one",
+    "19 what is live does not decide": "a_late_undoings_ending_stands_without_the_change_that_revived_the_trial",
+    "19 worked out at the first attempt": "an_undoing_that_is_sent_after_the_trials_end_restores_nothing",
+    "3.10 named both": "a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day",
+}
+"""The test of `test_found_shape.py` that fails without a sentence, where one is known; without `test_` in front."""
+
+
+def sentences() -> dict[str, Mend]:
+    """By name, which says the sentence; the comment says what the patch does instead. Django must be set up."""
+    found = {**_of_the_fold(), **_of_given_up(), **_of_the_state(), **_of_taking_back()}
+    tests = {name: f"test_found_shape.py::test_{test}" for name, test in NOTICED_BY.items()}
+    return {name: dataclasses.replace(mend, noticed_by=tests.get(name, "")) for name, mend in found.items()}
+
+
+def _of_the_fold() -> dict[str, Mend]:
+    from orders import shape as folding
+    from orders.models import Order, TrialEnd
+    from orders.queries import shapes
+    from orders.services import giving_up, holds, intake, planning, reopening
+    from orders.services import shape as keeping
+    from orders.shape import Ending, Said, TakenEnd
+
+    said, entries_of, listed, after = shapes._said, shapes.entries_of, folding._listed, folding.after
+    settle, keep_shape = planning.settle, keeping.keep_shape
+    readers = (shapes, keeping, giving_up)
+
+    def says_all(row, domains):
+        return said(row | {"given": [*row["given"], "service_type", "biz_end"]}, domains)
+
+    def adds(before, entry):
+        return {**before, **listed(before, entry)}
+
+    def numbered_by(column):
+        """As if changes had their numbers by the time in this column, and ends by when they came to be."""
+
+        def read(trials, *, without=()):
+            found = {}
+            for trial, entries in entries_of(trials, without=without).items():
+                changes = Order.objects.filter(trial=trial, kind="change", change_number__isnull=False)
+                times = dict(changes.values_list("change_number", column))
+                times |= dict(TrialEnd.objects.filter(trial=trial).values_list("number", "at"))
+                by_time = sorted(times, key=lambda number: (times[number], number))
+                place = dict(zip(by_time, sorted(times), strict=True))
+                found[trial] = [dataclasses.replace(one, number=place.get(one.number, one.number)) for one in entries]
+            return found
+
+        return read
+
+    def q_without_in_effect(*parts, **facts):
+        facts.pop("in_effect", None)
+        return q(*parts, **facts)
+
+    q = shapes.Q
+
+    def held_counts(order, **named):
+        decision = settle(order, **named)
+        if decision.held and order.kind == "change" and order.trial:
+            order.in_effect, order.change_number = True, keeping.next_number(order.trial)
+        return decision
+
+    def without(kind):
+        return lambda shape, entry: shape if isinstance(entry, kind) else after(shape, entry)
+
+    def any_change_ends_it(shape, entry):
+        new = after(shape, entry)
+        return dataclasses.replace(new, closed=False) if isinstance(entry, Said) else new
+
+    def forgets_endings(trial, shape):
+        keep_shape(trial, shape)
+        if not shape.closed:
+            TrialEnd.objects.filter(trial=trial, kind=TrialEnd.Kind.ENDING).delete()
+
+    def taken_last(trials, *, without=()):
+        return {
+            trial: [
+                dataclasses.replace(one, number=one.number + FAR) if isinstance(one, TakenEnd) else one
+                for one in entries
+            ]
+            for trial, entries in entries_of(trials, without=without).items()
+        }
+
+    return {
+        # A change copies service and end of what stood before, and keeps them.
+        "19 each says only what its message gives": Mend(put("_said", says_all, shapes)),
+        # The fold adds the list's domains, and takes none away.
+        "19 the list says of every domain": Mend(put("_listed", adds, folding)),
+        # The fold sorts by arrival, or by the clock.
+        "19 the number decides": Mend(put("entries_of", numbered_by("received_at"), *readers)),
+        "19 the number decides, not the clock": Mend(put("entries_of", numbered_by("planned_at"), *readers)),
+        # The fold keeps withdrawn changes.
+        "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, shapes)),
+        # A held change is in effect.
+        "19 a held one has no number": Mend(put("settle", held_counts, intake, holds, reopening)),
+        # The fold leaves endings out.
+        "19 an ending leaves no domain": Mend(put("after", without(Ending), folding)),
+        # Any change with a higher number ends an ending.
+        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, planning)),
+        # A revival removes the ending.
+        "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping, planning)),
+        # The fold leaves taken ends out.
+        "19 a taken end counts": Mend(put("after", without(TakenEnd), folding)),
+        # A taken end comes last in the fold.
+        "19 until a change names one": Mend(put("entries_of", taken_last, *readers)),
+    }
+
+
+def _of_given_up() -> dict[str, Mend]:
+    from orders.queries import shapes
+    from orders.services import giving_up
+    from orders.services.outbox import freeze
+    from orders.shape import NOT_HELD, after
+
+    said_by_row, what_it_did = shapes._said, giving_up.what_it_did
+    begin_undo, put_back = giving_up.begin_undo, giving_up.put_back
+
+    def says_the_whole(row, domains):
+        return said_by_row(row | {"given_up": None}, domains)
+
+    def end_of_some(before, said, held):
+        done, wanted = what_it_did(before, said, held), after(before, said)
+        left = after(before, done)
+        some = any(held.get((left.service, one), NOT_HELD) == wanted.end for one in left.domains)
+        return dataclasses.replace(done, end=said.end) if some else done
+
+    def service_of_some(before, said, held):
+        done, wanted = what_it_did(before, said, held), after(before, said)
+        some = any((wanted.service, one) in held for one in after(before, done).domains)
+        return dataclasses.replace(done, service=said.service) if some else done
+
+    def undo_all(order, *, but=(), **named):
+        return begin_undo(order, **named)
+
+    def put_all_back(order, now, *, but=(), **about):
+        return put_back(order, now, **about)
+
+    def nothing_put_back(order, now, **about):
+        return [] if "put_back" in about else put_back(order, now, **about)
+
+    return {
+        # The fold takes the whole message of what was given up.
+        "19 given up says nothing about what it did not do": Mend(put("_said", says_the_whole, shapes)),
+        # A given-up change's end, or service, counts where one domain has it.
+        "19 an end that only some have": Mend(put("what_it_did", end_of_some, giving_up)),
+        "19 a service that only some have": Mend(put("what_it_did", service_of_some, giving_up)),
+        # They put back what they were about: after `give_up`, and where staff accepted a record as it is.
+        "19 give_up, accept and take send nothing": Mend(
+            both(put("begin_undo", undo_all, giving_up), put("put_back", put_all_back, giving_up))
+        ),
+        "19 give_up, accept and take send nothing (accept)": Mend(put("LEFT", "-", freeze)),
+        # Nothing is put back after a given-up extension.
+        "19 moved at some domains only is put back": Mend(put("put_back", nothing_put_back, giving_up)),
+        # Giving a put-back up closes its incident.
+        "19 the incident stays": Mend(put("note_not_meant", lambda trial, **named: None, giving_up)),
+    }
+
+
+def _of_the_state() -> dict[str, Mend]:
+    from orders.services import giving_up, planning, trials
+    from orders.services import shape as keeping
+    from orders.services.order_state import move_trial
+
+    refresh_trial = keeping.refresh_trial
+
+    def ends_without_records(trial, shape=None, *, now, by):
+        refresh_trial(trial, shape, now=now, by=by)
+        if trial.state == "trialing" and not trial.billing_records.filter(state="live").exists():
+            move_trial(trial, "ended", now=now, by=by)
+
+    def stays(trial, shape=None, **named):
+        pass
+
+    return {
+        # The state is not moved when the shape changes.
+        "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping, planning)),
+        # A trial without live records is ended.
+        "19 what is live does not decide": Mend(
+            put("refresh_trial", ends_without_records, keeping, planning, giving_up, trials)
+        ),
+    }
+
+
+def _of_taking_back() -> dict[str, Mend]:
+    from orders.models import BillingRecord
+    from orders.services import giving_up, line, withdrawal
+    from orders.services.compensation import start
+    from orders.services.outbox import follow_up, freeze
+    from orders.services.outbox import record as outcomes
+    from orders.steps import Step
+
+    set_times, work_out, to_restore = freeze.set_times, freeze.work_out, freeze.WANTED[Step.RESTORE_TRIAL]
+    meant_now, plan_undo, open_incident = freeze.meant_now, start.plan_undo, line.open_incident
+
+    def keeps_its_end(row, records):
+        ends = {pk: records[pk].cancel_time for pk in row.records if pk in records}
+        set_times(row, records)
+        for pk, end in ends.items() if row.step == Step.RESTORE_TRIAL else ():
+            records[pk].cancel_time = end or records[pk].cancel_time
+
+    def keeps_its_service(record, meant, now):
+        cancelled = meant is not None and record.domain_key in meant.domains and record.state == "cancelled"
+        return cancelled or to_restore(record, meant, now)
+
+    def plan_with_records(order, now, **named):
+        rows = plan_undo(order, now, **named)
+        for row in rows:
+            if row.lane and freeze._is_shaped(row):
+                row.about = row.about | {"planned": [record.pk for record in work_out(row, now=now)[1]]}
+        return rows
+
+    def as_planned(row, **named):
+        shape, records = work_out(row, **named)
+        if "planned" in row.about:
+            records = list(BillingRecord.objects.filter(pk__in=row.about["planned"]).order_by("pk"))
+        return shape, records
+
+    def meant_after_its_end(trial, shape, **named):
+        return meant_now(trial, dataclasses.replace(shape, end=None), **named) and shape
+
+    def change_alone(order, *, code, **named):
+        if code != line.BUILT_UPON or order.kind != "activation":
+            open_incident(order, code=code, **named)
+
+    return {
+        # What takes back restores the end, or the service, that a record had.
+        "19 its end as cancelTime": Mend(put("set_times", keeps_its_end, freeze, outcomes)),
+        "19 the shape's service": Mend(put("WANTED", freeze.WANTED | {Step.RESTORE_TRIAL: keeps_its_service}, freeze)),
+        # The records of an undoing are worked out when it is planned.
+        "19 worked out at the first attempt": Mend(
+            both(put("plan_undo", plan_with_records, start), put("work_out", as_planned, freeze))
+        ),
+        # What has sent nothing keeps its plan.
+        "19 planned anew behind it": Mend(put("plan_behind", lambda trial, **named: [], withdrawal, giving_up, line)),
+        # An undoing restores after the end, and cancels nothing that runs on.
+        "19 the end has passed": Mend(put("meant_now", meant_after_its_end, freeze)),
+        # A refused cancel counts as refused for all its records.
+        "19 a refused cancel is looked up": Mend(put("_is_looked_up", lambda row, outcome: False, outcomes)),
+        # An incident of a change's billing does not name its trial.
+        "14 the trial is named": Mend(put("_names_trial", lambda row: False, follow_up)),
+        # `change_built_upon` names the change alone.
+        "3.10 named both": Mend(put("open_incident", change_alone, line)),
+    }
