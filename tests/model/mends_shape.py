@@ -14,7 +14,7 @@ NOTICED_BY = {
     "19 a taken end counts": "an_end_that_staff_took_is_the_trials",
     "19 an end that only some have": "an_end_that_some_records_refused_is_put_back_for_the_others",
     "19 an ending leaves no domain": "a_given_up_restore_is_not_called_restored",
-    "19 an ending stands when its revival goes": "a_late_undoings_ending_stands_without_the_change_that_revived_the_trial",
+    "19 an ending stands when its revival goes": "a_late_undoings_ending_stands_without_what_revived_the_trial",
     "19 each says only what its message gives": "an_extension_that_never_came_did_nothing",
     "19 ended where its end has passed": "a_withdrawn_extension_that_revived_a_trial_leaves_no_record_running_on",
     "19 give_up, accept and take send nothing (accept)": "accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up",
@@ -30,7 +30,7 @@ NOTICED_BY = {
     "19 the number decides, not the clock": "a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back",
     "19 the shape's service": "a_trial_is_given_back_under_one_service",
     "19 until a change names one": "a_taken_end_counts_until_a_change_that_names_one",
-    "19 what is live does not decide": "a_late_undoings_ending_stands_without_the_change_that_revived_the_trial",
+    "19 what is live does not decide": "a_late_undoings_ending_stands_without_what_revived_the_trial",
     "19 worked out at the first attempt": "an_undoing_that_is_sent_after_the_trials_end_restores_nothing",
     "3.10 named both": "a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day",
 }

@@ -851,7 +851,7 @@ def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withd
     assert desk.names_stuck() == {"A0", "C0"}
 
 
-def test_a_late_undoings_ending_stands_without_the_change_that_revived_the_trial(desk):
+def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk):
     """E5: the trial has no end of its own, but an ending."""
     desk.trial("T0", "a")
     desk.deliver()
