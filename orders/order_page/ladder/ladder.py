@@ -33,13 +33,14 @@ NOT_FINE = {"red", "amber"}
 def build_ladder(facts: Facts) -> list[Rung]:
     """The order's rungs, one of them `current`. Trials and changes have fewer; an undone order has one more.
 
-    An order that is not fine (orders.queries.doubts) has a red or amber one.
+    An order that is not fine (orders.queries.doubts) has a red or amber one, unless what differs is being put right.
     """
     makers = [*_makers(facts), *([undone_rung] if facts.order.undo_since else [])]
     rungs = [make(facts) for make in makers]
     if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
         rungs = [replace(rung, tone="none") if rung.tone == "green" else rung for rung in rungs]
-    fine = facts.marks.fine and facts.order.state not in SAYS_SO
+    mending = facts.open.number > 0 and facts.open.mending == facts.open.number  # its rung says so
+    fine = (facts.marks.fine or mending) and facts.order.state not in SAYS_SO
     if not fine and not any(rung.tone in NOT_FINE for rung in rungs):
         rungs[-1] = not_fine(rungs[-1], facts)
     here = _current(rungs, facts.order)
