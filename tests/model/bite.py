@@ -2,8 +2,7 @@
 
 `python -m tests.model.bite [--count N] [--seed N] [NAME...]`: at most N sequences for each (2,000), all or those
 named. If the model notices a missing fix, no later change can remove that fix unseen. Each sentence of contract 3.9, 19
-counts as a fix (`mends_shape.py`). What the model needs more than 500 sequences for is noticed by a test, which is
-named then.
+counts as a fix (`mends_shape.py`). Where the model does not notice it, the test that does is named.
 """
 
 import argparse

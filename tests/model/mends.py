@@ -6,16 +6,48 @@ The names begin with the rule of contract 3.9 that they keep, where there is one
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unittest import mock
+
+NOTICED_BY = {
+    "1 opened with its old domains": "test_found.py::test_opened_order_cancels_what_a_later_change_added",
+    "1 a filter opens": "test_found.py::test_filter_does_not_open_what_was_compensated",
+    "2 only the newest dispatch counts": "test_found.py::test_lost_then_refused_twice_is_undone_all_the_same",
+    "4 a repeat may come after a later step": (
+        "test_forcing.py::test_a_creation_is_not_repeated_once_a_change_gave_its_records_another_end"
+    ),
+    "4 a repeat replaces": "test_found.py::test_forced_repeat_starts_no_second_process",
+    "4 a repeat overtakes": "test_found.py::test_forced_repeat_does_not_overtake_what_is_due",
+    "5 every record counts": (
+        "test_opening.py::test_a_decision_from_before_any_key_was_sent_counts_for_the_first_process"
+    ),
+    "5 a process is started twice": "test_found_shape.py::test_an_opened_order_keeps_no_incident_that_is_over",
+    "7 409 is as if nothing had been": "test_found.py::test_acted_before_is_never_did_nothing",
+    "7 the times of a 409 are not taken": "test_found.py::test_acted_before_is_never_did_nothing",
+    "7 --fix does all": "test_fixes.py::test_a_commercial_record_is_not_made_live_for_any_other",
+    "8 a refused step of a withdrawn order stays": (
+        "test_giving_up.py::test_a_withdrawn_trial_that_was_refused_blocks_nobody"
+    ),
+    "9 late is as soon": "test_found.py::test_late_reject_deletes_nothing",
+    "9 the trial runs on": "test_found.py::test_late_withdrawal_cancels_as_staff_choose",
+    "what may not have acted is repeated": (
+        "test_found.py::test_cancel_that_was_not_carried_out_is_not_repeated_for_a_withdrawn_change"
+    ),
+    "lost is compensated": "test_found.py::test_acted_before_with_nothing_there_stops",
+    "a reject forbids nothing": "test_opening.py::test_a_reject_recorded_meanwhile_forbids_it_until_staff_decide",
+    "decide opens nothing": "test_opening.py::test_a_wrong_reject_is_mended",
+    "given up is open": (
+        "test_found_shape.py::test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it"
+    ),
+}
+"""A test of tests/model or tests/flows that fails without the fix."""
 
 Patch = Callable[[contextlib.ExitStack], None]
 
 
 @dataclass(frozen=True)
 class Mend:
-    """A fix. `remove` removes it while the stack is open. `noticed_by`: a test that fails without it, where one
-    is known."""
+    """A fix. `remove` removes it while the stack is open. `noticed_by`: a test that fails without it."""
 
     remove: Patch
     noticed_by: str = ""
@@ -38,29 +70,17 @@ def known_defects() -> dict[str, Mend]:
     from orders.models import Dispatch, OrderDomain
     from orders.services import approvals, deciding, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start
-    from orders.services.outbox import effects, follow_up, freeze, resend
+    from orders.services.outbox import effects, follow_up, resend
     from orders.services.outbox import record as outcomes
     from orders.services.reconciliation import fixes
 
-    acts_of, choose, release_claim = effects.acts_of, freeze._choose, finish.release_claim
+    acts_of, release_claim = effects.acts_of, finish.release_claim
 
     def newest_only(order):
         return [row for row in acts_of(order) if not row.superseded]
 
-    def of_all_plans(order):
-        rows = order.dispatches.filter(effects.ACTED, channel="billing", undo=False).exclude(step="ask_billing")
-        return list(rows.order_by("position", "pk"))
-
     def old_domains(order):
         return list(OrderDomain.objects.filter(order=order).values_list("name", flat=True))
-
-    def as_planned(fresh):
-        planned = {row.pk: list(row.records) for row in fresh if row.step == "cancel_trial"}
-        choose(fresh)
-        for row in fresh:
-            if planned.get(row.pk) and not freeze._is_shaped(row):
-                row.records = [pk for pk in row.records if pk in planned[row.pk]]
-                row.size = len(row.records)
 
     def close_waiting(order, but=""):
         return order.dispatches.filter(state="waiting", undo=False).update(state="closed")
@@ -68,12 +88,10 @@ def known_defects() -> dict[str, Mend]:
     def free_and_running(claim, order, *, ends="", now, by):
         release_claim(claim, order, now=now, by=by)
 
-    return {
+    found = {
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
         "1 a filter opens": Mend(put("names", mock.PropertyMock(return_value=True), resend.Selection)),
-        "13 cancels what was planned": Mend(put("_choose", as_planned, freeze)),
         "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, plan, finish)),
-        "2 earlier plans count": Mend(put("acts_of", of_all_plans, plan, finish)),
         "4 a repeat may come after a later step": Mend(put("touched_since", lambda row: set(), resend)),
         "4 a repeat replaces": Mend(put("_repeat", resend.replace, resend)),
         "4 a repeat overtakes": Mend(put("_is_followed", lambda row: False, resend)),
@@ -99,3 +117,4 @@ def known_defects() -> dict[str, Mend]:
             put("given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None)), finish),
         ),
     }
+    return {name: replace(mend, noticed_by=NOTICED_BY[name]) for name, mend in found.items()}

@@ -5,18 +5,21 @@ import dataclasses
 from tests.model.mends import Mend, both, put
 
 FAR = 10**6  # a number behind all others
-
-
 NOTICED_BY = {
     "14 the trial is named": "an_end_that_some_records_refused_is_put_back_for_the_others",
     "19 a held one has no number": "a_restore_makes_nothing_of_a_change_that_waits_for_the_claim",
+    "19 a later end after an ending": "only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on",
     "19 a refused cancel is looked up": "a_record_that_a_strict_partner_does_not_know_stops_nobody",
+    "19 a service that only some have": "a_service_that_only_some_records_have_is_put_back",
     "19 a taken end counts": "an_end_that_staff_took_is_the_trials",
     "19 an end that only some have": "an_end_that_some_records_refused_is_put_back_for_the_others",
     "19 an ending leaves no domain": "a_given_up_restore_is_not_called_restored",
     "19 an ending stands when its revival goes": "a_late_undoings_ending_stands_without_what_revived_the_trial",
     "19 each says only what its message gives": "an_extension_that_never_came_did_nothing",
     "19 ended where its end has passed": "a_withdrawn_extension_that_revived_a_trial_leaves_no_record_running_on",
+    "19 give_up, accept and take send nothing": (
+        "giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records"
+    ),
     "19 give_up, accept and take send nothing (accept)": "accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up",
     "19 given up says nothing about what it did not do": "an_end_that_some_records_refused_is_put_back_for_the_others",
     "19 in effect until it is withdrawn": "a_withdrawn_extension_leaves_no_record_running_on",
@@ -34,14 +37,14 @@ NOTICED_BY = {
     "19 worked out at the first attempt": "an_undoing_that_is_sent_after_the_trials_end_restores_nothing",
     "3.10 named both": "a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day",
 }
-"""The test of `test_found_shape.py` that fails without a sentence, where one is known; without `test_` in front."""
+"""A test of `test_found_shape.py` that fails without the sentence; without `test_` in front."""
 
 
 def sentences() -> dict[str, Mend]:
     """By name, which says the sentence; the comment says what the patch does instead. Django must be set up."""
     found = {**_of_the_fold(), **_of_given_up(), **_of_the_state(), **_of_taking_back()}
     tests = {name: f"test_found_shape.py::test_{test}" for name, test in NOTICED_BY.items()}
-    return {name: dataclasses.replace(mend, noticed_by=tests.get(name, "")) for name, mend in found.items()}
+    return {name: dataclasses.replace(mend, noticed_by=tests[name]) for name, mend in found.items()}
 
 
 def _of_the_fold() -> dict[str, Mend]:
