@@ -127,11 +127,6 @@ def mark_orders(orders: Iterable[Order]) -> None:
         order.marks = _marks_of(order, found[order.pk])
 
 
-def marks_of(order: Order) -> Marks:
-    """The marks of one order. One query."""
-    return _marks_of(order, _marks([order.pk])[order.pk])
-
-
 def _marks_of(order: Order, told: dict[str, list[str]]) -> Marks:
     """What a stopped step says is left out of an order whose state says already that it has stopped."""
     doubts = sorted(told[DOUBT], key=lambda code: code != Kind.NOT_BILLED)

@@ -23,7 +23,7 @@ def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[
     changes = Q(trial__in=trials, kind=Kind.CHANGE, in_effect=True, change_number__isnull=False)
     orders = Order.objects.filter(changes | Q(pk__in=trials)).exclude(pk__in=without).order_by()
     rows = list(orders.values(*SHAPED_BY))
-    listing = [row["pk"] for row in rows if row["kind"] == Kind.TRIAL or "domains" in row["given"]]
+    listing = {row["pk"] for row in rows if row["kind"] == Kind.TRIAL or "domains" in row["given"]}
     names = defaultdict(list)
     for order, name in OrderDomain.objects.filter(order__in=listing).order_by("pk").values_list("order_id", "name"):
         names[order].append(name)

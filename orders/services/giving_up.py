@@ -30,7 +30,7 @@ from orders.services.outbox.enqueue import build_questions, enqueue, wake
 from orders.services.outbox.freeze import LEFT, work_out
 from orders.services.outbox.release import release
 from orders.services.planning import open_claim
-from orders.services.reconciliation.held_records import by_identity, identity, owner, take_record
+from orders.services.reconciliation.held_records import TAKEN, by_identity, identity, owner, take_record
 from orders.services.reconciliation.meant import note_not_meant
 from orders.services.shape import end_trial, refresh_trial, reshape
 from orders.services.trials import WAITS_FOR_CLAIM, release_claim
@@ -265,7 +265,7 @@ def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
         there = by_identity(held)
         for record in records:
             take_record(record, there.get(identity(record, owner(row, record))))
-    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at"])
+    update_rows(records, TAKEN)
     return records
 
 

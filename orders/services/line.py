@@ -11,6 +11,7 @@ from orders.queries.shapes import AT_PARTNERS, NOTHING_SENT, begun_shape, not_be
 from orders.services.compensation.plan import put_back
 from orders.services.incidents import BUILT_UPON, open_incident
 from orders.services.order_state import add_event, refresh_states
+from orders.services.outbox.effects import takes_back
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.release import NOT_FINISHED, release
 from orders.services.reopening import plan_anew
@@ -30,11 +31,11 @@ def lock_line(trial: Order) -> None:
     list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
-def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -> list[Order]:
+def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -> None:
     """Plans the orders of a (locked) trial anew that have sent nothing, in the order of its line, which is locked too.
 
     `moved`: something that takes back was put into the line. Then a start day's cancel that waits goes behind it as
-    well, since what takes back must not wait for that day. Returns the orders.
+    well, since what takes back must not wait for that day.
     """
     ids = not_begun(trial)
     rows = Order.objects.filter(pk__in=ids).select_for_update(no_key=True)
@@ -50,11 +51,8 @@ def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -
         if order.state != old_state:
             add_event(order, "state", by=by, now=now, old=old_state, new=order.state)
         refresh_states([order], now=now, by=by)
-    if changes:
-        reshape(trial, now=now, by=by)
     if moved:
         _move_start_days(trial, now)
-    return orders
 
 
 def _move_start_days(trial: Order, now: datetime.datetime) -> None:
@@ -68,8 +66,7 @@ def _move_start_days(trial: Order, now: datetime.datetime) -> None:
 
 def is_worked_out(row: Dispatch) -> bool:
     """Whether a resend works a step out anew instead of repeating it, since it takes something back."""
-    takes_back = row.undo or "put_back" in row.about
-    return takes_back and row.channel == Dispatch.Channel.BILLING and row.step not in ONLY_LOOK
+    return takes_back(row) and row.channel == Dispatch.Channel.BILLING and row.step not in ONLY_LOOK
 
 
 def work_out_anew(row: Dispatch, *, now: datetime.datetime, by: str) -> None:

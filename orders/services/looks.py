@@ -18,7 +18,7 @@ from orders.services.compensation.plan import LOOK_AGAIN, line_may_still_act, pu
 from orders.services.outbox.enqueue import build_questions, enqueue
 from orders.services.outbox.freeze import work_out
 from orders.services.outbox.release import NOT_FINISHED
-from orders.services.reconciliation.held_records import by_identity, identity, take_record
+from orders.services.reconciliation.held_records import TAKEN, by_identity, identity, take_record
 from orders.services.reconciliation.meant import note_not_meant
 from orders.steps import FIXES, Step
 
@@ -68,7 +68,7 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
     records = [record for record in trial.billing_records.all() if record.state != record.State.TO_SEND]
     for record in records:
         take_record(record, there.get(identity(record, trial)))
-    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at"])
+    update_rows(records, TAKEN)
     steps = put_back(order, now, **{LOOKED: True})
     if order.trial is None or not row.undo:
         steps = [step for step in steps if step.step == Step.CANCEL_TRIAL]

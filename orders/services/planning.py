@@ -32,7 +32,6 @@ Held, Kind, State = Order.Held, Order.Kind, Order.State
 RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a settlement; all other billing steps have "new"
 CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
 FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
-CHANGEABLE = {"service_type": "service_type_id", "data_flow": "data_flow", "biz_end": "biz_end"}  # {in `given`: field}
 
 OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
 UNDO_ASKED = Prepared(

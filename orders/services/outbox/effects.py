@@ -22,6 +22,11 @@ def may_have_acted(row: Dispatch) -> bool:
     return row.may_have_acted or row.state == State.SENDING
 
 
+def takes_back(row: Dispatch) -> bool:
+    """Whether a step leads records back: an undoing, or what is put back of a change that staff gave up in part."""
+    return row.undo or "put_back" in row.about
+
+
 def acts_of(order: Order) -> list[Dispatch]:
     """The billing dispatches of the order's present plan that may have acted, in order. Includes replaced ones."""
     rows = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, undo=False)

@@ -20,6 +20,7 @@ from orders.services.incidents import (
 )
 from orders.services.looks import LOOKED, look_after
 from orders.services.order_state import add_event, lock_orders, refresh_states
+from orders.services.outbox.effects import takes_back
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import note_fixed
@@ -130,10 +131,10 @@ def _settle_books(
         trial = row.order.trial or row.order
         if row.lane is None or row.repeat or row.state not in ENDED or row.step == Step.ASK_BILLING:
             continue
-        takes_back = row.undo or "put_back" in row.about or row.error_code == ACTED_BEFORE
-        if takes_back or trial.pk in named:
+        moves = takes_back(row) or row.error_code == ACTED_BEFORE
+        if moves or trial.pk in named:
             moved |= end_billed(trial, now=now, by=by)
-            note_not_meant(trial, now=now, by=by, opens=takes_back)
+            note_not_meant(trial, now=now, by=by, opens=moves)
     return moved
 
 

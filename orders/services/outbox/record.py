@@ -20,7 +20,7 @@ from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.freeze import LEFT, set_times, take_what_was_sent
 from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
-from orders.services.reconciliation.held_records import as_meant, by_identity, identity, owner, take_record
+from orders.services.reconciliation.held_records import TAKEN, as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
 from orders.steps import STEPS, Phase
 
@@ -161,7 +161,7 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
     gone = [pk for pk, one in found.items() if not (one and one.live)]
     for pk in gone:
         take_record(records[pk], found[pk])
-    update_rows([records[pk] for pk in gone], ["state", "create_time", "cancel_time", "cancelled_at"])
+    update_rows([records[pk] for pk in gone], TAKEN)
     row.error_code, row.error, row.error_params = "", "", {}
     row.records = [pk for pk in row.records if pk not in gone]
     Dispatch.objects.filter(pk=row.pk).update(records=row.records)

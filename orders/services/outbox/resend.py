@@ -23,7 +23,7 @@ from orders.services.incidents import COMPENSATED
 from orders.services.line import is_worked_out, work_out_anew
 from orders.services.order_state import add_event, lock_order, refresh_states
 from orders.services.outbox.claim import paused_partners
-from orders.services.outbox.effects import bpm_acts, denied_by_books, later_in_line, touched_since
+from orders.services.outbox.effects import bpm_acts, denied_by_books, later_in_line, takes_back, touched_since
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
@@ -234,9 +234,8 @@ def is_left(row: Dispatch) -> bool:
 
     An activation's given-up restore does not count. Its trial has ended, and another activation may have taken it over.
     """
-    takes_back = row.undo or "put_back" in row.about
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
-    given_up = row.state == State.GIVEN_UP and takes_back and not ended
+    given_up = row.state == State.GIVEN_UP and takes_back(row) and not ended
     return given_up and "settled" in row.about and "accepted" not in row.about
 
 

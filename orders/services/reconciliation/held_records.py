@@ -11,6 +11,7 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.steps import STEPS, Effect
 
 Step, Record = Dispatch.Step, BillingRecord.State
+TAKEN = ["state", "create_time", "cancel_time", "cancelled_at"]  # the columns that `take_record` sets
 MOVES_END = {Effect.EXTEND, Effect.RESTORE}
 
 

@@ -29,6 +29,7 @@ from orders.services.reconciliation.differences import (
     without_accepted,
 )
 from orders.services.reconciliation.fixes import FixPlan, obstacles, plan_fix
+from orders.services.reconciliation.held_records import TAKEN
 from orders.services.reconciliation.meant import MADE, end_beside, not_meant
 from orders.services.shape import refresh_trial
 
@@ -136,7 +137,7 @@ def _settle(
             _copy_times(record, one)
             changed.append(record)
         kept.append(one)
-    BillingRecord.objects.bulk_update(changed, ["state", "create_time", "cancel_time", "cancelled_at"], batch_size=500)
+    BillingRecord.objects.bulk_update(changed, TAKEN, batch_size=500)
     return kept
 
 
@@ -162,7 +163,7 @@ def _drop_given_up(
         record = records[one.record]
         record.state = SETTLED[one.theirs]
         _copy_times(record, one)
-        record.save(update_fields=["state", "create_time", "cancel_time", "cancelled_at"])
+        record.save(update_fields=TAKEN)
     end_billed(order, now=now, by=by)
     return [one for one in discrepancies if one not in gone]
 

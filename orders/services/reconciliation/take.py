@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from orders.books import BooksSilentError, HeldRecord, fetch_records
 from orders.content import domain_key
@@ -42,7 +41,15 @@ from orders.services.outbox.freeze import set_times
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import tell_differences
-from orders.services.reconciliation.held_records import as_meant, by_identity, by_name, identity, owner, take_record
+from orders.services.reconciliation.held_records import (
+    TAKEN,
+    as_meant,
+    by_identity,
+    by_name,
+    identity,
+    owner,
+    take_record,
+)
 from orders.services.reconciliation.meant import end_beside, note_not_meant
 from orders.services.restores import is_from_before_restore
 from orders.services.shape import refresh_trial, reshape, take_end
@@ -159,7 +166,7 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
         take_record(record, there.get(identity(record, record.order)))
     if not records or any(record.state in BillingRecord.THERE for record in records):
         return False
-    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at"])
+    update_rows(records, TAKEN)
     return end_billed(order, now=now, by=by)
 
 
@@ -180,7 +187,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     there = by_identity(held)
     for record in records:
         take_record(record, there.get(identity(record, record.order)))
-    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at"])
+    update_rows(records, TAKEN)
     row.state, row.done_at, row.definite = State.DONE, now, True
     row.save(update_fields=["state", "done_at", "definite"])
     close_troubles(row.order, step=row.step, now=now, by=by)
@@ -221,7 +228,7 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
             raise NotAllowedError("record_to_come", domain=one.domain)
         if one.live and (one.product_id, one.key) not in may_live:
             raise NotAllowedError("record_not_ours", domain=one.domain, number=order.number, state=order.state)
-    for key in sorted(_must_live(order) - {(one.product_id, one.key) for one in held if one.live}):
+    for key in sorted(_must_live(order, now) - {(one.product_id, one.key) for one in held if one.live}):
         raise NotAllowedError("record_not_there", domain=key[1], remedy=_repair_command(order))
     live = [one for one in held if one.live]
     if order.kind == Kind.TRIAL:
@@ -231,11 +238,11 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
     adopt(order, held)
 
 
-def _must_live(order: Order) -> set[tuple[str, str]]:
+def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
     """The records (productId, domain) that must be live for an order that is served."""
     if order.kind == Kind.TRIAL:
         runs = order.state == Order.State.TRIALING
-        meant = meant_of([order], now=timezone.now())[order.pk] if runs else None
+        meant = meant_of([order], now=now)[order.pk] if runs else None
         return {(meant.service, key) for key in meant.domains} if meant else set()
     served = order.state in {Order.State.ACTIVE, Order.State.SCHEDULED}
     return {(order.product_id, key) for key in order.domains.values_list("key", flat=True)} if served else set()
@@ -299,7 +306,7 @@ def adopt(order: Order, held: list[HeldRecord]) -> None:
             take_record(record, one)
         if one is not None and (record.product_id, record.domain) in differing:
             record.accepted = one.fields
-    update_rows(records, ["state", "create_time", "cancel_time", "cancelled_at", "accepted"])
+    update_rows(records, [*TAKEN, "accepted"])
     insert_rows(_adopted(order, one) for one in there.values())
 
 
