@@ -34,7 +34,7 @@ def test_give_up_says_what_follows_and_does_it(desk, capsys):  # noqa: F811
     follows = [
         "T1: The step is given up: Create trial records (create_trial_billing)",
         "T1: 1 record that was never made counts as deleted, and later steps leave it out.",
-        "T1: The trial is what its live records are; if none is live, it ends.",
+        "T1: Domains whose records were never made are not on trial; if none is left, the trial ends.",
         "T1: What waits behind it and was never begun is planned anew, then goes on: A1",
     ]
     assert told(capsys, "give_up", "T1", "--dry-run", *WHY) == [*follows, "dry run: nothing was changed"]
