@@ -21,7 +21,7 @@ from bench.results import append, spread
 from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import CALLS_AT_A_TIME, drain
 from orders.models import Attempt, Dispatch, Order, OrderEvent
-from orders.services.outbox.record import read_records
+from orders.services.outbox.freeze import read_records
 
 MILLISECONDS = 5
 CEILING = CALLS_AT_A_TIME * 1000 / MILLISECONDS

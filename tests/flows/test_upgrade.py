@@ -8,11 +8,14 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from integrations import tasks
+from orders.errors import NotAllowedError
 from orders.models import BillingRecord, Difference, Order, TrialClaim, TrialEnd, TrialShape
 from orders.queries.shapes import shape_of
 from orders.services.order_state import add_event
+from orders.services.reconciliation.take import take
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, change, trial
+from tests.flows.reconciling import Books
 
 A, B = "a.example.com", "b.example.com"
 MIGRATION = importlib.import_module("orders.migrations.0017_endings")
@@ -62,6 +65,18 @@ def test_what_differs_is_named_and_left_alone(desk, upgrade):
     assert (found.kind, found.job_id, found.domain, found.fix) == ("not_meant", "T1", B, None)
     assert desk.troubles("T1") == ["difference"]
     assert desk.alive_there("T1") == [A, B]
+
+
+def test_what_must_not_be_live_can_be_removed_or_lived_with_not_taken(desk, upgrade, capsys):
+    desk.play(trial("T1", A, BizEnd="20231001"), change("C1", A, B, of="T1"))
+    left_by_the_version_before("C1", "withdrawn", in_effect=False)
+    upgrade()
+    with pytest.raises(NotAllowedError) as refused:
+        take(number="T1", reason="客户经理确认", by="li", now=timezone.now())
+    assert refused.value.code == "record_not_ours"
+    assert desk.troubles("T1") == ["difference"]
+    Books(desk, capsys).fix("T1")
+    assert (desk.alive_there("T1"), desk.troubles("T1")) == ([A], [])
 
 
 def test_a_change_that_was_withdrawn_and_rested_upon_goes_out_of_effect(desk, upgrade):

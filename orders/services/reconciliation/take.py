@@ -283,13 +283,16 @@ def _repair_command(order: Order) -> str:
 
 
 def _may_be_live(order: Order) -> set[tuple[str, str]]:
-    """The records (productId, domain) that may be live for an order: those in its list and those that are live here."""
+    """The records (productId, domain) that may be live for an order: those in its list, and those that are live here
+    unless a difference says that they must not be."""
     trial = order.kind == Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
         return set()
-    here = order.billing_records.filter(state__in=BillingRecord.THERE).values_list("product_id", "domain_key")
+    here = set(order.billing_records.filter(state__in=BillingRecord.THERE).values_list("product_id", "domain_key"))
     if trial:
         shape = shape_of(order)
+        not_meant = open_record_differences(order).filter(kind=Difference.Kind.NOT_MEANT)
+        here -= {(row.product_id, domain_key(row.domain)) for row in not_meant}
         return {*here, *((shape.service, key) for key in shape.domains)}
     return {*here, *((order.product_id, key) for key in order.domains.values_list("key", flat=True))}
 
