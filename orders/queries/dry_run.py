@@ -24,8 +24,9 @@ from orders.services.line import begun_with
 from orders.services.outbox.freeze import work_out
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.planning import open_claim
+from orders.services.reconciliation.accept import acceptable
 from orders.services.reconciliation.fixes import FixPlan, obstacles
-from orders.services.reconciliation.take import acceptable, open_record_differences, stopped
+from orders.services.reconciliation.take import open_record_differences, stopped
 from orders.services.withdrawal import why_claimed, why_not_so, why_not_withdraw
 from orders.steps import STEPS
 

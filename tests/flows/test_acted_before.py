@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.services.outbox.enqueue import derived_key
-from orders.services.reconciliation.take import accept, take
+from orders.services.reconciliation.accept import accept
+from orders.services.reconciliation.take import take
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial
 

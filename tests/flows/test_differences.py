@@ -11,7 +11,7 @@ from integrations import reconciliation
 from integrations.outbound.http import PartnerResponse
 from orders.models import BillingRecord, Difference, Incident, Reconciliation, TrialClaim
 from orders.services.giving_up import give_up
-from orders.services.reconciliation.take import accept
+from orders.services.reconciliation.accept import accept
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, trial, withdrawal
 from tests.flows.reconciling import Books

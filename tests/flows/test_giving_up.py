@@ -8,7 +8,7 @@ from orders.errors import NotAllowedError
 from orders.models import TrialClaim
 from orders.services.giving_up import give_up
 from orders.services.incident_desk import resolve_incident
-from orders.services.reconciliation.take import accept
+from orders.services.reconciliation.accept import accept
 from tests.flows.conftest import BILLING, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 

@@ -7,7 +7,7 @@ from orders.errors import NotAllowedError
 from orders.models import TrialClaim
 from orders.services.compensation.by_staff import compensate
 from orders.services.deciding import decide
-from orders.services.reconciliation.take import accept
+from orders.services.reconciliation.accept import accept
 from orders.services.withdrawal import withdraw_by_staff
 from tests.flows.conftest import DELETE
 from tests.flows.contents import activation, change, trial, withdrawal

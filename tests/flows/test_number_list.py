@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.models import AffectedOrder, Difference, Dispatch, Order, Reconciliation
-from orders.services.reconciliation.take import accept, take
+from orders.services.reconciliation.accept import accept
+from orders.services.reconciliation.take import take
 from tests.flows.conftest import QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 from tests.flows.reconciling import Books

@@ -32,7 +32,7 @@ from tests.model.messages import as_order, day, names, trial_content
 MAY_COME = {
     "give_up": "orders.services.giving_up.give_up",
     "take": "orders.services.reconciliation.take.take",
-    "accept": "orders.services.reconciliation.take.accept",
+    "accept": "orders.services.reconciliation.accept.accept",
     "decide": "orders.services.deciding.decide",
     "proceed": "orders.services.holds.proceed",
     "name_domains": "orders.services.holds.name_domains",

@@ -1,7 +1,7 @@
 """`accept ORDER [INCIDENT] --reason TEXT`: lives with a difference or incident (contract 3.9, 14; 5)."""
 
 from orders.management.order_command import OrderCommand
-from orders.services.reconciliation.take import accept
+from orders.services.reconciliation.accept import accept
 
 
 class Command(OrderCommand):

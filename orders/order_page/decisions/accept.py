@@ -9,14 +9,8 @@ from orders.incident_causes import cause_of
 from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer, sentences
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
-from orders.services.reconciliation.take import (
-    accept,
-    acceptable,
-    ask_all,
-    ends_by_accept,
-    why_not_accept,
-    why_not_quiet,
-)
+from orders.services.reconciliation.accept import accept, acceptable, ends_by_accept, why_not_accept
+from orders.services.reconciliation.take import ask_all, why_not_quiet
 
 
 class AcceptForm(ReasonForm):
