@@ -1191,3 +1191,20 @@ def test_a_service_that_only_some_records_have_is_put_back(desk):
     assert (desk.state("T0"), desk.state("C0")) == ("trialing", "withdrawn")
     assert desk.services_there("T0") == {"a": "1", "b": "1"}
     assert not desk.stuck()
+
+
+def test_an_activation_cancels_what_a_given_up_cancel_left(desk):
+    """All that is there of its trial, whatever its service (contract 3.9, 13), and the incidents end."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.refuses("cancel", "a")
+    desk.change("C0", "T0", service="4")
+    desk.play_out()
+    desk.refuses()
+    desk.give_up("C0")
+    desk.deliver()
+    assert desk.services_there("T0") == {"a": "1 4"}
+    desk.activation("A0", "T0", "a")
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.services_there("T0")) == ("converted", "active", {})
+    assert not desk.names_stuck()
