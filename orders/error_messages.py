@@ -188,6 +188,11 @@ MESSAGES = {
         "`reconcile %(number)s --fix` removes it, `accept` lives with it",
         _("It can't be taken: %(domain)s is live there and must not be. Have it removed, or accept it."),
     ),
+    "record_ends": Message(
+        "record %(domain)s can't be taken: it ends on %(day)s there, and an order has no end; %(remedy)s makes it "
+        "again, `accept` lives with it",
+        _("It can't be taken: %(domain)s ends on %(day)s there. Have it sent again, or accept it."),
+    ),
     "ends_differ": Message(
         "the records of trial %(number)s can't be taken: they have different ends at the big-data side; "
         "`reconcile %(number)s --fix` sends the end that is meant, `accept` lives with them",

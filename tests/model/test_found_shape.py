@@ -1031,6 +1031,39 @@ def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk):
     assert not desk.stuck()
 
 
+def test_an_order_is_not_taken_with_records_that_end(desk):
+    """No order has an end: once it has passed, the customer has service and pays nothing."""
+    desk.trial("T0", "a")
+    desk.deliver()
+    desk.activation("A0", "T0", start=1)
+    desk.deliver()
+    desk.meddle("A0", "a", "end", to=3)
+    desk.reconcile()
+    desk.take("A0")
+    desk.wait(5 * DAY)
+    desk.sweep()
+    desk.deliver()
+    desk.judged()
+    assert (desk.state("A0"), desk.troubles("A0")) == ("active", ["difference"])
+    desk.reconcile(fix=True)
+    desk.deliver()
+    desk.check()
+    assert not desk.stuck()
+
+
+def test_a_domain_that_ran_out_and_comes_back_is_made_again(desk):
+    """Its record ended with an earlier day of the trial, and a change left it out meanwhile."""
+    desk.trial("T0", "b", end=0)
+    desk.deliver()
+    desk.wait(DAY)
+    desk.change("C0", "T0", "d", end=10)
+    desk.deliver()
+    desk.change("C1", "T0", "ab", end=4)
+    desk.check()
+    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230924", "b": "20230924"})
+    assert not desk.stuck()
+
+
 def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk):
     """E15: the activation that starts later was billed before the change in front of it."""
     desk.trial("T0", "a")

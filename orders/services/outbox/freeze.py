@@ -99,7 +99,9 @@ def _to_cancel(record: BillingRecord, meant: Shape | None, now: datetime.datetim
 
 
 def _to_make(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    return is_meant(record, meant) and record.state != Record.LIVE
+    """One that is meant and not live, or that has run out and has days ahead again."""
+    over = record.cancel_time and record.cancel_time <= now and not _has_run_out(record, meant, now)
+    return is_meant(record, meant) and (record.state != Record.LIVE or bool(over))
 
 
 def _to_extend(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:

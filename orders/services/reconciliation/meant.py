@@ -45,7 +45,7 @@ def not_meant(
     domains = defaultdict(list)
     for pk, key, name in OrderDomain.objects.filter(order__in=served).values_list("order_id", "key", "name"):
         domains[pk].append((key, name))
-    found |= {order.pk: _of_activation(order, domains[order.pk], records[order.pk]) for order in served}
+    found |= {order.pk: _of_activation(order, domains[order.pk], records[order.pk], now=now) for order in served}
     return {pk: rows for pk, rows in found.items() if rows}
 
 
@@ -79,7 +79,7 @@ def _of_trial(
 
 
 def _of_activation(
-    order: Order, domains: Iterable[tuple[str, str]], records: Iterable[BillingRecord]
+    order: Order, domains: Iterable[tuple[str, str]], records: Iterable[BillingRecord], *, now: datetime.datetime
 ) -> list[Discrepancy]:
     rows = {(record.product_id, record.domain_key): record for record in records}
     found = []
@@ -90,6 +90,8 @@ def _of_activation(
         elif record.state == Record.LIVE and order.start_at and record.create_time != order.start_at:
             starts = {"createTime": [_day(order.start_at), _day(record.create_time)]}
             found.append(_difference(record, ours=LIVE, fields=starts))
+        elif record.state == Record.LIVE and record.cancel_time and record.cancel_time <= now:
+            found.append(_difference(record, ours=LIVE, fields={"cancelTime": [None, _day(record.cancel_time)]}))
     return [one for one in found if not _is_left(one, rows)]
 
 

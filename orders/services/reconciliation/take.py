@@ -221,6 +221,7 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
     if order.kind == Kind.TRIAL:
         _take_ends(order, live, now, by)
     else:
+        _check_ends(order, live, now)
         _take_start(order, live, now, by)
     adopt(order, held)
 
@@ -252,6 +253,17 @@ def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by:
         raise NotAllowedError("ends_within_a_day", number=trial.number)
     take_end(trial, day, now=now, by=by)
     reshape(trial, now=now, by=by)
+
+
+def _check_ends(order: Order, live: list[HeldRecord], now: datetime.datetime) -> None:
+    """Raises NotAllowedError if a record would end: an order has no end, and from then on nobody would be billed."""
+    ours = dict(order.billing_records.values_list("domain_key", "cancel_time"))
+    for one in live:
+        ends, known = one.cancel_time, ours.get(one.key)
+        sooner = ends and known and ends < known and not Shape().fits(one.create_time, ends)
+        if ends and (ends <= now or sooner):
+            day = f"{ends.astimezone(SHANGHAI):%Y-%m-%d}"
+            raise NotAllowedError("record_ends", domain=one.domain, day=day, remedy=_repair_command(order))
 
 
 def _take_start(order: Order, live: list[HeldRecord], now: datetime.datetime, by: str) -> None:
