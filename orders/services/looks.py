@@ -62,8 +62,13 @@ def _goes_on(row: Dispatch) -> bool:
 
 
 def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Takes the big-data side's answer to a look (its order and trial locked). What is not as meant is sent again."""
+    """Takes the big-data side's answer to a look (its order and trial locked). What is not as meant is sent again.
+
+    It makes up for an earlier one that failed.
+    """
     order, trial = row.order, row.order.trial or row.order
+    looks = Dispatch.objects.current().filter(order=order, step=Step.ASK_BILLING, about__look=row.about["look"])
+    looks.filter(state=State.FAILED).update(superseded=True)
     there = by_identity(held)
     records = [record for record in trial.billing_records.all() if record.state != record.State.TO_SEND]
     for record in records:

@@ -7,6 +7,8 @@ out the rule by hand. Never remove one. Days count from 20 September 2023: `end=
 import pytest
 from django.conf import settings
 
+from orders.models import Dispatch
+
 DAY = 86400
 LATE = 3 * DAY  # after so long nothing that is billed is undone by itself
 
@@ -1062,6 +1064,24 @@ def test_a_domain_that_ran_out_and_comes_back_is_made_again(desk):
     desk.check()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230924", "b": "20230924"})
     assert not desk.stuck()
+
+
+def test_the_last_look_makes_up_for_one_that_was_refused(desk):
+    """No step stays failed where nothing is wrong any more."""
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", fates=("late",))
+    desk.wait(31)
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver("bigdata", fates=("ok", "ok", "ok", "refuse"))
+    assert desk.troubles("A0") == ["code_400"]
+    desk.deliver()
+    desk.wait(700)
+    desk.sweep()
+    desk.deliver()
+    assert (desk.state("A0"), desk.troubles("A0")) == ("active", [])
+    assert not Dispatch.objects.current().filter(state=Dispatch.State.FAILED).exists()
+    desk.check()
 
 
 def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk):
