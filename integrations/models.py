@@ -2,6 +2,7 @@
 
 import datetime
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -81,6 +82,7 @@ class ApiToken(models.Model):
     """What lets another system read orders (integrations/api). Of the token itself only a hash is kept.
 
     `begins` is its beginning, by which people recognise it. A limited token sees the orders of its attributions.
+    `maker_id` and `judge_id` are the ids of the accounts that made it, and agreed to one that shows personal data.
     """
 
     system = models.CharField(_("system"), max_length=80)
@@ -93,7 +95,11 @@ class ApiToken(models.Model):
     personal = models.BooleanField(_("with personal data"), default=False)
     valid_until = models.DateField(_("valid until"))
     made_by = models.CharField(_("issued by"), max_length=160, editable=False)
+    maker_id = models.BigIntegerField(null=True, editable=False)
     made_at = models.DateTimeField(_("made at"), editable=False)
+    judged_by = models.CharField(_("second person"), max_length=160, null=True, editable=False)  # noqa: DJ001
+    judge_id = models.BigIntegerField(null=True, editable=False)
+    judged_at = models.DateTimeField(_("agreed at"), null=True, editable=False)
     revoked_by = models.CharField(_("revoked by"), max_length=160, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
     used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
@@ -112,6 +118,11 @@ class ApiToken(models.Model):
 
     def __str__(self):
         return f"{self.system} {self.begins}"
+
+    @property
+    def waits(self) -> bool:
+        """Whether it reads people's data only once a second person has agreed."""
+        return self.personal and self.judged_at is None and settings.EXPORT_SECOND_PERSON
 
     def is_valid(self, today: datetime.date) -> bool:
         """Whether it still works: neither revoked nor past its last day."""

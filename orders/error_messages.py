@@ -260,6 +260,7 @@ MESSAGES = {
     "token_name_unreadable": Message(
         words=_("The name holds characters that can't be seen, such as a line break: type it in again.")
     ),
+    "token_judged": Message(words=_("Nothing was done: the token waits for nobody.")),
     "token_revoked_already": Message(words=_("The token is revoked already.")),
     # what is stored with an error or an incident
     "cause_says_all": Message(),

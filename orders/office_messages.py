@@ -48,7 +48,17 @@ OFFICE_MESSAGES = {
     "export_not_judged": Message(
         "a second person must agree", _("People's data need a second person here by now. Export again.")
     ),
-    "export_own_word": Message("it must be somebody else", _("Somebody else must agree to your own export.")),
+    "second_person_own": Message("it must be somebody else", _("Somebody else must agree to what you asked for.")),
+    "second_person_unknown": Message(
+        "the account that asked for it is gone", _("The account that asked for it is not known any more. Ask again.")
+    ),
+    "second_person_close": Message(
+        "one of the two accounts made the other, or gave it a role, password, mail or name, within 30 days",
+        _(
+            "One of your two accounts made the other within 30 days, or gave it a role, password, mail or name. "
+            "Somebody else must agree."
+        ),
+    ),  # fmt: skip
     "export_broken": Message(
         "a fault of ours, see the worker's log", _("A fault of ours; the technicians find it in the worker's log.")
     ),

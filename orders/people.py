@@ -1,17 +1,26 @@
-"""Who did something, in words. Events store an account, which stays the same; pages name the person behind it."""
+"""Who did something: as rows keep it, in words, and whether two accounts are two people.
+
+A row keeps an actor (`staff:ACCOUNT`), and beside it the id of the account where there is one. A row without an id is
+of the account of that name, if that was made before the row.
+"""
 
 import contextlib
+import datetime
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
+from orders.errors import NotAllowedError
 
 STAFF, COMMAND, API = "staff", "command", "api"
 ACTORS = {
@@ -20,54 +29,155 @@ ACTORS = {
 }  # fmt: skip
 
 
-def _read() -> Mapping[str, str]:
-    """{account: its display name}, with the account if somebody else goes by that name too."""
-    named = dict(get_user_model().objects.values_list("username", "display_name"))
-    often = Counter(name or account for account, name in named.items())
-    return {
-        account: name if often[name] == 1 else _("%(name)s (%(account)s)") % {"name": name, "account": account}
-        for account, name in named.items()
-        if name
-    }
+CLOSE = datetime.timedelta(days=30)  # so long one person counts for both accounts
 
 
-_names: ContextVar[Callable[[], Mapping[str, str]]] = ContextVar("names", default=_read)
+class Actor(str):
+    """An actor that knows the id of its account. Services take it as `by`, and rows keep both."""
+
+    account_id: int
+
+    def __new__(cls, actor: str, account_id: int):
+        made = super().__new__(cls, actor)
+        made.account_id = account_id
+        return made
+
+
+def staff_actor(user) -> Actor:
+    """The actor of an account."""
+    return Actor(f"{STAFF}:{user.get_username()}", user.pk)
+
+
+def actor_kept(actor: str, account_id: int | None) -> str:
+    """The actor that a row keeps in these two columns."""
+    return actor if account_id is None else Actor(actor, account_id)
+
+
+def account_id_of(actor: str) -> int | None:
+    """The id of the actor's account, for a row's column. None for anybody but staff."""
+    return actor.account_id if isinstance(actor, Actor) else None
+
+
+def is_of(user, actor: str, account_id: int | None, at: datetime.datetime) -> bool:
+    """Whether a row with these columns, made `at` this moment, is the user's."""
+    if account_id is not None:
+        return account_id == user.pk
+    return actor == staff_actor(user) and user.date_joined <= at
+
+
+def rows_of(user, *, actor: str, account_id: str, at: str) -> tuple[Q, Q]:
+    """The conditions for the user's rows in a table with these columns: those with an id, and those without.
+
+    In a large table each is found by an index of its own; an OR of both would read the whole.
+    """
+    named = {account_id: None, actor: str(staff_actor(user)), f"{at}__gte": user.date_joined}
+    return Q(**{account_id: user.pk}), Q(**named)
+
+
+@dataclass(frozen=True)
+class _Accounts:
+    """All accounts, by id and by user name. `often` counts how many go by a name."""
+
+    ids: dict[int, str]
+    names: dict[str, tuple[str, datetime.datetime]]
+    often: Counter[str]
+
+    def words(self, account: str) -> str:
+        """The display name of an account, with its user name if somebody else goes by the same name."""
+        name = self.names[account][0]
+        if not name or self.often[name] == 1:
+            return name or account
+        return _("%(name)s (%(account)s)") % {"name": name, "account": account}
+
+
+def _read() -> _Accounts:
+    rows = list(get_user_model().objects.values_list("pk", "username", "display_name", "date_joined"))
+    return _Accounts(
+        ids={pk: account for pk, account, _name, _joined in rows},
+        names={account: (name, joined) for _pk, account, name, joined in rows},
+        often=Counter(name or account for _pk, account, name, _joined in rows),
+    )
+
+
+_accounts: ContextVar[Callable[[], _Accounts]] = ContextVar("accounts", default=_read)
 
 
 @contextlib.contextmanager
 def names_read_once() -> Iterator[None]:
     """Within the block the names are read at most once, when the first is asked for. Each request is such a block."""
-    token = _names.set(functools.cache(_read))
+    token = _accounts.set(functools.cache(_read))
     try:
         yield
     finally:
-        _names.reset(token)
+        _accounts.reset(token)
 
 
-def name_of(account: str) -> str:
-    """The display name of an account. An account without one, or that is gone, goes by its user name."""
-    return _names.get()().get(account, account)
+def name_of(account: str, account_id: int | None = None, at: datetime.datetime | None = None) -> str:
+    """The display name of an account. An account without one, or that is gone, goes by its user name.
+
+    `account_id` and `at` are those of the row that names it. An account that was made after the row is somebody else.
+    """
+    known = _accounts.get()()
+    if account_id is not None:
+        return known.words(known.ids[account_id]) if account_id in known.ids else account
+    if account not in known.names or (at is not None and known.names[account][1] > at):
+        return account
+    return known.words(account)
 
 
-def actor_of(actor: str) -> tuple[str | Promise, bool]:
-    """Who it was, in words, and whether that is a person."""
+def actor_of(
+    actor: str, account_id: int | None = None, at: datetime.datetime | None = None
+) -> tuple[str | Promise, bool]:
+    """Who it was, in words, and whether that is a person. `account_id` and `at`: as in `name_of`."""
     kind, _colon, name = actor.partition(":")
     if kind == STAFF and name:
-        return name_of(name), True
+        return name_of(name, account_id, at), True
     person = kind == COMMAND and bool(name)
     return (name if name and kind in {COMMAND, API} else ACTORS.get(actor, actor)), person
 
 
-def account_of(actor: str):
-    """The account of a member of staff who may log in; None for anybody else, and if it is gone."""
+def find_account(actor: str, account_id: int | None, at: datetime.datetime):
+    """The account of a row with these columns, made `at` this moment. None if it is not staff's, or gone."""
+    accounts = get_user_model().objects
+    if account_id is not None:
+        return accounts.filter(pk=account_id).first()
     kind, _colon, name = actor.partition(":")
-    found = get_user_model().objects.filter(username=name, is_active=True, is_staff=True)
-    return found.first() if kind == STAFF else None
+    return accounts.filter(username=name, date_joined__lte=at).first() if kind == STAFF else None
+
+
+def account_of(actor: str, account_id: int | None, at: datetime.datetime):
+    """The same, if the account may log in; else None."""
+    found = find_account(actor, account_id, at)
+    return found if found is not None and found.is_active and found.is_staff else None
+
+
+def why_not_second(first, second, *, now: datetime.datetime) -> NotAllowedError | None:
+    """Why this account can't be the second person to what the first one asked for; None if it can.
+
+    If one made the other, or gave it a role, password, mail or name within 30 days, one person may be behind both. What
+    an account asked for that is gone (None) has no second person.
+    """
+    if first is None:
+        return NotAllowedError("second_person_unknown")
+    if first.pk == second.pk:
+        return NotAllowedError("second_person_own")
+    if _given(first, second, now) or _given(second, first, now):
+        return NotAllowedError("second_person_close")
+    return None
+
+
+def _given(account, by, now: datetime.datetime) -> bool:
+    at = parse_datetime(account.given_by.get(str(by.pk), "")) if account.given_by else None
+    return at is not None and at > now - CLOSE
 
 
 def operator_of(record: ApprovalRecord) -> str:
     """Who decided, in an approval record. BPM names people itself; a record of ours stores an actor."""
-    return str(actor_of(record.operator)[0]) if record.source == ApprovalRecord.Source.STAFF else record.operator
+    return (
+        str(actor_of(record.operator, at=record.time)[0])
+        if record.source == ApprovalRecord.Source.STAFF
+        else record.operator
+    )
 
 
 def spoken(actor: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Warning, register
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -32,6 +33,17 @@ OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LA
 """Names in the file that libraries read."""
 
 
+JUDGED = {
+    "orders.judge_export": "agree to exports and tokens with people's data",
+    "orders.withdraw_order": "withdraw an order",
+    "orders.compensate_order": "compensate an order",
+    "orders.decide_order": "decide in BPM's place",
+    "orders.waive_finding": "waive an info-security finding",
+}
+"""Right: the act."""
+ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' permissions are
+
+
 @register(TAG, deploy=True)
 def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
     """All doubts, each with the name of its setting."""
@@ -46,6 +58,7 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
         names,
         values,
         certificate,
+        second_persons,
     )
     return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
 
@@ -126,14 +139,19 @@ def folders() -> Iterator[str]:
 def database_access() -> Iterator[str]:
     if settings.ENVIRONMENT.origin("DATABASE_URL") == "default":
         yield "DATABASE_URL is not set: a SQLite file beside the code is used."
-    name = connection.settings_dict["NAME"]
-    if connection.vendor == "sqlite" and not str(name).startswith((":memory:", "file:")) and not Path(name).exists():
-        yield f"DATABASE_URL: {name} does not exist yet; migrate makes it."  # connecting would create an empty database
+    if not _is_made():
+        yield f"DATABASE_URL: {connection.settings_dict['NAME']} does not exist yet; migrate makes it."
         return
     try:
         connection.ensure_connection()
     except DatabaseError as error:
         yield f"DATABASE_URL: the database does not answer: {' '.join(str(error).split())}"
+
+
+def _is_made() -> bool:
+    """False for a file of SQLite's that is not there yet: connecting would create an empty database."""
+    name = str(connection.settings_dict["NAME"])
+    return connection.vendor != "sqlite" or name.startswith((":memory:", "file:")) or Path(name).exists()
 
 
 def names() -> Iterator[str]:
@@ -175,3 +193,19 @@ def certificate() -> Iterator[str]:
         yield f"PARTNER_CLIENT_CERT expired on {ends:%Y-%m-%d %H:%M}."
     elif ends < timezone.now() + SOON:
         yield f"PARTNER_CLIENT_CERT expires on {ends:%Y-%m-%d %H:%M}."
+
+
+def second_persons() -> Iterator[str]:
+    """Acts that fewer than two people may do: while one asks for it or is away, nobody else can."""
+    if not _is_made():
+        return
+    people = get_user_model().objects
+    for right, act in JUDGED.items():
+        if right == "orders.judge_export" and not settings.EXPORT_SECOND_PERSON:
+            continue
+        try:
+            number = people.with_perm(right, backend=ACCOUNTS).filter(is_staff=True).distinct().count()
+        except DatabaseError:
+            return  # `database_access` says so
+        if number < 2:
+            yield f"{right}: {number} of the active accounts may {act}; it takes two. Give them the role 审批主管."

@@ -198,7 +198,12 @@ SETTINGS = (
     Setting("SUBSEQUENT_BILLING", plain, "after_approval", "or at_once"),
     Setting("ATTACHMENT_DIR", folder, str(BASE_DIR / "attachments"), "where info-security files lie"),
     Setting("EXPORT_DIR", folder, str(BASE_DIR / "exports"), "where exports lie; web and worker machines share it"),
-    Setting("EXPORT_SECOND_PERSON", switch, "false", "an export of personal data needs a second person's word"),
+    Setting(
+        "EXPORT_SECOND_PERSON",
+        switch,
+        "false",
+        "an export of personal data, and a token that may see them, need a second person's word",
+    ),
     Setting("STATE_DIR", folder, str(BASE_DIR / "state"), "what this machine has seen of each database; its own"),
     Setting("EMAIL_URL", mail_server, "consolemail://", "the mail server"),
     Setting("EMAIL_BACKEND", text, "", "in place of EMAIL_URL's: anymail.backends.NAME.EmailBackend"),

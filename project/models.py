@@ -1,16 +1,35 @@
 """Accounts: the people who work at the desk, and failed log-ins."""
 
+import datetime
+
 from axes.models import AccessAttempt
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import IntegrityError, models, router, transaction
 from django.utils.translation import gettext_lazy as _
+
+NAME_USED = _("An account has or had this user name. Choose another one: each belongs to one person for good.")
+
+
+class UsedName(models.Model):
+    """A user name that an account has, or once had. Rows name accounts, so nobody else ever gets it."""
+
+    name = models.CharField(_("user name"), max_length=150, primary_key=True)
+
+    class Meta:
+        verbose_name = _("used user name")
+        verbose_name_plural = _("used user names")
+        default_permissions = []
+
+    def __str__(self):
+        return self.name
 
 
 class User(AbstractUser):
-    """A person's account. Pages show the display name; events store the user name, which stays the same.
+    """A person's account. Pages show the display name; rows store the user name, which never changes, and the id.
 
-    A limited user sees the orders of the account's attributions, and none if there are none (`orders/admin/scope.py`).
+    Accounts are disabled, not deleted. A limited user sees the orders of the account's attributions, and none if there
+    are none (`orders/admin/scope.py`).
     """
 
     first_name = None
@@ -32,11 +51,44 @@ class User(AbstractUser):
         "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("deputy")
     )
 
+    given_by = models.JSONField(  # {id of another account: when it last made this one, or gave it rights or a log-in}
+        null=True, editable=False
+    )
+
     def __str__(self):
         return self.display_name or self.username
 
+    def save(self, *args, **kwargs):
+        """Raises ValidationError for a new account whose user name was used before, and for another user name."""
+        using = kwargs.get("using") or router.db_for_write(User, instance=self)
+        named = kwargs.get("update_fields") is None or "username" in kwargs["update_fields"]
+        with transaction.atomic(using=using):
+            if self._state.adding:
+                self._keep_name(using)
+            elif named and User.objects.using(using).filter(pk=self.pk).exclude(username=self.username).exists():
+                raise ValidationError({"username": _("A user name never changes.")})
+            super().save(*args, **kwargs)
+
+    def _keep_name(self, using: str) -> None:
+        try:
+            with transaction.atomic(using=using):
+                UsedName.objects.using(using).create(name=self.username)
+        except IntegrityError as error:
+            raise ValidationError({"username": NAME_USED}) from error
+
+    def note_given(self, by: "User", *, now: datetime.datetime) -> None:
+        """Notes that another account made this one, or gave it a role, password, mail or name."""
+        if by.pk == self.pk:
+            return
+        with transaction.atomic():
+            row = User.objects.select_for_update(no_key=True).get(pk=self.pk)
+            self.given_by = {**(row.given_by or {}), str(by.pk): now.isoformat()}
+            User.objects.filter(pk=self.pk).update(given_by=self.given_by)
+
     def clean(self):
         super().clean()
+        if self._state.adding and UsedName.objects.filter(name=self.username).exists():
+            raise ValidationError({"username": NAME_USED})
         if self.deputy_id is not None and self.deputy_id == self.pk:
             raise ValidationError({"deputy": _("Somebody else must be the deputy.")})
 

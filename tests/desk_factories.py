@@ -159,6 +159,7 @@ class UserFactory(DjangoModelFactory):
         skip_postgeneration_save = True
 
     username = factory.Sequence(lambda n: f"staff{n}")
+    date_joined = NOW - datetime.timedelta(days=365)  # so that rows of the other factories may be theirs
     is_staff = True
 
     @factory.post_generation

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as live_settings
+from django.contrib.auth.models import Group
 from django.core.checks import ERROR, run_checks
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -19,6 +20,7 @@ from project.certificates import certificate_expiry
 from project.checks import TAG
 from project.deployment import strange_names
 from project.environment import SETTINGS, TABLE, Environment, certificate_files
+from tests import factories
 from tests.partners.certificates import Authority
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -143,8 +145,10 @@ def doubts() -> list[str]:
 
 
 @pytest.fixture
-def fine(settings, tmp_path):
+def fine(settings, tmp_path, db):
     """A deployment that nothing is doubtful about."""
+    for _ in range(2):
+        factories.UserFactory().groups.add(Group.objects.get(name="审批主管"))
     settings.SECRET_KEY = "n5Kd8fXqL2vR7wTzB4mYc9"
     settings.BBOSS_APP_SECRET = "Wq7Zx2Lp9Vt4Rk8Nm3Bc"
     settings.BPM_CALLBACK_SECRET = "Hy6Jd1Gs0Pf5Ma2Ue8To"
@@ -356,3 +360,18 @@ def test_readme_explains_every_name():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     table = text[text.index("\n## Settings\n") : text.index("\n## Production in ten lines\n")]
     assert set(NAMES) - set(re.findall(r"`([A-Z_]+)`", table)) == set()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number, second_person", [(0, False), (1, True), (2, True)])
+def test_an_act_that_fewer_than_two_may_do_is_named(settings, number, second_person):
+    settings.EXPORT_SECOND_PERSON = second_person
+    role = Group.objects.get(name="审批主管")
+    for _ in range(number):
+        factories.UserFactory().groups.add(role)
+    gone = factories.UserFactory(is_active=False)
+    gone.groups.add(role)
+    told = [str(row.msg) for row in run_checks(tags=[TAG], include_deployment_checks=True)]
+    for right in ("judge_export", "withdraw_order", "compensate_order", "decide_order", "waive_finding"):
+        named = [text for text in told if text.startswith(f"orders.{right}: {number} of the active accounts")]
+        assert len(named) == (number < 2 and (second_person or right != "judge_export")), right

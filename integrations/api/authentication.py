@@ -28,7 +28,8 @@ class Reader(AnonymousUser):
         return f"api:{self.token.system}"
 
     def has_perm(self, permission: str, obj: object = None) -> bool:
-        return permission in READS or (permission == SEE_PERSONAL_DATA and self.token.personal)
+        shows_people = self.token.personal and not self.token.waits
+        return permission in READS or (permission == SEE_PERSONAL_DATA and shows_people)
 
 
 class BearerAuthentication(BaseAuthentication):

@@ -13,9 +13,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 
-from integrations.api.tokens import make_token, revoke_token, why_not_named
+from integrations.api.tokens import agree_to_token, make_token, revoke_token, why_not_agree, why_not_named
 from integrations.models import ApiToken
+from orders.admin.office.export_rights import JUDGE
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly, attributions_of
@@ -81,7 +83,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     sortable_by = []
     fields = readonly_fields = [
         "system", "state_chip", "begins_with", "letters", "people_chip", "valid_until", "used", "who", "made_at",
-        "who_revoked", "revoked_at",
+        "who_agreed", "judged_at", "who_revoked", "revoked_at",
     ]  # fmt: skip
 
     def heading(self, obj):
@@ -94,6 +96,8 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     def state_chip(self, obj):
         if obj.revoked_at:
             tone, word = "grey", _("Revoked")
+        elif obj.is_valid(timezone.localdate()) and obj.waits:
+            tone, word = "amber", _("Waits for a second person")
         elif obj.is_valid(timezone.localdate()):
             tone, word = "green", _("In force")
         else:
@@ -119,11 +123,15 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("issued by"))
     def who(self, obj):
-        return actor_of(obj.made_by)[0]
+        return actor_of(obj.made_by, obj.maker_id, obj.made_at)[0]
+
+    @admin.display(description=gettext_lazy("second person"))
+    def who_agreed(self, obj):
+        return actor_of(obj.judged_by, obj.judge_id, obj.judged_at)[0] if obj.judged_by else "-"
 
     @admin.display(description=gettext_lazy("revoked by"))
     def who_revoked(self, obj):
-        return actor_of(obj.revoked_by)[0] or "-"
+        return actor_of(obj.revoked_by, at=obj.revoked_at)[0] or "-"
 
     # --- making one
 
@@ -153,7 +161,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         """Shows the token's text. No other page can."""
         address = request.build_absolute_uri(reverse("api-orders"))
         title = _("Token for %(system)s") % {"system": obj.system}
-        return self._page(request, "made", {"title": title, "text": obj.text, "address": address})
+        return self._page(request, "made", {"title": title, "text": obj.text, "address": address, "waits": obj.waits})
 
     @method_decorator(never_cache)
     def add_view(self, request, form_url="", extra_context=None):
@@ -164,11 +172,31 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
             messages.error(request, error.words())
             return redirect("admin:integrations_apitoken_changelist")
 
-    # --- revoking one
+    # --- agreeing to one, and revoking one
 
     def get_urls(self):
-        revoke = self.admin_site.admin_view(self.revoke_view)
-        return [path("<int:pk>/revoke/", revoke, name="integrations_apitoken_revoke"), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/agree/", wrap(require_POST(self.agree_view)), name="integrations_apitoken_agree"),
+            path("<int:pk>/revoke/", wrap(self.revoke_view), name="integrations_apitoken_revoke"),
+            *super().get_urls(),
+        ]
+
+    def may_judge(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request) and request.user.has_perm(JUDGE)
+
+    def agree_view(self, request, pk: int):
+        """A POST by a second person."""
+        if not self.may_judge(request):
+            raise PermissionDenied
+        token = get_object_or_404(self.get_queryset(request), pk=pk)
+        try:
+            agree_to_token(pk=pk, judge=request.user, now=timezone.now())
+        except NotAllowedError as error:
+            messages.error(request, error.words())
+        else:
+            self.log_change(request, token, _("Agreed that it reads people's data"))
+        return redirect("admin:integrations_apitoken_change", pk)
 
     def may_revoke(self, request: HttpRequest) -> bool:
         return request.user.has_perm(REVOKE) and attributions_of(request.user) is None
@@ -176,6 +204,9 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         context["revocable"] = obj is not None and not obj.revoked_at and self.may_revoke(request)
+        context["waits"] = obj is not None and obj.waits and obj.is_valid(timezone.localdate())
+        why = why_not_agree(obj, request.user, now=timezone.now()) if context["waits"] else None
+        context["judges"] = context["waits"] and self.may_judge(request) and why is None
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def revoke_view(self, request, pk: int):

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from integrations.database_deadline import database_deadline, is_away
 from integrations.models import ApiToken
 from orders.errors import NotAllowedError, check_reason
+from orders.people import account_id_of, find_account, staff_actor, why_not_second
 from orders.readable import is_readable
 from orders.services.order_state import add_event
 
@@ -34,7 +35,8 @@ def make_token(
     """Makes a token and returns it with its text, which nobody can learn later.
 
     `letters`: the attributions whose orders it reads, None for all. A token of the system whose day has passed is
-    revoked. Raises NotAllowedError (the day has passed, the system has a token in force, or its name is no plain text).
+    revoked. With EXPORT_SECOND_PERSON one that reads people's data masks them until `agree_to_token`. Raises
+    NotAllowedError (the day has passed, the system has a token in force, or its name is no plain text).
     """
     today = timezone.localdate(now)
     if valid_until < today:
@@ -44,7 +46,7 @@ def make_token(
     text = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken(
         system=system, digest=_digest(text), begins=text[:SHOWN], limited=letters is not None, personal=personal,
-        valid_until=valid_until, made_by=by[:160], made_at=now,
+        valid_until=valid_until, made_by=by[:160], maker_id=account_id_of(by), made_at=now,
     )  # fmt: skip
     try:
         with transaction.atomic():
@@ -74,6 +76,29 @@ def why_not_named(system: str, today: datetime.date) -> NotAllowedError | None:
 
 def _unrevoked(system: str) -> QuerySet[ApiToken]:
     return ApiToken.objects.annotate(lower=Lower("system")).filter(lower=Lower(Value(system)), revoked_at=None)
+
+
+def agree_to_token(*, pk: int, judge, now: datetime.datetime) -> ApiToken:
+    """A second person, an account, agrees that a token reads people's data. Whoever does not agree revokes it.
+
+    Raises NotAllowedError: it waits for nobody, or the two may be one person.
+    """
+    with transaction.atomic():
+        row = ApiToken.objects.select_for_update().get(pk=pk)
+        if why := why_not_agree(row, judge, now=now):
+            raise why
+        by = staff_actor(judge)
+        row.judged_by, row.judge_id, row.judged_at = by[:160], judge.pk, now
+        row.save(update_fields=["judged_by", "judge_id", "judged_at"])
+        add_event(None, "api_token_agreed", by=by, now=now, system=row.system, begins=row.begins)
+    return row
+
+
+def why_not_agree(row: ApiToken, judge, *, now: datetime.datetime) -> NotAllowedError | None:
+    """Why this account can't agree to the token; None if it can."""
+    if not row.waits or not row.is_valid(timezone.localdate(now)):
+        return NotAllowedError("token_judged")
+    return why_not_second(find_account(row.made_by, row.maker_id, row.made_at), judge, now=now)
 
 
 def revoke_token(*, pk: int, reason: str, by: str, now: datetime.datetime) -> ApiToken:

@@ -101,7 +101,7 @@ def acknowledgement_of(obj: Conflict) -> dict | None:
     if obj.seen is None:
         return None
     why = masked_text(str(obj.seen.data.get("reason", "")))
-    return {"who": actor_of(obj.seen.actor)[0], "at": obj.seen.at, "why": why}
+    return {"who": actor_of(obj.seen.actor, obj.seen.account_id, obj.seen.at)[0], "at": obj.seen.at, "why": why}
 
 
 SeenFilter = word_filter("seen", gettext_lazy("seen to"), {
@@ -120,7 +120,7 @@ class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadO
 
     @admin.display(description=gettext_lazy("seen by"), empty_value="-")
     def seen_by(self, obj):
-        return actor_of(obj.seen.actor)[0] if obj.seen else None
+        return actor_of(obj.seen.actor, obj.seen.account_id, obj.seen.at)[0] if obj.seen else None
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context["conflict"] = self.facts(obj)

@@ -37,7 +37,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
 
     @admin.display(description=_("actor"))
     def who(self, obj):
-        return actor_of(obj.actor)[0]
+        return actor_of(obj.actor, obj.account_id, obj.at)[0]
 
     @admin.display(description=_("reason or detail"))
     def more(self, obj):

@@ -76,7 +76,7 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def finding(self, order):
         row = getattr(order, "check_row", None)
         if row and row.state == Dispatch.State.DONE and order.waiver:
-            who, why = actor_of(order.waiver.operator)[0], masked_text(order.waiver.opinion)
+            who, why = actor_of(order.waiver.operator, at=order.waiver.time)[0], masked_text(order.waiver.opinion)
             return cut(f"{who}{_(': ')}{why}")
         found = dict.fromkeys(str(cause_of(one["code"]).what) for one in findings_of(row) if one["code"]) if row else []
         return cut(" ".join(found)) if found and row.error_code else None

@@ -19,7 +19,7 @@ from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
-from orders.people import name_of
+from orders.people import name_of, staff_actor
 from orders.queries.doubts import mark_orders
 from orders.services.incident_desk import (
     acknowledge_incident,
@@ -154,6 +154,6 @@ class IncidentActs:
             messages.warning(request, _("%(name)s had taken it before.") % {"name": name_of(before.username)})
 
     def carry_out(self, request, incident: Incident, key: str, note: str) -> None:
-        by = f"staff:{request.user.get_username()}"
+        by = staff_actor(request.user)
         more = {"owner_id": request.user.pk} if key == "acknowledge" else {}
         SERVICES[key](incident_id=incident.pk, by=by, now=timezone.now(), note=note, **more)

@@ -86,7 +86,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("paused by"))
     def who(self, obj):
-        return actor_of(obj.paused_by)[0]
+        return actor_of(obj.paused_by, at=obj.since)[0]
 
     @admin.display(description=_("since"))
     def since_when(self, obj):
@@ -102,7 +102,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("resumed by"))
     def who_resumed(self, obj):
-        return actor_of(obj.resumed_by)[0] or "-"
+        return actor_of(obj.resumed_by, at=obj.resumed_at)[0] or "-"
 
     # --- pausing and resuming
 

@@ -16,6 +16,7 @@ from notifications.masks import head, mask_mail, mask_name, mask_phone, mask_tex
 from orders import untrusted_text
 from orders.admin.json_block import json_block
 from orders.models import Order
+from orders.people import staff_actor
 from orders.services.audit import note_personal_data_seen
 from orders.untrusted_text import with_rest
 
@@ -143,7 +144,7 @@ def note_seen(request, order: Order | None, where: str) -> None:
     It writes one entry for each user, order and day, whatever the page. `where` names the first page. If there is no
     order, one entry is written for each page.
     """
-    note_personal_data_seen(order, by=f"staff:{request.user.get_username()}", where=where, now=timezone.now())
+    note_personal_data_seen(order, by=staff_actor(request.user), where=where, now=timezone.now())
 
 
 def invitation(row) -> str:

@@ -89,7 +89,7 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
 
     @admin.display(description=_("closed by"))
     def who_closed(self, obj):
-        return actor_of(obj.closed_by)[0] or "-"
+        return actor_of(obj.closed_by, at=obj.closed_at)[0] or "-"
 
     @admin.display(description=_("details"))
     def detail_block(self, obj):

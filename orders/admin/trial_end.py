@@ -33,4 +33,4 @@ class TrialEndAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("by"))
     def who(self, obj):
-        return actor_of(obj.by)[0]
+        return actor_of(obj.by, at=obj.at)[0]

@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 class BulkRun(models.Model):
     """An act that a person confirmed for many rows at once. Workers carry it out, part by part.
 
-    `by` is an actor such as `staff:ACCOUNT`. `query` is the filter as in the list's address, `words` the same in words:
-    pairs of title and value. `details` holds what the act needs besides its reason. `token` names the form that was
-    confirmed, so that a second click finds the same run. `turn` counts the processes that took it up, and each knows
-    its own; `attempts` counts those that came to the row which is next. `error` is a code with its parameters and says
-    why it was stopped.
+    `by` is an actor such as `staff:ACCOUNT`, and `maker_id` the account's id. `query` is the filter as in the list's
+    address, `words` the same in words: pairs of title and value. `details` holds what the act needs besides its reason.
+    `token` names the form that was confirmed, so that a second click finds the same run. `turn` counts the processes
+    that took it up, and each knows its own; `attempts` counts those that came to the row which is next. `error` is a
+    code with its parameters and says why it was stopped.
     """
 
     class Act(models.TextChoices):
@@ -31,6 +31,7 @@ class BulkRun(models.Model):
         DONE = "done", _("Finished")
 
     by = models.CharField(_("begun by"), max_length=160)
+    maker_id = models.BigIntegerField(null=True, editable=False)
     created_at = models.DateTimeField(_("begun at"))
     act = models.CharField(_("act"), max_length=16, choices=Act.choices)
     query = models.TextField(_("filter"), blank=True)

@@ -5,11 +5,13 @@ from django.utils.translation import gettext_lazy as _
 
 
 class OrderEvent(models.Model):
-    """One event. `actor` is `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`."""
+    """One event. `actor` is `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`; of staff, `account_id` is the
+    account's id."""
 
     order = models.ForeignKey("Order", models.PROTECT, null=True, related_name="events", verbose_name=_("order"))
     at = models.DateTimeField(_("at"))
     actor = models.CharField(_("actor"), max_length=160)
+    account_id = models.BigIntegerField(null=True, editable=False)
     kind = models.CharField(_("kind"), max_length=32)
     data = models.JSONField(_("details"), default=dict, blank=True)
 

@@ -7,9 +7,10 @@ from django.utils.translation import gettext_lazy as _
 class Export(models.Model):
     """A staff list written to a file. The row is kept for good; the file in EXPORT_DIR until `expires_at`.
 
-    `by` is an actor such as `staff:ACCOUNT`. `query` is the list's filter as in its address. `scope` holds the letters
-    of the attributions that the maker was limited to, or null. `error` is a code with its parameters. `judged_by`
-    agreed to an export of personal data, or refused it, where the site wants a second person's word.
+    `by` is an actor such as `staff:ACCOUNT`, and `maker_id` the account's id. `query` is the list's filter as in its
+    address. `scope` holds the letters of the attributions that the maker was limited to, or null. `error` is a code
+    with its parameters. `judged_by`, with `judge_id`, agreed to an export of personal data, or refused it, where the
+    site wants a second person's word.
 
     `schedule` made it, for its `slot`, or at its owner's word if there is no slot. `missed` counts the later slots for
     which nothing was made, since no worker ran.
@@ -27,6 +28,7 @@ class Export(models.Model):
         CSV = "csv", _("Text (csv)")
 
     by = models.CharField(_("exported by"), max_length=160)
+    maker_id = models.BigIntegerField(null=True, editable=False)
     created_at = models.DateTimeField(_("exported at"))
     list_name = models.CharField(_("list"), max_length=32)
     query = models.TextField(_("filter"), blank=True)
@@ -35,6 +37,7 @@ class Export(models.Model):
     personal = models.BooleanField(_("with personal data"), default=False)
     reason = models.TextField(_("reason"), blank=True)
     judged_by = models.CharField(_("second person"), max_length=160, blank=True)
+    judge_id = models.BigIntegerField(null=True, editable=False)
     judged_at = models.DateTimeField(_("judged at"), null=True, blank=True)
     scope = models.JSONField(_("attributions"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
@@ -72,6 +75,7 @@ class Export(models.Model):
         ]
         indexes = [
             models.Index(fields=["by", "-id"], name="export_by"),
+            models.Index(fields=["maker_id", "-id"], name="export_maker"),
             models.Index(
                 fields=["expires_at"], name="export_kept", condition=~models.Q(file="")
             ),

@@ -140,7 +140,7 @@ def _is_fixed(row: Difference) -> bool:
 
 
 def _closing(row: Difference) -> dict:
-    return {"who": actor_of(row.closed_by)[0], "at": _moment(row.closed_at), "why": row.reason}
+    return {"who": actor_of(row.closed_by, at=row.closed_at)[0], "at": _moment(row.closed_at), "why": row.reason}
 
 
 def _moment(at) -> str:

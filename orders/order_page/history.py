@@ -105,6 +105,7 @@ WORDS = {
     "database_restored": gettext_lazy("The database was found restored to an earlier state"),
     "restore_released": gettext_lazy("The restored desk may send again"),
     "api_token_made": gettext_lazy("Made a token for %(system)s"),
+    "api_token_agreed": gettext_lazy("Agreed that the token of %(system)s reads people's data"),
     "api_token_revoked": gettext_lazy("Revoked the token of %(system)s"),
     "view_saved": gettext_lazy("Saved a view of a list: %(name)s"),
     "view_changed": gettext_lazy("Changed a view of a list: %(name)s"),
@@ -156,7 +157,7 @@ def describe(row: OrderEvent) -> Told:
     data = row.data if isinstance(row.data, dict) else {}
     if row.kind == START_MOVED:
         data = data | {name: _moment(data.get(name)) for name in ("old", "new")}
-    who, person = actor_of(row.actor)
+    who, person = actor_of(row.actor, row.account_id, row.at)
     what = str(WORDS.get(row.kind, row.kind)) % _Facts(data)
     if row.order_id and data.get("run"):
         what = f"{what} · {_('bulk run %(run)s') % {'run': data['run']}}"

@@ -119,7 +119,7 @@ def waiver_of(order: Order) -> Waiver | None:
     if not order.file_names:
         return None
     row = order.approvals.filter(result=ApprovalRecord.Result.WAIVE).order_by("-pk").first()
-    return row and Waiver(str(actor_of(row.operator)[0]), row.opinion, row.time)
+    return row and Waiver(str(actor_of(row.operator, at=row.time)[0]), row.opinion, row.time)
 
 
 def opinion_of(row: ApprovalRecord | None) -> str:

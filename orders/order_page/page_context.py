@@ -17,6 +17,7 @@ from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung
 from orders.order_page.order_facts import facts_of
 from orders.order_page.tabs import Ask, differences_of, open_tab, tabs_of
+from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
 from orders.services.start_day_schedule import find_schedule
@@ -30,7 +31,7 @@ SOON = datetime.timedelta(seconds=5)
 
 def request_actor(request: HttpRequest) -> str:
     """Who it is, as events name them."""
-    return f"staff:{request.user.get_username()}"
+    return staff_actor(request.user)
 
 
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) -> dict:

@@ -69,7 +69,7 @@ def source_words(source: Source, trial: Order) -> str:
     if source.kind == CHANGE:
         return _("change %(number)s") % {"number": source.change.number if source.change else ""}
     about = {
-        "who": actor_of(source.by)[0],
+        "who": actor_of(source.by, at=source.at)[0],
         "at": f"{timezone.localtime(source.at):%Y-%m-%d %H:%M}" if source.at else "",
     }
     if source.kind == TAKEN:

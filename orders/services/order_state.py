@@ -19,6 +19,7 @@ from orders.db.compiled_sql import Prepared, Question, Slot, ask_together, inser
 from orders.db.expressions import OneOf, RowsOf
 from orders.errors import OrderUnknownError
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, TrialClaim
+from orders.people import account_id_of
 from orders.queries.shapes import shape_from, shape_of
 from orders.restored_guard import remember
 from orders.services.outbox.release import NOT_FINISHED, NOT_GIVEN_UP
@@ -179,7 +180,8 @@ def noted_in_events(**facts) -> Iterator[None]:
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
     """Makes an event without saving it, so that a batch is one INSERT. `data` must be JSON-able."""
-    return new_row(OrderEvent, order=order, kind=kind, actor=by[:160], at=now, data=data | _noted.get())
+    facts = data | _noted.get()
+    return new_row(OrderEvent, order=order, kind=kind, actor=by[:160], account_id=account_id_of(by), at=now, data=facts)
 
 
 def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:

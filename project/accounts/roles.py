@@ -1,7 +1,7 @@
-"""The four roles and their permissions. Their names are Chinese, since staff read them as data.
+"""The five roles and their permissions. Their names are Chinese, since staff read them as data.
 
 Everybody may read what concerns orders. A site may extend a role or add others. Migrations only add missing
-permissions.
+permissions; but what is judged by a second person (审批主管) was taken from those who manage accounts (管理员).
 """
 
 ORDERS = [
@@ -32,16 +32,15 @@ ENGINE_ROOM = [
     "django_q.view_ormq",
 ]
 REPAIR = ["orders.give_up_step", "orders.take_books", "orders.accept_difference", "orders.fix_difference"]
+DECIDE = ["orders.waive_finding", "orders.decide_order"]
 BUSINESS = [
     "orders.see_personal_data",
     "orders.resend_order",
-    "orders.waive_finding",
     "orders.choose_attribution",
     "orders.run_activation",
     "orders.fetch_usage",
     "orders.add_note",
     "orders.change_incident",
-    "orders.decide_order",
     "orders.proceed_order",
     "orders.name_domains",
     "orders.enter_trial",
@@ -61,11 +60,8 @@ ENGINEER = [
 ADMINISTRATOR = [
     "orders.pause_partner",
     "orders.release_restored",
-    "orders.compensate_order",
-    "orders.withdraw_order",
     "orders.view_export",
     "orders.view_scheduledexport",
-    "orders.judge_export",
     "orders.stop_bulkrun",
     "orders.stop_scheduledexport",
     *REPAIR,
@@ -78,8 +74,16 @@ ADMINISTRATOR = [
     "project.delete_failedlogin",
     *(f"integrations.{act}_apitoken" for act in ("view", "add", "revoke")),
 ]
+APPROVER = [
+    *DECIDE,
+    "orders.compensate_order",
+    "orders.withdraw_order",
+    "orders.judge_export",
+    "orders.view_export",
+    "integrations.view_apitoken",
+]
 ROLES = {
-    "业务人员": [*READ, *BUSINESS],
+    "业务人员": [*READ, *BUSINESS, *DECIDE],
     "工程师": [*READ, *ENGINE_ROOM, *ENGINEER],
     "审计员": [
         *READ,
@@ -92,6 +96,7 @@ ROLES = {
         "project.view_failedlogin",
     ],
     "管理员": [*READ, *ENGINE_ROOM, *BUSINESS, *ADMINISTRATOR],
+    "审批主管": [*READ, *APPROVER],
 }
 APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations", "django_q", "project"]
 

@@ -1,23 +1,28 @@
-"""Staff accounts. Whoever manages them can't become or change a superuser in this way, or get around a limit."""
+"""Staff accounts. Whoever manages them can't become or change a superuser in this way, get around a limit, or give a
+role whose rights they lack."""
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_phone
 from orders.admin.scope import attributions_of
-from orders.models import SavedView, ScheduledExport
 from project.accounts.permission_words import permission_words
 from project.models import User
 
 GIVES_ALL = ["is_superuser", "user_permissions"]
 CHECK_BOXES = {"groups", "attributions"}
 MASKED = {"phone": "phone_masked", "email": "mail_masked"}
-OFFICE = [SavedView, ScheduledExport]
+FIXED = ["username", "last_login", "date_joined"]  # rows are told apart by these
+GIVEN = {"email", "display_name", "is_active", "is_staff", "is_superuser", "groups", "user_permissions"}
+"""What makes the giver no second person to the account for a while; a password does too, on a page of its own."""
 AWAY = _("For colleagues to read. The desk hands nothing over by itself.")
 
 
@@ -40,6 +45,27 @@ class StaffForm(UserChangeForm):
         if found.get("attributions") and not found.get("limited"):
             self.add_error("limited", _("Attributions are chosen: tick the limit as well, or choose none."))
         return found
+
+    def clean_groups(self):
+        """Refuses roles whose rights the giver lacks, and any role for the giver's own account."""
+        chosen = self.cleaned_data["groups"]
+        held = set(self.instance.groups.values_list("pk", flat=True)) if self.instance.pk else set()
+        new = [role for role in chosen if role.pk not in held]
+        if self.giver.is_superuser or not new:
+            return chosen
+        if self.giver.pk == self.instance.pk:
+            raise forms.ValidationError(_("Nobody gives a role to their own account: somebody else must."))
+        lacked = [role.name for role in new if not self.giver.has_perms(_rights_of(role))]
+        if lacked:
+            names = {"roles": ", ".join(lacked)}
+            raise forms.ValidationError(_("Only who has all rights of a role gives it: %(roles)s") % names)
+        return chosen
+
+
+def _rights_of(role: Group) -> list[str]:
+    return [
+        f"{app}.{codename}" for app, codename in role.permissions.values_list("content_type__app_label", "codename")
+    ]
 
 
 class DeskUserAdmin(PermissionWords, UserAdmin):
@@ -97,12 +123,27 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
         return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
 
     def has_delete_permission(self, request, obj=None):
-        return request.user.is_superuser and super().has_delete_permission(request, obj)
+        """Accounts are disabled instead: rows name them."""
+        return False
 
-    def get_deleted_objects(self, objs, request):
-        """Saved views and scheduled exports go with their owner, though nobody else deletes them one by one."""
-        shown, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        return shown, counts, lacking - {model._meta.verbose_name for model in OFFICE}, protected
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.giver = request.user
+        return form
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        if not change or GIVEN & set(form.changed_data):
+            obj.note_given(request.user, now=timezone.now())
+
+    def user_change_password(self, request, id, form_url=""):
+        """Notes who gave another account its password."""
+        with transaction.atomic():
+            before = self.get_object(request, unquote(id))
+            answer = super().user_change_password(request, id, form_url)
+            if before and User.objects.get(pk=before.pk).password != before.password:
+                before.note_given(request.user, now=timezone.now())
+        return answer
 
     def get_fieldsets(self, request, obj=None):
         """Hides the password from users who may only look, and masks phone and mail address.
@@ -118,7 +159,7 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
         ]
 
     def get_readonly_fields(self, request, obj=None):
-        fixed = [*super().get_readonly_fields(request, obj), *MASKED.values()]
+        fixed = [*super().get_readonly_fields(request, obj), *MASKED.values(), *(FIXED if obj else ())]
         return fixed if request.user.is_superuser else [*fixed, *GIVES_ALL]
 
 

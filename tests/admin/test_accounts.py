@@ -4,11 +4,14 @@ import datetime
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
-from django.core.management import call_command
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from orders.models import Order
+from project.accounts.roles import ROLES
 from project.models import User
 from tests import factories
 
@@ -121,10 +124,81 @@ def test_createsuperuser_asks_for_what_it_always_asked_for(monkeypatch):
     assert str(root) == "root"
 
 
-def test_an_account_with_views_and_scheduled_exports_can_be_deleted(admin_client):
-    schedule = factories.ScheduledExportFactory()
-    owner = schedule.owner
-    delete = reverse("admin:project_user_delete", args=[owner.pk])
-    assert schedule.name in admin_client.get(delete).content.decode()
-    assert admin_client.post(delete, {"post": "yes"}).status_code == 302
-    assert not User.objects.filter(pk=owner.pk).exists()
+def test_nobody_deletes_an_account(admin_client):
+    user = factories.UserFactory()
+    assert admin_client.get(reverse("admin:project_user_delete", args=[user.pk])).status_code == 403
+    chosen = {"action": "delete_selected", "_selected_action": [user.pk], "post": "yes"}
+    admin_client.post(reverse("admin:project_user_changelist"), chosen)
+    assert User.objects.filter(pk=user.pk).exists()
+
+
+@pytest.mark.parametrize("superuser", [False, True])
+def test_a_user_name_and_the_day_of_an_account_stay(member, admin_client, superuser):
+    user = factories.UserFactory()
+    client = admin_client if superuser else member("管理员")
+    given = form(user, username="other", date_joined_0="2001-01-01", date_joined_1="00:00:00", display_name="王敏")
+    assert client.post(page(user), given).status_code == 302
+    kept = User.objects.get(pk=user.pk)
+    assert (kept.username, kept.date_joined, kept.display_name) == (user.username, user.date_joined, "王敏")
+
+
+def add(client, name):
+    return client.post(reverse("admin:project_user_add"), {
+        "username": name, "display_name": "", "usable_password": "true",
+        "password1": "Qiu-7-tian", "password2": "Qiu-7-tian",
+    })  # fmt: skip
+
+
+def test_a_name_that_was_used_is_never_given_again(member):
+    manager = member("管理员")
+    assert add(manager, "li.lei").status_code == 302
+    User.objects.filter(username="li.lei").delete()  # by hand, in the database
+    assert errors(add(manager, "li.lei")) == {
+        "username": ["该用户名正在使用或曾被使用。用户名始终归同一人，请另选一个。"]
+    }
+    with pytest.raises(CommandError, match="用户名正在使用或曾被使用|has or had this user name"):
+        call_command("createsuperuser", interactive=False, username="li.lei", email="a@b.cn", verbosity=0)
+    assert not User.objects.filter(username="li.lei").exists()
+
+
+def test_code_can_t_rename_an_account():
+    user = factories.UserFactory()
+    user.username = "other"
+    with pytest.raises(ValidationError, match="username"):
+        user.save()
+
+
+def roles(*names):
+    return [str(row.pk) for row in Group.objects.filter(name__in=names)]
+
+
+@pytest.mark.parametrize("role, given", [("审计员", True), ("管理员", True), ("审批主管", False), ("业务人员", False)])
+def test_only_who_has_all_rights_of_a_role_gives_it(member, role, given):
+    manager, user = member("管理员"), factories.UserFactory()
+    answer = manager.post(page(user), form(user, groups=roles(role)))
+    assert user.groups.filter(name=role).exists() == given
+    if not given:
+        assert errors(answer) == {"groups": [f"只有拥有某角色全部权限的人才能授予该角色：{role}"]}
+
+
+def test_a_role_that_the_account_has_stays_and_can_be_taken(member):
+    manager, user = member("管理员"), factories.UserFactory()
+    user.groups.set(Group.objects.filter(name__in=["业务人员", "审批主管"]))
+    assert manager.post(page(user), form(user, groups=roles("业务人员"))).status_code == 302
+    assert [role.name for role in user.groups.all()] == ["业务人员"]
+
+
+def test_nobody_gives_a_role_to_themselves(member):
+    manager = member("管理员")
+    answer = manager.post(page(manager.person), form(manager.person, groups=roles("管理员", "审计员")))
+    assert errors(answer) == {"groups": ["不能给自己的账号添加角色，须由他人操作。"]}
+    assert [role.name for role in manager.person.groups.all()] == ["管理员"]
+
+
+def test_a_role_made_by_the_site_gives_nothing_beyond_itself(client):
+    helper, user = factories.UserFactory(), factories.UserFactory()
+    helper.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    client.force_login(helper)
+    for role in ROLES:
+        assert "groups" in errors(client.post(page(user), form(user, groups=roles(role))))
+    assert not user.groups.exists()

@@ -31,7 +31,7 @@ def staff(member):
 
 @pytest.fixture
 def unlimited(member):
-    return member("管理员")
+    return member("管理员", "审批主管")
 
 
 def queries(client, url):

@@ -1,4 +1,4 @@
-"""The four roles hold exactly the permissions that are written here by hand, independently of the code."""
+"""The five roles hold exactly the permissions that are written here by hand, independently of the code."""
 
 import importlib
 from types import SimpleNamespace
@@ -22,59 +22,59 @@ EVERYBODY_SEES = {
 }  # fmt: skip
 ENGINE_ROOM = {"timeline", "leaselock", "callcount", "schedule", "success", "failure", "ormq", "notice"}
 ACTS = {
-    #                         业务 工程 审计 管理
-    "see_personal_data":     "yes no  no  yes",
-    "export_list":           "yes yes yes yes",
-    "judge_export":          "no  no  no  yes",
-    "view_export":           "no  no  yes yes",
-    "view_scheduledexport":  "no  no  yes yes",
-    "stop_bulkrun":          "no  no  no  yes",
-    "stop_scheduledexport":  "no  no  no  yes",
-    "resend_order":          "yes yes no  yes",
-    "compensate_order":      "no  yes no  yes",
-    "withdraw_order":        "no  no  no  yes",
-    "waive_finding":         "yes no  no  yes",
-    "choose_attribution":    "yes no  no  yes",
-    "run_activation":        "yes yes no  yes",
-    "fetch_usage":           "yes yes no  yes",
-    "add_note":              "yes yes no  yes",
-    "change_incident":       "yes yes no  yes",
-    "decide_order":          "yes no  no  yes",
-    "proceed_order":         "yes no  no  yes",
-    "name_domains":          "yes no  no  yes",
-    "enter_trial":           "yes no  no  yes",
-    "share_view":            "yes no  no  yes",
-    "pause_partner":         "no  yes no  yes",
-    "give_up_step":          "no  yes no  yes",
-    "take_books":            "no  yes no  yes",
-    "accept_difference":     "no  yes no  yes",
-    "fix_difference":        "no  yes no  yes",
-    "release_restored":      "no  yes no  yes",
-    "add_contact":           "no  no  no  yes",
-    "change_contact":        "no  no  no  yes",
-    "delete_contact":        "no  no  no  yes",
-    "add_province":          "no  no  no  yes",
-    "change_province":       "no  no  no  yes",
-    "add_servicetype":       "no  no  no  yes",
-    "change_servicetype":    "no  no  no  yes",
-    "view_user":             "no  no  yes yes",
-    "add_user":              "no  no  no  yes",
-    "change_user":           "no  no  no  yes",
-    "view_group":            "no  no  yes yes",
-    "view_logentry":         "no  no  yes yes",
-    "view_failedlogin":      "no  no  yes yes",
-    "delete_failedlogin":    "no  no  no  yes",
-    "view_apitoken":         "no  no  no  yes",
-    "add_apitoken":          "no  no  no  yes",
-    "revoke_apitoken":       "no  no  no  yes",
+    #                         业务 工程 审计 管理 审批
+    "see_personal_data":     "yes no  no  yes no",
+    "export_list":           "yes yes yes yes yes",
+    "judge_export":          "no  no  no  no  yes",
+    "view_export":           "no  no  yes yes yes",
+    "view_scheduledexport":  "no  no  yes yes no",
+    "stop_bulkrun":          "no  no  no  yes no",
+    "stop_scheduledexport":  "no  no  no  yes no",
+    "resend_order":          "yes yes no  yes no",
+    "compensate_order":      "no  yes no  no  yes",
+    "withdraw_order":        "no  no  no  no  yes",
+    "waive_finding":         "yes no  no  no  yes",
+    "choose_attribution":    "yes no  no  yes no",
+    "run_activation":        "yes yes no  yes no",
+    "fetch_usage":           "yes yes no  yes no",
+    "add_note":              "yes yes no  yes no",
+    "change_incident":       "yes yes no  yes no",
+    "decide_order":          "yes no  no  no  yes",
+    "proceed_order":         "yes no  no  yes no",
+    "name_domains":          "yes no  no  yes no",
+    "enter_trial":           "yes no  no  yes no",
+    "share_view":            "yes no  no  yes no",
+    "pause_partner":         "no  yes no  yes no",
+    "give_up_step":          "no  yes no  yes no",
+    "take_books":            "no  yes no  yes no",
+    "accept_difference":     "no  yes no  yes no",
+    "fix_difference":        "no  yes no  yes no",
+    "release_restored":      "no  yes no  yes no",
+    "add_contact":           "no  no  no  yes no",
+    "change_contact":        "no  no  no  yes no",
+    "delete_contact":        "no  no  no  yes no",
+    "add_province":          "no  no  no  yes no",
+    "change_province":       "no  no  no  yes no",
+    "add_servicetype":       "no  no  no  yes no",
+    "change_servicetype":    "no  no  no  yes no",
+    "view_user":             "no  no  yes yes no",
+    "add_user":              "no  no  no  yes no",
+    "change_user":           "no  no  no  yes no",
+    "view_group":            "no  no  yes yes no",
+    "view_logentry":         "no  no  yes yes no",
+    "view_failedlogin":      "no  no  yes yes no",
+    "delete_failedlogin":    "no  no  no  yes no",
+    "view_apitoken":         "no  no  no  yes yes",
+    "add_apitoken":          "no  no  no  yes no",
+    "revoke_apitoken":       "no  no  no  yes no",
 }  # fmt: skip
-ROLES = ["业务人员", "工程师", "审计员", "管理员"]
+ROLES = ["业务人员", "工程师", "审计员", "管理员", "审批主管"]
 
 
 def wanted(role):
     place = ROLES.index(role)
     acts = {act for act, row in ACTS.items() if row.split()[place] == "yes"}
-    engine = set() if role == "业务人员" else ENGINE_ROOM
+    engine = set() if role in {"业务人员", "审批主管"} else ENGINE_ROOM
     return acts | {f"view_{model}" for model in EVERYBODY_SEES | engine}
 
 
@@ -92,7 +92,7 @@ def test_making_the_roles_again_adds_what_is_missing_and_takes_nothing():
     migration = importlib.import_module("project.migrations.0003_roles")
     migration.make_roles(apps, SimpleNamespace(connection=connection))
     assert {lost, own} <= set(group.permissions.all())
-    assert Group.objects.filter(name__in=ROLES).count() == 4
+    assert Group.objects.filter(name__in=ROLES).count() == 5
 
 
 def test_the_offices_roles_give_nothing_back_that_a_site_took():
@@ -147,3 +147,20 @@ def test_nobody_lifts_their_own_limit(member):
         == 403
     )
     assert admin.post(url.replace("change", "delete"), {"post": "yes"}).status_code == 403
+
+
+def test_the_rights_to_judge_go_to_a_role_of_their_own(capsys):
+    """An upgrade: whoever managed accounts also judged. A right that the site took stays taken."""
+    Group.objects.get(name="审批主管").delete()
+    administrator, user = Group.objects.get(name="管理员"), factories.UserFactory(username="wang")
+    user.groups.add(administrator)
+    held = Permission.objects.filter(codename__in=["judge_export", "withdraw_order", "decide_order", "waive_finding"])
+    administrator.permissions.add(*held)
+    migration = importlib.import_module("project.migrations.0009_approver_role")
+    migration.hand_over(apps, SimpleNamespace(connection=connection))
+    for role in ("管理员", "审批主管"):
+        test_a_role_holds_exactly_this(role)
+    told = capsys.readouterr().out
+    assert "管理员 no longer may: decide_order, judge_export, waive_finding, withdraw_order\n  Held by: wang\n" in told
+    migration.hand_over(apps, SimpleNamespace(connection=connection))
+    assert capsys.readouterr().out == ""

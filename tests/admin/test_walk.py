@@ -1,7 +1,8 @@
 """Which role may open which address of the staff's site. A new page without a row here fails.
 
-B business staff, E engineer, A auditor, M administrator, L administrator limited to BJ (the rows belong to it),
-F administrator limited to another attribution, S superuser, N staff without a role, X nobody logged in.
+B business staff, E engineer, A auditor, M administrator, P approver (judges and takes back), L administrator limited to
+BJ (the rows belong to it), F administrator limited to another attribution, S superuser, N staff without a role, X
+nobody logged in.
 """
 
 import logging
@@ -16,7 +17,7 @@ from tests.admin.walking import PAGES, PEOPLE, ask, content_type_of, models, reg
 pytestmark = pytest.mark.django_db
 everybody = pytest.mark.parametrize("letter", PEOPLE)
 DASH = "-"
-ORDERS = "BEAMSLF BEAMSL -   -   -"  # everybody reads within their scope, nobody writes
+ORDERS = "BEAMPSLF BEAMPSL -   -   -"  # everybody reads within their scope, nobody writes
 ENGINE = "EAMSLF  EAMSLF -   -   -"
 QUEUE = "EAMSLF  EAMS   -   S   S"
 MODELS = {
@@ -42,25 +43,25 @@ MODELS = {
     "orders_difference":        ORDERS,
     "approvals_approvalrecord": ORDERS,
     "notifications_mail":       ORDERS,
-    "notifications_contact":    "BEAMSLF BEAMSL MSLF MSL MSL",
-    "orders_reconciliation":    "BEAMSLF BEAMS  -   -   -",
-    "orders_trialupload":       "BEAMSLF BEAMS  -   -   -",
-    "orders_province":          "BEAMSLF BEAMSLF MSLF MSLF S",
-    "orders_servicetype":       "BEAMSLF BEAMSLF MSLF MSLF S",
-    "integrations_heartbeat":   "BEAMSLF BEAMSLF -  -   -",
-    "integrations_breaker":     "BEAMSLF BEAMSLF -  -   -",
-    "orders_pause":             "BEAMSLF BEAMSLF -  -   -",
-    "orders_export":            "BEAMSLF AMS     -  -   -",
-    "orders_scheduledexport":   "BEAMSLF AMS     -  -   -",
+    "notifications_contact":    "BEAMPSLF BEAMPSL MSLF MSL MSL",
+    "orders_reconciliation":    "BEAMPSLF BEAMPS  -   -   -",
+    "orders_trialupload":       "BEAMPSLF BEAMPS  -   -   -",
+    "orders_province":          "BEAMPSLF BEAMPSLF MSLF MSLF S",
+    "orders_servicetype":       "BEAMPSLF BEAMPSLF MSLF MSLF S",
+    "integrations_heartbeat":   "BEAMPSLF BEAMPSLF -  -   -",
+    "integrations_breaker":     "BEAMPSLF BEAMPSLF -  -   -",
+    "orders_pause":             "BEAMPSLF BEAMPSLF -  -   -",
+    "orders_export":            "BEAMPSLF AMPS    -  -   -",
+    "orders_scheduledexport":   "BEAMPSLF AMS     -  -   -",
     "notifications_notice":     "EAMSLF  EAMS    -  -   -",
-    "orders_savedview":         "BEAMSLF MLF     -  -   -",  # shared with administrators
-    "orders_bulkrun":           "BEAMSLF BEAMS   -  -   -",
+    "orders_savedview":         "BEAMPSLF MLF     -  -   -",  # shared with administrators
+    "orders_bulkrun":           "BEAMPSLF BEAMPS   -  -   -",
     "orders_bulkitem":          ORDERS,
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_leaselock":   ENGINE,
     "integrations_callcount":   ENGINE,
-    "integrations_apitoken":    "MSLF    MS     MS  -  -",
-    "project_user":             "AMSLF   AMSLF  MS  MS  S",
+    "integrations_apitoken":    "MPSLF   MPS    MS  -  -",
+    "project_user":             "AMSLF   AMSLF  MS  MS  -",
     "auth_group":               "AMSLF   AMSLF  S   S   S",
     "admin_logentry":           "AMSLF   AMS    -   -   -",
     "project_failedlogin":      "AMSLF   AMSLF  -   -   -",
@@ -69,7 +70,7 @@ MODELS = {
     "django_q_failure":         QUEUE,
     "django_q_ormq":            QUEUE,
 }  # fmt: skip
-STAFF = "BEAMLFSN"
+STAFF = "BEAMPLFSN"
 OWN = {
     # name: who gets in, and what other staff are told
     "index": (STAFF, ""),
@@ -88,17 +89,17 @@ OWN = {
     "find": (STAFF, ""),
     "orders_pause_partner": ("EMSLF", "refused"),
     "orders_resume_partner": ("EMSLF", "refused"),
-    "orders_export_new": ("BEAMSLF", "refused"),
+    "orders_export_new": ("BEAMPSLF", "refused"),
     "orders_export_download": ("", "unknown"),  # only its maker's
     "integrations_apitoken_revoke": ("MS", "refused"),
-    "orders_scheduledexport_new": ("BEAMSLF", "refused"),
+    "orders_scheduledexport_new": ("BEAMPSLF", "refused"),
     "orders_scheduledexport_edit": ("", "unknown"),  # only its owner's
 }
-APP_LISTS = {"orders": "BEAMSLF", "approvals": "BEAMSLF", "notifications": "BEAMSLF", "integrations": "BEAMSLF",
+APP_LISTS = {"orders": "BEAMPSLF", "approvals": "BEAMPSLF", "notifications": "BEAMPSLF", "integrations": "BEAMPSLF",
              "auth": "AMSLF", "django_q": "EAMSLF", "admin": "AMSLF", "project": "AMSLF"}  # fmt: skip
-DECIDE = {"resend": "BEMSL", "waive": "BMSL", "attribute": "BMSL", "activate": "BEMSL", "call_off": "MSL",
-          "usage": "BEMSL", "note": "BEMSL", "compensate": "EMSL", "withdraw": "MSL",
-          "proceed": "BMSL", "name_domains": "BMSL", "decide": "BMSL",
+DECIDE = {"resend": "BEMSL", "waive": "BPS", "attribute": "BMSL", "activate": "BEMSL", "call_off": "PS",
+          "usage": "BEMSL", "note": "BEMSL", "compensate": "EPS", "withdraw": "PS",
+          "proceed": "BMSL", "name_domains": "BMSL", "decide": "BPS",
           "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL",
           "conflict": "BEMSL"}  # fmt: skip
 INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
@@ -107,6 +108,7 @@ ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
     "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run", "notifications_notice_resend",
+    "integrations_apitoken_agree",  # tests/api
     *(f"orders_savedview_{act}" for act in VIEW_ACTS),  # tests/office/test_views.py
     "orders_bulkrun_stop", "orders_bulkrun_go_on", "orders_order_resent",
     "<path:object_id>/", "(?P<url>.*)$",

@@ -15,6 +15,7 @@ from notifications.models import Notice
 from orders.models import Export, OrderEvent, ScheduledExport
 from orders.services.office import exports
 from orders.services.office.schedules import begin_due_exports
+from project.models import UsedName
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.conftest import body, read_csv, read_xlsx
@@ -344,6 +345,7 @@ def test_the_owner_s_account_counts_and_not_its_name(owner, clock):
     tasks.sweep()
     old = owner.person.username
     type(owner.person).objects.filter(pk=owner.person.pk).update(username="renamed")
+    UsedName.objects.all().delete()  # as where names were given again
     make.UserFactory(username=old, is_superuser=True)
     work()
     assert (Export.objects.get().written, Export.objects.get().scope) == (0, ["SH"])

@@ -26,6 +26,7 @@ from orders.models.querysets import UNRESOLVED
 from orders.order_page.decisions.attribute import AttributionField
 from orders.order_page.decisions.base import LONGEST_REASON
 from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
+from orders.people import actor_kept
 from orders.services.audit import add_note, see_conflict
 from orders.services.breakers import partners_down
 from orders.services.holds import choose_attribution, why_not_attribute
@@ -195,7 +196,7 @@ class Resend(BulkAct):
             raise why
         asked = run.details | {"since": _day(run.details.get("since"))}
         judged = resend_order(
-            row.number, _steps_meant((row.number,), asked), by=run.by, reason=run.reason, now=timezone.now(),
+            row.number, _steps_meant((row.number,), asked), by=_maker(run), reason=run.reason, now=timezone.now(),
             open_partners=partners_down(),
         )  # fmt: skip
         if not any(one.sends for one in judged):
@@ -205,6 +206,11 @@ class Resend(BulkAct):
         if "judged" not in why:
             return super().say_why(why)
         return " ".join(say_judgement(Judgement("", step, verdict)) for step, verdict in why["judged"])
+
+
+def _maker(run: BulkRun) -> str:
+    """Who acts, for the events of the rows."""
+    return actor_kept(run.by, run.maker_id)
 
 
 def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
@@ -237,7 +243,7 @@ class Attribute(BulkAct):
 
     def carry_out(self, row, run, *, owner):
         choose_attribution(
-            number=row.number, letters=run.details["letters"], reason=run.reason, by=run.by, now=timezone.now()
+            number=row.number, letters=run.details["letters"], reason=run.reason, by=_maker(run), now=timezone.now()
         )
 
 
@@ -248,7 +254,7 @@ class Note(BulkAct):
         return Judged(row, _("get the note, which stays for good"), row.get_state_display())
 
     def carry_out(self, row, run, *, owner):
-        add_note(number=row.number, reason=run.reason, by=run.by, now=timezone.now())
+        add_note(number=row.number, reason=run.reason, by=_maker(run), now=timezone.now())
 
 
 class SeeConflicts(BulkAct):
@@ -273,7 +279,7 @@ class SeeConflicts(BulkAct):
         return row.order_number
 
     def carry_out(self, row, run, *, owner):
-        see_conflict(row, reason=run.reason, by=run.by, now=timezone.now())
+        see_conflict(row, reason=run.reason, by=_maker(run), now=timezone.now())
 
 
 class TakeIncidents(BulkAct):
@@ -291,7 +297,7 @@ class TakeIncidents(BulkAct):
         return title_of(row.code, row.words)
 
     def carry_out(self, row, run, *, owner):
-        acknowledge_incident(incident_id=row.pk, by=run.by, now=timezone.now(), note=run.reason, owner_id=owner)
+        acknowledge_incident(incident_id=row.pk, by=_maker(run), now=timezone.now(), note=run.reason, owner_id=owner)
 
 
 ACTS: dict[str, BulkAct] = {act.key: act for act in (Resend(), Attribute(), Note(), SeeConflicts(), TakeIncidents())}

@@ -20,7 +20,7 @@ from orders.admin.chips import StateChip, chip
 from orders.admin.filters import day_filter, word_filter
 from orders.admin.office.bulk_acts import ACTS, address_of
 from orders.admin.office.bulk_outcome import outcome_of_resend
-from orders.admin.office.bulk_page import answer_new_run, runs_seen
+from orders.admin.office.bulk_page import answer_new_run, is_own, runs_seen
 from orders.admin.office.bulk_selection import AGAIN, is_id
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
@@ -75,7 +75,7 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            may = request.user.has_perm(STOP) or obj.by == request_actor(request)
+            may = request.user.has_perm(STOP) or is_own(request.user, obj)
             told = obj.act == BulkRun.Act.RESEND and obj.done and ACTS[obj.act].may_see(request.user)
             resent = outcome_of_resend(obj, request.user) if told else None
             items = reverse("admin:orders_bulkitem_changelist")
@@ -121,7 +121,7 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("begun by"))
     def who(self, obj):
-        return actor_of(obj.by)[0]
+        return actor_of(obj.by, obj.maker_id, obj.created_at)[0]
 
     @admin.display(description=_("reason"))
     def why(self, obj):
@@ -177,7 +177,7 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         run, by = get_object_or_404(self.get_queryset(request), pk=pk), request_actor(request)
-        if run.by != by and not request.user.has_perm(STOP):
+        if not is_own(request.user, run) and not request.user.has_perm(STOP):
             raise PermissionDenied
         try:
             service(pk=pk, by=by, now=timezone.now())

@@ -147,7 +147,7 @@ def answer_judgement(request: HttpRequest, row: Export) -> HttpResponseBase:
     """A POST by a second person: `agree`, or else a refusal with its `reason`."""
     try:
         agree, reason = "agree" in request.POST, request.POST.get("reason", "")[:LONGEST_REASON].replace("\0", "")
-        judge_export(pk=row.pk, agree=agree, reason=reason, by=request_actor(request), now=timezone.now())
+        judge_export(pk=row.pk, agree=agree, reason=reason, judge=request.user, now=timezone.now())
     except OrderError as error:
         messages.error(request, error.words() if error.code != "no_reason" else _("Say why you refuse."))
     return redirect("admin:orders_export_change", row.pk)
@@ -156,7 +156,7 @@ def answer_judgement(request: HttpRequest, row: Export) -> HttpResponseBase:
 def answer_stop(request: HttpRequest, row: Export) -> HttpResponseBase:
     """A POST by the maker, who does not want the file any more."""
     try:
-        stop_export(pk=row.pk, by=request_actor(request), now=timezone.now())
+        stop_export(pk=row.pk, maker=request.user, now=timezone.now())
     except OrderError as error:
         messages.warning(request, error.words())
     return redirect("admin:orders_export_change", row.pk)

@@ -6,9 +6,11 @@ from django.db.models import QuerySet
 from orders.admin.office.exported_lists import LISTS, SEE_PERSONAL_DATA, admin_of, rights_for
 from orders.admin.scope import attributions_of
 from orders.models import Export, ScheduledExport
-from orders.people import STAFF
+from orders.people import rows_of
+from orders.services.office.exports import is_made_by
 
 SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
+JUDGE = "orders.judge_export"  # as a second person; to tokens of other systems too
 STOP_SCHEDULES = "orders.stop_scheduledexport"
 ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' permissions are
 
@@ -21,19 +23,20 @@ def sees_all(user, permission: str) -> bool:
 def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
     """The exports among these that the user made, or is a recipient of.
 
-    Each of the two is found by its index; with an OR, both databases would read all exports to the oldest.
+    Each of these is found by its index; with an OR, both databases would read all exports to the oldest.
     """
-    own, exports = {"by": f"{STAFF}:{user.get_username()}"}, Export.objects.order_by().values("pk")
+    exports = Export.objects.order_by().values("pk")
+    with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
+    found = exports.filter(with_id).union(exports.filter(without), all=True)
     schedules = list(ScheduledExport.objects.filter(recipients=user).values_list("pk", flat=True))
-    if not schedules:
-        return rows.filter(**own)
-    return rows.filter(pk__in=exports.filter(**own).union(exports.filter(schedule__in=schedules), all=True))
+    if schedules:
+        found = found.union(exports.filter(schedule__in=schedules), all=True)
+    return rows.filter(pk__in=found)
 
 
 def may_read(user, row: Export) -> bool:
     """Whether the user may read what was exported, which may name orders and people: not only that it was."""
-    own = row.by == f"{STAFF}:{user.get_username()}"
-    return own or sees_all(user, SEE_EXPORTS) or may_download(user, row)
+    return is_made_by(row, user) or sees_all(user, SEE_EXPORTS) or may_download(user, row)
 
 
 def may_download(user, row: Export) -> bool:

@@ -21,6 +21,7 @@ from orders.admin.office.export_page import (
     answer_stop,
 )
 from orders.admin.office.export_rights import (
+    JUDGE,
     SEE_EXPORTS,
     SEE_SCHEDULES,
     lacking,
@@ -36,13 +37,11 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.time_cell import ago
 from orders.error_messages import say_why
 from orders.models import Export
-from orders.order_page.page_context import request_actor
 from orders.people import COMMAND, STAFF, actor_of, name_of
-from orders.services.office.exports import waiting_before, why_not_judge
+from orders.services.office.exports import is_made_by, waiting_before, why_not_judge
 from orders.services.office.schedule_results import advice
 
 State = Export.State
-JUDGE = "orders.judge_export"
 BUSY = [State.WAITING, State.RUNNING]
 ListFilter = word_filter("list", _("list"), {
     name: (format_lazy("{}", model._meta.verbose_name_plural), Q(list_name=name)) for name, model in LISTS.items()
@@ -118,7 +117,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            own, received, short = obj.by == request_actor(request), False, []
+            own, received, short = is_made_by(obj, request.user), False, []
             if obj.schedule:
                 people = obj.schedule.recipients.order_by("pk")
                 received = any(person.pk == request.user.pk for person in people)
@@ -129,7 +128,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
                 "before": waiting_before(obj) if obj.state == State.WAITING else 0,
                 "own": own,
                 "asked": obj.state == State.ASKED,
-                "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, by=request_actor(request)),
+                "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, request.user, now=timezone.now()),
                 "received": received,
                 "downloadable": (own or received) and bool(obj.file) and may_download(request.user, obj),
                 "lacking": [name_of(person.username) for person in short],
@@ -184,11 +183,11 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("exported by"))
     def who(self, obj):
-        return actor_of(obj.by)[0]
+        return actor_of(obj.by, obj.maker_id, obj.created_at)[0]
 
     @admin.display(description=_("second person"))
     def judge(self, obj):
-        return actor_of(obj.judged_by)[0] or "-"
+        return actor_of(obj.judged_by, obj.judge_id, obj.judged_at)[0] or "-"
 
     @admin.display(description=_("exported at"))
     def moment(self, obj):

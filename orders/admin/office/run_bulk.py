@@ -28,7 +28,7 @@ def run_part(
     if run is None:
         _queue_next(at_once)
         return f"bulk run {pk}: nothing to do"
-    act, maker = ACTS[run.act], account_of(run.by)
+    act, maker = ACTS[run.act], account_of(run.by, run.maker_id, run.created_at)
     if maker is None or not act.is_allowed(maker):
         end_run(run, NotAllowedError("bulk_not_allowed"))
     else:

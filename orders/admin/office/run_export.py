@@ -69,7 +69,7 @@ def maker_of(row: Export):
     """The account of whoever asked for it; of a schedule's owner, under whatever name. Raises ExportError if it may not
     log in any more. A schedule may be deleted meanwhile."""
     owners = get_user_model().objects.filter(pk__in=ScheduledExport.objects.filter(pk=row.schedule_id).values("owner"))
-    found = owners.first() or account_of(row.by)
+    found = owners.first() or account_of(row.by, row.maker_id, row.created_at)
     if found is None or not (found.is_active and found.is_staff):
         raise ExportError("export_not_allowed")
     return found

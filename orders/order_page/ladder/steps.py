@@ -273,7 +273,8 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
         cause = Cause(cause.what, _("What waits goes out by itself when the pause ends, or when staff resume it."))
     return Rung(
         **base, tone="amber", icon="pause", result=_("Paused"), at=pause.since, cause=cause, code=PARTNER_PAUSED,
-        detail=f"{actor_of(pause.paused_by)[0]}{_(': ')}{pause.reason}", tries=row.attempts, next_try=pause.until,
+        detail=f"{actor_of(pause.paused_by, at=pause.since)[0]}{_(': ')}{pause.reason}",
+        tries=row.attempts, next_try=pause.until,
     )  # fmt: skip
 
 

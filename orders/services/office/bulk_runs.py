@@ -19,6 +19,7 @@ from django_q.tasks import async_task
 
 from orders.errors import NotAllowedError, OrderError
 from orders.models import BulkItem, BulkRun
+from orders.people import account_id_of
 from orders.restored_guard import is_restored
 from orders.services.office.exports import LeftError
 from orders.services.order_state import add_event, noted_in_events
@@ -63,7 +64,9 @@ def begin_run(
     asked = {"act": act, "query": query, "words": list(words), "details": details, "reason": reason.strip()}
     try:
         with transaction.atomic():
-            row = BulkRun.objects.create(by=by[:160], token=token, created_at=now, worked_at=now, **asked)
+            row = BulkRun.objects.create(
+                by=by[:160], maker_id=account_id_of(by), token=token, created_at=now, worked_at=now, **asked
+            )  # fmt: skip
     except IntegrityError:
         row = BulkRun.objects.get(by=by[:160], token=token)
         if not _take_over(row, asked, now):

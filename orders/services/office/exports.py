@@ -22,6 +22,7 @@ from django_q.tasks import async_task
 
 from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
 from orders.models import Export, ScheduledExport
+from orders.people import account_id_of, actor_kept, find_account, is_of, staff_actor, why_not_second
 from orders.services.audit import note_personal_data_seen
 from orders.services.office.schedule_results import lock_schedule, note_end
 from orders.services.office.table_files import WRITERS, Cell
@@ -83,30 +84,32 @@ def begin_export(
         over = {"state": State.ASKED}
     with transaction.atomic():
         row = Export.objects.create(
-            by=by[:160], list_name=list_name, query=query, columns=list(columns), format=format, personal=personal,
-            reason=reason.strip(), scope=_kept_scope(scope), created_at=now, schedule=schedule, slot=slot,
-            missed=missed, **over,
+            by=by[:160], maker_id=account_id_of(by), list_name=list_name, query=query, columns=list(columns),
+            format=format, personal=personal, reason=reason.strip(), scope=_kept_scope(scope), created_at=now,
+            schedule=schedule, slot=slot, missed=missed, **over,
         )  # fmt: skip
         if row.state != State.ASKED:
             _note_personal_data(row, now)
     return row
 
 
-def judge_export(*, pk: int, agree: bool, reason: str, by: str, now: datetime.datetime) -> Export:
-    """A second person agrees to an export of personal data, and a worker writes it; or refuses, which needs a reason.
+def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.datetime) -> Export:
+    """A second person, an account, agrees to an export of personal data, and a worker writes it; or refuses, which
+    needs a reason.
 
-    Raises NotAllowedError: it is judged already, or by its own maker, or refused without a reason.
+    Raises NotAllowedError: it is judged already, the two may be one person, or it is refused without a reason.
     """
     if not agree:
         check_reason(reason, "a refusal")
     row = Export.objects.get(pk=pk)
-    if why := why_not_judge(row, by=by):
+    if why := why_not_judge(row, judge, now=now):
         raise why
     over = {"state": State.WAITING}
     if not agree:
         over = {"state": State.FAILED, "error": {"code": "export_refused", "why": reason.strip()}, "finished_at": now}
+    by = staff_actor(judge)
     with transaction.atomic():
-        if not _own(row).update(judged_by=by[:160], judged_at=now, **over):
+        if not _own(row).update(judged_by=by[:160], judge_id=judge.pk, judged_at=now, **over):
             raise NotAllowedError("export_judged")
         if agree:
             _note_personal_data(row, now)
@@ -116,27 +119,32 @@ def judge_export(*, pk: int, agree: bool, reason: str, by: str, now: datetime.da
     return row
 
 
-def stop_export(*, pk: int, by: str, now: datetime.datetime) -> None:
+def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
     """Its maker gives an export up. A worker that writes it notices within seconds, and goes on with the next one.
 
     Raises NotAllowedError if it is over, or somebody else's.
     """
-    open_ones = Export.objects.filter(pk=pk, by=by, state__in=OPEN)
+    row = Export.objects.filter(pk=pk, state__in=OPEN).first()
     over = {"state": State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
-    if not open_ones.update(**over):
+    if row is None or not is_made_by(row, maker) or not Export.objects.filter(pk=pk, state__in=OPEN).update(**over):
         raise NotAllowedError("export_over")
 
 
-def why_not_judge(row: Export, *, by: str) -> NotAllowedError | None:
-    """Why this person can't judge the export; None if they can."""
+def why_not_judge(row: Export, judge, *, now: datetime.datetime) -> NotAllowedError | None:
+    """Why this account can't judge the export; None if it can."""
     if row.state != State.ASKED:
         return NotAllowedError("export_judged")
-    return NotAllowedError("export_own_word") if row.by == by else None
+    return why_not_second(find_account(row.by, row.maker_id, row.created_at), judge, now=now)
+
+
+def is_made_by(row: Export, user) -> bool:
+    """Whether the user asked for the export."""
+    return is_of(user, row.by, row.maker_id, row.created_at)
 
 
 def _note_personal_data(row: Export, now: datetime.datetime) -> None:
     if row.personal:
-        note_personal_data_seen(None, by=row.by, where=f"export {row.pk}", now=now)
+        note_personal_data_seen(None, by=actor_kept(row.by, row.maker_id), where=f"export {row.pk}", now=now)
 
 
 def queue_export(row: Export) -> None:

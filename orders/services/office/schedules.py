@@ -17,6 +17,7 @@ from django.db.models import Q
 from notifications.masks import mask_text
 from orders.errors import ExportError, NotAllowedError, check_reason
 from orders.models import Export, SavedView, ScheduledExport
+from orders.people import staff_actor
 from orders.services.office.exports import OPEN, begin_export, fail_export, queue_export, queue_next
 from orders.services.order_state import add_event
 from orders.weekly_slots import next_slot, slots_between
@@ -157,7 +158,7 @@ def _begin(schedule: ScheduledExport, now: datetime.datetime, **slot) -> Export:
     """Begins an export of a locked schedule. One that can't be made is over at once, with its reason."""
     view = schedule.view
     row = begin_export(
-        by=f"staff:{schedule.owner.get_username()}", list_name=view.list_name if view else "",
+        by=staff_actor(schedule.owner), list_name=view.list_name if view else "",
         query=view.query if view else "", columns=view.columns if view else [], format=schedule.format,
         personal=schedule.personal, reason=schedule.reason, scope=None, now=now, schedule=schedule, **slot,
     )  # fmt: skip

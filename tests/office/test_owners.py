@@ -1,0 +1,118 @@
+"""Files, runs and the past belong to the person who made them, whoever goes by their user name later."""
+
+import datetime
+import importlib
+from types import SimpleNamespace
+
+import pytest
+from django.apps import apps
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.models import BulkRun, Export, OrderEvent
+from project.models import UsedName, User
+from tests import factories as make
+from tests.factories import NOW
+from tests.office.conftest import body
+
+pytestmark = pytest.mark.django_db
+EXPORT = reverse("admin:orders_export_new", args=["orders"])
+
+
+def of(model, page, row):
+    return reverse(f"admin:orders_{model}_{page}", args=[row.pk])
+
+
+@pytest.fixture
+def renamed(member):
+    """Somebody who exported and noted as li.lei, and was renamed in the database; a newcomer has the old name."""
+    order = make.OrderFactory()
+    client = member("业务人员")
+    person = client.person
+    person.display_name = "李雷"
+    person.save()
+    User.objects.filter(pk=person.pk).update(username="li.lei")
+    client.force_login(User.objects.get(pk=person.pk))
+    client.post(EXPORT, {"format": "csv", "columns": ["number"]})
+    page = reverse("admin:orders_bulkrun_new", args=["note"]) + f"?pick={order.pk}"
+    form = client.get(page).context["form"]
+    client.post(page, {"reason": "批量备注", "seen": form["seen"].value(), "token": form["token"].value()})
+    assert (Export.objects.get().state, BulkRun.objects.get().state) == ("done", "done")
+    User.objects.filter(pk=person.pk).update(username="li.lei.old")
+    newcomer = make.UserFactory(username="li.lei", display_name="李磊", date_joined=timezone.now())
+    newcomer.groups.set(person.groups.all())
+    return SimpleNamespace(client=client, old=User.objects.get(pk=person.pk), new=newcomer, order=order)
+
+
+def test_a_newcomer_gets_no_file_of_who_had_the_name(renamed):
+    row, client = Export.objects.get(), renamed.client
+    assert row.maker_id == renamed.old.pk
+    client.force_login(renamed.new)
+    assert client.get(of("export", "download", row)).status_code == 404
+    assert not client.get(reverse("admin:orders_export_changelist")).context["cl"].result_list
+    client.force_login(renamed.old)
+    assert renamed.order.number in body(client.get(of("export", "download", row))).read().decode()
+
+
+def test_nor_a_run(renamed):
+    row, client = BulkRun.objects.get(), renamed.client
+    assert row.maker_id == renamed.old.pk
+    BulkRun.objects.update(state="waiting")
+    client.force_login(renamed.new)
+    client.post(of("bulkrun", "stop", row))
+    row.refresh_from_db()
+    assert row.state == "waiting"
+    client.force_login(renamed.old)
+    client.post(of("bulkrun", "stop", row))
+    row.refresh_from_db()
+    assert row.state == "stopped"
+
+
+def test_nor_the_past(renamed):
+    noted = OrderEvent.objects.filter(order=renamed.order, kind="note")
+    assert set(noted.values_list("actor", "account_id")) == {("staff:li.lei", renamed.old.pk)}
+    renamed.client.force_login(renamed.new)
+    page = renamed.client.get(of("order", "change", renamed.order), {"tab": "events"}).text
+    assert "李雷" in page
+
+
+def test_a_row_without_an_id_is_of_the_account_that_was_there_before(member):
+    """As rows of the version before are."""
+    staff = member("业务人员")
+    later = make.UserFactory(date_joined=NOW + datetime.timedelta(days=1), display_name="李磊")
+    later.groups.set(staff.person.groups.all())
+    for user, seen in ((staff.person, 1), (later, 0)):
+        row = make.ExportFactory(by=f"staff:{user.username}")
+        run = make.BulkRunFactory(by=f"staff:{user.username}", state="waiting")
+        event = make.OrderEventFactory(kind="note", actor=f"staff:{user.username}", at=NOW)
+        staff.force_login(user)
+        found = staff.get(reverse("admin:orders_export_changelist")).context["cl"].result_list
+        assert [one.pk for one in found] == [row.pk] * seen
+        staff.post(of("bulkrun", "stop", run))
+        run.refresh_from_db()
+        assert (run.state == "stopped") == seen
+        assert ("李磊" in staff.get(of("order", "change", event.order), {"tab": "events"}).text.split("<main")[1]) == 0
+
+
+def test_the_upgrade_keeps_the_names_that_were_ever_used():
+    user = make.UserFactory(display_name="王敏")
+    make.OrderEventFactory(kind="note", actor="staff:in.event")
+    make.OrderEventFactory(kind="note", actor="command:li")
+    make.ExportFactory(by="staff:in.export", judged_by="staff:judge")
+    make.BulkRunFactory(by="staff:in.run")
+    make.ApiTokenFactory(made_by="staff:in.token")
+    kind = ContentType.objects.get_for_model(User)
+    for pk, text in ((user.pk, "王敏"), (user.pk + 1000, "in.journal")):
+        LogEntry.objects.create(
+            user=user, content_type=kind, object_id=pk, object_repr=text, action_flag=DELETION, change_message="x"
+        )
+    UsedName.objects.all().delete()
+    migration = importlib.import_module("project.migrations.0008_fill_used_names")
+    for _time in range(2):
+        migration.fill(apps, SimpleNamespace(connection=connection))
+    assert set(UsedName.objects.values_list("name", flat=True)) == {
+        user.username, "in.event", "in.export", "judge", "in.run", "in.token", "in.journal",
+    }  # fmt: skip
