@@ -100,19 +100,8 @@ def _request(row: Dispatch, domains: list[str]) -> MailRequest:
         order_id=row.order_id,
         kind=row.step,
         facts=mail_facts(row, domains),
-        letters=_letters(row),
+        letters="" if row.step == Dispatch.Step.MAIL_RECONCILED else row.order.attribution_id or "",
     )
-
-
-def _letters(row: Dispatch) -> str:
-    """The letters of the attribution that the mail goes to. A reconciliation's mail goes to none in particular.
-
-    An order that is held before its plan has no attribution of its own yet, so its trial's contacts are told.
-    """
-    if row.step == Dispatch.Step.MAIL_RECONCILED:
-        return ""
-    known = (order.attribution_id for order in (row.order, row.order.trial) if order and order.attribution_id)
-    return next(known, "")
 
 
 def send_mail(work: Work, until: float) -> dict:

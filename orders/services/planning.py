@@ -31,7 +31,8 @@ from orders.steps import STEPS, Effect, Phase, Step
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a settlement; all other billing steps have "new"
 CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
-FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
+SHOWN = ("attribution_id", "enterprise_id", "enterprise_name")  # of its trial, also while an order is held
+FROM_TRIAL = (*SHOWN, "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 
 OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
 UNDO_ASKED = Prepared(
@@ -74,6 +75,8 @@ def settle(order: Order, *, domains: list[str], facts: TrialFacts, now: datetime
     if decision.held:
         set_state(order, State.HELD, at=now)
         order.in_effect, order.change_number = False, None  # a held change shapes nothing yet
+        if order.trial:
+            copy_from(order, order.trial, SHOWN)  # for lists and limits only: planning copies anew
     else:
         if order.state != State.IN_PROGRESS:  # a new order has this state already
             set_state(order, State.IN_PROGRESS, at=now)
@@ -135,7 +138,7 @@ def _settle_change(order: Order, decision: Settlement, facts: TrialFacts, now: d
 
 def _plan_change(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> None:
     """Works out what the change leads to, and with that which steps it has."""
-    copy_from(order, order.trial, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
+    copy_from(order, order.trial, (*FROM_TRIAL, "prod_type", "billing_method"))
     if order.change_number is None:
         order.change_number = next_number(order.trial)
     before, order.in_effect = facts.shape, True
@@ -200,7 +203,6 @@ def _settle_activation(order: Order, decision: Settlement, facts: TrialFacts, no
     if not decision.domains and not facts.shape.domains:
         return Held.DOMAINS_MISSING  # staff gave up the step that made the trial's records
     copy_from(order, order.trial, FROM_TRIAL)
-    order.attribution_id = order.attribution_id or order.trial.attribution_id
     _plan_activation(order, decision, facts, now)
     return Held.NOT
 
