@@ -101,7 +101,7 @@ def _trial_trouble(order: Order, facts: TrialFacts) -> str:
         return Held.TRIAL_UNKNOWN
     if trial.undo_asked_at and UNDO_ASKED.first(trial=trial.pk) not in {None, order.pk}:
         return Held.TRIAL_BUSY
-    if is_closed(trial) and not (order.proceeded or _revives(order, facts)):
+    if is_closed(trial) and not _goes_on(order, facts):
         return Held.TRIAL_CLOSED
     return Held.NOT
 
@@ -111,10 +111,17 @@ def is_closed(trial: Order) -> bool:
     return trial.state in CLOSED_TRIAL or bool(trial.undo_since)
 
 
-def _revives(order: Order, facts: TrialFacts) -> bool:
-    """Whether a change gives a later end to an ended trial. It never revives a withdrawn one (contract 3.10)."""
-    running_out = order.kind == Kind.CHANGE and order.trial.state == State.ENDED and not order.trial.undo_since
-    return running_out and _names_later(order, facts.shape)
+def is_withdrawn(trial: Order) -> bool:
+    """Whether a trial is closed for another reason than its end: no change goes on then (contract 3.10)."""
+    return is_closed(trial) and (trial.state != State.ENDED or bool(trial.undo_since))
+
+
+def _goes_on(order: Order, facts: TrialFacts) -> bool:
+    """Whether an order goes on though its trial is closed: staff let it, or a change gives an ended trial a later
+    end."""
+    if order.kind == Kind.CHANGE:
+        return not is_withdrawn(order.trial) and (order.proceeded or _names_later(order, facts.shape))
+    return order.proceeded
 
 
 def _names_later(change: Order, before: Shape) -> bool:
@@ -130,7 +137,7 @@ def _settle_change(order: Order, decision: Settlement, facts: TrialFacts, now: d
         return Held.CLAIM_HELD
     if order.trial.planned_at is None:
         return Held.TRIAL_HELD
-    if facts.shape.is_over(_today(now)) and not _names_later(order, facts.shape):
+    if facts.shape.is_over(_today(now)) and not (order.proceeded or _names_later(order, facts.shape)):
         return Held.TRIAL_CLOSED
     _plan_change(order, decision, facts, now)
     return Held.NOT
