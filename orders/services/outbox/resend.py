@@ -20,10 +20,17 @@ from orders.queries.blockers import step_waits_for
 from orders.services.approvals import standing_decision
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
-from orders.services.line import is_worked_out, work_out_anew
+from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
 from orders.services.order_state import add_event, lock_order, refresh_states
 from orders.services.outbox.claim import paused_partners
-from orders.services.outbox.effects import bpm_acts, denied_by_books, later_in_line, takes_back, touched_since
+from orders.services.outbox.effects import (
+    bpm_acts,
+    cancels_on_start,
+    denied_by_books,
+    later_in_line,
+    takes_back,
+    touched_since,
+)
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
@@ -230,12 +237,12 @@ def _goes_anew(row: Dispatch) -> bool:
 
 
 def is_left(row: Dispatch) -> bool:
-    """Whether staff gave up a step that takes something back, and nothing has settled it since.
+    """Whether staff gave up a start day's cancel, or a step that takes something back, and nothing settled it since.
 
     An activation's given-up restore does not count. Its trial has ended, and another activation may have taken it over.
     """
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
-    given_up = row.state == State.GIVEN_UP and takes_back(row) and not ended
+    given_up = row.state == State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
     return given_up and "settled" in row.about and "accepted" not in row.about
 
 
@@ -354,6 +361,9 @@ def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
     """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
     if is_worked_out(row) and row.state in {State.FAILED, State.GIVEN_UP}:
         work_out_anew(row, now=now, by=by)
+        return
+    if row.state == State.GIVEN_UP and cancels_on_start(row):
+        cancel_after_all(row, now=now)
         return
     anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
