@@ -322,12 +322,12 @@ def test_wrong_arguments(desk, store, words, complaint):
 
 
 def test_silence_is_told_and_is_no_difference(desk, store, capsys):
-    desk.sandbox.fault(path=QUERY, kind="503", count=1)
-    with pytest.raises(CommandError, match="1 orders not answered; .*http_503"):
+    desk.sandbox.fault(path=QUERY, kind="503", count=4)
+    with pytest.raises(CommandError, match="2 orders not answered; .*http_503"):
         call_command("reconcile")
     assert Reconciliation.objects.get().differences == 0
     desk.deliver()
-    assert "1 orders not answered" in mail.outbox[0].body
+    assert "2 orders not answered" in mail.outbox[0].body
 
 
 def test_a_partner_that_is_away_is_not_asked_for_ever(desk, store, settings, capsys):

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.local_time import midnight
-from orders.models import BillingRecord, Dispatch, Order
+from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
 from orders.services.approvals import standing_decision
@@ -273,8 +273,18 @@ def _is_lined_up(row: Dispatch) -> bool:
 def _orders(selection: Selection) -> QuerySet[Order]:
     if selection.numbers:
         return Order.objects.filter(number__in=selection.numbers).order_by("pk")
-    steps = _matching(Dispatch.objects.current().filter(repeat=False, state=State.FAILED), selection)
-    return Order.objects.filter(pk__in=steps.values("order_id")).order_by("pk")
+    steps = _matching(Dispatch.objects.current().filter(repeat=False), selection)
+    found = Q(pk__in=steps.filter(state=State.FAILED).values("order_id"))
+    return Order.objects.filter(found | _left_out(steps)).order_by("pk")
+
+
+def _left_out(steps: QuerySet[Dispatch]) -> Q:
+    """Orders that staff compensated: nothing of them may have failed, and a filter names what it leaves out."""
+    by_staff = AffectedOrder.objects.unresolved().filter(incident__code=COMPENSATED, order__undo_since__isnull=False)
+    by_staff = by_staff.filter(order__state__in=[Order.State.FAILED, Order.State.REJECTED])
+    given_up = Dispatch.objects.current().filter(state=State.GIVEN_UP, undo=True)  # it can be sent after all
+    fit = Q(pk__in=by_staff.values("order_id")) & Q(pk__in=steps.values("order_id"))
+    return fit & ~Q(pk__in=given_up.values("order_id"))
 
 
 def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch]]:
