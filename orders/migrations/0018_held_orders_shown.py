@@ -1,4 +1,8 @@
-"""Orders that are held before their plan show their trial's attribution and customer, as those of this version do."""
+"""What earlier versions left is shown as this version shows it.
+
+Orders that are held before their plan have their trial's attribution and customer. Records of withdrawn orders that
+never went out count as deleted.
+"""
 
 from django.db import migrations
 
@@ -17,7 +21,19 @@ def show(apps, schema_editor) -> None:
             held.filter(pk=row.pk).update(**{name: getattr(row.trial, name) for name in SHOWN})
 
 
+def delete_never_sent(apps, schema_editor) -> None:
+    """BATCH records at a time. It may be run again."""
+    records, last = apps.get_model("orders", "BillingRecord").objects.using(schema_editor.connection.alias), 0
+    never_sent = records.filter(state="to_send", order__state="withdrawn").order_by("pk").values_list("pk", flat=True)
+    while batch := list(never_sent.filter(pk__gt=last)[:BATCH]):
+        last = batch[-1]
+        records.filter(pk__in=batch, state="to_send").update(state="deleted")
+
+
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [("orders", "0017_endings")]
-    operations = [migrations.RunPython(show, migrations.RunPython.noop)]
+    operations = [
+        migrations.RunPython(show, migrations.RunPython.noop),
+        migrations.RunPython(delete_never_sent, migrations.RunPython.noop),
+    ]
