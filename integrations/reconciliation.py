@@ -162,7 +162,8 @@ class Comparison:
     def _end(self) -> None:
         error = f"{self.silent} orders not answered; {self.error}" if self.silent else self.error
         listed = None if self.listed is None else len(self.listed)
-        end_reconciliation(self.row, error=error, now=timezone.now(), newest=self.newest, listed=listed)
+        about = {"error": error, "newest": self.newest, "listed": listed, "mail": not self.scope.numbers}
+        end_reconciliation(self.row, now=timezone.now(), **about)
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
         """Yields each batch with its last id. A batch is asked about while the one before it is compared."""

@@ -116,9 +116,8 @@ MESSAGES = {
         _("The order is not held for a closed trial."),
     ),
     "change_of_closed_trial": Message(
-        "order %(number)s changes a trial that is %(trial)s: withdraw it (one that names a later end of an ended trial "
-        "goes on by itself)",
-        _("A change goes on when BBOSS names a later end."),
+        "order %(number)s changes a trial that is %(trial)s: withdraw it",
+        _("Its trial is withdrawn, so the change can only be withdrawn."),
     ),
     "not_held_for_domains": Message(
         "order %(number)s is not held for its domains (state %(state)s)", _("The order is not held for its domains.")

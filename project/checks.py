@@ -4,16 +4,20 @@ Every command runs them, the worker too. `project.wsgi` runs them for the web pr
 Django's own checks, since people search for them by their id.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
+from django.utils.module_loading import import_string
 
 from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
+from orders.order_page.bpm_task import wrong_placeholders
 from orders.restored_guard import unwritable
 from project import production
 from project.addresses import parse_network
@@ -41,6 +45,9 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
         choices,
         times,
         contact,
+        bpm_pages,
+        mail_backend,
+        folders,
         state_dir,
         export_dir,
         production_settings,
@@ -145,17 +152,59 @@ def contact() -> Iterator[CheckMessage]:
     if not settings.DEFAULT_CONTACT_MAIL and settings.BBOSS_ENV_FLAG != "1":
         text = "DEFAULT_CONTACT_MAIL is empty: where no SA is set for an attribution, nobody gets the mail."
         yield Warning(text, id="desk.009")
+    if settings.DEFAULT_CONTACT_MAIL and not is_mail(settings.DEFAULT_CONTACT_MAIL):
+        yield Error(f"DEFAULT_CONTACT_MAIL is no mail address: {settings.DEFAULT_CONTACT_MAIL!r}.", id="desk.014")
+
+
+def is_mail(text: str) -> bool:
+    """`desk@example.com`, or `IBS <desk@example.com>`."""
+    named = re.fullmatch(r"[^<>]*<([^<>]+)>", text)
+    try:
+        validate_email(named[1] if named else text)
+    except ValidationError:
+        return False
+    return True
+
+
+def bpm_pages() -> Iterator[CheckMessage]:
+    """Any other placeholder would stay in the links as it is."""
+    if settings.BPM_TASK_URL and (why := wrong_placeholders(settings.BPM_TASK_URL)):
+        yield Error(f"BPM_TASK_URL: {why}.", hint="only {process} and {order} are filled in", id="desk.015")
+
+
+def mail_backend() -> Iterator[CheckMessage]:
+    try:
+        loaded = import_string(settings.EMAIL_BACKEND)
+    except Exception as error:  # a module of others may raise anything while it is loaded
+        yield Error(f"EMAIL_URL or EMAIL_BACKEND: {settings.EMAIL_BACKEND!r} can't be loaded: {error}.", id="desk.016")
+        return
+    if not callable(getattr(loaded, "send_messages", None)):
+        yield Error(f"EMAIL_URL or EMAIL_BACKEND: {settings.EMAIL_BACKEND!r} is no mail backend.", id="desk.016")
+
+
+def folders() -> Iterator[CheckMessage]:
+    for name in ("ATTACHMENT_DIR", "EXPORT_DIR", "STATE_DIR"):
+        folder = getattr(settings, name).absolute()
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not there.is_dir():
+            yield Error(f"{name}: {there} is a file, no folder.", id="desk.017")
+
+
+def _not_writable(name: str) -> str:
+    """Why nothing can be stored in this folder. Empty for a file, which `folders` names."""
+    why = unwritable(getattr(settings, name))
+    return "" if why.endswith(" is no folder") else why
 
 
 def state_dir() -> Iterator[CheckMessage]:
-    if why := unwritable(settings.STATE_DIR):
+    if why := _not_writable("STATE_DIR"):
         kind = Error if settings.BBOSS_ENV_FLAG == "1" else Warning
         yield kind(f"STATE_DIR: {why}: a database that was restored would not be noticed.", id="desk.012")
 
 
 def export_dir() -> Iterator[CheckMessage]:
     """Only warns: everything but the export of lists works without it."""
-    if why := unwritable(settings.EXPORT_DIR):
+    if why := _not_writable("EXPORT_DIR"):
         yield Warning(f"EXPORT_DIR: {why}: lists can't be exported.", id="desk.013")
 
 

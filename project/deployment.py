@@ -10,15 +10,13 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Warning, register
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from integrations.bboss.envelope import token_expiry
 from project.addresses import parse_network
 from project.certificates import certificate_expiry
-from project.checks import TAG
+from project.checks import TAG, is_mail
 from project.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
 
 LEAST_SECRET = 16
@@ -66,20 +64,8 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
 def mail() -> Iterator[str]:
     if MAILS_NOBODY.fullmatch(settings.EMAIL_BACKEND):
         yield f"EMAIL_URL or EMAIL_BACKEND: {settings.EMAIL_BACKEND} sends no mail to anybody."
-    for name in ("DEFAULT_CONTACT_MAIL", "DEFAULT_FROM_EMAIL"):
-        address = getattr(settings, name)
-        if address and not _is_address(address):
-            yield f"{name} is no mail address: {address!r}."
-
-
-def _is_address(text: str) -> bool:
-    """`desk@example.com`, or `IBS <desk@example.com>`."""
-    named = re.fullmatch(r"[^<>]*<([^<>]+)>", text)
-    try:
-        validate_email(named[1] if named else text)
-    except ValidationError:
-        return False
-    return True
+    if settings.DEFAULT_FROM_EMAIL and not is_mail(settings.DEFAULT_FROM_EMAIL):
+        yield f"DEFAULT_FROM_EMAIL is no mail address: {settings.DEFAULT_FROM_EMAIL!r}."
 
 
 def weak_secrets() -> Iterator[str]:

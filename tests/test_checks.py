@@ -47,6 +47,19 @@ ERRORS = [
     ("PARTNER_PROXY", "proxy.example.com:3128"),
     ("PARTNER_PROXY", "socks5://proxy.example.com"),
     ("PARTNER_PROXY", "http://proxy.example.com/path"),
+    ("BPM_TASK_URL", "https://bpm.example.com/tasks/{proces}"),
+    ("BPM_TASK_URL", "https://bpm.example.com/tasks/{process}?order={order"),
+    ("BPM_TASK_URL", "https://bpm.example.com/tasks/{process}}"),
+    ("BPM_TASK_URL", "https://bpm.example.com/tasks/"),
+    ("DEFAULT_CONTACT_MAIL", "desk"),
+    ("DEFAULT_CONTACT_MAIL", "desk@example.com, other@example.com"),
+    ("EMAIL_BACKEND", "django.core.mail.backends.smpt.EmailBackend"),
+    ("EMAIL_BACKEND", "nowhere.Backend"),
+    ("EMAIL_BACKEND", "smtp"),
+    ("EMAIL_BACKEND", "pathlib.Path"),
+    ("ATTACHMENT_DIR", ROOT / "README.md"),
+    ("EXPORT_DIR", ROOT / "README.md"),
+    ("STATE_DIR", ROOT / "README.md" / "state"),
 ]
 FINE = [
     ("BBOSS_ALLOWED_IPS", ["10.0.0.0/8", "fd00::1"]),
@@ -56,6 +69,9 @@ FINE = [
     ("BPM_BASE_URL", "https://bpm.example.com:8443/bpm"),
     ("SUBSEQUENT_BILLING", "at_once"),
     ("SITE_URL", "https://ibs.example.com"),
+    ("BPM_TASK_URL", "https://bpm.example.com/tasks/{process}?order={order}"),
+    ("DEFAULT_CONTACT_MAIL", "IBS <desk@example.com>"),
+    ("ATTACHMENT_DIR", ROOT / "not-made-yet"),
     ("BBOSS_RATE", "10/s"),
     ("PARTNER_PROXY", "http://ibs:p%40ss@proxy.example.com:3128"),
 ]
@@ -97,10 +113,10 @@ def test_nobody_to_mail_is_a_warning(settings):
     assert "DEFAULT_CONTACT_MAIL" in message.msg
 
 
-def test_a_folder_for_exports_that_cant_be_made_is_a_warning(settings, tmp_path):
+def test_a_folder_for_exports_that_cant_be_made_is_a_warning(settings, tmp_path, monkeypatch):
     settings.EXPORT_DIR = tmp_path / "still" / "to be made"
     assert found() == []
-    settings.EXPORT_DIR = ROOT / "README.md" / "exports"
+    monkeypatch.setattr("project.checks.unwritable", lambda folder: str(folder) * (folder == settings.EXPORT_DIR))
     [message] = found()
     assert message.level == WARNING
     assert "EXPORT_DIR" in message.msg

@@ -172,7 +172,7 @@ def test_a_careful_deployment_leaves_no_doubt(fine):
 
 DOUBTS = [
     ({"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}, "sends no mail to anybody"),
-    ({"DEFAULT_CONTACT_MAIL": "43"}, "DEFAULT_CONTACT_MAIL is no mail address: '43'"),
+    ({"DEFAULT_FROM_EMAIL": "43"}, "DEFAULT_FROM_EMAIL is no mail address: '43'"),
     ({"DEFAULT_FROM_EMAIL": "IBS <desk>"}, "DEFAULT_FROM_EMAIL is no mail address"),
     ({"BBOSS_APP_SECRET": "Wq7Zx2Lp9"}, "BBOSS_APP_SECRET has 9 characters"),
     ({"BPM_CALLBACK_SECRET": "change-me-before-production"}, "BPM_CALLBACK_SECRET looks like an example's"),

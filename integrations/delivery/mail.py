@@ -15,6 +15,8 @@ from notifications.mail_facts import MailFacts
 from notifications.services import MailRequest, mail_payload, write_mails
 from orders.incident_causes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order
+from orders.order_page.error_details import detail_text
+from orders.services.incidents import SAID_BY_STAFF
 from orders.services.outbox.outcome import Work
 
 LANGUAGE = "zh-hans"
@@ -24,14 +26,14 @@ COMPARED = gettext_noop(
 
 
 def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
-    """The facts of a mail step. Its `about` says what happened: `code` or `because`, and `detail`."""
+    """The facts of a mail step. Its `about` says what happened: `code` or `because`, and `detail` with `params`."""
     if row.step == Dispatch.Step.MAIL_RECONCILED:
         return _reconciliation_facts(row.about)
     order: Order = row.order
     code = row.about.get("code") or row.about.get("because") or ""
     over = row.step == Dispatch.Step.MAIL_OVER
     with override(LANGUAGE):
-        detail = _orders(row.about.get("orders", 1)) if over else row.about.get("detail", "")
+        detail = _orders(row.about.get("orders", 1)) if over else _detail(row.about, code)
         cause = cause_of(code) if code else None
         title = title_of(code, row.about.get("words", "")) if cause else ""
         said = f"{title} ({code}: {detail})" if cause and detail else title or detail
@@ -47,6 +49,12 @@ def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
             next_step=str(cause.next) if cause and not over else "",
             admin_path=_page(row),
         )
+
+
+def _detail(about: dict, code: str) -> str:
+    """What stands beside the cause, in words: a sentence of ours, or what a person wrote. Never the English of logs."""
+    params, written = about.get("params") or {}, not code or code in SAID_BY_STAFF
+    return detail_text(about.get("detail", ""), params) if params or written else ""
 
 
 def _reconciliation_facts(about: dict) -> MailFacts:
@@ -100,19 +108,8 @@ def _request(row: Dispatch, domains: list[str]) -> MailRequest:
         order_id=row.order_id,
         kind=row.step,
         facts=mail_facts(row, domains),
-        letters=_letters(row),
+        letters="" if row.step == Dispatch.Step.MAIL_RECONCILED else row.order.attribution_id or "",
     )
-
-
-def _letters(row: Dispatch) -> str:
-    """The letters of the attribution that the mail goes to. A reconciliation's mail goes to none in particular.
-
-    An order that is held before its plan has no attribution of its own yet, so its trial's contacts are told.
-    """
-    if row.step == Dispatch.Step.MAIL_RECONCILED:
-        return ""
-    known = (order.attribution_id for order in (row.order, row.order.trial) if order and order.attribution_id)
-    return next(known, "")
 
 
 def send_mail(work: Work, until: float) -> dict:

@@ -1,5 +1,6 @@
 """The address of BPM's own page about an order's process (BPM_TASK_URL). Pure."""
 
+import re
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
@@ -7,6 +8,15 @@ from django.conf import settings
 from orders.models import Order
 
 ALLOWED = {"http", "https"}
+
+
+def wrong_placeholders(address: str) -> str:
+    """Why this is no pattern of addresses; empty if it is one. `{process}` and `{order}` are filled in."""
+    left = address.replace("{process}", "").replace("{order}", "")
+    if left == address:
+        return "it has neither {process} nor {order}, so all orders would lead to one page"
+    wrong = re.search(r"\{[^{}]*\}?|\}", left)
+    return f"{wrong[0]} is no placeholder" if wrong else ""
 
 
 def task_url(order: Order) -> str:

@@ -236,6 +236,9 @@ def accept(order: Order, *, now: datetime.datetime, incident: str = "") -> Itera
 
 
 def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
+    if order.kind == Order.Kind.CHANGE:
+        yield Foreseen("change_counts" if order.trial.state == Order.State.ENDED else "change_proceeds")
+        return
     claim = open_claim(order.trial)
     if claim and claim.activation_id != order.pk:
         yield Foreseen("proceeds_subsequent", {"number": claim.activation.number})

@@ -123,6 +123,8 @@ SENTENCES = {
     "stays_live": _("The order stays as it is: nothing is undone, and orders that wait for its trial go on."),
     # proceed, decide
     "proceeds_first": _("It goes on as the first activation of its trial."),
+    "change_proceeds": _("It goes on, as its trial runs again."),
+    "change_counts": _("It counts as applied. As long as its trial has ended, nothing is sent."),
     "proceeds_subsequent": _("%(number)s is first, so it goes on as a subsequent activation."),
     "cancels_what_is_live": _("Only the trial's live records are cancelled."),
     "pass_goes_on": _("A pass counts from now on: what waited for it goes on."),

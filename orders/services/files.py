@@ -38,7 +38,8 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
     told = {"code": outcome.code, "detail": outcome.message, "params": outcome.params}
     add_event(order, "held", by=by, now=now, because=order.held_because, **told)
     open_incident(order, partner="files", step=row.step, now=now, mail=False, **told)
-    queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, because=outcome.code, detail=outcome.message)
+    about = {"because": outcome.code, "detail": outcome.message, "params": outcome.params}
+    queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, **about)
 
 
 def end_files_hold(order: Order) -> None:

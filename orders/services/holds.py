@@ -3,17 +3,18 @@
 import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.content import MOST_DOMAINS, domain_fault, domain_key
 from orders.db.compiled_sql import Prepared, Slot
 from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, check_reason
+from orders.local_time import SHANGHAI
 from orders.models import Order, OrderDomain, Province
 from orders.services.incidents import close_troubles, open_incident
 from orders.services.order_state import add_event, facts_of, lock_order, refresh_states
 from orders.services.outbox.enqueue import queue_mail, wake
-from orders.services.planning import save_plan, settle
+from orders.services.planning import is_withdrawn, save_plan, settle
 
 Held, State = Order.Held, Order.State
 WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]
@@ -29,7 +30,10 @@ def note_hold(order: Order, *, now: datetime.datetime, by: str, detail: str = ""
 
 def settle_followers(trial: Order, *, now: datetime.datetime, by: str, held: list[str] | None = None) -> None:
     """Decides anew about the orders that wait for this (locked) trial, in order of arrival."""
-    waiting = _waiting(trial.number, held or WAITS_FOR_TRIAL)
+    _settle(trial, _waiting(trial.number, held or WAITS_FOR_TRIAL), now, by)
+
+
+def _settle(trial: Order, waiting: QuerySet[Order], now: datetime.datetime, by: str) -> None:
     for order in waiting.order_by("pk").select_for_update(no_key=True):
         order.trial = trial
         settle_again(order, now=now, by=by)
@@ -65,26 +69,37 @@ def given_domains(order: Order) -> list[str]:
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
-    """Lets go on held orders whose trial has arrived. It may have come at the same moment as they did.
+    """Lets go on held orders whose trial has arrived, and changes whose trial runs again.
 
-    Returns the number of trials.
+    The trial may have come at the same moment as they did. Returns the number of trials.
     """
     trial = Order.objects.filter(number=OuterRef("trial_number"), kind=Order.Kind.TRIAL)
     waiting = Order.objects.filter(state=State.HELD, held_because=Held.TRIAL_UNKNOWN).filter(Exists(trial))
     numbers = set(waiting.values_list("trial_number", flat=True)[:500])
+    numbers |= set(_running_again(now).values_list("trial_number", flat=True)[:500])
     for number in numbers:
         with transaction.atomic():
             trial = Order.objects.select_for_update(no_key=True).get(number=number)
             settle_followers(trial, now=now, by="worker")
+            _settle(trial, _running_again(now).filter(trial=trial), now, "worker")
             wake()
     return len(numbers)
 
 
-def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Lets an activation go on, for staff, although its trial is withdrawn or ended (contract 3.10).
+def _running_again(now: datetime.datetime) -> QuerySet[Order]:
+    """Changes that are held for their closed trial, which runs now. Staff decide about activations."""
+    lasts = Q(trial__shape__ends_on=None) | Q(trial__shape__ends_on__gte=now.astimezone(SHANGHAI).date())
+    runs = Q(trial__state=State.TRIALING, trial__undo_since=None, trial__shape__closed=False) & lasts
+    held = Order.objects.filter(state=State.HELD, held_because=Held.TRIAL_CLOSED, undo_since=None)
+    return held.filter(runs, kind=Order.Kind.CHANGE)
 
-    If nobody holds the claim it is the first one, otherwise a subsequent one. Raises OrderUnknownError and
-    NotAllowedError.
+
+def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
+    """Lets an order go on, for staff, although its trial is closed (contract 3.10).
+
+    An activation is the first one if nobody holds the claim, otherwise a subsequent one. A change goes on if its trial
+    has ended, not if it is withdrawn: what it says counts, and nothing is sent until the trial runs again. Raises
+    OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "letting it proceed")
     with transaction.atomic():
@@ -99,10 +114,10 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
 
 
 def why_not_proceed(order: Order) -> NotAllowedError | None:
-    """None if the order is an activation that is held for its closed trial."""
+    """None if the order is held for its closed trial. That of a change must not be withdrawn."""
     if order.held_because != Held.TRIAL_CLOSED or order.undo_since:
         return NotAllowedError("not_held_for_trial", number=order.number, state=order.state)
-    if order.kind != Order.Kind.ACTIVATION:
+    if order.kind == Order.Kind.CHANGE and is_withdrawn(order.trial):
         return NotAllowedError("change_of_closed_trial", number=order.number, trial=order.trial.state)
     return None
 
@@ -160,6 +175,7 @@ def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: 
         if why := why_not_attribute(order):
             raise why
         order.attribution_id = letters
+        order.followers.filter(state=State.HELD, attribution=None).update(attribution=letters)  # shown with the trial
         add_event(order, "attribution_chosen", by=by, now=now, letters=letters, reason=reason)
         settle_again(order, now=now, by=by)
         wake()

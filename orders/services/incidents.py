@@ -78,8 +78,9 @@ def open_incident(
     _leave_others(order, incident, now)
     if mail and partner != "mail" and _first_of_its_attribution(row):
         queue_mail(
-            order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words=incident.words, **reference_of(incident)
-        )
+            order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words=incident.words, **kept,
+            **reference_of(incident),
+        )  # fmt: skip
     return incident
 
 

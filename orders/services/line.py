@@ -92,6 +92,18 @@ def work_out_anew(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
         plan_behind(order.trial or order, moved=True, now=now, by=by)
 
 
+def cancel_after_all(row: Dispatch, *, now: datetime.datetime) -> None:
+    """Replaces a start day's cancel that was given up. Its order and trial are locked.
+
+    It comes behind all that has begun. The order is active, whatever becomes of it; incidents name what is left.
+    """
+    lock_line(row.order.trial)
+    Dispatch.objects.filter(pk=row.pk).update(superseded=True)
+    again = build_replacement(row, now=now, behind=True)
+    again.blocking = False
+    enqueue([again])
+
+
 def name_built_upon(change: Order, *, now: datetime.datetime, by: str) -> None:
     """Opens an incident that names a change (or trial) that is gone or lost something, and the activation that has
     begun with it.

@@ -31,7 +31,8 @@ from orders.steps import STEPS, Effect, Phase, Step
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a settlement; all other billing steps have "new"
 CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
-FROM_TRIAL = ("enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
+SHOWN = ("attribution_id", "enterprise_id", "enterprise_name")  # of its trial, also while an order is held
+FROM_TRIAL = (*SHOWN, "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 
 OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
 UNDO_ASKED = Prepared(
@@ -74,6 +75,8 @@ def settle(order: Order, *, domains: list[str], facts: TrialFacts, now: datetime
     if decision.held:
         set_state(order, State.HELD, at=now)
         order.in_effect, order.change_number = False, None  # a held change shapes nothing yet
+        if order.trial:
+            copy_from(order, order.trial, SHOWN)  # for lists and limits only: planning copies anew
     else:
         if order.state != State.IN_PROGRESS:  # a new order has this state already
             set_state(order, State.IN_PROGRESS, at=now)
@@ -98,7 +101,7 @@ def _trial_trouble(order: Order, facts: TrialFacts) -> str:
         return Held.TRIAL_UNKNOWN
     if trial.undo_asked_at and UNDO_ASKED.first(trial=trial.pk) not in {None, order.pk}:
         return Held.TRIAL_BUSY
-    if is_closed(trial) and not (order.proceeded or _revives(order, facts)):
+    if is_closed(trial) and not _goes_on(order, facts):
         return Held.TRIAL_CLOSED
     return Held.NOT
 
@@ -108,10 +111,17 @@ def is_closed(trial: Order) -> bool:
     return trial.state in CLOSED_TRIAL or bool(trial.undo_since)
 
 
-def _revives(order: Order, facts: TrialFacts) -> bool:
-    """Whether a change gives a later end to an ended trial. It never revives a withdrawn one (contract 3.10)."""
-    running_out = order.kind == Kind.CHANGE and order.trial.state == State.ENDED and not order.trial.undo_since
-    return running_out and _names_later(order, facts.shape)
+def is_withdrawn(trial: Order) -> bool:
+    """Whether a trial is closed for another reason than its end: no change goes on then (contract 3.10)."""
+    return is_closed(trial) and (trial.state != State.ENDED or bool(trial.undo_since))
+
+
+def _goes_on(order: Order, facts: TrialFacts) -> bool:
+    """Whether an order goes on though its trial is closed: staff let it, or a change gives an ended trial a later
+    end."""
+    if order.kind == Kind.CHANGE:
+        return not is_withdrawn(order.trial) and (order.proceeded or _names_later(order, facts.shape))
+    return order.proceeded
 
 
 def _names_later(change: Order, before: Shape) -> bool:
@@ -127,7 +137,7 @@ def _settle_change(order: Order, decision: Settlement, facts: TrialFacts, now: d
         return Held.CLAIM_HELD
     if order.trial.planned_at is None:
         return Held.TRIAL_HELD
-    if facts.shape.is_over(_today(now)) and not _names_later(order, facts.shape):
+    if facts.shape.is_over(_today(now)) and not (order.proceeded or _names_later(order, facts.shape)):
         return Held.TRIAL_CLOSED
     _plan_change(order, decision, facts, now)
     return Held.NOT
@@ -135,7 +145,7 @@ def _settle_change(order: Order, decision: Settlement, facts: TrialFacts, now: d
 
 def _plan_change(order: Order, decision: Settlement, facts: TrialFacts, now: datetime.datetime) -> None:
     """Works out what the change leads to, and with that which steps it has."""
-    copy_from(order, order.trial, (*FROM_TRIAL, "attribution_id", "prod_type", "billing_method"))
+    copy_from(order, order.trial, (*FROM_TRIAL, "prod_type", "billing_method"))
     if order.change_number is None:
         order.change_number = next_number(order.trial)
     before, order.in_effect = facts.shape, True
@@ -200,7 +210,6 @@ def _settle_activation(order: Order, decision: Settlement, facts: TrialFacts, no
     if not decision.domains and not facts.shape.domains:
         return Held.DOMAINS_MISSING  # staff gave up the step that made the trial's records
     copy_from(order, order.trial, FROM_TRIAL)
-    order.attribution_id = order.attribution_id or order.trial.attribution_id
     _plan_activation(order, decision, facts, now)
     return Held.NOT
 

@@ -56,7 +56,7 @@ def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
     """Folds a (locked) trial's shape anew and keeps it, with the rows of its records and the trial's state."""
     shape = fold(entries_of([trial.pk])[trial.pk])
     keep_shape(trial, shape)
-    if trial.planned_at:
+    if trial.planned_at and not trial.undo_since:  # of a withdrawn one nothing is sent any more
         _make_rows(trial, shape)
     refresh_trial(trial, shape, now=now, by=by)
     return shape

@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [
         ("project", "0007_used_names"),
-        ("orders", "0018_accounts"),
+        ("orders", "0019_accounts"),
         ("integrations", "0002_api_tokens"),
         ("admin", "0003_logentry_add_action_flag_choices"),
     ]

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from orders.admin.office.find import why_not, why_nothing
+from orders.queries import find
 from orders.services.office.search_index import index_orders
 from tests import factories as make
 
@@ -120,6 +121,26 @@ def test_what_holds_the_term_often_hides_nothing(admin_client, member):
 def test_it_keeps_to_the_scope(member, order, term):
     assert titles(member(ROLE, letters=["SH"]), term) == {}
     assert titles(member(ROLE, letters=[]), term) == {}
+
+
+def test_the_scope_is_applied_before_it_is_counted(member, monkeypatch):
+    """What others have neither hides a limited person's own rows nor makes them look like more."""
+    monkeypatch.setattr(find, "CANDIDATES", 3)
+    for number in range(6):
+        of = "BJ" if number == 5 else "SH"
+        order = make.OrderFactory(
+            number=f"77A230920{number}", attribution_id=of, product_id=f"P7700{number}", bpm_process=f"bpm77-{number}",
+            enterprise_id=f"E77-{number}", enterprise_name=f"云海科技{number}", oper_tel=PHONE,
+        )  # fmt: skip
+        make.OrderDomainFactory(order=order, name=f"d{number}.same.example.com")
+    index_orders(now=timezone.now(), seconds=60)
+    staff = member(ROLE, letters=["BJ"])
+    for term, title in [
+        ("77A230920", "77A2309205"), ("云海", "云海科技5"), ("same.example", "d5.same.example.com"),
+        ("P7700", "77A2309205"), ("bpm77", "77A2309205"), (PHONE, "77A2309205"),
+    ]:  # fmt: skip
+        groups = staff.get(FIND, {"q": term, "part": ""}).context["groups"]
+        assert [([hit.title for hit in group.hits], group.more) for group in groups] == [([title], False)], term
 
 
 def test_phone_numbers_only_for_those_who_may_see_people(member, order):

@@ -130,6 +130,28 @@ def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_given_up_start_days_cancel_can_be_sent_after_all(desk, by_name):
+    """The order stays active meanwhile, also where it is refused once more."""
+    desk.play(trial("T1", A), activation("A1", start="20230921"))
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=4)
+    desk.at("2023-09-21 00:00:05")
+    desk.sweep()
+    give(desk, "A1")
+    sent = {call["key"] for call in desk.sandbox.calls(path=BILLING)}
+    again = ["A1"] if by_name else ["A1", "--failed", "--channel", "billing"]
+    call_command("resend", *again)
+    assert desk.state("A1") == "active"
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("T1")) == ("active", [A])
+    assert "billed_not_active" in desk.troubles("T1")
+    call_command("resend", *again)
+    desk.deliver()
+    assert (desk.state("A1"), desk.state("T1"), desk.alive_there("T1")) == ("active", "converted", [])
+    assert (desk.troubles("A1"), desk.troubles("T1")) == ([], [])
+    assert desk.sandbox.calls(path=BILLING)[-1]["key"] not in sent
+
+
 @pytest.mark.parametrize(
     "number, step, why",
     [

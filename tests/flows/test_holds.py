@@ -1,11 +1,15 @@
 """Orders that wait: nothing is lost, and they go on by themselves or when staff choose (contract 2.4, 3.10)."""
 
 import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
-from orders.models import Incident, TrialClaim
+from orders.models import Incident, Order, TrialClaim
 from orders.services import choose_attribution, intake
+from tests import factories
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -92,6 +96,45 @@ def test_staff_choose_the_attribution_and_all_go_on(desk):
     assert desk.sent(BPM)[0]["data"]["tyywrwlcdx"]["province"] == "GD"
     assert desk.events("T1", "attribution_chosen") == [{"letters": "GD", "reason": "known"}]
     assert_no_trouble_left(desk, "T1", "C1", "A1")
+
+
+def shown_to(letters: str) -> set[str]:
+    """The orders in the list of a person who is limited to an attribution."""
+    user = factories.UserFactory(letters=[letters])
+    user.groups.set(Group.objects.filter(name="业务人员"))
+    staff = Client()
+    staff.force_login(user)
+    rows = staff.get(reverse("admin:orders_order_changelist")).context["cl"].result_list
+    for row in rows:
+        assert staff.get(reverse("admin:orders_order_change", args=[row.pk])).status_code == 200
+    return {row.number for row in rows}
+
+
+def test_an_order_that_is_held_before_its_plan_is_seen_with_its_trial(desk):
+    """Whoever sees the trial sees what waits for it, with the trial's customer; nobody else does."""
+    desk.play(trial("T1", Attribution="GD"), withdrawal("T1"), activation("A1", of="T1"), change("C1", "b.example.com"))
+    desk.play(activation("A2", of="T2"), change("C2", "b.example.com", of="T2"))
+    assert shown_to("GD") == {"T1", "A1", "C1"}
+    assert shown_to("BJ") == set()  # nobody knows whose A2 and C2 are
+    desk.play(trial("T2", **UNKNOWN))
+    assert shown_to("GD") == {"T1", "A1", "C1"}
+    assert [desk.order(number).enterprise_id for number in ("A2", "C2")] == [UNKNOWN["EnterpriseID"]] * 2
+    assert {desk.order(number).held_because for number in ("A2", "C2")} == {"trial_held", "claim_held"}
+    choose("T2", "GD")
+    desk.deliver()
+    assert shown_to("GD") == {"T1", "A1", "C1", "T2", "A2", "C2"}
+    assert desk.order("C2").held_because == "claim_held"
+
+
+def test_planning_decides_anew_what_a_held_order_was_shown_with(desk):
+    """3.9 (3): what was shown while it was held is not kept."""
+    desk.play(trial("T1", **UNKNOWN), activation("A1"))
+    Order.objects.filter(number="A1").update(attribution="SH", enterprise_id="other", enterprise_name="other")
+    choose("T1", "GD")
+    desk.deliver()
+    order = desk.order("A1")
+    assert (order.state, order.attribution_id, order.enterprise_id) == ("active", "GD", UNKNOWN["EnterpriseID"])
+    assert desk.sent(BPM)[0]["data"]["tyywrwlcdx"]["province"] == "GD"
 
 
 def test_an_explicit_attribution_decides(desk):

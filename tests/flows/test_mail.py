@@ -3,6 +3,7 @@
 import datetime
 import email
 import email.policy
+import re
 import threading
 
 import pytest
@@ -13,6 +14,7 @@ from integrations.delivery.channels import build_payloads, send_step
 from notifications.models import Contact, Mail
 from orders.models import AffectedOrder, Attempt, Dispatch
 from orders.services.outbox.claim import claim
+from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial
 from tests.flows.test_cases import approve
 from tests.harness.ports import free_port
@@ -147,3 +149,22 @@ def test_a_rejection_and_a_billed_subsequent_activation_are_mailed(desk, smtp, c
     kinds = list(Mail.objects.filter(order__number__in=["S1", "S2"]).order_by("pk").values_list("kind", flat=True))
     assert kinds == ["mail_sent_to_bpm", "mail_billed", "mail_sent_to_bpm", "mail_rejected"]
     assert len(smtp.got) == 5
+
+
+ENGLISH = re.compile(r"[A-Za-z]{3,} [A-Za-z]{2,} [A-Za-z]{2,}")
+
+
+@pytest.mark.parametrize("kind, path", [("refusal", BILLING), ("503", BILLING), ("reset", BILLING), ("refusal", BPM)])
+def test_mails_about_incidents_quote_no_english_of_logs(desk, settings, kind, path):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=path, kind=kind, count=9)
+    desk.play(trial("T1"), activation("A1", InfoSecurity="A1_50004020027_20230920185436.xlsx"))
+    desk.play(activation("A2", "b.example.com"))
+    told = [f"{row.subject}\n{row.body}" for row in Mail.objects.all()]
+    assert told
+    assert [text for text in told if ENGLISH.search(text)] == []
+
+
+def test_a_mail_about_a_file_says_what_is_wrong_in_words(desk):
+    desk.play(trial("T1"), activation("A1", InfoSecurity="A1_50004020027_20230920185436.xlsx"))
+    assert "附件目录中没有此文件" in Mail.objects.get(kind="mail_held").body

@@ -278,6 +278,22 @@ def test_what_staff_compensated_takes_its_number(desk, capsys):
     assert desk.state("A1") == "active"
 
 
+@pytest.mark.parametrize("words", [["--failed"], ["--failed", "--channel", "billing"], ["--since", "2023-09-20"]])
+def test_a_filter_names_what_staff_compensated_though_nothing_of_it_has_failed(desk, capsys, words):
+    desk.play(trial("T1", A), activation("A1"))
+    compensate(number="A1", now=now(desk), **WHO)
+    assert resend(*words) == 0  # it is being undone
+    assert "nothing failed that fits" in capsys.readouterr().out
+    desk.deliver()
+    desk.wait_out()
+    for more in ([], ["--reopen"]):
+        assert resend(*words, *more) == 0
+        assert "A1 all: left out (it was compensated; to open it again takes its number)" in capsys.readouterr().out
+    assert desk.state("A1") == "failed"
+    assert resend("--failed", "--channel", "bpm", "--since", "2023-09-21") == 0
+    assert "nothing failed that fits" in capsys.readouterr().out
+
+
 def test_the_claim_of_another_is_named(desk, capsys):
     desk.play(trial("T1", A))
     refuse_bpm(desk, activation("A1"))

@@ -82,6 +82,12 @@ def test_it_is_mailed_even_when_nothing_differs(desk, store, capsys):
     assert desk.order("100A1").state == "active"
 
 
+def test_who_names_the_orders_sees_the_result_and_nobody_is_mailed(desk, store, capsys):
+    assert reconcile(capsys, "100A1", "100T1")[0] == 0
+    desk.deliver()
+    assert (mail.outbox, OrderEvent.objects.filter(kind="reconciled").count()) == ([], 1)
+
+
 def test_a_missing_record_is_sent_again(desk, store, capsys):
     before = held(store, "100A1")
     store.delete_record(before)
@@ -316,12 +322,12 @@ def test_wrong_arguments(desk, store, words, complaint):
 
 
 def test_silence_is_told_and_is_no_difference(desk, store, capsys):
-    desk.sandbox.fault(path=QUERY, kind="503", count=2)
-    with pytest.raises(CommandError, match="1 orders not answered; .*http_503"):
-        call_command("reconcile", "100A1")
+    desk.sandbox.fault(path=QUERY, kind="503", count=4)
+    with pytest.raises(CommandError, match="2 orders not answered; .*http_503"):
+        call_command("reconcile")
     assert Reconciliation.objects.get().differences == 0
     desk.deliver()
-    assert "1 orders not answered" in mail.outbox[0].body
+    assert "2 orders not answered" in mail.outbox[0].body
 
 
 def test_a_partner_that_is_away_is_not_asked_for_ever(desk, store, settings, capsys):

@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
@@ -14,10 +15,11 @@ from orders.queries.shapes import shape_of
 from orders.services.order_state import add_event
 from orders.services.reconciliation.take import take
 from tests.flows.conftest import BILLING
-from tests.flows.contents import activation, change, trial
+from tests.flows.contents import activation, change, trial, withdrawal
 from tests.flows.reconciling import Books
 
 A, B = "a.example.com", "b.example.com"
+SHOWN = "orders.migrations.0018_held_orders_shown"
 MIGRATION = importlib.import_module("orders.migrations.0017_endings")
 
 
@@ -111,3 +113,23 @@ def test_a_trial_that_ended_for_another_reason_than_its_last_day_stays_ended(des
     assert [end.kind for end in TrialEnd.objects.all()] == ["ending"]
     MIGRATION.carry_over(apps, None)  # it may run again after it was stopped
     assert TrialEnd.objects.count() == 1
+
+
+def test_orders_that_were_held_before_show_their_trial_after_the_upgrade(desk):
+    """A version before gave held orders neither attribution nor customer."""
+    desk.play(trial("T1", Attribution="GD"), activation("A1"), change("C1", B))
+    Order.objects.filter(number="C1").update(attribution=None, enterprise_id="", enterprise_name="")
+    Order.objects.filter(number="A1").update(attribution="SH")
+    importlib.import_module(SHOWN).show(apps, connection.schema_editor())
+    held = desk.order("C1")
+    assert (held.attribution_id, held.enterprise_id) == ("GD", desk.order("T1").enterprise_id)
+    assert (held.enterprise_name, held.held_because) == (desk.order("T1").enterprise_name, "claim_held")
+    assert desk.order("A1").attribution_id == "SH"  # it is not held
+
+
+def test_records_that_a_withdrawn_order_never_sent_are_deleted_after_the_upgrade(desk):
+    desk.play(trial("T1", A), activation("A1"), activation("A2", B), activation("A3", B))
+    desk.play(withdrawal("A2"))
+    BillingRecord.objects.filter(order__number="A2").update(state="to_send")
+    importlib.import_module(SHOWN).delete_never_sent(apps, connection.schema_editor())
+    assert (desk.records("A2"), desk.records("A3")) == ({B: "deleted"}, {B: "to_send"})

@@ -106,6 +106,55 @@ def test_an_ended_trial_runs_again_where_a_change_names_a_later_end(desk):
     assert desk.order("C2").held_because == "trial_closed"
 
 
+def test_a_change_of_an_ended_trial_goes_on_when_the_trial_runs_again(desk):
+    """3.10. An activation that waits for it stays held: staff decide."""
+    desk.play(trial("T1", A, BizEnd="20230925"))
+    desk.at("2023-09-26 00:00:00")
+    desk.sweep()
+    desk.play(change("C1", A, B), activation("A1", start="20230926"))
+    assert [desk.order(number).held_because for number in ("C1", "A1")] == ["trial_closed", "trial_closed"]
+    desk.play(change("C2", BizEnd="20231231"))
+    desk.sweep()
+    assert [desk.state(number) for number in ("T1", "C2", "C1")] == ["trialing", "applied", "applied"]
+    assert (desk.alive_there("T1"), desk.troubles("C1")) == ([A, B], [])
+    assert (desk.order("A1").held_because, desk.troubles("A1")) == ("trial_closed", ["trial_closed"])
+
+
+def test_a_change_that_waits_meets_the_claim_of_whoever_came_meanwhile(desk):
+    desk.play(trial("T1", A, BizEnd="20230925"))
+    desk.at("2023-09-26 00:00:00")
+    desk.sweep()
+    desk.play(change("C1", A, B), change("C2", BizEnd="20231231"), activation("A1", start="20230926"))
+    desk.sweep()
+    assert (desk.state("A1"), desk.order("C1").held_because) == ("active", "trial_closed")  # converted already
+    desk.play(withdrawal("A1"))
+    desk.wait_out()
+    desk.sweep()
+    assert (desk.state("T1"), desk.state("C1"), desk.alive_there("T1")) == ("trialing", "applied", [A, B])
+
+
+def test_staff_let_a_change_of_an_ended_trial_go_on(desk):
+    """It sends nothing, and counts once a later change revives the trial."""
+    desk.play(trial("T1", A, BizEnd="20230925"))
+    desk.at("2023-09-26 00:00:00")
+    desk.sweep()
+    desk.play(change("C1", A, B))
+    before = len(desk.billed())
+    go(desk, "C1")
+    assert (desk.state("T1"), desk.state("C1"), desk.troubles("C1")) == ("ended", "applied", [])
+    assert len(desk.billed()) == before
+    desk.play(change("C2", BizEnd="20231231"))
+    assert (desk.state("T1"), desk.alive_there("T1")) == ("trialing", [A, B])
+
+
+def test_no_change_of_a_withdrawn_trial_goes_on(desk):
+    desk.play(trial("T1", A), withdrawal("T1"), change("C1", A, B))
+    with pytest.raises(NotAllowedError, match="changes a trial that is withdrawn: withdraw it"):
+        go(desk, "C1")
+    desk.sweep()
+    assert desk.order("C1").held_because == "trial_closed"
+
+
 def test_the_last_change_is_a_number_not_a_clock(desk):
     desk.play(trial("T1", A), change("C1", A, B))
     desk.clock.shift(-120)

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from integrations.delivery.channels import build_payloads, send_step
 from orders.models import TrialClaim
+from orders.services.holds import proceed
 from orders.services.outbox.claim import claim
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.resend import Selection, judge_selection
@@ -242,3 +243,24 @@ def test_the_deletions_of_different_orders_do_not_wait_for_each_other(desk):
     desk.sandbox.fault(path=DELETE, kind="refusal")
     desk.play(withdrawal("A1"), withdrawal("A2"))
     assert (desk.state("A1"), desk.state("A2"), desk.alive_there("A2")) == ("compensating", "withdrawn", [])
+
+
+@pytest.mark.parametrize("number", ["A2", "A3", "T3"])
+def test_records_that_never_went_out_are_not_to_be_sent_any_more(desk, number):
+    desk.play(trial("T1"), activation("A1"), activation("A2", "c.example.com"))  # A2 waits for BPM's decision
+    for content in (trial("T2"), activation("A3", of="T2"), trial("T3")):
+        desk.post(content)
+    desk.play(withdrawal(number))
+    assert desk.state(number) == "withdrawn"
+    assert {row["state"] for row in desk.standing(number)["billing"]} == {"deleted"}
+    desk.wait_out()
+
+
+def test_a_withdrawn_trial_has_nothing_to_send_though_an_activation_of_it_came_and_went(desk):
+    desk.post(trial("T1"))
+    desk.play(withdrawal("T1"), activation("A1"))
+    proceed(number="A1", reason="sure", by="staff:li", now=timezone.now())
+    desk.deliver()
+    assert desk.state("A1") == "active"
+    desk.play(withdrawal("A1"))
+    assert (desk.state("A1"), desk.records("T1")) == ("withdrawn", {"a.example.com": "deleted"})

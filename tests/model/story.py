@@ -369,6 +369,8 @@ class Story:
         )
         if because == "trial_closed" and not closed and shape.end and change.end > max(shape.end, self.wire_now):
             return f"{because}, and it names a later end than {shape.end}"
+        if because == "trial_closed" and not closed and self.states[self.trial] == TRIALING:
+            return f"{because}, and the trial runs again"
         return ""
 
     def lived_with(self, wrong: Wrong) -> bool:

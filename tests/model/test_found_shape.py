@@ -366,6 +366,28 @@ def test_a_start_days_cancel_that_the_look_ups_show_carried_out_converts_the_tri
     assert not desk.stuck()
 
 
+def test_a_withdrawal_undoes_an_activation_whose_given_up_cancel_was_sent_again(desk):
+    """Whether the cancel is carried out before or not at all."""
+    for number, delivers in (("0", True), ("1", False)):
+        trial, activation = f"T{number}", f"A{number}"
+        desk.trial(trial, "a")
+        desk.deliver()
+        desk.activation(activation, trial, start=1 + int(number))
+        desk.deliver()
+        desk.wait(DAY)
+        desk.sweep()
+        desk.deliver("bigdata", fates=("refuse",))
+        desk.deliver("bigdata", fates=("refuse",))
+        desk.give_up(activation)
+        desk.resend(activation)
+        if delivers:
+            desk.deliver()
+        desk.withdraw(activation)
+        desk.check()
+        assert desk.state(trial) == "trialing"
+        assert not desk.stuck()
+
+
 def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk):
     """B10: the activation has an undoing of its own, and works it out to the shape."""
     desk.trial("T0", "a")

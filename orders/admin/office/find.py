@@ -100,7 +100,9 @@ def _joined(*parts: str) -> str:
 
 
 def _in_orders(search: Callable[..., find.Found]) -> Callable[[str, object, int], find.Found]:
-    return lambda term, user, most: search(term, limit(Order.objects.all(), user, "attribution"), most)
+    return lambda term, user, most: search(
+        term, limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
+    )  # fmt: skip
 
 
 KINDS = [
@@ -110,11 +112,15 @@ KINDS = [
              term, limit_customers(Customer.objects.all(), user), most, seen_orders(user)
          ), _customer_hits),
     Kind(gettext_lazy("Domains"), (SEE_ORDERS,),
-         lambda term, user, most: find.find_domains(term, limit(OrderDomain.objects.all(), user), most),
+         lambda term, user, most: find.find_domains(
+             term, limit(OrderDomain.objects.all(), user), most, seen_orders(user)
+         ),
          _domain_hits),
     Kind(gettext_lazy("productId"), (SEE_ORDERS,), _in_orders(find.find_by_product), _order_hits),
     Kind(gettext_lazy("BPM processes"), (SEE_ORDERS,), _in_orders(find.find_by_process), _order_hits),
-    Kind(gettext_lazy("Orders of this transIDO"), (SEE_ORDERS,), _in_orders(find.find_by_call), _order_hits),
+    Kind(gettext_lazy("Orders of this transIDO"), (SEE_ORDERS,),
+         lambda term, user, most: find.find_by_call(term, limit(Order.objects.all(), user, "attribution"), most),
+         _order_hits),
     Kind(gettext_lazy("Messages of this transIDO"), ("orders.view_inboundmessage",),
          lambda term, user, most: find.find_messages(term, by_number(InboundMessage.objects.all(), user), most),
          _message_hits),

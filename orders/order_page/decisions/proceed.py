@@ -1,4 +1,4 @@
-"""Let an activation go on although its trial is closed."""
+"""Let an order go on although its trial is closed."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -29,7 +29,7 @@ from orders.services.start_day_schedule import schedule_name
 from orders.states import set_held, set_state, set_undo_mark
 from orders.steps import FIXES, Phase
 
-State, Channel = Dispatch.State, Dispatch.Channel
+State, Channel, Record = Dispatch.State, Dispatch.Channel, BillingRecord.State
 OPEN = Attempt.Outcome.OPEN
 STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, BUILT_UPON]  # a withdrawal does not end these: books may be wrong
 
@@ -97,10 +97,14 @@ def _left_there(order: Order) -> bool:
 
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
-    """Gives a (locked) order its state after the undoing. A withdrawn one leaves its incidents, except STILL_WRONG."""
+    """Gives a (locked) order its state after the undoing. Its records that never went out count as deleted.
+
+    A withdrawn one leaves its incidents, except STILL_WRONG.
+    """
     old, order.undo_to = set_state(order, ending, at=now), ""
     set_held(order, Order.Held.NOT)
     order.save(update_fields=["state", "state_since", "undo_to", "undo_since", "held_because"])
+    order.billing_records.filter(state=Record.TO_SEND).update(state=Record.DELETED)
     if old != ending:
         add_event(order, "state", by=by, now=now, old=old, new=ending)
     if ending == Order.State.WITHDRAWN:

@@ -27,7 +27,7 @@ ADD = (
     f"INSERT INTO {SearchPiece._meta.db_table} (kind, piece, before, target) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT DO NOTHING"
 )
-TELLING = ["went_on", "attribution_chosen", "domains_named", "late_answer", "approval"]
+TELLING = ["held", "went_on", "attribution_chosen", "domains_named", "late_answer", "approval"]
 CHANGED = Q(kind__in=TELLING) | Q(kind="step_done", data__step="start_bpm")
 """Events after which an order may have a customer, attribution, domains or a BPM process that it did not have."""
 READ = ["number", "product_id", "bpm_process", "oper_tel", "enterprise_id", "enterprise_name", "attribution",

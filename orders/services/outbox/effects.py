@@ -27,6 +27,11 @@ def takes_back(row: Dispatch) -> bool:
     return row.undo or "put_back" in row.about
 
 
+def cancels_on_start(row: Dispatch) -> bool:
+    """Whether a step is the cancel of a trial's records on the start day of its activation."""
+    return row.step == Step.CANCEL_TRIAL and row.gate == Dispatch.Gate.START
+
+
 def acts_of(order: Order) -> list[Dispatch]:
     """The billing dispatches of the order's present plan that may have acted, in order. Includes replaced ones."""
     rows = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, undo=False)

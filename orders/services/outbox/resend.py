@@ -14,16 +14,23 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.local_time import midnight
-from orders.models import BillingRecord, Dispatch, Order
+from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
 from orders.services.approvals import standing_decision
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
-from orders.services.line import is_worked_out, work_out_anew
+from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
 from orders.services.order_state import add_event, lock_order, refresh_states
 from orders.services.outbox.claim import paused_partners
-from orders.services.outbox.effects import bpm_acts, denied_by_books, later_in_line, takes_back, touched_since
+from orders.services.outbox.effects import (
+    bpm_acts,
+    cancels_on_start,
+    denied_by_books,
+    later_in_line,
+    takes_back,
+    touched_since,
+)
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
@@ -230,12 +237,12 @@ def _goes_anew(row: Dispatch) -> bool:
 
 
 def is_left(row: Dispatch) -> bool:
-    """Whether staff gave up a step that takes something back, and nothing has settled it since.
+    """Whether staff gave up a start day's cancel, or a step that takes something back, and nothing settled it since.
 
     An activation's given-up restore does not count. Its trial has ended, and another activation may have taken it over.
     """
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
-    given_up = row.state == State.GIVEN_UP and takes_back(row) and not ended
+    given_up = row.state == State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
     return given_up and "settled" in row.about and "accepted" not in row.about
 
 
@@ -266,8 +273,18 @@ def _is_lined_up(row: Dispatch) -> bool:
 def _orders(selection: Selection) -> QuerySet[Order]:
     if selection.numbers:
         return Order.objects.filter(number__in=selection.numbers).order_by("pk")
-    steps = _matching(Dispatch.objects.current().filter(repeat=False, state=State.FAILED), selection)
-    return Order.objects.filter(pk__in=steps.values("order_id")).order_by("pk")
+    steps = _matching(Dispatch.objects.current().filter(repeat=False), selection)
+    found = Q(pk__in=steps.filter(state=State.FAILED).values("order_id"))
+    return Order.objects.filter(found | _left_out(steps)).order_by("pk")
+
+
+def _left_out(steps: QuerySet[Dispatch]) -> Q:
+    """Orders that staff compensated: nothing of them may have failed, and a filter names what it leaves out."""
+    by_staff = AffectedOrder.objects.unresolved().filter(incident__code=COMPENSATED, order__undo_since__isnull=False)
+    by_staff = by_staff.filter(order__state__in=[Order.State.FAILED, Order.State.REJECTED])
+    given_up = Dispatch.objects.current().filter(state=State.GIVEN_UP, undo=True)  # it can be sent after all
+    fit = Q(pk__in=by_staff.values("order_id")) & Q(pk__in=steps.values("order_id"))
+    return fit & ~Q(pk__in=given_up.values("order_id"))
 
 
 def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch]]:
@@ -354,6 +371,9 @@ def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
     """Queues the same dispatch if its outcome is open, or a new one if it was answered definitely."""
     if is_worked_out(row) and row.state in {State.FAILED, State.GIVEN_UP}:
         work_out_anew(row, now=now, by=by)
+        return
+    if row.state == State.GIVEN_UP and cancels_on_start(row):
+        cancel_after_all(row, now=now)
         return
     anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):

@@ -238,9 +238,12 @@ def add_counts(row: Reconciliation, *, orders: int, records: int, differences: i
 
 @transaction.atomic
 def end_reconciliation(
-    row: Reconciliation, *, error: str, now: datetime.datetime, newest: int | None, listed: int | None = None
-) -> None:
+    row: Reconciliation, *, error: str, now: datetime.datetime, newest: int | None, listed: int | None = None,
+    mail: bool = True,
+) -> None:  # fmt: skip
     """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
+
+    `mail=False`: somebody named the orders and sees what is found, so nobody is mailed.
 
     `listed` is how many numbers BBOSS's list held, if there was one. The mail belongs to the newest compared order
     (`newest`), or else to the newest order of all. Without any order there is no mail, since there was nothing to
@@ -251,6 +254,8 @@ def end_reconciliation(
     counts = {name: getattr(row, name) for name in ("orders", "records", "differences", "fixed", "error")}
     about = {} if listed is None else {"listed": listed}
     add_event(None, "reconciled", by=row.by, now=now, reconciliation=row.pk, **counts, **about)
+    if not mail:
+        return
     order = Order.objects.filter(pk=newest).first() if newest else Order.objects.order_by("-pk").first()
     if order:
         queue_mail(order, Step.MAIL_RECONCILED, now=now, reconciliation=row.pk, **counts)

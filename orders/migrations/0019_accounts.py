@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0017_endings'),
+        ('orders', '0018_held_orders_shown'),
     ]
 
     operations = [
