@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.pauses_in_force import paused_for, pauses_for, slept_through_for
+from orders.admin.pauses_in_force import may_pause, paused_for, pauses_for, slept_through_for
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import limit
@@ -27,8 +27,6 @@ from orders.people import actor_of
 from orders.queries.paused_work import waiting_steps
 from orders.services.pauses import pause_partner, resume_partner
 from orders.steps import OUTSIDE
-
-PERMISSION = "orders.pause_partner"
 
 
 class PauseForm(forms.Form):
@@ -171,8 +169,8 @@ def version_of(stands: Pause | None) -> str:
 
 
 def check_permission(request: HttpRequest, partner: str) -> None:
-    """Refuses users without the right."""
-    if not request.user.has_perm(PERMISSION):
+    """Refuses users without the right, and partners that can't be paused."""
+    if not may_pause(request.user):
         raise PermissionDenied
     if partner not in OUTSIDE:
         raise Http404
