@@ -29,7 +29,9 @@ class Incident(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("owner")
     )
-    note = models.TextField(_("note"), blank=True, db_default="")  # for the version before: IncidentNote has the notes
+    note = models.TextField(
+        _("note"), blank=True, default="", db_default=""
+    )  # for the version before: see IncidentNote
 
     objects = IncidentQuerySet.as_manager()
 
