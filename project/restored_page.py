@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.scope import attributions_of, limit
+from orders.admin.scope import is_unlimited, limit
 from orders.errors import NotAllowedError
 from orders.models import Difference, Timeline
 from orders.order_page.page_context import request_actor
@@ -23,7 +23,7 @@ from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored
 from project.dashboard.links import listing
 
-PERMISSION = "orders.release_restored"
+SEE, SEE_TIMELINES, PERMISSION = "orders.view_order", "orders.view_timeline", "orders.release_restored"
 SHOWN = 50
 
 
@@ -32,25 +32,30 @@ class ReleaseForm(forms.Form):
 
 
 def restored_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows the situation. POST lets the desk send again."""
-    form = ReleaseForm(request.POST or None)
+    """GET shows the situation to whoever may see orders. POST lets the desk send again."""
+    if not request.user.has_perm(SEE):
+        raise PermissionDenied
+    form, may_release = ReleaseForm(request.POST or None), _may_release(request)
     if request.method == "POST":
-        if not _may_release(request):
+        if not may_release:
             raise PermissionDenied
         if form.is_valid() and _release(request, form.cleaned_data["reason"]):
             return redirect("admin:restored")
     row = open_restore()
-    about = {"row": row, "form": form, "may_release": _may_release(request), **_history()}
+    about = {"row": row, "form": form, "may_release": may_release, **_history(request)}
     if row:
-        about |= {"compared": numbers_compared_since(row), **_missing(), **_entered(), **_books(request)}
-        about["kinds"] = _kinds(request)
+        about |= {"compared": numbers_compared_since(row), **_books(request), "kinds": _kinds(request)}
+        about |= _missing() | _entered() if may_release else {}
     title = _("After a restore")
     return TemplateResponse(request, "admin/restored.html", {**site.each_context(request), "title": title, **about})
 
 
 def _may_release(request: HttpRequest) -> bool:
-    """Whether the user may release. Users who see only some attributions can't judge the whole."""
-    return request.user.has_perm(PERMISSION) and attributions_of(request.user) is None
+    """Whether the user may release. Users who see only some attributions can't judge the whole.
+
+    The same users are shown the machine and the missing numbers, which belong to no attribution that we know.
+    """
+    return request.user.has_perm(PERMISSION) and is_unlimited(request.user)
 
 
 def _release(request: HttpRequest, reason: str) -> bool:
@@ -65,13 +70,14 @@ def _release(request: HttpRequest, reason: str) -> bool:
     return True
 
 
-def _history() -> dict:
-    """Who released the desk before, the latest first."""
-    return {"past": Timeline.objects.exclude(begun_by="").order_by("-pk")[:SHOWN]}
+def _history(request: HttpRequest) -> dict:
+    """Who released the desk before, the latest first, for those who see the list of timelines."""
+    sees = request.user.has_perm(SEE_TIMELINES) and is_unlimited(request.user)
+    return {"past": Timeline.objects.exclude(begun_by="").order_by("-pk")[:SHOWN] if sees else []}
 
 
 def _missing() -> dict:
-    """BBOSS's numbers that we do not know. They belong to no attribution that we know."""
+    """BBOSS's numbers that we do not know."""
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN).order_by()
     records = Count("pk", filter=~Q(product_id=""))  # a number without any record has one row that says so
     numbers = rows.values("job_id").annotate(records=records, first=Min("pk")).order_by("first")

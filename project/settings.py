@@ -81,6 +81,7 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "project.User"
+LOGIN_REDIRECT_URL = "admin:index"  # where a log-in leads that names no page of ours
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

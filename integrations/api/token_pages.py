@@ -20,7 +20,7 @@ from integrations.models import ApiToken
 from orders.admin.office.export_rights import JUDGE
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly, attributions_of
+from orders.admin.scope import UnlimitedOnly, is_unlimited
 from orders.admin.time_cell import ago
 from orders.errors import NotAllowedError
 from orders.order_page.page_context import request_actor
@@ -137,7 +137,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
     def has_add_permission(self, request):
         may = request.user.has_perm("integrations.add_apitoken")
-        return may and attributions_of(request.user) is None
+        return may and is_unlimited(request.user)
 
     def get_fields(self, request, obj=None):
         if obj is not None:
@@ -199,7 +199,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         return redirect("admin:integrations_apitoken_change", pk)
 
     def may_revoke(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(REVOKE) and attributions_of(request.user) is None
+        return request.user.has_perm(REVOKE) and is_unlimited(request.user)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}

@@ -1,18 +1,53 @@
 """What happened to orders, and who did it."""
 
+import functools
+import operator
+
 from django.contrib import admin
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
 from orders.admin.filters import day_filter, word_filter
+from orders.admin.office.export_rights import SEE_SCHEDULES, sees_all
+from orders.admin.office.view_tabs import seen_views
 from orders.admin.personal import PersonalData, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
 from orders.admin.time_cell import ago
-from orders.models import OrderEvent
+from orders.models import OrderEvent, ScheduledExport
 from orders.order_page.history import FILTERS, describe
-from orders.people import actor_of
+from orders.people import STAFF, actor_of
+
+SUBJECTS = {
+    "view": ["view_"], "schedule": ["schedule_"], "orders.view_export": ["export_"],
+    "orders.view_bulkrun": ["bulk_"], "orders.view_incident": ["incident_"],
+    "orders.view_reconciliation": ["reconciled"],
+    "orders.view_timeline": ["database_restored", "restore_released"],
+    "integrations.view_apitoken": ["api_token_"], "notifications.view_notice": ["notice_"],
+}  # fmt: skip
+"""How the kinds of events begin that belong to no order, by the right to see what they are about."""
+
+
+def seen_with_its_subject(user) -> Q:
+    """The events that the user may see: their own, and those about what the user's lists show."""
+    mine = seen_views(user).order_by().values("pk")
+    seen, hidden = Q(actor=f"{STAFF}:{user.get_username()}"), _begins(SUBJECTS["view"])
+    seen |= hidden & Q(data__view__in=list(mine.values_list("pk", flat=True)))
+    if not sees_all(user, SEE_SCHEDULES):
+        schedules = ScheduledExport.objects.filter(owner=user).values_list("pk", flat=True)
+        hidden |= _begins(SUBJECTS["schedule"])
+        seen |= _begins(SUBJECTS["schedule"]) & Q(data__schedule__in=list(schedules))
+    for right, kinds in SUBJECTS.items():
+        if "." in right and not user.has_perm(right):
+            hidden |= _begins(kinds)
+    return Q(order__isnull=False) | ~hidden | seen
+
+
+def _begins(kinds: list[str]) -> Q:
+    return functools.reduce(operator.or_, (Q(kind__startswith=kind) for kind in kinds))
+
 
 WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FILTERS.items() if key})
 
@@ -27,6 +62,10 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["what", "who", "more", "data_block"]
     fields = ["what", "order", "who", "more", "at", "kind", "data_block"]
+
+    def get_queryset(self, request):
+        """Without the events about what is shown to others only, such as colleagues' views."""
+        return super().get_queryset(request).filter(seen_with_its_subject(request.user))
 
     def heading(self, obj):
         return describe(obj).what

@@ -1,11 +1,10 @@
 """Incidents and the orders that they stop."""
 
-import re
-
 from django.contrib import admin
 from django.db.models import Count, Q
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
@@ -19,15 +18,14 @@ from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
 from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of, title_of
-from orders.models import AffectedOrder, Dispatch, Incident, Order
+from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote, Order
 from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
 from orders.people import actor_of, name_of
 
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
-# As `incident_desk` writes it: a time, and who wrote the note.
-NOTED_BY = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d )((?:staff|command):\S+): ", re.MULTILINE)
+NOTE = '<div class="note"><span class="quiet">{} {}{}</span>{}</div>'
 
 OpenFilter = word_filter("open", _("over or not"), {
     "yes": (_("Not over yet"), Q(state__in=[State.OPEN, State.ACKNOWLEDGED])),
@@ -40,6 +38,15 @@ StoppedFilter = word_filter("stopped", _("stopped"), {
     "yes": (_("Still stopped"), Q(closed_at=None)),
     "no": (_("Went on"), Q(closed_at__isnull=False)),
 })  # fmt: skip
+
+
+def _is_within(scope: list[str] | None, letters: frozenset[str]) -> bool:
+    return scope is not None and letters >= {*scope}
+
+
+def _note_parts(note: IncidentNote) -> tuple:
+    author = actor_of(note.by)[0] if note.by else _("unknown author")
+    return f"{timezone.localtime(note.at):%Y-%m-%d %H:%M}", author, _(": "), masked_text(note.text)
 
 
 @admin.register(Incident)
@@ -65,11 +72,18 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     def heading(self, obj):
         return title_of(obj.code, obj.words)
 
+    def get_object(self, request, object_id, from_field=None):
+        """Notes on the incident which of its notes the user may read."""
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None:
+            letters = attributions_of(request.user)
+            obj.others = letters is not None and obj.affected.exclude(order__attribution__in=letters).exists()
+            obj.letters = letters
+        return obj
+
     def get_fieldsets(self, request, obj=None):
         """Hides the number of orders and the last detail: they may be about orders that the user may not see."""
-        letters = attributions_of(request.user)
-        others = letters is not None and obj and obj.affected.exclude(order__attribution__in=letters).exists()
-        hidden = {"count", "last_detail"} if others else set()
+        hidden = {"count", "last_detail"} if obj and obj.others else set()
         return [
             (title, more | {"fields": [name for name in more["fields"] if name not in hidden]})
             for title, more in super().get_fieldsets(request, obj)
@@ -113,11 +127,17 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     def owner_name(self, incident):
         return name_of(incident.owner.username) if incident.owner else "-"
 
-    @admin.display(description=_("note"))
+    @admin.display(description=_("notes"))
     def notes(self, incident):
-        """Each note with its author's name."""
-        told = NOTED_BY.sub(lambda found: f"{found[1]}{actor_of(found[2])[0]}: ", incident.note)
-        return masked_text(told) or "-"
+        """Each with time and author.
+
+        Where the number of orders is hidden, only notes by people who saw no order that the user may not see.
+        """
+        rows = list(incident.notes.all())
+        shown = [row for row in rows if not incident.others or _is_within(row.scope, incident.letters)]
+        told = format_html_join("", NOTE, map(_note_parts, shown))
+        hidden = _("Notes of people who see other orders too are not shown.") if len(shown) < len(rows) else ""
+        return format_html('{}<div class="quiet">{}</div>', told, hidden) if rows else "-"
 
     @admin.display(description=_("first at"))
     def first(self, incident):

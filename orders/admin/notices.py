@@ -17,7 +17,7 @@ from orders.admin.filters import day_filter
 from orders.admin.mails import SubjectCut
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly, attributions_of
+from orders.admin.scope import UnlimitedOnly, is_unlimited
 from orders.admin.time_cell import ago, ahead
 from orders.errors import OrderError
 from orders.order_page.error_details import detail_text
@@ -47,11 +47,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
 
     def may_resend(self, request) -> bool:
         """Who may resend failed steps may resend notices, which belong to no attribution."""
-        return (
-            self.has_view_permission(request)
-            and request.user.has_perm(RESEND)
-            and attributions_of(request.user) is None
-        )
+        return self.has_view_permission(request) and request.user.has_perm(RESEND) and is_unlimited(request.user)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:

@@ -13,13 +13,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.pauses_in_force import paused_for, pauses_for, slept_through_for
+from orders.admin.pauses_in_force import may_pause, paused_for, pauses_for, slept_through_for
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import limit
 from orders.admin.time_cell import ago
 from orders.errors import NotAllowedError
-from orders.models import Order, Pause
+from orders.models import Pause
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.page_context import request_actor
 from orders.order_page.pauses import slept_words, will_pause, will_resume
@@ -27,8 +26,6 @@ from orders.people import actor_of
 from orders.queries.paused_work import waiting_steps
 from orders.services.pauses import pause_partner, resume_partner
 from orders.steps import OUTSIDE
-
-PERMISSION = "orders.pause_partner"
 
 
 class PauseForm(forms.Form):
@@ -144,18 +141,15 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return self.show(request, partner, _("Resume %(partner)s"), form=forms.Form(), will=will, why_not=why_not)
 
     def resume(self, request, partner: str):
-        """Resumes the partner.
-
-        The message names the start days that passed meanwhile, for orders that the user may see.
-        """
+        """Resumes the partner. The message names the orders whose start day passed meanwhile."""
         try:
             found = resume_partner(partner=partner, by=request_actor(request), now=timezone.now())
         except NotAllowedError as error:
             messages.warning(request, error.words())
             return redirect("admin:index")
         messages.success(request, _("Calls to %(partner)s go out again.") % {"partner": PARTNER_NAMES[partner]})
-        if slept := visible_numbers(request, found.slept):
-            messages.warning(request, slept_words(slept))
+        if found.slept:
+            messages.warning(request, slept_words(found.slept))
         return redirect("admin:index")
 
     def show(self, request, partner: str, title: str, **context) -> TemplateResponse:
@@ -171,15 +165,8 @@ def version_of(stands: Pause | None) -> str:
 
 
 def check_permission(request: HttpRequest, partner: str) -> None:
-    """Refuses users without the right."""
-    if not request.user.has_perm(PERMISSION):
+    """Refuses users without the right, and partners that can't be paused."""
+    if not may_pause(request.user):
         raise PermissionDenied
     if partner not in OUTSIDE:
         raise Http404
-
-
-def visible_numbers(request: HttpRequest, numbers: list[str]) -> list[str]:
-    """The orders among these that the user may see, in the same order."""
-    seen = limit(Order.objects.filter(number__in=numbers), request.user, "attribution")
-    seen = set(seen.values_list("number", flat=True)) if numbers else set()
-    return [number for number in numbers if number in seen]

@@ -5,9 +5,16 @@ import datetime
 from django.http import HttpRequest
 from django.utils import timezone
 
-from orders.admin.scope import limit
+from orders.admin.scope import is_unlimited, limit
 from orders.models import Pause
 from orders.queries.paused_work import PauseInForce, pauses_in_force, slept_through
+
+PERMISSION = "orders.pause_partner"
+
+
+def may_pause(user) -> bool:
+    """Whether the user may pause and resume partners: a pause holds back the orders of all attributions."""
+    return user.has_perm(PERMISSION) and is_unlimited(user)
 
 
 def pauses_for(request: HttpRequest) -> list[PauseInForce]:

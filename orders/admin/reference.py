@@ -1,23 +1,81 @@
-"""Reference data that a site may correct (contract 3.1)."""
+"""Reference data that a site may correct (contract 3.1). It concerns the orders of all attributions."""
 
+from django import forms
 from django.contrib import admin
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from orders.admin.scope import UnlimitedWrites
 from orders.admin.service_names import service_name
-from orders.models import Province, ServiceType
+from orders.models import BillingRecord, Order, Province, ServiceType
+
+NAMED_ORDERS = 10
+FOLLOWING = [
+    gettext_lazy("%(n)s orders of %(name)s follow: calls to the big-data side that were not tried yet name %(code)s."),
+    gettext_lazy("%(live)s of their records live there with %(before)s; the next comparison names them as different."),
+    gettext_lazy("The newest of these orders: %(numbers)s"),
+]
+
+
+class KeyStays:
+    """A key can't be changed: Django would save a second row beside the first."""
+
+    def get_readonly_fields(self, request, obj=None):
+        return [*super().get_readonly_fields(request, obj), *([self.opts.pk.name] if obj else [])]
 
 
 @admin.register(ServiceType)
-class ServiceTypeAdmin(admin.ModelAdmin):
+class ServiceTypeAdmin(KeyStays, UnlimitedWrites, admin.ModelAdmin):
     list_display = ["code", "word", "cdn_type", "plains"]
 
-    @admin.display(description=_("name"))
+    @admin.display(description=gettext_lazy("name"))
     def word(self, service):
         return service_name(service)
 
 
+class ProvinceForm(forms.ModelForm):
+    """Asks before it changes a code. `confirmed` is the change that the person has been told about."""
+
+    confirmed = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def clean(self):
+        found = super().clean()
+        code, before = found.get("code"), self.initial.get("code")
+        if not before or not code or code == before:
+            return found
+        change = f"{before}-{code}"
+        if found.get("confirmed") != change:
+            self.data = self.data.copy()
+            self.data[self.add_prefix("confirmed")] = change
+            raise forms.ValidationError(what_follows(self.instance, before, code))
+        return found
+
+
+def what_follows(province: Province, before: str, code: str) -> list[str]:
+    """Which orders follow a new code, in sentences."""
+    orders = Order.objects.filter(attribution=province)
+    live = BillingRecord.objects.filter(order__attribution=province, state=BillingRecord.State.LIVE)
+    numbers = list(orders.order_by("-pk").values_list("number", flat=True)[:NAMED_ORDERS])
+    sentences = [
+        _("Nothing is changed yet. Read what follows from code %(code)s in place of %(before)s, then save again."),
+        _("New trials of enterprises whose id begins with %(code)s belong to %(name)s; those with %(before)s do not."),
+        *(FOLLOWING if numbers else [_("No order belongs to %(name)s yet.")]),
+    ]
+    about = {
+        "before": before, "code": code, "name": province.name, "n": orders.count(), "live": live.count(),
+        "numbers": _(", ").join(numbers),
+    }  # fmt: skip
+    return [sentence % about for sentence in sentences]
+
+
 @admin.register(Province)
-class ProvinceAdmin(admin.ModelAdmin):
+class ProvinceAdmin(KeyStays, UnlimitedWrites, admin.ModelAdmin):
+    form = ProvinceForm
+    fields = ["letters", "code", "name", "confirmed"]
     list_display = ["letters", "code", "name"]
     search_fields = ["letters__exact", "code__exact", "name__exact"]
-    search_help_text = _("the whole name, letters or code")
+    search_help_text = gettext_lazy("the whole name, letters or code")
+
+    def get_fields(self, request, obj=None):
+        """Users who may only look have nothing to confirm."""
+        return self.fields if self.has_change_permission(request, obj) else [n for n in self.fields if n != "confirmed"]

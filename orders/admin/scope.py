@@ -6,6 +6,7 @@ Everything in the admin starts at `get_queryset`: lists, pages, search, counts, 
 limiting that limits them all. Only users without a limit see orders without an attribution.
 """
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
@@ -17,6 +18,11 @@ def attributions_of(user) -> frozenset[str] | None:
     if not hasattr(user, "desk_attributions"):
         user.desk_attributions = frozenset(row.letters for row in user.attributions.all()) if user.limited else None
     return user.desk_attributions
+
+
+def is_unlimited(user) -> bool:
+    """Whether the user sees all attributions. What concerns all orders needs that, besides the permission."""
+    return attributions_of(user) is None
 
 
 def limit(rows: QuerySet, user, path: str = "order__attribution") -> QuerySet:
@@ -33,7 +39,7 @@ def sees(user, order: Order) -> bool:
 
 def seen_orders(user) -> QuerySet[Order] | None:
     """The orders that a limited user may see; None for all."""
-    return None if attributions_of(user) is None else limit(Order.objects.all(), user, "attribution")
+    return None if is_unlimited(user) else limit(Order.objects.all(), user, "attribution")
 
 
 def by_number(rows: QuerySet, user) -> QuerySet:
@@ -93,4 +99,23 @@ class UnlimitedOnly:
 
     def get_queryset(self, request):
         rows = super().get_queryset(request)
-        return rows if attributions_of(request.user) is None else rows.none()
+        return rows if is_unlimited(request.user) else rows.none()
+
+    def history_view(self, request, object_id, extra_context=None):
+        """Refuses before it looks for the row, as the other pages do."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+
+class UnlimitedWrites:
+    """For rows that everybody reads and that concern the orders of all attributions."""
+
+    def has_add_permission(self, request):
+        return super().has_add_permission(request) and is_unlimited(request.user)
+
+    def has_change_permission(self, request, obj=None):
+        return super().has_change_permission(request, obj) and is_unlimited(request.user)
+
+    def has_delete_permission(self, request, obj=None):
+        return super().has_delete_permission(request, obj) and is_unlimited(request.user)

@@ -135,11 +135,12 @@ def events(ask: Ask) -> dict:
 
 @dataclass(frozen=True)
 class Tab:
-    """`personal`: it may show phones, mails or names of people."""
+    """`rights`: those to see all kinds of rows in it. `personal`: it may show phones, mails or names of people."""
 
     key: str
     title: str | Promise
     load: Callable[[Ask], dict]
+    rights: tuple[str, ...]
     personal: bool = False
 
     @property
@@ -147,16 +148,23 @@ class Tab:
         return f"includes/customer/tab_{self.key}.html"
 
 
+ORDERS, RECORDS, DIFFERENCES = "orders.view_order", "orders.view_billingrecord", "orders.view_difference"
+TROUBLES = ("orders.view_incident", "orders.view_affectedorder")
 TABS = [
-    Tab("billing", _("Billed now"), billing),
-    Tab("orders", _("Orders"), orders),
-    Tab("contacts", _("Contacts"), contacts, personal=True),
-    Tab("files", _("Attachments"), files),
-    Tab("incidents", _("Incidents"), incidents),
-    Tab("events", _("Timeline"), events, personal=True),
+    Tab("billing", _("Billed now"), billing, (ORDERS, RECORDS, DIFFERENCES)),
+    Tab("orders", _("Orders"), orders, (ORDERS,)),
+    Tab("contacts", _("Contacts"), contacts, (ORDERS, "notifications.view_contact"), personal=True),
+    Tab("files", _("Attachments"), files, (ORDERS, "orders.view_orderfiles")),
+    Tab("incidents", _("Incidents"), incidents, (ORDERS, *TROUBLES)),
+    Tab("events", _("Timeline"), events, (ORDERS, "orders.view_orderevent"), personal=True),
 ]
 
 
-def open_tab(key: str | None) -> Tab:
-    """The tab that the address names, else the first."""
-    return next((tab for tab in TABS if tab.key == key), TABS[0])
+def tabs_for(user) -> list[Tab]:
+    """The tabs that the user's rights open."""
+    return [tab for tab in TABS if user.has_perms(tab.rights)]
+
+
+def open_tab(tabs: list[Tab], key: str | None) -> Tab | None:
+    """The tab that the address names, else the first; None if there is none."""
+    return next((tab for tab in tabs if tab.key == key), tabs[0] if tabs else None)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.admin.personal import PERMISSION, asks_to_see, note_seen
 from orders.admin.scope import limit, seen_orders
 from orders.customer_page.billed_now import count_by_type, records_of
-from orders.customer_page.tabs import TABS, Ask, open_tab
+from orders.customer_page.tabs import DIFFERENCES, ORDERS, RECORDS, TROUBLES, Ask, open_tab, tabs_for
 from orders.models import AffectedOrder, Customer, Difference, Order
 from orders.order_page.page_context import mask_for
 from orders.queries.doubts import count_open
@@ -37,29 +37,41 @@ class CustomerPages:
 
 def page_context(request, customer: Customer) -> dict:
     """All that the templates need. Opening people's data is noted."""
-    tab = open_tab(request.GET.get("tab"))
-    shown = asks_to_see(request) and tab.personal
-    if shown:
+    user = request.user
+    tabs = tabs_for(user)
+    tab = open_tab(tabs, request.GET.get("tab"))
+    personal = tab is not None and tab.personal
+    shown = asks_to_see(request) and personal
+    if tab and shown:
         note_seen(request, None, f"customer {customer.pk} {tab.key}")
-    orders = limit(Order.objects.filter(enterprise_id=customer.pk), request.user, "attribution")
+    orders = limit(Order.objects.filter(enterprise_id=customer.pk), user, "attribution")
     now = timezone.now()
     ask = Ask(customer, orders, now, _places(customer, orders), request.GET, mask_for(shown))
-    troubles = AffectedOrder.objects.unresolved().filter(order__in=ask.ids)
-    counted = count_by_type(records_of(orders, now=now), now=now)
     return {
         "title": customer.shown_name or customer.pk,
         "customer": customer,
         "places": ask.places,
-        "billed_by_type": counted,
-        "billed_now": any(row.number for row in counted),
-        "differing": count_open(Difference.objects.filter(order__in=ask.ids)),
-        "troubles": troubles.count(),
-        "count": orders.aggregate(orders=Count("pk"), first=Min("received_at"), last=Max("received_at")),
+        **_figures(ask, user),
         "tab": tab,
-        "tabs": TABS,
-        "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},
-        **tab.load(ask),
+        "tabs": tabs,
+        "personal": {"shown": shown, "allowed": user.has_perm(PERMISSION), "there": personal},
+        **(tab.load(ask) if tab else {}),
     }
+
+
+def _figures(ask: Ask, user) -> dict:
+    """What the head says of orders, records, differences and incidents, each for users whose rights open its list."""
+    found: dict = {}
+    if user.has_perm(ORDERS):
+        found["count"] = ask.orders.aggregate(orders=Count("pk"), first=Min("received_at"), last=Max("received_at"))
+    if user.has_perms([ORDERS, RECORDS]):
+        counted = count_by_type(records_of(ask.orders, now=ask.now), now=ask.now)
+        found |= {"billed_by_type": counted, "billed_now": any(row.number for row in counted)}
+    if user.has_perm(DIFFERENCES):
+        found["differing"] = count_open(Difference.objects.filter(order__in=ask.ids))
+    if user.has_perms(TROUBLES):
+        found["troubles"] = AffectedOrder.objects.unresolved().filter(order__in=ask.ids).count()
+    return found
 
 
 def not_indexed(enterprise_id: str, seen: QuerySet[Order] | None) -> Customer | None:

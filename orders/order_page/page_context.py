@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -16,7 +17,7 @@ from orders.order_page.decisions.registry import DECISIONS, offered_decisions
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung
 from orders.order_page.order_facts import facts_of
-from orders.order_page.tabs import Ask, differences_of, open_tab, tabs_of
+from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, differences_of, open_tab, tabs_of
 from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
@@ -37,11 +38,15 @@ def request_actor(request: HttpRequest) -> str:
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) -> dict:
     """All that the templates need. Opening people's data is noted."""
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
-    tab = open_tab(facts, request.GET.get("tab"))
+    if not request.user.has_perm(APPROVALS):
+        facts = replace(facts, opinion="")
+    tabs = tabs_of(facts, request.user.has_perms)
+    tab = open_tab(tabs, request.GET.get("tab"))
     shown = asks_to_see(request) and tab.personal
     if shown:
         note_seen(request, order, f"order {tab.key}")
     ask = Ask(facts=facts, params=request.GET, mask=mask_for(shown), orders=orders)
+    differs = request.user.has_perm(DIFFERENCES)
     ladder = build_ladder(facts)
     loaded = tab.load(ask)
     if "family" in loaded:
@@ -52,7 +57,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "here": current(ladder),
         "others": _other_troubles(facts, ladder),
         "tab": tab,
-        "tabs": tabs_of(facts),
+        "tabs": tabs,
         "steps": facts.steps,
         "waiver": facts.waiver,
         "under_way": under_way(facts),
@@ -62,7 +67,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},
         **_buttons(request, facts, current(ladder)),
         "open": facts.open,
-        "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number else [],
+        "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number and differs else [],
         "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
         **loaded,
     }

@@ -216,12 +216,13 @@ def _beginning(content: dict) -> dict:
 
 @dataclass(frozen=True)
 class Tab:
-    """`personal`: it may show phones, mails or names of people. `only_calls`: it shows the calls and answers
-    of a channel, for orders that have some."""
+    """`rights`: those to see all kinds of rows that it shows. `personal`: it may show phones, mails or names of people.
+    `only_calls`: it shows the calls and answers of a channel, for orders that have some."""
 
     key: str
     title: str | Promise
     load: Callable[[Ask], dict]
+    rights: tuple[str, ...] = ()
     personal: bool = False
     kinds: tuple[str, ...] = tuple(Kind.values)
     only_calls: bool = False
@@ -231,31 +232,40 @@ class Tab:
         return "includes/order/calls.html" if self.only_calls else f"includes/order/tab_{self.key}.html"
 
 
+CALLS = ("orders.view_dispatch", "orders.view_attempt")
+APPROVALS, DIFFERENCES = "approvals.view_approvalrecord", "orders.view_difference"
+BILLING = ("orders.view_billingrecord", DIFFERENCES, "orders.view_billingdispatch", *CALLS)
 TABS = [
     Tab("overview", _("Overview"), overview, personal=True),
-    Tab("domains", _("Domains"), domains),
-    Tab("billing", _("Billing records"), billing),
-    Tab("bpm", _("BPM"), bpm, personal=True, kinds=(Kind.ACTIVATION,)),
-    Tab("approvals", _("Approval history"), approvals, personal=True, kinds=(Kind.ACTIVATION,)),
-    Tab("files", _("Attachments"), files, personal=True, kinds=(Kind.ACTIVATION,)),
-    Tab("mails", _("Mails"), mails, personal=True),
-    Tab("usage", _("Trial traffic"), usage, kinds=(Kind.TRIAL, Kind.ACTIVATION)),
+    Tab("domains", _("Domains"), domains, ("orders.view_orderdomain", "orders.view_billingrecord")),
+    Tab("billing", _("Billing records"), billing, BILLING),
+    Tab("bpm", _("BPM"), bpm, ("orders.view_bpmdispatch", *CALLS), personal=True, kinds=(Kind.ACTIVATION,)),
+    Tab(
+        "approvals", _("Approval history"), approvals, (APPROVALS,), personal=True,
+        kinds=(Kind.ACTIVATION,),
+    ),
+    Tab("files", _("Attachments"), files, ("orders.view_orderfiles",), personal=True, kinds=(Kind.ACTIVATION,)),
+    Tab("mails", _("Mails"), mails, ("notifications.view_mail",), personal=True),
+    Tab("usage", _("Trial traffic"), usage, ("orders.view_trialusage", *CALLS), kinds=(Kind.TRIAL, Kind.ACTIVATION)),
     *(
-        Tab(channel.value, channel.label, partial(_calls, channel=channel, parameter="calls"), True, only_calls=True)
+        Tab(
+            channel.value, channel.label, partial(_calls, channel=channel, parameter="calls"), CALLS, personal=True,
+            only_calls=True,
+        )
         for channel in OTHER_CHANNELS
     ),
-    Tab("events", _("Events"), events, personal=True),
-    Tab("raw", _("Raw message"), raw, personal=True),
-]
+    Tab("events", _("Events"), events, ("orders.view_orderevent",), personal=True),
+    Tab("raw", _("Raw message"), raw, ("orders.view_inboundmessage",), personal=True),
+]  # fmt: skip
 
 
-def tabs_of(facts: Facts) -> list[Tab]:
-    """The tabs that an order of this kind and with these steps has."""
+def tabs_of(facts: Facts, has_perms: Callable[[tuple[str, ...]], bool]) -> list[Tab]:
+    """The tabs that an order of this kind and with these steps has, for a reader with these rights."""
     channels = {row.channel for row in facts.steps}
-    return [tab for tab in TABS if facts.order.kind in tab.kinds and (not tab.only_calls or tab.key in channels)]
+    fitting = [tab for tab in TABS if facts.order.kind in tab.kinds and (not tab.only_calls or tab.key in channels)]
+    return [tab for tab in fitting if has_perms(tab.rights)]
 
 
-def open_tab(facts: Facts, key: str | None) -> Tab:
-    """The tab that the address names, else the first."""
-    tabs = tabs_of(facts)
+def open_tab(tabs: list[Tab], key: str | None) -> Tab:
+    """The tab that the address names, else the first, which needs no right of its own."""
     return next((tab for tab in tabs if tab.key == key), tabs[0])

@@ -7,8 +7,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
-from orders.models import Dispatch, Incident
+from orders.models import Dispatch, Incident, IncidentNote
 from orders.models.querysets import UNRESOLVED
+from orders.people import account_of
 from orders.services.incidents import BOOKS_ONLY, end_incidents, lock_incidents, reference_of
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake
@@ -60,7 +61,7 @@ def resolve_incident(*, incident_id: int, by: str, now: datetime.datetime, note:
 
 @transaction.atomic
 def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str) -> Incident:
-    """Adds a line to the incident's note, in any state. Raises NotAllowedError (unknown incident, blank note)."""
+    """Adds a note to the incident, in any state. Raises NotAllowedError (unknown incident, blank note)."""
     if not note.strip():
         raise NotAllowedError("incident_no_note")
     incident = _locked(incident_id, State.values, "noted")
@@ -105,10 +106,20 @@ def _has_unknown_outcome(incident: Incident) -> bool:
 
 
 def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, note: str, **more) -> Incident:
-    """Saves state, owner and note, and writes an event. The note is added to the earlier ones, with time and author."""
-    note = note.strip()
+    """Saves state and owner, adds the note, and writes an event. Line breaks in a note become blanks."""
+    note = " ".join(note.split())
     if note:
-        incident.note = f"{incident.note}{timezone.localtime(now):%Y-%m-%d %H:%M} {by}: {note}\n"
+        scope = _limits_of(by)
+        IncidentNote.objects.create(incident=incident, at=now, by=by[:160], text=note, scope=scope)
+        incident.note = f"{incident.note}{timezone.localtime(now):%Y-%m-%d %H:%M} {by}: {note}\n"  # version before
     incident.save(update_fields=["state", "owner", "note"])
     add_event(None, kind, by=by, now=now, note=note, **reference_of(incident), **more)
     return incident
+
+
+def _limits_of(by: str) -> list[str] | None:
+    """The letters of the attributions that the author is limited to; None if to none, and for anybody but staff."""
+    account = account_of(by)
+    if account is None or not account.limited:
+        return None
+    return sorted(account.attributions.values_list("letters", flat=True))

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import is_unlimited
 from orders.admin.time_cell import ago
 from project.models import FailedLogin
 
@@ -25,8 +26,8 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     actions = ["unlock"]
 
     def has_unlock_permission(self, request) -> bool:
-        """Whether the user may delete these rows."""
-        return request.user.has_perm("project.delete_failedlogin")
+        """Whether the user may delete these rows. They are of accounts of all attributions."""
+        return request.user.has_perm("project.delete_failedlogin") and is_unlimited(request.user)
 
     @admin.action(description=gettext_lazy("Let them log in again"), permissions=["unlock"])
     def unlock(self, request, queryset):

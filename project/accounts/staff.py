@@ -13,7 +13,8 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_phone
-from orders.admin.scope import attributions_of
+from orders.admin.scope import is_unlimited
+from orders.people import name_of
 from project.accounts.permission_words import permission_words
 from project.models import User
 
@@ -36,6 +37,11 @@ class PermissionWords:
         if field and db_field.related_model is Permission:
             field.label_from_instance = permission_words
         return field
+
+
+def account_words(user: User) -> str:
+    """What an account is called where one is chosen: colleagues of the same name are told apart."""
+    return name_of(user.get_username())
 
 
 class StaffForm(UserChangeForm):
@@ -76,6 +82,7 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
     """
 
     form = StaffForm
+    choice_words = staticmethod(account_words)
     list_display = ["username", "display_name", "phone_masked", "letters", "is_staff", "is_active", "is_superuser"]
     list_filter = ["is_staff", "is_active", "limited", "groups"]
     search_fields = ["username", "display_name", "email"]
@@ -97,6 +104,12 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("attributions")
 
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field and db_field.related_model is User:
+            field.label_from_instance = account_words
+        return field
+
     def get_search_fields(self, request):
         """Searches only in fields that the user may read."""
         return [name for name in self.search_fields if name not in MASKED or self.has_change_permission(request)]
@@ -116,10 +129,10 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
         return mask_mail(user.email)
 
     def has_add_permission(self, request):
-        return super().has_add_permission(request) and attributions_of(request.user) is None
+        return super().has_add_permission(request) and is_unlimited(request.user)
 
     def has_change_permission(self, request, obj=None):
-        allowed = super().has_change_permission(request, obj) and attributions_of(request.user) is None
+        allowed = super().has_change_permission(request, obj) and is_unlimited(request.user)
         return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
 
     def has_delete_permission(self, request, obj=None):

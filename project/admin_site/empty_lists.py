@@ -3,7 +3,7 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.scope import UnlimitedOnly, attributions_of
+from orders.admin.scope import UnlimitedOnly, is_unlimited
 
 WORDS = {
     "Order": _("No order yet. BBOSS's orders show here the moment they are accepted."),
@@ -60,6 +60,6 @@ HIDDEN = _("This belongs to no attribution; only those who see all attributions 
 def empty_list_text(model_admin, user) -> str | Promise:
     """Why the user sees no row. A limited user is not told that there is none, since others may see some."""
     name = model_admin.opts.object_name
-    if attributions_of(user) is None or name in OF_ALL:
+    if is_unlimited(user) or name in OF_ALL:
         return WORDS.get(name, _("Nothing here yet."))
     return HIDDEN if isinstance(model_admin, UnlimitedOnly) else OTHERS

@@ -1,6 +1,7 @@
 """The staff's site (contract section 6, `/admin/`)."""
 
 from django.contrib.admin import AdminSite
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest
 from django.urls import path
 from django.utils import timezone
@@ -16,7 +17,15 @@ from project.admin_site.paging import CappedPaginator
 # Dotted paths: these modules use the apps' admin, which registers here first.
 DASHBOARD, RESTORED_PAGE = "project.dashboard.page_context.dashboard", "project.restored_page.restored_page"
 FIND = "orders.admin.office.find.find_page"
-PAUSES = "orders.admin.pauses_in_force.pauses_for"
+PAUSES, MAY_PAUSE = "orders.admin.pauses_in_force.pauses_for", "orders.admin.pauses_in_force.may_pause"
+
+
+class ChoicesView(AutocompleteJsonView):
+    """Names the rows to choose from by the `choice_words` of their ModelAdmin, if it has some."""
+
+    def serialize_result(self, obj, to_field_name):
+        words = getattr(self.model_admin, "choice_words", str)
+        return super().serialize_result(obj, to_field_name) | {"text": words(obj)}
 
 
 class DeskAdminSite(AdminSite):
@@ -37,8 +46,10 @@ class DeskAdminSite(AdminSite):
 
     def each_context(self, request):
         """Adds what every page shows at its top: paused partners, and a database that counts as restored."""
+        pauses = import_string(PAUSES)(request)
         return super().each_context(request) | {
-            "pauses": import_string(PAUSES)(request),
+            "pauses": pauses,
+            "may_pause": bool(pauses) and import_string(MAY_PAUSE)(request.user),
             "desk_restored": request.user.is_staff and is_restored(),
         }
 
@@ -72,4 +83,4 @@ class DeskAdminSite(AdminSite):
         """Refuses NUL. No name contains it, and PostgreSQL would raise an error."""
         if "\0" in request.GET.get("term", ""):
             raise BadRequest("NUL")
-        return super().autocomplete_view(request)
+        return ChoicesView.as_view(admin_site=self)(request)

@@ -24,7 +24,7 @@ from integrations.models import Breaker, Heartbeat
 from notifications.models import Notice
 from orders.admin.filters import DAY
 from orders.admin.order_list import overdue
-from orders.admin.scope import attributions_of, by_number, limit
+from orders.admin.scope import attributions_of, by_number, is_unlimited, limit
 from orders.local_time import midnight
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
@@ -90,7 +90,7 @@ def attention(user) -> list[tuple]:
         parts.append((UNBILLED_ORDERS, served, nobody, nobody, Count("order", distinct=True), Min("found_at")))
     if user.has_perm("orders.view_conflict"):
         parts.append((CONFLICTS, by_number(open_conflicts(), user), nobody, nobody, ALL, Min("received_at")))
-    if user.has_perm("notifications.view_notice") and attributions_of(user) is None:
+    if user.has_perm("notifications.view_notice") and is_unlimited(user):
         given_up = Notice.objects.given_up(timezone.now())
         parts.append((NOTICES, given_up, nobody, nobody, ALL, Min("written_at")))
     rows = [_union_part(*part) for part in parts]

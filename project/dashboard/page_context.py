@@ -9,8 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.admin.pause import PERMISSION as PAUSE
-from orders.admin.pauses_in_force import slept_through_for
+from orders.admin.pauses_in_force import may_pause, slept_through_for
 from orders.incident_causes import cause_of, title_of
 from orders.models import Incident, Order, Pause
 from orders.order_page.history import PARTNER_NAMES
@@ -154,7 +153,8 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     page = Dashboard(now, today)
     if is_restored():
         text = _("The database was restored: nothing is taken in or sent")
-        page.restored = Number(text, 1, reverse("admin:restored"), "red")
+        url = reverse("admin:restored") if user.has_perm("orders.view_order") else ""
+        page.restored = Number(text, 1, url, "red")
     if user.has_perm("orders.view_order"):
         _fill_orders(page, user, today)
     _fill_waiting(page, user)
@@ -167,7 +167,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     if user.has_perm("orders.view_dispatch"):
         page.partners = partners_of(figures.backlog(user, now=now), {row.pause.partner for row in pauses})
         page.late = {} if page.restored else _late(page.partners, now)
-        page.may_pause = user.has_perm(PAUSE)
+        page.may_pause = may_pause(user)
     if user.has_perm("orders.view_order"):
         page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]
     if user.has_perm("integrations.view_heartbeat"):

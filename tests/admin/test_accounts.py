@@ -88,6 +88,16 @@ def test_nobody_is_their_own_deputy(member):
     assert errors(response) == {"deputy": ["代理人不能是本人。"]}
 
 
+def test_two_of_one_name_can_be_told_apart_where_a_deputy_is_chosen(member):
+    manager, user = member("管理员"), factories.UserFactory(username="li")
+    first, _second = (factories.UserFactory(username=name, display_name="王敏") for name in ("wang.min", "wang.min2"))
+    query = {"app_label": "project", "model_name": "user", "field_name": "deputy", "term": "王敏"}
+    offered = manager.get(reverse("admin:autocomplete"), query).json()["results"]
+    assert {row["text"] for row in offered} == {"王敏（wang.min）", "王敏（wang.min2）"}
+    User.objects.filter(pk=user.pk).update(deputy=first)
+    assert "王敏（wang.min）" in manager.get(page(user)).text
+
+
 def test_the_list_shows_names_and_limits_and_finds_both(member):
     manager = member("管理员")
     factories.UserFactory(display_name="王敏", letters=["BJ"])

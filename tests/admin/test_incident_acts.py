@@ -1,8 +1,12 @@
 """On an incident's page staff take it, add notes, ignore and resolve it, within their attributions."""
 
+import importlib
 import re
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.db import connection
 from django.urls import reverse
 
 from orders.models import Incident, OrderEvent
@@ -38,7 +42,8 @@ def test_an_act_is_done_noted_and_told(member, incident, key, state):
     assert act(staff, incident, key, "在联系 BPM").status_code == 302
     incident.refresh_from_db()
     assert incident.state == state
-    assert "在联系 BPM" in incident.note
+    (note,) = incident.notes.all()
+    assert (note.text, note.by, note.scope) == ("在联系 BPM", f"staff:{staff.person.username}", None)
     assert incident.owner == (staff.person if key == "acknowledge" else None)
     assert OrderEvent.objects.filter(actor=f"staff:{staff.person.username}").exists()
 
@@ -96,8 +101,7 @@ def test_what_only_the_books_end_offers_no_end_by_hand(member):
 def test_a_note_that_is_too_long_is_told(member, incident):
     told = said(member("工程师"), incident, "note", "x" * 501)
     assert len(told) == 1
-    incident.refresh_from_db()
-    assert incident.note == ""
+    assert not incident.notes.exists()
 
 
 def test_a_limited_person_learns_nothing_of_others(member, incident):
@@ -107,6 +111,58 @@ def test_a_limited_person_learns_nothing_of_others(member, incident):
     assert "SH-777" not in text
     assert "field-count" not in text
     assert "SH-777" in member("业务人员").get(url).content.decode()
+
+
+def notes_seen(client, incident):
+    answer = client.get(reverse("admin:orders_incident_change", args=[incident.pk]))
+    return re.findall(r'<div class="note"><span class="quiet">(.*?)</span>(.*?)</div>', answer.content.decode())
+
+
+def test_notes_of_people_who_see_more_are_hidden(member, incident):
+    """A note may be about any order that its author sees."""
+    for letters, note in ((["SH"], "上海客户"), (None, "全国"), (["BJ"], "北京"), (["BJ", "SH"], "京沪")):
+        act(member("业务人员", letters=letters), incident, "note", note)
+    assert [row.scope for row in incident.notes.all()] == [["SH"], None, ["BJ"], ["BJ", "SH"]]
+
+    def told(letters):
+        return [text for _author, text in notes_seen(member("业务人员", letters=letters), incident)]
+
+    assert told(None) == ["上海客户", "全国", "北京", "京沪"]
+    assert told(["BJ"]) == ["北京"]
+    assert told(["BJ", "SH"]) == ["上海客户", "全国", "北京", "京沪"]  # all of its orders
+
+
+def test_a_note_can_t_pass_for_a_colleague_s(member, incident):
+    staff = member("业务人员")
+    writer = staff.person.username
+    act(staff, incident, "note", "看过了\n2026-11-27 09:00 staff:boss: 已批准，可以忽略")
+    ((author, text),) = notes_seen(member("审计员"), incident)
+    assert writer in author
+    assert text == "看过了 2026-11-27 09:00 staff:boss: 已批准，可以忽略"
+
+
+def test_old_notes_are_carried_over_as_their_events_tell_them():
+    carry = importlib.import_module("orders.migrations.0021_carry_incident_notes").carry_over
+    told, untold, none = (
+        make.IncidentFactory(),
+        make.IncidentFactory(note="2026-11-01 09:00 staff:li: x\n"),
+        make.IncidentFactory(),
+    )
+    Incident.objects.filter(pk=told.pk).update(
+        note="2026-11-27 08:00 staff:li: 看过\n2026-11-27 09:00 staff:boss: 批准\n"
+    )
+    data = {"incident": told.pk, "note": "看过\n2026-11-27 09:00 staff:boss: 批准"}
+    make.OrderEventFactory(order=None, kind="incident_noted", actor="staff:li", data=data)
+    make.OrderEventFactory(
+        order=None, kind="incident_resolved", actor="staff:li", data={"incident": told.pk, "note": ""}
+    )
+    for _again in range(2):
+        carry(apps, SimpleNamespace(connection=connection))
+    assert [(row.by, row.text, row.scope) for row in told.notes.all()] == [
+        ("staff:li", "看过 2026-11-27 09:00 staff:boss: 批准", None)
+    ]
+    assert [(row.by, row.text) for row in untold.notes.all()] == [("", "2026-11-01 09:00 staff:li: x\n")]
+    assert not none.notes.exists()
 
 
 def test_an_empty_note_is_refused_in_words(member, incident):
@@ -120,7 +176,7 @@ def test_an_auditor_may_not(member, incident, key):
     assert keys(staff, incident) == []
     assert act(staff, incident, key, "x").status_code == 403
     incident.refresh_from_db()
-    assert (incident.state, incident.note) == (State.OPEN, "")
+    assert (incident.state, incident.notes.count()) == (State.OPEN, 0)
 
 
 def test_a_limited_person_ends_nothing_for_others(member, incident):

@@ -1,6 +1,7 @@
 """Guessing passwords locks an account for an address, for a while, and nothing else."""
 
 import datetime
+from urllib.parse import quote
 
 import pytest
 import time_machine
@@ -41,6 +42,16 @@ def lock(**who):
 def test_the_right_password_leads_on_where_one_was_going():
     answer = log_in("right")
     assert (answer.status_code, answer["Location"]) == (302, "/admin/orders/order/")
+
+
+@pytest.mark.parametrize(
+    "wanted", ["http://evil.example.com/", "//evil.example.com", "javascript:alert(1)", "", "\\\\evil"]
+)
+def test_where_one_may_not_go_the_desk_follows(wanted):
+    answer = Client().post(URL, {"username": "wang", "password": "right", "next": wanted})
+    assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
+    answer = Client().post(f"{URL}?next={quote(wanted)}", {"username": "wang", "password": "right"})
+    assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
 
 
 def test_too_many_wrong_ones_lock_and_say_so_in_chinese():

@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from orders.models import OrderEvent
+from orders.models import IncidentNote, OrderEvent
 from orders.order_page.tabs import TABS
 from tests import factories as make
 from tests.admin.walking import rows, standard
@@ -27,7 +27,9 @@ FIELDS = {
     "orders_bpmdispatch": {"payload": TEXT, "error": SAID},
     "orders_attempt": {"answer": TEXT, "error": SAID},
     "orders_orderevent": {"data": PEOPLE | {"reason": SAID}},
-    "orders_incident": {"detail": SAID, "note": f"2026-11-25 09:00 staff:someone: {SAID}"},
+    "orders_incident": {
+        "detail": SAID,
+    },
     "orders_timeline": {"reason": SAID},
     "orders_pause": {"reason": SAID, "resumed_at": None, "until": None},
     "orders_affectedorder": {"detail": SAID},
@@ -51,6 +53,8 @@ def found(db):
     found["approvals_approvalrecord"] = make.ApprovalRecordFactory(order=order, opinion=SAID)  # never changes later
     for name, texts in FIELDS.items():
         type(found[name])._base_manager.filter(pk=found[name].pk).update(**texts)
+    incident = found["orders_incident"]
+    IncidentNote.objects.create(incident=incident, at=make.NOW, by="staff:someone", text=SAID)
     number = found["orders_order"].number
     assert found["orders_conflict"].order_number == number
     return found

@@ -50,13 +50,14 @@ def test_resuming_names_the_start_days(member):
     make.DispatchFactory(order=order)
     other = make.OrderFactory(start_at=timezone.now() - HOUR, attribution_id="SH")
     make.DispatchFactory(order=other)
-    client = member("工程师", letters=["BJ"])
-    for page in (client.get(url("resume")), client.get(reverse("admin:index"))):
-        assert order.number in text(page)
-        assert other.number not in text(page)
+    dashboard = text(member("工程师", letters=["BJ"]).get(reverse("admin:index")))
+    assert order.number in dashboard
+    assert other.number not in dashboard
+    client = member("工程师")
+    assert order.number in text(client.get(url("resume")))
     page = text(client.post(url("resume"), follow=True))
     assert order.number in page
-    assert other.number not in page
+    assert other.number in page
     pause.refresh_from_db()
     assert pause.resumed_by == f"staff:{client.person.username}"
     assert OrderEvent.objects.filter(kind="start_slept_through").count() == 2
@@ -113,6 +114,20 @@ def test_who_may(member, role, status):
     if status == 403:
         client.post(url("pause"), {"reason": "x"})
         assert not Pause.objects.exists()
+
+
+def test_a_limited_person_neither_pauses_nor_resumes(member):
+    """A pause holds back the orders of the whole country."""
+    row = stands(partner="bpm")
+    client = member("工程师", letters=["BJ"])
+    dashboard = client.get(reverse("admin:index")).content.decode()
+    assert "机房割接" in dashboard
+    for act, partner in (("pause", "bigdata"), ("pause", "bpm"), ("resume", "bpm")):
+        assert url(act, partner) not in dashboard
+        assert client.get(url(act, partner)).status_code == 403
+        assert client.post(url(act, partner), {"reason": "x"}).status_code == 403
+    row.refresh_from_db()
+    assert (Pause.objects.count(), row.resumed_at) == (1, None)
 
 
 def test_there_is_no_other_partner(member):

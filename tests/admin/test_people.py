@@ -74,7 +74,7 @@ def test_an_incident_names_its_owner_and_the_writers_of_its_notes(member):
         shown = text_of(staff, url)
         assert "王敏" in shown
         assert "wangmin" not in shown
-    assert "王敏: 在联系" in text_of(staff, reverse("admin:orders_incident_change", args=[incident.pk]))
+    assert "王敏：在联系" in text_of(staff, reverse("admin:orders_incident_change", args=[incident.pk]))
 
 
 def test_who_took_an_incident_before_is_named(member):

@@ -71,7 +71,7 @@ def test_it_names_who_was_entered_by_hand_and_is_missing(member, restored, setti
     settings.ATTACHMENT_DIR = tmp_path
     make.TrialFactory(number="T100")
     note_numbers(["T100", "T101"], by="staff:wang", now=shanghai("2023-09-20 18:54:36"))
-    text = page(member("业务人员"))
+    text = page(member("工程师"))
     assert "T101" in text
     assert "2023-09-20 18:54:36" in text
     assert "T100" not in text
@@ -101,6 +101,32 @@ def test_others_may_not_say_it(member, restored, role, letters):
     assert 'class="acts"' not in page(client)
     assert client.post(URL, {"reason": "已核对"}).status_code == 403
     assert read_restore_state().restored
+
+
+@pytest.mark.parametrize("role, letters", [("业务人员", None), ("审计员", None), ("工程师", ["BJ"]), ("管理员", [])])
+def test_numbers_and_machine_are_for_those_who_may_release(member, restored, settings, tmp_path, role, letters):
+    settings.ATTACHMENT_DIR = tmp_path
+    note_numbers(["T101"], by="staff:wang", now=timezone.now())
+    make.DifferenceFactory(order=None, kind="unknown_order", job_id="100A777", domain="x.example.com")
+    text = page(member(role, letters=letters))
+    assert [word for word in ("T101", "100A777", "m1", "900") if word in text] == []
+
+
+@pytest.mark.parametrize("role, letters, sees", [
+    ("工程师", None, True), ("审计员", None, True), ("业务人员", None, False), ("工程师", ["BJ"], False),
+])  # fmt: skip
+def test_earlier_restores_are_for_those_who_see_the_timelines(member, role, letters, sees):
+    Timeline.objects.create(begun_at=timezone.now(), begun_by="staff:wang", reason="演练结束")
+    assert ("演练结束" in page(member(role, letters=letters))) is sees
+
+
+def test_staff_without_a_right_are_refused(member, restored):
+    client = member()
+    assert client.get(URL).status_code == 403
+    assert client.post(URL, {"reason": "已核对"}).status_code == 403
+    start = page(client, reverse("admin:index"))
+    assert BANNER in start
+    assert URL not in start
 
 
 def test_strangers_do_not_see_it(client, restored):

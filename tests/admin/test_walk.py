@@ -1,114 +1,52 @@
-"""Which role may open which address of the staff's site. A new page without a row here fails.
+"""Which person may open which address of the staff's site, and do what: the tables of docs/security.md, whole.
 
-B business staff, E engineer, A auditor, M administrator, P approver (judges and takes back), L administrator limited to
-BJ (the rows belong to it), F administrator limited to another attribution, S superuser, N staff without a role, X
-nobody logged in.
+A new page without a row there fails, and so does a row without a page.
 """
 
+import copy
+import datetime
 import logging
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
+from django_q.models import OrmQ
 
+from integrations.models import ApiToken
+from notifications.models import Notice
+from orders.models import BulkRun, Export, Pause, Province, ScheduledExport, ServiceType, Timeline
 from orders.order_page.decisions.registry import DECISIONS
+from orders.restored_guard import note_restored, read_restore_state
+from project.models import FailedLogin, User
 from tests import factories as make
+from tests.admin.rows import queued
 from tests.admin.walking import PAGES, PEOPLE, ask, content_type_of, models, registered, rows, sign_in, standard
+from tests.test_documents import ROOT, rows_of
 
 pytestmark = pytest.mark.django_db
 everybody = pytest.mark.parametrize("letter", PEOPLE)
-DASH = "-"
-ORDERS = "BEAMPSLF BEAMPSL -   -   -"  # everybody reads within their scope, nobody writes
-ENGINE = "EAMSLF  EAMSLF -   -   -"
-QUEUE = "EAMSLF  EAMS   -   S   S"
-MODELS = {
-    #                           list    page   add saves deletes
-    "orders_order":             ORDERS,
-    "orders_customer":          ORDERS,
-    "orders_orderfiles":        ORDERS,
-    "orders_orderdomain":       ORDERS,
-    "orders_trialclaim":        ORDERS,
-    "orders_trialend":          ORDERS,
-    "orders_billingrecord":     ORDERS,
-    "orders_trialusage":        ORDERS,
-    "orders_dispatch":          ORDERS,
-    "orders_billingdispatch":   ORDERS,
-    "orders_bpmdispatch":       ORDERS,
-    "orders_attempt":           ORDERS,
-    "orders_orderevent":        ORDERS,
-    "orders_incident":          ORDERS,
-    "orders_affectedorder":     ORDERS,
-    "orders_inboundmessage":    ORDERS,
-    "orders_conflict":          ORDERS,
-    "orders_acceptedcall":      ORDERS,
-    "orders_difference":        ORDERS,
-    "approvals_approvalrecord": ORDERS,
-    "notifications_mail":       ORDERS,
-    "notifications_contact":    "BEAMPSLF BEAMPSL MSLF MSL MSL",
-    "orders_reconciliation":    "BEAMPSLF BEAMPS  -   -   -",
-    "orders_trialupload":       "BEAMPSLF BEAMPS  -   -   -",
-    "orders_province":          "BEAMPSLF BEAMPSLF MSLF MSLF S",
-    "orders_servicetype":       "BEAMPSLF BEAMPSLF MSLF MSLF S",
-    "integrations_heartbeat":   "BEAMPSLF BEAMPSLF -  -   -",
-    "integrations_breaker":     "BEAMPSLF BEAMPSLF -  -   -",
-    "orders_pause":             "BEAMPSLF BEAMPSLF -  -   -",
-    "orders_export":            "BEAMPSLF AMPS    -  -   -",
-    "orders_scheduledexport":   "BEAMPSLF AMS     -  -   -",
-    "notifications_notice":     "EAMSLF  EAMS    -  -   -",
-    "orders_savedview":         "BEAMPSLF MLF     -  -   -",  # shared with administrators
-    "orders_bulkrun":           "BEAMPSLF BEAMPS   -  -   -",
-    "orders_bulkitem":          ORDERS,
-    "orders_timeline":          "EAMSLF  EAMS    -  -   -",
-    "integrations_leaselock":   ENGINE,
-    "integrations_callcount":   ENGINE,
-    "integrations_apitoken":    "MPSLF   MPS    MS  -  -",
-    "project_user":             "AMSLF   AMSLF  MS  MS  -",
-    "auth_group":               "AMSLF   AMSLF  S   S   S",
-    "admin_logentry":           "AMSLF   AMS    -   -   -",
-    "project_failedlogin":      "AMSLF   AMSLF  -   -   -",
-    "django_q_schedule":        "EAMSLF  EAMS   S   S   S",
-    "django_q_success":         QUEUE,
-    "django_q_failure":         QUEUE,
-    "django_q_ormq":            QUEUE,
-}  # fmt: skip
-STAFF = "BEAMPLFSN"
-OWN = {
-    # name: who gets in, and what other staff are told
-    "index": (STAFF, ""),
-    "password_change": (STAFF, ""),
-    "password_change_done": (STAFF, ""),
-    "jsi18n": (STAFF, ""),
-    "autocomplete": ("AMSLF", "refused"),
-    "auth_user_password_change": ("MS", "refused"),
-    "orders_order_file": ("BMSL", "refused"),
-    "orders_order_resend": ("BEMSLF", "refused"),
-    "orders_bulkrun_new": ("BEMSLF", "refused"),
-    "orders_order_enter": ("BMSLF", "refused"),
-    "orders_order_import": ("BMSLF", "refused"),
-    "orders_order_import_template": ("BMSLF", "refused"),
-    "restored": (STAFF, ""),
-    "find": (STAFF, ""),
-    "orders_pause_partner": ("EMSLF", "refused"),
-    "orders_resume_partner": ("EMSLF", "refused"),
-    "orders_export_new": ("BEAMPSLF", "refused"),
-    "orders_export_download": ("", "unknown"),  # only its maker's
-    "integrations_apitoken_revoke": ("MS", "refused"),
-    "orders_scheduledexport_new": ("BEAMPSLF", "refused"),
-    "orders_scheduledexport_edit": ("", "unknown"),  # only its owner's
-}
-APP_LISTS = {"orders": "BEAMPSLF", "approvals": "BEAMPSLF", "notifications": "BEAMPSLF", "integrations": "BEAMPSLF",
-             "auth": "AMSLF", "django_q": "EAMSLF", "admin": "AMSLF", "project": "AMSLF"}  # fmt: skip
-DECIDE = {"resend": "BEMSL", "waive": "BPS", "attribute": "BMSL", "activate": "BEMSL", "call_off": "PS",
-          "usage": "BEMSL", "note": "BEMSL", "compensate": "EPS", "withdraw": "PS",
-          "proceed": "BMSL", "name_domains": "BMSL", "decide": "BPS",
-          "take": "EMSL", "give_up": "EMSL", "accept": "EMSL", "fix": "EMSL", "compare": "EMSL",
-          "conflict": "BEMSL"}  # fmt: skip
-INCIDENT_ACTS = dict.fromkeys(["acknowledge", "note", "resolve", "ignore"], "BEMSL")
+SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+
+
+def table(heading: str, columns: int) -> dict[str, list[str]]:
+    """A table of the page: the letters in each column, by the name in the first."""
+    found = {row[0].strip("`"): row[1:] for row in rows_of(heading, columns, SECURITY)}
+    return {name: [cell.replace(" ", "").replace("-", "") for cell in cells] for name, cells in found.items()}
+
+
+KINDS = table("## Pages of each kind of row", 6)
+OWN = table("## Other pages", 3)
+DECIDE = {name: may for name, (may,) in table("## Decisions on an order", 2).items()}
+INCIDENT_ACTS = {name: may for name, (may,) in table("## Acts on an incident", 2).items()}
+OF_ALL = {name: may for name, (may,) in table("## Acts that concern all", 2).items()}
+ANY_ROLE, ENGINE, ACCOUNTS = "BEAMPbeampoS", "EAMeamoS", "AMamoS"
+APP_LISTS = {"orders": ANY_ROLE, "approvals": ANY_ROLE, "notifications": ANY_ROLE, "integrations": ANY_ROLE,
+             "auth": ACCOUNTS, "django_q": ENGINE, "admin": ACCOUNTS, "project": ACCOUNTS}  # fmt: skip
 VIEW_ACTS = ["save", "counts", "update", "rename", "share", "remove"]
 ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
     "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run", "notifications_notice_resend",
-    "integrations_apitoken_agree",  # tests/api
     *(f"orders_savedview_{act}" for act in VIEW_ACTS),  # tests/office/test_views.py
     "orders_bulkrun_stop", "orders_bulkrun_go_on", "orders_order_resent",
     "<path:object_id>/", "(?P<url>.*)$",
@@ -122,14 +60,14 @@ def differences(found):
 
 def test_every_address_has_a_row():
     made = {f"{name}_{page}" for name in models() for page in PAGES}
-    assert models() == set(MODELS)
+    assert models() == set(KINDS)
     assert registered() - made == set(OWN) | ELSEWHERE
     assert set(DECIDE) == set(DECISIONS)
 
 
 def wanted(letter, model, page):
-    """The answers to a person: columns of MODELS."""
-    lists, reads, adds, _saves, deletes = (column.replace(DASH, "") for column in MODELS[model].split())
+    """The answers to a person: columns of KINDS."""
+    lists, reads, adds, _changes, deletes = KINDS[model]
     if letter == "X":
         return "login"
     if page == "changelist":
@@ -163,8 +101,7 @@ def test_who_writes_what(client, letter):
     """`in`: the form comes back with its errors; `away`: the act was done, or the row is outside the person's scope."""
     asked = standard(rows())
     staff, found = sign_in(client, letter), {}
-    for model, columns in MODELS.items():
-        lists, reads, *writers = columns.split()
+    for model, (lists, reads, *writers) in KINDS.items():
         hidden = "away" if letter in lists and letter not in reads and letter in "".join(writers) else "refused"
         for page, allowed, data in zip(("add", "change", "delete"), writers, ({}, {}, {"post": "yes"}), strict=True):
             word = ask(staff, asked[model, page], data).word
@@ -201,8 +138,8 @@ def own_addresses(found, tmp_path, settings):
 def test_who_opens_our_own_pages(client, letter, tmp_path, settings):
     asked = own_addresses(rows(), tmp_path, settings)
     staff, found = sign_in(client, letter), {}
-    for name, (allowed, otherwise) in OWN.items():
-        no = "login" if letter == "X" else "unknown" if (letter, name) == ("F", "orders_order_file") else otherwise
+    for name, (allowed, unknown) in OWN.items():
+        no = "login" if letter == "X" else "unknown" if letter in unknown else "refused"
         found[name] = ask(staff, asked[name]).word, "in" if letter in allowed else no
     assert differences(found) == {}
 
@@ -212,15 +149,15 @@ def test_who_decides_what(client, letter):
     order = make.OrderFactory(attribution_id="BJ")
     incident = make.AffectedOrderFactory(order=order).incident
     staff, found = sign_in(client, letter), {}
-    hidden = {"X": "login", "F": "unknown"}.get(letter, "refused")
+    hidden = {"X": "login", "o": "unknown"}.get(letter, "refused")
     for key, allowed in DECIDE.items():
         url = reverse("admin:orders_order_decide", args=[order.pk, key])
-        no = hidden if letter in allowed + "XF" else "refused"
+        no = hidden if letter in allowed + "Xo" else "refused"
         found[key, "form"] = ask(staff, url).word, "in" if letter in allowed else no
         answer = ask(staff, url, {"reason": "", "seen": ""})  # allowed: the form comes back with its error
         found[key, "post"] = answer.word, "in" if letter in allowed else no
     url = reverse("admin:orders_order_recheck", args=[order.pk])
-    found["recheck"] = ask(staff, url, {"x": "1"}).word, "away" if letter in "BEMSL" else hidden
+    found["recheck"] = ask(staff, url, {"x": "1"}).word, "away" if letter in "BEMbemS" else hidden
     for key, allowed in INCIDENT_ACTS.items():
         url = reverse("admin:orders_incident_act", args=[incident.pk, key])
         no = "login" if letter == "X" else "refused"
@@ -247,3 +184,87 @@ def test_the_rest_of_the_site(client, letter):
     told["logout"] = ask(staff, reverse("admin:logout")).word, "method" if not anonymous else "away"
     told["log out"] = ask(staff, reverse("admin:logout"), {}).word, "in" if not anonymous else "away"
     assert differences(told) == {}
+
+
+def acts_of_all(found):
+    """By the act's name: the address and data of its POST, and what it changes."""
+    export = make.ExportFactory(state=Export.State.ASKED, personal=True, file="", reason="x")
+    run = make.BulkRunFactory(state=BulkRun.State.RUNNING, finished_at=None)
+    notice = make.NoticeFactory(state=Notice.State.FAILED, sent_at=None)
+    lock, task = found["project_failedlogin"], queued("os.getpid")
+    schedule, token, user = found["orders_scheduledexport"], found["integrations_apitoken"], found["project_user"]
+    paused = make.PauseFactory(partner="bpm", until=None, resumed_at=None, resumed_by="")
+    service, group = found["orders_servicetype"], found["auth_group"]
+    day = {"date_joined_0": "2026-11-25", "date_joined_1": "09:00:00"}
+    password = {"password1": "Seven-Moons-9", "password2": "Seven-Moons-9", "usable_password": "true"}
+    return {
+        "pause a partner": ("orders_pause_partner", ["bigdata"], {"reason": "x"}, Pause.objects),
+        "resume a partner": ("orders_resume_partner", ["bpm"], {}, Pause.objects.filter(pk=paused.pk)),
+        "let a restored desk send": ("restored", [], {"reason": "x"}, Timeline.objects),
+        "unlock a log-in": (
+            "project_failedlogin_changelist", [], {"action": "unlock", "_selected_action": lock.pk}, FailedLogin.objects
+        ),
+        "change a province's code": (
+            "orders_province_change", ["SH"], {"code": "219", "name": "上海", "confirmed": "210-219"},
+            Province.objects.filter(pk="SH"),
+        ),
+        "add a province": (
+            "orders_province_add", [], {"letters": "ZZ", "code": "219", "name": "z"}, Province.objects
+        ),
+        "change a service type": (
+            "orders_servicetype_change", [service.pk], {"cdn_type": "y", "plains": '["1"]'},
+            ServiceType.objects.filter(pk=service.pk),
+        ),
+        "send a notice again": (
+            "notifications_notice_resend", [notice.pk], {}, Notice.objects.filter(pk=notice.pk)
+        ),
+        "agree to a colleague's export": (
+            "orders_export_judge", [export.pk], {"agree": "1"}, Export.objects.filter(pk=export.pk)
+        ),
+        "switch off a colleague's scheduled export": (
+            "orders_scheduledexport_switch", [schedule.pk], {"on": "0"}, ScheduledExport.objects.filter(pk=schedule.pk)
+        ),
+        "stop a colleague's bulk run": ("orders_bulkrun_stop", [run.pk], {}, BulkRun.objects.filter(pk=run.pk)),
+        "make a token": (
+            "integrations_apitoken_add", [], {"system": "x", "valid_until": datetime.date.today()}, ApiToken.objects
+        ),
+        "revoke a token": (
+            "integrations_apitoken_revoke", [token.pk], {"reason": "x"}, ApiToken.objects.filter(pk=token.pk)
+        ),
+        "make an account": ("project_user_add", [], {"username": "new", **password}, User.objects.order_by("pk")),
+        "change an account": (
+            "project_user_change", [user.pk], {"username": user.username, "display_name": "新名", **day},
+            User.objects.filter(pk=user.pk),
+        ),
+        "set a colleague's password": (
+            "auth_user_password_change", [user.pk], password, User.objects.filter(pk=user.pk)
+        ),
+        "change a role": (
+            "auth_group_change", [group.pk], {"name": "other"}, type(group).objects.filter(pk=group.pk)
+        ),
+        "remove a queued task": (
+            "django_q_ormq_delete", [task.pk], {"post": "yes"}, OrmQ.objects.filter(pk=task.pk)
+        ),
+    }  # fmt: skip
+
+
+@everybody
+def test_who_does_what_concerns_all(client, letter):
+    """Compares what was done: an act that is refused changes no row."""
+    found = rows()
+    note_restored(name=Timeline.objects.latest("pk").name, about={"event": 0}, by="guard", now=make.NOW)
+    read_restore_state()
+    acts, told = acts_of_all(found), {}
+    staff = sign_in(client, letter)
+    assert set(acts) == set(OF_ALL)
+    session = copy.deepcopy(staff.cookies)
+    for name, (address, arguments, data, touched) in acts.items():
+        before, staff.cookies = list(touched.values()), copy.deepcopy(session)  # an act may have given it a new one
+        with transaction.atomic():
+            staff.post(reverse(f"admin:{address}", args=arguments), data)
+            told[name] = list(touched.values()) != before, letter in OF_ALL[name]
+            transaction.set_rollback(True)
+        read_restore_state()
+    assert differences(told) == {}
+    Timeline.objects.update(restored_at=None)
+    read_restore_state()

@@ -12,9 +12,10 @@ from project.models import User
 from tests import factories as make
 from tests.admin.rows import of_none, of_order
 
-ROLES = {"B": "业务人员", "E": "工程师", "A": "审计员", "M": "管理员", "P": "审批主管", "L": "管理员", "F": "管理员"}
-LIMITS = {"L": ["BJ"], "F": ["SH"]}  # the rows of the walk belong to BJ
-PEOPLE = [*ROLES, "S", "N", "X"]  # superuser, staff without a role, nobody logged in
+ROLES = {"B": "业务人员", "E": "工程师", "A": "审计员", "M": "管理员", "P": "审批主管", "o": "管理员"}
+ROLES |= {letter.lower(): role for letter, role in ROLES.items()}
+LIMITS = dict.fromkeys("beamp", ["BJ"]) | {"o": ["SH"]}  # the rows of the walk belong to BJ
+PEOPLE = [*ROLES, "S", "N", "X"]  # as docs/security.md names them
 PAGES = ["changelist", "change", "history", "add", "delete"]
 
 

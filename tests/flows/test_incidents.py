@@ -233,7 +233,7 @@ def test_acknowledged_it_still_ends_by_itself(desk, incident, admin_user):
     refuse(desk, "100T2")
     incident.refresh_from_db()
     assert (incident.state, incident.count, incident.owner) == ("acknowledged", 2, admin_user)
-    assert f"{BY}: 在联系大数据侧" in incident.note
+    assert incident.notes.get().text == "在联系大数据侧"
     assert events("incident_acknowledged").get().data["incident"] == incident.pk
     resend(desk, "100T1", "100T2")
     incident.refresh_from_db()
@@ -292,7 +292,9 @@ def test_notes_are_added_and_owners_change(incident, admin_user):
     act(note_incident, incident, note="第二条")
     act(hand_over_incident, incident, owner_id=admin_user.pk)
     incident.refresh_from_db()
-    assert [line.split(": ")[1] for line in incident.note.splitlines()] == ["第一条", "第二条"]
+    assert list(incident.notes.values_list("by", "at", "text")) == [(BY, NOW, "第一条"), (BY, NOW, "第二条")]
+    lines = [f"2023-09-20 18:54 {BY}: {text}" for text in ("第一条", "第二条")]
+    assert incident.note.splitlines() == lines  # for the version before
     assert (incident.owner, events("incident_noted").count()) == (admin_user, 2)
     with pytest.raises(NotAllowedError):
         act(note_incident, incident, note=" ")

@@ -15,7 +15,7 @@ from orders.admin.office.bulk_acts import ACTS, BulkAct, ReasonForm, address_of,
 from orders.admin.office.bulk_selection import Look, Selected
 from orders.admin.office.run_bulk import run_part
 from orders.admin.personal import masked_text
-from orders.admin.scope import attributions_of
+from orders.admin.scope import is_unlimited
 from orders.errors import OrderError
 from orders.models import BulkRun
 from orders.order_page.page_context import request_actor
@@ -66,7 +66,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
 def runs_seen(request: HttpRequest):
     """The runs that the person may see: all for those without a limit who may see runs, else the person's own."""
     user, rows = request.user, BulkRun.objects.all()
-    sees_all = user.has_perm("orders.view_bulkrun") and attributions_of(user) is None
+    sees_all = user.has_perm("orders.view_bulkrun") and is_unlimited(user)
     if sees_all:
         return rows
     with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")

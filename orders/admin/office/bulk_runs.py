@@ -24,7 +24,7 @@ from orders.admin.office.bulk_page import answer_new_run, is_own, runs_seen
 from orders.admin.office.bulk_selection import AGAIN, is_id
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import attributions_of
+from orders.admin.scope import is_unlimited
 from orders.admin.time_cell import ago
 from orders.error_messages import say_why
 from orders.errors import OrderError
@@ -256,7 +256,7 @@ class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
         """The items whose rows the person may see, in whoever's run."""
         rows, user = super().get_queryset(request), request.user
         kinds = [act for act in ACTS.values() if act.may_see(user)]
-        if attributions_of(user) is None:
+        if is_unlimited(user):
             return rows if len(kinds) == len(ACTS) else rows.filter(run__act__in=[act.key for act in kinds])
         seen = Q(pk__in=[])
         for act in kinds:

@@ -4,7 +4,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
 from orders.admin.office.exported_lists import LISTS, SEE_PERSONAL_DATA, admin_of, rights_for
-from orders.admin.scope import attributions_of
+from orders.admin.scope import attributions_of, is_unlimited
 from orders.models import Export, ScheduledExport
 from orders.people import rows_of
 from orders.services.office.exports import is_made_by
@@ -17,7 +17,7 @@ ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' pe
 
 def sees_all(user, permission: str) -> bool:
     """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
-    return user.has_perm(permission) and attributions_of(user) is None
+    return user.has_perm(permission) and is_unlimited(user)
 
 
 def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:

@@ -1,0 +1,61 @@
+"""Events about exports, schedules, views and tokens are seen by those who see these."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.urls import reverse
+
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:orders_orderevent_changelist")
+
+
+def seen(client, event):
+    """Whether the list and the event's page show it."""
+    listed = {row.pk for row in client.get(LIST).context["cl"].result_list}
+    page = client.get(reverse("admin:orders_orderevent_change", args=[event.pk])).status_code == 200
+    assert (event.pk in listed) is page
+    return page
+
+
+def event(kind, **data):
+    return make.OrderEventFactory(order=None, kind=kind, actor="staff:somebody", data=data)
+
+
+@pytest.mark.parametrize("kind, roles", [
+    ("schedule_saved", {"审计员", "管理员"}), ("view_saved", set()), ("api_token_made", {"管理员"}),
+    ("restore_released", {"工程师", "审计员", "管理员"}), ("notice_resent", {"工程师", "审计员", "管理员"}),
+    ("bulk_begun", {"业务人员", "工程师", "审计员", "管理员"}), ("pruned", {"业务人员", "工程师", "审计员", "管理员"}),
+])  # fmt: skip
+def test_who_sees_what(member, kind, roles):
+    row = event(kind, view=10**6, schedule=10**6, name="审计组秘密核查", system="计费")
+    assert {role for role in ("业务人员", "工程师", "审计员", "管理员") if seen(member(role), row)} == roles
+
+
+def test_one_s_own_deeds_are_seen(member):
+    client = member("业务人员")
+    row = make.OrderEventFactory(order=None, kind="schedule_saved", actor=f"staff:{client.person.username}", data={})
+    assert seen(client, row)
+
+
+def test_an_owner_sees_who_switched_a_schedule_off(member):
+    client = member("业务人员")
+    schedule = make.ScheduledExportFactory(owner=client.person)
+    assert seen(client, event("schedule_switched_off", schedule=schedule.pk))
+    assert not seen(member("业务人员"), event("schedule_switched_off", schedule=schedule.pk))
+
+
+def test_a_shared_view_s_events_are_seen_by_its_role(member):
+    view = make.SavedViewFactory(role=Group.objects.get(name="工程师"))
+    row = event("view_shared", view=view.pk)
+    assert seen(member("工程师"), row)
+    assert not seen(member("业务人员"), row)
+
+
+def test_a_site_made_role_sees_what_its_rights_say(client):
+    user = make.UserFactory()
+    user.user_permissions.set(Permission.objects.filter(codename="view_orderevent"))
+    client.force_login(user)
+    kinds = ["bulk_begun", "incident_noted", "reconciled", "notice_resent", "database_restored", "api_token_revoked"]
+    assert [kind for kind in kinds if seen(client, event(kind))] == []
+    assert seen(client, make.OrderEventFactory(kind="note"))
