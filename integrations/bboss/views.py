@@ -3,7 +3,6 @@
 The message is stored, whether it is accepted or refused (contract 2.3, last paragraph).
 """
 
-import datetime
 import hashlib
 import logging
 import uuid
@@ -116,7 +115,7 @@ def answer(request: HttpRequest) -> Reply:
 def refuse(code: Code, meta: dict) -> Reply:
     """Answers a call that did not get as far as `answer`. It counts towards its caller's rate too."""
     call = _call(meta)
-    count_refused(call.address, call.now)
+    count_refused(call.address)
     return reply(call, code)
 
 
@@ -126,7 +125,7 @@ def _call(meta: dict) -> InboundCall:
 
 def _answer(call: InboundCall, request: HttpRequest) -> Reply:
     try:
-        call.members, call.raw = read_members(request, call.address, call.now)
+        call.members, call.raw = read_members(request, call.address)
     except Refused as refusal:
         return _not_kept(call, refusal)
     try:
@@ -140,16 +139,16 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
         return _keep_refused(call, message, refusal)
 
 
-def read_members(request: HttpRequest, address: str, now: datetime.datetime) -> tuple[dict, bytes]:
+def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
     """Reads the request's members and body, after the checks that do not need them. Raises Refused (20007 to 20105)."""
     try:
         _check_content_type(request)
         length = _content_length(request)
         check_address(address)
     except Refused:
-        count_refused(address, now)
+        count_refused(address)
         raise
-    check_rate(address, now)
+    check_rate(address)
     body = _read(request, length)
     try:
         return parse_bytes(body), body
@@ -259,7 +258,7 @@ def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
 def _stranger(call: InboundCall, refusal: Refused) -> Reply:
     """Refuses a message without a right token and signature. Its head is stored, unless there are too many of them."""
     try:
-        check_unsigned_rate(call.now)
+        check_unsigned_rate()
     except Refused as too_many:
         return _not_kept(call, too_many)
     message = _message(call)

@@ -58,7 +58,6 @@ MODELS = {
     "orders_bulkitem":          ORDERS,
     "orders_timeline":          "EAMSLF  EAMS    -  -   -",
     "integrations_leaselock":   ENGINE,
-    "integrations_callcount":   ENGINE,
     "integrations_apitoken":    "MSLF    MS     MS  -  -",
     "project_user":             "AMSLF   AMSLF  MS  MS  S",
     "auth_group":               "AMSLF   AMSLF  S   S   S",
