@@ -180,6 +180,7 @@ DOUBTS = [
     ({"METRICS_ALLOWED_IPS": ["10.0.0.1", "0.0.0.0/0"]}, "METRICS_ALLOWED_IPS lets everybody"),
     ({"BBOSS_TIMESTAMP_SKEW_SECONDS": 0}, "BBOSS_TIMESTAMP_SKEW_SECONDS is 0"),
     ({"BBOSS_RATE": ""}, "BBOSS_RATE is empty"),
+    ({"BBOSS_ENV_FLAG": "1"}, "BBOSS_ALLOWED_IPS is empty with production data"),
     ({"ATTACHMENT_DIR": Path("/nowhere/at/all")}, "ATTACHMENT_DIR: /nowhere/at/all is no folder"),
     ({"EXPORT_DIR": Path("/nowhere/at/all")}, "EXPORT_DIR: /nowhere/at/all is no folder"),
 ]
@@ -192,6 +193,12 @@ def test_a_doubt_is_named_alone(fine, given, said):
         setattr(fine, name, value)
     [doubt] = doubts()
     assert said in doubt
+
+
+@pytest.mark.django_db
+def test_production_data_behind_named_addresses_is_no_doubt(fine):
+    fine.BBOSS_ENV_FLAG, fine.BBOSS_ALLOWED_IPS = "1", ["10.0.0.1"]
+    assert doubts() == []
 
 
 @pytest.mark.django_db

@@ -17,10 +17,11 @@ from rest_framework.views import APIView
 
 from integrations.bboss.content import bad, content_of, is_withdrawal, order_number_of, read_order, read_withdrawal
 from integrations.bboss.envelope import (
-    MOST_OF_A_STRANGER,
     check_envelope,
     is_signed,
     masked_body,
+    masked_head,
+    names_known_token,
     storable_hint,
     stored_trans_ido,
 )
@@ -35,14 +36,16 @@ from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Re
 from integrations.bboss.schema import documented
 from integrations.inbound.body import (
     LARGEST,
+    OF_STRANGERS,
+    OF_UNSIGNED,
     BadJsonError,
     BodyBrokenError,
     BodyTooLargeError,
+    OutOfBoundsError,
     discard_body,
     parse_bytes,
     read_body,
 )
-from notifications.masks import head
 from orders.content import Receipt
 from orders.db.compiled_sql import new_row
 from orders.errors import (
@@ -131,8 +134,10 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
     try:
         check_envelope(call.members, call.now)
     except Refused as refusal:
-        return _keep_refused(call, _message(call), refusal) if is_signed(call.members) else _stranger(call, refusal)
-    message = _message(call)
+        if not is_signed(call.members):
+            return _stranger(call, refusal)
+        return _keep_refused(call, _message(call, masked_body(call.members)), refusal)
+    message = _message(call, masked_body(call.members))
     try:
         return _accept(call, message)
     except Refused as refusal:
@@ -151,9 +156,21 @@ def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
     check_rate(address)
     body = _read(request, length)
     try:
-        return parse_bytes(body), body
+        return _parse(body), body
     except BadJsonError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
+
+
+def _parse(body: bytes) -> dict:
+    """The members. Only a message with one of our tokens may have many values, only a signed one long numbers."""
+    known = names_known_token(body)
+    try:
+        return parse_bytes(body, OF_UNSIGNED if known else OF_STRANGERS)
+    except OutOfBoundsError:
+        members = parse_bytes(body) if known else {}
+        if not is_signed(members):
+            raise
+        return members
 
 
 def _check_content_type(request: HttpRequest) -> None:
@@ -230,8 +247,8 @@ def _refusal(error: OrderError) -> Refused:
     raise error
 
 
-def _message(call: InboundCall) -> InboundMessage:
-    """The unsaved row of a request that was read. It is saved once, with its outcome."""
+def _message(call: InboundCall, body: str) -> InboundMessage:
+    """The unsaved row of a request that was read, with its masked body. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
     return new_row(
         InboundMessage,
@@ -240,7 +257,7 @@ def _message(call: InboundCall) -> InboundMessage:
         trans_ido=stored_trans_ido(given) if isinstance(given, str) else "",
         trans_idh=call.trans_idh,
         order_number=order_number_of(call.members.get("content")),
-        body=masked_body(call.members),
+        body=body,
     )
 
 
@@ -261,9 +278,8 @@ def _stranger(call: InboundCall, refusal: Refused) -> Reply:
         check_unsigned_rate()
     except Refused as too_many:
         return _not_kept(call, too_many)
-    message = _message(call)
+    message = _message(call, masked_head(call.members))
     message.signed = False
-    message.body = head(message.body, MOST_OF_A_STRANGER)[0]
     message.length, message.sha256 = len(call.raw), hashlib.sha256(call.raw).hexdigest()
     return _keep_refused(call, message, refusal)
 
