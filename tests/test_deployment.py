@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NAMES = [setting.name for setting in SETTINGS]
 PRODUCTION = {
     "BBOSS_ENV_FLAG": "1",
+    "BBOSS_ALLOWED_IPS": "10.0.0.1",
     "BPM_BASE_URL": "https://bpm.example.com/bpm",
     "BIGDATA_BASE_URL": "https://bigdata.example.com/bigdata",
     "BPM_CALLBACK_SECRET": "k3Tq8Zr1Wm5Yb7Nc",
@@ -112,7 +113,7 @@ def test_test_data_needs_none_of_it():
 
 def test_production_is_fine_with_its_settings(settings):
     for name, value in PRODUCTION.items():
-        setattr(settings, name, value)
+        setattr(settings, name, [value] if name == "BBOSS_ALLOWED_IPS" else value)
     assert run_checks(tags=[TAG]) == []
     settings.SITE_URL = ""
     assert [(message.level, message.id) for message in run_checks(tags=[TAG])] == [(ERROR, production.CHECK)]
