@@ -11,7 +11,9 @@ import socket
 import subprocess
 import sys
 import time
+from urllib.parse import quote
 
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 HEAD_SECONDS = 10
@@ -69,6 +71,19 @@ class InTimeWorker(ThreadWorker):
 
 
 worker_class = InTimeWorker
+
+
+class PathLogger(Logger):
+    """Logs of an address only its path, percent-encoded: what people search for stands behind it, or in a referer."""
+
+    def atoms(self, resp, req, environ, request_time):
+        path = quote(environ.get("PATH_INFO") or "", encoding="latin-1")
+        return super().atoms(resp, req, environ, request_time) | {"U": path}
+
+
+logger_class = PathLogger
+# Nothing else here comes from the caller as it is: neither query, referer and browser, nor the name of a basic log-in.
+access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms'
 
 # The folder as the command line names it: in production it is the link to the current release. Without this line
 # gunicorn would stay in the folder that the link named at its start, and a reload would load the old code again.

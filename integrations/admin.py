@@ -1,14 +1,12 @@
 """Heartbeats of the clusters, what we know about the partners' health, and tokens (integrations/api/token_pages.py)."""
 
-import datetime
-
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from integrations.api.token_pages import ApiTokenAdmin
-from integrations.models import HEARTBEAT_LIMIT, ApiToken, Breaker, CallCount, Heartbeat, LeaseLock
+from integrations.models import HEARTBEAT_LIMIT, ApiToken, Breaker, Heartbeat, LeaseLock
 from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.time_cell import ago
@@ -49,22 +47,6 @@ class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("until"), empty_value="-")
     def until_when(self, obj):
         return ago(obj.until)
-
-
-@admin.register(CallCount)
-class CallCountAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    ordering = ["-until", "-pk"]
-    list_display = ["who", "calls", "until_when"]
-    fields = readonly_fields = ["who", "calls", "until_when"]
-    sortable_by = []
-
-    @admin.display(description=_("caller"))
-    def who(self, obj):
-        return obj.caller.partition(":")[2] or "-"
-
-    @admin.display(description=_("until"))
-    def until_when(self, obj):
-        return timezone.localtime(datetime.datetime.fromtimestamp(obj.until, datetime.UTC))
 
 
 @admin.register(Breaker)

@@ -1,4 +1,4 @@
-"""Heartbeats, leases, call counts, circuit breakers, and tokens of systems that read orders."""
+"""Heartbeats, leases, circuit breakers, and tokens of systems that read orders."""
 
 import datetime
 
@@ -40,23 +40,6 @@ class LeaseLock(models.Model):
 
     def __str__(self):
         return self.name
-
-
-class CallCount(models.Model):
-    """How many calls a caller made within a sixtieth of the rate's period (integrations/bboss/rate_limit.py)."""
-
-    caller = models.CharField(_("caller"), max_length=80)
-    part = models.BigIntegerField(_("part of the time"))
-    calls = models.PositiveIntegerField(_("calls"))
-    until = models.BigIntegerField(db_index=True)  # epoch seconds; the row stops counting then
-
-    class Meta:
-        verbose_name = _("count of calls")
-        verbose_name_plural = _("counts of calls")
-        constraints = [models.UniqueConstraint(fields=["caller", "part"], name="one_count_per_caller_and_part")]
-
-    def __str__(self):
-        return f"{self.caller} {self.part}"
 
 
 class Breaker(models.Model):

@@ -11,7 +11,6 @@ from django.utils import timezone
 from django_q.models import Failure
 from django_q.tasks import async_task
 
-from integrations.bboss.rate_limit import forget_counts
 from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
 from integrations.delivery.notices import send_due_notices
@@ -70,7 +69,7 @@ def drain(settle: bool = False) -> str:
     """Delivers due steps. Queues itself again while steps are left or soon due."""
     if ending.is_set():
         return "this cluster ends"
-    beat()
+    _beat()
     if settle:
         settle_arrived(now=timezone.now())
     report = run_drain()
@@ -78,6 +77,16 @@ def drain(settle: bool = False) -> str:
         wake()
     index_search(INDEX_SECONDS)
     return f"{report.tried} tried, {report.done} done"
+
+
+def _beat() -> None:
+    """Notes that this cluster lives. If only that fails, delivery goes on, and the watchdog sees what it sees."""
+    try:
+        beat()
+    except Exception as error:
+        if is_away(error):
+            raise
+        logger.exception("the heartbeat was not noted")
 
 
 def index_search(seconds: float) -> int:
@@ -106,7 +115,7 @@ def sweep() -> str:
     """Runs each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
     now = timezone.now()
     parts = (
-        end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release, forget_counts,
+        end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release,
         remind_of_pauses, begin_due_exports, resume_exports, resume_notices, resume_runs,
     )  # fmt: skip
     for part in parts:

@@ -253,6 +253,7 @@ MESSAGES = {
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
     "not_restored": Message("the database does not count as restored: there is nothing to say"),
     "token_day_over": Message(words=_("This day has passed already.")),
+    "token_too_long": Message(words=_("A token may be valid for at most %(days)s days.")),
     "token_system_known": Message(
         words=_("%(system)s has a token in force: revoke it, or give this one another name.")
     ),

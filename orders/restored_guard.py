@@ -262,8 +262,17 @@ class MarkWriter:
                 return
             self.pending[name] = number
             if self.thread is None:
-                self.thread = threading.Thread(target=self._run, name="high-water-mark", daemon=True)
-                self.thread.start()
+                self._begin()
+
+    def _begin(self) -> None:
+        """Starts the thread. If the machine has none to give, the next number tries again; no order fails for that."""
+        thread = threading.Thread(target=self._run, name="high-water-mark", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            logger.error("the newest event can't be noted now: %s", error)
+        else:
+            self.thread = thread
 
     def flush(self) -> None:
         """Writes what was noted, and waits for a thread that is writing. Logs once if STATE_DIR can't be written."""

@@ -111,6 +111,8 @@ def switched_off() -> Iterator[str]:
         yield "BBOSS_TIMESTAMP_SKEW_SECONDS is 0: a message of any age is taken."
     if not settings.BBOSS_RATE.strip():
         yield "BBOSS_RATE is empty: a caller may post without limit."
+    if settings.BBOSS_ENV_FLAG == "1" and not settings.BBOSS_ALLOWED_IPS:
+        yield "BBOSS_ALLOWED_IPS is empty with production data: any address may post, and each message costs time."
 
 
 def folders() -> Iterator[str]:

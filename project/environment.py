@@ -179,6 +179,7 @@ SETTINGS = (
     Setting("BBOSS_ALLOWED_IPS", entries, "", "addresses or networks that may post; empty: all"),
     Setting("BBOSS_RATE", plain, "6000/min", "calls of one address; empty: no limit"),
     Setting("BBOSS_UNSIGNED_RATE", plain, "60/min", "messages of strangers that are kept; empty: no limit"),
+    Setting("API_TOKEN_MAX_DAYS", positive, "400", "how long a token of the read API may be valid"),
     Setting("METRICS_ALLOWED_IPS", entries, "127.0.0.1", "who may read /metrics, by the real peer address"),
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),

@@ -187,6 +187,7 @@ BBOSS_TIMESTAMP_SKEW_SECONDS = value("BBOSS_TIMESTAMP_SKEW_SECONDS")
 BBOSS_ALLOWED_IPS = value("BBOSS_ALLOWED_IPS")
 BBOSS_RATE = value("BBOSS_RATE")
 BBOSS_UNSIGNED_RATE = value("BBOSS_UNSIGNED_RATE")
+API_TOKEN_MAX_DAYS = value("API_TOKEN_MAX_DAYS")
 METRICS_ALLOWED_IPS = value("METRICS_ALLOWED_IPS")
 # How many proxies of ours are in front. Only that many entries of X-Forwarded-For, from its end, are trusted.
 TRUSTED_PROXY_COUNT = value("TRUSTED_PROXY_COUNT")

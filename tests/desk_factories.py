@@ -6,7 +6,7 @@ import hashlib
 import factory
 from factory.django import DjangoModelFactory
 
-from integrations.models import ApiToken, Breaker, CallCount, Heartbeat, LeaseLock
+from integrations.models import ApiToken, Breaker, Heartbeat, LeaseLock
 from notifications.models import Contact, Notice
 from orders.models import (
     BulkItem,
@@ -102,16 +102,6 @@ class LeaseLockFactory(DjangoModelFactory):
         model = LeaseLock
 
     name = factory.Sequence(lambda n: f"lock-{n}")
-
-
-class CallCountFactory(DjangoModelFactory):
-    class Meta:
-        model = CallCount
-
-    caller = factory.Sequence(lambda n: f"60:10.0.0.{n}")
-    part = 1
-    calls = 3
-    until = 1_800_000_000
 
 
 class ApiTokenFactory(DjangoModelFactory):

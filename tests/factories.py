@@ -35,7 +35,6 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     BreakerFactory,
     BulkItemFactory,
     BulkRunFactory,
-    CallCountFactory,
     ContactFactory,
     ExportFactory,
     HeartbeatFactory,

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NAMES = [setting.name for setting in SETTINGS]
 PRODUCTION = {
     "BBOSS_ENV_FLAG": "1",
+    "BBOSS_ALLOWED_IPS": "10.0.0.1",
     "BPM_BASE_URL": "https://bpm.example.com/bpm",
     "BIGDATA_BASE_URL": "https://bigdata.example.com/bigdata",
     "BPM_CALLBACK_SECRET": "k3Tq8Zr1Wm5Yb7Nc",
@@ -114,7 +115,7 @@ def test_test_data_needs_none_of_it():
 
 def test_production_is_fine_with_its_settings(settings):
     for name, value in PRODUCTION.items():
-        setattr(settings, name, value)
+        setattr(settings, name, [value] if name == "BBOSS_ALLOWED_IPS" else value)
     assert run_checks(tags=[TAG]) == []
     settings.SITE_URL = ""
     assert [(message.level, message.id) for message in run_checks(tags=[TAG])] == [(ERROR, production.CHECK)]
@@ -184,6 +185,7 @@ DOUBTS = [
     ({"METRICS_ALLOWED_IPS": ["10.0.0.1", "0.0.0.0/0"]}, "METRICS_ALLOWED_IPS lets everybody"),
     ({"BBOSS_TIMESTAMP_SKEW_SECONDS": 0}, "BBOSS_TIMESTAMP_SKEW_SECONDS is 0"),
     ({"BBOSS_RATE": ""}, "BBOSS_RATE is empty"),
+    ({"BBOSS_ENV_FLAG": "1"}, "BBOSS_ALLOWED_IPS is empty with production data"),
     ({"ATTACHMENT_DIR": Path("/nowhere/at/all")}, "ATTACHMENT_DIR: /nowhere/at/all is no folder"),
     ({"EXPORT_DIR": Path("/nowhere/at/all")}, "EXPORT_DIR: /nowhere/at/all is no folder"),
 ]
@@ -196,6 +198,12 @@ def test_a_doubt_is_named_alone(fine, given, said):
         setattr(fine, name, value)
     [doubt] = doubts()
     assert said in doubt
+
+
+@pytest.mark.django_db
+def test_production_data_behind_named_addresses_is_no_doubt(fine):
+    fine.BBOSS_ENV_FLAG, fine.BBOSS_ALLOWED_IPS = "1", ["10.0.0.1"]
+    assert doubts() == []
 
 
 @pytest.mark.django_db

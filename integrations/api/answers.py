@@ -54,8 +54,20 @@ class PageAsked:
     after: tuple[int, ...]
 
 
+class PersonalResponse(Response):
+    """An answer that holds people's data. `masked` is the same answer without them."""
+
+    def __init__(self, data: dict, masked: dict):
+        super().__init__(data)
+        self.masked = masked
+
+
 class ReadView(APIView):
-    """A view for GET and HEAD, with a token. Its answers have a weak ETag; a caller that has the same gets 304."""
+    """A view for GET and HEAD, with a token. Its answers have a weak ETag; a caller that has the same gets 304.
+
+    The ETag of an answer with people's data is that of the masked one, so that nobody can guess them by it. It does not
+    change with them, so such an answer is never 304; and nobody on the way may store it.
+    """
 
     http_method_names = SAFE
     authentication_classes = [BearerAuthentication]
@@ -100,10 +112,17 @@ class ReadView(APIView):
         response.headers["Vary"] = "Authorization"
         if response.status_code != 200:
             return response
-        body = response.render().content
-        etag = response.headers["ETag"] = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+        if isinstance(response, PersonalResponse):
+            response.headers["Cache-Control"] = "private, no-store"
+            response.headers["ETag"] = _etag(JSONRenderer().render(response.masked))
+            return response
+        etag = response.headers["ETag"] = _etag(response.render().content)
         found = get_conditional_response(self.request._request, etag=etag, response=response)
         return response if found.status_code == 412 else found  # If-Match is for those who write
+
+
+def _etag(body: bytes) -> str:
+    return f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 def check_names(request: Request, known: Collection[str]) -> None:

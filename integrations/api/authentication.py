@@ -3,15 +3,18 @@
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Throttled
 from rest_framework.throttling import SimpleRateThrottle
 
 from integrations.api.tokens import find_token, note_used
+from integrations.bboss.rate_limit import Buckets, caller_address, caller_of
 from integrations.models import ApiToken
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 
 READS = {"orders.view_order", "orders.view_customer", "orders.view_billingrecord"}
 RATE = "600/min"
+GUESSES = (60, 60)  # calls with unknown tokens of one address, in so many seconds
+guesses = Buckets()  # a right token is never refused for others' guesses
 
 
 class Reader(AnonymousUser):
@@ -41,6 +44,8 @@ class BearerAuthentication(BaseAuthentication):
             raise NotAuthenticated("a token is needed: Authorization: Bearer TOKEN")
         token, now = find_token(text.strip()), timezone.now()
         if token is None:
+            if not guesses.take(caller_of(caller_address(request.META)), *GUESSES):
+                raise Throttled(GUESSES[1])
             raise AuthenticationFailed("the token is unknown")
         if token.revoked_at is not None:
             raise AuthenticationFailed("the token was revoked")

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
@@ -44,7 +45,7 @@ from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.incident_causes import cause_of
 from orders.models import Dispatch, Order
-from orders.order_page.ladder.ladder import build_ladder, current
+from orders.order_page.ladder.ladder import Rung, build_ladder, current
 from orders.order_page.order_facts import facts_of
 from orders.order_page.page_context import mask_for
 from orders.queries.doubts import mark_orders
@@ -123,10 +124,11 @@ def _check_each_once(conditions: list[Condition]) -> None:
         known.add(one.name)
 
 
-def order_facts(request: Request, number: str) -> dict:
-    """All that this API tells about an order. Raises Http404 where the token sees no such order.
+def order_facts(request: Request, number: str) -> tuple[dict, dict | None]:
+    """All that this API tells about an order; and, where people's data are in it, the same without them, else None.
 
-    `trial` is a number that the order itself names, so it is told also where the token does not see the trial.
+    Raises Http404 where the token sees no such order. `trial` is a number that the order itself names, so it is told
+    also where the token does not see the trial.
     """
     check_names(request, [PERSONAL])
     reader: Reader = request.user
@@ -135,15 +137,20 @@ def order_facts(request: Request, number: str) -> dict:
     order = None if "\0" in number else rows.filter(number=number).first()
     if order is None:
         raise Http404("no order of this number")
-    shown = _shows_people(request, order)
+    facts, rung = order_status(order, whole=False), current(build_ladder(facts_of(order, now=timezone.now())))
+    tell = partial(_tell, order, reader, facts, rung)
+    masked = tell(shown=False)
+    return (tell(shown=True), masked) if _shows_people(request, order) else (masked, None)
+
+
+def _tell(order: Order, reader: Reader, facts: dict, rung: Rung, *, shown: bool) -> dict:
     mask = mask_for(shown)
-    facts, stands = order_status(order, whole=False), _stands(order, reader, mask)  # which marks the order
     return {
         **_summary(order),
         "doubt": _doubt(order),
         "first": order.first,
         "trial": order.trial_number or None,
-        "stands": stands,
+        "stands": _stands(rung, reader, mask),
         "steps": [_step(row, mask) for row in facts["steps"]],
         "approvals": [_approval(row, mask, shown) for row in facts["approvals"]],
         "incidents": [_incident(row, mask) for row in facts["incidents"]],
@@ -198,12 +205,11 @@ def _doubt(order: Order) -> str | None:
     return str(mark_words(marks)) if marks.doubt or marks.behind else None
 
 
-def _stands(order: Order, reader: Reader, mask: Callable[[str], str]) -> dict:
+def _stands(rung: Rung, reader: Reader, mask: Callable[[str], str]) -> dict:
     """Where it stands: the rung of its page, since when, why, and what happens next or must be done.
 
     `behind` is the order that it waits for, if the token sees that one.
     """
-    rung = current(build_ladder(facts_of(order, now=timezone.now())))
     return {
         "at": str(rung.title),
         "result": str(rung.result),
@@ -254,7 +260,7 @@ def _operator(order: Order, shown: bool) -> dict:
 def _shows_people(request: Request, order: Order) -> bool:
     """Whether people's data are shown: to a token that may see them, where the call asks for them.
 
-    Each showing is noted; where that can't be written soon, they stay masked. HEAD shows nothing, so it notes nothing.
+    Each showing is noted, that of a HEAD too; where that can't be written soon, they stay masked.
     """
     asked = request.GET.get(PERSONAL)
     if asked not in {None, "1"}:
@@ -262,8 +268,6 @@ def _shows_people(request: Request, order: Order) -> bool:
     reader: Reader = request.user
     if asked is None or not reader.has_perm(SEE_PERSONAL_DATA):
         return False
-    if request.method == "HEAD":
-        return True
     try:
         with database_deadline(NOTING):
             note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())

@@ -1,6 +1,7 @@
 """The administrators' pages of tokens: the list, the form that makes one, its text (shown once), and revoking."""
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from integrations.api.tokens import agree_to_token, make_token, revoke_token, why_not_agree, why_not_named
+from integrations.api.tokens import agree_to_token, last_day, make_token, revoke_token, why_not_agree, why_not_named
 from integrations.models import ApiToken
 from orders.admin.office.export_rights import JUDGE
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
@@ -48,7 +49,9 @@ class TokenForm(forms.ModelForm):
     def clean_valid_until(self):
         day = self.cleaned_data["valid_until"]
         if day < timezone.localdate():
-            raise forms.ValidationError(_("This day has passed already."))
+            raise forms.ValidationError(NotAllowedError("token_day_over").words())
+        if day > last_day(timezone.localdate()):
+            raise forms.ValidationError(NotAllowedError("token_too_long", days=settings.API_TOKEN_MAX_DAYS).words())
         return day
 
     def clean_system(self):

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Collection
 
+from django.conf import settings
 from django.db import Error, IntegrityError, transaction
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
@@ -36,11 +37,14 @@ def make_token(
 
     `letters`: the attributions whose orders it reads, None for all. A token of the system whose day has passed is
     revoked. With EXPORT_SECOND_PERSON one that reads people's data masks them until `agree_to_token`. Raises
-    NotAllowedError (the day has passed, the system has a token in force, or its name is no plain text).
+    NotAllowedError (the day has passed or is too far away, the system has a token in force, or its name is no plain
+    text).
     """
     today = timezone.localdate(now)
     if valid_until < today:
         raise NotAllowedError("token_day_over")
+    if valid_until > last_day(today):
+        raise NotAllowedError("token_too_long", days=settings.API_TOKEN_MAX_DAYS)
     if why := why_not_named(system, today):
         raise why
     text = PREFIX + secrets.token_urlsafe(32)
@@ -63,6 +67,11 @@ def make_token(
             raise
         raise NotAllowedError("token_system_known", system=system) from error
     return row, text
+
+
+def last_day(today: datetime.date) -> datetime.date:
+    """The last day on which a token that is made today may be valid (contract 4, API_TOKEN_MAX_DAYS)."""
+    return today + datetime.timedelta(days=settings.API_TOKEN_MAX_DAYS)
 
 
 def why_not_named(system: str, today: datetime.date) -> NotAllowedError | None:

@@ -2,7 +2,7 @@
 
 from rest_framework.response import Response
 
-from integrations.api.answers import ReadView
+from integrations.api.answers import PersonalResponse, ReadView
 from integrations.api.customers import billed_now
 from integrations.api.orders import order_facts, orders_page
 from integrations.api.schema import OrdersSchema, documented_billing, documented_order
@@ -22,7 +22,8 @@ class OrderView(ReadView):
 
     @documented_order
     def get(self, request, number):
-        return Response(order_facts(request, number))
+        told, masked = order_facts(request, number)
+        return Response(told) if masked is None else PersonalResponse(told, masked)
 
 
 class BillingView(ReadView):

@@ -8,7 +8,7 @@ import datetime
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -35,6 +35,8 @@ EMPTY: tuple[Any, ...] = (None, "", {}, [])
 LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
 MOST_OF_A_STRANGER = 4096  # bytes that are kept of a message without a right signature
+LONGEST_TOKEN = 14 + 32 + 1 + 4 + 1 + 12
+FIRST_PLACES = 3  # of a body that is not parsed yet, at which a token is looked for
 MASK = "***"
 SECRET_NAMES = {"accesstoken", "sign"}  # in lower case
 TOKEN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
@@ -175,6 +177,15 @@ def token_expiry(token: str) -> datetime.datetime | None:
     return match and parse_time(match.group(1))
 
 
+def names_known_token(body: bytes) -> bool:
+    """Whether a body that is not parsed yet names one of our tokens as its accessToken, at one of the first places."""
+    for behind in body.split(b'"accessToken"', FIRST_PLACES)[1:]:
+        given = behind[: 2 * LONGEST_TOKEN].partition(b'"')[2].partition(b'"')[0]
+        if is_known(given.decode("latin-1"), settings.BBOSS_ACCESS_TOKENS):
+            return True
+    return False
+
+
 def is_known(token: str, known: Iterable[str]) -> bool:
     """Compares with all known tokens, each in constant time, so that the time taken tells nothing about a near miss."""
     return any([hmac.compare_digest(token.encode(), one.strip().encode()) for one in known])  # noqa: C419
@@ -222,14 +233,67 @@ def masked_body(members: dict[str, Any]) -> str:
     return TOKEN.sub(MASK, encode(_masked(members)))
 
 
+def masked_head(members: dict[str, Any]) -> str:
+    """The beginning of a stranger's `masked_body`, at most MOST_OF_A_STRANGER bytes.
+
+    What lies behind it is not even looked at, so that a stranger's 2 MiB cost no more than their parsing.
+    """
+    return _masked_tokens_of_head(encode(_Beginning(MOST_OF_A_STRANGER + LONGEST_TOKEN).of(members)))
+
+
 def storable_hint(hint: str, *, signed: bool) -> str:
     """The hint without U+0000 and with tokens masked. The hint of an unsigned message is cut."""
-    masked = TOKEN.sub(MASK, hint).replace("\0", "\\u0000")
+    masked = TOKEN.sub(MASK, hint) if signed else _masked_tokens_of_head(hint)
+    masked = masked.replace("\0", "\\u0000")
     return masked if signed else head(masked, MOST_OF_A_STRANGER)[0]
+
+
+def _masked_tokens_of_head(text: str) -> str:
+    """The first MOST_OF_A_STRANGER bytes of a text, tokens masked.
+
+    It is cut before, so that a long text costs nothing, and again afterwards, so that no half of a token is left.
+    """
+    masked = TOKEN.sub(MASK, text[: MOST_OF_A_STRANGER + LONGEST_TOKEN])
+    if len(text) > MOST_OF_A_STRANGER + LONGEST_TOKEN:
+        masked = masked[:-LONGEST_TOKEN]
+    return head(masked, MOST_OF_A_STRANGER)[0]
+
+
+class _Beginning:
+    """Copies the beginning of a JSON value, secrets masked: what makes the first `most` characters of its text."""
+
+    def __init__(self, most: int):
+        self.left = most
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._member(key, inner) for key, inner in self._first(value.items())}
+        if isinstance(value, list):
+            return [self.of(inner) for inner in self._first(value)]
+        if isinstance(value, str):
+            value = value[: max(self.left, 0)]
+            self.left -= len(value)
+        return value
+
+    def _member(self, key: str, value: Any) -> Any:
+        self.left -= len(key)
+        return MASK if _is_secret(key) else self.of(value)
+
+    def _first(self, values: Iterable[Any]) -> Iterator[Any]:
+        """The values until there is enough. Each has a character of its own at least."""
+        for value in values:
+            if self.left <= 0:
+                return
+            self.left -= 1
+            yield value
+
+
+def _is_secret(name: str) -> bool:
+    return name.lower() in SECRET_NAMES
 
 
 def _masked(value: Any) -> Any:
     """A JSON value with tokens and signatures masked at any depth. An envelope may come wrapped in another object."""
     if isinstance(value, dict):
-        return {key: MASK if key.lower() in SECRET_NAMES else _masked(inner) for key, inner in value.items()}
+        return {key: MASK if _is_secret(key) else _masked(inner) for key, inner in value.items()}
     return [_masked(inner) for inner in value] if isinstance(value, list) else value

@@ -1,42 +1,29 @@
 """Who may call, and how often (contract 2.3, codes 20303 and 20308).
 
-Settings: BBOSS_ALLOWED_IPS, BBOSS_RATE and BBOSS_UNSIGNED_RATE.
+Settings: BBOSS_ALLOWED_IPS, BBOSS_RATE and BBOSS_UNSIGNED_RATE (contract 4).
+
+Calls are counted in the memory of each web process. So counting costs no call of the database and waits for nobody,
+and N processes let N times the rate through.
 """
 
-import datetime
 import ipaddress
 import logging
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from time import monotonic
 
 from django.conf import settings
-from django.db import connection
 
 from integrations.bboss.responses import Code, Refused
-from integrations.models import CallCount
 
 logger = logging.getLogger(__name__)
-PARTS = 60
-BLOCKS = 600  # a process counts this part of a rate at once
-NEARLY = 0.9  # from here on each call is counted by itself
-MOST_CALLERS = 1000
-_TABLE = CallCount._meta.db_table
-# Nobody waits until a count is on disk. A crash that loses the last ones only lets a few calls more through.
-_AT_ONCE = "SELECT set_config('synchronous_commit', 'off', true)"
-_COUNT = (
-    f"INSERT INTO {_TABLE} (caller, part, calls, until) SELECT %s, %s, %s, %s{{source}}"
-    f" ON CONFLICT (caller, part) DO UPDATE SET calls = {_TABLE}.calls + %s"
-    f" RETURNING calls + (SELECT COALESCE(SUM(b.calls), 0) FROM {_TABLE} b"
-    " WHERE b.caller = %s AND b.part > %s AND b.part < %s)"
-)
-COUNT = {
-    "postgresql": _COUNT.format(source=f" FROM ({_AT_ONCE}) AS at_once"),
-    "sqlite": _COUNT.format(source=" WHERE true"),  # so that its parser sees no join in ON CONFLICT
-}
-TAKE_BACK = f"UPDATE {_TABLE} SET calls = calls - %s WHERE caller = %s AND part = %s"
+MOST_CALLERS = 10_000
+NEARLY_ONE = 1 - 1e-6  # a token that came back in parts may lack a rounding error
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([a-z]+)")
@@ -103,31 +90,27 @@ def check_address(address: str) -> None:
         raise Refused(Code.ADDRESS_REFUSED, hint=f"address {address or 'unknown'} is not in BBOSS_ALLOWED_IPS")
 
 
-def check_rate(address: str, now: datetime.datetime) -> None:
+def check_rate(address: str) -> None:
     """Counts the call. If its caller has used up BBOSS_RATE, raises Refused 20308 and does not count it."""
     rate = parse_rate(settings.BBOSS_RATE)
-    if rate and not _counted(caller_of(address), rate, now):
+    if rate and not _counted(callers, caller_of(address), rate):
         raise too_often(f"address {address}: more than {settings.BBOSS_RATE}", rate)
 
 
-def check_unsigned_rate(now: datetime.datetime) -> None:
+def check_unsigned_rate() -> None:
     """Counts a message without a right token and signature. Raises Refused 20308 beyond BBOSS_UNSIGNED_RATE.
 
     All strangers share this rate, so they can't fill the disk, however many they are.
     """
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
-    if rate and not _counted("unsigned", rate, now):
+    if rate and not _counted(strangers, "strangers", rate):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
 
 
-def count_refused(address: str, now: datetime.datetime) -> None:
-    """Counts a call that is refused for another reason. Never raises: a fault of ours is only logged."""
-    try:
-        check_rate(address, now)
-    except Refused:
-        pass
-    except Exception:
-        logger.exception("a call of %s was not counted", address or "-")
+def count_refused(address: str) -> None:
+    """Counts a call that is refused for another reason."""
+    with suppress(Refused):
+        check_rate(address)
 
 
 def too_often(hint: str, rate: tuple[int, int]) -> Refused:
@@ -142,77 +125,54 @@ def caller_of(address: str) -> str:
     return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
 
 
-def forget_counts(*, now: datetime.datetime) -> None:
-    """Removes counts that are too old for any rate."""
-    CallCount.objects.filter(until__lt=int(now.timestamp())).delete()
-
-
 @dataclass
-class CountedAhead:
-    """The calls of a caller that this process has counted already, but that have not come yet.
+class _Bucket:
+    """A caller's tokens, one for each call. They come back evenly, up to the number of calls that the rate allows."""
 
-    `part` is when they were counted. They lapse when the part after it is over. `near`: the rate is nearly used up.
+    tokens: float
+    at: float  # monotonic seconds, when `tokens` was right
+
+
+class Buckets:
+    """Token buckets by caller, for threads. A caller without one has all tokens.
+
+    A rate's bucket lets through whoever keeps to the rate in each of its periods, and at most twice the rate in one.
+    Of more than MOST_CALLERS, the one that has not called for longest is forgotten.
     """
 
-    part: int = -1
-    left: int = 0
-    near: bool = False
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def take(self, part: int) -> bool:
-        """Takes one, if there is one."""
-        with _lock:
-            if not self.left or part - self.part > 1:
+    def take(self, caller: str, calls: int, seconds: int) -> bool:
+        """Takes one of the caller's tokens. Returns False, and takes nothing, if there is none."""
+        with self._lock:
+            now = monotonic()
+            bucket = self._buckets.setdefault(caller, _Bucket(calls, now))
+            self._buckets.move_to_end(caller)
+            if len(self._buckets) > MOST_CALLERS:
+                self._buckets.popitem(last=False)
+            bucket.tokens = min(calls, bucket.tokens + (now - bucket.at) * calls / seconds)
+            bucket.at = now
+            if bucket.tokens < NEARLY_ONE:
                 return False
-            self.left -= 1
+            bucket.tokens -= 1
             return True
 
-    def take_lapsed(self, part: int) -> tuple[int, int]:
-        """Takes all that have lapsed: how many, and the part in which they were counted."""
-        with _lock:
-            lapsed = self.left if part - self.part > 1 else 0
-            self.left -= lapsed
-            return lapsed, self.part
-
-    def add(self, part: int, count: int, *, near: bool) -> None:
-        with _lock:
-            self.part, self.left, self.near = part, self.left + count, near
+    def clear(self) -> None:
+        """Forgets all callers."""
+        with self._lock:
+            self._buckets.clear()
 
 
-_lock = threading.Lock()
-_ahead: dict[tuple, CountedAhead] = {}
+callers = Buckets()
+strangers = Buckets()  # with one bucket; not among the callers, who could push it out
 
 
-def _counted(caller: str, rate: tuple[int, int], now: datetime.datetime) -> bool:
-    """Counts one more call. Returns False, and counts nothing, if the rate leaves no room for it.
-
-    The rate's period is cut into PARTS, with a row for each. So a call costs one statement, however many calls there
-    are, which holds no lock afterwards. Counting gives the call its place. So exactly as many of the calls that come at
-    once get through as the rate allows.
-
-    Of a high rate, a process counts a block of calls at once, as long as the rate is not nearly used up. What has
-    lapsed is given back. So a process is at most one block away from the exact number.
-    """
-    calls, seconds = rate
-    caller, part = f"{seconds}:{caller}", int(now.timestamp() * PARTS // seconds)
-    ahead = _ahead_of(caller, calls)
-    if ahead.take(part):
+def _counted(buckets: Buckets, caller: str, rate: tuple[int, int]) -> bool:
+    """Counts one more call. Returns False if the rate leaves no room for it. A fault of ours refuses nobody."""
+    try:
+        return buckets.take(caller, *rate)
+    except Exception:
+        logger.exception("a call of %s was not counted", caller or "-")
         return True
-    block = 1 if ahead.near else max(1, calls // BLOCKS)
-    lapsed, then = ahead.take_lapsed(part)
-    with connection.cursor() as cursor:
-        if lapsed:
-            cursor.execute(TAKE_BACK, [lapsed, caller, then])
-        until = int(now.timestamp()) + 2 * seconds
-        cursor.execute(COUNT[connection.vendor], [caller, part, block, until, block, caller, part - PARTS, part])
-        used = cursor.fetchone()[0]
-        over = max(min(used - calls, block), 0)
-        if over:
-            cursor.execute(TAKE_BACK, [over, caller, part])
-    ahead.add(part, max(block - over - 1, 0), near=used > calls * NEARLY)
-    return over < block
-
-
-def _ahead_of(caller: str, calls: int) -> CountedAhead:
-    if len(_ahead) > MOST_CALLERS:
-        _ahead.clear()
-    return _ahead.setdefault((caller, calls), CountedAhead())

@@ -3,7 +3,6 @@
 The message is stored, whether it is accepted or refused (contract 2.3, last paragraph).
 """
 
-import datetime
 import hashlib
 import logging
 import uuid
@@ -18,10 +17,11 @@ from rest_framework.views import APIView
 
 from integrations.bboss.content import bad, content_of, is_withdrawal, order_number_of, read_order, read_withdrawal
 from integrations.bboss.envelope import (
-    MOST_OF_A_STRANGER,
     check_envelope,
     is_signed,
     masked_body,
+    masked_head,
+    names_known_token,
     storable_hint,
     stored_trans_ido,
 )
@@ -36,14 +36,16 @@ from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Re
 from integrations.bboss.schema import documented
 from integrations.inbound.body import (
     LARGEST,
+    OF_STRANGERS,
+    OF_UNSIGNED,
     BadJsonError,
     BodyBrokenError,
     BodyTooLargeError,
+    OutOfBoundsError,
     discard_body,
     parse_bytes,
     read_body,
 )
-from notifications.masks import head
 from orders.content import Receipt
 from orders.db.compiled_sql import new_row
 from orders.errors import (
@@ -116,7 +118,7 @@ def answer(request: HttpRequest) -> Reply:
 def refuse(code: Code, meta: dict) -> Reply:
     """Answers a call that did not get as far as `answer`. It counts towards its caller's rate too."""
     call = _call(meta)
-    count_refused(call.address, call.now)
+    count_refused(call.address)
     return reply(call, code)
 
 
@@ -126,35 +128,49 @@ def _call(meta: dict) -> InboundCall:
 
 def _answer(call: InboundCall, request: HttpRequest) -> Reply:
     try:
-        call.members, call.raw = read_members(request, call.address, call.now)
+        call.members, call.raw = read_members(request, call.address)
     except Refused as refusal:
         return _not_kept(call, refusal)
     try:
         check_envelope(call.members, call.now)
     except Refused as refusal:
-        return _keep_refused(call, _message(call), refusal) if is_signed(call.members) else _stranger(call, refusal)
-    message = _message(call)
+        if not is_signed(call.members):
+            return _stranger(call, refusal)
+        return _keep_refused(call, _message(call, masked_body(call.members)), refusal)
+    message = _message(call, masked_body(call.members))
     try:
         return _accept(call, message)
     except Refused as refusal:
         return _keep_refused(call, message, refusal)
 
 
-def read_members(request: HttpRequest, address: str, now: datetime.datetime) -> tuple[dict, bytes]:
+def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
     """Reads the request's members and body, after the checks that do not need them. Raises Refused (20007 to 20105)."""
     try:
         _check_content_type(request)
         length = _content_length(request)
         check_address(address)
     except Refused:
-        count_refused(address, now)
+        count_refused(address)
         raise
-    check_rate(address, now)
+    check_rate(address)
     body = _read(request, length)
     try:
-        return parse_bytes(body), body
+        return _parse(body), body
     except BadJsonError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
+
+
+def _parse(body: bytes) -> dict:
+    """The members. Only a message with one of our tokens may have many values, only a signed one long numbers."""
+    known = names_known_token(body)
+    try:
+        return parse_bytes(body, OF_UNSIGNED if known else OF_STRANGERS)
+    except OutOfBoundsError:
+        members = parse_bytes(body) if known else {}
+        if not is_signed(members):
+            raise
+        return members
 
 
 def _check_content_type(request: HttpRequest) -> None:
@@ -231,8 +247,8 @@ def _refusal(error: OrderError) -> Refused:
     raise error
 
 
-def _message(call: InboundCall) -> InboundMessage:
-    """The unsaved row of a request that was read. It is saved once, with its outcome."""
+def _message(call: InboundCall, body: str) -> InboundMessage:
+    """The unsaved row of a request that was read, with its masked body. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
     return new_row(
         InboundMessage,
@@ -241,7 +257,7 @@ def _message(call: InboundCall) -> InboundMessage:
         trans_ido=stored_trans_ido(given) if isinstance(given, str) else "",
         trans_idh=call.trans_idh,
         order_number=order_number_of(call.members.get("content")),
-        body=masked_body(call.members),
+        body=body,
     )
 
 
@@ -259,12 +275,11 @@ def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
 def _stranger(call: InboundCall, refusal: Refused) -> Reply:
     """Refuses a message without a right token and signature. Its head is stored, unless there are too many of them."""
     try:
-        check_unsigned_rate(call.now)
+        check_unsigned_rate()
     except Refused as too_many:
         return _not_kept(call, too_many)
-    message = _message(call)
+    message = _message(call, masked_head(call.members))
     message.signed = False
-    message.body = head(message.body, MOST_OF_A_STRANGER)[0]
     message.length, message.sha256 = len(call.raw), hashlib.sha256(call.raw).hexdigest()
     return _keep_refused(call, message, refusal)
 

@@ -9,16 +9,16 @@ body before it asks us, so this is for whoever calls gunicorn itself; gunicorn.c
 
 import json
 import math
-import re
 import socket
 import time
-from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
 
 from django.http import HttpRequest
 
 from integrations.outbound.deadline import reading
-from orders.content import canonical_json
 from orders.untrusted_text import MOST_VALUES
 
 LARGEST = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
@@ -27,8 +27,9 @@ BODY_SECONDS = 20
 MOST_DISCARDED = 16 * 1024 * 1024
 AT_ONCE = 64 * 1024
 DEEPEST = 32
-# A string, ended or not, or a bracket. Possessive, so that no text makes it go back: its time is linear.
-_STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+TOO_DEEP = f"nested deeper than {DEEPEST} levels"
+HOLDERS = {dict, list}
+SIGNS = len("-.e-")  # a number's characters that are no digits
 
 
 class BodyBrokenError(Exception):
@@ -41,6 +42,10 @@ class BodyTooLargeError(Exception):
 
 class BadJsonError(ValueError):
     """The text is not JSON as we accept it; the message says why, in words for the sender's engineer."""
+
+
+class OutOfBoundsError(BadJsonError):
+    """The text has more values, or a number has more digits, than its sender may send."""
 
 
 def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
@@ -74,59 +79,94 @@ def _stream(request: HttpRequest, *, endless: bool):
     return request.META["wsgi.input"] if endless else request
 
 
-def parse_bytes(body: bytes) -> dict:
+@dataclass(frozen=True)
+class Bounds:
+    """What a message may hold at most: values (brackets and commas), and digits of a number."""
+
+    values: int = MOST_VALUES
+    digits: int | None = None  # None: as many as Python reads
+
+
+OF_ALL = Bounds()
+OF_UNSIGNED = Bounds(digits=40)
+OF_STRANGERS = Bounds(values=16_000, digits=40)
+"""Without a token of ours, 2 MiB of anything must cost less than twice as much as 2 MiB of letters."""
+
+
+def parse_bytes(body: bytes, bounds: Bounds = OF_ALL) -> dict:
     """The object in a UTF-8 body. Raises BadJsonError."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadJsonError(f"not UTF-8 (byte {error.start})") from None
-    return parse_text(text)
+    return parse_text(text, bounds)
 
 
-def parse_text(text: str) -> dict:
+def parse_text(text: str, bounds: Bounds = OF_ALL) -> dict:
     """The object in a text. Refused are: another type than an object, a key twice in one object, NaN, Infinity, a
-    number that overflows, more than 32 levels or 250,000 values, and half of a surrogate pair. Raises BadJsonError."""
+    number that overflows, more than 32 levels, half of a surrogate pair, and what is beyond the bounds.
+
+    Raises BadJsonError; its subclass OutOfBoundsError where only the bounds are in the way.
+    """
     brackets = text.count("[") + text.count("{")
-    if brackets + text.count(",") > MOST_VALUES:
-        raise BadJsonError(f"more than {MOST_VALUES} values")
-    if brackets > DEEPEST:
-        _check_depth(text)
-    value = _parse(text)
+    if brackets + text.count(",") > bounds.values:
+        raise OutOfBoundsError(f"more than {bounds.values} values")
+    value = _parse(text, bounds.digits)
     if not isinstance(value, dict):
         raise BadJsonError("the outermost value is not an object")
-    if "\\u" in text:  # only an escape can bring one in, UTF-8 can't
+    if brackets > DEEPEST:
+        _check_depth(value)
+    if "\\ud" in text or "\\uD" in text:  # only an escape can bring one in, UTF-8 can't
         _check_surrogates(value)
     return value
 
 
-def _parse(text: str):
+def _parse(text: str, digits: int | None):
+    numbers = {} if digits is None else {"parse_int": _short(int, digits)}
+    read_float = _float if digits is None else _short(_float, digits)
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=read_float, **numbers)
     except BadJsonError:
         raise
     except json.JSONDecodeError as error:
         raise BadJsonError(f"not JSON: {error}") from None
+    except RecursionError:
+        raise BadJsonError(TOO_DEEP) from None
     except ValueError:  # Python's limit on the digits of a whole number
         raise BadJsonError("a number has too many digits") from None
 
 
-def _check_depth(text: str) -> None:
-    """Before parsing, since the parser recurses: a body of brackets only must cost nothing."""
-    depth = 0
-    for match in _STRING_OR_BRACKET.finditer(text):
-        token = match.group()
-        if token in ("[", "{"):
-            depth += 1
-            if depth > DEEPEST:
-                raise BadJsonError(f"nested deeper than {DEEPEST} levels")
-        elif token in ("]", "}"):
-            depth -= 1
+def _short(read: Callable, digits: int) -> Callable:
+    """Reads numbers of at most so many digits."""
+
+    def read_short(text: str):
+        if len(text) > digits and (len(text) > digits + SIGNS or sum(map(str.isdigit, text)) > digits):
+            raise OutOfBoundsError(f"a number has more than {digits} digits")
+        return read(text)
+
+    return read_short
+
+
+def _levels(value: dict) -> Iterator[list]:
+    """What a value holds, level by level: keys, values and items."""
+    level: list = [value]
+    while level:
+        parts = (chain.from_iterable(one.items()) if type(one) is dict else one for one in level)
+        inside = list(chain.from_iterable(parts))
+        yield inside
+        level = [one for one in inside if type(one) in HOLDERS]
+
+
+def _check_depth(value: dict) -> None:
+    if any(number > DEEPEST for number, _ in enumerate(_levels(value), start=1)):
+        raise BadJsonError(TOO_DEEP)
 
 
 def _object(pairs: list[tuple]) -> dict:
     value = dict(pairs)
     if len(value) < len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
         raise BadJsonError(f"the key {ascii(twice)[:80]} is there twice in one object")
     return value
 
@@ -143,8 +183,11 @@ def _float(text: str) -> float:
 
 
 def _check_surrogates(value: dict) -> None:
+    texts = (one for inside in _levels(value) for one in inside if type(one) is str)
     try:
-        canonical_json(value).encode()
+        for text in texts:
+            if not text.isascii():
+                text.encode()
     except UnicodeEncodeError:
         raise BadJsonError("a string holds half of a surrogate pair") from None
 

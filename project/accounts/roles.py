@@ -25,7 +25,6 @@ ENGINE_ROOM = [
     "notifications.view_notice",
     "orders.view_timeline",
     "integrations.view_leaselock",
-    "integrations.view_callcount",
     "django_q.view_schedule",
     "django_q.view_success",
     "django_q.view_failure",

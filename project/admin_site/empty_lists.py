@@ -44,13 +44,12 @@ WORDS = {
     "BulkRun": _("Nothing has been done to many rows at once yet. Each such run leaves a row here."),
     "BulkItem": _("Nothing has been done to many rows at once yet."),
     "LeaseLock": _("No worker has taken a lease lock yet."),
-    "CallCount": _("Nobody has called lately."),
     "Schedule": _("No schedule yet; set them up with manage.py setup_schedules."),
     "ApiToken": _("No system may read orders yet. Make a token for one that should."),
     "Success": _("No task has run yet."),
 }
 OF_ALL = {
-    "Export", "ScheduledExport", "SavedView", "Heartbeat", "Breaker", "Pause", "LeaseLock", "CallCount", "FailedLogin",
+    "Export", "ScheduledExport", "SavedView", "Heartbeat", "Breaker", "Pause", "LeaseLock", "FailedLogin",
 }  # fmt: skip
 """Lists that show the same rows to users limited to attributions."""
 OTHERS = _("Nothing of your attributions is here.")

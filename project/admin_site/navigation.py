@@ -33,7 +33,7 @@ SECTIONS = [
     (
         "engine",
         _("Engine room"),
-        ["Heartbeat", "Breaker", "Pause", "LeaseLock", "CallCount", *QUEUE, "Timeline"],
+        ["Heartbeat", "Breaker", "Pause", "LeaseLock", *QUEUE, "Timeline"],
     ),
 ]
 

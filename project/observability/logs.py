@@ -12,9 +12,19 @@ request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", d
 SECRET = re.compile(r'((?:accessToken|sign|X-Signature|password)\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}]++', re.IGNORECASE)
 
 
+BREAKS = str.maketrans({mark: ascii(mark)[1:-1] for mark in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"})
+"""Whatever a reader or program may take for the end of a line, and how it is written."""
+INSIDE = "    "  # before each line of a traceback, so that none looks like an event
+
+
 def redact(text: str) -> str:
     """The text with secrets and personal data masked. Lengths are not kept."""
     return mask_text(SECRET.sub(r"\1***", text))
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, which its author could use to forge an event."""
+    return text.translate(BREAKS)
 
 
 class AwayFilter(logging.Filter):
@@ -36,10 +46,10 @@ class AwayFilter(logging.Filter):
 
 
 class MaskFilter(logging.Filter):
-    """Masks the finished message, so that no argument is missed."""
+    """Masks the finished message, so that no argument is missed, and writes it as one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), None
+        record.msg, record.args = one_line(redact(record.getMessage())), None
         return True
 
 
@@ -54,4 +64,5 @@ class LineFormatter(logging.Formatter):
         return super().format(record)
 
     def formatException(self, exc_info) -> str:  # noqa: N802  the standard library's name
-        return redact(super().formatException(exc_info))
+        lines = redact(super().formatException(exc_info)).split("\n")
+        return "\n".join(INSIDE + one_line(line) for line in lines)

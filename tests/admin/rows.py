@@ -54,7 +54,6 @@ ALL_MAKERS = {
     "orders_pause": make.PauseFactory,
     "integrations_heartbeat": make.HeartbeatFactory,
     "integrations_leaselock": make.LeaseLockFactory,
-    "integrations_callcount": make.CallCountFactory,
     "integrations_breaker": make.BreakerFactory,
     "integrations_apitoken": make.ApiTokenFactory,
     "project_user": make.UserFactory,

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from orders.admin.office.find import why_not, why_nothing
+from orders.models import OrderEvent
 from orders.queries import find
 from orders.services.office.search_index import index_orders
 from tests import factories as make
@@ -141,6 +142,17 @@ def test_the_scope_is_applied_before_it_is_counted(member, monkeypatch):
     ]:  # fmt: skip
         groups = staff.get(FIND, {"q": term, "part": ""}).context["groups"]
         assert [([hit.title for hit in group.hits], group.more) for group in groups] == [([title], False)], term
+
+
+def test_a_hit_by_phone_is_noted_as_seen(member, order):
+    seen = OrderEvent.objects.filter(kind="personal_data_seen")
+    staff = member("业务人员")
+    for query in ({"q": "13799999999"}, {"q": NUMBER}):
+        staff.get(FIND, query | {"part": 1})
+    assert not seen.exists()
+    for query in ({"q": PHONE, "part": 1}, {"q": PHONE}):
+        staff.get(FIND, query)
+    assert list(seen.values_list("order__number", "actor")) == [(NUMBER, f"staff:{staff.person.username}")]
 
 
 def test_phone_numbers_only_for_those_who_may_see_people(member, order):

@@ -20,7 +20,7 @@ EVERYBODY_SEES = {
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
     "heartbeat", "breaker", "pause", "trialupload", "customer", "savedview", "bulkrun", "bulkitem",
 }  # fmt: skip
-ENGINE_ROOM = {"timeline", "leaselock", "callcount", "schedule", "success", "failure", "ormq", "notice"}
+ENGINE_ROOM = {"timeline", "leaselock", "schedule", "success", "failure", "ormq", "notice"}
 ACTS = {
     #                         业务 工程 审计 管理 审批
     "see_personal_data":     "yes no  no  yes no",

@@ -9,7 +9,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from integrations.api import tokens
+from integrations.api import authentication, tokens
 from tests import factories as make
 from tests.admin.conftest import member  # noqa: F401  a fixture
 
@@ -34,6 +34,7 @@ class System:
 def system(client, monkeypatch):
     """`system(letters=["BJ"], personal=True)`: a system whose token is so."""
     cache.clear()  # the calls that earlier tests made
+    authentication.guesses.clear()
     monkeypatch.setattr(tokens, "_failed_at", -math.inf)
 
     def with_token(**token):

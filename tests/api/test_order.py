@@ -141,12 +141,33 @@ def test_who_may_see_people_s_data_asks_for_them(system):
 def test_that_a_system_read_people_s_data_is_noted_once_a_day(system):
     order = failed()
     for caller in (system(), system(personal=True, system="BBOSS")):
-        caller.client.head(address(order) + "?personal=1", headers=caller.headers)
-        assert not OrderEvent.objects.filter(order=order, kind="personal_data_seen").exists()
         caller.get(address(order), personal=1)
         caller.get(address(order), personal=1)
     seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen")
     assert list(seen.values_list("actor", flat=True)) == ["api:BBOSS"]
+
+
+def test_a_head_is_noted_as_a_get_is_and_tells_nothing(system):
+    order, caller = failed(), system(personal=True, system="BBOSS")
+    told = caller.client.head(address(order) + "?personal=1", headers=caller.headers)
+    seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen")
+    assert list(seen.values_list("actor", flat=True)) == ["api:BBOSS"]
+    assert (told.content, told["Cache-Control"]) == (b"", "private, no-store")
+    assert told["ETag"] == caller.get(address(order))["ETag"]
+
+
+def test_people_s_data_are_in_no_etag_and_nobody_stores_them(system):
+    order, caller = failed(), system(personal=True)
+    masked, shown = caller.get(address(order)), caller.get(address(order), personal=1)
+    assert order.oper_tel in shown.content.decode()
+    assert order.oper_tel not in masked.content.decode()
+    assert (shown["ETag"], shown["Cache-Control"]) == (masked["ETag"], "private, no-store")
+    assert masked["Cache-Control"] == "private, no-cache"
+    order.oper_tel = order.oper_tel[:4] + "9999" + order.oper_tel[8:]  # masked as before
+    order.save()
+    again = caller.get(address(order), personal=1, headers={"If-None-Match": shown["ETag"]})
+    assert (again.status_code, again["ETag"]) == (200, shown["ETag"])
+    assert order.oper_tel in again.content.decode()
 
 
 def test_an_order_outside_its_scope_is_as_unknown_as_any(system):

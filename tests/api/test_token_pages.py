@@ -65,6 +65,7 @@ def test_a_plain_token_reads_all_orders_masked(member):
     ({"system": "a\0b"}, {"system"}),
     ({"system": "D\u202eE"}, {"system"}),
     ({"valid_until": "2020-01-01"}, {"valid_until"}),
+    ({"valid_until": "2099-12-31"}, {"valid_until"}),
     ({"valid_until": "soon"}, {"valid_until"}),
     ({"valid_until": ""}, {"valid_until"}),
     ({"limited": "on"}, {"limited"}),

@@ -126,6 +126,27 @@ def test_a_day_that_has_passed_is_refused():
         made(valid_until=timezone.localdate() - datetime.timedelta(days=1))
 
 
+def test_a_token_is_valid_for_so_many_days_at_most(settings):
+    settings.API_TOKEN_MAX_DAYS = 30
+    today = timezone.localdate()
+    with pytest.raises(NotAllowedError) as raised:
+        made(valid_until=today + datetime.timedelta(days=31))
+    assert (raised.value.code, raised.value.params) == ("token_too_long", {"days": 30})
+    made(valid_until=today + datetime.timedelta(days=30))
+
+
+def test_unknown_tokens_of_an_address_are_throttled_and_right_ones_are_not(system, client):
+    caller = system()
+    guess = System(client, "ibs_guess")
+    codes = [guess.get(ORDERS).status_code for _ in range(63)]
+    assert codes[:60] == [401] * 60
+    assert codes[-1] == 429
+    told = guess.get(ORDERS)
+    assert (told["Retry-After"], list(told.json())) == ("60", ["error"])
+    assert caller.get(ORDERS).status_code == 200
+    assert client.get(ORDERS, headers=guess.headers, REMOTE_ADDR="10.9.9.9").status_code == 401
+
+
 def test_a_token_stands_in_for_a_user_with_its_own_rights_only():
     reader = Reader(make.ApiTokenFactory(personal=True))
     assert reader.has_perms(["orders.view_order", "orders.see_personal_data"])

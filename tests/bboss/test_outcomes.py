@@ -144,12 +144,6 @@ def test_a_refusal_that_cannot_be_kept_is_503(post, kept, monkeypatch):
     assert post(envelope(routeType="09")).code == "20000"
 
 
-def test_a_rate_that_cannot_be_counted_is_503(post, settings, monkeypatch):
-    settings.BBOSS_RATE = "1/min"
-    monkeypatch.setattr("integrations.bboss.rate_limit.connection", None)
-    assert post(envelope()).code == "20000"
-
-
 def test_every_answer_has_a_number_of_its_own(post):
     numbers = {post(envelope(routeType="09")).body["transIDH"] for _ in range(5)} | {post(b"").body["transIDH"]}
     assert len(numbers) == 6

@@ -2,20 +2,27 @@
 
 import json
 import threading
+import time
 
 import pytest
-from django.db import connection
-from django.utils import timezone
 
-from integrations.bboss.rate_limit import caller_address, check_rate, forget_counts, parse_networks, parse_rate
+from integrations.bboss import rate_limit
+from integrations.bboss.rate_limit import Buckets, caller_address, check_rate, parse_networks, parse_rate
 from integrations.bboss.responses import Refused
-from integrations.models import CallCount
 from tests.bboss.conftest import PATH, answered, envelope
 
 
 def envelope_bytes():
     """A message with a wrong signature."""
     return json.dumps(envelope(sign="F" * 32)).encode()
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_called(monkeypatch):
+    """Nobody has called yet, and the tests' clock moves the time of the counts too."""
+    monkeypatch.setattr(rate_limit, "monotonic", time.time)
+    rate_limit.callers.clear()
+    rate_limit.strangers.clear()
 
 
 RATES = [("600/min", (600, 60)), ("10/s", (10, 1)), ("1000/hour", (1000, 3600)), (" 5 / Day ", (5, 86400)), ("", None)]
@@ -78,15 +85,14 @@ def test_only_our_own_proxies_are_believed(settings, count, header, address):
     assert caller_address({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": header}) == address
 
 
-def test_the_rate_counts_each_address_in_a_sliding_window(post, settings, clock):
+def test_the_rate_counts_each_address(post, settings, clock):
     settings.BBOSS_RATE = "2/min"
     assert post(envelope()).code == "00000"
-    clock.shift(30)
     assert post(envelope(envFlag="1")).code == "21000"  # refused ones count as well
     got = post(envelope())
     assert (got.status, got.code, got.desc) == (429, "20308", "User call service limited")
     assert post(envelope(), REMOTE_ADDR="10.0.0.9").code == "00000"
-    clock.shift(30)  # the first of them is a minute old now
+    clock.shift(30)  # half of the rate is there again
     assert post(envelope()).code == "00000"
     assert post(envelope()).code == "20308"
 
@@ -119,87 +125,74 @@ def test_the_network_of_an_ipv6_caller_is_one_caller(post, settings):
     assert post(envelope(), REMOTE_ADDR="2001:db8:0:2::1").code == "00000"
 
 
-def test_a_rate_costs_the_same_however_high_it_is(settings, django_assert_max_num_queries, db):
-    for rate in ("5/min", "6000/min", "100000/hour"):
-        settings.BBOSS_RATE = rate
-        for _ in range(3):
-            with django_assert_max_num_queries(1):
-                check_rate("10.0.0.1", timezone.now())
+def test_counting_asks_the_database_nothing(settings, django_assert_num_queries, db):
+    settings.BBOSS_RATE = settings.BBOSS_UNSIGNED_RATE = "2/min"
+    with django_assert_num_queries(0):
+        assert passes(3) == 2
+        rate_limit.check_unsigned_rate()
 
 
-def passes(count, moment):
+def passes(count: int, address: str = "10.0.0.7") -> int:
     """How many of so many calls get through."""
     passed = 0
     for _ in range(count):
         try:
-            check_rate("10.0.0.7", moment)
+            check_rate(address)
             passed += 1
         except Refused:
             pass
     return passed
 
 
-def test_calls_counted_ahead_let_no_more_through_and_no_less(settings, clock, db):
+def test_who_keeps_to_the_rate_is_never_refused(settings, clock):
+    settings.BBOSS_RATE = "70/min"
+    for pause in (60, 60, 20, 20, 20):  # all at once, and a third of them at a time
+        calls = 70 * pause // 60
+        assert passes(calls) == calls
+        clock.shift(pause)
+    for _ in range(500):  # one by one, as tokens come back in parts that are no round numbers
+        assert passes(1) == 1
+        clock.shift(60 / 70)
+
+
+def test_a_rate_is_exact_and_comes_back_evenly(settings, clock):
     settings.BBOSS_RATE = "3000/min"
-    assert passes(2990, timezone.now()) == 2990
-    assert passes(20, timezone.now()) == 10
+    assert passes(3010) == 3000
     clock.shift(30)
-    assert passes(5, timezone.now()) == 0
-    clock.shift(31)
-    assert passes(3010, timezone.now()) == 3000
+    assert passes(1600) == 1500
+    clock.shift(3600)
+    assert passes(3010) == 3000
 
 
-def test_calls_counted_ahead_lapse_and_are_given_back(settings, clock, db):
-    settings.BBOSS_RATE = "6000/min"
-    for _ in range(5):
-        check_rate("10.0.0.8", timezone.now())
-        check_rate("10.0.0.8", timezone.now())
-        clock.shift(3)
-    counted = CallCount.objects.filter(caller__contains="10.0.0.8").values_list("calls", flat=True)
-    assert sum(counted) == 4 * 2 + 10  # the last block may still be used
+def test_of_too_many_callers_the_one_that_has_not_called_for_longest_is_forgotten(monkeypatch, clock):
+    monkeypatch.setattr(rate_limit, "MOST_CALLERS", 3)
+    buckets = Buckets()
+    assert [buckets.take(name, 1, 60) for name in "abc"] == [True] * 3
+    assert not buckets.take("a", 1, 60)  # a has just called, so b is the oldest
+    assert buckets.take("d", 1, 60)
+    assert [buckets.take(name, 1, 60) for name in "acd"] == [False] * 3
+    assert buckets.take("b", 1, 60)
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such setting")
-@pytest.mark.django_db(transaction=True)
-def test_only_the_count_does_not_wait_for_the_disk(settings):
-    settings.BBOSS_RATE = "5/min"
-    check_rate("10.0.0.1", timezone.now())
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW synchronous_commit")
-        assert cursor.fetchone() == ("on",)
+def test_strangers_from_everywhere_do_not_get_a_new_rate(settings, monkeypatch, clock):
+    monkeypatch.setattr(rate_limit, "MOST_CALLERS", 3)
+    settings.BBOSS_RATE, settings.BBOSS_UNSIGNED_RATE = "1/min", "1/min"
+    rate_limit.check_unsigned_rate()
+    assert [passes(1, f"10.0.0.{number}") for number in range(9)] == [1] * 9
+    with pytest.raises(Refused):
+        rate_limit.check_unsigned_rate()
 
 
-def test_old_counts_are_removed(settings, clock, db):
-    settings.BBOSS_RATE = "5/min"
-    check_rate("10.0.0.1", timezone.now())
-    clock.shift(60)
-    forget_counts(now=timezone.now())
-    assert CallCount.objects.count() == 1
-    clock.shift(90)
-    forget_counts(now=timezone.now())
-    assert CallCount.objects.count() == 0
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_many_calls_at_once_no_more_get_through_than_may(settings):
-    settings.BBOSS_RATE = "10/hour"
+def test_threads_that_call_at_once_get_as_many_through_as_may(settings, monkeypatch):
+    settings.BBOSS_RATE = "1000/hour"
+    monkeypatch.setattr(rate_limit, "monotonic", lambda: 0.0)
     passed = []
-
-    def call():
-        try:
-            check_rate("10.0.0.1", timezone.now())
-            passed.append(1)
-        except Refused:
-            pass
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=call) for _ in range(20)]
+    threads = [threading.Thread(target=lambda: passed.append(passes(200))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert len(passed) == 10
+    assert sum(passed) == 1000
 
 
 class TestUnsigned:

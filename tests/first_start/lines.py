@@ -29,7 +29,15 @@ class Place:
 
     def substitutions(self) -> dict[str, str]:
         """All that is replaced in README's lines and in deploy/: paths, ports, domains, the database's name."""
-        paths = ("/srv/ibs", "/var/lib/ibs", "/etc/ibs", "/etc/ssl/ibs", "/etc/systemd/system", "/etc/nginx")
+        paths = (
+            "/srv/ibs",
+            "/var/lib/ibs",
+            "/etc/ibs",
+            "/etc/ssl/ibs",
+            "/etc/systemd/system",
+            "/etc/nginx",
+            "/var/log/nginx",
+        )
         return {path: f"{self.folder}{path}" for path in paths} | {
             "https://git.example.com/ibs-order-desk.git": str(self.repository),
             "https://ibs.example.com": f"https://localhost:{self.https}",

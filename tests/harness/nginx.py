@@ -19,6 +19,7 @@ def write_nginx_conf(folder: Path, *, more: str = "") -> Path:
     """What Debian's own nginx.conf does with conf.d; gives that folder. `more` stands in the http block."""
     servers = folder / "etc/nginx/conf.d"
     servers.mkdir(parents=True)
+    (folder / "var/log/nginx").mkdir(parents=True)
     (folder / "etc/nginx/nginx.conf").write_text(
         f"user www-data;\npid {folder}/nginx-own.pid.txt;\nerror_log {folder}/nginx-error.log;\n"
         f"events {{}}\nhttp {{\n  access_log {folder}/nginx-access.log;\n{more}  include {servers}/*.conf;\n}}\n"

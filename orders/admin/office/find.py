@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.admin.chips import chip_of
-from orders.admin.personal import PERMISSION
+from orders.admin.personal import PERMISSION, note_seen
 from orders.admin.scope import by_number, limit, limit_customers, seen_orders
 from orders.admin.search import customer_address
 from orders.models import Customer, InboundMessage, Order, OrderDomain
@@ -58,6 +58,7 @@ class Kind:
     rights: tuple[str, ...]
     search: Callable[[str, object, int], find.Found]
     hits: Callable[[Iterable], list[Hit]]
+    by_people: bool = False  # a hit says something about a person, so that it is noted
 
 
 def _order_hits(rows: Iterable[Order]) -> list[Hit]:
@@ -125,25 +126,28 @@ KINDS = [
          lambda term, user, most: find.find_messages(term, by_number(InboundMessage.objects.all(), user), most),
          _message_hits),
     Kind(gettext_lazy("Orders with this phone number"), (SEE_ORDERS, PERMISSION), _in_orders(find.find_by_phone),
-         _order_hits),
+         _order_hits, by_people=True),
 ]  # fmt: skip
 
 
-def find_groups(term: str, user, most: int) -> list[Group]:
-    """What the user may see and the term finds, by kind; kinds without a hit are left out.
+def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
+    """What the user may see and the term finds, by kind; kinds without a hit are left out. Hits by a phone are noted.
 
     If nothing has the full-width letters and digits that Chinese keyboards write easily, the ordinary ones are tried.
     """
-    groups = _find(term, user, most)
+    groups = _find(term, request, most)
     ordinary = unicodedata.normalize("NFKC", term)
-    return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, user, most)
+    return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, request, most)
 
 
-def _find(term: str, user, most: int) -> list[Group]:
+def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
     groups = []
     for kind in KINDS:
-        if user.has_perms(kind.rights):
-            found = kind.search(term, user, most)
+        if request.user.has_perms(kind.rights):
+            found = kind.search(term, request.user, most)
+            if kind.by_people:
+                for order in found.rows:
+                    note_seen(request, order, "search")
             if found.rows or found.more:
                 groups.append(Group(kind.title, kind.hits(found.rows), found.more))
     return groups
@@ -177,7 +181,7 @@ def find_page(request: HttpRequest) -> HttpResponse:
     term = request.GET.get("q", "").strip()
     in_box = "part" in request.GET
     problem = why_not(term)
-    groups = [] if problem else find_groups(term, request.user, IN_BOX if in_box else ON_PAGE)
+    groups = [] if problem else find_groups(term, request, IN_BOX if in_box else ON_PAGE)
     problem = problem or ("" if groups else why_nothing(term))
     context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box}
     context["behind"] = not problem and find.is_behind()
