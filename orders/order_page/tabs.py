@@ -195,7 +195,7 @@ def mails(ask: Ask) -> dict:
     page = ask.page(Mail.objects.filter(order=ask.order).select_related("dispatch").defer("dispatch__payload"))
     for row in page:
         row.to = [ask.mask(address) for address in row.recipients]
-        row.text = ask.mask(row.body)
+        row.heading, row.text = ask.mask(row.subject), ask.mask(row.body)
     return {"rows": page}
 
 
