@@ -5,6 +5,8 @@ import datetime
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from notifications.masks import mask_text
+
 TOLD_FOR = datetime.timedelta(days=7)  # so long status and dashboard count a notice that was given up
 
 
@@ -55,7 +57,8 @@ class Mail(models.Model):
         ordering = ["-pk"]
 
     def __str__(self):
-        return self.subject
+        """Titles and logs show this text. Older subjects hold what somebody wrote, so it is masked."""
+        return mask_text(self.subject)
 
 
 class NoticeQuerySet(models.QuerySet):
@@ -116,4 +119,5 @@ class Notice(models.Model):
         ]
 
     def __str__(self):
-        return self.subject
+        """Titles and logs show this text. Older subjects hold what somebody wrote, so it is masked."""
+        return mask_text(self.subject)

@@ -9,15 +9,20 @@ from notifications.models import Notice
 from notifications.services import render
 
 
-def write_notice(
+def write_notices(
     *, kind: str, mails: Iterable[str], facts: Mapping[str, object], path: str, now: datetime.datetime
-) -> Notice:
-    """Writes one notice to all these addresses, due at once, in the caller's transaction: what it tells is then true.
+) -> list[Notice]:
+    """Writes a notice to each address, due at once, in the caller's transaction: what it tells is then true.
+
+    Nobody reads in it who else was told.
 
     `kind` names the template, `facts` what it says; `path` is the page where the reader goes on.
     """
     subject, body = render(kind, {name: one_line(value) for name, value in facts.items()} | {"admin_path": path})
-    return Notice.objects.create(
-        kind=kind, message_id=f"<{uuid.uuid4()}@ibs-order-desk>", recipients=list(mails), subject=subject,
-        body=body, written_at=now, next_try_at=now,
-    )  # fmt: skip
+    return [
+        Notice.objects.create(
+            kind=kind, message_id=f"<{uuid.uuid4()}@ibs-order-desk>", recipients=[mail], subject=subject,
+            body=body, written_at=now, next_try_at=now,
+        )
+        for mail in mails
+    ]  # fmt: skip

@@ -13,6 +13,7 @@ from django.template.loader import get_template
 from django.utils import translation
 
 from notifications.mail_facts import MailFacts, one_line
+from notifications.masks import mask_text
 from notifications.models import Mail, Notice
 from notifications.recipients import recipients_for
 from notifications.sending import MailError, send
@@ -97,11 +98,14 @@ def mail_payload(mail: Mail | Notice) -> dict:
 
 
 def render(kind: str, known: Mapping) -> tuple[str, str]:
-    """(subject, text) of a template: its first line, and the rest. `known["admin_path"]` becomes a whole address."""
+    """(subject, text) of a template, masked: its first line, and the rest.
+
+    `known["admin_path"]` becomes a whole address.
+    """
     with translation.override(LANGUAGE):
         template = get_template(f"notifications/{kind}.txt").template
         path = known["admin_path"]
         known = {**known, "admin_path": f"{settings.SITE_URL}{path}" if path else ""}
         text = template.render(Context(known, autoescape=False))  # the mail is not HTML
-    subject, _, body = text.strip().partition("\n")
+    subject, _, body = mask_text(text).strip().partition("\n")
     return one_line(subject)[:LONGEST_SUBJECT], body.strip() + "\n"

@@ -37,6 +37,8 @@ ENTRY_WORDS = {
     "column_missing": _("the header lacks this column"),
     "column_merged": _("merged cells; take them apart and fill in each"),
     # what is wrong with a whole workbook
+    "book_own_check": _("Another workbook of yours is being checked. Upload this one again in a few seconds."),
+    "book_checks": _("Workbooks of colleagues are being checked. Upload this one again in a few seconds."),
     "book_size": _("The file is larger than %(most)s MB."),
     "book_not_xlsx": _("This is no xlsx file, or a damaged one. Save it as .xlsx and upload it again."),
     "book_macros": _("The file carries macros. Save it as .xlsx, which has none."),

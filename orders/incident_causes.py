@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from notifications.masks import mask_text
 from orders.refusal_causes import OTHERS
 
 
@@ -221,11 +222,11 @@ UNKNOWN = Cause(
 
 
 def title_of(code: str, words: str) -> str:
-    """The title of an incident: what its code means, and the partner's words if it has any."""
+    """The title of an incident: what its code means, and the partner's words, masked, if it has any."""
     what = str(cause_of(code).what)
     if not words:
         return what
-    said = gettext("other reasons") if words == OTHERS else words
+    said = gettext("other reasons") if words == OTHERS else mask_text(words)
     return gettext("%(cause)s: %(words)s") % {"cause": what.rstrip("。. "), "words": said}
 
 

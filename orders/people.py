@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
+from notifications.masks import mask_text
 from orders.errors import NotAllowedError
 
 STAFF, COMMAND, API = "staff", "command", "api"
@@ -172,12 +173,14 @@ def _given(account, by, now: datetime.datetime) -> bool:
 
 
 def operator_of(record: ApprovalRecord) -> str:
-    """Who decided, in an approval record. BPM names people itself; a record of ours stores an actor."""
-    return (
-        str(actor_of(record.operator, at=record.time)[0])
-        if record.source == ApprovalRecord.Source.STAFF
-        else record.operator
-    )
+    """Who decided, in an approval record. A record of ours stores an actor. BPM's own words are masked."""
+    staff = record.source == ApprovalRecord.Source.STAFF
+    return str(actor_of(record.operator, at=record.time)[0]) if staff else mask_text(record.operator)
+
+
+def node_of(record: ApprovalRecord) -> str:
+    """Where it was decided, in BPM's words, masked."""
+    return mask_text(record.node_name or record.node)
 
 
 def spoken(actor: str) -> str:

@@ -7,12 +7,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
+from notifications.masks import mask_text
 from orders.admin.chips import chip
 from orders.admin.filters import day_filter
 from orders.admin.personal import PersonalData, invitation, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
-from orders.people import operator_of, spoken
+from orders.people import node_of, operator_of, spoken
 
 Result = ApprovalRecord.Result
 LATEST = 2000
@@ -21,7 +22,7 @@ LATEST = 2000
 class SeenLately(admin.SimpleListFilter):
     """Offers the values of `field` among the latest records, since searching all of a million is slow.
 
-    Other values can be given in the address.
+    Other values can be given in the address. What holds somebody's phone or mail is not offered.
     """
 
     field = ""
@@ -30,7 +31,7 @@ class SeenLately(admin.SimpleListFilter):
     def lookups(self, request, model_admin):
         rows = model_admin.get_queryset(request).order_by("-pk").values_list(self.field, flat=True)[:LATEST]
         values = sorted({*rows, *([self.value()] if self.value() else [])})
-        return [(value, self.words(value)) for value in values if value]
+        return [(value, self.words(value)) for value in values if value and mask_text(value) == value]
 
     def queryset(self, request, queryset):
         return queryset.filter(**{self.field: self.value()}) if self.value() else queryset
@@ -57,14 +58,14 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     sortable_by = []
     search_fields = ["order__number__startswith"]
     search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = ["result_chip", "opinion_text", "who"]
+    readonly_fields = ["result_chip", "opinion_text", "who", "node_words"]
     fields = [
-        "order", "result_chip", "finished", "opinion_text", "who", "node_name", "time", "source", "node", "record_id",
+        "order", "result_chip", "finished", "opinion_text", "who", "node_words", "time", "source", "record_id",
         "received_at",
     ]  # fmt: skip
 
     def heading(self, obj):
-        return f"{obj.order.number} · {obj.node_name or obj.node}"
+        return f"{obj.order.number} · {node_of(obj)}"
 
     @admin.display(description=_("order"))
     def order_link(self, obj):
@@ -77,7 +78,12 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
 
     @admin.display(description=_("node name"))
     def node_cut(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', obj.node_name or obj.node)
+        return format_html('<span class="cut" title="{0}">{0}</span>', node_of(obj))
+
+    @admin.display(description=_("node"))
+    def node_words(self, obj):
+        """BPM's name of the node, and its own id of it."""
+        return " · ".join(dict.fromkeys(filter(None, [node_of(obj), mask_text(obj.node)])))
 
     @admin.display(description=_("operator"))
     def who(self, obj):

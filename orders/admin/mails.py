@@ -109,11 +109,11 @@ class KindFilter(admin.SimpleListFilter):
 
 
 class SubjectCut:
-    """A `subject_cut` column."""
+    """A `subject_cut` column, masked as `str` of a mail is."""
 
     @admin.display(description=_("subject"))
     def subject_cut(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', obj.subject)
+        return format_html('<span class="cut" title="{0}">{0}</span>', obj)
 
 
 @admin.register(Mail)
@@ -126,11 +126,8 @@ class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
     sortable_by = []
     search_fields = ["order__number__startswith", "message_id__exact"]
     search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
-    readonly_fields = ["body_block", "to", "kind_word", "state_chip"]
-    fields = ["order", "kind_word", "state_chip", "to", "subject", "body_block", "written_at", "message_id"]
-
-    def heading(self, obj):
-        return obj.subject
+    readonly_fields = ["subject_cut", "body_block", "to", "kind_word", "state_chip"]
+    fields = ["order", "kind_word", "state_chip", "to", "subject_cut", "body_block", "written_at", "message_id"]
 
     def get_object(self, request, object_id, from_field=None):
         """Notes on the mail whether this request opens personal data and may do so."""

@@ -45,11 +45,12 @@ NUMBER = re.compile(r"[0-9+-][0-9.eE+-]*+")
 def masked(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
     """Masks personal data in a JSON value, by the members' names. Also searches texts that hold JSON."""
     if isinstance(value, dict):
-        return {name: masked(inner, name, texts) for name, inner in value.items()}
+        return {mask_text(name): masked(inner, name, texts) for name, inner in value.items()}
     if isinstance(value, list):
         return [masked(inner, key, texts) for inner in value]
-    if isinstance(value, int | float) and not isinstance(value, bool) and key.lower() in MASKS:
-        return MASKS[key.lower()](str(value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        told = MASKS.get(key.lower(), mask_text)(str(value))
+        return value if told == str(value) else told
     if not isinstance(value, str):
         return value
     mask = MASKS.get(key.lower())

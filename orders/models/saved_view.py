@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from notifications.masks import mask_text
+
 
 class SavedView(models.Model):
     """A list's filter, order and columns under a name: its owner's, or shared with everybody of a role.
@@ -36,4 +38,5 @@ class SavedView(models.Model):
         ]
 
     def __str__(self):
-        return self.name
+        """Titles, links and journals show this text. It is somebody's own words, so it is masked."""
+        return mask_text(self.name)

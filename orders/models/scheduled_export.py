@@ -8,6 +8,7 @@ from django.db.models.functions import Replace
 from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
+from notifications.masks import mask_text
 from orders.models.export import Export
 from orders.models.saved_view import SavedView
 
@@ -70,7 +71,8 @@ class ScheduledExport(models.Model):
         ]
 
     def __str__(self):
-        return self.name
+        """Titles, links and journals show this text. It is somebody's own words, so it is masked."""
+        return mask_text(self.name)
 
     @property
     def is_on(self) -> bool:

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from notifications.masks import mask_text
+
 
 class TrialUpload(models.Model):
     """A workbook that somebody uploaded. Only its maker sees what is in it. `report` says what becomes of each row.
@@ -27,4 +29,5 @@ class TrialUpload(models.Model):
         ordering = ["-pk"]
 
     def __str__(self):
-        return self.file_name
+        """Titles, links and journals show this text. It is somebody's own words, so it is masked."""
+        return mask_text(self.file_name)

@@ -35,14 +35,12 @@ def of_finding(finding: Mapping) -> str:
 def detail_text(text: str, params: Mapping) -> str:
     """`params`: `{"code": ..., ...}`, or several of them as `parts`; `file` names the file that a part is about.
 
-    Phones and mails in a stranger's words are masked: partners quote what they were sent.
+    Phones and mails are masked: partners quote what they were sent, and sentences quote partners.
     """
     parts = params.get("parts") or ([params] if "code" in params else [])
     return _("; ").join(map(_say_part, parts)) if parts else mask_text(text)
 
 
 def _say_part(part: Mapping) -> str:
-    what = say_why(part)
-    if part["code"] == "partner_words":
-        what = mask_text(what)
+    what = mask_text(say_why(part))
     return _("%(file)s: %(what)s") % {"file": part["file"], "what": what} if "file" in part else what

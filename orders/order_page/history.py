@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
+from notifications.masks import mask_text
 from orders.incident_causes import cause_of
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
@@ -153,12 +154,12 @@ def news_since(order: Order, seen: int) -> list[OrderEvent]:
 
 
 def describe(row: OrderEvent) -> Told:
-    """An event in words; a kind without words keeps its name."""
+    """An event in words, masked; a kind without words keeps its name."""
     data = row.data if isinstance(row.data, dict) else {}
     if row.kind == START_MOVED:
         data = data | {name: _moment(data.get(name)) for name in ("old", "new")}
     who, person = actor_of(row.actor, row.account_id, row.at)
-    what = str(WORDS.get(row.kind, row.kind)) % _Facts(data)
+    what = mask_text(str(WORDS.get(row.kind, row.kind)) % _Facts(data))
     if row.order_id and data.get("run"):
         what = f"{what} · {_('bulk run %(run)s') % {'run': data['run']}}"
     more = detail_text(str(next((data[key] for key in MORE if data.get(key)), "")), data.get("params", {}))

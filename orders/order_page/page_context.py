@@ -45,7 +45,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
     shown = asks_to_see(request) and tab.personal
     if shown:
         note_seen(request, order, f"order {tab.key}")
-    ask = Ask(facts=facts, params=request.GET, mask=mask_for(shown), orders=orders)
+    ask = Ask(facts=facts, params=request.GET, mask=mask_for(shown), orders=orders, personal=shown)
     differs = request.user.has_perm(DIFFERENCES)
     ladder = build_ladder(facts)
     loaded = tab.load(ask)

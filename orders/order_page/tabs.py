@@ -41,12 +41,16 @@ MEANS = {
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `mask` leaves of a text what they may read; `orders`: those that they may see."""
+    """What a reader asks for. `mask` leaves of a text what they may read; `orders`: those that they may see.
+
+    `personal`: they opened people's data, and that is noted.
+    """
 
     facts: Facts
     params: Mapping[str, str]
     mask: Callable[[str], str]
     orders: QuerySet[Order]
+    personal: bool
 
     @property
     def order(self) -> Order:
@@ -170,12 +174,16 @@ def approvals(ask: Ask) -> dict:
 
 
 def files(ask: Ask) -> dict:
-    """What the check said of each file; the first rows of the one that was asked for, or of the first right one."""
+    """What the check said of each file.
+
+    Those who opened people's data also get the first rows of the file that they asked for, or of the first right one. A
+    mask can't tell the names in a sheet, so nobody else gets any.
+    """
     check = next((row for row in ask.facts.steps if row.step == Step.CHECK_FILES), None)
     named = files_of(ask.order, check, waived=ask.facts.waiver is not None)
     right = [row for row in named if row.check == RIGHT]
     wanted = next((row for row in right if row.field == ask.params.get("file")), right[0] if right else None)
-    rows = first_rows(wanted.name, mask=ask.mask) if wanted else None
+    rows = first_rows(wanted.name) if wanted and ask.personal else None
     return {
         "files": named, "opened": wanted, "rows": rows, "waiver": ask.facts.waiver,
         "checked_next": check.next_try_at if check and ask.order.held_because == Order.Held.FILES else None,
@@ -187,7 +195,7 @@ def mails(ask: Ask) -> dict:
     page = ask.page(Mail.objects.filter(order=ask.order).select_related("dispatch").defer("dispatch__payload"))
     for row in page:
         row.to = [ask.mask(address) for address in row.recipients]
-        row.text = ask.mask(row.body)
+        row.heading, row.text = ask.mask(row.subject), ask.mask(row.body)
     return {"rows": page}
 
 

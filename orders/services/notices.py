@@ -15,7 +15,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Lower
 
 from notifications.models import Notice
-from notifications.notices import write_notice
+from notifications.notices import write_notices
 from notifications.recipients import distinct
 from notifications.sending import MailError
 from orders.errors import NotAllowedError
@@ -37,15 +37,13 @@ AFTER_OUTAGE = datetime.timedelta(minutes=5)
 
 def tell_staff(
     people: Iterable, kind: str, /, *, facts: Mapping[str, object], path: str, now: datetime.datetime
-) -> Notice | None:
-    """Writes a notice to these accounts, as far as they may log in, in the caller's transaction. None if nobody among
-    them has a mail address."""
+) -> list[Notice]:
+    """Writes a notice to each of these accounts that may log in and has a mail address, in the caller's transaction."""
     mails = distinct(person.email for person in people if person.is_active and person.is_staff)
-    if not mails:
-        return None
-    row = write_notice(kind=kind, mails=mails, facts=facts, path=path, now=now)
-    wake_sender()
-    return row
+    rows = write_notices(kind=kind, mails=mails, facts=facts, path=path, now=now)
+    if rows:
+        wake_sender()
+    return rows
 
 
 def resume_notices(*, now: datetime.datetime) -> None:

@@ -12,7 +12,7 @@ from orders.incident_causes import cause_of
 from orders.models import Attempt
 from orders.order_page.error_details import of_attempt, of_step, of_trouble
 from orders.order_page.times import took
-from orders.people import operator_of
+from orders.people import node_of, operator_of
 
 register = template.Library()
 register.filter("ago", time_cell.ago)
@@ -22,6 +22,7 @@ register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)
 register.filter("detail_words", of_trouble)
 register.filter("masked", masked_text)
+register.filter("node_name", node_of)
 register.filter("operator_name", operator_of)
 register.filter("took", took)
 

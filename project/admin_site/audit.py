@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.filters import day_filter
+from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly
 from orders.people import name_of
@@ -15,14 +16,21 @@ class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     """Django's own log. Orders have their own events; nothing is written to both."""
 
     ordering = ["-pk"]
-    list_display = ["action_time", "who", "content_type", "object_repr", "what"]
+    list_display = ["action_time", "who", "content_type", "object_words", "what"]
     list_filter = ["action_flag", day_filter("action_time", _("at"), parameter="at")]
     list_select_related = ["user", "content_type"]
     search_fields = ["user__username__exact", "object_id__exact"]
     search_help_text = _("the whole user name, or the number of the object")
     sortable_by = []
-    fields = ["action_time", "who", "content_type", "object_id", "object_repr", "what"]
-    readonly_fields = ["who", "what"]
+    fields = ["action_time", "who", "content_type", "object_id", "object_words", "what"]
+    readonly_fields = ["who", "object_words", "what"]
+
+    def get_object(self, request, object_id, from_field=None):
+        """Masks what was done and to what, as the list does."""
+        entry = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            entry.object_repr, entry.change_message = map(masked_text, (entry.object_repr, entry.change_message))
+        return entry
 
     @admin.display(description=_("by"))
     def who(self, entry):
@@ -30,4 +38,8 @@ class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("what was done"))
     def what(self, entry):
-        return entry.get_change_message() or entry.get_action_flag_display()
+        return masked_text(entry.get_change_message()) or entry.get_action_flag_display()
+
+    @admin.display(description=_("object"))
+    def object_words(self, entry):
+        return masked_text(entry.object_repr)

@@ -33,6 +33,15 @@ def log_in(password="wrong", name="wang", address="10.0.0.5", forwarded=""):
     return Client().post(URL, form, REMOTE_ADDR=address, **more)
 
 
+@pytest.mark.parametrize(
+    "given", ["https://evil.example.com/", "//evil.example.com", "javascript:alert(1)", "\\\\evil", ""]
+)
+def test_a_log_in_that_would_lead_elsewhere_leads_to_the_desk(given):
+    for more in ({"next": given}, {}):
+        answer = Client().post(f"{URL}?next={given}", {"username": "wang", "password": "right", **more})
+        assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
+
+
 def lock(**who):
     for _ in range(LIMIT):
         answer = log_in(**who)

@@ -45,6 +45,29 @@ FIELDS = {
 }
 
 
+SPELLED = "张三：+86 137 1234 5678，０１０－６２３４５６７８"
+SPELLINGS = ["137 1234 5678", "０１０－６２３４５６７８", "62345678"]
+PEOPLES_OWN_WORDS = {
+    "orders_trialupload": {"file_name": f"{SPELLED}.xlsx"},
+    "orders_savedview": {"name": SPELLED},
+    "orders_scheduledexport": {"name": SPELLED, "reason": SPELLED},
+    "orders_bulkrun": {"reason": SPELLED, "query": f"q={SPELLED}"},
+    "orders_export": {"reason": SPELLED, "query": f"q={SPELLED}"},
+    "orders_orderevent": {"kind": "undo_mark", "data": {"why": SPELLED}},
+    "orders_incident": {"words": SPELLED, "note": SPELLED, "detail": SPELLED},
+    "orders_affectedorder": {"detail": SPELLED, "reason": SPELLED},
+    "orders_pause": {"reason": SPELLED, "resumed_at": None, "until": None},
+    "orders_timeline": {"reason": SPELLED},
+    "orders_difference": {"reason": SPELLED},
+    "orders_reconciliation": {"error": SPELLED},
+    "notifications_mail": {"subject": SPELLED, "body": SPELLED},
+    "notifications_notice": {"subject": SPELLED, "body": SPELLED, "error": SPELLED},
+    "integrations_breaker": {"last_error": SPELLED},
+    "admin_logentry": {"object_repr": SPELLED, "change_message": SPELLED},
+}
+"""What people and partners write in words of their own, beside messages and answers."""
+
+
 @pytest.fixture
 def found(db):
     """A row for every page, with people's data wherever partners or customers could have put them."""
@@ -102,6 +125,40 @@ def test_a_waivers_reason_is_masked_wherever_it_stands(member):
     make.ApprovalRecordFactory(order=order, result="waive", source="staff", operator="staff:someone", opinion=SAID)
     page, staff = reverse("admin:orders_order_change", args=[order.pk]), member("审计员")
     assert {tab.key: words for tab in TABS if (words := told(staff, f"{page}?tab={tab.key}"))} == {}
+
+
+def spelled(found):
+    """The same rows with phones in other spellings."""
+    order = found["orders_order"]
+    make.ApprovalRecordFactory(order=order, opinion=SPELLED, operator=SPELLED, node_name=SPELLED)
+    make.OrderEventFactory(order=order, kind="undo_mark", data={"why": SPELLED})
+    make.OrderEventFactory(order=order, kind="trials_imported", data={"file": SPELLED, "count": 1})
+    make.OrderEventFactory(order=None, kind="schedule_saved", data={"name": SPELLED})
+    make.MailFactory(dispatch__order=order, order=order, subject=SPELLED, body=SPELLED)
+    for name, texts in PEOPLES_OWN_WORDS.items():
+        known = {field.name for field in found[name]._meta.concrete_fields}
+        assert known >= set(texts), name
+        type(found[name])._base_manager.filter(pk=found[name].pk).update(**texts)
+    return found
+
+
+def test_what_people_write_is_masked_however_it_is_spelled(admin_client, found, admin_user):
+    """Also names of files, views and schedules, subjects and the journal; a reason in another sentence; BPM's words."""
+    spelled(found)
+    admin_user.groups.add(found["orders_savedview"].role)
+    type(found["orders_trialupload"])._base_manager.update(made_by=admin_user)
+    pages = addresses(found)
+    customer = reverse("admin:orders_customer_change", args=[found["orders_customer"].pk])
+    pages += [f"{customer}?tab=events", f"{customer}?tab=incidents", reverse("admin:orders_order_import")]
+    pages += [reverse("admin:orders_order_import_review", args=[found["orders_trialupload"].pk])]
+    pages += [reverse("admin:orders_scheduledexport_delete", args=[found["orders_scheduledexport"].pk])]
+    pages += [reverse("admin:orders_order_changelist"), reverse("admin:orders_scheduledexport_add")]
+    leaks = {}
+    for url in pages:
+        text = admin_client.get(url).content.decode()
+        if words := [word for word in SPELLINGS if word in text]:
+            leaks[url] = words
+    assert leaks == {}
 
 
 OPENING = [

@@ -55,17 +55,44 @@ def shown(client, order, query=""):
 def test_the_first_rows_of_a_right_file(reader, folder):
     write_book(folder / NAME, [["域名", "电话"], ["a.example.com", "13712345678"], *([n] * 30 for n in range(40))])
     order = order_with("done")
-    context = shown(reader, order)
+    context = shown(reader, order, "&personal=1")
     assert context["files"][0].check == "right"
-    assert context["rows"][1][:2] == ["a.example.com", "137***78"]
+    assert context["rows"][1][:2] == ["a.example.com", "13712345678"]
     assert (len(context["rows"]), len(context["rows"][5])) == (20, 20)
-    assert shown(reader, order, "&personal=1")["rows"][1][1] == "13712345678"
+
+
+PEOPLE = ["欧阳张三丰", "11010119900307123X", "310101198001011234", "+8613812345678", "010-62345678", "021 5888 1234",
+          "诸葛@secret.example.com", "13712345678", "信息安全责任人"]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["审计员", "工程师", "业务人员"])
+def test_the_first_rows_are_people_s_data(member, folder, role):
+    """They are shown to those who open people's data, which is noted. Others get the name and the verdict."""
+    write_book(folder / NAME, [PEOPLE, ["a"] * len(PEOPLE)])
+    order, clerk = order_with("done"), member(role)
+    may = role == "业务人员"
+
+    def told(query):
+        answer = clerk.get(page(order, f"?tab=files{query}"))
+        assert answer.status_code == 200
+        text = answer.content.decode()
+        assert NAME in text
+        assert "chip-green" in text
+        return [word for word in PEOPLE if word in text]
+
+    for query in ("", "&file=info_security"):
+        assert told(query) == []
+    assert not order.events.exists()
+    for query in ("&personal=1", "&personal=1&file=info_security"):
+        assert told(query) == (PEOPLE if may else [])
+    assert [event.kind for event in order.events.all()] == ["personal_data_seen"] * may
+    assert clerk.get(address(order)).status_code == (200 if may else 403)
 
 
 def test_no_rows_before_the_check_said_right(reader, folder):
     write_book(folder / NAME, [["a"], ["b"]])
     for state in ("waiting", "due", "retrying"):
-        assert shown(reader, order_with(state, number=f"{NUMBER}{state}"))["rows"] is None
+        assert shown(reader, order_with(state, number=f"{NUMBER}{state}"), "&personal=1")["rows"] is None
 
 
 def test_a_finding_is_told_in_words(reader, folder):
@@ -78,7 +105,7 @@ def test_a_waived_file_is_not_opened(reader, folder):
     write_book(folder / NAME, [["a"], ["b"]])
     order = order_with("done")
     factories.ApprovalRecordFactory(order=order, result="waive", source="staff")
-    context = shown(reader, order)
+    context = shown(reader, order, "&personal=1")
     assert (context["files"][0].check, context["rows"]) == ("waived", None)
 
 
@@ -90,7 +117,7 @@ def test_a_file_that_was_exchanged_does_no_harm(reader, folder, tmp_path, make):
     if make == "link":
         write_book(tmp_path / "secret.xlsx", [["secret"], ["secret"]])
         (folder / NAME).symlink_to(tmp_path / "secret.xlsx")
-    answer = reader.get(page(order, "?tab=files"))
+    answer = reader.get(page(order, "?tab=files&personal=1"))
     assert answer.status_code == 200
     assert answer.context["rows"] is None
     assert reader.get(address(order)).status_code == (200 if make == "garbage" else 404)

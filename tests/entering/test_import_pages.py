@@ -5,24 +5,35 @@ import io
 
 import openpyxl
 import pytest
+from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from integrations import tasks
-from orders.models import Dispatch, Order, OrderEvent, TrialUpload
-from orders.services.office import trial_import
+from orders.models import Dispatch, Order, OrderEvent, Province, TrialUpload
+from orders.services.office import trial_import, trial_uploads
 from tests import factories
 from tests.admin.test_query_counts import queries
 from tests.entering.workbooks import TITLES, cells, row, workbook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 UPLOAD, TEMPLATE = reverse("admin:orders_order_import"), reverse("admin:orders_order_import_template")
+RIGHT_TEL = row()[TITLES.index("经办人电话")]
 
 
 @pytest.fixture
 def clerk(member):
     return member("业务人员")
+
+
+def another_clerk(letters=None):
+    """The client of one more clerk, beside those of `member`, which share one."""
+    user, client = factories.UserFactory(letters=letters), Client()
+    user.groups.set(Group.objects.filter(name="业务人员"))
+    client.force_login(user)
+    return client
 
 
 def upload(client, data, name="试用单.xlsx"):
@@ -122,6 +133,24 @@ def test_what_dies_in_the_middle_leaves_nothing_half(clerk, monkeypatch):
     assert Order.objects.count() == 2
 
 
+def test_one_check_at_a_time_a_person_and_two_in_all(monkeypatch):
+    """Each holds a thread of the web. What is over holds nothing."""
+    first, second, third = (another_clerk() for _ in range(3))
+    meanwhile, told, read = iter([[first, second], [third]]), [], trial_uploads.read_workbook
+
+    def slow(data):
+        told.extend(upload(one, workbook(row("T2"))) for one in next(meanwhile, []))
+        return read(data)
+
+    monkeypatch.setattr(trial_uploads, "read_workbook", slow)
+    assert upload(first, workbook(row("T1"))).status_code == 302
+    said = [str(answer.context["form"].errors) if answer.status_code == 200 else answer.status_code for answer in told]
+    assert "您的另一个文件正在检查" in said[0]
+    assert said[2] == 302  # the second person's
+    assert "同事的文件正在检查" in said[1]
+    assert upload(third, workbook(row("T3"))).status_code == 302
+
+
 def test_a_wrong_header_shows_what_is_wrong(clerk):
     address = upload(clerk, workbook(row("T1"), header=["颜色", *TITLES[1:]]))["Location"]
     text = clerk.get(address).content.decode()
@@ -187,6 +216,23 @@ def test_a_limited_person_enters_only_trials_of_their_attributions(member):
     assert Order.objects.get().attribution_id == "BJ"
 
 
+def test_others_orders_answer_nothing():
+    """Whether a number of another attribution is there, and what is in it, shows in no verdict."""
+    everybody, beijing = another_clerk(), another_clerk(letters=["BJ"])
+    everybody.post(review(everybody, row("T1", EnterpriseID="210A1"), row("T2")))
+    Order.objects.filter(number="T2").update(attribution_id="SH")  # as staff may choose
+    assert Order.objects.count() == 2
+    told = []
+    for number, tel in (("T1", RIGHT_TEL), ("T1", "13900000000"), ("T9", "13900000000")):
+        page = review(beijing, row(number, EnterpriseID="210A1", OperTel=tel))
+        lines = [line for line, _pk in beijing.get(page).context["rows"]]
+        told.append((verdicts(beijing, page), [fault.what() for line in lines for fault in line.faults]))
+    assert told[0] == told[1] == told[2]
+    assert told[0][0] == {2: ("wrong", ["L2"])}
+    for tel in (RIGHT_TEL, "13900000000"):
+        assert verdicts(beijing, review(beijing, row("T2", OperTel=tel))) == {2: ("wrong", ["A2"])}
+
+
 def test_the_right_to_an_attribution_counts_when_it_is_confirmed(member):
     clerk = member("业务人员")
     address = review(clerk, row("T1"))
@@ -217,6 +263,14 @@ def test_the_template_can_be_filled_in_and_taken(clerk):
     examples = [explained[title][3] for title in header]
     address = upload(clerk, workbook(examples, header=header))["Location"]
     assert verdicts(clerk, address) == {2: ("new", [])}
+
+
+def test_no_cell_of_the_template_is_a_formula(clerk):
+    Province.objects.create(letters="QQ", code="2999", name="=cmd|'/c calc'!A0")
+    book = openpyxl.load_workbook(io.BytesIO(clerk.get(TEMPLATE).content))
+    found = [cell for sheet in book for line in sheet.iter_rows() for cell in line if cell.value is not None]
+    assert any(str(cell.value).startswith("=cmd") for cell in found)
+    assert {cell.data_type for cell in found} == {"s"}
 
 
 def test_the_template_names_a_limited_person_s_attributions_only(member):

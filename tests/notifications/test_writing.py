@@ -104,7 +104,7 @@ def test_text_is_no_html(write):
 
 def test_a_name_can_not_break_out_of_its_line(write):
     mail = write(told=facts(enterprise_name="公司\r\nBcc: victim@example.com\u2028x\0", cause="a\nb"))
-    assert "公司 Bcc: victim@example.com x" in mail.subject
+    assert "公司 Bcc: v***@example.com x" in mail.subject
     assert len(mail.subject.splitlines()) == 1
     assert "a b" in mail.body
 

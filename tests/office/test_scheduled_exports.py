@@ -41,9 +41,10 @@ def test_from_the_form_to_the_file_and_the_mail(owner, clock):
         f"staff:{owner.person.username}",
         shanghai("2023-09-21 08:00:00"),
     )
-    [message] = mail.outbox
-    assert message.to == ["owner@example.com", "li@example.com"]
-    assert "每日挂起" in message.subject
+    assert [message.to for message in mail.outbox] == [["owner@example.com"], ["li@example.com"]]
+    message = mail.outbox[0]
+    assert "每日挂起" not in message.subject
+    assert "每日挂起" in message.body
     assert f"https://desk.example.com{of('change', export)}" in message.body
     assert "王五" in message.body
     assert not message.attachments
@@ -52,9 +53,20 @@ def test_from_the_form_to_the_file_and_the_mail(owner, clock):
     assert of("download", export) in owner.get(link).content.decode()
     assert read_xlsx(body(owner.get(of("download", export)))) == [{"订单号": held.number}]
     pass_time(clock, "2023-09-21 08:05:00")
-    assert (Export.objects.count(), len(mail.outbox)) == (1, 1)
+    assert (Export.objects.count(), len(mail.outbox)) == (1, 2)
     pass_time(clock, "2023-09-22 08:00:00")
-    assert (Export.objects.count(), len(mail.outbox)) == (2, 2)
+    assert (Export.objects.count(), len(mail.outbox)) == (2, 4)
+
+
+def test_nobody_s_own_words_reach_colleagues_as_a_subject(owner, clock):
+    """A run by hand goes to its owner only, and a name is no more than a name."""
+    row = made(owner, recipients=[owner.person.pk, colleague().pk], name="密码已过期,请即登录 13712345678")
+    owner.post(of("run", row))
+    work()
+    [message] = mail.outbox
+    assert message.to == ["owner@example.com"]
+    assert message.subject == f"【IBS 订单台】定时导出 {row.pk} 已生成"
+    assert "137***78" in message.body
 
 
 def test_a_daily_file_of_numbers_and_states_is_a_view_with_two_columns(owner, clock):

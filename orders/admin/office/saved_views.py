@@ -19,7 +19,7 @@ from orders.admin.office.exported_lists import LISTS, admin_of, columns_of, titl
 from orders.admin.office.exports import ListFilter
 from orders.admin.office.list_query import address_query, columns_in, read_query
 from orders.admin.office.view_tabs import SHARE, count_views, may_see, seen_views, tab_of
-from orders.admin.personal import masked_text
+from orders.admin.personal import masked_field, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.time_cell import ago
 from orders.errors import OrderError
@@ -38,7 +38,8 @@ from orders.services.office.views import (
 
 @admin.register(SavedView)
 class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["name", "list_title", "open_link", "filter_words", "whose", "shared_with", "saved"]
+    list_display = ["title", "list_title", "open_link", "filter_words", "whose", "shared_with", "saved"]
+    title = masked_field("name", gettext_lazy("name"))
     list_filter = [ListFilter]
     list_select_related = ["owner", "role"]
     list_per_page = 50
@@ -131,17 +132,17 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         except OrderError as error:
             messages.error(request, error.words())
             return HttpResponseRedirect(f"{list_address(name)}?{request.POST.get('query', '')[:LONGEST_QUERY]}")
-        messages.success(request, _("Saved as the view “%(name)s”.") % {"name": view.name})
+        messages.success(request, _("Saved as the view “%(name)s”.") % {"name": view})
         return HttpResponseRedirect(view_address(view))
 
     def update(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
         change_view(view=view, **_given(request, view.list_name), **about)
-        messages.success(request, _("The view “%(name)s” was changed.") % {"name": view.name})
+        messages.success(request, _("The view “%(name)s” was changed.") % {"name": view})
         return HttpResponseRedirect(view_address(view))
 
     def rename(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
         rename_view(view=view, name=request.POST.get("name", ""), **about)
-        messages.success(request, _("It is called “%(name)s” now.") % {"name": view.name})
+        messages.success(request, _("It is called “%(name)s” now.") % {"name": view})
         return redirect("admin:orders_savedview_change", view.pk)
 
     def share(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
@@ -159,7 +160,7 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     def remove(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
         delete_view(view=view, **about)
-        messages.success(request, _("The view “%(name)s” was deleted.") % {"name": view.name})
+        messages.success(request, _("The view “%(name)s” was deleted.") % {"name": view})
         return redirect("admin:orders_savedview_changelist")
 
     def _on_own(self, act):

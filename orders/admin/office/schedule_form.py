@@ -80,9 +80,7 @@ class ScheduleForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.owner, self.found = owner, None
         self.views = {str(row.pk): row for row in SavedView.objects.filter(owner=owner).order_by("list_name", "name")}
-        self.fields["view"].choices = [
-            (pk, f"{title_of(row.list_name)} · {row.name}") for pk, row in self.views.items()
-        ]
+        self.fields["view"].choices = [(pk, f"{title_of(row.list_name)} · {row}") for pk, row in self.views.items()]
         self.fields["recipients"].choices = _colleagues()
         if not owner.has_perm(SEE_PERSONAL_DATA) or settings.EXPORT_SECOND_PERSON:
             del self.fields["personal"], self.fields["reason"]

@@ -18,7 +18,7 @@ from orders.admin.office.export_rights import SEE_SCHEDULES, STOP_SCHEDULES, lac
 from orders.admin.office.exported_lists import PERMISSION, title_of
 from orders.admin.office.filter_link import filter_link
 from orders.admin.office.schedule_form import DAYS, WORKDAYS, answer_schedule_form, scope_of
-from orders.admin.personal import masked_text
+from orders.admin.personal import masked_field, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.time_cell import ago, short_moment
 from orders.error_messages import say_why
@@ -43,8 +43,9 @@ class Run:
 
 @admin.register(ScheduledExport)
 class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["name", "state_chip", "next_run", "times", "what", "who", "last_run"]
-    list_display_links = ["name"]
+    list_display = ["title", "state_chip", "next_run", "times", "what", "who", "last_run"]
+    list_display_links = ["title"]
+    title = masked_field("name", _("name"))
     list_select_related = ["owner", "view"]
     list_per_page = 50
     sortable_by = []
@@ -152,7 +153,7 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def what(self, obj):
         if obj.view is None:
             return _("The saved view is gone.")
-        return f"{title_of(obj.view.list_name)} · {obj.view.name}"
+        return f"{title_of(obj.view.list_name)} · {obj.view}"
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):

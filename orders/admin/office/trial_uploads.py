@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.filters import day_filter
+from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly
 from orders.admin.time_cell import ago
@@ -12,11 +13,13 @@ from orders.models import TrialUpload
 
 @admin.register(TrialUpload)
 class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
-    fields = ["file_name", "trials", "made_by", "made_at", "imported_at"]
-    list_display = ["file_name", "trials", "made_by", "made", "imported"]
+    fields = ["file", "trials", "made_by", "made_at", "imported_at"]
+    list_display = ["file", "trials", "made_by", "made", "imported"]
     list_filter = [("imported_at", admin.EmptyFieldListFilter), day_filter("made_at", _("made at"), parameter="made")]
     list_select_related = ["made_by"]
     list_per_page = 50
+    readonly_fields = ["file"]
+    file = masked_field("file_name", _("file name"))
     sortable_by = []
 
     def get_queryset(self, request):

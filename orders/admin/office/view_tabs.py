@@ -94,7 +94,7 @@ def tabs_of(name: str, user) -> list[Tab]:
 
 def tab_of(row: SavedView, shared_by: str = "") -> Tab:
     columns = tuple(str(name) for name in row.columns) if isinstance(row.columns, list) else ()
-    return Tab(str(row.pk), row.name, row.query, columns, row, shared_by)
+    return Tab(str(row.pk), str(row), row.query, columns, row, shared_by)
 
 
 def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:

@@ -50,7 +50,8 @@ def lock_schedule(row: Export) -> ScheduledExport | None:
 def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *, now: datetime.datetime) -> None:
     """Follows an export's end, in its transaction. The recipients are told of a file, not of a failure.
 
-    Only slots count as failures: whoever runs it by hand reads on the page what became of it.
+    Only slots count as failures: whoever runs it by hand reads on the page what became of it. Only its owner is told of
+    a file that a run by hand made.
     """
     if error is None:
         ScheduledExport.objects.filter(pk=schedule.pk).update(failures=0)
@@ -80,7 +81,7 @@ def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.date
             "times": schedule.failures, "cause": error.words(), "next_step": advice(error.code),
         }  # fmt: skip
         path = reverse("admin:orders_scheduledexport_change", args=[schedule.pk])
-        if tell_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now) is None:
+        if not tell_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now):
             people = schedule.recipients.order_by("pk")
             tell_staff(people, "notice_export_off_received", facts=facts, path="", now=now)
 
@@ -91,8 +92,10 @@ def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datet
         "until": f"{timezone.localtime(row.expires_at):%Y-%m-%d %H:%M}" if row.expires_at else "",
     }  # fmt: skip
     path = reverse("admin:orders_export_change", args=[row.pk])
-    tell_staff(schedule.recipients.order_by("pk"), "notice_export_ready", facts=facts, path=path, now=now)
+    people = [schedule.owner] if row.slot is None else schedule.recipients.order_by("pk")
+    tell_staff(people, "notice_export_ready", facts=facts, path=path, now=now)
 
 
 def _facts(schedule: ScheduledExport) -> dict:
-    return {"name": schedule.name, "owner": name_of(schedule.owner.get_username())}
+    """`number` stands for it in a subject, which holds nobody's own words."""
+    return {"number": schedule.pk, "name": schedule.name, "owner": name_of(schedule.owner.get_username())}

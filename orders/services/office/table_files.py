@@ -8,6 +8,7 @@ import csv
 import datetime
 import itertools
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -108,7 +109,13 @@ def _csv_cell(value: Cell) -> Cell:
     if not isinstance(value, str):
         return value
     text = clean(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if _looks_like_formula(value) else text
+
+
+def _looks_like_formula(text: str) -> bool:
+    """Whether a spreadsheet may take the text for a formula: some skip what can't be seen, or know full width signs."""
+    first = next((one for one in text if unicodedata.category(one)[0] not in "ZC"), "")
+    return unicodedata.normalize("NFKC", first).startswith(FORMULA)
 
 
 WRITERS: dict[str, Callable[..., None]] = {"xlsx": write_xlsx, "csv": write_csv}

@@ -73,6 +73,8 @@ def _explain(sheet: Worksheet, columns: list[Column], choices: dict[str, list[tu
     for row in sheet.iter_rows():
         for cell in row:
             cell.alignment, cell.number_format = WRAPPED, TEXT
+            if cell.value is not None:
+                cell.data_type = "s"  # a province may be called =1+1
     for letter, width in zip("ABCDE", (18, 18, 8, 28, 60), strict=True):
         sheet.column_dimensions[letter].width = width
     for cell in sheet[1]:

@@ -8,8 +8,9 @@ from typing import Any, Self
 from django.db import transaction
 from django.utils import timezone
 
+from orders.content import OrderContent
 from orders.errors import ContentError, NotAllowedError, OrderConflictError
-from orders.models import Order
+from orders.models import Order, Province
 from orders.restored_guard import is_restored
 from orders.services.entered_numbers import note_numbers
 from orders.services.intake import enter_order
@@ -122,10 +123,11 @@ def _enter(
             SERVICE: service_types(),
             ATTRIBUTION: [code for code, _name in attributions(letters)],
         }
+        scope = None if letters is None else Scope(letters)
         by_number = sorted(sheet.entries, key=lambda entry: entry.content.get(NUMBER, ""))  # two files wait in no ring
         results = {}
         for done, entry in enumerate(by_number, 1):
-            results[entry.row] = _enter_one(entry, by, choices)
+            results[entry.row] = _enter_one(entry, by, choices, scope)
             on_progress(done)
         report = Report([results[entry.row] for entry in sheet.entries], sheet.faults)
         _look_at_orders(report, sheet, letters)
@@ -158,7 +160,21 @@ def _name_same_numbers(entries: list[Entry]) -> None:
             first[number] = entry.row
 
 
-def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]]) -> RowResult:
+class Scope:
+    """A limited person's attributions. What is outside them is refused before anything of ours is looked at.
+
+    So the answer is the same whether we have such an order, and whatever is in it.
+    """
+
+    def __init__(self, letters: frozenset[str]):
+        self.letters, self.by_code = letters, dict(Province.objects.values_list("code", "letters"))
+
+    def holds(self, content: OrderContent) -> bool:
+        """Whether the order would get one of the attributions (contract 2.4)."""
+        return (content.attribution or self.by_code.get(content.enterprise_id[:3])) in self.letters
+
+
+def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]], scope: Scope | None) -> RowResult:
     """Reads an entry by BBOSS's rules, and enters it if nothing is wrong. Puts what is wrong into the entry.
 
     `choices` are looked at here too, since the core would name one of these faults only, and only if nothing else is
@@ -176,6 +192,8 @@ def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]]) -> RowResul
         if given and given not in known and member not in told | {fault.member for fault in faults}:
             entry.add_fault(member, CHOICES[member], known=", ".join(known))
     _compare_days(entry)
+    if content and not entry.faults and scope and not scope.holds(content):
+        entry.add_fault(ATTRIBUTION, "cell_scope")
     if content and not entry.faults:
         try:
             receipt = enter_order(content, raw=entry.content, by=by)
@@ -198,7 +216,10 @@ def _compare_days(entry: Entry) -> None:
 
 
 def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> None:
-    """Reads what became of the orders. A limited person enters only trials that the person may see then."""
+    """Reads what became of the orders.
+
+    A number that an order outside a limited person's attributions has is taken, also if it says the same.
+    """
     rows = {row.number: row for row in report.rows if row.verdict != WRONG}
     fields = ("number", "held_because", "attribution_id", "attribution__name")
     found = Order.objects.filter(number__in=rows).values_list(*fields)
@@ -207,5 +228,5 @@ def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] |
         row = rows[number]
         row.held, row.attribution = held, name or ""
         if letters is not None and attribution not in letters:
-            entries[row.row].add_fault(ATTRIBUTION, "cell_scope")
-            row.verdict = WRONG
+            entries[row.row].add_fault(NUMBER, "cell_number_taken")
+            row.verdict, row.held, row.attribution = WRONG, "", ""

@@ -1,7 +1,11 @@
 """The page's two steps to import a workbook: upload and check, then confirm. In between the file waits here."""
 
+import contextlib
 import datetime
+import fcntl
+from collections.abc import Iterator
 
+from django.conf import settings
 from django.db import transaction
 
 from orders.errors import NotAllowedError
@@ -11,6 +15,8 @@ from orders.services.office.trial_sheet import read_entries
 from orders.services.office.workbook import read_workbook
 
 KEPT = datetime.timedelta(days=1)
+MOST_AT_ONCE = 2
+"""Workbooks that a machine checks at a time. Each holds a thread of the web."""
 
 
 def keep_upload(
@@ -18,9 +24,10 @@ def keep_upload(
 ) -> TrialUpload:
     """Checks a workbook and keeps it with its report. Takes the place of what its maker has not confirmed.
 
-    Raises WorkbookError, and NotAllowedError in a restored database. Nothing is kept then.
+    Raises WorkbookError, and NotAllowedError in a restored database and while others are checked. Nothing is kept then.
     """
-    report = check_trials(read_entries(read_workbook(data)), by=by, letters=letters)
+    with _turn(maker_id):
+        report = check_trials(read_entries(read_workbook(data)), by=by, letters=letters)
     TrialUpload.objects.filter(made_by=maker_id, imported_at=None).delete()
     return TrialUpload.objects.create(
         made_by_id=maker_id,
@@ -30,6 +37,34 @@ def keep_upload(
         trials=len(report.rows),
         report=report.as_json(),
     )
+
+
+@contextlib.contextmanager
+def _turn(maker_id: int) -> Iterator[None]:
+    """Lets one check of a person and MOST_AT_ONCE of all people on this machine run. Raises NotAllowedError."""
+    with contextlib.ExitStack() as held:
+        if not _lock(held, f"of-{maker_id}"):
+            raise NotAllowedError("book_own_check")
+        if not any(_lock(held, str(number)) for number in range(MOST_AT_ONCE)):
+            raise NotAllowedError("book_checks")
+        yield
+
+
+def _lock(held: contextlib.ExitStack, name: str) -> bool:
+    """Whether a lock was free. The kernel gives it back with the file, also after a kill.
+
+    A folder that can't be written has its own warning (`check --deploy`) and stops nobody here.
+    """
+    try:
+        settings.STATE_DIR.mkdir(parents=True, exist_ok=True)
+        file = held.enter_context((settings.STATE_DIR / f"workbook-check-{name}.lock").open("wb"))
+    except OSError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def forget_uploads(*, now: datetime.datetime) -> int:
@@ -42,11 +77,13 @@ def confirm_upload(
 ) -> TrialUpload:
     """Imports an uploaded workbook, checked anew: all of it or nothing. `report` says what became of it.
 
-    If it is not right any more, `imported_at` stays empty. Raises NotAllowedError if it was imported already.
+    If it is not right any more, `imported_at` stays empty. Raises NotAllowedError if it was imported
+    already, and while others are checked.
     """
     if upload.imported_at:
         raise NotAllowedError("import_done")
-    entries = read_entries(read_workbook(bytes(upload.data)))
+    with _turn(upload.made_by_id):
+        entries = read_entries(read_workbook(bytes(upload.data)))
     with transaction.atomic():
         row = TrialUpload.objects.select_for_update().filter(pk=upload.pk, imported_at=None).first()
         if row is None:

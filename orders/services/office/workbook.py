@@ -14,7 +14,7 @@ from orders.errors import WorkbookError
 MOST_BYTES = 5 * 1024 * 1024
 MOST_ROWS = 500
 """Rows with data below the header. One transaction takes them all, and BBOSS's messages wait for it on SQLite."""
-SECONDS = 15
+SECONDS = 5  # a thread of the web waits so long at most
 READ = "import sys; sys.path.insert(0, sys.argv.pop(1)); from orders.attachments.xlsx_cells import main; main()"
 ROOT = Path(__file__).resolve().parents[3]
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
