@@ -45,7 +45,7 @@ def _is_within(scope: list[str] | None, letters: frozenset[str]) -> bool:
 
 
 def _note_parts(note: IncidentNote) -> tuple:
-    author = actor_of(note.by)[0] if note.by else _("unknown author")
+    author = actor_of(note.by, note.account_id, note.at)[0] if note.by else _("unknown author")
     return f"{timezone.localtime(note.at):%Y-%m-%d %H:%M}", author, _(": "), masked_text(note.text)
 
 

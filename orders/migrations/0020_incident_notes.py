@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("at", models.DateTimeField(verbose_name="at")),
                 ("by", models.CharField(blank=True, max_length=160, verbose_name="written by")),
+                ("account_id", models.BigIntegerField(editable=False, null=True)),
                 ("text", models.TextField(verbose_name="note")),
                 ("scope", models.JSONField(blank=True, null=True, verbose_name="attributions")),
                 (

@@ -20,19 +20,19 @@ def carry_over(apps, schema_editor) -> None:
     notes, told = apps.get_model("orders", "IncidentNote").objects, _told(apps)
     while rows := list(incidents.only("note", "last_at")[:BATCH]):
         notes.bulk_create(
-            notes.model(incident=row, at=at, by=by, text=text)
+            notes.model(incident=row, at=at, by=by, account_id=account, text=text)
             for row in rows
-            for at, by, text in told.get(row.pk, [(row.last_at, "", row.note)])
+            for at, by, account, text in told.get(row.pk, [(row.last_at, "", None, row.note)])
         )
 
 
 def _told(apps) -> dict[int, list[tuple]]:
-    """(time, author, text) of each incident's notes, by their events."""
+    """(time, author, the author's account, text) of each incident's notes, by their events."""
     found: dict[int, list[tuple]] = {}
     events = apps.get_model("orders", "OrderEvent").objects.filter(order=None, kind__in=NOTED).order_by("pk")
-    for at, by, data in events.values_list("at", "actor", "data").iterator(BATCH):
+    for at, by, account, data in events.values_list("at", "actor", "account_id", "data").iterator(BATCH):
         if text := " ".join(str(data.get("note") or "").split()):
-            found.setdefault(data.get("incident"), []).append((at, by, text))
+            found.setdefault(data.get("incident"), []).append((at, by, account, text))
     return found
 
 

@@ -65,6 +65,7 @@ class IncidentNote(models.Model):
     incident = models.ForeignKey("Incident", models.PROTECT, related_name="notes", verbose_name=_("incident"))
     at = models.DateTimeField(_("at"))
     by = models.CharField(_("written by"), max_length=160, blank=True)
+    account_id = models.BigIntegerField(null=True, editable=False)
     text = models.TextField(_("note"))
     scope = models.JSONField(_("attributions"), null=True, blank=True)
 

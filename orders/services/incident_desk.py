@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident, IncidentNote
 from orders.models.querysets import UNRESOLVED
-from orders.people import account_of
+from orders.people import account_id_of, account_of
 from orders.services.incidents import BOOKS_ONLY, end_incidents, lock_incidents, reference_of
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake
@@ -109,17 +109,18 @@ def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, not
     """Saves state and owner, adds the note, and writes an event. Line breaks in a note become blanks."""
     note = " ".join(note.split())
     if note:
-        scope = _limits_of(by)
-        IncidentNote.objects.create(incident=incident, at=now, by=by[:160], text=note, scope=scope)
+        IncidentNote.objects.create(
+            incident=incident, at=now, by=by[:160], account_id=account_id_of(by), text=note, scope=_limits_of(by, now)
+        )
         incident.note = f"{incident.note}{timezone.localtime(now):%Y-%m-%d %H:%M} {by}: {note}\n"  # version before
     incident.save(update_fields=["state", "owner", "note"])
     add_event(None, kind, by=by, now=now, note=note, **reference_of(incident), **more)
     return incident
 
 
-def _limits_of(by: str) -> list[str] | None:
+def _limits_of(by: str, now: datetime.datetime) -> list[str] | None:
     """The letters of the attributions that the author is limited to; None if to none, and for anybody but staff."""
-    account = account_of(by)
+    account = account_of(by, account_id_of(by), now)
     if account is None or not account.limited:
         return None
     return sorted(account.attributions.values_list("letters", flat=True))

@@ -75,7 +75,7 @@ def commands(folder: Path) -> list[str]:
     replaced = {
         "/srv/ibs": str(folder),
         "/etc/ibs": str(folder),
-        "ibs-order-desk-1.1.0": NAME,
+        "ibs-order-desk-1.2.0": NAME,
         "python3 -m venv": f"{sys.executable} -m venv",
         "runuser -u ibs -- ": "",  # the database of this drill is a file of whoever runs it
     }
