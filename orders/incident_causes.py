@@ -38,7 +38,7 @@ CAUSES = {
     ),
     "trial_closed": Cause(
         _("The trial that the order names is withdrawn or has ended."),
-        _("Ask the customer manager. Let an activation go on after all, or withdraw the order."),
+        _("Ask the customer manager. Let the order go on after all, or withdraw it."),
     ),
     "trial_held": Cause(
         _("The trial that the order names is held itself."), _("Set the trial going; this order follows by itself.")

@@ -97,7 +97,7 @@ def _show(order: Order) -> bool:
 
 def _api(order: Order) -> bool:
     """Whether the answer about one order says that it does not stand well."""
-    facts = order_facts(_asked(), order.number)
+    facts, _people = order_facts(_asked(), order.number)
     return bool(facts["stands"]["cause"]) or facts["state"] in SAYS_SO or bool(facts["doubt"])
 
 
