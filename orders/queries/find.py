@@ -222,7 +222,8 @@ def customers_with(term: str, seen: QuerySet[Order] | None = None) -> list[str] 
 def customers_meant(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:
     """The same for lists of orders and what belongs to them: any part of a Chinese name, or the whole id."""
     if term.isascii():
-        return [term.strip()] if Order.objects.filter(enterprise_id=term.strip()).exists() else []
+        orders = Order.objects.all() if seen is None else seen
+        return [term.strip()] if orders.filter(enterprise_id=term.strip()).exists() else []
     return customers_with(term, seen)
 
 

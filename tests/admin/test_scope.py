@@ -69,6 +69,16 @@ def test_search_keeps_to_the_scope(member, name):
     assert listed(member(ROLE, letters=["SH"]), name, q=other.number)[1] > 0
 
 
+def test_a_search_does_not_tell_whether_others_have_such_a_customer(member):
+    """Where there is no such customer, the term is how a domain begins."""
+    make.BillingRecordFactory(order__attribution_id="BJ", domain="210a99secret.example.com")
+    url, query = reverse("admin:orders_billingrecord_changelist"), {"q": "210a99secret"}
+    shown = member(ROLE, letters=["BJ"]).get(url, query).content.decode()
+    assert "210a99secret.example.com" in shown
+    make.OrderFactory(attribution_id="SH", enterprise_id="210a99secret")
+    assert "210a99secret.example.com" in member(ROLE, letters=["BJ"]).get(url, query).content.decode()
+
+
 def test_an_incident_counts_only_the_orders_in_scope(member):
     incident = make.IncidentFactory()
     for letters in ("BJ", "SH", "SH"):
