@@ -7,7 +7,7 @@ out the rule by hand. Never remove one. Days count from 20 September 2023: `end=
 import pytest
 from django.conf import settings
 
-from orders.models import Dispatch
+from orders.models import Attempt, Dispatch
 
 DAY = 86400
 LATE = 3 * DAY  # after so long nothing that is billed is undone by itself
@@ -1104,6 +1104,22 @@ def test_the_last_look_makes_up_for_one_that_was_refused(desk):
     assert (desk.state("A0"), desk.troubles("A0")) == ("active", [])
     assert not Dispatch.objects.current().filter(state=Dispatch.State.FAILED).exists()
     desk.check()
+
+
+def test_a_call_whose_worker_died_ends_though_its_order_is_planned_anew(desk):
+    """The order had asked for traffic only, and is held now since its trial has ended."""
+    desk.trial("T0", "b", end=1)
+    desk.deliver()
+    desk.change("C0", "T0", end=2)
+    desk.activation("A0", "T0")
+    desk.dies(3)
+    desk.deliver()
+    desk.wait(2 * DAY)
+    desk.withdraw("C0")
+    assert desk.state("A0") == "held"
+    desk.check()
+    assert not Dispatch.objects.filter(state=Dispatch.State.SENDING).exists()
+    assert not Attempt.objects.filter(outcome=Attempt.Outcome.OPEN).exists()
 
 
 def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk):

@@ -38,7 +38,9 @@ WAITING = Prepared(lambda: Dispatch.objects.filter(state="waiting").values_list(
 UNSETTLED = Prepared(lambda: Order.objects.filter(held_because="trial_unknown").values_list("pk")[:1])
 DAY_COME = Prepared(lambda: Order.objects.filter(state="scheduled").values_list("pk")[:1])
 ABANDONED = Prepared(
-    lambda: Dispatch.objects.filter(state="sending", order__undo_since__isnull=False).values_list("pk")[:1]
+    lambda: Dispatch.objects.filter(
+        Q(order__undo_since__isnull=False) | Q(superseded=True), state="sending"
+    ).values_list("pk")[:1]
 )
 ENDING = Prepared(lambda: Order.objects.filter(biz_end__isnull=False).values_list("pk")[:1])
 LOOKS = ["verify_deleted", "ask_billing"]  # the partner is asked again after ten minutes

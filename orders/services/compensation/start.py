@@ -141,19 +141,23 @@ def close_refused(order: Order) -> int:
 
 
 def close_abandoned(*, now: datetime.datetime) -> int:
-    """Closes calls that nobody will claim again, because their worker died and their order is undone. Returns how many.
+    """Closes calls that nobody will claim again, because their worker died and their order is undone or planned anew.
+
+    Returns how many.
 
     Billing calls are not closed. They are repeated under the same key until their outcome is known (contract 3.9,
     Compensation's order).
     """
+    left = Q(order__undo_since__isnull=False) | Q(superseded=True)
     dead = Dispatch.objects.filter(
-        state=State.SENDING, next_try_at__lte=now, undo=False, order__undo_since__isnull=False,
-        position__lt=Phase.AFTER,
+        left, state=State.SENDING, next_try_at__lte=now, undo=False, position__lt=Phase.AFTER
     ).exclude(channel=Channel.BILLING)  # fmt: skip
     ids = list(dead.order_by("pk").values_list("pk", flat=True)[:500])
     if not ids:
         return 0
     lost = Attempt.objects.filter(dispatch__in=ids, outcome=OPEN)
-    lost.update(outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died; the order is undone")
+    lost.update(
+        outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died; the order is undone or planned anew"
+    )
     closing = Dispatch.objects.filter(pk__in=ids, state=State.SENDING, next_try_at__lte=now)
     return closing.update(state=State.CLOSED, next_try_at=None, lease_token=None, may_have_acted=True)
