@@ -9,12 +9,14 @@ from django.utils import timezone
 from orders.books import Discrepancy, HeldRecord, OrderComparison
 from orders.models import BillingRecord, Conflict, Order, OrderDomain
 from orders.order_page.order_facts import last_event
+from orders.order_page.tabs import TABS
 from orders.services.reconciliation.results import snapshot
 from project.models import User
 from tests import factories
 
 S = Order.State
 DAY = datetime.timedelta(days=1)
+APPS = ["orders", "approvals", "notifications"]
 PERMISSIONS = {
     "resend": "resend_order",
     "waive": "waive_finding",
@@ -48,9 +50,11 @@ def deciding(order, key):
 
 
 def staff(*permissions, name="wang"):
-    """A member of staff who may see orders, and these."""
+    """A member of staff who may see orders with all that belongs to them, and these."""
     user = User.objects.create_user(name, is_staff=True)
-    rows = Permission.objects.filter(codename__in=["view_order", *permissions], content_type__app_label="orders")
+    seen = {right.partition(".")[2] for tab in TABS for right in tab.rights}
+    codes = {"view_order", *seen, *permissions}
+    rows = Permission.objects.filter(codename__in=codes, content_type__app_label__in=APPS)
     user.user_permissions.set(rows)
     return user
 

@@ -11,6 +11,7 @@ from notifications.models import Contact
 from orders.models import (
     BulkItem,
     Dispatch,
+    IncidentNote,
     IndexedOrder,
     Order,
     Province,
@@ -23,8 +24,9 @@ from orders.models import (
 from project.models import User
 from tests import factories
 
-# made from other rows: people's phones stand unmasked in those of the search, and a trial's page shows its shape
-MADE = {IndexedOrder, SearchPiece, SearchProgress, TrialShape}
+# made from other rows: people's phones stand unmasked in those of the search, and a trial's page shows its shape; an
+# incident's page shows its notes
+MADE = {IncidentNote, IndexedOrder, SearchPiece, SearchProgress, TrialShape}
 OURS = [
     model for label in ("orders", "approvals", "notifications", "integrations")
     for model in apps.get_app_config(label).get_models()
