@@ -16,6 +16,7 @@ from integrations.models import ApiToken
 from notifications.models import Notice
 from orders.models import BulkRun, Export, Pause, Province, ScheduledExport, ServiceType, Timeline
 from orders.order_page.decisions.registry import DECISIONS
+from orders.people import staff_actor
 from orders.restored_guard import note_restored, read_restore_state
 from project.models import FailedLogin, User
 from tests import factories as make
@@ -48,7 +49,7 @@ ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
     "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run", "notifications_notice_resend",
     *(f"orders_savedview_{act}" for act in VIEW_ACTS),  # tests/office/test_views.py
-    "orders_bulkrun_stop", "orders_bulkrun_go_on", "orders_order_resent",
+    "orders_bulkrun_stop", "orders_bulkrun_go_on", "orders_order_resent", "integrations_apitoken_agree",
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
 
@@ -188,7 +189,10 @@ def test_the_rest_of_the_site(client, letter):
 
 def acts_of_all(found):
     """By the act's name: the address and data of its POST, and what it changes."""
-    export = make.ExportFactory(state=Export.State.ASKED, personal=True, file="", reason="x")
+    maker = make.UserFactory()
+    asked = {"state": Export.State.ASKED, "file": "", "reason": "x"}
+    export = make.ExportFactory(personal=True, by=staff_actor(maker), maker_id=maker.pk, **asked)
+    waiting = make.ApiTokenFactory(personal=True, made_by=staff_actor(maker), maker_id=maker.pk, system="waiting")
     run = make.BulkRunFactory(state=BulkRun.State.RUNNING, finished_at=None)
     notice = make.NoticeFactory(state=Notice.State.FAILED, sent_at=None)
     lock, task = found["project_failedlogin"], queued("os.getpid")
@@ -221,6 +225,9 @@ def acts_of_all(found):
         "agree to a colleague's export": (
             "orders_export_judge", [export.pk], {"agree": "1"}, Export.objects.filter(pk=export.pk)
         ),
+        "agree to a colleague's token": (
+            "integrations_apitoken_agree", [waiting.pk], {}, ApiToken.objects.filter(pk=waiting.pk)
+        ),
         "switch off a colleague's scheduled export": (
             "orders_scheduledexport_switch", [schedule.pk], {"on": "0"}, ScheduledExport.objects.filter(pk=schedule.pk)
         ),
@@ -249,8 +256,9 @@ def acts_of_all(found):
 
 
 @everybody
-def test_who_does_what_concerns_all(client, letter):
+def test_who_does_what_concerns_all(client, letter, settings):
     """Compares what was done: an act that is refused changes no row."""
+    settings.EXPORT_SECOND_PERSON = True
     found = rows()
     note_restored(name=Timeline.objects.latest("pk").name, about={"event": 0}, by="guard", now=make.NOW)
     read_restore_state()
