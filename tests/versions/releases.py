@@ -51,7 +51,7 @@ CODE = {
         ("        given=[", '        source="bboss",\n        given=['),
     ],
     "integrations/bboss/content.py": [("most=Order._meta.get_field(source).max_length", "most=64")],
-    "orders/services/planning.py": [('"data_flow": "data_flow", ', "")],
+    "orders/services/planning.py": [("    order.data_flow = order.data_flow or order.trial.data_flow\n", "")],
     "orders/admin/order_list.py": [('"data_flow",', "")],
 }
 
