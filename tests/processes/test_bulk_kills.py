@@ -12,8 +12,8 @@ from django.utils import timezone
 from orders.models import Order
 from orders.services.office.bulk_runs import begin_run, queue_run
 from project.models import User
-now = timezone.now()
 User.objects.create_superuser("bulk-keeper")
+now = timezone.now()
 Order.objects.bulk_create(
     [Order(number=f"BULK{{n:06d}}", kind="trial", state="trialing", content={{}}, content_hash="x", trans_idh="1",
            received_at=now, planned_at=now) for n in range({ROWS})], batch_size=1000)

@@ -12,8 +12,8 @@ from django.utils import timezone
 from orders.models import InboundMessage
 from orders.services.office.exports import begin_export, queue_export
 from project.models import User
-now = timezone.now()
 User.objects.create_superuser("keeper")
+now = timezone.now()
 InboundMessage.objects.bulk_create(
     [InboundMessage(received_at=now, trans_ido=f"X{{n:06d}}", http_status=200, rsp_code="00000", rsp_desc="Success",
                     trans_idh="1", body="") for n in range({ROWS})], batch_size=1000)
