@@ -49,10 +49,11 @@ def look_after(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def _takes_back(row: Dispatch) -> bool:
-    """Whether a step takes back what others did to a trial's records: an undoing, or an activation's cancel."""
+    """Whether a step takes back what others did to a trial's records: an undoing, or the cancel of an activation or
+    change."""
     if row.lane is None or row.repeat or row.step in FIXES or row.step == Step.ASK_BILLING:
         return False
-    return row.undo or (row.step == Step.CANCEL_TRIAL and row.order.kind == Kind.ACTIVATION)
+    return row.undo or (row.step == Step.CANCEL_TRIAL and row.order.kind != Kind.TRIAL)
 
 
 def _goes_on(row: Dispatch) -> bool:

@@ -1088,6 +1088,16 @@ def test_a_domain_that_ran_out_and_comes_back_is_made_again(desk):
     assert not desk.stuck()
 
 
+def test_a_late_creation_brings_no_domain_back_that_a_change_dropped(desk):
+    """The creation acted after the change's cancel, which the looks find out."""
+    desk.trial("T0", "bc", end=1)
+    desk.change("C0", "T0", "b", end=5)
+    desk.deliver("bigdata", fates=("late",), room=1)
+    desk.check()
+    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "applied", {"b": "20230925"})
+    assert not desk.stuck()
+
+
 def test_the_last_look_makes_up_for_one_that_was_refused(desk):
     """No step stays failed where nothing is wrong any more."""
     desk.trial("T0", "a")
