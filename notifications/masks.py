@@ -5,6 +5,7 @@ these texts, so every pattern takes linear time for any text. What is masked is 
 """
 
 import datetime
+import functools
 import re
 import string
 import unicodedata
@@ -24,6 +25,7 @@ _PLAIN = frozenset(f"{string.ascii_letters}{string.digits}@._%+-() ")  # what th
 _LATER = range(0x1D400, 0x1D800)  # letters and digits of mathematics; all else of interest is in the first plane
 
 
+@functools.cache
 def _folding() -> dict[int, str]:
     """{odd character: its plain one}: as NFKC writes it if that is one character; every dash, every blank."""
     found = {}
@@ -36,8 +38,9 @@ def _folding() -> dict[int, str]:
     return found
 
 
-_FOLDING = _folding()
-_ODD = frozenset(map(chr, _FOLDING))
+@functools.cache
+def _odd() -> frozenset[str]:
+    return frozenset(map(chr, _folding()))
 
 
 def folded(text: str) -> str:
@@ -45,7 +48,7 @@ def folded(text: str) -> str:
 
     It is equally long, so a place in it is the same place in the text.
     """
-    return text if text.isascii() or _ODD.isdisjoint(text) else text.translate(_FOLDING)
+    return text if text.isascii() or _odd().isdisjoint(text) else text.translate(_folding())
 
 
 # --- Numbers

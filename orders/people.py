@@ -24,6 +24,7 @@ from notifications.masks import mask_text
 from orders.errors import NotAllowedError
 
 STAFF, COMMAND, API = "staff", "command", "api"
+ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' permissions are
 ACTORS = {
     "bboss": "BBOSS", "bpm": "BPM", "worker": gettext_lazy("worker"), "system": gettext_lazy("system"),
     "watchdog": gettext_lazy("watchdog"), "sweep": gettext_lazy("sweep"),

@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from integrations.bboss.envelope import token_expiry
+from orders.people import ACCOUNTS
 from project.addresses import parse_network
 from project.certificates import certificate_expiry
 from project.checks import TAG, is_mail
@@ -39,7 +40,6 @@ JUDGED = {
     "orders.waive_finding": "waive an info-security finding",
 }
 """Right: the act."""
-ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' permissions are
 
 
 @register(TAG, deploy=True)

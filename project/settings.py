@@ -131,7 +131,6 @@ WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 # --- Safety
 
 HTTPS_ONLY = value("HTTPS_ONLY")
-LOGIN_REDIRECT_URL = "admin:index"  # where a log-in leads whose `next` is none of our pages
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None

@@ -208,8 +208,8 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         context["revocable"] = obj is not None and not obj.revoked_at and self.may_revoke(request)
         context["waits"] = obj is not None and obj.waits and obj.is_valid(timezone.localdate())
-        why = why_not_agree(obj, request.user, now=timezone.now()) if context["waits"] else None
-        context["judges"] = context["waits"] and self.may_judge(request) and why is None
+        may_judge = context["waits"] and self.may_judge(request)
+        context["judges"] = may_judge and why_not_agree(obj, request.user, now=timezone.now()) is None
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def revoke_view(self, request, pk: int):

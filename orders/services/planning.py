@@ -120,8 +120,13 @@ def _goes_on(order: Order, facts: TrialFacts) -> bool:
     """Whether an order goes on though its trial is closed: staff let it, or a change gives an ended trial a later
     end."""
     if order.kind == Kind.CHANGE:
-        return not is_withdrawn(order.trial) and (order.proceeded or _names_later(order, facts.shape))
+        return not is_withdrawn(order.trial) and _outlasts(order, facts.shape)
     return order.proceeded
+
+
+def _outlasts(change: Order, before: Shape) -> bool:
+    """Whether a change counts though its trial has ended: staff let it go on, or it gives a later end."""
+    return change.proceeded or _names_later(change, before)
 
 
 def _names_later(change: Order, before: Shape) -> bool:
@@ -137,7 +142,7 @@ def _settle_change(order: Order, decision: Settlement, facts: TrialFacts, now: d
         return Held.CLAIM_HELD
     if order.trial.planned_at is None:
         return Held.TRIAL_HELD
-    if facts.shape.is_over(_today(now)) and not (order.proceeded or _names_later(order, facts.shape)):
+    if facts.shape.is_over(_today(now)) and not _outlasts(order, facts.shape):
         return Held.TRIAL_CLOSED
     _plan_change(order, decision, facts, now)
     return Held.NOT

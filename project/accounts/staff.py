@@ -13,7 +13,7 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_phone
-from orders.admin.scope import is_unlimited
+from orders.admin.scope import UnlimitedWrites
 from orders.people import name_of
 from project.accounts.permission_words import permission_words
 from project.models import User
@@ -74,7 +74,7 @@ def _rights_of(role: Group) -> list[str]:
     ]
 
 
-class DeskUserAdmin(PermissionWords, UserAdmin):
+class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
     """Users who are not superusers can assign roles (groups) but can't change superusers.
 
     Users limited to attributions can't manage accounts. They could make an account without a limit, or log in as
@@ -128,11 +128,8 @@ class DeskUserAdmin(PermissionWords, UserAdmin):
     def mail_masked(self, user):
         return mask_mail(user.email)
 
-    def has_add_permission(self, request):
-        return super().has_add_permission(request) and is_unlimited(request.user)
-
     def has_change_permission(self, request, obj=None):
-        allowed = super().has_change_permission(request, obj) and is_unlimited(request.user)
+        allowed = super().has_change_permission(request, obj)
         return allowed and (request.user.is_superuser or obj is None or not obj.is_superuser)
 
     def has_delete_permission(self, request, obj=None):

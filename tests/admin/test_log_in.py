@@ -33,15 +33,6 @@ def log_in(password="wrong", name="wang", address="10.0.0.5", forwarded=""):
     return Client().post(URL, form, REMOTE_ADDR=address, **more)
 
 
-@pytest.mark.parametrize(
-    "given", ["https://evil.example.com/", "//evil.example.com", "javascript:alert(1)", "\\\\evil", ""]
-)
-def test_a_log_in_that_would_lead_elsewhere_leads_to_the_desk(given):
-    for more in ({"next": given}, {}):
-        answer = Client().post(f"{URL}?next={given}", {"username": "wang", "password": "right", **more})
-        assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
-
-
 def lock(**who):
     for _ in range(LIMIT):
         answer = log_in(**who)
@@ -54,13 +45,22 @@ def test_the_right_password_leads_on_where_one_was_going():
 
 
 @pytest.mark.parametrize(
-    "wanted", ["http://evil.example.com/", "//evil.example.com", "javascript:alert(1)", "", "\\\\evil"]
+    "wanted",
+    [
+        "http://evil.example.com/",
+        "https://evil.example.com/",
+        "//evil.example.com",
+        "javascript:alert(1)",
+        "",
+        "\\\\evil",
+    ],
 )
 def test_where_one_may_not_go_the_desk_follows(wanted):
-    answer = Client().post(URL, {"username": "wang", "password": "right", "next": wanted})
-    assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
-    answer = Client().post(f"{URL}?next={quote(wanted)}", {"username": "wang", "password": "right"})
-    assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
+    form = {"username": "wang", "password": "right"}
+    for address in (URL, f"{URL}?next={wanted}", f"{URL}?next={quote(wanted)}"):
+        for more in ({"next": wanted}, {}):
+            answer = Client().post(address, form | more)
+            assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
 
 
 def test_too_many_wrong_ones_lock_and_say_so_in_chinese():

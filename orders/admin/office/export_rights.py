@@ -6,13 +6,12 @@ from django.db.models import QuerySet
 from orders.admin.office.exported_lists import LISTS, SEE_PERSONAL_DATA, admin_of, rights_for
 from orders.admin.scope import attributions_of, is_unlimited
 from orders.models import Export, ScheduledExport
-from orders.people import rows_of
+from orders.people import ACCOUNTS, rows_of
 from orders.services.office.exports import is_made_by
 
 SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
 JUDGE = "orders.judge_export"  # as a second person; to tokens of other systems too
 STOP_SCHEDULES = "orders.stop_scheduledexport"
-ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' permissions are
 
 
 def sees_all(user, permission: str) -> bool:

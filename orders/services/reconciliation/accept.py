@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from orders.books import HeldRecord
 from orders.content import domain_key
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
-from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
+from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.services.compensation.late import end_question
 from orders.services.giving_up import NOT_BILLED, leave_billed, mark_left, settle_given_up
 from orders.services.holds import settle_followers
@@ -43,11 +43,7 @@ from orders.services.reconciliation.take import (
 from orders.services.trials import WAITS_FOR_CLAIM
 from orders.steps import STEPS
 
-State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
-IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
-LIVING = {
-    Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE,
-}  # fmt: skip
+State, Kind = Dispatch.State, Order.Kind
 
 
 def accept(
