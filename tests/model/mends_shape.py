@@ -42,7 +42,7 @@ NOTICED_BY = {
 
 def sentences() -> dict[str, Mend]:
     """By name, which says the sentence; the comment says what the patch does instead. Django must be set up."""
-    found = {**_of_the_fold(), **_of_given_up(), **_of_the_state(), **_of_taking_back()}
+    found = {**_of_the_fold(), **_of_endings(), **_of_given_up(), **_of_the_state(), **_of_taking_back()}
     tests = {name: f"test_found_shape.py::test_{test}" for name, test in NOTICED_BY.items()}
     return {name: dataclasses.replace(mend, noticed_by=tests[name]) for name, mend in found.items()}
 
@@ -53,10 +53,8 @@ def _of_the_fold() -> dict[str, Mend]:
     from orders.queries import shapes
     from orders.services import giving_up, holds, intake, planning, reopening
     from orders.services import shape as keeping
-    from orders.shape import Ending, Said, TakenEnd
 
-    said, entries_of, listed, after = shapes._said, shapes.entries_of, folding._listed, folding.after
-    settle, keep_shape = planning.settle, keeping.keep_shape
+    said, entries_of, listed, settle = shapes._said, shapes.entries_of, folding._listed, planning.settle
     readers = (shapes, keeping, giving_up)
 
     def says_all(row, domains):
@@ -93,6 +91,31 @@ def _of_the_fold() -> dict[str, Mend]:
             order.in_effect, order.change_number = True, keeping.next_number(order.trial)
         return decision
 
+    return {
+        # A change copies service and end of what stood before, and keeps them.
+        "19 each says only what its message gives": Mend(put("_said", says_all, shapes)),
+        # The fold adds the list's domains, and takes none away.
+        "19 the list says of every domain": Mend(put("_listed", adds, folding)),
+        # The fold sorts by arrival, or by the clock.
+        "19 the number decides": Mend(put("entries_of", numbered_by("received_at"), *readers)),
+        "19 the number decides, not the clock": Mend(put("entries_of", numbered_by("planned_at"), *readers)),
+        # The fold keeps withdrawn changes.
+        "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, shapes)),
+        # A held change is in effect.
+        "19 a held one has no number": Mend(put("settle", held_counts, intake, holds, reopening)),
+    }
+
+
+def _of_endings() -> dict[str, Mend]:
+    from orders import shape as folding
+    from orders.models import TrialEnd
+    from orders.queries import shapes
+    from orders.services import giving_up, planning
+    from orders.services import shape as keeping
+    from orders.shape import Ending, Said, TakenEnd
+
+    entries_of, after, keep_shape = shapes.entries_of, folding.after, keeping.keep_shape
+
     def without(kind):
         return lambda shape, entry: shape if isinstance(entry, kind) else after(shape, entry)
 
@@ -115,17 +138,6 @@ def _of_the_fold() -> dict[str, Mend]:
         }
 
     return {
-        # A change copies service and end of what stood before, and keeps them.
-        "19 each says only what its message gives": Mend(put("_said", says_all, shapes)),
-        # The fold adds the list's domains, and takes none away.
-        "19 the list says of every domain": Mend(put("_listed", adds, folding)),
-        # The fold sorts by arrival, or by the clock.
-        "19 the number decides": Mend(put("entries_of", numbered_by("received_at"), *readers)),
-        "19 the number decides, not the clock": Mend(put("entries_of", numbered_by("planned_at"), *readers)),
-        # The fold keeps withdrawn changes.
-        "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, shapes)),
-        # A held change is in effect.
-        "19 a held one has no number": Mend(put("settle", held_counts, intake, holds, reopening)),
         # The fold leaves endings out.
         "19 an ending leaves no domain": Mend(put("after", without(Ending), folding)),
         # Any change with a higher number ends an ending.
@@ -135,7 +147,7 @@ def _of_the_fold() -> dict[str, Mend]:
         # The fold leaves taken ends out.
         "19 a taken end counts": Mend(put("after", without(TakenEnd), folding)),
         # A taken end comes last in the fold.
-        "19 until a change names one": Mend(put("entries_of", taken_last, *readers)),
+        "19 until a change names one": Mend(put("entries_of", taken_last, shapes, keeping, giving_up)),
     }
 
 
