@@ -1,8 +1,8 @@
-"""Looks after calls that take something back (contract 3.9, Unknown).
+"""Looks after calls on a trial's records that a late call may undo (contract 3.9, Unknown).
 
 A call without an answer may act for ten minutes, whatever its repeat was answered. If one about a trial's records is as
-young as that, the big-data side is asked at once and when the call can no longer act. What is not as meant by then is
-sent again, once for each look.
+young as that, the big-data side is asked at once and when the call can no longer act: after an undoing, a change, the
+cancel of an activation. What is not as meant by then is sent again, once for each look.
 """
 
 import datetime
@@ -35,7 +35,7 @@ LOOKED = "looked"  # in `about` of a step that a look has planned
 
 def look_after(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
     """Plans the looks after steps that are done, where they are needed (their orders and trials locked)."""
-    rows = [row for row in rows if _takes_back(row) and LOOKED not in row.about]
+    rows = [row for row in rows if _overwrites(row) and LOOKED not in row.about]
     unanswered = set(UNANSWERED(lanes=[row.lane for row in rows], since=now - LOOK_AGAIN)) if rows else ()
     for row in rows:
         until = line_may_still_act(row, now) if row.lane in unanswered else None
@@ -48,18 +48,17 @@ def look_after(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
         enqueue(questions)
 
 
-def _takes_back(row: Dispatch) -> bool:
-    """Whether a step takes back what others did to a trial's records: an undoing, or the cancel of an activation or
-    change."""
+def _overwrites(row: Dispatch) -> bool:
+    """Whether a step overwrites what others did to a trial's records: an undoing, a change, an activation's cancel."""
     if row.lane is None or row.repeat or row.step in FIXES or row.step == Step.ASK_BILLING:
         return False
-    return row.undo or (row.step == Step.CANCEL_TRIAL and row.order.kind != Kind.TRIAL)
+    return row.undo or row.order.kind == Kind.CHANGE or (row.step == Step.CANCEL_TRIAL and row.order.kind != Kind.TRIAL)
 
 
 def _goes_on(row: Dispatch) -> bool:
-    """Whether another step of its order takes something back behind it; the look comes after the last of them."""
-    later = Dispatch.objects.current().filter(order=row.order_id, lane=row.lane, undo=True, state__in=NOT_FINISHED)
-    return row.undo and later.exclude(pk=row.pk).exists()
+    """Whether another such step of its order comes behind it; the look comes after the last of them."""
+    later = Dispatch.objects.current().filter(order=row.order_id, lane=row.lane, undo=row.undo, state__in=NOT_FINISHED)
+    return any(_overwrites(other) for other in later.exclude(pk=row.pk).select_related("order"))
 
 
 def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
@@ -76,8 +75,6 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
         take_record(record, there.get(identity(record, trial)))
     update_rows(records, TAKEN)
     steps = put_back(order, now, **{LOOKED: True})
-    if order.trial is None or not row.undo:
-        steps = [step for step in steps if step.step == Step.CANCEL_TRIAL]
     for step in steps:
         step.position, step.undo, step.blocking = row.position, row.undo, row.blocking
         step.place = row.place or row.pk

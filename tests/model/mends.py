@@ -22,6 +22,7 @@ NOTICED_BY = {
         "test_opening.py::test_a_decision_from_before_any_key_was_sent_counts_for_the_first_process"
     ),
     "5 a process is started twice": "test_found_shape.py::test_an_opened_order_keeps_no_incident_that_is_over",
+    "6 looks after what takes back alone": "test_found_shape.py::test_a_late_creation_does_not_shorten_what_a_change_extended",
     "7 409 is as if nothing had been": "test_found.py::test_acted_before_is_never_did_nothing",
     "7 the times of a 409 are not taken": "test_found.py::test_acted_before_is_never_did_nothing",
     "7 --fix does all": "test_fixes.py::test_a_commercial_record_is_not_made_live_for_any_other",
@@ -68,7 +69,7 @@ def known_defects() -> dict[str, Mend]:
     from django.db.models import Q
 
     from orders.models import Dispatch, OrderDomain
-    from orders.services import approvals, deciding, reopening, withdrawal
+    from orders.services import approvals, deciding, looks, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start
     from orders.services.outbox import effects, follow_up, resend
     from orders.services.outbox import record as outcomes
@@ -103,6 +104,7 @@ def known_defects() -> dict[str, Mend]:
             )
         ),
         "5 a process is started twice": Mend(put("bpm_acts", lambda order: Dispatch.objects.none(), reopening)),
+        "6 looks after what takes back alone": Mend(put("_overwrites", lambda row: row.lane and row.undo, looks)),
         "7 409 is as if nothing had been": Mend(put("fitting", lambda rows, outcomes: set(), outcomes)),
         "7 the times of a 409 are not taken": Mend(put("take_times", lambda row, records, outcome: None, outcomes)),
         "7 --fix does all": Mend(put("_why_left", lambda self, one, record: None, fixes.FixPlan)),

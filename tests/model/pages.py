@@ -40,7 +40,8 @@ WHY = {"by": "staff:model", "reason": "the model"}
 CHANGES_NOTHING = {"note", "usage", "conflict"}
 TYPED = {"domains": ["c.example.com"], "newest": [1]}  # what a person writes into a field that has no choices
 ITS_ANSWER = {
-    "step_not_there", "record_not_there", "record_to_come", "record_not_ours", "ends_differ", "ends_within_a_day",
+    "step_not_there", "record_not_there", "record_to_come", "record_not_ours", "record_ends", "ends_differ",
+    "ends_within_a_day",
 }  # fmt: skip
 """Refusals that follow from what the big-data side answers when it is asked. No page could know them before."""
 

@@ -267,8 +267,8 @@ class Story:
                 continue
             ends = set()
             for books in self._books_between(one.place, one.place):
-                running = [row for row in books.rows if row.job == self.trial and row.runs(wire(one.at))]
-                ends |= {"" if right_end(row, "") else row.until for row in running}
+                live = [row for row in books.rows if row.job == self.trial and row.live]
+                ends |= {"" if right_end(row, "") else row.until for row in live}
             later = [
                 place
                 for change in self.of_kind("change")

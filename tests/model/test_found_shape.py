@@ -1098,6 +1098,38 @@ def test_a_late_creation_brings_no_domain_back_that_a_change_dropped(desk):
     assert not desk.stuck()
 
 
+def test_a_late_creation_does_not_shorten_what_a_change_extended(desk):
+    """The creation brought the old end back after the extension, and nothing was dropped."""
+    desk.trial("T0", "bc", end=1)
+    desk.change("C0", "T0", "bc", end=5)
+    desk.deliver("bigdata", fates=("late",), room=1)
+    desk.check()
+    assert desk.ends_there("T0") == {"b": "20230925", "c": "20230925"}
+    assert not desk.stuck()
+
+
+def test_a_late_extension_does_not_outlive_the_next_one(desk):
+    desk.trial("T0", "b", end=1)
+    desk.deliver()
+    desk.change("C0", "T0", end=9)
+    desk.deliver("bigdata", fates=("late",), room=1)
+    desk.change("C1", "T0", end=3)
+    desk.check()
+    assert desk.ends_there("T0") == {"b": "20230923"}
+    assert not desk.stuck()
+
+
+def test_a_late_cancel_takes_no_domain_that_the_next_change_brought_back(desk):
+    desk.trial("T0", "bc")
+    desk.deliver()
+    desk.change("C0", "T0", "b")
+    desk.deliver("bigdata", fates=("late",), room=1)
+    desk.change("C1", "T0", "bc")
+    desk.check()
+    assert desk.ends_there("T0").keys() == {"b", "c"}
+    assert not desk.stuck()
+
+
 def test_the_last_look_makes_up_for_one_that_was_refused(desk):
     """No step stays failed where nothing is wrong any more."""
     desk.trial("T0", "a")

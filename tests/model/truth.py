@@ -284,7 +284,7 @@ def only_these_are_billed(books: Books) -> Iterator[str]:
 
 
 def not_beside_each_other(books: Books) -> Iterator[str]:
-    """From `start` on there is no live trial record beside that of the claim's holder."""
+    """From `start` on there is no live trial record beside that of the claim's holder, unless one of both is named."""
     for trial_id, activation_id in books.claims.items():
         trial, first = books.orders[trial_id], books.orders[activation_id]
         live = defaultdict(list)
@@ -293,7 +293,8 @@ def not_beside_each_other(books: Books) -> Iterator[str]:
                 live[job].append((domain, row["createTime"]))
         now = f"{books.now.astimezone(datetime.timezone(datetime.timedelta(hours=8))):%Y%m%d%H%M%S}"
         begun = [domain for domain, created in live[first.number] if created <= now]
-        if first.undo_since is None and begun and live[trial.number] and not books.excused(trial):
+        named = books.excused(trial) or books.is_open(first)
+        if first.undo_since is None and begun and live[trial.number] and not named:
             yield f"{first.number} bills {begun} ({first.state}), and {trial.number} has live {live[trial.number]}"
 
 
