@@ -22,7 +22,9 @@ NOTICED_BY = {
         "test_opening.py::test_a_decision_from_before_any_key_was_sent_counts_for_the_first_process"
     ),
     "5 a process is started twice": "test_found_shape.py::test_an_opened_order_keeps_no_incident_that_is_over",
-    "6 looks after what takes back alone": "test_found_shape.py::test_a_late_creation_does_not_shorten_what_a_change_extended",
+    "6 looks after what takes back alone": (
+        "test_found_shape.py::test_a_late_creation_does_not_shorten_what_a_change_extended"
+    ),
     "7 409 is as if nothing had been": "test_found.py::test_acted_before_is_never_did_nothing",
     "7 the times of a 409 are not taken": "test_found.py::test_acted_before_is_never_did_nothing",
     "7 --fix does all": "test_fixes.py::test_a_commercial_record_is_not_made_live_for_any_other",
