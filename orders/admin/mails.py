@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
+from notifications.services import recipients_in_words
 from orders.admin.chips import chip
 from orders.admin.filters import day_filter
 from orders.admin.personal import PERMISSION
@@ -167,5 +168,4 @@ class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("recipients"))
     def to(self, obj):
-        shown = getattr(obj, "personal_shown", False)
-        return ", ".join(mail if shown else mask_mail(mail) for mail in obj.recipients)
+        return ", ".join(recipients_in_words(obj, str if getattr(obj, "personal_shown", False) else mask_mail))
