@@ -18,6 +18,7 @@ from notifications.models import Contact, Mail
 from notifications.services import recipients_in_words
 from orders.admin.chips import chip
 from orders.admin.filters import day_filter
+from orders.admin.names import NamesForm
 from orders.admin.personal import PERMISSION
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, limit
@@ -46,6 +47,7 @@ def log_opened(request, obj) -> None:
 
 @admin.register(Contact)
 class ContactAdmin(Scoped, admin.ModelAdmin):
+    form = NamesForm
     attribution_path = "attribution"
     list_display = ["name_masked", "attribution", "role", "mail_masked", "tel_masked", "active"]
     list_filter = ["role", "active", "attribution"]
