@@ -292,7 +292,7 @@ class Comparison:
     def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
         return keep_discrepancies(
             self.row, asked.order.pk, found, seen=asked.seen, fix=self.fix, reason=self.reason, by=self.by,
-            now=timezone.now(),
+            now=timezone.now(), mail=not self.scope.numbers,
         )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ class Contact(models.Model):
 
 
 class Mail(models.Model):
-    """A mail as it was written at its first attempt: one mail, all recipients, one Message-ID for all attempts."""
+    """A mail as it was written at its first attempt. Each recipient gets it alone, with one Message-ID for all."""
 
     order = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="mails", verbose_name=_("order"))
     dispatch = models.OneToOneField("orders.Dispatch", models.PROTECT, related_name="mail", verbose_name=_("dispatch"))

@@ -1,6 +1,7 @@
 """Hands one written mail to the mail server (contract 3.9, Mail). Uses no database, so threads may send."""
 
 import smtplib
+from contextlib import closing
 
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError
@@ -22,13 +23,15 @@ NO_MORE = {"code": "cause_says_all"}
 class MailError(Exception):
     """The mail was not sent. `permanent`: this mail won't ever be taken. `code`: a short word for grouping.
 
-    `params`: what stands beside the cause on pages, as a code with parameters; without it the message does.
+    `params`: what stands beside the cause on pages, as a code with parameters; without it the message does. `left`: the
+    payload for a repeat, if not all recipients need one.
     """
 
     def __init__(self, message: str, *, permanent: bool, code: str, params: dict | None = None):
         super().__init__(message)
         self.permanent = permanent
         self.code, self.params = code, params or {}
+        self.left: dict | None = None
 
     @property
     def is_outage(self) -> bool:
@@ -36,32 +39,58 @@ class MailError(Exception):
         return self.code in OUTAGES
 
 
-def send(payload: dict, *, connect: Connect | None = None) -> None:
-    """Sends one mail to all its recipients. `payload` comes from `notifications.services.mail_payload`.
+def send(payload: dict, *, connect: Connect | None = None) -> dict:
+    """Sends a mail to each of its recipients alone, all over one connection. `payload` comes from `mail_payload`.
 
-    `connect(host, port)` opens the connection to an SMTP server, so the caller can end the sending at any moment. A
-    repeat has the same Message-ID. Raises MailError. It is not permanent after connection trouble, a time-out, a failed
-    login or SMTP 4xx. It is permanent after SMTP 5xx, if all recipients are refused for good, and if there are none. If
-    a server takes the mail for some of the recipients, the mail counts as sent.
+    `connect(host, port)` opens the connection to an SMTP server, so the caller can end the sending at any moment. All
+    copies and repeats have the same Message-ID.
+
+    Returns the payload with the recipients by their fate: `got`, `refused` for good, and those still in `to`, who are
+    none then. If the server takes the mail for some and refuses the others for good, the mail counts as sent.
+
+    Raises MailError. It is not permanent after connection trouble, a time-out, a failed login or SMTP 4xx. Its `left`
+    is then the payload of a repeat, which reaches nobody twice. It is permanent after SMTP 5xx for all recipients, and
+    if there are none.
     """
     if not payload["to"]:
         raise MailError(
             "nobody to send to: no contact has a mail address", permanent=True, code="no_recipients", params=NO_MORE
         )
+    got, refused = list(payload.get("got", ())), list(payload.get("refused", ()))
+    to, errors, outage = [], [], None
+    with closing(_backend(connect)) as backend:
+        for address in payload["to"]:
+            error = outage or _send_alone(payload, address, backend)
+            fate = got if error is None else refused if error.permanent else to
+            fate.append(address)
+            errors += [error] if error else []
+            outage = error if error and error.is_outage else None
+    after = payload | {"to": to, "got": got, "refused": refused}
+    if not to and got:
+        return after
+    error = next((error for error in errors if not error.permanent), errors[0])
+    error.left = after if to and to != payload["to"] else None
+    raise error
+
+
+def _send_alone(payload: dict, address: str, backend: BaseEmailBackend) -> MailError | None:
+    """Sends it to one recipient. The connection stays open for the next."""
     try:
-        _message(payload, _backend(connect)).send()
+        backend.open()
+        _message(payload, address, backend).send()
     except smtplib.SMTPRecipientsRefused as error:
-        raise _recipients_refused(error) from error
+        return _recipient_refused(error)
     except smtplib.SMTPResponseException as error:
-        raise _smtp_error(error) from error
+        return _smtp_error(error)
     except AnymailError as error:
-        raise _provider_error(error) from error
+        return _provider_error(error)
     except (smtplib.SMTPException, requests.RequestException, OSError) as error:
-        raise _from("mail server", error, permanent=False, code=_trouble(error)) from error
+        return _from("mail server", error, permanent=False, code=_trouble(error))
     except ValueError as error:  # an address or header that can't be written, BadHeaderError among them
         params = {"code": "mail_not_written", "why": _clean_text(error)}
         message = f"the mail can't be written: {_clean_text(error)}"
-        raise MailError(message, permanent=True, code="bad_mail", params=params) from error
+        return MailError(message, permanent=True, code="bad_mail", params=params)
+    return None
 
 
 def _backend(connect: Connect | None) -> BaseEmailBackend:
@@ -70,13 +99,13 @@ def _backend(connect: Connect | None) -> BaseEmailBackend:
     return WatchedBackend(connect=connect) if connect and type(usual) is EmailBackend else usual
 
 
-def _message(payload: dict, backend: BaseEmailBackend) -> EmailMessage:
+def _message(payload: dict, address: str, backend: BaseEmailBackend) -> EmailMessage:
     return EmailMessage(
         connection=backend,
         subject=payload["subject"],
         body=payload["body"],
         from_email=payload["from"],
-        to=payload["to"],
+        to=[address],
         headers={"Message-ID": payload["message_id"]},
     )
 
@@ -87,10 +116,9 @@ def _from(whom: str, error: Exception, *, permanent: bool, code: str) -> MailErr
     return MailError(f"{whom}: {_clean_text(error)}", permanent=permanent, code=code, params=params)
 
 
-def _recipients_refused(error: smtplib.SMTPRecipientsRefused) -> MailError:
-    codes = sorted(code for code, _ in error.recipients.values())
-    permanent = bool(codes) and codes[0] >= 500
-    return _from("all recipients refused", error, permanent=permanent, code="recipients_refused")
+def _recipient_refused(error: smtplib.SMTPRecipientsRefused) -> MailError:
+    permanent = all(code >= 500 for code, _ in error.recipients.values())
+    return _from("recipient refused", error, permanent=permanent, code="recipients_refused")
 
 
 def _smtp_error(error: smtplib.SMTPResponseException) -> MailError:

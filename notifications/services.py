@@ -1,8 +1,9 @@
 """Writes mails. Recipients and text are decided once, at the first attempt (contract 3.9, Mail)."""
 
 import datetime
+import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,6 +12,7 @@ from django.db import DatabaseError, transaction
 from django.template import Context
 from django.template.loader import get_template
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from notifications.mail_facts import MailFacts, one_line
 from notifications.masks import mask_text
@@ -18,7 +20,16 @@ from notifications.models import Mail, Notice
 from notifications.recipients import recipients_for
 from notifications.sending import MailError, send
 
-__all__ = ["MailError", "MailFacts", "MailRequest", "mail_payload", "render", "send", "write_mails"]
+__all__ = [
+    "MailError",
+    "MailFacts",
+    "MailRequest",
+    "mail_payload",
+    "recipients_in_words",
+    "render",
+    "send",
+    "write_mails",
+]
 
 LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
 LONGEST_SUBJECT = 200
@@ -95,6 +106,19 @@ def mail_payload(mail: Mail | Notice) -> dict:
         "message_id": mail.message_id,
         "from": settings.DEFAULT_FROM_EMAIL,
     }
+
+
+def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
+    """Each recipient as `show` shows the address, and behind it whether the mail was refused or has yet to reach it.
+
+    Nothing stands there while all fare alike: then the state of the mail tells it. Reads `mail.dispatch`.
+    """
+    sent = json.loads(mail.dispatch.payload or "{}")
+    if "got" not in sent:
+        return list(map(show, mail.recipients))
+    said = dict.fromkeys(sent["refused"], _("%(address)s (refused)"))
+    said |= dict.fromkeys(sent["to"], _("%(address)s (not delivered yet)"))
+    return [said.get(address, "%(address)s") % {"address": show(address)} for address in mail.recipients]
 
 
 def render(kind: str, known: Mapping) -> tuple[str, str]:

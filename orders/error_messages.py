@@ -257,9 +257,6 @@ MESSAGES = {
     "token_system_known": Message(
         words=_("%(system)s has a token in force: revoke it, or give this one another name.")
     ),
-    "token_name_unreadable": Message(
-        words=_("The name holds characters that can't be seen, such as a line break: type it in again.")
-    ),
     "token_judged": Message(words=_("Nothing was done: the token waits for nobody.")),
     "token_revoked_already": Message(words=_("The token is revoked already.")),
     # what is stored with an error or an incident
@@ -297,6 +294,10 @@ MESSAGES = {
     ),
     "file_empty": Message(words=_("its first sheet has no data row below the heading")),
     # what is wrong with a host name
+    "name_unreadable": Message(
+        words=_("The name holds characters that can't be seen, such as a line break: type it in again.")
+    ),
+    "name_link": Message(words=_("A name holds no link: leave out ://.")),
     "name_long": Message(words=_("longer than %(most)s characters")),
     "name_long_in_ascii": Message(words=_("longer than %(most)s characters when written in ASCII")),
     "name_looks_ascii": Message(words=_("holds a character that only looks like an ASCII letter")),

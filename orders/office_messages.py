@@ -72,9 +72,6 @@ OFFICE_MESSAGES = {
     "notice_not_failed": Message(words=_("Nothing was done: it has been sent, or is being sent.")),
     # saved views
     "view_name_blank": Message(words=_("Give the view a name.")),
-    "view_name_unreadable": Message(
-        words=_("The name holds characters that can't be seen, such as a line break: type it in again.")
-    ),
     "view_name_long": Message(words=_("The name is longer than %(most)s characters.")),
     "view_exists": Message(words=_("You have a view “%(name)s” of this list already.")),
     "view_too_many": Message(words=_("You have %(most)s views of this list. Delete one that you don't need.")),

@@ -138,6 +138,7 @@ def order_facts(request: Request, number: str) -> tuple[dict, dict | None]:
     if order is None:
         raise Http404("no order of this number")
     facts, rung = order_status(order, whole=False), current(build_ladder(facts_of(order, now=timezone.now())))
+    facts["records"] = dict(order.billing_records.order_by().values_list("state").annotate(number=Count("pk")))
     tell = partial(_tell, order, reader, facts, rung)
     masked = tell(shown=False)
     return (tell(shown=True), masked) if _shows_people(request, order) else (masked, None)
@@ -154,7 +155,7 @@ def _tell(order: Order, reader: Reader, facts: dict, rung: Rung, *, shown: bool)
         "steps": [_step(row, mask) for row in facts["steps"]],
         "approvals": [_approval(row, mask, shown) for row in facts["approvals"]],
         "incidents": [_incident(row, mask) for row in facts["incidents"]],
-        "records": dict(order.billing_records.order_by().values_list("state").annotate(number=Count("pk"))),
+        "records": facts["records"],
         "bpm_process": facts["bpm_process"],
         "schedule": facts["schedule"],
         "operator": _operator(order, shown),

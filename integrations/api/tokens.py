@@ -18,7 +18,7 @@ from integrations.database_deadline import database_deadline, is_away
 from integrations.models import ApiToken
 from orders.errors import NotAllowedError, check_reason
 from orders.people import account_id_of, find_account, staff_actor, why_not_second
-from orders.readable import is_readable
+from orders.readable import why_not_a_name
 from orders.services.order_state import add_event
 
 PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what it is
@@ -76,8 +76,8 @@ def last_day(today: datetime.date) -> datetime.date:
 
 def why_not_named(system: str, today: datetime.date) -> NotAllowedError | None:
     """Why no token can be made for a system of this name; None if one can."""
-    if not is_readable(system):
-        return NotAllowedError("token_name_unreadable")
+    if error := why_not_a_name(system):
+        return error
     if _unrevoked(system).filter(valid_until__gte=today).exists():
         return NotAllowedError("token_system_known", system=system)
     return None

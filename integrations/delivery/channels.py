@@ -20,6 +20,7 @@ from integrations.bigdata.client import look_up_seconds
 from integrations.bigdata.delivery import build_billing, build_usage, send_billing, send_usage
 from integrations.bpm.delivery import build_bpm, send_bpm
 from integrations.delivery.mail import build_mails, send_mail
+from integrations.outbound.formats import encode
 from integrations.outbound.http import NO_MORE, PartnerError, clean
 from notifications.services import MailError
 from orders.attachments.check import check_files
@@ -95,8 +96,9 @@ def send_step(work: Work) -> Outcome:
     except MailError as error:
         result = Result.REFUSED if error.permanent else Result.RETRY
         return _outcome(
-            work, result, code=error.code, message=str(error), params=error.params, unknown=not error.permanent
-        )
+            work, result, code=error.code, message=str(error), params=error.params, unknown=not error.permanent,
+            data={"payload": encode(error.left)} if error.left else {},
+        )  # fmt: skip
     except Exception as error:  # a fault of ours must not stop the other calls
         logger.exception("dispatch %s", work.dispatch_id)
         return _outcome(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)

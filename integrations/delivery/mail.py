@@ -113,20 +113,23 @@ def _request(row: Dispatch, domains: list[str]) -> MailRequest:
 
 
 def send_mail(work: Work, until: float) -> dict:
-    """Sends a mail step's mail."""
-    send_in_time(json.loads(work.payload))
-    return {"result": Attempt.Outcome.OK}
+    """Sends a mail step's mail. Its payload then tells who got it, where that is not everybody at once."""
+    payload = json.loads(work.payload)
+    after = send_in_time(payload)
+    told = after["refused"] or "got" in payload
+    return {"result": Attempt.Outcome.OK, "data": {"payload": encode(after)} if told else {}}
 
 
-def send_in_time(payload: dict) -> None:
-    """Sends a mail within the partners' total time-out. One that outlasts its lease would be sent twice."""
+def send_in_time(payload: dict) -> dict:
+    """Sends a mail to all its recipients within the partners' total time-out, as `send` does. What outlasts its lease
+    would be sent twice."""
     seconds = settings.PARTNER_TIMEOUT_SECONDS
     with adapter().deadline(seconds) as call:
         try:
-            mail.send(payload, connect=partial(connected, call=call))
+            return mail.send(payload, connect=partial(connected, call=call))
         except mail.MailError as error:
             if call.overdue and not error.permanent:
-                raise mail.MailError(
-                    f"the mail server took longer than {seconds} s", permanent=False, code="timeout"
-                ) from error
+                late = mail.MailError(f"the mail server took longer than {seconds} s", permanent=False, code="timeout")
+                late.left = error.left
+                raise late from error
             raise

@@ -18,7 +18,7 @@ from orders.admin.search import OrderSearch
 from orders.admin.time_cell import ago
 from orders.models import OrderEvent, ScheduledExport
 from orders.order_page.history import FILTERS, describe
-from orders.people import STAFF, actor_of
+from orders.people import actor_of, rows_of
 
 SUBJECTS = {
     "view": ["view_"], "schedule": ["schedule_"], "orders.view_export": ["export_"],
@@ -33,7 +33,8 @@ SUBJECTS = {
 def seen_with_its_subject(user) -> Q:
     """The events that the user may see: their own, and those about what the user's lists show."""
     mine = seen_views(user).order_by().values("pk")
-    seen, hidden = Q(actor=f"{STAFF}:{user.get_username()}"), _begins(SUBJECTS["view"])
+    with_id, without = rows_of(user, actor="actor", account_id="account_id", at="at")
+    seen, hidden = with_id | without, _begins(SUBJECTS["view"])
     seen |= hidden & Q(data__view__in=list(mine.values_list("pk", flat=True)))
     if not sees_all(user, SEE_SCHEDULES):
         schedules = ScheduledExport.objects.filter(owner=user).values_list("pk", flat=True)

@@ -15,8 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
+from notifications.services import recipients_in_words
 from orders.admin.chips import chip
 from orders.admin.filters import day_filter
+from orders.admin.names import NamesForm
 from orders.admin.personal import PERMISSION
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, limit
@@ -45,6 +47,7 @@ def log_opened(request, obj) -> None:
 
 @admin.register(Contact)
 class ContactAdmin(Scoped, admin.ModelAdmin):
+    form = NamesForm
     attribution_path = "attribution"
     list_display = ["name_masked", "attribution", "role", "mail_masked", "tel_masked", "active"]
     list_filter = ["role", "active", "attribution"]
@@ -167,5 +170,4 @@ class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("recipients"))
     def to(self, obj):
-        shown = getattr(obj, "personal_shown", False)
-        return ", ".join(mail if shown else mask_mail(mail) for mail in obj.recipients)
+        return ", ".join(recipients_in_words(obj, str if getattr(obj, "personal_shown", False) else mask_mail))

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.admin.names import NamesForm
 from orders.admin.scope import UnlimitedWrites
 from orders.admin.service_names import service_name
 from orders.models import BillingRecord, Order, Province, ServiceType
@@ -33,7 +34,7 @@ class ServiceTypeAdmin(KeyStays, UnlimitedWrites, admin.ModelAdmin):
         return service_name(service)
 
 
-class ProvinceForm(forms.ModelForm):
+class ProvinceForm(NamesForm):
     """Asks before it changes a code. `confirmed` is the change that the person has been told about."""
 
     confirmed = forms.CharField(required=False, widget=forms.HiddenInput)

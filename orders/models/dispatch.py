@@ -13,7 +13,8 @@ class Dispatch(models.Model):
     """One step of an order: something to send or to check, exactly once, with its frozen payload.
 
     A row goes waiting -> due -> sending -> done. `next_try_at` says when a due or retrying row may be claimed, and when
-    the lease of a sending row ends. Payload, key and T never change once the first attempt has begun (contract 3.2).
+    the lease of a sending row ends. Payload, key and T never change once the first attempt has begun (contract 3.2);
+    only from a mail's payload those drop out who have got it.
     """
 
     Channel, Step = steps.Channel, steps.Step

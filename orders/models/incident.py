@@ -29,9 +29,6 @@ class Incident(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("owner")
     )
-    note = models.TextField(
-        _("note"), blank=True, default="", db_default=""
-    )  # for the version before: see IncidentNote
 
     objects = IncidentQuerySet.as_manager()
 
@@ -92,6 +89,7 @@ class AffectedOrder(models.Model):
         _("named beside another"), default=False, db_default=False,
         help_text=_("a trial, because an order of it is stopped on its records"),
     )  # fmt: skip
+    quiet = models.BooleanField(default=False, db_default=False, editable=False)  # whoever found it saw it: no mail
     accepted_by = models.CharField(_("accepted by"), max_length=160, blank=True)
     reason = models.TextField(_("reason of accepting"), blank=True)
 

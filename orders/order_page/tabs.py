@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Mail
+from notifications.services import recipients_in_words
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
 from orders.order_page.calls import attempts_of, calls_of, show_answers
@@ -192,9 +193,9 @@ def files(ask: Ask) -> dict:
 
 
 def mails(ask: Ask) -> dict:
-    page = ask.page(Mail.objects.filter(order=ask.order).select_related("dispatch").defer("dispatch__payload"))
+    page = ask.page(Mail.objects.filter(order=ask.order).select_related("dispatch"))
     for row in page:
-        row.to = [ask.mask(address) for address in row.recipients]
+        row.to = recipients_in_words(row, ask.mask)
         row.heading, row.text = ask.mask(row.subject), ask.mask(row.body)
     return {"rows": page}
 

@@ -4,7 +4,6 @@ import datetime
 from collections.abc import Collection
 
 from django.db import transaction
-from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident, IncidentNote
@@ -112,8 +111,7 @@ def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, not
         IncidentNote.objects.create(
             incident=incident, at=now, by=by[:160], account_id=account_id_of(by), text=note, scope=_limits_of(by, now)
         )
-        incident.note = f"{incident.note}{timezone.localtime(now):%Y-%m-%d %H:%M} {by}: {note}\n"  # version before
-    incident.save(update_fields=["state", "owner", "note"])
+    incident.save(update_fields=["state", "owner"])
     add_event(None, kind, by=by, now=now, note=note, **reference_of(incident), **more)
     return incident
 

@@ -57,8 +57,9 @@ def open_incident(
     `beside`: the trial on whose records the order is stopped; the incident names it too (contract 3.9, 14).
 
     `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). With
-    `mail=False` no mail is sent, not even about the end. Held orders use it, since they have a mail of their own.
-    Failed mails cause no mail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
+    `mail=False` no mail is sent, not even about the end, until the cause is noted again with mail. Held orders use it,
+    since they have a mail of their own, and comparisons that somebody looks at. Failed mails cause no mail. Raises
+    OperationalError if the lock is not free within LONGEST_WAIT.
     """
     code = code[:32]
     lock_incidents([(partner, code)])
@@ -67,15 +68,17 @@ def open_incident(
     if beside is not None and beside.pk != order.pk:
         _name_beside(beside, incident, told, now)
     row, new = AffectedOrder.objects.get_or_create(
-        incident=incident, order=order, closed_at=None, defaults={"since": now, **told}
+        incident=incident, order=order, closed_at=None, defaults={"since": now, "quiet": not mail, **told}
     )
-    if not new:
-        if row.beside:
-            AffectedOrder.objects.filter(pk=row.pk).update(beside=False)
-        return incident
+    loud = mail and row.quiet
+    if row.beside or loud:
+        AffectedOrder.objects.filter(pk=row.pk).update(beside=False, quiet=row.quiet and not mail)
     kept = {"params": params} if params else {}
-    add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail, **kept)
-    _leave_others(order, incident, now)
+    if new:
+        add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail, **kept)
+        _leave_others(order, incident, now)
+    elif not loud:
+        return incident
     if mail and partner != "mail" and _first_of_its_attribution(row):
         queue_mail(
             order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words=incident.words, **kept,
@@ -155,7 +158,7 @@ def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> N
 
 def _first_of_its_attribution(row: AffectedOrder) -> bool:
     same = AffectedOrder.objects.filter(incident=row.incident, order__attribution=row.order.attribution_id)
-    same = same.filter(beside=False)  # no mail goes out about a trial that is only named beside its order
+    same = same.filter(beside=False, quiet=False)  # no mail went out through these
     return not same.exclude(pk=row.pk).exists()
 
 

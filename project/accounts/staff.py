@@ -13,6 +13,7 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_phone
+from orders.admin.names import NamesForm
 from orders.admin.scope import UnlimitedWrites
 from orders.people import name_of
 from project.accounts.permission_words import permission_words
@@ -44,7 +45,7 @@ def account_words(user: User) -> str:
     return name_of(user.get_username())
 
 
-class StaffForm(UserChangeForm):
+class StaffForm(NamesForm, UserChangeForm):
     def clean(self):
         """Refuses attributions without the limit: the user would see all orders, which nobody meant."""
         found = super().clean()
@@ -68,6 +69,10 @@ class StaffForm(UserChangeForm):
         return chosen
 
 
+class NewStaffForm(NamesForm, UserAdmin.add_form):
+    pass
+
+
 def _rights_of(role: Group) -> list[str]:
     return [
         f"{app}.{codename}" for app, codename in role.permissions.values_list("content_type__app_label", "codename")
@@ -81,7 +86,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
     somebody else.
     """
 
-    form = StaffForm
+    form, add_form = StaffForm, NewStaffForm
     choice_words = staticmethod(account_words)
     list_display = ["username", "display_name", "phone_masked", "letters", "is_staff", "is_active", "is_superuser"]
     list_filter = ["is_staff", "is_active", "limited", "groups"]
@@ -176,6 +181,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
 class DeskGroupAdmin(PermissionWords, GroupAdmin):
     """Only superusers decide what a role may do."""
 
+    form = NamesForm
     search_help_text = _("name: any part")
 
     def get_fields(self, request, obj=None):

@@ -1,5 +1,7 @@
 """Events about exports, schedules, views and tokens are seen by those who see these."""
 
+import datetime
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
@@ -36,6 +38,18 @@ def test_one_s_own_deeds_are_seen(member):
     client = member("业务人员")
     row = make.OrderEventFactory(order=None, kind="schedule_saved", actor=f"staff:{client.person.username}", data={})
     assert seen(client, row)
+
+
+@pytest.mark.parametrize("account_id, days, own", [(None, 1, True), (None, -1, False), (10**6, 1, False)])
+def test_a_namesake_s_deeds_are_not_one_s_own(member, account_id, days, own):
+    """An account of that name was deleted before this one was made; names could be given again then."""
+    client = member("业务人员")
+    at = client.person.date_joined + datetime.timedelta(days=days)
+    actor = f"staff:{client.person.username}"
+    row = make.OrderEventFactory(
+        order=None, kind="schedule_saved", actor=actor, account_id=account_id, at=at, data={"name": "审计组秘密核查"}
+    )
+    assert seen(client, row) is own
 
 
 def test_an_owner_sees_who_switched_a_schedule_off(member):

@@ -5,8 +5,8 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from django.apps import apps
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.urls import reverse
 
 from orders.models import Incident, OrderEvent
@@ -143,14 +143,12 @@ def test_a_note_can_t_pass_for_a_colleague_s(member, incident):
 
 def test_old_notes_are_carried_over_as_their_events_tell_them():
     carry = importlib.import_module("orders.migrations.0021_carry_incident_notes").carry_over
-    told, untold, none = (
-        make.IncidentFactory(),
-        make.IncidentFactory(note="2026-11-01 09:00 staff:li: x\n"),
-        make.IncidentFactory(),
-    )
-    Incident.objects.filter(pk=told.pk).update(
-        note="2026-11-27 08:00 staff:li: 看过\n2026-11-27 09:00 staff:boss: 批准\n"
-    )
+    apps = MigrationLoader(connection).project_state(("orders", "0021_carry_incident_notes")).apps
+    told, untold, none = make.IncidentFactory.create_batch(3)
+    notes = {told: "2026-11-27 08:00 staff:li: 看过\n2026-11-27 09:00 staff:boss: 批准\n",
+             untold: "2026-11-01 09:00 staff:li: x\n"}  # fmt: skip
+    for row, note in notes.items():
+        apps.get_model("orders", "Incident").objects.filter(pk=row.pk).update(note=note)
     data = {"incident": told.pk, "note": "看过\n2026-11-27 09:00 staff:boss: 批准"}
     make.OrderEventFactory(order=None, kind="incident_noted", actor="staff:li", data=data)
     make.OrderEventFactory(

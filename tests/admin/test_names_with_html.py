@@ -142,3 +142,26 @@ def test_pages_of_errors_carry_the_policy_too(admin_client, client, monkeypatch)
     assert {status: wrong(answer, answer.content.decode()) for status, answer in pages.items()} == dict.fromkeys(
         pages, []
     )
+
+
+LINKED = "登录 https\uff1a//evil.example"  # in full width too
+GIVEN = [
+    ("notifications_contact", "name", {"mail": "a@example.com", "role": "sa", "attribution": "BJ"}),
+    ("orders_province", "name", {"letters": "ZZ", "code": "219"}),
+    ("auth_group", "name", {}),
+    ("project_user", "display_name", {"username": "li", "password1": "Qiu-7-tian", "password2": "Qiu-7-tian"}),
+    ("integrations_apitoken", "system", {"valid_until": "2023-12-01"}),
+]
+
+
+@pytest.mark.parametrize("kind, field, more", GIVEN, ids=[kind for kind, _field, _more in GIVEN])
+def test_no_name_that_staff_give_holds_a_link(admin_client, clock, kind, field, more):
+    """Mail programs would make a link of it, in a mail that the desk sent."""
+    answer = admin_client.post(reverse(f"admin:{kind}_add"), more | {field: LINKED})
+    assert answer.context["adminform"].form.errors == {field: ["名称中不能有链接，请去掉“://”。"]}
+
+
+def test_no_changed_name_holds_a_link(admin_client):
+    user = make.UserFactory()
+    answer = admin_client.post(reverse("admin:project_user_change", args=[user.pk]), {"display_name": LINKED})
+    assert "名称中不能有链接，请去掉“://”。" in answer.context["adminform"].form.errors["display_name"]

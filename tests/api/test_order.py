@@ -170,6 +170,15 @@ def test_people_s_data_are_in_no_etag_and_nobody_stores_them(system):
     assert order.oper_tel in again.content.decode()
 
 
+def test_the_masked_answer_behind_the_etag_asks_nothing_again(system):
+    order, caller = failed(), system(personal=True)
+    caller.get(address(order), personal=1)
+    with CaptureQueriesContext(connection) as captured:
+        caller.get(address(order), personal=1)
+    counts = [row["sql"] for row in captured if "COUNT" in row["sql"] and "orders_billingrecord" in row["sql"]]
+    assert len(counts) == len(set(counts)) == 1
+
+
 def test_an_order_outside_its_scope_is_as_unknown_as_any(system):
     own, other = (make.OrderFactory(attribution_id=letters) for letters in ("BJ", "SH"))
     nobody_s = make.OrderFactory(attribution_id=None)

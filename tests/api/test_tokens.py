@@ -101,7 +101,7 @@ def test_a_system_s_name_is_one_however_it_is_written():
 def test_a_name_that_nobody_can_read_is_refused(system):
     with pytest.raises(NotAllowedError) as raised:
         made(system=system)
-    assert raised.value.code == "token_name_unreadable"
+    assert raised.value.code == "name_unreadable"
 
 
 def test_what_else_is_wrong_is_not_blamed_on_the_system(monkeypatch):

@@ -125,6 +125,18 @@ def test_pages_that_stand_still_do_not_keep_bboss_waiting(site):
     assert site.call("GET", "/admin/login/").status_code == 200
 
 
+def test_the_logs_hold_nothing_that_people_search_for(site):
+    """What nginx does not get done is logged for BBOSS's and BPM's calls only."""
+    with site.frozen("web"), site.frozen("intake"):
+        for path in ("/admin/find/?q=13712345678", "/api/orders/?enterprise=13712345678"):
+            assert site.call("GET", path, headers={"Referer": f"{site.url}{path}"}).status_code == 503
+        assert site.post(BPM, "{}").status_code == 503
+    logs = {path.name: path.read_text() for path in (site.folder / "var/log/nginx").iterdir()}
+    assert BPM in logs["error.log"]
+    assert "/admin/find/" in logs["access.log"]
+    assert "13712345678" not in "".join(logs.values())
+
+
 def test_intake_that_stands_still_is_answered_in_the_callers_form(site):
     """An order that was stored all the same is recognised when it comes again."""
     with site.frozen("intake"):

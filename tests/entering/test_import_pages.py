@@ -16,7 +16,7 @@ from orders.models import Dispatch, Order, OrderEvent, Province, TrialUpload
 from orders.services.office import trial_import, trial_uploads
 from tests import factories
 from tests.admin.test_query_counts import queries
-from tests.entering.workbooks import TITLES, cells, row, workbook
+from tests.entering.workbooks import TITLES, cells, row, with_more, workbook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 UPLOAD, TEMPLATE = reverse("admin:orders_order_import"), reverse("admin:orders_order_import_template")
@@ -167,6 +167,20 @@ def test_a_file_that_cannot_be_taken_is_told_beside_the_field(clerk, data, said)
     assert answer.status_code == 200
     assert said in str(answer.context["form"].errors["file"])
     assert not TrialUpload.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "part, before, more",
+    [
+        ("xl/styles.xml", b"</cellXfs>", b"<xf/>" * 2_000_000),
+        ("xl/worksheets/sheet1.xml", b"</worksheet>", b"<mergeCell/>" * 4_000_000),
+    ],
+    ids=["formats", "merged cells"],
+)
+def test_a_small_file_of_many_formats_or_merged_cells_is_refused(clerk, part, before, more):
+    """It packs a thousand to one. The process that reads it has bounds of time and memory."""
+    answer = upload(clerk, with_more(workbook(row("T1")), part, before=before, more=more))
+    assert "样式、合并单元格过多" in str(answer.context["form"].errors["file"])
 
 
 @pytest.mark.parametrize("form", [{}, {"file": "x"}, {"file": "\0"}])

@@ -1,6 +1,7 @@
 """Workbooks of trials, as people fill them in."""
 
 import io
+import zipfile
 
 import openpyxl
 
@@ -33,6 +34,16 @@ def workbook(*rows, header=TITLES, change=None) -> bytes:
         change(book.active)
     buffer = io.BytesIO()
     book.save(buffer)
+    return buffer.getvalue()
+
+
+def with_more(data: bytes, part: str, *, before: bytes, more: bytes) -> bytes:
+    """The same file with more XML in one of its parts."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, text.replace(before, more + before) if name == part else text)
     return buffer.getvalue()
 
 

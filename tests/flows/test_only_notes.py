@@ -17,7 +17,6 @@ TABLES = {
     "heartbeat": ["integrations_heartbeat", "integrations_leaselock"],
     "search": ["orders_searchpiece", "orders_searchprogress"],
     "customers": ["orders_indexedorder", "orders_customer"],
-    "counts of the version before": ["integrations_callcount"],
 }
 
 

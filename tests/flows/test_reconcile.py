@@ -11,7 +11,7 @@ from django_q.models import OrmQ, Schedule
 from integrations import tasks
 from integrations.reconciliation import Comparison, Scope
 from integrations.worker.schedules import make_schedules
-from orders.models import BillingRecord, Difference, Dispatch, OrderEvent, Reconciliation
+from orders.models import BillingRecord, Difference, Dispatch, Incident, OrderEvent, Reconciliation
 from orders.services.compensation.by_staff import compensate
 from orders.services.incidents import open_incident
 from orders.services.outbox.resend import Selection, judge_selection
@@ -86,6 +86,20 @@ def test_who_names_the_orders_sees_the_result_and_nobody_is_mailed(desk, store, 
     assert reconcile(capsys, "100A1", "100T1")[0] == 0
     desk.deliver()
     assert (mail.outbox, OrderEvent.objects.filter(kind="reconciled").count()) == ([], 1)
+
+
+def test_a_difference_that_somebody_asked_for_is_mailed_by_the_next_whole_comparison(desk, store, capsys):
+    """Whoever named the orders saw it. If it is still there at night, nobody has seen to it."""
+    for number in ("100A1", "100T1"):
+        put(store, number, enterpriseName="别人")
+        assert reconcile(capsys, number)[0] == 1
+    desk.deliver()
+    assert Incident.objects.get(code="difference").affected.count() == 2
+    assert mail.outbox == []
+    for told in (1, 1):
+        reconcile(capsys)
+        desk.deliver()
+        assert len([message for message in mail.outbox if "需要处理" in message.subject]) == told
 
 
 def test_a_missing_record_is_sent_again(desk, store, capsys):

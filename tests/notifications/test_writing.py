@@ -64,7 +64,7 @@ def test_every_kind_of_mail_tells_all_that_is_known(write, kind):
     mail = write(kind)
     told = facts()
     assert told.order_number in mail.subject
-    assert told.enterprise_name in mail.subject
+    assert told.enterprise_name not in mail.subject  # free text: anybody may have written it
     for value in (told.order_number, told.kind_label, told.state_label, told.enterprise_name, told.attribution):
         assert value in mail.body
     for value in (*told.domains, "2023-09-30 00:00:00", told.cause, told.next_step, told.admin_path):
@@ -104,13 +104,9 @@ def test_text_is_no_html(write):
 
 def test_a_name_can_not_break_out_of_its_line(write):
     mail = write(told=facts(enterprise_name="公司\r\nBcc: victim@example.com\u2028x\0", cause="a\nb"))
-    assert "公司 Bcc: v***@example.com x" in mail.subject
+    assert "公司 Bcc: v***@example.com x\n" in mail.body
     assert len(mail.subject.splitlines()) == 1
     assert "a b" in mail.body
-
-
-def test_a_long_name_is_cut(write):
-    assert len(write(told=facts(enterprise_name="长" * 255)).subject) <= 255
 
 
 def test_a_mail_is_written_once(write, contact):

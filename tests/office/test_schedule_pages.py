@@ -188,8 +188,8 @@ def test_a_look_at_what_would_happen_changes_nothing(owner):
 
 
 @pytest.mark.parametrize("wrong", [
-    {"name": ""}, {"name": "长" * 5000}, {"name": "\0"}, {"view": "99999999999999999999999"}, {"view": "\0"},
-    {"weekdays": []}, {"weekdays": ["8"]}, {"weekdays": "x"}, {"at": ""}, {"at": "25:00"}, {"at": "\0"},
+    {"name": ""}, {"name": "长" * 5000}, {"name": "\0"}, {"name": "a://b"}, {"view": "99999999999999999999999"},
+    {"view": "\0"}, {"weekdays": []}, {"weekdays": ["8"]}, {"weekdays": "x"}, {"at": ""}, {"at": "25:00"}, {"at": "\0"},
     {"format": "pdf"}, {"recipients": []}, {"recipients": ["99999999999999999999999"]}, {"recipients": ["\0"]},
 ])  # fmt: skip
 @pytest.mark.parametrize("more", [{}, {"preview": "1"}])

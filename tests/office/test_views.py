@@ -88,6 +88,7 @@ def test_every_list_has_views(member, name):
     ("", "请给视图起个名称。"),
     (" \0 \n", "请给视图起个名称。"),
     ("长" * 5000, "名称超过 40 个字符。"),
+    ("https://evil.example", "名称中不能有链接，请去掉“://”。"),
     *((name, "名称含有看不见的字符（例如换行），请重新输入。") for name in ("\u200b", "失\u202e败", "a\x07b")),
 ])  # fmt: skip
 def test_a_bad_name_is_refused_with_a_line(member, name, line):

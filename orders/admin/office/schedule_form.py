@@ -23,6 +23,7 @@ from orders.errors import OrderError
 from orders.models import Export, SavedView, ScheduledExport
 from orders.order_page.page_context import request_actor
 from orders.people import name_of
+from orders.readable import why_not_a_name
 from orders.services.office.schedules import Plan, save_schedule
 from orders.weekly_slots import next_slot
 
@@ -90,6 +91,8 @@ class ScheduleForm(forms.Form):
         name = self.cleaned_data["name"]
         if not any(unicodedata.category(letter)[0] in "LNPS" for letter in name):
             raise forms.ValidationError(_("Give it a name that can be read."))
+        if error := why_not_a_name(name):
+            raise forms.ValidationError(error.words())
         return name
 
     def clean(self):

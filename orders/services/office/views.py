@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from notifications.masks import mask_text
 from orders.errors import NotAllowedError
 from orders.models import SavedView
-from orders.readable import is_readable
+from orders.readable import why_not_a_name
 from orders.services.order_state import add_event
 
 LONGEST_NAME = SavedView._meta.get_field("name").max_length or 0
@@ -83,8 +83,8 @@ def _good_name(name: str) -> str:
     name = " ".join(name.replace("\0", " ").split())
     if not name:
         raise NotAllowedError("view_name_blank")
-    if not is_readable(name):
-        raise NotAllowedError("view_name_unreadable")
+    if error := why_not_a_name(name):
+        raise error
     if len(name) > LONGEST_NAME:
         raise NotAllowedError("view_name_long", most=LONGEST_NAME)
     return name

@@ -66,6 +66,6 @@ def _read_apart(data: bytes) -> dict:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return {"verdict": "too_large"}
-    if ended.returncode < 0:  # the kernel ended it: processor time or memory
+    if ended.returncode < 0 or ended.stderr.endswith("MemoryError\n"):  # the kernel ended it, or gave it no more
         return {"verdict": "too_large"}
     return json.loads(ended.stdout) if ended.returncode == 0 else {"verdict": "not_xlsx"}

@@ -39,7 +39,8 @@ class Outcome:
     `message` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`).
 
     `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic), `held` (records that it holds, after a
-    question or if it acted before), `findings` (what is wrong with files, as dicts). `retry_after` is in seconds.
+    question or if it acted before), `findings` (what is wrong with files, as dicts), `payload` (of a mail: who has
+    yet to get it). `retry_after` is in seconds.
     """
 
     dispatch_id: int

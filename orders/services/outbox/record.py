@@ -208,8 +208,11 @@ def note_losses(rows: list[Dispatch], now: datetime.datetime) -> None:
 
 
 def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime) -> None:
-    """Saves the results of steps that ended: billing records' states, BPM's process, traffic."""
+    """Saves the results of calls: billing records' states, BPM's process, traffic, who has yet to get a mail."""
     done = [row for row in rows if row.state == State.DONE]
+    for row in rows:
+        if payload := outcomes[row.pk].data.get("payload"):  # a mail that some of its recipients have got
+            Dispatch.objects.filter(pk=row.pk).update(payload=payload)
     _write_records(done, [row for row in rows if row.state == State.FAILED], outcomes)
     _write_usage([row for row in done if row.step == Step.FETCH_USAGE], outcomes, now)
     begun = [row.order for row in done if row.step == Step.START_BPM]

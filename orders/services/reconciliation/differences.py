@@ -89,12 +89,12 @@ def of_order(order: Order) -> QuerySet[Difference]:
     return Difference.objects.filter(job_id=order.number).exclude(kind=Kind.NOT_LISTED)
 
 
-def tell_differences(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Keeps the (locked) order in the incident as long as it has an open difference."""
+def tell_differences(order: Order, *, by: str, now: datetime.datetime, mail: bool = True) -> None:
+    """Keeps the (locked) order in the incident as long as it has an open difference. `mail`: as in `open_incident`."""
     still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
     if still:
         detail = ", ".join(map(_summary, still[:SHOWN])) + (f" … {len(still)}" if len(still) > SHOWN else "")
-        open_incident(order, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now)
+        open_incident(order, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now, mail=mail)
     else:
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
 

@@ -51,11 +51,12 @@ def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
 @transaction.atomic
 def keep_discrepancies(
     row: Reconciliation, order_id: int, discrepancies: list[Discrepancy], *, seen: Snapshot, fix: bool, by: str,
-    now: datetime.datetime, reason: str = "",
+    now: datetime.datetime, reason: str = "", mail: bool = True,
 ) -> list[Difference] | None:  # fmt: skip
     """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
 
-    Returns the new rows. With a `reason`, records that we lack are deleted although the order stands.
+    Returns the new rows. With a `reason`, records that we lack are deleted although the order stands. `mail=False`:
+    somebody named the order and sees what is found, so nobody is mailed.
 
     A record of unknown state gets the state that the big-data side gave, with or without `fix`. If a step has acted on
     the order since its records were read (`seen`), nothing is stored and the result is None.
@@ -82,7 +83,7 @@ def keep_discrepancies(
     rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(discrepancies, left, strict=True)]
     keep_age(rows, known, now)
     rows = Difference.objects.bulk_create(rows, batch_size=500)
-    tell_differences(order, by=by, now=now)
+    tell_differences(order, by=by, now=now, mail=mail)
     end_what_is_over(order, by=by, now=now)
     if order.kind == Order.Kind.TRIAL:
         refresh_trial(order, by=by, now=now)
@@ -103,8 +104,9 @@ def compare_order(
         order = lock_order(number)
         row = begin_reconciliation(by=by, now=now)
         kept = keep_discrepancies(
-            row, order.pk, held.discrepancies, seen=held.seen, fix=fix, by=by, now=now, reason=reason.strip()
-        )
+            row, order.pk, held.discrepancies, seen=held.seen, fix=fix, by=by, now=now, reason=reason.strip(),
+            mail=False,
+        )  # fmt: skip
         if kept is None:
             raise NotAllowedError("billing_under_way", number=number)
         fixed = sum(one.fix_id is not None or one.state == Difference.State.OVER for one in kept)

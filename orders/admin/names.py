@@ -1,0 +1,18 @@
+"""Names that staff give and that everybody reads, such as an account's or a contact's."""
+
+from django import forms
+
+from orders.readable import why_not_a_name
+
+
+class NamesForm(forms.ModelForm):
+    """Refuses what can't be a name, in each field that has one."""
+
+    names = ("name", "display_name")
+
+    def clean(self):
+        found = super().clean()
+        for field in self.names:
+            if error := why_not_a_name(self.cleaned_data.get(field) or ""):
+                self.add_error(field, error.words())
+        return found
