@@ -250,7 +250,7 @@ def test_the_ready_ones_come_first(member):
     staff = member(BUSINESS)
     make.SavedViewFactory(owner=staff.person, name="自己的")
     assert list(tabs(staff.get(ORDERS))) == [
-        "需要处理", "等待审批超 3 天", "卡在 BPM", "今日开通", "本周到期试用", "自己的",
+        "需要处理", "等待审批超 3 天", "卡在 BPM", "今日应开通", "本周到期试用", "自己的",
     ]  # fmt: skip
 
 
@@ -279,13 +279,13 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
         for name, address in tabs(page).items()
     }
     assert found == {
-        "需要处理": {"held"}, "等待审批超 3 天": {"waits"}, "卡在 BPM": {"bpm"}, "今日开通": {"starts"},
+        "需要处理": {"held"}, "等待审批超 3 天": {"waits"}, "卡在 BPM": {"bpm"}, "今日应开通": {"starts"},
         "本周到期试用": {"ends"},
     }  # fmt: skip
     assert set(admin_client.get(f"{VIEWS}counts/orders/").json().values()) == {"1"}
     opened = admin_client.get(ORDERS + tabs(page)["卡在 BPM"])
     assert active(opened) == ["卡在 BPM"]
-    assert active(admin_client.get(ORDERS, {"start": "starting"})) == ["今日开通"]
+    assert active(admin_client.get(ORDERS, {"start": "starting"})) == ["今日应开通"]
     assert active(admin_client.get(ORDERS, {"stuck": "mail", "view": "bpm"})) == []
 
 
@@ -321,7 +321,7 @@ def test_only_what_starts_or_runs_starts_today(admin_client):
         make.OrderFactory(number=state, state=state, biz_start=today, **held)
     make.OrderFactory(number="tomorrow", biz_start=today + day)
     make.TrialFactory(number="a trial", biz_start=today, state="in_progress")
-    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["今日开通"])
+    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["今日应开通"])
     assert {row.number for row in page.context["cl"].result_list} == {
         "held", "in_progress", "awaiting_approval", "scheduled", "active",
     }  # fmt: skip

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.admin.chips import chip_of
 from orders.admin.personal import PERMISSION, note_seen
-from orders.admin.scope import by_number, limit, limit_customers, seen_orders
+from orders.admin.scope import by_number, limit, limit_customers, seen_orders, why_blind
 from orders.admin.search import customer_address
 from orders.content import domain_meant
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain
@@ -30,7 +30,7 @@ from orders.services.office.search_index import EVERY
 IN_BOX, ON_PAGE = 6, 50
 LONGEST = 255  # characters of the longest text that is indexed
 RECORDS = {
-    BillingRecord.Type.COMMERCIAL: gettext_lazy("billed now"), BillingRecord.Type.TRIAL: gettext_lazy("on trial now"),
+    BillingRecord.Type.COMMERCIAL: gettext_lazy("being billed"), BillingRecord.Type.TRIAL: gettext_lazy("on trial now"),
 }  # fmt: skip
 """What the record that is in force says of a domain."""
 SEE_ORDERS, SEE_CUSTOMERS = "orders.view_order", "orders.view_customer"
@@ -197,7 +197,7 @@ def find_page(request: HttpRequest) -> HttpResponse:
     in_box = "part" in request.GET
     problem = why_not(term)
     groups = [] if problem else find_groups(term, request, IN_BOX if in_box else ON_PAGE)
-    problem = problem or ("" if groups else why_nothing(term))
+    problem = problem or ("" if groups else why_blind(request.user) or why_nothing(term))
     context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box}
     context["behind"] = not problem and find.is_behind()
     if in_box:
