@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
 from orders.admin.chips import chip
-from orders.admin.filters import day_filter
+from orders.admin.filters import PlacesFilter, day_filter
 from orders.admin.personal import PERMISSION
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, limit
@@ -119,7 +119,7 @@ class SubjectCut:
 @admin.register(Mail)
 class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
-    list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written")]
+    list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written"), PlacesFilter]
     personal_columns = {"recipients": mask_mail, "body": mask_text}
     list_select_related = ["order", "dispatch"]
     list_per_page = 50

@@ -11,10 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.scope import seen_orders
 from orders.content import domain_key, domain_meant
-from orders.models import Order, OrderDomain
+from orders.models import BillingRecord, Order, OrderDomain
 from orders.queries.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
+RECORDS = {
+    BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now"),
+}  # fmt: skip
+"""What the record that is in force now says of a domain or a customer. A commercial one counts before a trial's."""
 FEW = 200
 LEAST_FOR_TRIGRAMS = 3  # a shorter text has no trigram, so the index could not help
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from orders.admin.office.exported_lists import LISTS, ExportedList, admin_of
 from orders.admin.office.list_query import changelist_for, read_query
 from orders.admin.office.ready_views import READY
+from orders.admin.office.saved_views import list_address
 from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent, SavedView
 from orders.services.office.views import LONGEST_QUERY, MOST_VIEWS, save_view
@@ -157,6 +158,35 @@ def test_a_list_without_views_is_unknown(member):
     assert staff.post(f"{VIEWS}save/pauses/", {"name": "x"}).status_code == 404
     assert staff.get(f"{VIEWS}counts/pauses/").status_code == 404
     assert staff.get(f"{VIEWS}save/orders/").status_code == 405
+
+
+@pytest.mark.parametrize("letters", [["BJ"], ["BJ", "GD"]])
+@pytest.mark.parametrize("name", LISTS)
+def test_a_view_keeps_to_what_its_maker_saw(member, name, letters):
+    """Under a colleague's account without a limit it shows what its name promises, not all provinces."""
+    for of in ("BJ", "GD", "SH"):
+        of_order(make.OrderFactory(attribution_id=of))
+    maker = member(ADMINISTRATOR, letters=letters)
+    assert any("北京" in line for line in lines(save(maker, name="我们的", query="", of=name)))
+    view = SavedView.objects.get()
+    own = {row.pk for row in maker.get(list_address(name)).context["cl"].result_list}
+    SavedView.objects.update(query="", role=None)  # as a view from before
+    maker.post(f"{VIEWS}{view.pk}/share/", {"role": Group.objects.get(name=ADMINISTRATOR).pk})
+    view.refresh_from_db()
+    for query in (view.query, SavedView.objects.get().query):
+        free = member(ADMINISTRATOR).get(f"{list_address(name)}?{query}")
+        assert {row.pk for row in free.context["cl"].result_list} == own
+        assert free.context["cl"].queryset.count() == len(own)
+        assert "北京" in free.content.decode().split('class="filters-clear"')[0].split('class="filters"')[1]
+    assert 0 < len(own) < member(ADMINISTRATOR).get(list_address(name)).context["cl"].result_count
+    other = member(ADMINISTRATOR, letters=["SH"]).get(f"{list_address(name)}?{view.query}")
+    assert other.context["cl"].result_count == 0
+    assert any("归属" in line for line in lines(other))
+
+
+def test_a_view_with_a_province_of_its_own_stays_so(member):
+    save(member(BUSINESS, letters=["BJ", "GD"]), query="attribution=GD")
+    assert SavedView.objects.get().query == "attribution__letters__exact=GD"
 
 
 # --- changing

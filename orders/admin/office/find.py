@@ -19,9 +19,9 @@ from django.utils.translation import gettext_lazy
 from orders.admin.chips import chip_of
 from orders.admin.personal import PERMISSION, note_seen
 from orders.admin.scope import by_number, limit, limit_customers, seen_orders, why_blind
-from orders.admin.search import customer_address
+from orders.admin.search import RECORDS, customer_address
 from orders.content import domain_meant
-from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain
+from orders.models import Customer, InboundMessage, Order, OrderDomain
 from orders.pieces import folded, is_long_enough
 from orders.queries import find
 from orders.queries.doubts import mark_orders
@@ -29,10 +29,6 @@ from orders.services.office.search_index import EVERY
 
 IN_BOX, ON_PAGE = 6, 50
 LONGEST = 255  # characters of the longest text that is indexed
-RECORDS = {
-    BillingRecord.Type.COMMERCIAL: gettext_lazy("being billed"), BillingRecord.Type.TRIAL: gettext_lazy("on trial now"),
-}  # fmt: skip
-"""What the record that is in force says of a domain."""
 SEE_ORDERS, SEE_CUSTOMERS = "orders.view_order", "orders.view_customer"
 
 
