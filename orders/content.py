@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import json
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -18,6 +19,8 @@ LONGEST_NAME = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The common case in one step: ASCII, at least two labels, the last one not only digits. xn-- is checked in full.
 _PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")
+_ADDRESS = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@\s]*@)?", re.IGNORECASE)
+_DOTS = str.maketrans("。．｡", "...")  # what IDNA takes for dots
 _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -163,6 +166,16 @@ def domain_key(name: str) -> str:
     except (idna.IDNAError, UnicodeError):
         return lower
     return key if len(key) <= LONGEST_NAME else lower
+
+
+def domain_meant(text: str) -> str:
+    """The host name in what somebody pastes or types: a whole address, full-width letters and stops, a dot at the end.
+
+    Any other text stays as it is.
+    """
+    ordinary = unicodedata.normalize("NFKC", text).translate(_DOTS).strip()
+    host = re.split(r"[/?#\\]", _ADDRESS.sub("", ordinary))[0]
+    return re.sub(r":\d*$", "", host).rstrip(".") or text.strip()
 
 
 def unicode_form(key: str) -> str:

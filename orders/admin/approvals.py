@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
 from orders.admin.chips import chip
-from orders.admin.filters import day_filter
+from orders.admin.filters import PlacesFilter, day_filter
 from orders.admin.personal import PersonalData, invitation, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
@@ -51,7 +51,8 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     ordering = ["-pk"]
     list_display = ["time", "order_link", "result_chip", "node_cut", "who", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]
-    list_filter = [NodeFilter, "result", OperatorFilter, day_filter("time", _("decided at")), "source", "finished"]
+    list_filter = [NodeFilter, "result", OperatorFilter, day_filter("time", _("decided at")), "source", "finished",
+                   PlacesFilter]  # fmt: skip
     personal_columns = {"opinion": masked_text}
     list_select_related = ["order"]
     list_per_page = 50

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.change_list import FactsChangeList
 from orders.admin.chips import StateChip
-from orders.admin.filters import CustomerFilter, day_filter
+from orders.admin.filters import CustomerFilter, PlacesFilter, day_filter
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, customer_anchor, order_anchor
@@ -35,6 +35,7 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
         "info_type",
         day_filter("create_time", _("createTime"), parameter="created"),
         CustomerFilter,
+        PlacesFilter,
     ]
     list_select_related = ["order"]
     list_per_page = 50

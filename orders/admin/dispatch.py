@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import CauseCells, cut
 from orders.admin.chips import StateChip, chip
-from orders.admin.filters import day_filter, word_filter
+from orders.admin.filters import PlacesFilter, day_filter, word_filter
 from orders.admin.personal import PersonalData, masked_field, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
@@ -155,7 +155,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     sortable_by = []
     ordering = ["-pk"]
     list_display = ["step_name", "order_link", "outcome_chip", "number", "what", "http_status", "began", "took_time"]
-    list_filter = ["outcome", day_filter("started_at", _("started at"), parameter="started")]
+    list_filter = ["outcome", day_filter("started_at", _("started at"), parameter="started"), PlacesFilter]
     linked_by = ["dispatch"]
     personal_columns = {"error": masked_text}
     list_select_related = ["dispatch__order"]

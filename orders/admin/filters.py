@@ -1,6 +1,7 @@
 """Filters of the desk's lists. Their values are words and days, so that a link shows a colleague the same rows."""
 
 import contextlib
+import copy
 import datetime
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ from orders.admin.scope import attributions_of
 from orders.admin.service_names import service_name
 from orders.db.indexes import leads_an_index
 from orders.local_time import midnight
-from orders.models import ServiceType
+from orders.models import Province, ServiceType
 
 DAY = datetime.timedelta(days=1)
 TO = ".."  # between the first and the last day of a range; one of them may be missing
@@ -221,6 +222,36 @@ class CustomerFilter(SimpleListFilter):
         return queryset.filter(**{self.path: self.value()}) if self.value() else queryset
 
 
+class PlacesFilter(SimpleListFilter):
+    """Rows that somebody limited to these attributions sees, such as `BJ,GD`. Only views that such a person saved set
+    this filter."""
+
+    title, parameter_name = _("attribution"), "attribution"
+
+    def __init__(self, request, params, model, model_admin):
+        self.model_admin = model_admin
+        super().__init__(request, params, model, model_admin)
+
+    def lookups(self, request, model_admin):
+        if not self.value():
+            return []
+        seen = attributions_of(request.user)
+        here = self.letters if seen is None else seen.intersection(self.letters)
+        names = list(Province.objects.filter(letters__in=here).order_by("letters").values_list("name", flat=True))
+        return [(self.value(), ", ".join(names))] if names else [("", "-")]  # so the list says why it is empty
+
+    def queryset(self, request, queryset):
+        if not self.value():
+            return queryset
+        maker, as_maker = copy.copy(request.user), copy.copy(request)
+        maker.desk_attributions, as_maker.user = frozenset(self.letters), maker
+        return queryset.filter(pk__in=self.model_admin.get_queryset(as_maker).order_by().values("pk"))
+
+    @property
+    def letters(self) -> list[str]:
+        return self.value().split(",")
+
+
 class WordFilter(SimpleListFilter):
     """Offers a few words, each of which stands for a condition.
 
@@ -262,6 +293,6 @@ def _is_set(spec) -> bool:
 
 
 def _chosen(spec, changelist) -> str:
-    """The display of the choice that is set."""
+    """The display of the choices that are set."""
     choices = list(spec.choices(changelist))
-    return next((str(choice["display"]) for choice in choices[1:] if choice["selected"]), "")
+    return ", ".join(str(choice["display"]) for choice in choices[1:] if choice["selected"])

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.filters import day_filter, word_filter
+from orders.admin.filters import PlacesFilter, day_filter, word_filter
 from orders.admin.personal import PersonalData, masked_field, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.refusal_hints import why_refused
@@ -83,7 +83,7 @@ class InboundList:
 @admin.register(InboundMessage)
 class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
-    list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received")]
+    list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
     personal_columns = {"rsp_desc": masked_text}
     description = masked_field("rsp_desc", _("answer"))
     readonly_fields = ["answer_chip", "description", "why", "next_step", "hint_block", "body_block", "order_link"]

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
-from orders.admin.filters import day_filter, word_filter
+from orders.admin.filters import PlacesFilter, day_filter, word_filter
 from orders.admin.incident_actions import IncidentActs
 from orders.admin.office.bulk_ticks import TickedList
 from orders.admin.personal import masked_field, masked_text
@@ -53,7 +53,8 @@ def _note_parts(note: IncidentNote) -> tuple:
 class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "first", "last"]
     list_display_links = ["cause"]
-    list_filter = [OpenFilter, "state", PartnerFilter, day_filter("first_at", _("first at"), parameter="first")]
+    list_filter = [OpenFilter, "state", PartnerFilter, day_filter("first_at", _("first at"), parameter="first"),
+                   PlacesFilter]  # fmt: skip
     list_select_related = ["owner"]
     list_per_page = 50
     sortable_by = []

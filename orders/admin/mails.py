@@ -17,7 +17,7 @@ from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
 from notifications.services import recipients_in_words
 from orders.admin.chips import chip
-from orders.admin.filters import day_filter
+from orders.admin.filters import PlacesFilter, day_filter
 from orders.admin.names import NamesForm
 from orders.admin.personal import PERMISSION
 from orders.admin.read_only import ReadOnlyAdmin
@@ -122,7 +122,7 @@ class SubjectCut:
 @admin.register(Mail)
 class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
-    list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written")]
+    list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written"), PlacesFilter]
     personal_columns = {"recipients": mask_mail, "body": mask_text}
     list_select_related = ["order", "dispatch"]
     list_per_page = 50

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import F, OrderBy, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, ExpressionWrapper, F, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone
@@ -34,10 +34,11 @@ from orders.admin.time_cell import ago, ahead
 from orders.db.expressions import Among
 from orders.incident_causes import cause_of
 from orders.models import AffectedOrder, Difference, Dispatch, Order
+from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
 from orders.queries.in_state import is_in_state_since
-from orders.queries.paused_work import waits_for_paused
+from orders.queries.paused_work import to_paused, waits_for_paused
 from orders.queries.stuck import is_stuck
 from orders.queries.trial_ends import is_ending
 
@@ -67,12 +68,18 @@ def overdue() -> Q:
     return IS_NOT_LIVE & Q(biz_start__lt=today()) & ~waits_for_paused(timezone.now())
 
 
+def is_past(order: Order) -> bool:
+    """The same of an order, but for the pause."""
+    past = order.biz_start is not None and order.biz_start < today()
+    return past and order.kind == Order.Kind.ACTIVATION and order.state in NOT_LIVE
+
+
 def starts_today() -> Q:
-    """Activations that begin to serve today, or did: not those that will not, or no more."""
+    """Activations that are to begin today, whether they have begun or not: not those that will not, or no more."""
     return Q(kind=Order.Kind.ACTIVATION, state__in=STARTING, biz_start=today())
 
 
-START_WORDS = {"overdue": (_("Overdue"), overdue), "starting": (_("Starts today"), starts_today)}
+START_WORDS = {"overdue": (_("Overdue"), overdue), "starting": (_("Due to start today"), starts_today)}
 
 
 class EndsFilter(day_filter("biz_end", _("running trial ends"), parameter="ends", choices=AHEAD)):
@@ -163,6 +170,11 @@ def _of_step(name: str, order: str, **more) -> EmptyLast:
 
 MOST_ATTEMPTS = _of_step("attempts", "-attempts")
 NEXT_TRY = _of_step("next_try_at", "next_try_at", state=State.RETRYING)
+WAITING = [S.AWAITING_APPROVAL, S.HELD, S.FAILED]
+"""States of orders that wait for somebody."""
+LONGEST_WAITING = [Coalesce("state_since", Value(datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC))).asc(), "pk"]
+"""No index has this order: PostgreSQL would look for the few that wait among all orders, from the oldest on."""
+MOST_OVERDUE = ["biz_start", "pk"]
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
 """Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the page has only the few
 orders with such a step: an order of a million rows without a value would be slow and say nothing."""
@@ -178,6 +190,14 @@ class OrderChangeList(FactsChangeList):
         for more in () if self.all_rows else self._sorted_steps():
             rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
         return rows
+
+    def get_ordering(self, request, queryset):
+        """What waits for somebody comes longest waiting first, if nobody sorts it."""
+        if self.params.get("start") == "overdue":
+            return MOST_OVERDUE
+        return (
+            LONGEST_WAITING if self.params.get("state__exact") in WAITING else super().get_ordering(request, queryset)
+        )
 
     def _sorted_steps(self) -> list[dict]:
         """Those of SORTED_STEPS that sort the list."""
@@ -205,15 +225,20 @@ class OrderChangeList(FactsChangeList):
             tried[row.order_id].append(row.attempts)
             again[row.order_id] += [row.next_try_at] if row.state == State.RETRYING else []
         asked = {row.order_id: row.done_at for row in steps if row.state == State.DONE}
+        paused = {row.order_id for row in steps if row.is_paused}
         for order in rows:
+            order.is_late = is_past(order) and order.pk not in paused
             order.stuck_step, order.asked_at = stuck.get(order.pk), asked.get(order.pk)
             order.tried, order.again_at = max(tried[order.pk], default=None), min(again[order.pk], default=None)
 
 
 def told_steps(order_ids: list[int]) -> list[Dispatch]:
-    """The orders' steps that failed or are being retried, and their finished BPM steps. One query."""
-    told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE)
+    """The orders' steps that failed or are being retried, their finished BPM steps, and those that hold the order up
+    since their partner is paused (`is_paused`). One query."""
+    is_paused = Q(state__in=OPEN_STATES, blocking=True) & to_paused(timezone.now())
+    told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE) | is_paused
     rows = Dispatch.objects.current().filter(told, order__in=order_ids).order_by("pk")
+    rows = rows.annotate(is_paused=ExpressionWrapper(is_paused, BooleanField()))
     return list(rows.only("order_id", "step", "state", "error_code", "position", "blocking", "done_at",
                           "attempts", "next_try_at"))  # fmt: skip
 
@@ -222,12 +247,6 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
     """For each order its worst step: blocking steps first, then failed ones, then those being retried."""
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
-
-
-def waiting_words(order) -> str:
-    """Since when BPM's people have the order, or that they returned it."""
-    word = _("Returned by BPM") if order.marks.returned else _("With BPM")
-    return format_html('<span class="cut">{} {}</span>', word, ago(order.asked_at) if order.asked_at else "")
 
 
 def mark_words(marks: Marks) -> str:
@@ -242,7 +261,7 @@ class OrderList:
 
     list_display = [
         "number", "kind", "customer", "attribution_name", "service_name", "state_chip", "stuck_at", "start_day",
-        "received",
+        "received", "waited", "late",
     ]  # fmt: skip
     list_filter = [
         NeedsFilter, "state", InStateFilter, "held_because", StuckFilter, "kind", "first",
@@ -253,6 +272,7 @@ class OrderList:
     ]  # fmt: skip
     export_fields = [
         "since",
+        "asked",
         "attempts",
         "next_try",
         "enterprise_id",
@@ -293,7 +313,7 @@ class OrderList:
         if order.held_because:
             return cut(order.get_held_because_display())
         if order.state == S.AWAITING_APPROVAL and not order.marks.doubt:
-            return waiting_words(order)
+            return cut(_("Returned by BPM") if order.marks.returned else _("With BPM"))
         step = getattr(order, "stuck_step", None)
         if step is None or order.state == S.WITHDRAWN:
             return cut(mark_words(order.marks)) if order.marks.doubt or order.marks.behind else None
@@ -307,6 +327,16 @@ class OrderList:
         """Unknown moments come first: they lie before all noted ones."""
         return order.state_since and ago(order.state_since)
 
+    @admin.display(description=_("days waited"), empty_value="")
+    def waited(self, order):
+        """Whole days in its state, of an order that waits for somebody."""
+        waits = order.state in WAITING and order.state_since
+        return (timezone.now() - order.state_since).days if waits else None
+
+    @admin.display(description=_("sent for approval"), empty_value="")
+    def asked(self, order):
+        return order.asked_at and ago(order.asked_at)
+
     @admin.display(description=_("number of attempts"), ordering=MOST_ATTEMPTS, empty_value="")
     def attempts(self, order):
         return order.tried
@@ -318,6 +348,10 @@ class OrderList:
     @admin.display(description=_("start day"), ordering="biz_start", empty_value="-")
     def start_day(self, order):
         return order.biz_start and order.biz_start.isoformat()
+
+    @admin.display(description=_("days overdue"), empty_value="")
+    def late(self, order):
+        return (today() - order.biz_start).days if order.is_late else None
 
     @admin.display(description=_("received"), ordering="received_at")
     def received(self, order):

@@ -6,7 +6,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip, chip
-from orders.admin.filters import day_filter
+from orders.admin.filters import PlacesFilter, day_filter
 from orders.admin.json_block import json_block
 from orders.admin.personal import masked_field, masked_json, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
@@ -49,7 +49,7 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step"]
-    list_filter = ["state", "kind", day_filter("found_at", _("found at"), parameter="found")]
+    list_filter = ["state", "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]
     linked_by = ["reconciliation"]
     list_select_related = ["reconciliation", "fix", "order"]
     sortable_by = []

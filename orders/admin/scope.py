@@ -9,6 +9,8 @@ limiting that limits them all. Only users without a limit see orders without an 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from orders.models import AffectedOrder, Customer, Order
 
@@ -18,6 +20,17 @@ def attributions_of(user) -> frozenset[str] | None:
     if not hasattr(user, "desk_attributions"):
         user.desk_attributions = frozenset(row.letters for row in user.attributions.all()) if user.limited else None
     return user.desk_attributions
+
+
+BLIND = _(
+    "Your account sees no order: it is limited to attributions and has none. An administrator (role 管理员) can give it"
+    " some, under Users."
+)
+
+
+def why_blind(user) -> str | Promise:
+    """Why the user sees no order at all, whatever there is, and who can change that. Empty for everybody else."""
+    return BLIND if user.is_staff and attributions_of(user) == frozenset() else ""
 
 
 def is_unlimited(user) -> bool:

@@ -10,11 +10,15 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.scope import seen_orders
-from orders.content import domain_key
-from orders.models import Order, OrderDomain
+from orders.content import domain_key, domain_meant
+from orders.models import BillingRecord, Order, OrderDomain
 from orders.queries.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
+RECORDS = {
+    BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now"),
+}  # fmt: skip
+"""What the record that is in force now says of a domain or a customer. A commercial one counts before a trial's."""
 FEW = 200
 LEAST_FOR_TRIGRAMS = 3  # a shorter text has no trigram, so the index could not help
 
@@ -23,9 +27,9 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
     """Orders whose number, trial number, product id, enterprise (id or name) or a domain begins with the term.
 
     Two Chinese characters from the middle of an enterprise's name find it too. Words are not split. `seen`: the orders
-    that a limited reader may see, None for all.
+    that a limited reader may see, None for all. Of a pasted address the host is looked for.
     """
-    term = term.strip()
+    term = _told(term)
     if not term:
         return rows
     if LOOKS_LIKE_AN_ID.fullmatch(term):
@@ -37,9 +41,14 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
     return rows.filter(found | Q(pk__in=_with_domain(term)) if _may_be_a_domain(term) else found)
 
 
+def _told(term: str) -> str:
+    return domain_meant(term) if "//" in term else term.strip()
+
+
 def _may_be_a_domain(term: str) -> bool:
-    """Whether a term may be how an internationalized domain begins. A dot tells it from a customer's name."""
-    return "." in term and not term.isascii() and domain_key(term).isascii()
+    """Whether a term may be how a domain begins. A dot tells it from a customer's name."""
+    host = domain_meant(term)
+    return "." in host and domain_key(host).isascii()
 
 
 def _by_name(term: str, path: str = "") -> Q:
@@ -58,11 +67,15 @@ def _by_id(term: str) -> Q:
 
 
 def _with_domain(term: str):
-    """The orders with a domain that begins so, in any spelling.
+    """The orders with a domain that begins so, in any spelling (`orders.content.domain_meant`).
 
     Few orders are listed by number, since every index understands that in an OR. Many are a subquery.
     """
-    rows = OrderDomain.objects.filter(key__startswith=domain_key(term)).order_by().values_list("order_id", flat=True)
+    rows = (
+        OrderDomain.objects.filter(key__startswith=domain_key(domain_meant(term)))
+        .order_by()
+        .values_list("order_id", flat=True)
+    )
     few = list(rows[: FEW + 1])
     return few if len(few) <= FEW else rows
 
@@ -72,7 +85,7 @@ def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str
 
     `domain` names a field that holds keys of domains. `seen` is as in `search_orders`.
     """
-    term = term.strip()
+    term = _told(term)
     if not term:
         return rows
     customers = customers_meant(term, seen)
@@ -84,7 +97,7 @@ def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str
     numbers = Order.objects.filter(number__startswith=term).order_by().values_list("pk", flat=True)
     few = list(numbers[: FEW + 1])
     found = named | Q(**{f"{order}__in": few if len(few) <= FEW else numbers})
-    return rows.filter(found | Q(**{f"{domain}__startswith": domain_key(term)}) if domain else found)
+    return rows.filter(found | Q(**{f"{domain}__startswith": domain_key(domain_meant(term))}) if domain else found)
 
 
 def order_anchor(order: Order | None) -> str | None:

@@ -13,7 +13,7 @@ from orders.order_page.differences import SIDES
 
 State, Type = BillingRecord.State, BillingRecord.Type
 Key = tuple[int, str, str]  # order, productId, domain
-THERE, BILLING = list(BillingRecord.THERE), Dispatch.Channel.BILLING
+BILLING = Dispatch.Channel.BILLING
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class Theirs:
 
 def records_of(orders: QuerySet[Order], *, now: datetime.datetime) -> QuerySet[BillingRecord]:
     """The records that are live at the big-data side, or may be. One whose cancelTime has passed is over by itself."""
-    rows = BillingRecord.objects.filter(order__in=orders.order_by().values("pk"), state__in=THERE)
-    return rows.filter(Q(cancel_time=None) | Q(cancel_time__gt=now))
+    return BillingRecord.objects.not_over(now).filter(order__in=orders.order_by().values("pk"))
 
 
 def count_by_type(records: QuerySet[BillingRecord], *, now: datetime.datetime) -> list[Counted]:

@@ -3,6 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders.models.querysets import BillingRecordQuerySet
+
 
 class BillingRecord(models.Model):
     """One record at the big-data side, for one order (jobId), product and domain. Our row is never deleted."""
@@ -44,6 +46,8 @@ class BillingRecord(models.Model):
         verbose_name=_("made so by"),
         help_text=_("the dispatch whose answer gave the present state"),
     )
+
+    objects = BillingRecordQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("billing record")

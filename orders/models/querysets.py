@@ -22,6 +22,13 @@ class DispatchQuerySet(models.QuerySet):
         return self.open().filter(next_try_at__lte=now)
 
 
+class BillingRecordQuerySet(models.QuerySet):
+    def not_over(self, now: datetime.datetime):
+        """Those live at the big-data side, or that may be. One whose cancelTime has passed is over by itself."""
+        rows = self.filter(state__in=self.model.THERE)
+        return rows.filter(models.Q(cancel_time=None) | models.Q(cancel_time__gt=now))
+
+
 class AffectedOrderQuerySet(models.QuerySet):
     def unresolved(self):
         """Orders that an incident still stops."""

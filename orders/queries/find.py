@@ -14,15 +14,27 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.utils import timezone
 
-from orders.content import domain_key, unicode_form
-from orders.models import AcceptedCall, Customer, InboundMessage, Order, OrderDomain, SearchPiece, SearchProgress
+from orders.content import domain_key, domain_meant, unicode_form
+from orders.models import (
+    AcceptedCall,
+    BillingRecord,
+    Customer,
+    InboundMessage,
+    Order,
+    OrderDomain,
+    SearchPiece,
+    SearchProgress,
+)
 from orders.pieces import Lookup, beginning, folded, is_long_enough, lookups_of, whole_piece
 from orders.services.office.search_index import EVERY
 
 Kind = SearchPiece.Kind
 CANDIDATES, PLACES = 250, 5000
+SHORTEST = 3  # letters of a term that is looked up among whole parts of domains
 KEYS = 200  # domains that are asked for at once
 TARGETS = 500  # of which is asked at once whether a limited reader may see them
 LARGE = ["content", "given"]
@@ -142,18 +154,67 @@ def _customers_of(targets: list[int] | QuerySet, term: str, seen: QuerySet[Order
 def find_domains(
     term: str, domains: QuerySet[OrderDomain], most: int, seen: QuerySet[Order] | None = None
 ) -> Found:  # fmt: skip
-    """Domains with the term in them, each with the newest order that names it. Both forms of a domain are looked at."""
-    ids, more = _parts(Kind.DOMAIN, folded(term), None if seen is None else _domains_among(domains))
-    keys = OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True)
-    ranked = sorted({*keys, domain_key(term.strip())}, key=lambda key: (_best_rank(key, term), len(key), key))
-    rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE))
-    newest: dict[str, OrderDomain] = {}
+    """Every order's domains with the term in them, each with its `order` and its `record`: the type of the billing
+    record in force now, or None.
+
+    Of a domain what is billed now comes first, then what is on trial, then the newest order. Where not all fit, each
+    domain comes once before one comes again. Both forms of a domain are looked at. A short term finds domains that
+    begin with it, or have a whole part of this name.
+    """
+    term = domain_meant(term)
+    short, more = folded(term), False
+    if is_short := SHORTEST <= len(short) <= EVERY[Kind.DOMAIN] and short.isascii():
+        begins, more = _keys_that_begin(short, domains)
+        part = f".{short}."[: EVERY[Kind.DOMAIN] + 1]
+    ids, others = _parts(Kind.DOMAIN, part if is_short else short, None if seen is None else _domains_among(domains))
+    keys = {*OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True), domain_key(term)}
+    ranked = sorted(keys.union(begins if is_short else ()), key=lambda key: (_best_rank(key, term), len(key), key))
+    found: list[list[OrderDomain]] = []
     for start in range(0, len(ranked), KEYS):
-        for row in rows.filter(key__in=ranked[start : start + KEYS])[:CANDIDATES]:
-            newest.setdefault(row.key, row)
-        if len(newest) > most:
+        rows, left_out = _rows_of(ranked[start : start + KEYS], domains, seen)
+        found += rows
+        more = more or left_out
+        if len(found) > most:
             break
-    return _cut((newest[key] for key in ranked if key in newest), most, more)
+    lines = [(place, which, row) for which, rows in enumerate(found) for place, row in enumerate(rows)]
+    lines.sort(key=lambda line: line[:2])
+    shown = sorted(lines[:most], key=lambda line: (line[1], line[0]))
+    return Found([row for _place, _which, row in shown], more or others or len(lines) > most)
+
+
+def _keys_that_begin(term: str, domains: QuerySet[OrderDomain]) -> tuple[list[str], bool]:
+    """The domains that begin with the term, of the first PLACES rows that do, and whether there may be more."""
+    in_index = {"key__gte": term, "key__lt": f"{term}\U0010ffff"}  # SQLite's LIKE reads no index
+    begins = in_index if connection.vendor == "sqlite" else {"key__startswith": term}
+    rows = OrderDomain.objects.filter(**begins).order_by().values("pk")  # PostgreSQL would sort them all
+    keys = domains.filter(pk__in=rows[:PLACES]).order_by("key").values_list("key", flat=True).distinct()
+    found = list(keys[: CANDIDATES + 1])
+    return found[:CANDIDATES], len(found) > CANDIDATES or rows[PLACES : PLACES + 1].exists()
+
+
+def _rows_of(
+    keys: list[str], domains: QuerySet[OrderDomain], seen: QuerySet[Order] | None
+) -> tuple[list[list[OrderDomain]], bool]:
+    """For each of these domains that is there its rows, the best first, and whether there are more."""
+    now = timezone.now()
+    records = BillingRecord.objects.not_over(now).filter(domain_key__in=keys).exclude(create_time__gt=now)
+    if seen is not None:
+        records = records.filter(order__in=seen.order_by().values("pk"))
+    told = records.order_by("-info_type", "-order").values_list("order", "domain_key", "info_type")[:CANDIDATES]
+    types = {(order, key): info_type for order, key, info_type in reversed(list(told))}  # a commercial one counts
+    rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE))
+    found = list(rows.filter(key__in=keys)[: CANDIDATES + 1])
+    if left_out := len(found) > CANDIDATES:
+        missing = domains.filter(key__in=set(keys).difference(row.key for row in found)).order_by()
+        newest = missing.values("key").annotate(newest=Max("pk")).values("newest")
+        billed = Q(key__in=keys, order__in={order for order, _key in types})
+        found += rows.filter(billed | Q(pk__in=newest))
+    by_key: dict[str, dict[int, OrderDomain]] = {key: {} for key in keys}
+    for row in found:
+        row.record = types.get((row.order_id, row.key))
+        by_key[row.key][row.order_id] = row
+    best = (sorted(own.values(), key=lambda row: (-int(row.record or 0), -row.order_id)) for own in by_key.values())
+    return [own for own in best if own], left_out
 
 
 def _domains_among(domains: QuerySet[OrderDomain]) -> Visible:

@@ -3,7 +3,7 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.scope import UnlimitedOnly, is_unlimited
+from orders.admin.scope import UnlimitedOnly, is_unlimited, why_blind
 
 WORDS = {
     "Order": _("No order yet. BBOSS's orders show here the moment they are accepted."),
@@ -61,4 +61,4 @@ def empty_list_text(model_admin, user) -> str | Promise:
     name = model_admin.opts.object_name
     if is_unlimited(user) or name in OF_ALL:
         return WORDS.get(name, _("Nothing here yet."))
-    return HIDDEN if isinstance(model_admin, UnlimitedOnly) else OTHERS
+    return HIDDEN if isinstance(model_admin, UnlimitedOnly) else why_blind(user) or OTHERS

@@ -16,6 +16,7 @@ from project.admin_site.paging import CappedPaginator
 
 # Dotted paths: these modules use the apps' admin, which registers here first.
 DASHBOARD, RESTORED_PAGE = "project.dashboard.page_context.dashboard", "project.restored_page.restored_page"
+BLIND = "orders.admin.scope.why_blind"
 FIND = "orders.admin.office.find.find_page"
 PAUSES, MAY_PAUSE = "orders.admin.pauses_in_force.pauses_for", "orders.admin.pauses_in_force.may_pause"
 
@@ -45,12 +46,14 @@ class DeskAdminSite(AdminSite):
             guard(model_admin)
 
     def each_context(self, request):
-        """Adds what every page shows at its top: paused partners, and a database that counts as restored."""
+        """Adds what every page shows at its top: paused partners, a database that counts as restored, and that the
+        account sees no order."""
         pauses = import_string(PAUSES)(request)
         return super().each_context(request) | {
             "pauses": pauses,
             "may_pause": bool(pauses) and import_string(MAY_PAUSE)(request.user),
             "desk_restored": request.user.is_staff and is_restored(),
+            "blind": import_string(BLIND)(request.user),
         }
 
     def get_app_list(self, request, app_label=None):

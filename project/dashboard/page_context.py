@@ -105,7 +105,7 @@ class Dashboard:
             Number(_say(ngettext("%(n)d start day missed", "%(n)d start days missed", late), late), late, late_url,
                    "red"),
             Number(_say(ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting), waiting),
-                   waiting, orders_link(needs="somebody"), "amber"),
+                   waiting, orders_link(needs="somebody", o="since"), "amber"),
             _conflict_worry(self.conflicts),
             self.notices,
         ]  # fmt: skip
@@ -186,7 +186,7 @@ def _fill_waiting(page: Dashboard, user) -> None:
             figures.AWAITING, told, named, orders_link(state__exact=Order.State.AWAITING_APPROVAL)
         )
         number = told.get(figures.RETURNED, NOTHING)[0]
-        page.returned = Number(_("Returned by BPM"), number, orders_link(needs="returned"), "amber")
+        page.returned = Number(_("Returned by BPM"), number, orders_link(needs="returned", o="since"), "amber")
     if user.has_perm("orders.view_difference"):
         page.differences = waiting_of(
             figures.DIFFERENCES, told, named, listing("orders_difference", state__exact="open")
@@ -207,7 +207,7 @@ def _unbilled(number: int) -> Number:
     text = ngettext(
         "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
     )
-    return Number(text % {"n": number}, number, orders_link(needs="unbilled"), "red")
+    return Number(text % {"n": number}, number, orders_link(needs="unbilled", o="since"), "red")
 
 
 def _fill_orders(page: Dashboard, user, today: datetime.date) -> None:

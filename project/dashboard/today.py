@@ -62,6 +62,6 @@ def _needing(state: str, because: str, number: int) -> Number:
         return Number(_("Failed: an incident stopped them"), number, orders_link(state__exact=state), "red")
     if state == State.HELD:
         label = _("Held: %(why)s") % {"why": Order.Held(because).label}
-        return Number(label, number, orders_link(held_because__exact=because), "amber")
+        return Number(label, number, orders_link(held_because__exact=because, o="since"), "amber")
     label = _("%(state)s, and something is wrong") % {"state": State(state).label}
-    return Number(label, number, orders_link(needs="somebody", state__exact=state), "amber")
+    return Number(label, number, orders_link(needs="somebody", state__exact=state, o="since"), "amber")

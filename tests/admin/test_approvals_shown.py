@@ -1,6 +1,7 @@
 """Orders that wait for BPM's approval: how long they wait, which were returned, and the link to BPM's page."""
 
 import datetime
+import re
 
 import pytest
 from django.urls import reverse
@@ -43,7 +44,10 @@ def test_the_dashboard_tells_since_when_and_what_was_returned(admin_client):
 
 def test_the_list_tells_it_too(admin_client):
     waiting(hours=30)
-    assert "待 BPM 审批 <time" in text_of(admin_client, f"{LIST}?state__exact=awaiting_approval")
+    text = text_of(admin_client, f"{LIST}?state__exact=awaiting_approval")
+    assert 'title="待 BPM 审批">待 BPM 审批</span></td>' in text
+    text = text_of(admin_client, f"{LIST}?columns=number,asked")
+    assert re.search(r'<td class="field-asked"><time datetime="[^"]+" title="[^"]+">30 小时前</time></td>', text)
     back = waiting(hours=5, result="return")
     answer = admin_client.get(f"{LIST}?needs=returned")
     assert [order.number for order in answer.context["cl"].result_list] == [back.number]

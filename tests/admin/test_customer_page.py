@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from orders.admin.office.plain_cells import plain
 from orders.admin.search import customer_address
 from orders.models import BillingRecord, Customer, IndexedOrder, Order, OrderEvent, SearchProgress
 from orders.services.office.search_index import index_orders
@@ -53,6 +54,26 @@ def test_what_is_billed_now_stands_first(admin_client, family):
     assert "61-7" in text
     assert "2023-09-20 18:00:00" in text
     assert "old.example.com" not in text
+
+
+def test_the_list_says_of_each_customer_whether_it_is_billed_now(member, family):
+    make.BillingRecordFactory(order=make.OrderFactory(enterprise_id="E-2", attribution_id="BJ"), info_type="1",
+                              state="live")  # fmt: skip
+    over = make.OrderFactory(enterprise_id="E-3", attribution_id="BJ")
+    make.BillingRecordFactory(order=over, state="live", cancel_time=timezone.now())
+    make.BillingRecordFactory(order=over, state="deleted")
+    others = make.OrderFactory(enterprise_id="E-4", attribution_id="SH")
+    make.BillingRecordFactory(order=others, state="live")
+    make.OrderFactory(enterprise_id="E-4", attribution_id="BJ")
+    index()
+
+    def told(client):
+        page = client.get(LIST).context["cl"]
+        return {row.pk: str(plain(page.model_admin.billed_now(row)) or "") for row in page.result_list}
+
+    own = {"E-55": "正在计费", "E-2": "试用中", "E-3": "", "E-4": ""}
+    assert told(member(ROLE)) == own | {"E-4": "正在计费"}
+    assert told(member(ROLE, letters=["BJ"])) == own
 
 
 def test_a_difference_is_shown_beside_our_books(admin_client, family):

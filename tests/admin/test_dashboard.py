@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.admin.scope import BLIND
 from orders.models import Difference, Dispatch, Order
 from orders.queries.stuck import stuck
 from tests import factories as make
@@ -184,3 +185,19 @@ def test_a_pause_that_is_over_makes_nothing_late(member):
     make.DispatchFactory(order=make.TrialFactory(), state="due", next_try_at=late)
     make.PauseFactory(since=timezone.now() - DAY, resumed_at=timezone.now() - datetime.timedelta(seconds=5))
     assert member("业务人员").get(reverse("admin:index")).context["desk"].worries == []
+
+
+def test_who_sees_nothing_is_told_so_and_who_can_change_it(member):
+    """Nobody who sees no order hears that all is well, or that there are none."""
+    make.OrderFactory(state=S.FAILED, attribution_id="BJ")
+    blind = member("业务人员", letters=[])
+    for url in ("admin:index", "admin:orders_order_changelist", "admin:orders_incident_changelist", "admin:find"):
+        text = blind.get(reverse(url), {"q": "100A"} if url == "admin:find" else {}).content.decode()
+        assert str(BLIND) in text, url
+        assert "没有待处理事项" not in text
+    assert str(BLIND) in blind.get(reverse("admin:find"), {"q": "100A", "part": ""}).content.decode()
+    without_role = member().get(reverse("admin:index")).content.decode()
+    assert "没有待处理事项" not in without_role
+    assert "管理员" in without_role
+    make.HeartbeatFactory(seen_at=timezone.now())
+    assert "没有待处理事项" in member("业务人员", letters=["SH"]).get(reverse("admin:index")).content.decode()

@@ -1,12 +1,15 @@
 """One box finds anything: by any part, within the scope, masked, and with a clear line for what can't be looked up."""
 
+import datetime
+from urllib.parse import quote
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from orders.admin.office.find import why_not, why_nothing
-from orders.models import OrderEvent
+from orders.models import Order, OrderEvent
 from orders.queries import find
 from orders.services.office.search_index import index_orders
 from tests import factories as make
@@ -30,7 +33,8 @@ def order():
     make.InboundMessageFactory(order_number="", trans_ido="refused0000000000000000000000001", rsp_code="20208")
     other = make.OrderFactory(number="200B990101000000002", product_id="5", enterprise_id="F-66",
                               enterprise_name="上海启明信息", attribution_id="SH", trial_number="")  # fmt: skip
-    make.OrderDomainFactory(order=other, name="other.example.org")
+    for name in ("other.example.org", "www.中国.test", "x.api.test", "x.apifox.test"):
+        make.OrderDomainFactory(order=other, name=name)
     index_orders(now=timezone.now(), seconds=60)
     return order
 
@@ -54,10 +58,80 @@ NUMBER, NAME, DOMAIN = "100A230920170126001", "北京云帆网络科技", "Pull.
     ("refused0000000000000000000000001", "Messages of this transIDO", "refused0000000000000000000000001"),
     ("bpm-20230920", "BPM processes", NUMBER), ("6100061", "productId", NUMBER),
     (PHONE, "Orders with this phone number", NUMBER),
+    (f"https://u:p@{DOMAIN}:8443/a.jpg?x=1", "Domains", DOMAIN), (f"{DOMAIN}/a/b", "Domains", DOMAIN),
+    (f"http://{DOMAIN}/{'a' * 10_000}", "Domains", DOMAIN), (f"{DOMAIN.upper()}.", "Domains", DOMAIN),
+    ("pull。api-eas-3．example｡com", "Domains", DOMAIN), ("pul", "Domains", DOMAIN), ("pull", "Domains", DOMAIN),
+    ("org", "Domains", None), ("xn--fiqs8s.test", "Domains", "www.中国.test"),
+    ("www.中国。test", "Domains", "www.中国.test"),
+    ("api", "Domains", "x.api.test"), ("apif", "Domains", "x.apifox.test"),
     ("１２６００１", "Orders", NUMBER), ("１３７１２３４５６７８", "Orders with this phone number", NUMBER),
 ])  # fmt: skip
 def test_it_is_found(admin_client, order, term, kind, found):
-    assert titles(admin_client, term)[gettext(kind)] == [found]
+    assert titles(admin_client, term).get(gettext(kind)) == (found and [found])
+
+
+def billed(number, domain, info_type="2", **more):
+    """An order with this domain, which a record bills."""
+    order = make.OrderFactory(number=number, trial_number="", **{"attribution_id": "BJ", "state": "active"} | more)
+    make.OrderDomainFactory(order=order, name=domain)
+    make.BillingRecordFactory(order=order, domain=domain, domain_key=domain, info_type=info_type, state="live")
+    return order
+
+
+def test_every_order_of_a_domain_is_found_what_is_billed_now_first(admin_client):
+    """The newest order is only a trial: it must not hide that the customer is live."""
+    billed("100OLD", "img.xyz.com", "1", kind="trial", state="trialing")
+    live = billed("100LIVE", "img.xyz.com", kind="activation")
+    over = billed("100OVER", "img.xyz.com", kind="activation", state="withdrawn")
+    over.billing_records.update(cancel_time=timezone.now())
+    later = billed("100LATER", "img.xyz.com", kind="activation", state="scheduled")
+    later.billing_records.update(create_time=timezone.now() + datetime.timedelta(days=3))
+    make.OrderDomainFactory(
+        order=make.OrderFactory(number="100NEW", kind="trial", state="trialing"), name="img.xyz.com"
+    )
+    answer = admin_client.get(FIND, {"q": "http://img.xyz.com/a.jpg"})
+    assert answer.status_code == 200  # not one order, so none is opened
+    [group] = answer.context["groups"]
+    assert [hit.more.split(" · ")[-1] for hit in group.hits] == ["100LIVE", "100OLD", "100NEW", "100LATER", "100OVER"]
+    assert [gettext("being billed") in hit.more for hit in group.hits] == [True, False, False, False, False]
+    assert f">{live.get_state_display()}<" in group.hits[0].chip
+    assert f">{over.get_state_display()}<" in group.hits[4].chip
+
+
+def test_a_domain_of_one_order_is_opened_and_others_orders_do_not_count(member):
+    own = billed("100LIVE", "img.xyz.com")
+    billed("200LIVE", "img.xyz.com", attribution_id="SH")
+    make.OrderDomainFactory(order=own, name="www.xyz.com")
+    index_orders(now=timezone.now(), seconds=60)
+    staff = member(ROLE, letters=["BJ"])
+    for term in ("img.xyz.com", "xyz.com"):  # two domains of one order are one order
+        assert staff.get(FIND, {"q": term})["Location"] == reverse("admin:orders_order_change", args=[own.pk])
+
+
+def test_a_domain_in_300_orders_hides_neither_what_is_billed_nor_other_domains(admin_client):
+    billed("100WWW", "wwww.xyz.com")
+    live = billed("100LIVE", "img.xyz.com")
+    for place in range(300):
+        order = make.OrderFactory(number=f"200A{place}", trial_number="", kind="trial", state="withdrawn")
+        make.OrderDomainFactory(order=order, name="img.xyz.com")
+    index_orders(now=timezone.now(), seconds=60)
+    for query, most in (({"part": ""}, 6), ({}, 50)):
+        [group] = admin_client.get(FIND, {"q": "xyz.com"} | query).context["groups"]
+        assert (len(group.hits), group.more) == (most, True)
+        assert group.hits[0].more.endswith(live.number)
+        assert "wwww.xyz.com" in [hit.title for hit in group.hits]
+
+
+@pytest.mark.parametrize(
+    "term", [f"HTTPS://{DOMAIN}/a.jpg", f"{DOMAIN}.", "pull。api-eas-3。example。com", f"{DOMAIN}/a"]
+)
+@pytest.mark.parametrize("name", ["order", "orderdomain", "orderfiles"])
+def test_the_lists_boxes_understand_a_pasted_address_and_say_what_they_search(admin_client, order, name, term):
+    Order.objects.update(info_security="a.xlsx")
+    answer = admin_client.get(reverse(f"admin:orders_{name}_changelist"), {"q": term})
+    assert answer.context["cl"].result_count == 1
+    assert str(answer.context["cl"].model_admin.search_help_text) in answer.content.decode()
+    assert f'href="{FIND}?q={quote(term)}"' in answer.content.decode()
 
 
 @pytest.mark.parametrize("term", ["126002", "京帆", "example.net", "%%%", "___", "1371234567", "欧阳", "675cf2df"])

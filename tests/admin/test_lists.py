@@ -7,6 +7,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.admin.office.exported_lists import admin_of
 from orders.db.indexes import PLAIN
 from orders.models import Dispatch, Order
 from project.admin_site import paging
@@ -91,6 +92,42 @@ def test_filters_live_in_the_address(admin_client, query, found):
     make.OrderFactory(number="live", state=S.ACTIVE, attribution_id="SH", received_at=now, biz_start=today)
     make.TrialFactory(number="trial", service_type_id="4", received_at=now, biz_start=today)
     assert numbers(admin_client, **query) == found
+
+
+@pytest.fixture
+def waiting():
+    """Orders that wait for their approval and are overdue: the one that waits longest came last, and is least late."""
+    now, today = timezone.now(), timezone.localdate()
+    for waited, late in ((0, 5), (2, 9), (40, 1), (7, 3)):
+        make.OrderFactory(
+            number=f"w{waited}", state=S.AWAITING_APPROVAL, state_since=now - waited * DAY - DAY / 2,
+            biz_start=today - late * DAY, attribution_id="BJ",
+        )  # fmt: skip
+    make.OrderFactory(number="live", state=S.ACTIVE, state_since=now - 90 * DAY, biz_start=today - 90 * DAY)
+
+
+@pytest.mark.parametrize("query, found", [
+    ({"state__exact": "awaiting_approval"}, ["w40", "w7", "w2", "w0"]),
+    ({"state__exact": "awaiting_approval", "attribution__letters__exact": "BJ"}, ["w40", "w7", "w2", "w0"]),
+    ({"start": "overdue"}, ["w2", "w0", "w7", "w40"]),
+    ({"state__exact": "awaiting_approval", "o": "-since"}, ["w0", "w2", "w7", "w40"]),
+    ({}, ["live", "w7", "w40", "w2", "w0"]),
+])  # fmt: skip
+def test_what_waits_comes_longest_first_with_its_days(admin_client, waiting, query, found):
+    rows = admin_client.get(ORDERS, query).context["cl"].result_list
+    assert [row.number for row in rows] == found
+    listed = admin_of("orders")
+    days = {"w0": (0, 5), "w2": (2, 9), "w40": (40, 1), "w7": (7, 3), "live": (None, None)}
+    assert {row.number: (listed.waited(row), listed.late(row)) for row in rows} == {name: days[name] for name in found}
+
+
+def test_the_dashboard_leads_to_what_waits_longest_first(admin_client, waiting):
+    desk = admin_client.get(reverse("admin:index")).context["desk"]
+    rows = admin_client.get(desk.approvals.url).context["cl"].result_list
+    assert [row.number for row in rows] == ["w40", "w7", "w2", "w0"]
+    rows = admin_client.get(desk.calendar.overdue_url).context["cl"].result_list
+    assert [row.number for row in rows] == ["w2", "w0", "w7", "w40"]
+    assert all("o=since" in one.url for one in desk.worries if "needs=" in one.url)
 
 
 @pytest.mark.parametrize("query", [{"needs": "me"}, {"stuck": "x"}])

@@ -244,3 +244,18 @@ def test_an_order_in_every_state_has_a_page(admin_client):
         undo = timezone.now() if state in {"compensating", "withdrawn", "rejected"} else None
         for kind in Order.Kind:
             text_of(admin_client, factories.OrderFactory(kind=kind, state=state, held_because=held, undo_since=undo))
+
+
+@pytest.mark.parametrize("more, rows, told", [
+    ({}, [], ("还原", "无需还原")),
+    ({}, ["done"], ("还原", "已还原")),
+    ({}, ["done", "given_up"], ("还原", "已放弃")),
+    ({"state": "withdrawn"}, ["done"], ("撤单", "已撤单")),
+])  # fmt: skip
+def test_the_ladder_says_withdrawn_only_of_a_withdrawn_order(admin_client, more, rows, told):
+    order = factories.OrderFactory(**{"state": "failed", "undo_since": NOW} | more)
+    step(order, "start_bpm", "failed", position=9, error_code="timeout")
+    for place, state in enumerate(rows, start=1):
+        step(order, "delete_billing", state, position=place, undo=True)
+    rung = next(one for one in admin_client.get(page(order)).context["ladder"] if one.key == "undo")
+    assert (str(rung.title), str(rung.result)) == told

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.admin.office.exported_lists import admin_of
 from orders.models import Dispatch, OrderEvent, Pause
 from tests import factories as make
 from tests.admin.test_query_counts import DASHBOARD, LIST, ORDER_PAGE, queries
@@ -174,11 +175,16 @@ def test_the_dashboard_says_paused_and_not_overdue(member):
     )
     make.DispatchFactory(order=order, next_try_at=timezone.now() - HOUR)
     client = member("工程师")
+
+    def days_late():
+        [row] = client.get(reverse("admin:orders_order_changelist")).context["cl"].result_list
+        return admin_of("orders").late(row)
+
     page = client.get(reverse("admin:index"))
-    assert page.context["desk"].calendar.overdue == 1
+    assert (page.context["desk"].calendar.overdue, days_late()) == (1, 2)
     stands()
     page = client.get(reverse("admin:index"))
-    assert page.context["desk"].calendar.overdue == 0
+    assert (page.context["desk"].calendar.overdue, days_late()) == (0, None)
     (bigdata, *_others) = page.context["desk"].partners
     assert (bigdata.paused, bigdata.oldest, bigdata.number) == (True, None, 1)
     assert url("resume") in page.content.decode()

@@ -92,6 +92,60 @@ def test_a_phone_shows_which_part_of_an_order_is_open(visit):
     assert place["x"] + place["width"] <= 390
 
 
+def test_a_phone_shows_customers_and_several_orders_on_the_first_screen(visit):
+    page = visit("keeper", size="narrow")
+    for query in ("", "?state__exact=failed&q=100A"):
+        page.goto(MAIN["orders"] + query)
+        row = page.locator("#result_list tbody tr").nth(1).bounding_box()
+        assert row["y"] + row["height"] <= 844
+        for column in ("th.field-number", "td.field-customer .cut", "td.field-state_chip .chip"):
+            cell = page.locator(f"#result_list tbody tr >> nth=0 >> {column}").bounding_box()
+            assert cell["x"] + cell["width"] <= 390, column
+        assert page.locator(".filters .filter:visible").count() == ("state" in query)
+        page.locator("#show-filters").focus()
+        page.keyboard.press("Space")
+        assert page.locator(".filters .filter:visible").count() > 5
+
+
+def test_a_long_name_of_a_file_fits_a_phone(visit):
+    page = visit("clerk", size="narrow")
+    page.goto(f"{MAIN['orders']}?q=100A-FILES")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_load_state()
+    page.locator(".points li").first.evaluate("item => { item.textContent = `${'x'.repeat(250)}.xlsx`; }")
+    assert overflow(page) == 0
+
+
+def test_axe_finds_nothing_on_the_form_of_a_user_and_on_the_log_in_page(visit, browser, desk):
+    page = visit("admin")
+    page.goto("/admin/project/user/")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_selector(".selector-filter [role=img]")
+    assert findings(page) == []
+    context = browser.new_context(base_url=desk.url)
+    stranger = context.new_page()
+    stranger.goto("/admin/login/")
+    assert Axe().run(stranger).response["violations"] == []
+    assert stranger.locator("h1").count() == 1
+    context.close()
+
+
+@pytest.mark.parametrize("user, address, filled, wrong", [
+    ("clerk", "/admin/orders/order/trials/enter/", {"EnterpriseID": "E1"}, "OrderNum"),
+    ("admin", "/admin/project/user/add/", {"username": "a b"}, "username"),
+])  # fmt: skip
+def test_after_a_refused_form_the_first_error_has_the_focus(visit, user, address, filled, wrong):
+    page = visit(user)
+    page.goto(address)
+    for name, text in filled.items():
+        page.fill(f"#content [name={name}]", text)
+    page.locator("#content form[method=post]").last.evaluate(
+        "form => { form.noValidate = true; form.requestSubmit(); }"
+    )
+    page.wait_for_selector(".errorlist")
+    assert page.evaluate("document.activeElement.name") == wrong
+
+
 @pytest.mark.parametrize("name", ["incidents", "approvals", "billing", "bpm"])
 def test_a_phone_shows_a_rows_state_without_scrolling(visit, name):
     page = visit("clerk", size="narrow")

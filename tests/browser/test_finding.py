@@ -36,6 +36,27 @@ def test_search_by_a_domain(visit):
     assert rows(page).count() == 1
 
 
+def test_enter_opens_what_one_order_has_and_shows_what_several_have(visit):
+    page = visit("clerk")
+
+    def look_for(term):
+        page.keyboard.press("/")
+        page.keyboard.type(term)
+        page.wait_for_selector(".find-results a .chip")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        return page.url
+
+    page.goto("/admin/")
+    opened = look_for("https://CDN0.site7.example.com/a.jpg")
+    assert re.search(r"/order/\d+/change/$", opened)
+    assert look_for("site7.example。com") == opened  # several domains of one order
+    assert look_for("example.com").endswith("/find/?q=example.com")
+    lines = page.locator(".results li")
+    assert lines.count() > 1
+    assert lines.locator(".chip").count() == lines.count()
+
+
 def test_a_number_is_copied(visit):
     page = visit("clerk")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

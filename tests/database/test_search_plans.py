@@ -19,7 +19,10 @@ GROWING = {
     "orders_orderevent", "orders_difference", "orders_dispatch", "orders_customer_attributions",
 }  # fmt: skip
 ALIAS = re.compile(r"[T-W]\d+")  # of a table in a subquery; SQLite's plan names it so
-TERMS = ["100A230920170126001", "126001", "云帆", "example.com", "675cf2df623c47e69e523c0fd2b6f7b9", "13712345678"]
+TERMS = [
+    "100A230920170126001", "126001", "云帆", "example.com", "www", "http://www.example.com/a",
+    "675cf2df623c47e69e523c0fd2b6f7b9", "13712345678",
+]  # fmt: skip
 
 
 def scanned(statement: str) -> set[str]:
@@ -42,7 +45,7 @@ def order():
         number=TERMS[0],
         enterprise_id="E-55",
         enterprise_name="北京云帆网络科技",
-        oper_tel=TERMS[5],
+        oper_tel=TERMS[-1],
         attribution_id="BJ",
     )
     make.OrderDomainFactory(order=order, name="www.example.com")

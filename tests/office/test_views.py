@@ -13,6 +13,7 @@ from django.utils import timezone
 from orders.admin.office.exported_lists import LISTS, ExportedList, admin_of
 from orders.admin.office.list_query import changelist_for, read_query
 from orders.admin.office.ready_views import READY
+from orders.admin.office.saved_views import list_address
 from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent, SavedView
 from orders.services.office.views import LONGEST_QUERY, MOST_VIEWS, save_view
@@ -160,6 +161,35 @@ def test_a_list_without_views_is_unknown(member):
     assert staff.get(f"{VIEWS}save/orders/").status_code == 405
 
 
+@pytest.mark.parametrize("letters", [["BJ"], ["BJ", "GD"]])
+@pytest.mark.parametrize("name", LISTS)
+def test_a_view_keeps_to_what_its_maker_saw(member, name, letters):
+    """Under a colleague's account without a limit it shows what its name promises, not all provinces."""
+    for of in ("BJ", "GD", "SH"):
+        of_order(make.OrderFactory(attribution_id=of))
+    maker = member(ADMINISTRATOR, letters=letters)
+    assert any("北京" in line for line in lines(save(maker, name="我们的", query="", of=name)))
+    view = SavedView.objects.get()
+    own = {row.pk for row in maker.get(list_address(name)).context["cl"].result_list}
+    SavedView.objects.update(query="", role=None)  # as a view from before
+    maker.post(f"{VIEWS}{view.pk}/share/", {"role": Group.objects.get(name=ADMINISTRATOR).pk})
+    view.refresh_from_db()
+    for query in (view.query, SavedView.objects.get().query):
+        free = member(ADMINISTRATOR).get(f"{list_address(name)}?{query}")
+        assert {row.pk for row in free.context["cl"].result_list} == own
+        assert free.context["cl"].queryset.count() == len(own)
+        assert "北京" in free.content.decode().split('class="filters-clear"')[0].split('class="filters"')[1]
+    assert 0 < len(own) < member(ADMINISTRATOR).get(list_address(name)).context["cl"].result_count
+    other = member(ADMINISTRATOR, letters=["SH"]).get(f"{list_address(name)}?{view.query}")
+    assert other.context["cl"].result_count == 0
+    assert any("归属" in line for line in lines(other))
+
+
+def test_a_view_with_a_province_of_its_own_stays_so(member):
+    save(member(BUSINESS, letters=["BJ", "GD"]), query="attribution=GD")
+    assert SavedView.objects.get().query == "attribution__letters__exact=GD"
+
+
 # --- changing
 
 
@@ -251,7 +281,7 @@ def test_the_ready_ones_come_first(member):
     staff = member(BUSINESS)
     make.SavedViewFactory(owner=staff.person, name="自己的")
     assert list(tabs(staff.get(ORDERS))) == [
-        "需要处理", "等待审批超 3 天", "卡在 BPM", "今日开通", "本周到期试用", "自己的",
+        "需要处理", "等待审批超 3 天", "卡在 BPM", "今日应开通", "本周到期试用", "自己的",
     ]  # fmt: skip
 
 
@@ -280,13 +310,13 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
         for name, address in tabs(page).items()
     }
     assert found == {
-        "需要处理": {"held"}, "等待审批超 3 天": {"waits"}, "卡在 BPM": {"bpm"}, "今日开通": {"starts"},
+        "需要处理": {"held"}, "等待审批超 3 天": {"waits"}, "卡在 BPM": {"bpm"}, "今日应开通": {"starts"},
         "本周到期试用": {"ends"},
     }  # fmt: skip
     assert set(admin_client.get(f"{VIEWS}counts/orders/").json().values()) == {"1"}
     opened = admin_client.get(ORDERS + tabs(page)["卡在 BPM"])
     assert active(opened) == ["卡在 BPM"]
-    assert active(admin_client.get(ORDERS, {"start": "starting"})) == ["今日开通"]
+    assert active(admin_client.get(ORDERS, {"start": "starting"})) == ["今日应开通"]
     assert active(admin_client.get(ORDERS, {"stuck": "mail", "view": "bpm"})) == []
 
 
@@ -322,7 +352,7 @@ def test_only_what_starts_or_runs_starts_today(admin_client):
         make.OrderFactory(number=state, state=state, biz_start=today, **held)
     make.OrderFactory(number="tomorrow", biz_start=today + day)
     make.TrialFactory(number="a trial", biz_start=today, state="in_progress")
-    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["今日开通"])
+    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["今日应开通"])
     assert {row.number for row in page.context["cl"].result_list} == {
         "held", "in_progress", "awaiting_approval", "scheduled", "active",
     }  # fmt: skip

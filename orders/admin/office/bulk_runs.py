@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from orders.admin.cells import cut
 from orders.admin.change_list import FactsChangeList
 from orders.admin.chips import StateChip, chip
-from orders.admin.filters import day_filter, word_filter
+from orders.admin.filters import PlacesFilter, day_filter, word_filter
 from orders.admin.office.bulk_acts import ACTS, address_of
 from orders.admin.office.bulk_outcome import outcome_of_resend
 from orders.admin.office.bulk_page import answer_new_run, is_own, runs_seen
@@ -239,7 +239,7 @@ class ItemChangeList(FactsChangeList):
 class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["row", "outcome", "reason", "of_run"]
     list_display_links = None
-    list_filter = ["state", RunFilter]
+    list_filter = ["state", RunFilter, PlacesFilter]
     list_select_related = ["run"]
     list_per_page = 50
     sortable_by = []

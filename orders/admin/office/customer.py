@@ -1,18 +1,20 @@
 """The list of customers. Their pages are in orders.customer_page."""
 
 from django.contrib import admin
-from django.db.models import Prefetch
+from django.db.models import Exists, OuterRef, Prefetch
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.filters import day_filter
+from orders.admin.change_list import FactsChangeList
+from orders.admin.filters import PlacesFilter, day_filter
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import attributions_of, limit_customers, seen_orders
-from orders.admin.search import customer_address
+from orders.admin.search import RECORDS, customer_address
 from orders.admin.time_cell import ago
 from orders.customer_page.views import CustomerPages
-from orders.models import Customer, Province
+from orders.models import BillingRecord, Customer, Province
 from orders.queries.find import customers_with, is_behind
 
 
@@ -23,15 +25,38 @@ class NewestOrderFilter(day_filter("last_seen", gettext_lazy("newest order"), pa
         return {name.replace(self.field, "shown_at"): bound for name, bound in super().bounds(model).items()}
 
 
+class CustomerChangeList(FactsChangeList):
+    """Looks up what each customer is billed by now, in one query for all: of a limited reader, by orders that they may
+    see."""
+
+    def get_queryset(self, request, exclude_parameters=None):
+        self.seen = seen_orders(request.user)
+        return super().get_queryset(request, exclude_parameters)
+
+    def add_facts(self, rows):
+        now = timezone.now()
+        records = BillingRecord.objects.not_over(now).exclude(create_time__gt=now)
+        if self.seen is not None:
+            records = records.filter(order__in=self.seen.order_by().values("pk"))
+        records = records.filter(order__enterprise_id=OuterRef("pk")).order_by()
+        facts = {kind: Exists(records.filter(info_type=kind)) for kind in RECORDS}
+        found = Customer.objects.filter(pk__in=[row.pk for row in rows]).order_by()
+        told = {pk: kinds for pk, *kinds in found.values_list("pk", *facts.values())}
+        for row in rows:
+            row.billed_by = next((kind for kind, has in zip(RECORDS, told[row.pk], strict=True) if has), None)
+
+
 @admin.register(Customer)
 class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
-    only_on_page = ["billed_now"]
-    list_filter = [NewestOrderFilter]
+    list_filter = [NewestOrderFilter, PlacesFilter]
     list_per_page = 50
     sortable_by = []
     search_fields = ["enterprise_id"]  # shows the search box; get_search_results does the search
     search_help_text = gettext_lazy("any part of the name or enterprise id")
+
+    def get_changelist(self, request, **kwargs):
+        return CustomerChangeList
 
     def heading(self, obj):
         return obj.shown_name or obj.enterprise_id
@@ -58,9 +83,14 @@ class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     def places(self, obj):
         return _(", ").join(row.name for row in obj.attributions.all()) or None
 
-    @admin.display(description=gettext_lazy("billed now"))
+    @admin.display(description=gettext_lazy("billed now"), empty_value="-")
     def billed_now(self, obj):
-        return format_html('<a href="{}?tab=billing">{}</a>', customer_address(obj.pk), _("Billed now"))
+        """Whether a commercial record is in force now, or else a trial record."""
+        if obj.billed_by is None:
+            return None
+        tone = "green" if obj.billed_by == BillingRecord.Type.COMMERCIAL else "blue"
+        url, words = customer_address(obj.pk), RECORDS[obj.billed_by]
+        return format_html('<a class="chip chip-{}" href="{}?tab=billing">{}</a>', tone, url, words)
 
     @admin.display(description=gettext_lazy("newest order"), empty_value="-")
     def newest_order(self, obj):

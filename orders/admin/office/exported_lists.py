@@ -155,11 +155,9 @@ def title_of(name: str) -> str:
 def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
     """All columns that can be chosen, the page's first.
 
-    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each. Those in
-    `only_on_page` can't be chosen.
+    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each.
     """
-    left_out = {ACTION_CHECKBOX_NAME, *getattr(model_admin, "only_on_page", ())}
-    shown = [name for name in model_admin.list_display if name not in left_out]
+    shown = [name for name in model_admin.list_display if name != ACTION_CHECKBOX_NAME]
     personal: dict = getattr(model_admin, "personal_columns", {})
     more = [*getattr(model_admin, "export_fields", []), *personal]
     return {

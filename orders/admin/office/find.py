@@ -18,8 +18,9 @@ from django.utils.translation import gettext_lazy
 
 from orders.admin.chips import chip_of
 from orders.admin.personal import PERMISSION, note_seen
-from orders.admin.scope import by_number, limit, limit_customers, seen_orders
-from orders.admin.search import customer_address
+from orders.admin.scope import by_number, limit, limit_customers, seen_orders, why_blind
+from orders.admin.search import RECORDS, customer_address
+from orders.content import domain_meant
 from orders.models import Customer, InboundMessage, Order, OrderDomain
 from orders.pieces import folded, is_long_enough
 from orders.queries import find
@@ -62,8 +63,6 @@ class Kind:
 
 
 def _order_hits(rows: Iterable[Order]) -> list[Hit]:
-    rows = list(rows)
-    mark_orders(rows)
     return [
         Hit(_order_address(row.pk), row.number, _joined(row.get_kind_display(), _customer_name(row)), chip_of(row))
         for row in rows
@@ -76,9 +75,11 @@ def _customer_hits(rows: Iterable[Customer]) -> list[Hit]:
 
 def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
     return [
-        Hit(_order_address(row.order_id), row.name, _joined(_customer_name(row.order), row.order.number))
+        Hit(_order_address(row.order_id), row.name, _joined(
+            RECORDS.get(row.record, ""), row.order.get_kind_display(), _customer_name(row.order), row.order.number
+        ), chip_of(row.order))
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def _message_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
@@ -96,8 +97,8 @@ def _customer_name(order: Order) -> str:
     return order.enterprise_name or order.enterprise_id
 
 
-def _joined(*parts: str) -> str:
-    return " · ".join(filter(None, parts))
+def _joined(*parts: str | Promise) -> str:
+    return " · ".join(str(part) for part in parts if part)
 
 
 def _in_orders(search: Callable[..., find.Found]) -> Callable[[str, object, int], find.Found]:
@@ -149,8 +150,17 @@ def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
                 for order in found.rows:
                     note_seen(request, order, "search")
             if found.rows or found.more:
-                groups.append(Group(kind.title, kind.hits(found.rows), found.more))
-    return groups
+                groups.append((kind, found))
+    rows = [row for _kind, found in groups for row in found.rows]
+    mark_orders([row for row in rows if isinstance(row, Order)]
+                + [row.order for row in rows if isinstance(row, OrderDomain)])  # fmt: skip
+    return [Group(kind.title, kind.hits(found.rows), found.more) for kind, found in groups]
+
+
+def term_of(text: str) -> str:
+    """What is looked for: of a pasted address its host."""
+    text = text.strip()
+    return domain_meant(text) if "//" in text or len(text) > LONGEST else text
 
 
 def why_not(term: str) -> str:
@@ -169,6 +179,7 @@ def why_nothing(term: str) -> str:
     if not is_long_enough(folded(term), max(EVERY.values())):
         return _(
             "Nothing is called so. For a part of it type at least 4 characters (of a domain 5), or 2 Chinese ones."
+            " 3 or 4 find domains that begin with them or have a part of that name."
         )
     return ""
 
@@ -176,18 +187,19 @@ def why_nothing(term: str) -> str:
 def find_page(request: HttpRequest) -> HttpResponse:
     """GET with `q`: the page of results; with `part` too only the results themselves, for the box.
 
-    The page leads on to the only thing that was found.
+    The page leads on to the only thing that was found, unless there may be others.
     """
-    term = request.GET.get("q", "").strip()
+    term = term_of(request.GET.get("q", ""))
     in_box = "part" in request.GET
     problem = why_not(term)
     groups = [] if problem else find_groups(term, request, IN_BOX if in_box else ON_PAGE)
-    problem = problem or ("" if groups else why_nothing(term))
+    problem = problem or ("" if groups else why_blind(request.user) or why_nothing(term))
     context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box}
     context["behind"] = not problem and find.is_behind()
     if in_box:
         return TemplateResponse(request, "includes/found.html", context)
-    if len(groups) == 1 and len(groups[0].hits) == 1 and not groups[0].more:
-        return redirect(groups[0].hits[0].url)
+    found = {hit.url for group in groups for hit in group.hits}
+    if len(found) == 1 and not context["behind"] and not any(group.more for group in groups):
+        return redirect(found.pop())
     context |= {**admin.site.each_context(request), "title": _("Search")}
     return TemplateResponse(request, "admin/orders/find.html", context)

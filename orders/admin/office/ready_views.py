@@ -19,7 +19,7 @@ class ReadyView:
 
 
 LONGEST_FIRST = "o=since"
-WAITING = ("number", "kind", "customer", "attribution_name", "state_chip", "stuck_at", "since", "start_day")
+WAITING = ("number", "kind", "customer", "attribution_name", "state_chip", "stuck_at", "since", "waited", "start_day")
 READY = {
     "orders": [
         ReadyView("needs", _("To be dealt with"), f"needs=somebody&{LONGEST_FIRST}", WAITING),
@@ -28,7 +28,7 @@ READY = {
             f"in_state=3d&state__exact={Order.State.AWAITING_APPROVAL}&{LONGEST_FIRST}", WAITING,
         ),
         ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}&{LONGEST_FIRST}", WAITING),
-        ReadyView("today", _("Starts today"), "start=starting"),
+        ReadyView("today", _("Due to start today"), "start=starting"),
         ReadyView("ending", _("Trials that end this week"), "ends=week"),
     ]
 }  # fmt: skip

@@ -14,16 +14,18 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from orders.admin.cells import cut
+from orders.admin.filters import PlacesFilter
 from orders.admin.office.chosen_columns import chosen
 from orders.admin.office.exported_lists import LISTS, admin_of, columns_of, title_of
 from orders.admin.office.exports import ListFilter
-from orders.admin.office.list_query import address_query, columns_in, read_query
+from orders.admin.office.list_query import Condition, address_query, columns_in, read_query
 from orders.admin.office.view_tabs import SHARE, count_views, may_see, seen_views, tab_of
 from orders.admin.personal import masked_field, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import attributions_of
 from orders.admin.time_cell import ago
 from orders.errors import OrderError
-from orders.models import SavedView, ScheduledExport
+from orders.models import Province, SavedView, ScheduledExport
 from orders.order_page.page_context import request_actor
 from orders.people import name_of
 from orders.services.office.views import (
@@ -153,6 +155,10 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         known = {str(role.pk): role for role in filter(None, [view.role, *request.user.groups.all()])}
         if given and given not in known:
             raise Http404
+        if given and attributions_of(request.user):  # one that was saved before views kept to what their makers see
+            query = _as_seen(request, view.list_name, view.query)
+            if query != view.query:
+                change_view(view=view, query=query, columns=view.columns, **about)
         share_view(view=view, role=known.get(given), **about)
         shared = _("Everybody with the role %(role)s sees it now, each with their own rights.")
         messages.success(request, shared % {"role": known[given].name} if given else _("Only you see it now."))
@@ -198,6 +204,19 @@ def view_address(view: SavedView) -> str:
 def _given(request: HttpRequest, name: str) -> dict:
     """Filter and columns of the list's address, in a form's `query`. Raises ExportError, which names what is wrong."""
     query = request.POST.get("query", "")
+    return {"query": _as_seen(request, name, query), "columns": chosen(admin_of(name), columns_in(query))}
+
+
+def _as_seen(request: HttpRequest, name: str, query: str) -> str:
+    """The filter with the attributions to which a limited person is limited, unless it has some: whoever opens the view
+    later sees what its name promises. Raises ExportError."""
     model_admin = admin_of(name)
     conditions = read_query(model_admin, query)
-    return {"query": address_query(conditions), "columns": chosen(model_admin, columns_in(query))}
+    letters = sorted(attributions_of(request.user) or ())
+    if not letters or any(one.name.partition("__")[0] == "attribution" for one in conditions):
+        return address_query(conditions)
+    own = PlacesFilter in model_admin.list_filter
+    pairs = [("attribution", ",".join(letters))] if own else [("attribution__letters__exact", one) for one in letters]
+    names = Province.objects.filter(letters__in=letters).order_by("letters").values_list("name", flat=True)
+    messages.info(request, _("The view keeps to what you see: %(places)s.") % {"places": _(", ").join(names)})
+    return address_query([*conditions, *(Condition(name, name, value) for name, value in pairs)])

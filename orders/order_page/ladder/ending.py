@@ -52,7 +52,7 @@ WHY_ENDED = {
 }
 HAS_ENDED = _("The trial has ended.")
 HAS_FAILED = Cause(
-    _("The order has failed, and what it had sent is taken back."),
+    _("The order has failed; if it had sent something, that is taken back."),
     _("Resend it if it is to be opened after all, or let BBOSS withdraw it."),
 )
 BESIDE = Cause(
@@ -237,7 +237,8 @@ def _differing(base: dict, facts: Facts) -> Rung:
 
 def undone_rung(facts: Facts) -> Rung:
     """What took the order back."""
-    order, title = facts.order, _("Taken back")
+    order = facts.order
+    title = _("Withdrawal") if State.WITHDRAWN in {order.state, order.undo_to} else _("Putting back")
     rows = facts.of(lambda row: row.undo)
     if order.state != State.COMPENSATING and (rung := books_rung({"key": "undo", "title": title}, facts)):
         return rung
@@ -247,8 +248,15 @@ def undone_rung(facts: Facts) -> Rung:
             key="undo", title=title, tone="blue", icon="undo", result=_("Under way"), note=what_was_undone(rows)
         )  # fmt: skip
     at = max((row.done_at for row in rows if row.done_at), default=order.undo_since)
-    word = _("Withdrawn") if order.state == State.WITHDRAWN else _("Done")
+    word = _("Withdrawn") if order.state == State.WITHDRAWN else _put_back(rows)
     return Rung(key="undo", title=title, tone="none", icon="undo", result=word, at=at, note=what_was_undone(rows))
+
+
+def _put_back(rows: list[Dispatch]) -> Text:
+    """How it came out, in a word or two. Of a failed order that had sent nothing, nobody has taken anything back."""
+    if any(row.state == Dispatch.State.GIVEN_UP for row in rows):
+        return _("Given up")
+    return _("Put back") if any(row.state == Dispatch.State.DONE for row in rows) else _("Nothing to put back")
 
 
 def what_was_undone(rows: list[Dispatch]) -> str:
