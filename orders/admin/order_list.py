@@ -199,7 +199,8 @@ class OrderChangeList(FactsChangeList):
         only = _("Sorted like this, the list has only orders with a step that failed or is tried again.")
         if self._sorted_steps():
             return only
-        return _("Sorted like this, the list has only trials with a last day.") if self._is_by_last_day() else ""
+        alone = self._is_by_last_day() and EndsFilter.parameter_name not in self.params
+        return _("Sorted like this, the list has only trials with a last day.") if alone else ""
 
     @property
     def resend_query(self) -> str:
