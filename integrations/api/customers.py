@@ -9,6 +9,7 @@ from integrations.api.answers import CURSOR, LIMIT, check_names, next_address, p
 from orders.admin import scope
 from orders.customer_page.billed_now import Counted, count_by_type, records_of, tell_theirs
 from orders.models import BillingRecord, Order
+from orders.queries.customer_names import name_of
 from orders.queries.status_report import iso_time
 
 
@@ -44,10 +45,8 @@ def _counted(row: Counted) -> dict:
 
 
 def _name_in(orders) -> str | None:
-    """The customer's newest name; None without any order."""
-    rows = orders.order_by("-pk").values_list("enterprise_name", flat=True)
-    name = rows.exclude(enterprise_name="").first()
-    return "" if name is None and rows.exists() else name
+    """What the customer is called; None without any order."""
+    return name_of(orders) or ("" if orders.exists() else None)
 
 
 def _page(records, after: tuple[int, ...], most: int) -> list[BillingRecord]:

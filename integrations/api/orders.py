@@ -38,7 +38,7 @@ from orders.admin.office.list_query import (
     read_query,
     unread_list,
 )
-from orders.admin.order_list import mark_words
+from orders.admin.order_list import mark_words, tell_services
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.service_names import service_name
 from orders.db.odd_values import NONSENSE
@@ -49,11 +49,12 @@ from orders.order_page.ladder.ladder import Rung, build_ladder, current
 from orders.order_page.order_facts import facts_of
 from orders.order_page.page_context import mask_for
 from orders.queries.doubts import mark_orders
+from orders.queries.shapes import shape_row
 from orders.queries.status_report import iso_time, order_status
 from orders.services.audit import note_personal_data_seen
 from orders.services.incidents import SAID_BY_STAFF
 
-RELATED, LARGE = ["attribution", "service_type", "shape"], ["content", "given"]
+RELATED, LARGE = ["attribution", "service_type", "shape"], ["content", "given", "shape__domains"]
 PERSONAL = "personal"  # as on the pages: people's data are shown to who asks for them
 NOTING = 1.0  # seconds that a call waits for another writer to note that it reads people's data
 OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
@@ -88,6 +89,7 @@ def orders_page(request: Request) -> dict:
         raise BadParameterError("", "a value of the filter can't be read") from error
     page = found[: asked.rows]
     mark_orders(page)
+    tell_services(page)
     more = len(found) > asked.rows
     return {
         "results": [{**_summary(order), "doubt": _doubt(order), "url": _address(request, order)} for order in page],
@@ -137,6 +139,7 @@ def order_facts(request: Request, number: str) -> tuple[dict, dict | None]:
     order = None if "\0" in number else rows.filter(number=number).first()
     if order is None:
         raise Http404("no order of this number")
+    tell_services([order])
     facts, rung = order_status(order, whole=False), current(build_ladder(facts_of(order, now=timezone.now())))
     facts["records"] = dict(order.billing_records.order_by().values_list("state").annotate(number=Count("pk")))
     tell = partial(_tell, order, reader, facts, rung)
@@ -176,8 +179,8 @@ def _summary(order: Order) -> dict:
         "customer": {"id": order.enterprise_id, "name": order.enterprise_name},
         "attribution": order.attribution_id,
         "attribution_label": order.attribution and order.attribution.name,
-        "service": order.service_type_id,
-        "service_label": service_name(order.service_type) or None,
+        "service": order.service_now and order.service_now.pk,
+        "service_label": service_name(order.service_now) or None,
         "product_id": order.product_id or None,
         "start": iso_time(order.start_at) or _day(order.biz_start),
         "end": _day(_last_day(order)),
@@ -188,7 +191,7 @@ def _summary(order: Order) -> dict:
 
 def _last_day(order: Order) -> datetime.date | None:
     """Of a trial the day that is meant now; else the one that the order's message gave."""
-    shape = getattr(order, "shape", None)  # a trial of a version before may have none yet
+    shape = shape_row(order)
     return shape.ends_on if shape else order.biz_end
 
 

@@ -65,7 +65,7 @@ class SummarySerializer(serializers.Serializer):
     customer = CustomerSerializer()
     attribution = _text("JT, GJ or a province's letters", null=True)
     attribution_label = _text(null=True)
-    service = _text("BusinessType", null=True)
+    service = _text("BusinessType; of a trial the one that is meant now", null=True)
     service_label = _text(null=True)
     product_id = _text(null=True)
     start = _text(f"a day, or a moment ({TIME})", null=True)

@@ -33,12 +33,13 @@ from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago, ahead
 from orders.db.expressions import Among
 from orders.incident_causes import cause_of
-from orders.models import AffectedOrder, Difference, Dispatch, Order
+from orders.models import AffectedOrder, Difference, Dispatch, Order, ServiceType
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
 from orders.queries.in_state import is_in_state_since
 from orders.queries.paused_work import to_paused, waits_for_paused
+from orders.queries.shapes import shape_row
 from orders.queries.stuck import is_stuck
 from orders.queries.trial_ends import is_ending
 
@@ -82,7 +83,7 @@ def starts_today() -> Q:
 START_WORDS = {"overdue": (_("Overdue"), overdue), "starting": (_("Due to start today"), starts_today)}
 
 
-class EndsFilter(day_filter("biz_end", _("running trial ends"), parameter="ends", choices=AHEAD)):
+class EndsFilter(day_filter("biz_end", _("last day of a trial"), parameter="ends", choices=AHEAD)):
     """Filters running trials by the day on which they end: a change may have moved it."""
 
     def queryset(self, request, queryset):
@@ -178,6 +179,8 @@ MOST_OVERDUE = ["biz_start", "pk"]
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
 """Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the page has only the few
 orders with such a step: an order of a million rows without a value would be slow and say nothing."""
+LAST_DAY = "trial_end"
+"""The column that sorts trials by their last day; the page has only trials that have one."""
 
 
 class OrderChangeList(FactsChangeList):
@@ -189,7 +192,11 @@ class OrderChangeList(FactsChangeList):
         rows = super().get_queryset(request, exclude_parameters)
         for more in () if self.all_rows else self._sorted_steps():
             rows = rows.filter(pk__in=_stopped_steps(**more).values("order_id"))
-        return rows
+        return rows.filter(shape__ends_on__isnull=False) if self._is_by_last_day() and not self.all_rows else rows
+
+    def apply_select_related(self, qs):
+        """What trials are meant to be comes with them, without their domains, of which there may be thousands."""
+        return super().apply_select_related(qs).defer("shape__domains")
 
     def get_ordering(self, request, queryset):
         """What waits for somebody comes longest waiting first, if nobody sorts it."""
@@ -203,11 +210,17 @@ class OrderChangeList(FactsChangeList):
         """Those of SORTED_STEPS that sort the list."""
         return [SORTED_STEPS[column] for _sign, column in self.sorted_by() if column in SORTED_STEPS]
 
+    def _is_by_last_day(self) -> bool:
+        return any(column == LAST_DAY for _sign, column in self.sorted_by())
+
     @property
     def notice(self) -> str:
         """A line above the list: why some orders are not in it."""
         only = _("Sorted like this, the list has only orders with a step that failed or is tried again.")
-        return only if self._sorted_steps() else ""
+        if self._sorted_steps():
+            return only
+        alone = self._is_by_last_day() and EndsFilter.parameter_name not in self.params
+        return _("Sorted like this, the list has only trials with a last day.") if alone else ""
 
     @property
     def resend_query(self) -> str:
@@ -230,6 +243,7 @@ class OrderChangeList(FactsChangeList):
             order.is_late = is_past(order) and order.pk not in paused
             order.stuck_step, order.asked_at = stuck.get(order.pk), asked.get(order.pk)
             order.tried, order.again_at = max(tried[order.pk], default=None), min(again[order.pk], default=None)
+        tell_services(rows)
 
 
 def told_steps(order_ids: list[int]) -> list[Dispatch]:
@@ -247,6 +261,19 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
     """For each order its worst step: blocking steps first, then failed ones, then those being retried."""
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
+
+
+def tell_services(rows: Iterable[Order]) -> None:
+    """Sets `service_now`: of a trial the one that is meant, else the one that the order was sent with.
+
+    A query only where a change moved one.
+    """
+    rows = list(rows)
+    meant = {order.pk: shape.service for order in rows if (shape := shape_row(order)) and shape.service}
+    moved = {meant[order.pk] for order in rows if meant.get(order.pk, order.service_type_id) != order.service_type_id}
+    known = ServiceType.objects.in_bulk(moved) if moved else {}
+    for order in rows:
+        order.service_now = known.get(meant.get(order.pk, ""), order.service_type)
 
 
 def mark_words(marks: Marks) -> str:
@@ -267,7 +294,7 @@ class OrderList:
         NeedsFilter, "state", InStateFilter, "held_because", StuckFilter, "kind", "first",
         ("attribution", OwnAttributions), ("service_type", ServicesInWords), StartFilter,
         day_filter("received_at", _("received"), parameter="received"),
-        day_filter("biz_end", _("end day"), parameter="end", choices=AHEAD), EndsFilter, IncidentFilter,
+        day_filter("biz_end", _("end day of the message"), parameter="end", choices=AHEAD), EndsFilter, IncidentFilter,
         OrderCustomerFilter,
     ]  # fmt: skip
     export_fields = [
@@ -279,14 +306,15 @@ class OrderList:
         "trial_number",
         "product_id",
         "data_flow",
+        LAST_DAY,
         "biz_end",
         "bpm_process",
         "live_at",
     ]
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
-    list_select_related = ["attribution", "service_type"]
+    list_select_related = ["attribution", "service_type", "shape"]
     list_per_page = 50
-    sortable_by = ["number", "start_day", "received", "since", "attempts", "next_try"]
+    sortable_by = ["number", "start_day", "received", "since", "attempts", "next_try", LAST_DAY]
     search_fields = ["number"]  # shows the search box; search_orders does the search
     search_help_text = _("order, trial, product id or domain, or how it begins; customer: any part")
 
@@ -306,7 +334,7 @@ class OrderList:
 
     @admin.display(description=_("service"), empty_value="-")
     def service_name(self, order):
-        return service_name(order.service_type) or None
+        return service_name(order.service_now) or None
 
     @admin.display(description=_("stuck at"), empty_value="")
     def stuck_at(self, order):
@@ -352,6 +380,12 @@ class OrderList:
     @admin.display(description=_("days overdue"), empty_value="")
     def late(self, order):
         return (today() - order.biz_start).days if order.is_late else None
+
+    @admin.display(description=_("last day of a trial"), ordering="shape__ends_on", empty_value="-")
+    def trial_end(self, order):
+        """The day that counts, whatever the trial's own message says."""
+        shape = shape_row(order)
+        return shape and shape.ends_on
 
     @admin.display(description=_("received"), ordering="received_at")
     def received(self, order):

@@ -7,12 +7,12 @@ limiting that limits them all. Only users without a limit see orders without an 
 """
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import AffectedOrder, Customer, Order
+from orders.queries.customer_names import name_in
 
 
 def attributions_of(user) -> frozenset[str] | None:
@@ -66,7 +66,7 @@ def by_number(rows: QuerySet, user) -> QuerySet:
 def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
     """The customers with an order that the user may see.
 
-    Each has `shown_name` and `shown_at`, the newest name and time that such an order gave.
+    Each has `shown_name` and `shown_at`: its name and the newest time, as such orders say.
     """
     letters, seen = attributions_of(user), seen_orders(user)
     if letters is None or seen is None:
@@ -74,7 +74,7 @@ def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
     places = Customer.attributions.through.objects.filter(customer=OuterRef("pk"), province__in=letters)
     newest = seen.filter(enterprise_id=OuterRef("pk")).order_by("-pk")
     return rows.filter(Exists(places)).annotate(
-        shown_name=Coalesce(Subquery(newest.exclude(enterprise_name="").values("enterprise_name")[:1]), Value("")),
+        shown_name=name_in(newest),
         shown_at=Subquery(newest.values("received_at")[:1]),
     )
 

@@ -72,7 +72,8 @@ def _differences(ask: Ask) -> list:
 def orders(ask: Ask) -> dict:
     """The orders as trees: each trial with its changes and activations, the newest trial first."""
     trial = ask.orders.order_by().filter(number=OuterRef("trial_number"))
-    roots = ask.orders.filter(Q(trial_number="") | ~Exists(trial)).order_by("-pk").defer("content")
+    roots = ask.orders.filter(Q(trial_number="") | ~Exists(trial)).order_by("-pk")
+    roots = roots.select_related("shape").defer("content", "shape__domains")
     page = ask.page(roots, TREES)
     page.object_list = list(page.object_list)
     numbers = [row.number for row in page.object_list]

@@ -12,6 +12,7 @@ from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, RECORDS, TROUBLES, Ask, open_tab, tabs_for
 from orders.models import AffectedOrder, Customer, Difference, Order
 from orders.order_page.page_context import mask_for
+from orders.queries.customer_names import name_of
 from orders.queries.doubts import count_open
 
 TEMPLATE = "admin/orders/customer/page.html"
@@ -78,11 +79,11 @@ def not_indexed(enterprise_id: str, seen: QuerySet[Order] | None) -> Customer | 
     """A customer of whom no order is indexed yet, as the orders name it. It is not saved."""
     rows = Order.objects.all() if seen is None else seen
     rows = rows.filter(enterprise_id=enterprise_id)
-    newest = rows.order_by("-pk").only("enterprise_name", "received_at").first()
+    newest = rows.order_by("-pk").only("received_at").first()
     if newest is None:
         return None
-    customer = Customer(enterprise_id=enterprise_id, name=newest.enterprise_name, last_order=newest)
-    customer.shown_name, customer.shown_at = newest.enterprise_name, newest.received_at
+    customer = Customer(enterprise_id=enterprise_id, name=name_of(rows), last_order=newest)
+    customer.shown_name, customer.shown_at = customer.name, newest.received_at
     return customer
 
 

@@ -11,7 +11,7 @@ class Customer(models.Model):
     """An enterprise, as its orders name it."""
 
     enterprise_id = models.CharField(_("enterprise id"), max_length=64, primary_key=True)
-    name = models.CharField(_("enterprise name"), max_length=255, blank=True)  # as the newest order gives it
+    name = models.CharField(_("enterprise name"), max_length=255, blank=True)  # as BBOSS's newest order gives it
     attributions = models.ManyToManyField("Province", related_name="+", verbose_name=_("attributions"))
     last_order = models.ForeignKey("Order", models.PROTECT, related_name="+", verbose_name=_("newest order"))
     first_seen = models.DateTimeField(_("first order"))

@@ -88,7 +88,7 @@ class Order(models.Model):
     busi_info = models.CharField(_("business information file"), max_length=255, blank=True)
 
     biz_start = models.DateField(_("start day"), null=True, blank=True)
-    biz_end = models.DateField(_("end day"), null=True, blank=True)
+    biz_end = models.DateField(_("end day of the message"), null=True, blank=True)
     start_at = models.DateTimeField(
         _("later start"), null=True, blank=True, help_text=_("empty: starts as soon as it is carried out")
     )

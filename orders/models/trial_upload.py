@@ -17,6 +17,9 @@ class TrialUpload(models.Model):
     made_at = models.DateTimeField(_("made at"), db_index=True)
     file_name = models.CharField(_("file name"), max_length=255)
     data = models.BinaryField(_("file"))
+    corrections = models.JSONField(
+        _("corrections"), null=True, blank=True, help_text=_("{cell: text} that its maker put right in the page")
+    )
     trials = models.PositiveIntegerField(_("trials"))
     report = models.JSONField(_("report"))
     imported_at = models.DateTimeField(_("imported at"), null=True, blank=True)

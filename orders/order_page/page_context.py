@@ -59,6 +59,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "tab": tab,
         "tabs": tabs,
         "steps": facts.steps,
+        "trial_shape": facts.shape,
         "waiver": facts.waiver,
         "under_way": under_way(facts),
         "task_url": task_url(order),

@@ -65,6 +65,12 @@ def read_shape(kept: TrialShape) -> Shape:
     return shape_from(kept.domains, kept.service, kept.ends_on, kept.closed)
 
 
+def shape_row(order: Order) -> TrialShape | None:
+    """The row of a trial's shape, from `select_related("shape")`; None for other orders, and for a trial of a version
+    before that is not folded yet."""
+    return getattr(order, "shape", None)
+
+
 def shape_from(domains: Iterable[str], service: str, end: datetime.date | None, closed: bool) -> Shape:
     """A shape from the columns of its row."""
     listed = fold([Said(number=0, domains=tuple(domains))]).domains

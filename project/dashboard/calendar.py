@@ -1,4 +1,4 @@
-"""The start days of the next two weeks: due, done and overdue. Pure."""
+"""The start days of the next two weeks: due, done and overdue; and the trials that end. Pure."""
 
 import datetime
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from django.utils.translation import pgettext_lazy
 
 from orders.admin.order_list import NOT_LIVE
 from orders.models import Order
-from project.dashboard.figures import OVERDUE
+from project.dashboard.figures import ENDING, OVERDUE
 from project.dashboard.links import orders_link
 
-DAYS = 14
+DAYS, SOON = 14, 7
 WEEKDAYS = [
     pgettext_lazy("calendar", "Mon"),
     pgettext_lazy("calendar", "Tue"),
@@ -24,12 +24,13 @@ WEEKDAYS = [
 
 @dataclass(frozen=True)
 class Day:
-    """A day: how many activations are due and how many are live, with links to their lists."""
+    """A day: how many activations are due, how many are live, and how many trials end, with links to their lists."""
 
     day: datetime.date
     today: bool
     due: int
     done: int
+    ending: int
 
     @property
     def weekday(self):
@@ -43,6 +44,10 @@ class Day:
     def done_url(self) -> str:
         return orders_link(start=self.day.isoformat(), kind__exact="activation", state__exact=Order.State.ACTIVE.value)
 
+    @property
+    def ending_url(self) -> str:
+        return orders_link(ends=self.day.isoformat())
+
 
 @dataclass(frozen=True)
 class Calendar:
@@ -55,15 +60,26 @@ class Calendar:
     def overdue_url(self) -> str:
         return orders_link(start=OVERDUE)
 
+    @property
+    def ending(self) -> int:
+        """The trials that end within a week."""
+        return sum(day.ending for day in self.days[:SOON])
+
+    @property
+    def ending_url(self) -> str:
+        return orders_link(view="ending", ends=f"{SOON}d")
+
 
 def calendar_of(rows: list[tuple], today: datetime.date) -> Calendar:
     """Makes the calendar from the rows of `figures.starts`."""
     days = [today + datetime.timedelta(days=ahead) for ahead in range(DAYS)]
-    due, done = dict.fromkeys(days, 0), dict.fromkeys(days, 0)
+    due, done, ending = (dict.fromkeys(days, 0) for _ in range(3))
     late = sum(number for _day, word, number in rows if word == OVERDUE)
     for day, word, number in rows:
         if word in NOT_LIVE:
             due[day] += number
         elif word == Order.State.ACTIVE:
             done[day] += number
-    return Calendar([Day(day, day == today, due[day], done[day]) for day in days], late)
+        elif word == ENDING:
+            ending[day] += number
+    return Calendar([Day(day, day == today, due[day], done[day], ending[day]) for day in days], late)

@@ -31,10 +31,11 @@ from orders.models.proxies import open_conflicts
 from orders.queries.awaiting_approval import asked_at, returned
 from orders.queries.doubts import UNBILLED, differs, open_differences
 from orders.queries.stuck import is_stuck
+from orders.queries.trial_ends import trials_ending
 from orders.services.incidents import PARTNER_PAUSED
 
 STOPPED = "stopped"
-OVERDUE = "overdue"
+OVERDUE, ENDING = "overdue", "ending"
 DUE, SHUT = "due", "shut"
 NEEDING, AWAITING, RETURNED, DIFFERENCES, UNBILLED_ORDERS, CONFLICTS, NOTICES = (
     "needing", "awaiting", "returned", "differences", "unbilled", "conflicts", "notices",
@@ -162,13 +163,17 @@ def backlog(user, *, now: datetime.datetime) -> list[tuple]:
 
 
 def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
-    """(start day, state, number) of the activations of these days, and (None, "overdue", number)."""
+    """(start day, state, number) of the activations of these days, (None, "overdue", number), and of the running trials
+    that nobody activates (last day, "ending", number)."""
     rows = limit(Order.objects.filter(kind=Order.Kind.ACTIVATION), user, "attribution")
     ahead = rows.filter(biz_start__gte=first, biz_start__lte=last)
     ahead = ahead.annotate(day=F("biz_start"), word=F("state")).order_by().values_list("day", "word")
     late = limit(Order.objects.filter(overdue()), user, "attribution")
     late = late.annotate(day=Value(None, DateField()), word=Value(OVERDUE)).order_by().values_list("day", "word")
-    return list(ahead.annotate(number=ALL).union(late.annotate(number=ALL), all=True))
+    ending = limit(trials_ending(gte=first, lte=last), user, "attribution")
+    ending = ending.annotate(day=F("shape__ends_on"), word=Value(ENDING)).order_by().values_list("day", "word")
+    parts = (rows.annotate(number=ALL) for rows in (late, ending))
+    return list(ahead.annotate(number=ALL).union(*parts, all=True))
 
 
 def heartbeats() -> list[Heartbeat]:

@@ -10,6 +10,8 @@ from django.utils import timezone
 from orders.admin.scope import BLIND
 from orders.models import Difference, Dispatch, Order
 from orders.queries.stuck import stuck
+from orders.services.shape import keep_shape
+from orders.shape import Shape
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +53,9 @@ def busy():
     make.ConflictFactory(order_number="X8")
     returned = make.OrderFactory(state=S.AWAITING_APPROVAL, biz_start=today, received_at=now)
     make.ApprovalRecordFactory(order=returned, result="return")
+    for ahead, end in ((0, 2), (6, 9), (7, 9)):  # the last day, and what the trial's own message said
+        trial = make.TrialFactory(state=S.TRIALING, received_at=now, biz_end=today + end * DAY)
+        keep_shape(trial, Shape(end=today + ahead * DAY))
 
 
 def numbers_of(desk):
@@ -69,6 +74,8 @@ def numbers_of(desk):
     for day in desk.calendar.days:
         yield day.due, day.due_url
         yield day.done, day.done_url
+        yield day.ending, day.ending_url
+    yield desk.calendar.ending, desk.calendar.ending_url
     for column in desk.chart:
         yield column.received.number, column.received.url
         yield column.stopped.number, column.stopped.url

@@ -1,13 +1,18 @@
 """A trial's page shows what the trial is meant to be, and where each part of that comes from (contract 3.9, 19)."""
 
+import csv
 import datetime
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override
 
+from orders.admin.service_names import service_name
 from orders.content import domain_key
-from orders.models import Difference, Order, TrialEnd
+from orders.models import Difference, Order, ServiceType, TrialEnd
 from orders.queries.shape_parts import CHANGE, MESSAGE, TAKEN, parts_of, why_over
 from orders.services.reconciliation.meant import note_not_meant
 from orders.services.shape import end_trial, reshape, take_end
@@ -78,6 +83,35 @@ def test_the_page_shows_it(admin_client, trial):
     rows = admin_client.get(page(trial, "?tab=domains")).context["rows"]
     assert [(row.name, row.record.state) for row in rows][2] == ("c.example.com", "live")
     assert change.number in rows[2].source
+
+
+def test_lists_files_and_the_customer_say_the_end_and_the_service_that_count(admin_client, trial, tmp_path):
+    end, own = (TODAY + 10 * DAY).isoformat(), (TODAY + 3 * DAY).isoformat()
+    Order.objects.filter(pk=change_of(trial).pk).update(given=["domains", "biz_end", "service_type"], service_type="4")
+    reshape(trial, now=timezone.now(), by="test")
+    for tab in ("overview", "raw"):  # the head stands over each tab
+        assert end in admin_client.get(page(trial, f"?tab={tab}")).content.decode()
+    customer = admin_client.get(f"/admin/orders/customer/{trial.enterprise_id}/change/?tab=orders").content.decode()
+    assert f"试用至 {end}" in customer
+    out = tmp_path / "o.csv"
+    query = "columns=number,service_name,trial_end,biz_end&o=-trial_end"
+    call_command("export", "orders", str(out), "--query", query)
+    with out.open(encoding="utf-8-sig") as file:
+        rows = {row["订单号"]: row for row in csv.DictReader(file)}
+    assert len(rows) == Order.objects.count()
+    told = rows[trial.number]
+    assert (told["试用到期日"], told["报文中的结束日"]) == (end, own)
+    assert told["业务类型"] == service_name(ServiceType.objects.get(pk="4"))
+    assert rows[change_of(trial).number]["试用到期日"] == ""
+    shown = admin_client.get(f"/admin/orders/order/?{query}")
+    assert [row.number for row in shown.context["cl"].result_list] == [trial.number]  # the page leaves out the rest
+
+
+def test_the_list_asks_no_more_for_trials_with_many_domains(admin_client, trial):
+    """The column comes with the rows, and the domains don't."""
+    with CaptureQueriesContext(connection) as found:
+        admin_client.get("/admin/orders/order/?columns=number,trial_end")
+    assert not any('"orders_trialshape"."domains"' in one["sql"] for one in found.captured_queries)
 
 
 @pytest.mark.parametrize("why", ["undone_late", "not_restored"])

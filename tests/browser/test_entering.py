@@ -7,9 +7,11 @@ import openpyxl
 import pytest
 
 from tests.browser.browsing import overflow
+from tests.browser.pages import PASSWORD
 from tests.browser.test_access import findings
 from tests.entering.workbooks import row, workbook
 
+NEW = {"EnterpriseID": "100A26NEW"}  # a customer that the desk does not know by another name
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -32,11 +34,11 @@ def test_a_clerk_imports_trials(visit):
     page.goto("/admin/orders/order/")
     page.locator(".tools a", has_text="批量导入试用单").click()
     assert downloaded(page, "下载模板")["A1"].value == "订单号"
-    upload(page, workbook(row("100A26W1"), row("100A26W2", EnterpriseName=None)))
+    upload(page, workbook(row("100A26W1", **NEW), row("100A26W2", EnterpriseName=None)))
     assert page.locator(".chip-red").count() == 1
     assert "C3 企业名称：未填写" in page.locator("table.rows tbody tr").first.inner_text()
     assert downloaded(page, "下载标注副本")["C3"].comment.text == "C3 企业名称：未填写"
-    upload(page, workbook(row("100A26W1"), row("100A26W2")))
+    upload(page, workbook(row("100A26W1", **NEW), row("100A26W2", **NEW)))
     assert page.locator(".chip-green").count() == 2
     page.locator("form button[type=submit].button", has_text="录入 2 条").click()
     page.wait_for_selector(".messagelist")
@@ -44,28 +46,68 @@ def test_a_clerk_imports_trials(visit):
     page.locator("table.rows a", has_text="100A26W1").click()
     page.wait_for_load_state()
     assert "手工录入" in page.locator(".ladder").inner_text()
-    upload(page, workbook(row("100A26W1"), row("100A26W2")))
+    upload(page, workbook(row("100A26W1", **NEW), row("100A26W2", **NEW)))
     assert page.locator(".chip-grey", has_text="已存在").count() == 2
 
 
-def test_a_clerk_enters_one_trial(visit):
+def test_a_clerk_puts_the_marked_copy_right_and_uploads_it(visit):
     page = visit("clerk")
+    upload(page, workbook(row("100A26P1", EnterpriseName=None), row("100A26P2", DataFlow="很多")))
+    page.fill("[name=cell-C2]", "北京示例科技")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.locator(".chip-red").count() == 1
+    with page.expect_download() as file:
+        page.locator("a", has_text="下载标注副本").click()
+    book = openpyxl.load_workbook(io.BytesIO(pathlib.Path(file.value.path()).read_bytes()))
+    assert (book.active["C2"].value, book.active["G3"].comment.text[:2]) == ("北京示例科技", "G3")
+    book.active["G3"] = "500"
+    right = io.BytesIO()
+    book.save(right)
+    upload(page, right.getvalue())
+    assert page.locator(".chip-red").count() == 0
+    assert page.locator("form button[type=submit].button", has_text="录入 2 条").count() == 1
+
+
+def test_a_clerk_enters_one_trial(visit):
+    """With a customer that is looked up, a session that is lost, and a domain that is on trial already."""
+    page = visit("clerk")
+    upload(page, workbook(row("100A26E0", ProvContent="e1.example.com", **NEW)))
+    page.locator(".acts button.button").click()
+    page.wait_for_selector(".messagelist")
     page.goto("/admin/orders/order/")
     page.locator(".tools a", has_text="录入试用单").first.click()
     page.fill("[name=OrderNum]", "100A26E1")
-    page.locator("form button[type=submit].button").click()
+    page.fill("[name=EnterpriseID]", "100A23100079275183")
+    page.locator("#customer button", has_text="查找客户并填入").click()
+    page.wait_for_selector("#customer [role=status]")
+    name = page.input_value("[name=EnterpriseName]")
+    assert (bool(name), page.input_value("[name=OrderNum]")) == (True, "100A26E1")
+    page.fill("[name=ProvContent]", "e1.example.com")
+    page.fill("[name=DataFlow]", "很多")
+    page.keyboard.press("Enter")  # checks the whole form, and looks nobody up
     page.wait_for_selector(".errorlist")
-    assert page.input_value("[name=OrderNum]") == "100A26E1"
-    texts = {
-        "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技", "ProdType": "1", "BillingMethod": "1",
-        "DataFlow": "1", "BizStart": "2026-09-30", "ProvContent": "e1.example.com",
-    }  # fmt: skip
-    for name, text in texts.items():
-        page.fill(f"[name={name}]", text)
+    page.context.clear_cookies()
+    page.goto("/admin/orders/order/trials/enter/")
+    page.fill("[name=username]", "clerk")
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[name=OrderNum]")
+    told = [page.input_value(f"[name={field}]") for field in ("OrderNum", "EnterpriseName", "ProvContent", "DataFlow")]
+    assert told == ["100A26E1", name, "e1.example.com", "很多"]
+    page.fill("[name=DataFlow]", "500")
+    page.fill("[name=BizStart]", "2026-09-30")
     page.select_option("[name=BusinessType]", "1")
-    page.locator("form button[type=submit].button").click()
+    page.locator(".acts button.button").click()
+    page.wait_for_selector(".news")
+    assert "100A26E0" in page.locator(".news").inner_text()
+    assert (findings(page), overflow(page)) == ([], 0)
+    page.check("[name=confirmed]")
+    page.locator(".acts button.button").click()
     page.wait_for_url("**/change/**")
     assert page.locator("h1").inner_text() == "100A26E1"
+    page.goto("/admin/orders/order/trials/enter/")
+    assert page.input_value("[name=OrderNum]") == ""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -6,13 +6,13 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from tests.browser.test_entering import XLSX
+from tests.browser.test_entering import NEW, XLSX
 from tests.entering.workbooks import row, workbook
 
 TABLE = Path(__file__).parents[2] / "docs" / "usability.md"
 TRIAL = {
-    "OrderNum": "100A26U1", "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技", "ProdType": "1",
-    "BillingMethod": "1", "DataFlow": "1", "BizStart": "2026-09-30", "ProvContent": "u1.example.com",
+    "OrderNum": "100A26U1", **NEW, "EnterpriseName": "北京示例科技", "DataFlow": "1", "BizStart": "2026-09-30",
+    "ProvContent": "u1.example.com",
 }  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def test_enter_fifty(hand):
     one = hand("clerk")
     one.click("订单", within="#nav-sidebar")
     one.click("批量导入试用单")
-    book = workbook(*(row(f"100A26U5{number:02}") for number in range(50)))
+    book = workbook(*(row(f"100A26U5{number:02}", **NEW) for number in range(50)))
     one.clicks += 2  # the button, and the file in the window that it opens
     one.page.set_input_files("input[type=file]", {"name": "试用单.xlsx", "mimeType": XLSX, "buffer": book})
     one.click("上传并检查", role="button", within="#content", exact=False)

@@ -158,6 +158,13 @@ def test_since_is_read_in_the_order_of_its_index(admin_client, order):
     assert not sorts(*asking)
 
 
+@pytest.mark.parametrize("order", ["trial_end", "-trial_end"])
+def test_last_days_are_read_in_the_order_of_their_index(admin_client, order):
+    queries = asked(admin_client, f"{ORDERS}?o={order}")
+    [asking] = [one for one in queries if 'ORDER BY "orders_trialshape"."ends_on"' in one[0]]
+    assert "orders_trialshape_ends_on" in plan(*asking)
+
+
 @pytest.mark.parametrize("order", ["attempts", "-attempts", "next_try", "-next_try"])
 def test_sorted_by_steps_only_orders_with_such_steps_are_read(admin_client, order):
     queries = asked(admin_client, f"{ORDERS}?o={order}&columns=number,attempts,next_try")

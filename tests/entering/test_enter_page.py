@@ -74,6 +74,14 @@ def test_the_same_again_changes_nothing(clerk):
         ({"BusinessType": ""}, "BusinessType", "未填写"),
         ({"BusinessType": "9"}, "BusinessType", ""),
         ({"Attribution": "ZZ"}, "Attribution", ""),
+        ({"ProdType": "CDN"}, "ProdType", ""),
+        ({"BillingMethod": "包月"}, "BillingMethod", ""),
+        ({"DataFlow": "很多"}, "DataFlow", "不是数字"),
+        ({"DataFlow": "-1"}, "DataFlow", "不是数字"),
+        ({"OperTel": "abc"}, "OperTel", "不是电话号码"),
+        ({"OperMail": "not-a-mail"}, "OperMail", "不是邮箱地址"),
+        ({"EnterpriseID": "100 A"}, "EnterpriseID", "只能有字母"),
+        ({"EnterpriseName": "=1+1"}, "EnterpriseName", "是公式"),
         ({"ProvContent": ""}, "ProvContent", "未填写"),
         ({"ProvContent": "*.a.cn"}, "ProvContent", "域名 *.a.cn 不"),
         (
@@ -89,6 +97,15 @@ def test_what_is_wrong_stands_beside_its_field(clerk, given, field, said):
     assert list(answer.context["form"].errors) == [field]
     assert said in answer.context["form"].errors[field][0]
     assert not Order.objects.exists()
+
+
+def test_codes_that_bboss_sends_can_be_chosen(clerk):
+    """What people typed before there were choices is none of them."""
+    factories.TrialFactory(prod_type="7", billing_method="包月", enterprise_id="210A1")
+    fields = clerk.get(URL).context["form"].fields
+    assert [code for code, _words in fields["ProdType"].choices] == ["", "1", "7"]
+    assert fields["BillingMethod"].choices == [("", "-"), ("1", "1 按流量")]
+    assert clerk.post(URL, FORM | {"ProdType": "7"}).status_code == 302
 
 
 def test_an_empty_form_names_each_field_that_is_needed(clerk):
@@ -126,4 +143,4 @@ def test_a_restored_desk_takes_nothing(clerk, monkeypatch):
 
 
 def test_the_form_asks_little(clerk):
-    assert queries(clerk, URL) <= 9
+    assert queries(clerk, URL) <= 10

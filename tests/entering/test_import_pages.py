@@ -264,6 +264,93 @@ def test_the_annotated_copy(clerk):
     assert found["A2"] == ("T1", "")
 
 
+def corrected(data, **texts):
+    """The copy with these cells put right, as a person would in Excel."""
+    book = openpyxl.load_workbook(io.BytesIO(data))
+    for cell, text in texts.items():
+        book.active[cell] = text
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def test_the_copy_can_be_put_right_and_uploaded(clerk):
+    address = review(clerk, row("T1"), row("T2", EnterpriseName=None), row("T3", DataFlow="很多"))
+    copy = clerk.get(f"{address}annotated/").content
+    book = openpyxl.load_workbook(io.BytesIO(copy))
+    sheet = book.active
+    assert (sheet["M1"].value, len(book.worksheets), sheet.freeze_panes) == ("需要改正", 2, "A2")
+    assert (sheet["A1"].font.bold, sheet.column_dimensions["I"].width) == (True, 40)
+    assert {str(rule.sqref) for rule in sheet.data_validations.dataValidation} == {
+        f"{column}2:{column}501" for column in "DEFL"
+    }
+    told = verdicts(clerk, address)
+    again = upload(clerk, copy)["Location"]
+    assert verdicts(clerk, again) == told
+    second = clerk.get(f"{again}annotated/").content
+    assert "N1" not in cells(second)  # our column is there once
+    right = upload(clerk, corrected(second, C3="北京示例科技", G4="500"))["Location"]
+    assert verdicts(clerk, right) == {2: ("new", []), 3: ("new", []), 4: ("new", [])}
+    clerk.post(right)
+    assert Order.objects.count() == 3
+
+
+def test_a_copy_is_no_less_wrong_than_the_file(clerk):
+    """What Excel did to a cell is not right since it became a text."""
+    wrong = [
+        row("T1", EnterpriseID="=1+1"), row("T2", EnterpriseName="#N/A"), row("T3", EnterpriseID=100231000792751830),
+        row("T4", EnterpriseName=True), row("T5", EnterpriseName=datetime.date(2026, 1, 5)),
+        row("T6", EnterpriseName=datetime.time(8, 0)),
+    ]  # fmt: skip
+    address = review(clerk, *wrong)
+    told = verdicts(clerk, address)
+    assert {verdict for verdict, _cells in told.values()} == {"wrong"}
+    for _ in range(2):
+        address = upload(clerk, clerk.get(f"{address}annotated/").content)["Location"]
+        assert verdicts(clerk, address) == told
+    given = {f"cell-{cell}": clerk.get(address).context["report"].rows[place].faults[0].in_cell
+             for place, (_verdict, (cell,)) in enumerate(told.values())}  # fmt: skip
+    clerk.post(address, given | {"correct": "1"})  # nothing was typed
+    assert verdicts(clerk, address) == told
+
+
+def test_rows_are_put_right_in_the_page(clerk):
+    address = review(clerk, row("T1"), row("T2", EnterpriseName=None, ProvContent="a.cn;*.b.cn"))
+    page = clerk.get(address).content.decode()
+    assert 'name="cell-C3"' in page
+    assert "a.cn;*.b.cn</textarea>" in page
+    clerk.post(address, {"correct": "1", "cell-C3": "北京示例科技", "cell-I3": "a.cn;*.c.cn", "cell-C2": "别的名称"})
+    assert verdicts(clerk, address) == {2: ("new", []), 3: ("wrong", ["I3"])}
+    copy = cells(clerk.get(f"{address}annotated/").content)
+    assert (copy["C3"][0], copy["I3"][0]) == ("北京示例科技", "a.cn;*.c.cn")
+    clerk.post(address, {"correct": "1", "cell-I3": " a.cn;b.cn "})
+    clerk.post(address)
+    assert dict(Order.objects.values_list("number", "enterprise_name")) == {"T1": "北京示例科技", "T2": "北京示例科技"}
+    kept = TrialUpload.objects.get()
+    assert (kept.corrections, bytes(kept.data)) == (None, b"")
+    assert "已经导入过" in clerk.post(address, {"correct": "1", "cell-C2": "x"}, follow=True).content.decode()
+
+
+def test_a_workbook_with_one_column_of_ours_among_forty(clerk):
+    header = [*(f"列{place}" for place in range(39)), "订单号"]
+    address = upload(clerk, workbook(["x"] * 39 + ["T1"], header=header))["Location"]
+    report = clerk.get(address).context["report"]
+    assert [fault.code for fault in report.faults].count("column_unknown") == 39
+    copy = clerk.get(f"{address}annotated/").content
+    assert "A1 列0：不是试用单的列" in cells(copy)["AO1"][0]
+    again = clerk.get(upload(clerk, copy)["Location"]).context["report"]
+    assert again.faults == report.faults
+
+
+def test_a_row_with_nothing_but_our_remarks_is_empty(clerk):
+    address = review(clerk, row("T1"), row("T2", EnterpriseName=None))
+    copy = clerk.get(f"{address}annotated/").content
+    emptied = corrected(copy, **{f"{column}3": None for column in "ABCDEFGHI"})
+    assert verdicts(clerk, upload(clerk, emptied)["Location"]) == {2: ("new", [])}
+    emptied = corrected(emptied, M2="只剩备注", **{f"{column}2": None for column in "ABCDEFGHI"})
+    assert "表头下没有数据" in str(upload(clerk, emptied).context["form"].errors)
+
+
 def test_the_template_can_be_filled_in_and_taken(clerk):
     answer = clerk.get(TEMPLATE)
     book = openpyxl.load_workbook(io.BytesIO(answer.content))

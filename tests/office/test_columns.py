@@ -158,7 +158,7 @@ def test_the_export_takes_the_columns_of_the_address(admin_client, tmp_path):
     assert [name for name, _label in form.fields["columns"].choices][:3] == ["number", "kind", "biz_end"]
     out = tmp_path / "o.csv"
     call_command("export", "orders", str(out), "--query", "columns=number,biz_end&view=7&kind=activation")
-    assert out.read_text(encoding="utf-8-sig").splitlines()[0] == "订单号,业务结束日"
+    assert out.read_text(encoding="utf-8-sig").splitlines()[0] == "订单号,报文中的结束日"
 
 
 def test_the_export_keeps_every_filter(admin_client):

@@ -281,7 +281,7 @@ def test_the_ready_ones_come_first(member):
     staff = member(BUSINESS)
     make.SavedViewFactory(owner=staff.person, name="自己的")
     assert list(tabs(staff.get(ORDERS))) == [
-        "需要处理", "等待审批超 3 天", "卡在 BPM", "今日应开通", "本周到期试用", "自己的",
+        "需要处理", "等待审批超 3 天", "卡在 BPM", "今日应开通", "未来 7 天到期", "自己的",
     ]  # fmt: skip
 
 
@@ -302,7 +302,8 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
     make.DispatchFactory(order=bpm, channel="bpm", state="retrying", next_try_at=now)
     make.OrderFactory(number="starts", biz_start=today)
     make.TrialFactory(number="ends", state="trialing", biz_end=today + 4 * day)
-    make.TrialFactory(number="ends later", state="trialing", biz_end=today + 5 * day)
+    make.TrialFactory(number="ends on Monday", state="trialing", biz_end=today + 6 * day)
+    make.TrialFactory(number="ends later", state="trialing", biz_end=today + 7 * day)
     fold_after_upgrade()
     page = admin_client.get(ORDERS)
     found = {
@@ -311,16 +312,16 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
     }
     assert found == {
         "需要处理": {"held"}, "等待审批超 3 天": {"waits"}, "卡在 BPM": {"bpm"}, "今日应开通": {"starts"},
-        "本周到期试用": {"ends"},
+        "未来 7 天到期": {"ends", "ends on Monday"},
     }  # fmt: skip
-    assert set(admin_client.get(f"{VIEWS}counts/orders/").json().values()) == {"1"}
+    assert admin_client.get(f"{VIEWS}counts/orders/").json()["ending"] == "2"
     opened = admin_client.get(ORDERS + tabs(page)["卡在 BPM"])
     assert active(opened) == ["卡在 BPM"]
     assert active(admin_client.get(ORDERS, {"start": "starting"})) == ["今日应开通"]
     assert active(admin_client.get(ORDERS, {"stuck": "mail", "view": "bpm"})) == []
 
 
-def test_a_trial_ends_in_the_week_that_its_last_change_says(admin_client, monkeypatch):
+def test_a_trial_ends_when_its_last_change_says(admin_client, monkeypatch):
     today, day = datetime.date(2026, 11, 25), datetime.timedelta(days=1)
     monkeypatch.setattr(timezone, "localdate", lambda *_: today)
 
@@ -341,8 +342,11 @@ def test_a_trial_ends_in_the_week_that_its_last_change_says(admin_client, monkey
     make.TrialClaimFactory(trial=activated)
     changed("over", own=today - day)
     fold_after_upgrade()
-    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["本周到期试用"])
-    assert {row.number for row in page.context["cl"].result_list} == {"sooner", "back again", "not in effect"}
+    page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["未来 7 天到期"])
+    rows = page.context["cl"].result_list
+    assert [(row.number, row.shape.ends_on) for row in rows] == [
+        ("sooner", today), ("not in effect", today), ("back again", today + day),
+    ]  # fmt: skip
 
 
 def test_only_what_starts_or_runs_starts_today(admin_client):

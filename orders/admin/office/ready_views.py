@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.order_list import LAST_DAY
 from orders.models import Dispatch, Order
 
 
@@ -20,6 +21,7 @@ class ReadyView:
 
 LONGEST_FIRST = "o=since"
 WAITING = ("number", "kind", "customer", "attribution_name", "state_chip", "stuck_at", "since", "waited", "start_day")
+ENDING = ("number", "customer", "attribution_name", "service_name", "state_chip", LAST_DAY, "start_day")
 READY = {
     "orders": [
         ReadyView("needs", _("To be dealt with"), f"needs=somebody&{LONGEST_FIRST}", WAITING),
@@ -29,7 +31,7 @@ READY = {
         ),
         ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}&{LONGEST_FIRST}", WAITING),
         ReadyView("today", _("Due to start today"), "start=starting"),
-        ReadyView("ending", _("Trials that end this week"), "ends=week"),
+        ReadyView("ending", _("Trials that end within 7 days"), f"ends=7d&o={LAST_DAY}", ENDING),
     ]
 }  # fmt: skip
 """By the list's name. tests/office/test_views.py checks that each query is one of its list."""

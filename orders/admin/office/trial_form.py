@@ -11,6 +11,7 @@ from orders.services.office.trial_columns import (
     SERVICE,
     Column,
     attributions,
+    coded_choices,
     trial_columns,
 )
 from orders.services.office.trial_import import Report
@@ -27,8 +28,10 @@ class TrialForm(forms.Form):
 
     def __init__(self, *args, letters: frozenset[str] | None, **kwargs):
         super().__init__(*args, **kwargs)
+        choices = _choices(letters)
         for member, column in trial_columns().items():
-            field = _field(column, letters)
+            field = _field(column, choices.get(member))
+            field.widget.attrs["data-draft"] = ""
             shows_itself = isinstance(field, forms.ChoiceField | forms.DateField)
             field.label, field.help_text = column.title, "" if shows_itself else column.hint
             field.needed = column.required
@@ -48,13 +51,19 @@ class TrialForm(forms.Form):
             self.add_error(fault.member if fault.member in self.fields else None, fault.what())
 
 
-def _field(column: Column, letters: frozenset[str] | None) -> forms.Field:
-    choices = {
-        SERVICE: lambda: [("", "-"), *((code, f"{code} {name}") for code, name in services_in_words())],
-        ATTRIBUTION: lambda: [("", _("by the enterprise id")), *attributions(letters)],
+def _choices(letters: frozenset[str] | None) -> dict[str, list[tuple[str, str]]]:
+    """{member: its choices} of the members that have some."""
+    coded = {**coded_choices(), SERVICE: services_in_words()}
+    in_words = {
+        member: [("", "-"), *((code, f"{code} {name}") for code, name in known)] for member, known in coded.items()
     }
-    if column.member in choices:
-        return forms.ChoiceField(choices=choices[column.member](), required=False)
+    return {**in_words, ATTRIBUTION: [("", _("by the enterprise id")), *attributions(letters)]}
+
+
+def _field(column: Column, choices: list[tuple[str, str]] | None) -> forms.Field:
+    if choices:
+        only = choices[-1][0] if len(choices) == 2 and column.required else ""
+        return forms.ChoiceField(choices=choices, required=False, initial=only)
     if column.is_day:
         return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), required=False)
     widget = forms.Textarea(attrs={"rows": 5}) if column.member == DOMAINS else forms.TextInput

@@ -11,18 +11,23 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.admin.office.customer_lookup import PERMISSION as LOOK_UP_RIGHT
+from orders.admin.office.customer_lookup import look_up
 from orders.admin.office.trial_form import TrialForm, services_in_words
 from orders.admin.scope import attributions_of
 from orders.errors import OrderError
 from orders.models import Order, TrialUpload
 from orders.order_page.page_context import request_actor
 from orders.services.office.trial_books import write_annotated, write_template
+from orders.services.office.trial_columns import CUSTOMER
 from orders.services.office.trial_import import KNOWN, NEW, WRONG, Report, RowResult, import_trials
 from orders.services.office.trial_sheet import TrialSheet
-from orders.services.office.trial_uploads import confirm_upload, keep_upload
-from orders.services.office.workbook import MOST_BYTES, MOST_ROWS, read_workbook
+from orders.services.office.trial_uploads import confirm_upload, correct_upload, keep_upload, sheet_of
+from orders.services.office.workbook import MOST_BYTES, MOST_ROWS
 
 PERMISSION = "orders.enter_trial"
+LOOK_UP, CONFIRMED, CORRECT, INPUT = "customer", "confirmed", "correct", "cell-"  # names in the forms
+MOST_INPUTS = 300  # a form with more than a thousand fields is refused
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -79,13 +84,18 @@ class TrialPages:
         return _workbook(write_template(attributions_of(request.user), services_in_words()), _("Trials"))
 
     def review_view(self, request: HttpRequest, pk: int):
-        """GET: what becomes of each row. POST: all are entered, checked anew, or none."""
+        """GET: what becomes of each row. POST: all are entered, checked anew, or none; with `correct` the wrong cells
+        get the texts of the form, and nothing is entered."""
         self._check_may_enter(request)
         upload = _own_upload(request, pk)
         if request.method == "POST":
-            about = {"by": request_actor(request), "letters": attributions_of(request.user), "now": timezone.now()}
+            about = {"upload": upload, "by": request_actor(request), "letters": attributions_of(request.user)}
             try:
-                _say_result(request, confirm_upload(upload=upload, **about))
+                if CORRECT in request.POST:
+                    correct_upload(texts=_corrections(request), **about)
+                else:
+                    confirmed = request.POST.get(CONFIRMED, "")
+                    _say_result(request, confirm_upload(confirmed=confirmed, now=timezone.now(), **about))
             except OrderError as error:
                 messages.warning(request, error.words())
             return redirect("admin:orders_order_import_review", pk)
@@ -93,7 +103,7 @@ class TrialPages:
         counts = {verdict: report.count(verdict) for verdict in (NEW, KNOWN, WRONG)}
         return self.show(
             request, "trials_review.html", title=_("Import trials"), upload=upload, report=report, counts=counts,
-            rows=self._rows(request, upload, report),
+            rows=self._rows(request, upload, report), offered=_offered(report),
         )  # fmt: skip
 
     def _rows(self, request: HttpRequest, upload: TrialUpload, report: Report) -> list[tuple[RowResult, int | None]]:
@@ -109,27 +119,56 @@ class TrialPages:
         upload = _own_upload(request, pk)
         if upload.imported_at:
             raise Http404
-        data = write_annotated(read_workbook(bytes(upload.data)), Report.from_json(upload.report))
+        about = {"letters": attributions_of(request.user), "services": services_in_words()}
+        data = write_annotated(sheet_of(upload), Report.from_json(upload.report), **about)
         return _workbook(data, f"{upload.file_name.removesuffix('.xlsx')}-{_('checked')}")
 
     def enter_view(self, request: HttpRequest):
-        """A form for one trial. What is wrong stands beside its field."""
+        """A form for one trial. What is wrong stands beside its field; what must be confirmed stands above them all.
+
+        A POST with `customer` enters nothing: it fills a customer in, the one of this id or whom the form means.
+        """
         self._check_may_enter(request)
         letters = attributions_of(request.user)
-        form = TrialForm(request.POST if request.method == "POST" else None, letters=letters)
-        if request.method == "POST" and form.is_valid():
+        posted = request.method == "POST"
+        if posted and LOOK_UP in request.POST and request.user.has_perm(LOOK_UP_RIGHT):
+            typed = {name: request.POST[name] for name in request.POST}
+            chosen = request.POST[LOOK_UP]
+            found = look_up(request.user, {CUSTOMER: chosen} if chosen else typed)
+            return self._form_page(request, TrialForm(initial=typed | found.facts, letters=letters), looked_up=found)
+        form = TrialForm(request.POST if posted else None, letters=letters)
+        report = Report()
+        if posted and form.is_valid():
             about = {"by": request_actor(request), "letters": letters, "now": timezone.now()}
+            confirmed = request.POST.get(CONFIRMED, "")
             try:
-                report = import_trials(TrialSheet([form.entry()]), file="", **about)
+                report = import_trials(TrialSheet([form.entry()]), file="", confirmed=confirmed, **about)
             except OrderError as error:
                 form.add_error(None, error.words())
             else:
-                if report.is_right:
+                if report.is_right and report.is_confirmed(confirmed):
                     _say_entered(request, report.rows[0])
                     order = Order.objects.only("pk").get(number=report.rows[0].number)
                     return redirect("admin:orders_order_change", order.pk)
                 form.take_faults(report)
-        return self.show(request, "trial_enter.html", title=_("Enter a trial"), form=form)
+        return self._form_page(request, form, report=report)
+
+    def _form_page(self, request: HttpRequest, form: TrialForm, **context) -> HttpResponse:
+        context["may_look_up"] = request.user.has_perm(LOOK_UP_RIGHT)
+        return self.show(request, "trial_enter.html", title=_("Enter a trial"), form=form, **context)
+
+
+def _offered(report: Report) -> set[str]:
+    """The wrong cells that can be put right in the page, the first MOST_INPUTS."""
+    cells = [fault.cell for row in report.rows for fault in row.faults if fault.is_editable]
+    return set(list(dict.fromkeys(cells))[:MOST_INPUTS])
+
+
+def _corrections(request: HttpRequest) -> dict[str, str]:
+    """{cell: text} of the form's inputs."""
+    return {
+        name.removeprefix(INPUT): text for name, text in request.POST.items() if name.startswith(INPUT)
+    }  # fmt: skip
 
 
 def _own_upload(request: HttpRequest, pk: int) -> TrialUpload:
@@ -148,7 +187,9 @@ def _workbook(data: bytes, name: str) -> HttpResponse:
 
 def _say_result(request: HttpRequest, upload: TrialUpload) -> None:
     report = Report.from_json(upload.report)
-    if not upload.imported_at:
+    if report.is_right and not upload.imported_at:
+        messages.warning(request, _("Nothing was entered: there is something that you must confirm first."))
+    elif not upload.imported_at:
         messages.error(request, _("Something has changed since you looked, so nothing was entered. See the red rows."))
     else:
         messages.success(request, _("%(count)s trials have been entered.") % {"count": report.count(NEW)})

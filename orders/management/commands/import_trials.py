@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import override
 
+from orders.admin.office.trial_form import services_in_words
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.management.progress import Progress
@@ -16,7 +17,7 @@ from orders.services.office.workbook import MOST_BYTES, read_workbook
 
 
 class Command(BaseCommand):
-    """All or none. A wrong cell is a line on stdout, and the end is exit 1."""
+    """All or none. A wrong cell is a line on stdout, and the end is exit 1. A warning is a line, and stops nothing."""
 
     help = "Enters the trials of a workbook's first sheet, all or none; names each wrong cell."
 
@@ -42,7 +43,9 @@ class Command(BaseCommand):
                     report = import_trials(entries, file=path.name, now=now, **how)
             if annotated:
                 with override("zh-hans"):  # people read it
-                    Path(annotated).write_bytes(write_annotated(sheet, report))
+                    Path(annotated).write_bytes(
+                        write_annotated(sheet, report, letters=None, services=services_in_words())
+                    )
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}") from error
         except OrderError as error:
@@ -55,6 +58,8 @@ class Command(BaseCommand):
         if not report.is_right:
             wrong = f"{report.count(WRONG)} of {len(report.rows)} rows are wrong" if report.rows else "a wrong header"
             raise CommandError(f"{wrong}: nothing was imported")
+        for warning in report.warnings:
+            self.stdout.write(f"warning: {warning}")
         for row in report.rows:
             held = f" (held: {row.held})" if row.held else ""
             self.stdout.write(f"{row.number}: {'known, nothing changes' if row.verdict == KNOWN else 'new'}{held}")

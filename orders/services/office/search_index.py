@@ -15,6 +15,8 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from orders.content import unicode_form
 from orders.models import Customer, IndexedOrder, Order, OrderDomain, OrderEvent, SearchPiece, SearchProgress
 from orders.pieces import Piece, pieces_of, whole_piece
+from orders.queries.customer_names import name_of
+from orders.services.entered import ENTERED
 
 Kind = SearchPiece.Kind
 EVERY = {Kind.NUMBER: 3, Kind.CUSTOMER: 3, Kind.DOMAIN: 4}  # the others are found by their beginning
@@ -175,17 +177,19 @@ def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
     known = Customer.objects.in_bulk({row.enterprise_id for row in named})
     through, places, pieces = Customer.attributions.through, set(), set()
     fresh, changed = {}, set()
+    entered = OrderEvent.objects.filter(order__in=named, kind=ENTERED).order_by()
+    by_hand = set(entered.values_list("order_id", flat=True)) if named else set()
     for row in named:
         customer = known.get(row.enterprise_id)
         if customer is None:
             customer = known[row.enterprise_id] = fresh[row.enterprise_id] = Customer(
                 enterprise_id=row.enterprise_id, first_seen=row.received_at, last_seen=row.received_at,
-                name=row.enterprise_name, last_order=row,
+                name=_first_name(row) if row.pk in by_hand else row.enterprise_name, last_order=row,
             )  # fmt: skip
             pieces |= _customer_pieces(row)
         elif customer.name != row.enterprise_name and not _had_name(row):
             pieces |= _customer_pieces(row)  # it is found by a former name too
-        changed |= {row.enterprise_id} if _bring_up_to_date(customer, row) else set()
+        changed |= {row.enterprise_id} if _bring_up_to_date(customer, row, row.pk in by_hand) else set()
         if row.attribution_id:
             places.add((row.enterprise_id, row.attribution_id))
     Customer.objects.bulk_create([fresh[key] for key in sorted(fresh)])
@@ -208,11 +212,17 @@ def _customer_pieces(row: Order) -> set[tuple[int, Piece, int]]:
     return {(kind, piece, row.pk) for kind, piece in texts}
 
 
-def _bring_up_to_date(customer: Customer, row: Order) -> bool:
-    """Whether the order changed anything."""
+def _first_name(row: Order) -> str:
+    """What a customer is called whose first order here was entered by hand: others of it may not be indexed yet."""
+    return name_of(Order.objects.filter(enterprise_id=row.enterprise_id))
+
+
+def _bring_up_to_date(customer: Customer, row: Order, by_hand: bool) -> bool:
+    """Whether the order changed anything. One that staff entered by hand renames nobody."""
     before = customer.name, customer.last_order_id, customer.first_seen, customer.last_seen
     if row.pk >= customer.last_order_id:
-        customer.name, customer.last_order = row.enterprise_name or customer.name, row
+        name = customer.name if by_hand else row.enterprise_name
+        customer.name, customer.last_order = name or customer.name or row.enterprise_name, row
     customer.first_seen = min(customer.first_seen, row.received_at)
     customer.last_seen = max(customer.last_seen, row.received_at)
     return before != (customer.name, customer.last_order_id, customer.first_seen, customer.last_seen)

@@ -4,6 +4,7 @@ Which members there are, and the rules for them, are those of BBOSS's messages.
 """
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,33 +14,39 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
 from orders.content import MemberFault, OrderContent, TrialMember
-from orders.models import Province, ServiceType
+from orders.models import Order, Province, ServiceType
 from orders.order_page.glossary import WORDS
 
 READ = "integrations.bboss.content.read_trial"  # dotted paths: the core does not import the layers above it
 MEMBERS = "integrations.bboss.content.trial_members"
 NUMBER, CUSTOMER, CUSTOMER_NAME = "OrderNum", "EnterpriseID", "EnterpriseName"
 DOMAINS, SERVICE, ATTRIBUTION = "ProvContent", "BusinessType", "Attribution"
+PRODUCT, METHOD, VOLUME = "ProdType", "BillingMethod", "DataFlow"
 START, END = "BizStart", "BizEnd"
+PHONE, MAIL = "OperTel", "OperMail"
 ABOUT: dict[str, tuple[str, str | Promise]] = {
     NUMBER: ("100A260930170122001", _("the number that BBOSS gave it: 1 to 64 of A-Z, a-z, 0-9, _ and -")),
     CUSTOMER: ("100A23100079275183", _("the first three digits say the attribution")),
     CUSTOMER_NAME: ("北京示例科技有限公司", ""),
-    "ProdType": ("1", ""),
+    PRODUCT: ("1", _("one of those below")),
     SERVICE: ("1", _("one of those below")),
-    "BillingMethod": ("1", ""),
-    "DataFlow": ("1", _("kept as it is written")),
+    METHOD: ("1", _("one of those below")),
+    VOLUME: ("500", _("a number, in GB")),
     START: ("20260930", _("a day, like 20260930")),
     DOMAINS: ("a.example.com\nb.example.com", _("a domain on each line, or with commas or semicolons between them")),
     END: ("20261231", _("a day, like 20260930; not before the start day")),
     "CpID": ("80171614", ""),
     "UserID": ("1458", ""),
     "OperUser": ("张三", ""),
-    "OperTel": ("13700000000", ""),
-    "OperMail": ("zhangsan@example.com", ""),
+    PHONE: ("13700000000", _("like 13800000000 or 010-12345678")),
+    MAIL: ("zhangsan@example.com", ""),
     ATTRIBUTION: ("BJ", _("one of those below; empty: by the enterprise id")),
 }
 """{member: (example, hint)}"""
+CODED = {PRODUCT: {"1": _("CDN")}, METHOD: {"1": _("by traffic")}}
+"""{member: {code: name}} of those whose codes we know; BBOSS may send others (contract 2.4)."""
+RECENT = 1000  # newest orders
+CODE = re.compile(r"[0-9]{1,8}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,22 @@ def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
 def service_types() -> list[str]:
     """The codes of the service types that may be given."""
     return list(ServiceType.objects.order_by("code").values_list("code", flat=True))
+
+
+def coded_choices() -> dict[str, list[tuple[str, str]]]:
+    """{member: [(code, name)]} of what a person may choose: codes that we know, and those that BBOSS sent lately.
+
+    One query.
+    """
+    newest = Order.objects.order_by("-pk").values_list("prod_type", "billing_method")[:RECENT]
+    sent = zip(*newest, strict=True) if newest else [(), ()]
+    return {
+        member: [
+            *((code, str(name)) for code, name in names.items()),
+            *((code, _("as BBOSS sends it")) for code in sorted(set(codes) - names.keys()) if CODE.fullmatch(code)),
+        ]
+        for (member, names), codes in zip(CODED.items(), sent, strict=True)
+    }  # fmt: skip
 
 
 def attributions(letters: frozenset[str] | None) -> list[tuple[str, str]]:

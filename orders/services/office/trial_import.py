@@ -8,7 +8,7 @@ from typing import Any, Self
 from django.db import transaction
 from django.utils import timezone
 
-from orders.content import OrderContent
+from orders.content import OrderContent, content_hash
 from orders.errors import ContentError, NotAllowedError, OrderConflictError
 from orders.models import Order, Province
 from orders.restored_guard import is_restored
@@ -18,14 +18,19 @@ from orders.services.office.trial_columns import (
     ATTRIBUTION,
     CUSTOMER_NAME,
     END,
+    METHOD,
     NUMBER,
+    PRODUCT,
     SERVICE,
     START,
     attributions,
+    coded_choices,
     read_trial,
     service_types,
 )
 from orders.services.office.trial_sheet import Entry, Fault, TrialSheet
+from orders.services.office.trial_warnings import warnings_of
+from orders.services.office.typed_trials import typed_faults
 from orders.services.order_state import add_event
 
 NEW, KNOWN, WRONG = "new", "known", "wrong"
@@ -35,7 +40,9 @@ CODES = {
     "twice": "member_twice", "control": "member_control",
 }  # fmt: skip
 """The sentence for each code of BBOSS's rules. Wrong types can't come from people."""
-CHOICES = {SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution"}
+CHOICES = {
+    SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution", PRODUCT: "cell_choice", METHOD: "cell_choice",
+}  # fmt: skip
 REFUSALS = {
     "content_service_type": "cell_service_type",
     "content_attribution": "cell_attribution",
@@ -58,10 +65,14 @@ class RowResult:
 
 @dataclass
 class Report:
-    """What becomes of a workbook. `faults` are those of its header; then no row was looked at."""
+    """What becomes of a workbook. `faults` are those of its header; then no row was looked at.
+
+    `warnings` are about cells that are not wrong: a person confirms all of them at once, by their `mark`.
+    """
 
     rows: list[RowResult] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
 
     @property
     def all_faults(self) -> list[Fault]:
@@ -70,6 +81,15 @@ class Report:
     @property
     def is_right(self) -> bool:
         return not self.all_faults
+
+    @property
+    def mark(self) -> str:
+        """Names these warnings; another set has another mark. Empty without any."""
+        return content_hash([asdict(one) for one in self.warnings]) if self.warnings else ""
+
+    def is_confirmed(self, mark: str | None) -> bool:
+        """Whether `mark` confirms the warnings. None takes any: a command has said them, and asks nobody."""
+        return mark is None or not self.warnings or mark == self.mark
 
     def count(self, verdict: str) -> int:
         return sum(row.verdict == verdict for row in self.rows)
@@ -80,7 +100,8 @@ class Report:
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Self:
         rows = [RowResult(**{**row, "faults": [Fault(**one) for one in row["faults"]]}) for row in found["rows"]]
-        return cls(rows, [Fault(**one) for one in found["faults"]])
+        faults, warnings = ([Fault(**one) for one in found.get(name, ())] for name in ("faults", "warnings"))
+        return cls(rows, faults, warnings)
 
 
 def check_trials(
@@ -94,25 +115,26 @@ def check_trials(
 
     `letters` are the attributions of a limited person; None for all. Raises NotAllowedError in a restored database.
     """
-    return _enter(sheet, by=by, letters=letters, file=None, now=None, on_progress=on_progress)
+    return _enter(sheet, by=by, letters=letters, file=None, now=timezone.now(), confirmed=None, on_progress=on_progress)
 
 
 def import_trials(
     sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str, now: datetime.datetime,
-    on_progress: Callable[[int], None] = lambda done: None,
+    confirmed: str | None = None, on_progress: Callable[[int], None] = lambda done: None,
 ) -> Report:  # fmt: skip
-    """Enters the trials in one transaction: all, or none if the report has a fault. The same again change nothing.
+    """Enters the trials in one transaction: all, or none if the report has a fault, or warnings that `confirmed` does
+    not confirm. The same again change nothing.
 
     Each gets the event `entered` with its actor. `file` is the workbook's name, for the event of the whole; empty for
     a single one. Raises NotAllowedError in a restored database, and if the numbers can't be written beside the files;
     nothing is entered then.
     """
-    return _enter(sheet, by=by, letters=letters, file=file, now=now, on_progress=on_progress)
+    return _enter(sheet, by=by, letters=letters, file=file, now=now, confirmed=confirmed, on_progress=on_progress)
 
 
 def _enter(
-    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str | None, now: datetime.datetime | None,
-    on_progress: Callable[[int], None],
+    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str | None, now: datetime.datetime,
+    confirmed: str | None, on_progress: Callable[[int], None],
 ) -> Report:  # fmt: skip
     """`file` None: a check. `on_progress` hears how many rows are done."""
     if is_restored():
@@ -122,6 +144,7 @@ def _enter(
         choices = {
             SERVICE: service_types(),
             ATTRIBUTION: [code for code, _name in attributions(letters)],
+            **{member: [code for code, _name in known] for member, known in coded_choices().items()},
         }
         scope = None if letters is None else Scope(letters)
         by_number = sorted(sheet.entries, key=lambda entry: entry.content.get(NUMBER, ""))  # two files wait in no ring
@@ -133,7 +156,10 @@ def _enter(
         _look_at_orders(report, sheet, letters)
         for entry in sheet.entries:
             entry.sort_faults()
-        if file is None or not report.is_right:
+        if report.is_right:
+            new = {row.row for row in report.rows if row.verdict == NEW}
+            report.warnings = warnings_of([one for one in sheet.entries if one.row in new], letters, now=now)
+        if file is None or not report.is_right or not report.is_confirmed(confirmed):
             transaction.set_rollback(True)
         elif report.count(NEW):
             if file:
@@ -187,9 +213,14 @@ def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]], scope: Scop
     for fault in faults:
         if fault.member not in told:  # a cell that can't be read breaks its member's rules too
             entry.add_fault(fault.member, CODES[fault.code], **fault.params)
+    told |= {fault.member for fault in faults}
+    for member, code in typed_faults(entry.content):
+        if member not in told:
+            entry.add_fault(member, code)
+            told.add(member)
     for member, known in choices.items():
         given = entry.content.get(member)
-        if given and given not in known and member not in told | {fault.member for fault in faults}:
+        if given and given not in known and member not in told:
             entry.add_fault(member, CHOICES[member], known=", ".join(known))
     _compare_days(entry)
     if content and not entry.faults and scope and not scope.holds(content):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, override
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import from_excel
 
@@ -14,11 +15,14 @@ from orders.content import MOST_DOMAINS
 from orders.error_messages import say, say_in_english
 from orders.errors import WorkbookError
 from orders.models import Province
-from orders.services.office.trial_columns import ATTRIBUTION, CUSTOMER, DOMAINS, Column, trial_columns
+from orders.services.office.trial_columns import ATTRIBUTION, CODED, CUSTOMER, DOMAINS, Column, trial_columns
 from orders.services.office.workbook import Cell, Sheet
 
+REMARKS_IN_ENGLISH = "What to put right"
+REMARKS = gettext_lazy("What to put right")
 BETWEEN_DOMAINS = re.compile(r"[\r\n,;，；、]+")
 WRONG_KINDS = {"f": "cell_formula", "e": "cell_error", "r": "cell_rounded", "b": "cell_boolean"}
+IN_CELL, LONGEST_TEXT = "text", 2000  # what stands in a wrong cell, if it is not longer
 DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
 
 
@@ -45,6 +49,16 @@ class Fault:
         return say(self.code, self.params)
 
     @property
+    def is_editable(self) -> bool:
+        """Whether a page may offer the cell's text for correction."""
+        return IN_CELL in self.params
+
+    @property
+    def in_cell(self) -> str:
+        """The text of a cell that is editable."""
+        return self.params[IN_CELL]
+
+    @property
     def title(self) -> str:
         """What people call the member; a header that we don't know is quoted."""
         known = trial_columns().get(self.member)
@@ -59,10 +73,18 @@ class Entry:
     row: int = 0
     cells: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
 
     def add_fault(self, member: str, code: str, **params: Any) -> None:
+        """Keeps the cell's text beside its fault, so that a page can offer it for correction."""
+        text = self.texts.get(member, "")
+        if member in self.cells and len(text) <= LONGEST_TEXT:
+            params[IN_CELL] = text
+        self.faults.append(self.fault(member, code, **params))
+
+    def fault(self, member: str, code: str, **params: Any) -> Fault:
         """Names the member's cell. A member without a column is worked out from the enterprise id."""
-        self.faults.append(Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params))
+        return Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params)
 
     def sort_faults(self) -> None:
         """Puts the faults into the order of the columns."""
@@ -79,7 +101,7 @@ class Entry:
                 content[member] = [{"ProvReq": name} for name in names if name]
             elif text:
                 content[member] = text
-        return cls(content, **where)
+        return cls(content, texts=texts, **where)
 
 
 @dataclass
@@ -93,18 +115,27 @@ class TrialSheet:
 def read_entries(sheet: Sheet) -> TrialSheet:
     """The trials below the header, which is the first row with data.
 
-    Raises WorkbookError if all of them together have more domains than one order may have: they are one transaction.
+    Raises WorkbookError if nothing stands below it but our own remarks, and if all trials together have more domains
+    than one order may have: they are one transaction.
     """
     (top, header), *rows = sheet.rows
     columns, faults = _read_header(top, header, used=max(len(cells) for _number, cells in rows))
     faults += [Fault(where, "", "column_merged") for where in sheet.merged]
     if faults:
         return TrialSheet(faults=faults)
-    letters = dict(Province.objects.values_list("name", "letters"))
-    entries = [_read_row(number, cells, columns, letters) for number, cells in rows]
+    rows = [(number, cells) for number, cells in rows if _has_data(cells, columns)]
+    if not rows:
+        raise WorkbookError("book_empty")
+    words = {member: {str(name): code for code, name in names.items()} for member, names in CODED.items()}
+    words[ATTRIBUTION] = dict(Province.objects.values_list("name", "letters"))
+    entries = [_read_row(number, cells, columns, words) for number, cells in rows]
     if sum(len(entry.content.get(DOMAINS, ())) for entry in entries) > MOST_DOMAINS:
         raise WorkbookError("book_domains", most=MOST_DOMAINS)
     return TrialSheet(entries)
+
+
+def _has_data(cells: list[Cell], columns: Iterable[Column | None]) -> bool:
+    return any(cell.text for column, cell in zip(columns, cells, strict=False) if column)
 
 
 def _read_header(top: int, header: list[Cell], used: int) -> tuple[list[Column | None], list[Fault]]:
@@ -113,23 +144,23 @@ def _read_header(top: int, header: list[Cell], used: int) -> tuple[list[Column |
     faults = []
     for place in range(max(len(header), used)):
         text = header[place].text if place < len(header) else ""
-        found = next((one for one in trial_columns().values() if text.lower() in one.names), None)
+        found = column_of(text)
         if found in columns and found:
             faults.append(Fault(cell_name(place, top), found.member, "column_twice"))
-        elif found is None:
+        elif found is None and not is_remarks(text):
             faults.append(Fault(cell_name(place, top), text[:64], "column_unknown"))
         columns.append(found)
     missing = [one for one in trial_columns().values() if one.required and one not in columns]
     return columns, faults + [Fault("", one.member, "column_missing") for one in missing]
 
 
-def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], letters: dict[str, str]) -> Entry:
+def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], words: dict[str, dict]) -> Entry:
+    """`words`: {member: {name: code}} of members whose names people write."""
     named = [(column, cell_name(place, number)) for place, column in enumerate(columns) if column]
     where = {column.member: name for column, name in named}
     found = {column.member: cell for column, cell in zip(columns, cells, strict=False) if column}
     texts = {member: cell.text for member, cell in found.items()}
-    if texts.get(ATTRIBUTION) in letters:  # people write the name
-        texts[ATTRIBUTION] = letters[texts[ATTRIBUTION]]
+    texts |= {member: codes[texts[member]] for member, codes in words.items() if texts.get(member) in codes}
     entry = Entry.of_texts(texts, row=number, cells=where)
     for member, cell in found.items():
         if cell.kind in WRONG_KINDS:
@@ -139,6 +170,17 @@ def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], 
         elif trial_columns()[member].is_day and cell.kind == "n" and (day := _counted_day(cell.text)):
             entry.add_fault(member, "cell_day_number", day=f"{day:%Y%m%d}")
     return entry
+
+
+def column_of(header: str) -> Column | None:
+    """The column that a header names."""
+    return next((one for one in trial_columns().values() if header.lower() in one.names), None)
+
+
+def is_remarks(header: str) -> bool:
+    """Whether a header is that of our own column in a copy that we marked. What is wrong with the header may follow."""
+    with override("zh-hans"):
+        return header.partition("\n")[0] in {str(REMARKS), REMARKS_IN_ENGLISH}
 
 
 def _counted_day(text: str) -> datetime.date | None:

@@ -10,9 +10,9 @@ from django.db import transaction
 
 from orders.errors import NotAllowedError
 from orders.models import TrialUpload
-from orders.services.office.trial_import import check_trials, import_trials
+from orders.services.office.trial_import import Report, check_trials, import_trials
 from orders.services.office.trial_sheet import read_entries
-from orders.services.office.workbook import read_workbook
+from orders.services.office.workbook import Sheet, put_right, read_workbook
 
 KEPT = datetime.timedelta(days=1)
 MOST_AT_ONCE = 2
@@ -72,25 +72,53 @@ def forget_uploads(*, now: datetime.datetime) -> int:
     return TrialUpload.objects.filter(made_at__lt=now - KEPT, imported_at=None).delete()[0]
 
 
+def sheet_of(upload: TrialUpload) -> Sheet:
+    """What was uploaded, with what its maker put right since. Raises WorkbookError."""
+    return put_right(read_workbook(bytes(upload.data)), upload.corrections or {})
+
+
+def correct_upload(*, upload: TrialUpload, texts: dict[str, str], by: str, letters: frozenset[str] | None) -> None:
+    """Puts wrong cells right, `{"C5": text}`, and checks the workbook anew. Other cells stay as they were uploaded, and
+    so do wrong ones whose text is the same: a number that Excel rounded is no better as a text.
+
+    Raises NotAllowedError if it was imported already, in a restored database, and while others are checked; and
+    WorkbookError.
+    """
+    with _turn(upload.made_by_id):
+        upload.refresh_from_db()
+        faults = (one for row in Report.from_json(upload.report).rows for one in row.faults)
+        changed = {
+            one.cell: texts[one.cell]
+            for one in faults
+            if one.is_editable and texts.get(one.cell, one.in_cell).strip() != one.in_cell
+        }
+        upload.corrections = (upload.corrections or {}) | changed
+        if not upload.imported_at:
+            upload.report = check_trials(read_entries(sheet_of(upload)), by=by, letters=letters).as_json()
+        kept = {"report": upload.report, "corrections": upload.corrections}
+        if not TrialUpload.objects.filter(pk=upload.pk, imported_at=None).update(**kept):
+            raise NotAllowedError("import_done")
+
+
 def confirm_upload(
-    *, upload: TrialUpload, by: str, letters: frozenset[str] | None, now: datetime.datetime
+    *, upload: TrialUpload, by: str, letters: frozenset[str] | None, confirmed: str, now: datetime.datetime
 ) -> TrialUpload:
     """Imports an uploaded workbook, checked anew: all of it or nothing. `report` says what became of it.
 
-    If it is not right any more, `imported_at` stays empty. Raises NotAllowedError if it was imported
-    already, and while others are checked.
+    If it is not right any more, or has warnings that `confirmed` does not confirm (the report's `mark`), `imported_at`
+    stays empty. Raises NotAllowedError if it was imported already, and while others are checked.
     """
     if upload.imported_at:
         raise NotAllowedError("import_done")
     with _turn(upload.made_by_id):
-        entries = read_entries(read_workbook(bytes(upload.data)))
+        entries = read_entries(sheet_of(upload))
     with transaction.atomic():
         row = TrialUpload.objects.select_for_update().filter(pk=upload.pk, imported_at=None).first()
         if row is None:
             raise NotAllowedError("import_done")
-        report = import_trials(entries, by=by, letters=letters, file=row.file_name, now=now)
+        report = import_trials(entries, by=by, letters=letters, file=row.file_name, confirmed=confirmed, now=now)
         row.report = report.as_json()
-        if report.is_right:
-            row.imported_at, row.data = now, b""
-        row.save(update_fields=["report", "imported_at", "data"])
+        if report.is_right and report.is_confirmed(confirmed):
+            row.imported_at, row.data, row.corrections = now, b"", None
+        row.save(update_fields=["report", "imported_at", "data", "corrections"])
     return row

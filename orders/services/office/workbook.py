@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from openpyxl.utils.cell import coordinate_to_tuple
+
 from orders.attachments.xlsx_cells import MOST_COLUMNS, MOST_LINES
 from orders.errors import WorkbookError
 
@@ -34,6 +36,17 @@ class Sheet:
 
     rows: list[tuple[int, list[Cell]]]
     merged: list[str]
+
+
+def put_right(sheet: Sheet, texts: dict[str, str]) -> Sheet:
+    """The sheet with these texts in its cells, `{"C5": text}`. Only rows with data have cells."""
+    rows = {number: list(cells) for number, cells in sheet.rows}
+    for name, text in texts.items():
+        number, column = coordinate_to_tuple(name)
+        if number in rows:
+            rows[number] += [Cell()] * (column - len(rows[number]))
+            rows[number][column - 1] = Cell(text=text.strip())
+    return Sheet(rows=list(rows.items()), merged=sheet.merged)
 
 
 def read_workbook(data: bytes) -> Sheet:

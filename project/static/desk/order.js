@@ -33,13 +33,14 @@ document.addEventListener("keydown", (event) => {
 });
 
 /* Keeps typed text in this tab until the form is accepted, since a log-in may end meanwhile. */
-document.querySelectorAll("textarea[data-draft]").forEach((field) => {
-    const key = `draft:${location.pathname}`;
+document.querySelectorAll("[data-draft]").forEach((field) => {
+    const key = `draft:${location.pathname}:${field.name}`;
     if (!field.value) field.value = sessionStorage.getItem(key) || "";
+    else sessionStorage.setItem(key, field.value);
     field.addEventListener("input", () => sessionStorage.setItem(key, field.value));
 });
 
 if (document.querySelector(".order-head")) {
-    const done = document.querySelector(".messagelist .success");
+    const done = document.querySelector(".messagelist .success, .messagelist .info");
     if (done) Object.keys(sessionStorage).filter((key) => key.startsWith("draft:")).forEach((key) => sessionStorage.removeItem(key));
 }
