@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.admin.filters import day_filter
+from orders.admin.office.customer_note import CustomerNotes
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import attributions_of, limit_customers, seen_orders
 from orders.admin.search import customer_address
@@ -24,7 +25,7 @@ class NewestOrderFilter(day_filter("last_seen", gettext_lazy("newest order"), pa
 
 
 @admin.register(Customer)
-class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
+class CustomerAdmin(CustomerNotes, CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
     only_on_page = ["billed_now"]
     list_filter = [NewestOrderFilter]

@@ -39,7 +39,7 @@ document.querySelectorAll("textarea[data-draft]").forEach((field) => {
     field.addEventListener("input", () => sessionStorage.setItem(key, field.value));
 });
 
-if (document.querySelector(".order-head")) {
+if (document.querySelector(".order-head, .model-incident.change-form")) {
     const done = document.querySelector(".messagelist .success");
     if (done) Object.keys(sessionStorage).filter((key) => key.startsWith("draft:")).forEach((key) => sessionStorage.removeItem(key));
 }
