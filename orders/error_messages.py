@@ -244,6 +244,14 @@ MESSAGES = {
         "it, give it up, or accept it",
         NOT_NOW,
     ),
+    "incident_stands": Message(
+        "incident %(incident)s can't be resolved: all its orders (%(number)s) still stand because of it; set them "
+        "going, or ignore it",
+        _(
+            "It is not over: all its orders (%(number)s) still stand because of it. Set them going, by resending or "
+            "giving up; then it ends by itself. If nobody needs to look at it, ignore it."
+        ),
+    ),
     "incident_no_note": Message("the note is empty", _("Write the note first.")),
     # pauses, restores
     "no_such_pause": Message("%(partner)r can't be paused: %(known)s can"),
