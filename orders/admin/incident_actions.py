@@ -46,7 +46,7 @@ PERMISSION = "orders.change_incident"
 SHOWN = 20
 
 
-def _will_resolve(going: int, standing: int) -> list[str]:
+def _will_resolve(incident: Incident, going: int, standing: int) -> list[str]:
     told = []
     if going:
         words = ngettext(
@@ -62,10 +62,12 @@ def _will_resolve(going: int, standing: int) -> list[str]:
             standing,
         )
         return [*told, words % {"n": standing}]
+    if incident.state == State.IGNORED:
+        return [*told, gettext("The incident is over. It was ignored, so nobody is told.")]
     return [*told, gettext("The incident is over. Those who had a mail about it get one about its end.")]
 
 
-def _will_ignore(going: int, standing: int) -> list[str]:
+def _will_ignore(incident: Incident, going: int, standing: int) -> list[str]:
     told = [gettext("Nobody needs to look at it any more, and nobody is told when it is over.")]
     if standing:
         words = ngettext(
@@ -81,15 +83,15 @@ def _will_ignore(going: int, standing: int) -> list[str]:
 class Act:
     """An action. Incidents in `states` allow it.
 
-    `will` makes of the numbers of orders that have gone on and that still stand what will happen: such an action ends
-    the incident for every order that it stops, so it asks first.
+    `will` says what will happen, by the numbers of orders that have gone on and that still stand: such an action is
+    about every order that the incident stops, so it asks first.
     """
 
     key: str
     label: str | Promise
     done: str | Promise
     states: frozenset[str]
-    will: Callable[[int, int], list[str]] | None = None
+    will: Callable[[Incident, int, int], list[str]] | None = None
 
     @property
     def asks(self) -> bool:
@@ -211,7 +213,7 @@ class IncidentActs:
                 why = NotAllowedError("incident_stands", incident=incident.pk, number=standing)
             some = list(rows.select_related("order").defer("order__content").order_by("-pk")[:SHOWN])
             mark_orders(row.order for row in some)
-            found = {"will": act.will(going, standing), "stopped": some, "more_stopped": standing > SHOWN}
+            found = {"will": act.will(incident, going, standing), "stopped": some, "more_stopped": standing > SHOWN}
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": act.label, "incident": incident,
             "cause": title_of(incident.code, incident.words), "form": form, "why_not": why and why.words(), **found,
