@@ -15,7 +15,7 @@ class MailFacts:
     """One order as its SA reads it. Labels may be lazily translated. An empty value leaves its line out or blank.
 
     `domains` holds all domains, `start` is an aware time, `cause` and `next_step` are sentences, and `admin_path` is
-    the page of the order.
+    the page of the order. `outcome`: what became of an incident's orders, if not all of them go on.
     """
 
     order_number: str
@@ -28,11 +28,12 @@ class MailFacts:
     cause: str = ""
     next_step: str = ""
     admin_path: str = ""
+    outcome: str = ""
 
     def for_template(self) -> dict:
         """The values that the templates name, each on one line, so that no value can begin a line of its own."""
         texts = ("order_number", "kind_label", "state_label", "enterprise_name", "attribution")
-        more = ("cause", "next_step", "admin_path")
+        more = ("cause", "next_step", "admin_path", "outcome")
         return {
             **{name: one_line(getattr(self, name)) for name in texts + more},
             "start": f"{timezone.localtime(self.start):%Y-%m-%d %H:%M:%S}" if self.start else "",

@@ -242,7 +242,18 @@ MESSAGES = {
     "incident_outcome_unknown": Message(
         "incident %(incident)s can't be %(act)s by hand: nobody knows what its step did at the big-data side; resend "
         "it, give it up, or accept it",
-        NOT_NOW,
+        _(
+            "Nobody knows what its step did at the big-data side, so it can't be resolved or ignored by hand. Resend "
+            "the step, give it up, or accept it on the order's page."
+        ),
+    ),
+    "incident_stands": Message(
+        "incident %(incident)s can't be resolved: all its orders (%(number)s) still stand because of it; set them "
+        "going, or ignore it",
+        _(
+            "It is not over: all its orders (%(number)s) still stand because of it. Set them going, by resending or "
+            "giving up; then it ends by itself. If nobody needs to look at it, ignore it."
+        ),
     ),
     "incident_no_note": Message("the note is empty", _("Write the note first.")),
     # pauses, restores

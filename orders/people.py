@@ -153,6 +153,14 @@ def account_of(actor: str, account_id: int | None, at: datetime.datetime):
     return found if found is not None and found.is_active and found.is_staff else None
 
 
+def limits_of(actor: str, now: datetime.datetime) -> list[str] | None:
+    """The letters of the attributions that the actor is limited to; None if to none, and for anybody but staff."""
+    account = account_of(actor, account_id_of(actor), now)
+    if account is None or not account.limited:
+        return None
+    return sorted(account.attributions.values_list("letters", flat=True))
+
+
 def why_not_second(first, second, *, now: datetime.datetime) -> NotAllowedError | None:
     """Why this account can't be the second person to what the first one asked for; None if it can.
 

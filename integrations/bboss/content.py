@@ -23,6 +23,7 @@ from orders.models import Order, ServiceType
 
 EARLIEST_YEAR = 1970
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of an order
+NUMBER_IN_TEXT = re.compile(r'"OrderNum\\*+"\s*+:\s*+\\*+"\s*+([A-Za-z0-9_-]{1,64})\s*+\\*+"', re.IGNORECASE)
 _DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 
 
@@ -274,6 +275,12 @@ def order_number_of(content) -> str:
     """The number of the order that a message is about, or "" if it has no well-formed one."""
     number = content.get("OrderNum") if isinstance(content, dict) else None
     return number if isinstance(number, str) and NUMBER.fullmatch(number) else ""
+
+
+def order_number_in(text: str) -> str:
+    """The first well-formed OrderNum anywhere in a JSON text, also of JSON inside its texts, or ""."""
+    found = NUMBER_IN_TEXT.search(text)
+    return found[1] if found else ""
 
 
 def is_withdrawal(content: dict) -> bool:

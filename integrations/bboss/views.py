@@ -15,7 +15,15 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations.bboss.content import bad, content_of, is_withdrawal, order_number_of, read_order, read_withdrawal
+from integrations.bboss.content import (
+    bad,
+    content_of,
+    is_withdrawal,
+    order_number_in,
+    order_number_of,
+    read_order,
+    read_withdrawal,
+)
 from integrations.bboss.envelope import (
     check_envelope,
     is_signed,
@@ -287,6 +295,7 @@ def _stranger(call: InboundCall, refusal: Refused) -> Reply:
 def _keep_refused(call: InboundCall, message: InboundMessage, refusal: Refused) -> Reply:
     _set_outcome(message, refusal.code, refusal.desc, refusal.biz)
     message.hint = storable_hint(refusal.hint, signed=message.signed)
+    message.order_number = message.order_number or order_number_in(message.body)  # by which people look for it
     # The core may have saved the message in a transaction that was rolled back, and so have set its id.
     message.pk, message.trans_idh = None, call.trans_idh
     keep_message(message)

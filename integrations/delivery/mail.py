@@ -16,6 +16,7 @@ from notifications.services import MailRequest, mail_payload, write_mails
 from orders.incident_causes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.error_details import detail_text
+from orders.queries.standing import GOES_ON, what_became
 from orders.services.incidents import SAID_BY_STAFF
 from orders.services.outbox.outcome import Work
 
@@ -48,7 +49,20 @@ def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
             cause=said,
             next_step=str(cause.next) if cause and not over else "",
             admin_path=_page(row),
+            outcome=_outcome(row) if over else "",
         )
+
+
+def _outcome(row: Dispatch) -> str:
+    """What became of the orders of an incident that is over, in the mail's attribution; empty if all of them go on."""
+    became = what_became(row.about.get("incident"), row.order.attribution_id)
+    going = sum(number for state, number in became.items() if state in GOES_ON)
+    told = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOES_ON]
+    if not told:
+        return ""
+    parts = [(gettext("go on"), going)] * bool(going) + told
+    counted = gettext(", ").join(gettext("%(what)s: %(n)d") % {"what": what, "n": n} for what, n in parts)
+    return gettext("The incident is over. Its orders now: %(orders)s.") % {"orders": counted}
 
 
 def _detail(about: dict, code: str) -> str:

@@ -22,7 +22,7 @@ from orders.people import actor_of, rows_of
 
 SUBJECTS = {
     "view": ["view_"], "schedule": ["schedule_"], "orders.view_export": ["export_"],
-    "orders.view_bulkrun": ["bulk_"], "orders.view_incident": ["incident_"],
+    "orders.view_bulkrun": ["bulk_"], "orders.view_incident": ["incident_"], "orders.view_customer": ["customer_"],
     "orders.view_reconciliation": ["reconciled"],
     "orders.view_timeline": ["database_restored", "restore_released"],
     "integrations.view_apitoken": ["api_token_"], "notifications.view_notice": ["notice_"],

@@ -16,8 +16,8 @@ from orders.admin.scope import Scoped, ScopedByNumber
 from orders.admin.search import OrderSearch, order_anchor
 from orders.admin.time_cell import ago
 from orders.models import AcceptedCall, InboundMessage, Order
+from orders.models.inbound import ACCEPTED
 
-ACCEPTED = "00000"
 AnswerFilter = word_filter("answer", _("answer"), {
     "accepted": (_("Accepted"), Q(rsp_code=ACCEPTED)),
     "refused": (_("Refused"), ~Q(rsp_code=ACCEPTED)),

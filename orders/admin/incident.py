@@ -3,8 +3,7 @@
 from django.contrib import admin
 from django.db.models import Count, Q
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
@@ -18,35 +17,25 @@ from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
 from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of, title_of
-from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote, Order
+from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
 from orders.people import actor_of, name_of
 
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
-NOTE = '<div class="note"><span class="quiet">{} {}{}</span>{}</div>'
 
 OpenFilter = word_filter("open", _("over or not"), {
     "yes": (_("Not over yet"), Q(state__in=[State.OPEN, State.ACKNOWLEDGED])),
-    "no": (_("Over"), Q(state__in=[State.RESOLVED, State.IGNORED])),
+    "no": (_("Over or ignored"), Q(state__in=[State.RESOLVED, State.IGNORED])),
 })  # fmt: skip
 PartnerFilter = word_filter(
     "partner", _("partner"), {word: (label, Q(partner=word)) for word, label in PARTNERS.items()}
 )
 StoppedFilter = word_filter("stopped", _("stopped"), {
     "yes": (_("Still stopped"), Q(closed_at=None)),
-    "no": (_("Went on"), Q(closed_at__isnull=False)),
+    "no": (_("Not stopped by it any more"), Q(closed_at__isnull=False)),
 })  # fmt: skip
-
-
-def _is_within(scope: list[str] | None, letters: frozenset[str]) -> bool:
-    return scope is not None and letters >= {*scope}
-
-
-def _note_parts(note: IncidentNote) -> tuple:
-    author = actor_of(note.by, note.account_id, note.at)[0] if note.by else _("unknown author")
-    return f"{timezone.localtime(note.at):%Y-%m-%d %H:%M}", author, _(": "), masked_text(note.text)
 
 
 @admin.register(Incident)
@@ -61,10 +50,10 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     search_fields = ["code__startswith", "step__startswith"]
     search_help_text = _("error code or step: whole, or how it begins")
     readonly_fields = [
-        "what_to_do", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "notes", "last_detail",
+        "what_to_do", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "last_detail",
     ]  # fmt: skip
     fieldsets = [
-        (None, {"fields": ["what_to_do", "state_chip", "orders_stopped", "owner_name", "notes"]}),
+        (None, {"fields": ["what_to_do", "state_chip", "orders_stopped", "owner_name"]}),
         (_("Details"), {"fields": [
             "partner_name", "step_name", "last_detail", "code", "count", "first_at", "last_at",
         ]}),
@@ -128,18 +117,6 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     def owner_name(self, incident):
         return name_of(incident.owner.username) if incident.owner else "-"
 
-    @admin.display(description=_("notes"))
-    def notes(self, incident):
-        """Each with time and author.
-
-        Where the number of orders is hidden, only notes by people who saw no order that the user may not see.
-        """
-        rows = list(incident.notes.all())
-        shown = [row for row in rows if not incident.others or _is_within(row.scope, incident.letters)]
-        told = format_html_join("", NOTE, map(_note_parts, shown))
-        hidden = _("Notes of people who see other orders too are not shown.") if len(shown) < len(rows) else ""
-        return format_html('{}<div class="quiet">{}</div>', told, hidden) if rows else "-"
-
     @admin.display(description=_("first at"))
     def first(self, incident):
         return ago(incident.first_at)
@@ -191,6 +168,6 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     def since_when(self, obj):
         return ago(obj.since)
 
-    @admin.display(description=_("went on"))
+    @admin.display(description=_("over since"))
     def went_on(self, obj):
         return ago(obj.closed_at)

@@ -1,5 +1,9 @@
-"""The actions on an incident's page: take up, note, ignore, resolve. Services carry them out and write an event."""
+"""The actions on an incident's page: take up, note, ignore, resolve. Services carry them out and write an event.
 
+Those that end it ask first: they say which orders still stand, and want a reason.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -9,23 +13,29 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.notes import notes_within
 from orders.admin.scope import attributions_of, limit
 from orders.error_messages import say
 from orders.errors import NotAllowedError
+from orders.incident_causes import title_of
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
 from orders.people import name_of, staff_actor
 from orders.queries.doubts import mark_orders
+from orders.queries.standing import still_standing
 from orders.services.incident_desk import (
     acknowledge_incident,
     ignore_incident,
     note_incident,
     resolve_incident,
+    why_not_end,
 )
 from orders.services.incidents import BOOKS_ONLY
 from orders.steps import Partner, channels_of
@@ -36,33 +46,78 @@ PERMISSION = "orders.change_incident"
 SHOWN = 20
 
 
+def _will_resolve(incident: Incident, going: int, standing: int) -> list[str]:
+    told = []
+    if going:
+        words = ngettext(
+            "%(n)d order has gone on: the incident is over for it.",
+            "%(n)d orders have gone on: the incident is over for them.",
+            going,
+        )
+        told.append(words % {"n": going})
+    if standing:
+        words = ngettext(
+            "%(n)d order still stands: for it the incident stays as it is, and nobody is told that it is over.",
+            "%(n)d orders still stand: for them the incident stays as it is, and nobody is told that it is over.",
+            standing,
+        )
+        return [*told, words % {"n": standing}]
+    if incident.state == State.IGNORED:
+        return [*told, gettext("The incident is over. It was ignored, so nobody is told.")]
+    return [*told, gettext("The incident is over. Those who had a mail about it get one about its end.")]
+
+
+def _will_ignore(incident: Incident, going: int, standing: int) -> list[str]:
+    told = [gettext("Nobody needs to look at it any more, and nobody is told when it is over.")]
+    if standing:
+        words = ngettext(
+            "%(n)d order still stands, and stays as it is.",
+            "%(n)d orders still stand, and stay as they are.",
+            standing,
+        )
+        told.append(words % {"n": standing})
+    return [*told, gettext("Another order with this cause opens a new incident.")]
+
+
 @dataclass(frozen=True)
 class Act:
-    """An action. Incidents in `states` allow it. `for_all`: it affects every order that the incident stops."""
+    """An action. Incidents in `states` allow it.
+
+    `will` says what will happen, by the numbers of orders that have gone on and that still stand: such an action is
+    about every order that the incident stops, so it asks first.
+    """
 
     key: str
     label: str | Promise
     done: str | Promise
     states: frozenset[str]
-    for_all: bool = False
+    will: Callable[[Incident, int, int], list[str]] | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether it has a page of its own, for templates: they would call `will`."""
+        return self.will is not None
 
 
 ACTS = [
     Act("acknowledge", _("I take it"), _("It is yours now."), OPEN),
     Act("note", _("Add the note"), _("The note is kept."), frozenset(State)),
-    Act("resolve", _("Resolved"), _("Resolved; the people concerned are told."), OPEN | {State.IGNORED}, for_all=True),
-    Act("ignore", _("Ignore it"), _("Ignored for the orders that it has."), OPEN, for_all=True),
+    Act("resolve", _("Resolved"), _("The incident is over."), OPEN | {State.IGNORED}, _will_resolve),
+    Act("ignore", _("Ignore it"), _("Ignored for the orders that it has."), OPEN, _will_ignore),
 ]
-SERVICES = {
-    "acknowledge": acknowledge_incident,
-    "note": note_incident,
-    "resolve": resolve_incident,
-    "ignore": ignore_incident,
-}
 
 
 class IncidentNoteForm(forms.Form):
-    note = forms.CharField(label=_("Note"), required=False, max_length=500)
+    note = forms.CharField(
+        label=_("Note"), required=False, max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
+    )  # fmt: skip
+
+
+class IncidentReasonForm(IncidentNoteForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["note"].label, self.fields["note"].required = _("Reason"), True
 
 
 def sees_all_of(request: HttpRequest, incident: Incident) -> bool:
@@ -77,12 +132,12 @@ def offered_actions(request: HttpRequest, incident: Incident) -> list[Act]:
     if not request.user.has_perm(PERMISSION):
         return []
     may_end = incident.code not in BOOKS_ONLY and sees_all_of(request, incident)
-    return [act for act in ACTS if incident.state in act.states and (may_end or not act.for_all)]
+    return [act for act in ACTS if incident.state in act.states and (may_end or not act.will)]
 
 
 def may(request: HttpRequest, incident: Incident, act: Act) -> bool:
     """Whether the user may do this in some state of the incident."""
-    return request.user.has_perm(PERMISSION) and (not act.for_all or sees_all_of(request, incident))
+    return request.user.has_perm(PERMISSION) and (not act.will or sees_all_of(request, incident))
 
 
 def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
@@ -119,8 +174,8 @@ class IncidentActs:
         by_the_books = say("incident_by_the_books", {}) if books_only else ""
         context.update(
             acts=offered_actions(request, obj),
-            act_form=IncidentNoteForm(),
             by_the_books=by_the_books,
+            notes=notes_within(obj.notes.all(), obj.letters, others=obj.others),
             **stopped_by(request, obj),
         )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
@@ -128,32 +183,65 @@ class IncidentActs:
     def act_view(self, request, pk: int, key: str):
         """Carries out the action, then leads back to the page. Refuses users without the right, whatever they saw.
 
-        A GET request comes here after a new log-in. It only leads to the page.
+        GET asks first where the action does; else it comes here after a new log-in, and leads to the page.
         """
         incident = self.get_object(request, str(pk))
         act = incident and next((act for act in ACTS if act.key == key), None)
         if act is None or not may(request, incident, act) or not self.has_view_permission(request, incident):
             raise PermissionDenied
-        if request.method == "POST":
-            self.answer_act(request, incident, act)
-        return redirect("admin:orders_incident_change", pk)
-
-    def answer_act(self, request, incident: Incident, act: Act) -> None:
-        """Carries out the action, or says why not. If a colleague was faster, the message says who."""
-        form, before = IncidentNoteForm(request.POST), incident.owner
+        form_of = IncidentReasonForm if act.will else IncidentNoteForm
+        if request.method != "POST":
+            return self.ask(request, incident, act, form_of()) if act.will else self.back(incident)
+        form = form_of(request.POST)
         if not form.is_valid():
-            messages.error(request, " ".join(form.errors["note"]))
-            return
+            return self.ask(request, incident, act, form)
+        self.answer_act(request, incident, act, form.cleaned_data["note"])
+        return self.back(incident)
+
+    def back(self, incident: Incident):
+        return redirect("admin:orders_incident_change", incident.pk)
+
+    def ask(self, request, incident: Incident, act: Act, form: forms.Form) -> TemplateResponse:
+        """The form of an action. One that ends the incident names the orders that still stand."""
+        found, why = {}, None
+        if act.will:
+            rows = still_standing(incident)
+            standing = rows.count()
+            going = incident.affected.unresolved().filter(beside=False).count() - standing
+            why = why_not_end(incident, act.states, act.key)
+            if why is None and act.key == "resolve" and standing and not going:
+                why = NotAllowedError("incident_stands", incident=incident.pk, number=standing)
+            some = list(rows.select_related("order").defer("order__content").order_by("-pk")[:SHOWN])
+            mark_orders(row.order for row in some)
+            found = {"will": act.will(incident, going, standing), "stopped": some, "more_stopped": standing > SHOWN}
+        context = {
+            **self.admin_site.each_context(request), "opts": self.opts, "title": act.label, "incident": incident,
+            "cause": title_of(incident.code, incident.words), "form": form, "why_not": why and why.words(), **found,
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/orders/incident_act.html", context)
+
+    def answer_act(self, request, incident: Incident, act: Act, note: str) -> None:
+        """Carries out the action, or says why not. If a colleague was faster, the message says who."""
+        before = incident.owner
         try:
-            self.carry_out(request, incident, act.key, form.cleaned_data["note"])
+            self.carry_out(request, incident, act, note)
         except NotAllowedError as error:
             messages.error(request, error.words())
             return
-        messages.success(request, str(act.done))
         if act.key == "acknowledge" and before not in {None, request.user}:
             messages.warning(request, _("%(name)s had taken it before.") % {"name": name_of(before.username)})
 
-    def carry_out(self, request, incident: Incident, key: str, note: str) -> None:
-        by = staff_actor(request.user)
-        more = {"owner_id": request.user.pk} if key == "acknowledge" else {}
-        SERVICES[key](incident_id=incident.pk, by=by, now=timezone.now(), note=note, **more)
+    def carry_out(self, request, incident: Incident, act: Act, note: str) -> None:
+        """Calls the service, and says what came of it."""
+        about = {"incident_id": incident.pk, "by": staff_actor(request.user), "now": timezone.now()}
+        match act.key:
+            case "acknowledge":
+                acknowledge_incident(**about, note=note, owner_id=request.user.pk)
+            case "note":
+                note_incident(**about, note=note)
+            case "ignore":
+                ignore_incident(**about, reason=note)
+            case "resolve" if resolve_incident(**about, reason=note).state != State.RESOLVED:
+                messages.warning(request, _("It is over for the orders that have gone on, and stays for the others."))
+                return
+        messages.success(request, act.done)

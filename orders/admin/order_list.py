@@ -42,6 +42,7 @@ from orders.queries.paused_work import to_paused, waits_for_paused
 from orders.queries.shapes import shape_row
 from orders.queries.stuck import is_stuck
 from orders.queries.trial_ends import is_ending
+from orders.services.incidents import PARTNER_PAUSED
 
 S, State = Order.State, Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
@@ -125,6 +126,16 @@ InStateFilter = word_filter("in_state", _("in this state for"), {
         1: _("A day or more"), 3: _("3 days or more"), 7: _("7 days or more"), 30: _("30 days or more"),
     }.items()
 })  # fmt: skip
+
+
+class StoppedFilter(day_filter("since", _("stopped by an incident"), parameter="stopped")):
+    """Orders that an incident stopped on these days, whether it still does or not."""
+
+    def queryset(self, request, queryset):
+        if self.value() is None:
+            return queryset
+        stopped = AffectedOrder.objects.filter(**self.bounds(AffectedOrder)).exclude(incident__code=PARTNER_PAUSED)
+        return queryset.filter(pk__in=stopped.order_by().values("order_id"))
 
 
 class OrderCustomerFilter(CustomerFilter):
@@ -294,8 +305,8 @@ class OrderList:
         NeedsFilter, "state", InStateFilter, "held_because", StuckFilter, "kind", "first",
         ("attribution", OwnAttributions), ("service_type", ServicesInWords), StartFilter,
         day_filter("received_at", _("received"), parameter="received"),
-        day_filter("biz_end", _("end day of the message"), parameter="end", choices=AHEAD), EndsFilter, IncidentFilter,
-        OrderCustomerFilter,
+        day_filter("biz_end", _("end day of the message"), parameter="end", choices=AHEAD), EndsFilter, StoppedFilter,
+        IncidentFilter, OrderCustomerFilter,
     ]  # fmt: skip
     export_fields = [
         "since",

@@ -1,21 +1,24 @@
 """The address of a customer's page, and what its head shows."""
 
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Min, QuerySet
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
+from orders.admin.notes import Notes, notes_within
 from orders.admin.personal import PERMISSION, asks_to_see, note_seen
-from orders.admin.scope import limit, seen_orders
+from orders.admin.scope import attributions_of, limit, seen_orders
 from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, RECORDS, TROUBLES, Ask, open_tab, tabs_for
-from orders.models import AffectedOrder, Customer, Difference, Order
+from orders.models import Customer, CustomerNote, Difference, Order
 from orders.order_page.page_context import mask_for
 from orders.queries.customer_names import name_of
-from orders.queries.doubts import count_open
+from orders.queries.doubts import count_open, open_troubles
 
 TEMPLATE = "admin/orders/customer/page.html"
+WRITE = "orders.add_note"
 
 
 class CustomerPages:
@@ -52,12 +55,22 @@ def page_context(request, customer: Customer) -> dict:
         "title": customer.shown_name or customer.pk,
         "customer": customer,
         "places": ask.places,
+        "notes": _notes(customer, user),
         **_figures(ask, user),
         "tab": tab,
         "tabs": tabs,
         "personal": {"shown": shown, "allowed": user.has_perm(PERMISSION), "there": personal},
         **(tab.load(ask) if tab else {}),
     }
+
+
+def _notes(customer: Customer, user) -> Notes:
+    """The customer's notes. Where it has orders that the reader may not see, a note may be about one of those."""
+    letters = attributions_of(user)
+    theirs = Order.objects.filter(enterprise_id=customer.pk).exclude(attribution__in=letters or ())
+    write = reverse("admin:orders_customer_note", args=[quote(customer.pk)]) if user.has_perm(WRITE) else ""
+    rows = CustomerNote.objects.filter(enterprise_id=customer.pk)
+    return notes_within(rows, letters, others=letters is not None and theirs.exists(), write=write)
 
 
 def _figures(ask: Ask, user) -> dict:
@@ -71,7 +84,8 @@ def _figures(ask: Ask, user) -> dict:
     if user.has_perm(DIFFERENCES):
         found["differing"] = count_open(Difference.objects.filter(order__in=ask.ids))
     if user.has_perms(TROUBLES):
-        found["troubles"] = AffectedOrder.objects.unresolved().filter(order__in=ask.ids).count()
+        open_ones = open_troubles().filter(order__in=ask.ids)
+        found["troubles"] = open_ones.aggregate(number=Count("incident", distinct=True))["number"]
     return found
 
 

@@ -7,7 +7,8 @@ from orders.models.dispatch import Attempt, Dispatch
 from orders.models.event import OrderEvent
 from orders.models.export import Export
 from orders.models.inbound import AcceptedCall, InboundMessage
-from orders.models.incident import AffectedOrder, Incident, IncidentNote
+from orders.models.incident import AffectedOrder, Incident
+from orders.models.notes import CustomerNote, IncidentNote
 from orders.models.order import Order, OrderDomain, TrialClaim, TrialEnd, TrialShape
 from orders.models.pause import Pause
 from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderFiles
@@ -29,6 +30,7 @@ __all__ = [
     "BulkRun",
     "Conflict",
     "Customer",
+    "CustomerNote",
     "Difference",
     "Dispatch",
     "Export",

@@ -3,6 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+ACCEPTED = "00000"  # the code by which a message was taken (contract 2.3)
+
 
 class InboundMessage(models.Model):
     """A request that could be read as JSON, with our answer.

@@ -52,30 +52,6 @@ class Incident(models.Model):
         return f"{self.partner}/{self.step}/{self.code}"
 
 
-class IncidentNote(models.Model):
-    """What somebody wrote about an incident. `by` is an actor such as `staff:NAME`; empty if nobody knows.
-
-    `scope` holds the letters of the attributions that the author was limited to, or null: such a note may be about any
-    order.
-    """
-
-    incident = models.ForeignKey("Incident", models.PROTECT, related_name="notes", verbose_name=_("incident"))
-    at = models.DateTimeField(_("at"))
-    by = models.CharField(_("written by"), max_length=160, blank=True)
-    account_id = models.BigIntegerField(null=True, editable=False)
-    text = models.TextField(_("note"))
-    scope = models.JSONField(_("attributions"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("note on an incident")
-        verbose_name_plural = _("notes on incidents")
-        default_permissions: list[str] = []  # a note is seen on its incident's page
-        ordering = ["pk"]
-
-    def __str__(self):
-        return f"{self.incident_id} {self.by}"
-
-
 class AffectedOrder(models.Model):
     """An order that an incident stopped, and when the order went on."""
 

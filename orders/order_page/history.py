@@ -26,6 +26,7 @@ FILTERS = {
     "system": (gettext_lazy("System"), ~PERSON),
     "mail": (gettext_lazy("Mails"), MAILS),
     "errors": (gettext_lazy("Errors"), ERRORS),
+    "notes": (gettext_lazy("Notes"), Q(kind="note")),
 }
 TROUBLES = {"step_failed", "step_retrying", "late_answer"}
 MORE = ["reason", "text", "detail", "message", "note"]
@@ -75,6 +76,7 @@ WORDS = {
     "end_taken": gettext_lazy("The big-data side's last day taken as the trial's: %(end)s"),
     START_MOVED: gettext_lazy("Start moved: %(old)s → %(new)s"),
     "note": gettext_lazy("Note"),
+    "customer_noted": gettext_lazy("Wrote a note on customer %(customer)s"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
     "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
     "compared": gettext_lazy("Compared with the big-data side"),
@@ -82,6 +84,9 @@ WORDS = {
     "incident_acknowledged": gettext_lazy("Took an incident up: %(what)s"),
     "incident_ignored": gettext_lazy("Ignored an incident: %(what)s"),
     "incident_resolved": gettext_lazy("Resolved an incident: %(what)s"),
+    "incident_resolved_partly": gettext_lazy(
+        "Resolved an incident for %(left)s orders, %(standing)s still stand: %(what)s"
+    ),
     "incident_noted": gettext_lazy("Wrote a note on an incident: %(what)s"),
     "incident_handed_over": gettext_lazy("Handed an incident over: %(what)s"),
     "breaker_opened": gettext_lazy("Calls wait: %(partner)s does not answer"),

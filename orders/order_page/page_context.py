@@ -1,13 +1,16 @@
-"""What the order's page shows, gathered in at most 21 queries."""
+"""What the order's page shows, gathered in at most 22 queries."""
 
 import datetime
 from collections.abc import Callable
 from dataclasses import replace
 
+from django.contrib.messages import get_messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 
+from orders.admin.notes import Notes, notes_of_order
 from orders.admin.pauses_in_force import paused_for
 from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_seen
 from orders.models import Dispatch, Order
@@ -17,7 +20,7 @@ from orders.order_page.decisions.registry import DECISIONS, offered_decisions
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung
 from orders.order_page.order_facts import facts_of
-from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, differences_of, open_tab, tabs_of
+from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
 from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
@@ -28,6 +31,8 @@ from orders.untrusted_text import bounded
 SHOWN = 5
 INSTEAD = {"fix": ("take", "accept"), "take": ("resend",), "resend": ("give_up",)}  # if that one is not allowed
 SOON = datetime.timedelta(seconds=5)
+LOOKS = 60
+"""How often the page loads itself again after an act, every 5 seconds, while a step of the order is under way."""
 
 
 def request_actor(request: HttpRequest) -> str:
@@ -62,6 +67,8 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "trial_shape": facts.shape,
         "waiver": facts.waiver,
         "under_way": under_way(facts),
+        "watch": looks_left(request),
+        "notes": _notes(request, order, tabs),
         "task_url": task_url(order),
         "conflicts": facts.conflicts,
         "schedule": find_schedule(order),
@@ -86,6 +93,24 @@ def under_way(facts: Facts) -> list[str]:
         if row.state == Dispatch.State.SENDING or row.state in at_once and row.next_try_at and row.next_try_at <= soon
     ]
     return list(dict.fromkeys(row.get_step_display() for row in busy))
+
+
+def looks_left(request: HttpRequest) -> int | None:
+    """How often the page is still to load itself again; None if nobody waits for a result.
+
+    The first page after an act has its message. Later ones have the number in their address (`watch`).
+    """
+    given = request.GET.get("watch", "")
+    if given.isascii() and given.isdigit():
+        return min(int(given[:3]), LOOKS)
+    return LOOKS if len(get_messages(request)) else None
+
+
+def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
+    more = "?tab=events&who=notes#tabs" if any(tab.key == "events" for tab in tabs) else ""
+    may = request.user.has_perm("orders.add_note")
+    write = reverse("admin:orders_order_decide", args=[order.pk, "note"]) if may else ""
+    return notes_of_order(order, more=more, write=write)
 
 
 def mask_for(shown: bool) -> Callable[[str], str]:

@@ -29,6 +29,7 @@ from orders.models import (
     SearchPiece,
     SearchProgress,
 )
+from orders.models.inbound import ACCEPTED
 from orders.pieces import Lookup, beginning, folded, is_long_enough, lookups_of, whole_piece
 from orders.services.office.search_index import EVERY
 
@@ -264,6 +265,17 @@ def find_by_call(term: str, orders: QuerySet[Order], most: int) -> Found:
 def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
     """BBOSS's messages with this transIDO, refused ones too, the newest first."""
     rows = messages.filter(trans_ido=term.strip()).order_by("-pk").defer("body")
+    return _cut(rows[: most + 1], most, False)
+
+
+def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
+    """Refused messages that name exactly this order number, of which we have no order; the rightly signed ones first.
+
+    An order's own messages stand on its page.
+    """
+    rows = messages.filter(order_number=term.strip()).exclude(rsp_code=ACCEPTED)
+    rows = rows.exclude(Exists(Order.objects.filter(number=OuterRef("order_number"))))
+    rows = rows.order_by("-signed", "-pk").defer("body")
     return _cut(rows[: most + 1], most, False)
 
 

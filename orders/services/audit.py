@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError, check_reason
 from orders.local_time import midnight
-from orders.models import Conflict, Order, OrderEvent
+from orders.models import Conflict, CustomerNote, Order, OrderEvent
 from orders.models.proxies import open_conflicts
+from orders.people import account_id_of, limits_of
 from orders.services.order_state import add_event, lock_order
 
 
@@ -73,3 +74,16 @@ def add_note(*, number: str, reason: str, by: str, now: datetime.datetime) -> Or
         order = lock_order(number)
         add_event(order, "note", by=by, now=now, reason=reason.strip())
     return order
+
+
+def note_customer(*, enterprise_id: str, text: str, by: str, now: datetime.datetime) -> CustomerNote:
+    """Adds a person's note to a customer. Line breaks become blanks. Raises NotAllowedError (the text is blank)."""
+    text = " ".join(text.split())
+    if not text:
+        raise NotAllowedError("no_note")
+    with transaction.atomic():
+        add_event(None, "customer_noted", by=by, now=now, customer=enterprise_id, note=text)
+        return CustomerNote.objects.create(
+            enterprise_id=enterprise_id, at=now, by=by[:160], account_id=account_id_of(by), text=text,
+            scope=limits_of(by, now),
+        )  # fmt: skip

@@ -5,11 +5,12 @@ from collections.abc import Collection
 
 from django.db import transaction
 
-from orders.errors import NotAllowedError
+from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, IncidentNote
 from orders.models.querysets import UNRESOLVED
-from orders.people import account_id_of, account_of
-from orders.services.incidents import BOOKS_ONLY, end_incidents, lock_incidents, reference_of
+from orders.people import account_id_of, limits_of
+from orders.queries.standing import still_standing
+from orders.services.incidents import BOOKS_ONLY, close_but, end_incidents, lock_incidents, reference_of
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake
 
@@ -32,26 +33,36 @@ def acknowledge_incident(
 
 
 @transaction.atomic
-def ignore_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str = "") -> Incident:
+def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.datetime) -> Incident:
     """Marks an incident as one that nobody needs to look at. No mail reports its end.
 
-    It stays ignored for its orders, however often they fail in this way. Another order with this cause opens a new
-    incident. Raises NotAllowedError.
+    It stays ignored for its orders, however often they fail in this way; those that stand stay as they are. Another
+    order with this cause opens a new incident. Raises NotAllowedError (no reason, it is over, only the books end it).
     """
+    check_reason(reason, "ignoring an incident")
     incident = _locked(incident_id, UNRESOLVED, "ignored", by_hand=True)
     incident.state = State.IGNORED
-    return _save(incident, "incident_ignored", by=by, now=now, note=note)
+    return _save(incident, "incident_ignored", by=by, now=now, note=reason)
 
 
 @transaction.atomic
-def resolve_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str = "") -> Incident:
-    """Ends an incident for all its orders, for staff. Its end is mailed as usual.
+def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.datetime) -> Incident:
+    """Ends an incident, for staff, for the orders that have gone on.
 
-    The orders' steps do not change: a failed step must be resent. Raises NotAllowedError.
+    If that is all of them, it is over, and its end is mailed as usual. For those that still stand it stays as it is,
+    and nobody is mailed. The orders do not change: a failed step must be resent. Raises NotAllowedError (no reason, it
+    is over, only the books end it, all its orders stand).
     """
+    check_reason(reason, "resolving an incident")
     incident = _locked(incident_id, NOT_OVER, "resolved", by_hand=True)
+    standing = still_standing(incident)
+    if number := standing.count():
+        left = close_but(incident, standing, now=now)
+        if not left:
+            raise NotAllowedError("incident_stands", incident=incident_id, number=number)
+        return _save(incident, "incident_resolved_partly", by=by, now=now, note=reason, left=left, standing=number)
     mail = incident.state != State.IGNORED
-    _save(incident, "incident_resolved", by=by, now=now, note=note)
+    _save(incident, "incident_resolved", by=by, now=now, note=reason)
     end_incidents([incident], now=now, mail=mail)
     wake()
     incident.refresh_from_db()
@@ -75,19 +86,26 @@ def hand_over_incident(*, incident_id: int, owner_id: int | None, by: str, now: 
     return _save(incident, "incident_handed_over", by=by, now=now, note="", owner=owner_id)
 
 
+def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAllowedError | None:
+    """Why staff can't end an incident by this act, whatever its orders do; None if they can."""
+    about_it = {"incident": incident.pk, "act": act, "state": incident.state, "code": incident.code}
+    if incident.state not in states:
+        return NotAllowedError("incident_state", **about_it)
+    if incident.code in BOOKS_ONLY:
+        return NotAllowedError("incident_by_the_books", **about_it)
+    return NotAllowedError("incident_outcome_unknown", **about_it) if _has_unknown_outcome(incident) else None
+
+
 def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False) -> Incident:
     """The incident, locked, if the action is allowed. `by_hand`: the action ends it, which some codes do not allow."""
     lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
     if incident is None:
         raise NotAllowedError("incident_unknown", incident=incident_id)
-    about_it = {"incident": incident_id, "act": act, "state": incident.state, "code": incident.code}
+    if by_hand and (why := why_not_end(incident, states, act)):
+        raise why
     if incident.state not in states:
-        raise NotAllowedError("incident_state", **about_it)
-    if by_hand and incident.code in BOOKS_ONLY:
-        raise NotAllowedError("incident_by_the_books", **about_it)
-    if by_hand and _has_unknown_outcome(incident):
-        raise NotAllowedError("incident_outcome_unknown", **about_it)
+        raise NotAllowedError("incident_state", incident=incident_id, act=act, state=incident.state, code=incident.code)
     return incident
 
 
@@ -109,16 +127,8 @@ def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, not
     note = " ".join(note.split())
     if note:
         IncidentNote.objects.create(
-            incident=incident, at=now, by=by[:160], account_id=account_id_of(by), text=note, scope=_limits_of(by, now)
+            incident=incident, at=now, by=by[:160], account_id=account_id_of(by), text=note, scope=limits_of(by, now)
         )
     incident.save(update_fields=["state", "owner"])
     add_event(None, kind, by=by, now=now, note=note, **reference_of(incident), **more)
     return incident
-
-
-def _limits_of(by: str, now: datetime.datetime) -> list[str] | None:
-    """The letters of the attributions that the author is limited to; None if to none, and for anybody but staff."""
-    account = account_of(by, account_id_of(by), now)
-    if account is None or not account.limited:
-        return None
-    return sorted(account.attributions.values_list("letters", flat=True))

@@ -235,6 +235,21 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
             )
 
 
+def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: datetime.datetime) -> int:
+    """Closes the parts of an incident but these, with the lock held, and returns how many orders it leaves.
+
+    A trial stays named beside one of its orders that stands.
+    """
+    kept = standing.values("pk")
+    rows = incident.affected.unresolved()
+    gone = rows.filter(beside=False).exclude(pk__in=kept)
+    behind = Exists(rows.filter(pk__in=kept, order__trial=OuterRef("order")))
+    gone.filter(behind).update(beside=True)
+    number = gone.update(closed_at=now)
+    rows.filter(~behind, beside=True).update(closed_at=now)
+    return number
+
+
 def _told_through(incident: Incident) -> list[tuple[Order, int]]:
     """The orders through which the incident was mailed, one of each attribution, with its number of affected orders."""
     told = {"step": Dispatch.Step.MAIL_INCIDENT, "about__incident": incident.pk}

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from project.dashboard.figures import STOPPED
-from project.dashboard.links import listing, orders_link
+from project.dashboard.links import orders_link
 
 DAYS = 14
 WIDTH, TOP, BASE = 34, 14, 114  # of a day; where the highest bar ends; where all bars begin
@@ -61,7 +61,7 @@ def _column(place: int, day: datetime.date, received: int, stopped: int, most: i
         day,
         left + BAR + 0.5,
         Bar(left, _height(received, most), received, orders_link(received=word)),
-        Bar(left + BAR + 1, _height(stopped, most), stopped, listing("orders_affectedorder", since=word)),
+        Bar(left + BAR + 1, _height(stopped, most), stopped, orders_link(stopped=word)),
     )
 
 

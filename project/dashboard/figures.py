@@ -45,14 +45,17 @@ ALL = Count("*")
 
 
 def per_day(user, *, first: datetime.date) -> list[tuple]:
-    """(day, kind, state, number) of orders received since `first`, and (day, "stopped", "", number) of stopped ones."""
+    """(day, kind, state, number) of orders received since `first`, and (day, "stopped", "", number) of stopped ones.
+
+    An order that several incidents stopped on a day is counted once.
+    """
     orders = limit(Order.objects.filter(received_at__gte=midnight(first)), user, "attribution")
     orders = orders.annotate(day=_day("received_at", first)).order_by().values_list("day", "kind", "state")
     stopped = AffectedOrder.objects.filter(since__gte=midnight(first)).exclude(incident__code=PARTNER_PAUSED)
     stopped = limit(stopped, user)
     stopped = stopped.annotate(day=_day("since", first), kind=Value(STOPPED), state=Value(""))
     stopped = stopped.order_by().values_list("day", "kind", "state")
-    rows = orders.annotate(number=ALL).union(stopped.annotate(number=ALL), all=True)
+    rows = orders.annotate(number=ALL).union(stopped.annotate(number=Count("order", distinct=True)), all=True)
     return [(_date(day), kind, state, number) for day, kind, state, number in rows]
 
 

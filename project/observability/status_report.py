@@ -120,7 +120,7 @@ def _open_incidents() -> dict:
     """How many are not over, and for each code how many orders are stopped."""
     rows = Incident.objects.unresolved()
     stopped = AffectedOrder.objects.unresolved().filter(incident__in=rows, accepted_by="").order_by()
-    counts = dict(stopped.values_list("incident__code").annotate(number=Count("pk")))
+    counts = dict(stopped.values_list("incident__code").annotate(number=Count("order", distinct=True)))
     codes = sorted(set(rows.values_list("code", flat=True)))
     return {"open": rows.count(), "by_code": {code: counts.get(code, 0) for code in codes}}
 

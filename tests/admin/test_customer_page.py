@@ -1,6 +1,7 @@
 """A customer's page: orders as trees, what is billed now, people masked, in scope; paged where there is much."""
 
 import datetime
+import re
 
 import pytest
 from django.urls import reverse
@@ -196,6 +197,54 @@ def test_attachments_incidents_and_a_timeline(admin_client, family):
     text = shown(admin_client, "events")
     assert "请联系" in text
     assert PHONE not in text
+
+
+def noted(client):
+    text = shown(client)
+    return re.findall(r'<div class="note"><span class="quiet">(.*?)</span>(.*?)</div>', text)
+
+
+def test_notes_stand_on_top_with_author_and_time(member, family):
+    clerk = member("业务人员")
+    page = reverse("admin:orders_customer_note", args=["E-55"])
+    assert page in shown(clerk)
+    assert clerk.post(page, {"note": " "}).context["form"].errors["note"]
+    too_long = clerk.post(page, {"note": "长" * 10_000}).content.decode()
+    assert "不超过 500 字符" in too_long
+    assert "长" * 10_000 in too_long  # what was typed is not lost
+    text = clerk.post(page, {"note": f"<b>请打\n{PHONE}"}, follow=True).content.decode()
+    assert PHONE not in text
+    [(who, what)] = noted(clerk)
+    assert clerk.person.username in who
+    assert what.startswith("&lt;b&gt;请打 137")
+    event = OrderEvent.objects.get(kind="customer_noted")
+    assert (event.data["customer"], event.account_id) == ("E-55", clerk.person.pk)
+    assert page not in shown(member("审计员"))
+    assert member("审计员").post(page, {"note": "x"}).status_code == 403
+
+
+def test_notes_of_people_who_see_more_of_the_customer_are_hidden(member, family):
+    """A note may be about any order that its author sees."""
+    url = reverse("admin:orders_customer_note", args=["E-55"])
+    make.OrderFactory(number="S1", trial_number="", attribution_id="SH", **WHO)
+    index()
+    for letters, note in ((["SH"], "上海"), (None, "全国"), (["BJ"], "北京"), (["BJ", "SH"], "京沪")):
+        assert member("业务人员", letters=letters).post(url, {"note": note}).status_code == 302
+    assert member("业务人员", letters=["GD"]).post(url, {"note": "x"}).status_code == 404
+
+    def told(letters):
+        return [text for _author, text in noted(member("审计员", letters=letters))]
+
+    assert told(None) == told(["BJ", "SH"]) == ["京沪", "北京", "全国", "上海"]
+    assert told(["BJ"]) == ["北京"]
+
+
+def test_open_incidents_are_counted_and_not_their_orders(admin_client, family):
+    incident = make.IncidentFactory()
+    for order in family:
+        make.AffectedOrderFactory(incident=incident, order=order)
+    make.AffectedOrderFactory(order=family[0], incident__state="ignored")
+    assert admin_client.get(customer_address("E-55")).context["troubles"] == 1
 
 
 def test_only_orders_in_scope_are_shown(member, family):

@@ -161,6 +161,14 @@ def test_without_rights_there_are_no_numbers(client, busy):
     assert (desk.kinds, desk.incidents, desk.partners, desk.worker, desk.worries) == (None, None, None, None, [])
 
 
+def test_an_order_that_two_incidents_stopped_is_one_stopped_order(member):
+    order, now = make.OrderFactory(received_at=timezone.now()), timezone.now()
+    for _ in range(2):
+        make.AffectedOrderFactory(order=order, since=now)
+    today = member("工程师").get(reverse("admin:index")).context["desk"].chart[-1]
+    assert today.stopped.number == 1
+
+
 def test_the_chart_s_bars_stay_inside(member, busy):
     text = member("工程师").get(reverse("admin:index")).content.decode()
     tops = [int(y) for y in re.findall(r'<rect[^>]* y="(-?\d+)"', text)]

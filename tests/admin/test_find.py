@@ -189,6 +189,32 @@ def test_what_holds_the_term_often_hides_nothing(admin_client, member):
     assert [row.pk for row in found] == [last.enterprise_id]
 
 
+def test_a_refused_message_is_found_by_the_number_of_an_order_that_we_do_not_have(admin_client, order, member):
+    """It says when it came, what was wrong and what BBOSS must do; a stranger's message hides none of BBOSS's."""
+    facts = {"order_number": "100A77", "biz_code": "", "body": f"{{}} {PHONE}"}
+    bad = make.InboundMessageFactory(
+        **facts, rsp_code="20505", rsp_desc="Request body parameter invalidate: BizStart 13712345678 is not a date"
+    )
+    for _ in range(9):
+        make.InboundMessageFactory(**facts, rsp_code="20208", signed=False)
+    make.InboundMessageFactory(**facts | {"order_number": NUMBER}, rsp_code="20208", signed=False)
+    [group] = admin_client.get(FIND, {"q": " 100A77", "part": ""}).context["groups"]
+    assert (str(group.title), len(group.hits), group.more) == ("含此订单号的被拒报文", 6, True)
+    first, second = group.hits[:2]
+    assert first.url == reverse("admin:orders_inboundmessage_change", args=[bad.pk])
+    assert "业务内容中有字段不符合要求。字段：BizStart。 · 请 BBOSS 改正该字段后重发。" in first.more
+    assert ("已拒绝" in first.chip, "验签未通过" in second.chip, PHONE in first.more) == (True, True, False)
+    assert titles(admin_client, "100a77") == titles(admin_client, "100A7") == {}
+    assert list(titles(admin_client, NUMBER)) == [gettext("Orders")]  # its own messages stand on its page
+    assert titles(member(ROLE, letters=["BJ"]), "100A77") == {}
+
+
+def test_the_only_refused_message_is_opened(admin_client):
+    row = make.InboundMessageFactory(order_number="100A77", rsp_code="20208", biz_code="", signed=False)
+    answer = admin_client.get(FIND, {"q": "100A77"})
+    assert answer["Location"] == reverse("admin:orders_inboundmessage_change", args=[row.pk])
+
+
 @pytest.mark.parametrize("term", [
     NUMBER, "126001", "云帆", "example.com", "675cf2df623c47e69e523c0fd2b6f7b9", "6100061",
     "refused0000000000000000000000001", "bpm-20230920", PHONE, "100T8888",

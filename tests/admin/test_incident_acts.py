@@ -53,7 +53,7 @@ def test_what_is_over_can_only_be_noted(member):
     staff = member("业务人员")
     assert keys(staff, over) == ["note"]
     before = OrderEvent.objects.count()
-    assert act(staff, over, "resolve").status_code == 302
+    assert act(staff, over, "resolve", "x").status_code == 302
     assert OrderEvent.objects.count() == before
 
 
@@ -66,9 +66,9 @@ def said(client, incident, key, note=""):
 
 @pytest.mark.parametrize("key", ["resolve", "ignore"])
 def test_the_second_of_two_is_told(member, incident, key):
-    act(member("工程师"), incident, key)
+    act(member("工程师"), incident, key, "x")
     events = OrderEvent.objects.count()
-    told = said(member("工程师"), incident, "ignore")
+    told = said(member("工程师"), incident, "ignore", "x")
     incident.refresh_from_db()
     assert incident.get_state_display() in told[-1]
     assert told[-1].startswith("未")
@@ -93,15 +93,55 @@ def test_what_only_the_books_end_offers_no_end_by_hand(member):
     page = staff.get(reverse("admin:orders_incident_change", args=[row.pk])).content.decode()
     assert "不能手工解决或忽略" in page
     for key in ("resolve", "ignore"):
-        assert "不能手工解决或忽略" in said(staff, row, key)[-1]
+        assert "不能手工解决或忽略" in said(staff, row, key, "x")[-1]
     row.refresh_from_db()
     assert row.state == State.OPEN
 
 
-def test_a_note_that_is_too_long_is_told(member, incident):
-    told = said(member("工程师"), incident, "note", "x" * 501)
-    assert len(told) == 1
+@pytest.mark.parametrize("key, name", [("note", "备注"), ("resolve", "原因")])
+def test_a_text_that_is_too_long_comes_back_with_the_error(member, incident, key, name):
+    text = f"打过 13712345678 {'问' * 10_000}"
+    page = act(member("工程师"), incident, key, text)
+    assert page.context["form"]["note"].label == name
+    assert "不超过 500 字符" in page.context["form"].errors["note"][0]
+    assert text in page.content.decode()
     assert not incident.notes.exists()
+
+
+@pytest.mark.parametrize("key", ["resolve", "ignore"])
+def test_to_end_it_asks_a_reason_and_names_who_still_stands(member, incident, key):
+    """The incident stays as it is until the form is sent with a reason."""
+    failed = make.OrderFactory(attribution_id="BJ", state="failed", enterprise_name="云帆")
+    for order in (failed, *make.OrderFactory.create_batch(25, attribution_id="BJ", state="failed")):
+        make.AffectedOrderFactory(incident=incident, order=order)
+    staff = member("业务人员")
+    url = reverse("admin:orders_incident_act", args=[incident.pk, key])
+    assert f'href="{url}"' in staff.get(reverse("admin:orders_incident_change", args=[incident.pk])).content.decode()
+    asked = staff.get(url)
+    assert (len(asked.context["stopped"]), asked.context["more_stopped"]) == (20, True)
+    told = " ".join(asked.context["will"])
+    assert "26 个订单仍受阻" in told
+    assert ("2 个订单已继续执行" in told) == (key == "resolve")
+    assert act(staff, incident, key, " ").context["form"].errors["note"]
+    incident.refresh_from_db()
+    assert incident.state == State.OPEN
+    told = said(staff, incident, key, "测试")
+    incident.refresh_from_db()
+    assert incident.state == (State.OPEN if key == "resolve" else State.IGNORED)
+    assert incident.affected.unresolved().count() == (26 if key == "resolve" else 28)
+    assert ("仍受阻的订单保留" in told[-1]) == (key == "resolve")
+
+
+def test_where_all_orders_still_stand_it_can_t_be_resolved(member):
+    row = make.AffectedOrderFactory(order__state="failed", order__attribution_id="BJ")
+    staff = member("业务人员")
+    url = reverse("admin:orders_incident_act", args=[row.incident.pk, "resolve"])
+    page = staff.get(url)
+    assert "仍因此受阻" in page.context["why_not"]
+    assert row.order.number in page.content.decode()
+    assert "仍因此受阻" in said(staff, row.incident, "resolve", "x")[-1]
+    row.incident.refresh_from_db()
+    assert (row.incident.state, row.incident.notes.count()) == (State.OPEN, 0)
 
 
 def test_a_limited_person_learns_nothing_of_others(member, incident):
@@ -127,9 +167,9 @@ def test_notes_of_people_who_see_more_are_hidden(member, incident):
     def told(letters):
         return [text for _author, text in notes_seen(member("业务人员", letters=letters), incident)]
 
-    assert told(None) == ["上海客户", "全国", "北京", "京沪"]
+    assert told(None) == ["京沪", "北京", "全国", "上海客户"]
     assert told(["BJ"]) == ["北京"]
-    assert told(["BJ", "SH"]) == ["上海客户", "全国", "北京", "京沪"]  # all of its orders
+    assert told(["BJ", "SH"]) == ["京沪", "北京", "全国", "上海客户"]  # all of its orders
 
 
 def test_a_note_can_t_pass_for_a_colleague_s(member, incident):
@@ -188,11 +228,15 @@ def test_an_incident_of_others_can_t_be_acted_upon(member, incident):
     assert act(member("业务人员", letters=["GD"]), incident, "note", "x").status_code == 403
 
 
-def test_a_log_in_that_ended_leads_back_to_the_page(client, member, incident):
-    url = reverse("admin:orders_incident_act", args=[incident.pk, "resolve"])
+@pytest.mark.parametrize("key", ["acknowledge", "resolve"])
+def test_a_log_in_that_ended_leads_back_to_the_page(client, member, incident, key):
+    url = reverse("admin:orders_incident_act", args=[incident.pk, key])
     assert client.post(url, {"note": "x"})["Location"] == f"{reverse('admin:login')}?next={url}"
     answer = member("工程师").get(url)
-    assert answer["Location"] == reverse("admin:orders_incident_change", args=[incident.pk])
+    if key == "resolve":
+        assert answer.context["will"]  # it asks again
+    else:
+        assert answer["Location"] == reverse("admin:orders_incident_change", args=[incident.pk])
     incident.refresh_from_db()
     assert incident.state == State.OPEN
 

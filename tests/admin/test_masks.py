@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from orders.models import IncidentNote, OrderEvent
+from orders.models import CustomerNote, IncidentNote, OrderEvent
 from orders.order_page.tabs import TABS
 from tests import factories as make
 from tests.admin.walking import rows, standard
@@ -78,6 +78,9 @@ def found(db):
         type(found[name])._base_manager.filter(pk=found[name].pk).update(**texts)
     incident = found["orders_incident"]
     IncidentNote.objects.create(incident=incident, at=make.NOW, by="staff:someone", text=SAID)
+    note = {"enterprise_id": found["orders_customer"].pk, "at": make.NOW, "by": "staff:someone", "text": SAID}
+    CustomerNote.objects.create(**note)
+    make.OrderEventFactory(order=order, kind="note", data={"reason": SAID})
     number = found["orders_order"].number
     assert found["orders_conflict"].order_number == number
     return found

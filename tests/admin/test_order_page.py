@@ -13,7 +13,7 @@ from tests.admin.orders import billed, failed, held_for_files, page, scheduled, 
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
-MOST_QUERIES = 21
+MOST_QUERIES = 22
 every_tab = pytest.mark.parametrize("tab", [tab.key for tab in TABS])
 HOSTILE = "<script>alert(1)</script>"
 
@@ -259,3 +259,58 @@ def test_the_ladder_says_withdrawn_only_of_a_withdrawn_order(admin_client, more,
         step(order, "delete_billing", state, position=place, undo=True)
     rung = next(one for one in admin_client.get(page(order)).context["ladder"] if one.key == "undo")
     assert (str(rung.title), str(rung.result)) == told
+
+
+def test_notes_stand_on_top_the_newest_first(member):
+    """Masked, with author and time, to whoever sees the order. A very long one is cut, and is whole in the history."""
+    order = make_noted(7)
+    factories.OrderEventFactory(
+        order=order, kind="note", at=NOW, data={"reason": f"{HOSTILE} 13712345678 {'长' * 10_000}"}
+    )
+    for role, may in (("业务人员", True), ("审计员", False)):
+        reader = member(role, letters=["BJ"])
+        text = text_of(reader, order)
+        top = text[: text.index('class="ladder')]
+        assert "13712345678" not in text
+        assert HOSTILE not in text
+        assert top.index("长长") < top.index("备注 6") < top.index("备注 3")
+        assert "备注 2" not in top
+        assert "2023-09-20" in top
+        assert (reverse("admin:orders_order_decide", args=[order.pk, "note"]) in top) == may
+        more = text_of(reader, order, "?tab=events&who=notes")
+        assert "备注 0" in more
+        assert "长" * 10_000 in more
+
+
+def make_noted(number):
+    order = factories.OrderFactory(attribution_id="BJ")
+    for place in range(number):
+        factories.OrderEventFactory(
+            order=order, kind="note", actor="staff:li", at=NOW, data={"reason": f"备注 {place}"}
+        )
+    return order
+
+
+def test_a_note_is_written_on_the_page_and_stands_on_top(member):
+    writer, order = member("业务人员"), factories.OrderFactory()
+    url = reverse("admin:orders_order_decide", args=[order.pk, "note"])
+    too_long = writer.post(url, {"reason": "长" * 10_000, "seen": ""})
+    assert "不超过 500 字符" in too_long.content.decode()
+    assert "长" * 10_000 in too_long.content.decode()  # what was typed is not lost
+    text = writer.post(url, {"reason": "已联系客户", "seen": ""}, follow=True).content.decode()
+    top = text[: text.index('class="ladder')]
+    assert top.index(writer.person.username, top.index('class="notes"')) < top.index("已联系客户")
+
+
+@pytest.mark.parametrize("query, again", [("", False), ("?watch=9", True), ("?watch=0", False), ("?watch=x", False)])
+def test_it_loads_itself_again_until_the_result_is_there(admin_client, query, again):
+    """Whatever fragment stands in the address: a refresh to the same address with one would only scroll."""
+    order = factories.OrderFactory()
+    row = step(order, state="due", next_try_at=NOW)
+    factories.HeartbeatFactory(seen_at=timezone.now())
+    text = text_of(admin_client, order, f"?tab=events{query.replace('?', '&')}")
+    assert ('content="5;url=?tab=events&amp;watch=8"' in text) == again
+    assert ("每 5 秒自动刷新" in text) == again
+    assert ("刷新本页可看到结果" in text) != again
+    type(row).objects.update(state="done", next_try_at=None)
+    assert "http-equiv" not in text_of(admin_client, order, query)

@@ -227,6 +227,7 @@ def test_they_are_looked_at_again_by_a_button(client, folder):
     assert client.get(url).status_code == 405
     told = client.post(url, follow=True).content.decode()
     assert "正在检查文件" in told
+    assert 'content="5;url=?tab=files&amp;watch=59"' in told
     assert order.dispatches.get().next_try_at <= timezone.now()
     assert order.events.get(kind="files_looked_at").actor == "staff:wang"
 

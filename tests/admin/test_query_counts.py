@@ -19,7 +19,7 @@ from tests.admin.walking import models
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 3, 30
-LIST, PAGE, ORDER_PAGE, DASHBOARD, FIND = 13, 14, 21, 14, 30  # one of each asks which partners are paused
+LIST, PAGE, ORDER_PAGE, DASHBOARD, FIND = 13, 14, 22, 14, 30  # one of each asks which partners are paused
 OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
 
@@ -125,6 +125,8 @@ def test_an_incident_with_many_orders(unlimited):
     row = make.IncidentFactory()
     url = reverse("admin:orders_incident_change", args=[row.pk])
     grows_not(unlimited, url, lambda: make.AffectedOrderFactory(incident=row), PAGE)
+    url = reverse("admin:orders_incident_act", args=[row.pk, "resolve"])
+    grows_not(unlimited, url, lambda: make.AffectedOrderFactory(incident=row, order__state="failed"), PAGE)
 
 
 @pytest.mark.parametrize("name, new", [

@@ -112,3 +112,34 @@ def test_every_member_may_be_strange_without_a_500(post, kept):
         for value in values:
             assert post(envelope(**{name: value})).status == 200, (name, value)
     assert len(kept()) == len(names) * len(values)
+
+
+def envelope_of(*content, **overrides):
+    """Makes the envelope when it is asked for: it holds the time."""
+    return lambda: envelope(*content, **overrides)
+
+
+IN_TEXT = json.dumps(TRIAL, ensure_ascii=False)
+WHAT_NAMES_IT = {
+    "an object": envelope_of(sign="0" * 32),
+    "a text": envelope_of(IN_TEXT, sign="0" * 32),
+    "a signed text": envelope_of(IN_TEXT, envFlag="1"),
+    "a text that can't be read": envelope_of(IN_TEXT[:-1]),
+    "deeper down": envelope_of({"data": [TRIAL]}, accessToken="x"),
+    "another spelling": envelope_of({"orderNum": " 100T1 "}, accessToken="x"),
+    "a text in a text": envelope_of(json.dumps({"data": IN_TEXT}), accessToken="x"),
+}
+
+
+@pytest.mark.parametrize("members", WHAT_NAMES_IT.values(), ids=WHAT_NAMES_IT)
+def test_a_refused_message_is_kept_under_the_order_number_in_it(post, kept, members):
+    post(members())
+    (message,) = kept()
+    assert message.rsp_code != "00000"
+    assert message.order_number == "100T1"
+
+
+@pytest.mark.parametrize("number", ["", "x" * 65, "100T1;", 1, None, ["100T1"], "单"])
+def test_what_is_no_order_number_is_not_taken_for_one(post, kept, number):
+    post(envelope(TRIAL | {"OrderNum": number}, sign="0" * 32))
+    assert kept()[0].order_number == ""

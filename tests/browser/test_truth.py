@@ -73,15 +73,50 @@ def test_a_returned_order_leads_to_bpm(visit):
     assert link.get_attribute("href") == "https://bpm.example.com/tasks/P-2026-0007?order=100A-RETURNED"
 
 
-def test_files_are_looked_at_again_by_a_button(visit):
+LOOKED_AT = """
+from orders.models import Dispatch
+from django.utils import timezone
+later = timezone.now() + timezone.timedelta(minutes=5)
+Dispatch.objects.filter(order__number="100A-FILES", step="check_files").update(next_try_at=later)
+"""
+
+
+def test_files_are_looked_at_again_by_a_button_and_the_result_shows_by_itself(visit, desk):
     page = visit("clerk")
     open_order(page, "100A-FILES", "files")
     assert page.locator(".order-tab .chip-amber").count() == 2
     assert page.locator(".order-tab a", has_text="下载").count() == 0  # none of them is there
     page.locator("button", has_text="立即重新检查").click()
     page.wait_for_selector(".messagelist .success")
+    assert page.url.endswith("?tab=files#tabs")
     told = page.locator("#content").inner_text()
     assert "已交给后台处理" in told or "执行进程无心跳" in told  # this desk's only heartbeat may be old by now
+    desk.run("manage.py", "shell", "--verbosity", "0", "-c", LOOKED_AT)  # as a worker leaves it
+    page.wait_for_selector(".order-tab >> text=系统会自动再检查", timeout=20_000)
+    assert page.locator(".order-notice").count() == 0
+    assert page.locator("meta[http-equiv=refresh]").count() == 0
+
+
+def test_an_incident_whose_orders_still_fail_is_not_resolved(visit):
+    page = visit("clerk")
+    page.goto("/admin/orders/incident/?open=yes&partner=bpm")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_load_state()
+    incident = page.url.partition("?")[0]
+    page.locator("form.acts a", has_text="已解决").click()
+    page.wait_for_load_state()
+    told = page.locator("#content").inner_text()
+    assert "仍受阻的订单" in told
+    assert "失败" in page.locator("table.short").inner_text()
+    assert "并未解决" in page.locator("[role=alert]").inner_text()
+    assert page.locator("#content form button").count() == 0
+    page.locator("a.button", has_text="返回异常").click()
+    page.wait_for_url(incident)
+    page.fill("#id_note", "已联系 BPM")
+    page.locator("form.acts button", has_text="添加备注").click()
+    page.wait_for_selector(".messagelist .success")
+    assert "已联系 BPM" in page.locator(".notes .note").first.inner_text()
+    assert page.faults == []
 
 
 def test_a_conflict_is_seen_to_with_a_reason(visit):

@@ -17,6 +17,7 @@ GROWING = {
     "orders_order", "orders_orderdomain", "orders_customer", "orders_indexedorder", "orders_searchpiece",
     "orders_billingrecord", "orders_inboundmessage", "orders_acceptedcall", "orders_affectedorder",
     "orders_orderevent", "orders_difference", "orders_dispatch", "orders_customer_attributions",
+    "orders_customernote",
 }  # fmt: skip
 ALIAS = re.compile(r"[T-W]\d+")  # of a table in a subquery; SQLite's plan names it so
 TERMS = [

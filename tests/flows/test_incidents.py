@@ -23,12 +23,13 @@ from orders.services.incident_desk import (
 from orders.services.incidents import BOOKS_ONLY, close_troubles, lock_incidents, open_incident
 from tests.bboss.conftest import TRIAL
 from tests.bboss_messages import post_order
-from tests.factories import NOW, OrderFactory
+from tests.factories import NOW, AffectedOrderFactory, OrderFactory
 from tests.flows import contents
 
 BILLING = "/bigdata/productInfos"
 CAUSE = {"partner": "bigdata", "step": "create_trial_billing", "code": "code_400"}
 BY = "staff:lisi"
+WHY = {"reason": "线下处理"}
 
 
 def refuse(desk, *numbers: str, message: str = "域名未备案"):
@@ -241,7 +242,7 @@ def test_acknowledged_it_still_ends_by_itself(desk, incident, admin_user):
 
 
 def test_ignored_it_stays_so_for_its_orders_and_others_open_a_new_one(desk, incident):
-    act(ignore_incident, incident, note="测试客户")
+    act(ignore_incident, incident, reason="测试客户")
     desk.sandbox.fault(path=BILLING, kind="refusal")
     resend(desk, "100T1")
     incident.refresh_from_db()
@@ -254,12 +255,69 @@ def test_ignored_it_stays_so_for_its_orders_and_others_open_a_new_one(desk, inci
     assert (incident.state, len(mail.outbox)) == ("ignored", 2)
 
 
-def test_resolved_by_hand_it_frees_its_orders_and_is_mailed(desk, incident):
-    assert act(resolve_incident, incident, note="线下处理").state == "resolved"
+def test_resolved_by_hand_it_stays_for_the_orders_that_still_stand(desk, incident):
+    """Nobody is told that it is over before it is."""
+    with pytest.raises(NotAllowedError, match=r"all its orders \(1\) still stand"):
+        act(resolve_incident, incident, reason="线下处理")
+    AffectedOrderFactory(incident=incident, order=OrderFactory(state="active"))
+    assert act(resolve_incident, incident, reason="线下处理").state == "open"
     desk.deliver()
-    assert not AffectedOrder.objects.filter(closed_at=None).exists()
-    assert (len(mail.outbox), events("incident_resolved").count()) == (2, 1)
-    assert desk.order("100T1").state == "failed"
+    assert [row.order.number for row in AffectedOrder.objects.unresolved()] == ["100T1"]
+    assert (len(mail.outbox), incident.notes.get().text) == (1, "线下处理")
+    told = events("incident_resolved_partly").get().data
+    assert (told["left"], told["standing"]) == (1, 1)
+    resend(desk, "100T1")
+    assert "异常已结束，订单继续执行" in mail.outbox[1].body
+    incident.refresh_from_db()
+    assert incident.state == "resolved"
+
+
+@pytest.mark.django_db
+def test_resolved_by_hand_where_all_have_gone_on_it_is_over_and_mailed():
+    trial = OrderFactory(kind="trial", state="trialing", trial_number="")
+    order = OrderFactory(state="active", trial=trial)
+    incident = open_incident(order, partner="bpm", step="approval", code="second", detail="", now=NOW, beside=trial)
+    with pytest.raises(NotAllowedError, match="needs a reason"):
+        act(resolve_incident, incident, reason=" ")
+    assert act(resolve_incident, incident, reason="以第一次为准").state == "resolved"
+    assert not AffectedOrder.objects.unresolved().exists()
+    assert Dispatch.objects.filter(step="mail_incident_over").count() == 1
+
+
+@pytest.mark.django_db
+def test_a_trial_stays_named_beside_the_orders_that_still_stand():
+    gone, kept = (OrderFactory(kind="trial", state="trialing", trial_number="") for _ in range(2))
+    orders = [OrderFactory(state=state, trial=trial) for state, trial in (("active", gone), ("failed", kept))]
+    for order in orders:
+        incident = open_incident(order, **CAUSE, detail="x", now=NOW, beside=order.trial)
+    act(resolve_incident, incident, reason="x")
+    assert set(AffectedOrder.objects.unresolved().values_list("order", "beside")) == {
+        (orders[1].pk, False), (kept.pk, True)
+    }  # fmt: skip
+
+
+def test_what_waits_for_a_partner_that_is_down_still_stands(desk, settings):
+    settings.BREAKER_FAILURES = 3
+    desk.sandbox.fault(path=BILLING, kind="503", count=3)
+    for number in range(3):
+        desk.post(TRIAL | {"OrderNum": f"100T{number}"})
+    desk.deliver()
+    with pytest.raises(NotAllowedError, match="still stand"):
+        act(resolve_incident, Incident.objects.get(code="breaker_open"), reason="x")
+
+
+@pytest.mark.parametrize(
+    "resent, told", [(["100T2"], "继续执行 1 单、已撤单 1 单"), ([], "已撤单 2 单")], ids=["one goes on", "none does"]
+)
+def test_the_mail_of_an_end_says_go_on_only_of_orders_that_do(desk, resent, told):
+    refuse(desk, "100T1", "100T2")
+    for number in {"100T1", "100T2"} - {*resent}:
+        desk.play(contents.withdrawal(number))
+    for number in resent:
+        resend(desk, number)
+    assert Incident.objects.get().state == "resolved"
+    assert told in mail.outbox[-1].body
+    assert "无需处理" not in mail.outbox[-1].body
 
 
 @pytest.mark.django_db
@@ -270,7 +328,7 @@ def test_what_only_the_books_end_is_neither_resolved_nor_ignored_by_hand(code):
     incident = open_incident(order, partner="bigdata", step="", code=code, detail="x", now=NOW)
     for service, act_word in ((resolve_incident, "resolved"), (ignore_incident, "ignored")):
         with pytest.raises(NotAllowedError, match=f"can't be {act_word} by hand: .*, or accept it"):
-            act(service, incident)
+            act(service, incident, reason="x")
     assert act(acknowledge_incident, incident).state == "acknowledged"
     act(note_incident, incident, note="在核对")
     close_troubles(order, code=code, now=NOW, by="test")
@@ -278,11 +336,11 @@ def test_what_only_the_books_end_is_neither_resolved_nor_ignored_by_hand(code):
     assert incident.state == "resolved"
 
 
-def test_what_is_over_cannot_be_taken_up(incident):
-    act(resolve_incident, incident)
-    for service in (acknowledge_incident, ignore_incident, resolve_incident):
+def test_what_is_over_cannot_be_taken_up(desk, incident):
+    resend(desk, "100T1")
+    for service, more in ((acknowledge_incident, {}), (ignore_incident, WHY), (resolve_incident, WHY)):
         with pytest.raises(NotAllowedError, match="resolved"):
-            act(service, incident)
+            act(service, incident, **more)
     with pytest.raises(NotAllowedError, match="unknown"):
         acknowledge_incident(incident_id=0, by=BY, now=NOW)
 

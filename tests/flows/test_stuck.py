@@ -128,14 +128,14 @@ def test_an_incident_counts_until_it_is_over_ignored_or_accepted(db):
     assert numbers() == []
     row.accepted_by = ""
     row.save()
-    ignore_incident(incident_id=row.incident_id, by="staff:li", now=timezone.now())
+    ignore_incident(incident_id=row.incident_id, reason="x", by="staff:li", now=timezone.now())
     assert numbers() == []
 
 
 def test_a_failed_step_counts_though_its_incident_is_ignored(desk):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(contents.trial())
-    ignore_incident(incident_id=Incident.objects.get().pk, by="staff:li", now=timezone.now())
+    ignore_incident(incident_id=Incident.objects.get().pk, reason="x", by="staff:li", now=timezone.now())
     [row] = stuck()
     assert [(reason.kind, reason.code) for reason in row.reasons] == [("step", "code_400")]
     assert row.since == timezone.now()

@@ -192,7 +192,7 @@ class Staff:
             AffectedOrder.objects.filter(over, order__number=number, closed_at=None).values_list("incident", flat=True)
         )
         for pk in ids:
-            resolve_incident(incident_id=pk, by=WHY["by"], now=timezone.now())
+            resolve_incident(incident_id=pk, now=timezone.now(), **WHY)
         return "" if ids else "nothing to resolve"
 
     @act

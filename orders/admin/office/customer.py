@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.admin.change_list import FactsChangeList
 from orders.admin.filters import PlacesFilter, day_filter
+from orders.admin.office.customer_note import CustomerNotes
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import attributions_of, limit_customers, seen_orders
 from orders.admin.search import RECORDS, customer_address
@@ -47,7 +48,7 @@ class CustomerChangeList(FactsChangeList):
 
 
 @admin.register(Customer)
-class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
+class CustomerAdmin(CustomerNotes, CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
     list_filter = [NewestOrderFilter, PlacesFilter]
     list_per_page = 50

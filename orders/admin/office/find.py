@@ -12,12 +12,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.admin.chips import chip_of
 from orders.admin.personal import PERMISSION, note_seen
+from orders.admin.refusal_hints import why_refused
 from orders.admin.scope import by_number, limit, limit_customers, seen_orders, why_blind
 from orders.admin.search import RECORDS, customer_address
 from orders.content import domain_meant
@@ -89,6 +92,19 @@ def _message_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
     ]
 
 
+def _refused_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
+    """When it came, what was wrong, and what BBOSS must do."""
+    hits = []
+    for row in rows:
+        why = why_refused(row)
+        word = gettext_lazy("Refused") if row.signed else gettext_lazy("Not rightly signed")
+        chip = format_html('<span class="chip chip-{}">{}</span>', "red" if row.signed else "amber", word)
+        came = f"{timezone.localtime(row.received_at):%Y-%m-%d %H:%M}"
+        url = reverse("admin:orders_inboundmessage_change", args=[row.pk])
+        hits.append(Hit(url, row.order_number, _joined(came, str(why.what), str(why.next)), chip))
+    return hits
+
+
 def _order_address(pk: int) -> str:
     return reverse("admin:orders_order_change", args=[pk])
 
@@ -126,6 +142,9 @@ KINDS = [
     Kind(gettext_lazy("Messages of this transIDO"), ("orders.view_inboundmessage",),
          lambda term, user, most: find.find_messages(term, by_number(InboundMessage.objects.all(), user), most),
          _message_hits),
+    Kind(gettext_lazy("Refused messages of this order number"), ("orders.view_inboundmessage",),
+         lambda term, user, most: find.find_refused(term, by_number(InboundMessage.objects.all(), user), most),
+         _refused_hits),
     Kind(gettext_lazy("Orders with this phone number"), (SEE_ORDERS, PERMISSION), _in_orders(find.find_by_phone),
          _order_hits, by_people=True),
 ]  # fmt: skip

@@ -27,7 +27,7 @@ class Note(Decision):
         return None
 
     def will(self, facts: Facts) -> list[str]:
-        return [_("The note stands in the order's events, with your name, for good.")]
+        return [_("The note stands on top of the order's page and in its events, with your name, for good.")]
 
     def act(self, facts: Facts, *, by: str, reason: str) -> None:
         add_note(number=facts.order.number, by=by, reason=reason, now=facts.now)

@@ -224,7 +224,7 @@ def _differing(base: dict, facts: Facts) -> Rung:
     """The books differ; that a customer is served and not billed is the worst of it."""
     unbilled, alike = facts.open.unbilled > 0, facts.open.not_meant == facts.open.number
     if facts.open.mending == facts.open.number:
-        note = _("What differed has been sent to the big-data side; its answer shows here within seconds.")
+        note = _("What differed has been sent to the big-data side; its answer shows here once it is there.")
         return Rung(**base, tone="blue", icon="arrow", result=_("Being put right"), at=facts.open.since,
                     code=DIFFERENCE, note=note)  # fmt: skip
     return Rung(

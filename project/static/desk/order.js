@@ -40,7 +40,7 @@ document.querySelectorAll("[data-draft]").forEach((field) => {
     field.addEventListener("input", () => sessionStorage.setItem(key, field.value));
 });
 
-if (document.querySelector(".order-head")) {
+if (document.querySelector(".order-head, .model-incident.change-form")) {
     const done = document.querySelector(".messagelist .success, .messagelist .info");
     if (done) Object.keys(sessionStorage).filter((key) => key.startsWith("draft:")).forEach((key) => sessionStorage.removeItem(key));
 }

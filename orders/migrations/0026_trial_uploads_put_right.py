@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0021_carry_incident_notes")]
+    dependencies = [("orders", "0025_customer_notes")]
     operations = [
         migrations.AddField(
             model_name="trialupload",

@@ -1,0 +1,65 @@
+"""What staff wrote about an order, an incident or a customer, as it stands on top of the page."""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db.models import QuerySet
+from django.utils.functional import Promise
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+
+from orders.admin.personal import masked_text
+from orders.models import Order
+from orders.models.notes import StaffNote
+from orders.people import actor_of
+
+SHOWN, MOST = 5, 200
+LONGEST = 1000  # characters of a note on top of a page
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note, masked. `author` is a name."""
+
+    at: datetime.datetime
+    author: str | Promise
+    text: str
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The notes of a page, the newest first; `older` ones are folded.
+
+    `hidden`: there are some that the reader may not see. `more`: the address of all; `write`: where one is written.
+    """
+
+    shown: list[Note]
+    older: list[Note] = field(default_factory=list)
+    hidden: bool = False
+    more: str = ""
+    write: str = ""
+
+
+def _note(at: datetime.datetime, by: str, account_id: int | None, text: str) -> Note:
+    author = actor_of(by, account_id, at)[0] if by else _("unknown author")
+    return Note(at, author, Truncator(masked_text(text)).chars(LONGEST))
+
+
+def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool, write: str = "") -> Notes:
+    """The notes that a reader limited to these attributions may see.
+
+    Where there are orders of `others`, a note may be about one of them: only those are shown whose authors saw no more
+    than the reader does.
+    """
+    newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MOST])
+    seen = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
+    told = [_note(row.at, row.by, row.account_id, row.text) for row in seen]
+    return Notes(told[:SHOWN], told[SHOWN:], hidden=len(seen) < len(newest), write=write)
+
+
+def notes_of_order(order: Order, *, more: str = "", write: str = "") -> Notes:
+    """The order's notes, which its history keeps. Whoever sees the order sees them."""
+    rows = order.events.filter(kind="note").order_by("-pk")[: SHOWN + 1]
+    told = [_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]
+    return Notes(told[:SHOWN], more=more if len(told) > SHOWN else "", write=write if told else "")  # else in the menu

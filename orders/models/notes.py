@@ -1,0 +1,49 @@
+"""What staff write about an incident or a customer. An order's notes are events."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class StaffNote(models.Model):
+    """A note. `by` is an actor such as `staff:NAME`; empty if nobody knows.
+
+    `scope` holds the letters of the attributions that the author was limited to, or null: such a note may be about any
+    order.
+    """
+
+    at = models.DateTimeField(_("at"))
+    by = models.CharField(_("written by"), max_length=160, blank=True)
+    account_id = models.BigIntegerField(null=True, editable=False)
+    text = models.TextField(_("note"))
+    scope = models.JSONField(_("attributions"), null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        default_permissions: list[str] = []  # a note is seen on the page that it is about
+        ordering = ["pk"]
+
+
+class IncidentNote(StaffNote):
+    """What somebody wrote about an incident."""
+
+    incident = models.ForeignKey("Incident", models.PROTECT, related_name="notes", verbose_name=_("incident"))
+
+    class Meta(StaffNote.Meta):
+        verbose_name = _("note on an incident")
+        verbose_name_plural = _("notes on incidents")
+
+    def __str__(self):
+        return f"{self.incident_id} {self.by}"
+
+
+class CustomerNote(StaffNote):
+    """What somebody wrote about a customer: by its enterprise id, since the search index may make customers anew."""
+
+    enterprise_id = models.CharField(_("enterprise id"), max_length=64, db_index=True)
+
+    class Meta(StaffNote.Meta):
+        verbose_name = _("note on a customer")
+        verbose_name_plural = _("notes on customers")
+
+    def __str__(self):
+        return f"{self.enterprise_id} {self.by}"
