@@ -16,7 +16,7 @@ from orders.models import Attempt, Difference, Dispatch, Order
 from orders.queries.doubts import SERVED, failed_steps, open_differences, open_troubles
 from orders.services.incidents import BILLED_NOT_ACTIVE
 from orders.services.incidents import DIFFERENCE as DIFFERS
-from orders.services.outbox.release import behind_what_stopped, stopped_in_line
+from orders.services.outbox.release import behind_what_stopped, stopped_before, stopped_in_line
 
 S = Order.State
 STOPPED = [S.HELD, S.FAILED]
@@ -197,10 +197,13 @@ def _waiting_behind() -> Iterable[tuple[int, Reason]]:
     waiting = list(behind_what_stopped().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return
-    rows = _with_since(stopped_in_line()).values_list("pk", "order__number", "step", "error_code", "since")
-    failed = {row[0]: row[1:] for row in rows}
+    before = stopped_before().filter(state=Dispatch.State.FAILED).values("error_code")[:1]
+    rows = _with_since(stopped_in_line()).annotate(before=Subquery(before))
+    failed = {
+        row[0]: row[1:] for row in rows.values_list("pk", "order__number", "step", "error_code", "before", "since")
+    }
     for order, blocker, created in waiting:
         if blocker in failed:
-            number, step, code, since = failed[blocker]
-            why = code or BILLED_NOT_ACTIVE
+            number, step, code, before, since = failed[blocker]
+            why = code or before or BILLED_NOT_ACTIVE
             yield order, Reason(kind=BEHIND, code=why, step=step, other=number, since=max(since, created))

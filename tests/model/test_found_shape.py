@@ -1275,6 +1275,30 @@ def test_a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back
     assert not desk.stuck()
 
 
+def test_a_change_is_named_that_is_taken_back_behind_an_activations_failed_deletion(desk):
+    """The interleavings found it: the restore waits in the trial's line, and what failed in front of it does not."""
+    desk.trial("T0", "ab", end=1)
+    desk.deliver()
+    desk.change("C0", "T0", end=0)
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    desk.refuses("delete", "a")
+    desk.callback("A0", "reject", "r1")
+    desk.deliver()
+    assert desk.state("A0") == "compensating"
+    desk.withdraw("C0")
+    desk.deliver()
+    assert desk.state("C0") == "compensating"
+    assert desk.names_stuck() >= {"A0", "C0"}
+    desk.judged()
+    desk.refuses()
+    desk.resend("A0")
+    desk.check()
+    assert (desk.state("A0"), desk.state("C0")) == ("rejected", "withdrawn")
+    assert not desk.stuck()
+
+
 def test_only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on(desk):
     """The change behind the one that revived the trial names no end, so the ending stands once that one is gone."""
     desk.trial("T0", "a", end=20)

@@ -205,9 +205,13 @@ def what_stopped(books: Books) -> list[Dispatch]:
 
 
 def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispatch]:
-    """The failed steps that an order waits behind: its own, or those in its trial's line."""
+    """The failed steps that an order waits behind: its own, those in its trial's line, and those in front of undo steps
+    that wait in it."""
     lane = order.trial_id or order.pk
-    return [row for row in failed if row.order_id == order.pk or row.lane == lane]
+    behind = {row.order_id for row in books.dispatches if row.lane == lane and row.state == D.WAITING and row.undo}
+    return [
+        row for row in failed if row.order_id == order.pk or row.lane == lane or row.undo and row.order_id in behind
+    ]
 
 
 def books_agree(books: Books) -> Iterator[str]:

@@ -80,7 +80,7 @@ def in_front_of(row: Dispatch) -> list[Dispatch]:
 def stopped_in_line() -> QuerySet[Dispatch]:
     """The steps that hold up a trial's line.
 
-    They are failed steps, and undo steps that wait behind a given-up deletion which leaves somebody billed.
+    They are failed steps, and undo steps that wait behind a deletion of their order which failed or was given up.
     """
     return _unfinished().filter(_holds_up(), lane__isnull=False)
 
@@ -94,8 +94,13 @@ def behind_what_stopped() -> QuerySet[Dispatch]:
 
 
 def _holds_up() -> Q:
-    given_up = Dispatch.objects.current().filter(HOLDS_ITS_ORDER, order=OuterRef("order_id"))
-    return Q(state=State.FAILED) | Q(Exists(given_up), state=State.WAITING, undo=True)
+    return Q(state=State.FAILED) | Q(Exists(stopped_before()), state=State.WAITING, undo=True)
+
+
+def stopped_before() -> QuerySet[Dispatch]:
+    """The undo steps of its own order that stopped in front of the undo step in question, whether in a line or not."""
+    before = Dispatch.objects.current().filter(order=OuterRef("order_id"), position__lt=OuterRef("position"))
+    return before.filter(HOLDS_ITS_ORDER | Q(state=State.FAILED, undo=True, blocking=True))
 
 
 def stands_behind_what_stopped() -> Q:
