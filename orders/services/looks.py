@@ -74,6 +74,8 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
     for record in records:
         take_record(record, there.get(identity(record, trial)))
     update_rows(records, TAKEN)
+    if order.undo_since and not row.undo:
+        return  # the undoing has looks of its own
     steps = put_back(order, now, **{LOOKED: True})
     for step in steps:
         step.position, step.undo, step.blocking = row.position, row.undo, row.blocking

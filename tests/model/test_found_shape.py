@@ -1130,6 +1130,18 @@ def test_a_late_cancel_takes_no_domain_that_the_next_change_brought_back(desk):
     assert not desk.stuck()
 
 
+def test_a_look_whose_order_is_undone_meanwhile_plans_nothing(desk):
+    """The activation's creation is refused while the look after its cancel is on its way."""
+    desk.trial("T0", "d")
+    desk.deliver("bigdata", fates=("late",), room=1)
+    desk.press("T0", "resend", 1)
+    desk.activation("A0", "T0", "abc")
+    desk.refuses("live", "ab")
+    desk.deliver()
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("trialing", "failed", {"d": ""})
+
+
 def test_the_last_look_makes_up_for_one_that_was_refused(desk):
     """No step stays failed where nothing is wrong any more."""
     desk.trial("T0", "a")
