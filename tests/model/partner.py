@@ -93,7 +93,9 @@ class Wire:
         return self.partners.answer(call)
 
     def act_before(self, call: SandboxRequest) -> None:
-        """The partner has acted on this key earlier; a restore has made the desk forget it."""
+        """The partner has acted on this key earlier; a restore has made the desk forget it. So it carries out no other
+        bytes under this key, late ones neither."""
+        self.stalled = [(at, late) for at, late in self.stalled if late.key != call.key]
         body = _an_hour_earlier(json.loads(call.body))
         self.reused += 1
         self.partners.answer(dataclasses.replace(call, body=encode(body).encode()))
