@@ -45,6 +45,7 @@ LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
 LONGEST_WAIT = "5s"
 """How long to wait for an incident's lock, and for any later lock of the transaction."""
 ORDER = "order"
+BATCH = 500
 
 
 @transaction.atomic
@@ -240,13 +241,19 @@ def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: dat
 
     A trial stays named beside one of its orders that stands.
     """
-    kept = standing.values("pk")
-    rows = incident.affected.unresolved()
-    gone = rows.filter(beside=False).exclude(pk__in=kept)
-    behind = Exists(rows.filter(pk__in=kept, order__trial=OuterRef("order")))
-    gone.filter(behind).update(beside=True)
-    number = gone.update(closed_at=now)
-    rows.filter(~behind, beside=True).update(closed_at=now)
+    kept = dict(standing.values_list("pk", "order__trial"))
+    trials, named, gone, number = {*kept.values()}, [], [], 0
+    for pk, order, beside in incident.affected.unresolved().values_list("pk", "order", "beside"):
+        if pk in kept:
+            continue
+        if order in trials:
+            named.append(pk)
+        else:
+            gone.append(pk)
+            number += not beside
+    for ids, change in ((named, {"beside": True}), (gone, {"closed_at": now})):
+        for start in range(0, len(ids), BATCH):  # databases bound the length of a list
+            AffectedOrder.objects.filter(pk__in=ids[start : start + BATCH]).update(**change)
     return number
 
 

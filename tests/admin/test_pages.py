@@ -10,6 +10,7 @@ from integrations.models import ApiToken
 from notifications.models import Contact
 from orders.models import (
     BulkItem,
+    CustomerNote,
     Dispatch,
     IncidentNote,
     IndexedOrder,
@@ -25,8 +26,8 @@ from project.models import User
 from tests import factories
 
 # made from other rows: people's phones stand unmasked in those of the search, and a trial's page shows its shape; an
-# incident's page shows its notes
-MADE = {IncidentNote, IndexedOrder, SearchPiece, SearchProgress, TrialShape}
+# incident's and a customer's page shows its notes
+MADE = {CustomerNote, IncidentNote, IndexedOrder, SearchPiece, SearchProgress, TrialShape}
 OURS = [
     model for label in ("orders", "approvals", "notifications", "integrations")
     for model in apps.get_app_config(label).get_models()
