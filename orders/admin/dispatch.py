@@ -186,7 +186,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     def order_link(self, obj):
         return order_anchor(obj.dispatch.order)
 
-    @admin.display(description=_("error"))
+    @admin.display(description=_("cause"))
     def what(self, obj):
         return cut(masked_text(of_attempt(obj)))
 

@@ -66,7 +66,7 @@ class InboundList:
     def answer_chip(self, obj):
         return format_html('<span class="chip chip-{}">{}</span>', tone(obj.rsp_code), obj.rsp_code)
 
-    @admin.display(description=_("answer"))
+    @admin.display(description=_("outcome"))
     def answer_text(self, obj):
         return cut(str(why_refused(obj).what))
 

@@ -71,9 +71,7 @@ def test_who_only_looks_at_an_account_is_offered_no_password(client, admin_user)
 def test_an_address_of_another_province_does_not_say_that_the_order_was_deleted(client):
     order = make.OrderFactory(attribution_id="BJ")
     answer = sign_in(client, "o").get(reverse("admin:orders_order_change", args=[order.pk]), follow=True)
-    assert [str(one) for one in answer.context["messages"]] == [
-        f"没有编号为“{order.pk}”的订单，或者它不在您的归属范围内。"
-    ]
+    assert [str(one) for one in answer.context["messages"]] == [f"您不能查看编号为“{order.pk}”的订单，或它不存在。"]
 
 
 def test_the_board_leads_to_the_incidents_that_it_has_no_room_for(admin_client):
