@@ -7,12 +7,14 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.api.token_pages import ApiTokenAdmin
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, Breaker, Heartbeat, LeaseLock
-from orders.admin.personal import masked_field
+from orders.admin.personal import raw_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
+
+LEASES = {"notices": _("notices to staff"), "linger": _("waiting for new work"), "search": _("the search's index")}
 
 
 @admin.register(Heartbeat)
@@ -36,9 +38,12 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = fields = readonly_fields = ["what", "holder_of_it", "until_when"]
 
+    def heading(self, obj):
+        return self.what(obj)
+
     @admin.display(description=_("work that one worker does at a time"))
     def what(self, obj):
-        return obj.name
+        return LEASES.get(obj.name, obj.name)
 
     @admin.display(description=_("held by"), empty_value="-")
     def holder_of_it(self, obj):
@@ -54,7 +59,7 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["partner_name", "breaker_chip", "why", "failures", "opened", "probe"]
     readonly_fields = ["partner_name", "breaker_chip", "why", "what_to_do", "opened", "probe", "problem"]
     fields = ["partner_name", "breaker_chip", "why", "what_to_do", "failures", "opened", "probe", "problem"]
-    problem = masked_field("last_error", _("last error"))
+    problem = raw_field("last_error", _("last error"))
 
     def heading(self, obj):
         return self.partner_name(obj)

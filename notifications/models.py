@@ -4,6 +4,7 @@ import datetime
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from notifications.masks import mask_text
 
@@ -17,7 +18,7 @@ class Contact(models.Model):
         SA = "sa", _("SA")
         COPY = "copy", _("Gets a copy")
 
-    name = models.CharField(_("name"), max_length=128)
+    name = models.CharField(pgettext_lazy("person", "name"), max_length=128)
     mail = models.EmailField(_("mail"))
     tel = models.CharField(_("phone"), max_length=64, blank=True)
     role = models.CharField(_("role"), max_length=8, choices=Role.choices, default=Role.SA)

@@ -2,14 +2,14 @@
 
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class OrdersConfig(AppConfig):
     """Orders and all that belongs to them."""
 
     name = "orders"
-    verbose_name = _("Orders")
+    verbose_name = pgettext_lazy("app", "Orders")
 
     def ready(self):
         from orders.restored_guard import look_at_new_connection

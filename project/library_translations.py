@@ -14,7 +14,34 @@ DJANGO = [
     _("Add %(name)s"),
     _("Change %s"),
     _("Add %s"),
+    _("Select %s"),
+    _("Select %s to change"),
+    _("Select %s to view"),
+    _("Hold down “Control”, or “Command” on a Mac, to select more than one."),
+    _("Unknown"),
+    _("group"),
+    _("groups"),
+    _("The groups this user belongs to. A user will get all permissions granted to each of their groups."),
+    _("staff status"),
+    _("Designates whether the user can log into this admin site."),
+    _("Designates whether this user should be treated as active. Unselect this instead of deleting accounts."),
+    _("email address"),
+    _(
+        "Whether the user will be able to authenticate using a password or not. If disabled, they may still be able "
+        "to authenticate using other backends, such as Single Sign-On or LDAP."
+    ),
     _("%(name)s with ID “%(key)s” doesn’t exist. Perhaps it was deleted?"),
+]
+LOG_INS = [  # of django-axes
+    _("Axes"),
+    _("User Agent"),
+    _("IP Address"),
+    _("Attempt Time"),
+    _("Failed Logins"),
+    _("access failure"),
+    _("access attempt"),
+    _("access attempt expiration"),
+    _("access log"),
 ]
 QUEUE = [
     _("32-character task identifier."),
@@ -57,6 +84,12 @@ QUEUE = [
     _("When this schedule runs next (stored in UTC)."),
     _("e.g. module.tasks.function"),
     _("e.g. module.tasks.result_function"),
+    _("e.g. 1, 2, 'John'"),
+    _("e.g. x=1, y=2, name='John'"),
+    _("Name of kwarg to pass intended schedule date"),
+    _("Cron"),
+    _("Cron expression"),
+    _("Queue options"),
     _("Cluster"),
     _("Cluster key"),
     _("Stopped at"),

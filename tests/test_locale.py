@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
+from tests.admin.latin import LET_THROUGH, latin
 from tests.factories import OrderFactory
 from tests.tools.messages import APPS, CATALOGUE, ROOT, write_catalogue
 
@@ -46,6 +47,13 @@ def test_the_catalogue_holds_what_the_sources_say(tmp_path):
     made = {name_of(entry) for entry in polib.pofile(str(tmp_path / CATALOGUE)) if not entry.obsolete}
     kept = {name_of(entry) for entry in ENTRIES}
     assert (made - kept, kept - made) == (set(), set()), "run `make messages`"
+
+
+def test_staff_read_no_latin_word():
+    """Of errors and mails too: all that is told stands here. Holes are filled with what rows hold."""
+    shown = {entry.msgid: [re.sub(rf"{HOLE.pattern}|<[^>]*>", "", text) for text in texts(entry)] for entry in ENTRIES}
+    assert {name: found for name, told in shown.items() if (found := latin(told))} == {}
+    assert len(LET_THROUGH) <= 30
 
 
 def test_translations_keep_the_holes():

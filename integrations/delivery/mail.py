@@ -37,7 +37,11 @@ def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
         detail = _orders(row.about.get("orders", 1)) if over else _detail(row.about, code)
         cause = cause_of(code) if code else None
         title = title_of(code, row.about.get("words", "")) if cause else ""
-        said = f"{title} ({code}: {detail})" if cause and detail else title or detail
+        said = (
+            gettext("%(what)s (%(detail)s)") % {"what": title, "detail": detail}
+            if cause and detail
+            else title or detail
+        )
         return MailFacts(
             order_number=order.number,
             kind_label=order.get_kind_display(),

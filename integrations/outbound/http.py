@@ -106,7 +106,7 @@ def post(
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
-        raise refuse("the proxy does not take our credentials", code="proxy", unknown=False)
+        raise refuse("the proxy does not take our credentials", code="proxy", unknown=False, params=NO_MORE)
     if status in RETRY_STATUSES or not (200 <= status < 300 or 400 <= status < 500):
         raise refuse(
             f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT, params=NO_MORE
@@ -246,8 +246,7 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
         code, what = "broken", "the connection broke before the answer was complete"
     else:
         code, what = "refused", "no connection"
-    params = {} if code in {"proxy", "tls"} else NO_MORE
-    return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=params)
+    return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=NO_MORE)
 
 
 def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:

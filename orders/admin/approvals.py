@@ -94,7 +94,7 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     def ended(self, obj):
         return _("yes") if obj.finished else ""
 
-    @admin.display(description=_("opinion"))
+    @admin.display(description=_("opinion, masked"))
     def opinion_cut(self, obj):
         return format_html('<span class="cut" title="{0}">{0}</span>', masked_text(obj.opinion))
 

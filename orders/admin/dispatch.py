@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.cells import CauseCells, cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.personal import PersonalData, masked_field, masked_text, personal_block
+from orders.admin.personal import PersonalData, masked_text, personal_block, raw_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
@@ -58,11 +58,13 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
         "what_to_do",
         "latest_attempts",
         "problem",
+        "code",
     ]
-    problem = masked_field("error", _("error as logged"))
+    code = raw_field("error_code", _("error code"))
+    problem = raw_field("error", _("error as logged"))
     fieldsets = [
         (None, {"fields": [
-            "order", "step", "channel", "state_chip", "cause", "what_to_do", "problem", "error_code", "definite",
+            "order", "step", "channel", "state_chip", "cause", "what_to_do", "problem", "code", "definite",
         ]}),
         (_("Attempts"), {"fields": ["latest_attempts"]}),
         (_("Times"), {"fields": ["created_at", "not_before", "next_try_at", "frozen_at", "done_at"]}),
@@ -109,8 +111,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
             return None
         what = cause_of(obj.error_code).what
         own = masked_text(of_step(obj)) if obj.error_code.startswith("code_") else ""
-        words = {"shown": own or what, "what": f"{what} {own}".strip(), "code": obj.error_code}
-        return format_html('<span class="cut" title="{what} ({code})">{shown} ({code})</span>', **words)
+        return format_html('<span class="cut" title="{}">{}</span>', f"{what} {own}".strip(), own or what)
 
 
 class ChannelDispatchAdmin(DispatchAdmin):
@@ -161,7 +162,8 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     list_select_related = ["dispatch__order"]
     search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block", "problem"]
-    problem = masked_field("error", _("error as logged"))
+    code = raw_field("error_code", _("error code"))
+    problem = raw_field("error", _("error as logged"))
     fields = [
         "step_link", "number", "outcome_chip", "what", "http_status", "answer_block", "started_at", "finished_at",
         "problem", "request_id", "worker",
@@ -184,7 +186,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     def order_link(self, obj):
         return order_anchor(obj.dispatch.order)
 
-    @admin.display(description=_("error"))
+    @admin.display(description=_("cause"))
     def what(self, obj):
         return cut(masked_text(of_attempt(obj)))
 

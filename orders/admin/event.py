@@ -62,7 +62,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     list_select_related = ["order"]
     search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["what", "who", "more", "data_block"]
-    fields = ["what", "order", "who", "more", "at", "kind", "data_block"]
+    fields = ["what", "order", "who", "more", "at", "data_block"]
 
     def get_queryset(self, request):
         """Without the events about what is shown to others only, such as colleagues' views."""

@@ -70,6 +70,8 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         row = getattr(order, "check_row", None)
         if row and row.state == Dispatch.State.DONE and order.waiver:
             return format_html('<span class="chip chip-grey">{}</span>', order.waiver.get_result_display())
+        if row and row.state == Dispatch.State.RETRYING:
+            return format_html('<span class="chip chip-amber">{}</span>', _("To be completed"))
         return row and chip(Dispatch.State(row.state))
 
     @admin.display(description=_("finding"), empty_value="")

@@ -8,8 +8,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.cells import cut
 from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.personal import PersonalData, masked_field, masked_text, personal_block
+from orders.admin.personal import PersonalData, masked_text, personal_block, raw_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.refusal_hints import why_refused
 from orders.admin.scope import Scoped, ScopedByNumber
@@ -65,11 +66,9 @@ class InboundList:
     def answer_chip(self, obj):
         return format_html('<span class="chip chip-{}">{}</span>', tone(obj.rsp_code), obj.rsp_code)
 
-    @admin.display(description=_("answer"))
+    @admin.display(description=_("outcome"))
     def answer_text(self, obj):
-        """The answer in words, with BBOSS's text on hover."""
-        what = why_refused(obj).what
-        return format_html('<span class="cut" title="{}">{}</span>', masked_text(obj.rsp_desc), what)
+        return cut(str(why_refused(obj).what))
 
     @admin.display(description=_("received at"))
     def received(self, obj):
@@ -85,7 +84,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
     personal_columns = {"rsp_desc": masked_text}
-    description = masked_field("rsp_desc", _("answer"))
+    description = raw_field("rsp_desc", _("answer as sent"))
     readonly_fields = ["answer_chip", "description", "why", "next_step", "hint_block", "body_block", "order_link"]
     fieldsets = [
         (None, {"fields": ["why", "next_step", "hint_block", "answer_chip", "description"]}),

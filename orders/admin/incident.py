@@ -11,7 +11,7 @@ from orders.admin.chips import StateChip, chip
 from orders.admin.filters import PlacesFilter, day_filter, word_filter
 from orders.admin.incident_actions import IncidentActs
 from orders.admin.office.bulk_ticks import TickedList
-from orders.admin.personal import masked_field, masked_text
+from orders.admin.personal import masked_field, masked_text, raw_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
@@ -49,13 +49,15 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     sortable_by = []
     search_fields = ["code__startswith", "step__startswith"]
     search_help_text = _("error code or step: whole, or how it begins")
+    raw_code = raw_field("code", _("error code"))
     readonly_fields = [
         "what_to_do", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "last_detail",
+        "raw_code",
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["what_to_do", "state_chip", "orders_stopped", "owner_name"]}),
         (_("Details"), {"fields": [
-            "partner_name", "step_name", "last_detail", "code", "count", "first_at", "last_at",
+            "partner_name", "step_name", "last_detail", "raw_code", "count", "first_at", "last_at",
         ]}),
     ]  # fmt: skip
 
@@ -88,7 +90,7 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
 
     @admin.display(description=_("cause"))
     def cause(self, incident):
-        return format_html("{} <code>{}</code>", title_of(incident.code, incident.words), incident.code)
+        return title_of(incident.code, incident.words)
 
     @admin.display(description=_("last detail"))
     def last_detail(self, incident):
@@ -100,7 +102,7 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
 
     @admin.display(description=_("partner"))
     def partner_name(self, incident):
-        return PARTNERS.get(incident.partner, incident.partner)
+        return PARTNERS.get(incident.partner, incident.partner) if incident.partner != "order" else "-"
 
     @admin.display(description=_("step"), empty_value="-")
     def step_name(self, incident):
@@ -149,7 +151,7 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("cause"))
     def cause(self, obj):
         title = title_of(obj.incident.code, obj.incident.words)
-        return format_html('<span class="cut" title="{1}">{0}</span>', title, obj.incident)
+        return cut(title)
 
     @admin.display(description=_("incident"))
     def incident_link(self, obj):

@@ -10,11 +10,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
-from notifications.models import Contact, Mail
+from notifications.models import Contact, Mail, Notice
 from notifications.services import recipients_in_words
 from orders.admin.chips import chip
 from orders.admin.filters import PlacesFilter, day_filter
@@ -86,7 +86,7 @@ class ContactAdmin(Scoped, admin.ModelAdmin):
             log_opened(request, obj)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    @admin.display(description=_("name"))
+    @admin.display(description=pgettext_lazy("person", "name"))
     def name_masked(self, obj):
         return mask_name(obj.name)
 
@@ -158,7 +158,8 @@ class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("state"))
     def state_chip(self, obj):
-        return chip(Dispatch.State(obj.dispatch.state))
+        state = Dispatch.State(obj.dispatch.state)
+        return chip(Notice.State.SENT if state == Dispatch.State.DONE else state)
 
     @admin.display(description=_("text"))
     def body_block(self, obj):

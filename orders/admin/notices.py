@@ -20,7 +20,7 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly, is_unlimited
 from orders.admin.time_cell import ago, ahead
 from orders.errors import OrderError
-from orders.order_page.error_details import detail_text
+from orders.order_page.error_details import machine_text
 from orders.order_page.page_context import request_actor
 from orders.services.notices import RESENDABLE, resend_notice
 
@@ -60,7 +60,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
 
     @admin.display(description=_("error as logged"))
     def problem(self, obj):
-        return masked_text(detail_text(obj.error, obj.error_params)) or "-"
+        return masked_text(machine_text(obj.error, obj.error_params)) or "-"
 
     @admin.display(description=_("text"))
     def body_block(self, obj):

@@ -1,5 +1,7 @@
 """Read-only pages and inlines. Only services write status and history. Lists whose columns can be chosen."""
 
+from django.utils.translation import gettext as _
+
 from orders.admin.office import chosen_columns
 from orders.admin.office.list_query import COLUMNS, VIEW, names_in, unoffered
 
@@ -19,6 +21,13 @@ class ReadOnlyAdmin:
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context["heading"] = self.heading(obj) if obj else ""
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def history_view(self, request, object_id, extra_context=None):
+        response = super().history_view(request, object_id, extra_context)
+        if obj := (getattr(response, "context_data", None) or {}).get("object"):
+            heading = self.heading(obj)
+            response.context_data |= {"heading": heading, "title": _("Change history: %s") % heading}
+        return response
 
     @property
     def list_parameters(self) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ class ServiceTypeAdmin(KeyStays, UnlimitedWrites, admin.ModelAdmin):
 class ProvinceForm(NamesForm):
     """Asks before it changes a code. `confirmed` is the change that the person has been told about."""
 
-    confirmed = forms.CharField(required=False, widget=forms.HiddenInput)
+    confirmed = forms.CharField(required=False, label="", widget=forms.HiddenInput)
 
     def clean(self):
         found = super().clean()

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from orders.models.querysets import BillingRecordQuerySet
 
@@ -14,7 +15,7 @@ class BillingRecord(models.Model):
         LIVE = "live", _("Live")  # accepted, the customer is billed (or tries)
         CANCELLED = "cancelled", _("Cancelled")  # cancelStatus 2 accepted
         DELETED = "deleted", _("Deleted")  # compensation removed it
-        UNKNOWN = "unknown", _("Unknown")  # attempts ended without a definite answer
+        UNKNOWN = "unknown", pgettext_lazy("record", "Unknown")  # attempts ended without a definite answer
 
     class Type(models.TextChoices):
         TRIAL = "1", _("Trial record")

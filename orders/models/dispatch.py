@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from orders import steps
 from orders.models.querysets import OPEN_STATES, DispatchQuerySet
@@ -158,7 +159,7 @@ class Attempt(models.Model):
 
     class Meta:
         verbose_name = _("attempt")
-        verbose_name_plural = _("attempts")
+        verbose_name_plural = pgettext_lazy("rows", "attempts")
         ordering = ["pk"]
 
     def __str__(self):

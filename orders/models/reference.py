@@ -33,4 +33,4 @@ class Province(models.Model):
         ordering = ["code"]
 
     def __str__(self):
-        return f"{self.letters} {self.name}"
+        return self.name

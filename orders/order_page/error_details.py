@@ -3,23 +3,34 @@
 A row keeps a code with its parameters beside the English of the logs. Without them its text is shown as it is.
 """
 
+import re
 from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
 from orders.error_messages import say, say_why
+from orders.incident_causes import title_of
 from orders.models import AffectedOrder, Attempt, Dispatch, Incident
+from orders.untrusted_text import load
+
+HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
 def of_step(row: Dispatch) -> str:
     """A step's error; empty where the cause beside it says it all."""
-    return detail_text(row.error, row.error_params)
+    return machine_text(row.error, row.error_params)
 
 
 def of_attempt(row: Attempt) -> str:
-    """An attempt's error; it is kept as it was logged, for engineers."""
-    return say("worker_died", {}) if row.outcome == Attempt.Outcome.LOST else mask_text(row.error)
+    """What an attempt's error code means, and the partner's words in its answer. The log's English is for engineers."""
+    if row.outcome == Attempt.Outcome.LOST:
+        return say("worker_died", {})
+    if not row.error:
+        return ""
+    code = row.error.partition(": ")[0]
+    said = _words_in(row.answer) if code.startswith("code_") else ""
+    return title_of(code, said)
 
 
 def of_trouble(row: AffectedOrder | Incident) -> str:
@@ -29,7 +40,7 @@ def of_trouble(row: AffectedOrder | Incident) -> str:
 
 def of_finding(finding: Mapping) -> str:
     """What is wrong with a file, as its check kept it."""
-    return detail_text(finding["message"], finding.get("why", {}))
+    return machine_text(finding["message"], finding.get("why", {}))
 
 
 def detail_text(text: str, params: Mapping) -> str:
@@ -39,6 +50,21 @@ def detail_text(text: str, params: Mapping) -> str:
     """
     parts = params.get("parts") or ([params] if "code" in params else [])
     return _("; ").join(map(_say_part, parts)) if parts else mask_text(text)
+
+
+def machine_text(text: str, params: Mapping) -> str:
+    """The same for what only the desk writes: English of the log, without a word of Chinese, is left out."""
+    return detail_text(text if HAN.search(text) else "", params)
+
+
+def _words_in(answer: str) -> str:
+    """The partner's own words in an answer."""
+    try:
+        data = load(answer)
+    except ValueError:
+        return ""
+    words = data.get("message") if isinstance(data, dict) else ""
+    return words if isinstance(words, str) else ""
 
 
 def _say_part(part: Mapping) -> str:

@@ -31,6 +31,8 @@ ACTS = {
     "export_list": gettext_lazy("export lists"),
     "stop_scheduledexport": gettext_lazy("switch off colleagues' scheduled exports"),
     "revoke_apitoken": gettext_lazy("revoke tokens of other systems"),
+    "stop_bulkrun": gettext_lazy("stop colleagues' bulk runs"),
+    "enter_trial": gettext_lazy("enter trials by hand"),
     "name_domains": gettext_lazy("name the domains of a held order"),
 }
 
@@ -45,5 +47,5 @@ def permission_words(permission: Permission) -> str:
     else:
         what = VERBS[verb] if verb in VERBS and codename == f"{verb}_{content.model}" else permission.name
     name = model._meta.verbose_name if model else content.model
-    app = model._meta.app_config.verbose_name if model else content.app_label
+    app = _(str(model._meta.app_config.verbose_name)) if model else content.app_label
     return _("%(app)s · %(model)s: %(what)s") % {"app": app, "model": name, "what": what}

@@ -5,11 +5,19 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.forms import (
+    AdminPasswordChangeForm,
+    ReadOnlyPasswordHashField,
+    ReadOnlyPasswordHashWidget,
+    SetUnusablePasswordMixin,
+    UserChangeForm,
+)
+from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.utils import timezone
 from django.utils.html import format_html_join
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_phone
@@ -25,6 +33,7 @@ MASKED = {"phone": "phone_masked", "email": "mail_masked"}
 FIXED = ["username", "last_login", "date_joined"]  # rows are told apart by these
 GIVEN = {"email", "display_name", "is_active", "is_staff", "is_superuser", "groups", "user_permissions"}
 """What makes the giver no second person to the account for a while; a password does too, on a page of its own."""
+WITHOUT = _("Without a password, the user's present one is gone.")
 AWAY = _("For colleagues to read. The desk hands nothing over by itself.")
 
 
@@ -45,7 +54,28 @@ def account_words(user: User) -> str:
     return name_of(user.get_username())
 
 
+class SetPassword(ReadOnlyPasswordHashWidget):
+    """Says that there is a password, and leads to setting one. How it is kept is for engineers."""
+
+    def get_context(self, name, value, attrs):
+        found = super().get_context(name, value, attrs)
+        return found | {
+            "summary": [{"label": _("A password is set.")}] if is_password_usable(value) else found["summary"]
+        }
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    """Django leaves this warning in English."""
+
+    usable_password_help_text = format_lazy(
+        '{}<ul id="id_unusable_warning" class="messagelist"><li class="warning">{}</li></ul>',
+        SetUnusablePasswordMixin.usable_password_help_text, WITHOUT,
+    )  # fmt: skip
+
+
 class StaffForm(NamesForm, UserChangeForm):
+    password = ReadOnlyPasswordHashField(label=_("Password"), widget=SetPassword)
+
     def clean(self):
         """Refuses attributions without the limit: the user would see all orders, which nobody meant."""
         found = super().clean()
@@ -87,6 +117,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
     """
 
     form, add_form = StaffForm, NewStaffForm
+    change_password_form = PasswordForm
     choice_words = staticmethod(account_words)
     list_display = ["username", "display_name", "phone_masked", "letters", "is_staff", "is_active", "is_superuser"]
     list_filter = ["is_staff", "is_active", "limited", "groups"]

@@ -1,12 +1,13 @@
 """The desk's menu. It is arranged by what people look for, not by the app that holds a table."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 QUEUE = ["Schedule", "OrmQ", "Success", "Failure"]
 SECTIONS = [
     (
         "desk",
-        _("Orders"),
+        pgettext_lazy("app", "Orders"),
         ["Order", "Customer", "Incident", "AffectedOrder", "Conflict", "ApprovalRecord", "OrderFiles", "SavedView"],
     ),
     ("sent", _("Sent out"), ["BillingDispatch", "BpmDispatch", "Mail", "Notice", "Dispatch", "Attempt"]),

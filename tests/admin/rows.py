@@ -6,6 +6,7 @@ from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from django_q.signing import SignedPackage
 
+from integrations.models import Breaker, Heartbeat, LeaseLock
 from orders.models import BillingRecord, Province, ServiceType, Timeline
 from project.models import FailedLogin
 from tests import factories as make
@@ -34,7 +35,9 @@ def of_order(order):
         "orders_acceptedcall": make.AcceptedCallFactory(order=order),
         "orders_difference": make.DifferenceFactory(order=order),
         "orders_bulkitem": make.BulkItemFactory(target=order.pk),
-        "approvals_approvalrecord": make.ApprovalRecordFactory(order=order),
+        "approvals_approvalrecord": make.ApprovalRecordFactory(
+            order=order, record_id=f"{order.pk}", node="1", operator="李四"
+        ),
         "notifications_mail": make.MailFactory(dispatch__order=order, order=order),
         "notifications_contact": make.ContactFactory(attribution_id=order.attribution_id or "SH"),
     }
@@ -52,9 +55,9 @@ ALL_MAKERS = {
     "orders_servicetype": lambda: ServiceType.objects.create(code=str(ServiceType.objects.count() + 1), cdn_type="x"),
     "orders_province": lambda: new_province(Province.objects.count()),
     "orders_pause": make.PauseFactory,
-    "integrations_heartbeat": make.HeartbeatFactory,
-    "integrations_leaselock": make.LeaseLockFactory,
-    "integrations_breaker": make.BreakerFactory,
+    "integrations_heartbeat": lambda: make.HeartbeatFactory(cluster=f"{Heartbeat.objects.count()}"),
+    "integrations_leaselock": lambda: make.LeaseLockFactory(name=f"{LeaseLock.objects.count()}"),
+    "integrations_breaker": lambda: make.BreakerFactory(partner=f"{Breaker.objects.count()}"),
     "integrations_apitoken": make.ApiTokenFactory,
     "project_user": make.UserFactory,
     "auth_group": lambda: Group.objects.create(name=f"g{Group.objects.count()}"),
@@ -67,7 +70,7 @@ ALL_MAKERS = {
     "django_q_schedule": lambda: Schedule.objects.create(func="os.getpid", name="x", task=task(True).pk),
     "django_q_success": lambda: Success.objects.get(pk=task(True).pk),
     "django_q_failure": lambda: Failure.objects.get(pk=task(False).pk),
-    "django_q_ormq": lambda: queued("os.getpid"),
+    "django_q_ormq": lambda: queued("1"),
 }
 
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 from orders.order_page.tabs import TABS
 from project.admin_site.empty_lists import WORDS
 from tests import factories as make
-from tests.admin.walking import rows, sign_in
+from tests.admin.latin import english, fill_with_digits_and_chinese
+from tests.admin.walking import ask, rows, sign_in
 
 pytestmark = pytest.mark.django_db
 LABEL = re.compile(r"<label[^>]*>([^<]+)[:：]</label>")
@@ -35,10 +36,12 @@ def test_no_page_names_two_lines_alike_or_leaves_one_without_a_value(admin_clien
     assert {name: found for name, found in wrong.items() if found} == {}
 
 
-def test_no_part_of_an_order_marks_two_places_alike(admin_client):
+def test_no_part_of_an_order_marks_two_places_alike_or_is_in_english(admin_client):
     url = reverse("admin:orders_order_change", args=[rows()["orders_order"].pk])
-    pages = {tab.key: admin_client.get(url, {"tab": tab.key}).content.decode() for tab in TABS}
-    assert {key: found for key, text in pages.items() if (found := twice(MARK, text))} == {}
+    fill_with_digits_and_chinese()
+    pages = {tab.key: ask(admin_client, f"{url}?tab={tab.key}") for tab in TABS}
+    assert {key: found for key, answer in pages.items() if (found := twice(MARK, answer.page))} == {}
+    assert english(pages) == {}
 
 
 def test_every_list_that_may_be_empty_says_why():
@@ -68,9 +71,7 @@ def test_who_only_looks_at_an_account_is_offered_no_password(client, admin_user)
 def test_an_address_of_another_province_does_not_say_that_the_order_was_deleted(client):
     order = make.OrderFactory(attribution_id="BJ")
     answer = sign_in(client, "o").get(reverse("admin:orders_order_change", args=[order.pk]), follow=True)
-    assert [str(one) for one in answer.context["messages"]] == [
-        f"没有编号为“{order.pk}”的订单，或者它不在您的归属范围内。"
-    ]
+    assert [str(one) for one in answer.context["messages"]] == [f"您不能查看编号为“{order.pk}”的订单，或它不存在。"]
 
 
 def test_the_board_leads_to_the_incidents_that_it_has_no_room_for(admin_client):
@@ -83,9 +84,9 @@ def test_the_board_leads_to_the_incidents_that_it_has_no_room_for(admin_client):
 
 def test_a_desk_without_a_worker_says_so(admin_client):
     """A worker that ended in order leaves no heartbeat, so nobody knows that none ever ran."""
-    assert "没有执行进程在运行" in admin_client.get("/admin/").content.decode()
+    assert "没有后台程序在运行" in admin_client.get("/admin/").content.decode()
     make.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(hours=1))
-    assert "执行进程已两分钟没有心跳" in admin_client.get("/admin/").content.decode()
+    assert "后台程序已两分钟没有响应" in admin_client.get("/admin/").content.decode()
 
 
 def test_the_filter_of_service_types_speaks_as_the_rows_do(admin_client):

@@ -8,12 +8,16 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from integrations.delivery.mail import mail_facts
+from orders.admin.office.exported_lists import LISTS, admin_of, columns_of
 from orders.attachments import check
 from orders.error_messages import MESSAGES
 from orders.errors import ContentError, NotAllowedError
-from orders.order_page.error_details import detail_text
+from orders.order_page.error_details import detail_text, of_attempt
 from orders.order_page.history import WORDS, describe
+from orders.services.office.trial_columns import trial_columns
 from tests import factories
+from tests.admin.latin import latin
 from tests.admin.orders import billed, deciding, held_for_files, page, step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -45,7 +49,7 @@ def in_chinese():
             "域名：BPM 为 a.cn, b.cn，现为 a.cn；开始时间：BPM 为 立即开通，现为 2023-09-30",
         ),
         ({"code": "file_missing", "file": "a.xlsx"}, "a.xlsx：附件目录中没有此文件"),
-        ({"code": "file_size", "size": 22000000, "most": 20971520}, "22000000 字节，超过上限 20 MiB"),
+        ({"code": "file_size", "size": 22000000, "most": 20971520}, "22000000 字节，超过上限 20 MB"),
     ],
 )
 def test_an_error_in_words(params, told):
@@ -104,6 +108,36 @@ def test_every_reason_against_opening_has_words():
     assert {code for code in given if not MESSAGES[code].words} == {"open_no_activation"}
 
 
+def test_headers_of_files_are_told_apart_and_hold_no_latin_word():
+    headers = {name: [str(column.label) for column in columns_of(admin_of(name)).values()] for name in LISTS}
+    assert {name: twice for name, all_ in headers.items() if (twice := {x for x in all_ if all_.count(x) > 1})} == {}
+    assert latin(sum(headers.values(), [])) == []
+    assert latin(column.title for column in trial_columns().values()) == []
+
+
+@pytest.mark.django_db
+def test_an_attempt_tells_what_its_code_means_and_the_partner_s_own_words():
+    """The English of the log stays with the raw answer."""
+    said = '{"code": 400, "message": "域名未备案，请联系13712345678"}'
+    for error, answer, told in (
+        ("code_400: answered HTTP 200, code 400: 域名未备案", said, "对方认为订单内容有误：域名未备案，请联系137***78"),
+        ("timeout: no complete answer in time (read)", "", "对接方应答超时。"),
+        ("http_503: answered HTTP 503", "<html>Bad gateway</html>", "对接方报告其自身故障。"),
+    ):
+        assert of_attempt(factories.AttemptFactory(error=error, answer=answer, outcome="retry")) == told
+
+
+@pytest.mark.django_db
+def test_a_mail_tells_a_refusal_without_the_code_and_the_english_of_the_log():
+    about = {
+        "code": "code_400",
+        "detail": "answered HTTP 200, code 400: 域名未备案",
+        "params": {"code": "partner_words", "words": "域名未备案"},
+    }
+    row = factories.DispatchFactory(step="mail_incident", channel="mail", about=about)
+    assert latin([mail_facts(row, []).cause, mail_facts(row, []).next_step]) == []
+
+
 def kinds_written() -> set[str]:
     """The kinds of event that the code writes as plain words."""
     found = set()
@@ -136,7 +170,7 @@ def test_an_event_tells_why(admin_client):
     assert describe(row).more == "对接方应答超时。"
     text = admin_client.get(reverse("admin:orders_orderevent_changelist")).content.decode()
     assert "step_retrying" not in text
-    assert "工作进程" in text
+    assert "后台程序" in text
 
 
 @pytest.mark.django_db
@@ -184,5 +218,5 @@ def test_a_role_s_permissions_are_read_in_chinese(member):
     staff = member("管理员")
     group = staff.person.groups.get()
     text = staff.get(reverse("admin:auth_group_change", args=[group.pk])).content.decode()
-    assert "订单 · 订单：重新发送失败步骤" in text
+    assert "订单管理 · 订单：重新发送失败步骤" in text
     assert "Can view" not in text

@@ -38,6 +38,7 @@ class Answer:
 
     status: int
     location: str
+    page: str = ""
 
     @property
     def word(self) -> str:
@@ -51,7 +52,8 @@ def ask(client, url, data=None):
     with transaction.atomic():
         response = client.get(url) if data is None else client.post(url, data)
         transaction.set_rollback(True)
-    return Answer(response.status_code, response.headers.get("Location", ""))
+    page = response.content.decode() if "html" in response.headers.get("Content-Type", "") else ""
+    return Answer(response.status_code, response.headers.get("Location", ""), page)
 
 
 def rows():

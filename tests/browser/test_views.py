@@ -32,16 +32,16 @@ def test_from_a_filter_to_a_view_that_a_colleague_opens(visit):
     page.locator(".view-acts summary", has_text="列").click()
     for label in ("类型", "业务类型"):
         page.get_by_label(label, exact=True).uncheck()
-    page.get_by_label("尝试次数", exact=True).check()
+    page.get_by_label("发送次数", exact=True).check()
     page.locator(".columns-form button").click()
     page.wait_for_url("**columns=*")
-    assert headings(page) == ["订单号", "客户", "归属", "状态", "卡在", "业务开始日", "接收时间", "尝试次数"]
+    assert headings(page) == ["订单号", "客户", "归属", "状态", "卡在", "业务开始日", "接收时间", "发送次数"]
     save(page, "失败单（常看）")
     assert tab(page, "失败单（常看）").get_attribute("aria-current") == "page"
     count = tab(page, "失败单（常看）").locator(".view-count")
     page.wait_for_function("document.querySelector('[aria-current] .view-count').textContent !== ''")
     assert int(count.inner_text()) == int(page.locator(".paginator .count").inner_text().split()[0])
-    page.locator("#result_list thead").get_by_role("link", name="尝试次数").click()
+    page.locator("#result_list thead").get_by_role("link", name="发送次数").click()
     page.wait_for_url("**o=attempts*")
     assert page.get_by_text("按此列排序时，只显示有步骤失败或正在重试的订单。").is_visible()
     page.get_by_role("button", name="更新视图").click()
@@ -56,7 +56,7 @@ def test_from_a_filter_to_a_view_that_a_colleague_opens(visit):
     other.goto(ORDERS)
     tab(other, "失败单（常看）").click()
     other.wait_for_url("**view=*")
-    assert headings(other) == headings(page) or headings(other)[-1] == "尝试次数"
+    assert headings(other) == headings(page) or headings(other)[-1] == "发送次数"
     assert other.get_by_role("button", name="更新视图").count() == 0
 
 

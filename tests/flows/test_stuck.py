@@ -60,7 +60,7 @@ def test_a_failed_order_and_who_waits_behind_it(desk, capsys):
         "order": "T1",
         "customer": "北京示例科技",
         "state": "failed",
-        "why": "下发试用话单 (create_trial_billing) 对方认为订单内容有误，原话见详情。 (code_400)",
+        "why": "下发试用话单 (create_trial_billing) 对方认为订单内容有误。 (code_400)",
         "since": "2023-09-20T18:54:36+08:00",
         "owner": "",
     }
@@ -180,7 +180,7 @@ def test_the_oldest_comes_first_and_many_reasons_are_cut(db, capsys):
     for _ in range(5):
         factories.AffectedOrderFactory(order=order)
     [row] = rows(capsys)
-    assert row["why"].startswith("试用单的开通单正在兜底处理 (trial_busy); ")
+    assert row["why"].startswith("试用单的开通单正在撤回话单 (trial_busy); ")
     assert row["why"].endswith("; +3")
 
 

@@ -27,7 +27,7 @@ def facts(**changes) -> MailFacts:
         "kind_label": "开通单",
         "state_label": "处理中",
         "enterprise_name": "北京泽天伟业商贸有限公司",
-        "attribution": "BJ 北京",
+        "attribution": "北京",
         "domains": ["pull.api-easss-3.li.com"],
         "start": shanghai("2023-09-30 00:00:00"),
         "cause": "信安文件缺失",

@@ -330,9 +330,9 @@ def test_the_result_is_exported_like_any_list(staff):
     answer = staff.post(link, {"format": "csv", "columns": columns})
     rows = read_csv(body(answer).read().decode())
     assert {(row["对象"], row["结果"]) for row in rows} == {
-        (held.number, "已执行"), (running.number, "未执行"),
+        (held.number, "已执行"), (running.number, "跳过"),
     }  # fmt: skip
-    assert [bool(row["原因"]) for row in rows if row["结果"] == "未执行"] == [True]
+    assert [bool(row["原因"]) for row in rows if row["结果"] == "跳过"] == [True]
 
 
 def test_a_list_of_items_without_a_number_shows_all(staff):

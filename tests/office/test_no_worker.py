@@ -12,7 +12,7 @@ from tests.admin.orders import failed
 from tests.office.bulking import begin, new, page, picked
 
 pytestmark = pytest.mark.django_db
-SILENT, NONE = "执行进程已两分钟没有心跳", "没有执行进程在运行"
+SILENT, NONE = "后台程序已两分钟没有响应", "没有后台程序在运行"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ NOT_WAITING = [
 @pytest.mark.parametrize(("made", "state"), WAITING)
 def test_what_waits_says_that_no_worker_lives(staff, made, state):
     address = made(staff, state)
-    assert f"<strong>{NONE}</strong>；有执行进程运行后才会继续。" in staff.get(address).content.decode()
+    assert f"<strong>{NONE}</strong>；有后台程序运行后才会继续。" in staff.get(address).content.decode()
     worker_seen(ago=200)
     text = staff.get(address).content.decode()
     assert SILENT in text
@@ -75,7 +75,7 @@ def test_an_order_whose_step_is_due_does_not_say_that_a_worker_has_it(staff):
     address = reverse("admin:orders_order_change", args=[order.pk])
     worker_seen(ago=200)
     text = staff.get(address).content.decode()
-    assert f"<strong>{SILENT}</strong>；有执行进程运行后才会继续。" in text
+    assert f"<strong>{SILENT}</strong>；有后台程序运行后才会继续。" in text
     assert "刷新页面即可看到结果" not in text
     worker_seen(ago=10)
     text = staff.get(address).content.decode()

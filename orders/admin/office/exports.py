@@ -167,7 +167,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):
-        return filter_words(obj.query) if obj.readable else "-"
+        return filter_words(obj.list_name, obj.query) if obj.readable else "-"
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):

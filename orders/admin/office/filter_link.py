@@ -1,4 +1,4 @@
-"""A list's filter as a page shows it: in words as the address has it, and as a link to the list under it."""
+"""A list's filter as a page shows it: in words, and as a link to the list under it."""
 
 from urllib.parse import unquote_plus
 
@@ -8,20 +8,29 @@ from django.utils.translation import gettext as _
 
 from orders.admin.cells import cut
 from orders.admin.office.exported_lists import LISTS, admin_of
+from orders.admin.office.list_query import query_words
 from orders.admin.personal import masked_text
 
 
-def filter_words(query: str) -> str:
+def filter_words(list_name: str, query: str) -> str:
     """The filter, cut and masked: it may name a person."""
-    return cut(masked_text(unquote_plus(query)))
+    return cut(masked_text(_said(list_name, query)))
+
+
+def _said(list_name: str, query: str) -> str:
+    """`状态：已挂起；开始日期：今天`. Of a list that is gone: as the address has it."""
+    if list_name not in LISTS:
+        return unquote_plus(query)
+    pairs = query_words(admin_of(list_name), query)
+    return _("; ").join(f"{title}{_(': ')}{value}" for title, value in pairs)
 
 
 def filter_link(list_name: str, query: str) -> str:
     """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
-    words = unquote_plus(query)
-    if list_name not in LISTS or masked_text(words) != words:
-        return filter_words(query)
+    plain = unquote_plus(query)
+    if list_name not in LISTS or masked_text(plain) != plain:
+        return filter_words(list_name, query)
     opts = admin_of(list_name).opts
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-    title, words = _("The list as it is now"), words or _("everything")
+    title, words = _("The list as it is now"), _said(list_name, query) or _("everything")
     return format_html('<a href="{}?{}" title="{}">{}</a>', url, query, title, words)

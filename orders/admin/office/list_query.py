@@ -20,6 +20,7 @@ from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField
 from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext
 
 from orders.admin.filters import DayFilter
 from orders.db.odd_values import NONSENSE
@@ -134,26 +135,47 @@ def filter_titles(model_admin: ModelAdmin) -> dict[str, str]:
 def filter_values(model_admin: ModelAdmin) -> dict[str, list[str]]:
     """The values that a filter of the list offers, by its name, where these are the same for everybody and all days."""
     entries = zip(_own_names(model_admin), model_admin.list_filter, strict=True)
-    return {said: values for (said, _address), entry in entries if (values := _fixed_values(model_admin, entry))}
+    return {
+        said: values
+        for (said, _address), entry in entries
+        if not _is_of_days(entry) and (values := list(_choices_of(model_admin, entry)))
+    }
 
 
-def _fixed_values(model_admin: ModelAdmin, entry) -> list[str]:
+def query_words(model_admin: ModelAdmin, query: str) -> list[tuple[str, str]]:
+    """(what it is about, value) of each part of a filter, as the list's own filters say it, without order and columns.
+
+    A value that is no fixed choice stays as it is, and so does a query that can't be read.
+    """
+    known = {SEARCH_VAR: (gettext("search"), {})}
+    for names, entry in zip(_own_names(model_admin), model_admin.list_filter, strict=True):
+        known |= dict.fromkeys(names, (str(_title(model_admin, entry)), _choices_of(model_admin, entry)))
+    pairs = [pair for pair in parse_qsl(query.removeprefix("?")) if pair[0] not in (COLUMNS, VIEW, ORDER_VAR)]
+    found = [(*known.get(name, (gettext("belongs to"), {})), value) for name, value in pairs]
+    return [(title, choices.get(value, value)) for title, choices, value in found]
+
+
+def _choices_of(model_admin: ModelAdmin, entry) -> dict[str, str]:
+    """{value: its words} of a filter whose choices are the same for everybody."""
     if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
-        return [] if issubclass(entry, DayFilter) else _words_of(model_admin, entry)
+        shown = entry(HttpRequest(), {}, model_admin.model, model_admin).lookup_choices
+        return {str(value): str(label) for value, label in shown}
     if not isinstance(entry, str):
-        return []
+        return {}
     field = model_admin.opts.get_field(entry)
-    return ["0", "1"] if isinstance(field, BooleanField) else [str(value) for value, _label in field.flatchoices]
+    if isinstance(field, BooleanField):
+        return {"0": gettext("No"), "1": gettext("Yes")}
+    return {str(value): str(label) for value, label in field.flatchoices}
+
+
+def _is_of_days(entry) -> bool:
+    return isinstance(entry, type) and issubclass(entry, DayFilter)
 
 
 def day_words(model_admin: ModelAdmin) -> dict[str, list[str]]:
     """The words that each filter by days takes in place of days, by its name."""
-    days = (one for one in model_admin.list_filter if isinstance(one, type) and issubclass(one, DayFilter))
-    return {one.parameter_name: _words_of(model_admin, one) for one in days}
-
-
-def _words_of(model_admin: ModelAdmin, found: type[SimpleListFilter]) -> list[str]:
-    return [value for value, _label in found(HttpRequest(), {}, model_admin.model, model_admin).lookup_choices]
+    days = filter(_is_of_days, model_admin.list_filter)
+    return {one.parameter_name: list(_choices_of(model_admin, one)) for one in days}
 
 
 def _title(model_admin: ModelAdmin, entry):

@@ -1,7 +1,5 @@
 """Saved views: the page of a person's own and shared ones, and the acts of their owners."""
 
-from urllib.parse import unquote_plus
-
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -13,14 +11,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.admin.cells import cut
 from orders.admin.filters import PlacesFilter
 from orders.admin.office.chosen_columns import chosen
 from orders.admin.office.exported_lists import LISTS, admin_of, columns_of, title_of
 from orders.admin.office.exports import ListFilter
+from orders.admin.office.filter_link import filter_words
 from orders.admin.office.list_query import Condition, address_query, columns_in, read_query
 from orders.admin.office.view_tabs import SHARE, count_views, may_see, seen_views, tab_of
-from orders.admin.personal import masked_field, masked_text
+from orders.admin.personal import masked_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import attributions_of
 from orders.admin.time_cell import ago
@@ -80,7 +78,7 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("filter"))
     def filter_words(self, obj):
-        return cut(masked_text(unquote_plus(obj.query)))
+        return filter_words(obj.list_name, obj.query)
 
     @admin.display(description=gettext_lazy("columns"))
     def column_words(self, obj):

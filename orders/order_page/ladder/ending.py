@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from orders.incident_causes import Cause, cause_of
 from orders.models import Dispatch, Order
@@ -28,7 +28,7 @@ REJECTED = Cause(
 )
 WENT_LIVE = {State.ACTIVE, State.TRIALING, State.CONVERTED, State.APPLIED}
 LIVE_WORDS = {
-    State.ACTIVE: (_("Live"), _("The customer is live and billed. Nothing to do.")),
+    State.ACTIVE: (_("Live and billed"), _("The customer is live and billed. Nothing to do.")),
     State.TRIALING: (_("On trial"), _("The trial runs. Nothing to do.")),
     State.CONVERTED: (_("Converted"), _("An activation took the trial over. Nothing to do.")),
     State.APPLIED: (_("Applied"), _("The change is carried out. Nothing to do.")),
@@ -152,7 +152,7 @@ def _come(base: dict, facts: Facts) -> Rung:
 def live_rung(facts: Facts) -> Rung:
     """What the order is for."""
     order = facts.order
-    titles = {Kind.TRIAL: _("Trial runs"), Kind.CHANGE: _("The change"), Kind.ACTIVATION: _("Live")}
+    titles = {Kind.TRIAL: _("Trial runs"), Kind.CHANGE: _("The change"), Kind.ACTIVATION: pgettext_lazy("rung", "Live")}
     base = {"key": "live", "title": titles[order.kind]}
     if not order.undo_since and (rung := books_rung(base, facts)):
         return rung
